@@ -1,0 +1,125 @@
+"""Every error this package raises on purpose, in one tree.
+
+    BackendError
+    ├── RequestError            what the client sent is wrong
+    │   ├── BodyTooLarge
+    │   ├── UnknownProject
+    │   └── NotAuthorized
+    ├── SettingsError           an environment variable or a command-line value is wrong
+    ├── LabelConfigError        the project's label config cannot be read
+    ├── ModelError              the user's model file
+    │   ├── ModelFileError      it cannot be found or imported
+    │   ├── ModelLoadError      its class cannot be built
+    │   ├── PredictError        its predict failed for everything it was asked
+    │   └── FitError            its fit failed
+    ├── ModelProcessDied        the process that runs the user's code ended
+    ├── Overloaded              the queue is full; ask again later
+    ├── DeadlineExceeded        the answer would come after the caller gave up
+    ├── VersionError            a model version cannot be written or read
+    │   └── StaleFence          somebody else trained this project in the meantime
+    ├── BrokerError             Redis or Valkey is missing, unreachable or refuses
+    └── StudioError             Label Studio's API said no
+        ├── StudioAuthError     … to the token
+        └── FileFetchError      a task's file cannot be had
+
+None of them knows an HTTP status: `label_studio_ml.api` holds the one table.
+"""
+
+
+class BackendError(Exception):
+    """Something went wrong that a person can act on, said in one line.
+
+    Parameters: `message` says what is wrong; `fix` says what to do about it; `field` names the field, setting or
+    file that is wrong, where there is one.
+    """
+
+    def __init__(self, message: str, *, fix: str = "", field: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.fix = fix
+        self.field = field
+
+    def __str__(self) -> str:
+        """Return message and fix in one line."""
+        text = f"{self.message.rstrip('.')}. {self.fix}" if self.fix else self.message
+        return " ".join(text.split())
+
+
+class RequestError(BackendError):
+    """The request is wrong; the same request will fail again."""
+
+
+class BodyTooLarge(RequestError):
+    """The body is larger than the limit."""
+
+
+class UnknownProject(RequestError):
+    """No request or event of this project ever arrived here."""
+
+
+class NotAuthorized(RequestError):
+    """Login is missing or wrong."""
+
+
+class SettingsError(BackendError):
+    """An environment variable or command-line value is wrong."""
+
+
+class LabelConfigError(BackendError):
+    """The label config is not well-formed, or lacks what it must have."""
+
+
+class ModelError(BackendError):
+    """The user's model file is at fault."""
+
+
+class ModelFileError(ModelError):
+    """The model file cannot be found or imported, or holds no model class."""
+
+
+class ModelLoadError(ModelError):
+    """The model class cannot be built."""
+
+
+class PredictError(ModelError):
+    """The model's `predict` failed for every task of a request."""
+
+
+class FitError(ModelError):
+    """The model's `fit` failed."""
+
+
+class ModelProcessDied(BackendError):
+    """The process that runs the user's code ended while it held a request."""
+
+
+class Overloaded(BackendError):
+    """More requests wait than the queue takes."""
+
+
+class DeadlineExceeded(BackendError):
+    """The answer would come after Label Studio has stopped waiting."""
+
+
+class VersionError(BackendError):
+    """A model version cannot be written, read or found."""
+
+
+class StaleFence(VersionError):
+    """A training run that lost its lease tried to publish."""
+
+
+class BrokerError(BackendError):
+    """Redis or Valkey is missing, unreachable or refuses the login."""
+
+
+class StudioError(BackendError):
+    """Label Studio's API cannot be reached or refused a call."""
+
+
+class StudioAuthError(StudioError):
+    """Label Studio refused the token."""
+
+
+class FileFetchError(StudioError):
+    """A file that a task refers to cannot be had."""

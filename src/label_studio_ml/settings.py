@@ -1,0 +1,202 @@
+"""Every setting, read from the environment here and nowhere else.
+
+The parent process reads its settings once, and hands them to the processes it starts as environment variables:
+`Settings.from_env(settings.to_env())` is `settings`. Names that older backends used are understood beside ours.
+"""
+
+import json
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from label_studio_ml.errors import SettingsError
+
+#: Largest request body taken, in bytes. Label Studio sends a whole selection of tasks in one request: 1,200 small
+#: tasks measured 0.6 MB, so this takes some two million of them.
+DEFAULT_MAX_BODY = 1 << 30
+
+DEFAULT_PORT = 9090
+
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a backend runs with.
+
+    `backend_dir` is the folder with the user's model file. `script` is that file, and `class_name` the class in it
+    (empty: the only one). `init_kwargs` are the extra constructor arguments (`--with KEY=VAL`). `model_dir` holds
+    versions, state and the embedded broker's data; `user_model_dir` is `MODEL_DIR` as the user set it, or None.
+    `redis_url` is empty when the embedded broker is to be used. `max_body` is in bytes.
+    """
+
+    backend_dir: Path
+    script: Path | None = None
+    class_name: str = ""
+    init_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    model_dir: Path = Path("data")
+    user_model_dir: Path | None = None
+    log_dir: Path = Path("logs")
+    redis_url: str = field(default="", repr=False)
+    queue: str = "label-studio-ml"
+    basic_auth_user: str = ""
+    basic_auth_pass: str = field(default="", repr=False)
+    studio_url: str = ""
+    studio_api_key: str = field(default="", repr=False)
+    studio_verify_tls: bool = True
+    document_root: Path | None = None
+    log_level: str = "INFO"
+    max_body: int = DEFAULT_MAX_BODY
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None, *, backend_dir: Path | None = None) -> "Settings":
+        """Read the settings from `environ` (the process's own, if None).
+
+        Raises SettingsError, naming the variable, when a value cannot be used.
+        """
+        env = os.environ if environ is None else environ
+        folder = Path(backend_dir or env.get("LABEL_STUDIO_ML_DIR") or ".").resolve()
+        user_model_dir = Path(env["MODEL_DIR"]) if env.get("MODEL_DIR") else None
+        script = env.get("LABEL_STUDIO_ML_SCRIPT")
+        document_root = _first(env, *_prefixed("LOCAL_FILES_DOCUMENT_ROOT"))
+        user, password = (
+            _first(env, f"BASIC_AUTH_{part}", f"ML_SERVER_BASIC_AUTH_{part}") for part in ("USER", "PASS")
+        )
+        if bool(user) != bool(password):
+            missing = "BASIC_AUTH_PASS" if user else "BASIC_AUTH_USER"
+            raise SettingsError(
+                f"{missing} is not set but its partner is", fix=f"Set {missing} too, or unset both", field=missing
+            )
+        return cls(
+            backend_dir=folder,
+            script=Path(script) if script else None,
+            class_name=env.get("LABEL_STUDIO_ML_CLASS", ""),
+            init_kwargs=_json_object(env, "LABEL_STUDIO_ML_INIT"),
+            model_dir=(folder / user_model_dir if user_model_dir else folder / "data"),
+            user_model_dir=user_model_dir,
+            log_dir=folder / (env.get("LABEL_STUDIO_ML_LOG_DIR") or "logs"),
+            redis_url=_redis_url(env),
+            queue=env.get("RQ_QUEUE_NAME") or "label-studio-ml",
+            basic_auth_user=user,
+            basic_auth_pass=password,
+            studio_url=_first(env, "LABEL_STUDIO_URL", "LABEL_STUDIO_HOST").rstrip("/"),
+            studio_api_key=_first(env, "LABEL_STUDIO_API_KEY", "LABEL_STUDIO_ACCESS_TOKEN"),
+            studio_verify_tls=_boolean(env, "VERIFY_SSL", default=True),
+            document_root=Path(document_root) if document_root else None,
+            log_level=_log_level(env),
+            max_body=_integer(env, "LABEL_STUDIO_ML_MAX_BODY", default=DEFAULT_MAX_BODY, least=1024),
+        )
+
+    def to_env(self) -> dict[str, str]:
+        """Return the environment variables that make `from_env` return these settings."""
+        values: dict[str, object] = {
+            "LABEL_STUDIO_ML_DIR": self.backend_dir,
+            "LABEL_STUDIO_ML_SCRIPT": self.script,
+            "LABEL_STUDIO_ML_CLASS": self.class_name,
+            "LABEL_STUDIO_ML_INIT": json.dumps(dict(self.init_kwargs)) if self.init_kwargs else None,
+            "LABEL_STUDIO_ML_LOG_DIR": self.log_dir,
+            "LABEL_STUDIO_ML_MAX_BODY": self.max_body,
+            "MODEL_DIR": self.user_model_dir,
+            "REDIS_URL": self.redis_url,
+            "RQ_QUEUE_NAME": self.queue,
+            "BASIC_AUTH_USER": self.basic_auth_user,
+            "BASIC_AUTH_PASS": self.basic_auth_pass,
+            "LABEL_STUDIO_URL": self.studio_url,
+            "LABEL_STUDIO_API_KEY": self.studio_api_key,
+            "VERIFY_SSL": "true" if self.studio_verify_tls else "false",
+            "LOCAL_FILES_DOCUMENT_ROOT": self.document_root,
+            "LOG_LEVEL": self.log_level,
+        }
+        return {name: str(value) for name, value in values.items() if value not in (None, "")}
+
+    def child_env(self) -> dict[str, str]:
+        """Return the whole environment for a process that we start: this process's own, with these settings."""
+        return {**os.environ, **self.to_env()}
+
+
+def _prefixed(name: str) -> tuple[str, str, str]:
+    """Return the spellings of `name` that Label Studio's own tools accept."""
+    return name, f"LABEL_STUDIO_{name}", f"HEARTEX_{name}"
+
+
+def _first(env: Mapping[str, str], *names: str) -> str:
+    return next((env[name] for name in names if env.get(name)), "")
+
+
+def _boolean(env: Mapping[str, str], name: str, *, default: bool) -> bool:
+    text = env.get(name, "").strip().lower()
+    if not text:
+        return default
+    if text in {"1", "true", "yes", "on"}:
+        return True
+    if text in {"0", "false", "no", "off"}:
+        return False
+    raise SettingsError(f"{name}={env[name]!r} is neither true nor false", fix="Use true or false", field=name)
+
+
+def _integer(env: Mapping[str, str], name: str, *, default: int, least: int) -> int:
+    text = env.get(name, "").strip()
+    if not text:
+        return default
+    try:
+        value = int(text)
+    except ValueError:
+        value = least - 1
+    if value < least:
+        raise SettingsError(f"{name}={text!r} is not a whole number of at least {least}", field=name)
+    return value
+
+
+def _json_object(env: Mapping[str, str], name: str) -> dict[str, Any]:
+    text = env.get(name, "").strip()
+    if not text:
+        return {}
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise SettingsError(f"{name} is not JSON: {error}", field=name) from None
+    if not isinstance(value, dict):
+        raise SettingsError(f"{name} must be a JSON object", field=name)
+    return value
+
+
+def _log_level(env: Mapping[str, str]) -> str:
+    level = (env.get("LOG_LEVEL") or "INFO").upper()
+    if level not in LOG_LEVELS:
+        raise SettingsError(f"LOG_LEVEL={level!r} is unknown", fix=f"Use one of {', '.join(LOG_LEVELS)}", field="LOG_LEVEL")
+    return level
+
+
+def _redis_url(env: Mapping[str, str]) -> str:
+    """Return `REDIS_URL`, or one made of the parts that older compose files set, or nothing.
+
+    The older implementation read its parts only where `USE_REDIS` was true.
+    """
+    url = env.get("REDIS_URL", "").strip()
+    if url:
+        if not url.startswith(("redis://", "rediss://", "unix://")):
+            raise SettingsError(
+                "REDIS_URL does not start with redis://, rediss:// or unix://", fix="Example: redis://redis:6379/0", field="REDIS_URL"
+            )
+        return url
+    host = env.get("REDIS_HOST", "").strip()
+    if not host:
+        return ""
+    port = _integer(env, "REDIS_PORT", default=6379, least=1)
+    password = env.get("REDIS_PASSWORD", "")
+    login = f":{quote(password, safe='')}@" if password else ""
+    return f"redis://{login}{host}:{port}/0"
+
+
+def configure_logging(level: str, *, stream: Any = None) -> None:
+    """Send log records of at least `level` to `stream` (standard error, if None), in the format of older backends."""
+    logging.basicConfig(
+        level=level,
+        stream=stream,
+        format="[%(asctime)s] [%(levelname)s] [%(name)s::%(funcName)s::%(lineno)d] %(message)s",
+        force=True,
+    )
