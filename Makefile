@@ -1,0 +1,36 @@
+# Everything here works on a fresh machine that has git, make, python3 and pip.
+#   make demo                      a real Label Studio with a backend that learns handwritten digits
+#   make demo ARGS="--help"        what the demo can be told
+#   make test                      all tests, the ones against a real Label Studio and a real browser included
+#   make check                     lint, formatting, types and the layers test only
+
+PYTHON ?= python3
+ARGS ?=
+
+.PHONY: setup demo demo-clean test unit e2e check clean
+
+setup:
+	@$(PYTHON) scripts/setup
+
+demo:
+	@$(PYTHON) scripts/setup package studio
+	@exec .venv/bin/python scripts/demo $(ARGS)
+
+demo-clean:
+	rm -rf demo
+
+test: setup check unit e2e
+
+check:
+	@$(PYTHON) scripts/setup package
+	@scripts/check
+
+unit:
+	@$(PYTHON) scripts/setup package
+	.venv/bin/python -m pytest -v tests --ignore=tests/e2e $(ARGS)
+
+e2e: setup
+	.venv/bin/python -m pytest -v tests/e2e $(ARGS)
+
+clean: demo-clean
+	rm -rf .venv .venvs .cache artefacts .mypy_cache .ruff_cache .pytest_cache
