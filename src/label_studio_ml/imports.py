@@ -1,0 +1,261 @@
+"""What a Python file imports, found by reading it and never by running it."""
+
+import ast
+import importlib.util
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from label_studio_ml.errors import ModelFileError
+
+#: Import names whose distribution on PyPI is called something else.
+# fmt: off
+_DISTRIBUTIONS = {
+    "sklearn": "scikit-learn", "PIL": "Pillow", "cv2": "opencv-python-headless", "yaml": "PyYAML",
+    "bs4": "beautifulsoup4", "skimage": "scikit-image", "dotenv": "python-dotenv",
+    "dateutil": "python-dateutil", "jwt": "PyJWT", "magic": "python-magic", "docx": "python-docx",
+    "pptx": "python-pptx", "fitz": "PyMuPDF", "git": "GitPython", "Crypto": "pycryptodome",
+    "serial": "pyserial", "attr": "attrs", "faiss": "faiss-cpu", "whisper": "openai-whisper",
+    "speech_recognition": "SpeechRecognition", "usb": "pyusb", "zmq": "pyzmq", "OpenSSL": "pyOpenSSL",
+    "pkg_resources": "setuptools", "umap": "umap-learn", "hydra": "hydra-core",
+    "Levenshtein": "levenshtein",
+}
+# fmt: on
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """One name that one import statement binds.
+
+    `from a.b import c as d` has the name `d` and the target `a.b.c`, which is also what it `binds`;
+    `import a.b` has the target `a.b` and binds only `a`. A star import has the name `*` and the module as
+    target. `folder` is where the target's first part lies if it is not an installed package. `required` is
+    false where the file can be imported without it: inside a function or a condition, or where its failure
+    is caught.
+    """
+
+    name: str
+    target: str
+    binds: str
+    folder: Path
+    relative: bool
+    line: int
+    required: bool
+
+    @property
+    def top(self) -> str:
+        """The first part of the target."""
+        return self.target.partition(".")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class MissingModule:
+    """A module that a file needs at import and that this interpreter does not have."""
+
+    module: str
+    file: Path
+    line: int
+    distribution: str
+
+
+def parse(file: Path) -> ast.Module:
+    """Return the syntax tree of `file`; raise ModelFileError when it cannot be read or is not Python."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(file.read_bytes(), filename=str(file))
+    except OSError as error:
+        raise ModelFileError(f"{file} cannot be read: {error.strerror}", field=str(file)) from error
+    except SyntaxError as error:
+        where = f"{file}, line {error.lineno}" if error.lineno else str(file)
+        raise ModelFileError(f"Syntax error in {where}: {error.msg}", field=str(file)) from error
+    except ValueError as error:
+        raise ModelFileError(f"{file} is not a Python file: {error}", field=str(file)) from error
+
+
+def imports_of(tree: ast.Module, file: Path, root: Path) -> list[Import]:
+    """Return every import of `file`, whose absolute imports start in the folder `root`."""
+    visitor = _Visitor(file, root)
+    visitor.visit(tree)
+    return visitor.found
+
+
+def module_files(folder: Path, target: str) -> tuple[list[Path], list[str]]:
+    """Return the files that importing `target` from `folder` runs, in order, and the parts left over.
+
+    Both are empty when nothing in `folder` has that name.
+    """
+    files: list[Path] = []
+    parts = target.split(".")
+    for number, part in enumerate(parts, start=1):
+        package, module = folder / part, folder / f"{part}.py"
+        if (package / "__init__.py").is_file():
+            files.append(package / "__init__.py")
+        elif module.is_file():
+            return [*files, module], parts[number:]
+        elif not _is_namespace(package):
+            return files, parts[number - 1 :] if files else []
+        folder = package
+    return files, []
+
+
+def imported_siblings(script: Path) -> list[Path]:
+    """Return the modules (files) and packages (folders) beside `script` that it imports.
+
+    Also those that they import in turn.
+    """
+    script = script.resolve()
+    folder = script.parent
+    found: dict[Path, None] = {}
+    for _, item in _follow(script, whole_packages=True):
+        package, module = folder / item.top, folder / f"{item.top}.py"
+        if item.folder != folder:
+            continue  # a relative import inside a package, which is taken as a whole
+        if (package / "__init__.py").is_file() or (not module.is_file() and _wins(package)):
+            found[package] = None
+        elif module.is_file() and module != script:
+            found[module] = None
+    return list(found)
+
+
+def missing_modules(script: Path) -> list[MissingModule]:
+    """Return what `script` and the modules beside it need at import and this interpreter does not have."""
+    found: dict[str, MissingModule] = {}
+    for file, item in _follow(script.resolve(), whole_packages=False):
+        if item.required and _is_foreign(item) and item.top not in found and not is_installed(item.top):
+            found[item.top] = MissingModule(item.top, file, item.line, distribution(item.target))
+    return list(found.values())
+
+
+def required_distributions(script: Path) -> list[str]:
+    """Return what `script` and the modules beside it import anywhere, as names on PyPI, without our own."""
+    names = {
+        distribution(item.target)
+        for _, item in _follow(script.resolve(), whole_packages=True)
+        if _is_foreign(item) and item.top not in sys.stdlib_module_names and item.top != "label_studio_ml"
+    }
+    return sorted(names, key=str.lower)
+
+
+def distribution(target: str) -> str:
+    """Return the name on PyPI of what carries the module `target`."""
+    top, _, rest = target.partition(".")
+    if top == "google" and rest:
+        return "-".join(["google", *rest.split(".")[: 2 if rest.startswith("cloud.") else 1]])
+    return _DISTRIBUTIONS.get(top, top.replace("_", "-"))
+
+
+def is_installed(top: str) -> bool:
+    """Tell whether this interpreter finds a module or package of that name."""
+    try:
+        return importlib.util.find_spec(top) is not None
+    except ValueError:  # loaded by hand: it is there, without a spec
+        return True
+
+
+def _follow(script: Path, *, whole_packages: bool) -> Iterator[tuple[Path, Import]]:
+    """Yield each import of `script` and of what it reaches in its folder, with the file that it stands in."""
+    queue = [script]
+    seen = {script}
+    for file in queue:
+        try:
+            tree = parse(file)
+        except ModelFileError:
+            if file == script:
+                raise
+            continue  # a broken neighbour is reported when it is imported
+        for item in imports_of(tree, file, script.parent):
+            yield file, item
+            reached, _ = ([], []) if _is_foreign(item) else module_files(item.folder, item.target)
+            if (
+                whole_packages
+                and item.folder == script.parent
+                and (item.folder / item.top).is_dir()
+                and reached
+            ):
+                reached = [*reached, *sorted((item.folder / item.top).rglob("*.py"))]
+            queue.extend(path for path in reached if path not in seen)
+            seen.update(reached)
+
+
+def _is_foreign(item: Import) -> bool:
+    """Tell whether an import leads out of the script's folder."""
+    if item.relative or (item.folder / f"{item.top}.py").is_file():
+        return False
+    package = item.folder / item.top
+    return not (package / "__init__.py").is_file() and not _wins(package)
+
+
+def _is_namespace(folder: Path) -> bool:
+    return folder.is_dir() and any(folder.rglob("*.py"))
+
+
+def _wins(folder: Path) -> bool:
+    """Tell whether Python would import a folder that has no `__init__.py`: installed packages go first."""
+    if not _is_namespace(folder):
+        return False
+    try:
+        spec = importlib.util.find_spec(folder.name)
+    except ValueError:
+        return False
+    return spec is None or spec.origin is None
+
+
+class _Visitor(ast.NodeVisitor):
+    """Collects the imports of one file."""
+
+    def __init__(self, file: Path, root: Path) -> None:
+        self.found: list[Import] = []
+        self._file = file
+        self._root = root
+        self._optional = 0
+
+    def visit_Import(self, node: ast.Import) -> None:
+        for alias in node.names:
+            binds = alias.name if alias.asname else alias.name.partition(".")[0]
+            self._add(alias.asname or binds, alias.name, binds, self._root, node.lineno)
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        folder = self._file.parents[node.level - 1] if node.level else self._root
+        for alias in node.names:
+            parts = [node.module or "", "" if alias.name == "*" else alias.name]
+            target = ".".join(part for part in parts if part)
+            if target:
+                self._add(
+                    alias.asname or alias.name, target, target, folder, node.lineno, relative=bool(node.level)
+                )
+
+    def visit_If(self, node: ast.If) -> None:
+        if "TYPE_CHECKING" in ast.unparse(node.test):
+            self._visit_optional(node.orelse)
+        else:
+            self._visit_optional([*node.body, *node.orelse])
+
+    def visit_Try(self, node: ast.Try) -> None:
+        if node.handlers:
+            self._visit_optional([*node.body, *node.handlers])
+        else:
+            self._visit_all(node.body)
+        self._visit_all([*node.orelse, *node.finalbody])
+
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        self._visit_optional(node.body)
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
+        self._visit_optional(node.body)
+
+    def _visit_optional(self, nodes: Sequence[ast.AST]) -> None:
+        self._optional += 1
+        self._visit_all(nodes)
+        self._optional -= 1
+
+    def _visit_all(self, nodes: Sequence[ast.AST]) -> None:
+        for node in nodes:
+            self.visit(node)
+
+    def _add(
+        self, name: str, target: str, binds: str, folder: Path, line: int, *, relative: bool = False
+    ) -> None:
+        self.found.append(Import(name, target, binds, folder, relative, line, not self._optional))

@@ -1,0 +1,248 @@
+"""Which class in which file is the user's model, and how it gets into the interpreter.
+
+Finding is reading: only `load_class` runs the user's code.
+"""
+
+import ast
+import importlib.util
+import sys
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from label_studio_ml.classes import FileReader, dotted, model_classes
+from label_studio_ml.errors import ModelFileError
+from label_studio_ml.imports import (
+    Import,
+    MissingModule,
+    distribution,
+    imported_siblings,
+    imports_of,
+    is_installed,
+    missing_modules,
+    module_files,
+    parse,
+)
+
+__all__ = [
+    "MissingModule",
+    "ModelSource",
+    "imported_siblings",
+    "load_class",
+    "locate",
+    "missing_modules",
+    "model_classes",
+]
+
+#: Files of a backend's folder that are not the model.
+_NOT_MODELS = frozenset({"_wsgi.py", "conftest.py", "setup.py"})
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSource:
+    """The file with the user's model class, and that class's name."""
+
+    script: Path
+    class_name: str
+
+
+def locate(folder: Path, script: Path | None = None, class_name: str = "") -> ModelSource:
+    """Find the model class of the backend in `folder`.
+
+    A given `script` (taken from `folder` if relative) or `class_name` comes first; then what the `_wsgi.py`
+    there serves, then `model.py`, then the only file with a model class. Raises ModelFileError, with what to
+    do, when there is no such class or more than one.
+    """
+    if script is not None:
+        path = folder / script
+        if not path.is_file():
+            raise ModelFileError(f"There is no model file {path}", field=str(path))
+        return _choose(path.resolve(), class_name)
+    if not folder.is_dir():
+        raise ModelFileError(
+            f"There is no folder {folder}",
+            fix=f"Make it with: label-studio-ml init {folder}",
+            field=str(folder),
+        )
+    served = _served(folder.resolve() / "_wsgi.py")
+    if served is not None and class_name in ("", served.class_name):
+        return served
+    model = folder.resolve() / "model.py"
+    if model.is_file():
+        return _choose(model, class_name)
+    return _only(folder.resolve(), class_name)
+
+
+def load_class(source: ModelSource) -> type:
+    """Import the file of `source` and return the class.
+
+    The file's folder goes first on `sys.path` and stays there, as when the file itself is run. A file that is
+    already imported is not run again. Raises ModelFileError, with the user's file and line, whatever goes
+    wrong.
+    """
+    script = source.script.resolve()
+    name, root = _module_name(script)
+    importlib.invalidate_caches()
+    for entry in dict.fromkeys([str(root), str(script.parent)]):
+        if entry not in sys.path[:2]:
+            sys.path.insert(0, entry)
+    module = sys.modules.get(name)
+    if module is None or getattr(module, "__file__", None) != str(script):
+        module = _execute(script, name)
+    found = getattr(module, source.class_name, None)
+    if found is None:  # functions only: the decorators of `label_studio_ml.model` serve its own base class
+        found = getattr(sys.modules.get("label_studio_ml.model"), source.class_name, None)
+    if not isinstance(found, type):
+        raise ModelFileError(
+            f"{script} has no class {source.class_name}",
+            fix=_fix(script, model_classes(script)),
+            field=str(script),
+        )
+    return found
+
+
+def _choose(script: Path, class_name: str) -> ModelSource:
+    """Return the model class of `script`: the named one, or its only one."""
+    names = model_classes(script)
+    reader = FileReader(script)
+    if class_name:
+        if not reader.binds(class_name):
+            raise ModelFileError(
+                f"{script} has no class {class_name}", fix=_fix(script, names), field=str(script)
+            )
+        return ModelSource(script, class_name)
+    if not names and any(item.target.endswith((".predict_fn", ".update_fn")) for item in reader.imports):
+        return ModelSource(script, "LabelStudioMLBase")
+    if len(names) != 1:
+        found = (
+            f"{len(names)} model classes, {', '.join(names)}"
+            if names
+            else "no class that inherits LabelStudioMLBase"
+        )
+        raise ModelFileError(f"{script} has {found}", fix=_fix(script, names), field=str(script))
+    return ModelSource(script, names[0])
+
+
+def _only(folder: Path, class_name: str) -> ModelSource:
+    """Return the model class of the only file in `folder` that has one."""
+    found: dict[Path, list[str]] = {}
+    broken: list[ModelFileError] = []
+    for script in sorted(folder.glob("*.py")):
+        if script.name in _NOT_MODELS or script.name.startswith("test_") or script.name.endswith("_test.py"):
+            continue
+        try:
+            names = model_classes(script)
+        except ModelFileError as error:
+            broken.append(error)
+            continue
+        if names and class_name in ("", *names):
+            found[script] = names
+    used = {sibling for script in found for sibling in imported_siblings(script)}
+    scripts = [script for script in found if script not in used] or list(found)
+    if len(scripts) == 1:
+        return _choose(scripts[0], class_name)
+    if scripts:
+        listed = ", ".join(f"{script.name}:{name}" for script in scripts for name in found[script])
+        raise ModelFileError(
+            f"{folder} has several files with a model class: {listed}",
+            fix=f"Name one with --script {scripts[0].name}:{found[scripts[0]][0]}",
+            field=str(folder),
+        )
+    if broken:
+        raise broken[0]
+    what = f"called {class_name}" if class_name else "that inherits LabelStudioMLBase"
+    raise ModelFileError(
+        f"No Python file in {folder} has a class {what}", fix=_fix(folder / "model.py", []), field=str(folder)
+    )
+
+
+def _served(wsgi: Path) -> ModelSource | None:
+    """Return the class that a `_wsgi.py` hands to `init_app`, or None when it is not there or names none."""
+    if not wsgi.is_file():
+        return None
+    tree = parse(wsgi)
+    imports: Mapping[str, Import] = {item.name: item for item in imports_of(tree, wsgi, wsgi.parent)}
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or dotted(node.func).rpartition(".")[2] != "init_app":
+            continue
+        given = [word.value for word in node.keywords if word.arg == "model_class"] or node.args[:1]
+        head, _, rest = dotted(given[0]).partition(".") if given else ("", "", "")
+        item = imports.get(head)
+        if item is None or item.target.startswith("label_studio_ml."):
+            continue
+        files, left = module_files(item.folder, f"{item.binds}.{rest}" if rest else item.binds)
+        if not files or len(left) != 1:
+            raise ModelFileError(
+                f"{wsgi}, line {item.line}, imports {item.target}, which is not in that folder",
+                fix="Put the file back, or name the model with --script FILE:CLASS",
+                field=str(wsgi),
+            )
+        return ModelSource(files[-1], left[0])
+    return None
+
+
+def _fix(script: Path, names: list[str]) -> str:
+    if names:
+        return f"Name one with --script {script.name}:{names[0]}"
+    return (
+        "Write in it: from label_studio_ml.model import LabelStudioMLBase; class MyModel(LabelStudioMLBase)"
+    )
+
+
+def _module_name(script: Path) -> tuple[str, Path]:
+    """Return the name to import `script` under, and the folder where that name starts."""
+    relative = any(item.relative for item in imports_of(parse(script), script, script.parent))
+    package = script.stem == "__init__"
+    if package or (relative and (script.parent / "__init__.py").is_file()):
+        parts, folder = [] if package else [script.stem], script.parent
+        while (folder / "__init__.py").is_file():
+            parts.insert(0, folder.name)
+            folder = folder.parent
+        return ".".join(parts), folder
+    if script.stem in sys.stdlib_module_names:  # `platform.py`: the standard module must stay what it is
+        return f"_user_{script.stem}", script.parent
+    return script.stem, script.parent
+
+
+def _execute(script: Path, name: str) -> ModuleType:
+    """Run `script` as the module `name`."""
+    spec = importlib.util.spec_from_file_location(name, script)
+    if spec is None or spec.loader is None:
+        raise ModelFileError(f"{script} is not a Python file", field=str(script))
+    module = importlib.util.module_from_spec(spec)
+    before = sys.modules.get(name)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        if before is None:
+            sys.modules.pop(name, None)
+        else:
+            sys.modules[name] = before
+        raise _import_error(script, error) from error
+    return module
+
+
+def _import_error(script: Path, error: BaseException) -> ModelFileError:
+    """Say what went wrong in the user's file, where, and what to do."""
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename).is_relative_to(script.parent) and "site-packages" not in frame.filename
+    ]
+    where = f"{frames[-1].filename}, line {frames[-1].lineno}" if frames else str(script)
+    if isinstance(error, SyntaxError):
+        where = f"{error.filename}, line {error.lineno}"
+    top = (getattr(error, "name", None) or "").partition(".")[0]
+    if isinstance(error, ModuleNotFoundError) and top and not is_installed(top):
+        return ModelFileError(
+            f"{where}: the module {top} is not installed",
+            fix=f"Install it with: pip install {distribution(error.name or top)}",
+            field=str(script),
+        )
+    fix = ""
+    if isinstance(error, ImportError) and top and top == script.stem:
+        fix = f"{script.name} has the name of a package that it imports: give the file another name"
+    return ModelFileError(f"{where}: {type(error).__name__}: {error}", fix=fix, field=str(script))
