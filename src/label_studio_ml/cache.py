@@ -1,0 +1,206 @@
+"""Per-project key and value pairs in a SQLite file, as the later API generation's models keep their state.
+
+The table is the older implementation's, so an existing `cache.db` goes on working. Every read asks the file,
+so what another process wrote is seen at once.
+"""
+
+import contextlib
+import os
+import sqlite3
+import stat
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from label_studio_ml.errors import VersionError
+
+#: How long, in seconds, a statement waits for another process's transaction to end.
+BUSY_TIMEOUT = 10.0
+
+_CREATE_TABLE = """
+CREATE TABLE IF NOT EXISTS cache (
+    project_id TEXT NOT NULL,
+    key TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (project_id, key)
+)
+"""
+
+_WRITE = "REPLACE INTO cache (project_id, key, value) VALUES (?, ?, ?)"
+
+
+class BaseCache(ABC):
+    """A mapping of (project id, key) to text. Values are str and nothing else."""
+
+    @abstractmethod
+    def get(self, project_id: str, key: str) -> str | None:
+        """Return the value, or None when there is none."""
+
+    @abstractmethod
+    def items(self, project_id: str) -> dict[str, str]:
+        """Return all keys and values of a project."""
+
+    @abstractmethod
+    def update(self, project_id: str, mapping: Mapping[str, str]) -> None:
+        """Write all of `mapping` or, when something fails, nothing.
+
+        Raises ValueError, naming the key, when a value is not a str.
+        """
+
+    @abstractmethod
+    def delete(self, project_id: str, key: str) -> None:
+        """Remove the value, if there is one."""
+
+    def set(self, project_id: str, key: str, value: str) -> None:
+        """Write one value. Raises ValueError, naming the key, when it is not a str."""
+        self.update(project_id, {key: value})
+
+    def has(self, project_id: str, key: str) -> bool:
+        """Return whether there is a value."""
+        return self.get(project_id, key) is not None
+
+    def __getitem__(self, project_id_key: tuple[str, str]) -> str | None:
+        return self.get(*project_id_key)
+
+    def __setitem__(self, project_id_key: tuple[str, str], value: str) -> None:
+        self.set(*project_id_key, value)
+
+    def __delitem__(self, project_id_key: tuple[str, str]) -> None:
+        self.delete(*project_id_key)
+
+    def __contains__(self, project_id_key: tuple[str, str]) -> bool:
+        return self.has(*project_id_key)
+
+
+class SqliteCache(BaseCache):
+    """A cache in the file `path`/`db_name`, to be shared by threads and processes of one machine.
+
+    The file is opened, and made with mode 0600, when it is first needed; the folder too. Raises VersionError
+    when it cannot be opened, read or written.
+    """
+
+    def __init__(self, path: str | os.PathLike[str] = ".", db_name: str = "cache.db") -> None:
+        self.file = Path(path) / db_name
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._owner = 0
+
+    def __repr__(self) -> str:
+        return f"SqliteCache({str(self.file)!r})"
+
+    def get(self, project_id: str, key: str) -> str | None:
+        """Return the value as it is in the file now, or None when there is none."""
+        with self._connected() as connection:
+            row = connection.execute(
+                "SELECT value FROM cache WHERE project_id = ? AND key = ?", (project_id, key)
+            ).fetchone()
+        return None if row is None else str(row[0])
+
+    def items(self, project_id: str) -> dict[str, str]:
+        """Return all keys and values of a project, as they are in the file now, sorted by key."""
+        with self._connected() as connection:
+            rows = connection.execute(
+                "SELECT key, value FROM cache WHERE project_id = ? ORDER BY key", (project_id,)
+            ).fetchall()
+        return dict(rows)
+
+    def update(self, project_id: str, mapping: Mapping[str, str]) -> None:
+        """Write all of `mapping` in one transaction.
+
+        Raises ValueError, naming the key, when a value is not a str; then nothing is written.
+        """
+        for key, value in mapping.items():
+            if not isinstance(value, str):
+                raise ValueError(f"The value of {key!r} must be a str, not {type(value).__name__}")
+        rows = [(project_id, key, value) for key, value in mapping.items()]
+        with self._connected() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                connection.executemany(_WRITE, rows)
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    def delete(self, project_id: str, key: str) -> None:
+        """Remove the value, if there is one."""
+        with self._connected() as connection:
+            connection.execute("DELETE FROM cache WHERE project_id = ? AND key = ?", (project_id, key))
+
+    def close(self) -> None:
+        """Close the file; the next use opens it again."""
+        with self._lock:
+            connection, self._connection = self._connection, None
+            if connection is not None and self._owner == os.getpid():
+                connection.close()
+
+    def __del__(self) -> None:
+        with contextlib.suppress(sqlite3.Error, AttributeError):
+            self.close()
+
+    @contextlib.contextmanager
+    def _connected(self) -> Iterator[sqlite3.Connection]:
+        """Lend the connection to one thread at a time; a forked child opens its own, as SQLite asks for."""
+        with self._lock:
+            try:
+                if self._connection is None or self._owner != os.getpid():
+                    self._connection = self._open()
+                    self._owner = os.getpid()
+                yield self._connection
+            except (sqlite3.Error, OSError) as error:
+                raise VersionError(
+                    f"The state file {self.file} cannot be used: {error}",
+                    fix="MODEL_DIR must be a folder that this user may write to",
+                    field="MODEL_DIR",
+                ) from error
+
+    def _open(self) -> sqlite3.Connection:
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            if stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o077:
+                with contextlib.suppress(PermissionError):
+                    os.fchmod(descriptor, 0o600)
+        finally:
+            os.close(descriptor)
+        connection = sqlite3.connect(
+            self.file, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
+        )
+        try:
+            _prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    """Switch to the write-ahead log and make the table.
+
+    SQLite does not wait for others while it switches the journal, so processes that start together ask again.
+    """
+    deadline = time.monotonic() + BUSY_TIMEOUT
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(_CREATE_TABLE)
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            return
+
+
+def create_cache(cache_type: str = "sqlite", path: str | os.PathLike[str] = ".", **kwargs: Any) -> BaseCache:
+    """Return the cache of type `cache_type` at `path`; only `"sqlite"` is known.
+
+    `kwargs` go to its constructor. Raises ValueError for another type.
+    """
+    if cache_type != "sqlite":
+        raise ValueError(f"CACHE_TYPE={cache_type!r} is unknown; only 'sqlite' is supported")
+    return SqliteCache(path, **kwargs)

@@ -1,0 +1,70 @@
+"""Answers and errors for Flask views in users' own `_wsgi.py` files, under the older import path.
+
+A client sees type and text of an error in one line. The traceback goes to the log, where the person looks who
+can mend it.
+"""
+
+import functools
+import json
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ParamSpec
+
+if TYPE_CHECKING:
+    from flask import Response
+
+logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+
+
+def answer(status: int = 0, msg: str = "", result: Any = None) -> "Response":
+    """Return a JSON response `{"status", "detail", "request", "result"?}` with HTTP status `status`.
+
+    `request` holds the query parameters of the request that is being handled, `{}` outside of one. Without
+    any argument the status is 500 and the detail "nothing happened".
+    """
+    from flask import Response, has_request_context, request
+
+    if not status:
+        status, msg = 500, msg or "nothing happened"
+    body: dict[str, Any] = {
+        "status": status,
+        "detail": msg or ("ok" if status == 200 else ""),
+        "request": request.args.to_dict() if has_request_context() else {},
+    }
+    if result is not None:
+        body["result"] = result
+    return Response(json.dumps(body, default=str), status=status, mimetype="application/json")
+
+
+class AnswerException(Exception):  # noqa: N818 - the name that users' code knows
+    """Ends a view with an answer; the arguments are those of `answer`."""
+
+    def __init__(self, status: int, msg: str = "", result: Any = None) -> None:
+        super().__init__(msg)
+        self.status = status
+        self.msg = msg
+        self.result = result
+
+    @property
+    def answer(self) -> "Response":
+        """The response that a client gets."""
+        return answer(self.status, self.msg, self.result)
+
+
+def exception_handler(view: Callable[P, Any]) -> Callable[P, Any]:
+    """Wrap a view so that AnswerException becomes its answer, and every other error one with status 500."""
+
+    @functools.wraps(view)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> Any:
+        try:
+            return view(*args, **kwargs)
+        except AnswerException as error:
+            logger.exception("%s answered with %s", view.__name__, error.status)
+            return error.answer
+        except Exception as error:
+            logger.exception("%s failed", view.__name__)
+            return answer(500, f"{type(error).__name__}: {' '.join(str(error).split())}")
+
+    return wrapped

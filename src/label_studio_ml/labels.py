@@ -1,0 +1,157 @@
+"""The label config, read into the dict that users' classes know as `self.parsed_label_config`.
+
+The structure is the one that Label Studio's SDK builds, so a model file sees the same either way. This reader
+needs neither the SDK nor lxml, which take over a second to import, and holds no document tree in memory.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from xml.etree import ElementTree
+
+from label_studio_ml.errors import LabelConfigError
+
+#: Tags whose attributes describe one label of the control around them.
+_LABEL_TAGS = frozenset({"Label", "Choice", "Relation"})
+
+#: Tags that have `name` and `toName` but make no results.
+_HELPER_TAGS = frozenset({"Filter"})
+
+#: A value that is a task field and nothing else, such as `$options`: its labels come with each task.
+_TASK_FIELD = re.compile(r"\$[A-Za-z_]+")
+
+#: What makes a per-region control appear: attribute -> kind, in the order in which they are looked at.
+_CONDITIONS = {"whenTagName": "tag", "whenLabelValue": "label", "whenChoiceValue": "choice"}
+
+
+def parse_label_config(xml: str | None) -> dict[str, Any]:
+    """Return the controls of a label config by name, in document order; `{}` for None or blank text.
+
+    Each control is a dict with `type` (its tag), `to_name` (names of the objects it labels), `inputs` (for
+    each of those found: `type`, `valueType` and `value` or `valueList`, the task field without its `$`),
+    `labels` (alias or value of each label) and `labels_attrs` (their attributes, by the same names).
+    `conditionals` (`{"type", "name"}`), `dynamic_labels` (True) and `regex` (`{index variable: pattern}`) are
+    there only where the config asks for them.
+
+    Raises LabelConfigError, with `field="label_config"`, when the text is not well-formed XML or has a
+    DOCTYPE.
+    """
+    if xml is None or not xml.strip():
+        return {}
+    reader = _Reader()
+    parser = ElementTree.XMLParser(target=reader)  # noqa: S314 - the reader refuses a DOCTYPE
+    try:
+        parser.feed(xml)
+        parser.close()
+    except ElementTree.ParseError as error:
+        line, column = error.position
+        reason = str(error).partition(":")[0]
+        raise LabelConfigError(
+            f"The label config is not well-formed XML: {reason} at line {line}, column {column + 1}",
+            fix="Correct it in the project's Labeling Interface settings",
+            field="label_config",
+        ) from None
+    except UnicodeEncodeError as error:
+        raise LabelConfigError(
+            f"The label config has a character that is not Unicode text, at position {error.start}",
+            field="label_config",
+        ) from None
+    return reader.result()
+
+
+def first_tag(parsed: Mapping[str, Any], control: str, object_tag: str) -> tuple[str, dict[str, Any]]:
+    """Return name and description of the first `control` tag that labels an `object_tag`.
+
+    Raises ValueError, saying what the config has instead, when there is none.
+    """
+    for name, info in parsed.items():
+        if info["type"] == control and any(source["type"] == object_tag for source in info["inputs"]):
+            return name, info
+    found = describe(parsed) or "no control tags"
+    raise ValueError(f"The label config has no <{control}> for a <{object_tag}>; it has {found}")
+
+
+def describe(parsed: Mapping[str, Any]) -> str:
+    """Return the controls of a parsed config in words, such as `<Choices name="c"> for <Text>`."""
+    return ", ".join(
+        f'<{info["type"]} name="{name}"> for '
+        + (" and ".join(f"<{source['type']}>" for source in info["inputs"]) or "nothing")
+        for name, info in parsed.items()
+    )
+
+
+class _Reader:
+    """Receives the XML parser's events and keeps what a label config says."""
+
+    def __init__(self) -> None:
+        self.controls: dict[str, dict[str, Any]] = {}
+        self.objects: dict[str, dict[str, Any]] = {}
+        self.labels: dict[str, dict[str, dict[str, str]]] = {}
+        self.index_variables: list[str] = []
+        #: For each open element, the control that a label inside it belongs to.
+        self.owners: list[str | None] = []
+
+    def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
+        """Refuse the document type, before any entity that it declares is read."""
+        raise LabelConfigError(
+            "The label config has a DOCTYPE, which is not allowed",
+            fix="Remove the <!DOCTYPE …> from the labeling config",
+            field="label_config",
+        )
+
+    def start(self, tag: str, attributes: dict[str, str]) -> None:
+        """Take one opening tag."""
+        name = attributes.get("name")
+        variable = attributes.get("indexFlag")
+        if variable is not None:
+            self.index_variables.append(variable)
+        if name and attributes.get("toName") and tag not in _HELPER_TAGS:
+            self.controls[name] = self._control(tag, attributes)
+        elif name and (attributes.get("value") or attributes.get("valueList")):
+            source = "value" if "value" in attributes else "valueList"
+            self.objects[name] = {
+                "type": tag,
+                "valueType": attributes.get("valueType"),
+                source: attributes[source].lstrip("$"),
+            }
+        owner = self.owners[-1] if self.owners else None
+        if tag in _LABEL_TAGS and owner is not None:
+            label = attributes.get("alias") or attributes.get("value") or attributes.get("valueList")
+            if label:
+                self.labels.setdefault(owner, {})[label] = dict(attributes)
+        self.owners.append(name if name in self.controls else owner)
+
+    def end(self, tag: str) -> None:
+        """Take one closing tag."""
+        self.owners.pop()
+
+    def close(self) -> None:
+        """Take the end of the document."""
+
+    def _control(self, tag: str, attributes: Mapping[str, str]) -> dict[str, Any]:
+        control: dict[str, Any] = {"type": tag, "to_name": attributes["toName"].split(",")}
+        indexed = [
+            variable
+            for variable in self.index_variables
+            if any(variable in name for name in control["to_name"])
+        ]
+        if indexed:
+            control["regex"] = dict.fromkeys(indexed, ".*")
+        if attributes.get("perRegion") == "true":
+            condition = next((key for key in _CONDITIONS if attributes.get(key)), None)
+            if condition:
+                control["conditionals"] = {"type": _CONDITIONS[condition], "name": attributes[condition]}
+        if _TASK_FIELD.fullmatch(attributes.get("value", "")) or attributes.get("apiUrl"):
+            control["dynamic_labels"] = True
+        return control
+
+    def result(self) -> dict[str, Any]:
+        """Return the controls, each with the objects it labels and its labels."""
+        for name, control in self.controls.items():
+            control["inputs"] = [
+                dict(self.objects[target]) for target in control["to_name"] if target in self.objects
+            ]
+            attributes = self.labels.get(name, {})
+            control["labels"] = list(attributes)
+            control["labels_attrs"] = attributes
+        return self.controls
