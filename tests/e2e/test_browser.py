@@ -1,0 +1,48 @@
+"""What an annotator sees. The pictures stay in `artefacts/`."""
+
+import re
+
+from .browser import Browser
+from .conftest import MakeBackend
+from .studio import Studio, choice
+from .test_api_backend import TEXT_CONFIG, says, version_after
+
+
+def test_labeling_page_shows_the_prediction(
+    label_studio: Studio, make_backend: MakeBackend, browser: Browser
+) -> None:
+    studio = label_studio
+    project = studio.create_project("Seen in a browser", TEXT_CONFIG)
+    texts = ["beluga whale", "jumbo hump", "a whale", "a hump"]
+    whale, hump, first, second = studio.import_tasks(project, [{"text": text} for text in texts])
+    studio.annotate(whale, choice("Airbus"))
+    studio.annotate(hump, choice("Boeing"))
+    backend = studio.add_backend(project, make_backend("seed_class.py").url)
+    untrained = studio.backend(project)["model_version"]
+    studio.start_training(backend)
+    version = version_after(studio, project, untrained)
+    says(studio, project, {first: "Airbus", second: "Boeing"}, version)
+
+    page = browser.logged_in(studio)
+    for task, label, other in ((first, "Airbus", "Boeing"), (second, "Boeing", "Airbus")):
+        page.goto(f"{studio.url}/projects/{project}/data?task={task}")
+        prediction = page.locator(".lsf-annotation-button:has(.lsf-annotation-button__userpic_prediction)")
+        prediction.wait_for()
+        assert prediction.locator(".lsf-annotation-button__name").inner_text() == version
+        assert prediction.locator("[title='Prediction score = 0.5']").count() == 1
+        prediction.click()
+        page.wait_for_selector(f"input[name={label}]:checked", state="attached")
+        assert page.locator(f"input[name={other}]:checked").count() == 0
+        browser.keep(page, f"prediction-{label.lower()}")
+
+    # "Label All Tasks": the annotation that the person is about to submit starts as the prediction.
+    page.goto(f"{studio.url}/projects/{project}/data?labeling=1")
+    page.wait_for_selector("input[name=Airbus]:checked", state="attached")
+    assert page.locator("input[name=Boeing]:checked").count() == 0
+    browser.keep(page, "label-all-tasks")
+
+    # The card of the backend in the project's settings.
+    page.goto(f"{studio.url}/projects/{project}/settings/ml")
+    page.get_by_text("Connected", exact=True).wait_for()
+    assert page.get_by_text(re.compile(r"Error|Disconnected")).count() == 0
+    browser.keep(page, "settings-connected")
