@@ -1,0 +1,223 @@
+"""Both generations of model classes behind one interface: build a model, ask it, train it.
+
+A class is of the *seed* generation when its `fit` takes the annotations (`fit(annotations, **kwargs) -> dict`), of the
+*event* generation when it takes webhook events (`fit(event, data, **kwargs)`), and of none when it does not learn.
+"""
+
+import inspect
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from label_studio_ml.errors import BackendError, ModelLoadError
+from label_studio_ml.model import LabelStudioMLBase, ModelContext, has_update_fn, model_context, parse_extra_params
+from label_studio_ml.settings import Settings
+from label_studio_ml.studio.files import FileAccess
+from label_studio_ml.versions.state import Project, State
+
+logger = logging.getLogger(__name__)
+
+_OURS = Path(__file__).parent
+
+Generation = Literal["seed", "event", "none"]
+
+#: First parameters of `fit` that say "give me the annotations"; the older implementation used all of these names.
+_ANNOTATION_NAMES = frozenset(
+    ("annotations", "completions", "tasks", "items", "data_iter", "annotated_tasks", "labeled_tasks", "labelled_tasks")
+)
+
+
+class ClassInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """What the server has to know of a model class, without importing it."""
+
+    name: str
+    generation: Generation
+    train_events: tuple[str, ...]
+    max_batch_size: int = 64
+
+
+class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that a model is built from: the project, the trained version, and what that version's fit returned.
+
+    `version` is the served version's name, empty before any training; `train_output` is what `fit` returned.
+    """
+
+    project: Project
+    version: str = ""
+    train_output: dict[str, Any] = {}  # noqa: RUF012 (msgspec copies it)
+
+
+def describe_class(cls: type[LabelStudioMLBase]) -> ClassInfo:
+    """Read off a class what the server has to know."""
+    return ClassInfo(
+        name=cls.__name__,
+        generation=generation(cls),
+        train_events=tuple(cls.TRAIN_EVENTS),
+        max_batch_size=max(1, int(getattr(cls, "max_batch_size", 64))),
+    )
+
+
+def generation(cls: type[LabelStudioMLBase]) -> Generation:
+    """Tell what the `fit` of `cls` takes. A class attribute `FIT_API` (`"v1"` or `"v2"`) overrides the guess."""
+    stated = getattr(cls, "FIT_API", None)
+    if stated is not None:
+        return "seed" if stated == "v1" else "event"
+    if cls.fit is LabelStudioMLBase.fit:
+        return "event" if has_update_fn() else "none"
+    parameters = _parameters(cls.fit)
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    names = [p.name for p in parameters]
+    if positional and positional[0].name == "event":
+        return "event"
+    if "workdir" in names or "event" in names:
+        return "seed"
+    if positional and positional[0].name in _ANNOTATION_NAMES:
+        return "seed"
+    required = [p for p in positional if p.default is p.empty]
+    if len(required) == 2 or not positional:
+        return "event"
+    return "seed"
+
+
+def build(
+    cls: type[LabelStudioMLBase], spec: ModelSpec, settings: Settings, state: State
+) -> LabelStudioMLBase:
+    """Build a model of `cls` for `spec`, giving its constructor what it takes.
+
+    `state` holds the project's key/value pairs. Raises ModelLoadError with the cause when the constructor fails.
+    """
+    project = spec.project
+    extra_params = parse_extra_params(project.extra_params)
+    url, token = _studio(project, settings)
+    context = ModelContext(
+        state=state,
+        version=spec.version,
+        files=FileAccess(
+            studio_url=url,
+            token=token,
+            cache_dir=settings.model_dir / "files",
+            document_root=settings.document_root,
+            verify_tls=settings.studio_verify_tls,
+        ),
+        studio_url=url,
+        studio_token=token,
+        extra_params=extra_params,
+    )
+    offered: dict[str, Any] = {
+        "project_id": project.project_id,
+        "label_config": project.label_config or None,
+        "train_output": dict(spec.train_output),
+        "hostname": url,
+        "access_token": token,
+        "model_version": spec.version or None,
+        **settings.init_kwargs,
+    }
+    taken = fitting(cls.__init__, offered)
+    try:
+        with model_context(context):
+            model = cls(**taken)
+    except Exception as error:
+        raise ModelLoadError(
+            f"{cls.__name__} cannot be built: {reason(error)}", field=str(settings.script or "")
+        ) from error
+    if not hasattr(model, "_context"):
+        raise ModelLoadError(
+            f"{cls.__name__}.__init__ does not call super().__init__(**kwargs)", fix="Call it first in __init__"
+        )
+    _fill(model, {name: value for name, value in offered.items() if name not in taken})
+    return model
+
+
+def _studio(project: Project, settings: Settings) -> tuple[str, str]:
+    """Return Label Studio's URL and a token: what is configured wins over what `/setup` brought."""
+    return settings.studio_url or project.hostname, settings.studio_api_key or project.access_token
+
+
+def _fill(model: LabelStudioMLBase, missing: Mapping[str, Any]) -> None:
+    """Set the attributes that the class's constructor did not take, where its base left them empty."""
+    for name in ("project_id", "label_config", "train_output", "hostname", "access_token"):
+        if name in missing and not getattr(model, name) and missing[name]:
+            setattr(model, name, missing[name])
+
+
+def fitting(function: Callable[..., Any], offered: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of the `offered` keyword arguments that `function` takes; all of them if it has `**kwargs`."""
+    parameters = _parameters(function)
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        return dict(offered)
+    names = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    return {name: value for name, value in offered.items() if name in names}
+
+
+def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """Return a function's parameters without `self`."""
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return [inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD)]
+    return parameters[1:] if parameters and parameters[0].name == "self" else parameters
+
+
+def version_name(model: LabelStudioMLBase, spec: ModelSpec) -> str:
+    """Return the name under which `model` is served: the trained version's, else the class's own, else a default."""
+    if spec.version:
+        return spec.version
+    own = model.get("model_version")
+    if own:
+        return own
+    return str(model.INITIAL_MODEL_VERSION) if generation(type(model)) == "event" else "INITIAL"
+
+
+def ask(
+    model: LabelStudioMLBase, tasks: list[dict[str, Any]], params: Mapping[str, Any]
+) -> Any:
+    """Call the model's `predict` with what its signature takes and return what it returns."""
+    keywords = dict(params)
+    keywords.setdefault("context", None)
+    return model.predict(tasks, **fitting(model.predict, keywords))
+
+
+def fit_annotations(
+    model: LabelStudioMLBase,
+    annotations: Iterable[dict[str, Any]],
+    *,
+    event: str,
+    data: Any,
+    job_id: str,
+    workdir: Path,
+) -> dict[str, Any]:
+    """Call a seed-generation `fit` and return its dict (`{}` if it returned none)."""
+    offered = {"event": event, "data": data, "job_id": job_id, "workdir": str(workdir)}
+    returned = model.fit(annotations, **fitting(model.fit, offered))
+    if returned is None:
+        return {}
+    if not isinstance(returned, Mapping):
+        raise TypeError(f"fit must return a dict, not {type(returned).__name__}")
+    return dict(returned)
+
+
+def fit_event(model: LabelStudioMLBase, event: str, data: Any, job_id: str) -> Any:
+    """Call an event-generation `fit` for one event, and return what it returns."""
+    extra = {"job_id": job_id}
+    if any(p.kind is p.VAR_KEYWORD for p in _parameters(model.fit)):
+        return model.fit(event, data, **extra)
+    return model.fit(event, data)
+
+
+def reason(error: BaseException) -> str:
+    """Say in one line what an exception of user code was, with the place in the user's file."""
+    text = " ".join(str(error).split())
+    if isinstance(error, BackendError):
+        return text
+    line = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    frame = None
+    walk = error.__traceback__
+    while walk is not None:
+        path = Path(walk.tb_frame.f_code.co_filename)
+        if "site-packages" not in path.parts and _OURS not in path.parents and path.is_file():
+            frame = (path.name, walk.tb_lineno)
+        walk = walk.tb_next
+    return f"{line} ({frame[0]}, line {frame[1]})" if frame else line

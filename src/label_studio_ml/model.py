@@ -1,0 +1,443 @@
+"""The class that users' models inherit from.
+
+    from label_studio_ml.model import LabelStudioMLBase
+
+    class MyModel(LabelStudioMLBase):
+        def predict(self, tasks, **kwargs): ...
+        def fit(self, annotations, **kwargs): ...
+
+Two styles of model file run unchanged: the one above (`fit(annotations, **kwargs)` returns a dict that comes back as
+`self.train_output`), and the later one (`predict(tasks, context, **kwargs)`, `fit(event, data, **kwargs)`, `setup`,
+`get`/`set`). Nothing has to run for a model to be built and tried in a Python prompt.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from label_studio_ml.labels import parse_label_config
+from label_studio_ml.versions.state import MemoryState, State
+
+if TYPE_CHECKING:
+    from label_studio_sdk.label_interface import LabelInterface
+
+    from label_studio_ml.studio.files import FileAccess
+
+logger = logging.getLogger(__name__)
+
+#: The events that start a training unless a class says otherwise.
+TRAIN_EVENTS = (
+    "ANNOTATION_CREATED",
+    "ANNOTATION_UPDATED",
+    "ANNOTATIONS_CREATED",
+    "ANNOTATIONS_DELETED",
+    "ANNOTATION_DELETED",
+    "START_TRAINING",
+)
+
+
+@dataclass(slots=True, kw_only=True)
+class ModelContext:
+    """What a backend lends to the models that it builds; a model built by hand gets an empty one.
+
+    `state` holds the project's key/value pairs. `version` is the name of the trained version that the model
+    is built from (empty before the first training). `files` fetches task files. `studio_url` and `studio_token`
+    are where Label Studio is and the token for it.
+    """
+
+    state: State = field(default_factory=MemoryState)
+    version: str = ""
+    files: "FileAccess | None" = None
+    studio_url: str = ""
+    studio_token: str = field(default="", repr=False)
+    extra_params: Any = None
+
+
+_context: ContextVar[ModelContext | None] = ContextVar("label_studio_ml_model_context", default=None)
+
+
+@contextmanager
+def model_context(context: ModelContext) -> Iterator[None]:
+    """Lend `context` to the models that are built inside the `with` block."""
+    token = _context.set(context)
+    try:
+        yield
+    finally:
+        _context.reset(token)
+
+
+class LabelStudioMLBase:
+    """A model that serves predictions to Label Studio and learns from its annotations.
+
+    Override `predict`, and `fit` if the model learns. Attributes that a backend fills in:
+
+    - `parsed_label_config`: dict, control tag name to `{"type", "to_name", "inputs", "labels", "labels_attrs"}`.
+    - `label_config`: the label config's XML.
+    - `train_output`: the dict that the `fit` of the served version returned, with `job_id`; `{}` before any training.
+    - `project_id`: the project's id as text. `hostname`, `access_token`: Label Studio's, as `/setup` brought them.
+    - `model_version`: the served version's name.
+    """
+
+    #: Name of the version before any training, unless the class sets one.
+    INITIAL_MODEL_VERSION = "0.0.1"
+    #: The webhook actions that start a training. The "Start training" button always does.
+    TRAIN_EVENTS: Iterable[str] = TRAIN_EVENTS
+
+    def __init__(
+        self,
+        *args: Any,
+        project_id: str | int | None = None,
+        label_config: str | None = None,
+        train_output: Mapping[str, Any] | None = None,
+        hostname: str = "",
+        access_token: str = "",
+        model_version: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        project_id, label_config, train_output = _positional(args, project_id, label_config, train_output)
+        self._context = _context.get() or ModelContext()
+        self._label_interface: Any = None
+        self._parsed_label_config: dict[str, Any] | None = None
+        self._label_config = label_config or ""
+        self._model_version = model_version or None
+        self._extra_params: Any = self._context.extra_params
+        self._in_setup = False
+        self._studio_client: Any = None
+        self.project_id = "" if project_id is None else str(project_id)
+        self.train_output = dict(train_output or {})
+        self.hostname = hostname or self._context.studio_url
+        self.access_token = access_token or self._context.studio_token
+        self.init_kwargs = kwargs
+        self._in_setup = True
+        try:
+            self.setup()
+        finally:
+            self._in_setup = False
+
+    # What users override
+
+    def setup(self) -> None:
+        """Prepare the model, at the end of its construction. Override it to load weights or set a model version."""
+
+    def predict(self, tasks: list[dict[str, Any]], context: dict[str, Any] | None = None, **kwargs: Any) -> Any:
+        """Return one prediction per task, in the order of `tasks`.
+
+        `tasks` are Label Studio's tasks (`task["data"]` holds what was imported). `context` is what an annotator has
+        just drawn, in an interactive request, else None. A prediction is a dict `{"result": [regions], "score": float}`
+        in Label Studio's format, or a list of such dicts.
+        """
+        if _functions.predict is None:
+            return None
+        return _functions.predict(tasks, context, helper=self, **kwargs)
+
+    def fit(self, event: Any, data: Any = None, **kwargs: Any) -> Any:
+        """Learn from annotations.
+
+        Override it as `fit(self, annotations, **kwargs)`: `annotations` iterates over the project's labelled tasks, the
+        dict that it returns comes back as `self.train_output` of the new version; parameters named `workdir` (a
+        folder of the new version to write to), `event`, `data` and `job_id` are filled in. Or as
+        `fit(self, event, data, **kwargs)`: called once per webhook event.
+        """
+        if _functions.update is None:
+            return None
+        return _functions.update(event, data, helper=self, **kwargs)
+
+    def process_event(self, event: str, data: Any, job_id: str, additional_params: Mapping[str, Any]) -> Any:
+        """Call `fit` for one event, if `TRAIN_EVENTS` has it."""
+        if event in self.TRAIN_EVENTS:
+            return self.fit(event, data, job_id=job_id, **additional_params)
+        return None
+
+    # The label config
+
+    @property
+    def label_config(self) -> str:
+        """The label config's XML; empty if the project has none."""
+        return self._label_config
+
+    @label_config.setter
+    def label_config(self, xml: str | None) -> None:
+        self._label_config = xml or ""
+        self._parsed_label_config = None
+        self._label_interface = None
+
+    @property
+    def parsed_label_config(self) -> dict[str, Any]:
+        """The label config as a dict; `{}` if the project has none. Raises LabelConfigError if it is not XML."""
+        if self._parsed_label_config is None:
+            self._parsed_label_config = parse_label_config(self._label_config)
+        return self._parsed_label_config
+
+    @parsed_label_config.setter
+    def parsed_label_config(self, parsed: dict[str, Any]) -> None:
+        self._parsed_label_config = parsed
+
+    @property
+    def label_interface(self) -> "LabelInterface":
+        """The SDK's `LabelInterface` of the label config, made on first use."""
+        if self._label_interface is None:
+            from label_studio_sdk.label_interface import LabelInterface
+
+            self._label_interface = LabelInterface(config=self._label_config or "<View/>")
+        return self._label_interface
+
+    @label_interface.setter
+    def label_interface(self, interface: Any) -> None:
+        self._label_interface = interface
+
+    def use_label_config(self, label_config: str) -> None:
+        """Make `label_config` (XML) the model's label config. Raises LabelConfigError if it is not well-formed."""
+        parsed = parse_label_config(label_config)
+        self.label_config = label_config
+        self._parsed_label_config = parsed
+
+    def get_first_tag_occurence(
+        self,
+        control_type: str | tuple[str, ...],
+        object_type: str | tuple[str, ...],
+        name_filter: Callable[[str], bool] | None = None,
+        to_name_filter: Callable[[str], bool] | None = None,
+    ) -> tuple[str, str, str]:
+        """Return `(from_name, to_name, value)` of the first control tag of `control_type` on an `object_type`.
+
+        Raises ValueError if the label config has none.
+        """
+        found: tuple[str, str, str] = self.label_interface.get_first_tag_occurence(
+            control_type, object_type, name_filter, to_name_filter
+        )
+        return found
+
+    def build_label_map(self, tag_name: str, names: Sequence[str]) -> dict[str, str]:
+        """Map the labels that a model knows to the labels of the control tag `tag_name`.
+
+        A label of the config claims the model labels in its `predicted_values` attribute (comma-separated), else the
+        model label of the same name, else the one that differs only in case. Model labels that nobody claims are left
+        out. Raises ValueError if the label config has no such tag.
+        """
+        if tag_name not in self.parsed_label_config:
+            raise ValueError(f"The label config has no control tag named {tag_name!r}")
+        by_lower = {name.lower(): name for name in reversed(names)}
+        known = set(names)
+        mapping: dict[str, str] = {}
+        for label, attributes in self.parsed_label_config[tag_name]["labels_attrs"].items():
+            claimed = [name.strip() for name in attributes.get("predicted_values", "").split(",") if name.strip()]
+            for name in claimed or [label]:
+                match = name if name in known else by_lower.get(name.lower())
+                if match is not None:
+                    mapping[match] = label
+        return mapping
+
+    # The project's key/value pairs
+
+    def get(self, key: str) -> str | None:
+        """Return the text stored under `key` for this project, or None."""
+        if key == "label_config":
+            return self._label_config or None
+        if key == "parsed_label_config":
+            return json.dumps(self.parsed_label_config)
+        if key == "model_version" and self._context.version:
+            return self._state_version() or self._context.version
+        return self._context.state.get(key)
+
+    def set(self, key: str, value: str) -> None:
+        """Store the text `value` under `key` for this project.
+
+        `set("model_version", …)` names the version: in `setup` the one before any training, in `fit` the new one.
+        Raises ValueError if `value` is not text.
+        """
+        if not isinstance(value, str):
+            raise ValueError(f"set({key!r}, …) takes text, not {type(value).__name__}: use json.dumps for other values")
+        if key == "model_version" and self._in_setup and self._context.version:
+            logger.debug("setup() names version %r; the trained version %r stays", value, self._context.version)
+            return
+        self._context.state.set(key, value)
+
+    def has(self, key: str) -> bool:
+        """Tell whether something is stored under `key` for this project."""
+        return self.get(key) is not None
+
+    def _state_version(self) -> str | None:
+        """Return the version name that this run's `fit` has set, if it has."""
+        changes = getattr(self._context.state, "changes", {})
+        return changes.get("model_version")
+
+    @property
+    def model_version(self) -> str | None:
+        """The name of the version that this model is, as text; None if nothing names one."""
+        return self._model_version or self.get("model_version")
+
+    @model_version.setter
+    def model_version(self, version: str | None) -> None:
+        self._model_version = None if version is None else str(version)
+
+    def bump_model_version(self) -> str:
+        """Raise the second number of a version `X.Y.Z`, store the result as `model_version` and return it.
+
+        Raises ValueError if the present version does not have that form.
+        """
+        present = self.get("model_version") or self.INITIAL_MODEL_VERSION
+        parts = present.split(".")
+        if len(parts) != 3 or not all(part.isdigit() for part in parts):
+            raise ValueError(f"Version {present!r} is not of the form X.Y.Z: name the next one with set('model_version', …)")
+        bumped = f"{parts[0]}.{int(parts[1]) + 1}.0"
+        self.set("model_version", bumped)
+        return bumped
+
+    @property
+    def extra_params(self) -> Any:
+        """The "extra params" of the backend in Label Studio, parsed; `{}` if there are none."""
+        return {} if self._extra_params is None else self._extra_params
+
+    @extra_params.setter
+    def extra_params(self, params: Any) -> None:
+        self.set_extra_params(params)
+
+    def set_extra_params(self, extra_params: Any) -> None:
+        """Replace the extra params: JSON text, or a value."""
+        self._extra_params = parse_extra_params(extra_params)
+
+    # Label Studio
+
+    def get_local_path(
+        self,
+        url: str,
+        project_dir: str | None = None,
+        ls_host: str | None = None,
+        ls_access_token: str | None = None,
+        task_id: int | str | None = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> str:
+        """Return the path of a local copy of the file that a task refers to by `url`, fetching it if need be.
+
+        Uploads, local-files, cloud storage (name `task_id` for these), http(s) and data URLs are understood.
+        Raises FileFetchError, naming the URL, the status and the setting to change.
+        """
+        files = self._files(ls_host, ls_access_token)
+        return files.local_path(url, task_id=task_id, project_dir=project_dir)
+
+    def preload_task_data(self, task: dict[str, Any], value: Any = None, read_file: bool = True) -> Any:
+        """Return the task's data (or `value`) with every file it refers to fetched.
+
+        With `read_file`, a reference is replaced by the file's text, else by its local path. The task is not changed.
+        """
+        return self._files().preload(
+            task.get("data", {}) if value is None else value, task_id=task.get("id"), read_file=read_file
+        )
+
+    def _files(self, host: str | None = None, token: str | None = None) -> "FileAccess":
+        from dataclasses import replace
+        from tempfile import gettempdir
+
+        from label_studio_ml.studio.files import FileAccess
+
+        files = self._context.files or FileAccess(
+            studio_url=self.hostname,
+            token=self.access_token,
+            cache_dir=Path(gettempdir()) / "label-studio-ml-files",
+        )
+        return replace(files, studio_url=host or files.studio_url, token=token or files.token)
+
+    def get_label_studio_access_token(self) -> str:
+        """Return the token for Label Studio's API: the configured one, else the one that `/setup` brought."""
+        return self._context.studio_token or self.access_token
+
+    def get_label_studio_client(self) -> Any:
+        """Return the SDK's client for this Label Studio. Raises StudioError if no URL or token is known."""
+        if self._studio_client is None:
+            from label_studio_sdk import LabelStudio
+
+            from label_studio_ml.errors import StudioError
+
+            url = self._context.studio_url or self.hostname
+            token = self.get_label_studio_access_token()
+            if not url or not token:
+                raise StudioError(
+                    "Label Studio's URL or token is not known", fix="Set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY"
+                )
+            self._studio_client = LabelStudio(base_url=url, api_key=token)
+        return self._studio_client
+
+    def _get_label_studio_client(self) -> Any:
+        return self.get_label_studio_client()
+
+
+def parse_extra_params(value: Any) -> Any:
+    """Return Label Studio's `extra_params` parsed: JSON text becomes its value, other text stays, empty becomes None."""
+    if isinstance(value, str):
+        text = value.strip()
+        if not text:
+            return None
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+    return value
+
+
+def _positional(
+    args: tuple[Any, ...], project_id: Any, label_config: Any, train_output: Any
+) -> tuple[Any, Any, Any]:
+    """Sort positional constructor arguments: XML is a label config, a mapping a train output, the rest a project id."""
+    for value in args:
+        if isinstance(value, Mapping):
+            train_output = value
+        elif isinstance(value, str) and value.lstrip().startswith("<"):
+            label_config = value
+        elif value is not None and project_id is None:
+            project_id = value
+    return project_id, label_config, train_output
+
+
+@dataclass(slots=True)
+class _Functions:
+    """Functions that stand in for the methods of a class, one of each kind."""
+
+    predict: Callable[..., Any] | None = None
+    update: Callable[..., Any] | None = None
+
+
+_functions = _Functions()
+
+
+def predict_fn(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make `function(tasks, context, helper=model, **kwargs)` the `predict` of models that do not override it."""
+    _functions.predict = function
+    return function
+
+
+def update_fn(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make `function(event, data, helper=model, **kwargs)` the `fit` of models that do not override it."""
+    _functions.update = function
+    return function
+
+
+def has_update_fn() -> bool:
+    """Tell whether `update_fn` has registered a function."""
+    return _functions.update is not None
+
+
+def get_all_classes_inherited_LabelStudioMLBase(script: str) -> list[type]:  # noqa: N802 (the older name)
+    """Import the file `script` and return the model classes that it defines."""
+    from label_studio_ml.source import ModelSource, load_class, model_classes
+
+    path = Path(script)
+    return [load_class(ModelSource(path, name)) for name in model_classes(path)]
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use what model files expect here and what is slow to import."""
+    if name in ("ModelResponse", "PredictionValue"):
+        from label_studio_ml import response
+
+        return getattr(response, name)
+    if name == "LabelStudio":
+        from label_studio_sdk import LabelStudio
+
+        return LabelStudio
+    raise AttributeError(f"module 'label_studio_ml.model' has no attribute {name!r}")

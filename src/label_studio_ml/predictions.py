@@ -1,0 +1,198 @@
+"""What a `predict` returns, turned into exactly one strict JSON value per task.
+
+Label Studio stores what it is sent unchecked, or answers the annotator with an error when a field has the wrong type
+(version null, score not a number), so everything is put right here: NaN and infinity become null, NumPy values plain
+ones, the version is always the served one. A task that has no prediction gets an object with `error` and no `result`:
+Label Studio skips such an entry and logs it, and asks for that task again next time. (An empty `result` it would store
+as a prediction.)
+"""
+
+import logging
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+logger = logging.getLogger(__name__)
+
+_encoder = msgspec.json.Encoder(enc_hook=lambda value: plain(value))  # bytes become base64 text
+
+
+class InvalidPrediction(Exception):  # noqa: N818 (it is an outcome, not a failure of ours)
+    """One task's prediction cannot be sent; the text says why."""
+
+
+def listed(returned: Any, count: int) -> list[Any] | None:
+    """Return what `predict` returned as a list with one entry for each of `count` tasks, or None if it is not that.
+
+    Understood: lists, tuples, generators, arrays, `ModelResponse`, a dict with `predictions` or `results`, and, for a
+    single task, the prediction itself.
+    """
+    if returned is None or isinstance(returned, str | bytes):
+        return None
+    inner = getattr(returned, "predictions", None)
+    if inner is None and isinstance(returned, Mapping):
+        inner = returned.get("predictions", returned.get("results"))
+        if inner is None:
+            return [returned] if count == 1 and "result" in returned else None
+    if inner is None and _is_prediction(returned):
+        return [returned] if count == 1 else None
+    values = returned if inner is None else inner
+    if hasattr(values, "tolist"):
+        values = values.tolist()
+    if not isinstance(values, Iterable) or isinstance(values, str | bytes | Mapping):
+        return None
+    entries = list(values)
+    return entries if len(entries) == count else None
+
+
+def describe(returned: Any, count: int) -> str:
+    """Say in one line why `returned` is not one prediction for each of `count` tasks."""
+    if returned is None:
+        return f"predict returned None for {count} task(s)"
+    inner = getattr(returned, "predictions", returned)
+    if isinstance(inner, Sequence) and not isinstance(inner, str | bytes):
+        return f"predict returned {len(inner)} prediction(s) for {count} task(s)"
+    return f"predict returned {type(returned).__name__}, not one prediction for each of {count} task(s)"
+
+
+def encode(prediction: Any, version: str, *, interactive: bool = False) -> bytes:
+    """Return one task's prediction as JSON: an object, or an array of objects where the model made several.
+
+    `interactive` keeps only the first of several: Label Studio's page can show no more. Raises InvalidPrediction.
+    """
+    if isinstance(prediction, list | tuple):
+        several = [_checked(one, version) for one in prediction]
+        if interactive:
+            if not several:
+                raise InvalidPrediction("predict returned an empty list for this task")
+            return _encode(several[0])
+        return _encode(several)
+    return _encode(_checked(prediction, version))
+
+
+def encode_failure(cause: str, version: str) -> bytes:
+    """Return the entry of a task that has no prediction, with its cause."""
+    return msgspec.json.encode({"error": cause, "model_version": version})
+
+
+def plain(value: Any) -> Any:
+    """Turn a value that JSON does not know into one that it does. Raises TypeError if there is none."""
+    for method in ("model_dump", "_dict", "item", "tolist"):
+        convert = getattr(value, method, None)
+        if callable(convert) and not isinstance(value, type):
+            if method == "item" and getattr(value, "size", 1) != 1:
+                continue
+            return _called(convert)
+    if isinstance(value, Mapping) and not isinstance(value, dict):
+        return dict(value)
+    if isinstance(value, Iterable) and not isinstance(value, list | tuple | dict):
+        return list(value)
+    if hasattr(value, "__float__"):
+        return float(value)
+    if hasattr(value, "__fspath__"):
+        return str(value)
+    raise TypeError(f"a value of type {type(value).__name__} cannot be sent as JSON")
+
+
+def _called(convert: Callable[[], Any]) -> Any:
+    return convert()
+
+
+def _is_prediction(value: Any) -> bool:
+    """Tell the SDK's PredictionValue, and look-alikes, from a collection."""
+    return hasattr(value, "result") and not isinstance(value, Mapping)
+
+
+def _checked(prediction: Any, version: str) -> dict[str, Any]:
+    """Return `prediction` as a dict with the fields as Label Studio wants them."""
+    if _is_prediction(prediction):
+        dump = getattr(prediction, "model_dump", None)
+        fields = dict(_called(dump)) if callable(dump) else {"score": getattr(prediction, "score", None)}
+        fields["result"] = prediction.result if not callable(dump) else fields["result"]
+    elif isinstance(prediction, Mapping):
+        fields = dict(prediction)
+    elif prediction is None:
+        raise InvalidPrediction("predict returned None for this task")
+    else:
+        raise InvalidPrediction(f"a prediction must be a dict with 'result', not {type(prediction).__name__}")
+    if "result" not in fields:
+        raise InvalidPrediction(f"the prediction has no 'result' (it has: {', '.join(map(str, fields)) or 'nothing'})")
+    fields["result"] = _regions(fields["result"])
+    if "score" in fields:
+        fields["score"] = _score(fields["score"])
+    fields["model_version"] = version
+    return fields
+
+
+def _regions(result: Any) -> list[Any]:
+    if result is None:
+        return []
+    if isinstance(result, Mapping) or hasattr(result, "_dict"):
+        return [result]
+    if hasattr(result, "tolist"):
+        result = result.tolist()
+    if isinstance(result, Iterable) and not isinstance(result, str | bytes):
+        return list(result)
+    raise InvalidPrediction(f"'result' must be a list of regions, not {type(result).__name__}")
+
+
+def _score(score: Any) -> float | None:
+    """Return a score that Label Studio's database takes: a finite number, or None."""
+    if score is None:
+        return None
+    try:
+        number = float(score)
+    except (TypeError, ValueError):
+        logger.warning("A prediction's score is %s, not a number: sent as null", type(score).__name__)
+        return None
+    if not math.isfinite(number):
+        logger.warning("A prediction's score is %s: sent as null", number)
+        return None
+    return number
+
+
+def _encode(value: Any) -> bytes:
+    """Encode strictly. Keys that are not text, and other rarities, take the slow way."""
+    try:
+        body = _encoder.encode(value)
+    except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError):
+        try:
+            body = _encoder.encode(_simple(value))
+        except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
+            raise InvalidPrediction(f"the prediction cannot be sent as JSON: {error}") from None
+    if b"null" in body and _has_nan(value):
+        logger.warning("A prediction holds NaN or infinity: sent as null")
+    return body
+
+
+def _simple(value: Any) -> Any:
+    """Rebuild `value` of plain dicts with text keys, lists, numbers and text."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, Mapping):
+        return {str(key): _simple(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_simple(inner) for inner in value]
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value)
+    return _simple(plain(value))
+
+
+def _has_nan(value: Any) -> bool:
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    if isinstance(value, Mapping):
+        return any(map(_has_nan, value.values()))
+    if isinstance(value, list | tuple):
+        return any(map(_has_nan, value))
+    if hasattr(value, "tolist"):
+        return _has_nan(value.tolist())
+    return False

@@ -1,0 +1,115 @@
+"""One live model answering: however its `predict` behaves, every task of every request gets exactly one entry."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from label_studio_ml.adapter import ModelSpec, ask, reason, version_name
+from label_studio_ml.model import LabelStudioMLBase
+from label_studio_ml.predictions import InvalidPrediction, describe, encode, encode_failure, listed
+
+logger = logging.getLogger(__name__)
+
+
+class Request(msgspec.Struct, frozen=True):
+    """The tasks (a JSON array) and params (a JSON object) of one `/predict`, as they came."""
+
+    tasks: bytes
+    params: bytes
+    interactive: bool = False
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """The entries for one request as a JSON array; or, where no task of it could be answered, why.
+
+    `invalid` tells that the request is to blame, not the model.
+    """
+
+    results: bytes = b""
+    error: str = ""
+    invalid: bool = False
+    failed: int = 0
+
+
+class Predictor:
+    """A built model and the name of the version it is served under. Not safe for use from several threads at once."""
+
+    def __init__(self, model: LabelStudioMLBase, spec: ModelSpec) -> None:
+        self.model = model
+        self.version = version_name(model, spec)
+        self._told: set[str] = set()
+
+    def answer(self, requests: Sequence[Request]) -> list[Answer]:
+        """Answer requests that have equal params, together if the model can take them so, and in their order."""
+        answers: dict[int, Answer] = {}
+        decoded: dict[int, list[dict[str, Any]]] = {}
+        params: dict[str, Any] = {}
+        for position, request in enumerate(requests):
+            try:
+                decoded[position] = msgspec.json.decode(request.tasks)
+                params = msgspec.json.decode(request.params)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                decoded.pop(position, None)
+                answers[position] = Answer(error=f"tasks are not JSON: {error}", invalid=True)
+        together = self._try([task for tasks in decoded.values() for task in tasks], params)
+        start = 0
+        for position, tasks in decoded.items():
+            if isinstance(together, list):
+                entries: list[Any] | str = together[start : start + len(tasks)]
+                start += len(tasks)
+            else:
+                entries = together if len(decoded) == 1 else self._try(tasks, params)
+            if isinstance(entries, str) and len(tasks) > 1:
+                entries = [self._alone(task, params) for task in tasks]
+            answers[position] = self._finish(entries, tasks, interactive=requests[position].interactive)
+        return [answers[position] for position in range(len(requests))]
+
+    def _try(self, tasks: list[dict[str, Any]], params: dict[str, Any]) -> list[Any] | str:
+        """Return one prediction per task; or, when the model does not give that many or raises, what went wrong."""
+        if not tasks:
+            return []
+        try:
+            returned = ask(self.model, tasks, dict(params))
+            entries = listed(returned, len(tasks))
+        except Exception as error:  # noqa: BLE001 (user code may raise anything)
+            cause = reason(error)
+            self._tell(cause, len(tasks), error)
+            return cause
+        if entries is None:
+            cause = describe(returned, len(tasks))
+            self._tell(cause, len(tasks))
+            return cause
+        return entries
+
+    def _alone(self, task: dict[str, Any], params: dict[str, Any]) -> Any:
+        """Return the prediction for one task, or the failure that stands in for it."""
+        entries = self._try([task], params)
+        return InvalidPrediction(entries) if isinstance(entries, str) else entries[0]
+
+    def _finish(self, entries: list[Any] | str, tasks: list[dict[str, Any]], *, interactive: bool) -> Answer:
+        """Encode one entry per task; where there is none, its cause."""
+        encoded: list[bytes] = []
+        failures: list[str] = []
+        for number, task in enumerate(tasks):
+            entry = InvalidPrediction(entries) if isinstance(entries, str) else entries[number]
+            try:
+                if isinstance(entry, InvalidPrediction):
+                    raise entry
+                encoded.append(encode(entry, self.version, interactive=interactive))
+            except InvalidPrediction as failure:
+                failures.append(str(failure))
+                encoded.append(encode_failure(str(failure), self.version))
+                logger.error("Task %s has no prediction: %s", task.get("id"), failure)
+        if failures and len(failures) == len(tasks):
+            return Answer(error=failures[0], failed=len(failures))
+        return Answer(results=b"[" + b",".join(encoded) + b"]", failed=len(failures))
+
+    def _tell(self, what: str, count: int, error: BaseException | None = None) -> None:
+        """Log a failed call, with its traceback the first time."""
+        first = what not in self._told
+        if len(self._told) < 100:
+            self._told.add(what)
+        then = ": asking for each task alone" if count > 1 else ""
+        logger.warning("predict of %d task(s) failed: %s%s", count, what, then, exc_info=error if first else None)

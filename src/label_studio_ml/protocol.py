@@ -1,0 +1,222 @@
+"""Label Studio's requests, read from bytes without I/O.
+
+The tasks of a `/predict` stay raw bytes: only the process that runs the model decodes them. Every complaint is a
+RequestError that names the field.
+"""
+
+import re
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from label_studio_ml.errors import RequestError
+
+_FIELD = re.compile(r"(?P<what>.*) - at `\$\.?(?P<path>.*)`")
+
+#: Longest project uid taken, in characters; Label Studio's have some fifteen.
+MAX_UID = 200
+
+#: What never leaves a webhook's payload: Label Studio sends the project's secrets with every event.
+SECRET_PROJECT_FIELDS = ("token", "task_data_login", "task_data_password")
+
+
+class _Params(msgspec.Struct):
+    """`params` of a `/predict`, its `context` kept apart from the rest."""
+
+    context: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _PredictBody(msgspec.Struct):
+    tasks: list[msgspec.Raw]
+    project: str | int | None = None
+    label_config: str | None = None
+    params: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class PredictRequest(msgspec.Struct, frozen=True):
+    """One `/predict`: each task as JSON bytes, the params as JSON object bytes, whether it carries a context."""
+
+    tasks: list[bytes]
+    uid: str
+    label_config: str
+    params: bytes
+    interactive: bool
+
+    @property
+    def tasks_json(self) -> bytes:
+        """The tasks as one JSON array."""
+        return b"[" + b",".join(self.tasks) + b"]"
+
+
+class SetupRequest(msgspec.Struct, frozen=True):
+    """One `/setup`. `extra_params` is what Label Studio's form held: None, text, or any JSON value."""
+
+    uid: str
+    label_config: str
+    hostname: str
+    access_token: str
+    extra_params: Any
+
+
+class Event(msgspec.Struct, frozen=True):
+    """One webhook call: `action`, the project it belongs to, and the whole payload without secrets."""
+
+    action: str
+    uid: str
+    label_config: str
+    title: str
+    data: dict[str, Any]
+
+
+class TrainRequest(msgspec.Struct, frozen=True):
+    """One `/train` of Label Studio before 1.4.1: the labelled tasks come along."""
+
+    uid: str
+    label_config: str
+    tasks: list[dict[str, Any]]
+
+
+_predict_decoder = msgspec.json.Decoder(_PredictBody)
+_params_decoder = msgspec.json.Decoder(_Params)
+_any_decoder = msgspec.json.Decoder()
+
+
+def parse_predict(body: bytes) -> PredictRequest:
+    """Read the body of `/predict`. Raises RequestError, naming the field."""
+    try:
+        request = _predict_decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise _complaint(error) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _not_json(error) from None
+    tasks = [bytes(task) for task in request.tasks]
+    for number, task in enumerate(tasks):
+        if not task.lstrip().startswith(b"{"):
+            raise RequestError(f"tasks[{number}] must be an object", field=f"tasks[{number}]")
+    params = bytes(request.params)
+    if params.strip() == b"null":
+        params = b"{}"
+    try:
+        context = bytes(_params_decoder.decode(params).context).strip()
+    except msgspec.ValidationError:
+        raise RequestError("params must be an object or null", field="params") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _not_json(error) from None
+    return PredictRequest(
+        tasks=tasks,
+        uid=project_uid(request.project, required=False),
+        label_config=request.label_config or "",
+        params=params,
+        interactive=context not in (b"null", b"{}"),
+    )
+
+
+def parse_setup(body: bytes) -> SetupRequest:
+    """Read the body of `/setup`. Raises RequestError, naming the field."""
+    fields = parse_object(body)
+    return SetupRequest(
+        uid=project_uid(fields.get("project"), required=True),
+        label_config=_text(fields, "schema") or _text(fields, "label_config"),
+        hostname=_text(fields, "hostname").rstrip("/"),
+        access_token=_text(fields, "access_token"),
+        extra_params=fields.get("extra_params"),
+    )
+
+
+def parse_event(body: bytes) -> Event:
+    """Read the body of `/webhook`. Raises RequestError, naming the field."""
+    fields = parse_object(body)
+    action = fields.get("action")
+    if not isinstance(action, str) or not action:
+        raise RequestError("action must be the name of an event", field="action")
+    project = fields.get("project")
+    if project is None:
+        return Event(action=action, uid="", label_config="", title="", data=fields)
+    if not isinstance(project, dict):
+        raise RequestError("project must be an object", field="project")
+    clean = {name: value for name, value in project.items() if name not in SECRET_PROJECT_FIELDS}
+    return Event(
+        action=action,
+        uid=uid_of(project),
+        label_config=_text(project, "label_config", at="project."),
+        title=_text(project, "title", at="project."),
+        data={**fields, "project": clean},
+    )
+
+
+def parse_train(body: bytes) -> TrainRequest:
+    """Read the body of `/train`. Raises RequestError, naming the field."""
+    fields = parse_object(body)
+    tasks = fields.get("annotations")
+    if tasks is None:
+        tasks = []
+    if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
+        raise RequestError("annotations must be an array of tasks", field="annotations")
+    return TrainRequest(
+        uid=project_uid(fields.get("project"), required=True), label_config=_text(fields, "label_config"), tasks=tasks
+    )
+
+
+def parse_object(body: bytes) -> dict[str, Any]:
+    """Read a body that must be a JSON object. Raises RequestError if it is not."""
+    try:
+        value = _any_decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _not_json(error) from None
+    if not isinstance(value, dict):
+        raise RequestError("the body must be a JSON object", field="body")
+    return value
+
+
+def project_uid(value: Any, *, required: bool) -> str:
+    """Return the project's uid as text: Label Studio sends `"<id>.<created_at>"`. Raises RequestError."""
+    if isinstance(value, bool) or not isinstance(value, str | int | None):
+        raise RequestError("project must be text such as '12.1795434258'", field="project")
+    uid = "" if value is None else str(value).strip()
+    if required and not uid:
+        raise RequestError("project is missing: it must be text such as '12.1795434258'", field="project")
+    if len(uid) > MAX_UID or not uid.isprintable():
+        raise RequestError(f"project must be printable text of at most {MAX_UID} characters", field="project")
+    return uid
+
+
+def uid_of(project: dict[str, Any]) -> str:
+    """Return the uid that `/setup` and `/predict` use for a webhook's `project` object. Raises RequestError."""
+    number = project.get("id")
+    if isinstance(number, bool) or not isinstance(number, int | str) or number == "":
+        raise RequestError("project.id is missing", field="project.id")
+    created = project.get("created_at")
+    if created is None:
+        return project_uid(number, required=True)
+    try:
+        seconds = int(datetime.fromisoformat(str(created)).timestamp())
+    except (ValueError, OverflowError):
+        raise RequestError("project.created_at must be an ISO date", field="project.created_at") from None
+    return project_uid(f"{number}.{seconds}", required=True)
+
+
+def _text(fields: dict[str, Any], name: str, *, at: str = "") -> str:
+    value = fields.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise RequestError(f"{at}{name} must be text", field=f"{at}{name}")
+    return value
+
+
+def _not_json(error: Exception) -> RequestError:
+    return RequestError(f"the body is not JSON: {error}", field="body")
+
+
+def _complaint(error: msgspec.ValidationError) -> RequestError:
+    """Turn msgspec's words into ours, field first."""
+    text = str(error)
+    match = _FIELD.fullmatch(text)
+    what, path = (match["what"], match["path"]) if match else (text, "")
+    if "missing required field" in what:
+        name = what.rpartition("`")[0].rpartition("`")[2]
+        return RequestError(f"{name} is missing", field=name)
+    if not path:
+        return RequestError("the body must be a JSON object", field="body")
+    return RequestError(f"{path}: {what[:1].lower()}{what[1:]}", field=path)

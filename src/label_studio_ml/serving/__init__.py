@@ -1,0 +1,1 @@
+"""Running users' models: batches, the pool of live models, the processes they live in."""

@@ -1,0 +1,51 @@
+"""The models that live in one process, by number."""
+
+import logging
+
+from label_studio_ml.adapter import ClassInfo, ModelSpec, build, describe_class
+from label_studio_ml.errors import ModelLoadError
+from label_studio_ml.model import LabelStudioMLBase
+from label_studio_ml.predictor import Answer, Predictor, Request
+from label_studio_ml.settings import Settings
+from label_studio_ml.source import load_class, locate
+from label_studio_ml.versions.state import StoredState
+
+logger = logging.getLogger(__name__)
+
+
+class ModelHost:
+    """Builds models and asks them. `load` may run in one thread while `predict` runs in another."""
+
+    def __init__(self, settings: Settings, model_class: type[LabelStudioMLBase] | None = None) -> None:
+        self._settings = settings
+        self._class = model_class
+        self._live: dict[int, Predictor] = {}
+
+    def import_class(self) -> ClassInfo:
+        """Import the user's model file. Raises ModelFileError."""
+        if self._class is None:
+            settings = self._settings
+            self._class = load_class(locate(settings.backend_dir, settings.script, settings.class_name))
+        return describe_class(self._class)
+
+    def load(self, live: int, spec: ModelSpec) -> str:
+        """Build a model, keep it as number `live`, and return its version's name. Raises ModelError."""
+        self.import_class()
+        if self._class is None:
+            raise ModelLoadError("no model class")
+        state = StoredState(self._settings.model_dir, spec.project.uid)
+        predictor = Predictor(build(self._class, spec, self._settings, state), spec)
+        self._live[live] = predictor
+        logger.info("Project %s: version %s is loaded", spec.project.uid, predictor.version)
+        return predictor.version
+
+    def predict(self, live: int, requests: list[Request]) -> list[Answer]:
+        """Answer `requests` with model number `live`. Raises ModelLoadError if there is no such model."""
+        predictor = self._live.get(live)
+        if predictor is None:
+            raise ModelLoadError(f"model {live} is not loaded")
+        return predictor.answer(requests)
+
+    def unload(self, live: int) -> None:
+        """Forget model number `live`."""
+        self._live.pop(live, None)

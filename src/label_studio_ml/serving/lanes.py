@@ -1,0 +1,241 @@
+"""Where models live: a process of their own, or a thread of this one. Both are lanes with the same methods.
+
+A lane runs one prediction call at a time; models load beside it.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol
+
+from label_studio_ml.adapter import ClassInfo, ModelSpec, reason
+from label_studio_ml.errors import BackendError, ModelFileError, ModelLoadError, ModelProcessDied
+from label_studio_ml.model import LabelStudioMLBase
+from label_studio_ml.predictor import Answer, Request
+from label_studio_ml.serving.host import ModelHost
+from label_studio_ml.serving.messages import (
+    Failed,
+    Frames,
+    FromModel,
+    ImportFailed,
+    Imported,
+    Load,
+    Loaded,
+    Predict,
+    Predicted,
+    Stop,
+    ToModel,
+    Unload,
+    frame,
+    from_model_decoder,
+)
+from label_studio_ml.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+class Lane(Protocol):
+    """Somewhere models live. `info` and `ended` may be awaited by any number of tasks (shielded)."""
+
+    info: "asyncio.Future[ClassInfo]"
+    ended: "asyncio.Future[str]"
+
+    async def start(self) -> None:
+        """Begin importing the model file; `info` tells the outcome."""
+
+    async def load(self, live: int, spec: ModelSpec) -> str:
+        """Build a model and return its version's name. Raises ModelError or ModelProcessDied."""
+
+    async def predict(self, live: int, requests: Sequence[Request]) -> list[Answer]:
+        """Answer `requests` with model `live`. Raises ModelError or ModelProcessDied."""
+
+    def unload(self, live: int) -> None:
+        """Forget model `live`."""
+
+    async def close(self, grace: float = 5.0) -> None:
+        """End, after what runs, or after `grace` seconds."""
+
+
+class ProcessLane(asyncio.Protocol):
+    """A fresh interpreter for the user's code, never a fork."""
+
+    def __init__(self, settings: Settings) -> None:
+        loop = asyncio.get_running_loop()
+        self.info: asyncio.Future[ClassInfo] = loop.create_future()
+        self.ended: asyncio.Future[str] = loop.create_future()
+        self._settings = settings
+        self._frames = Frames()
+        self._calls: dict[int, asyncio.Future[Any]] = {}
+        self._next_call = 0
+        self._process: subprocess.Popen[bytes] | None = None
+        self._transport: asyncio.Transport | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process's id, once it is started."""
+        return self._process.pid if self._process else None
+
+    async def start(self) -> None:
+        """Start the process; `info` tells whether it could import the model file."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            theirs.set_inheritable(True)
+            self._process = subprocess.Popen(  # noqa: ASYNC220 (it returns at once)
+                [sys.executable, "-m", "label_studio_ml.serving.model_process", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                env=self._settings.child_env(),
+            )
+        ours.setblocking(False)
+        await asyncio.get_running_loop().create_connection(lambda: self, sock=ours)
+
+    async def load(self, live: int, spec: ModelSpec) -> str:
+        """Build a model there and return its version's name."""
+        answer = await self._ask(lambda call: Load(call, live, spec))
+        return str(answer.version)
+
+    async def predict(self, live: int, requests: Sequence[Request]) -> list[Answer]:
+        """Answer `requests` there."""
+        answer = await self._ask(lambda call: Predict(call, live, list(requests)))
+        answers: list[Answer] = answer.answers
+        return answers
+
+    def unload(self, live: int) -> None:
+        """Forget model `live` there."""
+        self._send(Unload(live))
+
+    async def close(self, grace: float = 5.0) -> None:
+        """Ask the process to stop; after `grace` seconds it is killed."""
+        self._send(Stop())
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(self.ended), grace)
+        if not self.ended.done() and self._process is not None:
+            self._process.kill()
+            await asyncio.shield(self.ended)
+
+    async def _ask(self, make: Callable[[int], Load | Predict]) -> Any:
+        if self.ended.done():
+            raise ModelProcessDied(self.ended.result())
+        self._next_call += 1
+        call = self._next_call
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._calls[call] = future
+        self._send(make(call))
+        try:
+            return await future
+        finally:
+            self._calls.pop(call, None)
+
+    def _send(self, message: ToModel) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(frame(message))
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection."""
+        self._transport = transport  # type: ignore[assignment]
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the process sends."""
+        for body in self._frames.feed(data):
+            self._receive(from_model_decoder.decode(body))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Learn how the process ended, off the loop, and tell everyone who waits."""
+        asyncio.ensure_future(self._reap())
+
+    def _receive(self, message: FromModel) -> None:
+        if isinstance(message, Imported):
+            _settle(self.info, message.info)
+        elif isinstance(message, ImportFailed):
+            _fail(self.info, ModelFileError(message.message, fix=message.fix, field=message.field))
+        elif isinstance(message, Failed):
+            _fail(self._calls.get(message.call), ModelLoadError(message.message))
+        elif isinstance(message, Loaded | Predicted):
+            _settle(self._calls.get(message.call), message)
+
+    async def _reap(self) -> None:
+        status = await asyncio.to_thread(self._process.wait) if self._process else 0
+        why = f"The model process {_how_it_ended(status)}"
+        _fail(self.info, ModelFileError(f"{why} while it imported the model file"))
+        if self.info.done():
+            self.info.exception()  # nobody has to have waited for it
+        for future in self._calls.values():
+            _fail(future, ModelProcessDied(why))
+        _settle(self.ended, why)
+
+
+def _how_it_ended(status: int) -> str:
+    if status < 0:
+        try:
+            name = signal.Signals(-status).name
+        except ValueError:
+            name = f"signal {-status}"
+        hint = " (out of memory?)" if name == "SIGKILL" else ""
+        return f"was killed by {name}{hint}"
+    return f"ended with status {status}"
+
+
+def _settle(future: "asyncio.Future[Any] | None", value: Any) -> None:
+    if future is not None and not future.done():
+        future.set_result(value)
+
+
+def _fail(future: "asyncio.Future[Any] | None", error: Exception) -> None:
+    if future is not None and not future.done():
+        future.set_exception(error)
+
+
+class ThreadLane:
+    """Models in this process: for `--debug`, for tests, and below WSGI servers. A crash there is a crash here."""
+
+    def __init__(self, settings: Settings, model_class: type[LabelStudioMLBase] | None = None) -> None:
+        loop = asyncio.get_running_loop()
+        self.info: asyncio.Future[ClassInfo] = loop.create_future()
+        self.ended: asyncio.Future[str] = loop.create_future()
+        self._host = ModelHost(settings, model_class)
+        self._predicting = ThreadPoolExecutor(1, thread_name_prefix="predict")
+        self._loading = ThreadPoolExecutor(1, thread_name_prefix="load")
+
+    async def start(self) -> None:
+        """Import the model file in the thread that will predict."""
+        try:
+            _settle(self.info, await self._call(self._predicting, self._host.import_class))
+        except BackendError as error:
+            _fail(self.info, error)
+            self.info.exception()
+
+    async def load(self, live: int, spec: ModelSpec) -> str:
+        """Build a model and return its version's name."""
+        return str(await self._call(self._loading, self._host.load, live, spec))
+
+    async def predict(self, live: int, requests: Sequence[Request]) -> list[Answer]:
+        """Answer `requests`."""
+        answers: list[Answer] = await self._call(self._predicting, self._host.predict, live, list(requests))
+        return answers
+
+    def unload(self, live: int) -> None:
+        """Forget model `live`, after the predictions asked for before."""
+        self._predicting.submit(self._host.unload, live)
+
+    async def close(self, grace: float = 5.0) -> None:
+        """End the threads. What runs in them cannot be stopped from outside."""
+        self._predicting.shutdown(wait=False, cancel_futures=True)
+        self._loading.shutdown(wait=False, cancel_futures=True)
+        _settle(self.ended, "The model's thread was stopped")
+
+    async def _call(self, threads: ThreadPoolExecutor, function: Callable[..., Any], *args: Any) -> Any:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(threads, function, *args)
+        except BackendError:
+            raise
+        except Exception as error:
+            logger.exception("A call failed")
+            raise ModelLoadError(reason(error)) from error

@@ -1,0 +1,124 @@
+"""The process that runs the user's code for predictions: `python -m label_studio_ml.serving.model_process FD`.
+
+It speaks the frames of `serving.messages` over the socket with file descriptor FD. The main thread imports the model
+file and predicts; a second thread builds models, so that a new version loads beside the old one; a third reads.
+When the socket closes, the server is gone, and so is this process.
+"""
+
+import logging
+import os
+import queue
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+
+import msgspec
+
+from label_studio_ml.adapter import reason
+from label_studio_ml.errors import BackendError
+from label_studio_ml.serving.host import ModelHost
+from label_studio_ml.serving.messages import (
+    Failed,
+    Frames,
+    FromModel,
+    ImportFailed,
+    Imported,
+    Load,
+    Loaded,
+    Predict,
+    Predicted,
+    Stop,
+    ToModel,
+    Unload,
+    frame,
+    to_model_decoder,
+)
+from label_studio_ml.settings import Settings, configure_logging
+
+logger = logging.getLogger(__name__)
+
+
+class ModelProcess:
+    """The three threads and what they share."""
+
+    def __init__(self, connection: socket.socket, settings: Settings) -> None:
+        self._connection = connection
+        self._sending = threading.Lock()
+        self._host = ModelHost(settings)
+        self._predictions: queue.SimpleQueue[ToModel] = queue.SimpleQueue()
+        self._loads: queue.SimpleQueue[Load | None] = queue.SimpleQueue()
+
+    def run(self) -> int:
+        """Work until told to stop; return the exit status."""
+        threading.Thread(target=self._read, daemon=True, name="reader").start()
+        try:
+            self._send(Imported(self._host.import_class()))
+        except BackendError as error:
+            logger.error("%s", error)  # noqa: TRY400 (the one line is what helps)
+            self._send(ImportFailed(error.message, error.fix, error.field))
+            return 1
+        loader = threading.Thread(target=self._load, daemon=True, name="loader")
+        loader.start()
+        while not isinstance(message := self._predictions.get(), Stop):
+            if isinstance(message, Predict):
+                self._answer(message.call, lambda m=message: Predicted(m.call, self._host.predict(m.live, m.requests)))  # type: ignore[misc]
+            elif isinstance(message, Unload):
+                self._host.unload(message.live)
+        self._loads.put(None)
+        return 0
+
+    def _read(self) -> None:
+        frames = Frames()
+        while data := self._connection.recv(1 << 20):
+            for body in frames.feed(data):
+                message = to_model_decoder.decode(body)
+                if isinstance(message, Load):
+                    self._loads.put(message)
+                else:
+                    self._predictions.put(message)
+        os._exit(0)
+
+    def _load(self) -> None:
+        while (message := self._loads.get()) is not None:
+            self._answer(message.call, lambda m=message: Loaded(m.call, self._host.load(m.live, m.spec)))  # type: ignore[misc]
+
+    def _answer(self, call: int, work: Callable[[], FromModel]) -> None:
+        """Send what `work` returns, or why it failed."""
+        try:
+            answer = work()
+        except Exception as error:  # noqa: BLE001 (user code may raise anything)
+            logger.exception("A call failed")
+            answer = Failed(call, reason(error))
+        self._send(answer)
+
+    def _send(self, message: FromModel) -> None:
+        try:
+            data = frame(message)
+        except (msgspec.MsgspecError, TypeError, ValueError) as error:
+            data = frame(Failed(getattr(message, "call", 0), f"the answer cannot be sent: {error}"))
+        with self._sending:
+            self._connection.sendall(data)
+
+
+def main() -> int:
+    """Run a model process on the socket whose descriptor is the first argument."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the server tells us when to stop
+    settings = Settings.from_env()
+    configure_logging(settings.log_level)
+    os.chdir(settings.backend_dir)
+    connection = socket.socket(fileno=int(sys.argv[1]))
+    try:
+        status = ModelProcess(connection, settings).run()
+    except OSError as error:
+        logger.error("The server is gone: %s", error)  # noqa: TRY400 (nothing to trace)
+        status = 1
+    logging.shutdown()
+    sys.stdout.flush()
+    # Threads and handlers of user code must not keep an ended model process alive.
+    os._exit(status)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Training in the background: events, jobs, the worker, the run of a fit."""

@@ -1,0 +1,252 @@
+"""One training run, in a process of its own: `python -m label_studio_ml.training.run FD`.
+
+It reads one request line from the socket with descriptor FD, builds the model from the current version, calls `fit`, and
+answers with one outcome line. It publishes nothing: the worker does, while it holds the lease. When the worker goes,
+the socket closes and this process ends itself.
+"""
+
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from label_studio_ml.adapter import ModelSpec, build, fit_annotations, fit_event, generation, reason
+from label_studio_ml.errors import BackendError, FitError, StudioError
+from label_studio_ml.model import LabelStudioMLBase
+from label_studio_ml.settings import Settings, configure_logging
+from label_studio_ml.source import load_class, locate
+from label_studio_ml.studio.client import StudioClient
+from label_studio_ml.training.dataset import LabelledTasks, from_delivered, from_studio
+from label_studio_ml.training.folder import Snapshot, snapshot
+from label_studio_ml.training.jobs import StoredEvent
+from label_studio_ml.versions.state import StagedState, StoredState
+
+logger = logging.getLogger(__name__)
+
+
+class RunRequest(msgspec.Struct, frozen=True):
+    """What to train: the model as it is served now, the events, and where results go.
+
+    `delivered` is a file of labelled tasks that webhooks brought, one JSON object a line.
+    """
+
+    job: str
+    spec: ModelSpec
+    events: list[StoredEvent]
+    workdir: str
+    delivered: str = ""
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a run.
+
+    `error` is empty if every fit came back. `changed` tells whether there is something to publish; `version` is the name that
+    the user's code gave it, if it did; `state` the key/value pairs that it set.
+    """
+
+    error: str = ""
+    trace: str = ""
+    changed: bool = False
+    version: str = ""
+    train_output: dict[str, Any] = {}  # noqa: RUF012 (msgspec copies it)
+    state: dict[str, str] = {}  # noqa: RUF012
+    annotations: int = -1
+    source: str = ""
+    generation: str = ""
+
+
+def perform(
+    cls: type[LabelStudioMLBase], request: RunRequest, settings: Settings, *, offline: bool = False
+) -> Outcome:
+    """Build a model of `cls`, call its `fit` as its generation wants, and return what came of it.
+
+    `offline` trains on what the events brought where Label Studio cannot be asked, even if that is nothing.
+    Raises what user code raises, and FitError when the annotations cannot be read.
+    """
+    setup_state = StagedState(StoredState(settings.model_dir, request.spec.project.uid))
+    model = build(cls, request.spec, settings, setup_state)
+    staged = StagedState(setup_state)
+    model._context.state = staged
+    if generation(cls) == "event":
+        return _fit_events(model, request, settings, staged)
+    tasks = _annotations(request, settings, offline=offline)
+    logger.info("Training on %d labelled tasks from %s", len(tasks), tasks.source)
+    last = request.events[-1] if request.events else StoredEvent("START_TRAINING", {})
+    output = fit_annotations(
+        model,
+        tasks,
+        event=last.action,
+        data=last.data,
+        job_id=request.job,
+        workdir=Path(request.workdir),
+    )
+    return Outcome(
+        changed=True,
+        version=staged.changes.get("model_version", ""),
+        train_output={**_jsonable(output), "job_id": request.job},
+        state=staged.changes,
+        annotations=len(tasks),
+        source=tasks.source,
+        generation="seed",
+    )
+
+
+def _fit_events(model: LabelStudioMLBase, request: RunRequest, settings: Settings, staged: StagedState) -> Outcome:
+    """Call an event-generation `fit` once for each event, in order."""
+    before = _user_files(settings)
+    wanted = set(model.TRAIN_EVENTS) | {"START_TRAINING"}
+    count = 0
+    for event in request.events:
+        for action, data in _single_events(event, request, settings):
+            if action in wanted:
+                fit_event(model, action, data, request.job)
+                count += 1
+    changed = bool(staged.changes) or _user_files(settings) != before or any(Path(request.workdir).iterdir())
+    return Outcome(
+        changed=changed and count > 0,
+        version=staged.changes.get("model_version", ""),
+        train_output={"job_id": request.job},
+        state=staged.changes,
+        source="events",
+        generation="event",
+    )
+
+
+def _single_events(
+    event: StoredEvent, request: RunRequest, settings: Settings
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield an event, or the single events that a bulk event stands for, as `fit(event, data)` knows them."""
+    data = event.data
+    if not event.trusted:
+        data = _fetched(event, request, settings)
+        if not data:
+            return
+    if event.action == "ANNOTATIONS_CREATED":
+        annotations, tasks = data.get("annotation") or [], data.get("task") or []
+        by_id = {task.get("id"): task for task in tasks if isinstance(task, dict)}
+        for annotation in annotations:
+            task = by_id.get(annotation.get("task"), {})
+            single = {**data, "action": "ANNOTATION_CREATED", "annotation": annotation, "task": task}
+            yield "ANNOTATION_CREATED", single
+        return
+    if event.action == "ANNOTATIONS_DELETED":
+        for annotation in data.get("annotations") or []:
+            yield "ANNOTATION_DELETED", {**data, "action": "ANNOTATION_DELETED", "annotation": annotation}
+        return
+    yield event.action, data
+
+
+def _fetched(event: StoredEvent, request: RunRequest, settings: Settings) -> dict[str, Any] | None:
+    """Read from Label Studio what an event without login told the ids of; None if that fails."""
+    task_id, annotation_id = event.data.get("task"), event.data.get("annotation")
+    if task_id is None:
+        return {"action": event.action, **event.data}
+    try:
+        task = _client(request, settings).task(task_id)
+    except StudioError as error:
+        logger.warning("Event %s of task %s came without login and cannot be checked: %s", event.action, task_id, error)
+        return None
+    for annotation in task.get("annotations", []):
+        if annotation.get("id") == annotation_id:
+            return {**event.data, "action": event.action, "task": task, "annotation": annotation}
+    return None
+
+
+def _annotations(request: RunRequest, settings: Settings, *, offline: bool) -> LabelledTasks:
+    """Return the project's labelled tasks from where they can be had. Raises FitError if from nowhere."""
+    for event in reversed(request.events):
+        if isinstance(event.data.get("annotations"), list) and event.action == "START_TRAINING":
+            return LabelledTasks(lambda tasks=event.data["annotations"]: iter(tasks), "the training request")  # type: ignore[misc]
+    project = request.spec.project
+    try:
+        return from_studio(_client(request, settings), project.project_id)
+    except StudioError as error:
+        tasks = from_delivered(Path(request.delivered)) if request.delivered else None
+        if tasks is not None and (len(tasks) or offline):
+            logger.warning("Label Studio's annotations cannot be read (%s): training on what webhooks brought", error)
+            return tasks
+        raise FitError(
+            f"The annotations of project {project.project_id} cannot be read: {error.message}", fix=error.fix
+        ) from error
+
+
+def _client(request: RunRequest, settings: Settings) -> StudioClient:
+    url = settings.studio_url or request.spec.project.hostname
+    token = settings.studio_api_key or request.spec.project.access_token
+    if not url or not token:
+        raise StudioError(
+            "it is not known where Label Studio is",
+            fix="Add this backend to a project in Label Studio, or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY",
+        )
+    return StudioClient(url, token, verify_tls=settings.studio_verify_tls)
+
+
+def _user_files(settings: Settings) -> Snapshot:
+    """Return a snapshot of the folder that an event-generation model keeps its weights in."""
+    folder = settings.backend_dir / settings.user_model_dir if settings.user_model_dir else settings.backend_dir
+    return snapshot(folder)
+
+
+def _jsonable(output: dict[str, Any]) -> dict[str, Any]:
+    """Return what `fit` returned as plain JSON values. Raises FitError naming the key that is not."""
+    from label_studio_ml.predictions import plain
+
+    clean: dict[str, Any] = {}
+    for key, value in output.items():
+        try:
+            clean[str(key)] = msgspec.json.decode(msgspec.json.encode(value, enc_hook=plain))
+        except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
+            raise FitError(f"fit returned {key!r} with a value that JSON cannot hold: {error}") from None
+    return clean
+
+
+def run(request: RunRequest, settings: Settings, load: Callable[[], type[LabelStudioMLBase]]) -> Outcome:
+    """Perform `request`, turning whatever user code raises into an outcome with its cause."""
+    try:
+        return perform(load(), request, settings)
+    except Exception as error:  # noqa: BLE001 (user code may raise anything)
+        logger.exception("The training failed")
+        return Outcome(error=reason(error), trace="" if isinstance(error, BackendError) else traceback.format_exc())
+
+
+def main() -> int:
+    """Run one training on the socket whose descriptor is the first argument."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    settings = Settings.from_env()
+    configure_logging(settings.log_level)
+    os.chdir(settings.backend_dir)
+    connection = socket.socket(fileno=int(sys.argv[1]))
+    stream = connection.makefile("rwb")
+    request = msgspec.json.decode(stream.readline(), type=RunRequest)
+    threading.Thread(target=_die_with, args=(connection,), daemon=True, name="watchdog").start()
+    outcome = run(
+        request, settings, lambda: load_class(locate(settings.backend_dir, settings.script, settings.class_name))
+    )
+    with contextlib.suppress(OSError):
+        stream.write(msgspec.json.encode(outcome) + b"\n")
+        stream.flush()
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def _die_with(connection: socket.socket) -> None:
+    """End this process as soon as the worker's end of the socket is gone."""
+    with contextlib.suppress(OSError):
+        while connection.recv(4096):
+            pass
+    os._exit(75)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""What is remembered of each project: what `/setup` brought, and the key/value pairs of user code.
+
+Two SQLite files in the model folder, readable by their owner only: `projects.db` (what Label Studio told us,
+access token included) and `state.db` (what models stored with `self.set`).
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from label_studio_ml.cache import SqliteCache
+
+
+class Project(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One Label Studio project, as `/setup`, `/predict` and webhooks describe it.
+
+    `uid` is Label Studio's `"<id>.<created_at as a whole number of seconds>"`, unique across servers in practice;
+    `hostname` and `access_token` are what `/setup` brought; `extra_params` is the backend's "extra params" field
+    parsed to whatever it held; `seen` is True once a request or event of the project arrived.
+    """
+
+    uid: str
+    label_config: str = ""
+    hostname: str = ""
+    access_token: str = ""
+    extra_params: Any = None
+    title: str = ""
+
+    @property
+    def project_id(self) -> str:
+        """The plain project id that Label Studio's pages and API use."""
+        return self.uid.partition(".")[0]
+
+    def __repr__(self) -> str:
+        """Show the project without its token."""
+        return f"Project(uid={self.uid!r}, hostname={self.hostname!r})"
+
+
+class Projects:
+    """The projects that this backend has heard of. Safe to use from several threads and processes."""
+
+    _KEY = "project"
+
+    def __init__(self, folder: Path) -> None:
+        self._cache = SqliteCache(str(folder), db_name="projects.db")
+
+    def get(self, uid: str) -> Project | None:
+        """Return what is known of `uid`, or None if nothing is."""
+        text = self._cache.get(uid, self._KEY)
+        return msgspec.json.decode(text, type=Project) if text else None
+
+    def put(self, project: Project) -> None:
+        """Remember `project` in place of what was known of it."""
+        self._cache.set(project.uid, self._KEY, msgspec.json.encode(project).decode())
+
+    def delete(self, uid: str) -> None:
+        """Forget `uid`."""
+        self._cache.delete(uid, self._KEY)
+
+    def update(self, uid: str, **changes: Any) -> Project:
+        """Change what is known of `uid` (new if unknown), leaving out changes that are None; return the result."""
+        known = self.get(uid)
+        merged = msgspec.structs.replace(
+            known or Project(uid=uid), **{name: value for name, value in changes.items() if value is not None}
+        )
+        if merged != known:
+            self.put(merged)
+        return merged
+
+
+class State(Protocol):
+    """The key/value pairs of one project, text to text."""
+
+    def get(self, key: str) -> str | None:
+        """Return the value of `key`, or None."""
+
+    def set(self, key: str, value: str) -> None:
+        """Store `value` under `key`."""
+
+    def has(self, key: str) -> bool:
+        """Tell whether `key` holds a value."""
+
+
+class MemoryState:
+    """Pairs that live as long as this object: for a model built in a plain Python prompt."""
+
+    def __init__(self, values: Mapping[str, str] | None = None) -> None:
+        self.values = dict(values or {})
+
+    def get(self, key: str) -> str | None:
+        """Return the value of `key`, or None."""
+        return self.values.get(key)
+
+    def set(self, key: str, value: str) -> None:
+        """Store `value` under `key`."""
+        self.values[key] = value
+
+    def has(self, key: str) -> bool:
+        """Tell whether `key` holds a value."""
+        return key in self.values
+
+
+class StoredState:
+    """Pairs of one project in `state.db`, seen by all processes as soon as they are written."""
+
+    def __init__(self, folder: Path, uid: str) -> None:
+        self._cache = SqliteCache(str(folder), db_name="state.db")
+        self._uid = uid
+
+    def get(self, key: str) -> str | None:
+        """Return the value of `key`, or None."""
+        return self._cache.get(self._uid, key)
+
+    def set(self, key: str, value: str) -> None:
+        """Store `value` under `key`."""
+        self._cache.set(self._uid, key, value)
+
+    def has(self, key: str) -> bool:
+        """Tell whether `key` holds a value."""
+        return self._cache.has(self._uid, key)
+
+    def update(self, values: Mapping[str, str]) -> None:
+        """Store all of `values` in one transaction."""
+        if values:
+            self._cache.update(self._uid, dict(values))
+
+
+class StagedState:
+    """Pairs on top of another state: what is written stays here until somebody takes `changes`.
+
+    A training run writes here, so that a run that fails leaves nothing behind.
+    """
+
+    def __init__(self, below: State) -> None:
+        self._below = below
+        self.changes: dict[str, str] = {}
+
+    def get(self, key: str) -> str | None:
+        """Return the value of `key`, or None."""
+        return self.changes[key] if key in self.changes else self._below.get(key)
+
+    def set(self, key: str, value: str) -> None:
+        """Store `value` under `key`, here."""
+        self.changes[key] = value
+
+    def has(self, key: str) -> bool:
+        """Tell whether `key` holds a value."""
+        return key in self.changes or self._below.has(key)
