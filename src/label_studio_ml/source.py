@@ -105,16 +105,13 @@ def load_class(source: ModelSource) -> type:
 
 def _choose(script: Path, class_name: str) -> ModelSource:
     """Return the model class of `script`: the named one, or its only one."""
-    names = model_classes(script)
-    reader = FileReader(script)
+    names = _models(script)
     if class_name:
-        if not reader.binds(class_name):
+        if class_name not in names and not FileReader(script).binds(class_name):
             raise ModelFileError(
                 f"{script} has no class {class_name}", fix=_fix(script, names), field=str(script)
             )
         return ModelSource(script, class_name)
-    if not names and any(item.target.endswith((".predict_fn", ".update_fn")) for item in reader.imports):
-        return ModelSource(script, "LabelStudioMLBase")
     if len(names) != 1:
         found = (
             f"{len(names)} model classes, {', '.join(names)}"
@@ -125,6 +122,15 @@ def _choose(script: Path, class_name: str) -> ModelSource:
     return ModelSource(script, names[0])
 
 
+def _models(script: Path) -> list[str]:
+    """Return the model classes of `script`; where it only registers functions, the class that calls them."""
+    names = model_classes(script)
+    functions = ("label_studio_ml.model.predict_fn", "label_studio_ml.model.update_fn")
+    if not names and any(item.target in functions for item in FileReader(script).imports):
+        return ["LabelStudioMLBase"]
+    return names
+
+
 def _only(folder: Path, class_name: str) -> ModelSource:
     """Return the model class of the only file in `folder` that has one."""
     found: dict[Path, list[str]] = {}
@@ -133,7 +139,7 @@ def _only(folder: Path, class_name: str) -> ModelSource:
         if script.name in _NOT_MODELS or script.name.startswith("test_") or script.name.endswith("_test.py"):
             continue
         try:
-            names = model_classes(script)
+            names = _models(script)
         except ModelFileError as error:
             broken.append(error)
             continue

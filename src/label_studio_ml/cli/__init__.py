@@ -1,0 +1,1 @@
+"""The command `label-studio-ml`: one module per subcommand, each imported when it is called."""

@@ -1,0 +1,44 @@
+"""`label-studio-ml start --check`, in an interpreter of its own: build the model once and say how it went."""
+
+import sys
+from typing import cast
+
+from label_studio_ml.adapter import ModelSpec, build
+from label_studio_ml.cli.sample import expected_tags, sample
+from label_studio_ml.errors import BackendError, ModelLoadError
+from label_studio_ml.model import LabelStudioMLBase
+from label_studio_ml.settings import Settings
+from label_studio_ml.source import load_class, locate
+from label_studio_ml.versions.state import MemoryState, Project
+
+
+def main() -> int:
+    """Build the model that the environment names; return 0, or 1 with the cause on standard error."""
+    try:
+        print(f"OK: {check(Settings.from_env())}")
+    except BackendError as error:
+        print(f"label-studio-ml: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def check(settings: Settings) -> str:
+    """Build the model without a label config, or else with a sample one, and say which of them it took.
+
+    Most older classes look at the label config in their constructor and cannot be built without one. Raises
+    ModelFileError or ModelLoadError when neither works.
+    """
+    source = locate(settings.backend_dir, settings.script, settings.class_name)
+    cls = cast("type[LabelStudioMLBase]", load_class(source))
+    try:
+        build(cls, ModelSpec(project=Project(uid="1")), settings, MemoryState())
+    except ModelLoadError:
+        control, object_tag = expected_tags(source.script)
+        project = Project(uid="1", label_config=sample(control, object_tag)[0])
+        build(cls, ModelSpec(project=project), settings, MemoryState())
+        return f"{source.class_name} of {source.script} can be built for <{control}> on <{object_tag}>"
+    return f"{source.class_name} of {source.script} can be built"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

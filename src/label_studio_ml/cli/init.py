@@ -1,0 +1,68 @@
+"""`label-studio-ml init PROJECT` (also `create`): make a backend's folder from a model file."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from label_studio_ml.cli.scaffold import Backend, make
+from label_studio_ml.cli.start import folder_of, split_script
+from label_studio_ml.errors import ModelFileError
+from label_studio_ml.source import MissingModule, ModelSource, locate, missing_modules
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `init`."""
+    parser.add_argument("project_name", metavar="PROJECT", help="the folder to make")
+    parser.add_argument("--root-dir", default=".", metavar="DIR", help="where to make it (default: here)")
+    parser.add_argument(
+        "--script",
+        "--from",
+        metavar="FILE[:CLASS]",
+        help="the model (default: ./model.py if there is one, else a text or image classifier that learns)",
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="overwrite what init writes in an existing folder"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Make the folder and say what comes next. Raises BackendError when it cannot be made."""
+    target = folder_of(args)
+    backend = Backend(target.resolve().name, _source(args.script, target, force=args.force))
+    make(backend, target, force=args.force)
+    source = locate(target)
+    origin = backend.source.script if backend.source else "a new model that learns from your annotations"
+    print(f"Made {target} with {source.class_name} from {origin}.")
+    missing = missing_modules(source.script)
+    if missing:
+        print(f"label-studio-ml: {_missing(missing, target)}", file=sys.stderr)
+    where = f" --root-dir {args.root_dir}" if args.root_dir != "." else ""
+    print(f"Start it with: label-studio-ml start {args.project_name}{where}")
+    return 0
+
+
+def _source(script: str | None, target: Path, *, force: bool) -> ModelSource | None:
+    """Return the model to take over: the named one, `./model.py`, or the one that an existing folder has."""
+    if script:
+        path, class_name = split_script(script)
+        if path.is_dir():
+            return locate(path, class_name=class_name)
+        return locate(Path.cwd(), path, class_name)
+    if Path("model.py").is_file():
+        return locate(Path.cwd(), Path("model.py"))
+    if force and target.is_dir():
+        try:
+            return locate(target)
+        except ModelFileError:
+            return None
+    return None
+
+
+def _missing(missing: list[MissingModule], target: Path) -> str:
+    """Say which modules the script needs that are not installed here, and how to install them."""
+    modules = ", ".join(f"{item.module} ({item.file.name}, line {item.line})" for item in missing)
+    names = " ".join(dict.fromkeys(item.distribution for item in missing))
+    return (
+        f"not installed here: {modules}. Before you start it: pip install {names} "
+        f"(or -r {target / 'requirements.txt'})"
+    )

@@ -1,0 +1,97 @@
+"""`label-studio-ml COMMAND …`.
+
+Only the module of the command that is called is imported, so help and mistakes are answered at once.
+"""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from label_studio_ml import __version__
+from label_studio_ml.errors import BackendError
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A subcommand: its `module` has `add_arguments(parser)` and `run(args) -> exit code`."""
+
+    name: str
+    help: str
+    module: str
+    aliases: tuple[str, ...] = ()
+
+
+#: Every subcommand, in the order of the help text.
+COMMANDS = (
+    Command("init", "make a backend's folder from a model file", "label_studio_ml.cli.init", ("create",)),
+    Command("start", "serve a backend's folder to Label Studio", "label_studio_ml.cli.start"),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    0: done. 1: it failed, with one line on standard error that says why. 2: the command line is wrong.
+    130: Ctrl-C. `argv` is the process's own arguments if None.
+    """
+    try:
+        args, unknown = parse(sys.argv[1:] if argv is None else argv)
+        if unknown:
+            args.parser.error(_unknown(unknown, args.parser))
+    except SystemExit as done:  # argparse has written help or what is wrong
+        return done.code if isinstance(done.code, int) else 2
+    try:
+        run: Callable[[argparse.Namespace], int] = args.run
+        return run(args)
+    except BackendError as error:
+        print(f"label-studio-ml: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    """Return the parsed arguments and those that no option takes. Raises SystemExit as argparse does.
+
+    The namespace has the command's `run` and its `parser` beside its options.
+    """
+    parser = argparse.ArgumentParser(
+        prog="label-studio-ml",
+        description="Serve a Python class with predict and fit as a Label Studio ML backend.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    called = next((word for word in argv if not word.startswith("-")), "")
+    by_name = {name: command for command in COMMANDS for name in (command.name, *command.aliases)}
+    for command in COMMANDS:
+        subparser = subparsers.add_parser(
+            command.name,
+            aliases=command.aliases,
+            help=command.help,
+            description=command.help.capitalize() + ".",
+            allow_abbrev=False,
+        )
+        if by_name.get(called) is command:
+            module = importlib.import_module(command.module)
+            module.add_arguments(subparser)
+            subparser.set_defaults(run=module.run, parser=subparser, command=command.name)
+    if called and called not in by_name:
+        parser.error(f"there is no command {called!r}{_suggestion(called, by_name)}")
+    return parser.parse_known_args(argv)
+
+
+def _unknown(words: Sequence[str], parser: argparse.ArgumentParser) -> str:
+    """Say which arguments are unknown, and which options may have been meant."""
+    options = [option for action in parser._actions for option in action.option_strings]
+    return "unknown arguments: " + ", ".join(
+        f"{word}{_suggestion(word.partition('=')[0], options)}" for word in words
+    )
+
+
+def _suggestion(word: str, known: Sequence[str] | dict[str, Command]) -> str:
+    close = get_close_matches(word, list(known), n=1)
+    return f" (did you mean {close[0]}?)" if close else ""

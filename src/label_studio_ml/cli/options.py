@@ -1,0 +1,111 @@
+"""The flags that `label-studio-ml start` and a backend's own `_wsgi.py` share."""
+
+import argparse
+import ipaddress
+import json
+import math
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from label_studio_ml.errors import SettingsError
+from label_studio_ml.settings import DEFAULT_PORT, LOG_LEVELS
+
+_NUMBER = re.compile(r"[+-]?(\d+\.\d*|\.\d+|\d+)([eE][+-]?\d+)?")
+
+
+def add_serving_options(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say where to listen and what to build the model with."""
+    parser.add_argument(
+        "-p", "--port", type=_port, default=DEFAULT_PORT, help="port to listen on (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine only)"
+    )
+    parser.add_argument(
+        "--with",
+        "--kwargs",
+        dest="kwargs",
+        metavar="KEY=VAL",
+        nargs="+",
+        action="extend",
+        type=key_value,
+        default=[],
+        help="arguments for the model's constructor: true, 3, 0.5, JSON or text; they win over config.json",
+    )
+    parser.add_argument("-d", "--debug", action="store_true", help="run for debugging: breakpoints work")
+    parser.add_argument(
+        "--log-level",
+        type=str.upper,
+        choices=LOG_LEVELS,
+        help="how much to log (default: LOG_LEVEL, or INFO)",
+    )
+    parser.add_argument(
+        "--model-dir", metavar="DIR", help="where trained versions are kept, seen from the backend's folder"
+    )
+    parser.add_argument("--check", action="store_true", help="build the model once, say what fails, and end")
+    parser.add_argument(
+        "--basic-auth-user", metavar="USER", help="ask clients for this login (or ML_SERVER_BASIC_AUTH_USER)"
+    )
+    parser.add_argument(
+        "--basic-auth-pass",
+        metavar="PASS",
+        help="its password; ML_SERVER_BASIC_AUTH_PASS in the environment keeps it out of process lists",
+    )
+
+
+def key_value(text: str) -> tuple[str, Any]:
+    """Return key and parsed value of `KEY=VAL`; raise argparse.ArgumentTypeError if it is not that."""
+    key, equals, value = text.partition("=")
+    if not equals or not key.isidentifier():
+        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VAL")
+    return key, parse_value(value)
+
+
+def parse_value(text: str) -> Any:
+    """Return the truth value, number or JSON value that `text` spells, else `text` itself."""
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    try:
+        value = json.loads(text, parse_constant=lambda _: text)
+    except ValueError:
+        value = float(text) if _NUMBER.fullmatch(text) and not re.match(r"[+-]?0\d", text) else text
+    return text if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def constructor_arguments(folder: Path, pairs: Iterable[tuple[str, Any]] = ()) -> dict[str, Any]:
+    """Return the model's constructor arguments: those of `config.json` in `folder`, if any, under `pairs`.
+
+    Raises SettingsError when the file is not a JSON object.
+    """
+    config = folder / "config.json"
+    values: Any = {}
+    if config.is_file():
+        try:
+            values = json.loads(config.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise SettingsError(f"{config} is not JSON: {error}", field=str(config)) from error
+        if not isinstance(values, dict):
+            raise SettingsError(f"{config} must hold a JSON object", field=str(config))
+    return {**values, **dict(pairs)}
+
+
+def server_arguments(args: argparse.Namespace) -> dict[str, str]:
+    """Return what the flags that were given mean for `init_app`."""
+    names = ("model_dir", "basic_auth_user", "basic_auth_pass")
+    return {name: getattr(args, name) for name in names if getattr(args, name)}
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach a server that listens on `host`."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: use a number from 1 to 65535")
+    return int(text)

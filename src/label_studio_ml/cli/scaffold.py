@@ -1,0 +1,175 @@
+"""What a new backend's folder holds, and how it gets to its place in one piece."""
+
+import keyword
+import os
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from label_studio_ml import __version__
+from label_studio_ml.cli.sample import expected_tags, sample
+from label_studio_ml.errors import ModelFileError, SettingsError
+from label_studio_ml.imports import required_distributions
+from label_studio_ml.source import ModelSource, imported_siblings
+
+#: What is written for every backend: file name -> template.
+TEMPLATES = {
+    "_wsgi.py": "_wsgi.py",
+    "Dockerfile": "Dockerfile",
+    "docker-compose.yml": "docker-compose.yml",
+    ".dockerignore": "dockerignore",
+    "requirements-base.txt": "requirements-base.txt",
+    "requirements-test.txt": "requirements-test.txt",
+    "README.md": "README.md",
+    "test_api.py": "test_api.py",
+}
+
+#: Of these, the ones that beside the user's script are the user's own and are taken over instead.
+_USERS_OWN = ("requirements*.txt", "README.md", "test_api.py")
+
+#: The user in the container where whoever runs `init` is root.
+_CONTAINER_UID = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A backend to be made: its name, and the model that it serves (None: one that learns from scratch)."""
+
+    name: str
+    source: ModelSource | None = None
+
+
+def default_model() -> str:
+    """Return the text of the model that a backend gets when its user brings none."""
+    return _template("model.py")
+
+
+def build(backend: Backend, folder: Path) -> None:
+    """Write the whole backend into the empty `folder`.
+
+    Raises ModelFileError when the model file cannot be taken over.
+    """
+    if backend.source is None:
+        source = ModelSource(folder / "model.py", "NewModel")
+        source.script.write_text(default_model(), encoding="utf-8")
+    else:
+        source = backend.source
+        _copy_script(source.script, folder)
+    (folder / "logs").mkdir()
+    (folder / "logs" / ".gitkeep").touch()
+    values = _values(backend.name, source)
+    for name, template in TEMPLATES.items():
+        path = folder / name
+        if not path.exists() or name == "requirements-base.txt":
+            path.write_text(_fill(_template(template), values), encoding="utf-8")
+    requirements = folder / "requirements.txt"
+    if not requirements.exists():
+        needed = required_distributions(source.script)
+        requirements.write_text("".join(f"{name}\n" for name in needed), encoding="utf-8")
+
+
+def make(backend: Backend, target: Path, *, force: bool = False) -> None:
+    """Make the backend's folder `target`, wholly or not at all.
+
+    With `force`, an existing folder keeps what is not made anew. Raises SettingsError when `target` exists
+    without `force`, is no folder or cannot be written, and ModelFileError when the model file cannot be taken
+    over.
+    """
+    if target.exists() and not (force and target.is_dir()):
+        raise SettingsError(
+            f"{target} exists already and is left as it is",
+            fix="Take another name, or overwrite what init writes with --force" if target.is_dir() else "",
+            field=str(target),
+        )
+    try:
+        _make(backend, target)
+    except OSError as error:
+        raise SettingsError(f"{target} cannot be made: {error}", field=str(target)) from error
+
+
+def _make(backend: Backend, target: Path) -> None:
+    """Build the backend beside `target` and move it to its place."""
+    beside = next(parent for parent in target.absolute().parents if parent.is_dir())
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=beside) as temporary:
+        made = Path(temporary) / "made"  # the temporary folder itself is for its owner only
+        made.mkdir()
+        build(backend, made)
+        if os.getuid() == 0:
+            os.chown(made / "logs", _CONTAINER_UID, _CONTAINER_UID)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists():
+            _replace_files(made, target)
+        else:
+            made.rename(target)
+
+
+def _copy_script(script: Path, folder: Path) -> None:
+    """Copy the model file, the modules beside it that it imports, and what its folder has of our kind."""
+    if script.name in TEMPLATES:
+        raise ModelFileError(
+            f"{script.name} is a file that init writes", fix="Give the model file another name"
+        )
+    if not script.stem.isidentifier() or keyword.iskeyword(script.stem):
+        raise ModelFileError(
+            f"{script.name} cannot be imported under that name",
+            fix="Give it a name of letters, digits and underscores, such as my_model.py",
+            field=str(script),
+        )
+    shutil.copy2(script, folder / script.name)
+    for sibling in imported_siblings(script):
+        if sibling.is_dir():
+            shutil.copytree(
+                sibling, folder / sibling.name, ignore=shutil.ignore_patterns("__pycache__", "*.pyc")
+            )
+        else:
+            shutil.copy2(sibling, folder / sibling.name)
+    for pattern in _USERS_OWN:
+        for path in script.parent.glob(pattern):
+            if path.is_file():
+                shutil.copy2(path, folder / path.name)
+
+
+def _values(name: str, source: ModelSource) -> dict[str, str]:
+    """Return what stands for each placeholder of the templates."""
+    module, cls = source.script.stem, source.class_name
+    if cls == "LabelStudioMLBase":  # functions only: importing the file registers them
+        imports = f"import {module}  # noqa: F401\nfrom label_studio_ml.model import {cls}"
+    else:
+        imports = f"from {module} import {cls}"
+    label_config, data = sample(*expected_tags(source.script))
+    return {
+        "project": name,
+        "slug": re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "backend",
+        "script": source.script.name,
+        "class": cls,
+        "import": imports,
+        "label_config": label_config,
+        "task_data": repr(data),
+        "version": __version__,
+        "uid": str(os.getuid() or _CONTAINER_UID),
+    }
+
+
+def _template(name: str) -> str:
+    return files("label_studio_ml").joinpath("templates", f"{name}.tmpl").read_text(encoding="utf-8")
+
+
+def _fill(text: str, values: dict[str, str]) -> str:
+    """Replace each `@name@`."""
+    return re.sub(r"@(\w+)@", lambda match: values[match[1]], text)
+
+
+def _replace_files(made: Path, target: Path) -> None:
+    """Move every file of `made` to its place in `target`, over one that is there."""
+    paths = [path for path in sorted(made.rglob("*")) if not path.is_dir()]
+    for path in paths:
+        place = target / path.relative_to(made)
+        if place.is_dir():
+            raise SettingsError(f"{place} is a folder where init writes a file", field=str(place))
+    for path in paths:
+        place = target / path.relative_to(made)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(place)

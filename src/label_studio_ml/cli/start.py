@@ -1,0 +1,102 @@
+"""`label-studio-ml start PROJECT`: serve a backend's folder, whoever made it."""
+
+import argparse
+import importlib
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from label_studio_ml.cli.options import add_serving_options, constructor_arguments, is_loopback
+from label_studio_ml.errors import SettingsError
+from label_studio_ml.settings import Settings
+from label_studio_ml.source import locate
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `start`."""
+    add_folder_arguments(parser)
+    add_serving_options(parser)
+
+
+def add_folder_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that say which folder and which model in it."""
+    parser.add_argument("project_name", metavar="PROJECT", help="the backend's folder")
+    parser.add_argument("--root-dir", default=".", metavar="DIR", help="where that folder is (default: here)")
+    parser.add_argument(
+        "--script", "--from", metavar="FILE[:CLASS]", help="the model, if the folder leaves a choice"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until it is ended, and return the exit code; with `--check`, only build the model."""
+    settings = settings_from(args)
+    if args.check:
+        return _check(settings)
+    if not is_loopback(args.host):
+        print(f"label-studio-ml: {_exposure(args.host, args.port, settings)}", file=sys.stderr)
+    supervisor = importlib.import_module("label_studio_ml.runtime.supervisor")
+    code: int = supervisor.serve(settings, host=args.host, port=args.port, debug=args.debug)
+    return code
+
+
+def settings_from(args: argparse.Namespace) -> Settings:
+    """Return the settings of the environment with those of the command line over them, and the model found.
+
+    Raises SettingsError or ModelFileError when a value or the model file is wrong.
+    """
+    folder = folder_of(args)
+    settings = Settings.from_env(backend_dir=folder)
+    script, class_name = split_script(args.script) if args.script else (settings.script, settings.class_name)
+    source = locate(folder, script, class_name)
+    arguments = {**constructor_arguments(folder), **settings.init_kwargs, **dict(getattr(args, "kwargs", []))}
+    settings = replace(settings, script=source.script, class_name=source.class_name, init_kwargs=arguments)
+    if getattr(args, "model_dir", None):
+        model_dir = Path(args.model_dir)
+        settings = replace(settings, model_dir=settings.backend_dir / model_dir, user_model_dir=model_dir)
+    if getattr(args, "log_level", None):
+        settings = replace(settings, log_level=args.log_level)
+    return _with_login(
+        settings, getattr(args, "basic_auth_user", None), getattr(args, "basic_auth_pass", None)
+    )
+
+
+def folder_of(args: argparse.Namespace) -> Path:
+    """Return the folder that PROJECT and `--root-dir` name."""
+    return Path(args.root_dir, args.project_name)
+
+
+def split_script(text: str) -> tuple[Path, str]:
+    """Return file and class of `FILE[:CLASS]`; the class is empty where none is named."""
+    file, colon, class_name = text.rpartition(":")
+    if colon and file and class_name.isidentifier() and not Path(text).exists():
+        return Path(file), class_name
+    return Path(text), ""
+
+
+def _with_login(settings: Settings, user: str | None, password: str | None) -> Settings:
+    """Return the settings with the login that the command line names over that of the environment."""
+    settings = replace(
+        settings,
+        basic_auth_user=user or settings.basic_auth_user,
+        basic_auth_pass=password or settings.basic_auth_pass,
+    )
+    if bool(settings.basic_auth_user) != bool(settings.basic_auth_pass):
+        missing = "--basic-auth-pass" if settings.basic_auth_user else "--basic-auth-user"
+        raise SettingsError(f"{missing} is not given but its partner is", fix="Give both", field=missing)
+    return settings
+
+
+def _exposure(host: str, port: int, settings: Settings) -> str:
+    if settings.basic_auth_user:
+        return f"listening on {host}: who can reach port {port} and has the login can use this backend"
+    return (
+        f"listening on {host}: anyone who can reach port {port} can use this backend; "
+        "to ask for a login, set BASIC_AUTH_USER and BASIC_AUTH_PASS"
+    )
+
+
+def _check(settings: Settings) -> int:
+    """Build the model in an interpreter of its own, so that whatever it does ends with it."""
+    command = [sys.executable, "-m", "label_studio_ml.cli.check"]
+    return min(subprocess.run(command, env=settings.child_env(), check=False).returncode & 255, 1)
