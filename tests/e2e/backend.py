@@ -31,11 +31,17 @@ class Backend:
     """`label-studio-ml start FOLDER --port PORT`, which can be ended and started again."""
 
     def __init__(
-        self, folder: Path, log: Path, *, arguments: Sequence[str] = (), env: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        log: Path,
+        *,
+        arguments: Sequence[str] = (),
+        env: Mapping[str, str] | None = None,
+        port: int | None = None,
     ) -> None:
         self.folder = folder
         self.log = log
-        self.port = free_port()
+        self.port = port or free_port()
         self.url = f"http://localhost:{self.port}"
         self.arguments = list(arguments)
         self.env = clean_environment(env)
