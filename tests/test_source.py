@@ -185,6 +185,11 @@ class TestLocate:
         with pytest.raises(ModelFileError, match=r"_wsgi\.py, line 5, imports dino\.Mine"):
             locate(folder)
 
+    def test_a_class_that_was_renamed_since_is_found(self, folder: Path) -> None:
+        text = BASE + "class Renamed(LabelStudioMLBase): pass"
+        write(folder, _wsgi=FIRST_GENERATION_WSGI.format(module="model", name="Mine"), model=text)
+        assert locate(folder) == ModelSource(folder / "model.py", "Renamed")
+
     def test_a_wsgi_file_without_a_class_is_passed_over(self, folder: Path) -> None:
         text = BASE + "class Mine(LabelStudioMLBase): pass"
         write(folder, _wsgi="from model_wsgi import application as app", model=text)

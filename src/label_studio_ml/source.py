@@ -185,7 +185,9 @@ def _served(wsgi: Path) -> ModelSource | None:
                 fix="Put the file back, or name the model with --script FILE:CLASS",
                 field=str(wsgi),
             )
-        return ModelSource(files[-1], left[0])
+        if FileReader(files[-1]).binds(left[0]):
+            return ModelSource(files[-1], left[0])
+        return _choose(files[-1], "")  # the class was renamed since
     return None
 
 

@@ -1,0 +1,331 @@
+"""What `init` makes, what it takes from the user's folder, and what it leaves alone."""
+
+import argparse
+import ast
+import os
+from pathlib import Path
+
+import pytest
+
+from label_studio_ml import __version__, server
+from label_studio_ml.cli import scaffold
+from label_studio_ml.cli.main import main
+from label_studio_ml.cli.sample import expected_tags, sample
+from label_studio_ml.source import ModelSource, locate
+
+MODEL = """\
+from label_studio_ml.model import LabelStudioMLBase
+
+class Mine(LabelStudioMLBase):
+    def predict(self, tasks, **kwargs):
+        return []
+"""
+
+FILES = {
+    ".dockerignore",
+    "Dockerfile",
+    "README.md",
+    "_wsgi.py",
+    "docker-compose.yml",
+    "logs",
+    "requirements-base.txt",
+    "requirements-test.txt",
+    "requirements.txt",
+    "test_api.py",
+}
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with a space in its name."""
+    folder = tmp_path / "my work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def script(here: Path, tmp_path: Path) -> Path:
+    """A model file in a folder of its own."""
+    folder = tmp_path / "my models"
+    folder.mkdir()
+    path = folder / "detector.py"
+    path.write_text(MODEL)
+    return path
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("command", ["init", "create"])
+def test_a_new_backend_has_everything(here: Path, command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "my_backend"]) == 0
+    made = here / "my_backend"
+    assert names(made) == {*FILES, "model.py"}
+    assert names(here) == {"my_backend"}
+    assert locate(made) == ModelSource(made / "model.py", "NewModel")
+    assert "label-studio-ml start my_backend" in capsys.readouterr().out
+
+
+def test_no_placeholder_is_left_and_python_is_python(here: Path) -> None:
+    assert main(["init", "my_backend"]) == 0
+    for path, text in contents(here / "my_backend").items():
+        assert f"@{'class'}@" not in text.decode(), path
+        assert not any(
+            f"@{name}@" in text.decode() for name in ("class", "script", "import", "uid", "version")
+        )
+        if path.suffix == ".py":
+            ast.parse(text)
+
+
+def test_the_folder_can_be_read_like_any_other(here: Path) -> None:
+    assert main(["init", "my_backend"]) == 0
+    (here / "plain").mkdir()
+    assert (here / "my_backend").stat().st_mode == (here / "plain").stat().st_mode
+
+
+def test_the_script_comes_with_what_it_imports(here: Path, script: Path) -> None:
+    script.write_text("from helper import x\n" + MODEL)
+    folder = script.parent
+    (folder / "helper.py").write_text("import parts.one\nx = 1\n")
+    (folder / "parts" / "__pycache__").mkdir(parents=True)
+    (folder / "parts" / "__init__.py").touch()
+    (folder / "parts" / "one.py").touch()
+    (folder / "parts" / "labels.txt").write_text("cat")
+    (folder / "parts" / "__pycache__" / "one.pyc").touch()
+    (folder / "unrelated.py").touch()
+    (folder / "requirements-gpu.txt").write_text("torch\n")
+    assert main(["init", "my_backend", "--script", str(script)]) == 0
+    made = here / "my_backend"
+    assert names(made) == {*FILES, "detector.py", "helper.py", "parts", "requirements-gpu.txt"}
+    assert names(made / "parts") == {"__init__.py", "one.py", "labels.txt"}
+    assert (made / "detector.py").read_text() == script.read_text()
+    assert locate(made) == ModelSource(made / "detector.py", "Mine")
+
+
+def test_model_py_of_the_current_folder_is_the_default(here: Path) -> None:
+    (here / "model.py").write_text(MODEL)
+    assert main(["init", "my_backend"]) == 0
+    assert (here / "my_backend" / "model.py").read_text() == MODEL
+    assert "from model import Mine" in (here / "my_backend" / "_wsgi.py").read_text()
+
+
+def test_script_may_name_the_class(here: Path, script: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    script.write_text(MODEL + "\nclass Other(LabelStudioMLBase): ...\n")
+    assert main(["init", "my_backend", "--script", str(script)]) == 1
+    assert "--script detector.py:Mine" in capsys.readouterr().err
+    assert names(here) == set()
+    assert main(["init", "my_backend", "--from", f"{script}:Other"]) == 0
+    assert locate(here / "my_backend").class_name == "Other"
+    assert "init_app(model_class=Other" in (here / "my_backend" / "_wsgi.py").read_text()
+
+
+def test_script_may_be_a_folder(here: Path, script: Path) -> None:
+    assert main(["init", "my_backend", "--script", str(script.parent)]) == 0
+    assert (here / "my_backend" / "detector.py").is_file()
+
+
+def test_the_users_own_files_are_kept(here: Path, script: Path) -> None:
+    for name in ("requirements.txt", "README.md", "test_api.py", "requirements-test.txt"):
+        (script.parent / name).write_text(f"# mine: {name}\n")
+    (script.parent / "requirements-base.txt").write_text("label-studio-ml==1.0.9\n")
+    assert main(["init", "my_backend", "--script", str(script)]) == 0
+    for name in ("requirements.txt", "README.md", "test_api.py", "requirements-test.txt"):
+        assert (here / "my_backend" / name).read_text() == f"# mine: {name}\n"
+    assert f"label-studio-ml>={__version__}" in (here / "my_backend" / "requirements-base.txt").read_text()
+
+
+def test_requirements_are_made_from_the_imports(here: Path, script: Path) -> None:
+    script.write_text("import os, yaml\nfrom sklearn.svm import SVC\n" + MODEL)
+    assert main(["init", "my_backend", "--script", str(script)]) == 0
+    assert (here / "my_backend" / "requirements.txt").read_text() == "PyYAML\nscikit-learn\n"
+
+
+def test_a_script_with_missing_modules_is_taken_and_said(
+    here: Path, script: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script.write_text("import no_such_thing\n" + MODEL)
+    assert main(["init", "my_backend", "--script", str(script)]) == 0
+    err = capsys.readouterr().err
+    assert "no_such_thing (detector.py, line 1)" in err
+    assert "pip install no-such-thing" in err
+    assert (here / "my_backend" / "_wsgi.py").is_file()
+
+
+def test_root_dir_says_where(here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["init", "my_backend", "--root-dir", str(tmp_path / "new" / "place")]) == 0
+    assert locate(tmp_path / "new" / "place" / "my_backend")
+    assert f"--root-dir {tmp_path / 'new' / 'place'}" in capsys.readouterr().out
+    assert names(tmp_path) == {"my work", "new"}
+
+
+@pytest.mark.parametrize("filled", [True, False])
+def test_an_existing_folder_is_left_alone(
+    here: Path, filled: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "my_backend").mkdir()
+    if filled:
+        (here / "my_backend" / "Dockerfile").write_text("mine")
+    before = contents(here)
+    assert main(["init", "my_backend"]) == 1
+    assert contents(here) == before
+    err = capsys.readouterr().err
+    assert "exists already" in err
+    assert "--force" in err
+
+
+def test_init_twice_changes_nothing(here: Path) -> None:
+    assert main(["init", "my_backend"]) == 0
+    before = contents(here)
+    assert main(["init", "my_backend"]) == 1
+    assert contents(here) == before
+
+
+def test_force_overwrites_ours_and_keeps_the_rest(here: Path) -> None:
+    assert main(["init", "my_backend"]) == 0
+    made = here / "my_backend"
+    (made / "Dockerfile").write_text("changed")
+    (made / "data").mkdir()
+    (made / "data" / "weights.bin").write_bytes(b"learned")
+    (made / "notes.txt").write_text("mine")
+    assert main(["init", "my_backend", "--force"]) == 0
+    assert (made / "Dockerfile").read_text().startswith("FROM python")
+    assert (made / "data" / "weights.bin").read_bytes() == b"learned"
+    assert (made / "notes.txt").read_text() == "mine"
+    assert names(here) == {"my_backend"}
+
+
+def test_force_does_not_replace_the_model_that_a_backend_has(here: Path) -> None:
+    assert main(["init", "my_backend"]) == 0
+    (here / "my_backend" / "model.py").write_text(MODEL)
+    assert main(["init", "my_backend", "--force"]) == 0
+    assert (here / "my_backend" / "model.py").read_text() == MODEL
+    assert locate(here / "my_backend").class_name == "Mine"
+
+
+def test_force_takes_a_new_script(here: Path, script: Path) -> None:
+    assert main(["init", "my_backend"]) == 0
+    assert main(["init", "my_backend", "--force", "--script", str(script)]) == 0
+    assert locate(here / "my_backend") == ModelSource(here / "my_backend" / "detector.py", "Mine")
+
+
+def test_a_file_in_the_way_is_left_alone_even_with_force(here: Path) -> None:
+    (here / "my_backend").write_text("a file")
+    assert main(["init", "my_backend", "--force"]) == 1
+    assert (here / "my_backend").read_text() == "a file"
+
+
+def test_force_changes_nothing_where_a_folder_is_in_a_files_way(here: Path) -> None:
+    assert main(["init", "my_backend"]) == 0
+    made = here / "my_backend"
+    (made / "Dockerfile").unlink()
+    (made / "Dockerfile").mkdir()
+    (made / ".dockerignore").write_text("mine")
+    assert main(["init", "my_backend", "--force"]) == 1
+    assert (made / ".dockerignore").read_text() == "mine"
+
+
+def test_a_failure_leaves_nothing(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(name: str) -> str:
+        if name == "Dockerfile":
+            raise OSError(28, "No space left on device")
+        return ""
+
+    monkeypatch.setattr(scaffold, "_template", fail)
+    assert main(["init", "my_backend"]) == 1
+    assert names(here) == set()
+    assert "No space left on device" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("my-model.py", MODEL, "cannot be imported under that name"),
+        ("class.py", MODEL, "cannot be imported under that name"),
+        ("test_api.py", MODEL, "a file that init writes"),
+        ("model.py", "class Mine(:", "line 1"),
+        ("model.py", "x = 1", "no class that inherits LabelStudioMLBase"),
+    ],
+)
+def test_a_script_that_cannot_be_taken_is_said(
+    here: Path, script: Path, name: str, text: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = script.parent / name
+    path.write_text(text)
+    assert main(["init", "my_backend", "--script", str(path)]) == 1
+    assert said in capsys.readouterr().err
+    assert names(here) == set()
+
+
+@pytest.mark.parametrize("stem", ["tesseract", "openai", "platform"])
+def test_a_script_named_like_a_package_is_taken(here: Path, script: Path, stem: str) -> None:
+    path = script.rename(script.with_name(f"{stem}.py"))
+    assert main(["init", "my_backend", "--script", str(path)]) == 0
+    assert locate(here / "my_backend").script.name == f"{stem}.py"
+
+
+def test_functions_without_a_class_are_served_by_the_base_class(here: Path, script: Path) -> None:
+    script.write_text(
+        "from label_studio_ml.model import predict_fn\n\n@predict_fn\ndef answer(tasks, **kw): ...\n"
+    )
+    assert main(["init", "my_backend", "--script", str(script)]) == 0
+    wsgi = (here / "my_backend" / "_wsgi.py").read_text()
+    assert "import detector" in wsgi
+    assert locate(here / "my_backend") == ModelSource(
+        here / "my_backend" / "detector.py", "LabelStudioMLBase"
+    )
+
+
+def test_the_container_names_suit_label_studio_and_docker(here: Path) -> None:
+    assert main(["init", "My Backend 2"]) == 0
+    compose = (here / "My Backend 2" / "docker-compose.yml").read_text()
+    assert "- my-backend-2.ml.internal" in compose
+    assert '"127.0.0.1:9090:9090"' in compose
+    dockerfile = (here / "My Backend 2" / "Dockerfile").read_text()
+    assert dockerfile.index("USER backend") < dockerfile.index("CMD [")
+    assert f"BACKEND_UID:-{os.getuid() or 1000}" in compose
+
+
+def test_the_old_function_makes_the_folder(here: Path, script: Path) -> None:
+    made = server.create_dir(argparse.Namespace(project_name="mine", script=str(script)))
+    assert locate(made).class_name == "Mine"
+
+
+class TestSample:
+    @pytest.mark.parametrize(
+        ("call", "tags"),
+        [
+            ("self.get_first_tag_occurence('RectangleLabels', 'Image')", ("RectangleLabels", "Image")),
+            ("self.label_interface.get_first_tag_occurence(('Labels', 'X'), ['Text'])", ("Labels", "Text")),
+            (
+                "get_single_tag_keys(self.parsed_label_config, 'Choices', 'HyperText')",
+                ("Choices", "HyperText"),
+            ),
+            ("self.get_first_tag_occurence(kind, 'Image')", ("Choices", "Text")),
+            ("self.get_first_tag_occurence('Choices', 'Chat')", ("Choices", "Text")),
+            ("pass_it_on('Labels', 'Image')", ("Choices", "Text")),
+        ],
+    )
+    def test_the_tags_are_those_that_the_file_looks_for(
+        self, tmp_path: Path, call: str, tags: tuple[str, str]
+    ) -> None:
+        script = tmp_path / "model.py"
+        script.write_text(f"class Mine:\n    def setup(self):\n        {call}\n")
+        assert expected_tags(script) == tags
+
+    @pytest.mark.parametrize("control", ["Choices", "RectangleLabels", "TextArea"])
+    def test_the_sample_config_is_one_that_the_reader_understands(self, control: str) -> None:
+        from label_studio_ml.labels import parse_label_config
+
+        xml, data = sample(control, "Image")
+        parsed = parse_label_config(xml)["label"]
+        assert (parsed["type"], parsed["to_name"]) == (control, ["image"])
+        assert parsed["inputs"][0]["value"] in data
+        assert parsed["labels"] == ([] if control == "TextArea" else ["First", "Second"])

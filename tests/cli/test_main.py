@@ -1,0 +1,110 @@
+"""The command as a whole: what it prints, its exit codes, and what it does not import."""
+
+import argparse
+import subprocess
+import sys
+
+import pytest
+
+from label_studio_ml import __version__, server
+from label_studio_ml.cli import main as cli
+from label_studio_ml.errors import BackendError
+
+HEAVY = (
+    "label_studio_sdk",
+    "pandas",
+    "torch",
+    "numpy",
+    "flask",
+    "redis",
+    "rq",
+    "requests",
+    "uvicorn",
+    "msgspec",
+    "sklearn",
+)
+
+
+@pytest.mark.parametrize("words", [["--help"], ["init", "--help"], ["start", "--help"], ["--version"]])
+def test_help_imports_nothing_heavy(words: list[str]) -> None:
+    code = (
+        "import sys\nfrom label_studio_ml.cli.main import main\n"
+        f"code = main({words!r})\nprint('loaded', *sys.modules)\nsys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in done.stdout.rpartition("\nloaded ")[2].split()}
+    assert "argparse" in loaded
+    assert loaded.isdisjoint(HEAVY)
+
+
+def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--help"]) == 0
+    printed = capsys.readouterr().out
+    assert [command.name for command in cli.COMMANDS if command.name not in printed] == []
+
+
+def test_version_is_the_package_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--version"]) == 0
+    assert __version__ in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "required"),
+        (["strat", "x"], "did you mean start?"),
+        (["frobnicate"], "no command 'frobnicate'"),
+        (["start", "x", "--prot", "9"], "--prot (did you mean --port?)"),
+        (["start", "x", "--modeldir=/tmp"], "--modeldir=/tmp (did you mean --model-dir?)"),
+        (["init", "x", "--scirpt", "m.py"], "did you mean --script?"),
+        (["start", "x", "--por", "80"], "did you mean --port?"),
+        (["start", "x", "--port", "ninety"], "is not a port"),
+        (["start", "x", "--port", "70000"], "is not a port"),
+        (["start", "x", "--with", "novalue"], "is not KEY=VAL"),
+        (["start", "x", "--log-level", "loud"], "invalid choice"),
+        (["start"], "PROJECT"),
+    ],
+)
+def test_a_wrong_command_line_ends_with_2(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(words) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_an_error_is_one_line_and_ends_with_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(args: argparse.Namespace) -> int:
+        raise BackendError("the tea\nis cold", fix="Boil water")
+
+    monkeypatch.setattr("label_studio_ml.cli.start.run", fail)
+    assert cli.main(["start", "x"]) == 1
+    assert capsys.readouterr().err == "label-studio-ml: the tea is cold. Boil water\n"
+
+
+def test_ctrl_c_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(args: argparse.Namespace) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("label_studio_ml.cli.start.run", interrupt)
+    assert cli.main(["start", "x"]) == 130
+
+
+def test_the_commands_exit_code_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("label_studio_ml.cli.start.run", lambda args: 7)
+    assert cli.main(["start", "x"]) == 7
+
+
+def test_a_failing_start_does_not_show_a_traceback_to_the_user(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["start", "no-such-folder"]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("label-studio-ml: There is no folder")
+    assert err.count("\n") == 1
+
+
+def test_the_old_import_path_still_parses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["label-studio-ml", "create", "mine", "--root-dir", "there", "--odd"])
+    args, unknown = server.get_args()
+    assert (args.command, args.project_name, args.root_dir, unknown) == ("init", "mine", "there", ["--odd"])
+    assert server.main is cli.main
