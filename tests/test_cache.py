@@ -42,6 +42,9 @@ def test_items_are_one_projects(tmp_path: Path) -> None:
     assert cache.items("1") == {"a": "1", "b": "2"}
     assert list(cache.items("1")) == ["a", "b"]
     assert cache.items("3") == {}
+    assert cache.projects() == ["1", "2"]
+    cache.delete("2", "c")
+    assert cache.projects() == ["1"]
 
 
 @pytest.mark.parametrize("value", [1, None, {"a": 1}, b"x"])

@@ -155,7 +155,7 @@ ATTRIBUTES = st.fixed_dictionaries(
     },
 )
 TAGS = st.sampled_from(["View", "Text", "Choices", "Labels", "Label", "Choice", "Relation", "Filter"])
-LEAVES = st.tuples(TAGS, ATTRIBUTES, st.just([]))
+LEAVES: st.SearchStrategy[Any] = st.tuples(TAGS, ATTRIBUTES, st.just([]))
 TREES = st.recursive(
     LEAVES, lambda inner: st.tuples(TAGS, ATTRIBUTES, st.lists(inner, max_size=4)), max_leaves=12
 )

@@ -29,13 +29,13 @@ def test_identity_is_kept() -> None:
 
 
 def test_unknown_names_are_ignored() -> None:
-    response = ModelResponse(predictions=[], model_versions="x")
+    response = ModelResponse.model_validate({"predictions": [], "model_versions": "x"})
     assert response.model_dump() == {"model_version": None, "predictions": []}
 
 
 @pytest.mark.parametrize(("given", "kept"), [(None, None), ("v", "v"), (3, "3")])
 def test_version_is_text(given: object, kept: str | None) -> None:
-    response = ModelResponse(predictions=[], model_version=given)
+    response = ModelResponse.model_validate({"predictions": [], "model_version": given})
     assert response.model_version == kept
     assert response.has_model_version() is bool(kept)
 

@@ -44,6 +44,10 @@ class BaseCache(ABC):
         """Return all keys and values of a project."""
 
     @abstractmethod
+    def projects(self) -> list[str]:
+        """Return the ids of all projects that have a value, sorted."""
+
+    @abstractmethod
     def update(self, project_id: str, mapping: Mapping[str, str]) -> None:
         """Write all of `mapping` or, when something fails, nothing.
 
@@ -106,6 +110,12 @@ class SqliteCache(BaseCache):
                 "SELECT key, value FROM cache WHERE project_id = ? ORDER BY key", (project_id,)
             ).fetchall()
         return dict(rows)
+
+    def projects(self) -> list[str]:
+        """Return the ids of all projects that have a value in the file now, sorted."""
+        with self._connected() as connection:
+            rows = connection.execute("SELECT DISTINCT project_id FROM cache ORDER BY project_id").fetchall()
+        return [str(row[0]) for row in rows]
 
     def update(self, project_id: str, mapping: Mapping[str, str]) -> None:
         """Write all of `mapping` in one transaction.
