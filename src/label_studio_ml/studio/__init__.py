@@ -1,0 +1,1 @@
+"""Label Studio as a server: its API, and the files that its tasks refer to."""

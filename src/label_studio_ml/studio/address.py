@@ -1,0 +1,80 @@
+"""Which network addresses a task's URL may lead to.
+
+The check is made on the address that a connection really has, after it is open and before anything is sent.
+So a name that is looked up twice with two answers, or a number that hides an address, does not get past it.
+"""
+
+import ipaddress
+from typing import TYPE_CHECKING, Any
+
+from label_studio_ml.errors import FileFetchError
+
+if TYPE_CHECKING:
+    from requests import Session
+
+#: Clouds' metadata services, which hand out credentials, where they are not link-local: AWS's IPv6 one
+#: ("Instance Metadata Service" in the EC2 user guide) and Alibaba Cloud's ("View instance metadata", ECS).
+METADATA = frozenset({"fd00:ec2::254", "100.100.100.200"})
+
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052, section 2.1
+
+
+def refusal(address: str, *, allow_private: bool) -> str:
+    """Return what forbids fetching from an IP address, such as "a link-local address"; empty if nothing."""
+    found: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(found, ipaddress.IPv6Address):
+        inner = found.ipv4_mapped or found.sixtofour
+        if found in _NAT64:
+            inner = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
+        found = inner or found
+    if found.is_link_local:
+        return "a link-local address"
+    if str(found) in METADATA:
+        return "a cloud's metadata service"
+    if not allow_private and (not found.is_global or found.is_multicast):
+        return "a private address"
+    return ""
+
+
+def check(host: str, address: str, *, allow_private: bool) -> None:
+    """Raise FileFetchError when `address`, which `host` stands for, is one to keep away from."""
+    reason = refusal(address, allow_private=allow_private)
+    if reason:
+        raise FileFetchError(
+            f"{host} leads to {address}, {reason}, from which no file is fetched",
+            fix="Correct the URL in the task",
+        )
+
+
+def guard(session: "Session", *, allow_private: bool) -> None:
+    """Make `session` check the address of each connection that it opens; one to a proxy it does not."""
+    from requests.adapters import HTTPAdapter
+    from urllib3.connection import HTTPConnection, HTTPSConnection
+    from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+    class GuardedHTTPConnection(HTTPConnection):
+        def _new_conn(self) -> Any:
+            return _checked(super()._new_conn(), self.host)
+
+    class GuardedHTTPSConnection(HTTPSConnection):
+        def _new_conn(self) -> Any:
+            return _checked(super()._new_conn(), self.host)
+
+    class GuardedHTTPPool(HTTPConnectionPool):
+        ConnectionCls = GuardedHTTPConnection
+
+    class GuardedHTTPSPool(HTTPSConnectionPool):
+        ConnectionCls = GuardedHTTPSConnection
+
+    def _checked(connection: Any, host: str) -> Any:
+        try:
+            check(host, connection.getpeername()[0], allow_private=allow_private)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    for prefix in ("http://", "https://"):
+        adapter = HTTPAdapter()
+        adapter.poolmanager.pool_classes_by_scheme = {"http": GuardedHTTPPool, "https": GuardedHTTPSPool}
+        session.mount(prefix, adapter)

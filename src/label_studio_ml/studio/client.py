@@ -1,0 +1,213 @@
+"""Label Studio's API, as much of it as a backend needs.
+
+What is said here about Label Studio was seen with version 1.23.2.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from label_studio_ml.errors import StudioError
+from label_studio_ml.studio.http import Http
+
+#: What a task keeps of the API's answer: the fields of Label Studio's JSON export.
+_TASK_FIELDS = (
+    "id",
+    "annotations",
+    "predictions",
+    "file_upload",
+    "data",
+    "meta",
+    "created_at",
+    "updated_at",
+    "is_labeled",
+    "inner_id",
+    "overlap",
+    "total_annotations",
+    "cancelled_annotations",
+    "total_predictions",
+    "comment_count",
+    "unresolved_comment_count",
+    "last_comment_updated_at",
+    "project",
+    "comment_authors",
+)
+
+#: What the API adds to annotations and predictions for people to look at; the export has none of it.
+_FOR_SHOW = frozenset({"created_username", "created_ago"})
+
+
+class StudioClient:
+    """Reads projects and tasks of the Label Studio at `url`, with a legacy or a personal access token.
+
+    `url` may have a sub-path. Timeouts are in seconds, for each try. Every method raises StudioAuthError when
+    the token is missing or refused, and StudioError when Label Studio cannot be reached or answers with an
+    error; both name URL, status and the setting to change. Threads may share a client.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        *,
+        verify_tls: bool = True,
+        connect_timeout: float = 5.0,
+        read_timeout: float = 60.0,
+    ) -> None:
+        if not url.strip():
+            raise StudioError(
+                "Label Studio's address is not known", fix="Set LABEL_STUDIO_URL", field="LABEL_STUDIO_URL"
+            )
+        self._http = Http(
+            url, token, verify_tls=verify_tls, connect_timeout=connect_timeout, read_timeout=read_timeout
+        )
+
+    def __repr__(self) -> str:
+        return f"StudioClient({self._http!r})"
+
+    def close(self) -> None:
+        """Close the connections that are kept open."""
+        self._http.close()
+
+    def project(self, project_id: int | str) -> dict[str, Any]:
+        """Return the project as the API has it: `id`, `title`, `label_config`, `task_number` and more."""
+        return self._object("GET", f"/api/projects/{_number(project_id)}/")
+
+    def task(self, task_id: int | str) -> dict[str, Any]:
+        """Return a task in the shape of `labelled_tasks`, whether it has annotations or not.
+
+        Label Studio asks its ML backend for a prediction first when the task has none and the project shows
+        predictions, so a model must not call this while it predicts.
+        """
+        return _task(self._object("GET", f"/api/tasks/{_number(task_id)}/", params={"resolve_uri": "false"}))
+
+    def count_labelled(self, project_id: int | str) -> int:
+        """Return how many tasks `labelled_tasks` would yield now."""
+        page = self._page(_number(project_id), after=0, page_size=1, quiet=self._must_be_quiet(project_id))
+        return int(page["total"])
+
+    def labelled_tasks(self, project_id: int | str, *, page_size: int = 100) -> Iterator[dict[str, Any]]:
+        """Yield each task of the project that has an annotation that is not skipped, ordered by id.
+
+        A task is a dict in the shape of Label Studio's JSON export (`id`, `data`, `meta`, `annotations`,
+        `predictions`, …), with file references in `data` as they were imported. Skipped annotations and
+        drafts are left out; `completed_by` is a user's id. At most `page_size` tasks are in memory at once.
+        Each page asks for the ids after the last one, so that no task is missed or yielded twice while people
+        annotate.
+        """
+        project, last = _number(project_id), 0
+        quiet = self._must_be_quiet(project)
+        while True:
+            page = self._page(project, after=last, page_size=max(page_size, 1), quiet=quiet)
+            tasks = sorted(page["tasks"], key=lambda task: int(task["id"]))
+            if tasks and int(tasks[0]["id"]) <= last:
+                raise StudioError(
+                    f"Label Studio did not give the tasks of project {project} after task {last}",
+                    fix="Label Studio 1.13 or newer is needed",
+                )
+            for raw in tasks:
+                last = int(raw["id"])
+                task = _task(raw)
+                if task["annotations"]:
+                    yield task
+            if len(tasks) >= int(page["total"]) or not tasks:
+                return
+
+    def import_tasks(self, project_id: int | str, tasks: Sequence[Mapping[str, Any]]) -> list[int]:
+        """Add tasks (`{"data", "annotations"?, "predictions"?}`) and return their ids in order."""
+        answer = self._object(
+            "POST",
+            f"/api/projects/{_number(project_id)}/import",
+            params={"return_task_ids": "true"},
+            json=[dict(task) for task in tasks],
+        )
+        return [int(task_id) for task_id in answer.get("task_ids", [])]
+
+    def _must_be_quiet(self, project_id: int | str) -> bool:
+        """Return whether listing the tasks would make Label Studio ask its backend for predictions."""
+        return bool(self.project(project_id).get("evaluate_predictions_automatically"))
+
+    def _page(self, project: int, *, after: int, page_size: int, quiet: bool) -> dict[str, Any]:
+        """Return `{"tasks", "total"}` for the labelled tasks with an id above `after`; `total` counts all.
+
+        Always the first page: a page past the last one is a 404, and the server may cap `page_size`.
+        """
+        filters = [
+            {"filter": "filter:tasks:total_annotations", "operator": "greater", "type": "Number", "value": 0},
+            {"filter": "filter:tasks:id", "operator": "greater", "type": "Number", "value": after},
+        ]
+        query = {"filters": {"conjunction": "and", "items": filters}, "ordering": ["tasks:id"]}
+        parameters = {
+            "project": str(project),
+            "page": "1",
+            "page_size": str(page_size),
+            "fields": "all",
+            "resolve_uri": "false",
+            "query": json.dumps(query),
+        }
+        if quiet:
+            parameters["review"] = "true"
+        page = self._object("GET", "/api/tasks/", params=parameters)
+        if not isinstance(page.get("tasks"), list) or not isinstance(page.get("total"), int):
+            raise StudioError(
+                f"Label Studio's list of the tasks of project {project} has no 'tasks' or no 'total'"
+            )
+        return page
+
+    def _object(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
+        """Return the JSON object that Label Studio answers with."""
+        with self._http.request(
+            method,
+            self._http.base + path,
+            login=lambda _: True,
+            stay=True,
+            repeatable=method == "GET",
+            **arguments,
+        ) as response:
+            if response.status_code in {401, 403}:
+                raise self._http.refused(response)
+            if response.status_code >= 400:
+                raise StudioError(f"Label Studio refused a request: {self._http.status(response)}")
+            try:
+                value = response.json()
+            except (ValueError, OSError):
+                value = None
+        if not isinstance(value, dict):
+            raise StudioError(
+                f"Label Studio did not answer with a JSON object: {self._http.status(response)}",
+                fix="Set LABEL_STUDIO_URL to Label Studio's address with its sub-path, if it has one",
+                field="LABEL_STUDIO_URL",
+            )
+        return value
+
+
+def _number(value: int | str) -> int:
+    """Return an id as a number; a project's may be its uid, `"<id>.<creation time>"`. Raises ValueError."""
+    text = str(value).partition(".")[0]
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError(f"{value!r} is not an id of Label Studio")
+    return int(text)
+
+
+def _task(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a task of the API in the export's shape."""
+    task = {key: raw[key] for key in _TASK_FIELDS if key in raw}
+    task["annotations"] = [
+        _made(annotation)
+        for annotation in raw.get("annotations") or []
+        if not annotation.get("was_cancelled")
+    ]
+    task["predictions"] = [
+        _made(prediction) if isinstance(prediction, Mapping) else prediction
+        for prediction in raw.get("predictions") or []
+    ]
+    return task
+
+
+def _made(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an annotation or prediction of the API as the export has it."""
+    made = {key: value for key, value in raw.items() if key not in _FOR_SHOW}
+    author = made.get("completed_by")
+    if isinstance(author, Mapping):
+        made["completed_by"] = author.get("id")
+    return made

@@ -1,0 +1,274 @@
+"""The files that tasks refer to, as local copies.
+
+A task's data is written by anybody who may import tasks. So Label Studio's token goes only to its own file
+addresses, this machine's files are read only inside the folders that were named for it, and some network
+addresses are never asked.
+"""
+
+import base64
+import functools
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from label_studio_ml.errors import FileFetchError, StudioError
+from label_studio_ml.studio.http import ATTEMPTS, Http
+from label_studio_ml.studio.local import file_below, path_inside, upload_in
+from label_studio_ml.studio.references import (
+    STUDIO_KINDS,
+    Kind,
+    Reference,
+    below,
+    data_content,
+    find_reference,
+    mask,
+    task_of,
+)
+
+if TYPE_CHECKING:
+    from requests import Response
+
+#: Largest file that is fetched unless said otherwise, in bytes: 2 GiB, an hour of video.
+MAX_BYTES = 2 << 30
+
+_CHUNK = 1 << 18
+
+# Connections and access tokens outlive the FileAccess that a model makes for one call.
+_shared_http = functools.lru_cache(maxsize=16)(Http)
+
+
+class _MissingError(FileFetchError):
+    """Label Studio does not have the file at this one of its addresses."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileAccess:
+    """Fetches the files that tasks refer to, and keeps them in `cache_dir`.
+
+    `studio_url` and `token` are Label Studio's; either may be empty, then its own files cannot be had. Files
+    of `/data/local-files/` are read from `document_root` where it is set and has them, else through Label
+    Studio. `allow_private` allows addresses of private networks; Label Studio's own is always allowed,
+    link-local ones and clouds' metadata services never are. A file of more than `max_bytes` is refused.
+    Threads may share one.
+    """
+
+    studio_url: str = ""
+    token: str = field(default="", repr=False)
+    cache_dir: Path
+    document_root: Path | None = None
+    verify_tls: bool = True
+    allow_private: bool = True
+    max_bytes: int = MAX_BYTES
+
+    def local_path(
+        self, url: str, *, task_id: int | str | None = None, project_dir: str | None = None
+    ) -> str:
+        """Return the path of a local copy of the file that `url` refers to, fetching it if need be.
+
+        Understood are Label Studio's uploads and local-files (with or without the host), `s3://`, `gs://` and
+        `azure-blob://` (`task_id` is needed: Label Studio opens them for a task), `http(s)://`, `data:`, and
+        absolute paths inside `document_root`, `project_dir` or `cache_dir`. Uploads are looked for in
+        `project_dir`/upload first. Raises FileFetchError, naming URL, status and the setting to change.
+        """
+        reference = self._find(url)
+        if reference is None:
+            folders = [self.document_root, project_dir and Path(project_dir), self.cache_dir]
+            return str(path_inside(url, [folder for folder in folders if folder]))
+        here: Path | None = None
+        if reference.kind is Kind.LOCAL:
+            here = self.document_root and file_below(self.document_root, reference.name)
+        elif project_dir:
+            here = upload_in(Path(project_dir) / "upload", url, self.studio_url)
+        if here is None:
+            here = self._cached(reference)
+            if not here.is_file():
+                self._fetch(reference, task_id, here)
+        return str(here)
+
+    def cached_path(self, url: str) -> Path:
+        """Return where the copy of `url` is or will be. Raises FileFetchError when it is no URL."""
+        reference = self._find(url)
+        if reference is None:
+            raise FileFetchError(
+                f"{mask(url)!r} is no reference to a file", fix="Correct the URL in the task"
+            )
+        return self._cached(reference)
+
+    def preload(self, value: Any, *, task_id: int | str | None = None, read_file: bool = True) -> Any:
+        """Return a copy of `value`, dicts and lists included, with each reference to a file replaced.
+
+        It becomes the file's text with `read_file` (the path where the file is not UTF-8 text), else its
+        local path. A string counts as a reference by its form alone; text stays text, also when a file has
+        that name. Raises FileFetchError.
+        """
+        preload = functools.partial(self.preload, task_id=task_id, read_file=read_file)
+        if isinstance(value, dict):
+            return {key: preload(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [preload(item) for item in value]
+        if not isinstance(value, str) or find_reference(value, self.studio_url) is None:
+            return value
+        path = self.local_path(value, task_id=task_id)
+        if not read_file:
+            return path
+        try:
+            return Path(path).read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError:
+            return path
+
+    def _http(self) -> Http:
+        return _shared_http(
+            self.studio_url, self.token, verify_tls=self.verify_tls, allow_private=self.allow_private
+        )
+
+    def _find(self, url: str) -> Reference | None:
+        """A blank in a URL is a mistake that is easy to put right where somebody asks for this very file."""
+        if not isinstance(url, str):
+            raise FileFetchError(
+                f"A {type(url).__name__} is no reference to a file", fix="Pass the URL's text"
+            )
+        encoded = url.strip().replace(" ", "%20")
+        return find_reference(url, self.studio_url) or find_reference(encoded, self.studio_url)
+
+    def _cached(self, reference: Reference) -> Path:
+        place = "" if reference.kind in {Kind.WEB, Kind.DATA} else self.studio_url.rstrip("/")
+        digest = hashlib.sha256(f"{place}\n{reference.target}".encode("utf-8", "surrogatepass")).hexdigest()
+        return self.cache_dir / f"{digest[:32]}{reference.extension}"
+
+    def _fetch(self, reference: Reference, task_id: int | str | None, target: Path) -> None:
+        if reference.kind is Kind.DATA:
+            self._store(iter([data_content(reference.target)]), target, reference.target)
+            return
+        missing: _MissingError | None = None
+        try:
+            for address in self._addresses(reference, task_id):
+                try:
+                    self._download(address, reference, target)
+                    return
+                except _MissingError as error:
+                    missing = missing or error
+        except FileFetchError:
+            raise
+        except StudioError as error:
+            raise FileFetchError(error.message, fix=error.fix, field=error.field) from None
+        if missing:
+            raise missing
+
+    def _addresses(self, reference: Reference, task_id: int | str | None) -> list[str]:
+        """Return where the file may be had, first the most likely place."""
+        if reference.kind is Kind.WEB:
+            return [reference.target]
+        for value, name in ((self.studio_url, "LABEL_STUDIO_URL"), (self.token, "LABEL_STUDIO_API_KEY")):
+            if not value.strip():
+                raise FileFetchError(
+                    f"{mask(reference.target)} is to be had from Label Studio only",
+                    fix=f"Set {name}",
+                    field=name,
+                )
+        base = self.studio_url.strip().rstrip("/")
+        owner = task_of(reference)
+        if owner and task_id is not None and owner != str(task_id):
+            raise FileFetchError(f"{mask(reference.target)} belongs to task {owner}, not to task {task_id}")
+        if reference.kind is Kind.CLOUD:
+            if task_id is None or not str(task_id).isdigit():
+                raise FileFetchError(
+                    f"{mask(reference.target)} needs the id of its task, for which Label Studio opens it",
+                    fix="Pass task_id=task['id']",
+                    field="task_id",
+                )
+            name = base64.urlsafe_b64encode(reference.target.encode()).decode()
+            return [f"{base}/tasks/{task_id}/{verb}/?fileuri={name}" for verb in ("resolve", "presign")]
+        if reference.kind is Kind.UPLOAD:
+            name = quote(reference.name.removeprefix("/data/"))
+            return [f"{base}{reference.target}", f"{base}/storage-data/uploaded/?filepath={name}"]
+        return [f"{base}{reference.target}"]
+
+    def _download(self, address: str, reference: Reference, target: Path) -> None:
+        """Fetch `address` into `target`. Raises _MissingError or another StudioError."""
+        from requests import RequestException
+
+        for attempt in range(1, ATTEMPTS + 1):
+            with self._http().request(
+                "GET", address, login=self._is_file, stay=False, error=FileFetchError
+            ) as response:
+                self._check(response, reference)
+                try:
+                    self._store(response.iter_content(_CHUNK), target, address)
+                    return
+                except RequestException as failure:
+                    if attempt == ATTEMPTS:
+                        raise FileFetchError(
+                            f"{mask(address)} broke off ({type(failure).__name__})", fix="Try again later"
+                        ) from None
+
+    def _is_file(self, url: str) -> bool:
+        """Return whether `url` is one of Label Studio's file addresses, to which the token may go."""
+        path = below(self.studio_url, url)
+        found = find_reference(path) if path else None
+        return found is not None and found.kind in STUDIO_KINDS
+
+    def _check(self, response: "Response", reference: Reference) -> None:
+        """Raise FileFetchError unless the answer is the file, of a size that is allowed."""
+        ours = below(self.studio_url, response.url) is not None
+        if ours and reference.kind is not Kind.WEB:
+            # Label Studio's page for the login is an answer with status 200.
+            if response.status_code == 401 or not self._is_file(response.url):
+                raise self._http().refused(response, FileFetchError)
+            if response.status_code in {400, 404}:
+                raise self._bad(_MissingError, response, reference.kind)
+        if response.status_code != 200:
+            raise self._bad(FileFetchError, response, reference.kind)
+        length = response.headers.get("Content-Length", "")
+        if length.isascii() and length.isdigit() and int(length) > self.max_bytes:
+            raise self._too_large(response.url)
+
+    def _bad(self, error: type[FileFetchError], response: "Response", kind: Kind) -> FileFetchError:
+        fix, name = _advice(response.status_code, kind, below(self.studio_url, response.url) is not None)
+        return error(f"The file cannot be had: {self._http().status(response)}", fix=fix, field=name)
+
+    def _store(self, chunks: Iterator[bytes], target: Path, address: str) -> None:
+        """Write the chunks to `target`, which is there whole or not at all."""
+        try:
+            self.cache_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=self.cache_dir)
+            try:
+                with open(descriptor, "wb") as file:
+                    size = 0
+                    for chunk in chunks:
+                        size += len(chunk)
+                        if size > self.max_bytes:
+                            raise self._too_large(address)
+                        file.write(chunk)
+                os.replace(name, target)
+            except BaseException:
+                os.unlink(name)
+                raise
+        except OSError as error:
+            if error.errno is None:
+                raise  # one of requests' errors, which are OSErrors too
+            reason = error.strerror
+            raise FileFetchError(f"{mask(address)} cannot be stored in {self.cache_dir}: {reason}") from None
+
+    def _too_large(self, url: str) -> FileFetchError:
+        return FileFetchError(f"{mask(url)} is larger than {self.max_bytes} bytes", field="max_bytes")
+
+
+def _advice(status: int, kind: Kind, ours: bool) -> tuple[str, str]:
+    """Return what to do about an answer, and the setting that it is about."""
+    if status in {401, 403} and not ours:
+        return "If this is Label Studio, set LABEL_STUDIO_URL to this address", "LABEL_STUDIO_URL"
+    if status == 403 and kind is Kind.LOCAL:
+        fix = "Set LOCAL_FILES_DOCUMENT_ROOT here, or LOCAL_FILES_SERVING_ENABLED=true in Label Studio"
+        return fix, "LOCAL_FILES_DOCUMENT_ROOT"
+    if status == 403:
+        return "LABEL_STUDIO_API_KEY must be of a user who may see the project", "LABEL_STUDIO_API_KEY"
+    if status == 404 and kind is Kind.CLOUD:
+        return "Connect the bucket to the project in Label Studio's cloud storage settings", ""
+    if status == 404 and kind is Kind.LOCAL:
+        return "Add the folder to the project in Label Studio's cloud storage settings", ""
+    return "", ""

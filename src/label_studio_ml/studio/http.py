@@ -1,0 +1,287 @@
+"""Requests to Label Studio and to file servers: redirects, login, retries, in one place.
+
+The token goes to Label Studio's own origin only, and there only where the caller says so; each redirect is
+looked at anew. Connections elsewhere are checked (`address`). Cookies are neither kept nor sent, `.netrc` is
+not read.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
+
+from label_studio_ml.errors import StudioAuthError, StudioError
+from label_studio_ml.studio.address import guard
+from label_studio_ml.studio.references import below, mask, origin
+from label_studio_ml.studio.tokens import Token, TokenKind
+
+if TYPE_CHECKING:
+    from requests import Response, Session
+
+logger = logging.getLogger(__name__)
+
+#: Tries in all, and the longest wait before the next one, in seconds, whatever a server asks for.
+ATTEMPTS = 4
+LONGEST_WAIT = 30.0
+
+MAX_REDIRECTS = 10
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_TRY_AGAIN = frozenset({429, 500, 502, 503, 504})
+#: Answers that say that a request was not carried out, so that even a POST may be sent again.
+_NOT_DONE = frozenset({429, 503})
+
+
+class Http:
+    """HTTP with one Label Studio and with the places that its tasks' files are at. Threads may share it.
+
+    `url` is Label Studio's address with its sub-path, if any; empty when it is not known. Timeouts are in
+    seconds. Raises StudioError when `url` is not an http(s) address.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        *,
+        verify_tls: bool = True,
+        connect_timeout: float = 5.0,
+        read_timeout: float = 60.0,
+        allow_private: bool = True,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.base = url.strip().rstrip("/")
+        self.token = Token(token)
+        self._verify = verify_tls
+        self._timeout = (connect_timeout, read_timeout)
+        self._allow_private = allow_private
+        self._sleep = sleep
+        self._lock = threading.Lock()
+        self._sessions: dict[bool, Session] = {}
+        if self.base:
+            try:
+                origin(self.base)
+            except ValueError as error:
+                raise StudioError(
+                    str(error),
+                    fix="Set LABEL_STUDIO_URL to an address such as http://host:8080",
+                    field="LABEL_STUDIO_URL",
+                ) from None
+
+    def __repr__(self) -> str:
+        return f"Http({mask(self.base)!r}, {self.token!r})"
+
+    def close(self) -> None:
+        """Close the connections that are kept open."""
+        with self._lock:
+            sessions = list(self._sessions.values())
+            self._sessions.clear()
+        for session in sessions:
+            session.close()
+
+    @contextmanager
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        login: Callable[[str], bool],
+        stay: bool,
+        error: type[StudioError] = StudioError,
+        repeatable: bool = True,
+        **arguments: Any,
+    ) -> "Iterator[Response]":
+        """Lend the answer to a request, whatever its status, with its body not yet read.
+
+        `login` says for a URL at Label Studio whether the token is sent to it. With `stay`, a redirect to
+        another origin is an error. `arguments` go to requests (`json`, `params`). A request that fails, or is
+        answered with 429 or 5xx, is sent again after a while, at most `ATTEMPTS` times in all; one that is
+        not `repeatable` only when it was not carried out. Raises `error`.
+        """
+        response = self._send(method, url, login, stay, error, repeatable, arguments)
+        try:
+            yield response
+        finally:
+            response.close()
+
+    def _send(
+        self,
+        method: str,
+        url: str,
+        login: Callable[[str], bool],
+        stay: bool,
+        error: type[StudioError],
+        repeatable: bool,
+        arguments: dict[str, Any],
+    ) -> "Response":
+        from requests import ConnectionError as NotConnected
+        from requests import ConnectTimeout, RequestException, Timeout
+
+        again = _TRY_AGAIN if repeatable else _NOT_DONE
+        renewed = False
+        attempt = 1
+        while True:
+            try:
+                response = self._follow(method, url, login, stay, error, arguments)
+            except (NotConnected, Timeout) as failure:
+                if attempt == ATTEMPTS or not (repeatable or isinstance(failure, ConnectTimeout)):
+                    raise self._unreachable(url, failure, error) from None
+                wait = 0.5 * 2 ** (attempt - 1)
+            except RequestException as failure:
+                raise self._unreachable(url, failure, error) from None
+            else:
+                if response.status_code == 401 and not renewed and self._renew(response.url, login):
+                    renewed = True
+                    response.close()
+                    continue
+                if response.status_code not in again or attempt == ATTEMPTS:
+                    return response
+                wait = max(0.5 * 2 ** (attempt - 1), _retry_after(response))
+                response.close()
+            logger.debug("%s %s: try %d failed", method, mask(url), attempt)
+            attempt += 1
+            self._sleep(min(wait, LONGEST_WAIT))
+
+    def _follow(
+        self,
+        method: str,
+        url: str,
+        login: Callable[[str], bool],
+        stay: bool,
+        error: type[StudioError],
+        arguments: dict[str, Any],
+    ) -> "Response":
+        """Send a request and follow its redirects."""
+        for _ in range(MAX_REDIRECTS):
+            response = self._one(method, url, login, arguments)
+            location = response.headers.get("Location")
+            if response.status_code not in _REDIRECTS or not location:
+                return response
+            response.close()
+            url, was = urljoin(response.url, location), response.url
+            if urlsplit(url).scheme.lower() not in {"http", "https"}:
+                raise error(f"{mask(was)} redirects to {mask(url)}, which is not an http(s) address")
+            if (stay and below(self.base, url) is None) or method != "GET":
+                raise error(
+                    f"{mask(was)} redirects to {mask(url)}",
+                    fix="Set LABEL_STUDIO_URL to the address that it redirects to",
+                    field="LABEL_STUDIO_URL",
+                )
+            arguments = {}
+        raise error(f"{mask(url)} redirects more than {MAX_REDIRECTS} times")
+
+    def _one(
+        self, method: str, url: str, login: Callable[[str], bool], arguments: dict[str, Any]
+    ) -> "Response":
+        from requests.utils import get_auth_from_url
+
+        own = self._is_own(url)
+        headers = {"Accept-Encoding": "gzip, deflate"}
+        if own and login(url) and (value := self.token.authorization(self._exchange)):
+            headers["Authorization"] = value
+        user, password = get_auth_from_url(url)
+        basic = (user, password) if user and "Authorization" not in headers else None
+        return self._session(own).request(
+            method,
+            url,
+            headers=headers,
+            auth=basic or (lambda request: request),
+            timeout=self._timeout,
+            verify=self._verify,
+            allow_redirects=False,
+            stream=True,
+            **arguments,
+        )
+
+    def _exchange(self, refresh: str) -> str:
+        """Return an access token for a personal access token. Raises StudioAuthError or StudioError."""
+        url = f"{self.base}/api/token/refresh/"
+        with self.request(
+            "POST", url, login=lambda _: False, stay=True, json={"refresh": refresh}
+        ) as response:
+            if response.status_code in {400, 401, 403}:
+                raise self.refused(response)
+            try:
+                access = response.json()["access"]
+            except (ValueError, KeyError, TypeError):
+                access = None
+            if response.status_code != 200 or not isinstance(access, str) or not access:
+                raise StudioError(
+                    f"Label Studio did not exchange the personal access token: {self.status(response)}",
+                    fix="Set LABEL_STUDIO_URL to Label Studio's address with its sub-path, if it has one",
+                    field="LABEL_STUDIO_URL",
+                )
+            return access
+
+    def refused(self, response: "Response", error: type[StudioError] = StudioAuthError) -> StudioError:
+        """Return the error that says why Label Studio refused the token, and what to do."""
+        return error(
+            f"Label Studio refused the token: {self.status(response)}",
+            fix=self.token.kind.value,
+            field="LABEL_STUDIO_API_KEY",
+        )
+
+    def status(self, response: "Response") -> str:
+        """Return status, URL and what the answer says, in one line without secrets."""
+        try:
+            body = (
+                response.json()
+                if response.headers.get("Content-Type", "").startswith("application/json")
+                else None
+            )
+        except (ValueError, OSError):
+            body = None
+        detail = body.get("detail") if isinstance(body, dict) else None
+        text = f"{response.status_code} at {mask(response.url)}"
+        return self.token.hide(f"{text} ({str(detail)[:200]})" if detail else text)
+
+    def _renew(self, url: str, login: Callable[[str], bool]) -> bool:
+        return (
+            self.token.kind is TokenKind.PERSONAL and self._is_own(url) and login(url) and self.token.renew()
+        )
+
+    def _is_own(self, url: str) -> bool:
+        try:
+            return bool(self.base) and origin(url) == origin(self.base)
+        except ValueError:
+            return False
+
+    def _session(self, own: bool) -> "Session":
+        from http.cookiejar import DefaultCookiePolicy
+
+        from requests import Session
+
+        with self._lock:
+            if own not in self._sessions:
+                session = Session()
+                session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+                if not own:
+                    guard(session, allow_private=self._allow_private)
+                self._sessions[own] = session
+            return self._sessions[own]
+
+    def _unreachable(self, url: str, failure: Exception, error: type[StudioError]) -> StudioError:
+        from requests.exceptions import SSLError, Timeout
+
+        own = self._is_own(url)
+        fix = "Set LABEL_STUDIO_URL to an address at which this machine reaches Label Studio" if own else ""
+        what = "cannot be reached"
+        if isinstance(failure, SSLError):
+            what, fix = (
+                "has a TLS certificate that is not trusted",
+                "Install its CA here, or set VERIFY_SSL=false",
+            )
+        elif isinstance(failure, Timeout):
+            what = "did not answer in time"
+        return error(
+            f"{mask(url)} {what} ({type(failure).__name__})", fix=fix, field="LABEL_STUDIO_URL" if own else ""
+        )
+
+
+def _retry_after(response: "Response") -> float:
+    """Return how many seconds the server asks to wait; 0 when it does not say, or says a date."""
+    text = response.headers.get("Retry-After", "").strip()
+    return float(text) if text.isascii() and text.isdigit() else 0.0

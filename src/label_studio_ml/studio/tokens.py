@@ -1,0 +1,125 @@
+"""The two kinds of token that Label Studio knows, told apart by looking.
+
+A legacy token is sent as it is (`Authorization: Token …`). A personal access token is a JWT of type
+"refresh": it is exchanged for an access token, which is sent (`Authorization: Bearer …`) and lives five
+minutes (Label Studio 1.23.2).
+"""
+
+import base64
+import binascii
+import json
+import threading
+import time
+from collections.abc import Callable
+from enum import Enum
+from typing import Any
+
+from label_studio_ml.errors import StudioAuthError
+
+#: How long before its end, in seconds, an access token is replaced, so that it lives until it arrives.
+MARGIN = 30.0
+
+
+class TokenKind(Enum):
+    """What was configured. The value tells a person what to do when Label Studio refuses it."""
+
+    NONE = (
+        "Set LABEL_STUDIO_API_KEY to a personal access token, to be made in Label Studio's account settings"
+    )
+    LEGACY = (
+        "Set LABEL_STUDIO_API_KEY to a personal access token, to be made in Label Studio's account settings, "
+        "or enable legacy tokens in the organization's settings: new organizations refuse them, also the one "
+        "that /setup brings"
+    )
+    PERSONAL = (
+        "The personal access token in LABEL_STUDIO_API_KEY is revoked, expired or of another Label Studio "
+        "than LABEL_STUDIO_URL: make a new one in the account settings"
+    )
+    ACCESS = (
+        "LABEL_STUDIO_API_KEY holds a short-lived access token: set it to a personal access token instead"
+    )
+
+
+class Token:
+    """A configured token. Its text never shows in `repr` or in an error.
+
+    Raises StudioAuthError when it cannot be sent in an HTTP header.
+    """
+
+    def __init__(self, text: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._text = text.strip()
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._access = ""
+        self._expires = 0.0
+        if not self._text.isascii() or not self._text.isprintable() or " " in self._text:
+            raise StudioAuthError(
+                "The token for Label Studio has characters in it that no token has",
+                fix="Set LABEL_STUDIO_API_KEY to the token alone, without blanks, quotes or line breaks",
+                field="LABEL_STUDIO_API_KEY",
+            )
+        claims = _claims(self._text)
+        if not self._text:
+            self.kind = TokenKind.NONE
+        elif claims is None:
+            self.kind = TokenKind.LEGACY
+        else:
+            self.kind = TokenKind.ACCESS if claims.get("token_type") == "access" else TokenKind.PERSONAL
+
+    def __repr__(self) -> str:
+        return f"Token({self.kind.name.lower()})"
+
+    def authorization(self, exchange: Callable[[str], str]) -> str:
+        """Return the Authorization header's value, empty without a token.
+
+        `exchange` gets a personal access token and returns a fresh access token; it is called when none is at
+        hand that lives another `MARGIN` seconds.
+        """
+        if self.kind is TokenKind.NONE:
+            return ""
+        if self.kind is TokenKind.LEGACY:
+            return f"Token {self._text}"
+        if self.kind is TokenKind.ACCESS:
+            return f"Bearer {self._text}"
+        with self._lock:
+            if not self._access or self._clock() >= self._expires:
+                asked = self._clock()
+                self._access = exchange(self._text)
+                self._expires = asked + max(_lifetime(self._access) - MARGIN, 1.0)
+            return f"Bearer {self._access}"
+
+    def renew(self) -> bool:
+        """Forget the access token after a refusal; return whether another try makes sense."""
+        with self._lock:
+            had, self._access = self._access, ""
+        return bool(had)
+
+    def hide(self, text: str) -> str:
+        """Return `text` without this token in it."""
+        for secret in (self._text, self._access):
+            if secret:
+                text = text.replace(secret, "…")
+        return text
+
+
+def _claims(token: str) -> dict[str, Any] | None:
+    """Return what a JWT says of itself, unchecked; None when the text is no JWT."""
+    parts = token.split(".")
+    if len(parts) != 3:
+        return None
+    try:
+        header, claims = (
+            json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))) for part in parts[:2]
+        )
+    except (ValueError, binascii.Error):
+        return None
+    return claims if isinstance(header, dict) and isinstance(claims, dict) else None
+
+
+def _lifetime(access: str) -> float:
+    """Return how many seconds an access token lives from its making, whatever the time is here."""
+    claims = _claims(access) or {}
+    try:
+        return float(claims["exp"]) - float(claims["iat"])
+    except (KeyError, TypeError, ValueError):
+        return 300.0  # ACCESS_TOKEN_LIFETIME in Label Studio 1.23.2, measured

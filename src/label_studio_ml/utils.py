@@ -1,0 +1,283 @@
+"""Small helpers that users' model files import.
+
+Names and arguments are those of the older implementations. Nothing here starts, opens or fetches anything
+before it is called.
+"""
+
+import difflib
+import math
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import gettempdir
+from typing import Any
+from urllib.parse import urlsplit
+
+from label_studio_ml.labels import describe, first_tag
+from label_studio_ml.settings import Settings
+from label_studio_ml.studio.references import Kind, find_reference, origin
+
+#: The task field that Label Studio uses when a task came without a name for its only value.
+DATA_UNDEFINED_NAME = "$undefined$"
+
+#: EXIF orientations (tag 0x0112, EXIF 2.32 section 4.6.4) of pictures that are stored turned by 90 degrees.
+_TURNED = frozenset({5, 6, 7, 8})
+_ORIENTATION_TAG = 0x0112
+
+
+def get_single_tag_keys(
+    parsed_label_config: Mapping[str, Any], control_type: str, object_type: str
+) -> tuple[str, str, str, list[str]]:
+    """Return `(from_name, to_name, value, labels)` of a config with one control tag on one object tag.
+
+    `value` is the task field that the object shows. Raises ValueError, saying what the config has, when it is
+    not exactly one `control_type` on one `object_type`.
+    """
+    found = describe(parsed_label_config) or "no control tags"
+    if len(parsed_label_config) != 1:
+        raise ValueError(f"This model needs a label config with one <{control_type}> only; it has {found}")
+    from_name, info = next(iter(parsed_label_config.items()))
+    if info["type"] != control_type:
+        raise ValueError(f"This model needs a <{control_type}>; the label config has {found}")
+    if len(info["to_name"]) != 1 or [source["type"] for source in info["inputs"]] != [object_type]:
+        raise ValueError(
+            f"This model needs a <{control_type}> for one <{object_type}>; the label config has {found}"
+        )
+    source = info["inputs"][0]
+    value = source.get("value") or source.get("valueList")
+    if not value:
+        raise ValueError(f"The <{object_type}> of the label config has neither value nor valueList")
+    return from_name, info["to_name"][0], value, info["labels"]
+
+
+def get_first_tag_keys(
+    parsed_label_config: Mapping[str, Any], control_type: str, object_type: str
+) -> tuple[str, dict[str, Any]] | tuple[None, None]:
+    """Return name and description of the first `control_type` on an `object_type`, else `(None, None)`."""
+    try:
+        return first_tag(parsed_label_config, control_type, object_type)
+    except ValueError:
+        return None, None
+
+
+def is_skipped(task: Mapping[str, Any]) -> bool:
+    """Return whether the task's only annotation was skipped; False for any other number of annotations."""
+    annotations = _annotations(task)
+    if len(annotations) != 1:
+        return False
+    return bool(annotations[0].get("skipped") or annotations[0].get("was_cancelled"))
+
+
+def get_choice(task: Mapping[str, Any]) -> str:
+    """Return the first choice of the first result of the task's first annotation.
+
+    Raises ValueError that names the missing part when there is none.
+    """
+    part: Any = {"annotations": _annotations(task)}
+    way = f"task {task.get('id', '')}".strip()
+    for key in ("annotations", 0, "result", 0, "value", "choices", 0):
+        try:
+            part = part[key]
+        except (KeyError, IndexError, TypeError):
+            raise ValueError(f"The {way} has no choice: {_name(key)} is missing") from None
+        way = f"{way}, {_name(key)}"
+    return str(part)
+
+
+def _name(key: str | int) -> str:
+    return "first element" if isinstance(key, int) else f"'{key}'"
+
+
+def _annotations(task: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Return the task's annotations; exports before Label Studio 1.0 call them completions."""
+    return task.get("annotations") or task.get("completions") or []
+
+
+def get_env(name: str, default: Any = None, is_bool: bool = False) -> Any:
+    """Return the environment variable `LABEL_STUDIO_<name>`, `HEARTEX_<name>` or `<name>`, in this order.
+
+    The environment is the one that a backend passes to the processes it starts: this process's own, completed
+    by the settings. With `is_bool`, the value is a bool; raises ValueError when it is neither true nor false.
+    """
+    environment = Settings.from_env().child_env()
+    value = next(
+        (environment[key] for key in (f"LABEL_STUDIO_{name}", f"HEARTEX_{name}", name) if key in environment),
+        None,
+    )
+    if value is None or not is_bool:
+        return default if value is None else value
+    if value.lower() in {"true", "yes", "on", "1"}:
+        return True
+    if value.lower() in {"false", "no", "not", "off", "0"}:
+        return False
+    raise ValueError(f"{name}={value!r} is neither true nor false")
+
+
+def get_local_path(
+    url: str,
+    cache_dir: str | None = None,
+    project_dir: str | None = None,
+    hostname: str | None = None,
+    image_dir: str | None = None,
+    access_token: str | None = None,
+    download_resources: bool = True,
+    task_id: int | str | None = None,
+) -> str:
+    """Return the path of a local copy of the file that a task refers to by `url`.
+
+    Label Studio's address and token come from the settings where they are not given; the configured token
+    goes to the configured address only. `image_dir` is a folder of uploads to look in first. With
+    `download_resources` False, the path that the copy would have is returned and nothing is fetched. Raises
+    FileFetchError.
+    """
+    from label_studio_ml.studio.files import FileAccess
+    from label_studio_ml.studio.local import upload_in
+
+    settings = Settings.from_env()
+    studio = hostname or settings.studio_url
+    token = access_token or (settings.studio_api_key if _same_place(studio, settings.studio_url) else "")
+    files = FileAccess(
+        studio_url=studio,
+        token=token,
+        cache_dir=Path(cache_dir) if cache_dir else Path(gettempdir()) / "label-studio-ml-files",
+        document_root=settings.document_root,
+        verify_tls=settings.studio_verify_tls,
+    )
+    if image_dir and (found := upload_in(Path(image_dir), url, studio)):
+        return str(found)
+    if not download_resources:
+        return str(files.cached_path(url))
+    return files.local_path(url, task_id=task_id, project_dir=project_dir)
+
+
+def get_image_local_path(
+    url: str,
+    image_cache_dir: str | None = None,
+    project_dir: str | None = None,
+    image_dir: str | None = None,
+) -> str:
+    """Return the path of a local copy of a picture; see `get_local_path`."""
+    return get_local_path(url, image_cache_dir, project_dir, None, image_dir)
+
+
+def _same_place(url: str, other: str) -> bool:
+    try:
+        return not other or origin(url) == origin(other)
+    except ValueError:
+        return False
+
+
+def get_image_size(filepath: Any) -> tuple[int, int]:
+    """Return width and height in pixels of a picture as it is seen, that is turned the way its EXIF data say.
+
+    `filepath` is a path or a binary file. Only the file's header is read.
+    """
+    from PIL import Image
+
+    with Image.open(filepath) as image:
+        width, height = image.size
+        turned = image.getexif().get(_ORIENTATION_TAG) in _TURNED
+    return (height, width) if turned else (width, height)
+
+
+class InMemoryLRUDictCache:
+    """A dict of at most `capacity` values that drops the one not used for longest. Threads may share it."""
+
+    def __init__(self, capacity: int = 1) -> None:
+        if capacity < 1:
+            raise ValueError(f"capacity must be at least 1, not {capacity}")
+        self.capacity = capacity
+        self.cache: OrderedDict[Any, Any] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __contains__(self, key: Any) -> bool:
+        return key in self.cache
+
+    def get(self, key: Any) -> Any:
+        """Return the value, which then counts as just used; None when there is none."""
+        with self._lock:
+            if key not in self.cache:
+                return None
+            self.cache.move_to_end(key)
+            return self.cache[key]
+
+    def put(self, key: Any, value: Any) -> None:
+        """Keep `value`, dropping the value not used for longest when there are too many."""
+        with self._lock:
+            self.cache[key] = value
+            self.cache.move_to_end(key)
+            while len(self.cache) > self.capacity:
+                self.cache.popitem(last=False)
+
+    def __str__(self) -> str:
+        return str(self.cache)
+
+
+def match_labels(text: str, labels: Sequence[str]) -> list[str]:
+    """Return, for each line of `text` that is not blank, the label most like it.
+
+    A label that is equal but for case and blanks at the ends wins. Raises ValueError when `labels` is empty.
+    """
+    if not labels:
+        raise ValueError("labels is empty: there is nothing to match the text with")
+
+    def likeness(line: str, label: str) -> tuple[bool, bool, float]:
+        folded = label.strip().casefold() == line.casefold()
+        return label == line, folded, difflib.SequenceMatcher(None, line, label).ratio()
+
+    lines = [line.strip() for line in text.splitlines()]
+    return [max(labels, key=lambda label: likeness(line, label)) for line in lines if line]
+
+
+def is_valid_url(path: str) -> bool:
+    """Return whether all of `path` is a URL with scheme and host. Text with blanks in it is none."""
+    if not path.isprintable() or " " in path:
+        return False
+    try:
+        parts = urlsplit(path)
+    except ValueError:
+        return False
+    return bool(parts.scheme and parts.netloc)
+
+
+def is_preload_needed(url: str) -> bool:
+    """Return whether all of `url` is a reference to a file elsewhere.
+
+    That is an upload, local-files, cloud or http(s) URL. Text is text, also where a file of that name exists
+    on this machine.
+    """
+    found = find_reference(url)
+    return found is not None and found.kind is not Kind.DATA
+
+
+def compare_nested_structures(
+    a: Any,
+    b: Any,
+    path: str = "",
+    rel: float = 1e-4,
+    abs: float | None = None,  # noqa: A002 - the name that users' tests pass
+) -> None:
+    """Check that two structures of dicts, lists and values are equal, floating-point numbers nearly so.
+
+    A number may differ from `b`'s by `rel` times it or by `abs`, whichever is more. Raises AssertionError
+    that names the place of the first difference.
+    """
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        _check(a.keys() == b.keys(), path, f"keys {sorted(map(str, a))} differ from {sorted(map(str, b))}")
+        for key in a:
+            compare_nested_structures(a[key], b[key], f"{path}.{key}", rel=rel, abs=abs)
+    elif isinstance(a, list | tuple) and isinstance(b, list | tuple):
+        _check(len(a) == len(b), path, f"{len(a)} elements differ from {len(b)}")
+        for index, (left, right) in enumerate(zip(a, b, strict=True)):
+            compare_nested_structures(left, right, f"{path}[{index}]", rel=rel, abs=abs)
+    elif isinstance(a, float) and isinstance(b, int | float):
+        tolerance = max(rel * math.fabs(b), abs or 1e-12)
+        _check(a == b or math.fabs(a - b) <= tolerance, path, f"{a!r} is not near {b!r}")
+    else:
+        _check(bool(a == b), path, f"{a!r} differs from {b!r}")
+
+
+def _check(equal: bool, path: str, difference: str) -> None:
+    if not equal:
+        raise AssertionError(f"{difference} at {path or 'the top'}")
