@@ -13,7 +13,13 @@ from typing import Any, Literal
 import msgspec
 
 from label_studio_ml.errors import BackendError, ModelLoadError
-from label_studio_ml.model import LabelStudioMLBase, ModelContext, has_update_fn, model_context, parse_extra_params
+from label_studio_ml.model import (
+    LabelStudioMLBase,
+    ModelContext,
+    has_update_fn,
+    model_context,
+    parse_extra_params,
+)
 from label_studio_ml.settings import Settings
 from label_studio_ml.studio.files import FileAccess
 from label_studio_ml.versions.state import Project, State
@@ -26,7 +32,16 @@ Generation = Literal["seed", "event", "none"]
 
 #: First parameters of `fit` that say "give me the annotations"; the older implementation used all of these names.
 _ANNOTATION_NAMES = frozenset(
-    ("annotations", "completions", "tasks", "items", "data_iter", "annotated_tasks", "labeled_tasks", "labelled_tasks")
+    (
+        "annotations",
+        "completions",
+        "tasks",
+        "items",
+        "data_iter",
+        "annotated_tasks",
+        "labeled_tasks",
+        "labelled_tasks",
+    )
 )
 
 
@@ -125,7 +140,8 @@ def build(
         ) from error
     if not hasattr(model, "_context"):
         raise ModelLoadError(
-            f"{cls.__name__}.__init__ does not call super().__init__(**kwargs)", fix="Call it first in __init__"
+            f"{cls.__name__}.__init__ does not call super().__init__(**kwargs)",
+            fix="Call it first in __init__",
         )
     _fill(model, {name: value for name, value in offered.items() if name not in taken})
     return model
@@ -171,9 +187,7 @@ def version_name(model: LabelStudioMLBase, spec: ModelSpec) -> str:
     return str(model.INITIAL_MODEL_VERSION) if generation(type(model)) == "event" else "INITIAL"
 
 
-def ask(
-    model: LabelStudioMLBase, tasks: list[dict[str, Any]], params: Mapping[str, Any]
-) -> Any:
+def ask(model: LabelStudioMLBase, tasks: list[dict[str, Any]], params: Mapping[str, Any]) -> Any:
     """Call the model's `predict` with what its signature takes and return what it returns."""
     keywords = dict(params)
     keywords.setdefault("context", None)

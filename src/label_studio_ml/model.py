@@ -124,7 +124,9 @@ class LabelStudioMLBase:
     def setup(self) -> None:
         """Prepare the model, at the end of its construction. Override it to load weights or set a model version."""
 
-    def predict(self, tasks: list[dict[str, Any]], context: dict[str, Any] | None = None, **kwargs: Any) -> Any:
+    def predict(
+        self, tasks: list[dict[str, Any]], context: dict[str, Any] | None = None, **kwargs: Any
+    ) -> Any:
         """Return one prediction per task, in the order of `tasks`.
 
         `tasks` are Label Studio's tasks (`task["data"]` holds what was imported). `context` is what an annotator has
@@ -225,7 +227,9 @@ class LabelStudioMLBase:
         known = set(names)
         mapping: dict[str, str] = {}
         for label, attributes in self.parsed_label_config[tag_name]["labels_attrs"].items():
-            claimed = [name.strip() for name in attributes.get("predicted_values", "").split(",") if name.strip()]
+            claimed = [
+                name.strip() for name in attributes.get("predicted_values", "").split(",") if name.strip()
+            ]
             for name in claimed or [label]:
                 match = name if name in known else by_lower.get(name.lower())
                 if match is not None:
@@ -251,9 +255,13 @@ class LabelStudioMLBase:
         Raises ValueError if `value` is not text.
         """
         if not isinstance(value, str):
-            raise ValueError(f"set({key!r}, …) takes text, not {type(value).__name__}: use json.dumps for other values")
+            raise ValueError(
+                f"set({key!r}, …) takes text, not {type(value).__name__}: use json.dumps for other values"
+            )
         if key == "model_version" and self._in_setup and self._context.version:
-            logger.debug("setup() names version %r; the trained version %r stays", value, self._context.version)
+            logger.debug(
+                "setup() names version %r; the trained version %r stays", value, self._context.version
+            )
             return
         self._context.state.set(key, value)
 
@@ -283,7 +291,9 @@ class LabelStudioMLBase:
         present = self.get("model_version") or self.INITIAL_MODEL_VERSION
         parts = present.split(".")
         if len(parts) != 3 or not all(part.isdigit() for part in parts):
-            raise ValueError(f"Version {present!r} is not of the form X.Y.Z: name the next one with set('model_version', …)")
+            raise ValueError(
+                f"Version {present!r} is not of the form X.Y.Z: name the next one with set('model_version', …)"
+            )
         bumped = f"{parts[0]}.{int(parts[1]) + 1}.0"
         self.set("model_version", bumped)
         return bumped
@@ -358,7 +368,8 @@ class LabelStudioMLBase:
             token = self.get_label_studio_access_token()
             if not url or not token:
                 raise StudioError(
-                    "Label Studio's URL or token is not known", fix="Set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY"
+                    "Label Studio's URL or token is not known",
+                    fix="Set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY",
                 )
             self._studio_client = LabelStudio(base_url=url, api_key=token)
         return self._studio_client

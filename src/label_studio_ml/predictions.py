@@ -118,7 +118,9 @@ def _checked(prediction: Any, version: str) -> dict[str, Any]:
     else:
         raise InvalidPrediction(f"a prediction must be a dict with 'result', not {type(prediction).__name__}")
     if "result" not in fields:
-        raise InvalidPrediction(f"the prediction has no 'result' (it has: {', '.join(map(str, fields)) or 'nothing'})")
+        raise InvalidPrediction(
+            f"the prediction has no 'result' (it has: {', '.join(map(str, fields)) or 'nothing'})"
+        )
     fields["result"] = _regions(fields["result"])
     if "score" in fields:
         fields["score"] = _score(fields["score"])

@@ -112,4 +112,6 @@ class Predictor:
         if len(self._told) < 100:
             self._told.add(what)
         then = ": asking for each task alone" if count > 1 else ""
-        logger.warning("predict of %d task(s) failed: %s%s", count, what, then, exc_info=error if first else None)
+        logger.warning(
+            "predict of %d task(s) failed: %s%s", count, what, then, exc_info=error if first else None
+        )

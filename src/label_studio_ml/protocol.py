@@ -154,7 +154,9 @@ def parse_train(body: bytes) -> TrainRequest:
     if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
         raise RequestError("annotations must be an array of tasks", field="annotations")
     return TrainRequest(
-        uid=project_uid(fields.get("project"), required=True), label_config=_text(fields, "label_config"), tasks=tasks
+        uid=project_uid(fields.get("project"), required=True),
+        label_config=_text(fields, "label_config"),
+        tasks=tasks,
     )
 
 

@@ -21,6 +21,8 @@ DEFAULT_MAX_BODY = 1 << 30
 
 DEFAULT_PORT = 9090
 
+LOG_FORMAT = "[%(asctime)s] [%(levelname)s] [%(name)s::%(funcName)s::%(lineno)d] %(message)s"
+
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -53,7 +55,9 @@ class Settings:
     max_body: int = DEFAULT_MAX_BODY
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str] | None = None, *, backend_dir: Path | None = None) -> "Settings":
+    def from_env(
+        cls, environ: Mapping[str, str] | None = None, *, backend_dir: Path | None = None
+    ) -> "Settings":
         """Read the settings from `environ` (the process's own, if None).
 
         Raises SettingsError, naming the variable, when a value cannot be used.
@@ -69,7 +73,9 @@ class Settings:
         if bool(user) != bool(password):
             missing = "BASIC_AUTH_PASS" if user else "BASIC_AUTH_USER"
             raise SettingsError(
-                f"{missing} is not set but its partner is", fix=f"Set {missing} too, or unset both", field=missing
+                f"{missing} is not set but its partner is",
+                fix=f"Set {missing} too, or unset both",
+                field=missing,
             )
         return cls(
             backend_dir=folder,
@@ -135,7 +141,9 @@ def _boolean(env: Mapping[str, str], name: str, *, default: bool) -> bool:
         return True
     if text in {"0", "false", "no", "off"}:
         return False
-    raise SettingsError(f"{name}={env[name]!r} is neither true nor false", fix="Use true or false", field=name)
+    raise SettingsError(
+        f"{name}={env[name]!r} is neither true nor false", fix="Use true or false", field=name
+    )
 
 
 def _integer(env: Mapping[str, str], name: str, *, default: int, least: int) -> int:
@@ -167,7 +175,9 @@ def _json_object(env: Mapping[str, str], name: str) -> dict[str, Any]:
 def _log_level(env: Mapping[str, str]) -> str:
     level = (env.get("LOG_LEVEL") or "INFO").upper()
     if level not in LOG_LEVELS:
-        raise SettingsError(f"LOG_LEVEL={level!r} is unknown", fix=f"Use one of {', '.join(LOG_LEVELS)}", field="LOG_LEVEL")
+        raise SettingsError(
+            f"LOG_LEVEL={level!r} is unknown", fix=f"Use one of {', '.join(LOG_LEVELS)}", field="LOG_LEVEL"
+        )
     return level
 
 
@@ -180,7 +190,9 @@ def _redis_url(env: Mapping[str, str]) -> str:
     if url:
         if not url.startswith(("redis://", "rediss://", "unix://")):
             raise SettingsError(
-                "REDIS_URL does not start with redis://, rediss:// or unix://", fix="Example: redis://redis:6379/0", field="REDIS_URL"
+                "REDIS_URL does not start with redis://, rediss:// or unix://",
+                fix="Example: redis://redis:6379/0",
+                field="REDIS_URL",
             )
         return url
     host = env.get("REDIS_HOST", "").strip()
@@ -194,9 +206,4 @@ def _redis_url(env: Mapping[str, str]) -> str:
 
 def configure_logging(level: str, *, stream: Any = None) -> None:
     """Send log records of at least `level` to `stream` (standard error, if None), in the format of older backends."""
-    logging.basicConfig(
-        level=level,
-        stream=stream,
-        format="[%(asctime)s] [%(levelname)s] [%(name)s::%(funcName)s::%(lineno)d] %(message)s",
-        force=True,
-    )
+    logging.basicConfig(level=level, stream=stream, format=LOG_FORMAT, force=True)

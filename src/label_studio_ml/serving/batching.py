@@ -63,7 +63,13 @@ class Batcher(Generic[Payload, Result]):
         return self._busy is None and not len(self)
 
     async def submit(
-        self, key: Hashable, payload: Payload, *, size: int = 1, interactive: bool = False, alone: bool = False
+        self,
+        key: Hashable,
+        payload: Payload,
+        *,
+        size: int = 1,
+        interactive: bool = False,
+        alone: bool = False,
     ) -> Result:
         """Return the result for `payload`, after the batch that it went with.
 
@@ -72,7 +78,9 @@ class Batcher(Generic[Payload, Result]):
         if self._closed is not None:
             raise LaneClosed(self._closed)
         if len(self) >= self._max_queue:
-            raise Overloaded(f"{len(self)} prediction requests are waiting already", fix="Ask again in a moment")
+            raise Overloaded(
+                f"{len(self)} prediction requests are waiting already", fix="Ask again in a moment"
+            )
         item: _Item[Payload, Result] = _Item(
             key, payload, size, alone or interactive, asyncio.get_running_loop().create_future()
         )

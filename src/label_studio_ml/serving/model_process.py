@@ -12,7 +12,6 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
 
 import msgspec
 
@@ -63,7 +62,7 @@ class ModelProcess:
         loader.start()
         while not isinstance(message := self._predictions.get(), Stop):
             if isinstance(message, Predict):
-                self._answer(message.call, lambda m=message: Predicted(m.call, self._host.predict(m.live, m.requests)))  # type: ignore[misc]
+                self._answer(message)
             elif isinstance(message, Unload):
                 self._host.unload(message.live)
         self._loads.put(None)
@@ -82,15 +81,19 @@ class ModelProcess:
 
     def _load(self) -> None:
         while (message := self._loads.get()) is not None:
-            self._answer(message.call, lambda m=message: Loaded(m.call, self._host.load(m.live, m.spec)))  # type: ignore[misc]
+            self._answer(message)
 
-    def _answer(self, call: int, work: Callable[[], FromModel]) -> None:
-        """Send what `work` returns, or why it failed."""
+    def _answer(self, message: Load | Predict) -> None:
+        """Do what is asked and send what comes of it, or why it failed."""
+        answer: FromModel
         try:
-            answer = work()
-        except Exception as error:  # noqa: BLE001 (user code may raise anything)
+            if isinstance(message, Load):
+                answer = Loaded(message.call, self._host.load(message.live, message.spec))
+            else:
+                answer = Predicted(message.call, self._host.predict(message.live, message.requests))
+        except Exception as error:
             logger.exception("A call failed")
-            answer = Failed(call, reason(error))
+            answer = Failed(message.call, reason(error))
         self._send(answer)
 
     def _send(self, message: FromModel) -> None:
@@ -104,7 +107,9 @@ class ModelProcess:
 
 def main() -> int:
     """Run a model process on the socket whose descriptor is the first argument."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the server tells us when to stop
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C goes to the whole group; the server tells us when to stop
     settings = Settings.from_env()
     configure_logging(settings.log_level)
     os.chdir(settings.backend_dir)

@@ -78,7 +78,9 @@ class Live:
 class ModelPool:
     """Live models of all projects of one backend. Everything but the lanes' work runs on one event loop."""
 
-    def __init__(self, make_lane: Callable[[], Lane], store: VersionStore, *, deadline: float = DEADLINE) -> None:
+    def __init__(
+        self, make_lane: Callable[[], Lane], store: VersionStore, *, deadline: float = DEADLINE
+    ) -> None:
         self._make_lane = make_lane
         self._store = store
         self._deadline = deadline
@@ -154,6 +156,16 @@ class ModelPool:
                 self._wanted.pop(uid, None)
                 await self._live(live.project)
 
+    async def renew(self, project: Project) -> None:
+        """Look for a new version of `project`, and wait until it is served or has failed to load."""
+        self._wanted.pop(project.uid, None)
+        manifest = self._wanted_manifest(project.uid)
+        key = _key(project, manifest)
+        await self._live(project)
+        live = self._lives.get(key)
+        if live is not None:
+            await asyncio.wait([live.ready])
+
     def forget(self, uid: str) -> None:
         """Drop everything live of a project."""
         self._serving.pop(uid, None)
@@ -213,7 +225,11 @@ class ModelPool:
         manifest = self._wanted_manifest(project.uid)
         key = _key(project, manifest)
         wanted = self._lives.get(key)
-        if wanted is not None and wanted.failure is not None and time.monotonic() - wanted.failed_at > RETRY_AFTER:
+        if (
+            wanted is not None
+            and wanted.failure is not None
+            and time.monotonic() - wanted.failed_at > RETRY_AFTER
+        ):
             self._drop(wanted)
             wanted = None
         if wanted is None:
@@ -251,7 +267,9 @@ class ModelPool:
         self._lives[key] = live
         self._spawn(self._finish_load(live, fresh=fresh))
         while len(self._lives) > MAX_LIVE:
-            oldest = next((one for one in self._lives.values() if not one.under_way and one.ready.done()), None)
+            oldest = next(
+                (one for one in self._lives.values() if not one.under_way and one.ready.done()), None
+            )
             if oldest is None or oldest is live:
                 break
             self._drop(oldest)

@@ -166,7 +166,8 @@ class StudioClient:
         ) as response:
             if response.status_code in {401, 403}:
                 raise self._http.refused(response)
-            if response.status_code >= 400:
+            json_body = response.headers.get("Content-Type", "").startswith("application/json")
+            if response.status_code >= 400 and json_body:
                 raise StudioError(f"Label Studio refused a request: {self._http.status(response)}")
             try:
                 value = response.json()

@@ -129,9 +129,7 @@ class FileAccess:
     def _find(self, url: str) -> Reference | None:
         """A blank in a URL is a mistake that is easy to put right where somebody asks for this very file."""
         if not isinstance(url, str):
-            raise FileFetchError(
-                f"A {type(url).__name__} is no reference to a file", fix="Pass the URL's text"
-            )
+            raise FileFetchError(f"{type(url).__name__} is no reference to a file", fix="Pass the URL's text")
         encoded = url.strip().replace(" ", "%20")
         return find_reference(url, self.studio_url) or find_reference(encoded, self.studio_url)
 
@@ -152,12 +150,10 @@ class FileAccess:
                     return
                 except _MissingError as error:
                     missing = missing or error
-        except FileFetchError:
-            raise
         except StudioError as error:
             raise FileFetchError(error.message, fix=error.fix, field=error.field) from None
         if missing:
-            raise missing
+            raise FileFetchError(missing.message, fix=missing.fix, field=missing.field)
 
     def _addresses(self, reference: Reference, task_id: int | str | None) -> list[str]:
         """Return where the file may be had, first the most likely place."""
@@ -219,7 +215,7 @@ class FileAccess:
             # Label Studio's page for the login is an answer with status 200.
             if response.status_code == 401 or not self._is_file(response.url):
                 raise self._http().refused(response, FileFetchError)
-            if response.status_code in {400, 404}:
+            if response.status_code in {400, 404, 500}:
                 raise self._bad(_MissingError, response, reference.kind)
         if response.status_code != 200:
             raise self._bad(FileFetchError, response, reference.kind)
@@ -262,11 +258,15 @@ def _advice(status: int, kind: Kind, ours: bool) -> tuple[str, str]:
     """Return what to do about an answer, and the setting that it is about."""
     if status in {401, 403} and not ours:
         return "If this is Label Studio, set LABEL_STUDIO_URL to this address", "LABEL_STUDIO_URL"
+    if status in {401, 403} and kind is Kind.WEB:
+        return "Label Studio's token is sent for uploads, local files and cloud files only", ""
     if status == 403 and kind is Kind.LOCAL:
         fix = "Set LOCAL_FILES_DOCUMENT_ROOT here, or LOCAL_FILES_SERVING_ENABLED=true in Label Studio"
         return fix, "LOCAL_FILES_DOCUMENT_ROOT"
     if status == 403:
         return "LABEL_STUDIO_API_KEY must be of a user who may see the project", "LABEL_STUDIO_API_KEY"
+    if status in {404, 500} and kind is Kind.UPLOAD:
+        return "It seems that the upload was deleted in Label Studio", ""  # 1.23.2 answers 500 then
     if status == 404 and kind is Kind.CLOUD:
         return "Connect the bucket to the project in Label Studio's cloud storage settings", ""
     if status == 404 and kind is Kind.LOCAL:

@@ -16,7 +16,9 @@ class LabelledTasks:
     with `result`). `source` says where they are read from.
     """
 
-    def __init__(self, read: Callable[[], Iterator[dict[str, Any]]], source: str, count: int | None = None) -> None:
+    def __init__(
+        self, read: Callable[[], Iterator[dict[str, Any]]], source: str, count: int | None = None
+    ) -> None:
         self._read = read
         self._count = count
         self.source = source

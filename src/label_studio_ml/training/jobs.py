@@ -16,6 +16,7 @@ import redis
 
 from label_studio_ml.errors import BrokerError
 from label_studio_ml.training import keys
+from label_studio_ml.training.events import grouped
 
 if TYPE_CHECKING:
     from rq import Queue
@@ -75,8 +76,13 @@ def new_job_id() -> str:
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
-def connect(url: str) -> "redis.Redis[bytes]":
-    """Return a connection pool to the broker at `url`. Nothing is sent yet."""
+def _rq_id(job_id: str) -> str:
+    """Return the id of the RQ job that wakes a worker for the training job `job_id`."""
+    return f"train-{job_id}"
+
+
+def connect(url: str) -> Any:
+    """Return a Redis client for the broker at `url`; nothing is sent yet. (redis-py types sync and async as one.)"""
     return redis.Redis.from_url(url, socket_connect_timeout=2, socket_timeout=15, health_check_interval=30)
 
 
@@ -86,7 +92,7 @@ class JobBoard:
     Every method raises BrokerError when Redis cannot be reached or refuses.
     """
 
-    def __init__(self, connection: "redis.Redis[bytes]", queue: str) -> None:
+    def __init__(self, connection: Any, queue: str) -> None:
         self.redis = connection
         self._queue_name = queue
         self._queue: Queue | None = None
@@ -103,27 +109,28 @@ class JobBoard:
             pipe.set(keys.waiting(project), job_id, nx=True)
             pipe.get(keys.waiting(project))
             *_, is_new, waiting = pipe.execute()
-        job_id = waiting.decode()
+        job_id = str(waiting.decode())
         if is_new:
             self._announce(project, job_id)
         return job_id
 
     def wake(self, project: str) -> None:
-        """Wake a worker for a project whose mailbox holds events."""
+        """Wake a worker for a project whose mailbox holds events, unless a wake-up lies in the queue already."""
+        job_id = new_job_id()
         with self._errors():
-            job_id = new_job_id()
             if self.redis.set(keys.waiting(project), job_id, nx=True):
                 self._announce(project, job_id)
-            else:
-                waiting = self.redis.get(keys.waiting(project))
-                if waiting:
-                    self._enqueue(project, waiting.decode())
+                return
+            waiting = self.redis.get(keys.waiting(project))
+            if waiting and self.redis.lpos(f"rq:queue:{self._queue_name}", _rq_id(waiting.decode())) is None:
+                self._enqueue(project, waiting.decode())
 
     def _announce(self, project: str, job_id: str) -> None:
-        with self._errors(), self.redis.pipeline(transaction=True) as pipe:
-            pipe.hset(keys.job(job_id), mapping={"project": project, "state": "queued", "created": now()})
-            pipe.lpush(keys.jobs(project), job_id)
-            pipe.execute()
+        with self._errors():
+            with self.redis.pipeline(transaction=True) as pipe:
+                pipe.hset(keys.job(job_id), mapping={"project": project, "state": "queued", "created": now()})
+                pipe.lpush(keys.jobs(project), job_id)
+                pipe.execute()
             for old in self.redis.lrange(keys.jobs(project), KEPT_JOBS, -1):
                 self.redis.delete(keys.job(old.decode()))
             self.redis.ltrim(keys.jobs(project), 0, KEPT_JOBS - 1)
@@ -138,7 +145,7 @@ class JobBoard:
             self._queue.enqueue(
                 "label_studio_ml.training.worker.train",
                 project,
-                job_id=f"train-{job_id}",
+                job_id=_rq_id(job_id),
                 job_timeout=-1,
                 result_ttl=0,
                 failure_ttl=3600,
@@ -157,7 +164,9 @@ class JobBoard:
                     pipe.hset(keys.delivered(project), field, body)
             pipe.execute()
 
-    def undeliver(self, project: str, *, tasks: Iterable[object] = (), annotations: Iterable[object] = ()) -> None:
+    def undeliver(
+        self, project: str, *, tasks: Iterable[object] = (), annotations: Iterable[object] = ()
+    ) -> None:
         """Drop the delivered annotations with these task ids or annotation ids."""
         patterns = [*(f"{task}:*" for task in tasks), *(f"*:{annotation}" for annotation in annotations)]
         with self._errors():
@@ -170,15 +179,19 @@ class JobBoard:
         with self._errors():
             self.redis.hset(keys.job(job_id), mapping={name: str(value) for name, value in fields.items()})
 
-    def take_waiting(self, project: str) -> str:
-        """Return the id of the job that begins now; later events make a new one."""
+    def take_waiting(self, project: str) -> str | None:
+        """Return the id of the job that begins now, or None if none was announced; later events make a new one."""
         with self._errors():
             waiting = cast("bytes | None", self.redis.getdel(keys.waiting(project)))
-        if waiting:
-            return waiting.decode()
+        return waiting.decode() if waiting else None
+
+    def new_job(self, project: str) -> str:
+        """Return the id of a new job with a record."""
         job_id = new_job_id()
         with self._errors():
-            self.redis.hset(keys.job(job_id), mapping={"project": project, "state": "queued", "created": now()})
+            self.redis.hset(
+                keys.job(job_id), mapping={"project": project, "state": "queued", "created": now()}
+            )
             self.redis.lpush(keys.jobs(project), job_id)
         return job_id
 
@@ -212,21 +225,19 @@ class JobBoard:
         with self._errors():
             entries = self.redis.xrange(keys.mailbox(project))
         return [
-            msgspec.structs.replace(msgspec.json.decode(fields[b"event"], type=StoredEvent), id=entry.decode())
+            msgspec.structs.replace(
+                msgspec.json.decode(fields[b"event"], type=StoredEvent), id=entry.decode()
+            )
             for entry, fields in entries
         ]
 
     def delivered(self, project: str) -> list[dict[str, Any]]:
         """Return the tasks that webhooks delivered, each with its annotations, by task id."""
-        tasks: dict[Any, dict[str, Any]] = {}
         with self._errors():
-            for _, body in self.redis.hscan_iter(keys.delivered(project), count=1000):
-                pair = msgspec.json.decode(body)
-                task = tasks.setdefault(pair["task"].get("id"), {**pair["task"], "annotations": []})
-                task["annotations"].append(pair["annotation"])
-        for task in tasks.values():
-            task["annotations"].sort(key=lambda annotation: annotation.get("id") or 0)
-        return sorted(tasks.values(), key=lambda task: task.get("id") or 0)
+            bodies = (body for _, body in self.redis.hscan_iter(keys.delivered(project), count=1000))
+            pairs = [msgspec.json.decode(body) for body in bodies]
+        pairs.sort(key=lambda pair: (pair["task"].get("id") or 0, pair["annotation"].get("id") or 0))
+        return list(grouped((pair["task"], pair["annotation"]) for pair in pairs).values())
 
     def dirty(self) -> list[str]:
         """Return the projects with events that wait."""

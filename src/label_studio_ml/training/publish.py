@@ -12,7 +12,13 @@ logger = logging.getLogger(__name__)
 
 
 def publish(
-    store: VersionStore, model_dir: Path, request: RunRequest, outcome: Outcome, *, version_id: str, fence: int
+    store: VersionStore,
+    model_dir: Path,
+    request: RunRequest,
+    outcome: Outcome,
+    *,
+    version_id: str,
+    fence: int,
 ) -> Manifest:
     """Commit the version that a run made, and return its manifest.
 
@@ -31,7 +37,9 @@ def publish(
             events=[event.id for event in request.events],
             train_output=outcome.train_output,
             state=outcome.state,
-            metrics={key: value for key, value in outcome.train_output.items() if isinstance(value, int | float)},
+            metrics={
+                key: value for key, value in outcome.train_output.items() if isinstance(value, int | float)
+            },
             annotations=outcome.annotations,
             source=outcome.source,
         )
@@ -83,4 +91,3 @@ def _name(store: VersionStore, uid: str, outcome: Outcome, parent: str, version_
     while f"{base}-{counter}" in taken:
         counter += 1
     return f"{base}-{counter}"
-

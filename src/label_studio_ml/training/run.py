@@ -26,6 +26,7 @@ from label_studio_ml.settings import Settings, configure_logging
 from label_studio_ml.source import load_class, locate
 from label_studio_ml.studio.client import StudioClient
 from label_studio_ml.training.dataset import LabelledTasks, from_delivered, from_studio
+from label_studio_ml.training.events import grouped, labelled
 from label_studio_ml.training.folder import Snapshot, snapshot
 from label_studio_ml.training.jobs import StoredEvent
 from label_studio_ml.versions.state import StagedState, StoredState
@@ -69,7 +70,7 @@ def perform(
 ) -> Outcome:
     """Build a model of `cls`, call its `fit` as its generation wants, and return what came of it.
 
-    `offline` trains on what the events brought where Label Studio cannot be asked, even if that is nothing.
+    `offline` trains on what the events brought, without asking Label Studio, even if that is nothing.
     Raises what user code raises, and FitError when the annotations cannot be read.
     """
     setup_state = StagedState(StoredState(settings.model_dir, request.spec.project.uid))
@@ -100,7 +101,9 @@ def perform(
     )
 
 
-def _fit_events(model: LabelStudioMLBase, request: RunRequest, settings: Settings, staged: StagedState) -> Outcome:
+def _fit_events(
+    model: LabelStudioMLBase, request: RunRequest, settings: Settings, staged: StagedState
+) -> Outcome:
     """Call an event-generation `fit` once for each event, in order."""
     before = _user_files(settings)
     wanted = set(model.TRAIN_EVENTS) | {"START_TRAINING"}
@@ -125,11 +128,9 @@ def _single_events(
     event: StoredEvent, request: RunRequest, settings: Settings
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield an event, or the single events that a bulk event stands for, as `fit(event, data)` knows them."""
-    data = event.data
-    if not event.trusted:
-        data = _fetched(event, request, settings)
-        if not data:
-            return
+    data = event.data if event.trusted else _fetched(event, request, settings)
+    if data is None:
+        return
     if event.action == "ANNOTATIONS_CREATED":
         annotations, tasks = data.get("annotation") or [], data.get("task") or []
         by_id = {task.get("id"): task for task in tasks if isinstance(task, dict)}
@@ -153,7 +154,9 @@ def _fetched(event: StoredEvent, request: RunRequest, settings: Settings) -> dic
     try:
         task = _client(request, settings).task(task_id)
     except StudioError as error:
-        logger.warning("Event %s of task %s came without login and cannot be checked: %s", event.action, task_id, error)
+        logger.warning(
+            "Event %s of task %s came without login and cannot be checked: %s", event.action, task_id, error
+        )
         return None
     for annotation in task.get("annotations", []):
         if annotation.get("id") == annotation_id:
@@ -166,13 +169,18 @@ def _annotations(request: RunRequest, settings: Settings, *, offline: bool) -> L
     for event in reversed(request.events):
         if isinstance(event.data.get("annotations"), list) and event.action == "START_TRAINING":
             return LabelledTasks(lambda tasks=event.data["annotations"]: iter(tasks), "the training request")  # type: ignore[misc]
+    if offline:
+        brought = list(grouped(pair for event in request.events for pair in labelled(event)).values())
+        return LabelledTasks(lambda: iter(brought), "the events themselves")
     project = request.spec.project
     try:
         return from_studio(_client(request, settings), project.project_id)
     except StudioError as error:
         tasks = from_delivered(Path(request.delivered)) if request.delivered else None
-        if tasks is not None and (len(tasks) or offline):
-            logger.warning("Label Studio's annotations cannot be read (%s): training on what webhooks brought", error)
+        if tasks is not None and len(tasks):
+            logger.warning(
+                "Label Studio's annotations cannot be read (%s): training on what webhooks brought", error
+            )
             return tasks
         raise FitError(
             f"The annotations of project {project.project_id} cannot be read: {error.message}", fix=error.fix
@@ -192,7 +200,9 @@ def _client(request: RunRequest, settings: Settings) -> StudioClient:
 
 def _user_files(settings: Settings) -> Snapshot:
     """Return a snapshot of the folder that an event-generation model keeps its weights in."""
-    folder = settings.backend_dir / settings.user_model_dir if settings.user_model_dir else settings.backend_dir
+    folder = (
+        settings.backend_dir / settings.user_model_dir if settings.user_model_dir else settings.backend_dir
+    )
     return snapshot(folder)
 
 
@@ -215,7 +225,9 @@ def run(request: RunRequest, settings: Settings, load: Callable[[], type[LabelSt
         return perform(load(), request, settings)
     except Exception as error:  # noqa: BLE001 (user code may raise anything)
         logger.exception("The training failed")
-        return Outcome(error=reason(error), trace="" if isinstance(error, BackendError) else traceback.format_exc())
+        return Outcome(
+            error=reason(error), trace="" if isinstance(error, BackendError) else traceback.format_exc()
+        )
 
 
 def main() -> int:
@@ -229,7 +241,9 @@ def main() -> int:
     request = msgspec.json.decode(stream.readline(), type=RunRequest)
     threading.Thread(target=_die_with, args=(connection,), daemon=True, name="watchdog").start()
     outcome = run(
-        request, settings, lambda: load_class(locate(settings.backend_dir, settings.script, settings.class_name))
+        request,
+        settings,
+        lambda: load_class(locate(settings.backend_dir, settings.script, settings.class_name)),
     )
     with contextlib.suppress(OSError):
         stream.write(msgspec.json.encode(outcome) + b"\n")

@@ -1,6 +1,6 @@
 """The worker: takes wake-ups from RQ and trains one project at a time, each run in a child of its own.
 
-`python -m label_studio_ml.training.worker` runs one. The order of steps is what nothing is lost by: take the lease and
+The order of steps is what nothing is lost by: take the lease and
 a fence, read the mailbox, run, commit the version, and only then remove the events.
 """
 
@@ -24,7 +24,7 @@ from rq import Queue, SimpleWorker, get_current_job
 
 from label_studio_ml.adapter import ModelSpec
 from label_studio_ml.errors import BackendError, BrokerError, StaleFence
-from label_studio_ml.settings import Settings, configure_logging
+from label_studio_ml.settings import Settings
 from label_studio_ml.training import keys
 from label_studio_ml.training.jobs import JobBoard, StoredEvent, connect, now
 from label_studio_ml.training.publish import apply_state, publish, taken_in
@@ -35,7 +35,7 @@ from label_studio_ml.versions.store import VersionStore, new_version_id
 logger = logging.getLogger(__name__)
 
 #: Seconds that a lease lasts without renewal, and between renewals.
-LEASE = 30.0
+LEASE = 30
 RENEW = 5.0
 #: Seconds between two looks for projects whose wake-up got lost.
 SWEEP = 10.0
@@ -73,11 +73,12 @@ class Trainer:
         try:
             job_id = self._board.take_waiting(uid)
             events = self._unseen(uid)
-            if not events:
-                self._board.update_job(job_id, state="finished", ended=now())
+            if events:
+                self._run(uid, job_id or self._board.new_job(uid), events, lease)
+            else:
+                if job_id is not None:
+                    self._board.update_job(job_id, state="finished", ended=now())
                 self._board.acknowledge(uid, [])
-                return
-            self._run(uid, job_id, events, lease)
         finally:
             with contextlib.suppress(redis.RedisError):
                 lease.release()
@@ -113,7 +114,9 @@ class Trainer:
             outcome = self._child(request, lease)
         except Interrupted:
             board.redis.decr(keys.attempts(uid))
-            self._finish(uid, job_id, version_id, "failed", "the worker was stopped; the training will run again")
+            self._finish(
+                uid, job_id, version_id, "failed", "the worker was stopped; the training will run again"
+            )
             return
         except LeaseLost as error:
             self._finish(uid, job_id, version_id, "failed", str(error))
@@ -121,7 +124,9 @@ class Trainer:
         except _Crashed as crash:
             self._finish(uid, job_id, version_id, "failed", str(crash))
             if attempt >= MAX_CRASHES:
-                logger.error("Project %s: %d runs crashed; their %d events are set aside", uid, attempt, len(events))
+                logger.error(
+                    "Project %s: %d runs crashed; their %d events are set aside", uid, attempt, len(events)
+                )
                 board.park(uid, events)
                 board.redis.delete(keys.attempts(uid))
             return
@@ -135,7 +140,12 @@ class Trainer:
         else:
             try:
                 manifest = publish(
-                    self._store, self._settings.model_dir, request, outcome, version_id=version_id, fence=fence
+                    self._store,
+                    self._settings.model_dir,
+                    request,
+                    outcome,
+                    version_id=version_id,
+                    fence=fence,
                 )
             except StaleFence as error:
                 self._finish(uid, job_id, version_id, "failed", str(error))
@@ -158,7 +168,9 @@ class Trainer:
                     manifest.name,
                     uid,
                     time.monotonic() - began,
-                    f"{outcome.annotations} labelled tasks from {outcome.source}" if outcome.annotations >= 0 else "events",
+                    f"{outcome.annotations} labelled tasks from {outcome.source}"
+                    if outcome.annotations >= 0
+                    else "events",
                 )
         board.acknowledge(uid, [event.id for event in events])
         board.redis.delete(keys.attempts(uid))
@@ -188,7 +200,9 @@ class Trainer:
         for folder in (logs, runs):
             folder.mkdir(parents=True, exist_ok=True)
         delivered = runs / f"{request.job}.jsonl"
-        request = msgspec.structs.replace(request, delivered=self._write_delivered(request.spec.project.uid, delivered))
+        request = msgspec.structs.replace(
+            request, delivered=self._write_delivered(request.spec.project.uid, delivered)
+        )
         ours, theirs = socket.socketpair()
         try:
             with theirs, (logs / f"{request.job}.log").open("ab") as log:
@@ -222,7 +236,9 @@ class Trainer:
         """Send the request, keep the lease, and wait for the outcome."""
         connection.settimeout(0.5)
         received = bytearray()
-        sender = threading.Thread(target=_send, args=(connection.dup(), msgspec.json.encode(request) + b"\n"), daemon=True)
+        sender = threading.Thread(
+            target=_send, args=(connection.dup(), msgspec.json.encode(request) + b"\n"), daemon=True
+        )
         sender.start()
         renewed = time.monotonic()
         while not received.endswith(b"\n"):
@@ -251,7 +267,9 @@ class Trainer:
             if (job := get_current_job()) is not None:
                 job.heartbeat(_utc(), 120)
         except redis.exceptions.LockError as error:
-            raise LeaseLost(f"the lease on the project was lost ({error}); another worker trains it") from error
+            raise LeaseLost(
+                f"the lease on the project was lost ({error}); another worker trains it"
+            ) from error
         except redis.RedisError as error:
             # Redis is away: the lease runs on without us until it expires; publishing checks the fence.
             logger.warning("The lease cannot be renewed: %s", error)
@@ -348,22 +366,10 @@ def _sweep_forever(board: JobBoard) -> None:
             logger.warning("%s", error)
 
 
-def _die_with_parent() -> None:
-    """End this process when standard input closes: the supervisor holds its other end."""
-    with contextlib.suppress(OSError):
-        while os.read(0, 4096):
-            pass
-    os.kill(os.getpid(), signal.SIGTERM)
-
-
-def main() -> int:
-    """Run one worker until it is told to stop."""
+def work(settings: Settings) -> None:
+    """Run one worker until it is told to stop by SIGTERM or SIGINT."""
     global _trainer
-    settings = Settings.from_env()
-    configure_logging(settings.log_level)
     logging.getLogger("rq").setLevel(logging.WARNING)
-    if "--watch-stdin" in sys.argv[1:]:
-        threading.Thread(target=_die_with_parent, daemon=True, name="watchdog").start()
     connection = connect(settings.redis_url)
     board = JobBoard(connection, settings.queue)
     _trainer = Trainer(settings, board)
@@ -371,10 +377,3 @@ def main() -> int:
     logger.info("Worker %d waits for training jobs on queue %s", os.getpid(), settings.queue)
     worker = Worker([Queue(settings.queue, connection=connection)], connection=connection)
     worker.work(logging_level="WARNING")
-    return 0
-
-
-if __name__ == "__main__":
-    from label_studio_ml.training import worker as this
-
-    sys.exit(this.main())

@@ -55,6 +55,10 @@ class Projects:
         """Remember `project` in place of what was known of it."""
         self._cache.set(project.uid, self._KEY, msgspec.json.encode(project).decode())
 
+    def uids(self) -> list[str]:
+        """Return the uids of all known projects."""
+        return self._cache.projects()
+
     def delete(self, uid: str) -> None:
         """Forget `uid`."""
         self._cache.delete(uid, self._KEY)

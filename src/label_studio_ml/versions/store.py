@@ -87,7 +87,8 @@ class VersionStore:
             folder.mkdir(parents=True)
         except OSError as error:
             raise VersionError(
-                f"The folder of a new version cannot be made: {error}", fix="Check MODEL_DIR, its rights and the disk"
+                f"The folder of a new version cannot be made: {error}",
+                fix="Check MODEL_DIR, its rights and the disk",
             ) from error
         return folder
 
@@ -111,7 +112,8 @@ class VersionStore:
                 _write_durably(folder.parent / _HINT, manifest.id)
         except OSError as error:
             raise VersionError(
-                f"Version {manifest.id} cannot be written: {error}", fix="Check MODEL_DIR, its rights and the disk"
+                f"Version {manifest.id} cannot be written: {error}",
+                fix="Check MODEL_DIR, its rights and the disk",
             ) from error
         return full
 
@@ -152,10 +154,15 @@ class VersionStore:
         folder = self.folder(target, newest.id)
         with contextlib.suppress(FileExistsError):
             shutil.copytree(
-                self.folder(source, newest.id), folder, ignore=shutil.ignore_patterns(MANIFEST), dirs_exist_ok=False
+                self.folder(source, newest.id),
+                folder,
+                ignore=shutil.ignore_patterns(MANIFEST),
+                dirs_exist_ok=False,
             )
         old, new = str(self.folder(source, newest.id)), str(folder)
-        output = json.loads(json.dumps(newest.train_output).replace(json.dumps(old)[1:-1], json.dumps(new)[1:-1]))
+        output = json.loads(
+            json.dumps(newest.train_output).replace(json.dumps(old)[1:-1], json.dumps(new)[1:-1])
+        )
         return self.publish(msgspec.structs.replace(newest, project=target, train_output=output, parent=""))
 
     def _manifest(self, folder: Path) -> Manifest | None:

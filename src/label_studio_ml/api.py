@@ -1,0 +1,197 @@
+"""`init_app(model_class=…)`: a backend as a WSGI application, for `_wsgi.py` files, gunicorn, and tests.
+
+    app = init_app(model_class=MyModel)      # gunicorn _wsgi:app
+    app.run(host="127.0.0.1", port=9090)     # or: python _wsgi.py, the same server as `label-studio-ml start`
+    app.config["TESTING"] = True             # fit runs at once, in this process; nothing is left behind
+    with app.test_client() as client: …
+
+Nothing starts before the first request.
+"""
+
+import asyncio
+import atexit
+import concurrent.futures
+import inspect
+import os
+import tempfile
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import flask
+
+from label_studio_ml.errors import SettingsError
+from label_studio_ml.model import TRAIN_EVENTS as TRAIN_EVENTS
+from label_studio_ml.model import LabelStudioMLBase
+from label_studio_ml.settings import Settings
+
+if TYPE_CHECKING:
+    from label_studio_ml.runtime.companion import Companion
+    from label_studio_ml.runtime.core import Core
+
+_METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH"]
+
+
+class BackendApp(flask.Flask):
+    """A Flask application whose routes are the backend's. Routes that you add yourself go before ours."""
+
+    def __init__(self, settings: Settings, model_class: type[LabelStudioMLBase]) -> None:
+        super().__init__("label_studio_ml", static_folder=None)
+        self._settings = settings
+        self._model_class = model_class
+        self._running: _Running | None = None
+        self._starting = threading.Lock()
+        for rule in ("/", "/<path:path>"):
+            self.add_url_rule(rule, endpoint=f"backend{rule}", view_func=self._answer, methods=_METHODS)
+
+    def run(
+        self,
+        host: str | None = None,
+        port: int | None = None,
+        debug: bool | None = None,
+        *args: Any,
+        **options: Any,
+    ) -> None:
+        """Serve as `label-studio-ml start` does, until it is ended. Options of Flask's own server have no effect."""
+        from label_studio_ml.runtime.supervisor import serve
+
+        settings = self._with_script()
+        if settings.script is None:
+            raise SettingsError(
+                f"{self._model_class.__name__} is not defined in a file",
+                fix="Put the model class into a file of its own",
+            )
+        raise SystemExit(serve(settings, host=host or "127.0.0.1", port=port or 9090, debug=bool(debug)))
+
+    def _with_script(self) -> Settings:
+        """Return the settings with the file that defines the model class."""
+        try:
+            script = Path(inspect.getfile(self._model_class)).resolve()
+        except (TypeError, OSError):
+            return self._settings
+        return replace(self._settings, script=script, class_name=self._model_class.__name__)
+
+    def _answer(self, path: str = "") -> flask.Response:
+        request = flask.request
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        answer = self._started().handle(
+            request.method, f"/{path}", request.query_string.decode("latin-1"), headers, self._body
+        )
+        return flask.Response(answer.body, answer.status, answer.headers, content_type="application/json")
+
+    def _body(self) -> bytes:
+        return flask.request.get_data(cache=True)
+
+    def _started(self) -> "_Running":
+        """Return what runs in this process, starting it on the first request and after a fork."""
+        with self._starting:
+            if self._running is None or self._running.pid != os.getpid():
+                self._running = _Running(
+                    self._with_script(), self._model_class, testing=bool(self.config["TESTING"])
+                )
+            return self._running
+
+
+class _Running:
+    """One backend on an event loop in a thread of this process, its model in another."""
+
+    def __init__(self, settings: Settings, model_class: type[LabelStudioMLBase], *, testing: bool) -> None:
+        from label_studio_ml.runtime.core import Core
+        from label_studio_ml.serving.lanes import ThreadLane
+
+        self.pid = os.getpid()
+        self._loop = asyncio.new_event_loop()
+        self._companion: Companion | None = None
+        self._scratch: tempfile.TemporaryDirectory[str] | None = None
+        self._max_body = settings.max_body
+        threading.Thread(target=self._loop.run_forever, daemon=True, name="label-studio-ml").start()
+        if testing and settings.user_model_dir is None:
+            self._scratch = tempfile.TemporaryDirectory(prefix="label-studio-ml-")
+            settings = replace(settings, model_dir=Path(self._scratch.name))
+        self._core: Core
+        if testing:
+            from label_studio_ml.training.local import LocalDesk
+
+            desk: Any = LocalDesk(settings, model_class, lambda project: self._core.pool.renew(project))
+        else:
+            from label_studio_ml.runtime.companion import Companion
+            from label_studio_ml.training.desk import RedisDesk
+
+            self._companion = Companion(settings)
+            self._companion.start()
+            desk = RedisDesk(self._companion.url, settings.queue)
+
+        async def begin() -> Core:
+            core = Core(settings, lambda: ThreadLane(settings, model_class), desk)
+            await core.start()
+            return core
+
+        self._core = self._wait(begin())
+        atexit.register(self.close)
+
+    def handle(self, method: str, path: str, query: str, headers: dict[str, str], read: Any) -> Any:
+        """Answer one request, blocking this thread; `read` returns its body."""
+        from label_studio_ml.asgi import too_large
+
+        length = headers.get("content-length", "")
+        if length.isdigit() and int(length) > self._max_body:
+            return self._core.endpoints.refuse(too_large(self._max_body), path, headers)
+        return self._wait(self._core.endpoints.handle(method, path, query, headers, read()))
+
+    def close(self) -> None:
+        """End what was started, in the process that started it."""
+        if self.pid != os.getpid():
+            return
+        try:
+            self._wait(self._core.close(), timeout=5)
+        except concurrent.futures.TimeoutError:
+            pass
+        if self._companion is not None:
+            self._companion.stop()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        if self._scratch is not None:
+            self._scratch.cleanup()
+
+    def _wait(self, work: Any, timeout: float | None = None) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout)
+
+
+def init_app(
+    model_class: type[LabelStudioMLBase],
+    basic_auth_user: str | None = None,
+    basic_auth_pass: str | None = None,
+    **kwargs: Any,
+) -> BackendApp:
+    """Return a WSGI application that serves `model_class`.
+
+    `basic_auth_user` and `basic_auth_pass` default to the settings' (`BASIC_AUTH_USER`, `BASIC_AUTH_PASS`). `model_dir` is the
+    folder for versions and state, `redis_host`, `redis_port` and `redis_queue` name a Redis of your own; all other keyword
+    arguments go to the constructor of the model. Raises SettingsError if a value cannot be used.
+    """
+    folder = _folder_of(model_class)
+    settings = Settings.from_env(backend_dir=folder)
+    changes: dict[str, Any] = {}
+    if (model_dir := kwargs.pop("model_dir", None)) is not None:
+        changes.update(model_dir=settings.backend_dir / model_dir, user_model_dir=Path(model_dir))
+    host, port = kwargs.pop("redis_host", None), kwargs.pop("redis_port", None)
+    if host and not settings.redis_url:
+        changes["redis_url"] = f"redis://{host}:{port or 6379}/0"
+    if (queue := kwargs.pop("redis_queue", None)) is not None:
+        changes["queue"] = str(queue)
+    if basic_auth_user or basic_auth_pass:
+        if not (basic_auth_user and basic_auth_pass):
+            raise SettingsError(
+                "basic_auth_user and basic_auth_pass must be given together", field="basic_auth_pass"
+            )
+        changes.update(basic_auth_user=basic_auth_user, basic_auth_pass=basic_auth_pass)
+    changes["init_kwargs"] = {**settings.init_kwargs, **kwargs}
+    return BackendApp(replace(settings, **changes), model_class)
+
+
+def _folder_of(model_class: type) -> Path | None:
+    """Return the folder of the file that defines the class, None if there is no such file."""
+    try:
+        return Path(inspect.getfile(model_class)).resolve().parent
+    except (TypeError, OSError):
+        return None

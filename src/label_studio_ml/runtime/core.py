@@ -1,0 +1,49 @@
+"""One backend's parts, put together: what every way of serving it shares."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from label_studio_ml.book import ProjectBook
+from label_studio_ml.endpoints import Endpoints, TrainingDesk
+from label_studio_ml.serving.lanes import Lane
+from label_studio_ml.serving.pool import ModelPool
+from label_studio_ml.settings import Settings
+from label_studio_ml.versions.state import Projects
+from label_studio_ml.versions.store import VersionStore
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two looks for new versions.
+REFRESH = 0.3
+
+
+class Core:
+    """Endpoints and model pool over one model folder. Lives on one event loop."""
+
+    def __init__(self, settings: Settings, make_lane: Callable[[], Lane], desk: TrainingDesk) -> None:
+        store = VersionStore(settings.model_dir)
+        self.pool = ModelPool(make_lane, store)
+        self.endpoints = Endpoints(
+            settings, self.pool, store, ProjectBook(Projects(settings.model_dir)), desk
+        )
+        self._refreshing: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to import the model, and to look for new versions."""
+        await self.pool.start()
+        self._refreshing = asyncio.create_task(self._refresh())
+
+    async def close(self) -> None:
+        """End the lanes."""
+        if self._refreshing is not None:
+            self._refreshing.cancel()
+        await self.pool.close()
+
+    async def _refresh(self) -> None:
+        while True:
+            await asyncio.sleep(REFRESH)
+            try:
+                await self.pool.refresh()
+            except Exception:
+                logger.exception("Looking for new versions failed")

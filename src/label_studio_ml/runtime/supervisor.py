@@ -1,0 +1,118 @@
+"""`label-studio-ml start`: one parent with the HTTP server, the model process, the broker and the worker."""
+
+import asyncio
+import contextlib
+import errno
+import logging
+import logging.handlers
+import signal
+import socket
+import sys
+from collections.abc import Callable
+
+from label_studio_ml.asgi import Asgi
+from label_studio_ml.errors import SettingsError
+from label_studio_ml.runtime.companion import Companion
+from label_studio_ml.runtime.core import Core
+from label_studio_ml.serving.lanes import Lane, ProcessLane, ThreadLane
+from label_studio_ml.settings import LOG_FORMAT, Settings, configure_logging
+from label_studio_ml.training.desk import RedisDesk
+
+logger = logging.getLogger(__name__)
+
+#: Seconds that requests under way have to finish after SIGTERM.
+DRAIN = 10
+
+
+def serve(settings: Settings, *, host: str, port: int, debug: bool = False) -> int:
+    """Serve the backend until SIGINT or SIGTERM; return the exit status.
+
+    With `debug`, the model lives in this process, so that breakpoints work. Raises SettingsError if the address cannot be
+    used.
+    """
+    configure_logging("DEBUG" if debug else settings.log_level)
+    _log_to_file(settings)
+    with contextlib.closing(_bound(host, port)) as listener:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(_serve(settings, listener, debug=debug))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    import uvloop
+
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+async def _serve(settings: Settings, listener: socket.socket, *, debug: bool) -> int:
+    import uvicorn
+
+    companion = Companion(settings)
+    desk = RedisDesk(companion.url, settings.queue)
+    make_lane: Callable[[], Lane] = (
+        (lambda: ThreadLane(settings)) if debug else (lambda: ProcessLane(settings))
+    )
+    core = Core(settings, make_lane, desk)
+    await core.start()
+    companion.start()
+    server = uvicorn.Server(
+        uvicorn.Config(
+            Asgi(core.endpoints, settings.max_body),
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=DRAIN,
+        )
+    )
+    host, port = listener.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    print(
+        f"Serving {settings.class_name or 'the model'} on http://{shown}:{port} (Ctrl-C ends it)", flush=True
+    )  # noqa: T201
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        await core.close()
+        await asyncio.to_thread(companion.stop)
+    return 0
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """Return a listening socket. Raises SettingsError saying why the address cannot be had."""
+    try:
+        family, *_, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(2048)
+    except (OSError, OverflowError) as error:
+        if getattr(error, "errno", None) == errno.EADDRINUSE:
+            raise SettingsError(
+                f"Port {port} of {host} is in use",
+                fix="End what uses it, or choose another with --port",
+                field="--port",
+            ) from None
+        raise SettingsError(f"Cannot listen on {host}:{port}: {error}", field="--host") from None
+    listener.set_inheritable(False)
+    return listener
+
+
+def _log_to_file(settings: Settings) -> None:
+    """Send the log to logs/server.log as well, rotated at 10 MB."""
+    try:
+        settings.log_dir.mkdir(parents=True, exist_ok=True)
+        handler = logging.handlers.RotatingFileHandler(
+            settings.log_dir / "server.log", maxBytes=10_000_000, backupCount=5, encoding="utf-8"
+        )
+    except OSError as error:
+        print(f"label-studio-ml: no log file: {error}", file=sys.stderr)  # noqa: T201
+        return
+    handler.setFormatter(logging.Formatter(LOG_FORMAT))
+    logging.getLogger().addHandler(handler)

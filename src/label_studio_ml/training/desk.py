@@ -1,0 +1,82 @@
+"""Where the server hands in events for training, without ever waiting on its event loop."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from label_studio_ml.protocol import Event
+from label_studio_ml.training.events import ids_only, labelled, removed
+from label_studio_ml.training.jobs import Job, JobBoard, StoredEvent, connect
+
+#: Seconds that a webhook waits for a broker that is just starting; Label Studio waits 1.
+PATIENCE = 0.8
+
+
+class RedisDesk:
+    """Events go into Redis. `url` returns the broker's URL, waiting the given number of seconds for it at most."""
+
+    def __init__(self, url: Callable[[float], str], queue: str) -> None:
+        self._url = url
+        self._queue = queue
+        self._board: JobBoard | None = None
+        self._board_url = ""
+
+    async def hand_in(self, event: Event, *, trusted: bool, train: bool) -> str | None:
+        """Keep an event; return the id of the job that will take it in, None if it starts none. Raises BrokerError."""
+        return await asyncio.to_thread(self._hand_in, event, trusted, train)
+
+    async def job_status(self, job_id: str) -> dict[str, Any] | None:
+        """Return a job's record as JSON values, None if there is none. Raises BrokerError."""
+        job = await asyncio.to_thread(lambda: self._ready_board().job(job_id))
+        return describe(job) if job is not None else None
+
+    async def running_job(self, uid: str) -> str | None:
+        """Return the id of the project's waiting or running job, None if there is none. Raises BrokerError."""
+
+        def look() -> str | None:
+            return next((job.id for job in self._ready_board().jobs(uid) if job.running), None)
+
+        return await asyncio.to_thread(look)
+
+    async def forget(self, uid: str) -> None:
+        """Remove everything of a project. Raises BrokerError."""
+        await asyncio.to_thread(lambda: self._ready_board().forget(uid))
+
+    def _ready_board(self) -> JobBoard:
+        url = self._url(PATIENCE)
+        if self._board is None or url != self._board_url:
+            self._board, self._board_url = JobBoard(connect(url), self._queue), url
+        return self._board
+
+    def _hand_in(self, event: Event, trusted: bool, train: bool) -> str | None:
+        board = self._ready_board()
+        if trusted:
+            gone_tasks, gone_annotations = removed(event)
+            if gone_tasks or gone_annotations:
+                board.undeliver(event.uid, tasks=gone_tasks, annotations=gone_annotations)
+            pairs = labelled(event)
+            if pairs:
+                board.deliver(event.uid, pairs)
+        if not train:
+            return None
+        data = event.data if trusted else ids_only(event)
+        return board.record(event.uid, StoredEvent(event.action, data, trusted))
+
+
+def describe(job: Job) -> dict[str, Any]:
+    """Return a job's record as `/job_status` answers it; Label Studio reads `job_status`."""
+    fields = {
+        "job": job.id,
+        "project": job.project,
+        "created": job.created,
+        "started": job.started,
+        "ended": job.ended,
+        "model_version": job.version,
+        "error": job.error,
+        "source": job.source,
+    }
+    numbers = {"annotations": job.annotations if job.annotations >= 0 else None, "events": job.events}
+    return {
+        "job_status": job.state,
+        **{name: value for name, value in {**fields, **numbers}.items() if value},
+    }
