@@ -62,7 +62,7 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     project: Project
     version: str = ""
-    train_output: dict[str, Any] = {}  # noqa: RUF012 (msgspec copies it)
+    train_output: dict[str, Any] = {}
 
 
 def describe_class(cls: type[LabelStudioMLBase]) -> ClassInfo:

@@ -11,6 +11,7 @@ Nothing starts before the first request.
 import asyncio
 import atexit
 import concurrent.futures
+import contextlib
 import inspect
 import os
 import tempfile
@@ -28,7 +29,6 @@ from label_studio_ml.settings import Settings
 
 if TYPE_CHECKING:
     from label_studio_ml.runtime.companion import Companion
-    from label_studio_ml.runtime.core import Core
 
 _METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH"]
 
@@ -97,6 +97,7 @@ class _Running:
     """One backend on an event loop in a thread of this process, its model in another."""
 
     def __init__(self, settings: Settings, model_class: type[LabelStudioMLBase], *, testing: bool) -> None:
+        from label_studio_ml.runtime import companion
         from label_studio_ml.runtime.core import Core
         from label_studio_ml.serving.lanes import ThreadLane
 
@@ -115,17 +116,16 @@ class _Running:
 
             desk: Any = LocalDesk(settings, model_class, lambda project: self._core.pool.renew(project))
         else:
-            from label_studio_ml.runtime.companion import Companion
             from label_studio_ml.training.desk import RedisDesk
 
-            self._companion = Companion(settings)
+            self._companion = companion.Companion(settings)
             self._companion.start()
             desk = RedisDesk(self._companion.url, settings.queue)
 
         async def begin() -> Core:
-            core = Core(settings, lambda: ThreadLane(settings, model_class), desk)
-            await core.start()
-            return core
+            made = Core(settings, lambda: ThreadLane(settings, model_class), desk)
+            await made.start()
+            return made
 
         self._core = self._wait(begin())
         atexit.register(self.close)
@@ -143,10 +143,8 @@ class _Running:
         """End what was started, in the process that started it."""
         if self.pid != os.getpid():
             return
-        try:
+        with contextlib.suppress(concurrent.futures.TimeoutError):
             self._wait(self._core.close(), timeout=5)
-        except concurrent.futures.TimeoutError:
-            pass
         if self._companion is not None:
             self._companion.stop()
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -165,9 +163,10 @@ def init_app(
 ) -> BackendApp:
     """Return a WSGI application that serves `model_class`.
 
-    `basic_auth_user` and `basic_auth_pass` default to the settings' (`BASIC_AUTH_USER`, `BASIC_AUTH_PASS`). `model_dir` is the
-    folder for versions and state, `redis_host`, `redis_port` and `redis_queue` name a Redis of your own; all other keyword
-    arguments go to the constructor of the model. Raises SettingsError if a value cannot be used.
+    `basic_auth_user` and `basic_auth_pass` default to the settings' (`BASIC_AUTH_USER`, `BASIC_AUTH_PASS`).
+    `model_dir` is the folder for versions and state, `redis_host`, `redis_port` and `redis_queue` name a Redis of
+    your own; all other keyword arguments go to the constructor of the model. Raises SettingsError if a value
+    cannot be used.
     """
     folder = _folder_of(model_class)
     settings = Settings.from_env(backend_dir=folder)

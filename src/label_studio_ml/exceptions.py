@@ -38,7 +38,7 @@ def answer(status: int = 0, msg: str = "", result: Any = None) -> "Response":
     return Response(json.dumps(body, default=str), status=status, mimetype="application/json")
 
 
-class AnswerException(Exception):  # noqa: N818 - the name that users' code knows
+class AnswerException(Exception):
     """Ends a view with an answer; the arguments are those of `answer`."""
 
     def __init__(self, status: int, msg: str = "", result: Any = None) -> None:

@@ -379,7 +379,7 @@ class LabelStudioMLBase:
 
 
 def parse_extra_params(value: Any) -> Any:
-    """Return Label Studio's `extra_params` parsed: JSON text becomes its value, other text stays, empty becomes None."""
+    """Return `extra_params` parsed: JSON text becomes its value, other text stays, empty text becomes None."""
     if isinstance(value, str):
         text = value.strip()
         if not text:

@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 _encoder = msgspec.json.Encoder(enc_hook=lambda value: plain(value))  # bytes become base64 text
 
 
-class InvalidPrediction(Exception):  # noqa: N818 (it is an outcome, not a failure of ours)
+class InvalidPrediction(Exception):
     """One task's prediction cannot be sent; the text says why."""
 
 

@@ -3,6 +3,8 @@
 import argparse
 import ast
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -296,6 +298,44 @@ def test_the_container_names_suit_label_studio_and_docker(here: Path) -> None:
 def test_the_old_function_makes_the_folder(here: Path, script: Path) -> None:
     made = server.create_dir(argparse.Namespace(project_name="mine", script=str(script)))
     assert locate(made).class_name == "Mine"
+
+
+class TestMadeFolder:
+    """What `init` made, used as its reader would use it."""
+
+    SCRIPTS = (
+        None,
+        MODEL.replace("return []", "return [{'result': [], 'score': 0.5} for _ in tasks]"),
+        MODEL.replace("**kwargs):", "context=None, **kwargs):").replace(
+            "return []", "return [{'result': []}]"
+        ),
+    )
+
+    @pytest.fixture(params=SCRIPTS, ids=["default", "seed", "event"])
+    def made(self, request: pytest.FixtureRequest, here: Path, script: Path) -> Path:
+        words = []
+        if request.param:
+            script.write_text(request.param)
+            words = ["--script", str(script)]
+        assert main(["init", "my backend", *words]) == 0
+        return here / "my backend"
+
+    def test_its_own_tests_pass(self, made: Path) -> None:
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        done = subprocess.run(command, cwd=made, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "3 passed" in done.stdout
+
+    def test_its_wsgi_file_checks_the_model(self, made: Path) -> None:
+        command = [sys.executable, str(made / "_wsgi.py"), "--check"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout[:4]) == (0, "OK: "), done.stderr
+
+    def test_its_wsgi_file_does_not_open_a_debugger_to_others(self, made: Path) -> None:
+        command = [sys.executable, str(made / "_wsgi.py"), "--debug", "--host", "0.0.0.0"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 2
+        assert "--debug opens a Python console" in done.stderr
 
 
 class TestSample:

@@ -61,7 +61,7 @@ class Broker:
         return self._folder / "address"
 
     def start(self) -> str:
-        """Start the server, or adopt the one that an earlier backend left behind; return its URL. Raises BrokerError."""
+        """Start the server, or adopt the one that an earlier backend left; return its URL. Raises BrokerError."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             left = running_url(self._folder)

@@ -1,7 +1,7 @@
 """The broker and the worker beside a server, kept alive by one thread.
 
-Several servers may share a model folder (gunicorn with several workers, say): whoever holds the folder's lock runs broker
-and worker, the others use them, and one of them takes over when the holder ends.
+Several servers may share a model folder (gunicorn with several workers, say): whoever holds the folder's lock
+runs broker and worker, the others use them, and one of them takes over when the holder ends.
 
     waiting ──lock taken──▶ owner ──stop──▶ ended
        └──address found──▶ guest ──lock taken──▶ owner
@@ -79,7 +79,7 @@ class Companion:
             except (BackendError, OSError) as error:
                 failure = error if isinstance(error, BackendError) else BrokerError(str(error))
                 if str(failure) != str(self._error):
-                    logger.error("Background training is not available: %s", failure)  # noqa: TRY400
+                    logger.error("Background training is not available: %s", failure)
                 self._error = failure
                 self._stop.wait(2.0)
             self._stop.wait(TICK if self._ready.is_set() else 0.05)

@@ -27,14 +27,16 @@ DRAIN = 10
 def serve(settings: Settings, *, host: str, port: int, debug: bool = False) -> int:
     """Serve the backend until SIGINT or SIGTERM; return the exit status.
 
-    With `debug`, the model lives in this process, so that breakpoints work. Raises SettingsError if the address cannot be
-    used.
+    With `debug`, the model lives in this process, so that breakpoints work. Raises SettingsError if the
+    address cannot be used.
     """
     configure_logging("DEBUG" if debug else settings.log_level)
     _log_to_file(settings)
-    with contextlib.closing(_bound(host, port)) as listener:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            return runner.run(_serve(settings, listener, debug=debug))
+    with (
+        contextlib.closing(_bound(host, port)) as listener,
+        asyncio.Runner(loop_factory=_loop_factory()) as runner,
+    ):
+        return runner.run(_serve(settings, listener, debug=debug))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -69,9 +71,9 @@ async def _serve(settings: Settings, listener: socket.socket, *, debug: bool) ->
     )
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    print(
-        f"Serving {settings.class_name or 'the model'} on http://{shown}:{port} (Ctrl-C ends it)", flush=True
-    )  # noqa: T201
+    logger.info(
+        "Serving %s on http://%s:%d (Ctrl-C ends it)", settings.class_name or "the model", shown, port
+    )
     try:
         await server.serve(sockets=[listener])
     finally:

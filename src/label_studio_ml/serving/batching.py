@@ -57,11 +57,6 @@ class Batcher(Generic[Payload, Result]):
         """Return how many items wait."""
         return len(self._interactive) + len(self._waiting)
 
-    @property
-    def idle(self) -> bool:
-        """Whether nothing runs and nothing waits."""
-        return self._busy is None and not len(self)
-
     async def submit(
         self,
         key: Hashable,
@@ -88,6 +83,11 @@ class Batcher(Generic[Payload, Result]):
         if self._busy is None:
             self._busy = asyncio.create_task(self._work())
         return await item.future
+
+    async def drained(self) -> None:
+        """Wait until nothing runs and nothing waits."""
+        while self._busy is not None:
+            await asyncio.wait([self._busy])
 
     def close(self, why: str) -> None:
         """Take no more items, and turn those that wait away with LaneClosed. A running batch runs on."""

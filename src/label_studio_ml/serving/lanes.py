@@ -23,8 +23,8 @@ from label_studio_ml.serving.messages import (
     Failed,
     Frames,
     FromModel,
-    ImportFailed,
     Imported,
+    ImportFailed,
     Load,
     Loaded,
     Predict,
@@ -73,6 +73,7 @@ class ProcessLane(asyncio.Protocol):
         self._frames = Frames()
         self._calls: dict[int, asyncio.Future[Any]] = {}
         self._next_call = 0
+        self._reaping: asyncio.Future[None] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._transport: asyncio.Transport | None = None
 
@@ -149,7 +150,7 @@ class ProcessLane(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Learn how the process ended, off the loop, and tell everyone who waits."""
-        asyncio.ensure_future(self._reap())
+        self._reaping = asyncio.ensure_future(self._reap())
 
     def _receive(self, message: FromModel) -> None:
         if isinstance(message, Imported):

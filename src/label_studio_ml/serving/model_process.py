@@ -22,8 +22,8 @@ from label_studio_ml.serving.messages import (
     Failed,
     Frames,
     FromModel,
-    ImportFailed,
     Imported,
+    ImportFailed,
     Load,
     Loaded,
     Predict,
@@ -55,7 +55,7 @@ class ModelProcess:
         try:
             self._send(Imported(self._host.import_class()))
         except BackendError as error:
-            logger.error("%s", error)  # noqa: TRY400 (the one line is what helps)
+            logger.error("%s", error)
             self._send(ImportFailed(error.message, error.fix, error.field))
             return 1
         loader = threading.Thread(target=self._load, daemon=True, name="loader")
@@ -117,7 +117,7 @@ def main() -> int:
     try:
         status = ModelProcess(connection, settings).run()
     except OSError as error:
-        logger.error("The server is gone: %s", error)  # noqa: TRY400 (nothing to trace)
+        logger.error("The server is gone: %s", error)
         status = 1
     logging.shutdown()
     sys.stdout.flush()

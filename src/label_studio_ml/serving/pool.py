@@ -105,8 +105,8 @@ class ModelPool:
     async def predict(self, project: Project, request: PredictRequest) -> bytes:
         """Return the results of `request` as a JSON array.
 
-        Raises ModelError when the model cannot be had or fails for every task, ModelProcessDied when the request ends the
-        model's process twice, Overloaded, DeadlineExceeded.
+        Raises ModelError when the model cannot be had or fails for every task, ModelProcessDied when the
+        request ends the model's process twice, Overloaded, DeadlineExceeded.
         """
         if not request.tasks:
             return b"[]"
@@ -364,7 +364,7 @@ class ModelPool:
         try:
             self.info = await asyncio.shield(home.lane.info)
         except BackendError as error:
-            logger.error("The model file cannot be used: %s", error)  # noqa: TRY400 (the one line is what helps)
+            logger.error("The model file cannot be used: %s", error)
         why = await asyncio.shield(home.lane.ended)
         home.batcher.close(why)
         lost = [live for live in self._lives.values() if live.home is home]
@@ -389,8 +389,7 @@ class ModelPool:
         lives = [live for live in self._lives.values() if live.home is home]
         for live in lives:
             del self._lives[live.key]
-        while not home.batcher.idle or any(live.under_way for live in lives):
-            await asyncio.sleep(0.05)
+        await home.batcher.drained()
         for live in lives:
             if self._serving.get(live.project.uid) is live:
                 del self._serving[live.project.uid]

@@ -1,7 +1,7 @@
 """Training jobs: events go in, a worker is woken, records tell what became of them.
 
-Everything here is quick and blocking; the server calls it in a thread. The mailbox is the truth, RQ only wakes a worker:
-a wake-up that gets lost is sent again by the sweeper.
+Everything here is quick and blocking; the server calls it in a thread. The mailbox is the truth, RQ only
+wakes a worker: a wake-up that gets lost is sent again by the sweeper.
 """
 
 import logging
@@ -35,7 +35,8 @@ _CLEAN = "if redis.call('xlen', KEYS[1]) == 0 then return redis.call('srem', KEY
 class StoredEvent(msgspec.Struct, frozen=True):
     """One event in a mailbox.
 
-    `trusted` is false for an event that came without the login that the backend asks for: its `data` then holds ids only.
+    `trusted` is false for an event that came without the login that the backend asks for: its `data` then
+    holds ids only.
     """
 
     action: str

@@ -1,8 +1,8 @@
 """One training run, in a process of its own: `python -m label_studio_ml.training.run FD`.
 
-It reads one request line from the socket with descriptor FD, builds the model from the current version, calls `fit`, and
-answers with one outcome line. It publishes nothing: the worker does, while it holds the lease. When the worker goes,
-the socket closes and this process ends itself.
+It reads one request line from the socket with descriptor FD, builds the model from the current version, calls
+`fit`, and answers with one outcome line. It publishes nothing: the worker does, while it holds the lease.
+When the worker goes, the socket closes and this process ends itself.
 """
 
 import contextlib
@@ -50,16 +50,16 @@ class RunRequest(msgspec.Struct, frozen=True):
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What came of a run.
 
-    `error` is empty if every fit came back. `changed` tells whether there is something to publish; `version` is the name that
-    the user's code gave it, if it did; `state` the key/value pairs that it set.
+    `error` is empty if every fit came back. `changed` tells whether there is something to publish; `version`
+    is the name that the user's code gave it, if it did; `state` the key/value pairs that it set.
     """
 
     error: str = ""
     trace: str = ""
     changed: bool = False
     version: str = ""
-    train_output: dict[str, Any] = {}  # noqa: RUF012 (msgspec copies it)
-    state: dict[str, str] = {}  # noqa: RUF012
+    train_output: dict[str, Any] = {}
+    state: dict[str, str] = {}
     annotations: int = -1
     source: str = ""
     generation: str = ""
@@ -223,7 +223,7 @@ def run(request: RunRequest, settings: Settings, load: Callable[[], type[LabelSt
     """Perform `request`, turning whatever user code raises into an outcome with its cause."""
     try:
         return perform(load(), request, settings)
-    except Exception as error:  # noqa: BLE001 (user code may raise anything)
+    except Exception as error:
         logger.exception("The training failed")
         return Outcome(
             error=reason(error), trace="" if isinstance(error, BackendError) else traceback.format_exc()

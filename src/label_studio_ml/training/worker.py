@@ -151,7 +151,7 @@ class Trainer:
                 self._finish(uid, job_id, version_id, "failed", str(error))
                 return
             except BackendError as error:
-                logger.error("Job %s: %s", job_id, error)  # noqa: TRY400 (the one line is what helps)
+                logger.error("Job %s: %s", job_id, error)
                 self._finish(uid, job_id, version_id, "failed", str(error))
             else:
                 board.update_job(
@@ -257,8 +257,7 @@ class Trainer:
                 raise _Crashed(f"{_end_of(child)} in fit; its log is logs/jobs/{request.job}.log")
             received += data
         self._renew(lease)
-        outcome = msgspec.json.decode(bytes(received), type=Outcome)
-        return outcome
+        return msgspec.json.decode(bytes(received), type=Outcome)
 
     def _renew(self, lease: Lock) -> None:
         """Keep the lease. Raises LeaseLost if it is somebody else's by now."""
@@ -330,9 +329,9 @@ def train(uid: str) -> None:
     try:
         _trainer.train(uid)
     except BackendError as error:
-        logger.error("Project %s: %s", uid, error)  # noqa: TRY400 (the sweeper comes back to it)
+        logger.error("Project %s: %s", uid, error)
     except redis.RedisError as error:
-        logger.error("Project %s: Redis: %s", uid, error)  # noqa: TRY400
+        logger.error("Project %s: Redis: %s", uid, error)
 
 
 class Worker(SimpleWorker):  # type: ignore[misc]

@@ -36,9 +36,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     `id` names the folder, `name` is what Label Studio sees as `model_version`. `fence` orders the versions of a
     project. `events` are the ids of the webhook events that went into it, `state` the key/value pairs that its fit
-    set, `train_output` the dict that its fit returned (with `job_id`). `files` maps each file's path inside the folder to
-    its sha256. `created` is ISO 8601 in UTC. `annotations` says how many labelled tasks it learned from, -1 if unknown,
-    `source` where they came from.
+    set, `train_output` the dict that its fit returned (with `job_id`). `files` maps each file's path inside
+    the folder to its sha256. `created` is ISO 8601 in UTC. `annotations` says how many labelled tasks it
+    learned from, -1 if unknown, `source` where they came from.
     """
 
     id: str
@@ -48,11 +48,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     created: str
     job: str = ""
     parent: str = ""
-    events: list[str] = []  # noqa: RUF012 (msgspec copies it)
-    train_output: dict[str, Any] = {}  # noqa: RUF012
-    state: dict[str, str] = {}  # noqa: RUF012
-    metrics: dict[str, Any] = {}  # noqa: RUF012
-    files: dict[str, str] = {}  # noqa: RUF012
+    events: list[str] = []
+    train_output: dict[str, Any] = {}
+    state: dict[str, str] = {}
+    metrics: dict[str, Any] = {}
+    files: dict[str, str] = {}
     annotations: int = -1
     source: str = ""
 
@@ -105,7 +105,7 @@ class VersionStore:
                 newest = max((known.fence for known in self.versions(manifest.project)), default=-1)
                 if newest >= manifest.fence:
                     raise StaleFence(
-                        f"Version {manifest.id} was trained under fence {manifest.fence}, but {newest} is committed already"
+                        f"Version {manifest.id} was trained under fence {manifest.fence}, but {newest} is committed"
                     )
                 text = json.dumps(msgspec.to_builtins(full), indent=1, default=str)
                 _write_durably(folder / MANIFEST, text)
@@ -166,7 +166,7 @@ class VersionStore:
         return self.publish(msgspec.structs.replace(newest, project=target, train_output=output, parent=""))
 
     def _manifest(self, folder: Path) -> Manifest | None:
-        """Return the manifest in `folder`, or None if it is not committed. A manifest never changes, so it is read once."""
+        """Return the manifest in `folder`, None if it is not committed. It never changes, so it is read once."""
         path = folder / MANIFEST
         if path not in self._read:
             try:
