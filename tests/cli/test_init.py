@@ -331,11 +331,41 @@ class TestMadeFolder:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stdout[:4]) == (0, "OK: "), done.stderr
 
-    def test_its_wsgi_file_does_not_open_a_debugger_to_others(self, made: Path) -> None:
-        command = [sys.executable, str(made / "_wsgi.py"), "--debug", "--host", "0.0.0.0"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 2
-        assert "--debug opens a Python console" in done.stderr
+    def test_its_wsgi_file_hands_every_flag_on(self, here: Path, script: Path) -> None:
+        """Run it with a model class that stands for the server, and see what reaches `init_app` and `run`."""
+        assert main(["init", "made", "--script", str(script)]) == 0
+        (here / "made" / "config.json").write_text('{"size": 1, "name": "config"}')
+        (here / "spy.py").write_text(
+            "import runpy, sys, os\nimport label_studio_ml.api as api\n"
+            "class App:\n"
+            "    def run(self, **where): print('run', sorted(where.items()), os.environ['LOG_LEVEL'])\n"
+            "def init_app(model_class, **kwargs):\n"
+            "    print('init', model_class.__name__, sorted(kwargs.items()))\n"
+            "    return App()\n"
+            "api.init_app = init_app\n"
+            "sys.path.insert(0, 'made')\n"
+            "runpy.run_path('made/_wsgi.py', run_name='__main__')\n"
+        )
+        flags = [
+            "-p",
+            "8001",
+            "--host",
+            "::1",
+            "--with",
+            "size=2",
+            "--model-dir",
+            "m",
+            "--log-level",
+            "debug",
+        ]
+        login = ["--basic-auth-user", "u", "--basic-auth-pass", "p", "-d"]
+        command = [sys.executable, "spy.py", *flags, *login]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        login_and_rest = "('basic_auth_pass', 'p'), ('basic_auth_user', 'u'), ('model_dir', 'm')"
+        assert done.stdout.splitlines() == [
+            f"init Mine [{login_and_rest}, ('name', 'config'), ('size', 2)]",
+            "run [('debug', True), ('host', '::1'), ('port', 8001)] DEBUG",
+        ]
 
 
 class TestSample:
