@@ -13,7 +13,8 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-#: Every process that a Program starts inherits this variable, whatever session or group it moves to.
+#: Every process that a Program starts inherits this variable, whatever session or group it moves to. A Program
+#: that is started by one adds its own mark to the list.
 MARK = "LSML_STARTED_BY"
 
 
@@ -54,7 +55,7 @@ class Program:
             self.process = subprocess.Popen(
                 self.command,
                 cwd=cwd,
-                env={**env, MARK: self.mark},
+                env={**env, MARK: f"{env.get(MARK, '')} {self.mark}"},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -75,10 +76,14 @@ class Program:
         found = []
         for entry in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError, IndexError):
-                marked = f"{MARK}={self.mark}".encode() in (entry / "environ").read_bytes().split(b"\0")
-                if marked and (entry / "stat").read_text().rsplit(")", 1)[1].split()[0] != "Z":
+                if self._marked(entry) and (entry / "stat").read_text().rsplit(")", 1)[1].split()[0] != "Z":
                     found.append(int(entry.name))
         return found
+
+    def _marked(self, entry: Path) -> bool:
+        prefix = f"{MARK}=".encode()
+        marks = [line for line in (entry / "environ").read_bytes().split(b"\0") if line.startswith(prefix)]
+        return any(self.mark.encode() in line for line in marks)
 
     def stop(self, deadline: float = 30.0, with_signal: int = signal.SIGTERM) -> list[int]:
         """End it politely and return the processes that it left behind (and that were then killed)."""

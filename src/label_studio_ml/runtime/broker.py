@@ -5,6 +5,7 @@ so what a webhook was told is kept is still there after a kill and a restart.
 """
 
 import contextlib
+import fcntl
 import importlib.util
 import logging
 import os
@@ -14,6 +15,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from typing import IO
 
 import redis
 
@@ -23,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds that the server may take to come up; 0.1 s is usual, a large append-only file takes longer.
 START_TIMEOUT = 30.0
+#: Seconds that a server whose backend is gone has to end before it is adopted.
+ADOPT_AFTER = 2.0
 #: Longest path of a Unix socket that every platform takes, in bytes (macOS: 104 with the final zero).
 _LONGEST_SOCKET = 100
 
@@ -64,13 +68,14 @@ class Broker:
         """Start the server, or adopt the one that an earlier backend left; return its URL. Raises BrokerError."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            left = running_url(self._folder)
-            if left:
+            lock = self._lock()
+            if lock is None:
                 logger.info("Using the broker that is running already")
-                self.url = left
-                return left
+                self.url = running_url(self._folder)
+                return self.url
             path = self._socket_path()
-            self._launch(path)
+            with lock:
+                self._launch(path, lock.fileno())
         except OSError as error:
             raise BrokerError(
                 f"The embedded broker cannot be started: {error}",
@@ -81,6 +86,30 @@ class Broker:
         _write_private(self.address_file, self.url)
         return self.url
 
+    def _lock(self) -> IO[str] | None:
+        """Return the lock that the server will hold as long as it lives, or None if a live one is to be adopted.
+
+        A server whose backend is gone is ending, or (where nothing tells it) will stay: give it a moment.
+        """
+        lock = open(self._folder / "server.lock", "w")  # noqa: SIM115 (the server inherits it)
+        deadline = time.monotonic() + ADOPT_AFTER
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > deadline and running_url(self._folder):
+                    lock.close()
+                    return None
+                if time.monotonic() > deadline + START_TIMEOUT:
+                    lock.close()
+                    raise BrokerError(
+                        "An earlier embedded broker is still running and does not answer",
+                        fix=f"End the valkey-server whose folder is {self._folder}",
+                    ) from None
+                time.sleep(0.05)
+            else:
+                return lock
+
     def _socket_path(self) -> Path:
         path = self._folder / "broker.sock"
         if len(str(path).encode()) <= _LONGEST_SOCKET and not any(c in str(path) for c in "?#% "):
@@ -88,11 +117,15 @@ class Broker:
         self._socket_folder = tempfile.mkdtemp(prefix="lsml-", dir="/tmp" if os.path.isdir("/tmp") else None)  # noqa: S108
         return Path(self._socket_folder) / "broker.sock"
 
-    def _launch(self, path: Path) -> None:
+    def _launch(self, path: Path, lock: int) -> None:
+        # Where there is setpriv (Linux), the kernel tells the server to stop when this process is gone.
+        setpriv = shutil.which("setpriv")
+        tell = [setpriv, "--pdeathsig", "TERM"] if setpriv else []
         log = (self._folder / "broker.log").open("ab")
         with log:
             self._process = subprocess.Popen(
                 [
+                    *tell,
                     str(find_server()),
                     *("--port", "0", "--unixsocket", str(path), "--unixsocketperm", "700"),
                     *("--dir", str(self._folder), "--appendonly", "yes", "--appendfsync", "always"),
@@ -101,6 +134,7 @@ class Broker:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                pass_fds=[lock],
                 start_new_session=True,
             )
 

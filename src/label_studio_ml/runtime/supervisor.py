@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from label_studio_ml.asgi import Asgi
 from label_studio_ml.errors import SettingsError
@@ -17,6 +18,9 @@ from label_studio_ml.runtime.core import Core
 from label_studio_ml.serving.lanes import Lane, ProcessLane, ThreadLane
 from label_studio_ml.settings import LOG_FORMAT, Settings, configure_logging
 from label_studio_ml.training.desk import RedisDesk
+
+if TYPE_CHECKING:
+    import uvicorn
 
 logger = logging.getLogger(__name__)
 
@@ -47,8 +51,6 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 async def _serve(settings: Settings, listener: socket.socket, *, debug: bool) -> int:
-    import uvicorn
-
     companion = Companion(settings)
     desk = RedisDesk(companion.url, settings.queue)
     make_lane: Callable[[], Lane] = (
@@ -57,18 +59,7 @@ async def _serve(settings: Settings, listener: socket.socket, *, debug: bool) ->
     core = Core(settings, make_lane, desk)
     await core.start()
     companion.start()
-    server = uvicorn.Server(
-        uvicorn.Config(
-            Asgi(core.endpoints, settings.max_body),
-            http="httptools",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=DRAIN,
-        )
-    )
+    server = _server(core, settings)
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     logger.info(
@@ -77,11 +68,34 @@ async def _serve(settings: Settings, listener: socket.socket, *, debug: bool) ->
     try:
         await server.serve(sockets=[listener])
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
         await core.close()
         await asyncio.to_thread(companion.stop)
     return 0
+
+
+def _server(core: Core, settings: Settings) -> "uvicorn.Server":
+    """Return the HTTP server, which SIGINT and SIGTERM tell to finish what is under way and return."""
+    import uvicorn
+
+    server = uvicorn.Server(
+        uvicorn.Config(
+            Asgi(core.endpoints, settings.max_body),
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=DRAIN,
+        )
+    )
+    # uvicorn's own handlers raise the signal again afterwards, which would end us before the rest is closed.
+    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, setattr, server, "should_exit", True)
+    return server
 
 
 def _bound(host: str, port: int) -> socket.socket:

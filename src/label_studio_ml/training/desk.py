@@ -1,9 +1,11 @@
 """Where the server hands in events for training, without ever waiting on its event loop."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
+from label_studio_ml.errors import BrokerError
 from label_studio_ml.protocol import Event
 from label_studio_ml.training.events import ids_only, labelled, removed
 from label_studio_ml.training.jobs import Job, JobBoard, StoredEvent, connect
@@ -23,7 +25,7 @@ class RedisDesk:
 
     async def hand_in(self, event: Event, *, trusted: bool, train: bool) -> str | None:
         """Keep an event; return the id of the job that will take it in, None if it starts none. Raises BrokerError."""
-        return await asyncio.to_thread(self._hand_in, event, trusted, train)
+        return await asyncio.to_thread(self._patiently, event, trusted, train)
 
     async def job_status(self, job_id: str) -> dict[str, Any] | None:
         """Return a job's record as JSON values, None if there is none. Raises BrokerError."""
@@ -47,6 +49,17 @@ class RedisDesk:
         if self._board is None or url != self._board_url:
             self._board, self._board_url = JobBoard(connect(url), self._queue), url
         return self._board
+
+    def _patiently(self, event: Event, trusted: bool, train: bool) -> str | None:
+        """Hand in an event, trying again for a moment: the broker may just be starting again."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return self._hand_in(event, trusted, train)
+            except BrokerError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
 
     def _hand_in(self, event: Event, trusted: bool, train: bool) -> str | None:
         board = self._ready_board()
