@@ -10,7 +10,7 @@ import mimetypes
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from urllib.parse import parse_qs, parse_qsl, quote, unquote, unquote_to_bytes, urlsplit
+from urllib.parse import parse_qs, quote, unquote, unquote_to_bytes, urlsplit
 
 from label_studio_ml.errors import FileFetchError
 
@@ -172,11 +172,11 @@ def mask(url: str) -> str:
     head, question, query = url.partition("#")[0].partition("?")
     head = re.sub(r"(?<=//)[^/@\s]*@", "…@", head)
     if question:
+        pairs = [pair.partition("=") for pair in query.split("&")]
         shown = [
-            f"{key}={value if key in _SHOWN_PARAMETERS else '…'}"
-            for key, value in parse_qsl(query, keep_blank_values=True)
+            f"{key}={value if key in _SHOWN_PARAMETERS else '…'}" for key, equals, value in pairs if equals
         ]
-        head = f"{head}?{'&'.join(shown)}" if shown else f"{head}?…"
+        head = f"{head}?{'&'.join(shown) or '…'}"
     head = "".join(character if character.isprintable() else "�" for character in head)
     return head if len(head) <= 200 else head[:199] + "…"
 
@@ -187,7 +187,8 @@ def data_content(url: str) -> bytes:
     raw = unquote_to_bytes(body)
     if not head.lower().endswith(";base64"):
         return raw
+    raw = b"".join(raw.split()).rstrip(b"=")
     try:
-        return base64.b64decode(b"".join(raw.split()) + b"=" * (-len(raw) % 4), validate=True)
+        return base64.b64decode(raw + b"=" * (-len(raw) % 4), validate=True)
     except binascii.Error as error:
         raise FileFetchError(f"{mask(url)} is not valid base64: {error}") from None
