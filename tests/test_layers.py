@@ -19,15 +19,15 @@ SOURCE = Path(__file__).resolve().parent.parent / "src" / PACKAGE
 LAYERS = (
     ("errors",),
     ("settings",),
-    ("cache", "classes", "exceptions", "imports", "labels", "predictions", "protocol"),
+    ("cache", "classes", "exceptions", "functions", "imports", "labels", "predictions", "protocol"),
     ("source", "studio", "versions"),
-    ("response", "utils"),
+    ("context", "response", "utils"),
     ("model",),
     ("adapter", "predictor"),
     ("serving", "training"),
-    ("api", "dashboard"),
-    ("runtime",),
-    ("cli", "server"),
+    ("web",),
+    ("runtime", "dashboard"),
+    ("api", "cli", "server", "__main__"),
 )
 
 HTTP_SERVERS = ("uvicorn", "starlette", "flask", "werkzeug", "http.server", "socketserver")
@@ -45,7 +45,7 @@ IO = (
     "urllib.request",
 )
 SERVER_PARTS = tuple(
-    f"{PACKAGE}.{unit}" for unit in ("api", "serving", "training", "runtime", "dashboard", "cli")
+    f"{PACKAGE}.{unit}" for unit in ("api", "serving", "training", "web", "runtime", "dashboard", "cli")
 )
 
 #: Module or package -> what none of its modules may import. A model can be built and tested in a plain Python
@@ -71,7 +71,15 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
         "importlib",
         "runpy",
     ),
-    "api": (f"{PACKAGE}.source.load_class", f"{PACKAGE}.cli", f"{PACKAGE}.runtime"),
+    "web": (
+        *(
+            f"{PACKAGE}.{unit}"
+            for unit in ("adapter", "source.load_class", "training.worker", "training.run")
+        ),
+        *HTTP_SERVERS,
+        *QUEUES,
+    ),
+    "api": (f"{PACKAGE}.source.load_class", f"{PACKAGE}.cli"),
 }
 
 #: Slow to import, so not at import but where they are used; and the modules that may all the same.
@@ -79,6 +87,7 @@ HEAVY = ("label_studio_sdk", "pandas", "numpy", "torch", "sklearn", "flask", "rq
 HEAVY_ALLOWED: dict[str, tuple[str, ...]] = {
     "response": ("label_studio_sdk",),  # its fields are the SDK's classes; only users' code imports it
     "training.worker": ("rq",),  # it is the RQ worker's process
+    "runtime.wsgi": ("flask",),  # what it makes is a Flask application; only users' _wsgi.py files come here
 }
 
 #: Importing these must be quick: no heavy module comes with them, not even through others.

@@ -12,14 +12,10 @@ from typing import Any, Literal
 
 import msgspec
 
+from label_studio_ml.context import ModelContext, model_context, parse_extra_params
 from label_studio_ml.errors import BackendError, ModelLoadError
-from label_studio_ml.model import (
-    LabelStudioMLBase,
-    ModelContext,
-    has_update_fn,
-    model_context,
-    parse_extra_params,
-)
+from label_studio_ml.functions import has_update_fn
+from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.settings import Settings
 from label_studio_ml.studio.files import FileAccess
 from label_studio_ml.versions.state import Project, State

@@ -8,151 +8,16 @@
 Nothing starts before the first request.
 """
 
-import asyncio
-import atexit
-import concurrent.futures
-import contextlib
 import inspect
-import os
-import tempfile
-import threading
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import flask
+from typing import Any
 
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.model import TRAIN_EVENTS as TRAIN_EVENTS
 from label_studio_ml.model import LabelStudioMLBase
+from label_studio_ml.runtime.wsgi import BackendApp
 from label_studio_ml.settings import Settings
-
-if TYPE_CHECKING:
-    from label_studio_ml.runtime.companion import Companion
-
-_METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH"]
-
-
-class BackendApp(flask.Flask):
-    """A Flask application whose routes are the backend's. Routes that you add yourself go before ours."""
-
-    def __init__(self, settings: Settings, model_class: type[LabelStudioMLBase]) -> None:
-        super().__init__("label_studio_ml", static_folder=None)
-        self._settings = settings
-        self._model_class = model_class
-        self._running: _Running | None = None
-        self._starting = threading.Lock()
-        for rule in ("/", "/<path:path>"):
-            self.add_url_rule(rule, endpoint=f"backend{rule}", view_func=self._answer, methods=_METHODS)
-
-    def run(
-        self,
-        host: str | None = None,
-        port: int | None = None,
-        debug: bool | None = None,
-        *args: Any,
-        **options: Any,
-    ) -> None:
-        """Serve as `label-studio-ml start` does, until it is ended. Options of Flask's own server have no effect."""
-        from label_studio_ml.runtime.supervisor import serve
-
-        settings = self._with_script()
-        if settings.script is None:
-            raise SettingsError(
-                f"{self._model_class.__name__} is not defined in a file",
-                fix="Put the model class into a file of its own",
-            )
-        raise SystemExit(serve(settings, host=host or "127.0.0.1", port=port or 9090, debug=bool(debug)))
-
-    def _with_script(self) -> Settings:
-        """Return the settings with the file that defines the model class."""
-        try:
-            script = Path(inspect.getfile(self._model_class)).resolve()
-        except (TypeError, OSError):
-            return self._settings
-        return replace(self._settings, script=script, class_name=self._model_class.__name__)
-
-    def _answer(self, path: str = "") -> flask.Response:
-        request = flask.request
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        answer = self._started().handle(
-            request.method, f"/{path}", request.query_string.decode("latin-1"), headers, self._body
-        )
-        return flask.Response(answer.body, answer.status, answer.headers, content_type="application/json")
-
-    def _body(self) -> bytes:
-        return flask.request.get_data(cache=True)
-
-    def _started(self) -> "_Running":
-        """Return what runs in this process, starting it on the first request and after a fork."""
-        with self._starting:
-            if self._running is None or self._running.pid != os.getpid():
-                self._running = _Running(
-                    self._with_script(), self._model_class, testing=bool(self.config["TESTING"])
-                )
-            return self._running
-
-
-class _Running:
-    """One backend on an event loop in a thread of this process, its model in another."""
-
-    def __init__(self, settings: Settings, model_class: type[LabelStudioMLBase], *, testing: bool) -> None:
-        from label_studio_ml.runtime import companion
-        from label_studio_ml.runtime.core import Core
-        from label_studio_ml.serving.lanes import ThreadLane
-
-        self.pid = os.getpid()
-        self._loop = asyncio.new_event_loop()
-        self._companion: Companion | None = None
-        self._scratch: tempfile.TemporaryDirectory[str] | None = None
-        self._max_body = settings.max_body
-        threading.Thread(target=self._loop.run_forever, daemon=True, name="label-studio-ml").start()
-        if testing and settings.user_model_dir is None:
-            self._scratch = tempfile.TemporaryDirectory(prefix="label-studio-ml-")
-            settings = replace(settings, model_dir=Path(self._scratch.name))
-        self._core: Core
-        if testing:
-            from label_studio_ml.training.local import LocalDesk
-
-            desk: Any = LocalDesk(settings, model_class, lambda project: self._core.pool.renew(project))
-        else:
-            from label_studio_ml.training.desk import RedisDesk
-
-            self._companion = companion.Companion(settings)
-            self._companion.start()
-            desk = RedisDesk(self._companion.url, settings.queue)
-
-        async def begin() -> Core:
-            made = Core(settings, lambda: ThreadLane(settings, model_class), desk)
-            await made.start()
-            return made
-
-        self._core = self._wait(begin())
-        atexit.register(self.close)
-
-    def handle(self, method: str, path: str, query: str, headers: dict[str, str], read: Any) -> Any:
-        """Answer one request, blocking this thread; `read` returns its body."""
-        from label_studio_ml.asgi import too_large
-
-        length = headers.get("content-length", "")
-        if length.isdigit() and int(length) > self._max_body:
-            return self._core.endpoints.refuse(too_large(self._max_body), path, headers)
-        return self._wait(self._core.endpoints.handle(method, path, query, headers, read()))
-
-    def close(self) -> None:
-        """End what was started, in the process that started it."""
-        if self.pid != os.getpid():
-            return
-        with contextlib.suppress(concurrent.futures.TimeoutError):
-            self._wait(self._core.close(), timeout=5)
-        if self._companion is not None:
-            self._companion.stop()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        if self._scratch is not None:
-            self._scratch.cleanup()
-
-    def _wait(self, work: Any, timeout: float | None = None) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout)
 
 
 def init_app(

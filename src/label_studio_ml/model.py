@@ -13,15 +13,17 @@ Two styles of model file run unchanged: the one above (`fit(annotations, **kwarg
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
 
+from label_studio_ml.context import current_context, parse_extra_params
+from label_studio_ml.functions import functions
+from label_studio_ml.functions import predict_fn as predict_fn
+from label_studio_ml.functions import update_fn as update_fn
 from label_studio_ml.labels import parse_label_config
-from label_studio_ml.versions.state import MemoryState, State
 
 if TYPE_CHECKING:
     from label_studio_sdk.label_interface import LabelInterface
@@ -39,36 +41,6 @@ TRAIN_EVENTS = (
     "ANNOTATION_DELETED",
     "START_TRAINING",
 )
-
-
-@dataclass(slots=True, kw_only=True)
-class ModelContext:
-    """What a backend lends to the models that it builds; a model built by hand gets an empty one.
-
-    `state` holds the project's key/value pairs. `version` is the name of the trained version that the model
-    is built from (empty before the first training). `files` fetches task files. `studio_url` and `studio_token`
-    are where Label Studio is and the token for it.
-    """
-
-    state: State = field(default_factory=MemoryState)
-    version: str = ""
-    files: "FileAccess | None" = None
-    studio_url: str = ""
-    studio_token: str = field(default="", repr=False)
-    extra_params: Any = None
-
-
-_context: ContextVar[ModelContext | None] = ContextVar("label_studio_ml_model_context", default=None)
-
-
-@contextmanager
-def model_context(context: ModelContext) -> Iterator[None]:
-    """Lend `context` to the models that are built inside the `with` block."""
-    token = _context.set(context)
-    try:
-        yield
-    finally:
-        _context.reset(token)
 
 
 class LabelStudioMLBase:
@@ -100,7 +72,7 @@ class LabelStudioMLBase:
         **kwargs: Any,
     ) -> None:
         project_id, label_config, train_output = _positional(args, project_id, label_config, train_output)
-        self._context = _context.get() or ModelContext()
+        self._context = current_context()
         self._label_interface: Any = None
         self._parsed_label_config: dict[str, Any] | None = None
         self._label_config = label_config or ""
@@ -133,9 +105,9 @@ class LabelStudioMLBase:
         just drawn, in an interactive request, else None. A prediction is a dict `{"result": [regions], "score": float}`
         in Label Studio's format, or a list of such dicts.
         """
-        if _functions.predict is None:
+        if functions.predict is None:
             return None
-        return _functions.predict(tasks, context, helper=self, **kwargs)
+        return functions.predict(tasks, context, helper=self, **kwargs)
 
     def fit(self, event: Any, data: Any = None, **kwargs: Any) -> Any:
         """Learn from annotations.
@@ -145,9 +117,9 @@ class LabelStudioMLBase:
         folder of the new version to write to), `event`, `data` and `job_id` are filled in. Or as
         `fit(self, event, data, **kwargs)`: called once per webhook event.
         """
-        if _functions.update is None:
+        if functions.update is None:
             return None
-        return _functions.update(event, data, helper=self, **kwargs)
+        return functions.update(event, data, helper=self, **kwargs)
 
     def process_event(self, event: str, data: Any, job_id: str, additional_params: Mapping[str, Any]) -> Any:
         """Call `fit` for one event, if `TRAIN_EVENTS` has it."""
@@ -341,9 +313,6 @@ class LabelStudioMLBase:
         )
 
     def _files(self, host: str | None = None, token: str | None = None) -> "FileAccess":
-        from dataclasses import replace
-        from tempfile import gettempdir
-
         from label_studio_ml.studio.files import FileAccess
 
         files = self._context.files or FileAccess(
@@ -378,19 +347,6 @@ class LabelStudioMLBase:
         return self.get_label_studio_client()
 
 
-def parse_extra_params(value: Any) -> Any:
-    """Return `extra_params` parsed: JSON text becomes its value, other text stays, empty text becomes None."""
-    if isinstance(value, str):
-        text = value.strip()
-        if not text:
-            return None
-        try:
-            return json.loads(text)
-        except ValueError:
-            return text
-    return value
-
-
 def _positional(
     args: tuple[Any, ...], project_id: Any, label_config: Any, train_output: Any
 ) -> tuple[Any, Any, Any]:
@@ -403,34 +359,6 @@ def _positional(
         elif value is not None and project_id is None:
             project_id = value
     return project_id, label_config, train_output
-
-
-@dataclass(slots=True)
-class _Functions:
-    """Functions that stand in for the methods of a class, one of each kind."""
-
-    predict: Callable[..., Any] | None = None
-    update: Callable[..., Any] | None = None
-
-
-_functions = _Functions()
-
-
-def predict_fn(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Make `function(tasks, context, helper=model, **kwargs)` the `predict` of models that do not override it."""
-    _functions.predict = function
-    return function
-
-
-def update_fn(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Make `function(event, data, helper=model, **kwargs)` the `fit` of models that do not override it."""
-    _functions.update = function
-    return function
-
-
-def has_update_fn() -> bool:
-    """Tell whether `update_fn` has registered a function."""
-    return _functions.update is not None
 
 
 def get_all_classes_inherited_LabelStudioMLBase(script: str) -> list[type]:  # noqa: N802 (the older name)

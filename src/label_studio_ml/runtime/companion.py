@@ -127,7 +127,9 @@ class Companion:
         if self._worker is not None and self._worker.poll() is not None:
             quick = now - self._worker_started < 10
             self._worker_failures = self._worker_failures + 1 if quick else 0
-            logger.error("The training worker ended with status %s; see logs/rq.log", self._worker.returncode)
+            status = self._worker.returncode
+            log = logger.error if status else logger.info
+            log("The training worker ended with status %s; see logs/rq.log", status)
             self._worker = None
             self._worker_started = now
         if self._worker is None:

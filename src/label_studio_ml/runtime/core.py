@@ -4,13 +4,13 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from label_studio_ml.book import ProjectBook
-from label_studio_ml.endpoints import Endpoints, TrainingDesk
 from label_studio_ml.serving.lanes import Lane
 from label_studio_ml.serving.pool import ModelPool
 from label_studio_ml.settings import Settings
 from label_studio_ml.versions.state import Projects
 from label_studio_ml.versions.store import VersionStore
+from label_studio_ml.web.book import ProjectBook
+from label_studio_ml.web.endpoints import Endpoints, TrainingDesk
 
 logger = logging.getLogger(__name__)
 

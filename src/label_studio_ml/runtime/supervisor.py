@@ -11,13 +11,13 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from label_studio_ml.asgi import Asgi
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.runtime.companion import Companion
 from label_studio_ml.runtime.core import Core
 from label_studio_ml.serving.lanes import Lane, ProcessLane, ThreadLane
 from label_studio_ml.settings import LOG_FORMAT, Settings, configure_logging
 from label_studio_ml.training.desk import RedisDesk
+from label_studio_ml.web.asgi import Asgi
 
 if TYPE_CHECKING:
     import uvicorn

@@ -1,6 +1,5 @@
-"""Where the server hands in events for training, without ever waiting on its event loop."""
+"""Where the server hands in events for training. Quick but blocking: the server calls it in a thread."""
 
-import asyncio
 import time
 from collections.abc import Callable
 from typing import Any
@@ -17,41 +16,19 @@ PATIENCE = 0.8
 class RedisDesk:
     """Events go into Redis. `url` returns the broker's URL, waiting the given number of seconds for it at most."""
 
+    immediate = False
+
     def __init__(self, url: Callable[[float], str], queue: str) -> None:
         self._url = url
         self._queue = queue
         self._board: JobBoard | None = None
         self._board_url = ""
 
-    async def hand_in(self, event: Event, *, trusted: bool, train: bool) -> str | None:
-        """Keep an event; return the id of the job that will take it in, None if it starts none. Raises BrokerError."""
-        return await asyncio.to_thread(self._patiently, event, trusted, train)
+    def hand_in(self, event: Event, *, trusted: bool, train: bool) -> str | None:
+        """Keep an event; return the id of the job that will take it in, None if it starts none.
 
-    async def job_status(self, job_id: str) -> dict[str, Any] | None:
-        """Return a job's record as JSON values, None if there is none. Raises BrokerError."""
-        job = await asyncio.to_thread(lambda: self._ready_board().job(job_id))
-        return describe(job) if job is not None else None
-
-    async def running_job(self, uid: str) -> str | None:
-        """Return the id of the project's waiting or running job, None if there is none. Raises BrokerError."""
-
-        def look() -> str | None:
-            return next((job.id for job in self._ready_board().jobs(uid) if job.running), None)
-
-        return await asyncio.to_thread(look)
-
-    async def forget(self, uid: str) -> None:
-        """Remove everything of a project. Raises BrokerError."""
-        await asyncio.to_thread(lambda: self._ready_board().forget(uid))
-
-    def _ready_board(self) -> JobBoard:
-        url = self._url(PATIENCE)
-        if self._board is None or url != self._board_url:
-            self._board, self._board_url = JobBoard(connect(url), self._queue), url
-        return self._board
-
-    def _patiently(self, event: Event, trusted: bool, train: bool) -> str | None:
-        """Hand in an event, trying again for a moment: the broker may just be starting again."""
+        Tries again for a moment where the broker is just starting. Raises BrokerError.
+        """
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
@@ -60,6 +37,25 @@ class RedisDesk:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.05)
+
+    def job_status(self, job_id: str) -> dict[str, Any] | None:
+        """Return a job's record as JSON values, None if there is none. Raises BrokerError."""
+        job = self._ready_board().job(job_id)
+        return describe(job) if job is not None else None
+
+    def running_job(self, uid: str) -> str | None:
+        """Return the id of the project's waiting or running job, None if there is none. Raises BrokerError."""
+        return next((job.id for job in self._ready_board().jobs(uid) if job.running), None)
+
+    def forget(self, uid: str) -> None:
+        """Remove everything of a project. Raises BrokerError."""
+        self._ready_board().forget(uid)
+
+    def _ready_board(self) -> JobBoard:
+        url = self._url(PATIENCE)
+        if self._board is None or url != self._board_url:
+            self._board, self._board_url = JobBoard(connect(url), self._queue), url
+        return self._board
 
     def _hand_in(self, event: Event, trusted: bool, train: bool) -> str | None:
         board = self._ready_board()

@@ -26,7 +26,6 @@ from label_studio_ml.settings import Settings, configure_logging
 from label_studio_ml.source import load_class, locate
 from label_studio_ml.studio.client import StudioClient
 from label_studio_ml.training.dataset import LabelledTasks, from_delivered, from_studio
-from label_studio_ml.training.events import grouped, labelled
 from label_studio_ml.training.folder import Snapshot, snapshot
 from label_studio_ml.training.jobs import StoredEvent
 from label_studio_ml.versions.state import StagedState, StoredState
@@ -66,11 +65,15 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def perform(
-    cls: type[LabelStudioMLBase], request: RunRequest, settings: Settings, *, offline: bool = False
+    cls: type[LabelStudioMLBase],
+    request: RunRequest,
+    settings: Settings,
+    *,
+    tasks: LabelledTasks | None = None,
 ) -> Outcome:
     """Build a model of `cls`, call its `fit` as its generation wants, and return what came of it.
 
-    `offline` trains on what the events brought, without asking Label Studio, even if that is nothing.
+    `tasks` are the labelled tasks to train on; None reads them from Label Studio.
     Raises what user code raises, and FitError when the annotations cannot be read.
     """
     setup_state = StagedState(StoredState(settings.model_dir, request.spec.project.uid))
@@ -79,7 +82,8 @@ def perform(
     model._context.state = staged
     if generation(cls) == "event":
         return _fit_events(model, request, settings, staged)
-    tasks = _annotations(request, settings, offline=offline)
+    if tasks is None:
+        tasks = _annotations(request, settings)
     logger.info("Training on %d labelled tasks from %s", len(tasks), tasks.source)
     last = request.events[-1] if request.events else StoredEvent("START_TRAINING", {})
     output = fit_annotations(
@@ -164,14 +168,11 @@ def _fetched(event: StoredEvent, request: RunRequest, settings: Settings) -> dic
     return None
 
 
-def _annotations(request: RunRequest, settings: Settings, *, offline: bool) -> LabelledTasks:
+def _annotations(request: RunRequest, settings: Settings) -> LabelledTasks:
     """Return the project's labelled tasks from where they can be had. Raises FitError if from nowhere."""
     for event in reversed(request.events):
         if isinstance(event.data.get("annotations"), list) and event.action == "START_TRAINING":
             return LabelledTasks(lambda tasks=event.data["annotations"]: iter(tasks), "the training request")  # type: ignore[misc]
-    if offline:
-        brought = list(grouped(pair for event in request.events for pair in labelled(event)).values())
-        return LabelledTasks(lambda: iter(brought), "the events themselves")
     project = request.spec.project
     try:
         return from_studio(_client(request, settings), project.project_id)

@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from label_studio_ml.endpoints import Endpoints, Response
 from label_studio_ml.errors import BodyTooLarge
+from label_studio_ml.web.endpoints import Endpoints, Response
 
 Message = MutableMapping[str, Any]
 

@@ -3,6 +3,7 @@
 User code never runs here. The one table from errors to HTTP statuses is here.
 """
 
+import asyncio
 import base64
 import binascii
 import hmac
@@ -16,7 +17,6 @@ from urllib.parse import parse_qs, quote, unquote
 import msgspec
 
 from label_studio_ml import __version__, errors
-from label_studio_ml.book import ProjectBook
 from label_studio_ml.labels import parse_label_config
 from label_studio_ml.model import TRAIN_EVENTS
 from label_studio_ml.protocol import (
@@ -32,6 +32,7 @@ from label_studio_ml.serving.pool import ModelPool
 from label_studio_ml.settings import Settings
 from label_studio_ml.versions.state import Project
 from label_studio_ml.versions.store import VersionStore
+from label_studio_ml.web.book import ProjectBook
 
 logger = logging.getLogger(__name__)
 
@@ -69,18 +70,21 @@ class Response:
 
 
 class TrainingDesk(Protocol):
-    """Where events are handed in for training."""
+    """Where events are handed in for training. Its methods block for a moment: they are called in a thread."""
 
-    async def hand_in(self, event: Event, *, trusted: bool, train: bool) -> str | None:
+    #: Whether `hand_in` returns only after the training.
+    immediate: bool
+
+    def hand_in(self, event: Event, *, trusted: bool, train: bool) -> str | None:
         """Keep an event; return the id of the training job that will take it in, None if it starts none."""
 
-    async def job_status(self, job_id: str) -> dict[str, Any] | None:
+    def job_status(self, job_id: str) -> dict[str, Any] | None:
         """Return a job's record as JSON values, None if there is none."""
 
-    async def running_job(self, uid: str) -> str | None:
+    def running_job(self, uid: str) -> str | None:
         """Return the id of the project's waiting or running job, None if there is none."""
 
-    async def forget(self, uid: str) -> None:
+    def forget(self, uid: str) -> None:
         """Remove everything of a project."""
 
 
@@ -250,7 +254,7 @@ class Endpoints:
         await self._hear(event, call)
         if self._pool.info is not None and self._pool.info.generation == "none":
             return _json(200, {"status": "ignored", "detail": f"{self._pool.info.name} has no fit method"})
-        job = await self._desk.hand_in(event, trusted=call.trusted, train=True)
+        job = await self._hand_in(event, trusted=call.trusted, train=True)
         return _json(201, {"status": "ok", "job": job})
 
     def _known_events(self) -> set[str]:
@@ -272,7 +276,14 @@ class Endpoints:
             if before is not None and before.label_config != project.label_config:
                 await self._pool.touch(project)
         if event.uid and event.action not in self._known_events():
-            await self._desk.hand_in(event, trusted=call.trusted, train=False)
+            await self._hand_in(event, trusted=call.trusted, train=False)
+
+    async def _hand_in(self, event: Event, *, trusted: bool, train: bool) -> str | None:
+        job = await asyncio.to_thread(self._desk.hand_in, event, trusted=trusted, train=train)
+        project = await self._book.get(event.uid)
+        if train and self._desk.immediate and project is not None:
+            await self._pool.renew(project)
+        return job
 
     async def _train(self, call: Call) -> Response:
         request = parse_train(call.body)
@@ -288,7 +299,7 @@ class Endpoints:
                 "project": {"id": project.project_id},
             },
         )
-        job = await self._desk.hand_in(event, trusted=True, train=True)
+        job = await self._hand_in(event, trusted=True, train=True)
         return _json(201, {"status": "ok", "job": job})
 
     async def _versions(self, call: Call) -> Response:
@@ -318,14 +329,14 @@ class Endpoints:
         job_id = fields.get("job") or fields.get("job_id")
         if not isinstance(job_id, str):
             raise errors.RequestError("job must be the id of a training job", field="job")
-        status = await self._desk.job_status(job_id)
+        status = await asyncio.to_thread(self._desk.job_status, job_id)
         if status is None:
             return _json(410, {"job_status": "removed", "detail": f"There is no job {job_id}"})
         return _json(200, status)
 
     async def _is_training(self, call: Call) -> Response:
         project = await self._project(_query(call.query, "project"))
-        job = await self._desk.running_job(project.uid)
+        job = await asyncio.to_thread(self._desk.running_job, project.uid)
         body = {
             "is_training": job is not None,
             "model_version": self._pool.version(project.uid),
@@ -351,7 +362,7 @@ class Endpoints:
     async def _delete(self, call: Call) -> Response:
         project = await self._project(parse_object(call.body).get("project"))
         self._pool.forget(project.uid)
-        await self._desk.forget(project.uid)
+        await asyncio.to_thread(self._desk.forget, project.uid)
         self._store.delete_project(project.uid)
         await self._book.delete(project.uid)
         return _json(200, {"status": "ok"})
