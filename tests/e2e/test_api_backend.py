@@ -54,6 +54,17 @@ def says(
     return wait_until(right, f"predictions say {expected}", 90, every=0.5)
 
 
+def settled_version(studio: Studio, project: int) -> str:
+    """Return the backend's version once its model is there; /setup does not wait for a model to load."""
+
+    def settled() -> str:
+        studio.retrieve_predictions(project)
+        versions = {prediction["model_version"] for prediction in latest(studio, project).values()}
+        return str(versions.pop()) if versions == {studio.backend(project)["model_version"]} else ""
+
+    return wait_until(settled, "/setup and the predictions say the same version", 90, every=0.3)
+
+
 def version_after(studio: Studio, project: int, old: str) -> str:
     """Wait until Label Studio knows a version of the backend other than `old`, and return it."""
 
@@ -143,7 +154,7 @@ def test_annotations_train_a_version_that_predicts_what_they_say(
     tasks = dict(zip(texts, studio.import_tasks(project, [{"text": text} for text in texts]), strict=True))
     backend = make_backend(model)
     backend_id = studio.add_backend(project, backend.url)
-    untrained = studio.backend(project)["model_version"]
+    untrained = settled_version(studio, project)
     says(studio, project, dict.fromkeys(tasks.values(), "Boeing"), untrained)
 
     annotate_all(studio, {text: tasks[text] for text in LABELLED})
@@ -167,7 +178,7 @@ def test_the_button_trains_on_what_was_labelled(label_studio: Studio, make_backe
     annotate_all(studio, {text: tasks[text] for text in LABELLED})
     backend = make_backend("seed_class.py")
     backend_id = studio.add_backend(project, backend.url)
-    untrained = studio.backend(project)["model_version"]
+    untrained = settled_version(studio, project)
     assert seen(backend) == []
 
     studio.start_training(backend_id)
@@ -183,7 +194,7 @@ def test_predictions_go_on_while_it_trains(label_studio: Studio, make_backend: M
     studio.annotate(labelled, choice("Airbus"))
     backend = make_backend("seed_class.py")
     backend_id = studio.add_backend(project, backend.url)
-    untrained = studio.backend(project)["model_version"]
+    untrained = settled_version(studio, project)
 
     hold = backend.folder / "hold"
     hold.touch()
@@ -205,7 +216,7 @@ def test_trained_version_survives_a_power_cut(
     (labelled,) = studio.import_tasks(project, [{"text": "beluga whale"}])
     backend = make_backend(model)
     studio.add_backend(project, backend.url)
-    untrained = studio.backend(project)["model_version"]
+    untrained = settled_version(studio, project)
     studio.annotate(labelled, choice("Airbus"))
     trained = version_after(studio, project, untrained)
 
@@ -236,7 +247,7 @@ def test_basic_auth(label_studio: Studio, make_backend: MakeBackend) -> None:
 
     backend_id = studio.add_backend(project, backend.url, basic_auth=(user, password))
     assert studio.backend(project)["state"] == "CO"
-    untrained = studio.backend(project)["model_version"]
+    untrained = settled_version(studio, project)
     says(studio, project, {third: "Boeing"}, untrained)
     assert studio.versions(backend_id)
 
