@@ -75,7 +75,7 @@ def test_upload_in_cloud_backed_label_studio(studio: FakeServer, files: FileAcce
 
 def test_upload_that_is_gone(studio: FakeServer, files: FileAccess) -> None:
     studio.on("/data/upload/1/x.png", Reply.of({"detail": "'NoneType' object"}, 500))
-    studio.on("/storage-data/uploaded/", Reply.of({"detail": "NGINX mode"}, 400))
+    studio.on("/storage-data/uploaded/", Reply(403))
     with pytest.raises(FileFetchError, match=r"500 at .*/data/upload/1/x\.png.*deleted") as caught:
         files.local_path("/data/upload/1/x.png")
     assert type(caught.value) is FileFetchError

@@ -215,7 +215,7 @@ class FileAccess:
             # Label Studio's page for the login is an answer with status 200.
             if response.status_code == 401 or not self._is_file(response.url):
                 raise self._http().refused(response, FileFetchError)
-            if response.status_code in {400, 404, 500}:
+            if response.status_code in {400, 403, 404, 500}:
                 raise self._bad(_MissingError, response, reference.kind)
         if response.status_code != 200:
             raise self._bad(FileFetchError, response, reference.kind)
