@@ -28,6 +28,7 @@ class Command:
 COMMANDS = (
     Command("init", "make a backend's folder from a model file", "label_studio_ml.cli.init", ("create",)),
     Command("start", "serve a backend's folder to Label Studio", "label_studio_ml.cli.start"),
+    Command("train", "train a backend's model now", "label_studio_ml.cli.train"),
 )
 
 

@@ -55,6 +55,11 @@ class Companion:
         self._thread = threading.Thread(target=self._run, daemon=True, name="companion")
         self._thread.start()
 
+    @property
+    def owner(self) -> bool:
+        """Whether broker and worker are ours, and not another server's."""
+        return self._lock_file is not None
+
     def url(self, timeout: float) -> str:
         """Return the broker's URL, waiting up to `timeout` seconds for it. Raises BrokerError."""
         if not self._ready.wait(timeout):

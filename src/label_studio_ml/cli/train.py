@@ -1,0 +1,120 @@
+"""`label-studio-ml train PROJECT_DIR`: train now, through the running backend's queue or with a worker of our own."""
+
+import argparse
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from label_studio_ml.cli.start import add_folder_arguments, settings_from
+from label_studio_ml.errors import BrokerError, SettingsError, StudioError, UnknownProject
+from label_studio_ml.protocol import uid_of
+from label_studio_ml.settings import Settings, configure_logging
+from label_studio_ml.versions.state import Project, Projects
+
+if TYPE_CHECKING:
+    from label_studio_ml.training.jobs import JobBoard
+
+#: Seconds between two looks at the job.
+_LOOK = 0.2
+#: Seconds that the broker may take to come up.
+_BROKER_TIMEOUT = 40.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `train`."""
+    add_folder_arguments(parser)
+    parser.add_argument(
+        "--project", metavar="ID", help="Label Studio's project (default: the only one the backend knows)"
+    )
+    parser.add_argument("--no-wait", action="store_true", help="hand the training in and return at once")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Hand in a training and follow it to its end; return 0 if it finished, 1 if it failed."""
+    from label_studio_ml.runtime.companion import Companion
+    from label_studio_ml.training.jobs import JobBoard, StoredEvent, connect
+
+    settings = settings_from(args)
+    configure_logging("WARNING")
+    project = _project(settings, args.project)
+    companion = Companion(settings, worker_delay=0)
+    companion.start()
+    try:
+        board = JobBoard(connect(companion.url(_BROKER_TIMEOUT)), settings.queue)
+        data = {"action": "START_TRAINING", "project": {"id": project.project_id}}
+        job_id = board.record(project.uid, StoredEvent("START_TRAINING", data))
+        print(f"Job {job_id}: training project {project.project_id}", flush=True)
+        if args.no_wait:
+            if companion.owner:
+                raise BrokerError(
+                    "No backend is running that could train; the event is kept for when one is",
+                    fix="Start it with: label-studio-ml start, or leave out --no-wait",
+                )
+            return 0
+        return _follow(board, job_id, settings)
+    finally:
+        companion.stop()
+
+
+def _follow(board: "JobBoard", job_id: str, settings: Settings) -> int:
+    """Wait for the end of a job and say what came of it."""
+    started = False
+    while (job := board.job(job_id)) is None or job.running:
+        if job is not None and job.state == "started" and not started:
+            started = True
+            print(f"Started; its log is {settings.log_dir / 'jobs' / job_id}.log", flush=True)
+        time.sleep(_LOOK)
+    if job.state == "failed":
+        print(f"label-studio-ml: the training failed: {job.error}", file=sys.stderr)
+        return 1
+    if not job.version:
+        print("Finished; the model's fit changed nothing, so there is no new version")
+        return 0
+    learned = (
+        f", learned from {job.annotations} labelled tasks ({job.source})" if job.annotations >= 0 else ""
+    )
+    print(f"Finished: version {job.version}{learned}")
+    return 0
+
+
+def _project(settings: Settings, name: str | None) -> Project:
+    """Return the project to train. Raises UnknownProject or SettingsError, saying what to name."""
+    projects = Projects(settings.model_dir)
+    uids = [uid for uid in projects.uids() if name is None or name in (uid, uid.partition(".")[0])]
+    if len(uids) == 1 and (known := projects.get(uids[0])) is not None:
+        return known
+    if len(uids) > 1:
+        raise SettingsError(
+            f"The backend knows several projects: {', '.join(uids)}",
+            fix="Name one with --project",
+            field="--project",
+        )
+    if name is None:
+        raise UnknownProject(
+            "The backend knows no project yet",
+            fix="Add it to a project in Label Studio, or name one with --project and set LABEL_STUDIO_URL and "
+            "LABEL_STUDIO_API_KEY",
+        )
+    return projects.update(**_asked(settings, name))
+
+
+def _asked(settings: Settings, project_id: str) -> dict[str, str]:
+    """Return what Label Studio says of a project that never called /setup."""
+    from label_studio_ml.studio.client import StudioClient
+
+    if not settings.studio_url or not settings.studio_api_key:
+        raise UnknownProject(
+            f"Project {project_id} has never called this backend",
+            fix="Add the backend to it in Label Studio, or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY",
+            field="--project",
+        )
+    client = StudioClient(settings.studio_url, settings.studio_api_key, verify_tls=settings.studio_verify_tls)
+    found = client.project(project_id)
+    if "label_config" not in found:
+        raise StudioError(f"Label Studio's answer for project {project_id} has no label config")
+    return {
+        "uid": uid_of(found),
+        "label_config": found["label_config"],
+        "hostname": settings.studio_url,
+        "title": str(found.get("title") or ""),
+    }
