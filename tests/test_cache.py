@@ -173,9 +173,11 @@ import os, sys
 from label_studio_ml.cache import SqliteCache
 cache = SqliteCache(sys.argv[1])
 cache.set("1", "parent", "v")
+inherited = cache._connection
 pid = os.fork()
 if pid == 0:
     cache.set("1", "child", cache.get("1", "parent"))
+    assert cache._connection is not inherited
     os._exit(0)
 assert os.waitpid(pid, 0)[1] == 0
 print(cache.items("1"))

@@ -328,6 +328,19 @@ def test_import_is_sent_again_only_if_it_was_not_done(studio: FakeServer, client
     assert client.import_tasks(1, []) == [1]
 
 
+@pytest.mark.parametrize(("path", "tries"), [("/api/projects/1/", 4), ("/api/projects/1/import", 1)])
+def test_connection_that_ends_without_an_answer(
+    studio: FakeServer, client: StudioClient, path: str, tries: int
+) -> None:
+    def leave(_: Asked) -> Reply:
+        raise ConnectionAbortedError
+
+    studio.on(path, leave)
+    with pytest.raises(StudioError, match="cannot be reached"):
+        client.project(1) if tries > 1 else client.import_tasks(1, [])
+    assert len(studio.asked) == tries
+
+
 def test_unreachable(make_server: Callable[[], FakeServer], waits: list[float]) -> None:
     server = make_server()
     server.stop()
