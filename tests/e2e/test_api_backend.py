@@ -233,9 +233,8 @@ def test_basic_auth(label_studio: Studio, make_backend: MakeBackend) -> None:
     studio = label_studio
     user, password = "label-studio", "s3cret-of-the-backend"
     project = studio.create_project("Basic auth", TEXT_CONFIG)
-    first, second, third = studio.import_tasks(
-        project, [{"text": "beluga whale"}, {"text": "double decker"}, {"text": "another decker"}]
-    )
+    texts = ["beluga whale", "double decker", "another decker", "neo engine", "one engine"]
+    first, second, third, fourth, fifth = studio.import_tasks(project, [{"text": text} for text in texts])
     studio.annotate(first, choice("Airbus"))
     backend = make_backend(
         "seed_class.py", arguments=("--basic-auth-user", user, "--basic-auth-pass", password)
@@ -255,13 +254,17 @@ def test_basic_auth(label_studio: Studio, make_backend: MakeBackend) -> None:
     trained = version_after(studio, project, untrained)
     says(studio, project, {first: "Airbus", third: "Boeing"}, trained)
 
-    # Label Studio's own webhook carries no credentials; a person can give it some.
+    # Label Studio's own webhook carries no credentials: what it brings is not believed, but it is a reason to ask.
+    studio.annotate(second, choice("Airbus"))
+    again = version_after(studio, project, trained)
+    says(studio, project, {third: "Airbus", fifth: "Boeing"}, again)
+
+    # A person can give it some.
     (webhook,) = studio.webhooks(project)
     credentials = base64.b64encode(f"{user}:{password}".encode()).decode()
     studio.set_webhook_headers(webhook["id"], {"Authorization": f"Basic {credentials}"})
-    studio.annotate(second, choice("Airbus"))
-    again = version_after(studio, project, trained)
-    says(studio, project, {third: "Airbus"}, again)
+    studio.annotate(fourth, choice("Airbus"))
+    says(studio, project, {fifth: "Airbus"}, version_after(studio, project, again))
 
     logs = [backend.output(), *(log.read_text() for log in (backend.folder / "logs").glob("*.log"))]
     for secret in (password, credentials, studio.token):
