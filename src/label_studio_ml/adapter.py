@@ -102,7 +102,7 @@ def build(
     """
     project = spec.project
     extra_params = parse_extra_params(project.extra_params)
-    url, token = _studio(project, settings)
+    url, token = studio_login(project, settings)
     context = ModelContext(
         state=state,
         version=spec.version,
@@ -143,9 +143,19 @@ def build(
     return model
 
 
-def _studio(project: Project, settings: Settings) -> tuple[str, str]:
-    """Return Label Studio's URL and a token: what is configured wins over what `/setup` brought."""
-    return settings.studio_url or project.hostname, settings.studio_api_key or project.access_token
+def studio_login(project: Project, settings: Settings) -> tuple[str, str]:
+    """Return where Label Studio is and a token for it, either empty if not known.
+
+    A configured token goes to the configured URL only: what `/setup` says is anybody's word, so its host gets no
+    more than the token that came with it.
+    """
+    if settings.studio_url:
+        return settings.studio_url, settings.studio_api_key or project.access_token
+    if settings.studio_api_key:
+        logger.warning(
+            "LABEL_STUDIO_API_KEY is not used: set LABEL_STUDIO_URL too, so that it is known whose key it is"
+        )
+    return project.hostname, project.access_token
 
 
 def _fill(model: LabelStudioMLBase, missing: Mapping[str, Any]) -> None:

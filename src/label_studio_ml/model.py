@@ -16,7 +16,6 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
 
 from label_studio_ml.context import current_context, parse_extra_params
@@ -313,14 +312,22 @@ class LabelStudioMLBase:
         )
 
     def _files(self, host: str | None = None, token: str | None = None) -> "FileAccess":
-        from label_studio_ml.studio.files import FileAccess
+        from label_studio_ml.studio.files import FileAccess, default_cache_dir
+        from label_studio_ml.studio.references import same_origin
 
         files = self._context.files or FileAccess(
             studio_url=self.hostname,
             token=self.access_token,
-            cache_dir=Path(gettempdir()) / "label-studio-ml-files",
+            cache_dir=default_cache_dir(),
         )
-        return replace(files, studio_url=host or files.studio_url, token=token or files.token)
+        if not host:
+            return replace(files, token=token or files.token)
+        # A token that was not given along goes only to the Label Studio it belongs to.
+        return replace(
+            files,
+            studio_url=host,
+            token=token or (files.token if same_origin(host, files.studio_url) else ""),
+        )
 
     def get_label_studio_access_token(self) -> str:
         """Return the token for Label Studio's API: the configured one, else the one that `/setup` brought."""

@@ -10,13 +10,12 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from tempfile import gettempdir
 from typing import Any
 from urllib.parse import urlsplit
 
 from label_studio_ml.labels import describe, first_tag
 from label_studio_ml.settings import Settings
-from label_studio_ml.studio.references import Kind, find_reference, origin
+from label_studio_ml.studio.references import Kind, find_reference, same_origin
 
 #: The task field that Label Studio uses when a task came without a name for its only value.
 DATA_UNDEFINED_NAME = "$undefined$"
@@ -131,16 +130,20 @@ def get_local_path(
     `download_resources` False, the path that the copy would have is returned and nothing is fetched. Raises
     FileFetchError.
     """
-    from label_studio_ml.studio.files import FileAccess
+    from label_studio_ml.studio.files import FileAccess, default_cache_dir
     from label_studio_ml.studio.local import upload_in
 
     settings = Settings.from_env()
     studio = hostname or settings.studio_url
-    token = access_token or (settings.studio_api_key if _same_place(studio, settings.studio_url) else "")
+    token = access_token or (
+        settings.studio_api_key
+        if (not settings.studio_url or same_origin(studio, settings.studio_url))
+        else ""
+    )
     files = FileAccess(
         studio_url=studio,
         token=token,
-        cache_dir=Path(cache_dir) if cache_dir else Path(gettempdir()) / "label-studio-ml-files",
+        cache_dir=Path(cache_dir) if cache_dir else default_cache_dir(),
         document_root=settings.document_root,
         verify_tls=settings.studio_verify_tls,
     )
@@ -159,13 +162,6 @@ def get_image_local_path(
 ) -> str:
     """Return the path of a local copy of a picture; see `get_local_path`."""
     return get_local_path(url, image_cache_dir, project_dir, None, image_dir)
-
-
-def _same_place(url: str, other: str) -> bool:
-    try:
-        return not other or origin(url) == origin(other)
-    except ValueError:
-        return False
 
 
 def get_image_size(filepath: Any) -> tuple[int, int]:

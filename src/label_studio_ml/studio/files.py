@@ -46,6 +46,11 @@ class _MissingError(FileFetchError):
     """Label Studio does not have the file at this one of its addresses."""
 
 
+def default_cache_dir() -> Path:
+    """Return where files go for a model that no backend has built: a folder that only its user can write to."""
+    return Path.home() / ".cache" / "label-studio-ml" / "files"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileAccess:
     """Fetches the files that tasks refer to, and keeps them in `cache_dir`.

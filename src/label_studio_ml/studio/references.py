@@ -83,6 +83,14 @@ def origin(url: str) -> tuple[str, str, int]:
     return scheme, parts.hostname.rstrip("."), parts.port or (443 if scheme == "https" else 80)
 
 
+def same_origin(url: str, other: str) -> bool:
+    """Tell whether two http(s) URLs have the same scheme, host and port."""
+    try:
+        return origin(url) == origin(other)
+    except ValueError:
+        return False
+
+
 def below(base: str, url: str) -> str | None:
     """Return path and query of `url` below the address `base`, or None when `url` is not there."""
     try:

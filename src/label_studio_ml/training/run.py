@@ -2,12 +2,14 @@
 
 It reads one request line from the socket with descriptor FD, builds the model from the current version, calls
 `fit`, and answers with one outcome line. It publishes nothing: the worker does, while it holds the lease.
-When the worker goes, the socket closes and this process ends itself.
+When the worker goes, the socket closes and this process ends itself; the same when the worker has not said for a
+while that it still holds the lease, so that no two runs of a project overlap.
 """
 
 import contextlib
 import logging
 import os
+import select
 import signal
 import socket
 import sys
@@ -19,7 +21,15 @@ from typing import Any
 
 import msgspec
 
-from label_studio_ml.adapter import ModelSpec, build, fit_annotations, fit_event, generation, reason
+from label_studio_ml.adapter import (
+    ModelSpec,
+    build,
+    fit_annotations,
+    fit_event,
+    generation,
+    reason,
+    studio_login,
+)
 from label_studio_ml.errors import BackendError, FitError, StudioError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.settings import Settings, configure_logging
@@ -36,7 +46,8 @@ logger = logging.getLogger(__name__)
 class RunRequest(msgspec.Struct, frozen=True):
     """What to train: the model as it is served now, the events, and where results go.
 
-    `delivered` is a file of labelled tasks that webhooks brought, one JSON object a line.
+    `delivered` is a file of labelled tasks that webhooks brought, one JSON object a line. `patience` is how many
+    seconds the worker may be silent; 0 means forever.
     """
 
     job: str
@@ -44,13 +55,15 @@ class RunRequest(msgspec.Struct, frozen=True):
     events: list[StoredEvent]
     workdir: str
     delivered: str = ""
+    patience: float = 0.0
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What came of a run.
 
-    `error` is empty if every fit came back. `changed` tells whether there is something to publish; `version`
-    is the name that the user's code gave it, if it did; `state` the key/value pairs that it set.
+    `error` is empty if every fit came back; with `changed` it tells of the events that failed beside others that did
+    not. `changed` tells whether there is something to publish; `version` is the name that the user's code gave it, if
+    it did; `state` the key/value pairs that it set.
     """
 
     error: str = ""
@@ -108,17 +121,32 @@ def perform(
 def _fit_events(
     model: LabelStudioMLBase, request: RunRequest, settings: Settings, staged: StagedState
 ) -> Outcome:
-    """Call an event-generation `fit` once for each event, in order."""
+    """Call an event-generation `fit` once for each event, in order; one that fails takes no other with it.
+
+    Raises what the only event raises.
+    """
     before = _user_files(settings)
     wanted = set(model.TRAIN_EVENTS) | {"START_TRAINING"}
     count = 0
-    for event in request.events:
-        for action, data in _single_events(event, request, settings):
-            if action in wanted:
-                fit_event(model, action, data, request.job)
-                count += 1
+    failures: list[str] = []
+    singles = [one for event in request.events for one in _single_events(event, request, settings)]
+    for action, data in singles:
+        if action not in wanted:
+            continue
+        kept = dict(staged.changes)
+        try:
+            fit_event(model, action, data, request.job)
+            count += 1
+        except (Exception, SystemExit) as error:
+            if len(singles) == 1:
+                raise
+            logger.exception("fit failed for one %s", action)
+            staged.changes = kept
+            failures.append(f"{action}: {reason(error)}")
     changed = bool(staged.changes) or _user_files(settings) != before or any(Path(request.workdir).iterdir())
+    total = count + len(failures)
     return Outcome(
+        error=f"fit failed for {len(failures)} of {total} events; {failures[0]}" if failures else "",
         changed=changed and count > 0,
         version=staged.changes.get("model_version", ""),
         train_output={"job_id": request.job},
@@ -152,20 +180,34 @@ def _single_events(
 
 def _fetched(event: StoredEvent, request: RunRequest, settings: Settings) -> dict[str, Any] | None:
     """Read from Label Studio what an event without login told the ids of; None if that fails."""
-    task_id, annotation_id = event.data.get("task"), event.data.get("annotation")
-    if task_id is None:
+    if event.action == "ANNOTATIONS_CREATED":
+        told = {(one["task"], one["id"]) for one in event.data.get("annotations") or []}
+    elif event.data.get("task") is not None:
+        told = {(event.data["task"], event.data.get("annotation"))}
+    else:
         return {"action": event.action, **event.data}
-    try:
-        task = _client(request, settings).task(task_id)
-    except StudioError as error:
-        logger.warning(
-            "Event %s of task %s came without login and cannot be checked: %s", event.action, task_id, error
-        )
+    tasks, annotations = [], []
+    for task_id in sorted({task_id for task_id, _ in told}):
+        try:
+            task = _client(request, settings).task(task_id)
+        except StudioError as error:
+            logger.warning(
+                "Event %s of task %s came without login and cannot be checked: %s",
+                event.action,
+                task_id,
+                error,
+            )
+            continue
+        found = [one for one in task.get("annotations", []) if (task_id, one.get("id")) in told]
+        if found:
+            tasks.append(task)
+            annotations.extend({**one, "task": task_id} for one in found)
+    if not annotations:
         return None
-    for annotation in task.get("annotations", []):
-        if annotation.get("id") == annotation_id:
-            return {**event.data, "action": event.action, "task": task, "annotation": annotation}
-    return None
+    project = {"action": event.action, "project": event.data.get("project")}
+    if event.action == "ANNOTATIONS_CREATED":
+        return {**project, "task": tasks, "annotation": annotations}
+    return {**project, "task": tasks[0], "annotation": annotations[0]}
 
 
 def _annotations(request: RunRequest, settings: Settings) -> LabelledTasks:
@@ -189,8 +231,7 @@ def _annotations(request: RunRequest, settings: Settings) -> LabelledTasks:
 
 
 def _client(request: RunRequest, settings: Settings) -> StudioClient:
-    url = settings.studio_url or request.spec.project.hostname
-    token = settings.studio_api_key or request.spec.project.access_token
+    url, token = studio_login(request.spec.project, settings)
     if not url or not token:
         raise StudioError(
             "it is not known where Label Studio is",
@@ -224,7 +265,7 @@ def run(request: RunRequest, settings: Settings, load: Callable[[], type[LabelSt
     """Perform `request`, turning whatever user code raises into an outcome with its cause."""
     try:
         return perform(load(), request, settings)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         logger.exception("The training failed")
         return Outcome(
             error=reason(error), trace="" if isinstance(error, BackendError) else traceback.format_exc()
@@ -240,7 +281,9 @@ def main() -> int:
     connection = socket.socket(fileno=int(sys.argv[1]))
     stream = connection.makefile("rwb")
     request = msgspec.json.decode(stream.readline(), type=RunRequest)
-    threading.Thread(target=_die_with, args=(connection,), daemon=True, name="watchdog").start()
+    threading.Thread(
+        target=_die_with, args=(connection, request.patience), daemon=True, name="watchdog"
+    ).start()
     outcome = run(
         request,
         settings,
@@ -255,11 +298,13 @@ def main() -> int:
     os._exit(0)
 
 
-def _die_with(connection: socket.socket) -> None:
-    """End this process as soon as the worker's end of the socket is gone."""
+def _die_with(connection: socket.socket, patience: float) -> None:
+    """End this process, and what it started, as soon as the worker's end of the socket is gone or silent."""
     with contextlib.suppress(OSError):
-        while connection.recv(4096):
+        while select.select([connection], [], [], patience or None)[0] and connection.recv(4096):
             pass
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
     os._exit(75)
 
 
