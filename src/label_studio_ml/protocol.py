@@ -7,6 +7,7 @@ RequestError that names the field.
 import re
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -14,7 +15,8 @@ from label_studio_ml.errors import RequestError
 
 _FIELD = re.compile(r"(?P<what>.*) - at `\$\.?(?P<path>.*)`")
 
-#: Longest project uid taken, in characters; Label Studio's have some fifteen.
+#: Longest project uid taken, in characters of a file name (others than plain letters and digits take three and more):
+#: it names folders. Label Studio's have some fifteen.
 MAX_UID = 200
 
 #: What never leaves a webhook's payload: Label Studio sends the project's secrets with every event.
@@ -178,7 +180,7 @@ def project_uid(value: Any, *, required: bool) -> str:
     uid = "" if value is None else str(value).strip()
     if required and not uid:
         raise RequestError("project is missing: it must be text such as '12.1795434258'", field="project")
-    if len(uid) > MAX_UID or not uid.isprintable():
+    if not uid.isprintable() or len(quote(uid, safe="")) > MAX_UID:
         raise RequestError(f"project must be printable text of at most {MAX_UID} characters", field="project")
     return uid
 

@@ -1,0 +1,30 @@
+"""What holds for every test: settings come from the test, not from whoever runs it."""
+
+from pathlib import Path
+
+import pytest
+
+from helpers import Captured, all_captured
+from label_studio_ml.settings import Settings
+
+#: Environment variables that change how a backend runs.
+_VARIABLES = (
+    *Settings(backend_dir=Path()).to_env(),
+    *(f"{prefix}_{part}" for prefix in ("BASIC_AUTH", "ML_SERVER_BASIC_AUTH") for part in ("USER", "PASS")),
+    *("REDIS_HOST", "REDIS_PORT", "REDIS_URL", "MODEL_DIR", "LABEL_STUDIO_HOST", "LABEL_STUDIO_URL"),
+    *("LABEL_STUDIO_API_KEY", "LABEL_STUDIO_ACCESS_TOKEN", "LABEL_STUDIO_ML_SCRIPT", "LABEL_STUDIO_ML_CLASS"),
+)
+
+
+@pytest.fixture
+def clean_env(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment that sets nothing of a backend."""
+    for name in _VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(params=all_captured(), ids=lambda one: one.name)
+def any_captured(request: pytest.FixtureRequest) -> Captured:
+    """Each captured request in turn."""
+    found: Captured = request.param
+    return found
