@@ -7,7 +7,7 @@ import socket
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -37,6 +37,15 @@ def free_port() -> int:
         return port
 
 
+def _running() -> Iterator[tuple[int, tuple[int, int]]]:
+    """Yield the number of every process that runs, with its parent's and the time of its start."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, IndexError):
+            fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
+            if fields[0] != "Z":
+                yield int(entry.name), (int(fields[1]), int(fields[19]))
+
+
 class Program:
     """A program in a session of its own, its output in a file.
 
@@ -50,6 +59,7 @@ class Program:
         self.command = [str(word) for word in command]
         self.log = log
         self.mark = uuid.uuid4().hex
+        self._seen: dict[int, int] = {}
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
             self.process = subprocess.Popen(
@@ -72,21 +82,32 @@ class Program:
         return self.log.read_text(errors="replace")
 
     def descendants(self) -> list[int]:
-        """Return the processes, the program itself included, that came of it and still run."""
-        found = []
-        for entry in Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError, IndexError):
-                if self._marked(entry) and (entry / "stat").read_text().rsplit(")", 1)[1].split()[0] != "Z":
-                    found.append(int(entry.name))
-        return found
+        """Return the processes, the program itself included, that came of it and still run.
 
-    def _marked(self, entry: Path) -> bool:
-        prefix = f"{MARK}=".encode()
-        marks = [line for line in (entry / "environ").read_bytes().split(b"\0") if line.startswith(prefix)]
-        return any(self.mark.encode() in line for line in marks)
+        They are known by the mark in their environment, and by their parents: a Redis server writes its title over
+        its environment, and what lost its parent was seen with it before.
+        """
+        running = dict(_running())
+        self._seen = {pid: at for pid, at in self._seen.items() if pid in running and running[pid][1] == at}
+        if self.running:
+            self._seen |= {pid: at for pid, (_, at) in running.items() if pid == self.process.pid}
+        ours = {pid: at for pid, (_, at) in running.items() if self._marked(pid) or self._below(pid, running)}
+        self._seen |= ours
+        return sorted(self._seen)
+
+    def _marked(self, pid: int) -> bool:
+        with contextlib.suppress(OSError):
+            return self.mark.encode() in Path(f"/proc/{pid}/environ").read_bytes()
+        return False
+
+    def _below(self, pid: int, running: Mapping[int, tuple[int, int]]) -> bool:
+        while pid in running and pid not in self._seen:
+            pid = running[pid][0]
+        return pid in self._seen
 
     def stop(self, deadline: float = 30.0, with_signal: int = signal.SIGTERM) -> list[int]:
         """End it politely and return the processes that it left behind (and that were then killed)."""
+        self.descendants()
         if self.running:
             self.process.send_signal(with_signal)
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -101,8 +122,6 @@ class Program:
         """End it and everything that came of it with SIGKILL."""
 
         def gone() -> bool:
-            with contextlib.suppress(OSError):
-                os.killpg(self.process.pid, signal.SIGKILL)
             for pid in self.descendants():
                 with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
