@@ -222,7 +222,14 @@ class Endpoints:
             access_token=request.access_token,
             extra_params="" if request.extra_params is None else request.extra_params,
         )
-        version = await self._pool.touch(project, SETUP_GRACE)
+        try:
+            version = await self._pool.touch(project, SETUP_GRACE)
+        except errors.ModelLoadError as error:
+            if parse_label_config(project.label_config):
+                raise
+            # A project is connected before anyone has set up its labelling page: many classes cannot be built yet.
+            logger.warning("Project %s has no label config yet: %s", project.uid, error)
+            version = self._pool.version(project.uid)
         return _json(200, {"model_version": version})
 
     async def _predict(self, call: Call) -> Response:
