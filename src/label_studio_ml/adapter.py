@@ -130,7 +130,7 @@ def build(
     try:
         with model_context(context):
             model = cls(**taken)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ModelLoadError(
             f"{cls.__name__} cannot be built: {reason(error)}", field=str(settings.script or "")
         ) from error
@@ -195,7 +195,8 @@ def version_name(model: LabelStudioMLBase, spec: ModelSpec) -> str:
 
 def ask(model: LabelStudioMLBase, tasks: list[dict[str, Any]], params: Mapping[str, Any]) -> Any:
     """Call the model's `predict` with what its signature takes and return what it returns."""
-    keywords = dict(params)
+    positional = {"self", *(parameter.name for parameter in _parameters(model.predict)[:1])}
+    keywords = {name: value for name, value in params.items() if name not in positional}
     keywords.setdefault("context", None)
     return model.predict(tasks, **fitting(model.predict, keywords))
 
@@ -229,7 +230,10 @@ def fit_event(model: LabelStudioMLBase, event: str, data: Any, job_id: str) -> A
 
 def reason(error: BaseException) -> str:
     """Say in one line what an exception of user code was, with the place in the user's file."""
-    text = " ".join(str(error).split())
+    try:
+        text = " ".join(str(error).split()).encode("utf-8", "backslashreplace").decode()
+    except Exception:  # noqa: BLE001 (an exception of user code may not even have a text)
+        text = ""
     if isinstance(error, BackendError):
         return text
     line = f"{type(error).__name__}: {text}" if text else type(error).__name__

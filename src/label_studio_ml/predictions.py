@@ -10,6 +10,7 @@ as a prediction.)
 import logging
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -41,9 +42,9 @@ def listed(returned: Any, count: int) -> list[Any] | None:
     values = returned if inner is None else inner
     if hasattr(values, "tolist"):
         values = values.tolist()
-    if not isinstance(values, Iterable) or isinstance(values, str | bytes | Mapping):
-        return None
-    entries = list(values)
+    if not isinstance(values, Iterable) or isinstance(values, str | bytes | Mapping | set | frozenset):
+        return None  # a set has no order
+    entries = list(islice(values, count + 1))  # a generator may have no end
     return entries if len(entries) == count else None
 
 
@@ -74,16 +75,14 @@ def encode(prediction: Any, version: str, *, interactive: bool = False) -> bytes
 
 def encode_failure(cause: str, version: str) -> bytes:
     """Return the entry of a task that has no prediction, with its cause."""
-    return msgspec.json.encode({"error": cause, "model_version": version})
+    return _encode({"error": cause, "model_version": version})
 
 
 def plain(value: Any) -> Any:
     """Turn a value that JSON does not know into one that it does. Raises TypeError if there is none."""
-    for method in ("model_dump", "_dict", "item", "tolist"):
+    for method in ("model_dump", "_dict", "tolist", "item"):
         convert = getattr(value, method, None)
         if callable(convert) and not isinstance(value, type):
-            if method == "item" and getattr(value, "size", 1) != 1:
-                continue
             return _called(convert)
     if isinstance(value, Mapping) and not isinstance(value, dict):
         return dict(value)
@@ -146,7 +145,7 @@ def _score(score: Any) -> float | None:
         return None
     try:
         number = float(score)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         logger.warning("A prediction's score is %s, not a number: sent as null", type(score).__name__)
         return None
     if not math.isfinite(number):

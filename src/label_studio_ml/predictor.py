@@ -22,15 +22,20 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """The entries for one request as a JSON array; or, where no task of it could be answered, why.
+    """The entries for one request as a JSON array; or why there are none.
 
-    `invalid` tells that the request is to blame, not the model.
+    There are none where `predict` raised and no task could be answered, where an interactive request has no prediction,
+    and where the request is to blame, not the model (`invalid`).
     """
 
     results: bytes = b""
     error: str = ""
     invalid: bool = False
     failed: int = 0
+
+
+class _Raised(InvalidPrediction):
+    """`predict` raised."""
 
 
 class Predictor:
@@ -57,53 +62,58 @@ class Predictor:
         start = 0
         for position, tasks in decoded.items():
             if isinstance(together, list):
-                entries: list[Any] | str = together[start : start + len(tasks)]
+                entries: list[Any] | InvalidPrediction = together[start : start + len(tasks)]
                 start += len(tasks)
             else:
                 entries = together if len(decoded) == 1 else self._try(tasks, params)
-            if isinstance(entries, str) and len(tasks) > 1:
+            if isinstance(entries, InvalidPrediction) and len(tasks) > 1:
                 entries = [self._alone(task, params) for task in tasks]
             answers[position] = self._finish(entries, tasks, interactive=requests[position].interactive)
         return [answers[position] for position in range(len(requests))]
 
-    def _try(self, tasks: list[dict[str, Any]], params: dict[str, Any]) -> list[Any] | str:
+    def _try(self, tasks: list[dict[str, Any]], params: dict[str, Any]) -> list[Any] | InvalidPrediction:
         """Return one prediction per task; or, when the model does not give that many or raises, what went wrong."""
         if not tasks:
             return []
         try:
-            returned = ask(self.model, tasks, dict(params))
+            returned = ask(self.model, list(tasks), dict(params))  # user code may empty the list
             entries = listed(returned, len(tasks))
-        except Exception as error:  # noqa: BLE001 (user code may raise anything)
+            cause = describe(returned, len(tasks)) if entries is None else ""
+        except BaseException as error:  # noqa: BLE001 (user code may raise anything, SystemExit too)
             cause = reason(error)
             self._tell(cause, len(tasks), error)
-            return cause
+            return _Raised(cause)
         if entries is None:
-            cause = describe(returned, len(tasks))
             self._tell(cause, len(tasks))
-            return cause
+            return InvalidPrediction(cause)
         return entries
 
     def _alone(self, task: dict[str, Any], params: dict[str, Any]) -> Any:
         """Return the prediction for one task, or the failure that stands in for it."""
         entries = self._try([task], params)
-        return InvalidPrediction(entries) if isinstance(entries, str) else entries[0]
+        return entries if isinstance(entries, InvalidPrediction) else entries[0]
 
-    def _finish(self, entries: list[Any] | str, tasks: list[dict[str, Any]], *, interactive: bool) -> Answer:
+    def _finish(
+        self, entries: list[Any] | InvalidPrediction, tasks: list[dict[str, Any]], *, interactive: bool
+    ) -> Answer:
         """Encode one entry per task; where there is none, its cause."""
         encoded: list[bytes] = []
-        failures: list[str] = []
+        failures: list[InvalidPrediction] = []
         for number, task in enumerate(tasks):
-            entry = InvalidPrediction(entries) if isinstance(entries, str) else entries[number]
             try:
+                entry = entries if isinstance(entries, InvalidPrediction) else entries[number]
                 if isinstance(entry, InvalidPrediction):
                     raise entry
                 encoded.append(encode(entry, self.version, interactive=interactive))
-            except InvalidPrediction as failure:
-                failures.append(str(failure))
+            except Exception as error:  # noqa: BLE001 (what predict returned may raise when it is looked at)
+                failure = error if isinstance(error, InvalidPrediction) else InvalidPrediction(reason(error))
+                failures.append(failure)
                 encoded.append(encode_failure(str(failure), self.version))
                 logger.error("Task %s has no prediction: %s", task.get("id"), failure)
         if failures and len(failures) == len(tasks):
-            return Answer(error=failures[0], failed=len(failures))
+            raised = next((failure for failure in failures if isinstance(failure, _Raised)), None)
+            if interactive or raised is not None:
+                return Answer(error=str(raised or failures[0]), failed=len(failures))
         return Answer(results=b"[" + b",".join(encoded) + b"]", failed=len(failures))
 
     def _tell(self, what: str, count: int, error: BaseException | None = None) -> None:

@@ -1,0 +1,355 @@
+"""Exactly one entry per task, in order, whatever `predict` does."""
+
+import itertools
+import json
+import logging
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from helpers import strict
+from label_studio_ml.adapter import ModelSpec
+from label_studio_ml.model import LabelStudioMLBase
+from label_studio_ml.predictor import Answer, Predictor, Request
+from label_studio_ml.versions.state import Project
+from values import LyingSequence, Unwilling, predictions, values
+
+Tasks = list[dict[str, Any]]
+
+
+def good(task: dict[str, Any]) -> dict[str, Any]:
+    """Return a prediction that tells which task it is for."""
+    return {"result": [{"task": task["id"]}], "score": 0.5, "model_version": "own"}
+
+
+class Asked:
+    """A predictor whose `predict` is a function, and the calls that function got."""
+
+    def __init__(self, predict: Callable[[Tasks], Any], version: str = "v7") -> None:
+        calls: list[list[int]] = []
+
+        class Model(LabelStudioMLBase):
+            def predict(self, tasks: Tasks, *args: Any, **kwargs: Any) -> Any:
+                calls.append([task["id"] for task in tasks])
+                return predict(tasks)
+
+        self.calls = calls
+        spec = ModelSpec(project=Project(uid="1.2"), version=version)
+        self.predictor = Predictor(Model(), spec)
+
+    def __call__(self, *sizes: int, interactive: bool = False) -> list[Answer]:
+        """Answer requests with so many tasks each, their ids counted through."""
+        ids = itertools.count()
+        requests = [
+            Request(json.dumps([{"id": next(ids)} for _ in range(size)]).encode(), b"{}", interactive)
+            for size in sizes
+        ]
+        return self.predictor.answer(requests)
+
+    def entries(self, size: int) -> list[Any]:
+        """Return the entries for one request of so many tasks."""
+        [answer] = self(size)
+        assert answer.error == ""
+        got: list[Any] = strict(answer.results)
+        assert len(got) == size
+        return got
+
+
+def test_one_entry_per_task_in_their_order() -> None:
+    asked = Asked(lambda tasks: [good(task) for task in tasks])
+    entries = asked.entries(3)
+    assert [entry["result"][0]["task"] for entry in entries] == [0, 1, 2]
+    assert asked.calls == [[0, 1, 2]]
+
+
+def test_the_version_is_the_served_one() -> None:
+    asked = Asked(lambda tasks: [good(tasks[0]), {"result": []}, {"result": [], "model_version": None}, {}])
+    assert {entry["model_version"] for entry in asked.entries(4)} == {"v7"}
+
+
+@pytest.mark.parametrize(
+    "returned",
+    [
+        lambda tasks: (good(task) for task in tasks),
+        lambda tasks: map(good, tasks),
+        lambda tasks: tuple(good(task) for task in tasks),
+        lambda tasks: {"predictions": [good(task) for task in tasks]},
+        lambda tasks: {"results": [good(task) for task in tasks]},
+        lambda tasks: np.array([good(task) for task in tasks], dtype=object),
+        lambda tasks: [[good(task)] for task in tasks],
+        lambda tasks: [good(tasks.pop(0)) for _ in range(len(tasks))],
+    ],
+    ids=["generator", "map", "tuple", "predictions", "results", "array", "lists", "list emptied"],
+)
+def test_every_collection_will_do(returned: Any) -> None:
+    asked = Asked(returned)
+    entries = asked.entries(3)
+    flat = [entry[0] if isinstance(entry, list) else entry for entry in entries]
+    assert [entry["result"][0]["task"] for entry in flat] == [0, 1, 2]
+    assert asked.calls == [[0, 1, 2]]
+
+
+@pytest.mark.parametrize(
+    "returned",
+    [
+        lambda tasks: None if len(tasks) > 1 else [good(tasks[0])],
+        lambda tasks: [good(tasks[0])],
+        lambda tasks: [good(task) for task in tasks] + ([good(tasks[0])] if len(tasks) > 1 else []),
+        lambda tasks: good(tasks[0]),
+        lambda tasks: itertools.repeat(good(tasks[0])) if len(tasks) > 1 else [good(tasks[0])],
+        lambda tasks: {task["id"]: good(task) for task in tasks} if len(tasks) > 1 else [good(tasks[0])],
+        lambda tasks: LyingSequence() if len(tasks) > 1 else [good(tasks[0])],
+        lambda tasks: Unwilling() if len(tasks) > 1 else [good(tasks[0])],
+        lambda tasks: [good(tasks.pop())] if len(tasks) == 1 else 3,
+    ],
+    ids=["None", "too few", "too many", "one dict", "endless", "by id", "lying", "unwilling", "number"],
+)
+def test_what_does_not_fit_is_asked_for_task_by_task(returned: Any) -> None:
+    asked = Asked(returned)
+    entries = asked.entries(3)
+    assert asked.calls == [[0, 1, 2], [0], [1], [2]]
+    if all("result" in entry for entry in entries):
+        assert [entry["result"][0]["task"] for entry in entries] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "returned",
+    [
+        *(None, [], {}, 3, "text", b"bytes", object()),
+        *([None] * 3, [3] * 3, ["a"] * 3, [{}] * 3, [set()] * 3, [[None]] * 3),
+        *([{"result": "text"}] * 3, [{"score": 1}] * 3),
+    ],
+    ids=repr,
+)
+def test_a_useless_return_value_loses_no_batch(returned: Any, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR):
+        entries = Asked(lambda _: returned).entries(3)
+    assert all(set(entry) == {"error", "model_version"} for entry in entries)
+    assert caplog.text.count("has no prediction") == 3
+
+
+def boom(bad: int, error: BaseException) -> Callable[[Tasks], Any]:
+    """Return a `predict` that raises whenever it is asked for the task `bad`."""
+
+    def predict(tasks: Tasks) -> Any:
+        if any(task["id"] == bad for task in tasks):
+            raise error
+        return [good(task) for task in tasks]
+
+    return predict
+
+
+class Mute(Exception):
+    """An exception that cannot say what it is."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+ERRORS = [
+    ValueError("bad image"),
+    KeyError("x"),
+    SystemExit("no weights"),
+    KeyboardInterrupt(),
+    StopIteration(),
+    GeneratorExit(),
+    MemoryError(),
+    RecursionError("deep"),
+    Mute(),
+    ValueError("a\ud800"),
+    ExceptionGroup("several", [ValueError("x")]),
+]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_an_error_for_one_task_of_a_hundred_leaves_99(error: BaseException) -> None:
+    entries = Asked(boom(42, error)).entries(100)
+    assert [number for number, entry in enumerate(entries) if "result" not in entry] == [42]
+    assert type(error).__name__ in entries[42]["error"]
+    assert entries[42]["model_version"] == "v7"
+
+
+def test_a_generator_that_fails_on_the_way_is_asked_task_by_task() -> None:
+    def predict(tasks: Tasks) -> Any:
+        for task in tasks:
+            if task["id"] == 1:
+                raise ValueError("bad image")
+            yield good(task)
+
+    assert ["result" in entry for entry in Asked(predict).entries(3)] == [True, False, True]
+
+
+def test_an_entry_that_raises_when_it_is_read_costs_only_its_own_task() -> None:
+    def predict(tasks: Tasks) -> Any:
+        return [Unwilling() if task["id"] == 1 else good(task) for task in tasks]
+
+    assert ["result" in entry for entry in Asked(predict).entries(3)] == [True, False, True]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_when_predict_raises_for_every_task_the_answer_is_the_cause(error: BaseException) -> None:
+    def predict(tasks: Tasks) -> Any:
+        raise error
+
+    [answer] = Asked(predict)(3)
+    assert type(error).__name__ in answer.error
+    assert answer.failed == 3
+    assert not answer.invalid
+    assert not answer.results
+
+
+def test_the_cause_names_the_line_of_the_users_file() -> None:
+    [answer] = Asked(boom(0, ValueError("bad\nimage")))(1)
+    assert answer.error.startswith("ValueError: bad image (test_predictor.py, line ")
+
+
+def test_a_single_task_that_fails_is_asked_once() -> None:
+    asked = Asked(boom(0, ValueError("x")))
+    asked(1)
+    assert asked.calls == [[0]]
+
+
+def test_an_interactive_request_gets_one_object_or_the_cause() -> None:
+    several = Asked(lambda tasks: [[good(task), good(task)] for task in tasks])
+    [answer] = several(1, interactive=True)
+    assert strict(answer.results)[0]["result"] == [{"task": 0}]
+    [answer] = Asked(lambda _: None)(1, interactive=True)
+    assert answer.error == "predict returned None for 1 task(s)"
+
+
+def test_no_tasks_are_no_call() -> None:
+    asked = Asked(lambda _: 1 / 0)
+    [answer] = asked(0)
+    assert strict(answer.results) == []
+    assert asked.calls == []
+
+
+class TestTogether:
+    def test_requests_are_one_call_and_each_gets_its_own(self) -> None:
+        asked = Asked(lambda tasks: [good(task) for task in tasks])
+        answers = asked(2, 1, 0, 3)
+        assert asked.calls == [[0, 1, 2, 3, 4, 5]]
+        got = [[entry["result"][0]["task"] for entry in strict(answer.results)] for answer in answers]
+        assert got == [[0, 1], [2], [], [3, 4, 5]]
+
+    def test_a_wrong_count_asks_each_request_alone(self) -> None:
+        asked = Asked(lambda tasks: [good(task) for task in tasks] if len(tasks) < 3 else [])
+        answers = asked(2, 1)
+        assert asked.calls == [[0, 1, 2], [0, 1], [2]]
+        assert [len(strict(answer.results)) for answer in answers] == [2, 1]
+
+    def test_an_error_of_one_request_is_not_the_others(self) -> None:
+        asked = Asked(boom(1, ValueError("bad image")))
+        answers = asked(1, 1, 1)
+        assert [bool(answer.error) for answer in answers] == [False, True, False]
+        assert asked.calls == [[0, 1, 2], [0], [1], [2]]
+
+    def test_a_bad_task_of_one_request_costs_only_that_task(self) -> None:
+        asked = Asked(boom(1, ValueError("bad image")))
+        first, second = asked(3, 2)
+        assert ["result" in entry for entry in strict(first.results)] == [True, False, True]
+        assert ["result" in entry for entry in strict(second.results)] == [True, True]
+        assert asked.calls == [[0, 1, 2, 3, 4], [0, 1, 2], [0], [1], [2], [3, 4]]
+
+    @pytest.mark.parametrize("tasks", [b"not json", b'[{"id": "\xff"}]', b"[" * 100_000, b'[{"id": 1e}]'])
+    def test_tasks_that_are_not_json_are_that_requests_own_fault(self, tasks: bytes) -> None:
+        asked = Asked(lambda tasks: [good(task) for task in tasks])
+        bad, fine = asked.predictor.answer([Request(tasks, b"{}"), Request(b'[{"id": 5}]', b"{}")])
+        assert bad.invalid
+        assert "not JSON" in bad.error
+        assert strict(fine.results)[0]["result"] == [{"task": 5}]
+        assert asked.calls == [[5]]
+
+
+def test_params_reach_predict_as_its_signature_asks() -> None:
+    seen: list[Any] = []
+
+    class Later(LabelStudioMLBase):
+        def predict(self, tasks: Tasks, context: Any = "unset", **kwargs: Any) -> Any:
+            seen.append((context, kwargs))
+            return [good(task) for task in tasks]
+
+    class Narrow(LabelStudioMLBase):
+        def predict(self, tasks: Tasks) -> Any:  # type: ignore[override]
+            seen.append("narrow")
+            return [good(task) for task in tasks]
+
+    spec = ModelSpec(project=Project(uid="1"))
+    params = b'{"context": {"result": []}, "login": "me", "password": null}'
+    for cls in (Later, Narrow):
+        Predictor(cls(), spec).answer([Request(b'[{"id": 1}]', params)])
+    Predictor(Later(), spec).answer([Request(b'[{"id": 1}]', b"{}")])
+    assert seen == [({"result": []}, {"login": "me", "password": None}), "narrow", (None, {})]
+
+
+@pytest.mark.parametrize("name", ["tasks", "self", "helper"])
+def test_a_param_with_an_odd_name_is_no_500(name: str) -> None:
+    asked = Asked(lambda tasks: [good(task) for task in tasks])
+    [answer] = asked.predictor.answer([Request(b'[{"id": 1}]', json.dumps({name: 1}).encode())])
+    assert answer.error == ""
+
+
+def test_a_failure_is_told_with_its_traceback_the_first_time_only(caplog: pytest.LogCaptureFixture) -> None:
+    asked = Asked(boom(0, ValueError("bad image")))
+    with caplog.at_level(logging.WARNING):
+        asked(1)
+        asked(1)
+    tracebacks = [record for record in caplog.records if record.exc_info]
+    assert len(tracebacks) == 1
+    assert caplog.text.count("predict of 1 task(s) failed") == 2
+
+
+def test_what_was_told_is_not_kept_without_end() -> None:
+    numbers = itertools.count()
+
+    def predict(tasks: Tasks) -> Any:
+        raise ValueError(f"number {next(numbers)}")
+
+    asked = Asked(predict)
+    for _ in range(300):
+        asked(1)
+    assert sys.getsizeof(asked.predictor._told) < 20_000
+
+
+class TestVersion:
+    def test_an_untrained_seed_class_is_initial(self) -> None:
+        class Seed(LabelStudioMLBase):
+            def fit(self, annotations: Any, **kwargs: Any) -> Any:  # type: ignore[override]
+                return {}
+
+        assert Predictor(Seed(), ModelSpec(project=Project(uid="1"))).version == "INITIAL"
+
+    def test_an_untrained_event_class_is_what_its_setup_says(self) -> None:
+        class Event(LabelStudioMLBase):
+            def setup(self) -> None:
+                self.set("model_version", "Mine-1")
+
+            def fit(self, event: Any, data: Any = None, **kwargs: Any) -> Any:
+                return None
+
+        assert Predictor(Event(), ModelSpec(project=Project(uid="1"))).version == "Mine-1"
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=150)
+@given(st.data())
+def test_any_return_value_gives_one_strict_entry_per_task(data: st.DataObject) -> None:
+    size = data.draw(st.integers(1, 4))
+    returned = data.draw(st.lists(predictions | values, min_size=size, max_size=size) | values)
+    logging.disable(logging.CRITICAL)
+    try:
+        first, second = Asked(lambda _: returned)(size, size)
+    finally:
+        logging.disable(logging.NOTSET)
+    for answer in (first, second):
+        assert answer.error == ""
+        entries = strict(answer.results)
+        assert len(entries) == size
+        for entry in entries:
+            for one in entry if isinstance(entry, list) else [entry]:
+                assert one["model_version"] == "v7"
+                assert isinstance(one["result"], list) if "result" in one else one["error"]
