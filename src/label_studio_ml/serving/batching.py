@@ -7,7 +7,7 @@ keys and a callable; no models and no HTTP.
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -72,7 +72,7 @@ class Batcher(Generic[Payload, Result]):
         """
         if self._closed is not None:
             raise LaneClosed(self._closed)
-        if len(self) >= self._max_queue:
+        if len(self) >= self._max_queue and self._forget_gone() >= self._max_queue:
             raise Overloaded(
                 f"{len(self)} prediction requests are waiting already", fix="Ask again in a moment"
             )
@@ -92,9 +92,7 @@ class Batcher(Generic[Payload, Result]):
     def close(self, why: str) -> None:
         """Take no more items, and turn those that wait away with LaneClosed. A running batch runs on."""
         self._closed = why
-        for item in (*self._interactive, *self._waiting):
-            if not item.future.done():
-                item.future.set_exception(LaneClosed(why))
+        self._fail((*self._interactive, *self._waiting), LaneClosed(why))
         self._interactive.clear()
         self._waiting.clear()
 
@@ -108,14 +106,26 @@ class Batcher(Generic[Payload, Result]):
     async def _run_batch(self, batch: list[_Item[Payload, Result]]) -> None:
         try:
             results = await self._run(batch[0].key, [item.payload for item in batch])
+            if len(results) != len(batch):
+                raise RuntimeError(f"{len(results)} results for {len(batch)} payloads")
+        except asyncio.CancelledError:
+            self._fail(batch, LaneClosed("The lane ended in the middle of the batch"))
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                self.close("The lane was ended")
+                raise
         except Exception as error:  # noqa: BLE001 (every caller gets it)
-            for item in batch:
+            self._fail(batch, error)
+        else:
+            for item, result in zip(batch, results, strict=True):
                 if not item.future.done():
-                    item.future.set_exception(error)
-            return
-        for item, result in zip(batch, results, strict=True):
+                    item.future.set_result(result)
+
+    @staticmethod
+    def _fail(items: Iterable[_Item[Payload, Result]], error: Exception) -> None:
+        for item in items:
             if not item.future.done():
-                item.future.set_result(result)
+                item.future.set_exception(error)
 
     def _take(self) -> list[_Item[Payload, Result]]:
         """Remove the next batch from the queues and return it; empty when nothing waits."""
@@ -142,6 +152,12 @@ class Batcher(Generic[Payload, Result]):
         kept.extend(self._waiting)
         self._waiting = kept
         return batch
+
+    def _forget_gone(self) -> int:
+        """Drop all items whose caller has left; return how many wait then."""
+        self._interactive = deque(item for item in self._interactive if not item.future.done())
+        self._waiting = deque(item for item in self._waiting if not item.future.done())
+        return len(self)
 
     @staticmethod
     def _drop_gone(items: "deque[_Item[Payload, Result]]") -> None:
