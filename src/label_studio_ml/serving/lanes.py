@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
@@ -38,6 +39,10 @@ from label_studio_ml.serving.messages import (
 from label_studio_ml.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+#: Seconds between a model process's end and the end of what it sent, or the other way round. A process that user code
+#: forked from it keeps its socket open; a thread that user code left running keeps the process.
+ENDING = 2.0
 
 
 class Lane(Protocol):
@@ -73,9 +78,10 @@ class ProcessLane(asyncio.Protocol):
         self._frames = Frames()
         self._calls: dict[int, asyncio.Future[Any]] = {}
         self._next_call = 0
-        self._reaping: asyncio.Future[None] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._transport: asyncio.Transport | None = None
+        self._status: int | None = None
+        self._lost = False
 
     @property
     def pid(self) -> int | None:
@@ -94,7 +100,11 @@ class ProcessLane(asyncio.Protocol):
                 env=self._settings.child_env(),
             )
         ours.setblocking(False)
-        await asyncio.get_running_loop().create_connection(lambda: self, sock=ours)
+        loop = asyncio.get_running_loop()
+        await loop.create_connection(lambda: self, sock=ours)
+        threading.Thread(
+            target=self._watch, args=(loop, self._process), daemon=True, name="model process watch"
+        ).start()
 
     async def load(self, live: int, spec: ModelSpec) -> str:
         """Build a model there and return its version's name."""
@@ -116,8 +126,8 @@ class ProcessLane(asyncio.Protocol):
         self._send(Stop())
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.shield(self.ended), grace)
-        if not self.ended.done() and self._process is not None:
-            self._process.kill()
+        if not self.ended.done():
+            self._kill()
             await asyncio.shield(self.ended)
 
     async def _ask(self, make: Callable[[int], Load | Predict]) -> Any:
@@ -149,8 +159,29 @@ class ProcessLane(asyncio.Protocol):
             self._receive(from_model_decoder.decode(body))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Learn how the process ended, off the loop, and tell everyone who waits."""
-        self._reaping = asyncio.ensure_future(self._reap())
+        """There is nothing more to come: the process must end now."""
+        self._lost = True
+        if self._status is None:
+            asyncio.get_running_loop().call_later(ENDING, self._kill)
+        else:
+            self._finish(self._status)
+
+    def _watch(self, loop: asyncio.AbstractEventLoop, process: "subprocess.Popen[bytes]") -> None:
+        """Wait, in a thread, for the process to end."""
+        status = process.wait()
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody wants to know any more
+            loop.call_soon_threadsafe(self._exited, status)
+
+    def _exited(self, status: int) -> None:
+        self._status = status
+        if self._lost:
+            self._finish(status)
+        elif self._transport is not None:
+            asyncio.get_running_loop().call_later(ENDING, self._transport.abort)
+
+    def _kill(self) -> None:
+        if self._process is not None and self._status is None:
+            self._process.kill()
 
     def _receive(self, message: FromModel) -> None:
         if isinstance(message, Imported):
@@ -162,12 +193,11 @@ class ProcessLane(asyncio.Protocol):
         elif isinstance(message, Loaded | Predicted):
             _settle(self._calls.get(message.call), message)
 
-    async def _reap(self) -> None:
-        status = await asyncio.to_thread(self._process.wait) if self._process else 0
+    def _finish(self, status: int) -> None:
+        """Tell everyone who waits how the process ended."""
         why = f"The model process {_how_it_ended(status)}"
         _fail(self.info, ModelFileError(f"{why} while it imported the model file"))
-        if self.info.done():
-            self.info.exception()  # nobody has to have waited for it
+        self.info.exception()  # nobody has to have waited for it
         for future in self._calls.values():
             _fail(future, ModelProcessDied(why))
         _settle(self.ended, why)
@@ -233,10 +263,20 @@ class ThreadLane:
         _settle(self.ended, "The model's thread was stopped")
 
     async def _call(self, threads: ThreadPoolExecutor, function: Callable[..., Any], *args: Any) -> Any:
+        def call() -> Any:
+            try:
+                return function(*args)
+            except BackendError:
+                raise
+            except BaseException as error:  # SystemExit, say, would end the event loop
+                logger.exception("A call failed")
+                raise ModelLoadError(reason(error)) from error
+
+        if self.ended.done():
+            raise ModelProcessDied(self.ended.result())
         try:
-            return await asyncio.get_running_loop().run_in_executor(threads, function, *args)
-        except BackendError:
+            return await asyncio.get_running_loop().run_in_executor(threads, call)
+        except asyncio.CancelledError:
+            if self.ended.done():  # the call was still waiting for the thread
+                raise ModelProcessDied(self.ended.result()) from None
             raise
-        except Exception as error:
-            logger.exception("A call failed")
-            raise ModelLoadError(reason(error)) from error

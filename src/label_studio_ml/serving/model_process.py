@@ -58,6 +58,10 @@ class ModelProcess:
             logger.error("%s", error)
             self._send(ImportFailed(error.message, error.fix, error.field))
             return 1
+        except BaseException as error:
+            logger.exception("The model class cannot be used")
+            self._send(ImportFailed(reason(error), "", ""))
+            return 1
         loader = threading.Thread(target=self._load, daemon=True, name="loader")
         loader.start()
         while not isinstance(message := self._predictions.get(), Stop):
@@ -70,14 +74,16 @@ class ModelProcess:
 
     def _read(self) -> None:
         frames = Frames()
-        while data := self._connection.recv(1 << 20):
-            for body in frames.feed(data):
-                message = to_model_decoder.decode(body)
-                if isinstance(message, Load):
-                    self._loads.put(message)
-                else:
-                    self._predictions.put(message)
-        os._exit(0)
+        try:
+            while data := self._connection.recv(1 << 20):
+                for body in frames.feed(data):
+                    message = to_model_decoder.decode(body)
+                    if isinstance(message, Load):
+                        self._loads.put(message)
+                    else:
+                        self._predictions.put(message)
+        finally:  # the server is gone, in order or not: a broken connection is an OSError
+            os._exit(0)
 
     def _load(self) -> None:
         while (message := self._loads.get()) is not None:
@@ -91,7 +97,7 @@ class ModelProcess:
                 answer = Loaded(message.call, self._host.load(message.live, message.spec))
             else:
                 answer = Predicted(message.call, self._host.predict(message.live, message.requests))
-        except Exception as error:
+        except BaseException as error:  # SystemExit, say, would end this thread without a word
             logger.exception("A call failed")
             answer = Failed(message.call, reason(error))
         self._send(answer)
@@ -114,6 +120,7 @@ def main() -> int:
     configure_logging(settings.log_level)
     os.chdir(settings.backend_dir)
     connection = socket.socket(fileno=int(sys.argv[1]))
+    connection.set_inheritable(False)
     try:
         status = ModelProcess(connection, settings).run()
     except OSError as error:

@@ -1,0 +1,94 @@
+"""A model that does what it is told: by each task (`data.do`), and by files beside it (`on_import`, `on_load`, …).
+
+Orders: `raise`, `exit`, `kill`, `crash`, `fork` (and be killed, leaving a child), `thread` (leave one running, exit),
+`block NAME` (until somebody opens the pipe NAME for writing), `gil NAME` (the same, holding the interpreter lock).
+A file `on_load.VERSION` is for that version only.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+from label_studio_ml.model import LabelStudioMLBase
+
+HERE = Path(__file__).parent
+
+
+def obey(order: str) -> None:
+    word, _, name = order.partition(" ")
+    pid = os.getpid()
+    if word == "raise":
+        raise ValueError(f"told to {name}")
+    if word == "exit":
+        sys.exit(f"told to exit {name}")
+    if word == "kill":
+        os.kill(pid, signal.SIGKILL)
+        time.sleep(60)
+    if word == "crash":
+        os._exit(3)
+    if word == "fork":
+        child = os.fork()
+        if child == 0:
+            (HERE / "forked").write_text(str(os.getpid()))
+            time.sleep(120)
+            os._exit(0)
+        while not (HERE / "forked").exists():
+            time.sleep(0.01)
+        os.kill(pid, signal.SIGKILL)
+    if word == "thread":
+        threading.Thread(target=time.sleep, args=(120,), name="left behind").start()
+        sys.exit("with a thread left behind")
+    if word in ("block", "gil"):
+        pipe = HERE / name
+        if not pipe.exists():
+            os.mkfifo(pipe)
+        (HERE / f"{name}.started").write_text(str(pid))
+        library = ctypes.PyDLL(None) if word == "gil" else ctypes.CDLL(None)
+        os.close(library.open(os.fsencode(pipe), os.O_RDONLY))
+
+
+def told(*names: str) -> str:
+    found = [HERE / name for name in names if (HERE / name).exists()]
+    return found[0].read_text() if found else ""
+
+
+obey(told("on_import"))
+
+
+class Tricky(LabelStudioMLBase):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.number = self.train_output.get("number", 0)
+        with (HERE / "loads").open("a") as file:
+            file.write(f"{os.getpid()} {self.number}\n")
+        obey(told(f"on_load.{self.number}", "on_load"))
+
+    def predict(self, tasks, **kwargs):
+        with (HERE / "predicts").open("a") as file:
+            file.write(f"{[task.get('id') for task in tasks]}\n")
+        for task in tasks:
+            obey(task.get("data", {}).get("do", ""))
+        about = {
+            "pid": os.getpid(),
+            "number": self.number,
+            "labels": sorted(
+                label for control in self.parsed_label_config.values() for label in control["labels"]
+            ),
+            "extra": self.extra_params,
+            "context": kwargs.get("context"),
+        }
+        return [{"result": [{**about, "task": task.get("id")}], "score": 0.5} for task in tasks]
+
+    def fit(self, annotations, **kwargs):
+        obey(told("on_fit"))
+        return {"number": self.number + 1, "seen": len(list(annotations))}
+
+
+class TrickyEvents(Tricky):
+    def fit(self, event, data, **kwargs):
+        obey(told("on_fit"))
+        self.set("trained", event)

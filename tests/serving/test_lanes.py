@@ -1,0 +1,317 @@
+"""Model processes, real ones, and threads: what they answer and how they end."""
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from helpers import run, strict, until
+from label_studio_ml.adapter import ModelSpec
+from label_studio_ml.errors import ModelFileError, ModelLoadError, ModelProcessDied
+from label_studio_ml.predictor import Request
+from label_studio_ml.serving.lanes import ProcessLane, ThreadLane
+from label_studio_ml.settings import Settings
+from label_studio_ml.versions.state import Project
+from tricky import CONFIG, Tricky, alive, task
+
+SPEC = ModelSpec(project=Project(uid="1.2", label_config=CONFIG))
+
+pytestmark = pytest.mark.usefixtures("clean_env")
+
+
+@pytest.fixture
+def tricky(tmp_path: Path) -> Tricky:
+    return Tricky(tmp_path / "backend")
+
+
+def asking(*tasks: dict[str, Any], interactive: bool = False) -> Request:
+    return Request(json.dumps(tasks).encode(), b"{}", interactive)
+
+
+@asynccontextmanager
+async def started(make: Callable[[Settings], Any], settings: Settings) -> AsyncIterator[Any]:
+    """Start a lane; end it, and see that no process is left."""
+    lane = make(settings)
+    await lane.start()
+    try:
+        yield lane
+    finally:
+        await asyncio.wait_for(lane.close(0), 30)
+        assert lane.ended.done()
+        if isinstance(lane, ProcessLane):
+            assert lane.pid is not None
+            assert not alive(lane.pid)
+
+
+both = pytest.mark.parametrize("make", [ProcessLane, ThreadLane])
+
+
+@both
+def test_it_imports_loads_predicts_and_unloads(make: Any, tricky: Tricky) -> None:
+    async def test() -> None:
+        async with started(make, tricky.settings()) as lane:
+            info = await lane.info
+            assert (info.name, info.generation) == ("Tricky", "seed")
+            assert await lane.load(1, SPEC) == "INITIAL"
+            [one, two] = await lane.predict(1, [asking(task(1)), asking(task(2), task(3))])
+            assert [len(strict(answer.results)) for answer in (one, two)] == [1, 2]
+            pid = strict(one.results)[0]["result"][0]["pid"]
+            assert (pid == os.getpid()) == (make is ThreadLane)
+            lane.unload(1)
+            with pytest.raises(ModelLoadError, match="not loaded"):
+                await lane.predict(1, [asking(task(1))])
+
+    run(test())
+
+
+@both
+def test_a_model_that_was_never_loaded_is_said_so(make: Any, tricky: Tricky) -> None:
+    async def test() -> None:
+        async with started(make, tricky.settings()) as lane:
+            with pytest.raises(ModelLoadError, match="model 9 is not loaded"):
+                await lane.predict(9, [asking(task(1))])
+
+    run(test())
+
+
+@both
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("import no_such_module_at_all", "no_such_module_at_all is not installed"),
+        ("raise RuntimeError('no GPU')", "no GPU"),
+        ("import sys; sys.exit('no weights')", "no weights"),
+        ("def broken(:", "Syntax error in .*line 1"),
+    ],
+)
+def test_a_file_that_cannot_be_imported_says_why(make: Any, code: str, said: str, tricky: Tricky) -> None:
+    script = tricky.folder / "obedient.py"
+    script.write_text(f"{code}\n{script.read_text()}")
+
+    async def test() -> None:
+        async with started(make, tricky.settings()) as lane:
+            with pytest.raises(ModelFileError, match=said):
+                await asyncio.wait_for(lane.info, 30)
+            if make is ProcessLane:
+                await asyncio.wait_for(asyncio.shield(lane.ended), 30)
+
+    run(test())
+
+
+@both
+@pytest.mark.parametrize("line", ["TRAIN_EVENTS = None", "max_batch_size = 'many'"])
+def test_a_class_that_describes_itself_wrongly_says_so(make: Any, line: str, tricky: Tricky) -> None:
+    with (tricky.folder / "obedient.py").open("a") as file:
+        file.write(f"\nTricky.{line}\n")
+
+    async def test() -> None:
+        async with started(make, tricky.settings()) as lane:
+            with pytest.raises((ModelFileError, ModelLoadError), match=r"TypeError|ValueError"):
+                await asyncio.wait_for(asyncio.shield(lane.info), 30)
+
+    run(test())
+
+
+@pytest.mark.parametrize(("order", "how"), [("kill", "killed by SIGKILL"), ("crash", "ended with status 3")])
+def test_a_crash_while_importing_says_how_it_ended(order: str, how: str, tricky: Tricky) -> None:
+    tricky.order("on_import", order)
+
+    async def test() -> None:
+        async with started(ProcessLane, tricky.settings()) as lane:
+            with pytest.raises(ModelFileError, match=f"{how}.* while it imported"):
+                await asyncio.wait_for(asyncio.shield(lane.info), 30)
+
+    run(test())
+
+
+@both
+@pytest.mark.parametrize("order", ["raise hell", "exit now"])
+def test_a_constructor_that_fails_says_why_and_the_next_one_loads(
+    make: Any, order: str, tricky: Tricky
+) -> None:
+    tricky.order("on_load", order)
+
+    async def test() -> None:
+        async with started(make, tricky.settings()) as lane:
+            with pytest.raises(ModelLoadError, match=f"told to .*{order.split()[1]}"):
+                await asyncio.wait_for(lane.load(1, SPEC), 30)
+            tricky.order("on_load")
+            assert await asyncio.wait_for(lane.load(2, SPEC), 30) == "INITIAL"
+            [answer] = await lane.predict(2, [asking(task(1))])
+            assert answer.results
+
+    run(test())
+
+
+@pytest.mark.parametrize(
+    ("make", "order"), [(ProcessLane, "exit now"), (ProcessLane, "thread"), (ThreadLane, "exit now")]
+)
+def test_sys_exit_in_predict_is_a_failed_task_not_the_end(make: Any, order: str, tricky: Tricky) -> None:
+    async def test() -> None:
+        async with started(make, tricky.settings()) as lane:
+            await lane.load(1, SPEC)
+            [answer] = await asyncio.wait_for(lane.predict(1, [asking(task(1, order))]), 30)
+            assert "SystemExit" in answer.error
+            [answer] = await asyncio.wait_for(lane.predict(1, [asking(task(1))]), 30)
+            assert answer.results
+
+    run(test())
+
+
+@pytest.mark.parametrize(
+    ("order", "how"), [("kill", r"killed by SIGKILL \(out of memory\?\)"), ("crash", "ended with status 3")]
+)
+@pytest.mark.parametrize("where", ["predict", "load"])
+def test_a_crash_reaches_every_caller(order: str, how: str, where: str, tricky: Tricky) -> None:
+    async def test() -> None:
+        async with started(ProcessLane, tricky.settings()) as lane:
+            await lane.load(1, SPEC)
+            if where == "load":
+                tricky.order("on_load", order)
+            calls = [
+                lane.load(2, SPEC) if where == "load" else lane.predict(1, [asking(task(1, order))]),
+                lane.predict(1, [asking(task(2))]) if where == "predict" else lane.load(3, SPEC),
+            ]
+            done = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 30)
+            assert [type(one) for one in done] == [ModelProcessDied, ModelProcessDied]
+            with pytest.raises(ModelProcessDied, match=how):
+                raise done[0]
+            with pytest.raises(ModelProcessDied):
+                await asyncio.wait_for(lane.predict(1, [asking(task(3))]), 30)
+
+    run(test())
+
+
+def test_a_crash_is_noticed_though_a_forked_child_keeps_the_connection_open(tricky: Tricky) -> None:
+    """As the workers of a data loader do when the model process runs out of memory."""
+
+    async def test() -> None:
+        async with started(ProcessLane, tricky.settings()) as lane:
+            await lane.load(1, SPEC)
+            with pytest.raises(ModelProcessDied):
+                await asyncio.wait_for(lane.predict(1, [asking(task(1, "fork"))]), 30)
+
+    try:
+        run(test())
+    finally:
+        os.kill(int((tricky.folder / "forked").read_text()), signal.SIGKILL)
+
+
+def test_close_waits_for_what_runs(tricky: Tricky) -> None:
+    async def test() -> None:
+        async with started(ProcessLane, tricky.settings()) as lane:
+            await lane.load(1, SPEC)
+            call = asyncio.create_task(lane.predict(1, [asking(task(1, "block gate"))]))
+            await until(lambda: tricky.started("gate"), "predict blocks")
+            closing = asyncio.create_task(lane.close(60))
+            await asyncio.sleep(0)
+            tricky.release("gate")
+            [answer] = await asyncio.wait_for(call, 30)
+            assert answer.results
+            await asyncio.wait_for(closing, 30)
+            assert lane.ended.result() == "The model process ended with status 0"
+
+    run(test())
+
+
+@pytest.mark.parametrize("order", ["block gate", "gil gate"])
+def test_close_kills_a_process_that_hangs(order: str, tricky: Tricky) -> None:
+    async def test() -> None:
+        async with started(ProcessLane, tricky.settings()) as lane:
+            await lane.load(1, SPEC)
+            call = asyncio.create_task(lane.predict(1, [asking(task(1, order))]))
+            await until(lambda: tricky.started("gate"), "predict hangs")
+            await asyncio.wait_for(lane.close(0.1), 30)
+            with pytest.raises(ModelProcessDied, match="SIGKILL"):
+                await asyncio.wait_for(call, 30)
+
+    run(test())
+
+
+def test_close_kills_a_process_whose_import_hangs(tricky: Tricky) -> None:
+    tricky.order("on_import", "gil gate")
+
+    async def test() -> None:
+        async with started(ProcessLane, tricky.settings()) as lane:
+            await until(lambda: tricky.started("gate"), "the import hangs")
+            await asyncio.wait_for(lane.close(0.1), 30)
+            with pytest.raises(ModelFileError):
+                await asyncio.wait_for(asyncio.shield(lane.info), 30)
+
+    run(test())
+
+
+def test_a_process_ends_when_its_server_is_gone(tricky: Tricky) -> None:
+    async def test() -> None:
+        async with started(ProcessLane, tricky.settings()) as lane:
+            await lane.load(1, SPEC)
+            lane._transport.abort()
+            await until(lambda: not alive(lane.pid), "the process has ended")
+
+    run(test())
+
+
+def test_a_model_loads_while_another_predicts(tricky: Tricky) -> None:
+    async def test() -> None:
+        async with started(ProcessLane, tricky.settings()) as lane:
+            await lane.load(1, SPEC)
+            call = asyncio.create_task(lane.predict(1, [asking(task(1, "block gate"))]))
+            await until(lambda: tricky.started("gate"), "predict blocks")
+            assert await asyncio.wait_for(lane.load(2, SPEC), 30) == "INITIAL"
+            assert not call.done()
+            tricky.release("gate")
+            await asyncio.wait_for(call, 30)
+
+    run(test())
+
+
+@both
+def test_calls_after_the_end_are_refused_at_once(make: Any, tricky: Tricky) -> None:
+    async def test() -> None:
+        async with started(make, tricky.settings()) as lane:
+            await lane.load(1, SPEC)
+            await asyncio.wait_for(lane.close(30), 40)
+            for call in (lane.load(2, SPEC), lane.predict(1, [asking(task(1))])):
+                with pytest.raises(ModelProcessDied):
+                    await asyncio.wait_for(call, 30)
+
+    run(test())
+
+
+def test_a_call_that_waits_for_a_thread_that_is_closed_is_told(tricky: Tricky) -> None:
+    async def test() -> None:
+        async with started(ThreadLane, tricky.settings()) as lane:
+            await lane.load(1, SPEC)
+            running = asyncio.create_task(lane.predict(1, [asking(task(1, "block gate"))]))
+            await until(lambda: tricky.started("gate"), "predict blocks")
+            waiting = asyncio.create_task(lane.predict(1, [asking(task(2))]))
+            await asyncio.sleep(0)
+            await asyncio.wait_for(lane.close(0), 30)
+            with pytest.raises(ModelProcessDied):
+                await asyncio.wait_for(waiting, 30)
+            tricky.release("gate")
+            await asyncio.wait_for(running, 30)
+
+    run(test())
+
+
+def test_the_users_code_runs_in_the_backends_folder_without_the_secrets_on_its_command_line(
+    tricky: Tricky,
+) -> None:
+    async def test() -> None:
+        settings = tricky.settings(
+            basic_auth_user="u", basic_auth_pass="C4NARY-pass", studio_api_key="C4NARY-key", redis_url=""
+        )
+        async with started(ProcessLane, settings) as lane:
+            await lane.load(1, SPEC)
+            process = Path(f"/proc/{lane.pid}")
+            assert (process / "cwd").resolve() == tricky.folder.resolve()
+            assert b"C4NARY" not in (process / "cmdline").read_bytes()
+
+    run(test())
