@@ -6,6 +6,7 @@ The parent process reads its settings once, and hands them to the processes it s
 
 import json
 import logging
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,12 @@ DEFAULT_MAX_BODY = 1 << 30
 
 DEFAULT_PORT = 9090
 
+#: Seconds that a worker's hold on a project lasts without renewal.
+DEFAULT_LEASE = 30.0
+
+#: Seconds between two looks for projects with events that nobody trains.
+DEFAULT_SWEEP = 10.0
+
 LOG_FORMAT = "[%(asctime)s] [%(levelname)s] [%(name)s::%(funcName)s::%(lineno)d] %(message)s"
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -33,7 +40,8 @@ class Settings:
     `backend_dir` is the folder with the user's model file. `script` is that file, and `class_name` the class in it
     (empty: the only one). `init_kwargs` are the extra constructor arguments (`--with KEY=VAL`). `model_dir` holds
     versions, state and the embedded broker's data; `user_model_dir` is `MODEL_DIR` as the user set it, or None.
-    `redis_url` is empty when the embedded broker is to be used. `max_body` is in bytes.
+    `redis_url` is empty when the embedded broker is to be used. `max_body` is in bytes. `lease` and `sweep` are in
+    seconds: how long a worker that is gone keeps others from its project, and how often lost wake-ups are looked for.
     """
 
     backend_dir: Path
@@ -53,6 +61,8 @@ class Settings:
     document_root: Path | None = None
     log_level: str = "INFO"
     max_body: int = DEFAULT_MAX_BODY
+    lease: float = DEFAULT_LEASE
+    sweep: float = DEFAULT_SWEEP
 
     @classmethod
     def from_env(
@@ -95,6 +105,8 @@ class Settings:
             document_root=Path(document_root) if document_root else None,
             log_level=_log_level(env),
             max_body=_integer(env, "LABEL_STUDIO_ML_MAX_BODY", default=DEFAULT_MAX_BODY, least=1024),
+            lease=_seconds(env, "LABEL_STUDIO_ML_LEASE", default=DEFAULT_LEASE, least=1.0),
+            sweep=_seconds(env, "LABEL_STUDIO_ML_SWEEP", default=DEFAULT_SWEEP, least=0.1),
         )
 
     def to_env(self) -> dict[str, str]:
@@ -106,6 +118,8 @@ class Settings:
             "LABEL_STUDIO_ML_INIT": json.dumps(dict(self.init_kwargs)) if self.init_kwargs else None,
             "LABEL_STUDIO_ML_LOG_DIR": self.log_dir,
             "LABEL_STUDIO_ML_MAX_BODY": self.max_body,
+            "LABEL_STUDIO_ML_LEASE": self.lease,
+            "LABEL_STUDIO_ML_SWEEP": self.sweep,
             "MODEL_DIR": self.user_model_dir,
             "REDIS_URL": self.redis_url,
             "RQ_QUEUE_NAME": self.queue,
@@ -156,6 +170,19 @@ def _integer(env: Mapping[str, str], name: str, *, default: int, least: int) -> 
         value = least - 1
     if value < least:
         raise SettingsError(f"{name}={text!r} is not a whole number of at least {least}", field=name)
+    return value
+
+
+def _seconds(env: Mapping[str, str], name: str, *, default: float, least: float) -> float:
+    text = env.get(name, "").strip()
+    if not text:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not least <= value < math.inf:
+        raise SettingsError(f"{name}={text!r} is not a number of seconds of at least {least:g}", field=name)
     return value
 
 

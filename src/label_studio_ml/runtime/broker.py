@@ -29,6 +29,8 @@ START_TIMEOUT = 30.0
 ADOPT_AFTER = 2.0
 #: Longest path of a Unix socket that every platform takes, in bytes (macOS: 104 with the final zero).
 _LONGEST_SOCKET = 100
+#: Beginning of the names of temporary folders for sockets.
+_SOCKET_FOLDER = "lsml-"
 
 
 def find_server() -> Path:
@@ -114,7 +116,11 @@ class Broker:
         path = self._folder / "broker.sock"
         if len(str(path).encode()) <= _LONGEST_SOCKET and not any(c in str(path) for c in "?#% "):
             return path
-        self._socket_folder = tempfile.mkdtemp(prefix="lsml-", dir="/tmp" if os.path.isdir("/tmp") else None)  # noqa: S108
+        # The same folder again after a crash: whoever knows the old address, a worker say, finds the server there.
+        self._socket_folder = _private_socket_folder(self.address_file) or tempfile.mkdtemp(
+            prefix=_SOCKET_FOLDER,
+            dir="/tmp" if os.path.isdir("/tmp") else None,  # noqa: S108
+        )
         return Path(self._socket_folder) / "broker.sock"
 
     def _launch(self, path: Path, lock: int) -> None:
@@ -172,9 +178,21 @@ class Broker:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
+        folder = self._socket_folder or _private_socket_folder(self.address_file)
         self.address_file.unlink(missing_ok=True)
-        if self._socket_folder is not None:
-            shutil.rmtree(self._socket_folder, ignore_errors=True)
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _private_socket_folder(address_file: Path) -> str | None:
+    """Return the temporary folder that the address in `address_file` points to, if it is there and only ours."""
+    with contextlib.suppress(OSError):
+        folder = Path(address_file.read_text().strip().removeprefix("unix://").partition("?")[0]).parent
+        status = folder.lstat()
+        private = status.st_uid == os.getuid() and status.st_mode & 0o077 == 0 and folder.is_dir()
+        if folder.name.startswith(_SOCKET_FOLDER) and private and not folder.is_symlink():
+            return str(folder)
+    return None
 
 
 def running_url(folder: Path) -> str:

@@ -71,13 +71,22 @@ class Companion:
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
-        self._end_worker()
-        if self._broker is not None:
-            self._broker.stop()
-        if self._lock_file is not None:
-            self._lock_file.close()
 
     def _run(self) -> None:
+        """Look after broker and worker until told to stop, and end them here.
+
+        The kernel ends the broker with the thread that started it, and the worker still needs it when it stops.
+        """
+        try:
+            self._look_after()
+        finally:
+            self._end_worker()
+            if self._broker is not None:
+                self._broker.stop()
+            if self._lock_file is not None:
+                self._lock_file.close()
+
+    def _look_after(self) -> None:
         while not self._stop.is_set():
             try:
                 self._tick()

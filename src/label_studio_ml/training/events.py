@@ -52,6 +52,12 @@ def ids_only(event: AnyEvent) -> dict[str, Any]:
         value = event.data.get(name)
         if isinstance(value, dict) and isinstance(value.get("id"), int):
             data[name] = value["id"]
+    if event.action == "ANNOTATIONS_CREATED":
+        data["annotations"] = [
+            {"id": annotation["id"], "task": task["id"]}
+            for task, annotation in labelled(event)
+            if isinstance(annotation.get("id"), int) and isinstance(task.get("id"), int)
+        ]
     return data
 
 

@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 #: Job records kept for each project.
 KEPT_JOBS = 200
+#: Job records among which the unfinished ones are: each run closes what was lost before it.
+RECENT_JOBS = 20
 
 JobState = Literal["queued", "started", "finished", "failed"]
 
@@ -112,7 +114,10 @@ class JobBoard:
             *_, is_new, waiting = pipe.execute()
         job_id = str(waiting.decode())
         if is_new:
-            self._announce(project, job_id)
+            try:
+                self._announce(project, job_id)
+            except BrokerError as error:  # the event is kept: the sweeper will wake a worker
+                logger.warning("Project %s: no worker could be woken: %s", project, error)
         return job_id
 
     def wake(self, project: str) -> None:
@@ -124,12 +129,16 @@ class JobBoard:
                 return
             waiting = self.redis.get(keys.waiting(project))
             if waiting and self.redis.lpos(f"rq:queue:{self._queue_name}", _rq_id(waiting.decode())) is None:
-                self._enqueue(project, waiting.decode())
+                if self.redis.hexists(keys.job(waiting.decode()), "created"):
+                    self._enqueue(project, waiting.decode())
+                else:  # whoever made it ended before it could say so
+                    self._announce(project, waiting.decode())
 
     def _announce(self, project: str, job_id: str) -> None:
         with self._errors():
             with self.redis.pipeline(transaction=True) as pipe:
-                pipe.hset(keys.job(job_id), mapping={"project": project, "state": "queued", "created": now()})
+                for name, value in (("project", project), ("state", "queued"), ("created", now())):
+                    pipe.hsetnx(keys.job(job_id), name, value)  # a worker may have begun it already
                 pipe.lpush(keys.jobs(project), job_id)
                 pipe.execute()
             for old in self.redis.lrange(keys.jobs(project), KEPT_JOBS, -1):
@@ -195,6 +204,28 @@ class JobBoard:
             )
             self.redis.lpush(keys.jobs(project), job_id)
         return job_id
+
+    def settle(self, project: str, job_id: str, event_ids: list[str], **fields: object) -> None:
+        """Write a job's outcome and remove the events that it is the outcome of, in one step."""
+        with self._errors(), self.redis.pipeline(transaction=True) as pipe:
+            pipe.hset(keys.job(job_id), mapping={name: str(value) for name, value in fields.items()})
+            for start in range(0, len(event_ids), 1000):
+                pipe.xdel(keys.mailbox(project), *event_ids[start : start + 1000])
+            pipe.delete(keys.attempts(project))
+            pipe.eval(_CLEAN, 2, keys.mailbox(project), keys.DIRTY, project)
+            pipe.execute()
+
+    def close_lost(self, project: str, current: str | None) -> None:
+        """Write an end into the records of jobs whose worker is gone. Only for whoever holds the project's lease."""
+        open_jobs = [job for job in self.jobs(project, most=RECENT_JOBS) if job.running]
+        with self._errors():
+            waiting = self.redis.get(keys.waiting(project))
+        kept = {current, waiting.decode() if waiting else None}
+        for job in open_jobs:
+            if job.id not in kept:
+                later = f"job {current}" if current else "a later job"
+                error = f"its worker ended before it did; its events went to {later}"
+                self.update_job(job.id, state="failed", ended=now(), error=error)
 
     def acknowledge(self, project: str, event_ids: list[str]) -> None:
         """Remove events that a run has taken in; the project is clean if none are left."""
@@ -271,10 +302,10 @@ class JobBoard:
             events=int(texts.get("events", 0)),
         )
 
-    def jobs(self, project: str) -> Iterator[Job]:
-        """Return the project's job records, newest first."""
+    def jobs(self, project: str, most: int = KEPT_JOBS) -> Iterator[Job]:
+        """Return the project's job records, newest first, `most` of them."""
         with self._errors():
-            ids = self.redis.lrange(keys.jobs(project), 0, -1)
+            ids = self.redis.lrange(keys.jobs(project), 0, most - 1)
         for job_id in ids:
             if (job := self.job(job_id.decode())) is not None:
                 yield job

@@ -77,11 +77,15 @@ class LocalDesk:
         try:
             outcome = perform(self._class, request, self._settings, tasks=self._tasks(event))
         except BackendError:
+            self._store.discard(event.uid, version_id)
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
+            self._store.discard(event.uid, version_id)
             raise FitError(reason(error)) from error
         if not outcome.changed:
             self._store.discard(event.uid, version_id)
+            if outcome.error:
+                raise FitError(outcome.error)
             return parent.name if parent else ""
         fence = parent.fence + 1 if parent else 1
         manifest = publish(

@@ -186,7 +186,8 @@ def _fetched(event: StoredEvent, request: RunRequest, settings: Settings) -> dic
         told = {(event.data["task"], event.data.get("annotation"))}
     else:
         return {"action": event.action, **event.data}
-    tasks, annotations = [], []
+    tasks: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for task_id in sorted({task_id for task_id, _ in told}):
         try:
             task = _client(request, settings).task(task_id)

@@ -30,15 +30,13 @@ from label_studio_ml.training.jobs import JobBoard, StoredEvent, connect, now
 from label_studio_ml.training.publish import apply_state, publish, taken_in
 from label_studio_ml.training.run import Outcome, RunRequest
 from label_studio_ml.versions.state import Projects
-from label_studio_ml.versions.store import VersionStore, new_version_id
+from label_studio_ml.versions.store import Manifest, VersionStore, new_version_id
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that a lease lasts without renewal, and between renewals.
-LEASE = 30
-RENEW = 5.0
-#: Seconds between two looks for projects whose wake-up got lost.
-SWEEP = 10.0
+#: Parts of the lease's life: between two renewals, and until a child whose worker is silent ends itself.
+RENEW = 1 / 6
+PATIENCE = 2 / 3
 #: Runs of the same events that may crash before the events are set aside.
 MAX_CRASHES = 3
 #: Seconds that a child has between SIGTERM and SIGKILL.
@@ -66,15 +64,25 @@ class Trainer:
 
     def train(self, uid: str) -> None:
         """Train project `uid` on the events in its mailbox, if nobody else is doing so."""
-        lease = Lock(self._board.redis, keys.lease(uid), timeout=LEASE, blocking=False, thread_local=False)
+        lease = Lock(
+            self._board.redis,
+            keys.lease(uid),
+            timeout=self._settings.lease,
+            blocking=False,
+            thread_local=False,
+        )
         if not lease.acquire():
             logger.info("Project %s is being trained already", uid)
             return
         try:
             job_id = self._board.take_waiting(uid)
             events = self._unseen(uid)
-            if events:
-                self._run(uid, job_id or self._board.new_job(uid), events, lease)
+            if events and job_id is None:
+                job_id = self._board.new_job(uid)
+            self._board.close_lost(uid, job_id)
+            if events and job_id is not None:
+                self._store.clear_unfinished(uid)
+                self._run(uid, job_id, events, lease)
             else:
                 if job_id is not None:
                     self._board.update_job(job_id, state="finished", ended=now())
@@ -92,9 +100,17 @@ class Trainer:
         if manifest is not None:
             logger.info("Project %s: %d events are in version %s already", uid, len(done), manifest.name)
             apply_state(self._settings.model_dir, manifest)
-            self._board.acknowledge(uid, done)
+            self._board.settle(uid, manifest.job, done, **_published(manifest))
         gone = set(done)
         return [event for event in events if event.id not in gone]
+
+    def _fence(self, uid: str) -> int:
+        """Return a fence above all before it, also where this Redis is younger than the versions on disk."""
+        fence = int(self._board.redis.incr(keys.fence(uid)))
+        newest = self._store.newest(uid)
+        if newest is not None and fence <= newest.fence:
+            fence = int(self._board.redis.incrby(keys.fence(uid), newest.fence + 1 - fence))
+        return fence
 
     def _crashed(self, uid: str) -> int:
         return int(self._board.redis.get(keys.attempts(uid)) or 0)
@@ -102,7 +118,7 @@ class Trainer:
     def _run(self, uid: str, job_id: str, events: list[StoredEvent], lease: Lock) -> None:
         """Make one run, and see to it that its events end in exactly one outcome."""
         board = self._board
-        fence = int(board.redis.incr(keys.fence(uid)))
+        fence = self._fence(uid)
         attempt = int(board.redis.incr(keys.attempts(uid)))
         version_id = new_version_id()
         board.update_job(job_id, state="started", started=now(), events=len(events))
@@ -122,21 +138,30 @@ class Trainer:
             self._finish(uid, job_id, version_id, "failed", str(error))
             return
         except _Crashed as crash:
-            self._finish(uid, job_id, version_id, "failed", str(crash))
-            if attempt >= MAX_CRASHES:
-                logger.error(
-                    "Project %s: %d runs crashed; their %d events are set aside", uid, attempt, len(events)
-                )
+            logger.error("Job %s crashed: %s", job_id, crash)
+            last = attempt >= MAX_CRASHES
+            aside = f" ({attempt} runs crashed; their {len(events)} events are set aside)" if last else ""
+            self._finish(uid, job_id, version_id, "failed", f"{crash}{aside}")
+            if last:
                 board.park(uid, events)
                 board.redis.delete(keys.attempts(uid))
             return
         except BackendError as error:
             outcome = Outcome(error=str(error))
+        except OSError as error:
+            outcome = Outcome(
+                error=f"{error}. Check the disk, and the rights on MODEL_DIR and the logs folder"
+            )
+        except msgspec.MsgspecError as error:
+            outcome = Outcome(error=f"the training process answered with something unreadable: {error}")
         if outcome.error:
             logger.error("Job %s failed: %s", job_id, outcome.error)
-            self._finish(uid, job_id, version_id, "failed", outcome.error)
-        elif not outcome.changed:
-            self._finish(uid, job_id, version_id, "finished")
+        fields: dict[str, object] = {
+            "state": "failed" if outcome.error else "finished",
+            "error": outcome.error,
+        }
+        if not outcome.changed:
+            self._store.discard(uid, version_id)
         else:
             try:
                 manifest = publish(
@@ -152,16 +177,10 @@ class Trainer:
                 return
             except BackendError as error:
                 logger.error("Job %s: %s", job_id, error)
-                self._finish(uid, job_id, version_id, "failed", str(error))
+                self._store.discard(uid, version_id)
+                fields = {"state": "failed", "error": str(error)}
             else:
-                board.update_job(
-                    job_id,
-                    state="finished",
-                    ended=now(),
-                    version=manifest.name,
-                    annotations=outcome.annotations,
-                    source=outcome.source,
-                )
+                fields = {**_published(manifest), "error": outcome.error}
                 logger.info(
                     "Job %s: version %s of project %s is published after %.1f s (%s)",
                     job_id,
@@ -172,8 +191,7 @@ class Trainer:
                     if outcome.annotations >= 0
                     else "events",
                 )
-        board.acknowledge(uid, [event.id for event in events])
-        board.redis.delete(keys.attempts(uid))
+        board.settle(uid, job_id, [event.id for event in events], **{"ended": now(), **fields})
 
     def _finish(self, uid: str, job_id: str, version_id: str, state: str, error: str = "") -> None:
         self._store.discard(uid, version_id)
@@ -188,7 +206,8 @@ class Trainer:
             version=parent.name if parent else "",
             train_output=parent.train_output if parent else {},
         )
-        return RunRequest(job=job_id, spec=spec, events=events, workdir=str(workdir))
+        patience = self._settings.lease * PATIENCE
+        return RunRequest(job=job_id, spec=spec, events=events, workdir=str(workdir), patience=patience)
 
     def _child(self, request: RunRequest, lease: Lock) -> Outcome:
         """Run `request` in a child and return its outcome.
@@ -205,6 +224,7 @@ class Trainer:
         )
         ours, theirs = socket.socketpair()
         try:
+            self._renew(lease)
             with theirs, (logs / f"{request.job}.log").open("ab") as log:
                 child = subprocess.Popen(
                     [sys.executable, "-m", "label_studio_ml.training.run", str(theirs.fileno())],
@@ -212,7 +232,7 @@ class Trainer:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
-                    env=self._settings.child_env(),
+                    env={**self._settings.child_env(), "PYTHONUNBUFFERED": "1"},
                     start_new_session=True,
                 )
             with ours, _ended(child):
@@ -233,8 +253,8 @@ class Trainer:
     def _watch(
         self, child: "subprocess.Popen[bytes]", connection: socket.socket, request: RunRequest, lease: Lock
     ) -> Outcome:
-        """Send the request, keep the lease, and wait for the outcome."""
-        connection.settimeout(0.5)
+        """Send the request, keep the lease and tell the child so, and wait for the outcome."""
+        connection.settimeout(min(0.5, self._settings.lease * RENEW))
         received = bytearray()
         sender = threading.Thread(
             target=_send, args=(connection.dup(), msgspec.json.encode(request) + b"\n"), daemon=True
@@ -244,13 +264,16 @@ class Trainer:
         while not received.endswith(b"\n"):
             if _stopping.is_set():
                 raise Interrupted("the worker was stopped")
-            if time.monotonic() - renewed >= RENEW:
-                self._renew(lease)
+            if time.monotonic() - renewed >= self._settings.lease * RENEW:
                 renewed = time.monotonic()
+                if self._renew(lease) and not sender.is_alive():
+                    _tell(connection, since=renewed)
             try:
                 data = connection.recv(1 << 20)
             except TimeoutError:
-                continue
+                if child.poll() is None:
+                    continue
+                data = b""  # it is gone, and something that it started keeps the socket open
             except OSError:
                 data = b""
             if not data:
@@ -259,10 +282,10 @@ class Trainer:
         self._renew(lease)
         return msgspec.json.decode(bytes(received), type=Outcome)
 
-    def _renew(self, lease: Lock) -> None:
-        """Keep the lease. Raises LeaseLost if it is somebody else's by now."""
+    def _renew(self, lease: Lock) -> bool:
+        """Keep the lease; tell whether Redis took it. Raises LeaseLost if it is somebody else's by now."""
         try:
-            lease.extend(LEASE, replace_ttl=True)
+            lease.extend(self._settings.lease, replace_ttl=True)  # type: ignore[arg-type] # redis-py takes fractions
             if (job := get_current_job()) is not None:
                 job.heartbeat(_utc(), 120)
         except redis.exceptions.LockError as error:
@@ -272,10 +295,30 @@ class Trainer:
         except redis.RedisError as error:
             # Redis is away: the lease runs on without us until it expires; publishing checks the fence.
             logger.warning("The lease cannot be renewed: %s", error)
+            return False
+        return True
 
 
 class _Crashed(BackendError):
     """The child ended without an outcome."""
+
+
+def _published(manifest: Manifest) -> dict[str, object]:
+    """Return what the record of the job that made a version says of it."""
+    return {
+        "state": "finished",
+        "ended": now(),
+        "version": manifest.name,
+        "annotations": manifest.annotations,
+        "source": manifest.source,
+    }
+
+
+def _tell(connection: socket.socket, *, since: float) -> None:
+    """Tell the child that the lease was renewed, unless this process was stopped for a while since it asked."""
+    if time.monotonic() - since < 1.0:
+        with contextlib.suppress(OSError):
+            connection.sendall(b"\n")
 
 
 def _utc() -> Any:
@@ -342,11 +385,10 @@ class Worker(SimpleWorker):  # type: ignore[misc]
         signal.signal(signal.SIGINT, self._stop)
 
     def _stop(self, number: int, frame: object) -> None:
-        first = not _stopping.is_set()
         _stopping.set()
-        if self.get_state() in ("idle", "started") or not first:
+        if self.get_state() in ("idle", "started"):
             raise SystemExit(0)
-        self._stop_requested = True
+        self._stop_requested = True  # the run hands its events back first
 
 
 def sweep(board: JobBoard) -> None:
@@ -357,12 +399,13 @@ def sweep(board: JobBoard) -> None:
             board.wake(uid)
 
 
-def _sweep_forever(board: JobBoard) -> None:
-    while not _stopping.wait(SWEEP):
+def _sweep_forever(board: JobBoard, pause: float) -> None:
+    while not _stopping.is_set():
         try:
             sweep(board)
         except BrokerError as error:
             logger.warning("%s", error)
+        _stopping.wait(pause)
 
 
 def work(settings: Settings) -> None:
@@ -372,7 +415,7 @@ def work(settings: Settings) -> None:
     connection = connect(settings.redis_url)
     board = JobBoard(connection, settings.queue)
     _trainer = Trainer(settings, board)
-    threading.Thread(target=_sweep_forever, args=(board,), daemon=True, name="sweeper").start()
+    threading.Thread(target=_sweep_forever, args=(board, settings.sweep), daemon=True, name="sweeper").start()
     logger.info("Worker %d waits for training jobs on queue %s", os.getpid(), settings.queue)
     worker = Worker([Queue(settings.queue, connection=connection)], connection=connection)
     worker.work(logging_level="WARNING")

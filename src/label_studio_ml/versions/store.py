@@ -109,13 +109,28 @@ class VersionStore:
                     )
                 text = json.dumps(msgspec.to_builtins(full), indent=1, default=str)
                 _write_durably(folder / MANIFEST, text)
-                _write_durably(folder.parent / _HINT, manifest.id)
+                self._write_hint(folder.parent / _HINT, manifest.id)
         except OSError as error:
             raise VersionError(
                 f"Version {manifest.id} cannot be written: {error}",
                 fix="Check MODEL_DIR, its rights and the disk",
             ) from error
         return full
+
+    @staticmethod
+    def _write_hint(path: Path, version_id: str) -> None:
+        """Tell pollers of a commit. The version is committed already: a full disk must not make that a failure."""
+        try:
+            _write_durably(path, version_id)
+        except OSError:
+            path.unlink(missing_ok=True)
+
+    def clear_unfinished(self, uid: str) -> None:
+        """Remove what runs left that never committed. Only for whoever holds the project's lease."""
+        base = self.folder(uid)
+        if base.is_dir():
+            for path in [path for path in base.iterdir() if path.is_dir()]:
+                self.discard(uid, unquote(path.name))
 
     def discard(self, uid: str, version_id: str) -> None:
         """Remove the folder of a version that was not committed."""
@@ -151,19 +166,31 @@ class VersionStore:
         newest = self.newest(source)
         if newest is None:
             return None
-        folder = self.folder(target, newest.id)
-        with contextlib.suppress(FileExistsError):
-            shutil.copytree(
-                self.folder(source, newest.id),
-                folder,
-                ignore=shutil.ignore_patterns(MANIFEST),
-                dirs_exist_ok=False,
-            )
+        present = self.newest(target)
+        version_id = new_version_id()
+        folder = self.folder(target, version_id)
+        try:
+            shutil.copytree(self.folder(source, newest.id), folder, ignore=shutil.ignore_patterns(MANIFEST))
+        except (OSError, shutil.Error) as error:
+            self.discard(target, version_id)
+            raise VersionError(
+                f"Version {newest.name} cannot be copied: {error}",
+                fix="Check MODEL_DIR, its rights and the disk",
+            ) from error
         old, new = str(self.folder(source, newest.id)), str(folder)
         output = json.loads(
             json.dumps(newest.train_output).replace(json.dumps(old)[1:-1], json.dumps(new)[1:-1])
         )
-        return self.publish(msgspec.structs.replace(newest, project=target, train_output=output, parent=""))
+        copy = msgspec.structs.replace(
+            newest,
+            id=version_id,
+            project=target,
+            train_output=output,
+            parent=present.name if present else "",
+            events=[],
+            fence=present.fence + 1 if present else 1,
+        )
+        return self.publish(copy)
 
     def _manifest(self, folder: Path) -> Manifest | None:
         """Return the manifest in `folder`, None if it is not committed. It never changes, so it is read once."""
