@@ -151,10 +151,12 @@ class ModelPool:
 
     async def refresh(self) -> None:
         """Look for new versions of the projects that are served, and begin to load them."""
-        for uid, live in list(self._serving.items()):
-            if self._store.hint(uid) != self._wanted.get(uid, ("", None))[0]:
+        for uid, (seen, _) in list(self._wanted.items()):
+            if self._store.hint(uid) != seen:
                 self._wanted.pop(uid, None)
-                await self._live(live.project)
+                served = self._serving.get(uid)
+                if served is not None:
+                    await self._live(served.project)
 
     async def renew(self, project: Project) -> None:
         """Look for a new version of `project`, and wait until it is served or has failed to load."""
@@ -190,14 +192,10 @@ class ModelPool:
         deaths = 0
         while True:
             live = await self._live(project)
-            try:
-                await asyncio.shield(live.ready)
-            except ModelLoadError:
-                if live.manifest is None:
-                    raise
-                continue  # an older version answers
             live.under_way += 1
             try:
+                if not live.loaded:
+                    await asyncio.shield(live.ready)
                 return await live.home.batcher.submit(
                     (live.number, request.params),
                     payload,
@@ -205,14 +203,19 @@ class ModelPool:
                     interactive=request.interactive,
                     alone=deaths > 0,
                 )
+            except ModelLoadError:
+                if live.manifest is None or live.loaded:
+                    raise  # else the version is marked by now, and an older one answers
             except LaneClosed:
                 if self._closing:
                     raise
+                await asyncio.sleep(0)
             except ModelProcessDied as death:
                 deaths += 1
+                self._drop(live)
                 if deaths > 1:
                     raise ModelProcessDied(
-                        f"{death.message}, twice, while it answered this request", fix="See logs/server.log"
+                        f"{death.message}, twice, while it had this request", fix="See logs/server.log"
                     ) from death
             finally:
                 live.under_way -= 1
@@ -375,7 +378,8 @@ class ModelPool:
                 self._serving.pop(live.project.uid, None)
         if self._home is home and not self._closing:
             self._quick_deaths = self._quick_deaths + 1 if quick else 0
-            logger.error("%s; a new one is started", why)
+            if any(live.failure is None for live in lost):
+                logger.error("%s; a new one is started", why)
             for live in lost:
                 if live.failure is None:
                     await self._live(live.project)
