@@ -107,7 +107,7 @@ class VersionStore:
                     raise StaleFence(
                         f"Version {manifest.id} was trained under fence {manifest.fence}, but {newest} is committed"
                     )
-                text = json.dumps(msgspec.to_builtins(full), indent=1, default=str)
+                text = msgspec.json.format(msgspec.json.encode(full, enc_hook=str), indent=1).decode()
                 _write_durably(folder / MANIFEST, text)
                 self._write_hint(folder.parent / _HINT, manifest.id)
         except OSError as error:

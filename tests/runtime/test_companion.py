@@ -1,0 +1,148 @@
+"""Broker and worker beside one server or several."""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from e2e.backend import Backend
+from e2e.processes import wait_until
+from label_studio_ml.errors import BrokerError
+from label_studio_ml.runtime.broker import Broker
+from label_studio_ml.runtime.companion import Companion, stop_orphaned_broker
+from label_studio_ml.settings import Settings
+from live import WORKER, Live, alive, start_training
+
+Make = Callable[..., Live]
+
+
+def _second(live: Live) -> Live:
+    """Return another server on the same folder."""
+    log = live.folder.parent / "second.log"
+    return Live(Backend(live.folder, log, env=live.backend.env), live.studio, live.control_folder)
+
+
+def test_two_servers_share_one_broker_and_one_worker_and_the_second_takes_over(make: Make) -> None:
+    first = make()
+    first.studio.add(1, 11)
+    first.backend.start()
+    first.one(WORKER)
+    broker = first.broker()
+    second = _second(first)
+    second.backend.start()
+    try:
+        second.setup(1)
+        done = second.wait(second.send(start_training(1)))
+        assert done["job_status"] == "finished"
+        assert not second.processes(WORKER)
+        assert first.broker() == broker
+        assert first.wait(done["job"]) == done
+        program = first.backend.program
+        assert program is not None
+        os.kill(program.process.pid, signal.SIGKILL)
+        program.process.wait()
+        second.one(WORKER)
+        wait_until(lambda: not program.descendants(), "the first one's processes end")
+        after = second.wait(second.send(start_training(1)))
+        assert after["job_status"] == "finished"
+        assert not alive(broker)
+        assert second.wait_served(1, lambda entry: entry["model_version"] == after["model_version"])
+    finally:
+        assert not second.backend.stop()
+
+
+def test_the_second_takes_over_from_one_that_is_ended_in_order(make: Make) -> None:
+    first = make()
+    first.studio.add(1, 11)
+    first.backend.start()
+    first.broker()
+    second = _second(first)
+    second.backend.start()
+    try:
+        second.setup(1)
+        assert not first.backend.stop()
+        second.one(WORKER)
+        assert second.wait(second.send(start_training(1)))["job_status"] == "finished"
+    finally:
+        assert not second.backend.stop()
+
+
+def test_with_a_redis_of_your_own_no_broker_starts(make: Make, tmp_path: Path) -> None:
+    own = Broker(tmp_path / "own")
+    url = own.start()
+    try:
+        live = make(env={"REDIS_URL": url})
+        live.studio.add(1, 11)
+        live.backend.start()
+        live.setup(1)
+        assert live.wait(live.send(start_training(1)))["job_status"] == "finished"
+        assert not (live.model_dir / "broker" / "address").exists()
+        assert not (live.model_dir / "broker" / "broker.log").exists()
+        assert not live.backend.stop()
+        assert own.alive()
+    finally:
+        own.stop()
+
+
+def test_a_worker_that_ends_is_started_again(make: Make) -> None:
+    live = make()
+    live.backend.start()
+    first = live.kill(WORKER)
+    assert live.one(WORKER) != first
+
+
+def test_a_broker_that_cannot_start_is_said_and_predictions_go_on(make: Make) -> None:
+    live = make()
+    live.model_dir.mkdir()
+    (live.model_dir / "broker").write_text("in the way")
+    live.backend.start()
+    live.setup(1)
+    assert live.predict(1)["model_version"] == "INITIAL"
+    answer = live.post("/webhook", start_training(1))
+    assert answer.status_code == 503
+    assert "File exists" in answer.json()["detail"]
+    wait_until(lambda: "Background training is not available" in live.backend.output(), "the log says so")
+    (live.model_dir / "broker").unlink()
+    live.studio.add(1, 11)
+    wait_until(lambda: live.post("/webhook", start_training(1)).status_code == 201, "it works later on")
+
+
+def test_stop_before_start_and_stop_at_once(tmp_path: Path) -> None:
+    settings = Settings(backend_dir=tmp_path, model_dir=tmp_path / "data", log_dir=tmp_path / "logs")
+    Companion(settings).stop()
+    companion = Companion(settings)
+    companion.start()
+    companion.stop()
+    assert not (tmp_path / "data" / "broker" / "address").exists()
+
+
+def test_the_url_is_waited_for(tmp_path: Path) -> None:
+    settings = Settings(backend_dir=tmp_path, model_dir=tmp_path / "data", log_dir=tmp_path / "logs")
+    companion = Companion(settings, worker_delay=60)
+    with pytest.raises(BrokerError, match="not up yet"):
+        companion.url(0.01)
+    companion.start()
+    try:
+        assert companion.url(30).startswith("unix://")
+        assert companion.owner
+    finally:
+        companion.stop()
+
+
+def test_an_orphaned_broker_is_stopped_unless_a_server_uses_it(tmp_path: Path) -> None:
+    settings = Settings(backend_dir=tmp_path, model_dir=tmp_path, log_dir=tmp_path / "logs")
+    companion = Companion(settings, worker_delay=60)
+    companion.start()
+    companion.url(30)
+    folder = tmp_path / "broker"
+    stop_orphaned_broker(str(folder))
+    companion.url(0)
+    assert (folder / "address").exists()
+    companion.stop()
+    orphan = Broker(folder)
+    orphan.start()
+    stop_orphaned_broker(str(folder))
+    wait_until(lambda: not orphan.alive(), "it is gone", every=0.01)
+    stop_orphaned_broker(str(tmp_path / "nowhere"))

@@ -1,0 +1,117 @@
+"""`label-studio-ml start` from its first to its last moment."""
+
+import signal
+import socket
+import subprocess
+from collections.abc import Callable
+
+import pytest
+import requests
+
+from e2e.backend import CLI
+from e2e.processes import Program, wait_until
+from live import WORKER, Live, alive, start_training
+
+Make = Callable[..., Live]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_all_of_it(make: Make, number: signal.Signals) -> None:
+    live = make(name="with a space")
+    live.studio.add(1, 11)
+    live.backend.start()
+    live.setup(1)
+    assert live.wait(live.send(start_training(1)))["job_status"] == "finished"
+    live.one(WORKER)
+    broker = live.broker()
+    program = live.backend.program
+    assert program is not None
+    assert live.backend.stop(with_signal=number) == []
+    assert program.process.returncode == 0
+    assert not alive(broker)
+    assert "Traceback" not in program.output()
+    assert "Traceback" not in (live.folder / "logs" / "rq.log").read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_right_after_the_start(make: Make, number: signal.Signals) -> None:
+    live = make()
+    live.backend.start()  # answers /health; broker and worker may just be starting
+    program = live.backend.program
+    assert program is not None
+    assert live.backend.stop(with_signal=number) == []
+    assert program.process.returncode == 0
+
+
+def test_a_port_in_use_is_one_clear_line(make: Make) -> None:
+    live = make()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = subprocess.run(
+            [*CLI, "start", str(live.folder), "--port", str(port)],
+            env=live.backend.env,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert f"Port {port}" in line
+    assert "--port" in line
+    assert done.stdout == ""
+    assert not live.model_dir.exists()
+
+
+def test_the_log_is_in_the_folder_and_on_the_terminal(make: Make) -> None:
+    live = make()
+    live.backend.start()
+    wait_until(lambda: "Serving" in live.backend.output(), "it says where it is")
+    assert live.backend.url.rpartition(":")[2] in live.backend.output()
+    assert "Serving" in (live.folder / "logs" / "server.log").read_text()
+
+
+def test_a_log_folder_that_cannot_be_made_is_said(make: Make) -> None:
+    live = make()
+    (live.folder / "logs").write_text("in the way")
+    live.backend.start()
+    assert "no log file" in live.backend.output()
+
+
+def test_a_restart_serves_what_was_trained(make: Make) -> None:
+    live = make()
+    live.studio.add(1, 11)
+    live.backend.start()
+    live.setup(1)
+    version = live.wait(live.send(start_training(1)))["model_version"]
+    live.backend.kill()
+    live.backend.start()
+    assert (
+        live.wait_served(1, lambda entry: entry["model_version"] == version)["seen"]["weights"] == "1 tasks"
+    )
+    assert live.setup(1) == version
+
+
+def test_debug_serves_in_one_process(make: Make) -> None:
+    live = make()
+    live.backend.arguments = ["--debug"]
+    live.backend.start()
+    live.setup(1)
+    assert live.predict(1)["model_version"] == "INITIAL"
+    assert not live.processes("model_process")
+
+
+def test_a_request_under_way_is_finished(make: Make) -> None:
+    live = make()
+    live.backend.start()
+    live.setup(1)
+    live.predict(1)
+    program = live.backend.program
+    assert isinstance(program, Program)
+    with socket.create_connection(("127.0.0.1", live.backend.port)) as idle:
+        idle.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n")
+        assert requests.get(f"{live.backend.url}/health", timeout=10).status_code == 200
+        assert live.backend.stop() == []
+    assert program.process.returncode == 0

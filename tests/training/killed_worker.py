@@ -1,0 +1,38 @@
+"""A worker that ends itself with SIGKILL at one step: `python killed_worker.py before|after STEP`."""
+
+import os
+import signal
+import sys
+from typing import Any
+
+from label_studio_ml.settings import Settings
+from label_studio_ml.training import publish, worker
+from label_studio_ml.training.jobs import JobBoard
+from label_studio_ml.versions.store import VersionStore
+
+STEPS: dict[str, tuple[Any, str]] = {
+    "taking the job": (JobBoard, "take_waiting"),
+    "reading the mailbox": (JobBoard, "events"),
+    "making the folder": (VersionStore, "begin"),
+    "committing": (VersionStore, "publish"),
+    "storing the state": (publish, "apply_state"),
+    "settling": (JobBoard, "settle"),
+}
+
+
+def main() -> None:
+    when, step = sys.argv[1:]
+    owner, name = STEPS[step]
+    original = getattr(owner, name)
+
+    def dying(*args: Any, **kwargs: Any) -> Any:
+        if when == "after":
+            original(*args, **kwargs)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(owner, name, dying)
+    worker.work(Settings.from_env())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""A disk that is full or read-only: the cause is said, and predictions go on."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from label_studio_ml.errors import VersionError
+from label_studio_ml.versions.store import VersionStore
+from live import Live, start_training, uid
+
+
+def _in_the_way(path: Path) -> None:
+    """Make a folder that cannot be made: a file has its name. (Root may write to read-only folders.)"""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("")
+
+
+@pytest.mark.parametrize("part", ["versions", "runs", "logs"])
+def test_a_folder_that_cannot_be_written(launch: Callable[..., Live], part: str) -> None:
+    live = launch()
+    live.studio.add(1, 11)
+    live.setup(1)
+    first = live.wait(live.send(start_training(1)))
+    entry = live.wait_served(1, lambda entry: entry["model_version"] == first["model_version"])
+    folder = {
+        "versions": VersionStore(live.model_dir).folder(uid(2)),
+        "runs": live.model_dir / "runs",
+        "logs": live.folder / "logs" / "jobs",
+    }[part]
+    if folder.exists():
+        folder.rename(folder.with_name(f"{folder.name}-away"))
+    _in_the_way(folder)
+    project = 2 if part == "versions" else 1
+    live.studio.add(project, 11)
+    live.setup(project)
+    failed = live.wait(live.send(start_training(project)))
+    assert failed["job_status"] == "failed"
+    assert "MODEL_DIR" in failed["error"]
+    assert live.predict(1) == entry
+    folder.unlink()
+    assert live.wait(live.send(start_training(project)))["job_status"] == "finished"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_disk_when_the_version_is_committed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from label_studio_ml.versions import store as module
+    from versions.test_store import manifest
+
+    store = VersionStore(tmp_path)
+    store.begin("1", "a")
+    store.publish(manifest("a", fence=1))
+    store.begin("1", "b")
+
+    def full(path: Path, text: str) -> None:
+        with open("/dev/full", "w") as file:
+            file.write(text)
+
+    monkeypatch.setattr(module, "_write_durably", full)
+    with pytest.raises(VersionError, match="No space left on device"):
+        store.publish(manifest("b", fence=2))
+    store.discard("1", "b")
+    newest = store.newest("1")
+    assert newest is not None
+    assert newest.id == "a"

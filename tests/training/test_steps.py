@@ -1,0 +1,212 @@
+"""A worker that is killed at each step of a run, on both kinds of broker; and workers side by side."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from e2e.processes import wait_until
+from label_studio_ml.settings import Settings
+from label_studio_ml.training.jobs import JobBoard, StoredEvent
+from label_studio_ml.training.worker import sweep
+from label_studio_ml.versions.state import Projects, StoredState
+from label_studio_ml.versions.store import VersionStore
+from live import CONFIG, MODELS, Control, annotation, created, task, uid
+
+Start = Callable[..., "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def settings(tmp_path: Path, url: str) -> Settings:
+    folder = tmp_path / "backend"
+    folder.mkdir()
+    for name in ("behave", "seed_model", "event_model"):
+        shutil.copy(MODELS / f"{name}.py", folder)
+    return Settings(
+        backend_dir=folder,
+        script=folder / "seed_model.py",
+        model_dir=folder / "data",
+        log_dir=folder / "logs",
+        redis_url=url,
+        queue="test-queue",
+        lease=1.0,
+        sweep=0.1,
+    )
+
+
+@pytest.fixture
+def control(tmp_path: Path) -> Callable[[int], Control]:
+    return lambda project: Control(tmp_path / "control" / str(project))
+
+
+@pytest.fixture
+def start(settings: Settings, tmp_path: Path) -> Iterator[Start]:
+    """Start a worker; all of them end with the test."""
+    running: list[subprocess.Popen[bytes]] = []
+
+    def begin(*words: str, script: str = "seed_model.py") -> "subprocess.Popen[bytes]":
+        env = replace(settings, script=settings.backend_dir / script).child_env()
+        command: Sequence[str] = ["-m", "label_studio_ml.runtime.worker"]
+        if words:
+            command = [str(Path(__file__).with_name("killed_worker.py")), *words]
+        with (tmp_path / "worker.log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, *command],
+                env={**env, "FIT_CONTROL": str(tmp_path / "control")},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        running.append(process)
+        return process
+
+    yield begin
+    for process in running:
+        process.terminate()
+    for process in running:
+        process.wait(30)
+
+
+def _deliver(settings: Settings, board: JobBoard, project: int, *numbers: int) -> list[str]:
+    """Put events in as a server does; return their jobs."""
+    Projects(settings.model_dir).update(uid(project), label_config=CONFIG)
+    jobs = []
+    for number in numbers:
+        board.deliver(uid(project), [(task(number), annotation(number))])
+        event = created(project, number)
+        jobs.append(board.record(uid(project), StoredEvent(event["action"], event)))
+    return jobs
+
+
+def _at_rest(board: JobBoard, project: int) -> bool:
+    return not board.events(uid(project)) and not any(job.running for job in board.jobs(uid(project)))
+
+
+@pytest.mark.parametrize(
+    ("when", "step"),
+    [
+        ("before", "taking the job"),
+        ("after", "taking the job"),
+        ("after", "reading the mailbox"),
+        ("after", "making the folder"),
+        ("before", "committing"),
+        ("after", "committing"),
+        ("after", "storing the state"),
+        ("before", "settling"),
+        ("after", "settling"),
+    ],
+)
+def test_killed_at_a_step(
+    settings: Settings,
+    board: JobBoard,
+    start: Start,
+    control: Callable[[int], Control],
+    when: str,
+    step: str,
+) -> None:
+    jobs = _deliver(settings, board, 1, 1, 2)
+    assert start(when, step).wait(60) == -9
+    start()
+    wait_until(lambda: _at_rest(board, 1), "every event has an outcome", every=0.05)
+    store = VersionStore(settings.model_dir)
+    (manifest,) = store.versions(uid(1))
+    assert len(manifest.events) == 2
+    assert control(1).overlaps == 0
+    committed = (when, step) in {("after", "committing"), ("after", "storing the state")} or "settl" in step
+    assert len(control(1).fits("end")) == (1 if committed or step != "committing" else 2)
+    assert [path.name for path in store.folder(uid(1)).iterdir() if path.is_dir()] == [manifest.id]
+    published = [job for job in board.jobs(uid(1)) if job.version]
+    assert [(job.version, job.state) for job in published] == [(manifest.name, "finished")]
+    first = board.job(jobs[0])
+    assert first is not None
+    assert first.state == "finished" if committed else first.state in ("failed", "finished")
+    assert not board.dirty()
+
+
+def test_state_of_a_version_whose_worker_was_killed_is_stored(
+    settings: Settings, board: JobBoard, start: Start
+) -> None:
+    _deliver(settings, board, 1, 1)
+    start("after", "committing", script="event_model.py").wait(60)
+    start(script="event_model.py")
+    wait_until(lambda: _at_rest(board, 1), "the event has an outcome", every=0.05)
+    state = StoredState(settings.model_dir, uid(1))
+    assert state.get("count") == "1"
+    assert state.get("model_version") == "1.0.1"
+
+
+def test_a_server_that_ends_before_it_wakes_a_worker(
+    settings: Settings,
+    board: JobBoard,
+    start: Start,
+    monkeypatch: pytest.MonkeyPatch,
+    control: Callable[[int], Control],
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def ends(*args: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(board, "_announce", ends)
+        with pytest.raises(Killed):
+            _deliver(settings, board, 1, 1)
+    assert board.dirty() == [uid(1)]
+    start()
+    wait_until(lambda: control(1).fits("end"), "the sweeper wakes a worker", every=0.05)
+    wait_until(lambda: _at_rest(board, 1), "the event has an outcome", every=0.05)
+    (job,) = board.jobs(uid(1))
+    assert job.state == "finished"
+    assert job.created
+
+
+def test_the_sweeper_wakes_for_no_project_that_is_in_the_queue(settings: Settings, board: JobBoard) -> None:
+    _deliver(settings, board, 1, 1)
+    _deliver(settings, board, 2, 1)
+    for _ in range(3):
+        sweep(board)
+    assert board.redis.llen("rq:queue:test-queue") == 2
+    board.redis.delete("rq:queue:test-queue")  # RQ lost them
+    for _ in range(3):
+        sweep(board)
+    assert board.redis.llen("rq:queue:test-queue") == 2
+
+
+def test_a_redis_younger_than_the_versions(settings: Settings, board: JobBoard, start: Start) -> None:
+    """Another Redis knows no fences: the next versions are above those on disk all the same."""
+    store = VersionStore(settings.model_dir)
+    _deliver(settings, board, 1, 1)
+    start()
+    for number in (2, 3):
+        wait_until(lambda: _at_rest(board, 1), "the event has an outcome", every=0.05)
+        board.redis.delete(f"lsml:fence:{uid(1)}")
+        _deliver(settings, board, 1, number)
+    wait_until(lambda: _at_rest(board, 1), "the event has an outcome", every=0.05)
+    assert [manifest.fence for manifest in store.versions(uid(1))] == [1, 2, 3]
+    assert {job.state for job in board.jobs(uid(1))} == {"finished"}
+
+
+def test_two_workers_and_bursts_of_events(
+    settings: Settings, board: JobBoard, start: Start, control: Callable[[int], Control]
+) -> None:
+    """Serial and in order for each project, every event exactly once."""
+    for _ in range(2):
+        start(script="event_model.py")
+    projects = range(1, 4)
+    for burst in range(5):
+        for project in projects:
+            _deliver(settings, board, project, *range(burst * 20, burst * 20 + 20))
+    wait_until(lambda: all(_at_rest(board, project) for project in projects), "all is trained", every=0.05)
+    for project in projects:
+        assert [fit["annotation"] for fit in control(project).fits()] == list(range(1000, 1100))
+        assert control(project).overlaps == 0
+        newest = VersionStore(settings.model_dir).newest(uid(project))
+        assert newest is not None
+        assert newest.name == "1.0.100"
+    assert os.path.isdir(settings.log_dir / "jobs")
