@@ -12,6 +12,7 @@ from label_studio_ml.predictor import Answer, Request
 from label_studio_ml.serving.messages import (
     Failed,
     Frames,
+    FromModel,
     Imported,
     ImportFailed,
     Load,
@@ -19,6 +20,7 @@ from label_studio_ml.serving.messages import (
     Predict,
     Predicted,
     Stop,
+    ToModel,
     Unload,
     frame,
     from_model_decoder,
@@ -28,14 +30,14 @@ from label_studio_ml.versions.state import Project
 
 PROJECT = Project(uid="1.2", label_config="<View/>", extra_params={"a": [1, None]}, access_token="t")
 
-TO_MODEL = [
+TO_MODEL: list[ToModel] = [
     Load(1, 2, ModelSpec(project=PROJECT, version="v", train_output={"n": 1.5})),
     Load(1, 2, ModelSpec(project=Project(uid="é"))),
     Predict(3, 4, [Request(b"[]", b"{}"), Request(b'[{"id": 1}]', b"{}", True)]),
     Unload(5),
     Stop(),
 ]
-FROM_MODEL = [
+FROM_MODEL: list[FromModel] = [
     Imported(ClassInfo(name="M", generation="seed", train_events=("A", "B"), max_batch_size=7)),
     ImportFailed("what", "fix", "field"),
     Loaded(1, "v1"),

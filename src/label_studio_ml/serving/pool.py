@@ -8,9 +8,8 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Coroutine, Hashable, Sequence
+from typing import Any, TypeVar
 
 from label_studio_ml.adapter import ClassInfo, ModelSpec
 from label_studio_ml.errors import (
@@ -19,6 +18,7 @@ from label_studio_ml.errors import (
     ModelError,
     ModelLoadError,
     ModelProcessDied,
+    Overloaded,
     PredictError,
     RequestError,
 )
@@ -26,10 +26,13 @@ from label_studio_ml.predictor import Answer, Request
 from label_studio_ml.protocol import PredictRequest
 from label_studio_ml.serving.batching import Batcher, LaneClosed
 from label_studio_ml.serving.lanes import Lane
+from label_studio_ml.serving.live import Home, Live, key_of
 from label_studio_ml.versions.state import Project
 from label_studio_ml.versions.store import Manifest, VersionStore
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 #: Live models kept at most; the one that was asked longest ago goes first.
 MAX_LIVE = 32
@@ -41,50 +44,23 @@ RETRY_AFTER = 5.0
 DEADLINE = 95.0
 
 
-@dataclass(slots=True, eq=False)
-class _Home:
-    """A lane with its queue. `asked` counts the live models' requests that are under way."""
-
-    lane: Lane
-    batcher: Batcher[Request, Answer]
-    started: float
-
-
-@dataclass(slots=True, eq=False)
-class Live:
-    """One model that is loaded, or loading."""
-
-    number: int
-    key: Hashable
-    project: Project
-    manifest: Manifest | None
-    home: _Home
-    ready: "asyncio.Future[str]" = field(repr=False)
-    under_way: int = 0
-    dropped: bool = False
-    failed_at: float = 0.0
-
-    @property
-    def loaded(self) -> bool:
-        """Whether the model can answer."""
-        return self.ready.done() and self.ready.exception() is None
-
-    @property
-    def failure(self) -> BaseException | None:
-        """Why the model did not load, or None."""
-        return self.ready.exception() if self.ready.done() else None
-
-
 class ModelPool:
     """Live models of all projects of one backend. Everything but the lanes' work runs on one event loop."""
 
     def __init__(
-        self, make_lane: Callable[[], Lane], store: VersionStore, *, deadline: float = DEADLINE
+        self,
+        make_lane: Callable[[], Lane],
+        store: VersionStore,
+        *,
+        deadline: float = DEADLINE,
+        retry_after: float = RETRY_AFTER,
     ) -> None:
         self._make_lane = make_lane
         self._store = store
         self._deadline = deadline
-        self._home: _Home | None = None
+        self._retry_after = retry_after
+        self._home: Home | None = None
+        self._homes: set[Home] = set()
         self._lives: OrderedDict[Hashable, Live] = OrderedDict()
         self._serving: dict[str, Live] = {}
         self._wanted: dict[str, tuple[str, Manifest | None]] = {}
@@ -126,13 +102,19 @@ class ModelPool:
 
         Raises the ModelError of a model that does not load.
         """
-        live = await self._live(project)
-        if not live.ready.done() and wait:
-            await asyncio.wait([live.ready], timeout=wait)
-        if live.failure is not None and live.manifest is not None:
+
+        async def look() -> Live:
             live = await self._live(project)
-        if live.failure is not None and self._served(project.uid) is None:
-            raise live.failure
+            if not live.ready.done():
+                await asyncio.wait([live.ready])
+            stands_in = live.failure is not None and live.manifest is not None
+            return await self._live(project) if stands_in else live
+
+        looking = self._spawn(look())
+        await asyncio.wait([looking], timeout=wait)
+        failure = looking.result().failure if looking.done() else None
+        if failure is not None and self._served(project.uid) is None:
+            raise failure
         return self.version(project.uid)
 
     def version(self, uid: str) -> str:
@@ -150,19 +132,19 @@ class ModelPool:
         return dict(self._bad.get(uid, {}))
 
     async def refresh(self) -> None:
-        """Look for new versions of the projects that are served, and begin to load them."""
+        """Look for new versions of the projects that were asked for, and begin to load them."""
         for uid, (seen, _) in list(self._wanted.items()):
             if self._store.hint(uid) != seen:
                 self._wanted.pop(uid, None)
-                served = self._serving.get(uid)
-                if served is not None:
-                    await self._live(served.project)
+                live = self._serving.get(uid) or self._any_live(uid)
+                if live is not None:
+                    await self._live(live.project)
 
     async def renew(self, project: Project) -> None:
         """Look for a new version of `project`, and wait until it is served or has failed to load."""
         self._wanted.pop(project.uid, None)
         manifest = self._wanted_manifest(project.uid)
-        key = _key(project, manifest)
+        key = key_of(project, manifest)
         await self._live(project)
         live = self._lives.get(key)
         if live is not None:
@@ -181,9 +163,12 @@ class ModelPool:
         self._closing = True
         for task in list(self._tasks):
             task.cancel()
-        if self._home is not None:
-            self._home.batcher.close("The backend is shutting down")
-            await self._home.lane.close()
+        for live in self._lives.values():
+            live.fail(LaneClosed("The backend is shutting down"))
+        homes = list(self._homes)
+        for home in homes:
+            home.batcher.close("The backend is shutting down")
+        await asyncio.gather(*(home.lane.close() for home in homes))
 
     # One request
 
@@ -208,14 +193,19 @@ class ModelPool:
                     raise  # else the version is marked by now, and an older one answers
             except LaneClosed:
                 if self._closing:
-                    raise
+                    raise Overloaded("The backend is shutting down", fix="Ask again in a moment") from None
                 await asyncio.sleep(0)
             except ModelProcessDied as death:
-                deaths += 1
-                self._drop(live)
+                if live.loaded:
+                    deaths += 1
+                    self._drop(live)
                 if deaths > 1:
                     raise ModelProcessDied(
                         f"{death.message}, twice, while it had this request", fix="See logs/server.log"
+                    ) from death
+                if not live.loaded and live.again and live.manifest is None:
+                    raise ModelProcessDied(
+                        f"{death.message} while it loaded the model", fix="See logs/server.log"
                     ) from death
             finally:
                 live.under_way -= 1
@@ -226,18 +216,15 @@ class ModelPool:
     async def _live(self, project: Project) -> Live:
         """Return the live model to ask for `project`: the served one as long as the wanted one is not ready."""
         manifest = self._wanted_manifest(project.uid)
-        key = _key(project, manifest)
+        key = key_of(project, manifest)
         wanted = self._lives.get(key)
-        if (
-            wanted is not None
-            and wanted.failure is not None
-            and time.monotonic() - wanted.failed_at > RETRY_AFTER
-        ):
+        again = False
+        if wanted is not None and self._to_retry(wanted):
+            again = isinstance(wanted.failure, ModelProcessDied)
             self._drop(wanted)
             wanted = None
         if wanted is None:
-            fresh = manifest is not None and self._serving.get(project.uid) is not None
-            wanted = await self._load(key, project, manifest, fresh=fresh)
+            wanted = await self._load(key, project, manifest, again=again)
         self._lives.move_to_end(key)
         if wanted.loaded:
             self._serving[project.uid] = wanted
@@ -247,6 +234,19 @@ class ModelPool:
             return served
         return wanted
 
+    def _to_retry(self, live: Live) -> bool:
+        """Tell whether a model is to be loaded again: its process ended, or it failed to load some time ago.
+
+        One whose process died while it loaded is tried again at once, once.
+        """
+        if live.failure is None:
+            return live.loaded and live.home.lane.ended.done()
+        due = time.monotonic() - live.failed_at > self._retry_after
+        return due or (isinstance(live.failure, ModelProcessDied) and not live.again)
+
+    def _any_live(self, uid: str) -> Live | None:
+        return next((live for live in reversed(self._lives.values()) if live.project.uid == uid), None)
+
     def _served(self, uid: str) -> Live | None:
         served = self._serving.get(uid)
         return served if served is not None and served.loaded and not served.home.lane.ended.done() else None
@@ -254,19 +254,24 @@ class ModelPool:
     def _wanted_manifest(self, uid: str) -> Manifest | None:
         """Return the version to serve: the newest one that loads."""
         if uid not in self._wanted:
+            hint = self._store.hint(uid)  # first: a version that is published meanwhile changes it
             bad = self._bad.get(uid, {})
             good = [manifest for manifest in self._store.versions(uid) if manifest.id not in bad]
-            self._wanted[uid] = (self._store.hint(uid), good[-1] if good else None)
+            self._wanted[uid] = (hint, good[-1] if good else None)
         return self._wanted[uid][1]
 
-    async def _load(self, key: Hashable, project: Project, manifest: Manifest | None, *, fresh: bool) -> Live:
+    async def _load(self, key: Hashable, project: Project, manifest: Manifest | None, *, again: bool) -> Live:
         """Begin to load a model. An event-generation class that replaces a version gets a fresh process."""
         home = await self._current_home()
         if key in self._lives:
             return self._lives[key]
-        fresh = fresh and self.info is not None and self.info.generation == "event"
+        served = self._serving.get(project.uid)
+        event = self.info is not None and self.info.generation == "event"
+        # The same version may come again, for another label config or because its process was replaced.
+        fresh = event and manifest is not None and served is not None and served.manifest != manifest
         self._numbers += 1
-        live = Live(self._numbers, key, project, manifest, home, asyncio.get_running_loop().create_future())
+        ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        live = Live(self._numbers, key, project, manifest, home, ready, again=again)
         self._lives[key] = live
         self._spawn(self._finish_load(live, fresh=fresh))
         while len(self._lives) > MAX_LIVE:
@@ -284,30 +289,35 @@ class ModelPool:
             version=live.manifest.name if live.manifest else "",
             train_output=live.manifest.train_output if live.manifest else {},
         )
-        old = live.home if fresh else None
+        old = live.home
         try:
             if fresh:
                 live.home = await self._new_home()
             self.info = await asyncio.shield(live.home.lane.info)
             live.home.batcher.max_batch = self.info.max_batch_size
             name = await live.home.lane.load(live.number, spec)
-        except BackendError as error:
+        except Exception as error:  # noqa: BLE001 (whatever it is, somebody may wait for this model)
             self._load_failed(live, error)
-            if fresh and old is not None:
+            if live.home is not old:
                 await live.home.lane.close(0)
             return
-        if old is not None:
-            self._move_in(live, old)
+        if live.home is not old:
+            await self._move_in(live.home)
         live.ready.set_result(name)
-        self._replace(live)
+        if live.dropped:
+            self._unload_if_idle(live)
+        else:
+            self._replace(live)
 
-    def _load_failed(self, live: Live, error: BackendError) -> None:
+    def _load_failed(self, live: Live, error: Exception) -> None:
         live.failed_at = time.monotonic()
+        if not isinstance(error, BackendError):
+            logger.error("A model cannot be loaded", exc_info=error)
         if not isinstance(error, ModelError | ModelProcessDied):
-            error = ModelLoadError(str(error))
-        live.ready.set_exception(error)
-        live.ready.exception()  # nobody has to have waited for it
-        if live.manifest is not None and isinstance(error, ModelLoadError):
+            error = ModelError(str(error))  # neither the version nor its process is to blame
+        live.fail(error)
+        kills = isinstance(error, ModelProcessDied) and live.again
+        if live.manifest is not None and (kills or isinstance(error, ModelLoadError)):
             uid = live.project.uid
             logger.error("Project %s: version %s does not load: %s", uid, live.manifest.name, error)
             self._bad.setdefault(uid, {})[live.manifest.id] = str(error)
@@ -316,7 +326,7 @@ class ModelPool:
     def _replace(self, live: Live) -> None:
         """Serve `live` from now on, and let the models it replaces go."""
         uid = live.project.uid
-        if _key(live.project, self._wanted_manifest(uid)) != live.key:
+        if key_of(live.project, self._wanted_manifest(uid)) != live.key:
             return
         before = self._serving.get(uid)
         self._serving[uid] = live
@@ -339,57 +349,76 @@ class ModelPool:
 
     # Lanes
 
-    async def _current_home(self) -> _Home:
+    async def _current_home(self) -> Home:
         async with self._starting:
-            if self._home is None or self._home.lane.ended.done() or self._import_failed(self._home):
-                self._home = await self._new_home()
-            return self._home
+            home = self._home
+            if home is None or home.lane.ended.done() or self._import_failed(home):
+                before, home = home, await self._new_home()
+                self._home = home
+                if before is not None and not before.lane.ended.done():
+                    self._spawn(before.lane.close(0))
+            return home
 
-    def _import_failed(self, home: _Home) -> bool:
+    def _import_failed(self, home: Home) -> bool:
         info = home.lane.info
-        return info.done() and info.exception() is not None and time.monotonic() - home.started > RETRY_AFTER
+        return (
+            info.done()
+            and info.exception() is not None
+            and time.monotonic() - home.started > self._retry_after
+        )
 
-    async def _new_home(self) -> _Home:
+    async def _new_home(self) -> Home:
         if self._quick_deaths:
-            await asyncio.sleep(min(10.0, 0.1 * 2**self._quick_deaths))
+            await asyncio.sleep(min(10.0, 0.1 * 2 ** min(self._quick_deaths, 10)))
+        if self._closing:
+            raise Overloaded("The backend is shutting down", fix="Ask again in a moment")
         lane = self._make_lane()
 
         async def run(key: Hashable, requests: Sequence[Request]) -> Sequence[Answer]:
+            if lane.ended.done():
+                raise LaneClosed(lane.ended.result())  # these requests are not what ended it
             return await lane.predict(key[0], requests)  # type: ignore[index]
 
-        home = _Home(lane, Batcher(run, max_batch=64, max_queue=MAX_QUEUE), time.monotonic())
-        await lane.start()
+        home = Home(lane, Batcher(run, max_batch=64, max_queue=MAX_QUEUE), time.monotonic())
+        self._homes.add(home)
+        try:
+            await lane.start()
+        except Exception:
+            self._homes.discard(home)
+            raise
         self._spawn(self._watch(home))
         return home
 
-    async def _watch(self, home: _Home) -> None:
+    async def _watch(self, home: Home) -> None:
         """When a lane ends, turn its queue away and forget its models, so that they load again on the next one."""
         try:
             self.info = await asyncio.shield(home.lane.info)
         except BackendError as error:
             logger.error("The model file cannot be used: %s", error)
         why = await asyncio.shield(home.lane.ended)
+        self._homes.discard(home)
         home.batcher.close(why)
-        lost = [live for live in self._lives.values() if live.home is home]
-        quick = time.monotonic() - home.started < 10
+        lost = [live for live in self._lives.values() if live.home is home and live.failure is None]
         for live in lost:
-            if live.failure is None:
-                self._lives.pop(live.key, None)
-                self._serving.pop(live.project.uid, None)
+            del self._lives[live.key]
+            if self._serving.get(live.project.uid) is live:
+                del self._serving[live.project.uid]
         if self._home is home and not self._closing:
+            quick = time.monotonic() - home.started < 10
             self._quick_deaths = self._quick_deaths + 1 if quick else 0
-            if any(live.failure is None for live in lost):
+            if lost:
                 logger.error("%s; a new one is started", why)
             for live in lost:
-                if live.failure is None:
-                    await self._live(live.project)
+                await self._live(live.project)
 
-    def _move_in(self, live: Live, old: _Home) -> None:
-        """Make the fresh lane of `live` the current one, and end the old one when it has nothing left to do."""
-        self._home = live.home
-        self._spawn(self._retire(old))
+    async def _move_in(self, home: Home) -> None:
+        """Make a fresh lane the current one, and end the one before when it has nothing left to do."""
+        async with self._starting:
+            before, self._home = self._home, home
+        if before is not None:
+            self._spawn(self._retire(before))
 
-    async def _retire(self, home: _Home) -> None:
+    async def _retire(self, home: Home) -> None:
         lives = [live for live in self._lives.values() if live.home is home]
         for live in lives:
             del self._lives[live.key]
@@ -400,23 +429,13 @@ class ModelPool:
         home.batcher.close("Its model process was replaced")
         await home.lane.close()
 
-    def _spawn(self, work: Any) -> None:
-        task = asyncio.ensure_future(work)
+    def _spawn(self, work: "Coroutine[Any, Any, T]") -> "asyncio.Task[T]":
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)
+        return task
 
     def _done(self, task: "asyncio.Task[Any]") -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             logger.error("A background step failed", exc_info=task.exception())
-
-
-def _key(project: Project, manifest: Manifest | None) -> Hashable:
-    return (
-        project.uid,
-        manifest.id if manifest else "",
-        project.label_config,
-        project.hostname,
-        project.access_token,
-        repr(project.extra_params),
-    )

@@ -1,0 +1,64 @@
+"""One live model, and the lane that it lives in."""
+
+import asyncio
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+
+from label_studio_ml.predictor import Answer, Request
+from label_studio_ml.serving.batching import Batcher
+from label_studio_ml.serving.lanes import Lane
+from label_studio_ml.versions.state import Project
+from label_studio_ml.versions.store import Manifest
+
+
+@dataclass(slots=True, eq=False)
+class Home:
+    """A lane with its queue."""
+
+    lane: Lane
+    batcher: Batcher[Request, Answer]
+    started: float
+
+
+@dataclass(slots=True, eq=False)
+class Live:
+    """One model that is loaded, or loading. `again` tells that its process died when it loaded the time before."""
+
+    number: int
+    key: Hashable
+    project: Project
+    manifest: Manifest | None
+    home: Home
+    ready: "asyncio.Future[str]" = field(repr=False)
+    under_way: int = 0
+    dropped: bool = False
+    failed_at: float = 0.0
+    again: bool = False
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the model can answer."""
+        return self.ready.done() and self.ready.exception() is None
+
+    @property
+    def failure(self) -> BaseException | None:
+        """Why the model did not load, or None."""
+        return self.ready.exception() if self.ready.done() else None
+
+    def fail(self, error: Exception) -> None:
+        """Say why the model cannot be had, to those who wait for it (nobody has to), unless that is settled."""
+        if not self.ready.done():
+            self.ready.set_exception(error)
+            self.ready.exception()
+
+
+def key_of(project: Project, manifest: Manifest | None) -> Hashable:
+    """Return what tells one live model from another."""
+    return (
+        project.uid,
+        manifest.id if manifest else "",
+        project.label_config,
+        project.hostname,
+        project.access_token,
+        repr(project.extra_params),
+    )
