@@ -6,6 +6,7 @@ A class is of the *seed* generation when its `fit` takes the annotations (`fit(a
 
 import inspect
 import logging
+import sysconfig
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +14,7 @@ from typing import Any, Literal
 import msgspec
 
 from label_studio_ml.context import ModelContext, model_context, parse_extra_params
-from label_studio_ml.errors import BackendError, ModelLoadError
+from label_studio_ml.errors import BackendError, ModelFileError, ModelLoadError
 from label_studio_ml.functions import has_update_fn
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.settings import Settings
@@ -22,7 +23,9 @@ from label_studio_ml.versions.state import Project, State
 
 logger = logging.getLogger(__name__)
 
-_OURS = Path(__file__).parent
+#: Where code lives that is not the user's: ours and Python's own; and the names of folders of installed packages.
+_FOREIGN = {Path(__file__).parent, Path(sysconfig.get_path("stdlib"))}
+_PACKAGES = {"site-packages", "dist-packages"}
 
 Generation = Literal["seed", "event", "none"]
 
@@ -72,9 +75,16 @@ def describe_class(cls: type[LabelStudioMLBase]) -> ClassInfo:
 
 
 def generation(cls: type[LabelStudioMLBase]) -> Generation:
-    """Tell what the `fit` of `cls` takes. A class attribute `FIT_API` (`"v1"` or `"v2"`) overrides the guess."""
+    """Tell what the `fit` of `cls` takes. A class attribute `FIT_API` (`"v1"` or `"v2"`) overrides the guess.
+
+    Raises ModelFileError if it is neither.
+    """
     stated = getattr(cls, "FIT_API", None)
     if stated is not None:
+        if stated not in ("v1", "v2"):
+            raise ModelFileError(
+                f"{cls.__name__}.FIT_API is {stated!r}", fix='Use "v1" (annotations) or "v2" (events)'
+            )
         return "seed" if stated == "v1" else "event"
     if cls.fit is LabelStudioMLBase.fit:
         return "event" if has_update_fn() else "none"
@@ -241,7 +251,11 @@ def reason(error: BaseException) -> str:
     walk = error.__traceback__
     while walk is not None:
         path = Path(walk.tb_frame.f_code.co_filename)
-        if "site-packages" not in path.parts and _OURS not in path.parents and path.is_file():
+        if (
+            not _PACKAGES.intersection(path.parts)
+            and not _FOREIGN.intersection(path.parents)
+            and path.is_file()
+        ):
             frame = (path.name, walk.tb_lineno)
         walk = walk.tb_next
     return f"{line} ({frame[0]}, line {frame[1]})" if frame else line

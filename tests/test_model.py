@@ -1,0 +1,351 @@
+"""The model class in a plain Python prompt, written as its authors of both generations write it."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from label_studio_ml import functions
+from label_studio_ml.context import ModelContext, model_context
+from label_studio_ml.errors import LabelConfigError, StudioError
+from label_studio_ml.model import LabelStudioMLBase, predict_fn, update_fn
+from label_studio_ml.versions.state import MemoryState
+from live import CONFIG
+
+XML = "<View><Text name='t' value='$text'/><Choices name='c' toName='t'><Choice value='A'/></Choices></View>"
+
+
+class Plain(LabelStudioMLBase):
+    pass
+
+
+@pytest.fixture(autouse=True)
+def _no_functions() -> Iterator[None]:
+    yield
+    functions.functions.predict = functions.functions.update = None
+
+
+# Construction
+
+
+def test_without_anything() -> None:
+    model = Plain()
+    assert (model.project_id, model.label_config, model.train_output) == ("", "", {})
+    assert model.parsed_label_config == {}
+    assert model.extra_params == {}
+    assert model.model_version is None
+    assert (model.hostname, model.access_token) == ("", "")
+    assert model.predict([{"data": {}}]) is None
+    assert model.fit("START_TRAINING", {}) is None
+
+
+@pytest.mark.parametrize(
+    ("args", "project", "config", "output"),
+    [
+        ((XML,), "", XML, {}),
+        ((XML, {"a": 1}), "", XML, {"a": 1}),
+        ((XML, None), "", XML, {}),
+        (("7",), "7", "", {}),
+        ((7, XML), "7", XML, {}),
+        (("7", None), "7", "", {}),
+        ((None, XML), "", XML, {}),
+        ((f"\n  {XML}",), "", f"\n  {XML}", {}),
+    ],
+)
+def test_positional_arguments_of_both_generations(
+    args: tuple[Any, ...], project: str, config: str, output: dict[str, Any]
+) -> None:
+    model = Plain(*args)
+    assert (model.project_id, model.label_config, model.train_output) == (project, config, output)
+
+
+def test_keyword_arguments() -> None:
+    model = Plain(
+        project_id=5,
+        label_config=XML,
+        train_output={"w": 1},
+        hostname="http://ls",
+        access_token="t",
+        model_version="v",
+        own="x",
+    )
+    assert (model.project_id, model.hostname, model.access_token) == ("5", "http://ls", "t")
+    assert (model.model_version, model.init_kwargs) == ("v", {"own": "x"})
+    assert list(model.parsed_label_config) == ["c"]
+
+
+def test_setup_is_called_once_when_all_is_there() -> None:
+    calls = []
+
+    class WithSetup(LabelStudioMLBase):
+        def setup(self) -> None:
+            calls.append((self.project_id, self.label_config, self.train_output))
+
+    WithSetup(project_id="1", label_config=XML, train_output={"a": 1})
+    assert calls == [("1", XML, {"a": 1})]
+
+
+def test_everything_can_be_assigned_as_in_the_first_generation() -> None:
+    model = Plain(label_config=XML)
+    model.parsed_label_config = {"x": {}}
+    model.model_version = "mine"
+    model.extra_params = {"a": 1}
+    assert (model.parsed_label_config, model.model_version) == ({"x": {}}, "mine")
+    assert model.extra_params == {"a": 1}
+    model.label_config = CONFIG
+    assert list(model.parsed_label_config) == ["label"]
+
+
+def test_a_label_config_that_is_no_xml() -> None:
+    model = Plain(label_config="<View>")
+    with pytest.raises(LabelConfigError):
+        _ = model.parsed_label_config
+    with pytest.raises(LabelConfigError):
+        model.use_label_config("<View")
+    model.use_label_config(XML)
+    assert list(model.parsed_label_config) == ["c"]
+
+
+# Pairs
+
+
+def test_get_set_has() -> None:
+    model = Plain()
+    assert model.get("a") is None
+    assert not model.has("a")
+    model.set("a", "")
+    assert model.get("a") == ""
+    assert model.has("a")
+
+
+@pytest.mark.parametrize("value", [1, None, b"x", {"a": 1}, ["x"]])
+def test_only_text_is_stored(value: Any) -> None:
+    model = Plain()
+    with pytest.raises(ValueError, match=r"set\('a'.*json\.dumps"):
+        model.set("a", value)
+    assert not model.has("a")
+
+
+def test_the_label_config_is_a_pair_too() -> None:
+    model = Plain(label_config=XML)
+    assert model.get("label_config") == XML
+    assert list(json.loads(model.get("parsed_label_config") or "")) == ["c"]
+    assert Plain().get("label_config") is None
+    assert not Plain().has("label_config")
+
+
+class Versioned(LabelStudioMLBase):
+    """As nineteen of the examples do it."""
+
+    def setup(self) -> None:
+        self.set("model_version", "0.0.1")
+
+
+def test_setup_names_the_version_before_any_training() -> None:
+    assert Versioned().model_version == "0.0.1"
+
+
+def test_setup_does_not_take_a_trained_version_back() -> None:
+    state = MemoryState({"model_version": "1.4.0"})
+    with model_context(ModelContext(state=state, version="1.4.0")):
+        model = Versioned()
+    assert model.model_version == "1.4.0"
+    assert model.get("model_version") == "1.4.0"
+    assert state.get("model_version") == "1.4.0"
+    model.set("model_version", "1.5.0")  # in fit
+    assert state.get("model_version") == "1.5.0"
+
+
+def test_bump_model_version() -> None:
+    model = Versioned()
+    assert model.bump_model_version() == "0.1.0"
+    assert model.bump_model_version() == "0.2.0"
+    assert model.get("model_version") == "0.2.0"
+    model.set("model_version", "mine")
+    with pytest.raises(ValueError, match="mine"):
+        model.bump_model_version()
+
+
+# Extra params
+
+
+@pytest.mark.parametrize(
+    ("given", "parsed"),
+    [
+        (None, {}),
+        ("", {}),
+        ("  ", {}),
+        ('{"a": 1}', {"a": 1}),
+        ({"a": 1}, {"a": 1}),
+        ("[1]", [1]),
+        ([1], [1]),
+        ("not json", "not json"),
+        ("0", 0),
+        (0, 0),
+        (False, False),
+    ],
+)
+def test_extra_params(given: Any, parsed: Any) -> None:
+    model = Plain()
+    model.set_extra_params({"before": 1})
+    model.set_extra_params(given)
+    assert model.extra_params == parsed
+
+
+def test_extra_params_are_there_in_setup() -> None:
+    seen = []
+
+    class WithSetup(LabelStudioMLBase):
+        def setup(self) -> None:
+            seen.append(self.extra_params)
+
+    with model_context(ModelContext(extra_params={"a": 1})):
+        WithSetup()
+    WithSetup()
+    assert seen == [{"a": 1}, {}]
+
+
+# Labels
+
+
+def test_the_label_interface_is_made_on_first_use_and_can_be_replaced() -> None:
+    model = Plain(label_config=XML)
+    assert model.label_interface is model.label_interface
+    assert model.get_first_tag_occurence("Choices", "Text") == ("c", "t", "text")
+    mock = object()
+    model.label_interface = mock
+    assert model.label_interface is mock
+    model.label_config = CONFIG
+    assert model.get_first_tag_occurence("Choices", ("Image", "Text"))[0] == "label"
+
+
+def test_no_such_tag() -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        Plain(label_config=XML).get_first_tag_occurence("RectangleLabels", "Image")
+    with pytest.raises(ValueError, match=r"\w"):
+        Plain().get_first_tag_occurence("Choices", "Text")
+
+
+LABELS = """<View><Image name="i" value="$i"/><RectangleLabels name="r" toName="i">
+<Label value="Vehicle" predicted_values="car, truck ,bus"/><Label value="Person"/><Label value="DOG"/>
+<Label value="Bird" predicted_values="Parrot"/></RectangleLabels></View>"""
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["car", "bus", "plane"], {"car": "Vehicle", "bus": "Vehicle"}),
+        (["Person"], {"Person": "Person"}),
+        (["person", "dog"], {"person": "Person", "dog": "DOG"}),
+        (["parrot", "Bird"], {"parrot": "Bird"}),
+        (["person", "Person"], {"Person": "Person"}),
+        ([], {}),
+    ],
+)
+def test_build_label_map(names: list[str], expected: dict[str, str]) -> None:
+    assert Plain(label_config=LABELS).build_label_map("r", names) == expected
+
+
+def test_build_label_map_of_no_tag() -> None:
+    with pytest.raises(ValueError, match="'x'"):
+        Plain(label_config=LABELS).build_label_map("x", [])
+
+
+# Functions, events, imports
+
+
+def test_predict_fn_and_update_fn() -> None:
+    @predict_fn
+    def predict(tasks: Any, context: Any, helper: Any, **kwargs: Any) -> Any:
+        return [helper.project_id, tasks, context, kwargs]
+
+    @update_fn
+    def update(event: Any, data: Any, helper: Any, **kwargs: Any) -> Any:
+        return [helper.project_id, event, data, kwargs]
+
+    model = Plain(project_id=3)
+    assert model.predict([{"id": 1}], {"c": 1}, login="l") == ["3", [{"id": 1}], {"c": 1}, {"login": "l"}]
+    assert model.fit("E", {"d": 1}, job_id="j") == ["3", "E", {"d": 1}, {"job_id": "j"}]
+
+
+def test_process_event() -> None:
+    class Listening(LabelStudioMLBase):
+        def fit(self, event: Any, data: Any = None, **kwargs: Any) -> Any:
+            return event, data, kwargs
+
+    model = Listening()
+    found = model.process_event("ANNOTATION_CREATED", {"a": 1}, "j", {"x": 2})
+    assert found == ("ANNOTATION_CREATED", {"a": 1}, {"job_id": "j", "x": 2})
+    assert model.process_event("PROJECT_UPDATED", {}, "j", {}) is None
+
+
+def test_no_client_without_an_address() -> None:
+    with pytest.raises(StudioError, match="LABEL_STUDIO_API_KEY"):
+        Plain().get_label_studio_client()
+
+
+def test_get_local_path_of_an_upload(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("hello")
+    model = Plain()
+    assert model.preload_task_data({"data": {"text": "plain", "n": [1, {"x": None}]}}) == {
+        "text": "plain",
+        "n": [1, {"x": None}],
+    }
+
+
+def _imported(code: str, tmp_path: Path) -> set[str]:
+    """Return the modules that are loaded after `code` has run in an interpreter of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys\nprint('\\n'.join(sys.modules))"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+        cwd=tmp_path,
+    )
+    assert list(tmp_path.iterdir()) == [], "importing or building a model writes nothing"
+    return {name.partition(".")[0] for name in done.stdout.split()}
+
+
+SEED = f"""
+from label_studio_ml.model import LabelStudioMLBase
+class Seed(LabelStudioMLBase):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.names = list(self.parsed_label_config)
+    def predict(self, tasks, **kwargs):
+        return [{{"result": []}} for _ in tasks]
+model = Seed(label_config={XML!r})
+assert model.names == ["c"] and model.predict([{{}}]) == [{{"result": []}}]
+"""
+
+
+def test_a_seed_class_needs_neither_the_sdk_nor_a_server(tmp_path: Path) -> None:
+    loaded = _imported(SEED, tmp_path)
+    heavy = {"label_studio_sdk", "pydantic", "pandas", "torch", "flask", "redis", "rq", "uvicorn", "asyncio"}
+    assert loaded & heavy == set()
+    assert "label_studio_ml" in loaded
+
+
+def test_what_model_files_import_from_here(tmp_path: Path) -> None:
+    loaded = _imported(
+        "from label_studio_ml.model import LabelStudioMLBase, ModelResponse, PredictionValue\n"
+        "from label_studio_ml.response import ModelResponse as same\n"
+        "assert ModelResponse is same\n"
+        "import label_studio_ml.model as m\n"
+        "from label_studio_sdk import LabelStudio\n"
+        "assert m.LabelStudio is LabelStudio",
+        tmp_path,
+    )
+    assert "label_studio_sdk" in loaded
+
+
+def test_a_name_that_is_not_here() -> None:
+    from label_studio_ml import model
+
+    with pytest.raises(AttributeError, match="'Nonsense'"):
+        _ = model.Nonsense

@@ -1,0 +1,177 @@
+"""Every environment variable, there and back."""
+
+import logging
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+
+from label_studio_ml.errors import SettingsError
+from label_studio_ml.settings import DEFAULT_MAX_BODY, LOG_LEVELS, Settings, configure_logging
+
+
+def _read(tmp_path: Path, **environ: str) -> Settings:
+    return Settings.from_env(environ, backend_dir=tmp_path)
+
+
+def test_an_empty_environment(tmp_path: Path) -> None:
+    assert _read(tmp_path) == Settings(
+        backend_dir=tmp_path,
+        model_dir=tmp_path / "data",
+        log_dir=tmp_path / "logs",
+        max_body=DEFAULT_MAX_BODY,
+    )
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "name", "value"),
+    [
+        ("LABEL_STUDIO_ML_SCRIPT", "model.py", "script", Path("model.py")),
+        ("LABEL_STUDIO_ML_CLASS", "Mine", "class_name", "Mine"),
+        ("LABEL_STUDIO_ML_INIT", '{"a": [1, null]}', "init_kwargs", {"a": [1, None]}),
+        ("MODEL_DIR", "here", "user_model_dir", Path("here")),
+        ("REDIS_URL", "redis://:p%40ss@host:1/2", "redis_url", "redis://:p%40ss@host:1/2"),
+        ("REDIS_URL", "unix:///tmp/x?db=0", "redis_url", "unix:///tmp/x?db=0"),
+        ("REDIS_HOST", "redis", "redis_url", "redis://redis:6379/0"),
+        ("RQ_QUEUE_NAME", "mine", "queue", "mine"),
+        ("LABEL_STUDIO_URL", "http://ls:8080/sub/", "studio_url", "http://ls:8080/sub"),
+        ("LABEL_STUDIO_HOST", "http://ls:8080", "studio_url", "http://ls:8080"),
+        ("LABEL_STUDIO_API_KEY", "key", "studio_api_key", "key"),
+        ("LABEL_STUDIO_ACCESS_TOKEN", "key", "studio_api_key", "key"),
+        ("VERIFY_SSL", "0", "studio_verify_tls", False),
+        ("VERIFY_SSL", "False", "studio_verify_tls", False),
+        ("VERIFY_SSL", "on", "studio_verify_tls", True),
+        ("LOCAL_FILES_DOCUMENT_ROOT", "/files", "document_root", Path("/files")),
+        ("LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT", "/files", "document_root", Path("/files")),
+        ("HEARTEX_LOCAL_FILES_DOCUMENT_ROOT", "/files", "document_root", Path("/files")),
+        ("LOG_LEVEL", "debug", "log_level", "DEBUG"),
+        ("LOG_LEVEL", "", "log_level", "INFO"),
+        ("LABEL_STUDIO_ML_MAX_BODY", "2048", "max_body", 2048),
+        ("LABEL_STUDIO_ML_LEASE", "2.5", "lease", 2.5),
+        ("LABEL_STUDIO_ML_SWEEP", "0.5", "sweep", 0.5),
+    ],
+)
+def test_a_variable(tmp_path: Path, variable: str, text: str, name: str, value: object) -> None:
+    settings = _read(tmp_path, **{variable: text})
+    assert getattr(settings, name) == value
+    assert Settings.from_env(settings.to_env()) == settings
+
+
+def test_folders_are_seen_from_the_backend(tmp_path: Path) -> None:
+    settings = _read(tmp_path, MODEL_DIR="m", LABEL_STUDIO_ML_LOG_DIR="l")
+    assert (settings.model_dir, settings.log_dir) == (tmp_path / "m", tmp_path / "l")
+    assert _read(tmp_path, MODEL_DIR="/elsewhere").model_dir == Path("/elsewhere")
+    assert Settings.from_env({"LABEL_STUDIO_ML_DIR": str(tmp_path)}).backend_dir == tmp_path
+
+
+@pytest.mark.parametrize("prefix", ["BASIC_AUTH", "ML_SERVER_BASIC_AUTH"])
+def test_login(tmp_path: Path, prefix: str) -> None:
+    settings = _read(tmp_path, **{f"{prefix}_USER": "u", f"{prefix}_PASS": "p"})
+    assert (settings.basic_auth_user, settings.basic_auth_pass) == ("u", "p")
+
+
+def test_the_parts_of_a_redis_address(tmp_path: Path) -> None:
+    settings = _read(tmp_path, REDIS_HOST="h", REDIS_PORT="7", REDIS_PASSWORD="p@/ss")
+    assert settings.redis_url == "redis://:p%40%2Fss@h:7/0"
+    assert _read(tmp_path, REDIS_HOST="h", REDIS_URL="redis://other").redis_url == "redis://other"
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("LABEL_STUDIO_ML_INIT", "{"),
+        ("LABEL_STUDIO_ML_INIT", "[1]"),
+        ("REDIS_URL", "host:6379"),
+        ("VERIFY_SSL", "maybe"),
+        ("LOG_LEVEL", "loud"),
+        ("LABEL_STUDIO_ML_MAX_BODY", "much"),
+        ("LABEL_STUDIO_ML_MAX_BODY", "-1"),
+        ("LABEL_STUDIO_ML_LEASE", "0"),
+        ("LABEL_STUDIO_ML_LEASE", "nan"),
+        ("LABEL_STUDIO_ML_SWEEP", "inf"),
+        ("LABEL_STUDIO_ML_SWEEP", "often"),
+    ],
+)
+def test_a_bad_value_names_the_variable(tmp_path: Path, variable: str, text: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        _read(tmp_path, **{variable: text})
+    assert variable in str(caught.value)
+    assert caught.value.field == variable
+
+
+def test_a_bad_port(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="REDIS_PORT"):
+        _read(tmp_path, REDIS_HOST="h", REDIS_PORT="x")
+
+
+@pytest.mark.parametrize(("given", "missing"), [("USER", "PASS"), ("PASS", "USER")])
+def test_half_a_login(tmp_path: Path, given: str, missing: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        _read(tmp_path, **{f"BASIC_AUTH_{given}": "x"})
+    assert caught.value.field == f"BASIC_AUTH_{missing}"
+
+
+def test_the_password_of_a_bad_redis_address_is_not_shown(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as caught:
+        _read(tmp_path, REDIS_URL="http://:CANARY@host")
+    assert "CANARY" not in str(caught.value)
+
+
+def _all_set(tmp_path: Path) -> Settings:
+    return Settings(
+        backend_dir=tmp_path,
+        script=tmp_path / "m.py",
+        class_name="C",
+        init_kwargs={"a": 1, "b": "ü"},
+        model_dir=tmp_path / "m",
+        user_model_dir=Path("m"),
+        log_dir=tmp_path / "l",
+        redis_url="redis://:CANARY@h",
+        queue="q",
+        basic_auth_user="u",
+        basic_auth_pass="CANARY",
+        studio_url="http://ls",
+        studio_api_key="CANARY",
+        studio_verify_tls=False,
+        document_root=Path("/files"),
+        log_level="ERROR",
+        max_body=4096,
+        lease=1.5,
+        sweep=0.25,
+    )
+
+
+def test_every_setting_goes_there_and_back(tmp_path: Path) -> None:
+    settings = _all_set(tmp_path)
+    default = Settings(backend_dir=Path())
+    unset = [
+        one.name for one in fields(settings) if getattr(settings, one.name) == getattr(default, one.name)
+    ]
+    assert unset == [], "a new setting needs a value here"
+    assert Settings.from_env(settings.to_env()) == settings
+
+
+def test_secrets_are_not_shown(tmp_path: Path) -> None:
+    assert "CANARY" not in repr(_all_set(tmp_path))
+
+
+def test_a_child_gets_our_environment_with_the_settings_over_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "somewhere")
+    monkeypatch.setenv("LOG_LEVEL", "INFO")
+    env = replace(_all_set(tmp_path), log_level="DEBUG").child_env()
+    assert env["HOME"] == "somewhere"
+    assert env["LOG_LEVEL"] == "DEBUG"
+
+
+def test_logging_levels(capsys: pytest.CaptureFixture[str]) -> None:
+    before, level = logging.root.handlers[:], logging.root.level
+    try:
+        for name in LOG_LEVELS:
+            configure_logging(name)
+        logging.getLogger("x").critical("hello")
+        assert "[CRITICAL] [x::test_logging_levels" in capsys.readouterr().err
+    finally:
+        logging.root.handlers[:] = before
+        logging.root.setLevel(level)
