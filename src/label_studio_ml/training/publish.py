@@ -78,15 +78,16 @@ def _name(store: VersionStore, uid: str, outcome: Outcome, parent: str, version_
 
     Label Studio asks for new predictions only when the name changes.
     """
-    taken = {manifest.name for manifest in store.versions(uid)}
     if outcome.generation == "seed" and not outcome.version:
         return version_id
-    base = outcome.version or parent or "0.0.1"
+    served = outcome.served or parent or "0.0.1"
+    taken = {served, *(manifest.name for manifest in store.versions(uid))}
+    if outcome.version and outcome.version not in taken:
+        return outcome.version
+    base = outcome.version or served
     stem, _, number = base.rpartition("-")
     if not outcome.version and number.isdigit() and stem:
         base = stem
-    if base not in taken and base != parent:
-        return base
     counter = 2
     while f"{base}-{counter}" in taken:
         counter += 1

@@ -29,6 +29,7 @@ from label_studio_ml.adapter import (
     generation,
     reason,
     studio_login,
+    version_name,
 )
 from label_studio_ml.errors import BackendError, FitError, StudioError
 from label_studio_ml.model import LabelStudioMLBase
@@ -63,13 +64,14 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     `error` is empty if every fit came back; with `changed` it tells of the events that failed beside others that did
     not. `changed` tells whether there is something to publish; `version` is the name that the user's code gave it, if
-    it did; `state` the key/value pairs that it set.
+    it did; `served` the name that was served until now; `state` the key/value pairs that it set.
     """
 
     error: str = ""
     trace: str = ""
     changed: bool = False
     version: str = ""
+    served: str = ""
     train_output: dict[str, Any] = {}
     state: dict[str, str] = {}
     annotations: int = -1
@@ -126,6 +128,7 @@ def _fit_events(
     Raises what the only event raises.
     """
     before = _user_files(settings)
+    served = version_name(model, request.spec)
     wanted = set(model.TRAIN_EVENTS) | {"START_TRAINING"}
     count = 0
     failures: list[str] = []
@@ -149,6 +152,7 @@ def _fit_events(
         error=f"fit failed for {len(failures)} of {total} events; {failures[0]}" if failures else "",
         changed=changed and count > 0,
         version=staged.changes.get("model_version", ""),
+        served=served,
         train_output={"job_id": request.job},
         state=staged.changes,
         source="events",

@@ -1,0 +1,107 @@
+"""From a run's outcome to a version: its name, its state, its events."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from label_studio_ml.adapter import ModelSpec
+from label_studio_ml.errors import StaleFence
+from label_studio_ml.training.jobs import StoredEvent
+from label_studio_ml.training.publish import publish, taken_in
+from label_studio_ml.training.run import Outcome, RunRequest
+from label_studio_ml.versions.state import Project, StoredState
+from label_studio_ml.versions.store import Manifest, VersionStore
+
+P = "3.1"
+
+
+class Runs:
+    """Publishes one outcome after the other, as a worker does."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.store = VersionStore(folder)
+        self.count = 0
+
+    def publish(self, *events: str, fence: int = 0, **outcome: Any) -> Manifest:
+        self.count += 1
+        parent = self.store.newest(P)
+        version_id = f"id{self.count}"
+        workdir = self.store.begin(P, version_id)
+        spec = ModelSpec(project=Project(uid=P), version=parent.name if parent else "")
+        stored = [StoredEvent("X", {}, id=event) for event in events]
+        request = RunRequest(job=f"job{self.count}", spec=spec, events=stored, workdir=str(workdir))
+        return publish(
+            self.store,
+            self.folder,
+            request,
+            Outcome(changed=True, **outcome),
+            version_id=version_id,
+            fence=fence or self.count,
+        )
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Runs:
+    return Runs(tmp_path)
+
+
+def test_a_seed_version_is_named_by_its_time(runs: Runs) -> None:
+    output = {"loss": 0.5, "name": "x", "flag": True}
+    manifest = runs.publish("1-0", generation="seed", train_output=output)
+    assert (manifest.name, manifest.id, manifest.job, manifest.parent) == ("id1", "id1", "job1", "")
+    assert manifest.events == ["1-0"]
+    assert "loss" in manifest.metrics
+    assert "name" not in manifest.metrics
+    assert runs.publish(generation="seed").parent == "id1"
+
+
+def test_a_name_that_the_user_gives(runs: Runs) -> None:
+    assert runs.publish(generation="seed", version="mine").name == "mine"
+    assert runs.publish(generation="event", version="1.0").name == "1.0"
+
+
+def test_no_name_comes_twice(runs: Runs) -> None:
+    names = [runs.publish(generation="event", version=name).name for name in ("a", "a", "a", "b", "a-2", "a")]
+    assert len(set(names)) == 6
+    assert names[0] == "a"
+    assert names[3] == "b"
+
+
+@pytest.mark.parametrize("served", ["0.0.1", "Bert-v0.0.1", "mine-7"])
+def test_without_a_name_it_is_never_the_one_that_was_served_before_any_training(
+    runs: Runs, served: str
+) -> None:
+    """Label Studio asks for new predictions only when the name changes."""
+    names = [runs.publish(generation="event", served=served).name]
+    for _ in range(3):
+        names.append(runs.publish(generation="event", served=names[-1]).name)
+    assert len({served, *names}) == 5
+
+
+def test_setting_the_served_name_again_makes_a_new_one(runs: Runs) -> None:
+    assert runs.publish(generation="event", served="0.0.1", version="0.0.1").name != "0.0.1"
+
+
+def test_state_is_stored_with_the_name_that_it_got(runs: Runs, tmp_path: Path) -> None:
+    for _ in range(2):
+        manifest = runs.publish(generation="event", version="v", state={"model_version": "v", "k": "1"})
+    state = StoredState(tmp_path, P)
+    assert state.get("k") == "1"
+    assert state.get("model_version") == manifest.name == "v-2"
+
+
+def test_a_stale_run_stores_no_state(runs: Runs, tmp_path: Path) -> None:
+    runs.publish(fence=9, generation="seed")
+    with pytest.raises(StaleFence):
+        runs.publish(fence=3, generation="seed", state={"k": "late"})
+    assert StoredState(tmp_path, P).get("k") is None
+
+
+def test_events_that_versions_hold_already(runs: Runs) -> None:
+    runs.publish("1-0", "2-0", generation="seed")
+    second = runs.publish("3-0", generation="seed")
+    waiting = [StoredEvent("X", {}, id=event) for event in ("2-0", "3-0", "4-0")]
+    assert taken_in(runs.store, P, waiting) == (second, ["2-0", "3-0"])
+    assert taken_in(runs.store, P, waiting[2:]) == (None, [])

@@ -1,0 +1,272 @@
+"""One run: in this process, and as the child that it is."""
+# mypy: disable-error-code="no-untyped-def, override"
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from e2e.processes import wait_until
+from label_studio_ml.adapter import ModelSpec
+from label_studio_ml.errors import FitError, ModelFileError
+from label_studio_ml.model import LabelStudioMLBase
+from label_studio_ml.settings import Settings
+from label_studio_ml.training.dataset import LabelledTasks
+from label_studio_ml.training.jobs import StoredEvent
+from label_studio_ml.training.run import Outcome, RunRequest, perform, run
+from label_studio_ml.versions.state import Project, StoredState
+from live import CONFIG, MODELS, TOKEN, Control, FakeStudio, alive, annotation, created, task
+
+ROWS = [{**task(number), "annotations": [annotation(number)]} for number in (1, 2, 3)]
+
+
+def _tasks() -> LabelledTasks:
+    return LabelledTasks(lambda: iter(ROWS), "a test")
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    folder = tmp_path / "backend"
+    folder.mkdir()
+    return Settings(backend_dir=folder, model_dir=folder / "data", log_dir=folder / "logs")
+
+
+def _request(settings: Settings, *events: dict[str, Any], project: int = 1, **fields: Any) -> RunRequest:
+    workdir = settings.model_dir / "workdir"
+    workdir.mkdir(parents=True, exist_ok=True)
+    spec = ModelSpec(project=Project(uid=f"{project}.5", label_config=CONFIG), **fields.pop("spec", {}))
+    stored = [StoredEvent(event["action"], event, id=f"{number}-0") for number, event in enumerate(events)]
+    return RunRequest(job="job", spec=spec, events=stored, workdir=str(workdir), **fields)
+
+
+class Seed(LabelStudioMLBase):
+    def fit(self, annotations, workdir=None, event=None, data=None, **kwargs):
+        Path(workdir, "weights").write_text("w")
+        self.set("note", "set in fit")
+        return {"ids": [one["id"] for one in annotations], "event": event, "number": np.float32(0.5)}
+
+
+def test_a_seed_fit(settings: Settings) -> None:
+    outcome = perform(Seed, _request(settings, created(1, 7)), settings, tasks=_tasks())
+    assert outcome.train_output == {
+        "ids": [1, 2, 3],
+        "event": "ANNOTATION_CREATED",
+        "number": 0.5,
+        "job_id": "job",
+    }
+    assert (outcome.changed, outcome.annotations, outcome.source) == (True, 3, "a test")
+    assert outcome.state == {"note": "set in fit"}
+    assert StoredState(settings.model_dir, "1.5").get("note") is None, "only a published run leaves state"
+
+
+def test_what_setup_sets_is_not_what_fit_set(settings: Settings) -> None:
+    class Sets(Seed):
+        def setup(self):
+            self.set("model_version", "from setup")
+            self.set("other", "from setup")
+
+    outcome = perform(Sets, _request(settings, created(1, 7)), settings, tasks=_tasks())
+    assert outcome.version == ""
+    assert outcome.state == {"note": "set in fit"}
+
+
+@pytest.mark.parametrize("value", [object(), lambda: 0])
+def test_what_json_cannot_hold_is_named(settings: Settings, value: Any) -> None:
+    class Returns(LabelStudioMLBase):
+        def fit(self, annotations, **kwargs):
+            return {"fine": 1, "model": value}
+
+    with pytest.raises(FitError, match="'model'"):
+        perform(Returns, _request(settings, created(1, 7)), settings, tasks=_tasks())
+
+
+def test_tasks_that_came_with_the_request(settings: Settings) -> None:
+    event = {"action": "START_TRAINING", "annotations": ROWS[:2], "project": {"id": 1}}
+    outcome = perform(Seed, _request(settings, created(1, 7), event), settings)
+    assert (outcome.annotations, outcome.source) == (2, "the training request")
+
+
+def test_annotations_from_nowhere(settings: Settings) -> None:
+    with pytest.raises(FitError, match="project 1 cannot be read"):
+        perform(Seed, _request(settings, created(1, 7)), settings)
+
+
+class Events(LabelStudioMLBase):
+    TRAIN_EVENTS = ("ANNOTATION_CREATED",)
+
+    def fit(self, event, data, **kwargs):
+        seen = [*(self.get("seen") or "").split(), f"{event}:{data.get('annotation', {}).get('id')}"]
+        self.set("seen", " ".join(seen))
+
+
+def test_only_the_events_that_the_class_wants(settings: Settings) -> None:
+    other = {"action": "ANNOTATION_UPDATED", "project": {"id": 1}}
+    start = {"action": "START_TRAINING", "project": {"id": 1}}
+    outcome = perform(Events, _request(settings, created(1, 1), other, start), settings)
+    assert outcome.state["seen"] == "ANNOTATION_CREATED:1001 START_TRAINING:None"
+    outcome = perform(Events, _request(settings, other), settings)
+    assert not outcome.changed
+
+
+def test_an_event_fit_that_changes_nothing_makes_no_version(settings: Settings) -> None:
+    class Idle(LabelStudioMLBase):
+        def fit(self, event, data, **kwargs):
+            return {"done": True}
+
+    assert not perform(Idle, _request(settings, created(1, 1)), settings).changed
+
+
+def test_an_event_fit_that_writes_to_its_folder_does(settings: Settings) -> None:
+    class Writes(LabelStudioMLBase):
+        def fit(self, event, data, **kwargs):
+            (settings.backend_dir / "weights.bin").write_text("w")
+
+    assert perform(Writes, _request(settings, created(1, 1)), settings).changed
+
+
+@pytest.mark.parametrize("error", [ValueError("why"), SystemExit(2), MemoryError(), RecursionError()])
+def test_whatever_fit_raises_is_an_outcome(settings: Settings, error: BaseException) -> None:
+    class Raises(LabelStudioMLBase):
+        def fit(self, event, data, **kwargs):
+            raise error
+
+    outcome = run(_request(settings, created(1, 1)), settings, lambda: Raises)
+    assert outcome.error.startswith(type(error).__name__)
+    assert "test_run.py, line" in outcome.error
+    assert "Traceback" in outcome.trace
+    assert not outcome.changed
+
+
+def test_a_model_file_that_is_gone_is_an_outcome(settings: Settings) -> None:
+    def load() -> Any:
+        raise ModelFileError("model.py is gone")
+
+    outcome = run(_request(settings), settings, load)
+    assert (outcome.error, outcome.trace) == ("model.py is gone", "")
+
+
+# As a process
+
+
+class Child:
+    """A training child and the worker's end of its socket."""
+
+    def __init__(self, settings: Settings, control: Path, request: RunRequest) -> None:
+        for name in ("behave", "seed_model"):
+            shutil.copy(MODELS / f"{name}.py", settings.backend_dir)
+        self.connection, theirs = socket.socketpair()
+        self.connection.settimeout(60)
+        with theirs:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "label_studio_ml.training.run", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env={
+                    **settings.child_env(),
+                    "FIT_CONTROL": str(control),
+                    "LABEL_STUDIO_ML_SCRIPT": "seed_model.py",
+                },
+                start_new_session=True,
+            )
+        self.connection.sendall(msgspec.json.encode(request) + b"\n")
+
+    def outcome(self) -> Outcome:
+        received = b""
+        while not received.endswith(b"\n"):
+            data = self.connection.recv(1 << 16)
+            assert data, "the child ended"
+            received += data
+        return msgspec.json.decode(received, type=Outcome)
+
+    def members(self) -> list[int]:
+        """Return the living processes of the child's group."""
+        found = []
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                if os.getpgid(int(entry.name)) == self.process.pid and alive(int(entry.name)):
+                    found.append(int(entry.name))
+            except OSError:
+                continue
+        return found
+
+
+@pytest.fixture
+def control(tmp_path: Path) -> Control:
+    return Control(tmp_path / "control" / "1")
+
+
+@pytest.fixture
+def children() -> Iterator[list[Child]]:
+    made: list[Child] = []
+    yield made
+    for child in made:
+        child.connection.close()
+        for pid in child.members():
+            os.kill(pid, 9)
+        child.process.wait(20)
+
+
+def test_a_child_answers_and_ends(
+    settings: Settings, control: Control, children: list[Child], studio: FakeStudio
+) -> None:
+    studio.add(1, 1, 2)
+    request = _request(settings, created(1, 1))
+    project = msgspec.structs.replace(request.spec.project, hostname=studio.url, access_token=TOKEN)
+    spec = msgspec.structs.replace(request.spec, project=project)
+    children.append(
+        Child(settings, control.folder.parent, msgspec.structs.replace(request, spec=spec, patience=60.0))
+    )
+    outcome = children[0].outcome()
+    assert (outcome.error, outcome.train_output["tasks"]) == ("", 2)
+    assert children[0].process.wait(30) == 0
+
+
+def _waiting(settings: Settings, control: Control, patience: float) -> Child:
+    event = {"action": "START_TRAINING", "annotations": ROWS, "project": {"id": 1}}
+    control.close_gate()
+    child = Child(settings, control.folder.parent, _request(settings, event, patience=patience))
+    control.wait_for_fit()
+    return child
+
+
+def test_a_child_ends_with_its_worker(settings: Settings, control: Control, children: list[Child]) -> None:
+    children.append(_waiting(settings, control, 0.0))
+    assert children[0].members()
+    children[0].connection.close()
+    wait_until(lambda: not children[0].members(), "the whole group ends", every=0.02)
+
+
+def test_a_child_whose_worker_is_silent_ends(
+    settings: Settings, control: Control, children: list[Child]
+) -> None:
+    children.append(_waiting(settings, control, 0.5))
+    assert children[0].process.wait(30) != 0
+    assert not control.fits("end")
+
+
+def test_a_child_whose_worker_speaks_goes_on(
+    settings: Settings, control: Control, children: list[Child]
+) -> None:
+    children.append(_waiting(settings, control, 2.0))
+    spoken = 0
+
+    def said() -> bool:
+        nonlocal spoken
+        spoken += 1
+        children[0].connection.sendall(b"\n")
+        assert children[0].process.poll() is None
+        return spoken > 40
+
+    wait_until(said, "four seconds of words", every=0.1)
+    control.open_gate()
+    assert children[0].outcome().error == ""
