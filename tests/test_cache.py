@@ -215,3 +215,18 @@ def test_create_cache(tmp_path: Path) -> None:
     assert (tmp_path / "x.db").exists()
     with pytest.raises(ValueError, match="'redis' is unknown"):
         create_cache("redis", tmp_path)
+
+
+def test_opening_a_file_again_does_not_drop_the_locks_of_the_first(tmp_path: Path) -> None:
+    """POSIX locks go when a process closes any descriptor of the file: another process then removes the log."""
+    first, second = SqliteCache(tmp_path), SqliteCache(tmp_path)
+    first.set("1", "a", "1")
+    assert second.get("1", "a") == "1"
+    code = "import sys; from label_studio_ml.cache import SqliteCache as C; c = C(sys.argv[1]); {}; c.close()"
+    for step in ("c.set('1', 'b', '2')", "c.get('1', 'b')"):
+        subprocess.run([sys.executable, "-c", code.format(step), str(tmp_path)], check=True, timeout=60)
+        assert (tmp_path / "cache.db-wal").exists()
+    first.set("1", "c", "3")
+    third = SqliteCache(tmp_path)
+    for cache in (first, second, third):
+        assert cache.items("1") == {"a": "1", "b": "2", "c": "3"}

@@ -170,13 +170,14 @@ class SqliteCache(BaseCache):
 
     def _open(self) -> sqlite3.Connection:
         self.file.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        # A file that is there is not opened here: closing it would drop the locks that other connections of this
+        # process hold on it, and the next process that ends would take the log away from under them.
         try:
-            if stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o077:
+            os.close(os.open(self.file, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        except FileExistsError:
+            if stat.S_IMODE(self.file.stat().st_mode) & 0o077:
                 with contextlib.suppress(PermissionError):
-                    os.fchmod(descriptor, 0o600)
-        finally:
-            os.close(descriptor)
+                    self.file.chmod(0o600)
         connection = sqlite3.connect(
             self.file, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
         )
