@@ -19,7 +19,17 @@ SOURCE = Path(__file__).resolve().parent.parent / "src" / PACKAGE
 LAYERS = (
     ("errors",),
     ("settings",),
-    ("cache", "classes", "exceptions", "functions", "imports", "labels", "predictions", "protocol"),
+    (
+        "cache",
+        "classes",
+        "coroutines",
+        "exceptions",
+        "functions",
+        "imports",
+        "labels",
+        "predictions",
+        "protocol",
+    ),
     ("source", "studio", "versions"),
     ("context", "response", "utils"),
     ("model",),

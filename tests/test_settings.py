@@ -138,6 +138,9 @@ def _all_set(tmp_path: Path) -> Settings:
         max_body=4096,
         lease=1.5,
         sweep=0.25,
+        model_workers=3,
+        drain_first=True,
+        devices=("0", "GPU-1"),
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import msgspec
 
 from label_studio_ml.context import ModelContext, model_context, parse_extra_params
+from label_studio_ml.coroutines import finish
 from label_studio_ml.errors import BackendError, ModelFileError, ModelLoadError
 from label_studio_ml.functions import has_update_fn
 from label_studio_ml.model import LabelStudioMLBase
@@ -28,6 +29,11 @@ _FOREIGN = {Path(__file__).parent, Path(sysconfig.get_path("stdlib"))}
 _PACKAGES = {"site-packages", "dist-packages"}
 
 Generation = Literal["seed", "event", "none"]
+
+#: The most tasks that `predict` is given at a time, unless the class says.
+MAX_BATCH = 128
+#: How many calls of an `async def predict` run at a time in one process, unless the class says.
+ASYNC_CONCURRENCY = 16
 
 #: First parameters of `fit` that say "give me the annotations"; the older implementation used all of these names.
 _ANNOTATION_NAMES = frozenset(
@@ -45,12 +51,18 @@ _ANNOTATION_NAMES = frozenset(
 
 
 class ClassInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """What the server has to know of a model class, without importing it."""
+    """What the server has to know of a model class, without importing it.
+
+    `max_batch_size` is the most tasks that `predict` is given at a time, `max_wait` how many seconds a batch that is
+    not full waits for more, `concurrency` how many calls of `predict` may run at a time in one process.
+    """
 
     name: str
     generation: Generation
     train_events: tuple[str, ...]
-    max_batch_size: int = 64
+    max_batch_size: int = MAX_BATCH
+    max_wait: float = 0.0
+    concurrency: int = 1
 
 
 class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,8 +82,25 @@ def describe_class(cls: type[LabelStudioMLBase]) -> ClassInfo:
         name=cls.__name__,
         generation=generation(cls),
         train_events=tuple(cls.TRAIN_EVENTS),
-        max_batch_size=max(1, int(getattr(cls, "max_batch_size", 64))),
+        max_batch_size=_limit(cls, "max_batch_size", MAX_BATCH, least=1),
+        max_wait=_limit(cls, "max_wait", 0.0, least=0),
+        concurrency=_limit(cls, "concurrency", ASYNC_CONCURRENCY if is_async(cls) else 1, least=1),
     )
+
+
+def is_async(cls: type[LabelStudioMLBase]) -> bool:
+    """Tell whether the class's `predict` is a coroutine function."""
+    return inspect.iscoroutinefunction(cls.predict)
+
+
+def _limit(cls: type, name: str, default: Any, *, least: float) -> Any:
+    """Return a number that a class sets as an attribute. Raises ModelFileError if it is none or too small."""
+    value = getattr(cls, name, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < least:
+        raise ModelFileError(
+            f"{cls.__name__}.{name} is {value!r}: it must be a number of at least {least}", field=name
+        )
+    return float(value) if isinstance(default, float) else int(value)
 
 
 def generation(cls: type[LabelStudioMLBase]) -> Generation:
@@ -208,7 +237,8 @@ def ask(model: LabelStudioMLBase, tasks: list[dict[str, Any]], params: Mapping[s
     positional = {"self", *(parameter.name for parameter in _parameters(model.predict)[:1])}
     keywords = {name: value for name, value in params.items() if name not in positional}
     keywords.setdefault("context", None)
-    return model.predict(tasks, **fitting(model.predict, keywords))
+    returned = model.predict(tasks, **fitting(model.predict, keywords))
+    return finish(returned) if inspect.isawaitable(returned) else returned
 
 
 def fit_annotations(

@@ -13,6 +13,7 @@
     │   ├── PredictError        its predict failed for everything it was asked
     │   └── FitError            its fit failed
     ├── ModelProcessDied        the process that runs the user's code ended
+    ├── CallerLeft              nobody waits for the answer any more
     ├── Overloaded              the queue is full; ask again later
     ├── DeadlineExceeded        the answer would come after the caller gave up
     ├── VersionError            a model version cannot be written or read
@@ -91,6 +92,10 @@ class FitError(ModelError):
 
 class ModelProcessDied(BackendError):
     """The process that runs the user's code ended while it held a request."""
+
+
+class CallerLeft(BackendError):
+    """The caller closed its connection before its turn came."""
 
 
 class Overloaded(BackendError):

@@ -42,6 +42,8 @@ class Settings:
     versions, state and the embedded broker's data; `user_model_dir` is `MODEL_DIR` as the user set it, or None.
     `redis_url` is empty when the embedded broker is to be used. `max_body` is in bytes. `lease` and `sweep` are in
     seconds: how long a worker that is gone keeps others from its project, and how often lost wake-ups are looked for.
+    `model_workers` processes run the model, the n-th on the n-th of `devices` (`CUDA_VISIBLE_DEVICES`), round and
+    round; `drain_first` loads a new version only after the old one has left its memory.
     """
 
     backend_dir: Path
@@ -63,6 +65,9 @@ class Settings:
     max_body: int = DEFAULT_MAX_BODY
     lease: float = DEFAULT_LEASE
     sweep: float = DEFAULT_SWEEP
+    model_workers: int = 1
+    drain_first: bool = False
+    devices: tuple[str, ...] = ()
 
     @classmethod
     def from_env(
@@ -107,6 +112,11 @@ class Settings:
             max_body=_integer(env, "LABEL_STUDIO_ML_MAX_BODY", default=DEFAULT_MAX_BODY, least=1024),
             lease=_seconds(env, "LABEL_STUDIO_ML_LEASE", default=DEFAULT_LEASE, least=1.0),
             sweep=_seconds(env, "LABEL_STUDIO_ML_SWEEP", default=DEFAULT_SWEEP, least=0.1),
+            model_workers=_integer(env, "LABEL_STUDIO_ML_MODEL_WORKERS", default=1, least=1),
+            drain_first=_drain_first(env),
+            devices=tuple(
+                part.strip() for part in env.get("CUDA_VISIBLE_DEVICES", "").split(",") if part.strip()
+            ),
         )
 
     def to_env(self) -> dict[str, str]:
@@ -120,6 +130,9 @@ class Settings:
             "LABEL_STUDIO_ML_MAX_BODY": self.max_body,
             "LABEL_STUDIO_ML_LEASE": self.lease,
             "LABEL_STUDIO_ML_SWEEP": self.sweep,
+            "LABEL_STUDIO_ML_MODEL_WORKERS": self.model_workers,
+            "LOAD": "drain-first" if self.drain_first else "beside",
+            "CUDA_VISIBLE_DEVICES": ",".join(self.devices),
             "MODEL_DIR": self.user_model_dir,
             "REDIS_URL": self.redis_url,
             "RQ_QUEUE_NAME": self.queue,
@@ -184,6 +197,14 @@ def _seconds(env: Mapping[str, str], name: str, *, default: float, least: float)
     if not least <= value < math.inf:
         raise SettingsError(f"{name}={text!r} is not a number of seconds of at least {least:g}", field=name)
     return value
+
+
+def _drain_first(env: Mapping[str, str]) -> bool:
+    """Read LOAD: `beside` loads a new version beside the old one, `drain-first` only after the old one is gone."""
+    load = (env.get("LOAD") or "beside").strip().lower()
+    if load not in ("beside", "drain-first"):
+        raise SettingsError(f"LOAD={load!r} is unknown", fix="Use beside or drain-first", field="LOAD")
+    return load == "drain-first"
 
 
 def _json_object(env: Mapping[str, str], name: str) -> dict[str, Any]:

@@ -112,7 +112,9 @@ def test_a_class_that_describes_itself_wrongly_says_so(make: Any, line: str, tri
 
     async def test() -> None:
         async with started(make, tricky.settings()) as lane:
-            with pytest.raises((ModelFileError, ModelLoadError), match=r"TypeError|ValueError"):
+            with pytest.raises(
+                (ModelFileError, ModelLoadError), match=r"TypeError|ValueError|max_batch_size"
+            ):
                 await asyncio.wait_for(asyncio.shield(lane.info), 30)
 
     run(test())

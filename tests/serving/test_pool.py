@@ -21,7 +21,7 @@ from label_studio_ml.errors import (
     RequestError,
 )
 from label_studio_ml.protocol import parse_predict
-from label_studio_ml.serving import pool as pool_module
+from label_studio_ml.serving import models as models_module
 from label_studio_ml.serving.lanes import ProcessLane, ThreadLane
 from label_studio_ml.serving.pool import ModelPool
 from label_studio_ml.versions.state import Project
@@ -616,7 +616,7 @@ class TestTouch:
 
 class TestMemory:
     def test_the_models_kept_are_bounded(self, tricky: Tricky, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(pool_module, "MAX_LIVE", 3)
+        monkeypatch.setattr(models_module, "MAX_LIVE", 3)
 
         async def test() -> None:
             async with bench(ThreadLane, tricky) as it:

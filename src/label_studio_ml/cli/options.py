@@ -34,6 +34,12 @@ def add_serving_options(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="arguments for the model's constructor: true, 3, 0.5, JSON or text; they win over config.json",
     )
+    parser.add_argument(
+        "--model-workers",
+        type=_count,
+        metavar="N",
+        help="processes that run the model (default: LABEL_STUDIO_ML_MODEL_WORKERS, or 1)",
+    )
     parser.add_argument("-d", "--debug", action="store_true", help="run for debugging: breakpoints work")
     parser.add_argument(
         "--log-level",
@@ -53,6 +59,13 @@ def add_serving_options(parser: argparse.ArgumentParser) -> None:
         metavar="PASS",
         help="its password; ML_SERVER_BASIC_AUTH_PASS in the environment keeps it out of process lists",
     )
+
+
+def _count(text: str) -> int:
+    """Return a whole number of at least 1; raise argparse.ArgumentTypeError if it is not that."""
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
 
 
 def key_value(text: str) -> tuple[str, Any]:

@@ -54,6 +54,8 @@ def settings_from(args: argparse.Namespace) -> Settings:
     if getattr(args, "model_dir", None):
         model_dir = Path(args.model_dir)
         settings = replace(settings, model_dir=settings.backend_dir / model_dir, user_model_dir=model_dir)
+    if getattr(args, "model_workers", None):
+        settings = replace(settings, model_workers=args.model_workers)
     if getattr(args, "log_level", None):
         settings = replace(settings, log_level=args.log_level)
     return _with_login(

@@ -21,9 +21,11 @@ REFRESH = 0.3
 class Core:
     """Endpoints and model pool over one model folder. Lives on one event loop."""
 
-    def __init__(self, settings: Settings, make_lane: Callable[[], Lane], desk: TrainingDesk) -> None:
+    def __init__(
+        self, settings: Settings, make_lane: Callable[[], Lane], desk: TrainingDesk, *, lanes: int = 1
+    ) -> None:
         store = VersionStore(settings.model_dir)
-        self.pool = ModelPool(make_lane, store)
+        self.pool = ModelPool(make_lane, store, lanes=lanes, drain_first=settings.drain_first)
         self.endpoints = Endpoints(
             settings, self.pool, store, ProjectBook(Projects(settings.model_dir)), desk
         )

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.runtime.companion import Companion
 from label_studio_ml.runtime.core import Core
-from label_studio_ml.serving.lanes import Lane, ProcessLane, ThreadLane
+from label_studio_ml.serving.lanes import Lane, ThreadLane
+from label_studio_ml.serving.placement import processes
 from label_studio_ml.settings import LOG_FORMAT, Settings, configure_logging
 from label_studio_ml.training.desk import RedisDesk
 from label_studio_ml.web.asgi import Asgi
@@ -53,10 +54,9 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 async def _serve(settings: Settings, listener: socket.socket, *, debug: bool) -> int:
     companion = Companion(settings)
     desk = RedisDesk(companion.url, settings.queue)
-    make_lane: Callable[[], Lane] = (
-        (lambda: ThreadLane(settings)) if debug else (lambda: ProcessLane(settings))
-    )
-    core = Core(settings, make_lane, desk)
+    lanes = 1 if debug else settings.model_workers
+    make_lane: Callable[[], Lane] = (lambda: ThreadLane(settings)) if debug else (lambda: processes(settings))
+    core = Core(settings, make_lane, desk, lanes=lanes)
     await core.start()
     companion.start()
     server = _server(core, settings)

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import flask
+from werkzeug.exceptions import RequestEntityTooLarge
 
-from label_studio_ml.errors import SettingsError
+from label_studio_ml.errors import BodyTooLarge, SettingsError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.runtime.companion import Companion
 from label_studio_ml.runtime.core import Core
@@ -42,6 +43,7 @@ class BackendApp(flask.Flask):
         self._model_class = model_class
         self._running: _Running | None = None
         self._starting = threading.Lock()
+        self.config["MAX_CONTENT_LENGTH"] = settings.max_body
         for rule in ("/", "/<path:path>"):
             self.add_url_rule(rule, endpoint=f"backend{rule}", view_func=self._answer, methods=_METHODS)
 
@@ -79,7 +81,10 @@ class BackendApp(flask.Flask):
         return flask.Response(answer.body, answer.status, answer.headers, content_type="application/json")
 
     def _body(self) -> bytes:
-        return flask.request.get_data(cache=True)
+        try:
+            return flask.request.get_data(cache=True)
+        except RequestEntityTooLarge:  # a body that does not say its length
+            raise too_large(self._settings.max_body) from None
 
     def _started(self) -> "_Running":
         """Return what runs in this process, starting it on the first request and after a fork."""
@@ -125,7 +130,11 @@ class _Running:
         length = headers.get("content-length", "")
         if length.isdigit() and int(length) > self._max_body:
             return self._core.endpoints.refuse(too_large(self._max_body), path, headers)
-        return self._wait(self._core.endpoints.handle(method, path, query, headers, read()))
+        try:
+            body = read()
+        except BodyTooLarge as error:
+            return self._core.endpoints.refuse(error, path, headers)
+        return self._wait(self._core.endpoints.handle(method, path, query, headers, body))
 
     def close(self) -> None:
         """End what was started, in the process that started it."""

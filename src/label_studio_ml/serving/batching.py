@@ -1,8 +1,8 @@
 """Requests that wait together go together: batch-while-busy.
 
-A free lane starts at once. What arrives while it is busy gathers, and goes as one batch as soon as the lane is free:
-items with equal keys only, up to a number of tasks. Interactive items go first and alone. This module knows items,
-keys and a callable; no models and no HTTP.
+A free slot starts at once. What arrives while all slots are busy gathers, and goes as one batch as soon as one is free:
+items with equal keys only, up to a number of tasks. Interactive items go first and alone; parts of large requests go
+last, but not never. This module knows items, keys, slots and a callable; no models and no HTTP.
 """
 
 import asyncio
@@ -16,14 +16,29 @@ from label_studio_ml.errors import BackendError, Overloaded
 Payload = TypeVar("Payload")
 Result = TypeVar("Result")
 
+#: While others wait, every so many batches one goes to a part of a large request.
+BULK_TURN = 4
+
 
 @dataclass(slots=True, eq=False)
 class _Item(Generic[Payload, Result]):
     key: Hashable
     payload: Payload
     size: int
+    weight: int
     alone: bool
+    gone: Callable[[], bool] | None
     future: "asyncio.Future[Result]" = field(repr=False)
+
+    @property
+    def left(self) -> bool:
+        """Whether nobody waits for this item any more."""
+        if self.future.done():
+            return True
+        if self.gone is not None and self.gone():
+            self.future.cancel()
+            return True
+        return False
 
 
 class LaneClosed(BackendError):
@@ -31,11 +46,12 @@ class LaneClosed(BackendError):
 
 
 class Batcher(Generic[Payload, Result]):
-    """One lane: runs one batch at a time.
+    """A queue in front of one or more slots, each of which runs one batch at a time.
 
     `run(key, payloads)` returns one result for each payload, in order; what it raises reaches every caller of that
-    batch. `max_batch` bounds the sum of the items' sizes in a batch (a larger item goes alone), `max_queue` the
-    number of waiting items: beyond it `submit` raises Overloaded at once.
+    batch. `max_batch` bounds the sum of the items' sizes in a batch (a larger item goes alone); `max_wait` is how many
+    seconds a batch that is not full waits for more (0: not at all). `max_queue` bounds the number of waiting items and
+    `max_weight` the sum of their weights (bytes, say): beyond either `submit` raises Overloaded at once.
     """
 
     def __init__(
@@ -44,18 +60,37 @@ class Batcher(Generic[Payload, Result]):
         *,
         max_batch: int,
         max_queue: int,
+        slots: int = 1,
+        max_wait: float = 0.0,
+        max_weight: int | None = None,
     ) -> None:
         self._run = run
         self.max_batch = max_batch
+        self.max_wait = max_wait
         self._max_queue = max_queue
+        self._max_weight = max_weight
+        self._weight = 0
         self._interactive: deque[_Item[Payload, Result]] = deque()
         self._waiting: deque[_Item[Payload, Result]] = deque()
-        self._busy: asyncio.Task[None] | None = None
+        self._bulk: deque[_Item[Payload, Result]] = deque()
+        self._since_bulk = 0
+        self._slots = slots
+        self._busy: set[asyncio.Task[None]] = set()
         self._closed: str | None = None
 
     def __len__(self) -> int:
         """Return how many items wait."""
-        return len(self._interactive) + len(self._waiting)
+        return len(self._interactive) + len(self._waiting) + len(self._bulk)
+
+    @property
+    def slots(self) -> int:
+        """How many batches run at a time."""
+        return self._slots
+
+    @slots.setter
+    def slots(self, slots: int) -> None:
+        self._slots = slots
+        self._pump()
 
     async def submit(
         self,
@@ -63,45 +98,83 @@ class Batcher(Generic[Payload, Result]):
         payload: Payload,
         *,
         size: int = 1,
+        weight: int = 0,
         interactive: bool = False,
+        bulk: bool = False,
         alone: bool = False,
+        gone: Callable[[], bool] | None = None,
     ) -> Result:
         """Return the result for `payload`, after the batch that it went with.
 
-        Raises Overloaded when the queue is full, LaneClosed when the lane is or gets closed before its turn.
+        `gone` tells whether the caller has left in the meantime: then the item is dropped before it runs, and the
+        wait is cancelled. Raises Overloaded when the queue is full, LaneClosed when the lane is or gets closed
+        before its turn.
         """
         if self._closed is not None:
             raise LaneClosed(self._closed)
-        if len(self) >= self._max_queue and self._forget_gone() >= self._max_queue:
+        if self._full(weight):
+            self._forget_gone()
+        if self._full(weight):
             raise Overloaded(
                 f"{len(self)} prediction requests are waiting already", fix="Ask again in a moment"
             )
         item: _Item[Payload, Result] = _Item(
-            key, payload, size, alone or interactive, asyncio.get_running_loop().create_future()
+            key,
+            payload,
+            size,
+            weight,
+            alone or interactive,
+            gone,
+            asyncio.get_running_loop().create_future(),
         )
-        (self._interactive if interactive else self._waiting).append(item)
-        if self._busy is None:
-            self._busy = asyncio.create_task(self._work())
+        self._weight += weight
+        (self._interactive if interactive else self._bulk if bulk else self._waiting).append(item)
+        self._pump()
         return await item.future
 
     async def drained(self) -> None:
         """Wait until nothing runs and nothing waits."""
-        while self._busy is not None:
-            await asyncio.wait([self._busy])
+        while self._busy:
+            await asyncio.wait(self._busy)
 
     def close(self, why: str) -> None:
-        """Take no more items, and turn those that wait away with LaneClosed. A running batch runs on."""
+        """Take no more items, and turn those that wait away with LaneClosed. Running batches run on."""
         self._closed = why
-        self._fail((*self._interactive, *self._waiting), LaneClosed(why))
-        self._interactive.clear()
-        self._waiting.clear()
+        for queue in (self._interactive, self._waiting, self._bulk):
+            _fail(queue, LaneClosed(why))
+            queue.clear()
+        self._weight = 0
 
-    async def _work(self) -> None:
-        try:
-            while batch := self._take():
-                await self._run_batch(batch)
-        finally:
-            self._busy = None
+    def _full(self, weight: int) -> bool:
+        if len(self) >= self._max_queue:
+            return True
+        return self._max_weight is not None and len(self) > 0 and self._weight + weight > self._max_weight
+
+    def _pump(self) -> None:
+        """Give each free slot a batch, as long as there are any."""
+        while len(self._busy) < self._slots and (batch := self._take()):
+            task = asyncio.ensure_future(self._work(batch))
+            self._busy.add(task)
+            task.add_done_callback(self._finished)
+
+    def _finished(self, task: "asyncio.Task[None]") -> None:
+        self._busy.discard(task)
+        self._pump()  # for what came between the last look at the queue and now
+
+    async def _work(self, batch: list[_Item[Payload, Result]]) -> None:
+        """Run `batch`, and then what has gathered, until nothing waits or the slot is taken away."""
+        while batch:
+            if self.max_wait:
+                await self._fill(batch)
+            await self._run_batch(batch)
+            batch = self._take() if len(self._busy) <= self._slots else []
+
+    async def _fill(self, batch: list[_Item[Payload, Result]]) -> None:
+        """Wait for more of what may go with `batch`, if it is not full."""
+        if batch[0].alone or sum(item.size for item in batch) >= self.max_batch:
+            return
+        await asyncio.sleep(self.max_wait)
+        self._gather(batch, self._waiting)
 
     async def _run_batch(self, batch: list[_Item[Payload, Result]]) -> None:
         try:
@@ -109,58 +182,76 @@ class Batcher(Generic[Payload, Result]):
             if len(results) != len(batch):
                 raise RuntimeError(f"{len(results)} results for {len(batch)} payloads")
         except asyncio.CancelledError:
-            self._fail(batch, LaneClosed("The lane ended in the middle of the batch"))
+            _fail(batch, LaneClosed("The lane ended in the middle of the batch"))
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 self.close("The lane was ended")
                 raise
         except Exception as error:  # noqa: BLE001 (every caller gets it)
-            self._fail(batch, error)
+            _fail(batch, error)
         else:
             for item, result in zip(batch, results, strict=True):
                 if not item.future.done():
                     item.future.set_result(result)
 
-    @staticmethod
-    def _fail(items: Iterable[_Item[Payload, Result]], error: Exception) -> None:
-        for item in items:
-            if not item.future.done():
-                item.future.set_exception(error)
-
     def _take(self) -> list[_Item[Payload, Result]]:
         """Remove the next batch from the queues and return it; empty when nothing waits."""
-        self._drop_gone(self._interactive)
-        if self._interactive:
-            return [self._interactive.popleft()]
-        self._drop_gone(self._waiting)
-        if not self._waiting:
-            return []
-        first = self._waiting.popleft()
-        batch, size = [first], first.size
-        if first.alone:
-            return batch
-        kept: deque[_Item[Payload, Result]] = deque()
-        while self._waiting and size < self.max_batch:
-            item = self._waiting.popleft()
-            if item.future.done():
-                continue
-            if item.key == first.key and not item.alone and size + item.size <= self.max_batch:
-                batch.append(item)
-                size += item.size
-            else:
-                kept.append(item)
-        kept.extend(self._waiting)
-        self._waiting = kept
+        if (first := self._first(self._interactive)) is not None:
+            return [first]
+        if (
+            self._bulk
+            and self._since_bulk >= BULK_TURN - 1
+            and (first := self._first(self._bulk)) is not None
+        ):
+            self._since_bulk = 0
+            return [first]
+        if (first := self._first(self._waiting)) is None:
+            self._since_bulk = 0
+            first = self._first(self._bulk)
+            return [] if first is None else [first]
+        self._since_bulk += 1
+        batch = [first]
+        if not first.alone:
+            self._gather(batch, self._waiting)
         return batch
 
-    def _forget_gone(self) -> int:
-        """Drop all items whose caller has left; return how many wait then."""
-        self._interactive = deque(item for item in self._interactive if not item.future.done())
-        self._waiting = deque(item for item in self._waiting if not item.future.done())
-        return len(self)
+    def _first(self, queue: deque[_Item[Payload, Result]]) -> _Item[Payload, Result] | None:
+        """Remove and return the first item of `queue` that somebody waits for."""
+        while queue:
+            item = queue.popleft()
+            self._weight -= item.weight
+            if not item.left:
+                return item
+        return None
 
-    @staticmethod
-    def _drop_gone(items: "deque[_Item[Payload, Result]]") -> None:
-        """Drop the items at the front whose caller has left."""
-        while items and items[0].future.done():
-            items.popleft()
+    def _gather(self, batch: list[_Item[Payload, Result]], queue: deque[_Item[Payload, Result]]) -> None:
+        """Move from `queue` to `batch` what may go with it."""
+        key = batch[0].key
+        size = sum(item.size for item in batch)
+        passed: list[_Item[Payload, Result]] = []
+        while queue and size < self.max_batch:
+            item = queue.popleft()
+            if item.key == key and not item.alone and size + item.size <= self.max_batch:
+                self._weight -= item.weight
+                if not item.left:
+                    batch.append(item)
+                    size += item.size
+            else:
+                passed.append(item)
+        queue.extendleft(reversed(passed))
+
+    def _forget_gone(self) -> None:
+        """Drop all items whose caller has left."""
+        for queue in (self._interactive, self._waiting, self._bulk):
+            kept = [item for item in queue if not item.left]
+            queue.clear()
+            queue.extend(kept)
+        self._weight = sum(
+            item.weight for queue in (self._interactive, self._waiting, self._bulk) for item in queue
+        )
+
+
+def _fail(items: "Iterable[_Item[Payload, Result]]", error: Exception) -> None:
+    for item in items:
+        if not item.future.done():
+            item.future.set_exception(error)

@@ -1,6 +1,8 @@
 """The models that live in one process, by number."""
 
+import gc
 import logging
+import sys
 
 from label_studio_ml.adapter import ClassInfo, ModelSpec, build, describe_class
 from label_studio_ml.errors import ModelLoadError
@@ -28,8 +30,13 @@ class ModelHost:
             self._class = load_class(locate(settings.backend_dir, settings.script, settings.class_name))
         return describe_class(self._class)
 
-    def load(self, live: int, spec: ModelSpec) -> str:
-        """Build a model, keep it as number `live`, and return its version's name. Raises ModelError."""
+    def load(self, live: int, spec: ModelSpec, instead_of: int = 0) -> str:
+        """Build a model, keep it as number `live`, and return its version's name. Raises ModelError.
+
+        `instead_of` is the number of a model that is forgotten, and its memory given back, before.
+        """
+        if self._live.pop(instead_of, None) is not None:
+            _give_back_memory()
         self.import_class()
         if self._class is None:
             raise ModelLoadError("no model class")
@@ -49,3 +56,11 @@ class ModelHost:
     def unload(self, live: int) -> None:
         """Forget model number `live`."""
         self._live.pop(live, None)
+
+
+def _give_back_memory() -> None:
+    """Free what a forgotten model held, on the GPU too where the user's file uses torch."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()

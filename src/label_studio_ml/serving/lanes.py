@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
@@ -54,8 +54,11 @@ class Lane(Protocol):
     async def start(self) -> None:
         """Begin importing the model file; `info` tells the outcome."""
 
-    async def load(self, live: int, spec: ModelSpec) -> str:
-        """Build a model and return its version's name. Raises ModelError or ModelProcessDied."""
+    async def load(self, live: int, spec: ModelSpec, instead_of: int = 0) -> str:
+        """Build a model, after forgetting model `instead_of`, and return its version's name.
+
+        Raises ModelError or ModelProcessDied.
+        """
 
     async def predict(self, live: int, requests: Sequence[Request]) -> list[Answer]:
         """Answer `requests` with model `live`. Raises ModelError or ModelProcessDied."""
@@ -68,13 +71,14 @@ class Lane(Protocol):
 
 
 class ProcessLane(asyncio.Protocol):
-    """A fresh interpreter for the user's code, never a fork."""
+    """A fresh interpreter for the user's code, never a fork. `environment` goes on top of the settings' own."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, environment: Mapping[str, str] | None = None) -> None:
         loop = asyncio.get_running_loop()
         self.info: asyncio.Future[ClassInfo] = loop.create_future()
         self.ended: asyncio.Future[str] = loop.create_future()
         self._settings = settings
+        self._environment = environment or {}
         self._frames = Frames()
         self._calls: dict[int, asyncio.Future[Any]] = {}
         self._next_call = 0
@@ -97,7 +101,7 @@ class ProcessLane(asyncio.Protocol):
                 [sys.executable, "-m", "label_studio_ml.serving.model_process", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
-                env=self._settings.child_env(),
+                env={**self._settings.child_env(), **self._environment},
             )
         ours.setblocking(False)
         loop = asyncio.get_running_loop()
@@ -106,9 +110,9 @@ class ProcessLane(asyncio.Protocol):
             target=self._watch, args=(loop, self._process), daemon=True, name="model process watch"
         ).start()
 
-    async def load(self, live: int, spec: ModelSpec) -> str:
+    async def load(self, live: int, spec: ModelSpec, instead_of: int = 0) -> str:
         """Build a model there and return its version's name."""
-        answer = await self._ask(lambda call: Load(call, live, spec))
+        answer = await self._ask(lambda call: Load(call, live, spec, instead_of))
         return str(answer.version)
 
     async def predict(self, live: int, requests: Sequence[Request]) -> list[Answer]:
@@ -238,14 +242,18 @@ class ThreadLane:
     async def start(self) -> None:
         """Import the model file in the thread that will predict."""
         try:
-            _settle(self.info, await self._call(self._predicting, self._host.import_class))
+            info = await self._call(self._predicting, self._host.import_class)
+            if info.concurrency > 1:
+                self._predicting.shutdown(wait=False)
+                self._predicting = ThreadPoolExecutor(info.concurrency, thread_name_prefix="predict")
+            _settle(self.info, info)
         except BackendError as error:
             _fail(self.info, error)
             self.info.exception()
 
-    async def load(self, live: int, spec: ModelSpec) -> str:
+    async def load(self, live: int, spec: ModelSpec, instead_of: int = 0) -> str:
         """Build a model and return its version's name."""
-        return str(await self._call(self._loading, self._host.load, live, spec))
+        return str(await self._call(self._loading, self._host.load, live, spec, instead_of))
 
     async def predict(self, live: int, requests: Sequence[Request]) -> list[Answer]:
         """Answer `requests`."""

@@ -13,11 +13,12 @@ from label_studio_ml.versions.store import Manifest
 
 @dataclass(slots=True, eq=False)
 class Home:
-    """A lane with its queue."""
+    """A lane with its queue. `retired` tells that another has taken its place."""
 
     lane: Lane
     batcher: Batcher[Request, Answer]
     started: float
+    retired: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -34,6 +35,7 @@ class Live:
     dropped: bool = False
     failed_at: float = 0.0
     again: bool = False
+    idle: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
 
     @property
     def loaded(self) -> bool:

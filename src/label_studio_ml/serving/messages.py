@@ -12,11 +12,12 @@ from label_studio_ml.predictor import Answer, Request
 
 
 class Load(msgspec.Struct, tag=True, frozen=True):
-    """Build a model from `spec` and keep it as number `live`."""
+    """Build a model from `spec` and keep it as number `live`, after forgetting number `instead_of` (0: none)."""
 
     call: int
     live: int
     spec: ModelSpec
+    instead_of: int = 0
 
 
 class Predict(msgspec.Struct, tag=True, frozen=True):

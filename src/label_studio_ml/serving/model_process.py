@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
@@ -53,7 +54,8 @@ class ModelProcess:
         """Work until told to stop; return the exit status."""
         threading.Thread(target=self._read, daemon=True, name="reader").start()
         try:
-            self._send(Imported(self._host.import_class()))
+            info = self._host.import_class()
+            self._send(Imported(info))
         except BackendError as error:
             logger.error("%s", error)
             self._send(ImportFailed(error.message, error.fix, error.field))
@@ -64,11 +66,17 @@ class ModelProcess:
             return 1
         loader = threading.Thread(target=self._load, daemon=True, name="loader")
         loader.start()
+        # One call at a time belongs to the main thread, where most libraries expect to be.
+        threads = ThreadPoolExecutor(info.concurrency, "predict") if info.concurrency > 1 else None
         while not isinstance(message := self._predictions.get(), Stop):
-            if isinstance(message, Predict):
-                self._answer(message)
-            elif isinstance(message, Unload):
+            if isinstance(message, Unload):
                 self._host.unload(message.live)
+            elif isinstance(message, Predict) and threads is not None:
+                threads.submit(self._answer, message)
+            elif isinstance(message, Predict):
+                self._answer(message)
+        if threads is not None:
+            threads.shutdown()
         self._loads.put(None)
         return 0
 
@@ -94,7 +102,7 @@ class ModelProcess:
         answer: FromModel
         try:
             if isinstance(message, Load):
-                answer = Loaded(message.call, self._host.load(message.live, message.spec))
+                answer = Loaded(message.call, self._host.load(message.live, message.spec, message.instead_of))
             else:
                 answer = Predicted(message.call, self._host.predict(message.live, message.requests))
         except BaseException as error:  # SystemExit, say, would end this thread without a word
@@ -113,9 +121,11 @@ class ModelProcess:
 
 def main() -> int:
     """Run a model process on the socket whose descriptor is the first argument."""
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C goes to the whole group; the server tells us when to stop
+    for number in (
+        signal.SIGINT,
+        signal.SIGTERM,
+    ):  # they go to the whole group; the server tells us when to stop
+        signal.signal(number, signal.SIG_IGN)
     settings = Settings.from_env()
     configure_logging(settings.log_level)
     os.chdir(settings.backend_dir)

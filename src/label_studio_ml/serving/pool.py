@@ -1,21 +1,17 @@
-"""The live models: which version of which project is served, and by which lane.
-
-A live model is one (project, version, label config, extra params, Label Studio host). It loads beside the one
-that is served; only when it is ready does it take its place. A version that does not load leaves the old one serving.
-"""
+"""Answering prediction requests from the live models."""
 
 import asyncio
 import logging
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Hashable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any
 
-from label_studio_ml.adapter import ClassInfo, ModelSpec
+import msgspec
+
+from label_studio_ml.adapter import MAX_BATCH
 from label_studio_ml.errors import (
-    BackendError,
+    CallerLeft,
     DeadlineExceeded,
-    ModelError,
     ModelLoadError,
     ModelProcessDied,
     Overloaded,
@@ -24,28 +20,28 @@ from label_studio_ml.errors import (
 )
 from label_studio_ml.predictor import Answer, Request
 from label_studio_ml.protocol import PredictRequest
-from label_studio_ml.serving.batching import Batcher, LaneClosed
+from label_studio_ml.serving.batching import LaneClosed
+from label_studio_ml.serving.bulk import Bulk, Kept
 from label_studio_ml.serving.lanes import Lane
-from label_studio_ml.serving.live import Home, Live, key_of
+from label_studio_ml.serving.live import Live
+from label_studio_ml.serving.models import LiveModels
 from label_studio_ml.versions.state import Project
-from label_studio_ml.versions.store import Manifest, VersionStore
+from label_studio_ml.versions.store import VersionStore
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
-#: Live models kept at most; the one that was asked longest ago goes first.
-MAX_LIVE = 32
-#: Prediction requests that may wait for one lane.
-MAX_QUEUE = 1024
-#: Seconds until a model that did not load is tried again.
-RETRY_AFTER = 5.0
 #: Seconds until a request is answered, come what may; Label Studio gives up after 100 s (its ML_TIMEOUT_PREDICT).
 DEADLINE = 95.0
+#: The part of the deadline after which a large request is answered with what there is.
+BULK_SHARE = 0.85
 
 
-class ModelPool:
-    """Live models of all projects of one backend. Everything but the lanes' work runs on one event loop."""
+class ModelPool(LiveModels):
+    """The live models of all projects of one backend, and the way of a request to them.
+
+    `deadline` is the number of seconds after which a request is answered, come what may; `options` are those of
+    `LiveModels`.
+    """
 
     def __init__(
         self,
@@ -53,34 +49,19 @@ class ModelPool:
         store: VersionStore,
         *,
         deadline: float = DEADLINE,
-        retry_after: float = RETRY_AFTER,
+        **options: Any,
     ) -> None:
-        self._make_lane = make_lane
-        self._store = store
+        super().__init__(make_lane, store, **options)
         self._deadline = deadline
-        self._retry_after = retry_after
-        self._home: Home | None = None
-        self._homes: set[Home] = set()
-        self._lives: OrderedDict[Hashable, Live] = OrderedDict()
-        self._serving: dict[str, Live] = {}
-        self._wanted: dict[str, tuple[str, Manifest | None]] = {}
-        self._bad: dict[str, dict[str, str]] = {}
-        self._numbers = 0
-        self._starting = asyncio.Lock()
-        self._quick_deaths = 0
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._closing = False
-        self.info: ClassInfo | None = None
+        self._kept = Kept()
 
-    # What the endpoints ask
+    async def predict(
+        self, project: Project, request: PredictRequest, gone: Callable[[], bool] | None = None
+    ) -> bytes:
+        """Return the results of `request` as a JSON array. `gone` tells whether the caller has left.
 
-    async def start(self) -> None:
-        """Start the first lane, which begins to import the model file."""
-        await self._current_home()
-
-    async def predict(self, project: Project, request: PredictRequest) -> bytes:
-        """Return the results of `request` as a JSON array.
-
+        A request of more tasks than the class takes at a time is answered in parts, between the others' requests; what
+        is not computed when the time is nearly up says so in its entries.
         Raises ModelError when the model cannot be had or fails for every task, ModelProcessDied when the
         request ends the model's process twice, Overloaded, DeadlineExceeded.
         """
@@ -88,7 +69,14 @@ class ModelPool:
             return b"[]"
         try:
             async with asyncio.timeout(self._deadline):
-                answer = await self._answer(project, request)
+                if len(request.tasks) > (self.info.max_batch_size if self.info else MAX_BATCH):
+                    answer = await self._in_parts(project, request, gone)
+                else:
+                    answer = await self._answer(project, request, gone=gone)
+        except asyncio.CancelledError:
+            if gone is not None and gone():
+                raise CallerLeft("The caller left before its turn") from None
+            raise
         except TimeoutError:
             raise DeadlineExceeded(f"The model did not answer within {self._deadline:.0f} s") from None
         if answer.invalid:
@@ -117,66 +105,19 @@ class ModelPool:
             raise failure
         return self.version(project.uid)
 
-    def version(self, uid: str) -> str:
-        """Return the name of the version that the project is served, or will be."""
-        served = self._served(uid)
-        if served is not None:
-            return served.ready.result()
-        manifest = self._wanted_manifest(uid)
-        if manifest is not None:
-            return manifest.name
-        return "0.0.1" if self.info is not None and self.info.generation == "event" else "INITIAL"
-
-    def failures(self, uid: str) -> dict[str, str]:
-        """Return the versions of a project that did not load, with the cause."""
-        return dict(self._bad.get(uid, {}))
-
-    async def refresh(self) -> None:
-        """Look for new versions of the projects that were asked for, and begin to load them."""
-        for uid, (seen, _) in list(self._wanted.items()):
-            if self._store.hint(uid) != seen:
-                self._wanted.pop(uid, None)
-                live = self._serving.get(uid) or self._any_live(uid)
-                if live is not None:
-                    await self._live(live.project)
-
-    async def renew(self, project: Project) -> None:
-        """Look for a new version of `project`, and wait until it is served or has failed to load."""
-        self._wanted.pop(project.uid, None)
-        manifest = self._wanted_manifest(project.uid)
-        key = key_of(project, manifest)
-        await self._live(project)
-        live = self._lives.get(key)
-        if live is not None:
-            await asyncio.wait([live.ready])
-
-    def forget(self, uid: str) -> None:
-        """Drop everything live of a project."""
-        self._serving.pop(uid, None)
-        self._wanted.pop(uid, None)
-        self._bad.pop(uid, None)
-        for live in [live for live in self._lives.values() if live.project.uid == uid]:
-            self._drop(live)
-
-    async def close(self) -> None:
-        """End the lanes."""
-        self._closing = True
-        for task in list(self._tasks):
-            task.cancel()
-        for live in self._lives.values():
-            live.fail(LaneClosed("The backend is shutting down"))
-        homes = list(self._homes)
-        for home in homes:
-            home.batcher.close("The backend is shutting down")
-        await asyncio.gather(*(home.lane.close() for home in homes))
-
-    # One request
-
-    async def _answer(self, project: Project, request: PredictRequest) -> Answer:
+    async def _answer(
+        self,
+        project: Project,
+        request: PredictRequest,
+        *,
+        gone: Callable[[], bool] | None = None,
+        pinned: Live | None = None,
+    ) -> Answer:
+        """Answer one request, or one part of a large one with the model that is `pinned` to it."""
         payload = Request(request.tasks_json, request.params, request.interactive)
         deaths = 0
         while True:
-            live = await self._live(project)
+            live = pinned if pinned is not None and self._usable(pinned) else await self._live(project)
             live.under_way += 1
             try:
                 if not live.loaded:
@@ -185,8 +126,11 @@ class ModelPool:
                     (live.number, request.params),
                     payload,
                     size=len(request.tasks),
+                    weight=len(payload.tasks),
                     interactive=request.interactive,
+                    bulk=pinned is not None,
                     alone=deaths > 0,
+                    gone=gone,
                 )
             except ModelLoadError:
                 if live.manifest is None or live.loaded:
@@ -198,7 +142,8 @@ class ModelPool:
             except ModelProcessDied as death:
                 if live.loaded:
                     deaths += 1
-                    self._drop(live)
+                    if live.home.lane.ended.done():
+                        self._drop(live)
                 if deaths > 1:
                     raise ModelProcessDied(
                         f"{death.message}, twice, while it had this request", fix="See logs/server.log"
@@ -211,231 +156,32 @@ class ModelPool:
                 live.under_way -= 1
                 self._unload_if_idle(live)
 
-    # Which model
+    async def _in_parts(
+        self, project: Project, request: PredictRequest, gone: Callable[[], bool] | None
+    ) -> Answer:
+        """Answer a large request in parts, all of them by the same version."""
+        began = time.monotonic()
+        live = await self._ready(project)
+        live.under_way += 1
+        try:
 
-    async def _live(self, project: Project) -> Live:
-        """Return the live model to ask for `project`: the served one as long as the wanted one is not ready."""
-        manifest = self._wanted_manifest(project.uid)
-        key = key_of(project, manifest)
-        wanted = self._lives.get(key)
-        again = False
-        if wanted is not None and self._to_retry(wanted):
-            again = isinstance(wanted.failure, ModelProcessDied)
-            self._drop(wanted)
-            wanted = None
-        if wanted is None:
-            wanted = await self._load(key, project, manifest, again=again)
-        self._lives.move_to_end(key)
-        if wanted.loaded:
-            self._serving[project.uid] = wanted
-            return wanted
-        served = self._served(project.uid)
-        if served is not None and served.project.label_config == project.label_config:
-            return served
-        return wanted
+            async def ask(tasks: list[bytes]) -> Answer:
+                part = msgspec.structs.replace(request, tasks=tasks)
+                return await self._answer(project, part, gone=gone, pinned=live)
 
-    def _to_retry(self, live: Live) -> bool:
-        """Tell whether a model is to be loaded again: its process ended, or it failed to load some time ago.
-
-        One whose process died while it loaded is tried again at once, once.
-        """
-        if live.failure is None:
-            return live.loaded and live.home.lane.ended.done()
-        due = time.monotonic() - live.failed_at > self._retry_after
-        return due or (isinstance(live.failure, ModelProcessDied) and not live.again)
-
-    def _any_live(self, uid: str) -> Live | None:
-        return next((live for live in reversed(self._lives.values()) if live.project.uid == uid), None)
-
-    def _served(self, uid: str) -> Live | None:
-        served = self._serving.get(uid)
-        return served if served is not None and served.loaded and not served.home.lane.ended.done() else None
-
-    def _wanted_manifest(self, uid: str) -> Manifest | None:
-        """Return the version to serve: the newest one that loads."""
-        if uid not in self._wanted:
-            hint = self._store.hint(uid)  # first: a version that is published meanwhile changes it
-            bad = self._bad.get(uid, {})
-            good = [manifest for manifest in self._store.versions(uid) if manifest.id not in bad]
-            self._wanted[uid] = (hint, good[-1] if good else None)
-        return self._wanted[uid][1]
-
-    async def _load(self, key: Hashable, project: Project, manifest: Manifest | None, *, again: bool) -> Live:
-        """Begin to load a model. An event-generation class that replaces a version gets a fresh process."""
-        home = await self._current_home()
-        if key in self._lives:
-            return self._lives[key]
-        served = self._serving.get(project.uid)
-        event = self.info is not None and self.info.generation == "event"
-        # The same version may come again, for another label config or because its process was replaced.
-        fresh = event and manifest is not None and served is not None and served.manifest != manifest
-        self._numbers += 1
-        ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        live = Live(self._numbers, key, project, manifest, home, ready, again=again)
-        self._lives[key] = live
-        self._spawn(self._finish_load(live, fresh=fresh))
-        while len(self._lives) > MAX_LIVE:
-            oldest = next(
-                (one for one in self._lives.values() if not one.under_way and one.ready.done()), None
+            bulk = Bulk(
+                request.tasks,
+                request.params,
+                key=live.key,
+                version=live.ready.result(),
+                kept=self._kept,
+                ask=ask,
             )
-            if oldest is None or oldest is live:
-                break
-            self._drop(oldest)
-        return live
-
-    async def _finish_load(self, live: Live, *, fresh: bool) -> None:
-        spec = ModelSpec(
-            project=live.project,
-            version=live.manifest.name if live.manifest else "",
-            train_output=live.manifest.train_output if live.manifest else {},
-        )
-        old = live.home
-        try:
-            if fresh:
-                live.home = await self._new_home()
-            self.info = await asyncio.shield(live.home.lane.info)
-            live.home.batcher.max_batch = self.info.max_batch_size
-            name = await live.home.lane.load(live.number, spec)
-        except Exception as error:  # noqa: BLE001 (whatever it is, somebody may wait for this model)
-            self._load_failed(live, error)
-            if live.home is not old:
-                await live.home.lane.close(0)
-            return
-        if live.home is not old:
-            await self._move_in(live.home)
-        live.ready.set_result(name)
-        if live.dropped:
+            batcher = live.home.batcher
+            patience = self._deadline * BULK_SHARE - (time.monotonic() - began)
+            return await bulk.run(
+                part=batcher.max_batch, at_once=batcher.slots + 1, patience=max(0.0, patience)
+            )
+        finally:
+            live.under_way -= 1
             self._unload_if_idle(live)
-        else:
-            self._replace(live)
-
-    def _load_failed(self, live: Live, error: Exception) -> None:
-        live.failed_at = time.monotonic()
-        if not isinstance(error, BackendError):
-            logger.error("A model cannot be loaded", exc_info=error)
-        if not isinstance(error, ModelError | ModelProcessDied):
-            error = ModelError(str(error))  # neither the version nor its process is to blame
-        live.fail(error)
-        kills = isinstance(error, ModelProcessDied) and live.again
-        if live.manifest is not None and (kills or isinstance(error, ModelLoadError)):
-            uid = live.project.uid
-            logger.error("Project %s: version %s does not load: %s", uid, live.manifest.name, error)
-            self._bad.setdefault(uid, {})[live.manifest.id] = str(error)
-            self._wanted.pop(uid, None)
-
-    def _replace(self, live: Live) -> None:
-        """Serve `live` from now on, and let the models it replaces go."""
-        uid = live.project.uid
-        if key_of(live.project, self._wanted_manifest(uid)) != live.key:
-            return
-        before = self._serving.get(uid)
-        self._serving[uid] = live
-        if before is not None and before is not live:
-            logger.info("Project %s: version %s is served now", uid, live.ready.result())
-            self._drop(before)
-
-    def _drop(self, live: Live) -> None:
-        """Forget a live model; its process forgets it after what is queued for it."""
-        if self._lives.get(live.key) is live:
-            del self._lives[live.key]
-        if self._serving.get(live.project.uid) is live:
-            del self._serving[live.project.uid]
-        live.dropped = True
-        self._unload_if_idle(live)
-
-    def _unload_if_idle(self, live: Live) -> None:
-        if live.dropped and live.loaded and not live.under_way and not live.home.lane.ended.done():
-            live.home.lane.unload(live.number)
-
-    # Lanes
-
-    async def _current_home(self) -> Home:
-        async with self._starting:
-            home = self._home
-            if home is None or home.lane.ended.done() or self._import_failed(home):
-                before, home = home, await self._new_home()
-                self._home = home
-                if before is not None and not before.lane.ended.done():
-                    self._spawn(before.lane.close(0))
-            return home
-
-    def _import_failed(self, home: Home) -> bool:
-        info = home.lane.info
-        return (
-            info.done()
-            and info.exception() is not None
-            and time.monotonic() - home.started > self._retry_after
-        )
-
-    async def _new_home(self) -> Home:
-        if self._quick_deaths:
-            await asyncio.sleep(min(10.0, 0.1 * 2 ** min(self._quick_deaths, 10)))
-        if self._closing:
-            raise Overloaded("The backend is shutting down", fix="Ask again in a moment")
-        lane = self._make_lane()
-
-        async def run(key: Hashable, requests: Sequence[Request]) -> Sequence[Answer]:
-            if lane.ended.done():
-                raise LaneClosed(lane.ended.result())  # these requests are not what ended it
-            return await lane.predict(key[0], requests)  # type: ignore[index]
-
-        home = Home(lane, Batcher(run, max_batch=64, max_queue=MAX_QUEUE), time.monotonic())
-        self._homes.add(home)
-        try:
-            await lane.start()
-        except Exception:
-            self._homes.discard(home)
-            raise
-        self._spawn(self._watch(home))
-        return home
-
-    async def _watch(self, home: Home) -> None:
-        """When a lane ends, turn its queue away and forget its models, so that they load again on the next one."""
-        try:
-            self.info = await asyncio.shield(home.lane.info)
-        except BackendError as error:
-            logger.error("The model file cannot be used: %s", error)
-        why = await asyncio.shield(home.lane.ended)
-        self._homes.discard(home)
-        home.batcher.close(why)
-        lost = [live for live in self._lives.values() if live.home is home and live.failure is None]
-        for live in lost:
-            del self._lives[live.key]
-            if self._serving.get(live.project.uid) is live:
-                del self._serving[live.project.uid]
-        if self._home is home and not self._closing:
-            quick = time.monotonic() - home.started < 10
-            self._quick_deaths = self._quick_deaths + 1 if quick else 0
-            if lost:
-                logger.error("%s; a new one is started", why)
-            for live in lost:
-                await self._live(live.project)
-
-    async def _move_in(self, home: Home) -> None:
-        """Make a fresh lane the current one, and end the one before when it has nothing left to do."""
-        async with self._starting:
-            before, self._home = self._home, home
-        if before is not None:
-            self._spawn(self._retire(before))
-
-    async def _retire(self, home: Home) -> None:
-        lives = [live for live in self._lives.values() if live.home is home]
-        for live in lives:
-            del self._lives[live.key]
-        await home.batcher.drained()
-        for live in lives:
-            if self._serving.get(live.project.uid) is live:
-                del self._serving[live.project.uid]
-        home.batcher.close("Its model process was replaced")
-        await home.lane.close()
-
-    def _spawn(self, work: "Coroutine[Any, Any, T]") -> "asyncio.Task[T]":
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-        return task
-
-    def _done(self, task: "asyncio.Task[Any]") -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            logger.error("A background step failed", exc_info=task.exception())

@@ -38,7 +38,9 @@ class Asgi:
             response.headers["Connection"] = "close"
         else:
             query = scope.get("query_string", b"").decode("latin-1")
-            response = await self._endpoints.handle(scope["method"], path, query, headers, body)
+            response = await self._endpoints.handle(
+                scope["method"], path, query, headers, body, _gone(receive)
+            )
         await _send(response, send, head=scope["method"] == "HEAD")
 
     async def _body(self, headers: dict[str, str], receive: Callable[[], Awaitable[Message]]) -> bytes | None:
@@ -49,7 +51,7 @@ class Asgi:
         message = await receive()
         body: bytes = message.get("body", b"")
         if not message.get("more_body"):
-            return body
+            return body if len(body) <= self._max_body else None
         parts = [body]
         size = len(body)
         while message.get("more_body"):
@@ -61,6 +63,16 @@ class Asgi:
             if size > self._max_body:
                 return None
         return b"".join(parts)
+
+
+def _gone(receive: Callable[[], Awaitable[Message]]) -> Callable[[], bool] | None:
+    """Return a way to see whether the caller has left, without waiting for it.
+
+    ASGI only lets one wait for that. uvicorn's `receive` belongs to an object that has the answer at hand; other
+    servers' callers are taken to stay.
+    """
+    cycle: Any = getattr(receive, "__self__", None)
+    return (lambda: bool(cycle.disconnected)) if hasattr(cycle, "disconnected") else None
 
 
 async def _send(response: Response, send: Callable[[Message], Awaitable[None]], *, head: bool) -> None:

@@ -6,6 +6,7 @@ User code never runs here. The one table from errors to HTTP statuses is here.
 import asyncio
 import base64
 import binascii
+import contextlib
 import hmac
 import logging
 import re
@@ -43,6 +44,7 @@ STATUSES: tuple[tuple[type[errors.BackendError], int], ...] = (
     (errors.NotAuthorized, 401),
     (errors.RequestError, 400),
     (errors.LabelConfigError, 400),
+    (errors.CallerLeft, 499),  # nobody reads it; the number that nginx logs for it
     (errors.Overloaded, 503),
     (errors.DeadlineExceeded, 504),
     (errors.BrokerError, 503),
@@ -100,6 +102,7 @@ class Call:
     query: str
     body: bytes
     trusted: bool = True
+    gone: Callable[[], bool] | None = None
 
 
 class Endpoints:
@@ -113,7 +116,11 @@ class Endpoints:
         self._store = store
         self._book = book
         self._desk = desk
-        self._credentials = f"{settings.basic_auth_user}:{settings.basic_auth_pass}".encode()
+        # Clients differ in how they encode what is not ASCII: browsers use UTF-8, Label Studio Latin-1.
+        login = f"{settings.basic_auth_user}:{settings.basic_auth_pass}"
+        self._credentials = [login.encode()]
+        with contextlib.suppress(UnicodeEncodeError):
+            self._credentials.append(login.encode("latin-1"))
         self._counts = {"requests": 0, "predicted_tasks": 0, "failed_requests": 0, "events": 0}
         self._routes: dict[tuple[str, str], Handler] = {
             ("GET", "/"): self._health,
@@ -134,9 +141,15 @@ class Endpoints:
         self._paths = {path for _, path in self._routes}
 
     async def handle(
-        self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes
+        self,
+        method: str,
+        path: str,
+        query: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        gone: Callable[[], bool] | None = None,
     ) -> Response:
-        """Answer one request. `headers` has lower-case names. Never raises."""
+        """Answer one request; never raises. `headers` has lower-case names; `gone` tells whether the caller left."""
         self._counts["requests"] += 1
         method = "GET" if method == "HEAD" else method
         try:
@@ -146,7 +159,7 @@ class Endpoints:
             handler = self._routes.get((method, path.rstrip("/") or "/"))
             if handler is None:
                 return self._unknown(method, path)
-            return await handler(Call(method, path, query, body, trusted))
+            return await handler(Call(method, path, query, body, trusted, gone))
         except errors.BackendError as error:
             return self._failed(error, path, headers)
         except Exception as error:
@@ -175,7 +188,7 @@ class Endpoints:
             given = base64.b64decode(encoded.strip(), validate=True) if kind.lower() == "basic" else b""
         except (binascii.Error, ValueError):
             given = b""
-        if not hmac.compare_digest(given, self._credentials):
+        if not any(hmac.compare_digest(given, known) for known in self._credentials):
             raise errors.NotAuthorized(
                 "Login is missing or wrong", fix="Give this backend's user and password"
             )
@@ -239,7 +252,7 @@ class Endpoints:
         if project is None or (request.label_config and request.label_config != project.label_config):
             _check_config(request.label_config, "label_config")
             project = await self._book.update(uid, label_config=request.label_config)
-        results = await self._pool.predict(project, request)
+        results = await self._pool.predict(project, request, call.gone)
         self._counts["predicted_tasks"] += len(request.tasks)
         return Response(200, b'{"results":' + results + b"}")
 
@@ -281,7 +294,10 @@ class Endpoints:
             changes = {"label_config": event.label_config or None, "title": event.title or None}
             project = await self._book.update(event.uid, **changes)
             if before is not None and before.label_config != project.label_config:
-                await self._pool.touch(project)
+                try:
+                    await self._pool.touch(project)
+                except errors.BackendError as error:  # the event counts all the same
+                    logger.warning("Project %s: %s", event.uid, error)
         if event.uid and event.action not in self._known_events():
             await self._hand_in(event, trusted=call.trusted, train=False)
 
@@ -423,5 +439,5 @@ def _slug(text: str) -> str:
 def _problem(path: str) -> Response:
     """Answer the page that a failed call of Label Studio was sent to: the same status again."""
     _, _, status, *words = path.split("/", 3)
-    code = int(status) if status.isdigit() and 400 <= int(status) <= 599 else 404
+    code = int(status) if re.fullmatch("[45][0-9][0-9]", status) else 404
     return _json(code, {"status": code, "detail": unquote(words[0]).replace("-", " ") if words else ""})

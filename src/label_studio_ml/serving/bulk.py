@@ -1,0 +1,150 @@
+"""One large request, answered in parts: what is there when the time is up is sent, what comes too late is kept.
+
+Label Studio sends a whole selection of tasks in one request, and throws everything away when the answer takes over
+100 s.
+"""
+
+import asyncio
+import hashlib
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Hashable, Iterator
+from typing import Any
+
+import msgspec
+
+from label_studio_ml.errors import BackendError
+from label_studio_ml.predictions import encode_failure
+from label_studio_ml.predictor import Answer
+
+logger = logging.getLogger(__name__)
+
+#: Bytes of results kept for requests that were not answered in time.
+MOST_KEPT = 64 << 20
+
+_entries = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+class Kept:
+    """Results that nobody has been sent, by model, params and task; the oldest go first."""
+
+    def __init__(self, most: int = MOST_KEPT) -> None:
+        self._most = most
+        self._bytes = 0
+        self._results: OrderedDict[Hashable, bytes] = OrderedDict()
+
+    def put(self, key: Hashable, params: bytes, task: bytes, entry: bytes) -> None:
+        """Keep the entry of one task."""
+        name = _name(key, params, task)
+        self._bytes += len(entry) - len(self._results.pop(name, b""))
+        self._results[name] = entry
+        while self._bytes > self._most:
+            self._bytes -= len(self._results.popitem(last=False)[1])
+
+    def take(self, key: Hashable, params: bytes, task: bytes) -> bytes | None:
+        """Remove and return the entry of one task, None if there is none."""
+        if not self._results:
+            return None
+        entry = self._results.pop(_name(key, params, task), None)
+        if entry is not None:
+            self._bytes -= len(entry)
+        return entry
+
+    def __len__(self) -> int:
+        """Return how many results are kept."""
+        return len(self._results)
+
+
+def _name(key: Hashable, params: bytes, task: bytes) -> Hashable:
+    return key, params, hashlib.blake2b(task, digest_size=16).digest()
+
+
+class Bulk:
+    """One large request on its way. `ask(tasks)` answers one part; `key` names the model that does."""
+
+    def __init__(
+        self,
+        tasks: list[bytes],
+        params: bytes,
+        *,
+        key: Hashable,
+        version: str,
+        kept: Kept,
+        ask: Callable[[list[bytes]], Awaitable[Answer]],
+    ) -> None:
+        self._tasks = tasks
+        self._params = params
+        self._key = key
+        self._version = version
+        self._kept = kept
+        self._ask = ask
+        self._entries: list[bytes | None] = [kept.take(key, params, task) for task in tasks]
+        self._failures: list[str] = []
+        self._late = False
+
+    async def run(self, *, part: int, at_once: int, patience: float) -> Answer:
+        """Answer in parts of `part` tasks, `at_once` of them under way, for `patience` seconds at the most.
+
+        A task that has no result then gets an entry that says so. Where nobody waits for the answer any more (the call
+        is cancelled), everything that was computed is kept.
+        """
+        parts = self._parts(part)
+        workers = [asyncio.create_task(self._work(parts)) for _ in range(at_once)]
+        try:
+            await asyncio.wait(workers, timeout=patience)
+        except asyncio.CancelledError:
+            self._keep_all()
+            raise
+        finally:
+            self._late = True  # a part that is under way is finished and kept; no further one is begun
+        if any(worker.cancelled() for worker in workers if worker.done()):
+            self._keep_all()
+            raise asyncio.CancelledError
+        return self._answer()
+
+    def _parts(self, size: int) -> Iterator[list[int]]:
+        """Yield the positions of the tasks that have no entry yet, `size` at a time."""
+        missing = [position for position, entry in enumerate(self._entries) if entry is None]
+        for start in range(0, len(missing), size):
+            yield missing[start : start + size]
+
+    async def _work(self, parts: Iterator[list[int]]) -> None:
+        for positions in parts:
+            if self._late:
+                return
+            tasks = [self._tasks[position] for position in positions]
+            try:
+                answer = await self._ask(tasks)
+            except BackendError as error:
+                answer = Answer(error=str(error))
+            if answer.error:
+                self._failures.append(answer.error)
+                entries = [encode_failure(answer.error, self._version)] * len(positions)
+            else:
+                entries = [bytes(entry) for entry in _entries.decode(answer.results)]
+            for position, entry in zip(positions, entries, strict=True):
+                if self._late and not answer.error:
+                    self._kept.put(self._key, self._params, self._tasks[position], entry)
+                else:
+                    self._entries[position] = entry
+
+    def _keep_all(self) -> None:
+        for task, entry in zip(self._tasks, self._entries, strict=True):
+            if entry is not None:
+                self._kept.put(self._key, self._params, task, entry)
+
+    def _answer(self) -> Answer:
+        missing = sum(entry is None for entry in self._entries)
+        if missing:
+            done = len(self._tasks) - missing
+            cause = f"not computed in time: {done} of {len(self._tasks)} tasks were; ask again for the rest"
+            logger.warning("A request of %d tasks: %s", len(self._tasks), cause)
+            left: Any = encode_failure(cause, self._version)
+            self._entries = [left if entry is None else entry for entry in self._entries]
+        elif self._failures and all(_failed(entry) for entry in self._entries):
+            return Answer(error=self._failures[0])
+        return Answer(results=b"[" + b",".join(entry for entry in self._entries if entry is not None) + b"]")
+
+
+def _failed(entry: bytes | None) -> bool:
+    return entry is not None and entry.startswith(b'{"error":')

@@ -1,0 +1,414 @@
+"""Which model is live for each project, and in which lane.
+
+A live model is one (project, version, label config, extra params, Label Studio host). It loads beside the one
+that is served; only when it is ready does it take its place. A version that does not load leaves the old one serving.
+"""
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine, Hashable, Sequence
+from typing import Any, TypeVar
+
+from label_studio_ml.adapter import MAX_BATCH, ClassInfo, ModelSpec
+from label_studio_ml.errors import (
+    BackendError,
+    ModelError,
+    ModelLoadError,
+    ModelProcessDied,
+    Overloaded,
+)
+from label_studio_ml.predictor import Answer, Request
+from label_studio_ml.serving.batching import Batcher, LaneClosed
+from label_studio_ml.serving.lanes import Lane
+from label_studio_ml.serving.live import Home, Live, key_of
+from label_studio_ml.versions.state import Project
+from label_studio_ml.versions.store import Manifest, VersionStore
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: Live models kept at most; the one that was asked longest ago goes first.
+MAX_LIVE = 32
+#: Prediction requests that may wait, and the bytes of their tasks.
+MAX_QUEUE = 1024
+MAX_QUEUE_BYTES = 256 << 20
+#: Seconds until a model that did not load is tried again.
+RETRY_AFTER = 5.0
+
+
+class LiveModels:
+    """Live models of all projects of one backend. Everything but the lanes' work runs on one event loop.
+
+    `make_lane` makes where models live; it runs `lanes` calls at a time. With `drain_first`, a new version loads only
+    after the old one has left its memory, while requests wait, instead of beside it.
+    """
+
+    def __init__(
+        self,
+        make_lane: Callable[[], Lane],
+        store: VersionStore,
+        *,
+        retry_after: float = RETRY_AFTER,
+        lanes: int = 1,
+        drain_first: bool = False,
+    ) -> None:
+        self._make_lane = make_lane
+        self._store = store
+        self._retry_after = retry_after
+        self._lanes = lanes
+        self._drain_first = drain_first
+        self._home: Home | None = None
+        self._homes: set[Home] = set()
+        self._lives: OrderedDict[Hashable, Live] = OrderedDict()
+        self._serving: dict[str, Live] = {}
+        self._wanted: dict[str, tuple[str, Manifest | None]] = {}
+        self._bad: dict[str, dict[str, str]] = {}
+        self._numbers = 0
+        self._starting = asyncio.Lock()
+        self._quick_deaths = 0
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._closing = False
+        self.info: ClassInfo | None = None
+
+    async def start(self) -> None:
+        """Start the first lane, which begins to import the model file."""
+        await self._current_home()
+
+    def version(self, uid: str) -> str:
+        """Return the name of the version that the project is served, or will be."""
+        served = self._served(uid)
+        if served is not None:
+            return served.ready.result()
+        manifest = self._wanted_manifest(uid)
+        if manifest is not None:
+            return manifest.name
+        return "0.0.1" if self.info is not None and self.info.generation == "event" else "INITIAL"
+
+    def failures(self, uid: str) -> dict[str, str]:
+        """Return the versions of a project that did not load, with the cause."""
+        return dict(self._bad.get(uid, {}))
+
+    async def refresh(self) -> None:
+        """Look for new versions of the projects that were asked for, and begin to load them."""
+        for uid, (seen, _) in list(self._wanted.items()):
+            if self._store.hint(uid) != seen:
+                self._wanted.pop(uid, None)
+                live = self._serving.get(uid) or self._any_live(uid)
+                if live is not None:
+                    await self._live(live.project)
+
+    async def renew(self, project: Project) -> None:
+        """Look for a new version of `project`, and wait until it is served or has failed to load."""
+        self._wanted.pop(project.uid, None)
+        manifest = self._wanted_manifest(project.uid)
+        key = key_of(project, manifest)
+        await self._live(project)
+        live = self._lives.get(key)
+        if live is not None:
+            await asyncio.wait([live.ready])
+
+    def forget(self, uid: str) -> None:
+        """Drop everything live of a project."""
+        self._serving.pop(uid, None)
+        self._wanted.pop(uid, None)
+        self._bad.pop(uid, None)
+        for live in [live for live in self._lives.values() if live.project.uid == uid]:
+            self._drop(live)
+
+    async def close(self) -> None:
+        """End the lanes."""
+        self._closing = True
+        for task in list(self._tasks):
+            task.cancel()
+        for live in self._lives.values():
+            live.fail(LaneClosed("The backend is shutting down"))
+        homes = list(self._homes)
+        for home in homes:
+            home.batcher.close("The backend is shutting down")
+        await asyncio.gather(*(home.lane.close() for home in homes))
+
+    async def _ready(self, project: Project) -> Live:
+        """Return a model that can answer for the project. Raises what keeps it from loading."""
+        while True:
+            live = await self._live(project)
+            try:
+                await asyncio.shield(live.ready)
+            except ModelLoadError:
+                if live.manifest is None:
+                    raise
+            except (LaneClosed, ModelProcessDied):
+                if self._closing or live.again:
+                    raise
+                await asyncio.sleep(0)
+            else:
+                return live
+
+    def _usable(self, live: Live) -> bool:
+        return (
+            live.loaded
+            and not live.home.lane.ended.done()
+            and live.home in self._homes
+            and not live.home.retired
+        )
+
+    async def _live(self, project: Project) -> Live:
+        """Return the live model to ask for `project`: the served one as long as the wanted one is not ready."""
+        manifest = self._wanted_manifest(project.uid)
+        key = key_of(project, manifest)
+        wanted = self._lives.get(key)
+        again = False
+        if wanted is not None and self._to_retry(wanted):
+            again = isinstance(wanted.failure, ModelProcessDied)
+            self._drop(wanted)
+            wanted = None
+        if wanted is None:
+            wanted = await self._load(key, project, manifest, again=again)
+        self._lives.move_to_end(key)
+        if wanted.loaded:
+            self._serving[project.uid] = wanted
+            return wanted
+        served = self._served(project.uid)
+        if served is not None and served.project.label_config == project.label_config:
+            return served
+        return wanted
+
+    def _to_retry(self, live: Live) -> bool:
+        """Tell whether a model is to be loaded again: its process ended, or it failed to load some time ago.
+
+        One whose process died while it loaded is tried again at once, once.
+        """
+        if live.failure is None:
+            return live.loaded and live.home.lane.ended.done()
+        due = time.monotonic() - live.failed_at > self._retry_after
+        return due or (isinstance(live.failure, ModelProcessDied) and not live.again)
+
+    def _any_live(self, uid: str) -> Live | None:
+        return next((live for live in reversed(self._lives.values()) if live.project.uid == uid), None)
+
+    def _served(self, uid: str) -> Live | None:
+        served = self._serving.get(uid)
+        return served if served is not None and served.loaded and not served.home.lane.ended.done() else None
+
+    def _wanted_manifest(self, uid: str) -> Manifest | None:
+        """Return the version to serve: the newest one that loads."""
+        if uid not in self._wanted:
+            hint = self._store.hint(uid)  # first: a version that is published meanwhile changes it
+            bad = self._bad.get(uid, {})
+            good = [manifest for manifest in self._store.versions(uid) if manifest.id not in bad]
+            self._wanted[uid] = (hint, good[-1] if good else None)
+        return self._wanted[uid][1]
+
+    async def _load(self, key: Hashable, project: Project, manifest: Manifest | None, *, again: bool) -> Live:
+        """Begin to load a model. An event-generation class that replaces a version gets a fresh process."""
+        home = await self._current_home()
+        if key in self._lives:
+            return self._lives[key]
+        served = self._serving.get(project.uid)
+        event = self.info is not None and self.info.generation == "event"
+        # The same version may come again, for another label config or because its process was replaced.
+        fresh = event and manifest is not None and served is not None and served.manifest != manifest
+        self._numbers += 1
+        ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        live = Live(self._numbers, key, project, manifest, home, ready, again=again)
+        self._lives[key] = live
+        self._spawn(self._finish_load(live, fresh=fresh))
+        while len(self._lives) > MAX_LIVE:
+            oldest = next(
+                (one for one in self._lives.values() if not one.under_way and one.ready.done()), None
+            )
+            if oldest is None or oldest is live:
+                break
+            self._drop(oldest)
+        return live
+
+    async def _finish_load(self, live: Live, *, fresh: bool) -> None:
+        spec = ModelSpec(
+            project=live.project,
+            version=live.manifest.name if live.manifest else "",
+            train_output=live.manifest.train_output if live.manifest else {},
+        )
+        old = live.home
+        try:
+            if fresh:
+                if self._drain_first:
+                    await self._empty(old)
+                live.home = await self._new_home()
+            self.info = await asyncio.shield(live.home.lane.info)
+            self._set_limits(live.home, self.info)
+            name = await live.home.lane.load(live.number, spec, await self._make_room(live))
+        except Exception as error:  # noqa: BLE001 (whatever it is, somebody may wait for this model)
+            self._load_failed(live, error)
+            if live.home is not old:
+                await live.home.lane.close(0)
+            return
+        if live.home is not old:
+            await self._move_in(live.home)
+        live.ready.set_result(name)
+        if live.dropped:
+            self._unload_if_idle(live)
+        else:
+            self._replace(live)
+
+    def _set_limits(self, home: Home, info: ClassInfo) -> None:
+        home.batcher.max_batch = info.max_batch_size
+        home.batcher.max_wait = info.max_wait
+        home.batcher.slots = self._lanes * info.concurrency
+
+    async def _make_room(self, live: Live) -> int:
+        """Where a new version must not load beside the old one, wait until that is idle; return its number, else 0."""
+        served = self._serving.get(live.project.uid)
+        if not self._drain_first or served is None or served.home is not live.home or served is live:
+            return 0
+        self._serving.pop(live.project.uid)  # from now on requests wait for the new one
+        if self._lives.get(served.key) is served:
+            del self._lives[served.key]
+        while served.under_way:
+            served.idle.clear()
+            await served.idle.wait()
+        return served.number
+
+    async def _empty(self, home: Home) -> None:
+        """End a process before the one that takes its place starts; requests wait meanwhile."""
+        for live in [live for live in self._lives.values() if live.home is home and live.loaded]:
+            self._serving.pop(live.project.uid, None)
+            self._lives.pop(live.key, None)
+        await home.batcher.drained()
+        await home.lane.close()
+
+    def _load_failed(self, live: Live, error: Exception) -> None:
+        live.failed_at = time.monotonic()
+        if not isinstance(error, BackendError):
+            logger.error("A model cannot be loaded", exc_info=error)
+        if not isinstance(error, ModelError | ModelProcessDied):
+            error = ModelError(str(error))  # neither the version nor its process is to blame
+        live.fail(error)
+        kills = isinstance(error, ModelProcessDied) and live.again
+        if live.manifest is not None and (kills or isinstance(error, ModelLoadError)):
+            uid = live.project.uid
+            logger.error("Project %s: version %s does not load: %s", uid, live.manifest.name, error)
+            self._bad.setdefault(uid, {})[live.manifest.id] = str(error)
+            self._wanted.pop(uid, None)
+
+    def _replace(self, live: Live) -> None:
+        """Serve `live` from now on, and let the models it replaces go."""
+        uid = live.project.uid
+        if key_of(live.project, self._wanted_manifest(uid)) != live.key:
+            return
+        before = self._serving.get(uid)
+        self._serving[uid] = live
+        if before is not None and before is not live:
+            logger.info("Project %s: version %s is served now", uid, live.ready.result())
+            self._drop(before)
+
+    def _drop(self, live: Live) -> None:
+        """Forget a live model; its process forgets it after what is queued for it."""
+        if self._lives.get(live.key) is live:
+            del self._lives[live.key]
+        if self._serving.get(live.project.uid) is live:
+            del self._serving[live.project.uid]
+        live.dropped = True
+        self._unload_if_idle(live)
+
+    def _unload_if_idle(self, live: Live) -> None:
+        if not live.under_way:
+            live.idle.set()
+        if live.dropped and live.loaded and not live.under_way and not live.home.lane.ended.done():
+            live.home.lane.unload(live.number)
+
+    async def _current_home(self) -> Home:
+        async with self._starting:
+            home = self._home
+            if home is None or home.lane.ended.done() or self._import_failed(home):
+                before, home = home, await self._new_home()
+                self._home = home
+                if before is not None and not before.lane.ended.done():
+                    self._spawn(before.lane.close(0))
+            return home
+
+    def _import_failed(self, home: Home) -> bool:
+        info = home.lane.info
+        return (
+            info.done()
+            and info.exception() is not None
+            and time.monotonic() - home.started > self._retry_after
+        )
+
+    async def _new_home(self) -> Home:
+        if self._quick_deaths:
+            await asyncio.sleep(min(10.0, 0.1 * 2 ** min(self._quick_deaths, 10)))
+        if self._closing:
+            raise Overloaded("The backend is shutting down", fix="Ask again in a moment")
+        lane = self._make_lane()
+
+        async def run(key: Hashable, requests: Sequence[Request]) -> Sequence[Answer]:
+            if lane.ended.done():
+                raise LaneClosed(lane.ended.result())  # these requests are not what ended it
+            return await lane.predict(key[0], requests)  # type: ignore[index]
+
+        batcher: Batcher[Request, Answer] = Batcher(
+            run, max_batch=MAX_BATCH, max_queue=MAX_QUEUE, max_weight=MAX_QUEUE_BYTES
+        )
+        home = Home(lane, batcher, time.monotonic())
+        self._homes.add(home)
+        try:
+            await lane.start()
+        except Exception:
+            self._homes.discard(home)
+            raise
+        self._spawn(self._watch(home))
+        return home
+
+    async def _watch(self, home: Home) -> None:
+        """When a lane ends, turn its queue away and forget its models, so that they load again on the next one."""
+        try:
+            self.info = await asyncio.shield(home.lane.info)
+        except BackendError as error:
+            logger.error("The model file cannot be used: %s", error)
+        why = await asyncio.shield(home.lane.ended)
+        self._homes.discard(home)
+        home.batcher.close(why)
+        lost = [live for live in self._lives.values() if live.home is home and live.failure is None]
+        for live in lost:
+            del self._lives[live.key]
+            if self._serving.get(live.project.uid) is live:
+                del self._serving[live.project.uid]
+        if self._home is home and not self._closing:
+            quick = time.monotonic() - home.started < 10
+            self._quick_deaths = self._quick_deaths + 1 if quick else 0
+            if lost:
+                logger.error("%s; a new one is started", why)
+            for live in lost:
+                await self._live(live.project)
+
+    async def _move_in(self, home: Home) -> None:
+        """Make a fresh lane the current one, and end the one before when it has nothing left to do."""
+        async with self._starting:
+            before, self._home = self._home, home
+        if before is not None:
+            self._spawn(self._retire(before))
+
+    async def _retire(self, home: Home) -> None:
+        lives = [live for live in self._lives.values() if live.home is home]
+        for live in lives:
+            del self._lives[live.key]
+        await home.batcher.drained()
+        for live in lives:
+            if self._serving.get(live.project.uid) is live:
+                del self._serving[live.project.uid]
+        home.retired = True
+        home.batcher.close("Its model process was replaced")
+        await home.lane.close()
+
+    def _spawn(self, work: "Coroutine[Any, Any, T]") -> "asyncio.Task[T]":
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: "asyncio.Task[Any]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            logger.error("A background step failed", exc_info=task.exception())

@@ -1,0 +1,44 @@
+"""Which model process runs where: devices and threads."""
+
+import os
+
+from label_studio_ml.serving.group import LaneGroup
+from label_studio_ml.serving.lanes import Lane, ProcessLane
+from label_studio_ml.settings import Settings
+
+#: What the usual numeric libraries read the number of their threads from (OpenMP, MKL, OpenBLAS, BLIS, numexpr).
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
+
+
+def processes(settings: Settings) -> Lane:
+    """Return the lane that the settings ask for: one model process, or a group of several."""
+    if settings.model_workers == 1:
+        return ProcessLane(settings)
+    return LaneGroup(
+        lambda index: ProcessLane(settings, environment(settings, index)), settings.model_workers
+    )
+
+
+def environment(settings: Settings, index: int, cores: int | None = None) -> dict[str, str]:
+    """Return what the environment of model process number `index` has beside the others'.
+
+    Its share of the cores as the number of threads, where the user sets none; one of the devices that
+    CUDA_VISIBLE_DEVICES names, where it names several.
+    """
+    set_already = settings.child_env()
+    share = max(1, (cores or _cores()) // settings.model_workers)
+    own = {name: str(share) for name in THREAD_VARIABLES if name not in set_already}
+    if len(settings.devices) > 1:
+        own["CUDA_VISIBLE_DEVICES"] = settings.devices[index % len(settings.devices)]
+    return own
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
