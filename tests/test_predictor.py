@@ -266,6 +266,36 @@ class TestTogether:
         assert asked.calls == [[5]]
 
 
+class TestLearned:
+    def test_a_class_that_takes_one_request_at_a_time_is_not_tried_with_more_again(self) -> None:
+        def only_two(tasks: Tasks) -> Any:
+            return [good(task) for task in tasks][:2]
+
+        asked = Asked(only_two)
+        asked(2, 2)
+        assert asked.calls == [[0, 1, 2, 3], [0, 1], [2, 3]]
+        answers = asked(2, 2)
+        assert asked.calls[3:] == [[0, 1], [2, 3]]
+        assert [len(strict(answer.results)) for answer in answers] == [2, 2]
+
+    def test_a_class_that_takes_one_task_at_a_time_is_not_tried_with_more_again(self) -> None:
+        asked = Asked(lambda tasks: [good(tasks[0])])
+        asked.entries(3)
+        assert asked.calls == [[0, 1, 2], [0], [1], [2]]
+        assert [entry["result"][0]["task"] for entry in asked.entries(3)] == [0, 1, 2]
+        assert asked.calls[4:] == [[0], [1], [2]]
+
+    def test_an_error_or_one_bad_task_teaches_nothing(self) -> None:
+        def without_seven(tasks: Tasks) -> Any:
+            return [good(task) for task in tasks if task["id"] != 7]
+
+        asked = Asked(without_seven)
+        asked(4, 4)
+        asked.calls.clear()
+        asked(3, 3)
+        assert asked.calls == [[0, 1, 2, 3, 4, 5]]
+
+
 def test_params_reach_predict_as_its_signature_asks() -> None:
     seen: list[Any] = []
 

@@ -45,6 +45,8 @@ class Predictor:
         self.model = model
         self.version = version_name(model, spec)
         self._told: set[str] = set()
+        self._apart = False
+        self._singly = False
 
     def answer(self, requests: Sequence[Request]) -> list[Answer]:
         """Answer requests that have equal params, together if the model can take them so, and in their order."""
@@ -58,18 +60,47 @@ class Predictor:
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 decoded.pop(position, None)
                 answers[position] = Answer(error=f"tasks are not JSON: {error}", invalid=True)
-        together = self._try([task for tasks in decoded.values() for task in tasks], params)
+        together = None if self._apart and len(decoded) > 1 else self._together([*decoded.values()], params)
+        wrong_count = isinstance(together, InvalidPrediction) and not isinstance(together, _Raised)
         start = 0
         for position, tasks in decoded.items():
+            entries: list[Any] | InvalidPrediction
             if isinstance(together, list):
-                entries: list[Any] | InvalidPrediction = together[start : start + len(tasks)]
+                entries = together[start : start + len(tasks)]
                 start += len(tasks)
+            elif together is not None and len(decoded) == 1:
+                entries = self._each(together, tasks, params)
             else:
-                entries = together if len(decoded) == 1 else self._try(tasks, params)
-            if isinstance(entries, InvalidPrediction) and len(tasks) > 1:
-                entries = [self._alone(task, params) for task in tasks]
+                entries = self._each(self._together([tasks], params), tasks, params)
+                wrong_count = wrong_count and isinstance(entries, list) and not self._singly
             answers[position] = self._finish(entries, tasks, interactive=requests[position].interactive)
+        if wrong_count and len(decoded) > 1:
+            self._apart = True
+            logger.warning(
+                "predict does not take several requests together: from now on each is asked for alone"
+            )
         return [answers[position] for position in range(len(requests))]
+
+    def _together(
+        self, requests: list[list[dict[str, Any]]], params: dict[str, Any]
+    ) -> list[Any] | InvalidPrediction:
+        """Return one prediction per task of all requests, or what went wrong."""
+        tasks = [task for request in requests for task in request]
+        if self._singly and len(tasks) > 1:
+            return [self._alone(task, params) for task in tasks]
+        return self._try(tasks, params)
+
+    def _each(
+        self, entries: list[Any] | InvalidPrediction, tasks: list[dict[str, Any]], params: dict[str, Any]
+    ) -> list[Any] | InvalidPrediction:
+        """Return `entries`; where the tasks have none together, ask for each alone, and learn from that."""
+        if isinstance(entries, list) or len(tasks) == 1:
+            return entries
+        alone = [self._alone(task, params) for task in tasks]
+        if not isinstance(entries, _Raised) and not any(isinstance(one, InvalidPrediction) for one in alone):
+            self._singly = True
+            logger.warning("predict does not take several tasks: from now on each is asked for alone")
+        return alone
 
     def _try(self, tasks: list[dict[str, Any]], params: dict[str, Any]) -> list[Any] | InvalidPrediction:
         """Return one prediction per task; or, when the model does not give that many or raises, what went wrong."""
