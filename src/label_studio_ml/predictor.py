@@ -71,8 +71,9 @@ class Predictor:
             elif together is not None and len(decoded) == 1:
                 entries = self._each(together, tasks, params)
             else:
-                entries = self._each(self._together([tasks], params), tasks, params)
-                wrong_count = wrong_count and isinstance(entries, list) and not self._singly
+                own = self._together([tasks], params)
+                wrong_count = wrong_count and isinstance(own, list)
+                entries = self._each(own, tasks, params)
             answers[position] = self._finish(entries, tasks, interactive=requests[position].interactive)
         if wrong_count and len(decoded) > 1:
             self._apart = True
