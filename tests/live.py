@@ -2,10 +2,8 @@
 
 import json
 import os
-import re
 import shutil
 import signal
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -325,12 +323,3 @@ def texts_below(folder: Path, *, without: str = "projects.db") -> dict[Path, byt
         for path in folder.rglob("*")
         if path.is_file() and not path.name.startswith(without)
     }
-
-
-def has_python_process(words: str) -> bool:
-    """Tell whether any process of this interpreter has `words` in its command line."""
-    name = Path(sys.executable).name
-    return any(
-        re.search(re.escape(words), line) and name in line
-        for line in (command_line(int(entry.name)) for entry in Path("/proc").glob("[0-9]*"))
-    )
