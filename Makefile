@@ -2,12 +2,13 @@
 #   make demo                      a real Label Studio with a backend that learns handwritten digits
 #   make demo ARGS="--help"        what the demo can be told
 #   make test                      all tests, the ones against a real Label Studio and a real browser included
+#   make bench                     measure it beside its peers: twenty minutes, on an idle machine
 #   make check                     lint, formatting, types and the layers test only
 
 PYTHON ?= python3
 ARGS ?=
 
-.PHONY: setup demo demo-clean test unit e2e check clean
+.PHONY: setup demo demo-clean test unit e2e check bench clean
 
 setup:
 	@$(PYTHON) scripts/setup
@@ -31,6 +32,9 @@ unit:
 
 e2e: setup
 	.venv/bin/python -m pytest -v tests/e2e $(ARGS)
+
+bench:
+	@$(PYTHON) benchmarks/run.py $(ARGS)
 
 clean: demo-clean
 	rm -rf .venv .venvs .cache artefacts .mypy_cache .ruff_cache .pytest_cache

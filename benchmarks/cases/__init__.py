@@ -1,0 +1,1 @@
+"""One benchmark in each module; each has `KEY`, `TITLE` and `run(quick) -> Result`."""

@@ -1,0 +1,1 @@
+"""What the benchmarks share: environments, servers, load, reports."""

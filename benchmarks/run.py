@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+"""Measure the server beside its peers, and write RESULTS.md, results.json and docs/benchmarks.svg.
+
+    python benchmarks/run.py                everything, some twenty minutes; leave the machine alone meanwhile
+    python benchmarks/run.py --only a,f     some of it
+    python benchmarks/run.py --quick        rough figures, written to nowhere but the screen
+
+It makes what it needs: environments below .venvs/, and wrk with apt-get where it may.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+
+from cases import dummy, latency, minilm, overload, startup, swap
+from harness import envs, report
+from harness.paths import BENCH, HERE
+
+CASES = {case.KEY: case for case in (dummy, minilm, latency, swap, overload, startup)}
+
+#: Load of the machine below which it counts as quiet, and how many seconds to wait for that.
+QUIET, PATIENCE = 0.3, 300
+
+
+def main() -> int:
+    """Run what the command line names; return 0 if every figure was had."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", default=",".join(CASES), metavar="KEYS", help=f"of {','.join(CASES)}")
+    parser.add_argument("--quick", action="store_true", help="short rounds; nothing is written")
+    args = parser.parse_args()
+    unknown = [key for key in args.only.split(",") if key not in CASES]
+    if unknown:
+        parser.error(f"there is no benchmark {unknown[0]!r}: use {', '.join(CASES)}")
+    envs.prepare()
+    results = []
+    for key in args.only.split(","):
+        if not args.quick:
+            _wait_until_quiet()
+        print(f"({key}) {CASES[key].TITLE}", flush=True)
+        result = CASES[key].run(quick=args.quick)
+        results.append(result)
+        for table in result.tables:
+            print(report.as_text(table), flush=True)
+        for target in result.targets:
+            print(f"  {'ok  ' if target.reached else 'MISS'} {target.text}: {target.value}", flush=True)
+        if not args.quick:
+            report.write([result], report.describe(quick=args.quick))
+    if not args.quick:
+        subprocess.run([BENCH / "bin" / "python", HERE / "plot.py"], check=True, timeout=120)
+    return 0
+
+
+def _wait_until_quiet() -> None:
+    deadline = time.monotonic() + PATIENCE
+    while (load := os.getloadavg()[0]) > QUIET:
+        if time.monotonic() > deadline:
+            print(
+                f"  the machine is busy with other things (load {load:.1f}): figures may be off", flush=True
+            )
+            return
+        time.sleep(5)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
