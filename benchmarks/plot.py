@@ -7,7 +7,7 @@ from harness.paths import ROOT
 from harness.report import FIGURES
 
 mpl.use("svg")
-mpl.rcParams["svg.hashsalt"] = "label-studio-ml"
+mpl.rcParams.update({"svg.hashsalt": "label-studio-ml", "svg.fonttype": "none"})
 
 from matplotlib import pyplot as plt  # noqa: E402 (after the choice of the backend)
 

@@ -9,19 +9,18 @@ It makes what it needs: environments below .venvs/, and wrk with apt-get where i
 """
 
 import argparse
-import os
 import subprocess
 import sys
 import time
 
 from cases import dummy, latency, minilm, overload, startup, swap
-from harness import envs, report
+from harness import envs, processes, report
 from harness.paths import BENCH, HERE
 
 CASES = {case.KEY: case for case in (dummy, minilm, latency, swap, overload, startup)}
 
-#: Load of the machine below which it counts as quiet, and how many seconds to wait for that.
-QUIET, PATIENCE = 0.3, 300
+#: Share of the processors that others may use for the machine to count as quiet, and seconds to wait for that.
+QUIET, PATIENCE = 0.05, 300
 
 
 def main() -> int:
@@ -56,13 +55,10 @@ def main() -> int:
 
 def _wait_until_quiet() -> None:
     deadline = time.monotonic() + PATIENCE
-    while (load := os.getloadavg()[0]) > QUIET:
+    while (used := processes.machine_use(3.0)) > QUIET:
         if time.monotonic() > deadline:
-            print(
-                f"  the machine is busy with other things (load {load:.1f}): figures may be off", flush=True
-            )
+            print(f"  the machine is busy with other things ({used:.0%}): figures may be off", flush=True)
             return
-        time.sleep(5)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from statistics import median
 
-from harness import bodies, servers
+from harness import bodies, processes, servers
 from harness.result import Result, Table, at_least, ms
 from harness.wrk import Load, wrk
 
@@ -30,12 +30,16 @@ def run(*, quick: bool) -> Result:
         LITSERVE: lambda: servers.peer(LITSERVE, "litserve_dummy.py", body[1]),
     }
     loads: dict[tuple[str, int, int], list[Load]] = defaultdict(list)
+    cost: dict[tuple[str, int, int], list[float]] = defaultdict(list)
     for turn in range(rounds):
         for name, start in make.items():
             with start() as server:
                 for tasks, connections in SHAPES:
                     wrk(server, [body[tasks]], connections=connections, seconds=1)
+                    used = sum(processes.cpu(server.members()).values())
                     load = wrk(server, [body[tasks]], connections=connections, seconds=seconds)
+                    used = sum(processes.cpu(server.members()).values()) - used
+                    cost[name, tasks, connections].append(used / load.requests)
                     loads[name, tasks, connections].append(load)
                     print(
                         f"  {turn + 1}/{rounds} {name}: {tasks} x {connections}: {load.rate:,.0f}/s",
@@ -44,7 +48,7 @@ def run(*, quick: bool) -> Result:
     rate = {key: median(load.rate for load in several) for key, several in loads.items()}
     tables = []
     for tasks, connections in SHAPES:
-        table = Table(["", "of the floor", "requests/s", "p50 ms", "p99 ms"])
+        table = Table(["", "of the floor", "requests/s", "p50 ms", "p99 ms", "CPU µs a request"])
         for name in make:
             key = (name, tasks, connections)
             several = loads[key]
@@ -55,6 +59,7 @@ def run(*, quick: bool) -> Result:
                     f"{rate[key]:,.0f}",
                     ms(median(load.p50 for load in several)),
                     ms(median(load.p99 for load in several)),
+                    f"{median(cost[key]) * 1e6:.0f}",
                 ]
             )
         table.columns[0] = f"{tasks} task(s), {connections} connection(s)"
