@@ -268,12 +268,12 @@ def test_the_author_may_say_it() -> None:
 
 
 def test_describe_class() -> None:
-    info = describe_class(_class("event, data", TRAIN_EVENTS=["A"], max_batch_size=0))
+    info = describe_class(_class("event, data", TRAIN_EVENTS=["A"], max_batch_size=7))
     assert (info.name, info.generation, info.train_events, info.max_batch_size) == (
         "Made",
         "event",
         ("A",),
-        1,
+        7,
     )
 
 

@@ -4,8 +4,10 @@ A class is of the *seed* generation when its `fit` takes the annotations (`fit(a
 *event* generation when it takes webhook events (`fit(event, data, **kwargs)`), and of none when it does not learn.
 """
 
+import functools
 import inspect
 import logging
+import math
 import sysconfig
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -96,7 +98,8 @@ def is_async(cls: type[LabelStudioMLBase]) -> bool:
 def _limit(cls: type, name: str, default: Any, *, least: float) -> Any:
     """Return a number that a class sets as an attribute. Raises ModelFileError if it is none or too small."""
     value = getattr(cls, name, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < least:
+    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not number or value < least:
         raise ModelFileError(
             f"{cls.__name__}.{name} is {value!r}: it must be a number of at least {least}", field=name
         )
@@ -206,7 +209,10 @@ def _fill(model: LabelStudioMLBase, missing: Mapping[str, Any]) -> None:
 
 def fitting(function: Callable[..., Any], offered: Mapping[str, Any]) -> dict[str, Any]:
     """Return those of the `offered` keyword arguments that `function` takes; all of them if it has `**kwargs`."""
-    parameters = _parameters(function)
+    return _fitting(_parameters(function), offered)
+
+
+def _fitting(parameters: list[inspect.Parameter], offered: Mapping[str, Any]) -> dict[str, Any]:
     if any(p.kind is p.VAR_KEYWORD for p in parameters):
         return dict(offered)
     names = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
@@ -234,11 +240,22 @@ def version_name(model: LabelStudioMLBase, spec: ModelSpec) -> str:
 
 def ask(model: LabelStudioMLBase, tasks: list[dict[str, Any]], params: Mapping[str, Any]) -> Any:
     """Call the model's `predict` with what its signature takes and return what it returns."""
-    positional = {"self", *(parameter.name for parameter in _parameters(model.predict)[:1])}
+    function = getattr(model.predict, "__func__", None)
+    parameters = _parameters(model.predict) if function is None else _method_parameters(function)
+    positional = {"self", *(parameter.name for parameter in parameters[:1])}
     keywords = {name: value for name, value in params.items() if name not in positional}
     keywords.setdefault("context", None)
-    returned = model.predict(tasks, **fitting(model.predict, keywords))
+    returned = model.predict(tasks, **_fitting(parameters, keywords))
     return finish(returned) if inspect.isawaitable(returned) else returned
+
+
+@functools.lru_cache(maxsize=64)
+def _method_parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """Return a method's parameters without its first: remembered, since reading a signature takes as long as a call."""
+    try:
+        return list(inspect.signature(function).parameters.values())[1:]
+    except (TypeError, ValueError):
+        return _parameters(function)
 
 
 def fit_annotations(

@@ -8,7 +8,14 @@ import msgspec
 
 from label_studio_ml.adapter import ModelSpec, ask, reason, version_name
 from label_studio_ml.model import LabelStudioMLBase
-from label_studio_ml.predictions import InvalidPrediction, describe, encode, encode_failure, listed
+from label_studio_ml.predictions import (
+    InvalidPrediction,
+    describe,
+    encode,
+    encode_all,
+    encode_failure,
+    listed,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -129,6 +136,8 @@ class Predictor:
         self, entries: list[Any] | InvalidPrediction, tasks: list[dict[str, Any]], *, interactive: bool
     ) -> Answer:
         """Encode one entry per task; where there is none, its cause."""
+        if isinstance(entries, list) and (body := encode_all(entries, self.version)) is not None:
+            return Answer(results=body)
         encoded: list[bytes] = []
         failures: list[InvalidPrediction] = []
         for number, task in enumerate(tasks):

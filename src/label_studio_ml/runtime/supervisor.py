@@ -77,10 +77,13 @@ def _server(core: Core, settings: Settings) -> "uvicorn.Server":
     """Return the HTTP server, which SIGINT and SIGTERM tell to finish what is under way and return."""
     import uvicorn
 
+    from label_studio_ml.runtime.http import Protocol
+
     server = uvicorn.Server(
         uvicorn.Config(
             Asgi(core.endpoints, settings.max_body),
-            http="httptools",
+            http=Protocol,
+            proxy_headers=False,
             ws="none",
             lifespan="off",
             log_config=None,

@@ -285,7 +285,10 @@ class Trainer:
     def _renew(self, lease: Lock) -> bool:
         """Keep the lease; tell whether Redis took it. Raises LeaseLost if it is somebody else's by now."""
         try:
-            lease.extend(self._settings.lease, replace_ttl=True)  # type: ignore[arg-type] # redis-py takes fractions
+            seconds: Any = (
+                self._settings.lease
+            )  # redis-py takes fractions, older versions' types say it does not
+            lease.extend(seconds, replace_ttl=True)
             if (job := get_current_job()) is not None:
                 job.heartbeat(_utc(), 120)
         except redis.exceptions.LockError as error:
