@@ -22,7 +22,7 @@ class Endpoints:
         self.headers: Mapping[str, str] = {}
 
     async def handle(
-        self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes
+        self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes, gone: Any = None
     ) -> Response:
         self.asked.append((method, path, query, body))
         self.headers = headers

@@ -105,6 +105,7 @@ class _Running:
         self._companion: Companion | None = None
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
         self._max_body = settings.max_body
+        self._closed = False
         threading.Thread(target=self._loop.run_forever, daemon=True, name="label-studio-ml").start()
         if testing and settings.user_model_dir is None:
             self._scratch = tempfile.TemporaryDirectory(prefix="label-studio-ml-")
@@ -138,8 +139,10 @@ class _Running:
 
     def close(self) -> None:
         """End what was started, in the process that started it."""
-        if self.pid != os.getpid():
+        if self.pid != os.getpid() or self._closed:
             return
+        self._closed = True
+        atexit.unregister(self.close)
         with contextlib.suppress(concurrent.futures.TimeoutError):
             self._wait(self._core.close(), timeout=5)
         if self._companion is not None:
