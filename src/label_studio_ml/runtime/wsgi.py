@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import flask
-from werkzeug.exceptions import RequestEntityTooLarge
 
 from label_studio_ml.errors import BodyTooLarge, SettingsError
 from label_studio_ml.model import LabelStudioMLBase
@@ -43,7 +42,7 @@ class BackendApp(flask.Flask):
         self._model_class = model_class
         self._running: _Running | None = None
         self._starting = threading.Lock()
-        self.config["MAX_CONTENT_LENGTH"] = settings.max_body
+        self.config["MAX_CONTENT_LENGTH"] = settings.max_body + 1  # where a body does not say its length
         for rule in ("/", "/<path:path>"):
             self.add_url_rule(rule, endpoint=f"backend{rule}", view_func=self._answer, methods=_METHODS)
 
@@ -81,10 +80,10 @@ class BackendApp(flask.Flask):
         return flask.Response(answer.body, answer.status, answer.headers, content_type="application/json")
 
     def _body(self) -> bytes:
-        try:
-            return flask.request.get_data(cache=True)
-        except RequestEntityTooLarge:  # a body that does not say its length
-            raise too_large(self._settings.max_body) from None
+        body = flask.request.get_data(cache=True)
+        if len(body) > self._settings.max_body:
+            raise too_large(self._settings.max_body)
+        return body
 
     def _started(self) -> "_Running":
         """Return what runs in this process, starting it on the first request and after a fork."""
@@ -106,7 +105,8 @@ class _Running:
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
         self._max_body = settings.max_body
         self._closed = False
-        threading.Thread(target=self._loop.run_forever, daemon=True, name="label-studio-ml").start()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True, name="label-studio-ml")
+        self._thread.start()
         if testing and settings.user_model_dir is None:
             self._scratch = tempfile.TemporaryDirectory(prefix="label-studio-ml-")
             settings = replace(settings, model_dir=Path(self._scratch.name))
@@ -148,6 +148,9 @@ class _Running:
         if self._companion is not None:
             self._companion.stop()
         self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5)
+        if not self._thread.is_alive():
+            self._loop.close()
         if self._scratch is not None:
             self._scratch.cleanup()
 
