@@ -10,10 +10,21 @@ from typing import Any
 def finish(awaitable: Awaitable[Any]) -> Any:
     """Run `awaitable` on the loop that all of them share, and return its result; what it raises comes out here."""
 
-    async def work() -> Any:
-        return await awaitable
+    async def work() -> tuple[Any, BaseException | None]:
+        try:
+            return await awaitable, None
+        except BaseException as error:  # noqa: BLE001 (SystemExit, say, would end the loop under the others)
+            return None, error
 
-    return asyncio.run_coroutine_threadsafe(work(), _loop()).result()
+    with _starting:  # a cache alone lets two threads make a loop each
+        loop = _loop()
+    result, error = asyncio.run_coroutine_threadsafe(work(), loop).result()
+    if error is not None:
+        raise error
+    return result
+
+
+_starting = threading.Lock()
 
 
 @functools.cache

@@ -6,6 +6,7 @@ last, but not never. This module knows items, keys, slots and a callable; no mod
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -76,6 +77,7 @@ class Batcher(Generic[Payload, Result]):
         self._since_bulk = 0
         self._slots = slots
         self._busy: set[asyncio.Task[None]] = set()
+        self._filling: set[asyncio.Event] = set()
         self._closed: str | None = None
 
     def __len__(self) -> int:
@@ -130,6 +132,8 @@ class Batcher(Generic[Payload, Result]):
         self._weight += weight
         (self._interactive if interactive else self._bulk if bulk else self._waiting).append(item)
         self._pump()
+        for stir in self._filling:
+            stir.set()
         return await item.future
 
     async def drained(self) -> None:
@@ -164,17 +168,24 @@ class Batcher(Generic[Payload, Result]):
     async def _work(self, batch: list[_Item[Payload, Result]]) -> None:
         """Run `batch`, and then what has gathered, until nothing waits or the slot is taken away."""
         while batch:
-            if self.max_wait:
+            if self.max_wait and not batch[0].alone:
                 await self._fill(batch)
-            await self._run_batch(batch)
+                batch = [item for item in batch if not item.left]
+            if batch:
+                await self._run_batch(batch)
             batch = self._take() if len(self._busy) <= self._slots else []
 
     async def _fill(self, batch: list[_Item[Payload, Result]]) -> None:
-        """Wait for more of what may go with `batch`, if it is not full."""
-        if batch[0].alone or sum(item.size for item in batch) >= self.max_batch:
-            return
-        await asyncio.sleep(self.max_wait)
-        self._gather(batch, self._waiting)
+        """Wait for more of what may go with `batch` until it is full, or something interactive waits for the slot."""
+        stir = asyncio.Event()
+        self._filling.add(stir)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.max_wait):
+                while not self._interactive and sum(item.size for item in batch) < self.max_batch:
+                    await stir.wait()
+                    stir.clear()
+                    self._gather(batch, self._waiting)
+        self._filling.discard(stir)
 
     async def _run_batch(self, batch: list[_Item[Payload, Result]]) -> None:
         try:

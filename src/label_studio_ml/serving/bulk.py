@@ -13,14 +13,18 @@ from typing import Any
 
 import msgspec
 
-from label_studio_ml.errors import BackendError
+from label_studio_ml.errors import Overloaded
 from label_studio_ml.predictions import encode_failure
 from label_studio_ml.predictor import Answer
 
 logger = logging.getLogger(__name__)
 
-#: Bytes of results kept for requests that were not answered in time.
+#: Bytes of results kept for requests that were not answered in time, and what each result costs beside its own bytes.
 MOST_KEPT = 64 << 20
+OVERHEAD = 400
+
+#: Seconds until a part that the queue had no room for is tried again.
+PAUSE = 0.05
 
 _entries = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -35,11 +39,11 @@ class Kept:
 
     def put(self, key: Hashable, params: bytes, task: bytes, entry: bytes) -> None:
         """Keep the entry of one task."""
-        name = _name(key, params, task)
-        self._bytes += len(entry) - len(self._results.pop(name, b""))
-        self._results[name] = entry
+        self.take(key, params, task)
+        self._results[_name(key, params, task)] = entry
+        self._bytes += len(entry) + OVERHEAD
         while self._bytes > self._most:
-            self._bytes -= len(self._results.popitem(last=False)[1])
+            self._bytes -= len(self._results.popitem(last=False)[1]) + OVERHEAD
 
     def take(self, key: Hashable, params: bytes, task: bytes) -> bytes | None:
         """Remove and return the entry of one task, None if there is none."""
@@ -47,7 +51,7 @@ class Kept:
             return None
         entry = self._results.pop(_name(key, params, task), None)
         if entry is not None:
-            self._bytes -= len(entry)
+            self._bytes -= len(entry) + OVERHEAD
         return entry
 
     def __len__(self) -> int:
@@ -56,7 +60,10 @@ class Kept:
 
 
 def _name(key: Hashable, params: bytes, task: bytes) -> Hashable:
-    return key, params, hashlib.blake2b(task, digest_size=16).digest()
+    name = hashlib.blake2b(len(params).to_bytes(8, "big"), digest_size=16)
+    name.update(params)
+    name.update(task)
+    return key, name.digest()
 
 
 class Bulk:
@@ -80,13 +87,17 @@ class Bulk:
         self._ask = ask
         self._entries: list[bytes | None] = [kept.take(key, params, task) for task in tasks]
         self._failures: list[str] = []
+        self._refused: Overloaded | None = None
+        self._invalid: Answer | None = None
+        self._begun = False
         self._late = False
 
     async def run(self, *, part: int, at_once: int, patience: float) -> Answer:
         """Answer in parts of `part` tasks, `at_once` of them under way, for `patience` seconds at the most.
 
         A task that has no result then gets an entry that says so. Where nobody waits for the answer any more (the call
-        is cancelled), everything that was computed is kept.
+        is cancelled), everything that was computed is kept. Raises Overloaded when the queue is full and has taken no
+        part yet.
         """
         parts = self._parts(part)
         workers = [asyncio.create_task(self._work(parts)) for _ in range(at_once)]
@@ -100,7 +111,11 @@ class Bulk:
         if any(worker.cancelled() for worker in workers if worker.done()):
             self._keep_all()
             raise asyncio.CancelledError
-        return self._answer()
+        if self._refused is not None or self._invalid is not None:
+            self._keep_all()
+        if self._refused is not None:
+            raise self._refused
+        return self._invalid or self._answer()
 
     def _parts(self, size: int) -> Iterator[list[int]]:
         """Yield the positions of the tasks that have no entry yet, `size` at a time."""
@@ -112,11 +127,9 @@ class Bulk:
         for positions in parts:
             if self._late:
                 return
-            tasks = [self._tasks[position] for position in positions]
-            try:
-                answer = await self._ask(tasks)
-            except BackendError as error:
-                answer = Answer(error=str(error))
+            answer = await self._part([self._tasks[position] for position in positions])
+            if answer is None:
+                return
             if answer.error:
                 self._failures.append(answer.error)
                 entries = [encode_failure(answer.error, self._version)] * len(positions)
@@ -125,12 +138,32 @@ class Bulk:
             for position, entry in zip(positions, entries, strict=True):
                 if self._late and not answer.error:
                     self._kept.put(self._key, self._params, self._tasks[position], entry)
-                else:
+                elif not self._late:
                     self._entries[position] = entry
+
+    async def _part(self, tasks: list[bytes]) -> Answer | None:
+        """Return the answer to one part, None if the request has ended meanwhile."""
+        while not self._late:
+            first, self._begun = not self._begun, True
+            try:
+                answer = await self._ask(tasks)
+            except Overloaded as error:
+                if first:
+                    self._refused, self._late = error, True
+                    return None
+                await asyncio.sleep(PAUSE)
+                continue
+            except Exception as error:  # noqa: BLE001 (the other parts are answered all the same)
+                answer = Answer(error=str(error) or type(error).__name__)
+            if answer.invalid:
+                self._invalid, self._late = answer, True
+                return None
+            return answer
+        return None
 
     def _keep_all(self) -> None:
         for task, entry in zip(self._tasks, self._entries, strict=True):
-            if entry is not None:
+            if entry is not None and not _failed(entry):
                 self._kept.put(self._key, self._params, task, entry)
 
     def _answer(self) -> Answer:

@@ -8,17 +8,20 @@ The group ends when it is closed, or when its last member ends: then there is no
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from label_studio_ml.adapter import ClassInfo, ModelSpec
 from label_studio_ml.errors import BackendError, ModelProcessDied
 from label_studio_ml.predictor import Answer, Request
+from label_studio_ml.serving.batching import LaneClosed
 from label_studio_ml.serving.lanes import Lane
 
 logger = logging.getLogger(__name__)
 
-#: Seconds before a member is replaced that ended: doubled each time in a row, up to the second number.
+#: Seconds before a member is replaced that ended: doubled each time in a row, up to the second number. One that has
+#: lived for longer than that ends the row.
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 10.0
 
@@ -33,19 +36,27 @@ class LaneGroup:
         self._make_lane = make_lane
         self._count = count
         self._members: dict[int, Lane] = {}
+        self._joining: set[Lane] = set()
+        self._freed = asyncio.Event()
         self._busy: dict[int, int] = dict.fromkeys(range(count), 0)
         self._specs: dict[int, ModelSpec] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._closing = False
 
     async def start(self) -> None:
-        """Begin to import the model file in every member; `info` tells the first one's outcome."""
-        for index in range(self._count):
-            lane = self._make_lane(index)
-            await lane.start()
+        """Begin to import the model file in every member; `info` tells the outcome."""
+        lanes = [self._make_lane(index) for index in range(self._count)]
+        self._joining.update(lanes)
+        try:
+            for lane in lanes:
+                await lane.start()
+        except BaseException:
+            await self.close(0)
+            raise
+        self._joining.difference_update(lanes)
+        for index, lane in enumerate(lanes):
             self._members[index] = lane
             self._spawn(self._watch(index, lane))
-        self._spawn(self._learn(self._members[0]))
+        self._spawn(self._learn(lanes))
 
     async def load(self, live: int, spec: ModelSpec, instead_of: int = 0) -> str:
         """Build a model in every member and return its version's name.
@@ -72,15 +83,34 @@ class LaneGroup:
         raise (others or died or [ModelProcessDied("No model process is left")])[0]
 
     async def predict(self, live: int, requests: Sequence[Request]) -> list[Answer]:
-        """Answer `requests` with model `live` of the least busy member. Raises ModelError or ModelProcessDied."""
-        if not self._members:
-            raise ModelProcessDied(self.ended.result() if self.ended.done() else "No model process is left")
-        index = min(self._members, key=lambda one: self._busy[one])
+        """Answer `requests` with model `live` of the least busy member.
+
+        Raises ModelError; ModelProcessDied if that member ends meanwhile; LaneClosed if there was none to ask.
+        """
+        index = await self._free()
         self._busy[index] += 1
         try:
             return await self._members[index].predict(live, requests)
         finally:
             self._busy[index] -= 1
+            self._freed.set()
+
+    async def _free(self) -> int:
+        """Return the least busy member, as soon as one has a call to spare.
+
+        A call that is queued behind another in one process would share its fate.
+        """
+        while True:
+            there = [index for index, lane in self._members.items() if not lane.ended.done()]
+            index = min(there, key=lambda one: self._busy[one], default=-1)
+            known = self.info.done() and self.info.exception() is None
+            if there and self._busy[index] < (self.info.result().concurrency if known else 1):
+                return index
+            if self.ended.done():
+                raise LaneClosed(self.ended.result())
+            self._freed.clear()
+            with contextlib.suppress(TimeoutError):  # it may also end, or a new member joins
+                await asyncio.wait_for(self._freed.wait(), FIRST_PAUSE)
 
     def unload(self, live: int) -> None:
         """Forget model `live` everywhere."""
@@ -90,62 +120,81 @@ class LaneGroup:
 
     async def close(self, grace: float = 5.0) -> None:
         """End all members, after what runs, or after `grace` seconds."""
-        self._closing = True
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*(lane.close(grace) for lane in self._members.values()))
-        self._end("The model processes were stopped")
+        await self._finish("The model processes were stopped", grace)
 
-    async def _learn(self, first: Lane) -> None:
-        try:
-            info = await asyncio.shield(first.info)
-        except BackendError as error:
-            if not self.info.done():
-                self.info.set_exception(error)
-                self.info.exception()
-        else:
-            if not self.info.done():
-                self.info.set_result(info)
+    async def _learn(self, lanes: Sequence[Lane]) -> None:
+        """Settle `info`: what the first member says that can be asked."""
+        failure: BackendError | None = None
+        for lane in lanes:
+            try:
+                info = await asyncio.shield(lane.info)
+            except BackendError as error:
+                failure = failure or error
+                if not lane.ended.done():
+                    break  # it says so itself: the others will too
+            else:
+                if not self.info.done():
+                    self.info.set_result(info)
+                return
+        if failure is not None and not self.info.done():
+            self.info.set_exception(failure)
+            self.info.exception()
 
     async def _watch(self, index: int, lane: Lane) -> None:
         """Replace a member that ends, as long as others are there and the model file can be imported."""
         pause = FIRST_PAUSE
         while True:
+            joined = time.monotonic()
             why = await asyncio.shield(lane.ended)
             self._members.pop(index, None)
-            if not self._members or (self.info.done() and self.info.exception() is not None):
-                self._end(why)
-                return
-            logger.error("%s; it is replaced, the others go on", why)
-            await asyncio.sleep(pause)
-            replacement = await self._replacement(index)
-            if replacement is not None:
-                self._members[index] = lane = replacement
-            pause = min(LONGEST_PAUSE, pause * 2)
+            if time.monotonic() - joined > LONGEST_PAUSE:
+                pause = FIRST_PAUSE
+            logger.error("%s; it is replaced as long as others go on", why)
+            replacement: Lane | None = None
+            while replacement is None:
+                if self._hopeless():
+                    return await self._finish(why, 0)
+                await asyncio.sleep(pause)
+                pause = min(LONGEST_PAUSE, pause * 2)
+                if self._hopeless():
+                    return await self._finish(why, 0)
+                replacement = await self._replacement(index)
+            self._members[index] = lane = replacement
+
+    def _hopeless(self) -> bool:
+        """Tell whether there is nothing to replace from, or a model file that no process can import."""
+        return not self._members or (self.info.done() and self.info.exception() is not None)
 
     async def _replacement(self, index: int) -> Lane | None:
         """Return a new member with all models loaded, or None if it ended while it loaded them."""
         lane = self._make_lane(index)
+        self._joining.add(lane)  # whatever happens from here on, it is closed with the group
         try:
             await lane.start()
             loaded: set[int] = set()
             while missing := [live for live in self._specs if live not in loaded]:
                 for live in missing:
-                    await lane.load(live, self._specs[live]) if live in self._specs else None
+                    if live in self._specs:
+                        await lane.load(live, self._specs[live])
                     loaded.add(live)
-                for live in loaded - self._specs.keys():
-                    lane.unload(live)
-        except asyncio.CancelledError:
-            await lane.close(0)
-            raise
+            for live in loaded - self._specs.keys():
+                lane.unload(live)
         except (BackendError, OSError) as error:
             logger.error("A model process cannot be replaced: %s", error)
-            with contextlib.suppress(BackendError, OSError):
-                await lane.close(0)
+            await lane.close(0)
+            self._joining.discard(lane)
             return None
+        self._joining.discard(lane)
         return lane
 
-    def _end(self, why: str) -> None:
+    async def _finish(self, why: str, grace: float) -> None:
+        """End whatever is there, and only then the group: nobody looks after it any longer."""
+        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        lanes = {*self._members.values(), *self._joining}
+        await asyncio.gather(*(lane.close(grace) for lane in lanes))
         if not self.info.done():
             self.info.set_exception(ModelProcessDied(why))
             self.info.exception()

@@ -94,18 +94,26 @@ class ProcessLane(asyncio.Protocol):
 
     async def start(self) -> None:
         """Start the process; `info` tells whether it could import the model file."""
-        ours, theirs = socket.socketpair()
-        with theirs:
-            theirs.set_inheritable(True)
-            self._process = subprocess.Popen(  # noqa: ASYNC220 (it returns at once)
-                [sys.executable, "-m", "label_studio_ml.serving.model_process", str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                env={**self._settings.child_env(), **self._environment},
-            )
-        ours.setblocking(False)
         loop = asyncio.get_running_loop()
-        await loop.create_connection(lambda: self, sock=ours)
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs:
+                theirs.set_inheritable(True)
+                self._process = subprocess.Popen(  # noqa: ASYNC220 (it returns at once)
+                    [sys.executable, "-m", "label_studio_ml.serving.model_process", str(theirs.fileno())],
+                    pass_fds=[theirs.fileno()],
+                    stdin=subprocess.DEVNULL,
+                    env={**self._settings.child_env(), **self._environment},
+                )
+            ours.setblocking(False)
+            await loop.create_connection(lambda: self, sock=ours)
+        except BaseException as error:
+            ours.close()
+            if self._process is not None:
+                self._process.kill()
+                self._process.wait()
+            self._finish_unstarted(error)
+            raise
         threading.Thread(
             target=self._watch, args=(loop, self._process), daemon=True, name="model process watch"
         ).start()
@@ -127,6 +135,8 @@ class ProcessLane(asyncio.Protocol):
 
     async def close(self, grace: float = 5.0) -> None:
         """Ask the process to stop; after `grace` seconds it is killed."""
+        if self._process is None:
+            _settle(self.ended, "The model process was never started")
         self._send(Stop())
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.shield(self.ended), grace)
@@ -196,6 +206,13 @@ class ProcessLane(asyncio.Protocol):
             _fail(self._calls.get(message.call), ModelLoadError(message.message))
         elif isinstance(message, Loaded | Predicted):
             _settle(self._calls.get(message.call), message)
+
+    def _finish_unstarted(self, error: BaseException) -> None:
+        """There is nothing to wait for."""
+        self._status = self._status or 0
+        _fail(self.info, ModelFileError(f"The model process cannot be started: {error}"))
+        self.info.exception()
+        _settle(self.ended, f"The model process cannot be started: {error}")
 
     def _finish(self, status: int) -> None:
         """Tell everyone who waits how the process ended."""

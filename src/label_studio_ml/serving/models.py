@@ -181,7 +181,7 @@ class LiveModels:
         One whose process died while it loaded is tried again at once, once.
         """
         if live.failure is None:
-            return live.loaded and live.home.lane.ended.done()
+            return live.loaded and (live.home.retired or live.home.lane.ended.done())
         due = time.monotonic() - live.failed_at > self._retry_after
         return due or (isinstance(live.failure, ModelProcessDied) and not live.again)
 
@@ -215,14 +215,15 @@ class LiveModels:
         live = Live(self._numbers, key, project, manifest, home, ready, again=again)
         self._lives[key] = live
         self._spawn(self._finish_load(live, fresh=fresh))
-        while len(self._lives) > MAX_LIVE:
-            oldest = next(
-                (one for one in self._lives.values() if not one.under_way and one.ready.done()), None
-            )
-            if oldest is None or oldest is live:
-                break
-            self._drop(oldest)
+        self._evict()
         return live
+
+    def _evict(self) -> None:
+        """Drop what nobody asks at the moment, the longest unasked first, until there are no more than allowed."""
+        if len(self._lives) > MAX_LIVE:
+            idle = [live for live in self._lives.values() if not live.under_way and live.ready.done()]
+            for live in idle[: len(self._lives) - MAX_LIVE]:
+                self._drop(live)
 
     async def _finish_load(self, live: Live, *, fresh: bool) -> None:
         spec = ModelSpec(
@@ -233,18 +234,16 @@ class LiveModels:
         old = live.home
         try:
             if fresh:
-                if self._drain_first:
-                    await self._empty(old)
-                live.home = await self._new_home()
+                live.home = await (self._exchange(old) if self._drain_first else self._new_home())
             self.info = await asyncio.shield(live.home.lane.info)
             self._set_limits(live.home, self.info)
             name = await live.home.lane.load(live.number, spec, await self._make_room(live))
         except Exception as error:  # noqa: BLE001 (whatever it is, somebody may wait for this model)
             self._load_failed(live, error)
-            if live.home is not old:
+            if live.home not in (old, self._home):
                 await live.home.lane.close(0)
             return
-        if live.home is not old:
+        if live.home not in (old, self._home):
             await self._move_in(live.home)
         live.ready.set_result(name)
         if live.dropped:
@@ -270,13 +269,21 @@ class LiveModels:
             await served.idle.wait()
         return served.number
 
-    async def _empty(self, home: Home) -> None:
-        """End a process before the one that takes its place starts; requests wait meanwhile."""
-        for live in [live for live in self._lives.values() if live.home is home and live.loaded]:
-            self._serving.pop(live.project.uid, None)
-            self._lives.pop(live.key, None)
-        await home.batcher.drained()
-        await home.lane.close()
+    async def _exchange(self, old: Home) -> Home:
+        """End a process before the one that takes its place starts, and return that; requests wait meanwhile."""
+        async with self._starting:
+            if self._home is old:
+                for live in [live for live in self._lives.values() if live.home is old and live.loaded]:
+                    self._serving.pop(live.project.uid, None)
+                    del self._lives[live.key]
+                await old.batcher.drained()
+                old.retired = True
+                old.batcher.close("Its model process was replaced")
+                await old.lane.close()
+                self._home = await self._new_home()
+            if self._home is None:
+                raise LaneClosed("There is no model process")
+            return self._home
 
     def _load_failed(self, live: Live, error: Exception) -> None:
         live.failed_at = time.monotonic()
@@ -311,6 +318,12 @@ class LiveModels:
             del self._serving[live.project.uid]
         live.dropped = True
         self._unload_if_idle(live)
+
+    def _leave(self, live: Live) -> None:
+        """Note that one of those who ask a model is through."""
+        live.under_way -= 1
+        self._unload_if_idle(live)
+        self._evict()
 
     def _unload_if_idle(self, live: Live) -> None:
         if not live.under_way:
@@ -370,6 +383,8 @@ class LiveModels:
         why = await asyncio.shield(home.lane.ended)
         self._homes.discard(home)
         home.batcher.close(why)
+        if home.retired:
+            return
         lost = [live for live in self._lives.values() if live.home is home and live.failure is None]
         for live in lost:
             del self._lives[live.key]

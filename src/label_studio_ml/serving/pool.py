@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 
-from label_studio_ml.adapter import MAX_BATCH
 from label_studio_ml.errors import (
     CallerLeft,
     DeadlineExceeded,
@@ -69,7 +68,9 @@ class ModelPool(LiveModels):
             return b"[]"
         try:
             async with asyncio.timeout(self._deadline):
-                if len(request.tasks) > (self.info.max_batch_size if self.info else MAX_BATCH):
+                if self.info is None and len(request.tasks) > 1:
+                    await self._ready(project)  # only then it is known how many the class takes
+                if len(request.tasks) > (self.info.max_batch_size if self.info else 1):
                     answer = await self._in_parts(project, request, gone)
                 else:
                     answer = await self._answer(project, request, gone=gone)
@@ -122,6 +123,8 @@ class ModelPool(LiveModels):
             try:
                 if not live.loaded:
                     await asyncio.shield(live.ready)
+                if pinned is not None and live.ready.result() != pinned.ready.result():
+                    return Answer(error=f"version {live.ready.result()} took over meanwhile; ask again")
                 return await live.home.batcher.submit(
                     (live.number, request.params),
                     payload,
@@ -153,8 +156,7 @@ class ModelPool(LiveModels):
                         f"{death.message} while it loaded the model", fix="See logs/server.log"
                     ) from death
             finally:
-                live.under_way -= 1
-                self._unload_if_idle(live)
+                self._leave(live)
 
     async def _in_parts(
         self, project: Project, request: PredictRequest, gone: Callable[[], bool] | None
@@ -167,12 +169,17 @@ class ModelPool(LiveModels):
 
             async def ask(tasks: list[bytes]) -> Answer:
                 part = msgspec.structs.replace(request, tasks=tasks)
-                return await self._answer(project, part, gone=gone, pinned=live)
+                try:
+                    return await self._answer(project, part, gone=gone, pinned=live)
+                except Overloaded as error:
+                    if self._closing:
+                        return Answer(error=str(error))  # it is of no use to try again
+                    raise
 
             bulk = Bulk(
                 request.tasks,
                 request.params,
-                key=live.key,
+                key=(live.key, live.ready.result()),
                 version=live.ready.result(),
                 kept=self._kept,
                 ask=ask,
@@ -183,5 +190,4 @@ class ModelPool(LiveModels):
                 part=batcher.max_batch, at_once=batcher.slots + 1, patience=max(0.0, patience)
             )
         finally:
-            live.under_way -= 1
-            self._unload_if_idle(live)
+            self._leave(live)

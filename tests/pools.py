@@ -1,0 +1,83 @@
+"""A pool of live models over a `Tricky` folder, for tests of what it does with requests and versions."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from helpers import strict
+from label_studio_ml.protocol import PredictRequest, parse_predict
+from label_studio_ml.serving.lanes import ProcessLane
+from label_studio_ml.serving.pool import ModelPool
+from label_studio_ml.versions.state import Project
+from label_studio_ml.versions.store import Manifest, VersionStore
+from tricky import CONFIG, Tricky, alive, task
+
+ONE = Project(uid="1.1", label_config=CONFIG)
+LIMIT = 40.0
+
+
+@dataclass
+class Bench:
+    """A pool, and a hand that publishes versions."""
+
+    pool: ModelPool
+    store: VersionStore
+    tricky: Tricky
+    lanes: list[Any] = field(default_factory=list)
+
+    async def ask(self, *tasks: dict[str, Any], **options: Any) -> list[Any]:
+        params = options.pop("params", None)
+        request = parse_predict(json.dumps({"tasks": tasks or [task(1)], "params": params}).encode())
+        return await self.send(request, **options)
+
+    async def send(self, request: PredictRequest, **options: Any) -> list[Any]:
+        entries: list[Any] = strict(await asyncio.wait_for(self.pool.predict(ONE, request, **options), LIMIT))
+        assert len(entries) == len(request.tasks)
+        return entries
+
+    @property
+    def asked(self) -> list[list[int]]:
+        """The numbers of the tasks of each call of the model."""
+        return [json.loads(line) for line in self.tricky.lines("predicts")]
+
+    def waiting(self) -> int:
+        return len(next(iter(self.pool._lives.values())).home.batcher)
+
+    def publish(self, number: int) -> None:
+        version_id = f"id{number}"
+        self.store.begin(ONE.uid, version_id)
+        created = "2026-11-23T00:00:00Z"
+        self.store.publish(
+            Manifest(
+                id=version_id,
+                name=f"v{number}",
+                project=ONE.uid,
+                fence=number,
+                created=created,
+                train_output={"number": number},
+            )
+        )
+
+
+@asynccontextmanager
+async def bench(
+    tricky: Tricky, make: Any = ProcessLane, class_name: str = "Tricky", **options: Any
+) -> AsyncIterator[Bench]:
+    settings = tricky.settings(class_name)
+    lanes: list[Any] = []
+
+    def make_lane() -> Any:
+        lanes.append(make(settings))
+        return lanes[-1]
+
+    store = VersionStore(settings.model_dir)
+    made = Bench(ModelPool(make_lane, store, **options), store, tricky, lanes)
+    await made.pool.start()
+    try:
+        yield made
+    finally:
+        await asyncio.wait_for(made.pool.close(), LIMIT)
+        assert not [lane.pid for lane in lanes if isinstance(lane, ProcessLane) and alive(lane.pid or 0)]
