@@ -133,7 +133,7 @@ def test_a_crash_while_importing_says_how_it_ended(order: str, how: str, tricky:
 
 
 @both
-@pytest.mark.parametrize("order", ["raise hell", "exit now"])
+@pytest.mark.parametrize("order", ["raise hell", "exit now", "interrupt it"])
 def test_a_constructor_that_fails_says_why_and_the_next_one_loads(
     make: Any, order: str, tricky: Tricky
 ) -> None:

@@ -1,6 +1,6 @@
 """A model that does what it is told: by each task (`data.do`), and by files beside it (`on_import`, `on_load`, …).
 
-Orders: `raise`, `exit`, `kill`, `crash`, `fork` (and be killed, leaving a child), `thread` (leave one running, exit),
+Orders: `raise`, `exit`, `interrupt`, `kill`, `crash`, `fork` (and be killed, leaving a child), `thread` (leave one running, exit),
 `block NAME` (until somebody opens the pipe NAME for writing), `gil NAME` (the same, holding the interpreter lock).
 A file `on_load.VERSION` is for that version only.
 """
@@ -25,6 +25,8 @@ def obey(order: str) -> None:
         raise ValueError(f"told to {name}")
     if word == "exit":
         sys.exit(f"told to exit {name}")
+    if word == "interrupt":
+        raise KeyboardInterrupt(f"told to interrupt {name}")
     if word == "kill":
         os.kill(pid, signal.SIGKILL)
         time.sleep(60)
