@@ -40,9 +40,8 @@ class Lane:
     async def let(self, batches: int) -> None:
         """Let so many batches run, and wait until they have."""
         for _ in range(batches):
-            before = len(self.batches)
             self._turns.release()
-            await until(lambda before=before: self._turns._value == 0 or len(self.batches) > before, "a turn")
+            await until(lambda: self._turns._value == 0, "a batch takes its turn")
             await asyncio.sleep(0)
 
     async def finish(self) -> list[Any]:
