@@ -189,6 +189,39 @@ def test_weights_are_bounded_and_given_back() -> None:
     run(test())
 
 
+class TestDelay:
+    """Beyond two full batches, what counts is how long the wait would be at the pace seen so far."""
+
+    async def _filled(self, max_delay: float) -> Held:
+        it = Held(max_batch=2, max_delay=max_delay)
+        await it.ask("slow")
+        await asyncio.sleep(0.02)  # this is the pace: not a wait for anything
+        await it.end(0)
+        for number in range(6):
+            await it.ask(number, key="k", size=1)
+        return it
+
+    def test_a_long_wait_is_refused_at_once(self) -> None:
+        async def test() -> None:
+            it = await self._filled(max_delay=0.001)
+            with pytest.raises(Overloaded):
+                await it.batcher.submit("k", "x")
+            await it.ask("part", bulk=True)  # parts of large requests are counted by those who send them
+            await it.finish()
+
+        run(test())
+
+    def test_a_short_one_is_not(self) -> None:
+        async def test() -> None:
+            it = await self._filled(max_delay=1000.0)
+            await it.ask("x", key="k")
+            await it.finish()
+            assert "x" in it.tasks
+            assert it.tasks["x"].result() == "x"
+
+        run(test())
+
+
 def test_close_gives_the_weight_back() -> None:
     async def test() -> None:
         it = Held(max_weight=100)

@@ -147,7 +147,9 @@ class Companion:
             self._worker = None
             self._worker_started = now
         if self._worker is None:
-            pause = min(LONGEST_PAUSE, 0.5 * 2**self._worker_failures) if self._worker_failures else 0
+            pause = (
+                min(LONGEST_PAUSE, 0.5 * 2 ** min(self._worker_failures, 10)) if self._worker_failures else 0
+            )
             if self._worker_started == 0.0:
                 self._worker_started = now
                 pause = self._worker_delay

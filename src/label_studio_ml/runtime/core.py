@@ -7,7 +7,7 @@ from collections.abc import Callable
 from label_studio_ml.serving.lanes import Lane
 from label_studio_ml.serving.pool import ModelPool
 from label_studio_ml.settings import Settings
-from label_studio_ml.versions.state import Projects
+from label_studio_ml.versions.state import Projects, StoredState
 from label_studio_ml.versions.store import VersionStore
 from label_studio_ml.web.book import ProjectBook
 from label_studio_ml.web.endpoints import Endpoints, TrainingDesk
@@ -25,7 +25,13 @@ class Core:
         self, settings: Settings, make_lane: Callable[[], Lane], desk: TrainingDesk, *, lanes: int = 1
     ) -> None:
         store = VersionStore(settings.model_dir)
-        self.pool = ModelPool(make_lane, store, lanes=lanes, drain_first=settings.drain_first)
+        self.pool = ModelPool(
+            make_lane,
+            store,
+            lanes=lanes,
+            drain_first=settings.drain_first,
+            remembered=lambda uid: StoredState(settings.model_dir, uid).get("model_version"),
+        )
         self.endpoints = Endpoints(
             settings, self.pool, store, ProjectBook(Projects(settings.model_dir)), desk
         )

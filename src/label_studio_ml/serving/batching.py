@@ -7,6 +7,7 @@ last, but not never. This module knows items, keys, slots and a callable; no mod
 
 import asyncio
 import contextlib
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,11 @@ from label_studio_ml.errors import BackendError, Overloaded
 Payload = TypeVar("Payload")
 Result = TypeVar("Result")
 
+#: Full batches for each slot that may wait however long they take.
+FULL_BATCHES = 2
+#: Seconds between two searches of a full and long queue for callers who left, and how long that is.
+LOOK = 0.05
+LONG = 256
 #: While others wait, every so many batches one goes to a part of a large request.
 BULK_TURN = 4
 
@@ -52,7 +58,9 @@ class Batcher(Generic[Payload, Result]):
     `run(key, payloads)` returns one result for each payload, in order; what it raises reaches every caller of that
     batch. `max_batch` bounds the sum of the items' sizes in a batch (a larger item goes alone); `max_wait` is how many
     seconds a batch that is not full waits for more (0: not at all). `max_queue` bounds the number of waiting items and
-    `max_weight` the sum of their weights (bytes, say): beyond either `submit` raises Overloaded at once.
+    `max_weight` the sum of their weights (bytes, say); where more than two full batches for each slot wait already,
+    `max_delay` bounds the number of seconds that an item would have to wait at the pace seen so far. Beyond any of them
+    `submit` raises Overloaded at once.
     """
 
     def __init__(
@@ -64,13 +72,18 @@ class Batcher(Generic[Payload, Result]):
         slots: int = 1,
         max_wait: float = 0.0,
         max_weight: int | None = None,
+        max_delay: float | None = None,
     ) -> None:
         self._run = run
         self.max_batch = max_batch
         self.max_wait = max_wait
         self._max_queue = max_queue
         self._max_weight = max_weight
+        self._max_delay = max_delay
         self._weight = 0
+        self._size = 0
+        self._pace = 0.0
+        self._looked = 0.0
         self._interactive: deque[_Item[Payload, Result]] = deque()
         self._waiting: deque[_Item[Payload, Result]] = deque()
         self._bulk: deque[_Item[Payload, Result]] = deque()
@@ -114,9 +127,9 @@ class Batcher(Generic[Payload, Result]):
         """
         if self._closed is not None:
             raise LaneClosed(self._closed)
-        if self._full(weight):
+        if self._full(weight, bulk=bulk):
             self._forget_gone()
-        if self._full(weight):
+        if self._full(weight, bulk=bulk):
             raise Overloaded(
                 f"{len(self)} prediction requests are waiting already", fix="Ask again in a moment"
             )
@@ -130,6 +143,7 @@ class Batcher(Generic[Payload, Result]):
             asyncio.get_running_loop().create_future(),
         )
         self._weight += weight
+        self._size += 0 if bulk else size
         (self._interactive if interactive else self._bulk if bulk else self._waiting).append(item)
         self._pump()
         for stir in self._filling:
@@ -147,11 +161,19 @@ class Batcher(Generic[Payload, Result]):
         for queue in (self._interactive, self._waiting, self._bulk):
             _fail(queue, LaneClosed(why))
             queue.clear()
-        self._weight = 0
+        self._weight = self._size = 0
 
-    def _full(self, weight: int) -> bool:
+    def _full(self, weight: int, *, bulk: bool) -> bool:
         if len(self) >= self._max_queue:
             return True
+        if (
+            self._max_delay is not None
+            and not bulk
+            and self._size >= FULL_BATCHES * self.max_batch * self._slots
+        ):
+            delay = self._size * self._pace / self._slots
+            if delay > self._max_delay:
+                return True
         return self._max_weight is not None and len(self) > 0 and self._weight + weight > self._max_weight
 
     def _pump(self) -> None:
@@ -188,6 +210,7 @@ class Batcher(Generic[Payload, Result]):
         self._filling.discard(stir)
 
     async def _run_batch(self, batch: list[_Item[Payload, Result]]) -> None:
+        began = time.monotonic()
         try:
             results = await self._run(batch[0].key, [item.payload for item in batch])
             if len(results) != len(batch):
@@ -204,6 +227,12 @@ class Batcher(Generic[Payload, Result]):
             for item, result in zip(batch, results, strict=True):
                 if not item.future.done():
                     item.future.set_result(result)
+        self._learn(time.monotonic() - began, sum(item.size for item in batch))
+
+    def _learn(self, seconds: float, size: int) -> None:
+        """Take note of how long a batch took."""
+        pace = seconds / max(1, size)
+        self._pace = pace if self._pace == 0.0 else 0.8 * self._pace + 0.2 * pace
 
     def _take(self) -> list[_Item[Payload, Result]]:
         """Remove the next batch from the queues and return it; empty when nothing waits."""
@@ -230,10 +259,15 @@ class Batcher(Generic[Payload, Result]):
         """Remove and return the first item of `queue` that somebody waits for."""
         while queue:
             item = queue.popleft()
-            self._weight -= item.weight
+            self._forget(item, bulk=queue is self._bulk)
             if not item.left:
                 return item
         return None
+
+    def _forget(self, item: _Item[Payload, Result], *, bulk: bool) -> None:
+        """Take an item off the accounts of what waits."""
+        self._weight -= item.weight
+        self._size -= 0 if bulk else item.size
 
     def _gather(self, batch: list[_Item[Payload, Result]], queue: deque[_Item[Payload, Result]]) -> None:
         """Move from `queue` to `batch` what may go with it."""
@@ -243,7 +277,7 @@ class Batcher(Generic[Payload, Result]):
         while queue and size < self.max_batch:
             item = queue.popleft()
             if item.key == key and not item.alone and size + item.size <= self.max_batch:
-                self._weight -= item.weight
+                self._forget(item, bulk=False)
                 if not item.left:
                     batch.append(item)
                     size += item.size
@@ -252,14 +286,22 @@ class Batcher(Generic[Payload, Result]):
         queue.extendleft(reversed(passed))
 
     def _forget_gone(self) -> None:
-        """Drop all items whose caller has left."""
+        """Drop all items whose caller has left; not again for a moment if there were none."""
+        now = time.monotonic()
+        before = len(self)
+        if before >= LONG and now - self._looked < LOOK:
+            return
         for queue in (self._interactive, self._waiting, self._bulk):
-            kept = [item for item in queue if not item.left]
+            kept: list[_Item[Payload, Result]] = []
+            for item in queue:
+                if item.left:
+                    self._forget(item, bulk=queue is self._bulk)
+                else:
+                    kept.append(item)
             queue.clear()
             queue.extend(kept)
-        self._weight = sum(
-            item.weight for queue in (self._interactive, self._waiting, self._bulk) for item in queue
-        )
+        if len(self) == before:
+            self._looked = now
 
 
 def _fail(items: "Iterable[_Item[Payload, Result]]", error: Exception) -> None:

@@ -35,6 +35,8 @@ MAX_LIVE = 32
 #: Prediction requests that may wait, and the bytes of their tasks.
 MAX_QUEUE = 1024
 MAX_QUEUE_BYTES = 256 << 20
+#: Seconds that a request may have to wait for its turn once two full batches wait before it.
+MAX_DELAY = 1.0
 #: Seconds until a model that did not load is tried again.
 RETRY_AFTER = 5.0
 
@@ -43,7 +45,8 @@ class LiveModels:
     """Live models of all projects of one backend. Everything but the lanes' work runs on one event loop.
 
     `make_lane` makes where models live; it runs `lanes` calls at a time. With `drain_first`, a new version loads only
-    after the old one has left its memory, while requests wait, instead of beside it.
+    after the old one has left its memory, while requests wait, instead of beside it. `remembered(uid)` is the name that
+    an untrained class has given its version before, if it has.
     """
 
     def __init__(
@@ -54,12 +57,14 @@ class LiveModels:
         retry_after: float = RETRY_AFTER,
         lanes: int = 1,
         drain_first: bool = False,
+        remembered: Callable[[str], str | None] = lambda uid: None,
     ) -> None:
         self._make_lane = make_lane
         self._store = store
         self._retry_after = retry_after
         self._lanes = lanes
         self._drain_first = drain_first
+        self._remembered = remembered
         self._home: Home | None = None
         self._homes: set[Home] = set()
         self._lives: OrderedDict[Hashable, Live] = OrderedDict()
@@ -85,6 +90,9 @@ class LiveModels:
         manifest = self._wanted_manifest(uid)
         if manifest is not None:
             return manifest.name
+        remembered = self._remembered(uid)
+        if remembered:
+            return remembered
         return "0.0.1" if self.info is not None and self.info.generation == "event" else "INITIAL"
 
     def failures(self, uid: str) -> dict[str, str]:
@@ -362,7 +370,11 @@ class LiveModels:
             return await lane.predict(key[0], requests)  # type: ignore[index]
 
         batcher: Batcher[Request, Answer] = Batcher(
-            run, max_batch=MAX_BATCH, max_queue=MAX_QUEUE, max_weight=MAX_QUEUE_BYTES
+            run,
+            max_batch=MAX_BATCH,
+            max_queue=MAX_QUEUE,
+            max_weight=MAX_QUEUE_BYTES,
+            max_delay=MAX_DELAY,
         )
         home = Home(lane, batcher, time.monotonic())
         self._homes.add(home)

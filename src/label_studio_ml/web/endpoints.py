@@ -9,11 +9,11 @@ import binascii
 import contextlib
 import hmac
 import logging
-import re
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
-from urllib.parse import parse_qs, quote, unquote
+from urllib.parse import parse_qs
 
 import msgspec
 
@@ -33,6 +33,7 @@ from label_studio_ml.serving.pool import ModelPool
 from label_studio_ml.settings import Settings
 from label_studio_ml.versions.state import Project
 from label_studio_ml.versions.store import VersionStore
+from label_studio_ml.web import problem
 from label_studio_ml.web.book import ProjectBook
 
 logger = logging.getLogger(__name__)
@@ -121,6 +122,8 @@ class Endpoints:
         self._credentials = [login.encode()]
         with contextlib.suppress(UnicodeEncodeError):
             self._credentials.append(login.encode("latin-1"))
+        self._refused = 0
+        self._refusal_logged = 0.0
         self._counts = {"requests": 0, "predicted_tasks": 0, "failed_requests": 0, "events": 0}
         self._routes: dict[tuple[str, str], Handler] = {
             ("GET", "/"): self._health,
@@ -154,7 +157,8 @@ class Endpoints:
         method = "GET" if method == "HEAD" else method
         try:
             if path.startswith("/problem/"):
-                return _problem(path)
+                code, cause = problem.parse(path)
+                return _json(code, {"status": code, "detail": cause})
             trusted = self._login(headers.get("authorization", ""), path)
             handler = self._routes.get((method, path.rstrip("/") or "/"))
             if handler is None:
@@ -197,18 +201,29 @@ class Endpoints:
     def _failed(self, error: errors.BackendError, path: str, headers: Mapping[str, str]) -> Response:
         self._counts["failed_requests"] += 1
         status = next(code for kind, code in STATUSES if isinstance(error, kind))
-        log = logger.error if status >= 500 else logger.warning
-        log("%s -> %d: %s", path, status, error)
+        if isinstance(error, errors.Overloaded):
+            self._log_refusal(path, error)
+        else:
+            log = logger.error if status >= 500 else logger.warning
+            log("%r -> %d: %s", path, status, error)  # quoted: a path may hold line breaks
         if headers.get("user-agent", "").startswith(_STUDIO_AGENT) and status != 401:
             # Label Studio shows status, reason phrase and final URL of a failure, never the body: spell it in the URL.
             return _json(
-                303, {"detail": str(error)}, {"Location": f"{_up(path)}problem/{status}/{_slug(str(error))}"}
+                303, {"detail": str(error)}, {"Location": problem.reference(path, status, str(error))}
             )
         extra = {"WWW-Authenticate": 'Basic realm="Label Studio ML backend"'} if status == 401 else {}
         if status == 503:
             extra["Retry-After"] = "1"
         fields = {"field": error.field} if error.field else {}
         return _json(status, {"status": status, "detail": str(error), **fields}, extra)
+
+    def _log_refusal(self, path: str, error: errors.Overloaded) -> None:
+        """Log refusals at most once a second: under overload there are thousands, and the log must not add to it."""
+        self._refused += 1
+        now = time.monotonic()
+        if now - self._refusal_logged >= 1.0:
+            logger.error("%r -> 503 (%d times since the last such line): %s", path, self._refused, error)
+            self._refused, self._refusal_logged = 0, now
 
     def _unknown(self, method: str, path: str) -> Response:
         if (path.rstrip("/") or "/") in self._paths:
@@ -378,7 +393,7 @@ class Endpoints:
         fields = parse_object(call.body)
         source = await self._project(fields.get("project_src"), "project_src")
         target = project_uid(fields.get("project_dst"), required=True)
-        manifest = self._store.copy_project(source.uid, target)
+        manifest = await asyncio.to_thread(self._store.copy_project, source.uid, target)
         await self._book.update(target, label_config=source.label_config or None)
         return _json(200, {"status": "ok", "model_version": manifest.name if manifest else None})
 
@@ -386,7 +401,7 @@ class Endpoints:
         project = await self._project(parse_object(call.body).get("project"))
         self._pool.forget(project.uid)
         await asyncio.to_thread(self._desk.forget, project.uid)
-        self._store.delete_project(project.uid)
+        await asyncio.to_thread(self._store.delete_project, project.uid)
         await self._book.delete(project.uid)
         return _json(200, {"status": "ok"})
 
@@ -419,25 +434,3 @@ def _json(status: int, value: Any, headers: dict[str, str] | None = None) -> Res
 def _query(query: str, name: str) -> str | None:
     values = parse_qs(query).get(name)
     return values[0] if values else None
-
-
-def _up(path: str) -> str:
-    """Return the relative reference from `path` to the root of the backend, so that path prefixes of proxies stay."""
-    return (
-        "../" * max(0, path.strip("/").count("/"))
-        if not path.endswith("/")
-        else "../" * path.strip("/").count("/") + "../"
-    )
-
-
-def _slug(text: str) -> str:
-    """Return `text` so that it reads well in a URL."""
-    words = re.sub(r"[^A-Za-z0-9.,:;=_()'*+-]+", "-", text).strip("-")
-    return quote(words[:300], safe=".,:;=_()'*+-")
-
-
-def _problem(path: str) -> Response:
-    """Answer the page that a failed call of Label Studio was sent to: the same status again."""
-    _, _, status, *words = path.split("/", 3)
-    code = int(status) if re.fullmatch("[45][0-9][0-9]", status) else 404
-    return _json(code, {"status": code, "detail": unquote(words[0]).replace("-", " ") if words else ""})

@@ -1,10 +1,11 @@
 """A model that does what it is told: by each task (`data.do`), and by files beside it (`on_import`, `on_load`, …).
 
-Orders: `raise`, `exit`, `interrupt`, `kill`, `crash`, `fork` (and be killed, leaving a child), `thread` (leave one running, exit),
-`block NAME` (until somebody opens the pipe NAME for writing), `gil NAME` (the same, holding the interpreter lock).
+Orders: `raise`, `exit`, `interrupt`, `kill`, `crash`, `fork` (and be killed, leaving a child), `thread` (leave one
+running, exit), `block NAME` (until somebody opens the pipe NAME for writing), `gil NAME` (the same, holding the interpreter lock).
 A file `on_load.VERSION` is for that version only.
 """
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -46,7 +47,7 @@ def obey(order: str) -> None:
         sys.exit("with a thread left behind")
     if word in ("block", "gil"):
         pipe = HERE / name
-        if not pipe.exists():
+        with contextlib.suppress(FileExistsError):
             os.mkfifo(pipe)
         (HERE / f"{name}.started").write_text(str(pid))
         library = ctypes.PyDLL(None) if word == "gil" else ctypes.CDLL(None)
