@@ -1,8 +1,8 @@
 """A model that does what it is told: by each task (`data.do`), and by files beside it (`on_import`, `on_load`, …).
 
 Orders: `raise`, `exit`, `interrupt`, `kill`, `crash`, `fork` (and be killed, leaving a child), `thread` (leave one
-running, exit),
-running, exit), `block NAME` (until somebody opens the pipe NAME for writing), `gil NAME` (the same, holding the interpreter lock).
+running, exit), `block NAME` (until somebody opens the pipe NAME for writing), `gil NAME` (the same, holding the
+interpreter lock).
 A file `on_load.VERSION` is for that version only.
 """
 
