@@ -70,6 +70,23 @@ def test_it_imports_loads_predicts_and_unloads(make: Any, tricky: Tricky) -> Non
     run(test())
 
 
+def test_what_goes_wrong_in_its_process_is_in_the_servers_log(tricky: Tricky) -> None:
+    log = tricky.folder / "logs" / "server.log"
+
+    async def test() -> None:
+        async with started(ProcessLane, tricky.settings()) as lane:
+            await lane.load(1, SPEC)
+            await lane.predict(1, [asking(task(1, "raise first"))])
+            log.rename(log.with_suffix(".1"))  # the server rotates it
+            await lane.predict(1, [asking(task(2, "raise second"))])
+
+    run(test())
+    before, after = log.with_suffix(".1").read_text(), log.read_text()
+    assert "ValueError: told to first" in before
+    assert "obedient.py" in before
+    assert "ValueError: told to second" in after
+
+
 @both
 def test_a_model_that_was_never_loaded_is_said_so(make: Any, tricky: Tricky) -> None:
     async def test() -> None:

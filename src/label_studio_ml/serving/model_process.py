@@ -5,7 +5,9 @@ file and predicts; a second thread builds models, so that a new version loads be
 When the socket closes, the server is gone, and so is this process.
 """
 
+import contextlib
 import logging
+import logging.handlers
 import os
 import queue
 import signal
@@ -35,7 +37,7 @@ from label_studio_ml.serving.messages import (
     frame,
     to_model_decoder,
 )
-from label_studio_ml.settings import Settings, configure_logging
+from label_studio_ml.settings import LOG_FORMAT, Settings, configure_logging
 
 logger = logging.getLogger(__name__)
 
@@ -119,6 +121,15 @@ class ModelProcess:
             self._connection.sendall(data)
 
 
+def _log_to_file(settings: Settings) -> None:
+    """Send the log to the server's log file as well, and follow it when the server rotates it."""
+    with contextlib.suppress(OSError):  # the server has said so already
+        settings.log_dir.mkdir(parents=True, exist_ok=True)
+        handler = logging.handlers.WatchedFileHandler(settings.log_dir / "server.log", encoding="utf-8")
+        handler.setFormatter(logging.Formatter(LOG_FORMAT))
+        logging.getLogger().addHandler(handler)
+
+
 def main() -> int:
     """Run a model process on the socket whose descriptor is the first argument."""
     for number in (
@@ -128,6 +139,7 @@ def main() -> int:
         signal.signal(number, signal.SIG_IGN)
     settings = Settings.from_env()
     configure_logging(settings.log_level)
+    _log_to_file(settings)
     os.chdir(settings.backend_dir)
     connection = socket.socket(fileno=int(sys.argv[1]))
     connection.set_inheritable(False)
