@@ -23,6 +23,7 @@ from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.settings import Settings
 from label_studio_ml.studio.files import FileAccess
 from label_studio_ml.versions.state import Project, State
+from label_studio_ml.versions.store import Manifest
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +77,13 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     project: Project
     version: str = ""
     train_output: dict[str, Any] = {}
+
+    @classmethod
+    def of(cls, project: Project, manifest: Manifest | None) -> "ModelSpec":
+        """Return what a committed version of `project` is built from; None stands for the untrained model."""
+        if manifest is None:
+            return cls(project=project)
+        return cls(project=project, version=manifest.name, train_output=manifest.train_output)
 
 
 def describe_class(cls: type[LabelStudioMLBase]) -> ClassInfo:

@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import IO
 
 from label_studio_ml.errors import BackendError, BrokerError
@@ -147,14 +148,10 @@ class Companion:
             self._worker = None
             self._worker_started = now
         if self._worker is None:
-            pause = (
-                min(LONGEST_PAUSE, 0.5 * 2 ** min(self._worker_failures, 10)) if self._worker_failures else 0
-            )
-            if self._worker_started == 0.0:
-                self._worker_started = now
-                pause = self._worker_delay
-            elif not self._worker_failures:
-                pause = self._worker_delay
+            self._worker_started = self._worker_started or now
+            pause = self._worker_delay
+            if self._worker_failures:
+                pause = min(LONGEST_PAUSE, 0.5 * 2 ** min(self._worker_failures, 10))
             if now - self._worker_started >= pause:
                 self._start_worker()
 
@@ -192,8 +189,6 @@ def stop_orphaned_broker(folder: str) -> None:
     try:
         with open(os.path.join(folder, "owner.lock"), "w") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            from pathlib import Path
-
             broker = Broker(Path(folder))
             broker.url = running_url(Path(folder))
             broker.stop()

@@ -234,11 +234,7 @@ class LiveModels:
                 self._drop(live)
 
     async def _finish_load(self, live: Live, *, fresh: bool) -> None:
-        spec = ModelSpec(
-            project=live.project,
-            version=live.manifest.name if live.manifest else "",
-            train_output=live.manifest.train_output if live.manifest else {},
-        )
+        spec = ModelSpec.of(live.project, live.manifest)
         old = live.home
         try:
             if fresh:

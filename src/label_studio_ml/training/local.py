@@ -66,11 +66,7 @@ class LocalDesk:
         workdir = self._store.begin(event.uid, version_id)
         request = RunRequest(
             job=job_id,
-            spec=ModelSpec(
-                project=project,
-                version=parent.name if parent else "",
-                train_output=parent.train_output if parent else {},
-            ),
+            spec=ModelSpec.of(project, parent),
             events=[StoredEvent(event.action, event.data)],
             workdir=str(workdir),
         )

@@ -201,11 +201,7 @@ class Trainer:
         """Put together what the child needs."""
         project = self._projects.update(uid)
         parent = self._store.newest(uid)
-        spec = ModelSpec(
-            project=project,
-            version=parent.name if parent else "",
-            train_output=parent.train_output if parent else {},
-        )
+        spec = ModelSpec.of(project, parent)
         patience = self._settings.lease * PATIENCE
         return RunRequest(job=job_id, spec=spec, events=events, workdir=str(workdir), patience=patience)
 
