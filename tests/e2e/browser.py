@@ -4,7 +4,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from .studio import Studio
 
@@ -27,6 +27,7 @@ class Browser:
     def __init__(self, executable: str, artefacts: Path) -> None:
         self.artefacts = artefacts
         artefacts.mkdir(exist_ok=True)
+        expect.set_options(timeout=30_000)  # milliseconds, as long as the waits of a page
         self._driver = sync_playwright().start()
         self._chromium = self._driver.chromium.launch(
             executable_path=executable, headless=True, args=list(FLAGS)

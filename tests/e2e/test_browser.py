@@ -2,6 +2,8 @@
 
 import re
 
+from playwright.sync_api import expect
+
 from .browser import Browser
 from .conftest import MakeBackend
 from .studio import Studio, choice
@@ -29,20 +31,20 @@ def test_labeling_page_shows_the_prediction(
         predictions = page.locator(".lsf-annotation-button:has(.lsf-annotation-button__userpic_prediction)")
         # One tab for each version. Label Studio shortens a long name in the middle.
         prediction = predictions.filter(has_text=re.compile(re.escape(version[-6:])))
-        prediction.wait_for()
-        assert predictions.count() == 2
+        # The page draws its tabs more than once while it loads: what is asked of them is asked until it holds.
+        expect(predictions).to_have_count(2)
         begin, _, _ = prediction.locator(".lsf-annotation-button__name").inner_text().partition("...")
         assert version.startswith(begin)
-        assert prediction.locator("[title='Prediction score = 0.5']").count() == 1
+        expect(prediction.locator("[title='Prediction score = 0.5']")).to_have_count(1)
         prediction.click()
         page.wait_for_selector(f"input[name={label}]:checked", state="attached")
-        assert page.locator(f"input[name={other}]:checked").count() == 0
+        expect(page.locator(f"input[name={other}]:checked")).to_have_count(0)
         browser.keep(page, f"prediction-{label.lower()}")
 
     # "Label All Tasks": the annotation that the person is about to submit starts as the prediction.
     page.goto(f"{studio.url}/projects/{project}/data?labeling=1")
     page.wait_for_selector("input[name=Airbus]:checked", state="attached")
-    assert page.locator("input[name=Boeing]:checked").count() == 0
+    expect(page.locator("input[name=Boeing]:checked")).to_have_count(0)
     browser.keep(page, "label-all-tasks")
 
     # The card of the backend in the project's settings.
