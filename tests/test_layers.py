@@ -96,7 +96,7 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
 HEAVY = ("label_studio_sdk", "pandas", "numpy", "torch", "sklearn", "flask", "rq", "requests")
 HEAVY_ALLOWED: dict[str, tuple[str, ...]] = {
     "response": ("label_studio_sdk",),  # its fields are the SDK's classes; only users' code imports it
-    "training.worker": ("rq",),  # it is the RQ worker's process
+    **dict.fromkeys(("training.worker", "training.lease"), ("rq",)),  # the RQ worker's process
     "runtime.wsgi": ("flask",),  # what it makes is a Flask application; only users' _wsgi.py files come here
 }
 

@@ -17,7 +17,7 @@ def _in_the_way(path: Path) -> None:
     path.write_text("")
 
 
-@pytest.mark.parametrize("part", ["versions", "runs", "logs"])
+@pytest.mark.parametrize("part", ["versions", "logs"])
 def test_a_folder_that_cannot_be_written(launch: Callable[..., Live], part: str) -> None:
     live = launch()
     live.studio.add(1, 11)
@@ -26,7 +26,6 @@ def test_a_folder_that_cannot_be_written(launch: Callable[..., Live], part: str)
     entry = live.wait_served(1, lambda entry: entry["model_version"] == first["model_version"])
     folder = {
         "versions": VersionStore(live.model_dir).folder(uid(2)),
-        "runs": live.model_dir / "runs",
         "logs": live.folder / "logs" / "jobs",
     }[part]
     if folder.exists():

@@ -1,0 +1,58 @@
+"""The hold of one worker on a project: nobody else trains it meanwhile."""
+
+import contextlib
+import logging
+from datetime import UTC, datetime
+from typing import Any
+
+import redis
+from redis.lock import Lock
+from rq import get_current_job
+
+from label_studio_ml.errors import BackendError
+from label_studio_ml.training import keys
+
+logger = logging.getLogger(__name__)
+
+#: Part of the lease's life between two renewals.
+RENEW = 1 / 6
+
+
+class LeaseLost(BackendError):
+    """Another worker may have taken the project over."""
+
+
+class Lease:
+    """An expiring hold on a project, kept in Redis for `seconds` after each renewal."""
+
+    def __init__(self, connection: Any, project: str, seconds: float) -> None:
+        self.seconds = seconds
+        self._lock = Lock(
+            connection, keys.lease(project), timeout=seconds, blocking=False, thread_local=False
+        )
+
+    def take(self) -> bool:
+        """Take the project; return False if somebody else holds it."""
+        return bool(self._lock.acquire())
+
+    def renew(self) -> bool:
+        """Keep the lease; tell whether Redis took it. Raises LeaseLost if it is somebody else's by now."""
+        try:
+            seconds: Any = self.seconds  # redis-py takes fractions, older versions' types say it does not
+            self._lock.extend(seconds, replace_ttl=True)
+            if (job := get_current_job()) is not None:
+                job.heartbeat(datetime.now(UTC), 120)
+        except redis.exceptions.LockError as error:
+            raise LeaseLost(
+                f"the lease on the project was lost ({error}); another worker trains it"
+            ) from error
+        except redis.RedisError as error:
+            # Redis is away: the lease runs on without us until it expires; publishing checks the fence.
+            logger.warning("The lease cannot be renewed: %s", error)
+            return False
+        return True
+
+    def release(self) -> None:
+        """Let the project go, if we still hold it."""
+        with contextlib.suppress(redis.RedisError):
+            self._lock.release()
