@@ -13,11 +13,11 @@ import subprocess
 import sys
 import time
 
-from cases import dummy, latency, minilm, overload, startup, swap
+from cases import dummy, latency, minilm, overload, startup, swap, training
 from harness import envs, processes, report
 from harness.paths import BENCH, HERE
 
-CASES = {case.KEY: case for case in (dummy, minilm, latency, swap, overload, startup)}
+CASES = {case.KEY: case for case in (dummy, minilm, latency, swap, overload, startup, training)}
 
 #: Share of the processors that others may use for the machine to count as quiet, and seconds to wait for that.
 QUIET, PATIENCE = 0.05, 300

@@ -60,14 +60,14 @@ def text_predicts(count: int) -> list[bytes]:
     ]
 
 
-def setup(predict_body: bytes) -> bytes:
-    """Return the `/setup` that Label Studio sends before that `/predict`."""
+def setup(predict_body: bytes, studio: str = "http://127.0.0.1:1") -> bytes:
+    """Return the `/setup` that a Label Studio at the URL `studio` sends before that `/predict`."""
     body = json.loads(predict_body)
     return encode(
         {
             "project": body["project"],
             "schema": body["label_config"],
-            "hostname": "http://127.0.0.1:1",
+            "hostname": studio,
             "access_token": "benchmark",
             "extra_params": None,
         }
