@@ -22,7 +22,9 @@ from label_studio_ml.settings import Settings
 from label_studio_ml.training.dataset import LabelledTasks
 from label_studio_ml.training.jobs import StoredEvent
 from label_studio_ml.training.run import Outcome, RunRequest, perform, run
+from label_studio_ml.training.snapshots import SNAPSHOT
 from label_studio_ml.versions.state import Project, StoredState
+from label_studio_ml.versions.store import Manifest, VersionStore
 from live import CONFIG, MODELS, TOKEN, Control, FakeStudio, alive, annotation, created, task
 
 ROWS = [{**task(number), "annotations": [annotation(number)]} for number in (1, 2, 3)]
@@ -92,6 +94,31 @@ def test_tasks_that_came_with_the_request(settings: Settings) -> None:
     event = {"action": "START_TRAINING", "annotations": ROWS[:2], "project": {"id": 1}}
     outcome = perform(Seed, _request(settings, created(1, 7), event), settings)
     assert (outcome.annotations, outcome.source) == (2, "the training request")
+
+
+def test_a_run_writes_a_snapshot_that_another_run_trains_on(settings: Settings) -> None:
+    event = {"action": "START_TRAINING", "annotations": ROWS[:2], "project": {"id": 1}}
+    request = _request(settings, event)
+    store = VersionStore(settings.model_dir)
+    workdir = store.begin("1.5", "id1")
+    perform(Seed, msgspec.structs.replace(request, workdir=str(workdir)), settings)
+    store.publish(Manifest(id="id1", name="one", project="1.5", fence=1, created=""))
+    again = {"action": "START_TRAINING", "from_version": "one", "project": {"id": 1}}
+    outcome = perform(Seed, _request(settings, created(1, 7), again), settings)
+    assert outcome.train_output["ids"] == [1, 2]
+    assert (outcome.annotations, outcome.source) == (2, "the snapshot of version one")
+    assert (settings.model_dir / "workdir" / SNAPSHOT).read_bytes() == (workdir / SNAPSHOT).read_bytes()
+
+
+def test_a_fit_that_stops_early_leaves_a_whole_snapshot(settings: Settings) -> None:
+    class Impatient(LabelStudioMLBase):
+        def fit(self, annotations, **kwargs):
+            return {"first": next(iter(annotations))["id"]}
+
+    event = {"action": "START_TRAINING", "annotations": ROWS, "project": {"id": 1}}
+    outcome = perform(Impatient, _request(settings, event), settings)
+    assert outcome.annotations == 3
+    assert len(LabelledTasks.from_snapshot(settings.model_dir / "workdir" / SNAPSHOT)) == 3
 
 
 def test_annotations_from_nowhere(settings: Settings) -> None:

@@ -3,7 +3,7 @@
 import argparse
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from label_studio_ml.cli.start import add_folder_arguments, settings_from
 from label_studio_ml.errors import BrokerError, SettingsError, StudioError, UnknownProject
@@ -26,13 +26,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--project", metavar="ID", help="Label Studio's project (default: the only one the backend knows)"
     )
+    parser.add_argument(
+        "--from-version",
+        metavar="V",
+        help="train on the same annotations as this version did, from its snapshot (default: on today's)",
+    )
     parser.add_argument("--no-wait", action="store_true", help="hand the training in and return at once")
 
 
 def run(args: argparse.Namespace) -> int:
     """Hand in a training and follow it to its end; return 0 if it finished, 1 if it failed."""
     from label_studio_ml.runtime.companion import Companion
+    from label_studio_ml.training.dataset import version_snapshot
     from label_studio_ml.training.jobs import JobBoard, StoredEvent, connect
+    from label_studio_ml.versions.store import VersionStore
 
     settings = settings_from(args)
     configure_logging("WARNING")
@@ -41,7 +48,10 @@ def run(args: argparse.Namespace) -> int:
     companion.start()
     try:
         board = JobBoard(connect(companion.url(_BROKER_TIMEOUT)), settings.queue)
-        data = {"action": "START_TRAINING", "project": {"id": project.project_id}}
+        data: dict[str, Any] = {"action": "START_TRAINING", "project": {"id": project.project_id}}
+        if args.from_version:
+            version_snapshot(VersionStore(settings.model_dir), project.uid, args.from_version)
+            data["from_version"] = args.from_version
         job_id = board.record(project.uid, StoredEvent("START_TRAINING", data))
         print(f"Job {job_id}: training project {project.project_id}", flush=True)
         if args.no_wait:

@@ -1,51 +1,187 @@
-"""The labelled tasks that a `fit` iterates over."""
+"""The labelled tasks that a fit iterates over."""
 
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from label_studio_ml.errors import BackendError, FitError
 from label_studio_ml.studio.client import StudioClient
+from label_studio_ml.training.snapshots import SNAPSHOT, TasksFile
+from label_studio_ml.training.split import By, Split
+from label_studio_ml.versions.store import VersionStore
+
+logger = logging.getLogger(__name__)
+
+#: What a split kept out of the training, beside the snapshot in a version's folder.
+HELD_OUT = "annotations.split.json"
 
 
 class LabelledTasks:
-    """A project's labelled tasks: iterate over it as often as you like, nothing is held in memory.
+    """A project's labelled tasks, in order of task id: iterate as often as you like, nothing is held in memory.
 
     Each item is a task as in Label Studio's JSON export: `id`, `data`, `annotations` (those that were not skipped, each
-    with `result`). `source` says where they are read from.
+    with `result` and `ground_truth`). A task's own `ground_truth` says whether one of its annotations is one. `source`
+    says where the tasks are read from, `expected` how many there seemed to be before they were read, None if unknown.
+
+    With `snapshot`, the first iteration writes that file, and later ones read it: all of them see the same tasks.
+    `len()` then writes it too, if no iteration has. Iterating raises StudioError when Label Studio cannot be reached
+    any more, and VersionError when the snapshot cannot be written or read.
     """
 
     def __init__(
-        self, read: Callable[[], Iterator[dict[str, Any]]], source: str, count: int | None = None
+        self,
+        read: Callable[[], Iterable[dict[str, Any]]],
+        source: str,
+        expected: int | None = None,
+        *,
+        project: str = "",
+        snapshot: Path | None = None,
     ) -> None:
         self._read = read
-        self._count = count
+        self._file = TasksFile(snapshot) if snapshot else None
+        self._project = project
+        self._count: int | None = None
+        self._begun = False
+        self._depth = 0
+        self._whole: LabelledTasks = self
+        self._tests: list[tuple[Split, LabelledTasks]] = []
         self.source = source
+        self.expected = expected
+
+    @classmethod
+    def from_snapshot(cls, path: Path, *, project: str = "", source: str = "") -> "LabelledTasks":
+        """Return the tasks that an earlier training wrote to `path`. `project` is its uid, for `split`.
+
+        Raises VersionError when there is no such file.
+        """
+        file = TasksFile(path)
+        if not file.complete:
+            next(iter(file))
+        return cls(lambda: file, source or f"the snapshot {path}", project=project)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        for task in self._read():
-            kept = [one for one in task.get("annotations") or [] if not one.get("was_cancelled")]
-            if kept:
-                # The oldest helpers call annotations "completions".
-                yield {**task, "annotations": kept, "completions": kept}
+        if self._file is None:
+            tasks = _labelled(self._read())
+        elif self._file.complete:
+            tasks = iter(self._file)
+        else:
+            self._begun = True
+            tasks = self._file.record(_labelled(self._read()))
+        for task in tasks:
+            kept = task["annotations"]
+            # The oldest helpers call annotations "completions".
+            yield {**task, "ground_truth": any(one["ground_truth"] for one in kept), "completions": kept}
 
     def __len__(self) -> int:
         if self._count is None:
-            self._count = sum(1 for _ in self)
+            if self._file is not None and self._file.complete:
+                self._count = self._file.count()
+            else:
+                self._count = sum(1 for _ in self)
         return self._count
 
     def __bool__(self) -> bool:
-        return len(self) > 0
+        if self._count is not None:
+            return self._count > 0
+        tasks = self._file if self._file is not None and self._file.complete else _labelled(self._read())
+        return next(iter(tasks), None) is not None
+
+    def split(
+        self, test: float = 0.2, *, seed: int | str = 0, by: By | None = None
+    ) -> "tuple[LabelledTasks, LabelledTasks]":
+        """Return (train, test), where `test` is about that share of the tasks. Both are read lazily, like this.
+
+        A hash of project and task id decides, so a task stays in its half as the set grows, in every run and on every
+        machine; another `seed` makes another split. `by` keeps tasks together that have the same value in that
+        field of their data, or for which that function returns the same. Raises ValueError when `test` is not
+        between 0 and 1.
+        """
+        rule = Split(test, seed, by, self._project, self._depth)
+        halves = (self._half(rule, in_test=False), self._half(rule, in_test=True))
+        self._whole._tests.append((rule, halves[1]))
+        return halves
+
+    def _half(self, rule: Split, *, in_test: bool) -> "LabelledTasks":
+        half = LabelledTasks(
+            lambda: (task for task in self if rule.in_test(task) == in_test),
+            self.source,
+            project=self._project,
+        )
+        half._depth, half._whole = self._depth + 1, self._whole
+        return half
+
+    def finish(self) -> int:
+        """Complete a snapshot that was begun; return how many tasks there are, -1 if that is not known.
+
+        For when `fit` is back. A Label Studio that has gone away meanwhile costs the snapshot, not the model.
+        """
+        try:
+            if self._file is not None and self._begun:
+                count = len(self)
+                if not self._file.complete:
+                    count = sum(1 for _ in self)
+                self._file.clear_unfinished()
+                self._write_held_out(self._file.path.with_name(HELD_OUT))
+                return count
+            if self._file is None:
+                return len(self)
+        except (BackendError, OSError) as error:
+            logger.warning("This version has no snapshot of its annotations: %s", error)
+        return -1 if self.expected is None else self.expected
+
+    def _write_held_out(self, path: Path) -> None:
+        """Note which tasks the halves named `test` hold: an evaluation takes them for not seen."""
+        if not self._tests:
+            return
+        try:
+            ids = sorted({task["id"] for _, half in self._tests for task in half})
+        except Exception as error:  # noqa: BLE001 (the user's own function may raise anything)
+            logger.warning("Which tasks were held out cannot be told: %s", error)
+            return
+        rule = self._tests[0][0]
+        by = (
+            rule.by
+            if rule.by is None or isinstance(rule.by, str)
+            else getattr(rule.by, "__name__", "function")
+        )
+        path.write_bytes(
+            msgspec.json.encode(
+                {"test": rule.test, "seed": rule.seed, "by": by, "held_out": ids}, enc_hook=str
+            )
+        )
 
 
-def from_studio(client: StudioClient, project_id: str) -> LabelledTasks:
-    """Return the project's labelled tasks, read page by page from Label Studio. Raises StudioError if it says no."""
-    count = client.count_labelled(project_id)
-    return LabelledTasks(lambda: client.labelled_tasks(project_id), "Label Studio", count)
+def _labelled(tasks: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield those of `tasks` with an annotation that was not skipped, without drafts."""
+    for task in tasks:
+        kept = [
+            {**one, "ground_truth": bool(one.get("ground_truth"))}
+            for one in task.get("annotations") or []
+            if not one.get("was_cancelled")
+        ]
+        if kept:
+            left_out = ("drafts", "completions", "ground_truth")
+            yield {**{key: task[key] for key in task if key not in left_out}, "annotations": kept}
 
 
-def from_delivered(path: Path) -> LabelledTasks:
+def from_studio(client: StudioClient, project: str, snapshot: Path | None = None) -> LabelledTasks:
+    """Return the labelled tasks of the project with this uid, read page by page from Label Studio.
+
+    Raises StudioError if it says no.
+    """
+    return LabelledTasks(
+        lambda: client.labelled_tasks(project),
+        "Label Studio",
+        client.count_labelled(project),
+        project=project,
+        snapshot=snapshot,
+    )
+
+
+def from_delivered(path: Path, *, project: str = "", snapshot: Path | None = None) -> LabelledTasks:
     """Return the labelled tasks in the file `path`, one JSON object a line, that webhooks delivered."""
 
     def read() -> Iterator[dict[str, Any]]:
@@ -53,4 +189,32 @@ def from_delivered(path: Path) -> LabelledTasks:
             for line in lines:
                 yield msgspec.json.decode(line)
 
-    return LabelledTasks(read, "webhook events")
+    return LabelledTasks(read, "webhook events", project=project, snapshot=snapshot)
+
+
+def version_snapshot(store: VersionStore, project: str, version: str) -> Path:
+    """Return the snapshot that the training of a project's version left; `version` is its name or id.
+
+    Raises FitError when there is no such version, or it has no snapshot.
+    """
+    found = [one for one in store.versions(project) if version in (one.id, one.name)]
+    if not found:
+        names = ", ".join(one.name for one in store.versions(project)[-5:]) or "none"
+        raise FitError(f"Project {project} has no version {version}", fix=f"Its newest versions: {names}")
+    path = store.folder(project, found[-1].id) / SNAPSHOT
+    if not path.exists():
+        raise FitError(
+            f"Version {version} has no snapshot of the annotations it was trained on",
+            fix="Only a fit(annotations) that has read them leaves one; train without --from-version",
+        )
+    return path
+
+
+def from_version(
+    store: VersionStore, project: str, version: str, snapshot: Path | None = None
+) -> LabelledTasks:
+    """Return the labelled tasks that a version was trained on. Raises FitError as `version_snapshot` does."""
+    file = TasksFile(version_snapshot(store, project, version))
+    return LabelledTasks(
+        lambda: file, f"the snapshot of version {version}", project=project, snapshot=snapshot
+    )

@@ -36,10 +36,12 @@ from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.settings import Settings, configure_logging
 from label_studio_ml.source import load_class, locate
 from label_studio_ml.studio.client import StudioClient
-from label_studio_ml.training.dataset import LabelledTasks, from_delivered, from_studio
+from label_studio_ml.training.dataset import LabelledTasks, from_delivered, from_studio, from_version
 from label_studio_ml.training.folder import Snapshot, snapshot
 from label_studio_ml.training.jobs import StoredEvent
+from label_studio_ml.training.snapshots import SNAPSHOT
 from label_studio_ml.versions.state import StagedState, StoredState
+from label_studio_ml.versions.store import VersionStore
 
 logger = logging.getLogger(__name__)
 
@@ -99,7 +101,8 @@ def perform(
         return _fit_events(model, request, settings, staged)
     if tasks is None:
         tasks = _annotations(request, settings)
-    logger.info("Training on %d labelled tasks from %s", len(tasks), tasks.source)
+    about = "the" if tasks.expected is None else f"about {tasks.expected}"
+    logger.info("Training on %s labelled tasks from %s", about, tasks.source)
     last = request.events[-1] if request.events else StoredEvent("START_TRAINING", {})
     output = fit_annotations(
         model,
@@ -114,7 +117,7 @@ def perform(
         version=staged.changes.get("model_version", ""),
         train_output={**_jsonable(output), "job_id": request.job},
         state=staged.changes,
-        annotations=len(tasks),
+        annotations=tasks.finish(),
         source=tasks.source,
         generation="seed",
     )
@@ -217,21 +220,27 @@ def _fetched(event: StoredEvent, request: RunRequest, settings: Settings) -> dic
 
 def _annotations(request: RunRequest, settings: Settings) -> LabelledTasks:
     """Return the project's labelled tasks from where they can be had. Raises FitError if from nowhere."""
+    uid, snapshot = request.spec.project.uid, Path(request.workdir) / SNAPSHOT
     for event in reversed(request.events):
-        if isinstance(event.data.get("annotations"), list) and event.action == "START_TRAINING":
-            return LabelledTasks(lambda tasks=event.data["annotations"]: iter(tasks), "the training request")  # type: ignore[misc]
-    project = request.spec.project
+        if event.action != "START_TRAINING":
+            continue
+        if isinstance(given := event.data.get("annotations"), list):
+            return LabelledTasks(lambda: given, "the training request", project=uid, snapshot=snapshot)
+        if isinstance(version := event.data.get("from_version"), str):
+            return from_version(VersionStore(settings.model_dir), uid, version, snapshot)
     try:
-        return from_studio(_client(request, settings), project.project_id)
+        return from_studio(_client(request, settings), uid, snapshot)
     except StudioError as error:
-        tasks = from_delivered(Path(request.delivered)) if request.delivered else None
-        if tasks is not None and len(tasks):
-            logger.warning(
-                "Label Studio's annotations cannot be read (%s): training on what webhooks brought", error
-            )
-            return tasks
+        if request.delivered:
+            tasks = from_delivered(Path(request.delivered), project=uid, snapshot=snapshot)
+            if tasks:
+                logger.warning(
+                    "Label Studio's annotations cannot be read (%s): training on what webhooks brought", error
+                )
+                return tasks
         raise FitError(
-            f"The annotations of project {project.project_id} cannot be read: {error.message}", fix=error.fix
+            f"The annotations of project {request.spec.project.project_id} cannot be read: {error.message}",
+            fix=error.fix,
         ) from error
 
 

@@ -1,0 +1,45 @@
+"""Which half of a split a task belongs to: decided by a hash, so that it stays there as the set grows."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+#: What keeps tasks together: the name of a field of their data, or a function of the task.
+By = str | Callable[[dict[str, Any]], Any]
+
+
+@dataclass(frozen=True)
+class Split:
+    """A share `test` of the tasks, between 0 and 1, as a hash of project, `seed` and task (or group) chooses them.
+
+    `depth` tells a split of a half from the split that made the half. Raises ValueError when `test` is no such share.
+    """
+
+    test: float
+    seed: int | str
+    by: By | None
+    project: str
+    depth: int = 0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.test, bool) or not 0 < self.test < 1:
+            raise ValueError(f"test={self.test!r} is not a share between 0 and 1, such as 0.2")
+
+    def in_test(self, task: dict[str, Any]) -> bool:
+        """Tell whether `task` is in the test half."""
+        words = [self.depth, str(self.seed), self.project, *self._key(task)]
+        text = msgspec.json.encode(words, enc_hook=str, order="deterministic")
+        number = int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big")
+        return number < self.test * 2.0**64
+
+    def _key(self, task: dict[str, Any]) -> tuple[str, Any]:
+        """Return what the task is told from others by; a task without a group is on its own."""
+        group = None
+        if callable(self.by):
+            group = self.by(task)
+        elif self.by is not None:
+            group = (task.get("data") or {}).get(self.by)
+        return ("task", task.get("id")) if group is None else ("group", group)
