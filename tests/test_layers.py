@@ -19,6 +19,8 @@ SOURCE = Path(__file__).resolve().parent.parent / "src" / PACKAGE
 LAYERS = (
     ("errors",),
     ("settings",),
+    ("logs",),
+    ("metrics",),
     (
         "cache",
         "classes",
@@ -101,7 +103,16 @@ HEAVY_ALLOWED: dict[str, tuple[str, ...]] = {
 }
 
 #: Importing these must be quick: no heavy module comes with them, not even through others.
-QUICK = ("cli.main", "cli.init", "cli.start", "runtime.supervisor", "settings", "errors")
+QUICK = (
+    "cli.main",
+    "cli.init",
+    "cli.start",
+    "cli.serve",
+    "cli.worker",
+    "runtime.supervisor",
+    "settings",
+    "errors",
+)
 
 LONGEST = 450
 LONGEST_MEDIAN = 150

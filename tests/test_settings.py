@@ -1,13 +1,13 @@
 """Every environment variable, there and back."""
 
-import logging
 from dataclasses import fields, replace
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
 from label_studio_ml.errors import SettingsError
-from label_studio_ml.settings import DEFAULT_MAX_BODY, LOG_LEVELS, Settings, configure_logging
+from label_studio_ml.settings import DEFAULT_MAX_BODY, Settings
 
 
 def _read(tmp_path: Path, **environ: str) -> Settings:
@@ -49,6 +49,11 @@ def test_an_empty_environment(tmp_path: Path) -> None:
         ("LABEL_STUDIO_ML_MAX_BODY", "2048", "max_body", 2048),
         ("LABEL_STUDIO_ML_LEASE", "2.5", "lease", 2.5),
         ("LABEL_STUDIO_ML_SWEEP", "0.5", "sweep", 0.5),
+        ("LABEL_STUDIO_ML_WORKERS", "3", "workers", 3),
+        ("LABEL_STUDIO_ML_LINGER", "5", "linger", 5.0),
+        ("LABEL_STUDIO_ML_DRAIN", "20", "drain", 20.0),
+        ("LABEL_STUDIO_ML_TRAINING_GRACE", "600", "grace", 600.0),
+        ("LOG_FORMAT", "JSON", "log_json", True),
     ],
 )
 def test_a_variable(tmp_path: Path, variable: str, text: str, name: str, value: object) -> None:
@@ -140,6 +145,11 @@ def _all_set(tmp_path: Path) -> Settings:
         sweep=0.25,
         model_workers=3,
         drain_first=True,
+        workers=3,
+        linger=1.5,
+        drain=20.0,
+        grace=60.0,
+        log_json=True,
         devices=("0", "GPU-1"),
     )
 
@@ -168,13 +178,52 @@ def test_a_child_gets_our_environment_with_the_settings_over_it(
     assert env["LOG_LEVEL"] == "DEBUG"
 
 
-def test_logging_levels(capsys: pytest.CaptureFixture[str]) -> None:
-    before, level = logging.root.handlers[:], logging.root.level
-    try:
-        for name in LOG_LEVELS:
-            configure_logging(name)
-        logging.getLogger("x").critical("hello")
-        assert "[CRITICAL] [x::test_logging_levels" in capsys.readouterr().err
-    finally:
-        logging.root.handlers[:] = before
-        logging.root.setLevel(level)
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        ("REDIS_URL", "redis_url"),
+        ("BASIC_AUTH_PASS", "basic_auth_pass"),
+        ("LABEL_STUDIO_API_KEY", "studio_api_key"),
+    ],
+)
+def test_a_secret_may_lie_in_a_file(
+    tmp_path: Path, name: str, field: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    value = "redis://:p@host:1/2"
+    (tmp_path / "secret").write_text(f"{value}\n")
+    env = {f"{name}_FILE": str(tmp_path / "secret"), "BASIC_AUTH_USER": "u", "BASIC_AUTH_PASS": "p"}
+    env.pop(name, None)
+    settings = _read(tmp_path, **env)
+    assert getattr(settings, field) == value
+    monkeypatch.setenv(f"{name}_FILE", env[f"{name}_FILE"])
+    child = settings.child_env()
+    assert child[name] == value
+    assert f"{name}_FILE" not in child, "a child would find it set twice"
+    with pytest.raises(SettingsError, match=f"{name} and {name}_FILE are both set"):
+        _read(tmp_path, **env, **{name: "x"})
+
+
+def test_a_secret_whose_file_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="REDIS_URL_FILE cannot be read") as error:
+        _read(tmp_path, REDIS_URL_FILE=str(tmp_path / "missing"))
+    assert error.value.field == "REDIS_URL_FILE"
+
+
+def test_the_parts_of_a_redis(tmp_path: Path) -> None:
+    ca = tmp_path / "ca.crt"
+    ca.touch()
+    parts = {
+        "REDIS_HOST": "h",
+        "REDIS_PORT": "1",
+        "REDIS_DB": "3",
+        "REDIS_USERNAME": "u",
+        "REDIS_PASSWORD": "a/b",
+    }
+    assert _read(tmp_path, **parts).redis_url == "redis://u:a%2Fb@h:1/3"
+    tls = _read(tmp_path, **parts, REDIS_SSL="true", REDIS_CA_FILE=str(ca))
+    assert tls.redis_url == f"rediss://u:a%2Fb@h:1/3?ssl_ca_certs={quote(str(ca), safe='')}"
+    assert Settings.from_env(tls.to_env()) == tls
+    with pytest.raises(SettingsError, match="does not use TLS"):
+        _read(tmp_path, **parts, REDIS_CA_FILE=str(ca))
+    with pytest.raises(SettingsError, match="cannot be read"):
+        _read(tmp_path, **parts, REDIS_SSL="true", REDIS_CA_FILE=str(tmp_path / "missing"))

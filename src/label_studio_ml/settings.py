@@ -5,14 +5,13 @@ The parent process reads its settings once, and hands them to the processes it s
 """
 
 import json
-import logging
 import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from label_studio_ml.errors import SettingsError
 
@@ -27,6 +26,21 @@ DEFAULT_LEASE = 30.0
 
 #: Seconds between two looks for projects with events that nobody trains.
 DEFAULT_SWEEP = 10.0
+
+#: Seconds that requests under way have to finish after SIGTERM.
+DEFAULT_DRAIN = 10.0
+
+#: Variables that may be given as NAME_FILE: the file that holds the value, as containers get their secrets.
+SECRETS = (
+    "REDIS_URL",
+    "REDIS_PASSWORD",
+    "BASIC_AUTH_USER",
+    "BASIC_AUTH_PASS",
+    "ML_SERVER_BASIC_AUTH_USER",
+    "ML_SERVER_BASIC_AUTH_PASS",
+    "LABEL_STUDIO_API_KEY",
+    "LABEL_STUDIO_ACCESS_TOKEN",
+)
 
 LOG_FORMAT = "[%(asctime)s] [%(levelname)s] [%(name)s::%(funcName)s::%(lineno)d] %(message)s"
 
@@ -43,7 +57,10 @@ class Settings:
     `redis_url` is empty when the embedded broker is to be used. `max_body` is in bytes. `lease` and `sweep` are in
     seconds: how long a worker that is gone keeps others from its project, and how often lost wake-ups are looked for.
     `model_workers` processes run the model, the n-th on the n-th of `devices` (`CUDA_VISIBLE_DEVICES`), round and
-    round; `drain_first` loads a new version only after the old one has left its memory.
+    round; `drain_first` loads a new version only after the old one has left its memory. `workers` processes train.
+    After SIGTERM, a server says for `linger` seconds that it is not ready while it still takes requests, and gives
+    those under way `drain` seconds; a running training has `grace` seconds before it is handed back. `log_json`
+    writes logs as JSON, one object a line.
     """
 
     backend_dir: Path
@@ -68,6 +85,11 @@ class Settings:
     model_workers: int = 1
     drain_first: bool = False
     devices: tuple[str, ...] = ()
+    workers: int = 1
+    linger: float = 0.0
+    drain: float = DEFAULT_DRAIN
+    grace: float = 0.0
+    log_json: bool = False
 
     @classmethod
     def from_env(
@@ -77,7 +99,7 @@ class Settings:
 
         Raises SettingsError, naming the variable, when a value cannot be used.
         """
-        env = os.environ if environ is None else environ
+        env = _with_secrets(os.environ if environ is None else environ)
         folder = Path(backend_dir or env.get("LABEL_STUDIO_ML_DIR") or ".").resolve()
         user_model_dir = Path(env["MODEL_DIR"]) if env.get("MODEL_DIR") else None
         script = env.get("LABEL_STUDIO_ML_SCRIPT")
@@ -113,10 +135,15 @@ class Settings:
             lease=_seconds(env, "LABEL_STUDIO_ML_LEASE", default=DEFAULT_LEASE, least=1.0),
             sweep=_seconds(env, "LABEL_STUDIO_ML_SWEEP", default=DEFAULT_SWEEP, least=0.1),
             model_workers=_integer(env, "LABEL_STUDIO_ML_MODEL_WORKERS", default=1, least=1),
-            drain_first=_drain_first(env),
+            drain_first=_choice(env, "LOAD", "beside", "drain-first") == "drain-first",
             devices=tuple(
                 part.strip() for part in env.get("CUDA_VISIBLE_DEVICES", "").split(",") if part.strip()
             ),
+            workers=_integer(env, "LABEL_STUDIO_ML_WORKERS", default=1, least=1),
+            linger=_seconds(env, "LABEL_STUDIO_ML_LINGER", default=0.0, least=0.0),
+            drain=_seconds(env, "LABEL_STUDIO_ML_DRAIN", default=DEFAULT_DRAIN, least=0.0),
+            grace=_seconds(env, "LABEL_STUDIO_ML_TRAINING_GRACE", default=0.0, least=0.0),
+            log_json=_choice(env, "LOG_FORMAT", "text", "json") == "json",
         )
 
     def to_env(self) -> dict[str, str]:
@@ -143,12 +170,36 @@ class Settings:
             "VERIFY_SSL": "true" if self.studio_verify_tls else "false",
             "LOCAL_FILES_DOCUMENT_ROOT": self.document_root,
             "LOG_LEVEL": self.log_level,
+            "LOG_FORMAT": "json" if self.log_json else "text",
+            "LABEL_STUDIO_ML_WORKERS": self.workers,
+            "LABEL_STUDIO_ML_LINGER": self.linger,
+            "LABEL_STUDIO_ML_DRAIN": self.drain,
+            "LABEL_STUDIO_ML_TRAINING_GRACE": self.grace,
         }
         return {name: str(value) for name, value in values.items() if value not in (None, "")}
 
     def child_env(self) -> dict[str, str]:
         """Return the whole environment for a process that we start: this process's own, with these settings."""
-        return {**os.environ, **self.to_env()}
+        ours = {*(f"{name}_FILE" for name in SECRETS), "REDIS_CA_FILE"}  # their values are in the settings
+        return {**{name: value for name, value in os.environ.items() if name not in ours}, **self.to_env()}
+
+
+def _with_secrets(env: Mapping[str, str]) -> Mapping[str, str]:
+    """Return `env` with the values of secrets that NAME_FILE names. Raises SettingsError if one cannot be read."""
+    values = dict(env)
+    for name in SECRETS:
+        path = env.get(f"{name}_FILE")
+        if not path:
+            continue
+        if env.get(name):
+            raise SettingsError(
+                f"{name} and {name}_FILE are both set", fix="Set one of them", field=f"{name}_FILE"
+            )
+        try:
+            values[name] = Path(path).read_text(encoding="utf-8").strip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{name}_FILE cannot be read: {error}", field=f"{name}_FILE") from None
+    return values
 
 
 def _prefixed(name: str) -> tuple[str, str, str]:
@@ -199,12 +250,12 @@ def _seconds(env: Mapping[str, str], name: str, *, default: float, least: float)
     return value
 
 
-def _drain_first(env: Mapping[str, str]) -> bool:
-    """Read LOAD: `beside` loads a new version beside the old one, `drain-first` only after the old one is gone."""
-    load = (env.get("LOAD") or "beside").strip().lower()
-    if load not in ("beside", "drain-first"):
-        raise SettingsError(f"LOAD={load!r} is unknown", fix="Use beside or drain-first", field="LOAD")
-    return load == "drain-first"
+def _choice(env: Mapping[str, str], name: str, *values: str) -> str:
+    """Return which of `values` a variable names; the first one if it is not set."""
+    value = (env.get(name) or values[0]).strip().lower()
+    if value not in values:
+        raise SettingsError(f"{name}={value!r} is unknown", fix=f"Use {' or '.join(values)}", field=name)
+    return value
 
 
 def _json_object(env: Mapping[str, str], name: str) -> dict[str, Any]:
@@ -232,26 +283,38 @@ def _log_level(env: Mapping[str, str]) -> str:
 def _redis_url(env: Mapping[str, str]) -> str:
     """Return `REDIS_URL`, or one made of the parts that older compose files set, or nothing.
 
-    The older implementation read its parts only where `USE_REDIS` was true.
+    The older implementation read its parts only where `USE_REDIS` was true. `REDIS_CA_FILE` holds the certificate of
+    the authority that signed the server's, for TLS.
     """
     url = env.get("REDIS_URL", "").strip()
-    if url:
-        if not url.startswith(("redis://", "rediss://", "unix://")):
-            raise SettingsError(
-                "REDIS_URL does not start with redis://, rediss:// or unix://",
-                fix="Example: redis://redis:6379/0",
-                field="REDIS_URL",
-            )
+    if url and not url.startswith(("redis://", "rediss://", "unix://")):
+        raise SettingsError(
+            "REDIS_URL does not start with redis://, rediss:// or unix://",
+            fix="Example: redis://redis:6379/0",
+            field="REDIS_URL",
+        )
+    url = url or _redis_url_of_parts(env)
+    ca = env.get("REDIS_CA_FILE", "").strip()
+    if not ca or not url or "ssl_ca_certs=" in url:
         return url
+    if not url.startswith("rediss://"):
+        raise SettingsError(
+            "REDIS_CA_FILE is set, but the connection to Redis does not use TLS",
+            fix="Begin REDIS_URL with rediss://, or set REDIS_SSL=true",
+            field="REDIS_CA_FILE",
+        )
+    if not os.access(ca, os.R_OK):
+        raise SettingsError(f"REDIS_CA_FILE={ca} cannot be read", field="REDIS_CA_FILE")
+    return f"{url}{'&' if '?' in url else '?'}{urlencode({'ssl_ca_certs': ca})}"
+
+
+def _redis_url_of_parts(env: Mapping[str, str]) -> str:
     host = env.get("REDIS_HOST", "").strip()
     if not host:
         return ""
     port = _integer(env, "REDIS_PORT", default=6379, least=1)
-    password = env.get("REDIS_PASSWORD", "")
-    login = f":{quote(password, safe='')}@" if password else ""
-    return f"redis://{login}{host}:{port}/0"
-
-
-def configure_logging(level: str, *, stream: Any = None) -> None:
-    """Send log records of at least `level` to `stream` (standard error, if None), in the format of older backends."""
-    logging.basicConfig(level=level, stream=stream, format=LOG_FORMAT, force=True)
+    database = _integer(env, "REDIS_DB", default=0, least=0)
+    user, password = (quote(env.get(f"REDIS_{part}", ""), safe="") for part in ("USERNAME", "PASSWORD"))
+    login = f"{user}:{password}@" if password else ""
+    scheme = "rediss" if _boolean(env, "REDIS_SSL", default=False) else "redis"
+    return f"{scheme}://{login}{host}:{port}/{database}"

@@ -28,7 +28,7 @@ def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 class Backend:
-    """`label-studio-ml start FOLDER --port PORT`, which can be ended and started again."""
+    """`label-studio-ml start FOLDER --port PORT` (or another `command`), which can be ended and started again."""
 
     def __init__(
         self,
@@ -44,12 +44,13 @@ class Backend:
         self.port = port or free_port()
         self.url = f"http://localhost:{self.port}"
         self.arguments = list(arguments)
+        self.command = "start"
         self.env = clean_environment(env)
         self.program: Program | None = None
 
     def start(self, deadline: float = 60.0) -> None:
         """Start it and wait until it answers /health, with whatever status."""
-        command = [*CLI, "start", self.folder.name, "--port", str(self.port), *self.arguments]
+        command = [*CLI, self.command, self.folder.name, "--port", str(self.port), *self.arguments]
         self.program = Program(command, cwd=self.folder.parent, env=self.env, log=self.log)
         program = self.program
 

@@ -28,6 +28,12 @@ class Command:
 COMMANDS = (
     Command("init", "make a backend's folder from a model file", "label_studio_ml.cli.init", ("create",)),
     Command("start", "serve a backend's folder to Label Studio", "label_studio_ml.cli.start"),
+    Command(
+        "serve",
+        "serve a backend's folder; workers elsewhere train (needs Redis)",
+        "label_studio_ml.cli.serve",
+    ),
+    Command("worker", "train for servers elsewhere (needs Redis)", "label_studio_ml.cli.worker"),
     Command("train", "train a backend's model now", "label_studio_ml.cli.train"),
 )
 

@@ -23,6 +23,28 @@ def add_serving_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine only)"
     )
+    add_model_options(parser)
+    parser.add_argument(
+        "--model-workers",
+        type=count,
+        metavar="N",
+        help="processes that run the model (default: LABEL_STUDIO_ML_MODEL_WORKERS, or 1)",
+    )
+    parser.add_argument("-d", "--debug", action="store_true", help="run for debugging: breakpoints work")
+    add_log_level(parser)
+    parser.add_argument("--check", action="store_true", help="build the model once, say what fails, and end")
+    parser.add_argument(
+        "--basic-auth-user", metavar="USER", help="ask clients for this login (or ML_SERVER_BASIC_AUTH_USER)"
+    )
+    parser.add_argument(
+        "--basic-auth-pass",
+        metavar="PASS",
+        help="its password; ML_SERVER_BASIC_AUTH_PASS in the environment keeps it out of process lists",
+    )
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say what to build the model with and where its versions are."""
     parser.add_argument(
         "--with",
         "--kwargs",
@@ -35,33 +57,21 @@ def add_serving_options(parser: argparse.ArgumentParser) -> None:
         help="arguments for the model's constructor: true, 3, 0.5, JSON or text; they win over config.json",
     )
     parser.add_argument(
-        "--model-workers",
-        type=_count,
-        metavar="N",
-        help="processes that run the model (default: LABEL_STUDIO_ML_MODEL_WORKERS, or 1)",
+        "--model-dir", metavar="DIR", help="where trained versions are kept, seen from the backend's folder"
     )
-    parser.add_argument("-d", "--debug", action="store_true", help="run for debugging: breakpoints work")
+
+
+def add_log_level(parser: argparse.ArgumentParser) -> None:
+    """Add the flag that says how much to log."""
     parser.add_argument(
         "--log-level",
         type=str.upper,
         choices=LOG_LEVELS,
         help="how much to log (default: LOG_LEVEL, or INFO)",
     )
-    parser.add_argument(
-        "--model-dir", metavar="DIR", help="where trained versions are kept, seen from the backend's folder"
-    )
-    parser.add_argument("--check", action="store_true", help="build the model once, say what fails, and end")
-    parser.add_argument(
-        "--basic-auth-user", metavar="USER", help="ask clients for this login (or ML_SERVER_BASIC_AUTH_USER)"
-    )
-    parser.add_argument(
-        "--basic-auth-pass",
-        metavar="PASS",
-        help="its password; ML_SERVER_BASIC_AUTH_PASS in the environment keeps it out of process lists",
-    )
 
 
-def _count(text: str) -> int:
+def count(text: str) -> int:
     """Return a whole number of at least 1; raise argparse.ArgumentTypeError if it is not that."""
     if not text.isascii() or not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")

@@ -30,14 +30,29 @@ def add_folder_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until it is ended, and return the exit code; with `--check`, only build the model."""
-    settings = settings_from(args)
+    return serve(args, settings_from(args))
+
+
+def serve(args: argparse.Namespace, settings: Settings, **role: bool) -> int:
+    """Serve with `settings` as the command line says; `role` is the supervisor's."""
     if args.check:
         return _check(settings)
     if not is_loopback(args.host):
         print(f"label-studio-ml: {_exposure(args.host, args.port, settings)}", file=sys.stderr)
     supervisor = importlib.import_module("label_studio_ml.runtime.supervisor")
-    code: int = supervisor.serve(settings, host=args.host, port=args.port, debug=args.debug)
+    code: int = supervisor.serve(settings, host=args.host, port=args.port, debug=args.debug, **role)
     return code
+
+
+def with_redis(settings: Settings, command: str) -> Settings:
+    """Return `settings` if they name a Redis. Raises SettingsError, for a `command` that has no broker of its own."""
+    if not settings.redis_url:
+        raise SettingsError(
+            f"{command} needs a Redis, and REDIS_URL is not set",
+            fix="Set REDIS_URL (or REDIS_HOST), or use label-studio-ml start, which brings its own",
+            field="REDIS_URL",
+        )
+    return settings
 
 
 def settings_from(args: argparse.Namespace) -> Settings:

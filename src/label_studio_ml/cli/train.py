@@ -5,10 +5,11 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from label_studio_ml import logs
 from label_studio_ml.cli.start import add_folder_arguments, settings_from
 from label_studio_ml.errors import BrokerError, SettingsError, StudioError, UnknownProject
 from label_studio_ml.protocol import uid_of
-from label_studio_ml.settings import Settings, configure_logging
+from label_studio_ml.settings import Settings
 from label_studio_ml.versions.state import Project, Projects
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     from label_studio_ml.versions.store import VersionStore
 
     settings = settings_from(args)
-    configure_logging("WARNING")
+    logs.configure("WARNING")
     project = _project(settings, args.project)
     companion = Companion(settings, worker_delay=0)
     companion.start()

@@ -13,6 +13,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import IO
@@ -55,8 +56,10 @@ def find_server() -> Path:
 class Broker:
     """One embedded server and its folder. Start it, use `url`, stop it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, stopping: threading.Event | None = None) -> None:
+        """`stopping` ends a `start` that waits for another server's end or for its own to come up."""
         self._folder = folder
+        self._stopping = stopping or threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
         self._socket_folder: str | None = None
         self.url = ""
@@ -108,7 +111,9 @@ class Broker:
                         "An earlier embedded broker is still running and does not answer",
                         fix=f"End the valkey-server whose folder is {self._folder}",
                     ) from None
-                time.sleep(0.05)
+                if self._stopping.wait(0.05):
+                    lock.close()
+                    raise BrokerError("The backend is shutting down") from None
             else:
                 return lock
 
@@ -155,7 +160,8 @@ class Broker:
                 )
             if time.monotonic() > deadline:
                 raise BrokerError(f"The embedded broker did not come up in {START_TIMEOUT:.0f} s")
-            time.sleep(0.01)
+            if self._stopping.wait(0.01):
+                raise BrokerError("The backend is shutting down")
 
     def _last_words(self) -> str:
         with contextlib.suppress(OSError):

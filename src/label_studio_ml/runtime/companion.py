@@ -7,43 +7,35 @@ runs broker and worker, the others use them, and one of them takes over when the
        └──address found──▶ guest ──lock taken──▶ owner
 """
 
-import contextlib
 import fcntl
 import logging
 import os
-import subprocess
-import sys
 import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
 from label_studio_ml.errors import BackendError, BrokerError
 from label_studio_ml.runtime.broker import Broker, running_url
+from label_studio_ml.runtime.workers import Workers
 from label_studio_ml.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 #: Seconds between two looks at broker, worker and lock.
 TICK = 0.25
-#: Seconds a worker that ends again and again is left alone, at most.
-LONGEST_PAUSE = 30.0
-#: Seconds that a worker has to end after SIGTERM.
-STOP_GRACE = 10.0
 
 
 class Companion:
     """Broker and worker for one server. `start` returns at once; `url` waits for the broker."""
 
-    def __init__(self, settings: Settings, *, worker_delay: float = 1.0) -> None:
+    def __init__(self, settings: Settings, *, worker_delay: float = 1.0, workers: bool = True) -> None:
+        """Without `workers`, it only knows the address of the Redis that the settings name."""
         self._settings = settings
         self._folder = settings.model_dir / "broker"
-        self._worker_delay = worker_delay
+        self._alone = not workers
+        self._workers = Workers(settings, settings.workers, delay=worker_delay)
         self._broker: Broker | None = None
-        self._worker: subprocess.Popen[bytes] | None = None
-        self._worker_started = 0.0
-        self._worker_failures = 0
         self._lock_file: IO[str] | None = None
         self._url = ""
         self._error: BackendError | None = None
@@ -53,6 +45,9 @@ class Companion:
 
     def start(self) -> None:
         """Begin to look after broker and worker."""
+        if self._alone:
+            self._serve(self._settings.redis_url)
+            return
         self._thread = threading.Thread(target=self._run, daemon=True, name="companion")
         self._thread.start()
 
@@ -81,7 +76,7 @@ class Companion:
         try:
             self._look_after()
         finally:
-            self._end_worker()
+            self._workers.stop()
             if self._broker is not None:
                 self._broker.stop()
             if self._lock_file is not None:
@@ -110,9 +105,10 @@ class Companion:
             if self._broker is not None:
                 logger.error("The embedded broker ended; it is started again")
                 self._ready.clear()
-            self._broker = Broker(self._folder)
+            self._broker = Broker(self._folder, self._stop)
             self._serve(self._broker.start())
-        self._keep_worker()
+        embedded = [] if self._settings.redis_url else ["--embedded", str(self._folder)]
+        self._workers.tick(replace(self._settings, redis_url=self._url), embedded)
 
     def _take_lock(self) -> bool:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -136,52 +132,6 @@ class Companion:
         self._url = url
         self._error = None
         self._ready.set()
-
-    def _keep_worker(self) -> None:
-        now = time.monotonic()
-        if self._worker is not None and self._worker.poll() is not None:
-            quick = now - self._worker_started < 10
-            self._worker_failures = self._worker_failures + 1 if quick else 0
-            status = self._worker.returncode
-            log = logger.error if status else logger.info
-            log("The training worker ended with status %s; see logs/rq.log", status)
-            self._worker = None
-            self._worker_started = now
-        if self._worker is None:
-            self._worker_started = self._worker_started or now
-            pause = self._worker_delay
-            if self._worker_failures:
-                pause = min(LONGEST_PAUSE, 0.5 * 2 ** min(self._worker_failures, 10))
-            if now - self._worker_started >= pause:
-                self._start_worker()
-
-    def _start_worker(self) -> None:
-        self._settings.log_dir.mkdir(parents=True, exist_ok=True)
-        settings = replace(self._settings, redis_url=self._url)
-        embedded = [] if self._settings.redis_url else ["--embedded", str(self._folder)]
-        with (self._settings.log_dir / "rq.log").open("ab") as log:
-            self._worker = subprocess.Popen(
-                [sys.executable, "-m", "label_studio_ml.runtime.worker", "--watch-stdin", *embedded],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                env=settings.child_env(),
-            )
-        self._worker_started = time.monotonic()
-
-    def _end_worker(self) -> None:
-        worker = self._worker
-        if worker is None:
-            return
-        worker.terminate()
-        try:
-            worker.wait(STOP_GRACE)
-        except subprocess.TimeoutExpired:
-            worker.kill()
-            worker.wait()
-        if worker.stdin is not None:
-            with contextlib.suppress(OSError):
-                worker.stdin.close()
 
 
 def stop_orphaned_broker(folder: str) -> None:

@@ -42,6 +42,10 @@ class Core:
         await self.pool.start()
         self._refreshing = asyncio.create_task(self._refresh())
 
+    def drain(self) -> None:
+        """Say from now on that this server is not ready, and ask callers not to keep their connections."""
+        self.endpoints.draining = True
+
     async def close(self) -> None:
         """End the lanes."""
         if self._refreshing is not None:

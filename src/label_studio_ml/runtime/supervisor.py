@@ -1,22 +1,26 @@
-"""`label-studio-ml start`: one parent with the HTTP server, the model process, the broker and the worker."""
+"""`label-studio-ml start` and `serve`: one parent with the HTTP server and the model processes.
+
+For `start`, the broker and the workers as well.
+"""
 
 import asyncio
 import contextlib
 import errno
 import logging
-import logging.handlers
+import math
 import signal
 import socket
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from label_studio_ml import logs
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.runtime.companion import Companion
 from label_studio_ml.runtime.core import Core
 from label_studio_ml.serving.lanes import Lane, ThreadLane
 from label_studio_ml.serving.placement import processes
-from label_studio_ml.settings import LOG_FORMAT, Settings, configure_logging
+from label_studio_ml.settings import Settings
 from label_studio_ml.training.desk import RedisDesk
 from label_studio_ml.web.asgi import Asgi
 
@@ -25,23 +29,19 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that requests under way have to finish after SIGTERM.
-DRAIN = 10
 
-
-def serve(settings: Settings, *, host: str, port: int, debug: bool = False) -> int:
+def serve(settings: Settings, *, host: str, port: int, debug: bool = False, alone: bool = False) -> int:
     """Serve the backend until SIGINT or SIGTERM; return the exit status.
 
-    With `debug`, the model lives in this process, so that breakpoints work. Raises SettingsError if the
-    address cannot be used.
+    With `debug`, the model lives in this process, so that breakpoints work; with `alone`, broker and workers are
+    elsewhere. Raises SettingsError if the address cannot be used.
     """
-    configure_logging("DEBUG" if debug else settings.log_level)
-    _log_to_file(settings)
+    _configure_logs(settings, "DEBUG" if debug else settings.log_level)
     with (
         contextlib.closing(_bound(host, port)) as listener,
         asyncio.Runner(loop_factory=_loop_factory()) as runner,
     ):
-        return runner.run(_serve(settings, listener, debug=debug))
+        return runner.run(_serve(settings, listener, debug=debug, alone=alone))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -51,8 +51,8 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return factory
 
 
-async def _serve(settings: Settings, listener: socket.socket, *, debug: bool) -> int:
-    companion = Companion(settings)
+async def _serve(settings: Settings, listener: socket.socket, *, debug: bool, alone: bool) -> int:
+    companion = Companion(settings, workers=not alone)
     desk = RedisDesk(companion.url, settings.queue)
     lanes = 1 if debug else settings.model_workers
     make_lane: Callable[[], Lane] = (lambda: ThreadLane(settings)) if debug else (lambda: processes(settings))
@@ -90,14 +90,19 @@ def _server(core: Core, settings: Settings) -> "uvicorn.Server":
             log_level="warning",
             access_log=False,
             server_header=False,
-            timeout_graceful_shutdown=DRAIN,
+            timeout_graceful_shutdown=math.ceil(settings.drain),
         )
     )
     # uvicorn's own handlers raise the signal again afterwards, which would end us before the rest is closed.
     server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, setattr, server, "should_exit", True)
+
+    def stop(linger: float) -> None:
+        core.drain()
+        loop.call_later(linger, setattr, server, "should_exit", True)
+
+    loop.add_signal_handler(signal.SIGINT, stop, 0.0)
+    loop.add_signal_handler(signal.SIGTERM, stop, settings.linger)
     return server
 
 
@@ -123,15 +128,9 @@ def _bound(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _log_to_file(settings: Settings) -> None:
-    """Send the log to logs/server.log as well, rotated at 10 MB."""
+def _configure_logs(settings: Settings, level: str) -> None:
+    """Send the log to standard error and to logs/server.log."""
     try:
-        settings.log_dir.mkdir(parents=True, exist_ok=True)
-        handler = logging.handlers.RotatingFileHandler(
-            settings.log_dir / "server.log", maxBytes=10_000_000, backupCount=5, encoding="utf-8"
-        )
+        logs.configure(level, as_json=settings.log_json, file=settings.log_dir / "server.log")
     except OSError as error:
         print(f"label-studio-ml: no log file: {error}", file=sys.stderr)  # noqa: T201
-        return
-    handler.setFormatter(logging.Formatter(LOG_FORMAT))
-    logging.getLogger().addHandler(handler)

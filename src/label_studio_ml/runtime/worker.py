@@ -11,8 +11,9 @@ import signal
 import sys
 import threading
 
+from label_studio_ml import logs
 from label_studio_ml.runtime.companion import stop_orphaned_broker
-from label_studio_ml.settings import Settings, configure_logging
+from label_studio_ml.settings import Settings
 from label_studio_ml.training import worker
 
 
@@ -23,7 +24,7 @@ def main() -> int:
     parser.add_argument("--embedded", default="")
     args = parser.parse_args()
     settings = Settings.from_env()
-    configure_logging(settings.log_level)
+    logs.configure(settings.log_level, as_json=settings.log_json)
     orphaned = threading.Event()
     if args.watch_stdin:
         threading.Thread(target=_watch, args=(orphaned,), daemon=True, name="watchdog").start()
@@ -40,6 +41,7 @@ def _watch(orphaned: threading.Event) -> None:
         while os.read(0, 4096):
             pass
     orphaned.set()
+    worker.tell_to_stop(0)
     os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -7,7 +7,6 @@ When the socket closes, the server is gone, and so is this process.
 
 import contextlib
 import logging
-import logging.handlers
 import os
 import queue
 import signal
@@ -18,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
+from label_studio_ml import logs
 from label_studio_ml.adapter import reason
 from label_studio_ml.errors import BackendError
 from label_studio_ml.serving.host import ModelHost
@@ -37,7 +37,7 @@ from label_studio_ml.serving.messages import (
     frame,
     to_model_decoder,
 )
-from label_studio_ml.settings import LOG_FORMAT, Settings, configure_logging
+from label_studio_ml.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -121,15 +121,6 @@ class ModelProcess:
             self._connection.sendall(data)
 
 
-def _log_to_file(settings: Settings) -> None:
-    """Send the log to the server's log file as well, and follow it when the server rotates it."""
-    with contextlib.suppress(OSError):  # the server has said so already
-        settings.log_dir.mkdir(parents=True, exist_ok=True)
-        handler = logging.handlers.WatchedFileHandler(settings.log_dir / "server.log", encoding="utf-8")
-        handler.setFormatter(logging.Formatter(LOG_FORMAT))
-        logging.getLogger().addHandler(handler)
-
-
 def main() -> int:
     """Run a model process on the socket whose descriptor is the first argument."""
     for number in (
@@ -138,8 +129,8 @@ def main() -> int:
     ):  # they go to the whole group; the server tells us when to stop
         signal.signal(number, signal.SIG_IGN)
     settings = Settings.from_env()
-    configure_logging(settings.log_level)
-    _log_to_file(settings)
+    with contextlib.suppress(OSError):  # the server has said so already
+        logs.configure(settings.log_level, as_json=settings.log_json, file=settings.log_dir / "server.log")
     os.chdir(settings.backend_dir)
     connection = socket.socket(fileno=int(sys.argv[1]))
     connection.set_inheritable(False)

@@ -17,6 +17,7 @@ import redis
 from label_studio_ml.errors import BrokerError
 from label_studio_ml.training import keys
 from label_studio_ml.training.events import grouped
+from label_studio_ml.training.refusals import explain
 
 if TYPE_CHECKING:
     from rq import Queue
@@ -322,4 +323,4 @@ class _BrokerErrors:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, redis.RedisError):
-            raise BrokerError(f"Redis: {error}", fix="Check REDIS_URL and that the server runs") from error
+            raise explain(error) from error

@@ -21,6 +21,7 @@ from typing import Any
 
 import msgspec
 
+from label_studio_ml import logs
 from label_studio_ml.adapter import (
     ModelSpec,
     build,
@@ -33,7 +34,7 @@ from label_studio_ml.adapter import (
 )
 from label_studio_ml.errors import BackendError, FitError, StudioError
 from label_studio_ml.model import LabelStudioMLBase
-from label_studio_ml.settings import Settings, configure_logging
+from label_studio_ml.settings import Settings
 from label_studio_ml.source import load_class, locate
 from label_studio_ml.studio.client import StudioClient
 from label_studio_ml.training.dataset import LabelledTasks, from_delivered, from_studio, from_version
@@ -290,11 +291,12 @@ def main() -> int:
     """Run one training on the socket whose descriptor is the first argument."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     settings = Settings.from_env()
-    configure_logging(settings.log_level)
+    logs.configure(settings.log_level, as_json=settings.log_json)
     os.chdir(settings.backend_dir)
     connection = socket.socket(fileno=int(sys.argv[1]))
     stream = connection.makefile("rwb")
     request = msgspec.json.decode(stream.readline(), type=RunRequest)
+    logs.run_id.set(request.job)
     threading.Thread(
         target=_die_with, args=(connection, request.patience), daemon=True, name="watchdog"
     ).start()

@@ -122,6 +122,7 @@ class Endpoints:
         self._credentials = [login.encode()]
         with contextlib.suppress(UnicodeEncodeError):
             self._credentials.append(login.encode("latin-1"))
+        self.draining = False
         self._refused = 0
         self._refusal_logged = 0.0
         self._counts = {"requests": 0, "predicted_tasks": 0, "failed_requests": 0, "events": 0}

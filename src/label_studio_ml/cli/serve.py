@@ -1,0 +1,15 @@
+"""`label-studio-ml serve PROJECT`: the HTTP server and the model's processes; broker and workers are elsewhere."""
+
+import argparse
+
+from label_studio_ml.cli import start
+
+add_arguments = start.add_arguments
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until it is ended, and return the exit code; with `--check`, only build the model."""
+    settings = start.settings_from(args)
+    if not args.check:
+        start.with_redis(settings, "serve")
+    return start.serve(args, settings, alone=True)

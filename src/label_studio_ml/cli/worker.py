@@ -1,0 +1,31 @@
+"""`label-studio-ml worker PROJECT`: training workers for servers elsewhere, around one Redis and one model folder."""
+
+import argparse
+import importlib
+from dataclasses import replace
+
+from label_studio_ml.cli.options import add_log_level, add_model_options, count
+from label_studio_ml.cli.start import add_folder_arguments, settings_from, with_redis
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `worker`."""
+    add_folder_arguments(parser)
+    parser.add_argument(
+        "--workers",
+        type=count,
+        metavar="N",
+        help="how many train at the same time (default: LABEL_STUDIO_ML_WORKERS, or 1)",
+    )
+    add_model_options(parser)
+    add_log_level(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train until it is ended, and return the exit code."""
+    settings = with_redis(settings_from(args), "worker")
+    if args.workers:
+        settings = replace(settings, workers=args.workers)
+    hub = importlib.import_module("label_studio_ml.runtime.hub")
+    code: int = hub.work(settings)
+    return code

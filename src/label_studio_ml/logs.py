@@ -1,0 +1,135 @@
+"""Where log records go: lines of text or of JSON, to a stream and to a file that several processes share."""
+
+import contextlib
+import fcntl
+import logging
+import os
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from label_studio_ml.settings import LOG_FORMAT
+
+#: Bytes of a log file until a new one is begun, and how many old ones are kept.
+MAX_BYTES = 10_000_000
+KEPT = 5
+
+#: What the present work belongs to; written into each JSON record.
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+run_id: ContextVar[str] = ContextVar("run_id", default="")
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time (UTC), level, logger, message, and where they are known request, run, error."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as JSON."""
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        fields: dict[str, object] = {
+            "time": at,
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            "process": record.process,
+        }
+        if request := request_id.get():
+            fields["request_id"] = request
+        if run := run_id.get():
+            fields["run_id"] = run
+        if record.exc_info:
+            fields["error"] = self.formatException(record.exc_info)
+        return msgspec.json.encode(fields).decode()
+
+
+class RotatingFile:
+    """A log file for whole lines that any number of processes write and any of them rotates.
+
+    The standard library's rotating handler loses lines when two processes hold the same file.
+    """
+
+    def __init__(self, path: Path, *, max_bytes: int = MAX_BYTES, kept: int = KEPT) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        self._max_bytes = max_bytes
+        self._kept = kept
+        self._file: IO[bytes] | None = None
+        self._reopen()
+
+    def write(self, data: bytes) -> None:
+        """Append `data`, to a new file where the present one is full or was moved away. Raises OSError."""
+        file = self._file
+        if file is None or not self._is_current(file):
+            file = self._reopen()
+        if file.tell() + len(data) > self._max_bytes and file.tell():
+            self._rotate()
+            file = self._reopen()
+        file.write(data)
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _is_current(self, file: IO[bytes]) -> bool:
+        with contextlib.suppress(OSError):
+            there, ours = os.stat(self._path), os.fstat(file.fileno())
+            file.seek(0, os.SEEK_END)  # others append too
+            return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
+        return False
+
+    def _reopen(self) -> IO[bytes]:
+        self.close()
+        self._file = open(self._path, "ab", buffering=0)  # noqa: SIM115 (kept open)
+        self._file.seek(0, os.SEEK_END)
+        return self._file
+
+    def _rotate(self) -> None:
+        """Move the file away, unless another process has done so meanwhile."""
+        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            if self._file is None or not self._is_current(self._file):
+                return
+            for number in range(self._kept - 1, 0, -1):
+                with contextlib.suppress(FileNotFoundError):
+                    os.replace(f"{self._path}.{number}", f"{self._path}.{number + 1}")
+            os.replace(self._path, f"{self._path}.1")
+        finally:
+            os.close(folder)
+
+
+class SharedFileHandler(logging.Handler):
+    """A handler that writes its records to a `RotatingFile`."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.file = RotatingFile(path)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record; one that cannot be written is lost, as the disk is full or gone."""
+        with contextlib.suppress(OSError):
+            self.file.write(f"{self.format(record)}\n".encode(errors="replace"))
+
+    def close(self) -> None:
+        """Close the file."""
+        self.file.close()
+        super().close()
+
+
+def configure(level: str, *, as_json: bool = False, file: Path | None = None) -> None:
+    """Send log records of at least `level` to standard error, and to `file` as well.
+
+    Raises OSError where the file cannot be written; records go to standard error all the same.
+    """
+    logging.basicConfig(level=level, force=True)
+    handlers = logging.getLogger().handlers
+    try:
+        if file is not None:
+            logging.getLogger().addHandler(SharedFileHandler(file))
+    finally:
+        for handler in handlers:
+            handler.setFormatter(JsonFormatter() if as_json else logging.Formatter(LOG_FORMAT))

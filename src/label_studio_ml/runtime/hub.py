@@ -1,0 +1,53 @@
+"""`label-studio-ml worker`: workers without a server, around a Redis and a model folder that servers share."""
+
+import logging
+import signal
+import sys
+import threading
+
+from label_studio_ml import logs
+from label_studio_ml.runtime.workers import Workers
+from label_studio_ml.settings import Settings
+from label_studio_ml.training.jobs import connect
+from label_studio_ml.training.refusals import explain, is_refusal
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two looks at the workers.
+TICK = 0.25
+
+
+def work(settings: Settings) -> int:
+    """Keep the settings' number of workers until SIGINT or SIGTERM; return the exit status.
+
+    Raises BrokerError where Redis refuses the login, or its certificate is not trusted. A Redis that is away is
+    waited for.
+    """
+    logs.configure(settings.log_level, as_json=settings.log_json)
+    _check_broker(settings.redis_url)
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    workers = Workers(settings, settings.workers, echo=True)
+    while not stopping.is_set():
+        try:
+            workers.tick(settings)
+        except OSError as error:
+            logger.error("A worker cannot be started: %s", error)
+            stopping.wait(2.0)
+        stopping.wait(TICK)
+    workers.stop()
+    sys.stderr.flush()
+    return 0
+
+
+def _check_broker(url: str) -> None:
+    client = connect(url)
+    try:
+        client.ping()
+    except Exception as error:
+        if is_refusal(error):
+            raise explain(error) from error
+        # The workers wait for it, and say so.
+    finally:
+        client.close()

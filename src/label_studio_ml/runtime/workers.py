@@ -1,0 +1,131 @@
+"""Training workers as processes: started, looked after, their words written to logs/rq.log, ended."""
+
+import contextlib
+import logging
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from label_studio_ml.logs import RotatingFile
+from label_studio_ml.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+#: Seconds a worker that ends again and again is left alone, at most.
+LONGEST_PAUSE = 30.0
+#: Seconds that a worker has to end after SIGTERM, beyond the grace of a running training.
+STOP_GRACE = 10.0
+
+
+class WorkerKeeper:
+    """One worker process. `tick` starts it where it does not run; `stop` ends it."""
+
+    def __init__(self, log: "Callable[[bytes], None]", *, delay: float = 0.0) -> None:
+        self._log = log
+        self._delay = delay
+        self._process: subprocess.Popen[bytes] | None = None
+        self._pump: threading.Thread | None = None
+        self._started = 0.0
+        self._failures = 0
+
+    def tick(self, settings: Settings, arguments: Sequence[str] = ()) -> None:
+        """Start the worker with `settings` if it does not run, later and later if it ends again and again."""
+        now = time.monotonic()
+        if self._process is not None and self._process.poll() is not None:
+            quick = now - self._started < 10
+            self._failures = self._failures + 1 if quick else 0
+            status = self._process.returncode
+            log = logger.error if status else logger.info
+            log("The training worker ended with status %s; see logs/rq.log", status)
+            self._process = None
+            self._started = now
+        if self._process is None:
+            self._started = self._started or now
+            pause = min(LONGEST_PAUSE, 0.5 * 2 ** min(self._failures, 10)) if self._failures else self._delay
+            if now - self._started >= pause:
+                self._start(settings, arguments)
+
+    def _start(self, settings: Settings, arguments: Sequence[str]) -> None:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "label_studio_ml.runtime.worker", "--watch-stdin", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=settings.child_env(),
+        )
+        self._process = process
+        self._pump = threading.Thread(target=self._copy, args=(process,), daemon=True, name="worker-log")
+        self._pump.start()
+        self._started = time.monotonic()
+
+    def _copy(self, process: "subprocess.Popen[bytes]") -> None:
+        """Hand on each line that the worker writes."""
+        if process.stdout is not None:
+            with process.stdout as lines:
+                for line in lines:
+                    self._log(line)
+
+    def terminate(self) -> None:
+        """Tell the worker to end."""
+        if self._process is not None:
+            self._process.terminate()
+
+    def wait(self, deadline: float) -> None:
+        """Wait for the worker's end until `deadline` on the monotonic clock, then kill it."""
+        process = self._process
+        if process is None:
+            return
+        try:
+            process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if process.stdin is not None:
+            with contextlib.suppress(OSError):
+                process.stdin.close()
+        if self._pump is not None:
+            self._pump.join(1.0)
+
+
+class Workers:
+    """The workers beside one server, or those of one `label-studio-ml worker`.
+
+    With `echo`, what they say goes to standard error as well.
+    """
+
+    def __init__(self, settings: Settings, count: int, *, delay: float = 0.0, echo: bool = False) -> None:
+        self._settings = settings
+        self._echo = echo
+        self._writing = threading.Lock()
+        self._file: RotatingFile | None = None
+        self._said = ""
+        self._keepers = [WorkerKeeper(self._write, delay=delay) for _ in range(count)]
+
+    def tick(self, settings: Settings, arguments: Sequence[str] = ()) -> None:
+        """Start those that do not run."""
+        for keeper in self._keepers:
+            keeper.tick(settings, arguments)
+
+    def stop(self) -> None:
+        """End all of them; a running training has the settings' grace to end by itself."""
+        for keeper in self._keepers:
+            keeper.terminate()
+        deadline = time.monotonic() + self._settings.grace + STOP_GRACE
+        for keeper in self._keepers:
+            keeper.wait(deadline)
+
+    def _write(self, line: bytes) -> None:
+        with self._writing:
+            if self._echo:
+                sys.stderr.buffer.write(line)
+                sys.stderr.flush()
+            try:
+                if self._file is None:
+                    self._file = RotatingFile(self._settings.log_dir / "rq.log")
+                self._file.write(line)
+            except OSError as error:
+                if str(error) != self._said:
+                    logger.error("logs/rq.log cannot be written: %s", error)
+                    self._said = str(error)

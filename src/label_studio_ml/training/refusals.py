@@ -1,0 +1,98 @@
+"""What Redis's errors mean, said in one line: redis-py's texts quote whole commands, and events with them."""
+
+import logging
+import ssl
+import threading
+from typing import Any
+
+import redis
+
+from label_studio_ml.errors import BrokerError
+
+logger = logging.getLogger(__name__)
+
+_UNREACHABLE = "Check REDIS_URL and that the server runs"
+
+
+def explain(error: BaseException) -> BrokerError:
+    """Return the error with what is wrong and what to do about it."""
+    text = " ".join(str(error).split())
+    if isinstance(error, redis.exceptions.OutOfMemoryError) or "OOM command not allowed" in text:
+        return BrokerError(
+            "Redis is full (its maxmemory is reached) and takes no more events",
+            fix="Raise maxmemory, or remove what else is in it",
+        )
+    if _refused_login(error):
+        return BrokerError(
+            "Redis refuses the login", fix="Check user and password in REDIS_URL, or REDIS_PASSWORD"
+        )
+    if isinstance(error, redis.exceptions.NoPermissionError) or "NOPERM" in text:
+        return BrokerError(
+            f"Redis does not let this user do what is needed ({_without_command(text)})",
+            fix="Give the user: ~lsml:* ~rq:* &rq:* +@all -@dangerous +keys +info +client",
+        )
+    if _untrusted(error):
+        return BrokerError(
+            f"Redis's certificate is not trusted ({_tls_reason(text)})",
+            fix="Name the authority's certificate in REDIS_CA_FILE",
+        )
+    if isinstance(error, redis.exceptions.ReadOnlyError):
+        return BrokerError("This Redis is a replica and takes no writes", fix="Name the primary in REDIS_URL")
+    if isinstance(error, redis.exceptions.BusyLoadingError):
+        return BrokerError("Redis is still reading its data", fix="Try again in a moment")
+    if isinstance(error, redis.exceptions.ConnectionError | redis.exceptions.TimeoutError | OSError):
+        return BrokerError(f"Redis cannot be reached: {text}", fix=_UNREACHABLE)
+    return BrokerError(f"Redis: {_without_command(text)}", fix=_UNREACHABLE)
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Tell whether asking again will not help: the login, the user's rights or the certificate are wrong."""
+    text = str(error)
+    no_rights = isinstance(error, redis.exceptions.NoPermissionError) or "NOPERM" in text
+    return _refused_login(error) or no_rights or _untrusted(error)
+
+
+def wait_for(connection: Any, stopping: threading.Event) -> bool:
+    """Wait until Redis answers, saying once why it does not; return False if told to stop meanwhile."""
+    said = ""
+    while not stopping.is_set():
+        try:
+            connection.ping()
+        except (redis.RedisError, OSError) as error:
+            line = str(explain(error))
+            if line != said:
+                logger.error("%s", line)
+                said = line
+            stopping.wait(1.0)
+        else:
+            return True
+    return False
+
+
+def _refused_login(error: BaseException) -> bool:
+    text = str(error)
+    return (
+        isinstance(error, redis.exceptions.AuthenticationError)
+        or "WRONGPASS" in text
+        or "NOAUTH" in text
+        or "invalid password" in text
+    )
+
+
+def _untrusted(error: BaseException) -> bool:
+    causes = (error, error.__cause__, error.__context__)
+    return any(
+        isinstance(cause, ssl.SSLCertVerificationError) or "CERTIFICATE_VERIFY_FAILED" in str(cause)
+        for cause in causes
+    )
+
+
+def _tls_reason(text: str) -> str:
+    _, found, rest = text.partition("certificate verify failed: ")
+    return rest.partition(" (_ssl")[0] if found else "certificate verify failed"
+
+
+def _without_command(text: str) -> str:
+    """Return an error's text without the command that redis-py quotes: it may hold a whole event."""
+    _, found, rest = text.partition("of pipeline caused error: ")
+    return (rest if found else text)[:200]

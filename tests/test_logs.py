@@ -1,0 +1,95 @@
+"""Log records as text and JSON, and files that several processes write and rotate."""
+
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from label_studio_ml import logs
+from label_studio_ml.logs import RotatingFile, configure
+from label_studio_ml.settings import LOG_LEVELS
+
+
+@pytest.fixture(autouse=True)
+def _root() -> Iterator[None]:
+    """Leave the root logger as it was."""
+    before, level = logging.root.handlers[:], logging.root.level
+    yield
+    for handler in logging.root.handlers:
+        if handler not in before:
+            handler.close()
+    logging.root.handlers[:] = before
+    logging.root.setLevel(level)
+
+
+def test_logging_levels(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in LOG_LEVELS:
+        configure(name)
+    logging.getLogger("x").critical("hello")
+    assert "[CRITICAL] [x::test_logging_levels" in capsys.readouterr().err
+
+
+def test_json_has_one_object_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    configure("INFO", as_json=True, file=tmp_path / "logs" / "server.log")
+    request = logs.request_id.set("abc")
+    try:
+        try:
+            raise ValueError("two\nlines")
+        except ValueError:
+            logging.getLogger("x").exception("it %s", "failed")
+    finally:
+        logs.request_id.reset(request)
+    logging.getLogger("x").debug("not asked for")
+    written = (tmp_path / "logs" / "server.log").read_text()
+    (line,) = written.splitlines()
+    assert capsys.readouterr().err == written
+    record = json.loads(line)
+    assert (record["level"], record["message"], record["request_id"]) == ("ERROR", "it failed", "abc")
+    assert "ValueError: two" in record["error"]
+    assert "run_id" not in record
+
+
+def test_a_file_that_is_full_is_moved_away(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    file = RotatingFile(path, max_bytes=100, kept=2)
+    for number in range(10):
+        file.write(f"{number} {'x' * 57}\n".encode())
+    file.close()
+    assert path.read_text()[0] == "9"
+    assert (tmp_path / "a.log.1").read_text()[0] == "8"
+    assert (tmp_path / "a.log.2").read_text()[0] == "7"
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["a.log", "a.log.1", "a.log.2"]
+
+
+def test_a_file_that_was_moved_away_is_made_anew(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    file = RotatingFile(path)
+    file.write(b"one\n")
+    path.rename(tmp_path / "moved")
+    file.write(b"two\n")
+    file.close()
+    assert path.read_text() == "two\n"
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from label_studio_ml.logs import RotatingFile
+
+file = RotatingFile(Path(sys.argv[1]), max_bytes=500, kept=100)
+for number in range(500):
+    file.write(f"{sys.argv[2]} {number}\\n".encode())
+"""
+
+
+def test_processes_that_share_a_file_lose_no_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    writers = [subprocess.Popen([sys.executable, "-c", WRITER, path, name]) for name in "abc"]
+    assert [writer.wait(60) for writer in writers] == [0, 0, 0]
+    lines = [line for one in tmp_path.iterdir() for line in one.read_text().splitlines()]
+    assert sorted(lines) == sorted(f"{name} {number}" for name in "abc" for number in range(500))
+    assert len(list(tmp_path.iterdir())) > 5
