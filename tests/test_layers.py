@@ -18,6 +18,7 @@ SOURCE = Path(__file__).resolve().parent.parent / "src" / PACKAGE
 #: Lowest first. Whoever stands in a row may import from its own row and from those above it in this list.
 LAYERS = (
     ("errors",),
+    ("file_settings",),
     ("settings",),
     ("logs",),
     ("metrics",),
@@ -95,7 +96,18 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
 }
 
 #: Slow to import, so not at import but where they are used; and the modules that may all the same.
-HEAVY = ("label_studio_sdk", "pandas", "numpy", "torch", "sklearn", "flask", "rq", "requests")
+HEAVY = (
+    "label_studio_sdk",
+    "pandas",
+    "numpy",
+    "torch",
+    "sklearn",
+    "flask",
+    "rq",
+    "requests",
+    "fsspec",
+    "rich",
+)
 HEAVY_ALLOWED: dict[str, tuple[str, ...]] = {
     "response": ("label_studio_sdk",),  # its fields are the SDK's classes; only users' code imports it
     **dict.fromkeys(("training.worker", "training.lease"), ("rq",)),  # the RQ worker's process

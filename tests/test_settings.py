@@ -7,6 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from label_studio_ml.errors import SettingsError
+from label_studio_ml.file_settings import FileSettings
 from label_studio_ml.settings import DEFAULT_MAX_BODY, Settings
 
 
@@ -139,6 +140,13 @@ def _all_set(tmp_path: Path) -> Settings:
         studio_api_key="CANARY",
         studio_verify_tls=False,
         document_root=Path("/files"),
+        files=FileSettings(
+            cache_bytes=3 << 20,
+            max_bytes=1 << 19,
+            timeout=2.5,
+            private=("10.0.0.0/8", "images"),
+            cloud_roots=("s3://bucket/prefix", "gs://other"),
+        ),
         log_level="ERROR",
         max_body=4096,
         lease=1.5,

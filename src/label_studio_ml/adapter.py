@@ -162,6 +162,7 @@ def build(
             cache_dir=settings.model_dir / "files",
             document_root=settings.document_root,
             verify_tls=settings.studio_verify_tls,
+            rules=settings.files,
         ),
         studio_url=url,
         studio_token=token,

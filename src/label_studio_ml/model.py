@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from label_studio_sdk.label_interface import LabelInterface
 
     from label_studio_ml.studio.files import FileAccess
+    from label_studio_ml.studio.many import FetchedFile
 
 logger = logging.getLogger(__name__)
 
@@ -302,6 +303,18 @@ class LabelStudioMLBase:
         files = self._files(ls_host, ls_access_token)
         return files.local_path(url, task_id=task_id, project_dir=project_dir)
 
+    def fetch(self, tasks: Sequence[Mapping[str, Any]], key: str, *, workers: int = 8) -> "list[FetchedFile]":
+        """Fetch the file that each task has under `key` in its data, `workers` at a time.
+
+        Returns one `FetchedFile` for each task, in the order of `tasks`: with `task_id`, `url`, `path` and
+        `error`. Each can be passed where a path can (`Image.open(file)`). A file that cannot be had does not
+        stop the others: its `ok` is False, `error` names the task, the URL and the fix, and opening it raises
+        that error.
+        """
+        from label_studio_ml.studio.many import fetch_all
+
+        return fetch_all(self._files(), tasks, key, workers=workers)
+
     def preload_task_data(self, task: dict[str, Any], value: Any = None, read_file: bool = True) -> Any:
         """Return the task's data (or `value`) with every file it refers to fetched.
 
@@ -312,6 +325,7 @@ class LabelStudioMLBase:
         )
 
     def _files(self, host: str | None = None, token: str | None = None) -> "FileAccess":
+        from label_studio_ml.settings import Settings
         from label_studio_ml.studio.files import FileAccess, default_cache_dir
         from label_studio_ml.studio.references import same_origin
 
@@ -319,6 +333,7 @@ class LabelStudioMLBase:
             studio_url=self.hostname,
             token=self.access_token,
             cache_dir=default_cache_dir(),
+            rules=Settings.from_env().files,
         )
         if not host:
             return replace(files, token=token or files.token)

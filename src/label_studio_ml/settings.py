@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from label_studio_ml.errors import SettingsError
+from label_studio_ml.file_settings import FileSettings
 
 #: Largest request body taken, in bytes. Label Studio sends a whole selection of tasks in one request: 1,200 small
 #: tasks measured 0.6 MB, so this takes some two million of them.
@@ -60,7 +61,8 @@ class Settings:
     round; `drain_first` loads a new version only after the old one has left its memory. `workers` processes train.
     After SIGTERM, a server says for `linger` seconds that it is not ready while it still takes requests, and gives
     those under way `drain` seconds; a running training has `grace` seconds before it is handed back. `log_json`
-    writes logs as JSON, one object a line.
+    writes logs as JSON, one object a line. `files` says what is
+    allowed of task files.
     """
 
     backend_dir: Path
@@ -78,6 +80,7 @@ class Settings:
     studio_api_key: str = field(default="", repr=False)
     studio_verify_tls: bool = True
     document_root: Path | None = None
+    files: FileSettings = field(default_factory=FileSettings)
     log_level: str = "INFO"
     max_body: int = DEFAULT_MAX_BODY
     lease: float = DEFAULT_LEASE
@@ -130,6 +133,7 @@ class Settings:
             studio_api_key=_first(env, "LABEL_STUDIO_API_KEY", "LABEL_STUDIO_ACCESS_TOKEN"),
             studio_verify_tls=_boolean(env, "VERIFY_SSL", default=True),
             document_root=Path(document_root) if document_root else None,
+            files=FileSettings.from_env(env, Path(os.path.expanduser("~")) if environ is None else None),
             log_level=_log_level(env),
             max_body=_integer(env, "LABEL_STUDIO_ML_MAX_BODY", default=DEFAULT_MAX_BODY, least=1024),
             lease=_seconds(env, "LABEL_STUDIO_ML_LEASE", default=DEFAULT_LEASE, least=1.0),
@@ -176,7 +180,8 @@ class Settings:
             "LABEL_STUDIO_ML_DRAIN": self.drain,
             "LABEL_STUDIO_ML_TRAINING_GRACE": self.grace,
         }
-        return {name: str(value) for name, value in values.items() if value not in (None, "")}
+        found = {name: str(value) for name, value in values.items() if value not in (None, "")}
+        return found | {name: value for name, value in self.files.to_env().items() if value}
 
     def child_env(self) -> dict[str, str]:
         """Return the whole environment for a process that we start: this process's own, with these settings."""

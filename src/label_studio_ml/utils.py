@@ -146,6 +146,7 @@ def get_local_path(
         cache_dir=Path(cache_dir) if cache_dir else default_cache_dir(),
         document_root=settings.document_root,
         verify_tls=settings.studio_verify_tls,
+        rules=settings.files,
     )
     if image_dir and (found := upload_in(Path(image_dir), url, studio)):
         return str(found)

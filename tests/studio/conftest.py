@@ -1,6 +1,7 @@
 """Fakes of servers, and no waiting between tries."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -33,6 +34,13 @@ def studio(make_server: Callable[[], FakeServer]) -> FakeServer:
 def elsewhere(make_server: Callable[[], FakeServer]) -> FakeServer:
     """Another server on this machine: same host, another origin."""
     return make_server()
+
+
+@pytest.fixture(autouse=True)
+def access_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Where access tokens are shared: for this test only."""
+    monkeypatch.setattr(http, "default_folder", lambda: tmp_path / "access")
+    return tmp_path / "access"
 
 
 @pytest.fixture(autouse=True)

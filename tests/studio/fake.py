@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, BinaryIO, cast
 from urllib.parse import parse_qsl, urlsplit
 
 
@@ -27,12 +27,13 @@ class Asked:
 
 @dataclass
 class Reply:
-    """What the fake answers. `cut` bytes are announced but not sent."""
+    """What the fake answers. `cut` bytes are announced but not sent; `raw` writes all of the answer itself."""
 
     status: int = 200
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     cut: int = 0
+    raw: Callable[[BinaryIO], None] | None = None
 
     @classmethod
     def of(cls, value: Any, status: int = 200) -> "Reply":
@@ -65,6 +66,10 @@ class FakeServer:
                 fake.asked.append(asked)
                 route = fake.routes.get(parts.path)
                 reply = route(asked) if route else Reply.of({"detail": "Not found."}, 404)
+                if reply.raw is not None:
+                    self.close_connection = True
+                    reply.raw(cast("BinaryIO", self.wfile))
+                    return
                 self.send_response(reply.status)
                 for key, value in reply.headers.items():
                     self.send_header(key, value)
@@ -107,9 +112,13 @@ class FakeServer:
         self._server.server_close()
 
 
+#: When the tokens of `jwt` were made: long from now, so that none has expired.
+MADE = 4_000_000_000
+
+
 def jwt(kind: str, *, number: int = 0, lives: int = 300) -> str:
     """Return a JWT as Label Studio makes them, unsigned."""
-    claims = {"token_type": kind, "iat": 1_000, "exp": 1_000 + lives, "jti": str(number), "user_id": "1"}
+    claims = {"token_type": kind, "iat": MADE, "exp": MADE + lives, "jti": str(number), "user_id": "1"}
     parts = [json.dumps(part).encode() for part in ({"alg": "HS256", "typ": "JWT"}, claims)]
     return ".".join(
         [*(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts), f"sig{number}"]

@@ -263,9 +263,41 @@ def test_refused_legacy_token_says_what_to_do(studio: FakeServer, client: Studio
     text = str(caught.value)
     assert f"401 at {studio.url}/api/projects/1/" in text
     assert "personal access token" in text
-    assert "new organizations refuse them, also the one that /setup brings" in text
+    assert "Legacy tokens are switched off in this organization" in text
     assert LEGACY not in text
     assert "has been disabled" in text
+
+
+@pytest.mark.parametrize(
+    ("token", "detail", "advice"),
+    [
+        (LEGACY, "Invalid token.", "No user of this Label Studio has this legacy token"),
+        (LEGACY, "no", "new organizations refuse them, also the one that /setup brings"),
+        (jwt("access"), "Token is expired", "holds a short-lived access token"),
+    ],
+)
+def test_why_a_token_is_refused(studio: FakeServer, token: str, detail: str, advice: str) -> None:
+    studio.on("/api/projects/1/", Reply.of({"detail": detail}, 401))
+    with pytest.raises(StudioAuthError, match=advice):
+        StudioClient(studio.url, token).project(1)
+
+
+def test_processes_share_the_access_token(studio: FakeServer) -> None:
+    tokens = FakeTokens(studio)
+    for _ in range(3):
+        assert StudioClient(studio.url, jwt("refresh")).project(1) == {"id": 1}
+    assert tokens.given == 1
+
+
+def test_refused_shared_access_token_is_replaced_for_all(studio: FakeServer) -> None:
+    tokens = FakeTokens(studio)
+    clients = [StudioClient(studio.url, jwt("refresh")) for _ in range(3)]
+    for client in clients:
+        client.project(1)
+    tokens.given += 1  # as if the server had forgotten the first
+    for client in clients:
+        assert client.project(1) == {"id": 1}
+    assert tokens.given == 3
 
 
 def test_no_token_is_said(studio: FakeServer) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from label_studio_ml.errors import FileFetchError
+from label_studio_ml.file_settings import FileSettings
 from label_studio_ml.studio import address
 from label_studio_ml.studio.files import FileAccess
 
@@ -22,7 +23,12 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
 
 @pytest.fixture
 def files(studio: FakeServer, tmp_path: Path) -> FileAccess:
-    return FileAccess(studio_url=studio.url, token=LEGACY, cache_dir=tmp_path / "cache")
+    rules = FileSettings(private=("127.0.0.1",))
+    return FileAccess(studio_url=studio.url, token=LEGACY, cache_dir=tmp_path / "cache", rules=rules)
+
+
+def _with(files: FileAccess, **rules: Any) -> FileAccess:
+    return replace(files, rules=replace(files.rules, **rules))
 
 
 def _guarded(reply: Reply, token: str = f"Token {LEGACY}") -> Callable[[Asked], Reply]:
@@ -33,7 +39,7 @@ def _guarded(reply: Reply, token: str = f"Token {LEGACY}") -> Callable[[Asked], 
 
 
 def _cached(files: FileAccess) -> list[str]:
-    return sorted(os.listdir(files.cache_dir)) if files.cache_dir.exists() else []
+    return sorted(set(os.listdir(files.cache_dir)) - {".usage"}) if files.cache_dir.exists() else []
 
 
 @pytest.mark.parametrize(
@@ -387,7 +393,7 @@ def test_private_addresses_can_be_refused(
 ) -> None:
     studio.on("/data/upload/1/x.png", _guarded(Reply(200, PNG)))
     elsewhere.on("/x", Reply(200, b"x"))
-    strict = replace(files, allow_private=False)
+    strict = _with(files, private=())
     with pytest.raises(FileFetchError, match="private address"):
         strict.local_path(f"{elsewhere.url}/x")
     assert elsewhere.asked == []
@@ -435,9 +441,9 @@ def test_public_addresses() -> None:
 def test_announced_size_is_refused_at_once(elsewhere: FakeServer, files: FileAccess) -> None:
     elsewhere.on("/x", Reply(200, b"x" * 101))
     with pytest.raises(FileFetchError, match="larger than 100 bytes"):
-        replace(files, max_bytes=100).local_path(f"{elsewhere.url}/x")
+        _with(files, max_bytes=100).local_path(f"{elsewhere.url}/x")
     elsewhere.on("/x", Reply(200, b"x" * 100))
-    assert os.path.getsize(replace(files, max_bytes=100).local_path(f"{elsewhere.url}/x")) == 100
+    assert os.path.getsize(_with(files, max_bytes=100).local_path(f"{elsewhere.url}/x")) == 100
 
 
 def test_packed_size_does_not_count(elsewhere: FakeServer, files: FileAccess) -> None:
@@ -445,7 +451,7 @@ def test_packed_size_does_not_count(elsewhere: FakeServer, files: FileAccess) ->
 
     elsewhere.on("/x", Reply(200, gzip.compress(bytes(1_000_000)), {"Content-Encoding": "gzip"}))
     with pytest.raises(FileFetchError, match="larger than 10000 bytes"):
-        replace(files, max_bytes=10_000).local_path(f"{elsewhere.url}/x")
+        _with(files, max_bytes=10_000).local_path(f"{elsewhere.url}/x")
     assert _cached(files) == []
 
 
@@ -498,7 +504,7 @@ def test_data_url(files: FileAccess) -> None:
     assert path.read_text() == "hello"
     assert path.suffix == ".txt"
     with pytest.raises(FileFetchError, match="larger than 4 bytes"):
-        replace(files, max_bytes=4).local_path("data:text/plain,hello")
+        _with(files, max_bytes=4).local_path("data:text/plain,hello")
 
 
 # Preloading

@@ -5,7 +5,7 @@ import pytest
 from label_studio_ml.errors import StudioAuthError
 from label_studio_ml.studio.tokens import MARGIN, Token, TokenKind
 
-from .fake import jwt
+from .fake import MADE, jwt
 
 
 @pytest.mark.parametrize(
@@ -90,3 +90,10 @@ def test_hidden() -> None:
     token.authorization(lambda _: "access-token")
     assert token.hide(f"a {jwt('refresh')} b access-token c") == "a … b … c"
     assert repr(token) == "Token(personal)"
+
+
+def test_expired_and_revoked_personal_tokens_are_told_apart() -> None:
+    token = Token(jwt("refresh", lives=60))
+    assert "expired on 2096-10-02" in token.advice("Token is expired", now=MADE + 61)
+    assert "was revoked" in token.advice("401 (Token is blacklisted)", now=MADE + 59)
+    assert "another Label Studio than LABEL_STUDIO_URL" in token.advice("Token is invalid", now=MADE + 59)

@@ -5,9 +5,11 @@ So a name that is looked up twice with two answers, or a number that hides an ad
 """
 
 import ipaddress
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from label_studio_ml.errors import FileFetchError
+from label_studio_ml.studio.deadline import current
 
 if TYPE_CHECKING:
     from requests import Session
@@ -36,18 +38,39 @@ def refusal(address: str, *, allow_private: bool) -> str:
     return ""
 
 
-def check(host: str, address: str, *, allow_private: bool) -> None:
+def is_allowed(host: str, address: str, private: Iterable[str]) -> bool:
+    """Tell whether `private` (hosts, addresses, networks, or `*`) names the host or the address it stands for."""
+    found = ipaddress.ip_address(address.partition("%")[0])
+    for name in private:
+        if name in {"*", host.lower()}:
+            return True
+        try:
+            if found in ipaddress.ip_network(name, strict=False):
+                return True
+        except ValueError:
+            continue  # a host's name
+    return False
+
+
+def check(host: str, address: str, *, private: Iterable[str]) -> None:
     """Raise FileFetchError when `address`, which `host` stands for, is one to keep away from."""
-    reason = refusal(address, allow_private=allow_private)
+    never = refusal(address, allow_private=True)
+    if not never and is_allowed(host, address, private):
+        return
+    reason = never or refusal(address, allow_private=False)
     if reason:
         raise FileFetchError(
             f"{host} leads to {address}, {reason}, from which no file is fetched",
-            fix="Correct the URL in the task",
+            fix="Correct the URL in the task" if never else f"Set FILES_ALLOW_PRIVATE={host} to allow it",
+            field="" if never else "FILES_ALLOW_PRIVATE",
         )
 
 
-def guard(session: "Session", *, allow_private: bool) -> None:
-    """Make `session` check the address of each connection that it opens; one to a proxy it does not."""
+def guard(session: "Session", *, private: Iterable[str] | None) -> None:
+    """Make `session` check the address of each connection that it opens; one to a proxy it does not.
+
+    With `private` None, nothing is checked. Either way a `Deadline` ends the connections used inside it.
+    """
     from requests.adapters import HTTPAdapter
     from urllib3.connection import HTTPConnection, HTTPSConnection
     from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
@@ -56,9 +79,17 @@ def guard(session: "Session", *, allow_private: bool) -> None:
         def _new_conn(self) -> Any:
             return _checked(super()._new_conn(), self.host)
 
+        def request(self, *args: Any, **kwargs: Any) -> None:
+            _watch(self.sock)
+            super().request(*args, **kwargs)
+
     class GuardedHTTPSConnection(HTTPSConnection):
         def _new_conn(self) -> Any:
             return _checked(super()._new_conn(), self.host)
+
+        def request(self, *args: Any, **kwargs: Any) -> None:
+            _watch(self.sock)
+            super().request(*args, **kwargs)
 
     class GuardedHTTPPool(HTTPConnectionPool):
         ConnectionCls = GuardedHTTPConnection
@@ -68,7 +99,9 @@ def guard(session: "Session", *, allow_private: bool) -> None:
 
     def _checked(connection: Any, host: str) -> Any:
         try:
-            check(host, connection.getpeername()[0], allow_private=allow_private)
+            if private is not None:
+                check(host, connection.getpeername()[0], private=private)
+            _watch(connection)
         except BaseException:
             connection.close()
             raise
@@ -78,3 +111,10 @@ def guard(session: "Session", *, allow_private: bool) -> None:
         adapter = HTTPAdapter()
         adapter.poolmanager.pool_classes_by_scheme = {"http": GuardedHTTPPool, "https": GuardedHTTPSPool}
         session.mount(prefix, adapter)
+
+
+def _watch(connection: Any) -> None:
+    """Let the present transfer's deadline end `connection` (a kept one is used again, or a new one is open)."""
+    deadline = current()
+    if deadline is not None and connection is not None:
+        deadline.attach(connection.fileno())

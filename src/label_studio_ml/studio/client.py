@@ -5,6 +5,7 @@ What is said here about Label Studio was seen with version 1.23.2.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from label_studio_ml.errors import StudioError
@@ -40,7 +41,8 @@ _FOR_SHOW = frozenset({"created_username", "created_ago"})
 class StudioClient:
     """Reads projects and tasks of the Label Studio at `url`, with a legacy or a personal access token.
 
-    `url` may have a sub-path. Timeouts are in seconds, for each try. Every method raises StudioAuthError when
+    `url` may have a sub-path. Timeouts are in seconds, for each try. `access_folder` is where processes share
+    access tokens (the user's cache, if None). Every method raises StudioAuthError when
     the token is missing or refused, and StudioError when Label Studio cannot be reached or answers with an
     error; both name URL, status and the setting to change. Threads may share a client.
     """
@@ -53,13 +55,19 @@ class StudioClient:
         verify_tls: bool = True,
         connect_timeout: float = 5.0,
         read_timeout: float = 60.0,
+        access_folder: Path | None = None,
     ) -> None:
         if not url.strip():
             raise StudioError(
                 "Label Studio's address is not known", fix="Set LABEL_STUDIO_URL", field="LABEL_STUDIO_URL"
             )
         self._http = Http(
-            url, token, verify_tls=verify_tls, connect_timeout=connect_timeout, read_timeout=read_timeout
+            url,
+            token,
+            verify_tls=verify_tls,
+            connect_timeout=connect_timeout,
+            read_timeout=read_timeout,
+            access_folder=access_folder,
         )
 
     def __repr__(self) -> str:

@@ -8,17 +8,19 @@ addresses are never asked.
 import base64
 import functools
 import hashlib
-import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import quote
 
 from label_studio_ml.errors import FileFetchError, StudioError
-from label_studio_ml.studio.http import ATTEMPTS, Http
-from label_studio_ml.studio.local import file_below, path_inside, upload_in
+from label_studio_ml.file_settings import FileSettings
+from label_studio_ml.studio import cloud
+from label_studio_ml.studio.deadline import Deadline
+from label_studio_ml.studio.filecache import FileCache
+from label_studio_ml.studio.http import ATTEMPTS, Http, overdue
+from label_studio_ml.studio.local import file_below, path_inside, upload_in, user_cache
 from label_studio_ml.studio.references import (
     STUDIO_KINDS,
     Kind,
@@ -33,9 +35,6 @@ from label_studio_ml.studio.references import (
 if TYPE_CHECKING:
     from requests import Response
 
-#: Largest file that is fetched unless said otherwise, in bytes: 2 GiB, an hour of video.
-MAX_BYTES = 2 << 30
-
 _CHUNK = 1 << 18
 
 # Connections and access tokens outlive the FileAccess that a model makes for one call.
@@ -48,7 +47,7 @@ class _MissingError(FileFetchError):
 
 def default_cache_dir() -> Path:
     """Return where files go for a model that no backend has built: a folder that only its user can write to."""
-    return Path.home() / ".cache" / "label-studio-ml" / "files"
+    return user_cache("files")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,9 +56,8 @@ class FileAccess:
 
     `studio_url` and `token` are Label Studio's; either may be empty, then its own files cannot be had. Files
     of `/data/local-files/` are read from `document_root` where it is set and has them, else through Label
-    Studio. `allow_private` allows addresses of private networks; Label Studio's own is always allowed,
-    link-local ones and clouds' metadata services never are. A file of more than `max_bytes` is refused.
-    Threads may share one.
+    Studio. `rules` say what else is allowed: of private addresses, only Label Studio's own is unless they name
+    it; link-local ones and clouds' metadata services never are. Threads may share one, processes the cache.
     """
 
     studio_url: str = ""
@@ -67,8 +65,7 @@ class FileAccess:
     cache_dir: Path
     document_root: Path | None = None
     verify_tls: bool = True
-    allow_private: bool = True
-    max_bytes: int = MAX_BYTES
+    rules: FileSettings = field(default_factory=FileSettings)
 
     def local_path(
         self, url: str, *, task_id: int | str | None = None, project_dir: str | None = None
@@ -76,9 +73,10 @@ class FileAccess:
         """Return the path of a local copy of the file that `url` refers to, fetching it if need be.
 
         Understood are Label Studio's uploads and local-files (with or without the host), `s3://`, `gs://` and
-        `azure-blob://` (`task_id` is needed: Label Studio opens them for a task), `http(s)://`, `data:`, and
-        absolute paths inside `document_root`, `project_dir` or `cache_dir`. Uploads are looked for in
-        `project_dir`/upload first. Raises FileFetchError, naming URL, status and the setting to change.
+        `azure-blob://` (read directly where `rules` say so; else `task_id` is needed, as Label Studio opens
+        them for a task), `http(s)://`, `data:`, and absolute paths inside `document_root`, `project_dir` or
+        `cache_dir`. Uploads are looked for in `project_dir`/upload first. Raises FileFetchError, naming URL,
+        status and the setting to change.
         """
         reference = self._find(url)
         if reference is None:
@@ -90,9 +88,7 @@ class FileAccess:
         elif project_dir:
             here = upload_in(Path(project_dir) / "upload", url, self.studio_url)
         if here is None:
-            here = self._cached(reference)
-            if not here.is_file():
-                self._fetch(reference, task_id, here)
+            here = self._fetch(reference, task_id)
         return str(here)
 
     def cached_path(self, url: str) -> Path:
@@ -128,7 +124,7 @@ class FileAccess:
 
     def _http(self) -> Http:
         return _shared_http(
-            self.studio_url, self.token, verify_tls=self.verify_tls, allow_private=self.allow_private
+            self.studio_url, self.token, verify_tls=self.verify_tls, private=self.rules.private
         )
 
     def _find(self, url: str) -> Reference | None:
@@ -143,22 +139,49 @@ class FileAccess:
         digest = hashlib.sha256(f"{place}\n{reference.target}".encode("utf-8", "surrogatepass")).hexdigest()
         return self.cache_dir / f"{digest[:32]}{reference.extension}"
 
-    def _fetch(self, reference: Reference, task_id: int | str | None, target: Path) -> None:
-        if reference.kind is Kind.DATA:
-            self._store(iter([data_content(reference.target)]), target, reference.target)
-            return
-        missing: _MissingError | None = None
+    def _fetch(self, reference: Reference, task_id: int | str | None) -> Path:
+        """Return the path of the copy in the cache, fetching it unless it is there."""
+        name = self._cached(reference).name
+        cache = FileCache(self.cache_dir, self.rules.cache_bytes)
+        if found := cache.find(name):
+            return found
+        patience = self.rules.timeout
         try:
-            for address in self._addresses(reference, task_id):
+            return cache.fill(name, lambda file: self._write(reference, task_id, file), patience)
+        except StudioError as error:
+            raise FileFetchError(error.message, fix=error.fix, field=error.field) from None
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise FileFetchError(
+                f"{mask(reference.target)} cannot be stored in {self.cache_dir}: {reason}",
+                fix="MODEL_DIR must be a folder with room that this user may write to",
+                field="MODEL_DIR",
+            ) from None
+
+    def _write(self, reference: Reference, task_id: int | str | None, file: BinaryIO) -> None:
+        """Write the file's content, from the first place that has it."""
+        if reference.kind is Kind.DATA:
+            self._copy(iter([data_content(reference.target)]), file, reference.target)
+            return
+        with Deadline(self.rules.timeout) as deadline:
+            refused: FileFetchError | None = None
+            if reference.kind is Kind.CLOUD and cloud.may_read(reference.target, self.rules):
+                refused = self._direct(reference, file, deadline)
+                if refused is None:
+                    return
+            try:
+                addresses = self._addresses(reference, task_id)
+            except FileFetchError as error:
+                raise (refused or error) from None
+            missing: _MissingError | None = None
+            for address in addresses:
                 try:
-                    self._download(address, reference, target)
+                    self._download(address, reference, file, deadline)
                     return
                 except _MissingError as error:
                     missing = missing or error
-        except StudioError as error:
-            raise FileFetchError(error.message, fix=error.fix, field=error.field) from None
         if missing:
-            raise FileFetchError(missing.message, fix=missing.fix, field=missing.field)
+            raise missing
 
     def _addresses(self, reference: Reference, task_id: int | str | None) -> list[str]:
         """Return where the file may be had, first the most likely place."""
@@ -189,8 +212,23 @@ class FileAccess:
             return [f"{base}{reference.target}", f"{base}/storage-data/uploaded/?filepath={name}"]
         return [f"{base}{reference.target}"]
 
-    def _download(self, address: str, reference: Reference, target: Path) -> None:
-        """Fetch `address` into `target`. Raises _MissingError or another StudioError."""
+    def _direct(self, reference: Reference, file: BinaryIO, deadline: Deadline) -> FileFetchError | None:
+        """Write a cloud file that is read without Label Studio; return why that did not work, None if it did."""
+        if package := cloud.missing_package(reference.target):
+            return FileFetchError(
+                f"{mask(reference.target)} cannot be read directly without {package}",
+                fix=f"Run: pip install '{package}'",
+            )
+        try:
+            self._copy(cloud.read(reference.target, self.rules), file, reference.target, deadline)
+        except FileFetchError as error:
+            if error.field.startswith("FILES_"):
+                raise  # too large, too slow: so it is by any way
+            return error
+        return None
+
+    def _download(self, address: str, reference: Reference, file: BinaryIO, deadline: Deadline) -> None:
+        """Write what is at `address`. Raises _MissingError or another StudioError."""
         from requests import RequestException
 
         for attempt in range(1, ATTEMPTS + 1):
@@ -199,9 +237,11 @@ class FileAccess:
             ) as response:
                 self._check(response, reference)
                 try:
-                    self._store(response.iter_content(_CHUNK), target, address)
+                    self._copy(response.iter_content(_CHUNK), file, address, deadline)
                     return
                 except RequestException as failure:
+                    if deadline.passed:
+                        raise overdue(address, deadline.seconds, FileFetchError) from None
                     if attempt == ATTEMPTS:
                         raise FileFetchError(
                             f"{mask(address)} broke off ({type(failure).__name__})", fix="Try again later"
@@ -225,38 +265,36 @@ class FileAccess:
         if response.status_code != 200:
             raise self._bad(FileFetchError, response, reference.kind)
         length = response.headers.get("Content-Length", "")
-        if length.isascii() and length.isdigit() and int(length) > self.max_bytes:
+        if length.isascii() and length.isdigit() and int(length) > self.rules.max_bytes:
             raise self._too_large(response.url)
 
     def _bad(self, error: type[FileFetchError], response: "Response", kind: Kind) -> FileFetchError:
         fix, name = _advice(response.status_code, kind, below(self.studio_url, response.url) is not None)
         return error(f"The file cannot be had: {self._http().status(response)}", fix=fix, field=name)
 
-    def _store(self, chunks: Iterator[bytes], target: Path, address: str) -> None:
-        """Write the chunks to `target`, which is there whole or not at all."""
-        try:
-            self.cache_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=self.cache_dir)
-            try:
-                with open(descriptor, "wb") as file:
-                    size = 0
-                    for chunk in chunks:
-                        size += len(chunk)
-                        if size > self.max_bytes:
-                            raise self._too_large(address)
-                        file.write(chunk)
-                os.replace(name, target)
-            except BaseException:
-                os.unlink(name)
-                raise
-        except OSError as error:
-            if error.errno is None:
-                raise  # one of requests' errors, which are OSErrors too
-            reason = error.strerror
-            raise FileFetchError(f"{mask(address)} cannot be stored in {self.cache_dir}: {reason}") from None
+    def _copy(
+        self, chunks: Iterator[bytes], file: BinaryIO, address: str, deadline: Deadline | None = None
+    ) -> None:
+        """Write the chunks, from the file's beginning. Raises FileFetchError when they are too many or too slow."""
+        file.seek(0)
+        file.truncate()
+        size = 0
+        for chunk in chunks:
+            size += len(chunk)
+            if size > self.rules.max_bytes:
+                raise self._too_large(address)
+            if deadline is not None and deadline.passed:
+                break
+            file.write(chunk)
+        if deadline is not None and deadline.passed:
+            raise overdue(address, deadline.seconds, FileFetchError)
 
     def _too_large(self, url: str) -> FileFetchError:
-        return FileFetchError(f"{mask(url)} is larger than {self.max_bytes} bytes", field="max_bytes")
+        return FileFetchError(
+            f"{mask(url)} is larger than {self.rules.max_bytes} bytes",
+            fix="Raise FILES_MAX_MB",
+            field="FILES_MAX_MB",
+        )
 
 
 def _advice(status: int, kind: Kind, ours: bool) -> tuple[str, str]:

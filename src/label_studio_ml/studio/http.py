@@ -10,11 +10,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from label_studio_ml.errors import StudioAuthError, StudioError
+from label_studio_ml.studio.access import AccessShelf, default_folder
 from label_studio_ml.studio.address import guard
+from label_studio_ml.studio.deadline import current
 from label_studio_ml.studio.references import below, mask, origin
 from label_studio_ml.studio.tokens import Token, TokenKind
 
@@ -39,7 +44,9 @@ class Http:
     """HTTP with one Label Studio and with the places that its tasks' files are at. Threads may share it.
 
     `url` is Label Studio's address with its sub-path, if any; empty when it is not known. Timeouts are in
-    seconds. Raises StudioError when `url` is not an http(s) address.
+    seconds. `private` are the hosts elsewhere that may be asked though they are private. Access tokens are
+    shared in `access_folder` (the user's cache, if None). Raises StudioError when `url` is not an http(s)
+    address. Inside a `Deadline`, a request ends with it.
     """
 
     def __init__(
@@ -50,14 +57,16 @@ class Http:
         verify_tls: bool = True,
         connect_timeout: float = 5.0,
         read_timeout: float = 60.0,
-        allow_private: bool = True,
+        private: tuple[str, ...] = (),
         sleep: Callable[[float], None] = time.sleep,
+        access_folder: Path | None = None,
     ) -> None:
         self.base = url.strip().rstrip("/")
-        self.token = Token(token)
+        folder = access_folder or default_folder()
+        self.token = Token(token, shelf=lambda refresh: AccessShelf(folder, self.base, refresh))
         self._verify = verify_tls
         self._timeout = (connect_timeout, read_timeout)
-        self._allow_private = allow_private
+        self._private = private
         self._sleep = sleep
         self._lock = threading.Lock()
         self._sessions: dict[bool, Session] = {}
@@ -130,6 +139,8 @@ class Http:
                 if attempt == ATTEMPTS or not (repeatable or isinstance(failure, ConnectTimeout)):
                     raise self._unreachable(url, failure, error) from None
                 wait = 0.5 * 2 ** (attempt - 1)
+                if _too_late(wait):
+                    raise self._unreachable(url, failure, error) from None
             except RequestException as failure:
                 raise self._unreachable(url, failure, error) from None
             else:
@@ -140,6 +151,8 @@ class Http:
                 if response.status_code not in again or attempt == ATTEMPTS:
                     return response
                 wait = max(0.5 * 2 ** (attempt - 1), _retry_after(response))
+                if _too_late(wait):
+                    return response
                 response.close()
             logger.debug("%s %s: try %d failed", method, mask(url), attempt)
             attempt += 1
@@ -218,9 +231,10 @@ class Http:
 
     def refused(self, response: "Response", error: type[StudioError] = StudioAuthError) -> StudioError:
         """Return the error that says why Label Studio refused the token, and what to do."""
+        status = self.status(response)
         return error(
-            f"Label Studio refused the token: {self.status(response)}",
-            fix=self.token.kind.value,
+            f"Label Studio refused the token: {status}",
+            fix=self.token.advice(status),
             field="LABEL_STUDIO_API_KEY",
         )
 
@@ -258,8 +272,7 @@ class Http:
             if own not in self._sessions:
                 session = Session()
                 session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-                if not own:
-                    guard(session, allow_private=self._allow_private)
+                guard(session, private=None if own else self._private)
                 self._sessions[own] = session
             return self._sessions[own]
 
@@ -267,6 +280,8 @@ class Http:
         from requests.exceptions import SSLError, Timeout
 
         own = self._is_own(url)
+        if (deadline := current()) is not None and deadline.passed:
+            return overdue(url, deadline.seconds, error)
         fix = "Set LABEL_STUDIO_URL to an address at which this machine reaches Label Studio" if own else ""
         what = "cannot be reached"
         if isinstance(failure, SSLError):
@@ -281,7 +296,29 @@ class Http:
         )
 
 
+def overdue(url: str, seconds: float, error: type[StudioError]) -> StudioError:
+    """Return the error of a transfer that did not end in time."""
+    return error(
+        f"{mask(url)} was not fetched within {seconds:g} seconds",
+        fix="Raise FILES_TIMEOUT if the file is that slow to come",
+        field="FILES_TIMEOUT",
+    )
+
+
+def _too_late(wait: float) -> bool:
+    deadline = current()
+    return deadline is not None and (deadline.passed or min(wait, LONGEST_WAIT) >= deadline.remaining)
+
+
 def _retry_after(response: "Response") -> float:
-    """Return how many seconds the server asks to wait; 0 when it does not say, or says a date."""
+    """Return how many seconds the server asks to wait, by a number or a date; 0 when it does not say."""
     text = response.headers.get("Retry-After", "").strip()
-    return float(text) if text.isascii() and text.isdigit() else 0.0
+    if text.isascii() and text.isdigit():
+        return float(text)
+    try:
+        when = parsedate_to_datetime(text)
+    except ValueError:
+        return 0.0
+    if when.tzinfo is None:
+        when = when.replace(tzinfo=UTC)
+    return max((when - datetime.now(UTC)).total_seconds(), 0.0)

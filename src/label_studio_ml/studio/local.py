@@ -2,11 +2,20 @@
 
 import os
 import posixpath
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
 from label_studio_ml.errors import FileFetchError
 from label_studio_ml.studio.references import Kind, find_reference, mask
+
+
+def user_cache(name: str) -> Path:
+    """Return a folder of this user's for what can be fetched again, also where the user has no home."""
+    home = os.path.expanduser("~")
+    if os.path.isabs(home):
+        return Path(home) / ".cache" / "label-studio-ml" / name
+    return Path(tempfile.gettempdir()) / f"label-studio-ml-{os.getuid()}" / name
 
 
 def file_below(root: Path, name: str) -> Path | None:

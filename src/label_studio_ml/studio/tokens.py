@@ -2,7 +2,7 @@
 
 A legacy token is sent as it is (`Authorization: Token …`). A personal access token is a JWT of type
 "refresh": it is exchanged for an access token, which is sent (`Authorization: Bearer …`) and lives five
-minutes (Label Studio 1.23.2).
+minutes (Label Studio 1.23.2). All processes share it through `access`.
 """
 
 import base64
@@ -15,25 +15,26 @@ from enum import Enum
 from typing import Any
 
 from label_studio_ml.errors import StudioAuthError
+from label_studio_ml.studio.access import AccessShelf
 
 #: How long before its end, in seconds, an access token is replaced, so that it lives until it arrives.
 MARGIN = 30.0
 
 
+_NEW = "a personal access token, to be made in Label Studio's account settings"
+
+
 class TokenKind(Enum):
     """What was configured. The value tells a person what to do when Label Studio refuses it."""
 
-    NONE = (
-        "Set LABEL_STUDIO_API_KEY to a personal access token, to be made in Label Studio's account settings"
-    )
+    NONE = f"Set LABEL_STUDIO_API_KEY to {_NEW}"
     LEGACY = (
-        "Set LABEL_STUDIO_API_KEY to a personal access token, to be made in Label Studio's account settings, "
-        "or enable legacy tokens in the organization's settings: new organizations refuse them, also the one "
-        "that /setup brings"
+        f"Set LABEL_STUDIO_API_KEY to {_NEW}, or enable legacy tokens in the organization's settings: new "
+        "organizations refuse them, also the one that /setup brings"
     )
     PERSONAL = (
-        "The personal access token in LABEL_STUDIO_API_KEY is revoked, expired or of another Label Studio "
-        "than LABEL_STUDIO_URL: make a new one in the account settings"
+        "The personal access token in LABEL_STUDIO_API_KEY is of another Label Studio than LABEL_STUDIO_URL, or "
+        "not whole: make a new one in the account settings there"
     )
     ACCESS = (
         "LABEL_STUDIO_API_KEY holds a short-lived access token: set it to a personal access token instead"
@@ -46,9 +47,16 @@ class Token:
     Raises StudioAuthError when it cannot be sent in an HTTP header.
     """
 
-    def __init__(self, text: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        text: str,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        shelf: Callable[[str], AccessShelf] | None = None,
+    ) -> None:
         self._text = text.strip()
         self._clock = clock
+        self._refused = ""
         self._lock = threading.Lock()
         self._access = ""
         self._expires = 0.0
@@ -65,6 +73,8 @@ class Token:
             self.kind = TokenKind.LEGACY
         else:
             self.kind = TokenKind.ACCESS if claims.get("token_type") == "access" else TokenKind.PERSONAL
+        self._ends = _number(claims, "exp")
+        self._shelf = shelf(self._text) if shelf is not None and self.kind is TokenKind.PERSONAL else None
 
     def __repr__(self) -> str:
         return f"Token({self.kind.name.lower()})"
@@ -84,15 +94,43 @@ class Token:
         with self._lock:
             if not self._access or self._clock() >= self._expires:
                 asked = self._clock()
-                self._access = exchange(self._text)
-                self._expires = asked + max(_lifetime(self._access) - MARGIN, 1.0)
+                self._access, lives = (
+                    self._shelf.get(self._refused, lambda: self._exchanged(exchange))
+                    if self._shelf is not None
+                    else self._exchanged(exchange)
+                )
+                self._expires = asked + lives
             return f"Bearer {self._access}"
+
+    def _exchanged(self, exchange: Callable[[str], str]) -> tuple[str, float]:
+        """Return a fresh access token and how many seconds it is to be used."""
+        access = exchange(self._text)
+        return access, max(_lifetime(access) - MARGIN, 1.0)
 
     def renew(self) -> bool:
         """Forget the access token after a refusal; return whether another try makes sense."""
         with self._lock:
             had, self._access = self._access, ""
+            self._refused = had or self._refused
         return bool(had)
+
+    def advice(self, detail: str, *, now: float | None = None) -> str:
+        """Return what to do after a refusal for which Label Studio gave the reason `detail`."""
+        said = detail.lower()
+        if self.kind is TokenKind.LEGACY and "legacy" in said and "disabled" in said:
+            return f"Legacy tokens are switched off in this organization: set LABEL_STUDIO_API_KEY to {_NEW}"
+        if self.kind is TokenKind.LEGACY and "invalid token" in said:
+            return (
+                "No user of this Label Studio has this legacy token: "
+                "correct LABEL_STUDIO_API_KEY or LABEL_STUDIO_URL"
+            )
+        if self.kind is TokenKind.PERSONAL:
+            if self._ends and self._ends <= (time.time() if now is None else now):
+                day = time.strftime("%Y-%m-%d", time.gmtime(self._ends))
+                return f"The personal access token expired on {day}: set LABEL_STUDIO_API_KEY to a new one"
+            if "blacklisted" in said:
+                return "The personal access token was revoked: set LABEL_STUDIO_API_KEY to a new one"
+        return self.kind.value
 
     def hide(self, text: str) -> str:
         """Return `text` without this token in it."""
@@ -116,10 +154,13 @@ def _claims(token: str) -> dict[str, Any] | None:
     return claims if isinstance(header, dict) and isinstance(claims, dict) else None
 
 
+def _number(claims: dict[str, Any] | None, name: str) -> float:
+    value = (claims or {}).get(name)
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
 def _lifetime(access: str) -> float:
     """Return how many seconds an access token lives from its making, whatever the time is here."""
-    claims = _claims(access) or {}
-    try:
-        return float(claims["exp"]) - float(claims["iat"])
-    except (KeyError, TypeError, ValueError):
-        return 300.0  # ACCESS_TOKEN_LIFETIME in Label Studio 1.23.2, measured
+    claims = _claims(access)
+    made, ends = _number(claims, "iat"), _number(claims, "exp")
+    return ends - made if made and ends else 300.0  # ACCESS_TOKEN_LIFETIME in Label Studio 1.23.2, measured

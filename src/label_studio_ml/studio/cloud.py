@@ -1,0 +1,96 @@
+"""Cloud storage read directly, with the credentials that are here, through fsspec."""
+
+import importlib
+from collections.abc import Iterator
+from typing import Any
+
+from label_studio_ml.errors import FileFetchError
+from label_studio_ml.file_settings import FileSettings
+from label_studio_ml.studio.references import mask
+
+_CHUNK = 1 << 20
+
+#: Scheme of a task's URL: the module that reads it, that module's own scheme, and our extra that installs it.
+_READERS = {
+    "s3": ("s3fs", "s3", "s3"),
+    "gs": ("gcsfs", "gs", "gcs"),
+    "azure-blob": ("adlfs", "abfs", "azure"),
+}
+
+
+def scheme_of(url: str) -> str:
+    """Return the scheme of a cloud URL in lower case."""
+    return url.partition("://")[0].lower()
+
+
+def may_read(url: str, rules: FileSettings) -> bool:
+    """Tell whether the settings let this URL be read directly."""
+    if rules.cloud_roots:
+        return any(_is_below(url, root) for root in rules.cloud_roots)
+    return scheme_of(url) in rules.cloud
+
+
+def missing_package(url: str) -> str:
+    """Return what to install to read `url` directly, empty when it is there."""
+    module, _, extra = _READERS[scheme_of(url)]
+    try:
+        importlib.import_module(module)
+    except ImportError:
+        return f"label-studio-ml[{extra}]"
+    return ""
+
+
+def read(url: str, rules: FileSettings) -> Iterator[bytes]:
+    """Yield the file's content in pieces.
+
+    Raises FileFetchError when it is not there, may not be read or is too large.
+    """
+    scheme = scheme_of(url)
+    file_system, path = _file_system(scheme), url.partition("://")[2]
+    try:
+        size = file_system.info(path).get("size")
+        if isinstance(size, int) and size > rules.max_bytes:
+            raise FileFetchError(
+                f"{mask(url)} has {size} bytes, more than {rules.max_bytes}",
+                fix="Raise FILES_MAX_MB",
+                field="FILES_MAX_MB",
+            )
+        with file_system.open(path, "rb", cache_type="none") as file:
+            while chunk := file.read(_CHUNK):
+                yield chunk
+    except FileFetchError:
+        raise
+    except FileNotFoundError:
+        raise FileFetchError(
+            f"{mask(url)} is not in its bucket (404)", fix="Correct the URL in the task"
+        ) from None
+    except Exception as error:  # noqa: BLE001 - each cloud has a tree of errors of its own
+        name = {"s3": "AWS_ACCESS_KEY_ID", "gs": "GOOGLE_APPLICATION_CREDENTIALS"}.get(
+            scheme, "AZURE_STORAGE_CONNECTION_STRING"
+        )
+        status = "403, " if isinstance(error, PermissionError) else ""
+        raise FileFetchError(
+            f"{mask(url)} cannot be read with the credentials that are here ({status}{type(error).__name__})",
+            fix=f"Set credentials that may read the bucket, such as {name}; or FILES_CLOUD_ROOTS=none",
+            field=name,
+        ) from None
+
+
+def _file_system(scheme: str) -> Any:
+    fsspec = importlib.import_module("fsspec")
+    options: dict[str, Any] = {"use_listings_cache": False}
+    if scheme == "s3":
+        options["config_kwargs"] = {"connect_timeout": 5, "read_timeout": 30, "retries": {"mode": "standard"}}
+    return fsspec.filesystem(_READERS[scheme][1], **options)
+
+
+def _is_below(url: str, root: str) -> bool:
+    scheme, _, path = root.partition("://")
+    place = url.partition("://")[2]
+    prefix = path.rstrip("/")
+    parts = place.split("/")
+    return (
+        scheme == scheme_of(url)
+        and (place == prefix or place.startswith(prefix + "/"))
+        and not any(part in {".", ".."} for part in parts)
+    )

@@ -1,0 +1,74 @@
+"""A deadline for all of a transfer, also against a server that sends a byte now and then.
+
+A socket's own timeout begins anew with each byte. So when the time is up, every socket that the transfer uses is
+shut down from another thread, and whatever waits on it returns.
+"""
+
+import contextlib
+import os
+import socket
+import threading
+import time
+from contextvars import ContextVar, Token
+
+_current: ContextVar["Deadline | None"] = ContextVar("label_studio_ml_deadline", default=None)
+
+
+class Deadline:
+    """`seconds` from when its `with` block is entered; sockets that are attached inside are ended then."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._end = time.monotonic() + seconds
+        self._lock = threading.Lock()
+        self._sockets: list[socket.socket] = []
+        self._timer = threading.Timer(seconds, self._end_all)
+        self._timer.daemon = True
+        self._over = False
+        self._token: Token[Deadline | None] | None = None
+
+    @property
+    def remaining(self) -> float:
+        """The seconds that are left, at least 0."""
+        return max(self._end - time.monotonic(), 0.0)
+
+    @property
+    def passed(self) -> bool:
+        """Whether the time is up."""
+        return self._over or not self.remaining
+
+    def __enter__(self) -> "Deadline":
+        self._end = time.monotonic() + self.seconds
+        self._token = _current.set(self)
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        if self._token is not None:
+            _current.reset(self._token)
+        with self._lock:
+            sockets, self._sockets = self._sockets, []
+        for one in sockets:
+            one.close()
+
+    def attach(self, descriptor: int) -> None:
+        """End the connection of this socket when the time is up, even while a TLS layer owns it."""
+        handle = socket.socket(fileno=os.dup(descriptor))
+        with self._lock:
+            self._sockets.append(handle)
+            over = self._over
+        if over:
+            self._end_all()
+
+    def _end_all(self) -> None:
+        with self._lock:
+            self._over = True
+            for one in self._sockets:
+                with contextlib.suppress(OSError):
+                    one.shutdown(socket.SHUT_RDWR)
+
+
+def current() -> Deadline | None:
+    """Return the deadline of the transfer that this thread makes, None if it has none."""
+    return _current.get()
