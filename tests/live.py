@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -295,8 +295,12 @@ def make_live(
     *,
     env: dict[str, str] | None = None,
     auth: tuple[str, str] | None = None,
+    paths: Sequence[Path] = (),
 ) -> Live:
-    """Return a backend in a new `folder` that serves `models/<model>.py`, not started yet."""
+    """Return a backend in a new `folder` that serves `models/<model>.py`, not started yet.
+
+    `paths` are folders that its processes import from first.
+    """
     folder.mkdir(parents=True)
     for name in (model, "behave"):
         shutil.copy(MODELS / f"{name}.py", folder / f"{name}.py")
@@ -311,7 +315,8 @@ def make_live(
         **(env or {}),
     }
     source = str(Path(__file__).resolve().parent.parent / "src")
-    path = os.pathsep.join(word for word in (source, os.environ.get("PYTHONPATH", "")) if word)
+    first = [str(path) for path in paths]
+    path = os.pathsep.join(word for word in (*first, source, os.environ.get("PYTHONPATH", "")) if word)
     backend = Backend(folder, folder.parent / f"{folder.name}.log", env={**settings, "PYTHONPATH": path})
     return Live(backend, studio, control, auth)
 

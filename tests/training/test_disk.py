@@ -1,7 +1,9 @@
 """A disk that is full or read-only: the cause is said, and predictions go on."""
 
+import contextlib
 import os
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,51 @@ def test_a_folder_that_cannot_be_written(launch: Callable[..., Live], part: str)
     assert live.predict(1) == entry
     folder.unlink()
     assert live.wait(live.send(start_training(project)))["job_status"] == "finished"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a disk of 4 MB of its own."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if mounted.returncode:
+        pytest.skip(f"no disk can be mounted here: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def _fill(path: Path) -> None:
+    """Write a file until its disk is full."""
+    with contextlib.suppress(OSError), path.open("wb", buffering=0) as file:
+        while True:
+            file.write(b"0" * 4096)
+
+
+def test_a_disk_that_is_full(launch: Callable[..., Live], small_disk: Path) -> None:
+    """The training fails with one clear line, predictions go on, and the next one works once there is room."""
+    live = launch(env={"MODEL_DIR": str(small_disk / "models")})
+    live.studio.add(1, 11)
+    live.setup(1)
+    first = live.wait(live.send(start_training(1)))
+    entry = live.wait_served(1, lambda entry: entry["model_version"] == first["model_version"])
+    live.control(1).close_gate()
+    job = live.send(start_training(1))
+    live.control(1).wait_for_fit(2)
+    filler = small_disk / "filler"
+    _fill(filler)
+    live.control(1).open_gate()
+    failed = live.wait(job)
+    assert failed["job_status"] == "failed"
+    assert "No space left" in failed["error"]
+    assert live.predict(1) == entry
+    filler.unlink()
+    assert live.wait(live.send(start_training(1)))["job_status"] == "finished"
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
