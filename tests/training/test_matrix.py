@@ -58,12 +58,13 @@ def _kill(live: Live, victim: str) -> None:
     """End one part of the backend with SIGKILL."""
     program = live.backend.program
     assert program is not None
-    pid = {
+    finders: dict[str, Callable[[], int]] = {
         "child": lambda: live.one(TRAINING),
         "worker": lambda: live.one(WORKER),
         "broker": live.broker,
         "parent": lambda: program.process.pid,
-    }[victim]()
+    }
+    pid = finders[victim]()
     os.kill(pid, signal.SIGKILL)
     wait_until(
         lambda: not alive(pid) or program.process.poll() is not None, f"the {victim} is gone", every=0.01
