@@ -13,8 +13,9 @@ import pytest
 
 from helpers import run, strict, until
 from label_studio_ml.adapter import ModelSpec
-from label_studio_ml.errors import ModelFileError, ModelLoadError, ModelProcessDied
+from label_studio_ml.errors import ModelFileError, ModelLoadError, ModelProcessDied, PredictError
 from label_studio_ml.predictor import Request
+from label_studio_ml.serving.batching import LaneClosed
 from label_studio_ml.serving.lanes import ProcessLane, ThreadLane
 from label_studio_ml.settings import Settings
 from label_studio_ml.versions.state import Project
@@ -198,11 +199,71 @@ def test_a_crash_reaches_every_caller(order: str, how: str, where: str, tricky: 
                 lane.predict(1, [asking(task(2))]) if where == "predict" else lane.load(3, SPEC),
             ]
             done = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 30)
-            assert [type(one) for one in done] == [ModelProcessDied, ModelProcessDied]
+            # What had not begun is not what ended it.
+            second = LaneClosed if where == "predict" else ModelProcessDied
+            assert [type(one) for one in done] == [ModelProcessDied, second]
             with pytest.raises(ModelProcessDied, match=how):
                 raise done[0]
             with pytest.raises(ModelProcessDied):
                 await asyncio.wait_for(lane.predict(1, [asking(task(3))]), 30)
+
+    run(test())
+
+
+def test_an_interactive_call_goes_before_one_that_was_sent_ahead(tricky: Tricky) -> None:
+    async def test() -> None:
+        async with started(ProcessLane, tricky.settings()) as lane:
+            await lane.load(1, SPEC)
+            calls = [asyncio.create_task(lane.predict(1, [asking(task(1, "block gate"))]))]
+            await until(lambda: tricky.started("gate"), "predict blocks")
+            for number in (2, 3, 4):
+                request = asking(task(number), interactive=number == 4)
+                calls.append(asyncio.create_task(lane.predict(1, [request])))
+                await asyncio.sleep(0)
+            assert await asyncio.wait_for(lane.load(2, SPEC), 30) == "INITIAL"  # all of it has arrived
+            tricky.release("gate")
+            await asyncio.wait_for(asyncio.gather(*calls), 30)
+            assert tricky.lines("predicts") == ["[1]", "[4]", "[2]", "[3]"]
+
+    run(test())
+
+
+@pytest.mark.parametrize("order", ["block gate", "gil gate"])
+def test_a_process_whose_call_never_returns_is_ended(order: str, tricky: Tricky) -> None:
+    async def test() -> None:
+        async with started(
+            lambda settings: ProcessLane(settings, longest_call=0.5), tricky.settings()
+        ) as lane:
+            await lane.load(1, SPEC)
+            await lane.predict(1, [asking(task(1))])
+            calls = [lane.predict(1, [asking(task(2, order))]), lane.predict(1, [asking(task(3))])]
+            done = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 30)
+            assert [type(one) for one in done] == [PredictError, LaneClosed]
+            assert "more than 0.5 s" in str(done[0])
+            assert "ended after a call" in lane.ended.result()
+
+    run(test())
+
+
+def test_a_process_that_is_idle_for_long_is_left_alone(tricky: Tricky) -> None:
+    async def test() -> None:
+        async with started(
+            lambda settings: ProcessLane(settings, longest_call=0.1), tricky.settings()
+        ) as lane:
+            await lane.load(1, SPEC)
+            await lane.predict(1, [asking(task(1))])
+            looks = 0
+            look = lane._look
+
+            def counted() -> None:
+                nonlocal looks
+                looks += 1
+                look()
+
+            lane._look = counted
+            await until(lambda: looks > 30, "it was looked at for three times as long")
+            assert not lane.ended.done()
+            assert (await lane.predict(1, [asking(task(2))]))[0].results
 
     run(test())
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from helpers import run, until
 from label_studio_ml.errors import Overloaded
+from label_studio_ml.serving import batching
 from label_studio_ml.serving.batching import BULK_TURN, Batcher, LaneClosed
 
 
@@ -123,6 +124,112 @@ def test_fewer_slots_while_all_end_at_once() -> None:
         assert len(it.batches) == 6
 
     run(test())
+
+
+def test_what_runs_apart_runs_while_nothing_else_does() -> None:
+    async def test() -> None:
+        it = Held(slots=3)
+        await it.ask("a")
+        await it.ask("b")
+        await it.ask("apart", "k", apart=True)
+        await it.ask("c", "k")
+        assert it.batches == [["a"], ["b"]]
+        await it.end(0)
+        assert it.running == 1
+        await it.end(1)
+        await it.ask("d", "k")
+        assert it.batches[2:] == [["apart"]]
+        await it.ask("now", interactive=True)
+        assert it.running == 1
+        await it.end(2)
+        assert it.batches[3:] == [["now"], ["c", "d"]]
+        await it.finish()
+
+    run(test())
+
+
+class TestAhead:
+    """What runs one batch at a time, and takes the next one meanwhile."""
+
+    @pytest.fixture(autouse=True)
+    def _every_batch_is_quick(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(batching, "QUICK", 1e9)
+
+    async def busy(self, **options: Any) -> Held:
+        """Return a batcher whose first batch has ended, and whose second one runs."""
+        it = Held(max_batch=2, ahead=True, **options)
+        for name in ("first", "running"):
+            await it.ask(name)
+        await it.end(0)
+        return it
+
+    def test_one_full_batch_is_sent_ahead(self) -> None:
+        async def test() -> None:
+            it = await self.busy()
+            await it.ask(1, "k")
+            assert it.running == 1
+            for number in range(2, 7):
+                await it.ask(number, "k")
+            assert it.batches[2:] == [[1, 2]]
+            await it.end(1)
+            assert it.batches[3:] == [[3, 4]]
+            await it.finish()
+            assert it.most == 2
+
+        run(test())
+
+    def test_none_is_while_batches_are_slow(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(batching, "QUICK", 0.0)
+
+        async def test() -> None:
+            it = await self.busy()
+            for number in range(6):
+                await it.ask(number, "k")
+            await it.finish()
+            assert it.most == 1
+
+        run(test())
+
+    def test_none_is_where_several_run(self) -> None:
+        async def test() -> None:
+            it = await self.busy(slots=2)
+            for number in range(9):
+                await it.ask(number, "k")
+            await it.finish()
+            assert it.most == 2
+
+        run(test())
+
+    def test_one_interactive_item_is_not_left_behind_what_was_sent_ahead(self) -> None:
+        async def test() -> None:
+            it = await self.busy()
+            await it.ask("now 1", interactive=True)
+            assert it.running == 1, "nothing is ahead of it"
+            await it.end(1)
+            for number in range(4):
+                await it.ask(number, "k")
+            assert it.batches[2:] == [["now 1"], [0, 1]]
+            await it.ask("now 2", interactive=True)
+            await it.ask("now 3", interactive=True)
+            assert it.batches[4:] == [["now 2"]]
+            await it.end(2)
+            assert it.batches[5:] == [["now 3"]]
+            await it.finish()
+
+        run(test())
+
+    def test_what_runs_apart_has_nothing_ahead_or_behind(self) -> None:
+        async def test() -> None:
+            it = await self.busy()
+            await it.ask("apart", "k", apart=True)
+            for number in range(4):
+                await it.ask(number, "k")
+            assert it.running == 1
+            await it.end(1)
+            assert it.batches[2:] == [["apart"]]
+            await it.finish()
+
+        run(test())
 
 
 def test_bulk_goes_last_but_not_never() -> None:
@@ -374,20 +481,23 @@ def test_thousands_at_random_all_end(seed: int) -> None:
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(["ask", "now", "bulk", "alone", "cancel", "gone", "slots", "end", "pass"]),
+            st.sampled_from(
+                ["ask", "now", "bulk", "alone", "apart", "cancel", "gone", "slots", "end", "pass"]
+            ),
             st.integers(0, 40),
         ),
         max_size=80,
     )
 )
 @settings(max_examples=150, deadline=None)
-def test_no_order_of_events_loses_a_wake_up(events: list[tuple[str, int]]) -> None:
+@pytest.mark.parametrize("ahead", [False, True])
+def test_no_order_of_events_loses_a_wake_up(ahead: bool, events: list[tuple[str, int]]) -> None:
     async def test() -> None:
-        it = Held(max_batch=6, max_queue=12, max_weight=60, slots=2)
+        it = Held(max_batch=6, max_queue=12, max_weight=60, slots=1 if ahead else 2, ahead=ahead)
         gone: set[int] = set()
         names = list(range(len(events)))
         for name, (event, value) in zip(names, events, strict=True):
-            if event in ("ask", "now", "bulk", "alone"):
+            if event in ("ask", "now", "bulk", "alone", "apart"):
                 it.tasks[name] = asyncio.create_task(
                     it.batcher.submit(
                         value % 3,
@@ -397,6 +507,7 @@ def test_no_order_of_events_loses_a_wake_up(events: list[tuple[str, int]]) -> No
                         interactive=event == "now",
                         bulk=event == "bulk",
                         alone=event == "alone",
+                        apart=event == "apart",
                         gone=lambda name=name: name in gone,  # type: ignore[misc]
                     )
                 )

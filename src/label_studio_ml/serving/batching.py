@@ -25,6 +25,8 @@ LOOK = 0.05
 LONG = 256
 #: While others wait, every so many batches one goes to a part of a large request.
 BULK_TURN = 4
+#: Seconds below which the last batch must have stayed for the next one to be sent ahead of its turn.
+QUICK = 0.02
 
 
 @dataclass(slots=True, eq=False)
@@ -34,6 +36,7 @@ class _Item(Generic[Payload, Result]):
     size: int
     weight: int
     alone: bool
+    apart: bool
     gone: Callable[[], bool] | None
     future: "asyncio.Future[Result]" = field(repr=False)
 
@@ -61,6 +64,10 @@ class Batcher(Generic[Payload, Result]):
     `max_weight` the sum of their weights (bytes, say); where more than two full batches for each slot wait already,
     `max_delay` bounds the number of seconds that an item would have to wait at the pace seen so far. Beyond any of them
     `submit` raises Overloaded at once.
+
+    With `ahead`, what `run` asks can take a batch while it works on another, and begins it with no gap between them:
+    then, with one slot and quick batches, one full batch is sent ahead. `run` must see to it that an interactive item
+    still goes first: it is sent at once where it would else be behind what was sent ahead.
     """
 
     def __init__(
@@ -73,8 +80,12 @@ class Batcher(Generic[Payload, Result]):
         max_wait: float = 0.0,
         max_weight: int | None = None,
         max_delay: float | None = None,
+        ahead: bool = False,
     ) -> None:
         self._run = run
+        self._ahead = ahead
+        self._last = float("inf")
+        self._apart = False
         self.max_batch = max_batch
         self.max_wait = max_wait
         self._max_queue = max_queue
@@ -117,10 +128,12 @@ class Batcher(Generic[Payload, Result]):
         interactive: bool = False,
         bulk: bool = False,
         alone: bool = False,
+        apart: bool = False,
         gone: Callable[[], bool] | None = None,
     ) -> Result:
         """Return the result for `payload`, after the batch that it went with.
 
+        An item that is `alone` goes with no other; one that is `apart` runs while nothing else does, in no slot.
         `gone` tells whether the caller has left in the meantime: then the item is dropped before it runs, and the
         wait is cancelled. Raises Overloaded when the queue is full, LaneClosed when the lane is or gets closed
         before its turn.
@@ -138,7 +151,8 @@ class Batcher(Generic[Payload, Result]):
             payload,
             size,
             weight,
-            alone or interactive,
+            alone or apart or interactive,
+            apart,
             gone,
             asyncio.get_running_loop().create_future(),
         )
@@ -177,11 +191,25 @@ class Batcher(Generic[Payload, Result]):
         return self._max_weight is not None and len(self) > 0 and self._weight + weight > self._max_weight
 
     def _pump(self) -> None:
-        """Give each free slot a batch, as long as there are any."""
-        while len(self._busy) < self._slots and (batch := self._take()):
+        """Begin every batch that may begin."""
+        while batch := self._next(len(self._busy)):
             task = asyncio.ensure_future(self._work(batch))
             self._busy.add(task)
             task.add_done_callback(self._finished)
+
+    def _next(self, busy: int) -> list[_Item[Payload, Result]]:
+        """Remove and return the batch that may begin while `busy` are under way; empty when there is none."""
+        if self._apart:
+            return []
+        if busy < self._slots:
+            return self._take(busy)
+        if not self._ahead or self._slots > 1:
+            return []
+        if busy == 1 and self._last < QUICK and self._size >= self.max_batch and not self._interactive:
+            return self._take(busy)
+        # Where something was sent ahead, an interactive item must not wait for the end of it.
+        first = self._first(self._interactive, busy) if busy == 2 else None
+        return [] if first is None else [first]
 
     def _finished(self, task: "asyncio.Task[None]") -> None:
         self._busy.discard(task)
@@ -195,7 +223,7 @@ class Batcher(Generic[Payload, Result]):
                 batch = [item for item in batch if not item.left]
             if batch:
                 await self._run_batch(batch)
-            batch = self._take() if len(self._busy) <= self._slots else []
+            batch = self._next(len(self._busy) - 1)
 
     async def _fill(self, batch: list[_Item[Payload, Result]]) -> None:
         """Wait for more of what may go with `batch` until it is full, or something interactive waits for the slot."""
@@ -211,6 +239,7 @@ class Batcher(Generic[Payload, Result]):
 
     async def _run_batch(self, batch: list[_Item[Payload, Result]]) -> None:
         began = time.monotonic()
+        share = self._slots / max(self._slots, len(self._busy))  # the rest of the time others ran
         try:
             results = await self._run(batch[0].key, [item.payload for item in batch])
             if len(results) != len(batch):
@@ -227,40 +256,51 @@ class Batcher(Generic[Payload, Result]):
             for item, result in zip(batch, results, strict=True):
                 if not item.future.done():
                     item.future.set_result(result)
-        self._learn(time.monotonic() - began, sum(item.size for item in batch))
+        self._learn((time.monotonic() - began) * share, sum(item.size for item in batch))
+        if batch[0].apart:
+            self._apart = False
+            asyncio.get_running_loop().call_soon(self._pump)
 
     def _learn(self, seconds: float, size: int) -> None:
         """Take note of how long a batch took."""
+        self._last = seconds
         pace = seconds / max(1, size)
         self._pace = pace if self._pace == 0.0 else 0.8 * self._pace + 0.2 * pace
 
-    def _take(self) -> list[_Item[Payload, Result]]:
-        """Remove the next batch from the queues and return it; empty when nothing waits."""
-        if (first := self._first(self._interactive)) is not None:
+    def _take(self, busy: int) -> list[_Item[Payload, Result]]:
+        """Remove the next batch from the queues and return it; empty when nothing waits, or only for the others."""
+        bulk_now = self._since_bulk >= BULK_TURN - 1
+        turns = (self._bulk, self._waiting) if bulk_now else (self._waiting, self._bulk)
+        for queue in (self._interactive, *turns):
+            first = self._first(queue, busy)
+            if first is not None:
+                break
+            if queue:
+                return []  # its first item runs apart from what is under way
+        else:
+            self._since_bulk = 0
+            return []
+        if queue is self._interactive:
             return [first]
-        if (
-            self._bulk
-            and self._since_bulk >= BULK_TURN - 1
-            and (first := self._first(self._bulk)) is not None
-        ):
+        if queue is self._bulk:
             self._since_bulk = 0
             return [first]
-        if (first := self._first(self._waiting)) is None:
-            self._since_bulk = 0
-            first = self._first(self._bulk)
-            return [] if first is None else [first]
         self._since_bulk += 1
         batch = [first]
         if not first.alone:
             self._gather(batch, self._waiting)
         return batch
 
-    def _first(self, queue: deque[_Item[Payload, Result]]) -> _Item[Payload, Result] | None:
-        """Remove and return the first item of `queue` that somebody waits for."""
+    def _first(self, queue: deque[_Item[Payload, Result]], busy: int) -> _Item[Payload, Result] | None:
+        """Remove and return the first item of `queue` that somebody waits for and that may run beside `busy` others."""
         while queue:
-            item = queue.popleft()
+            item = queue[0]
+            if item.apart and busy and not item.left:
+                return None
+            queue.popleft()
             self._forget(item, bulk=queue is self._bulk)
             if not item.left:
+                self._apart = item.apart
                 return item
         return None
 

@@ -29,6 +29,8 @@ LONGEST_PAUSE = 10.0
 class LaneGroup:
     """`count` lanes made by `make_lane(index)`, used as one lane."""
 
+    ahead = False  # while one is at work, another may be free
+
     def __init__(self, make_lane: Callable[[int], Lane], count: int) -> None:
         loop = asyncio.get_running_loop()
         self.info: asyncio.Future[ClassInfo] = loop.create_future()

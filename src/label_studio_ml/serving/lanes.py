@@ -1,24 +1,33 @@
 """Where models live: a process of their own, or a thread of this one. Both are lanes with the same methods.
 
-A lane runs one prediction call at a time; models load beside it.
+A lane runs as many prediction calls at a time as the class says (`concurrency`); models load beside them.
 """
 
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 from label_studio_ml.adapter import ClassInfo, ModelSpec, reason
-from label_studio_ml.errors import BackendError, ModelFileError, ModelLoadError, ModelProcessDied
+from label_studio_ml.errors import (
+    BackendError,
+    ModelFileError,
+    ModelLoadError,
+    ModelProcessDied,
+    PredictError,
+)
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.predictor import Answer, Request
+from label_studio_ml.serving.batching import LaneClosed
+from label_studio_ml.serving.begun import Begun
 from label_studio_ml.serving.host import ModelHost
 from label_studio_ml.serving.messages import (
     Failed,
@@ -44,10 +53,18 @@ logger = logging.getLogger(__name__)
 #: forked from it keeps its socket open; a thread that user code left running keeps the process.
 ENDING = 2.0
 
+#: Seconds that one call of `predict` may run before its process is ended and replaced: twice the time after which
+#: its callers are answered anyway. What a large request's part computes too late is of use, so it gets some more.
+LONGEST_CALL = 190.0
+
 
 class Lane(Protocol):
-    """Somewhere models live. `info` and `ended` may be awaited by any number of tasks (shielded)."""
+    """Somewhere models live. `info` and `ended` may be awaited by any number of tasks (shielded).
 
+    `ahead` tells that a call which is sent while another one runs begins with no gap after it, interactive ones first.
+    """
+
+    ahead: bool
     info: "asyncio.Future[ClassInfo]"
     ended: "asyncio.Future[str]"
 
@@ -61,7 +78,10 @@ class Lane(Protocol):
         """
 
     async def predict(self, live: int, requests: Sequence[Request]) -> list[Answer]:
-        """Answer `requests` with model `live`. Raises ModelError or ModelProcessDied."""
+        """Answer `requests` with model `live`.
+
+        Raises ModelError, ModelProcessDied if that ended the process, LaneClosed if the process ended before it began.
+        """
 
     def unload(self, live: int) -> None:
         """Forget model `live`."""
@@ -71,9 +91,20 @@ class Lane(Protocol):
 
 
 class ProcessLane(asyncio.Protocol):
-    """A fresh interpreter for the user's code, never a fork. `environment` goes on top of the settings' own."""
+    """A fresh interpreter for the user's code, never a fork. `environment` goes on top of the settings' own.
 
-    def __init__(self, settings: Settings, environment: Mapping[str, str] | None = None) -> None:
+    A call of `predict` that runs for more than `longest_call` seconds fails, and its process is ended.
+    """
+
+    ahead = True
+
+    def __init__(
+        self,
+        settings: Settings,
+        environment: Mapping[str, str] | None = None,
+        *,
+        longest_call: float = LONGEST_CALL,
+    ) -> None:
         loop = asyncio.get_running_loop()
         self.info: asyncio.Future[ClassInfo] = loop.create_future()
         self.ended: asyncio.Future[str] = loop.create_future()
@@ -81,7 +112,12 @@ class ProcessLane(asyncio.Protocol):
         self._environment = environment or {}
         self._frames = Frames()
         self._calls: dict[int, asyncio.Future[Any]] = {}
+        self._loads: set[int] = set()
         self._next_call = 0
+        self._begun: Begun | None = None
+        self._longest_call = longest_call
+        self._too_long: set[int] = set()
+        self._hung = False
         self._process: subprocess.Popen[bytes] | None = None
         self._transport: asyncio.Transport | None = None
         self._status: int | None = None
@@ -97,11 +133,13 @@ class ProcessLane(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         ours, theirs = socket.socketpair()
         try:
-            with theirs:
-                theirs.set_inheritable(True)
+            page = Begun.descriptor()
+            with theirs, _closing(page):
+                self._begun = Begun(page)
+                descriptors = [theirs.fileno(), page]
                 self._process = subprocess.Popen(  # noqa: ASYNC220 (it returns at once)
-                    [sys.executable, "-m", "label_studio_ml.serving.model_process", str(theirs.fileno())],
-                    pass_fds=[theirs.fileno()],
+                    [sys.executable, "-m", "label_studio_ml.serving.model_process", *map(str, descriptors)],
+                    pass_fds=descriptors,
                     stdin=subprocess.DEVNULL,
                     env={**self._settings.child_env(), **self._environment},
                 )
@@ -117,6 +155,7 @@ class ProcessLane(asyncio.Protocol):
         threading.Thread(
             target=self._watch, args=(loop, self._process), daemon=True, name="model process watch"
         ).start()
+        loop.call_later(self._longest_call / 10, self._look)
 
     async def load(self, live: int, spec: ModelSpec, instead_of: int = 0) -> str:
         """Build a model there and return its version's name."""
@@ -151,11 +190,15 @@ class ProcessLane(asyncio.Protocol):
         call = self._next_call
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._calls[call] = future
-        self._send(make(call))
+        message = make(call)
+        if isinstance(message, Load):
+            self._loads.add(call)
+        self._send(message)
         try:
             return await future
         finally:
             self._calls.pop(call, None)
+            self._loads.discard(call)
 
     def _send(self, message: ToModel) -> None:
         if self._transport is not None and not self._transport.is_closing():
@@ -193,6 +236,18 @@ class ProcessLane(asyncio.Protocol):
         elif self._transport is not None:
             asyncio.get_running_loop().call_later(ENDING, self._transport.abort)
 
+    def _look(self) -> None:
+        """End the process if a call runs for too long: nothing else ends one that never returns."""
+        if self.ended.done() or self._begun is None:
+            return
+        late = {call for call, seconds in self._begun.running().items() if seconds > self._longest_call}
+        if late & self._too_long:
+            self._hung = True
+            logger.error("predict has run for more than %g s: its process is ended", self._longest_call)
+            self._kill()
+        self._too_long = late
+        asyncio.get_running_loop().call_later(self._longest_call / 10, self._look)
+
     def _kill(self) -> None:
         if self._process is not None and self._status is None:
             self._process.kill()
@@ -216,12 +271,28 @@ class ProcessLane(asyncio.Protocol):
 
     def _finish(self, status: int) -> None:
         """Tell everyone who waits how the process ended."""
-        why = f"The model process {_how_it_ended(status)}"
+        how = "was ended after a call that did not return" if self._hung else _how_it_ended(status)
+        why = f"The model process {how}"
         _fail(self.info, ModelFileError(f"{why} while it imported the model file"))
         self.info.exception()  # nobody has to have waited for it
-        for future in self._calls.values():
-            _fail(future, ModelProcessDied(why))
+        begun = self._begun.running().keys() & self._calls.keys() if self._begun is not None else set()
+        for call, future in self._calls.items():
+            if self._hung and call in self._too_long:
+                error: BackendError = PredictError(f"predict ran for more than {self._longest_call:g} s")
+            elif begun and call not in begun and call not in self._loads:
+                error = LaneClosed(why)
+            else:
+                error = ModelProcessDied(why)
+            _fail(future, error)
         _settle(self.ended, why)
+
+
+@contextlib.contextmanager
+def _closing(descriptor: int) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _how_it_ended(status: int) -> str:
@@ -247,6 +318,8 @@ def _fail(future: "asyncio.Future[Any] | None", error: Exception) -> None:
 
 class ThreadLane:
     """Models in this process: for `--debug`, for tests, and below WSGI servers. A crash there is a crash here."""
+
+    ahead = False
 
     def __init__(self, settings: Settings, model_class: type[LabelStudioMLBase] | None = None) -> None:
         loop = asyncio.get_running_loop()

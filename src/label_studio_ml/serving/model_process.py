@@ -1,10 +1,12 @@
-"""The process that runs the user's code for predictions: `python -m label_studio_ml.serving.model_process FD`.
+"""The process that runs the user's code for predictions: `python -m label_studio_ml.serving.model_process FD PAGE`.
 
-It speaks the frames of `serving.messages` over the socket with file descriptor FD. The main thread imports the model
+It speaks the frames of `serving.messages` over the socket with file descriptor FD, and notes what it works on in the
+`serving.begun` page with descriptor PAGE. The main thread imports the model
 file and predicts; a second thread builds models, so that a new version loads beside the old one; a third reads.
 When the socket closes, the server is gone, and so is this process.
 """
 
+import collections
 import contextlib
 import logging
 import os
@@ -20,6 +22,7 @@ import msgspec
 from label_studio_ml import logs
 from label_studio_ml.adapter import reason
 from label_studio_ml.errors import BackendError
+from label_studio_ml.serving.begun import Begun
 from label_studio_ml.serving.host import ModelHost
 from label_studio_ml.serving.messages import (
     Failed,
@@ -42,14 +45,35 @@ from label_studio_ml.settings import Settings
 logger = logging.getLogger(__name__)
 
 
+class Inbox:
+    """What the server asks of the thread that predicts: in order, but interactive requests first."""
+
+    def __init__(self) -> None:
+        self._urgent: collections.deque[ToModel] = collections.deque()
+        self._others: collections.deque[ToModel] = collections.deque()
+        self._count: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    def put(self, message: ToModel) -> None:
+        """Add a message."""
+        urgent = isinstance(message, Predict) and message.requests[0].interactive
+        (self._urgent if urgent else self._others).append(message)
+        self._count.put(None)
+
+    def get(self) -> ToModel:
+        """Remove and return the next message, as soon as there is one."""
+        self._count.get()
+        return self._urgent.popleft() if self._urgent else self._others.popleft()
+
+
 class ModelProcess:
     """The three threads and what they share."""
 
-    def __init__(self, connection: socket.socket, settings: Settings) -> None:
+    def __init__(self, connection: socket.socket, begun: Begun, settings: Settings) -> None:
         self._connection = connection
+        self._begun = begun
         self._sending = threading.Lock()
         self._host = ModelHost(settings)
-        self._predictions: queue.SimpleQueue[ToModel] = queue.SimpleQueue()
+        self._predictions = Inbox()
         self._loads: queue.SimpleQueue[Load | None] = queue.SimpleQueue()
 
     def run(self) -> int:
@@ -106,11 +130,14 @@ class ModelProcess:
             if isinstance(message, Load):
                 answer = Loaded(message.call, self._host.load(message.live, message.spec, message.instead_of))
             else:
+                self._begun.begin(message.call)
                 answer = Predicted(message.call, self._host.predict(message.live, message.requests))
         except BaseException as error:  # SystemExit, say, would end this thread without a word
             logger.exception("A call failed")
             answer = Failed(message.call, reason(error))
         self._send(answer)
+        if isinstance(message, Predict):
+            self._begun.begin(0)
 
     def _send(self, message: FromModel) -> None:
         try:
@@ -122,7 +149,7 @@ class ModelProcess:
 
 
 def main() -> int:
-    """Run a model process on the socket whose descriptor is the first argument."""
+    """Run a model process on the socket and the page whose descriptors are the arguments."""
     for number in (
         signal.SIGINT,
         signal.SIGTERM,
@@ -134,8 +161,11 @@ def main() -> int:
     os.chdir(settings.backend_dir)
     connection = socket.socket(fileno=int(sys.argv[1]))
     connection.set_inheritable(False)
+    page = int(sys.argv[2])
+    begun = Begun(page)
+    os.close(page)
     try:
-        status = ModelProcess(connection, settings).run()
+        status = ModelProcess(connection, begun, settings).run()
     except OSError as error:
         logger.error("The server is gone: %s", error)
         status = 1

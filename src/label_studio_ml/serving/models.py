@@ -371,6 +371,7 @@ class LiveModels:
             max_queue=MAX_QUEUE,
             max_weight=MAX_QUEUE_BYTES,
             max_delay=MAX_DELAY,
+            ahead=lane.ahead,
         )
         home = Home(lane, batcher, time.monotonic())
         self._homes.add(home)

@@ -132,7 +132,7 @@ class ModelPool(LiveModels):
                     weight=len(payload.tasks),
                     interactive=request.interactive,
                     bulk=pinned is not None,
-                    alone=deaths > 0,
+                    apart=deaths > 0,
                     gone=gone,
                 )
             except ModelLoadError:
