@@ -15,6 +15,7 @@ import uvicorn
 from helpers import run, strict, until
 from label_studio_ml.protocol import parse_predict
 from label_studio_ml.runtime.core import Core
+from label_studio_ml.serving import batching
 from label_studio_ml.serving import models as models_module
 from label_studio_ml.serving.lanes import ProcessLane
 from label_studio_ml.web.asgi import Asgi
@@ -180,7 +181,9 @@ def test_a_full_queue_says_so_at_once_and_takes_requests_again(
     run(test())
 
 
-def test_the_queues_own_bound_holds(tricky: Tricky) -> None:
+def test_the_queues_own_bound_holds(tricky: Tricky, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batching, "QUICK", 0.0)  # nothing is sent ahead
+
     async def test() -> None:
         async with site(tricky) as it:
             held = await it.predict(task(1, "block gate"))
