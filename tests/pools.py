@@ -11,8 +11,9 @@ from helpers import strict
 from label_studio_ml.protocol import PredictRequest, parse_predict
 from label_studio_ml.serving.lanes import ProcessLane
 from label_studio_ml.serving.pool import ModelPool
+from label_studio_ml.versions.manifest import Manifest
 from label_studio_ml.versions.state import Project
-from label_studio_ml.versions.store import Manifest, VersionStore
+from label_studio_ml.versions.store import VersionStore
 from tricky import CONFIG, Tricky, alive, task
 
 ONE = Project(uid="1.1", label_config=CONFIG)

@@ -19,6 +19,7 @@ SOURCE = Path(__file__).resolve().parent.parent / "src" / PACKAGE
 LAYERS = (
     ("errors",),
     ("file_settings",),
+    ("gate",),
     ("settings",),
     ("logs",),
     ("metrics",),
@@ -65,7 +66,7 @@ SERVER_PARTS = tuple(
 #: prompt with nothing running; the parent process survives whatever the user's code does.
 FORBIDDEN: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(
-        ("model", "response", "utils", "labels", "cache", "source", "versions", "studio"),
+        ("model", "response", "utils", "labels", "cache", "gate", "source", "versions", "studio"),
         (*HTTP_SERVERS, *QUEUES, "asyncio", *SERVER_PARTS),
     ),
     "errors": (PACKAGE, *HTTP_SERVERS, "http"),

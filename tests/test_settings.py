@@ -96,6 +96,9 @@ def test_the_parts_of_a_redis_address(tmp_path: Path) -> None:
         ("LABEL_STUDIO_ML_LEASE", "nan"),
         ("LABEL_STUDIO_ML_SWEEP", "inf"),
         ("LABEL_STUDIO_ML_SWEEP", "often"),
+        ("PROMOTE_IF", "accuracy is good"),
+        ("KEEP_VERSIONS", "-1"),
+        ("KEEP_VERSIONS", "all"),
     ],
 )
 def test_a_bad_value_names_the_variable(tmp_path: Path, variable: str, text: str) -> None:
@@ -159,6 +162,9 @@ def _all_set(tmp_path: Path) -> Settings:
         grace=60.0,
         log_json=True,
         devices=("0", "GPU-1"),
+        promote_if="accuracy >= current",
+        keep_versions=0,
+        model_version="v 1",
     )
 
 

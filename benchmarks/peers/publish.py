@@ -8,7 +8,8 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from label_studio_ml.versions.store import Manifest, VersionStore, new_version_id
+from label_studio_ml.versions.manifest import Manifest, new_version_id
+from label_studio_ml.versions.store import VersionStore
 
 if __name__ == "__main__":
     model_dir, uid, count, every, load_seconds = sys.argv[1:]

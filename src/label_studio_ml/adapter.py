@@ -19,11 +19,12 @@ from label_studio_ml.context import ModelContext, model_context, parse_extra_par
 from label_studio_ml.coroutines import finish
 from label_studio_ml.errors import BackendError, ModelFileError, ModelLoadError
 from label_studio_ml.functions import has_update_fn
+from label_studio_ml.gate import parse_gate
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.settings import Settings
 from label_studio_ml.studio.files import FileAccess
+from label_studio_ml.versions.manifest import Manifest
 from label_studio_ml.versions.state import Project, State
-from label_studio_ml.versions.store import Manifest
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +58,8 @@ class ClassInfo(msgspec.Struct, frozen=True, kw_only=True):
     """What the server has to know of a model class, without importing it.
 
     `max_batch_size` is the most tasks that `predict` is given at a time, `max_wait` how many seconds a batch that is
-    not full waits for more, `concurrency` how many calls of `predict` may run at a time in one process.
+    not full waits for more, `concurrency` how many calls of `predict` may run at a time in one process. `promote_if`
+    says which new versions are served, `keep_versions` how many stay (0: all).
     """
 
     name: str
@@ -66,6 +68,8 @@ class ClassInfo(msgspec.Struct, frozen=True, kw_only=True):
     max_batch_size: int = MAX_BATCH
     max_wait: float = 0.0
     concurrency: int = 1
+    promote_if: str = ""
+    keep_versions: int = LabelStudioMLBase.keep_versions
 
 
 class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,7 +99,25 @@ def describe_class(cls: type[LabelStudioMLBase]) -> ClassInfo:
         max_batch_size=_limit(cls, "max_batch_size", MAX_BATCH, least=1),
         max_wait=_limit(cls, "max_wait", 0.0, least=0),
         concurrency=_limit(cls, "concurrency", ASYNC_CONCURRENCY if is_async(cls) else 1, least=1),
+        promote_if=_gate(cls),
+        keep_versions=_limit(cls, "keep_versions", LabelStudioMLBase.keep_versions, least=0),
     )
+
+
+def _gate(cls: type[LabelStudioMLBase]) -> str:
+    """Return the class's `promote_if`. Raises ModelFileError if it cannot be read."""
+    text = cls.promote_if
+    try:
+        if not isinstance(text, str):
+            raise ValueError("it must be text")
+        parse_gate(text)
+    except ValueError as error:
+        raise ModelFileError(
+            f"{cls.__name__}.promote_if is {text!r}: {error}",
+            fix='Example: promote_if = "accuracy >= current"',
+            field="promote_if",
+        ) from None
+    return text
 
 
 def is_async(cls: type[LabelStudioMLBase]) -> bool:

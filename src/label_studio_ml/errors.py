@@ -4,6 +4,7 @@
     ├── RequestError            what the client sent is wrong
     │   ├── BodyTooLarge
     │   ├── UnknownProject
+    │   ├── UnknownVersion
     │   └── NotAuthorized
     ├── SettingsError           an environment variable or a command-line value is wrong
     ├── LabelConfigError        the project's label config cannot be read
@@ -56,6 +57,10 @@ class BodyTooLarge(RequestError):
 
 class UnknownProject(RequestError):
     """No request or event of this project ever arrived here."""
+
+
+class UnknownVersion(RequestError):
+    """The project has no version of this name."""
 
 
 class NotAuthorized(RequestError):

@@ -59,6 +59,10 @@ class LabelStudioMLBase:
     INITIAL_MODEL_VERSION = "0.0.1"
     #: The webhook actions that start a training. The "Start training" button always does.
     TRAIN_EVENTS: Iterable[str] = TRAIN_EVENTS
+    #: Which new versions are served, such as `"accuracy >= current"`, of the metrics that `fit` returns; all if empty.
+    promote_if: str = ""
+    #: How many versions of a project stay on the disk, 0 for all.
+    keep_versions: int = 10
 
     def __init__(
         self,

@@ -15,6 +15,7 @@ from urllib.parse import quote, urlencode
 
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.file_settings import FileSettings
+from label_studio_ml.gate import parse_gate
 
 #: Largest request body taken, in bytes. Label Studio sends a whole selection of tasks in one request: 1,200 small
 #: tasks measured 0.6 MB, so this takes some two million of them.
@@ -61,8 +62,9 @@ class Settings:
     round; `drain_first` loads a new version only after the old one has left its memory. `workers` processes train.
     After SIGTERM, a server says for `linger` seconds that it is not ready while it still takes requests, and gives
     those under way `drain` seconds; a running training has `grace` seconds before it is handed back. `log_json`
-    writes logs as JSON, one object a line. `files` says what is
-    allowed of task files.
+    writes logs as JSON, one object a line. `files` says what is allowed of task files. `promote_if` (which new
+    versions are served) and `keep_versions` (how many stay, 0: all) win over the class's where they are given.
+    `model_version` is the name of a version that is served in the projects that have it.
     """
 
     backend_dir: Path
@@ -93,6 +95,9 @@ class Settings:
     drain: float = DEFAULT_DRAIN
     grace: float = 0.0
     log_json: bool = False
+    promote_if: str = ""
+    keep_versions: int | None = None
+    model_version: str = ""
 
     @classmethod
     def from_env(
@@ -148,6 +153,11 @@ class Settings:
             drain=_seconds(env, "LABEL_STUDIO_ML_DRAIN", default=DEFAULT_DRAIN, least=0.0),
             grace=_seconds(env, "LABEL_STUDIO_ML_TRAINING_GRACE", default=0.0, least=0.0),
             log_json=_choice(env, "LOG_FORMAT", "text", "json") == "json",
+            promote_if=_gate(env),
+            keep_versions=(
+                _integer(env, "KEEP_VERSIONS", default=0, least=0) if env.get("KEEP_VERSIONS") else None
+            ),
+            model_version=env.get("MODEL_VERSION", "").strip(),
         )
 
     def to_env(self) -> dict[str, str]:
@@ -179,6 +189,9 @@ class Settings:
             "LABEL_STUDIO_ML_LINGER": self.linger,
             "LABEL_STUDIO_ML_DRAIN": self.drain,
             "LABEL_STUDIO_ML_TRAINING_GRACE": self.grace,
+            "PROMOTE_IF": self.promote_if,
+            "KEEP_VERSIONS": self.keep_versions,
+            "MODEL_VERSION": self.model_version,
         }
         found = {name: str(value) for name, value in values.items() if value not in (None, "")}
         return found | {name: value for name, value in self.files.to_env().items() if value}
@@ -261,6 +274,20 @@ def _choice(env: Mapping[str, str], name: str, *values: str) -> str:
     if value not in values:
         raise SettingsError(f"{name}={value!r} is unknown", fix=f"Use {' or '.join(values)}", field=name)
     return value
+
+
+def _gate(env: Mapping[str, str]) -> str:
+    """Read PROMOTE_IF: which new versions are served."""
+    text = env.get("PROMOTE_IF", "").strip()
+    try:
+        parse_gate(text)
+    except ValueError as error:
+        raise SettingsError(
+            f"PROMOTE_IF={text!r} cannot be read: {error}",
+            fix="Example: accuracy >= current",
+            field="PROMOTE_IF",
+        ) from None
+    return text
 
 
 def _json_object(env: Mapping[str, str], name: str) -> dict[str, Any]:

@@ -24,8 +24,9 @@ from label_studio_ml.protocol import parse_predict
 from label_studio_ml.serving import models as models_module
 from label_studio_ml.serving.lanes import ProcessLane, ThreadLane
 from label_studio_ml.serving.pool import ModelPool
+from label_studio_ml.versions.manifest import Manifest
 from label_studio_ml.versions.state import Project
-from label_studio_ml.versions.store import Manifest, VersionStore
+from label_studio_ml.versions.store import VersionStore
 from tricky import CONFIG, Tricky, alive, task
 
 pytestmark = pytest.mark.usefixtures("clean_env")

@@ -91,7 +91,7 @@ def test_a_disk_that_is_full(launch: Callable[..., Live], small_disk: Path) -> N
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 def test_a_full_disk_when_the_version_is_committed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from label_studio_ml.versions import store as module
+    from label_studio_ml.versions import disk as module
     from versions.test_store import manifest
 
     store = VersionStore(tmp_path)
@@ -103,7 +103,7 @@ def test_a_full_disk_when_the_version_is_committed(tmp_path: Path, monkeypatch: 
         with open("/dev/full", "w") as file:
             file.write(text)
 
-    monkeypatch.setattr(module, "_write_durably", full)
+    monkeypatch.setattr(module, "write_durably", full)
     with pytest.raises(VersionError, match="No space left on device"):
         store.publish(manifest("b", fence=2))
     store.discard("1", "b")

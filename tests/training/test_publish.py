@@ -1,5 +1,7 @@
 """From a run's outcome to a version: its name, its state, its events."""
 
+import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,11 +9,13 @@ import pytest
 
 from label_studio_ml.adapter import ModelSpec
 from label_studio_ml.errors import StaleFence
+from label_studio_ml.settings import Settings
 from label_studio_ml.training.jobs import StoredEvent
-from label_studio_ml.training.publish import publish, taken_in
+from label_studio_ml.training.publish import metrics_in, publish, taken_in
 from label_studio_ml.training.run import Outcome, RunRequest
+from label_studio_ml.versions.manifest import Manifest
 from label_studio_ml.versions.state import Project, StoredState
-from label_studio_ml.versions.store import Manifest, VersionStore
+from label_studio_ml.versions.store import VersionStore
 
 P = "3.1"
 
@@ -20,13 +24,13 @@ class Runs:
     """Publishes one outcome after the other, as a worker does."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.settings = Settings(backend_dir=folder, model_dir=folder)
         self.store = VersionStore(folder)
         self.count = 0
 
     def publish(self, *events: str, fence: int = 0, **outcome: Any) -> Manifest:
         self.count += 1
-        parent = self.store.newest(P)
+        parent = self.store.served(P)
         version_id = f"id{self.count}"
         workdir = self.store.begin(P, version_id)
         spec = ModelSpec(project=Project(uid=P), version=parent.name if parent else "")
@@ -34,7 +38,7 @@ class Runs:
         request = RunRequest(job=f"job{self.count}", spec=spec, events=stored, workdir=str(workdir))
         return publish(
             self.store,
-            self.folder,
+            self.settings,
             request,
             Outcome(changed=True, **outcome),
             version_id=version_id,
@@ -52,8 +56,7 @@ def test_a_seed_version_is_named_by_its_time(runs: Runs) -> None:
     manifest = runs.publish("1-0", generation="seed", train_output=output)
     assert (manifest.name, manifest.id, manifest.job, manifest.parent) == ("id1", "id1", "job1", "")
     assert manifest.events == ["1-0"]
-    assert "loss" in manifest.metrics
-    assert "name" not in manifest.metrics
+    assert manifest.metrics == {"loss": 0.5}
     assert runs.publish(generation="seed").parent == "id1"
 
 
@@ -105,3 +108,64 @@ def test_events_that_versions_hold_already(runs: Runs) -> None:
     waiting = [StoredEvent("X", {}, id=event) for event in ("2-0", "3-0", "4-0")]
     assert taken_in(runs.store, P, waiting) == (second, ["2-0", "3-0"])
     assert taken_in(runs.store, P, waiting[2:]) == (None, [])
+
+
+def test_metrics_are_the_numbers_of_fit_over_what_it_logged(runs: Runs) -> None:
+    output = {
+        "loss": 0.5,
+        "epochs": 3,
+        "name": "x",
+        "flag": True,
+        "metrics": {"f1": 0.7, "loss": 0.4, "by": {}},
+    }
+    manifest = runs.publish(generation="seed", train_output=output, metrics={"loss": 9.0, "recall": 0.1})
+    assert manifest.metrics == {"loss": 0.4, "epochs": 3, "f1": 0.7, "recall": 0.1}
+    assert metrics_in({"metrics": 3, "nan": math.nan}) == {"metrics": 3, "nan": None}
+
+
+def test_a_worse_version_is_held_back(runs: Runs, tmp_path: Path) -> None:
+    gate: dict[str, Any] = {"generation": "event", "promote_if": "accuracy >= current"}
+    first = runs.publish(
+        **gate, metrics={"accuracy": 0.8}, version="good", state={"model_version": "good", "k": "1"}
+    )
+    worse = runs.publish(
+        "9-0", **gate, metrics={"accuracy": 0.7}, version="bad", state={"model_version": "bad", "k": "2"}
+    )
+    assert (first.gate, worse.gate) == ("", "accuracy is 0.7, not >= 0.8 (the served version has 0.8)")
+    assert [one.name for one in runs.store.versions(P)] == ["good", "bad"]
+    assert runs.store.served(P) == first
+    state = StoredState(tmp_path, P)
+    assert (state.get("k"), state.get("model_version")) == ("1", "good")
+    better = runs.publish(**gate, metrics={"accuracy": 0.75})
+    assert (better.parent, bool(better.gate)) == ("good", True)
+    assert runs.publish(**gate, metrics={"accuracy": 0.9}).gate == ""
+    assert taken_in(runs.store, P, [StoredEvent("X", {}, id="9-0")]) == (worse, ["9-0"])
+
+
+def test_the_setting_wins_over_the_class(runs: Runs) -> None:
+    runs.settings = replace(runs.settings, promote_if="loss < 1", keep_versions=1)
+    assert runs.publish(generation="seed", metrics={"loss": 2}, promote_if="loss > 1").gate
+    for _ in range(3):
+        assert not runs.publish(generation="seed", metrics={"loss": 0.5}, keep_versions=0).gate
+    assert [one.id for one in runs.store.versions(P)] == ["id3", "id4"]
+
+
+def test_old_versions_go_and_their_names_and_events_stay_known(runs: Runs) -> None:
+    for number in range(4):
+        runs.publish(f"{number}-0", generation="event", version="same", keep_versions=1)
+    assert [one.name for one in runs.store.versions(P)] == ["same-3", "same-4"]
+    assert runs.publish(generation="event", version="same-2").name == "same-2-2"
+    assert taken_in(runs.store, P, [StoredEvent("X", {}, id="0-0")])[1] == ["0-0"]
+
+
+def test_pollers_are_told_when_the_pairs_are_there(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    tell = VersionStore.tell
+
+    def tells(store: VersionStore, uid: str) -> None:
+        seen.append(StoredState(runs.settings.model_dir, uid).get("k"))
+        tell(store, uid)
+
+    monkeypatch.setattr(VersionStore, "tell", tells)
+    runs.publish(generation="seed", state={"k": "v"})
+    assert seen == ["v"]

@@ -23,8 +23,9 @@ from label_studio_ml.training.dataset import LabelledTasks
 from label_studio_ml.training.jobs import StoredEvent
 from label_studio_ml.training.run import Outcome, RunRequest, perform, run
 from label_studio_ml.training.snapshots import SNAPSHOT
+from label_studio_ml.versions.manifest import Manifest
 from label_studio_ml.versions.state import Project, StoredState
-from label_studio_ml.versions.store import Manifest, VersionStore
+from label_studio_ml.versions.store import VersionStore
 from live import CONFIG, MODELS, TOKEN, Control, FakeStudio, alive, annotation, created, task
 
 ROWS = [{**task(number), "annotations": [annotation(number)]} for number in (1, 2, 3)]

@@ -3,7 +3,7 @@
 import sys
 from typing import cast
 
-from label_studio_ml.adapter import ModelSpec, build
+from label_studio_ml.adapter import ModelSpec, build, describe_class
 from label_studio_ml.cli.sample import expected_tags, sample
 from label_studio_ml.errors import BackendError, ModelLoadError
 from label_studio_ml.model import LabelStudioMLBase
@@ -30,6 +30,7 @@ def check(settings: Settings) -> str:
     """
     source = locate(settings.backend_dir, settings.script, settings.class_name)
     cls = cast("type[LabelStudioMLBase]", load_class(source))
+    describe_class(cls)
     try:
         build(cls, ModelSpec(project=Project(uid="1")), settings, MemoryState())
     except ModelLoadError:

@@ -24,7 +24,7 @@ class Core:
     def __init__(
         self, settings: Settings, make_lane: Callable[[], Lane], desk: TrainingDesk, *, lanes: int = 1
     ) -> None:
-        store = VersionStore(settings.model_dir)
+        store = VersionStore(settings.model_dir, pin=settings.model_version)
         self.pool = ModelPool(
             make_lane,
             store,

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from label_studio_ml.predictor import Answer, Request
 from label_studio_ml.serving.batching import Batcher
 from label_studio_ml.serving.lanes import Lane
+from label_studio_ml.versions.manifest import Manifest
 from label_studio_ml.versions.state import Project
-from label_studio_ml.versions.store import Manifest
 
 
 @dataclass(slots=True, eq=False)

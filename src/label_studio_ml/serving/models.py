@@ -23,8 +23,10 @@ from label_studio_ml.predictor import Answer, Request
 from label_studio_ml.serving.batching import Batcher, LaneClosed
 from label_studio_ml.serving.lanes import Lane
 from label_studio_ml.serving.live import Home, Live, key_of
+from label_studio_ml.versions.decision import Decision
+from label_studio_ml.versions.manifest import Manifest
 from label_studio_ml.versions.state import Project
-from label_studio_ml.versions.store import Manifest, VersionStore
+from label_studio_ml.versions.store import VersionStore
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +72,7 @@ class LiveModels:
         self._lives: OrderedDict[Hashable, Live] = OrderedDict()
         self._serving: dict[str, Live] = {}
         self._wanted: dict[str, tuple[str, Manifest | None]] = {}
+        self._decided: dict[str, Decision | None] = {}
         self._bad: dict[str, dict[str, str]] = {}
         self._numbers = 0
         self._starting = asyncio.Lock()
@@ -100,10 +103,12 @@ class LiveModels:
         return dict(self._bad.get(uid, {}))
 
     async def refresh(self) -> None:
-        """Look for new versions of the projects that were asked for, and begin to load them."""
+        """Look for new versions of the projects that were asked for, and for what was decided about them."""
         for uid, (seen, _) in list(self._wanted.items()):
             if self._store.hint(uid) != seen:
                 self._wanted.pop(uid, None)
+                if self._store.decision(uid) != self._decided.get(uid):
+                    self._bad.pop(uid, None)  # who promotes a version by hand wants it tried again
                 live = self._serving.get(uid) or self._any_live(uid)
                 if live is not None:
                     await self._live(live.project)
@@ -201,12 +206,11 @@ class LiveModels:
         return served if served is not None and served.loaded and not served.home.lane.ended.done() else None
 
     def _wanted_manifest(self, uid: str) -> Manifest | None:
-        """Return the version to serve: the newest one that loads."""
+        """Return the version to serve, of those that load."""
         if uid not in self._wanted:
-            hint = self._store.hint(uid)  # first: a version that is published meanwhile changes it
-            bad = self._bad.get(uid, {})
-            good = [manifest for manifest in self._store.versions(uid) if manifest.id not in bad]
-            self._wanted[uid] = (hint, good[-1] if good else None)
+            hint = self._store.hint(uid)  # first: what is published or decided meanwhile changes it
+            self._decided[uid] = self._store.decision(uid)
+            self._wanted[uid] = (hint, self._store.served(uid, bad=self._bad.get(uid, {})))
         return self._wanted[uid][1]
 
     async def _load(self, key: Hashable, project: Project, manifest: Manifest | None, *, again: bool) -> Live:
@@ -250,6 +254,8 @@ class LiveModels:
         if live.home not in (old, self._home):
             await self._move_in(live.home)
         live.ready.set_result(name)
+        if live.manifest is not None:
+            self._store.clear_failure(live.project.uid, live.manifest.id)
         if live.dropped:
             self._unload_if_idle(live)
         else:
@@ -301,6 +307,7 @@ class LiveModels:
             uid = live.project.uid
             logger.error("Project %s: version %s does not load: %s", uid, live.manifest.name, error)
             self._bad.setdefault(uid, {})[live.manifest.id] = str(error)
+            self._store.fail(uid, live.manifest.id, str(error))
             self._wanted.pop(uid, None)
 
     def _replace(self, live: Live) -> None:

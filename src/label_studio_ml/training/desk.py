@@ -83,6 +83,7 @@ def describe(job: Job) -> dict[str, Any]:
         "model_version": job.version,
         "error": job.error,
         "source": job.source,
+        "held_back": job.held_back,
     }
     numbers = {"annotations": job.annotations if job.annotations >= 0 else None, "events": job.events}
     return {

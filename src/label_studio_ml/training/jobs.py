@@ -50,7 +50,10 @@ class StoredEvent(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One training job's record. Times are ISO 8601 in UTC, empty where not reached yet."""
+    """One training job's record. Times are ISO 8601 in UTC, empty where not reached yet.
+
+    `held_back` says why the version that it made is not served, where that is so.
+    """
 
     id: str
     project: str
@@ -63,6 +66,7 @@ class Job:
     source: str = ""
     annotations: int = -1
     events: int = 0
+    held_back: str = ""
 
     @property
     def running(self) -> bool:
@@ -301,6 +305,7 @@ class JobBoard:
             source=texts.get("source", ""),
             annotations=int(texts.get("annotations", -1)),
             events=int(texts.get("events", 0)),
+            held_back=texts.get("held_back", ""),
         )
 
     def jobs(self, project: str, most: int = KEPT_JOBS) -> Iterator[Job]:

@@ -12,8 +12,9 @@ from label_studio_ml.training.events import grouped, labelled
 from label_studio_ml.training.jobs import StoredEvent, new_job_id
 from label_studio_ml.training.publish import publish
 from label_studio_ml.training.run import RunRequest, perform
+from label_studio_ml.versions.manifest import new_version_id
 from label_studio_ml.versions.state import Projects
-from label_studio_ml.versions.store import VersionStore, new_version_id
+from label_studio_ml.versions.store import VersionStore
 
 
 class LocalDesk:
@@ -24,7 +25,7 @@ class LocalDesk:
     def __init__(self, settings: Settings, model_class: type[LabelStudioMLBase]) -> None:
         self._settings = settings
         self._class = model_class
-        self._store = VersionStore(settings.model_dir)
+        self._store = VersionStore(settings.model_dir, pin=settings.model_version)
         self._projects = Projects(settings.model_dir)
         self._heard: dict[str, list[Event]] = {}
         self._jobs: dict[str, dict[str, Any]] = {}
@@ -61,7 +62,7 @@ class LocalDesk:
 
     def _train(self, job_id: str, event: Event) -> str:
         project = self._projects.update(event.uid)
-        parent = self._store.newest(event.uid)
+        parent = self._store.served(event.uid)
         version_id = new_version_id()
         workdir = self._store.begin(event.uid, version_id)
         request = RunRequest(
@@ -83,8 +84,6 @@ class LocalDesk:
             if outcome.error:
                 raise FitError(outcome.error)
             return parent.name if parent else ""
-        fence = parent.fence + 1 if parent else 1
-        manifest = publish(
-            self._store, self._settings.model_dir, request, outcome, version_id=version_id, fence=fence
-        )
+        fence = max(self._store.fence(event.uid), 0) + 1
+        manifest = publish(self._store, self._settings, request, outcome, version_id=version_id, fence=fence)
         return manifest.name

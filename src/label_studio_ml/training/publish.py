@@ -1,59 +1,75 @@
 """From a run's outcome to a committed version."""
 
-import logging
-from pathlib import Path
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
 
+from label_studio_ml.gate import parse_gate
+from label_studio_ml.settings import Settings
 from label_studio_ml.training.jobs import StoredEvent, now
 from label_studio_ml.training.run import Outcome, RunRequest
-from label_studio_ml.versions.state import StoredState
-from label_studio_ml.versions.store import Manifest, VersionStore
-
-logger = logging.getLogger(__name__)
+from label_studio_ml.versions.manifest import Manifest, unused_name
+from label_studio_ml.versions.pairs import apply_own
+from label_studio_ml.versions.retention import thin
+from label_studio_ml.versions.store import VersionStore
 
 
 def publish(
     store: VersionStore,
-    model_dir: Path,
+    settings: Settings,
     request: RunRequest,
     outcome: Outcome,
     *,
     version_id: str,
     fence: int,
 ) -> Manifest:
-    """Commit the version that a run made, and return its manifest.
+    """Commit the version that a run made, and return its manifest; then delete versions that are too old.
 
+    A version that the gate does not let through is committed, but not served. For whoever holds the project's lease.
     Raises StaleFence if somebody else has committed a newer one, VersionError if the disk refuses.
     """
     uid = request.spec.project.uid
-    manifest = store.publish(
-        Manifest(
-            id=version_id,
-            name=_name(store, uid, outcome, request.spec.version, version_id),
-            project=uid,
-            fence=fence,
-            created=now(),
-            job=request.job,
-            parent=request.spec.version,
-            events=[event.id for event in request.events],
-            train_output=outcome.train_output,
-            state=outcome.state,
-            metrics={
-                key: value for key, value in outcome.train_output.items() if isinstance(value, int | float)
-            },
-            annotations=outcome.annotations,
-            source=outcome.source,
-        )
+    made = Manifest(
+        id=version_id,
+        name=_name(store, uid, outcome, request.spec.version, version_id),
+        project=uid,
+        fence=fence,
+        created=now(),
+        job=request.job,
+        parent=request.spec.version,
+        events=[event.id for event in request.events],
+        train_output=outcome.train_output,
+        state=outcome.state,
+        metrics=outcome.metrics | metrics_in(outcome.train_output),
+        annotations=outcome.annotations,
+        source=outcome.source,
     )
-    apply_state(model_dir, manifest)
+    manifest = store.publish(
+        made,
+        gate=parse_gate(settings.promote_if or outcome.promote_if),
+        then=lambda committed: apply_state(store, settings, committed),
+    )
+    thin(store, uid, outcome.keep_versions if settings.keep_versions is None else settings.keep_versions)
     return manifest
 
 
-def apply_state(model_dir: Path, manifest: Manifest) -> None:
-    """Store the key/value pairs that a version's fit set. Doing it twice does no harm."""
-    pairs = dict(manifest.state)
-    if "model_version" in pairs:
-        pairs["model_version"] = manifest.name
-    StoredState(model_dir, manifest.project).update(pairs)
+def apply_state(store: VersionStore, settings: Settings, manifest: Manifest) -> None:
+    """Store the key/value pairs that a version's fit set, if it is served. Doing it twice does no harm."""
+    served = store.served(manifest.project)
+    if served is not None and served.id == manifest.id:
+        apply_own(settings.model_dir, manifest)
+
+
+def metrics_in(output: Mapping[str, Any]) -> dict[str, int | float | None]:
+    """Return the numbers in what `fit` returned: at its top level, and in a dict under `metrics`."""
+    inner = output.get("metrics")
+    return {**dict(_numbers(output)), **(dict(_numbers(inner)) if isinstance(inner, Mapping) else {})}
+
+
+def _numbers(values: Mapping[str, Any]) -> Iterator[tuple[str, int | float | None]]:
+    for name, value in values.items():
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            yield name, value if math.isfinite(value) else None
 
 
 def taken_in(store: VersionStore, uid: str, events: list[StoredEvent]) -> tuple[Manifest | None, list[str]]:
@@ -61,7 +77,7 @@ def taken_in(store: VersionStore, uid: str, events: list[StoredEvent]) -> tuple[
 
     A worker that ended between the commit and the removal of the events leaves them so.
     """
-    versions = store.versions(uid)
+    versions = store.history(uid)
     done: list[str] = []
     last: Manifest | None = None
     waiting = {event.id for event in events}
@@ -81,14 +97,11 @@ def _name(store: VersionStore, uid: str, outcome: Outcome, parent: str, version_
     if outcome.generation == "seed" and not outcome.version:
         return version_id
     served = outcome.served or parent or "0.0.1"
-    taken = {served, *(manifest.name for manifest in store.versions(uid))}
+    taken = {served, *(manifest.name for manifest in store.history(uid))}
     if outcome.version and outcome.version not in taken:
         return outcome.version
     base = outcome.version or served
     stem, _, number = base.rpartition("-")
     if not outcome.version and number.isdigit() and stem:
         base = stem
-    counter = 2
-    while f"{base}-{counter}" in taken:
-        counter += 1
-    return f"{base}-{counter}"
+    return unused_name(base, {base, *taken})

@@ -25,6 +25,7 @@ from label_studio_ml import logs
 from label_studio_ml.adapter import (
     ModelSpec,
     build,
+    describe_class,
     fit_annotations,
     fit_event,
     generation,
@@ -67,7 +68,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     `error` is empty if every fit came back; with `changed` it tells of the events that failed beside others that did
     not. `changed` tells whether there is something to publish; `version` is the name that the user's code gave it, if
-    it did; `served` the name that was served until now; `state` the key/value pairs that it set.
+    it did; `served` the name that was served until now; `state` the key/value pairs that it set; `metrics` the last
+    value of each number that the run logged. `promote_if` and `keep_versions` are the class's.
     """
 
     error: str = ""
@@ -77,9 +79,12 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     served: str = ""
     train_output: dict[str, Any] = {}
     state: dict[str, str] = {}
+    metrics: dict[str, int | float | None] = {}
     annotations: int = -1
     source: str = ""
     generation: str = ""
+    promote_if: str = ""
+    keep_versions: int = LabelStudioMLBase.keep_versions
 
 
 def perform(
@@ -92,8 +97,17 @@ def perform(
     """Build a model of `cls`, call its `fit` as its generation wants, and return what came of it.
 
     `tasks` are the labelled tasks to train on; None reads them from Label Studio.
-    Raises what user code raises, and FitError when the annotations cannot be read.
+    Raises what user code raises, FitError when the annotations cannot be read, and ModelFileError when an attribute
+    of the class cannot be used.
     """
+    info = describe_class(cls)
+    outcome = _perform(cls, request, settings, tasks)
+    return msgspec.structs.replace(outcome, promote_if=info.promote_if, keep_versions=info.keep_versions)
+
+
+def _perform(
+    cls: type[LabelStudioMLBase], request: RunRequest, settings: Settings, tasks: LabelledTasks | None
+) -> Outcome:
     setup_state = StagedState(StoredState(settings.model_dir, request.spec.project.uid))
     model = build(cls, request.spec, settings, setup_state)
     staged = StagedState(setup_state)

@@ -22,8 +22,9 @@ from label_studio_ml.training.jobs import JobBoard, StoredEvent, now
 from label_studio_ml.training.lease import Lease, LeaseLost
 from label_studio_ml.training.publish import apply_state, publish, taken_in
 from label_studio_ml.training.run import Outcome, RunRequest
+from label_studio_ml.versions.manifest import Manifest, new_version_id
 from label_studio_ml.versions.state import Projects
-from label_studio_ml.versions.store import Manifest, VersionStore, new_version_id
+from label_studio_ml.versions.store import VersionStore
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ class Trainer:
         self._settings = settings
         self._board = board
         self._stopping = stopping
-        self._store = VersionStore(settings.model_dir)
+        self._store = VersionStore(settings.model_dir, pin=settings.model_version)
         self._projects = Projects(settings.model_dir)
 
     def train(self, uid: str) -> None:
@@ -71,7 +72,8 @@ class Trainer:
         manifest, done = taken_in(self._store, uid, events)
         if manifest is not None:
             logger.info("Project %s: %d events are in version %s already", uid, len(done), manifest.name)
-            apply_state(self._settings.model_dir, manifest)
+            apply_state(self._store, self._settings, manifest)
+            self._store.tell(uid)
             self._board.settle(uid, manifest.job, done, **_published(manifest))
         gone = set(done)
         return [event for event in events if event.id not in gone]
@@ -79,9 +81,9 @@ class Trainer:
     def _fence(self, uid: str) -> int:
         """Return a fence above all before it, also where this Redis is younger than the versions on disk."""
         fence = int(self._board.redis.incr(keys.fence(uid)))
-        newest = self._store.newest(uid)
-        if newest is not None and fence <= newest.fence:
-            fence = int(self._board.redis.incrby(keys.fence(uid), newest.fence + 1 - fence))
+        newest = self._store.fence(uid)
+        if fence <= newest:
+            fence = int(self._board.redis.incrby(keys.fence(uid), newest + 1 - fence))
         return fence
 
     def _crashed(self, uid: str) -> int:
@@ -139,7 +141,7 @@ class Trainer:
             try:
                 manifest = publish(
                     self._store,
-                    self._settings.model_dir,
+                    self._settings,
                     request,
                     outcome,
                     version_id=version_id,
@@ -155,7 +157,7 @@ class Trainer:
             else:
                 fields = {**_published(manifest), "error": outcome.error}
                 logger.info(
-                    "Job %s: version %s of project %s is published after %.1f s (%s)",
+                    "Job %s: version %s of project %s is published after %.1f s (%s)%s",
                     job_id,
                     manifest.name,
                     uid,
@@ -163,6 +165,7 @@ class Trainer:
                     f"{outcome.annotations} labelled tasks from {outcome.source}"
                     if outcome.annotations >= 0
                     else "events",
+                    f"; it is held back: {manifest.gate}" if manifest.gate else "",
                 )
         board.settle(uid, job_id, [event.id for event in events], **{"ended": now(), **fields})
 
@@ -173,7 +176,7 @@ class Trainer:
     def _request(self, uid: str, job_id: str, events: list[StoredEvent], workdir: Path) -> RunRequest:
         """Put together what the child needs."""
         project = self._projects.update(uid)
-        parent = self._store.newest(uid)
+        parent = self._store.served(uid)
         spec = ModelSpec.of(project, parent)
         patience = self._settings.lease * PATIENCE
         return RunRequest(job=job_id, spec=spec, events=events, workdir=str(workdir), patience=patience)
@@ -205,4 +208,5 @@ def _published(manifest: Manifest) -> dict[str, object]:
         "version": manifest.name,
         "annotations": manifest.annotations,
         "source": manifest.source,
+        "held_back": manifest.gate,
     }

@@ -125,6 +125,14 @@ class StoredState:
         """Tell whether `key` holds a value."""
         return self._cache.has(self._uid, key)
 
+    def items(self) -> dict[str, str]:
+        """Return all pairs."""
+        return self._cache.items(self._uid)
+
+    def delete(self, key: str) -> None:
+        """Remove `key`, if it holds a value."""
+        self._cache.delete(self._uid, key)
+
     def update(self, values: Mapping[str, str]) -> None:
         """Store all of `values` in one transaction."""
         if values:

@@ -1,84 +1,67 @@
 """Model versions on disk: one folder each, committed by the file that is written last.
 
     <model_dir>/versions/<project uid>/
-        <version id>/            what `fit` wrote to its workdir
+        <version id>/                what `fit` wrote to its workdir
         <version id>/manifest.json   appears last: its appearance is the commit
-        newest                   a hint for pollers, the id of the last commit
+        <version id>/deleted.json    in its place: the version was deleted; its name and its events stay known
+        <version id>.failed          why the version did not load
+        served.json                  what people decided: promoted, rolled back, pinned
+        changed                      a hint for pollers, different after every change
 
 A folder without a manifest is the rest of a run that did not finish. A publish whose fence is lower than the newest
 committed one is refused: another run has trained the project in the meantime.
 """
 
 import contextlib
-import fcntl
-import hashlib
-import json
-import os
+import logging
 import secrets
 import shutil
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 import msgspec
 
 from label_studio_ml.errors import StaleFence, VersionError
+from label_studio_ml.gate import Gate
+from label_studio_ml.versions import disk
+from label_studio_ml.versions.damage import damage
+from label_studio_ml.versions.decision import Decision, named, served_line
+from label_studio_ml.versions.manifest import MANIFEST, TOMBSTONE, Manifest
 
-MANIFEST = "manifest.json"
-_HINT = "newest"
+logger = logging.getLogger(__name__)
+
+_HINT = "changed"
 _LOCK = ".lock"
-
-
-class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What is recorded of a version.
-
-    `id` names the folder, `name` is what Label Studio sees as `model_version`. `fence` orders the versions of a
-    project. `events` are the ids of the webhook events that went into it, `state` the key/value pairs that its fit
-    set, `train_output` the dict that its fit returned (with `job_id`). `files` maps each file's path inside
-    the folder to its sha256. `created` is ISO 8601 in UTC. `annotations` says how many labelled tasks it
-    learned from, -1 if unknown, `source` where they came from.
-    """
-
-    id: str
-    name: str
-    project: str
-    fence: int
-    created: str
-    job: str = ""
-    parent: str = ""
-    events: list[str] = []
-    train_output: dict[str, Any] = {}
-    state: dict[str, str] = {}
-    metrics: dict[str, Any] = {}
-    files: dict[str, str] = {}
-    annotations: int = -1
-    source: str = ""
-
-
-def new_version_id(moment: datetime | None = None) -> str:
-    """Return a readable id that sorts by time: `20261123-141530-9f3a`, in UTC."""
-    return f"{(moment or datetime.now(UTC)):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+_DECISION = "served.json"
+_FAILED = ".failed"
+_STAGED = ".copy-"
 
 
 class VersionStore:
-    """The versions of all projects below one folder. Safe to use from several threads and processes."""
+    """The versions of all projects below one folder. Safe to use from several threads and processes.
 
-    def __init__(self, model_dir: Path) -> None:
+    `pin` is the name or id of a version that is served, whatever was decided, in the projects that have it.
+    """
+
+    def __init__(self, model_dir: Path, *, pin: str = "") -> None:
         self._root = model_dir / "versions"
-        self._read: dict[Path, Manifest | None] = {}
+        self.pin = pin
+        self._read: dict[Path, tuple[tuple[int, ...], Manifest | None]] = {}
+        self._said: set[str] = set()
 
     def folder(self, uid: str, version_id: str = "") -> Path:
         """Return the folder of a project's versions, or of one version."""
-        base = self._root / _file_name(uid)
-        return base / _file_name(version_id) if version_id else base
+        base = self._root / disk.file_name(uid)
+        return base / disk.file_name(version_id) if version_id else base
 
     def projects(self) -> list[str]:
         """Return the uids of the projects that have a folder here."""
         if not self._root.is_dir():
             return []
         return sorted(unquote(path.name) for path in self._root.iterdir() if path.is_dir())
+
+    # Writing
 
     def begin(self, uid: str, version_id: str) -> Path:
         """Make the folder of a version to be, and return it. Raises VersionError if the disk refuses."""
@@ -92,148 +75,253 @@ class VersionStore:
             ) from error
         return folder
 
-    def publish(self, manifest: Manifest) -> Manifest:
+    def publish(
+        self, manifest: Manifest, *, gate: Gate | None = None, then: Callable[[Manifest], None] | None = None
+    ) -> Manifest:
         """Commit the version whose folder `begin` made; return the manifest as written, with its files' sha256.
 
+        A version that `gate` does not let through is committed and not served. `then` is called with the manifest
+        before pollers are told.
         Raises StaleFence if a version with a higher fence is committed already, VersionError if the disk refuses.
         """
-        folder = self.folder(manifest.project, manifest.id)
-        try:
-            files = {str(path.relative_to(folder)): _sha256(path) for path in sorted(_files(folder))}
-            full = msgspec.structs.replace(manifest, files=files)
-            with self._locked(manifest.project):
-                newest = max((known.fence for known in self.versions(manifest.project)), default=-1)
+        uid, folder = manifest.project, self.folder(manifest.project, manifest.id)
+        with self.writes(f"Version {manifest.id}"):
+            if (folder / MANIFEST).exists():
+                (folder / MANIFEST).unlink()
+                raise VersionError(
+                    f"fit wrote a file {MANIFEST}, which is our own", fix="Give it another name"
+                )
+            full = fingerprinted(folder, manifest)
+            with self.locked(uid):
+                newest = self.fence(uid)
                 if newest >= manifest.fence:
                     raise StaleFence(
                         f"Version {manifest.id} was trained under fence {manifest.fence}, but {newest} is committed"
                     )
-                text = msgspec.json.format(msgspec.json.encode(full, enc_hook=str), indent=1).decode()
-                _write_durably(folder / MANIFEST, text)
-                self._write_hint(folder.parent / _HINT, manifest.id)
-        except OSError as error:
-            raise VersionError(
-                f"Version {manifest.id} cannot be written: {error}",
-                fix="Check MODEL_DIR, its rights and the disk",
-            ) from error
+                served = self.served(uid)
+                cause = gate.refusal(full.metrics, served.metrics if served else {}) if gate else ""
+                full = msgspec.structs.replace(full, gate=cause)
+                write_manifest(folder, full)
+        try:
+            if then is not None:
+                then(full)
+        finally:
+            self.tell(uid)
         return full
 
-    @staticmethod
-    def _write_hint(path: Path, version_id: str) -> None:
-        """Tell pollers of a commit. The version is committed already: a full disk must not make that a failure."""
+    def tell(self, uid: str) -> None:
+        """Let pollers look again. What they shall see is there already: a full disk does not make this a failure."""
+        path = self.folder(uid) / _HINT
         try:
-            _write_durably(path, version_id)
+            disk.write_durably(path, secrets.token_hex(8))
         except OSError:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
 
     def clear_unfinished(self, uid: str) -> None:
-        """Remove what runs left that never committed. Only for whoever holds the project's lease."""
-        base = self.folder(uid)
-        if base.is_dir():
-            for path in [path for path in base.iterdir() if path.is_dir()]:
+        """Remove what runs left that never committed, and what is left of deleted versions.
+
+        Only for whoever holds the project's lease. A copy that somebody is making stays.
+        """
+        for path in self._folders(uid, staged=True):
+            if path.name.startswith(_STAGED):
+                lock = path.with_name(f"{path.name}{_LOCK}")
+                if not disk.is_locked(lock):
+                    shutil.rmtree(path, ignore_errors=True)
+                    lock.unlink(missing_ok=True)
+            else:
                 self.discard(uid, unquote(path.name))
 
     def discard(self, uid: str, version_id: str) -> None:
-        """Remove the folder of a version that was not committed."""
+        """Remove the folder of a version that was not committed, or the files of one that was deleted."""
         folder = self.folder(uid, version_id)
-        if not (folder / MANIFEST).exists():
+        if (folder / TOMBSTONE).exists():
+            disk.empty(folder, keep=TOMBSTONE)
+        elif not (folder / MANIFEST).exists():
             shutil.rmtree(folder, ignore_errors=True)
 
-    def versions(self, uid: str) -> list[Manifest]:
-        """Return the committed versions of a project, oldest first."""
-        base = self.folder(uid)
-        if not base.is_dir():
-            return []
-        found = (self._manifest(path) for path in base.iterdir() if path.is_dir())
-        return sorted((one for one in found if one is not None), key=lambda one: one.fence)
+    def delete(self, uid: str, version_id: str) -> None:
+        """Remove a version's files; its manifest stays, out of sight. Raises VersionError if the disk refuses."""
+        folder = self.folder(uid, version_id)
+        with self.writes(f"Version {version_id}"):
+            (folder / MANIFEST).rename(folder / TOMBSTONE)
+            disk.flush(folder)
+        self.clear_failure(uid, version_id)
+        self.discard(uid, version_id)
 
-    def newest(self, uid: str) -> Manifest | None:
-        """Return the newest committed version of a project, or None."""
-        return next(iter(reversed(self.versions(uid))), None)
+    def decide(self, uid: str, decision: Decision) -> None:
+        """Write down what was decided, for whoever holds the lock. Raises VersionError if the disk refuses."""
+        with self.writes("The decision"):
+            decision.write(self.folder(uid) / _DECISION)
 
-    def hint(self, uid: str) -> str:
-        """Return the id of the last commit as cheaply as possible; empty before the first."""
-        try:
-            return (self.folder(uid) / _HINT).read_text()
-        except OSError:
-            return ""
+    def fail(self, uid: str, version_id: str, cause: str) -> None:
+        """Note that a version does not load, for other processes to know; a disk that refuses is none the wiser."""
+        with contextlib.suppress(OSError):
+            disk.write_durably(self._failure(uid, version_id), cause)
+
+    def clear_failure(self, uid: str, version_id: str) -> None:
+        """Take back what `fail` noted."""
+        with contextlib.suppress(OSError):
+            self._failure(uid, version_id).unlink(missing_ok=True)
 
     def delete_project(self, uid: str) -> None:
         """Remove all versions of a project."""
         shutil.rmtree(self.folder(uid), ignore_errors=True)
 
-    def copy_project(self, source: str, target: str) -> Manifest | None:
-        """Give `target` a copy of the newest version of `source`, and return it; None if there is none."""
-        newest = self.newest(source)
-        if newest is None:
-            return None
-        present = self.newest(target)
-        version_id = new_version_id()
-        folder = self.folder(target, version_id)
-        try:
-            shutil.copytree(self.folder(source, newest.id), folder, ignore=shutil.ignore_patterns(MANIFEST))
-        except (OSError, shutil.Error) as error:
-            self.discard(target, version_id)
-            raise VersionError(
-                f"Version {newest.name} cannot be copied: {error}",
-                fix="Check MODEL_DIR, its rights and the disk",
-            ) from error
-        old, new = str(self.folder(source, newest.id)), str(folder)
-        output = json.loads(
-            json.dumps(newest.train_output).replace(json.dumps(old)[1:-1], json.dumps(new)[1:-1])
-        )
-        copy = msgspec.structs.replace(
-            newest,
-            id=version_id,
-            project=target,
-            train_output=output,
-            parent=present.name if present else "",
-            events=[],
-            fence=present.fence + 1 if present else 1,
-        )
-        return self.publish(copy)
+    # Reading
 
-    def _manifest(self, folder: Path) -> Manifest | None:
-        """Return the manifest in `folder`, None if it is not committed. It never changes, so it is read once."""
-        path = folder / MANIFEST
-        if path not in self._read:
-            try:
-                self._read[path] = msgspec.json.decode(path.read_bytes(), type=Manifest)
-            except (OSError, msgspec.MsgspecError):
-                return None
-        return self._read[path]
+    def versions(self, uid: str) -> list[Manifest]:
+        """Return the committed versions of a project, oldest first, without those that were deleted."""
+        return self._manifests(uid, MANIFEST)
+
+    def history(self, uid: str) -> list[Manifest]:
+        """Return all versions that a project ever had, oldest first; their files may be gone."""
+        return sorted([*self.versions(uid), *self._manifests(uid, TOMBSTONE)], key=lambda one: one.fence)
+
+    def newest(self, uid: str) -> Manifest | None:
+        """Return the newest committed version of a project, served or not, or None."""
+        return next(iter(reversed(self.versions(uid))), None)
+
+    def fence(self, uid: str) -> int:
+        """Return the highest fence that a version of a project ever had; -1 before the first."""
+        return max((known.fence for known in self.history(uid)), default=-1)
+
+    def unreadable(self, uid: str) -> list[str]:
+        """Return the ids of the versions whose manifest is damaged."""
+        folders = [path for path in self._folders(uid) if (path / MANIFEST).exists()]
+        return [unquote(path.name) for path in folders if self._manifest(path / MANIFEST) is None]
+
+    def decision(self, uid: str) -> Decision | None:
+        """Return what was decided about a project's versions, None if nothing was."""
+        return Decision.read(self.folder(uid) / _DECISION)
+
+    def line(self, uid: str) -> list[Manifest]:
+        """Return the versions that were served one after the other, oldest first: the last is to be served now."""
+        versions = self.versions(uid)
+        if self.pin and named(versions, self.pin) is None:
+            self._warn_once(
+                f"Project {uid} has no version {self.pin!r}, which MODEL_VERSION names: it is served as without it"
+            )
+        return served_line(versions, self.decision(uid), self.pin)
+
+    def served(self, uid: str, *, bad: Collection[str] | None = None) -> Manifest | None:
+        """Return the version to serve; None stands for the untrained model.
+
+        It is the last of `line` whose files are as they were written and that loads: `bad` are the ids of versions
+        that do not (those that `fail` noted, if None).
+        """
+        without = self.failures(uid) if bad is None else bad
+        for manifest in reversed(self.line(uid)):
+            if manifest.id in without:
+                continue
+            wrong = damage(self.folder(uid, manifest.id), manifest)
+            if not wrong:
+                return manifest
+            self._warn_once(
+                f"Project {uid}: version {manifest.name} is damaged and not served: {wrong}. "
+                "The one before is served; bring its files back or delete it"
+            )
+        return None
+
+    def failures(self, uid: str) -> dict[str, str]:
+        """Return the causes why versions did not load, by id."""
+        found: dict[str, str] = {}
+        base = self.folder(uid)
+        for path in base.glob(f"*{_FAILED}") if base.is_dir() else ():
+            with contextlib.suppress(OSError):
+                found[unquote(path.name.removesuffix(_FAILED))] = path.read_text()
+        return found
+
+    def hint(self, uid: str) -> str:
+        """Return, as cheaply as possible, what differs after each change of the project; empty before the first."""
+        try:
+            return (self.folder(uid) / _HINT).read_text()
+        except OSError:
+            return ""
+
+    # Helpers for those who write several things in one step
 
     @contextlib.contextmanager
-    def _locked(self, uid: str) -> Iterator[None]:
-        with open(self.folder(uid) / _LOCK, "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    def locked(self, uid: str) -> Iterator[None]:
+        """Keep others from changing which versions a project has and which is served."""
+        if not self.folder(uid).is_dir():
+            yield  # there is nothing to change
+            return
+        with contextlib.ExitStack() as held:
+            with self.writes(f"The lock of project {uid}'s versions"):
+                held.enter_context(disk.locked(self.folder(uid) / _LOCK))
             yield
 
+    @contextlib.contextmanager
+    def staged(self, uid: str, version_id: str) -> Iterator[Path]:
+        """Lend a path for a folder that is to become a version's folder; what is left there at the end is removed."""
+        base = self.folder(uid)
+        base.mkdir(parents=True, exist_ok=True)
+        path = base / f"{_STAGED}{disk.file_name(version_id)}"
+        lock = path.with_name(f"{path.name}{_LOCK}")
+        with disk.locked(lock):
+            try:
+                yield path
+            finally:
+                shutil.rmtree(path, ignore_errors=True)
+                lock.unlink(missing_ok=True)
 
-def _file_name(text: str) -> str:
-    """Return `text` as a safe name of one folder."""
-    name = quote(text, safe="")
-    return name.replace(".", "%2E") if set(name) <= {"."} else name
+    @contextlib.contextmanager
+    def writes(self, what: str) -> Iterator[None]:
+        """Turn what the disk refuses in this block into a VersionError."""
+        try:
+            yield
+        except (OSError, shutil.Error) as error:
+            raise VersionError(
+                f"{what} cannot be written: {error}", fix="Check MODEL_DIR, its rights and the disk"
+            ) from error
+
+    def _failure(self, uid: str, version_id: str) -> Path:
+        return self.folder(uid) / f"{disk.file_name(version_id)}{_FAILED}"
+
+    def _folders(self, uid: str, *, staged: bool = False) -> list[Path]:
+        base = self.folder(uid)
+        if not base.is_dir():
+            return []
+        found = [path for path in base.iterdir() if path.is_dir()]
+        return [path for path in found if staged or not path.name.startswith(_STAGED)]
+
+    def _manifests(self, uid: str, name: str) -> list[Manifest]:
+        found = [self._manifest(path / name) for path in self._folders(uid)]
+        return sorted((one for one in found if one is not None), key=lambda one: one.fence)
+
+    def _manifest(self, path: Path) -> Manifest | None:
+        """Return the manifest in a file, None if there is none. It is read again only if the file was changed."""
+        try:
+            status = path.stat()
+            state = (status.st_mtime_ns, status.st_size, status.st_ino)
+            if path not in self._read or self._read[path][0] != state:
+                self._read[path] = (state, msgspec.json.decode(path.read_bytes(), type=Manifest))
+        except OSError:
+            self._read.pop(path, None)
+            return None
+        except msgspec.MsgspecError as error:
+            self._read[path] = (state, None)
+            self._warn_once(f"{path} is damaged, so this version is not served: {error}")
+        return self._read[path][1]
+
+    def _warn_once(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            logger.warning("%s", text)
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
+def fingerprinted(folder: Path, manifest: Manifest) -> Manifest:
+    """Return the manifest with sha256 and size of each file in `folder`. Raises OSError."""
+    names = disk.files_in(folder)
+    return msgspec.structs.replace(
+        manifest,
+        files={name: disk.sha256(folder / name) for name in names},
+        sizes={name: (folder / name).stat().st_size for name in names},
+    )
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _write_durably(path: Path, text: str) -> None:
-    """Write a file so that after a crash it is there in full or not at all."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    with temporary.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write the file whose appearance makes `folder` a version. Raises OSError."""
+    text = msgspec.json.format(msgspec.json.encode(manifest, enc_hook=str), indent=1).decode()
+    disk.write_durably(folder / MANIFEST, text)

@@ -31,6 +31,7 @@ from label_studio_ml.protocol import (
 )
 from label_studio_ml.serving.pool import ModelPool
 from label_studio_ml.settings import Settings
+from label_studio_ml.versions.duplicate import duplicate
 from label_studio_ml.versions.state import Project
 from label_studio_ml.versions.store import VersionStore
 from label_studio_ml.web import problem
@@ -394,7 +395,8 @@ class Endpoints:
         fields = parse_object(call.body)
         source = await self._project(fields.get("project_src"), "project_src")
         target = project_uid(fields.get("project_dst"), required=True)
-        manifest = await asyncio.to_thread(self._store.copy_project, source.uid, target)
+        model_dir = self._settings.model_dir
+        manifest = await asyncio.to_thread(duplicate, self._store, model_dir, source.uid, target)
         await self._book.update(target, label_config=source.label_config or None)
         return _json(200, {"status": "ok", "model_version": manifest.name if manifest else None})
 

@@ -1,0 +1,76 @@
+"""Which version is served: what people decided, and the rule for what is published after that.
+
+Without a decision, the newest version that was let through is served. A decision holds until a version is let through
+that is newer than it; a pinned one holds until somebody decides again.
+"""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from label_studio_ml.versions.disk import write_durably
+from label_studio_ml.versions.manifest import Manifest
+
+logger = logging.getLogger(__name__)
+
+#: Versions served before that a decision remembers.
+_REMEMBERED = 100
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody decided about a project's versions.
+
+    `version` is the id of the version to serve, `fence` the highest fence at that moment, so that later versions are
+    known as such. `pinned`: no later version takes its place. `before` are the ids of the versions served before it,
+    oldest first: `rollback` goes back along them. `promoted` are the ids that were ever promoted by hand. `at` is
+    ISO 8601 in UTC.
+    """
+
+    version: str
+    fence: int
+    pinned: bool = False
+    before: list[str] = []
+    promoted: list[str] = []
+    at: str = ""
+
+    @classmethod
+    def read(cls, path: Path) -> "Decision | None":
+        """Return the decision in the file `path`, None if there is none that can be read."""
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=cls)
+        except FileNotFoundError:
+            return None
+        except (OSError, msgspec.MsgspecError) as error:
+            logger.error(
+                "What was decided in %s cannot be read: %s. The newest version is served", path, error
+            )
+            return None
+
+    def write(self, path: Path) -> None:
+        """Put this decision in place of the one in `path`, at once. Raises OSError."""
+        kept = msgspec.structs.replace(self, before=self.before[-_REMEMBERED:])
+        write_durably(path, msgspec.json.format(msgspec.json.encode(kept), indent=1).decode())
+
+
+def served_line(versions: Sequence[Manifest], decision: Decision | None, pin: str = "") -> list[Manifest]:
+    """Return the versions that were served one after the other, oldest first: the last is to be served now.
+
+    `versions` are in the order of their fences. What was rolled back is not among them. `pin` is the name or id of a
+    version that goes last whatever was decided, where the project has it.
+    """
+    known = {manifest.id: manifest for manifest in versions}
+    if decision is None:
+        line = [manifest for manifest in versions if not manifest.gate]
+    else:
+        line = [known[one] for one in (*decision.before, decision.version) if one in known]
+        if not (decision.pinned and decision.version in known):
+            line += [one for one in versions if not one.gate and one.fence > decision.fence]
+    pinned = named(versions, pin)
+    return [one for one in line if one is not pinned] + ([pinned] if pinned else [])
+
+
+def named(versions: Sequence[Manifest], name: str) -> Manifest | None:
+    """Return the version with this name or id, None if there is none."""
+    return next((one for one in versions if name and name in (one.name, one.id)), None)

@@ -1,0 +1,88 @@
+"""Files that are there in full or not at all, and what is in a version's folder."""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+from label_studio_ml.versions.manifest import MANIFEST, TOMBSTONE
+
+
+def file_name(text: str) -> str:
+    """Return `text` as a safe name of one folder."""
+    name = quote(text, safe="")
+    return name.replace(".", "%2E") if set(name) <= {"."} else name
+
+
+def files_in(folder: Path) -> list[str]:
+    """Return the paths of a version's files inside its folder, sorted; the manifest is none of them."""
+    found = (path for path in folder.rglob("*") if path.is_file())
+    names = sorted(path.relative_to(folder).as_posix() for path in found)
+    return [name for name in names if name not in (MANIFEST, TOMBSTONE)]
+
+
+def sha256(path: Path) -> str:
+    """Return a file's sha256, after seeing to it that its bytes are on the disk."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_durably(path: Path, text: str) -> None:
+    """Write a file so that after a crash it is there in full or not at all."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with temporary.open("w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+    flush(path.parent)
+
+
+def flush(folder: Path) -> None:
+    """See to it that what was named or renamed in `folder` is on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def empty(folder: Path, *, keep: str) -> None:
+    """Remove everything in `folder` but the file `keep`, as far as the disk lets us."""
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name != keep:
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock that the file `path` stands for; the system gives it back when the process ends."""
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def is_locked(path: Path) -> bool:
+    """Tell whether somebody holds the lock that the file `path` stands for."""
+    try:
+        with path.open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False

@@ -1,0 +1,61 @@
+"""Giving a project a copy of another one's model."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from label_studio_ml.versions.disk import flush
+from label_studio_ml.versions.manifest import MANIFEST, Manifest, new_version_id, unused_name
+from label_studio_ml.versions.pairs import apply_own, moved, pairs_of
+from label_studio_ml.versions.state import StoredState
+from label_studio_ml.versions.store import VersionStore, fingerprinted, write_manifest
+
+
+def duplicate(store: VersionStore, model_dir: Path, source: str, target: str) -> Manifest | None:
+    """Give `target` the version that `source` is served, as its newest, and all key/value pairs of `source`.
+
+    Return the copy, or None if `source` was never trained. Raises VersionError if the disk refuses.
+    """
+    version_id = new_version_id()
+    served = store.served(source)
+    old = store.folder(source, served.id if served else version_id)
+    new = store.folder(target, version_id)
+    pairs = {key: moved(value, old, new) for key, value in StoredState(model_dir, source).items().items()}
+    if served is None:
+        StoredState(model_dir, target).update(pairs)
+        return None
+    output = json.loads(moved(json.dumps(served.train_output), old, new))
+    states = {key: moved(value, old, new) for key, value in pairs_of(store.history(source), served).items()}
+    with store.writes(f"The copy of version {served.name}"), store.staged(target, version_id) as staged:
+        shutil.copytree(old, staged, ignore=_ignore_manifest(old))
+        copy = msgspec.structs.replace(
+            fingerprinted(staged, served),
+            id=version_id,
+            project=target,
+            train_output=output,
+            state=states | pairs,
+            events=[],
+            gate="",
+        )
+        with store.locked(target):
+            present = store.served(target)
+            copy = msgspec.structs.replace(
+                copy,
+                name=unused_name(served.name, {one.name for one in store.history(target)}),
+                parent=present.name if present else "",
+                fence=max(store.fence(target), 0) + 1,
+            )
+            write_manifest(staged, copy)
+            apply_own(model_dir, copy)
+            staged.rename(new)
+            flush(new.parent)
+    store.tell(target)
+    return copy
+
+
+def _ignore_manifest(folder: Path) -> Callable[[str, list[str]], list[str]]:
+    """Return what tells `copytree` to leave out the file that would commit the copy."""
+    return lambda path, names: [MANIFEST] if Path(path) == folder else []

@@ -1,0 +1,162 @@
+"""What people do with versions by hand: promote, roll back, unpin, delete."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from pathlib import Path
+
+import msgspec
+
+from label_studio_ml.errors import RequestError, UnknownVersion, VersionError
+from label_studio_ml.versions.damage import damage
+from label_studio_ml.versions.decision import Decision, named
+from label_studio_ml.versions.manifest import Manifest
+from label_studio_ml.versions.pairs import apply_all
+from label_studio_ml.versions.store import VersionStore
+
+#: Letters of an id that may stand for the whole, where only one version begins with them.
+_LEAST_PREFIX = 4
+
+
+def find(store: VersionStore, uid: str, name: str) -> Manifest:
+    """Return the version with this name or id, or the only one whose name or id begins so.
+
+    Raises UnknownVersion, naming those that come close.
+    """
+    versions = store.versions(uid)
+    exact = named(versions, name)
+    if exact is not None:
+        return exact
+    begin = [one for one in versions if one.name.startswith(name) or one.id.startswith(name)]
+    if len(begin) == 1 and len(name) >= _LEAST_PREFIX:
+        return begin[0]
+    if begin and name:
+        several = ", ".join(one.name for one in begin)
+        raise UnknownVersion(
+            f"{name!r} may be any of the versions {several}", fix="Give the whole name", field="version"
+        )
+    known = [one.name for one in reversed(versions)]
+    close = get_close_matches(name, [*known, *(one.id for one in versions)], n=3) or known[:3]
+    raise UnknownVersion(
+        f"There is no version {name!r}",
+        fix=f"Did you mean {' or '.join(dict.fromkeys(close))}?"
+        if close
+        else "The project has none yet: train it",
+        field="version",
+    )
+
+
+def promote(store: VersionStore, model_dir: Path, uid: str, name: str, *, pinned: bool = False) -> Manifest:
+    """Serve a version from now on, whatever its metrics say; `pinned`: also when newer ones are published.
+
+    Return it. Raises UnknownVersion, or VersionError where its files are damaged.
+    """
+    chosen = find(store, uid, name)
+    wrong = damage(store.folder(uid, chosen.id), chosen, full=True)
+    if wrong:
+        raise VersionError(f"Version {chosen.name} is damaged: {wrong}", fix="Promote another one")
+    _heed_pin(store, uid, chosen)
+    store.clear_failure(uid, chosen.id)
+    with store.locked(uid):
+        before = [one.id for one in store.line(uid) if one.id != chosen.id]
+        _decide(store, model_dir, chosen, before=before, pinned=pinned, by_hand=[chosen.id])
+    store.tell(uid)
+    return chosen
+
+
+def rollback(store: VersionStore, model_dir: Path, uid: str) -> tuple[Manifest, Manifest]:
+    """Serve the version that was served before the present one; return the present one and that.
+
+    Raises VersionError if there is none.
+    """
+    with store.locked(uid):
+        present, target = _step_back(store, uid)
+        _heed_pin(store, uid, target)
+        ids = [one.id for one in store.line(uid)]
+        _decide(store, model_dir, target, before=ids[: ids.index(target.id)])
+    store.tell(uid)
+    return present, target
+
+
+def unpin(store: VersionStore, model_dir: Path, uid: str) -> Manifest | None:
+    """Let newer versions be served again, those that were published meanwhile included; return what is served now."""
+    with store.locked(uid):
+        decision, before = store.decision(uid), store.served(uid)
+        if decision is None or not decision.pinned:
+            return before
+        store.decide(uid, msgspec.structs.replace(decision, pinned=False))
+        served = store.served(uid)
+        if served is not None and served != before:
+            apply_all(store, model_dir, served)
+    store.tell(uid)
+    return served
+
+
+def delete(store: VersionStore, uid: str, names: Iterable[str]) -> list[Manifest]:
+    """Delete versions, all or none of them, and return them. Raises RequestError if one of them is served."""
+    with store.locked(uid):
+        served = store.served(uid)
+        chosen = list({found.id: found for found in (find(store, uid, name) for name in names)}.values())
+        for one in chosen:
+            if served is not None and one.id == served.id:
+                raise RequestError(
+                    f"Version {one.name} is served, so it cannot be deleted",
+                    fix="Promote another one first",
+                    field="version",
+                )
+        for one in chosen:
+            store.delete(uid, one.id)
+    store.tell(uid)
+    return chosen
+
+
+def _step_back(store: VersionStore, uid: str) -> tuple[Manifest, Manifest]:
+    """Return the served version and the one to roll back to."""
+    present = store.served(uid)
+    if present is None:
+        raise VersionError("No trained version is served, so there is nothing to roll back")
+    line = store.line(uid)
+    earlier = line[: [one.id for one in line].index(present.id)]
+    failed = store.failures(uid)
+    for one in reversed(earlier):
+        if one.id not in failed and not damage(store.folder(uid, one.id), one):
+            return present, one
+    raise VersionError(
+        f"No other version was served before {present.name}", fix="Promote another one by name"
+    )
+
+
+def _decide(
+    store: VersionStore,
+    model_dir: Path,
+    chosen: Manifest,
+    *,
+    before: list[str],
+    pinned: bool = False,
+    by_hand: Iterable[str] = (),
+) -> None:
+    """Write down that `chosen` is to be served; its key/value pairs come first, for a model reads them as it loads."""
+    uid = chosen.project
+    last = store.decision(uid)
+    if store.served(uid) != chosen:
+        apply_all(store, model_dir, chosen)
+    store.decide(
+        uid,
+        Decision(
+            version=chosen.id,
+            fence=store.fence(uid),
+            pinned=pinned,
+            before=before,
+            promoted=list(dict.fromkeys([*(last.promoted if last else []), *by_hand])),
+            at=datetime.now(UTC).isoformat(timespec="seconds"),
+        ),
+    )
+
+
+def _heed_pin(store: VersionStore, uid: str, chosen: Manifest) -> None:
+    """Raise RequestError where MODEL_VERSION keeps another version than `chosen` served."""
+    pin = named(store.versions(uid), store.pin)
+    if pin is not None and pin.id != chosen.id:
+        raise RequestError(
+            f"MODEL_VERSION keeps version {pin.name} served", fix="Unset it and start the backend again"
+        )
