@@ -98,6 +98,7 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
 
 #: Slow to import, so not at import but where they are used; and the modules that may all the same.
 HEAVY = (
+    "prometheus_client",
     "label_studio_sdk",
     "pandas",
     "numpy",

@@ -24,7 +24,7 @@
         ├── StudioAuthError     … to the token
         └── FileFetchError      a task's file cannot be had
 
-None of them knows an HTTP status: `label_studio_ml.api` holds the one table.
+None of them knows an HTTP status: `web.statuses` holds the one table.
 """
 
 

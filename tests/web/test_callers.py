@@ -19,7 +19,7 @@ from label_studio_ml.serving import batching
 from label_studio_ml.serving import models as models_module
 from label_studio_ml.serving.lanes import ProcessLane
 from label_studio_ml.web.asgi import Asgi
-from label_studio_ml.web.endpoints import TrainingDesk
+from label_studio_ml.web.desk import TrainingDesk
 from tricky import CONFIG, Tricky, task
 
 pytestmark = pytest.mark.usefixtures("clean_env")

@@ -232,13 +232,6 @@ class TestRoutes:
         assert known("POST", "/delete", {"project": UID})[0] == 404
         assert known.captured(captured("setup"))[1] == {"model_version": "INITIAL"}
 
-    def test_metrics_count(self, known: Client) -> None:
-        known.captured(captured("predict_retrieve"))
-        known("GET", "/nowhere")
-        status, body = known("GET", "/metrics")
-        assert status == 200
-        assert body["predicted_tasks"] == len(captured("predict_retrieve").json["tasks"])
-
     @pytest.mark.parametrize("path", ["/nowhere", "/predict/more", "/%2e%2e/etc", "/problem"])
     def test_an_unknown_path_is_404(self, ask: Client, path: str) -> None:
         for method in ("GET", "POST"):

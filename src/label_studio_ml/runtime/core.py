@@ -10,7 +10,8 @@ from label_studio_ml.settings import Settings
 from label_studio_ml.versions.state import Projects, StoredState
 from label_studio_ml.versions.store import VersionStore
 from label_studio_ml.web.book import ProjectBook
-from label_studio_ml.web.endpoints import Endpoints, TrainingDesk
+from label_studio_ml.web.desk import TrainingDesk
+from label_studio_ml.web.endpoints import Endpoints
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ class Core:
         self.endpoints = Endpoints(
             settings, self.pool, store, ProjectBook(Projects(settings.model_dir)), desk
         )
+        self.pool.counts = self.endpoints.counts
         self._refreshing: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -44,7 +46,7 @@ class Core:
 
     def drain(self) -> None:
         """Say from now on that this server is not ready, and ask callers not to keep their connections."""
-        self.endpoints.draining = True
+        self.endpoints.health.draining = True
 
     async def close(self) -> None:
         """End the lanes."""

@@ -28,7 +28,7 @@ from label_studio_ml.settings import Settings
 from label_studio_ml.training.desk import RedisDesk
 from label_studio_ml.training.local import LocalDesk
 from label_studio_ml.web.asgi import too_large
-from label_studio_ml.web.endpoints import TrainingDesk
+from label_studio_ml.web.desk import TrainingDesk
 
 _METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH"]
 
@@ -77,7 +77,7 @@ class BackendApp(flask.Flask):
         answer = self._started().handle(
             request.method, f"/{path}", request.query_string.decode("latin-1"), headers, self._body
         )
-        return flask.Response(answer.body, answer.status, answer.headers, content_type="application/json")
+        return flask.Response(answer.body, answer.status, answer.headers, content_type=answer.content_type)
 
     def _body(self) -> bytes:
         body = flask.request.get_data(cache=True)

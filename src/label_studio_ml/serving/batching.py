@@ -103,6 +103,7 @@ class Batcher(Generic[Payload, Result]):
         self._busy: set[asyncio.Task[None]] = set()
         self._filling: set[asyncio.Event] = set()
         self._closed: str | None = None
+        self.seen: Callable[[int], None] = lambda size: None  # called with each batch's size, to count it
 
     def __len__(self) -> int:
         """Return how many items wait."""
@@ -264,6 +265,7 @@ class Batcher(Generic[Payload, Result]):
     def _learn(self, seconds: float, size: int) -> None:
         """Take note of how long a batch took."""
         self._last = seconds
+        self.seen(size)
         pace = seconds / max(1, size)
         self._pace = pace if self._pace == 0.0 else 0.8 * self._pace + 0.2 * pace
 

@@ -19,6 +19,7 @@ from label_studio_ml.errors import (
     ModelProcessDied,
     Overloaded,
 )
+from label_studio_ml.metrics.counts import Counts
 from label_studio_ml.predictor import Answer, Request
 from label_studio_ml.serving.batching import Batcher, LaneClosed
 from label_studio_ml.serving.lanes import Lane
@@ -80,6 +81,7 @@ class LiveModels:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closing = False
         self.info: ClassInfo | None = None
+        self.counts = Counts()
 
     async def start(self) -> None:
         """Start the first lane, which begins to import the model file."""
@@ -380,6 +382,7 @@ class LiveModels:
             max_delay=MAX_DELAY,
             ahead=lane.ahead,
         )
+        batcher.seen = self.counts.batches.observe
         home = Home(lane, batcher, time.monotonic())
         self._homes.add(home)
         try:
@@ -409,6 +412,7 @@ class LiveModels:
         if self._home is home and not self._closing:
             quick = time.monotonic() - home.started < 10
             self._quick_deaths = self._quick_deaths + 1 if quick else 0
+            self.counts.restarts += 1
             if lost:
                 logger.error("%s; a new one is started", why)
             for live in lost:

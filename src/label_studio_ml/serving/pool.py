@@ -54,6 +54,33 @@ class ModelPool(LiveModels):
         self._deadline = deadline
         self._kept = Kept()
 
+    @property
+    def waiting(self) -> int:
+        """How many prediction requests wait for a slot."""
+        return sum(len(home.batcher) for home in self._homes)
+
+    @property
+    def under_way(self) -> int:
+        """How many prediction requests were asked and not answered yet."""
+        return sum(live.under_way for live in self._lives.values())
+
+    @property
+    def processes(self) -> int:
+        """How many lanes run."""
+        return sum(not home.lane.ended.done() for home in self._homes)
+
+    def served_versions(self) -> list[tuple[str, str]]:
+        """Return the projects with the version that each is served."""
+        return [(uid, self.version(uid)) for uid in self._serving]
+
+    def problem(self) -> str:
+        """Return why no prediction could be answered now, nothing if the model file is imported and its lane runs."""
+        home = self._home
+        if home is not None and home.lane.info.done() and (failure := home.lane.info.exception()) is not None:
+            return str(failure)
+        running = home is not None and home.lane.info.done() and not home.lane.ended.done()
+        return "" if running else "the model's process is starting"
+
     async def predict(
         self, project: Project, request: PredictRequest, gone: Callable[[], bool] | None = None
     ) -> bytes:

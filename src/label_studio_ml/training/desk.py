@@ -5,8 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 from label_studio_ml.errors import BrokerError
+from label_studio_ml.metrics.exposition import Training
 from label_studio_ml.protocol import Event
 from label_studio_ml.training.events import ids_only, labelled, removed
+from label_studio_ml.training.figures import figures
 from label_studio_ml.training.jobs import Job, JobBoard, StoredEvent, connect
 
 #: Seconds that a webhook waits for a broker that is just starting; Label Studio waits 1.
@@ -17,6 +19,7 @@ class RedisDesk:
     """Events go into Redis. `url` returns the broker's URL, waiting the given number of seconds for it at most."""
 
     immediate = False
+    spooled = 0
 
     def __init__(self, url: Callable[[float], str], queue: str) -> None:
         self._url = url
@@ -37,6 +40,10 @@ class RedisDesk:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.05)
+
+    def figures(self) -> Training | None:
+        """Return the trainings in numbers. Raises BrokerError."""
+        return figures(self._ready_board(), self._queue)
 
     def job_status(self, job_id: str) -> dict[str, Any] | None:
         """Return a job's record as JSON values, None if there is none. Raises BrokerError."""

@@ -9,12 +9,14 @@
     lsml:parked:{project}      stream: events whose runs crashed too often
     lsml:delivered:{project}   hash "<task>:<annotation>" → JSON: labelled tasks that webhooks delivered
     lsml:job:{job}             hash: one training job's record
+    lsml:outcomes              hash: how many runs ended in each outcome
     lsml:jobs:{project}        list: job ids of the project, newest first
 
 RQ keeps its own keys under `rq:`.
 """
 
 DIRTY = "lsml:dirty"
+OUTCOMES = "lsml:outcomes"
 
 
 def mailbox(project: str) -> str:

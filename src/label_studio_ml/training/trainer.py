@@ -15,9 +15,11 @@ import msgspec
 
 from label_studio_ml.adapter import ModelSpec
 from label_studio_ml.errors import BackendError, StaleFence
+from label_studio_ml.logs import run_id
 from label_studio_ml.settings import Settings
 from label_studio_ml.training import keys
 from label_studio_ml.training.child import PATIENCE, Child, Crashed, Interrupted
+from label_studio_ml.training.figures import count
 from label_studio_ml.training.jobs import JobBoard, StoredEvent, now
 from label_studio_ml.training.lease import Lease, LeaseLost
 from label_studio_ml.training.publish import apply_state, publish, taken_in
@@ -98,22 +100,26 @@ class Trainer:
         board.update_job(job_id, state="started", started=now(), events=len(events))
         logger.info("Job %s: training project %s on %d events", job_id, uid, len(events))
         began = time.monotonic()
+        run_id.set(job_id)
         try:
             workdir = self._store.begin(uid, version_id)
             request = self._request(uid, job_id, events, workdir)
             with self._delivered(request) as complete:
                 outcome = Child(self._settings, complete, lease, self._stopping).run()
         except Interrupted:
+            count(board, "interrupted")
             board.redis.decr(keys.attempts(uid))
             self._finish(
                 uid, job_id, version_id, "failed", "the worker was stopped; the training will run again"
             )
             return
         except LeaseLost as error:
+            count(board, "interrupted")
             self._finish(uid, job_id, version_id, "failed", str(error))
             return
         except Crashed as crash:
             logger.error("Job %s crashed: %s", job_id, crash)
+            count(board, "crashed")
             last = attempt >= MAX_CRASHES
             aside = f" ({attempt} runs crashed; their {len(events)} events are set aside)" if last else ""
             self._finish(uid, job_id, version_id, "failed", f"{crash}{aside}")
@@ -148,6 +154,7 @@ class Trainer:
                     fence=fence,
                 )
             except StaleFence as error:
+                count(board, "interrupted")
                 self._finish(uid, job_id, version_id, "failed", str(error))
                 return
             except BackendError as error:
@@ -167,6 +174,7 @@ class Trainer:
                     else "events",
                     f"; it is held back: {manifest.gate}" if manifest.gate else "",
                 )
+        count(board, str(fields["state"]))
         board.settle(uid, job_id, [event.id for event in events], **{"ended": now(), **fields})
 
     def _finish(self, uid: str, job_id: str, version_id: str, state: str, error: str = "") -> None:

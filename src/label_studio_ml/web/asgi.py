@@ -77,7 +77,7 @@ def _gone(receive: Callable[[], Awaitable[Message]]) -> Callable[[], bool] | Non
 
 async def _send(response: Response, send: Callable[[Message], Awaitable[None]], *, head: bool) -> None:
     headers = [
-        (b"content-type", b"application/json"),
+        (b"content-type", response.content_type.encode()),
         (b"content-length", str(len(response.body)).encode()),
         *(
             (name.lower().encode("latin-1"), value.encode("latin-1"))

@@ -1,24 +1,25 @@
 """Label Studio's calls, one method each, free of any web framework: bytes in, status and bytes out.
 
-User code never runs here. The one table from errors to HTTP statuses is here.
+User code never runs here.
 """
 
 import asyncio
-import base64
-import binascii
-import contextlib
-import hmac
+import itertools
 import logging
+import re
+import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import parse_qs
 
 import msgspec
 
-from label_studio_ml import __version__, errors
+from label_studio_ml import __version__, errors, logs
 from label_studio_ml.labels import parse_label_config
+from label_studio_ml.metrics.counts import Counts
+from label_studio_ml.metrics.exposition import CONTENT_TYPE
 from label_studio_ml.model import TRAIN_EVENTS
 from label_studio_ml.protocol import (
     Event,
@@ -36,23 +37,12 @@ from label_studio_ml.versions.state import Project
 from label_studio_ml.versions.store import VersionStore
 from label_studio_ml.web import problem
 from label_studio_ml.web.book import ProjectBook
+from label_studio_ml.web.desk import TrainingDesk
+from label_studio_ml.web.health import Health
+from label_studio_ml.web.login import Login
+from label_studio_ml.web.statuses import part_of, status_of
 
 logger = logging.getLogger(__name__)
-
-#: Errors and their HTTP statuses; the first class that fits counts.
-STATUSES: tuple[tuple[type[errors.BackendError], int], ...] = (
-    (errors.BodyTooLarge, 413),
-    (errors.UnknownProject, 404),
-    (errors.NotAuthorized, 401),
-    (errors.RequestError, 400),
-    (errors.LabelConfigError, 400),
-    (errors.CallerLeft, 499),  # nobody reads it; the number that nginx logs for it
-    (errors.Overloaded, 503),
-    (errors.DeadlineExceeded, 504),
-    (errors.BrokerError, 503),
-    (errors.StudioError, 502),
-    (errors.BackendError, 500),
-)
 
 #: Seconds that /setup waits for a model that is about to be ready (or to fail); Label Studio waits 3.
 SETUP_GRACE = 0.04
@@ -60,7 +50,9 @@ SETUP_GRACE = 0.04
 #: Project uid of requests that name none.
 ANONYMOUS = "default"
 
-#: Events that change annotations; `TRAIN_EVENTS` of a class decides which of them train.
+#: Request ids that are taken from the caller; others are replaced.
+_REQUEST_ID = re.compile(r"[!-~]{1,128}")
+
 _STUDIO_AGENT = "heartex/"
 
 
@@ -71,25 +63,7 @@ class Response:
     status: int
     body: bytes
     headers: dict[str, str] = field(default_factory=dict)
-
-
-class TrainingDesk(Protocol):
-    """Where events are handed in for training. Its methods block for a moment: they are called in a thread."""
-
-    #: Whether `hand_in` returns only after the training.
-    immediate: bool
-
-    def hand_in(self, event: Event, *, trusted: bool, train: bool) -> str | None:
-        """Keep an event; return the id of the training job that will take it in, None if it starts none."""
-
-    def job_status(self, job_id: str) -> dict[str, Any] | None:
-        """Return a job's record as JSON values, None if there is none."""
-
-    def running_job(self, uid: str) -> str | None:
-        """Return the id of the project's waiting or running job, None if there is none."""
-
-    def forget(self, uid: str) -> None:
-        """Remove everything of a project."""
+    content_type: str = "application/json"
 
 
 Handler = Callable[["Call"], Awaitable[Response]]
@@ -118,15 +92,13 @@ class Endpoints:
         self._store = store
         self._book = book
         self._desk = desk
-        # Clients differ in how they encode what is not ASCII: browsers use UTF-8, Label Studio Latin-1.
-        login = f"{settings.basic_auth_user}:{settings.basic_auth_pass}"
-        self._credentials = [login.encode()]
-        with contextlib.suppress(UnicodeEncodeError):
-            self._credentials.append(login.encode("latin-1"))
-        self.draining = False
+        self.counts = Counts()
+        self.health = Health(pool, desk, settings.model_dir, self.counts)
+        self._ids = f"{secrets.token_hex(4)}-"
+        self._login = Login(settings)
+        self._numbers = itertools.count(1)
         self._refused = 0
         self._refusal_logged = 0.0
-        self._counts = {"requests": 0, "predicted_tasks": 0, "failed_requests": 0, "events": 0}
         self._routes: dict[tuple[str, str], Handler] = {
             ("GET", "/"): self._health,
             ("GET", "/health"): self._health,
@@ -142,6 +114,8 @@ class Endpoints:
             ("POST", "/duplicate_model"): self._duplicate,
             ("POST", "/delete"): self._delete,
             ("GET", "/metrics"): self._metrics,
+            ("GET", "/livez"): self._livez,
+            ("GET", "/readyz"): self._readyz,
         }
         self._paths = {path for _, path in self._routes}
 
@@ -155,13 +129,33 @@ class Endpoints:
         gone: Callable[[], bool] | None = None,
     ) -> Response:
         """Answer one request; never raises. `headers` has lower-case names; `gone` tells whether the caller left."""
-        self._counts["requests"] += 1
+        began = time.perf_counter()
+        given = headers.get("x-request-id", "")
+        if not given or not _REQUEST_ID.fullmatch(given):
+            given = f"{self._ids}{next(self._numbers):x}"
+        logs.request_id.set(given)
+        response = await self._answer(method, path, query, headers, body, gone)
+        response.headers["X-Request-ID"] = given
+        if self.health.draining:
+            response.headers["Connection"] = "close"  # the next request of this caller is for another server
+        self.counts.request(self._route(path), response.status, time.perf_counter() - began)
+        return response
+
+    async def _answer(
+        self,
+        method: str,
+        path: str,
+        query: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        gone: Callable[[], bool] | None,
+    ) -> Response:
         method = "GET" if method == "HEAD" else method
         try:
             if path.startswith("/problem/"):
                 code, cause = problem.parse(path)
                 return _json(code, {"status": code, "detail": cause})
-            trusted = self._login(headers.get("authorization", ""), path)
+            trusted = self._login.check(headers.get("authorization", ""), path)
             handler = self._routes.get((method, path.rstrip("/") or "/"))
             if handler is None:
                 return self._unknown(method, path)
@@ -178,31 +172,21 @@ class Endpoints:
 
     def refuse(self, error: errors.BackendError, path: str, headers: Mapping[str, str]) -> Response:
         """Answer a request that could not even be read."""
-        return self._failed(error, path, headers)
+        response = self._failed(error, path, headers)
+        self.counts.request(self._route(path), response.status, 0.0)
+        return response
 
-    # Login and failures
+    def _route(self, path: str) -> str:
+        """Return the path if it is one of ours: others are counted together."""
+        path = path.rstrip("/") or "/"
+        return path if path in self._paths else "problem" if path.startswith("/problem/") else "other"
 
-    def _login(self, header: str, path: str) -> bool:
-        """Tell whether the caller gave the login that is asked for. Raises NotAuthorized where that is required."""
-        if not self._settings.basic_auth_user:
-            return True
-        if not header and path.rstrip("/") == "/webhook":
-            # Label Studio's own webhooks carry no credentials; what they say is checked with Label Studio before use.
-            return False
-        kind, _, encoded = header.partition(" ")
-        try:
-            given = base64.b64decode(encoded.strip(), validate=True) if kind.lower() == "basic" else b""
-        except (binascii.Error, ValueError):
-            given = b""
-        if not any(hmac.compare_digest(given, known) for known in self._credentials):
-            raise errors.NotAuthorized(
-                "Login is missing or wrong", fix="Give this backend's user and password"
-            )
-        return True
+    # Failures
 
     def _failed(self, error: errors.BackendError, path: str, headers: Mapping[str, str]) -> Response:
-        self._counts["failed_requests"] += 1
-        status = next(code for kind, code in STATUSES if isinstance(error, kind))
+        if part := part_of(error):
+            self.counts.error(part)
+        status = status_of(error)
         if isinstance(error, errors.Overloaded):
             self._log_refusal(path, error)
         else:
@@ -270,12 +254,12 @@ class Endpoints:
             _check_config(request.label_config, "label_config")
             project = await self._book.update(uid, label_config=request.label_config)
         results = await self._pool.predict(project, request, call.gone)
-        self._counts["predicted_tasks"] += len(request.tasks)
+        self.counts.predicted_tasks += len(request.tasks)
         return Response(200, b'{"results":' + results + b"}")
 
     async def _webhook(self, call: Call) -> Response:
         event = parse_event(call.body)
-        self._counts["events"] += 1
+        self.counts.events += 1
         if event.action == "START_TRAINING" and not call.trusted:
             raise errors.NotAuthorized("START_TRAINING needs this backend's user and password")
         known = self._known_events()
@@ -409,7 +393,14 @@ class Endpoints:
         return _json(200, {"status": "ok"})
 
     async def _metrics(self, call: Call) -> Response:
-        return _json(200, dict(self._counts))
+        return Response(200, await self.health.metrics(), content_type=CONTENT_TYPE)
+
+    async def _livez(self, call: Call) -> Response:
+        return _json(200, {"status": "UP", "version": __version__})
+
+    async def _readyz(self, call: Call) -> Response:
+        ready, parts = await self.health.ready()
+        return _json(200 if ready else 503, {"status": "READY" if ready else "NOT READY", **parts})
 
     async def _project(self, value: Any, name: str = "project") -> Project:
         """Return the known project that a request names, by uid or by plain id. Raises UnknownProject."""

@@ -1,0 +1,1 @@
+"""What a backend counts, and how Prometheus reads it."""

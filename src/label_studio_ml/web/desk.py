@@ -1,0 +1,30 @@
+"""What the endpoints ask of whoever trains."""
+
+from typing import Any, Protocol
+
+from label_studio_ml.metrics.exposition import Training
+from label_studio_ml.protocol import Event
+
+
+class TrainingDesk(Protocol):
+    """Where events are handed in for training. Its methods block for a moment: they are called in a thread."""
+
+    #: Whether `hand_in` returns only after the training.
+    immediate: bool
+    #: Events that wait on this server's disk for a Redis that is away.
+    spooled: int
+
+    def hand_in(self, event: Event, *, trusted: bool, train: bool) -> str | None:
+        """Keep an event; return the id of the training job that will take it in, None if it starts none."""
+
+    def job_status(self, job_id: str) -> dict[str, Any] | None:
+        """Return a job's record as JSON values, None if there is none."""
+
+    def running_job(self, uid: str) -> str | None:
+        """Return the id of the project's waiting or running job, None if there is none."""
+
+    def forget(self, uid: str) -> None:
+        """Remove everything of a project."""
+
+    def figures(self) -> Training | None:
+        """Return the trainings in numbers, None where nobody counts them. Raises BrokerError."""

@@ -1,0 +1,113 @@
+"""Whether this server lives, whether it can do its work, and what it counts: /livez, /readyz, /metrics.
+
+Label Studio's own /health stays as it is.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from label_studio_ml import __version__
+from label_studio_ml.errors import BackendError
+from label_studio_ml.metrics.counts import Counts
+from label_studio_ml.metrics.exposition import Moment, Training, render
+from label_studio_ml.serving.pool import ModelPool
+from label_studio_ml.web.desk import TrainingDesk
+
+#: Seconds that a look at broker and store counts; however often the probes ask, they are asked no oftener.
+FRESH = 1.0
+#: Seconds after which a part that does not answer counts as unreachable.
+PATIENCE = 3.0
+
+
+@dataclass(slots=True)
+class Look:
+    """What was seen of broker and store: empty where all is well, else what is wrong."""
+
+    problems: dict[str, str] = field(default_factory=dict)
+    training: Training | None = None
+    at: float = -FRESH
+
+
+class Health:
+    """One server's state.
+
+    It is ready when the model file is imported, and broker and store were reachable once. A Redis or a store that goes
+    away later is named in the answer, but the server stays ready: it goes on answering predictions with what is
+    loaded, and if all servers turned unready at once, nobody would.
+    """
+
+    def __init__(self, pool: ModelPool, desk: TrainingDesk, model_dir: Path, counts: Counts) -> None:
+        self.draining = False
+        self._pool = pool
+        self._desk = desk
+        self._model_dir = model_dir
+        self._counts = counts
+        self._look = Look()
+        self._looking: asyncio.Task[Look] | None = None
+        self._settled = False
+
+    async def ready(self) -> tuple[bool, dict[str, str]]:
+        """Return whether requests should be sent here, and what is wrong with each part, "ok" if nothing is."""
+        look = await self._fresh()
+        model = self._pool.problem()
+        parts = {
+            "model": model or "ok",
+            **{part: look.problems.get(part, "ok") for part in ("store", "broker")},
+        }
+        if not look.problems:
+            self._settled = True
+        if self.draining:
+            parts["server"] = "it is shutting down"
+        return (self._settled and not model and not self.draining), parts
+
+    async def metrics(self) -> bytes:
+        """Return everything that is counted, in Prometheus' text format."""
+        look = await self._fresh()
+        moment = Moment(
+            version=__version__,
+            queue=self._pool.waiting,
+            under_way=self._pool.under_way,
+            processes=self._pool.processes,
+            served=self._pool.served_versions(),
+            up={
+                "model": not self._pool.problem(),
+                **{p: p not in look.problems for p in ("store", "broker")},
+            },
+            training=look.training,
+            spooled=self._desk.spooled,
+        )
+        return await asyncio.to_thread(render, self._counts, moment)
+
+    async def _fresh(self) -> Look:
+        if time.monotonic() - self._look.at < FRESH:
+            return self._look
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._see())
+        await asyncio.wait([self._looking], timeout=PATIENCE)
+        if not self._looking.done():
+            return Look({"broker": f"no answer within {PATIENCE:.0f} s"})
+        return self._looking.result()
+
+    async def _see(self) -> Look:
+        look = Look()
+        for part, see in (("store", self._see_store), ("broker", self._see_broker)):
+            try:
+                await asyncio.to_thread(see, look)
+            except (BackendError, OSError) as error:
+                look.problems[part] = str(error)
+                if part not in self._look.problems:
+                    self._counts.error(part)
+        look.at = time.monotonic()
+        self._look = look
+        return look
+
+    def _see_store(self, look: Look) -> None:
+        folder = self._model_dir / "versions"
+        with_versions = folder if folder.exists() else self._model_dir
+        if with_versions.exists():
+            next(with_versions.iterdir(), None)
+
+    def _see_broker(self, look: Look) -> None:
+        look.training = self._desk.figures()

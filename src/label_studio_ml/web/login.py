@@ -1,0 +1,40 @@
+"""The login that a backend may ask for."""
+
+import base64
+import binascii
+import contextlib
+import hmac
+
+from label_studio_ml.errors import NotAuthorized
+from label_studio_ml.settings import Settings
+
+#: Paths that ask for no login: the probes of balancers and orchestrators.
+OPEN = ("/livez", "/readyz")
+
+
+class Login:
+    """HTTP basic auth with the settings' user and password, where they are set."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._required = bool(settings.basic_auth_user)
+        # Clients differ in how they encode what is not ASCII: browsers use UTF-8, Label Studio Latin-1.
+        login = f"{settings.basic_auth_user}:{settings.basic_auth_pass}"
+        self._credentials = [login.encode()]
+        with contextlib.suppress(UnicodeEncodeError):
+            self._credentials.append(login.encode("latin-1"))
+
+    def check(self, header: str, path: str) -> bool:
+        """Tell whether the caller gave the login that is asked for. Raises NotAuthorized where that is required."""
+        if not self._required or path in OPEN:
+            return True
+        if not header and path.rstrip("/") == "/webhook":
+            # Label Studio's own webhooks carry no credentials; what they say is checked with Label Studio before use.
+            return False
+        kind, _, encoded = header.partition(" ")
+        try:
+            given = base64.b64decode(encoded.strip(), validate=True) if kind.lower() == "basic" else b""
+        except (binascii.Error, ValueError):
+            given = b""
+        if not any(hmac.compare_digest(given, known) for known in self._credentials):
+            raise NotAuthorized("Login is missing or wrong", fix="Give this backend's user and password")
+        return True

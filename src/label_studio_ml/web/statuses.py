@@ -1,0 +1,38 @@
+"""The one table from errors to HTTP statuses, and to the parts that are counted as having failed."""
+
+from label_studio_ml import errors
+
+#: Errors and their HTTP statuses; the first class that fits counts.
+STATUSES: tuple[tuple[type[errors.BackendError], int], ...] = (
+    (errors.BodyTooLarge, 413),
+    (errors.UnknownProject, 404),
+    (errors.NotAuthorized, 401),
+    (errors.RequestError, 400),
+    (errors.LabelConfigError, 400),
+    (errors.CallerLeft, 499),  # nobody reads it; the number that nginx logs for it
+    (errors.Overloaded, 503),
+    (errors.DeadlineExceeded, 504),
+    (errors.BrokerError, 503),
+    (errors.StudioError, 502),
+    (errors.BackendError, 500),
+)
+
+#: The part that is counted as having failed, by error; the first class that fits counts.
+PARTS: tuple[tuple[type[errors.BackendError], str], ...] = (
+    (errors.BrokerError, "broker"),
+    (errors.VersionError, "store"),
+    (errors.ModelError, "model"),
+    (errors.ModelProcessDied, "model"),
+    (errors.Overloaded, "overload"),
+    (errors.DeadlineExceeded, "deadline"),
+)
+
+
+def status_of(error: errors.BackendError) -> int:
+    """Return the HTTP status that says what went wrong."""
+    return next(status for kind, status in STATUSES if isinstance(error, kind))
+
+
+def part_of(error: errors.BackendError) -> str:
+    """Return the part that failed, nothing where it was the caller."""
+    return next((part for kind, part in PARTS if isinstance(error, kind)), "")
