@@ -25,7 +25,9 @@ HEAVY = (
 )
 
 
-@pytest.mark.parametrize("words", [["--help"], ["init", "--help"], ["start", "--help"], ["--version"]])
+@pytest.mark.parametrize(
+    "words", [["--help"], ["init", "--help"], ["start", "--help"], ["evaluate", "--help"], ["--version"]]
+)
 def test_help_imports_nothing_heavy(words: list[str]) -> None:
     code = (
         "import sys\nfrom label_studio_ml.cli.main import main\n"

@@ -6,11 +6,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from label_studio_ml import logs
+from label_studio_ml.cli.projects import known_project
 from label_studio_ml.cli.start import add_folder_arguments, settings_from
-from label_studio_ml.errors import BrokerError, SettingsError, StudioError, UnknownProject
-from label_studio_ml.protocol import uid_of
+from label_studio_ml.errors import BrokerError
 from label_studio_ml.settings import Settings
-from label_studio_ml.versions.state import Project, Projects
 
 if TYPE_CHECKING:
     from label_studio_ml.training.jobs import JobBoard
@@ -44,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
 
     settings = settings_from(args)
     logs.configure("WARNING")
-    project = _project(settings, args.project)
+    project = known_project(settings, args.project)
     companion = Companion(settings, worker_delay=0)
     companion.start()
     try:
@@ -86,46 +85,3 @@ def _follow(board: "JobBoard", job_id: str, settings: Settings) -> int:
     )
     print(f"Finished: version {job.version}{learned}")
     return 0
-
-
-def _project(settings: Settings, name: str | None) -> Project:
-    """Return the project to train. Raises UnknownProject or SettingsError, saying what to name."""
-    projects = Projects(settings.model_dir)
-    uids = [uid for uid in projects.uids() if name is None or name in (uid, uid.partition(".")[0])]
-    if len(uids) == 1 and (known := projects.get(uids[0])) is not None:
-        return known
-    if len(uids) > 1:
-        raise SettingsError(
-            f"The backend knows several projects: {', '.join(uids)}",
-            fix="Name one with --project",
-            field="--project",
-        )
-    if name is None:
-        raise UnknownProject(
-            "The backend knows no project yet",
-            fix="Add it to a project in Label Studio, or name one with --project and set LABEL_STUDIO_URL and "
-            "LABEL_STUDIO_API_KEY",
-        )
-    return projects.update(**_asked(settings, name))
-
-
-def _asked(settings: Settings, project_id: str) -> dict[str, str]:
-    """Return what Label Studio says of a project that never called /setup."""
-    from label_studio_ml.studio.client import StudioClient
-
-    if not settings.studio_url or not settings.studio_api_key:
-        raise UnknownProject(
-            f"Project {project_id} has never called this backend",
-            fix="Add the backend to it in Label Studio, or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY",
-            field="--project",
-        )
-    client = StudioClient(settings.studio_url, settings.studio_api_key, verify_tls=settings.studio_verify_tls)
-    found = client.project(project_id)
-    if "label_config" not in found:
-        raise StudioError(f"Label Studio's answer for project {project_id} has no label config")
-    return {
-        "uid": uid_of(found),
-        "label_config": found["label_config"],
-        "hostname": settings.studio_url,
-        "title": str(found.get("title") or ""),
-    }

@@ -1,0 +1,185 @@
+"""`label-studio-ml evaluate PROJECT_DIR`: measure a version's predictions against annotations."""
+
+import argparse
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from label_studio_ml.cli.start import add_folder_arguments, settings_from
+from label_studio_ml.errors import SettingsError, StudioError, UnknownProject
+from label_studio_ml.settings import Settings
+
+if TYPE_CHECKING:
+    from label_studio_ml.adapter import ModelSpec
+    from label_studio_ml.training.dataset import LabelledTasks
+    from label_studio_ml.versions.state import Project
+    from label_studio_ml.versions.store import Manifest, VersionStore
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `evaluate`."""
+    add_folder_arguments(parser)
+    parser.add_argument(
+        "--project", metavar="ID", help="Label Studio's project (default: the only one the backend knows)"
+    )
+    parser.add_argument("--version", metavar="V", help="name or id of the version (default: the newest)")
+    parser.add_argument(
+        "--annotations",
+        metavar="FILE",
+        type=Path,
+        help="take the annotations from Label Studio's JSON export, or from a version's snapshot",
+    )
+    parser.add_argument(
+        "--label-config", metavar="FILE", type=Path, help="the label config, if the backend does not know it"
+    )
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--test",
+        metavar="SHARE",
+        type=_share,
+        help="use the test half of annotations.split(test=SHARE) (default: what the version was not trained on)",
+    )
+    which.add_argument("--all", action="store_true", help="use every annotated task")
+    parser.add_argument(
+        "--ground-truth", action="store_true", help="use only annotations that are marked as ground truth"
+    )
+    parser.add_argument(
+        "--output",
+        metavar="DIR",
+        type=Path,
+        help="where to write (default: evaluations/VERSION in the folder)",
+    )
+    parser.add_argument("--json", action="store_true", help="print the report as JSON instead of tables")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure, write the report, show it, and return 0."""
+    from label_studio_ml import logs
+    from label_studio_ml.evaluation.evaluate import evaluate, save
+    from label_studio_ml.evaluation.model import ModelUnderTest
+    from label_studio_ml.evaluation.results import require_libraries
+    from label_studio_ml.evaluation.selection import Choice, trained_on
+    from label_studio_ml.versions.store import VersionStore
+
+    require_libraries()
+    settings = settings_from(args)
+    logs.configure("WARNING")
+    store = VersionStore(settings.model_dir)
+    project = _project(settings, args)
+    manifest = _version(store, project.uid, args.version)
+    tasks = _tasks(settings, project, args.annotations)
+    # What was never trained here has seen none of the tasks.
+    seen = trained_on(store.folder(project.uid, manifest.id)) if manifest else set[int]()
+    choice = Choice(test=args.test, everything=args.all, ground_truth=args.ground_truth)
+    model = ModelUnderTest(
+        settings, _spec(project, manifest), _state(manifest), settings.log_dir / "evaluate.log"
+    )
+    with model, _progress(tasks.expected) as progress:
+        evaluation = evaluate(model, tasks, project, choice, seen, progress=progress)
+    folder = args.output or settings.backend_dir / "evaluations" / _file_name(evaluation.version)
+    evaluation = save(evaluation, folder)
+    if args.json:
+        print(evaluation.to_json().decode())
+    else:
+        from label_studio_ml.cli.evaluation_tables import show
+
+        show(evaluation, folder)
+    return 0
+
+
+def _share(text: str) -> float:
+    """Return a share between 0 and 1; raise argparse.ArgumentTypeError if it is not that."""
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0.0
+    if not 0 < share < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a share between 0 and 1, such as 0.2")
+    return share
+
+
+def _project(settings: Settings, args: argparse.Namespace) -> "Project":
+    """Return the project, or, for annotations from a file, one that the backend need not know."""
+    import msgspec
+
+    from label_studio_ml.cli.projects import known_project
+    from label_studio_ml.versions.state import Project
+
+    try:
+        project = known_project(settings, args.project)
+    except (UnknownProject, StudioError):
+        if args.annotations is None:
+            raise
+        project = Project(uid=args.project or "0")
+    if args.label_config is None:
+        return project
+    try:
+        text = args.label_config.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"The label config cannot be read: {error}", field="--label-config") from error
+    return msgspec.structs.replace(project, label_config=text)
+
+
+def _version(store: "VersionStore", uid: str, name: str | None) -> "Manifest | None":
+    """Return the version to measure, None for the untrained model. Raises SettingsError if there is no such one."""
+    if name is None:
+        return store.newest(uid)
+    versions = store.versions(uid)
+    found = [one for one in versions if name in (one.id, one.name)]
+    if not found:
+        names = ", ".join(one.name for one in versions[-5:]) or "none"
+        raise SettingsError(
+            f"Project {uid} has no version {name}", fix=f"Its newest versions: {names}", field="--version"
+        )
+    return found[-1]
+
+
+def _spec(project: "Project", manifest: "Manifest | None") -> "ModelSpec":
+    from label_studio_ml.adapter import ModelSpec
+
+    return ModelSpec.of(project, manifest)
+
+
+def _state(manifest: "Manifest | None") -> dict[str, str]:
+    """Return the key/value pairs that the version's fit set: a model may keep its weights in them."""
+    return dict(manifest.state) if manifest else {}
+
+
+def _tasks(settings: Settings, project: "Project", file: Path | None) -> "LabelledTasks":
+    """Return the annotated tasks. Raises StudioError when Label Studio cannot be asked for them."""
+    from label_studio_ml.adapter import studio_login
+    from label_studio_ml.evaluation.evaluate import tasks_in
+    from label_studio_ml.studio.client import StudioClient
+    from label_studio_ml.training.dataset import from_studio
+
+    if file is not None:
+        return tasks_in(file, project=project.uid)
+    url, token = studio_login(project, settings)
+    if not url or not token:
+        raise StudioError(
+            "It is not known where Label Studio is",
+            fix="Set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY, or name an export with --annotations",
+        )
+    return from_studio(StudioClient(url, token, verify_tls=settings.studio_verify_tls), project.uid)
+
+
+@contextlib.contextmanager
+def _progress(expected: int | None) -> Iterator[Callable[[int], None]]:
+    """Show on a terminal how many tasks are predicted; lend what is to be told of each batch."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("Predicting"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("", total=expected)
+        yield lambda count: bar.advance(task, count)
+
+
+def _file_name(version: str) -> str:
+    from urllib.parse import quote
+
+    name = quote(version, safe=" ")
+    return name if set(name) - {"."} else name.replace(".", "%2E")

@@ -1,0 +1,128 @@
+"""An evaluation from its first task to its files."""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from label_studio_ml.errors import SettingsError
+from label_studio_ml.evaluation.measure import Observations
+from label_studio_ml.evaluation.model import ModelUnderTest
+from label_studio_ml.evaluation.picture import draw
+from label_studio_ml.evaluation.results import Evaluation
+from label_studio_ml.evaluation.selection import Choice, begin, complain, select
+from label_studio_ml.training.dataset import LabelledTasks
+from label_studio_ml.training.snapshots import SNAPSHOT
+from label_studio_ml.versions.state import Project
+
+#: How many different causes of failed predictions are kept.
+_CAUSES = 5
+
+REPORT = "evaluation.json"
+
+
+def tasks_in(file: Path, *, project: str = "") -> LabelledTasks:
+    """Return the labelled tasks in a JSON export of Label Studio, or in a snapshot (`.jsonl.gz`).
+
+    Raises SettingsError when it is neither, VersionError when a snapshot is damaged.
+    """
+    if file.name.endswith(Path(SNAPSHOT).suffix):
+        return LabelledTasks.from_snapshot(file, project=project, source=str(file))
+    try:
+        found = msgspec.json.decode(file.read_bytes())
+    except (OSError, msgspec.MsgspecError) as error:
+        raise SettingsError(f"{file} cannot be read: {error}", field="--annotations") from error
+    if not isinstance(found, list) or not all(
+        isinstance(one, dict) and "annotations" in one for one in found
+    ):
+        raise SettingsError(
+            f"{file} is not a list of tasks with annotations",
+            fix="Export the project from Label Studio as JSON (not JSON-MIN)",
+            field="--annotations",
+        )
+    tasks: list[dict[str, Any]] = found
+    return LabelledTasks(lambda: tasks, str(file), len(tasks), project=project)
+
+
+def evaluate(
+    model: ModelUnderTest,
+    tasks: LabelledTasks,
+    project: Project,
+    choice: Choice,
+    seen: set[int] | None,
+    *,
+    progress: Callable[[int], None],
+) -> Evaluation:
+    """Let a model that is running predict tasks, and measure what it says.
+
+    `seen` are the ids of tasks that it was trained on, None if that is not known. `progress` is told of each batch how
+    many tasks it held. Raises SettingsError when there is nothing to measure on.
+    """
+    observations = Observations(project.label_config)
+    selection = begin(choice, seen)
+    failed, causes = 0, dict[str, None]()
+    for batch in _batches(select(tasks, choice, seen, project.uid, selection), model.max_batch_size):
+        entries = model.predict([task for task, _ in batch])
+        for (_, truth), entry in zip(batch, entries, strict=True):
+            if "result" not in entry:
+                failed += 1
+                if len(causes) < _CAUSES:
+                    causes[str(entry.get("error", "no result"))] = None
+            score = entry.get("score")
+            sure = float(score) if isinstance(score, int | float) else 1.0
+            observations.add(truth.get("result") or [], entry.get("result") or [], sure)
+        progress(len(batch))
+    if not selection.used:
+        raise complain(selection, model.version)
+    return Evaluation(
+        project=project.project_id,
+        version=model.version,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        source=tasks.source,
+        tasks=selection,
+        failed=failed,
+        failures=list(causes),
+        controls=observations.measure(),
+        not_measured=observations.not_measured(),
+    )
+
+
+def save(evaluation: Evaluation, folder: Path) -> Evaluation:
+    """Write the report and the pictures; return the evaluation with the pictures' names.
+
+    Raises SettingsError when the folder cannot be written to.
+    """
+    controls = {}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, measured in evaluation.controls.items():
+            controls[name] = measured
+            if measured.confusion is not None:
+                picture = f"confusion-{quote(name, safe=' ')}.png"
+                draw(measured.confusion, f"{name}, version {evaluation.version}", folder / picture)
+                controls[name] = msgspec.structs.replace(measured, picture=picture)
+        evaluation = msgspec.structs.replace(evaluation, controls=controls)
+        (folder / REPORT).write_bytes(evaluation.to_json() + b"\n")
+    except OSError as error:
+        raise SettingsError(
+            f"The evaluation cannot be written to {folder}: {error}",
+            fix="Name another folder with --output",
+            field="--output",
+        ) from error
+    return evaluation
+
+
+def _batches(
+    items: Iterable[tuple[dict[str, Any], dict[str, Any]]], size: int
+) -> Iterator[list[tuple[dict[str, Any], dict[str, Any]]]]:
+    batch = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -1,0 +1,127 @@
+"""The model under test, in a process of its own."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+import msgspec
+
+from label_studio_ml.adapter import ModelSpec
+from label_studio_ml.errors import ModelLoadError, ModelProcessDied
+from label_studio_ml.evaluation.process import Build, Built, Predicted
+from label_studio_ml.settings import Settings
+
+#: Seconds that the process has to end by itself.
+_GRACE = 5.0
+#: What a task brings along that a model must not see, or does not need.
+_LEFT_OUT = ("annotations", "predictions", "completions", "ground_truth", "drafts")
+
+Answer = TypeVar("Answer", bound=msgspec.Struct)
+
+
+class ModelUnderTest:
+    """Use it in a `with` block: the process starts with the block and ends with it.
+
+    `version` is the name that the model is served under, `max_batch_size` the most tasks it takes at a time. What the
+    user's code prints goes to the file `log`. Raises ModelLoadError when the model cannot be built, ModelProcessDied
+    when the process ends.
+    """
+
+    version = ""
+    max_batch_size = 1
+
+    def __init__(self, settings: Settings, spec: ModelSpec, state: dict[str, str], log: Path) -> None:
+        self._settings = settings
+        self._build = Build(spec, state)
+        self._log = log
+
+    def __enter__(self) -> "ModelUnderTest":
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        ours, theirs = socket.socketpair()
+        with theirs, self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "label_studio_ml.evaluation.process", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**self._settings.child_env(), "PYTHONUNBUFFERED": "1"},
+                start_new_session=True,
+            )
+        self._connection = ours
+        self._stream = ours.makefile("rwb")
+        try:
+            built = self._ask(msgspec.json.encode(self._build), Built)
+            if built.error:
+                raise ModelLoadError(built.error, fix=built.fix or f"The traceback is in {self._log}")
+        except BaseException:
+            self._end()
+            raise
+        self.version, self.max_batch_size = built.version, built.max_batch_size
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end()
+
+    def predict(self, tasks: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return one entry for each task, without showing the model the annotations.
+
+        An entry has `result`, or `error` where the model has no prediction; of several predictions it is the first.
+        """
+        shown = [
+            {
+                **{name: task[name] for name in task if name not in _LEFT_OUT},
+                "annotations": [],
+                "predictions": [],
+            }
+            for task in tasks
+        ]
+        answer = self._ask(msgspec.json.encode(shown), Predicted)
+        if answer.error:
+            return [{"error": answer.error} for _ in tasks]
+        return [_first(entry) for entry in msgspec.json.decode(answer.results)]
+
+    def _ask(self, line: bytes, kind: type[Answer]) -> Answer:
+        try:
+            self._stream.write(line + b"\n")
+            self._stream.flush()
+            answer = self._stream.readline()
+        except OSError:
+            answer = b""
+        if not answer.endswith(b"\n"):
+            raise ModelProcessDied(
+                f"The model's process ended: {self._how_it_ended()}", fix=f"Its output is in {self._log}"
+            )
+        return msgspec.json.decode(answer, type=kind)
+
+    def _how_it_ended(self) -> str:
+        try:
+            status = self._process.wait(_GRACE)
+        except subprocess.TimeoutExpired:
+            return "it closed its connection"
+        return f"status {status}" if status >= 0 else f"killed by {signal.Signals(-status).name}"
+
+    def _end(self) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.close()
+        self._connection.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_GRACE)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+
+def _first(entry: Any) -> dict[str, Any]:
+    if isinstance(entry, list):
+        entry = entry[0] if entry else {"result": []}
+    return entry if isinstance(entry, dict) else {"error": "the prediction is no object"}

@@ -1,0 +1,91 @@
+"""The process that runs the user's code for an evaluation: `python -m label_studio_ml.evaluation.process FD`.
+
+It reads lines from the socket with descriptor FD: first what to build, then arrays of tasks. Each is answered with
+one line. It ends when the socket closes.
+"""
+
+import logging
+import os
+import signal
+import socket
+import sys
+from typing import cast
+
+import msgspec
+
+from label_studio_ml import logs
+from label_studio_ml.adapter import ModelSpec, build, describe_class, reason
+from label_studio_ml.errors import BackendError
+from label_studio_ml.model import LabelStudioMLBase
+from label_studio_ml.predictor import Predictor, Request
+from label_studio_ml.settings import Settings
+from label_studio_ml.source import load_class, locate
+from label_studio_ml.versions.state import StagedState, StoredState
+
+logger = logging.getLogger(__name__)
+
+
+class Build(msgspec.Struct, frozen=True):
+    """What to build: the version, and the key/value pairs that its fit set."""
+
+    spec: ModelSpec
+    state: dict[str, str]
+
+
+class Built(msgspec.Struct, frozen=True):
+    """The name that the model is served under and the most tasks it takes at a time; or why it cannot be built."""
+
+    version: str = ""
+    max_batch_size: int = 1
+    error: str = ""
+    fix: str = ""
+
+
+class Predicted(msgspec.Struct, frozen=True):
+    """One entry for each task, as the server would send them; or why there are none."""
+
+    results: msgspec.Raw = msgspec.Raw(b"[]")
+    error: str = ""
+
+
+def _build(request: Build, settings: Settings) -> tuple[Predictor, Built]:
+    """Build the model. What its code stores with `set` is forgotten with this process."""
+    source = locate(settings.backend_dir, settings.script, settings.class_name)
+    cls = cast("type[LabelStudioMLBase]", load_class(source))
+    state = StagedState(StoredState(settings.model_dir, request.spec.project.uid))
+    state.changes.update(request.state)
+    predictor = Predictor(build(cls, request.spec, settings, state), request.spec)
+    return predictor, Built(predictor.version, describe_class(cls).max_batch_size)
+
+
+def main() -> int:
+    """Answer on the socket whose descriptor is the first argument."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    settings = Settings.from_env()
+    logs.configure(settings.log_level)
+    os.chdir(settings.backend_dir)
+    stream = socket.socket(fileno=int(sys.argv[1])).makefile("rwb")
+
+    def say(answer: msgspec.Struct) -> None:
+        stream.write(msgspec.json.encode(answer) + b"\n")
+        stream.flush()
+
+    try:
+        predictor, built = _build(msgspec.json.decode(stream.readline(), type=Build), settings)
+    except BackendError as error:
+        logger.exception("The model cannot be built")
+        say(Built(error=error.message, fix=error.fix))
+        return 1
+    except BaseException as error:  # user code may raise anything
+        logger.exception("The model cannot be built")
+        say(Built(error=reason(error)))
+        return 1
+    say(built)
+    for line in stream:
+        (answer,) = predictor.answer([Request(line, b"{}")])
+        say(Predicted(msgspec.Raw(answer.results or b"[]"), answer.error))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,136 @@
+"""Label Studio's regions, read as what the metrics compare."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+from label_studio_ml.evaluation.boxes import Box, around
+from label_studio_ml.evaluation.spans import Place, Span
+
+Region = Mapping[str, Any]
+Kind = Literal["choices", "multiple choices", "spans", "boxes", "text", "numbers", "other"]
+
+#: Regions' types that say something of the task as a whole, or of another region when they carry its place.
+_WHOLE: dict[str, Kind] = {
+    "choices": "choices",
+    "taxonomy": "multiple choices",
+    "pairwise": "choices",
+    "textarea": "text",
+    "rating": "numbers",
+    "number": "numbers",
+}
+#: Fields of a region's value that are a place.
+_PLACES = frozenset({"x", "start", "startOffset", "points", "rle", "ranges", "sequence"})
+
+#: The label of a rectangle that has none of its own.
+UNLABELLED = "(region)"
+
+
+def kind_of(region: Region) -> Kind:
+    """Tell what a region is to be compared as; "other" for what has no metric here."""
+    value = region.get("value") or {}
+    whole = _WHOLE.get(str(region.get("type")))
+    if whole is not None:
+        return "other" if _PLACES & value.keys() else whole
+    if {"x", "y", "width", "height"} <= value.keys() and "ellipse" not in str(region.get("type")):
+        return "boxes"
+    if {"start", "end"} <= value.keys() and "sequence" not in value:
+        return "spans"
+    return "other"
+
+
+def labels_of(region: Region) -> list[str]:
+    """Return a region's labels or choices; a taxonomy's are paths such as `Animal / Cat`."""
+    value = region.get("value") or {}
+    found = value.get(str(region.get("type")), value.get("selected"))
+    if isinstance(found, str):
+        return [found]
+    if not isinstance(found, Sequence):
+        return []
+    return [" / ".join(map(str, one)) if isinstance(one, list | tuple) else str(one) for one in found]
+
+
+def choices(regions: Iterable[Region]) -> list[str]:
+    """Return the labels of a task, each once."""
+    return list(dict.fromkeys(label for region in regions for label in labels_of(region)))
+
+
+def spans(regions: Iterable[Region]) -> list[Span]:
+    """Return the labelled stretches of a task."""
+    found: list[Span] = []
+    for region in regions:
+        start, end = _places(region.get("value") or {})
+        found.extend(Span(label, start, end) for label in labels_of(region) or [UNLABELLED])
+    return found
+
+
+def boxes(regions: Iterable[Region], size: tuple[float, float], score: float = 1.0) -> list[Box]:
+    """Return the rectangles of a task in pixels of a picture of this size; `score` is that of a region without one."""
+    found: list[Box] = []
+    width, height = size
+    for region in regions:
+        value = region.get("value") or {}
+        x, y, across, down = (_float(value.get(name)) for name in ("x", "y", "width", "height"))
+        upright = around(
+            x * width / 100,
+            y * height / 100,
+            across * width / 100,
+            down * height / 100,
+            _float(value.get("rotation")),
+        )
+        own = region.get("score", value.get("score"))
+        sure = _float(own) if own is not None else score
+        found.extend(Box(label, *upright, sure) for label in labels_of(region) or [UNLABELLED])
+    return found
+
+
+def picture_size(regions: Iterable[Region]) -> tuple[float, float]:
+    """Return width and height of a task's picture, a square where no region tells."""
+    for region in regions:
+        width, height = _float(region.get("original_width")), _float(region.get("original_height"))
+        if width > 0 and height > 0:
+            return width, height
+    return 100.0, 100.0
+
+
+def text(regions: Iterable[Region]) -> str:
+    """Return the text of a task, several lines of it joined."""
+    lines: list[str] = []
+    for region in regions:
+        found = (region.get("value") or {}).get("text")
+        lines.extend(map(str, found) if isinstance(found, list) else [] if found is None else [str(found)])
+    return "\n".join(lines)
+
+
+def rating(regions: Iterable[Region]) -> float | None:
+    """Return the number or rating of a task, None if it has none."""
+    for region in regions:
+        value = region.get("value") or {}
+        found = value.get(str(region.get("type")))
+        if isinstance(found, int | float) and not isinstance(found, bool):
+            return float(found)
+    return None
+
+
+def _places(value: Mapping[str, Any]) -> tuple[Place, Place]:
+    """Return where a stretch starts and ends, in whatever way its kind of data says so."""
+    whole = value.get("globalOffsets")
+    if isinstance(whole, Mapping):
+        return _place(whole.get("start")), _place(whole.get("end"))
+    return (
+        _place(value.get("start"), value.get("startOffset")),
+        _place(value.get("end"), value.get("endOffset")),
+    )
+
+
+def _place(where: Any, offset: Any = 0) -> Place:
+    try:
+        return 0, float(where), _float(offset)
+    except (TypeError, ValueError):
+        return 1, str(where), _float(offset)
+
+
+def _float(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return 0.0

@@ -1,0 +1,91 @@
+"""Which tasks a version is measured on, and which of their annotations is the truth."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from label_studio_ml.errors import SettingsError
+from label_studio_ml.evaluation.results import Selection
+from label_studio_ml.training.dataset import HELD_OUT, LabelledTasks
+from label_studio_ml.training.snapshots import SNAPSHOT
+from label_studio_ml.training.split import Split
+
+Task = dict[str, Any]
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """What the user asked for: `test` is a share or None; `ground_truth` leaves out other annotations."""
+
+    test: float | None = None
+    everything: bool = False
+    ground_truth: bool = False
+
+
+def trained_on(folder: Path) -> set[int] | None:
+    """Return the ids of the tasks that the version in `folder` learned from, None if that is not known.
+
+    What its `fit` held out with `annotations.split` counts as not seen.
+    """
+    snapshot = folder / SNAPSHOT
+    if not snapshot.exists():
+        return None
+    ids = {task["id"] for task in LabelledTasks.from_snapshot(snapshot)}
+    note = folder / HELD_OUT
+    if note.exists():
+        ids -= set(msgspec.json.decode(note.read_bytes())["held_out"])
+    return ids
+
+
+def select(
+    tasks: Iterable[Task], choice: Choice, seen: set[int] | None, project: str, selection: Selection
+) -> Iterator[tuple[Task, dict[str, Any]]]:
+    """Yield the chosen tasks, each with the annotation that counts, and keep count in `selection`."""
+    rule = Split(choice.test, 0, None, project) if choice.test is not None else None
+    for task in tasks:
+        truth = _truth(task, only=choice.ground_truth)
+        if truth is None:
+            continue
+        selection.annotated += 1
+        known = seen is not None and task.get("id") in seen
+        wanted = rule.in_test(task) if rule else choice.everything or not known
+        if wanted:
+            selection.used += 1
+            if selection.seen is not None:
+                selection.seen += known
+            yield task, truth
+
+
+def begin(choice: Choice, seen: set[int] | None) -> Selection:
+    """Return the counts before the first task."""
+    how = "test split" if choice.test is not None else "held out"
+    if choice.everything or (how == "held out" and not seen):
+        how = "all"
+    return Selection(how=how, seen=None if seen is None else 0, ground_truth_only=choice.ground_truth)
+
+
+def complain(selection: Selection, version: str) -> SettingsError:
+    """Return the error that says why there is nothing to measure on."""
+    if not selection.annotated:
+        what = "a ground truth" if selection.ground_truth_only else "an"
+        return SettingsError(f"No task has {what} annotation", fix="Annotate some in Label Studio")
+    if selection.how == "held out":
+        return SettingsError(
+            f"Version {version} was trained on all {selection.annotated} annotated tasks",
+            fix="Measure on them all the same with --all, or hold some out in fit: annotations.split(test=0.2)",
+            field="--all",
+        )
+    return SettingsError(
+        f"None of {selection.annotated} annotated tasks is in the test half", fix="Use --all", field="--test"
+    )
+
+
+def _truth(task: Task, *, only: bool) -> dict[str, Any] | None:
+    """Return the ground truth, else the annotation that was changed last; None if there is none."""
+    annotations = task.get("annotations") or []
+    truths = [one for one in annotations if one.get("ground_truth")]
+    candidates = truths if only or truths else annotations
+    return max(
+        candidates, key=lambda one: (str(one.get("updated_at") or ""), one.get("id") or 0), default=None
+    )
