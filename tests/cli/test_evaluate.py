@@ -11,8 +11,10 @@ import pytest
 from label_studio_ml.cli.main import main
 from label_studio_ml.training.dataset import LabelledTasks
 from label_studio_ml.training.snapshots import SNAPSHOT
-from label_studio_ml.versions.state import Project, Projects
-from label_studio_ml.versions.store import Manifest, VersionStore
+from label_studio_ml.versions.manifest import Manifest
+from label_studio_ml.versions.pairs import apply_all
+from label_studio_ml.versions.state import Project, Projects, StoredState
+from label_studio_ml.versions.store import VersionStore
 from live import CONFIG, MODELS, TOKEN, FakeStudio, annotation, uid
 
 Evaluate = Callable[..., int]
@@ -54,7 +56,9 @@ def studio() -> Iterator[FakeStudio]:
 FROM_FILE = ("--annotations", "export.json", "--label-config", "config.xml")
 
 
-def _train(folder: Path, name: str, *, on: range, fence: int = 1, split: float = 0.0) -> None:
+def _train(
+    folder: Path, name: str, *, on: range, fence: int = 1, split: float = 0.0, answer: str = "bad"
+) -> None:
     """Commit a version that has seen the tasks `on`."""
     store = VersionStore(folder / "data")
     workdir = store.begin(uid(7), f"id{fence}")
@@ -63,7 +67,9 @@ def _train(folder: Path, name: str, *, on: range, fence: int = 1, split: float =
     list(tasks.split(split)[0] if split else tasks)
     tasks.finish()
     store.publish(
-        Manifest(id=f"id{fence}", name=name, project=uid(7), fence=fence, created="", state={"answer": "bad"})
+        Manifest(
+            id=f"id{fence}", name=name, project=uid(7), fence=fence, created="", state={"answer": answer}
+        )
     )
 
 
@@ -99,7 +105,7 @@ def test_json_alone_on_standard_output(
 
 
 @pytest.mark.usefixtures("known")
-def test_the_newest_version_on_what_it_has_not_seen(
+def test_the_served_version_on_what_it_has_not_seen(
     evaluate: Evaluate, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _train(folder, "one", on=range(1, 21))
@@ -133,9 +139,27 @@ def test_a_named_version(evaluate: Evaluate, folder: Path, capsys: pytest.Captur
     assert evaluate(*FROM_FILE[:2], "--version", "id1", "--json") == 0
     assert _report(capsys)["version"] == "one"
     assert evaluate(*FROM_FILE[:2], "--version", "three") == 1
-    assert "no version three. Its newest versions: one, two" in capsys.readouterr().err
+    assert "no version 'three'" in capsys.readouterr().err
     assert evaluate(*FROM_FILE[:2]) == 1
     assert "Version two was trained on all 30 annotated tasks" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("known")
+def test_an_older_version_has_the_pairs_that_its_own_fit_set(
+    evaluate: Evaluate, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _train(folder, "one", on=range(1, 21), answer="bad")
+    _train(folder, "two", on=range(1, 21), answer="good", fence=2)
+    apply_all(
+        VersionStore(folder / "data"), folder / "data", VersionStore(folder / "data").versions(uid(7))[1]
+    )
+    found = {}
+    for name in ("one", "two"):
+        assert evaluate(*FROM_FILE[:2], "--version", name, "--json") == 0
+        found[name] = _report(capsys)["controls"]["label"]["metrics"]["accuracy"]
+    # Of the numbers 21 to 30, four are annotated as bad.
+    assert found == {"one": 0.4, "two": 0.6}
+    assert StoredState(folder / "data", uid(7)).get("answer") == "good"
 
 
 @pytest.mark.usefixtures("known")
@@ -215,4 +239,4 @@ def test_train_from_a_version_that_has_no_snapshot(
     folder: Path, evaluate: Evaluate, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["train", folder.name, "--from-version", "none"]) == 1
-    assert "has no version none" in capsys.readouterr().err
+    assert "no version 'none'" in capsys.readouterr().err

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from label_studio_ml.errors import FitError, StudioError, VersionError
+from label_studio_ml.errors import FitError, StudioError, UnknownVersion, VersionError
 from label_studio_ml.studio.client import StudioClient
 from label_studio_ml.training.dataset import (
     HELD_OUT,
@@ -352,7 +352,7 @@ def test_a_version_without_a_snapshot(tmp_path: Path) -> None:
     _publish(store, "id1", "one", 1).unlink()
     with pytest.raises(FitError, match="no snapshot"):
         version_snapshot(store, "1.5", "one")
-    with pytest.raises(FitError, match=r"no version ../../x.*Its newest versions: one"):
+    with pytest.raises(UnknownVersion, match=r"no version '../../x'.*one"):
         version_snapshot(store, "1.5", "../../x")
 
 

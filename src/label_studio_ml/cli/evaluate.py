@@ -12,10 +12,10 @@ from label_studio_ml.errors import SettingsError, StudioError, UnknownProject
 from label_studio_ml.settings import Settings
 
 if TYPE_CHECKING:
-    from label_studio_ml.adapter import ModelSpec
     from label_studio_ml.training.dataset import LabelledTasks
+    from label_studio_ml.versions.manifest import Manifest
     from label_studio_ml.versions.state import Project
-    from label_studio_ml.versions.store import Manifest, VersionStore
+    from label_studio_ml.versions.store import VersionStore
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--project", metavar="ID", help="Label Studio's project (default: the only one the backend knows)"
     )
-    parser.add_argument("--version", metavar="V", help="name or id of the version (default: the newest)")
+    parser.add_argument(
+        "--version", metavar="V", help="name or id of the version (default: the one that is served)"
+    )
     parser.add_argument(
         "--annotations",
         metavar="FILE",
@@ -57,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure, write the report, show it, and return 0."""
     from label_studio_ml import logs
+    from label_studio_ml.adapter import ModelSpec
     from label_studio_ml.evaluation.evaluate import evaluate, save
     from label_studio_ml.evaluation.model import ModelUnderTest
     from label_studio_ml.evaluation.results import require_libraries
@@ -66,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     require_libraries()
     settings = settings_from(args)
     logs.configure("WARNING")
-    store = VersionStore(settings.model_dir)
+    store = VersionStore(settings.model_dir, pin=settings.model_version)
     project = _project(settings, args)
     manifest = _version(store, project.uid, args.version)
     tasks = _tasks(settings, project, args.annotations)
@@ -74,7 +77,10 @@ def run(args: argparse.Namespace) -> int:
     seen = trained_on(store.folder(project.uid, manifest.id)) if manifest else set[int]()
     choice = Choice(test=args.test, everything=args.all, ground_truth=args.ground_truth)
     model = ModelUnderTest(
-        settings, _spec(project, manifest), _state(manifest), settings.log_dir / "evaluate.log"
+        settings,
+        ModelSpec.of(project, manifest),
+        _state(settings, store, project.uid, manifest),
+        settings.log_dir / "evaluate.log",
     )
     with model, _progress(tasks.expected) as progress:
         evaluation = evaluate(model, tasks, project, choice, seen, progress=progress)
@@ -123,28 +129,27 @@ def _project(settings: Settings, args: argparse.Namespace) -> "Project":
 
 
 def _version(store: "VersionStore", uid: str, name: str | None) -> "Manifest | None":
-    """Return the version to measure, None for the untrained model. Raises SettingsError if there is no such one."""
-    if name is None:
-        return store.newest(uid)
-    versions = store.versions(uid)
-    found = [one for one in versions if name in (one.id, one.name)]
-    if not found:
-        names = ", ".join(one.name for one in versions[-5:]) or "none"
-        raise SettingsError(
-            f"Project {uid} has no version {name}", fix=f"Its newest versions: {names}", field="--version"
-        )
-    return found[-1]
+    """Return the version to measure, None for the untrained model. Raises UnknownVersion."""
+    from label_studio_ml.versions.hand import find
+
+    return find(store, uid, name) if name else store.served(uid)
 
 
-def _spec(project: "Project", manifest: "Manifest | None") -> "ModelSpec":
-    from label_studio_ml.adapter import ModelSpec
+def _state(
+    settings: Settings, store: "VersionStore", uid: str, manifest: "Manifest | None"
+) -> dict[str, str]:
+    """Return the key/value pairs as they are where this version is served: a model may keep its weights in them."""
+    from label_studio_ml.versions.pairs import pairs_of
+    from label_studio_ml.versions.state import StoredState
 
-    return ModelSpec.of(project, manifest)
-
-
-def _state(manifest: "Manifest | None") -> dict[str, str]:
-    """Return the key/value pairs that the version's fit set: a model may keep its weights in them."""
-    return dict(manifest.state) if manifest else {}
+    history = store.history(uid)
+    of_fits = {key for one in history for key in one.state}
+    kept = {
+        key: value
+        for key, value in StoredState(settings.model_dir, uid).items().items()
+        if key not in of_fits
+    }
+    return {**kept, **(pairs_of(history, manifest) if manifest else {})}
 
 
 def _tasks(settings: Settings, project: "Project", file: Path | None) -> "LabelledTasks":

@@ -50,7 +50,8 @@ def run(args: argparse.Namespace) -> int:
         board = JobBoard(connect(companion.url(_BROKER_TIMEOUT)), settings.queue)
         data: dict[str, Any] = {"action": "START_TRAINING", "project": {"id": project.project_id}}
         if args.from_version:
-            version_snapshot(VersionStore(settings.model_dir), project.uid, args.from_version)
+            store = VersionStore(settings.model_dir, pin=settings.model_version)
+            version_snapshot(store, project.uid, args.from_version)
             data["from_version"] = args.from_version
         job_id = board.record(project.uid, StoredEvent("START_TRAINING", data))
         print(f"Job {job_id}: training project {project.project_id}", flush=True)

@@ -20,13 +20,13 @@ from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.predictor import Predictor, Request
 from label_studio_ml.settings import Settings
 from label_studio_ml.source import load_class, locate
-from label_studio_ml.versions.state import StagedState, StoredState
+from label_studio_ml.versions.state import MemoryState
 
 logger = logging.getLogger(__name__)
 
 
 class Build(msgspec.Struct, frozen=True):
-    """What to build: the version, and the key/value pairs that its fit set."""
+    """What to build: the version, and the key/value pairs of its project as they were when it was new."""
 
     spec: ModelSpec
     state: dict[str, str]
@@ -52,9 +52,8 @@ def _build(request: Build, settings: Settings) -> tuple[Predictor, Built]:
     """Build the model. What its code stores with `set` is forgotten with this process."""
     source = locate(settings.backend_dir, settings.script, settings.class_name)
     cls = cast("type[LabelStudioMLBase]", load_class(source))
-    state = StagedState(StoredState(settings.model_dir, request.spec.project.uid))
-    state.changes.update(request.state)
-    predictor = Predictor(build(cls, request.spec, settings, state), request.spec)
+    model = build(cls, request.spec, settings, MemoryState(request.state))
+    predictor = Predictor(model, request.spec)
     return predictor, Built(predictor.version, describe_class(cls).max_batch_size)
 
 

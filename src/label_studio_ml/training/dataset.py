@@ -11,6 +11,7 @@ from label_studio_ml.errors import BackendError, FitError
 from label_studio_ml.studio.client import StudioClient
 from label_studio_ml.training.snapshots import SNAPSHOT, TasksFile
 from label_studio_ml.training.split import By, Split
+from label_studio_ml.versions.hand import find
 from label_studio_ml.versions.store import VersionStore
 
 logger = logging.getLogger(__name__)
@@ -195,16 +196,13 @@ def from_delivered(path: Path, *, project: str = "", snapshot: Path | None = Non
 def version_snapshot(store: VersionStore, project: str, version: str) -> Path:
     """Return the snapshot that the training of a project's version left; `version` is its name or id.
 
-    Raises FitError when there is no such version, or it has no snapshot.
+    Raises UnknownVersion when there is no such version, FitError when it has no snapshot.
     """
-    found = [one for one in store.versions(project) if version in (one.id, one.name)]
-    if not found:
-        names = ", ".join(one.name for one in store.versions(project)[-5:]) or "none"
-        raise FitError(f"Project {project} has no version {version}", fix=f"Its newest versions: {names}")
-    path = store.folder(project, found[-1].id) / SNAPSHOT
+    found = find(store, project, version)
+    path = store.folder(project, found.id) / SNAPSHOT
     if not path.exists():
         raise FitError(
-            f"Version {version} has no snapshot of the annotations it was trained on",
+            f"Version {found.name} has no snapshot of the annotations it was trained on",
             fix="Only a fit(annotations) that has read them leaves one; train without --from-version",
         )
     return path
@@ -213,7 +211,7 @@ def version_snapshot(store: VersionStore, project: str, version: str) -> Path:
 def from_version(
     store: VersionStore, project: str, version: str, snapshot: Path | None = None
 ) -> LabelledTasks:
-    """Return the labelled tasks that a version was trained on. Raises FitError as `version_snapshot` does."""
+    """Return the labelled tasks that a version was trained on. Raises what `version_snapshot` does."""
     file = TasksFile(version_snapshot(store, project, version))
     return LabelledTasks(
         lambda: file, f"the snapshot of version {version}", project=project, snapshot=snapshot
