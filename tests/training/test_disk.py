@@ -68,7 +68,7 @@ def _fill(path: Path) -> None:
             file.write(b"0" * 4096)
 
 
-def test_a_disk_that_is_full(launch: Callable[..., Live], small_disk: Path) -> None:
+def test_a_disk_that_is_full(small_disk: Path, launch: Callable[..., Live]) -> None:
     """The training fails with one clear line, predictions go on, and the next one works once there is room."""
     live = launch(env={"MODEL_DIR": str(small_disk / "models")})
     live.studio.add(1, 11)
