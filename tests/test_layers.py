@@ -41,7 +41,7 @@ LAYERS = (
     ("serving", "training"),
     ("evaluation",),
     ("web",),
-    ("runtime", "dashboard"),
+    ("runtime", "dashboard", "connect"),
     ("api", "cli", "server", "__main__"),
 )
 
@@ -60,7 +60,8 @@ IO = (
     "urllib.request",
 )
 SERVER_PARTS = tuple(
-    f"{PACKAGE}.{unit}" for unit in ("api", "serving", "training", "web", "runtime", "dashboard", "cli")
+    f"{PACKAGE}.{unit}"
+    for unit in ("api", "serving", "training", "web", "runtime", "dashboard", "connect", "cli")
 )
 
 #: Module or package -> what none of its modules may import. A model can be built and tested in a plain Python

@@ -58,14 +58,18 @@ def studio_venv() -> Path:
 
 @pytest.fixture(scope="session")
 def start_studio(studio_venv: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartStudio]:
-    """Return a function that starts a Label Studio with fresh data; its arguments are those of `start`."""
+    """Return a function that starts a Label Studio with fresh data; its arguments are those of `start`.
+
+    `env` is what its environment has beside the usual.
+    """
     template = migrated_data(studio_venv, ROOT / ".cache")
     servers = []
 
-    def start(*arguments: str) -> StudioServer:
+    def start(*arguments: str, env: dict[str, str] | None = None) -> StudioServer:
         folder = tmp_path_factory.mktemp("label-studio")
         shutil.copytree(template, folder / "data")
-        servers.append(StudioServer(studio_venv, folder / "data", folder / "label-studio.log", arguments))
+        log = folder / "label-studio.log"
+        servers.append(StudioServer(studio_venv, folder / "data", log, arguments, env=env))
         return servers[-1]
 
     yield start

@@ -171,11 +171,18 @@ class Studio:
 class StudioServer:
     """A Label Studio process with its own data folder, on loopback, that tells nobody about it.
 
-    `environment` is the folder of the virtual environment that holds it. `arguments` come after `start`.
+    `environment` is the folder of the virtual environment that holds it. `arguments` come after `start`, `env`
+    is what its environment has beside the usual.
     """
 
     def __init__(
-        self, environment: Path, data: Path, log: Path, arguments: Sequence[str] = (), port: int | None = None
+        self,
+        environment: Path,
+        data: Path,
+        log: Path,
+        arguments: Sequence[str] = (),
+        port: int | None = None,
+        env: Mapping[str, str] | None = None,
     ) -> None:
         self.port = port or free_port()
         self.studio = Studio(f"http://localhost:{self.port}")
@@ -189,7 +196,7 @@ class StudioServer:
                 "--enable-legacy-api-token",
             ],
             cwd=data,
-            env=studio_environment(data, self.studio.url),
+            env={**studio_environment(data, self.studio.url), **(env or {})},
             log=log,
         )
 

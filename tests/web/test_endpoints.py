@@ -477,6 +477,24 @@ class TestLogin:
         _, body = trusted("POST", "/predict", {"tasks": [task(1)], "project": UID})
         assert body["results"][0]["result"][0]["labels"] == ["Airbus", "Boeing"]
 
+    def test_what_was_heard_is_told(self, app: BackendApp) -> None:
+        trusted = Client(app, self.LOGIN)
+        project = captured("webhook_ANNOTATION_CREATED").json["project"]
+        updated = captured("webhook_PROJECT_UPDATED").with_fields(project=project)
+        assert Client(app).captured(updated)[0] == 200  # of a project that is not known: not remembered
+        assert "project" not in trusted("GET", f"/connection?project={UID}")[1]
+        trusted.captured(captured("setup"))
+        assert trusted("GET", "/connection?project=2")[1]["project"]["heard"] == {}
+        Client(app).captured(updated)
+        heard = trusted("GET", "/connection?project=2")[1]["project"]["heard"]
+        assert heard["PROJECT_UPDATED"]["authorized"] is False
+        trusted.captured(updated)
+        status, body = trusted("GET", "/connection?project=2")
+        assert body["project"]["heard"]["PROJECT_UPDATED"]["authorized"] is True
+        assert (status, body["login"], body["learns"]) == (200, True, True)
+        assert "ANNOTATION_CREATED" in body["events"]
+        assert Client(app)("GET", "/connection")[0] == 401
+
     def test_a_webhook_of_an_unknown_project_is_401(self, app: BackendApp) -> None:
         assert Client(app)("POST", "/webhook", captured("webhook_ANNOTATION_CREATED").json)[0] == 401
 

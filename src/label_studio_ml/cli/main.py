@@ -36,6 +36,7 @@ COMMANDS = (
     Command("worker", "train for servers elsewhere (needs Redis)", "label_studio_ml.cli.worker"),
     Command("train", "train a backend's model now", "label_studio_ml.cli.train"),
     Command("evaluate", "measure a version against annotations", "label_studio_ml.cli.evaluate"),
+    Command("connect", "connect a backend with a Label Studio project", "label_studio_ml.cli.connect"),
 )
 
 

@@ -39,6 +39,7 @@ from label_studio_ml.web import problem
 from label_studio_ml.web.book import ProjectBook
 from label_studio_ml.web.desk import TrainingDesk
 from label_studio_ml.web.health import Health
+from label_studio_ml.web.heard import Hearing, connection
 from label_studio_ml.web.login import Login
 from label_studio_ml.web.statuses import part_of, status_of
 
@@ -97,6 +98,7 @@ class Endpoints:
         self._ids = f"{secrets.token_hex(4)}-"
         self._login = Login(settings)
         self._numbers = itertools.count(1)
+        self._hearing = Hearing(settings.model_dir)
         self._refused = 0
         self._refusal_logged = 0.0
         self._routes: dict[tuple[str, str], Handler] = {
@@ -116,6 +118,7 @@ class Endpoints:
             ("GET", "/metrics"): self._metrics,
             ("GET", "/livez"): self._livez,
             ("GET", "/readyz"): self._readyz,
+            ("GET", "/connection"): self._connection,
         }
         self._paths = {path for _, path in self._routes}
 
@@ -290,6 +293,8 @@ class Endpoints:
 
     async def _hear(self, event: Event, call: Call) -> None:
         """Take from an event what is worth knowing whatever becomes of it."""
+        if event.uid and (call.trusted or await self._book.get(event.uid)):
+            await self._hearing.note(event.uid, event.action, authorized=call.trusted)
         if event.uid and call.trusted:
             before = await self._book.get(event.uid)
             changes = {"label_config": event.label_config or None, "title": event.title or None}
@@ -401,6 +406,12 @@ class Endpoints:
     async def _readyz(self, call: Call) -> Response:
         ready, parts = await self.health.ready()
         return _json(200 if ready else 503, {"status": "READY" if ready else "NOT READY", **parts})
+
+    async def _connection(self, call: Call) -> Response:
+        named = _query(call.query, "project")
+        project = await self._book.find(project_uid(named, required=True)) if named else None
+        events = self._known_events() - {"START_TRAINING"}
+        return _json(200, await connection(self._settings, self._pool, self._hearing, project, events))
 
     async def _project(self, value: Any, name: str = "project") -> Project:
         """Return the known project that a request names, by uid or by plain id. Raises UnknownProject."""

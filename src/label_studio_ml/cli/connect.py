@@ -1,0 +1,109 @@
+"""`label-studio-ml connect DIR`: connect a running backend with a project, and prove that it works."""
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from label_studio_ml.cli.start import add_folder_arguments, settings_from
+from label_studio_ml.errors import BackendError, SettingsError
+from label_studio_ml.settings import DEFAULT_PORT, Settings
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `connect`."""
+    add_folder_arguments(parser)
+    add_studio_arguments(parser)
+    parser.add_argument("--project", metavar="N", type=int, required=True, help="the project's number")
+    parser.add_argument("--title", help="the backend's name in Label Studio (default: keep, or the folder's)")
+    parser.add_argument(
+        "--interactive", action=argparse.BooleanOptionalAction, help="use it for interactive pre-annotations"
+    )
+    parser.add_argument(
+        "--prelabel",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="show its predictions in tasks that have no annotation (default: yes)",
+    )
+
+
+def add_studio_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say where Label Studio and the backend are; `doctor` has them too."""
+    parser.add_argument("--url", help="Label Studio's address (default: LABEL_STUDIO_URL)")
+    parser.add_argument(
+        "--api-key", metavar="KEY", help="its token; better in LABEL_STUDIO_API_KEY: others see command lines"
+    )
+    parser.add_argument("--api-key-file", metavar="FILE", help="a file with the token alone in it")
+    parser.add_argument("--backend-url", metavar="URL", help="the backend as Label Studio reaches it")
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=DEFAULT_PORT,
+        help="the backend's port on this machine (default: %(default)s)",
+    )
+    parser.add_argument("--basic-auth-user", metavar="USER", help="the backend's login (or BASIC_AUTH_USER)")
+    parser.add_argument("--basic-auth-pass", metavar="PASS", help="its password; better in BASIC_AUTH_PASS")
+
+
+def studio_settings(args: argparse.Namespace, settings: Settings) -> Settings:
+    """Return the settings with Label Studio's address and token as the options say. Raises SettingsError."""
+    from label_studio_ml.connect.places import checked
+
+    token = settings.studio_api_key
+    if args.api_key:
+        token = args.api_key
+        print(
+            "label-studio-ml: other users of this machine see --api-key in the process list; use "
+            "LABEL_STUDIO_API_KEY or --api-key-file",
+            file=sys.stderr,
+        )
+    elif args.api_key_file:
+        try:
+            token = Path(args.api_key_file).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(
+                f"{args.api_key_file} cannot be read: {error}", field="--api-key-file"
+            ) from None
+    url = checked(args.url, "--url") if args.url else settings.studio_url
+    return replace(settings, studio_url=url, studio_api_key=token)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Connect; return 0 if every step is done."""
+    from label_studio_ml.connect.admin import Admin
+    from label_studio_ml.connect.backend import view
+    from label_studio_ml.connect.identity import identity
+    from label_studio_ml.connect.places import backend_url, checked
+    from label_studio_ml.connect.steps import Plan, connect
+
+    settings = studio_settings(args, settings_from(args))
+    for value, name, option in (
+        (settings.studio_url, "LABEL_STUDIO_URL", "--url"),
+        (settings.studio_api_key, "LABEL_STUDIO_API_KEY", "--api-key-file"),
+    ):
+        if not value:
+            raise SettingsError(f"{option} is missing", fix=f"Give {option} or set {name}", field=name)
+    url = checked(args.backend_url) if args.backend_url else backend_url(settings.studio_url, args.port)
+    admin = Admin(settings.studio_url, settings.studio_api_key, verify_tls=settings.studio_verify_tls)
+    plan = Plan(
+        admin=admin,
+        view=view(settings, url, args.port),
+        settings=settings,
+        project=args.project,
+        url=url,
+        name=identity(settings.model_dir),
+        title=args.title,
+        default_title=settings.backend_dir.name,
+        interactive=args.interactive,
+        prelabel=args.prelabel,
+    )
+    try:
+        for line in connect(plan):
+            print(f"ok      {line}", flush=True)
+    except BackendError as error:
+        print(f"failed  {error}", flush=True)
+        return 1
+    finally:
+        admin.close()
+    print(f"Connected: {settings.studio_url}/projects/{args.project}/data")
+    return 0

@@ -1,0 +1,161 @@
+"""Label Studio's API as far as connecting a backend needs it: backends, webhooks, a project's settings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from label_studio_ml.errors import StudioError
+from label_studio_ml.studio.http import Http
+
+Json = dict[str, Any]
+
+#: Seconds that a test prediction may take: Label Studio itself waits 100 for the backend.
+_PREDICTION = 110.0
+
+
+class StudioRefusedError(StudioError):
+    """Label Studio answered with an error. `status` is that status, `said` what it said."""
+
+    def __init__(self, message: str, status: int, said: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.said = said
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What Label Studio says of itself."""
+
+    release: str
+    edition: str
+
+
+class Admin:
+    """One user of one Label Studio. Every method raises StudioAuthError or StudioError."""
+
+    def __init__(self, url: str, token: str, *, verify_tls: bool = True) -> None:
+        self.http = Http(url, token, verify_tls=verify_tls, read_timeout=_PREDICTION)
+
+    @property
+    def url(self) -> str:
+        """Label Studio's address, without a slash at its end."""
+        return self.http.base
+
+    def close(self) -> None:
+        """Close the connections that are kept open."""
+        self.http.close()
+
+    def version(self) -> Version:
+        """Return the version, which Label Studio tells anybody."""
+        found = self._call("GET", "/api/version", login=False)
+        package = found.get("label-studio-os-package") if isinstance(found, dict) else None
+        if not isinstance(found, dict) or not (found.get("release") or package):
+            raise StudioError(
+                f"What answers at {self.url} is not Label Studio",
+                fix="Correct --url: Label Studio's address with its sub-path, if it has one",
+                field="--url",
+            )
+        release = found.get("release") or (package or {}).get("version", "")
+        return Version(str(release), str(found.get("edition", "")))
+
+    def project(self, number: int) -> Json:
+        """Return a project."""
+        return _object(self._call("GET", f"/api/projects/{number}/"))
+
+    def change_project(self, number: int, **changes: Any) -> Json:
+        """Change a project's settings; webhooks get PROJECT_UPDATED, also when nothing changes."""
+        return _object(self._call("PATCH", f"/api/projects/{number}/", json=changes))
+
+    def first_task(self, number: int) -> Json | None:
+        """Return a task of the project without asking a backend for anything, None if it has none."""
+        query = {
+            "project": str(number),
+            "page": "1",
+            "page_size": "1",
+            "resolve_uri": "false",
+            "review": "true",
+        }
+        page = _object(self._call("GET", "/api/tasks/", params={**query, "fields": "all"}))
+        tasks = page.get("tasks") or []
+        return tasks[0] if tasks and isinstance(tasks[0], dict) else None
+
+    def backends(self, number: int) -> list[Json]:
+        """Return the project's backends, the one that is asked for predictions first. Each is asked for its health."""
+        return _objects(self._call("GET", "/api/ml/", params={"project": str(number)}))
+
+    def save_backend(self, fields: Mapping[str, Any], known: int | None = None) -> Json:
+        """Add a backend, or change the one with the id `known`; Label Studio tries it first."""
+        if known is None:
+            return _object(self._call("POST", "/api/ml/", json=dict(fields)))
+        return _object(self._call("PATCH", f"/api/ml/{known}", json=dict(fields)))
+
+    def test_prediction(self, backend: int) -> Json:
+        """Let Label Studio ask a backend for the prediction of one task that it picks; return what came back."""
+        path = f"/api/ml/{backend}/predict/test"
+        return _object(self._call("POST", path, params={"random": "true"}))
+
+    def webhooks(self, number: int) -> list[Json]:
+        """Return the project's webhooks."""
+        return _objects(self._call("GET", "/api/webhooks/", params={"project": str(number)}))
+
+    def save_webhook(self, fields: Mapping[str, Any], known: int | None = None) -> Json:
+        """Add a webhook, or change the one with the id `known`."""
+        if known is None:
+            return _object(self._call("POST", "/api/webhooks/", json=dict(fields)))
+        return _object(self._call("PATCH", f"/api/webhooks/{known}/", json=dict(fields)))
+
+    def delete_webhook(self, known: int) -> None:
+        """Remove a webhook."""
+        self._call("DELETE", f"/api/webhooks/{known}/")
+
+    def _call(self, method: str, path: str, *, login: bool = True, **arguments: Any) -> Any:
+        """Return the decoded answer, None if it is empty."""
+        with self.http.request(
+            method,
+            self.http.base + path,
+            login=lambda _: login,
+            stay=True,
+            repeatable=method == "GET",
+            **arguments,
+        ) as response:
+            if response.status_code == 401:
+                raise self.http.refused(response)
+            try:
+                value = response.json() if response.content else None
+            except ValueError:
+                value = None
+            if response.status_code >= 400:
+                said = _said(value)
+                status = self.http.status(response)
+                text = f"Label Studio refused: {status}" + (
+                    f": {said}" if said and said not in status else ""
+                )
+                raise StudioRefusedError(self.http.token.hide(text), response.status_code, said)
+            return value
+
+
+def _said(value: Any) -> str:
+    """Return what the answer to a refused request says, in one line."""
+    if not isinstance(value, dict):
+        return ""
+    errors = value.get("validation_errors")
+    if isinstance(errors, dict) and errors:
+        words = [
+            " ".join(map(str, text)) if isinstance(text, list) else str(text) for text in errors.values()
+        ]
+        return " ".join(" ".join(words).split())[:500]
+    return " ".join(str(value.get("detail") or "").split())[:500]
+
+
+def _object(value: Any) -> Json:
+    if not isinstance(value, dict):
+        raise StudioError("Label Studio did not answer with a JSON object")
+    return value
+
+
+def _objects(value: Any) -> list[Json]:
+    if isinstance(value, dict):  # newer versions answer some lists in pages
+        value = value.get("results")
+    if not isinstance(value, list):
+        raise StudioError("Label Studio did not answer with a JSON list")
+    return [one for one in value if isinstance(one, dict)]

@@ -1,0 +1,70 @@
+"""Our own backend as it is seen over HTTP from here."""
+
+import base64
+from dataclasses import dataclass
+from typing import Any
+
+from label_studio_ml.connect.places import canonical
+from label_studio_ml.errors import BackendError
+from label_studio_ml.settings import Settings
+
+_TIMEOUT = 5.0
+
+
+class BackendDown(BackendError):
+    """The backend does not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackendView:
+    """A running backend, asked at the first of `urls` that answers, with the login that the settings have."""
+
+    urls: tuple[str, ...]
+    settings: Settings
+
+    def authorization(self) -> str:
+        """Return the Authorization header that the backend asks for, empty if it asks for none."""
+        if not self.settings.basic_auth_user:
+            return ""
+        login = f"{self.settings.basic_auth_user}:{self.settings.basic_auth_pass}"
+        return f"Basic {base64.b64encode(login.encode()).decode()}"
+
+    def health(self) -> dict[str, Any]:
+        """Return the answer of /health. Raises BackendDown."""
+        return self._get("/health")
+
+    def connection(self, project: int | str | None = None) -> dict[str, Any]:
+        """Return what the backend says of a project's connection. Raises BackendDown."""
+        return self._get("/connection", {"project": str(project)} if project is not None else {})
+
+    def _get(self, path: str, params: dict[str, str] | None = None) -> dict[str, Any]:
+        import requests
+
+        failure = ""
+        headers = {"Authorization": value} if (value := self.authorization()) else {}
+        for url in self.urls:
+            try:
+                response = requests.get(url + path, params=params, headers=headers, timeout=_TIMEOUT)
+                body = response.json()
+            except (requests.RequestException, ValueError) as error:
+                failure = failure or f"nothing of ours answers at {url} ({type(error).__name__})"
+                continue
+            if response.status_code == 401:
+                raise BackendDown(
+                    f"The backend at {url} asks for another login",
+                    fix="Set BASIC_AUTH_USER and BASIC_AUTH_PASS as they are where the backend runs",
+                    field="BASIC_AUTH_USER",
+                )
+            if response.status_code == 200 and isinstance(body, dict):
+                return body
+            failure = failure or f"{url}{path} answers {response.status_code}"
+        raise BackendDown(
+            f"The backend is not up: {failure}",
+            fix=f"Start it with: label-studio-ml start {self.settings.backend_dir.name}",
+        )
+
+
+def view(settings: Settings, url: str, port: int) -> BackendView:
+    """Return the backend that Label Studio reaches at `url`, as seen from here: there, or on this machine's port."""
+    here = f"http://127.0.0.1:{port}"
+    return BackendView((url,) if canonical(url) == canonical(here) else (here, url), settings)

@@ -1,0 +1,214 @@
+"""Connecting a backend with a project, step by step; what is there already is changed, not made again."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from label_studio_ml.connect import hooks
+from label_studio_ml.connect.admin import Admin, Json, StudioRefusedError
+from label_studio_ml.connect.backend import BackendView
+from label_studio_ml.connect.identity import description, is_ours
+from label_studio_ml.connect.places import canonical, webhook_host_fits
+from label_studio_ml.errors import BackendError, StudioError
+from label_studio_ml.settings import Settings
+
+#: Seconds that the backend has to import its model file, and that an event has to arrive.
+_MODEL = 120.0
+_EVENT = 10.0
+
+
+@dataclass(kw_only=True)
+class Plan:
+    """What is to be connected: the backend `name` at `url` (as Label Studio sees it), with `project`.
+
+    `title` is the backend's in Label Studio; None: keep what it has, or `default_title`. `interactive` None
+    keeps what is set. `prelabel` makes its predictions fill in new tasks.
+    """
+
+    admin: Admin
+    view: BackendView
+    settings: Settings
+    project: int
+    url: str
+    name: str
+    title: str | None = None
+    default_title: str = "backend"
+    interactive: bool | None = None
+    prelabel: bool = True
+    sleep: Callable[[float], None] = time.sleep
+
+
+def connect(plan: Plan) -> Iterator[str]:
+    """Do it, yielding a line for each step that is done. Raises BackendError where one fails."""
+    admin = plan.admin
+    found = admin.version()
+    project = admin.project(plan.project)
+    kind = admin.http.token.kind.name.lower()
+    yield f"Label Studio {found.release} at {admin.url}, {kind} token, project {plan.project}: {project.get('title')}"
+
+    plan.view.health()
+    about = _about(plan)
+    yield f"Backend at {plan.url}: {about['model_class']}, label-studio-ml {about['version']}"
+
+    backend, old_urls, done = _backend(plan)
+    yield f"Backend {backend['id']} in the project: {done}, title {backend['title']!r}"
+    first = admin.backends(plan.project)[0]
+    if first["id"] != backend["id"]:
+        yield (
+            f"Note: Label Studio asks only the first backend of a project, and that is {first['title']!r} "
+            f"({first['url']}); remove it there if this one is to predict"
+        )
+
+    yield _webhook(plan, about, [plan.url, *old_urls])
+    yield _prelabel(plan, project, backend, old_titles=[str(backend.get("old_title") or "")])
+    yield _prediction(plan, backend)
+    yield _event(plan, project)
+
+
+def _about(plan: Plan) -> Json:
+    """Return what the backend says of itself, once it has imported its model file. Raises BackendError."""
+    end = time.monotonic() + _MODEL
+    while True:
+        about = plan.view.connection()
+        if about.get("model_class"):
+            return about
+        if time.monotonic() > end:
+            raise BackendError(
+                "The backend has not imported its model file", fix="See its output and logs/server.log"
+            )
+        plan.sleep(0.5)
+
+
+def _backend(plan: Plan) -> tuple[Json, list[str], str]:
+    """Add or change the backend; return it, the addresses that it had, and what was done."""
+    known = [
+        one
+        for one in plan.admin.backends(plan.project)
+        if is_ours(one, plan.name) or canonical(str(one.get("url"))) == canonical(plan.url)
+    ]
+    known.sort(key=lambda one: (not is_ours(one, plan.name), one["id"]))
+    before: Json = known[0] if known else {}
+    fields: Json = {
+        "project": plan.project,
+        "url": plan.url,
+        "title": plan.title or before.get("title") or plan.default_title,
+        "description": description(plan.name),
+        "auth_method": "NONE",
+    }
+    if plan.settings.basic_auth_user:
+        fields["auth_method"] = "BASIC_AUTH"
+        fields["basic_auth_user"] = plan.settings.basic_auth_user
+        fields["basic_auth_pass"] = plan.settings.basic_auth_pass
+    if plan.interactive is not None:
+        fields["is_interactive"] = plan.interactive
+    try:
+        saved = plan.admin.save_backend(fields, known=before.get("id"))
+    except StudioRefusedError as error:
+        raise _explained(error, plan.url) from None
+    saved["old_title"] = before.get("title")
+    return saved, [str(one.get("url")) for one in known], "updated" if known else "added"
+
+
+def _explained(error: StudioRefusedError, url: str) -> StudioError:
+    """Return the error with what to do when Label Studio does not take an address of ours."""
+    said = error.said.lower()
+    if error.status == 403 or "ssrf" in said or "block" in said or "reserved" in said:
+        return StudioError(
+            f"Label Studio refuses the private address {url}: {error.message}",
+            fix="Start Label Studio with ML_BLOCK_LOCAL_IP=false and SSRF_PROTECTION_ENABLED=false, "
+            "or give a public address with --backend-url",
+            field="ML_BLOCK_LOCAL_IP",
+        )
+    if "authentication parameters" in said:
+        return StudioError(
+            f"The backend refused the login that Label Studio has: {error.message}",
+            fix="Set BASIC_AUTH_USER and BASIC_AUTH_PASS as they are where the backend runs",
+            field="BASIC_AUTH_USER",
+        )
+    if "can't connect" in said:
+        return StudioError(
+            f"Label Studio cannot reach the backend at {url}: {error.message}",
+            fix="Start the backend with --host 0.0.0.0 if it is on another machine than Label Studio, and give "
+            "--backend-url: http://host.docker.internal:9090 where Label Studio runs in a container of this machine",
+            field="--backend-url",
+        )
+    return StudioError(error.message, fix="See the backend's logs/server.log", field=error.field)
+
+
+def _webhook(plan: Plan, about: Json, urls: list[str]) -> str:
+    if not webhook_host_fits(plan.url):
+        raise StudioError(
+            f"Label Studio takes no webhook at {plan.url}: its host name has no dot",
+            fix="Give --backend-url with an address or a name with a dot, such as the network alias ml.backend",
+            field="--backend-url",
+        )
+    actions = hooks.wanted_actions(about["events"], learns=bool(about["learns"]))
+    wanted = hooks.fields(plan.url, plan.name, plan.view.authorization(), actions)
+    try:
+        done, removed = hooks.settle(plan.admin, plan.project, wanted, plan.name, urls)
+    except StudioRefusedError as error:
+        raise _explained(error, plan.url) from None
+    login = "with" if plan.view.authorization() else "without"
+    gone = f"; {removed} stale removed" if removed else ""
+    return f"Webhook {wanted['url']}: {done}, {login} login, for {', '.join(actions)}{gone}"
+
+
+def _prelabel(plan: Plan, project: Json, backend: Json, old_titles: list[str]) -> str:
+    title, chosen = str(backend["title"]), str(project.get("model_version") or "")
+    if plan.prelabel:
+        if chosen == title and project.get("show_collab_predictions"):
+            return f"Pre-labeling: {title!r} is chosen already"
+        plan.admin.change_project(plan.project, model_version=title, show_collab_predictions=True)
+        return f"Pre-labeling: {title!r} is chosen" + (f", before it was {chosen!r}" if chosen else "")
+    if chosen and chosen in {title, *old_titles}:
+        plan.admin.change_project(plan.project, model_version="")
+        return f"Pre-labeling: {title!r} is no longer chosen"
+    return "Pre-labeling: left as it is"
+
+
+def _prediction(plan: Plan, backend: Json) -> str:
+    """Prove the way from Label Studio to the model."""
+    if plan.admin.first_task(plan.project) is None:
+        return "Test prediction: left out, the project has no tasks yet"
+    try:
+        answer = plan.admin.test_prediction(int(backend["id"]))
+    except StudioRefusedError as error:
+        raise StudioError(error.message, fix="The cause is in the backend's logs/server.log") from None
+    results: Any = answer.get("response")
+    if not isinstance(results, list) or not results:
+        raise StudioError("The backend's answer to the test prediction has no results")
+    first = results[0][0] if isinstance(results[0], list) and results[0] else results[0]
+    if not isinstance(first, dict) or "result" not in first:
+        cause = first.get("error") if isinstance(first, dict) else first
+        raise StudioError(f"The model has no prediction for a task of the project: {cause}")
+    version = first.get("model_version")
+    return f"Test prediction through Label Studio: {len(first['result'])} regions, version {version}"
+
+
+def _event(plan: Plan, project: Json) -> str:
+    """Prove the way of events: let Label Studio send one, and see it in the backend's own record."""
+    before = _heard(plan)
+    for _ in range(3):
+        plan.admin.change_project(plan.project, title=project["title"])
+        end = time.monotonic() + _EVENT / 3
+        while time.monotonic() < end:
+            heard = _heard(plan)
+            if heard.get("at", 0.0) > before.get("at", 0.0):
+                if plan.settings.basic_auth_user and not heard.get("authorized"):
+                    raise StudioError("The test event arrived without its login", fix="Run connect again")
+                return "Test event from Label Studio: arrived at the backend"
+            plan.sleep(0.2)
+    raise StudioError(
+        "The test event did not arrive at the backend",
+        fix="Start Label Studio with SSRF_PROTECTION_ENABLED=false if the backend's address is private; "
+        f"its log names the webhook {hooks.address(plan.url)}",
+        field="SSRF_PROTECTION_ENABLED",
+    )
+
+
+def _heard(plan: Plan) -> Json:
+    """Return the backend's record of the last PROJECT_UPDATED of the project, empty if it has none."""
+    project = plan.view.connection(plan.project).get("project") or {}
+    found: Json = (project.get("heard") or {}).get("PROJECT_UPDATED") or {}
+    return found

@@ -1,0 +1,113 @@
+"""What this backend has heard from each project's webhooks: when, which events, with login or without.
+
+Label Studio says nothing of a webhook that fails, so this record is how `connect` and `doctor` know that it works.
+"""
+
+import asyncio
+import logging
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from label_studio_ml import __version__
+from label_studio_ml.cache import SqliteCache
+from label_studio_ml.errors import BackendError
+from label_studio_ml.serving.pool import ModelPool
+from label_studio_ml.settings import Settings
+from label_studio_ml.versions.state import Project
+
+logger = logging.getLogger(__name__)
+
+#: What Label Studio 1.23 sends webhooks of a project for; a webhook with another name is refused there.
+ACTIONS = frozenset(
+    {
+        "ANNOTATION_CREATED",
+        "ANNOTATIONS_CREATED",
+        "ANNOTATION_UPDATED",
+        "ANNOTATIONS_DELETED",
+        "TASKS_CREATED",
+        "TASKS_DELETED",
+        "PROJECT_UPDATED",
+        "LABEL_LINK_CREATED",
+        "LABEL_LINK_UPDATED",
+        "LABEL_LINK_DELETED",
+    }
+)
+
+#: Seconds between two writes for a project; what is heard in between is written with the next event.
+_EVERY = 1.0
+
+
+class Heard(msgspec.Struct, frozen=True):
+    """The last event of one kind: `at` in seconds since 1970, `authorized` if it carried the login asked for."""
+
+    at: float
+    authorized: bool
+
+
+class Hearing:
+    """The events heard from each project, in memory and, for the other processes of the backend, in `events.db`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._cache = SqliteCache(str(folder), db_name="events.db")
+        self._lock = threading.Lock()
+        self._known: dict[str, dict[str, Heard]] = {}
+        self._unwritten: dict[str, dict[str, str]] = {}
+        self._written: dict[str, float] = {}
+
+    async def note(self, uid: str, action: str, *, authorized: bool) -> None:
+        """Remember an event of one of Label Studio's kinds. A disk that fails is logged, never raised."""
+        if action not in ACTIONS:
+            return
+        event = Heard(time.time(), authorized)
+        with self._lock:
+            self._known.setdefault(uid, {})[action] = event
+            self._unwritten.setdefault(uid, {})[action] = msgspec.json.encode(event).decode()
+            if time.monotonic() - self._written.get(uid, -_EVERY) < _EVERY:
+                return
+            self._written[uid] = time.monotonic()
+            changes = self._unwritten.pop(uid)
+        try:
+            await asyncio.to_thread(self._cache.update, uid, changes)
+        except BackendError as error:
+            logger.warning("%s", error)
+
+    async def of(self, uid: str) -> dict[str, Any]:
+        """Return the last event of each kind of a project, action to `{"at", "authorized"}`."""
+        stored = await asyncio.to_thread(self._cache.items, uid)
+        events = {action: msgspec.json.decode(text, type=Heard) for action, text in stored.items()}
+        with self._lock:
+            for action, event in self._known.get(uid, {}).items():
+                if action not in events or events[action].at < event.at:
+                    events[action] = event
+        return {action: msgspec.to_builtins(event) for action, event in sorted(events.items())}
+
+
+async def connection(
+    settings: Settings, pool: ModelPool, hearing: Hearing, project: Project | None, events: set[str]
+) -> dict[str, Any]:
+    """Return what `label-studio-ml connect` and `doctor` need to know of this backend, and of a project.
+
+    `model_class` and `learns` are None until the model file has been imported.
+    """
+    info = pool.info
+    body: dict[str, Any] = {
+        "version": __version__,
+        "model_class": info.name if info is not None else None,
+        "learns": info.generation != "none" if info is not None else None,
+        "events": sorted(events),
+        "login": bool(settings.basic_auth_user),
+        "time": time.time(),
+    }
+    if project is not None:
+        body["project"] = {
+            "uid": project.uid,
+            "hostname": project.hostname,
+            "token": bool(project.access_token),
+            "model_version": pool.version(project.uid),
+            "heard": await hearing.of(project.uid),
+        }
+    return body
