@@ -22,6 +22,7 @@
     ├── BrokerError             Redis or Valkey is missing, unreachable or refuses
     └── StudioError             Label Studio's API said no
         ├── StudioAuthError     … to the token
+        ├── StudioUnavailable   nothing, or that it cannot answer at the moment
         └── FileFetchError      a task's file cannot be had
 
 None of them knows an HTTP status: `web.statuses` holds the one table.
@@ -129,6 +130,10 @@ class StudioError(BackendError):
 
 class StudioAuthError(StudioError):
     """Label Studio refused the token."""
+
+
+class StudioUnavailable(StudioError):
+    """Label Studio cannot be reached, or cannot answer at the moment; asking again later may help."""
 
 
 class FileFetchError(StudioError):

@@ -1,0 +1,288 @@
+"""What Label Studio's API offers for work on a whole project. What is said of it was seen with version 1.23.2."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from label_studio_ml.errors import BackendError, StudioError, StudioUnavailable
+from label_studio_ml.projects import filters
+from label_studio_ml.projects.filters import Filter
+from label_studio_ml.studio.http import Http
+
+Json = dict[str, Any]
+
+T = TypeVar("T")
+
+#: Seconds until a Label Studio that cannot be reached is given up.
+PATIENCE = 900.0
+#: Seconds that Label Studio may take for one answer. Storing predictions counts those of the whole project anew.
+READ_TIMEOUT = 300.0
+#: Longest pause between two tries, in seconds.
+LONGEST_PAUSE = 10.0
+#: Task ids in one query: they go into the URL.
+IDS_AT_ONCE = 100
+#: Label Studio cuts the list of a task's versions off after so many characters.
+_CUT = 500
+
+#: Fields of a task as a request for predictions has it.
+_TASK_FIELDS = (
+    "id",
+    "data",
+    "meta",
+    "created_at",
+    "updated_at",
+    "is_labeled",
+    "overlap",
+    "inner_id",
+    "total_annotations",
+    "cancelled_annotations",
+    "total_predictions",
+    "comment_count",
+    "unresolved_comment_count",
+    "last_comment_updated_at",
+    "project",
+    "comment_authors",
+)
+
+
+class Interrupted(BackendError):
+    """The work was stopped while it waited for Label Studio."""
+
+
+class Unsure(StudioError):
+    """The connection ended before the answer: what was sent may be stored, or not."""
+
+
+class Refused(StudioError):
+    """Label Studio took none of what was sent, because something in it is wrong."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some tasks of a project, by id, and how many there are in all from there on."""
+
+    tasks: list[Json]
+    total: int
+
+
+class ProjectApi:
+    """One project of the Label Studio at `url`. Waits for a Label Studio that is away; threads may share it.
+
+    `patience` is in seconds. `told` hears why it waits. Every method raises StudioAuthError when the token is
+    refused, StudioUnavailable when patience is at an end, StudioError when Label Studio says no, and Interrupted
+    after `stop`.
+    """
+
+    def __init__(
+        self,
+        http: Http,
+        project: int,
+        *,
+        patience: float = PATIENCE,
+        told: Callable[[str], None] = lambda why: None,
+    ) -> None:
+        self._http = http
+        self.project = project
+        self._patience = patience
+        self.told = told
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """Give up waiting, in all threads."""
+        self._stopped.set()
+
+    def close(self) -> None:
+        """Close the connections that are kept open."""
+        self._http.close()
+
+    def read(self) -> Json:
+        """Return the project: `id`, `title`, `label_config`, `created_at`, `model_version` and more."""
+        return self._get(f"/api/projects/{self.project}/")
+
+    def change(self, **fields: Any) -> None:
+        """Change settings of the project."""
+        self._send("PATCH", f"/api/projects/{self.project}/", fields)
+
+    def versions(self) -> dict[str, int]:
+        """Return how many predictions of each version the project has."""
+        counts = self._get(f"/api/projects/{self.project}/model-versions/")
+        return {str(name): int(count) for name, count in counts.items()}
+
+    def count(self, conditions: Sequence[Filter]) -> int:
+        """Return how many tasks meet the conditions."""
+        return self.page(conditions, size=1).total
+
+    def page(self, conditions: Sequence[Filter], *, after: int = 0, size: int = 500) -> Page:
+        """Return the first `size` tasks with an id above `after` that meet the conditions, by id.
+
+        A task has its `data` and the fields of a request for predictions, and `versions`, those of its predictions.
+        It is a page of its own: what is done to tasks meanwhile makes no other task be left out.
+        """
+        query = {
+            "filters": filters.everything([*conditions, filters.above(after)]),
+            "ordering": ["tasks:id"],
+        }
+        found = self._get(
+            "/api/tasks/",
+            project=str(self.project),
+            page="1",
+            page_size=str(size),
+            fields="task_only",
+            resolve_uri="false",
+            review="true",  # else Label Studio may ask its own backend for predictions of these tasks first
+            query=json.dumps(query),
+        )
+        if not isinstance(found.get("tasks"), list) or not isinstance(found.get("total"), int):
+            raise StudioError(f"Label Studio's list of the tasks of project {self.project} has no 'tasks'")
+        tasks = sorted((self._task(raw) for raw in found["tasks"]), key=lambda task: int(task["id"]))
+        if tasks and tasks[0]["id"] <= after:
+            raise StudioError(
+                f"Label Studio did not give the tasks of project {self.project} after task {after}",
+                fix="Label Studio 1.13 or newer is needed",
+            )
+        return Page(tasks, found["total"])
+
+    def all(self, conditions: Sequence[Filter], *, size: int = 500) -> Iterator[Json]:
+        """Yield every task that meets the conditions, by id."""
+        after = 0
+        while tasks := self.page(conditions, after=after, size=size).tasks:
+            yield from tasks
+            after = int(tasks[-1]["id"])
+
+    def having(self, task_ids: Iterable[int], version: str) -> set[int]:
+        """Return those of the tasks that have a prediction of `version`."""
+        ids, found = sorted(task_ids), set()
+        for start in range(0, len(ids), IDS_AT_ONCE):
+            some = filters.among(ids[start : start + IDS_AT_ONCE])
+            for task in self.page([some, filters.versions("contains", version)], size=IDS_AT_ONCE).tasks:
+                if has_version(task, version, self.predictions):
+                    found.add(int(task["id"]))
+        return found
+
+    def predictions(self, task_id: int) -> list[Json]:
+        """Return the predictions of a task, oldest first."""
+        found: list[Json] = self._get_any("/api/predictions/", task=str(task_id))
+        return sorted(found, key=lambda one: int(one["id"]))
+
+    def delete_prediction(self, prediction_id: int) -> None:
+        """Remove one prediction."""
+        self._send("DELETE", f"/api/predictions/{prediction_id}/")
+
+    def delete_version(self, version: str) -> None:
+        """Remove all predictions of one version."""
+        self._send("DELETE", f"/api/projects/{self.project}/model-versions/", {"model_version": version})
+
+    def upload(self, predictions: Sequence[Mapping[str, Any]]) -> int:
+        """Store predictions (`task`, `result`, `score`, `model_version`) and return how many were taken.
+
+        Label Studio stores all that fit the label config in one transaction, and leaves the others out without a
+        word. Raises Refused when it takes none of them, and Unsure when it is not known what became of them.
+        """
+        path = f"/api/projects/{self.project}/import/predictions"
+        body = [dict(one) for one in predictions]
+
+        def attempt() -> int:
+            with self._request("POST", path, error=Unsure, json=body) as response:
+                if response.status_code == 400:
+                    raise Refused(_why(response) or self._http.status(response))
+                if response.status_code in (429, 503):
+                    raise StudioUnavailable(self._http.status(response))
+                if response.status_code >= 500:
+                    raise Unsure(self._http.status(response))
+                return int(self._json(response)["created"])
+
+        return self._patiently(attempt)
+
+    def _task(self, raw: Json) -> Json:
+        task = {name: raw[name] for name in _TASK_FIELDS if name in raw}
+        return {**task, "annotations": [], "predictions": [], "versions": raw.get("predictions_model_versions")}
+
+    def _get(self, path: str, **params: str) -> Json:
+        value = self._get_any(path, **params)
+        if not isinstance(value, dict):
+            raise StudioError(f"Label Studio's answer to {path} is not a JSON object")
+        return value
+
+    def _get_any(self, path: str, **params: str) -> Any:
+        def attempt() -> Any:
+            with self._request("GET", path, error=StudioUnavailable, params=params) as response:
+                return self._json(response)
+
+        return self._patiently(attempt)
+
+    def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> None:
+        """Make a change that does no harm when it is made twice."""
+
+        def attempt() -> None:
+            with self._request(method, path, error=StudioUnavailable, json=dict(body or {})) as response:
+                if response.status_code != 404 or method != "DELETE":  # gone already
+                    self._json(response, empty=True)
+
+        self._patiently(attempt)
+
+    def _request(self, method: str, path: str, *, error: type[StudioError], **arguments: Any) -> Any:
+        return self._http.request(
+            method,
+            self._http.base + path,
+            login=lambda _: True,
+            stay=True,
+            error=error,
+            repeatable=error is not Unsure,
+            **arguments,
+        )
+
+    def _json(self, response: Any, *, empty: bool = False) -> Any:
+        """Return what an answer holds. Raises the error that its status stands for."""
+        status = response.status_code
+        if status in (401, 403):
+            raise self._http.refused(response)
+        if status == 429 or status >= 500:
+            raise StudioUnavailable(f"Label Studio cannot answer at the moment: {self._http.status(response)}")
+        if status >= 400:
+            raise StudioError(_why(response) or f"Label Studio refused a request: {self._http.status(response)}")
+        if empty:
+            return None
+        try:
+            return response.json()
+        except (ValueError, OSError):
+            raise StudioError(
+                f"Label Studio did not answer with JSON: {self._http.status(response)}",
+                fix="Set LABEL_STUDIO_URL to Label Studio's address with its sub-path, if it has one",
+                field="LABEL_STUDIO_URL",
+            ) from None
+
+    def _patiently(self, attempt: Callable[[], T]) -> T:
+        """Try until Label Studio is there."""
+        began, pause = time.monotonic(), 0.5
+        while True:
+            if self._stopped.is_set():
+                raise Interrupted("Interrupted")
+            try:
+                return attempt()
+            except StudioUnavailable as error:
+                if time.monotonic() - began > self._patience:
+                    raise
+                self.told(error.message)
+            self._stopped.wait(pause)
+            pause = min(LONGEST_PAUSE, pause * 2)
+
+
+def has_version(task: Json, version: str, predictions: Callable[[int], list[Json]]) -> bool:
+    """Tell whether a task of a page has a prediction of exactly this version; `predictions` reads them to be sure."""
+    listed = str(task.get("versions") or "")
+    if len(listed) >= _CUT or "," in version or '"' in version:
+        return any(one.get("model_version") == version for one in predictions(int(task["id"])))
+    return version.strip() in (part.strip() for part in listed.split(","))
+
+
+def _why(response: Any) -> str:
+    """Return what Label Studio's answer to a wrong request says, in one line."""
+    try:
+        body = response.json()
+        errors = body.get("validation_errors") or body.get("detail")
+    except (ValueError, OSError, AttributeError):
+        return ""
+    return f"Label Studio refused a request: {json.dumps(errors)[:500]}" if errors else ""

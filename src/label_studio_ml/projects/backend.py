@@ -1,0 +1,158 @@
+"""Predictions for whole projects from a backend that is running, beside what its annotators ask of it."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from label_studio_ml.adapter import MAX_BATCH
+from label_studio_ml.errors import BackendError, NotAuthorized
+from label_studio_ml.serving.apart import Outcome, outcomes
+from label_studio_ml.versions.state import Project
+
+if TYPE_CHECKING:
+    from requests import Response
+
+#: Seconds that the answer to one request should take: the backend cuts requests short that take over a minute.
+GOAL = 15.0
+#: Tasks in one request at most.
+MOST = 5_000
+#: Seconds until a busy backend is asked again.
+PAUSE = 1.0
+#: What the backend's entry says of a task that it had no time for.
+_LATER = ("not computed in time", "took over meanwhile")
+
+
+class BackendGone(BackendError):
+    """The backend does not answer any more, or serves another version now."""
+
+
+class BackendAsker:
+    """Asks the backend at `url` with large requests, which it answers between the small ones of its annotators.
+
+    `login` is the backend's user and password. `version` is known after `start`.
+    """
+
+    at_once = 2
+
+    def __init__(self, url: str, project: Project, login: tuple[str, str] | None = None) -> None:
+        self.url = url.rstrip("/")
+        self._project = project
+        self._login = login
+        self.version = ""
+        self.batch = 1
+        self._least = MAX_BATCH + 1
+        self._stopped = False
+
+    async def start(self) -> str:
+        """Return the name of the version that the backend serves. Raises BackendGone, or what the backend says."""
+        health = await self._post("/health", None)
+        self._least = int(health.get("max_batch_size") or MAX_BATCH) + 1
+        self.batch = 2 * self._least
+        body = {
+            "project": self._project.uid,
+            "schema": self._project.label_config,
+            "hostname": self._project.hostname,
+            "access_token": self._project.access_token,
+            "extra_params": self._project.extra_params,
+        }
+        self.version = str((await self._post("/setup", body))["model_version"])
+        return self.version
+
+    async def ask(self, tasks: Sequence[Mapping[str, Any]], params: bytes = b"{}") -> list[Outcome]:
+        """Return one outcome for each task. Raises BackendGone."""
+        results: list[Outcome | None] = [None] * len(tasks)
+        left = list(range(len(tasks)))
+        while left:
+            began = time.monotonic()
+            answers = await self._some([tasks[position] for position in left], params)
+            done = 0
+            for position, outcome in zip(left, answers, strict=True):
+                if not outcome.error.startswith(_LATER):
+                    results[position] = self._checked(outcome)
+                    done += 1
+            self._adapt(done, time.monotonic() - began)
+            left = [position for position in left if results[position] is None]
+            if left and not done:
+                await asyncio.sleep(PAUSE)
+        return [outcome for outcome in results if outcome is not None]
+
+    async def close(self) -> None:
+        """Ask no more."""
+        self._stopped = True
+
+    def _checked(self, outcome: Outcome) -> Outcome:
+        for prediction in outcome.predictions:
+            if prediction.get("model_version") != self.version:
+                raise BackendGone(f"{self.url} serves version {prediction.get('model_version')} now")
+        return outcome
+
+    def _adapt(self, done: int, seconds: float) -> None:
+        """Ask for as many tasks at a time as take about GOAL seconds, and never for so few that they would queue."""
+        if done:
+            fitting = int(done / max(seconds, 0.001) * GOAL)
+            self.batch = max(self._least, min(MOST, fitting, 2 * self.batch))
+
+    async def _some(self, tasks: list[Mapping[str, Any]], params: bytes) -> list[Outcome]:
+        body = {
+            "tasks": tasks,
+            "project": self._project.uid,
+            "label_config": self._project.label_config,
+            "params": msgspec.Raw(params),
+        }
+        while not self._stopped:
+            response = await asyncio.to_thread(self._request, "/predict", body)
+            if response.status_code == 503:
+                await asyncio.sleep(PAUSE)
+                continue
+            if response.status_code == 500:
+                return [Outcome(error=_detail(response))] * len(tasks)
+            answers = outcomes(msgspec.json.encode(self._read(response)["results"]))
+            if len(answers) != len(tasks):
+                raise BackendGone(f"{self.url} gave {len(answers)} results for {len(tasks)} tasks")
+            return answers
+        raise BackendGone("Interrupted")
+
+    async def _post(self, path: str, body: Any) -> dict[str, Any]:
+        return self._read(await asyncio.to_thread(self._request, path, body))
+
+    def _request(self, path: str, body: Any) -> "Response":
+        """Ask the backend (GET where there is no body). Raises BackendGone."""
+        import requests
+
+        try:
+            return requests.request(
+                "GET" if body is None else "POST",
+                self.url + path,
+                data=None if body is None else msgspec.json.encode(body),
+                headers={"Content-Type": "application/json"},
+                auth=self._login or (lambda request: request),
+                timeout=(5, 120),
+            )
+        except requests.RequestException as error:
+            raise BackendGone(f"{self.url} does not answer ({type(error).__name__})") from None
+
+    def _read(self, response: "Response") -> dict[str, Any]:
+        if response.status_code == 401:
+            raise NotAuthorized(
+                f"The backend at {self.url} asks for a login",
+                fix="Set BASIC_AUTH_USER and BASIC_AUTH_PASS to its user and password",
+            )
+        if response.status_code >= 400:
+            raise BackendError(f"The backend at {self.url} refused: {_detail(response)}")
+        try:
+            value = response.json()
+        except ValueError:
+            value = None
+        if not isinstance(value, dict):
+            raise BackendGone(f"{self.url} is no backend of Label Studio")
+        return value
+
+
+def _detail(response: "Response") -> str:
+    try:
+        return str(response.json()["detail"])
+    except (ValueError, KeyError, TypeError):
+        return f"status {response.status_code}"

@@ -1,0 +1,149 @@
+"""Reading, predicting and writing at the same time, each at its own pace, with little in memory."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from label_studio_ml.serving.apart import Outcome
+
+T = TypeVar("T")
+
+Task = Mapping[str, Any]
+#: A task and what came of it.
+Predicted = tuple[Task, Outcome]
+
+#: Tasks that are written together at most, and seconds until those that are there are written.
+WRITE_AT_ONCE = 500
+WRITE_AFTER = 2.0
+#: Causes of failures that are kept for the report.
+CAUSES = 20
+
+
+class Asker(Protocol):
+    """A model that predicts tasks."""
+
+    version: str
+    batch: int
+    at_once: int
+
+    async def ask(self, tasks: Sequence[Task]) -> list[Outcome]:
+        """Return one outcome for each task."""
+
+
+class Writer(Protocol):
+    """Where predictions go. Blocking: it is called in a thread, one call at a time."""
+
+    def write(self, predicted: Sequence[Predicted]) -> int:
+        """Keep predictions, in the order in which the tasks were read, and return for how many tasks."""
+
+
+@dataclass
+class Progress:
+    """How far a run is. `total` may grow; `predicting` is the time in seconds that the model has had tasks for."""
+
+    total: int | None = None
+    predicted: int = 0
+    written: int = 0
+    failed: int = 0
+    began: float = field(default_factory=time.monotonic)
+    causes: dict[str, int] = field(default_factory=dict)
+
+    def fail(self, cause: str) -> None:
+        """Count a task that gets no prediction."""
+        self.failed += 1
+        if cause in self.causes or len(self.causes) < CAUSES:
+            self.causes[cause] = self.causes.get(cause, 0) + 1
+
+    @property
+    def seconds(self) -> float:
+        """Time since the run began."""
+        return time.monotonic() - self.began
+
+    @property
+    def rate(self) -> float:
+        """Tasks written or failed in a second, so far."""
+        return (self.written + self.failed) / max(self.seconds, 1e-9)
+
+
+async def run(
+    source: Iterator[Task], asker: Asker, writer: Writer, progress: Progress, *, at_once: int = WRITE_AT_ONCE
+) -> None:
+    """Predict every task of `source` and write what comes of it.
+
+    `source` blocks, and is read in a thread. Waiting in memory: three batches that were read, and as many that are
+    predicted as `writer` takes at a time. Raises what any of the three raises, after ending the others.
+    """
+    batches: asyncio.Queue[asyncio.Future[list[Predicted]] | None] = asyncio.Queue(asker.at_once + 2)
+    ready: asyncio.Queue[list[Predicted] | None] = asyncio.Queue(asker.at_once + 2)
+    slots = asyncio.Semaphore(asker.at_once)
+
+    async def predict(tasks: list[Task]) -> list[Predicted]:
+        async with slots:
+            outcomes = await asker.ask(tasks)
+        progress.predicted += len(tasks)
+        return list(zip(tasks, outcomes, strict=True))
+
+    async def read(group: asyncio.TaskGroup) -> None:
+        async for tasks in _batches(source, asker):
+            await batches.put(group.create_task(predict(tasks)))
+        await batches.put(None)
+
+    async def collect() -> None:
+        while (batch := await batches.get()) is not None:
+            await ready.put(await batch)
+        await ready.put(None)
+
+    async def write() -> None:
+        async for predicted in _gathered(ready, at_once):
+            failed = [outcome.error for _, outcome in predicted if outcome.error]
+            for cause in failed:
+                progress.fail(cause)
+            progress.written += await asyncio.to_thread(writer.write, predicted)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(read(group))
+            group.create_task(collect())
+            group.create_task(write())
+    except BaseExceptionGroup as several:
+        raise several.exceptions[0] from None
+
+
+async def _batches(source: Iterator[Task], asker: Asker) -> AsyncIterator[list[Task]]:
+    """Yield the tasks in batches as large as the model wants them at the moment."""
+
+    def some() -> list[Task]:
+        taken: list[Task] = []
+        for task in source:
+            taken.append(task)
+            if len(taken) >= asker.batch:
+                break
+        return taken
+
+    while tasks := await asyncio.to_thread(some):
+        yield tasks
+
+
+async def _gathered(ready: "asyncio.Queue[list[T] | None]", most: int) -> AsyncIterator[list[T]]:
+    """Yield what comes through a queue in lists of at most `most`, sooner when WRITE_AFTER seconds are over."""
+    waiting: list[T] = []
+    since = 0.0
+    ended = False
+    while not ended or waiting:
+        if not ended and len(waiting) < most:
+            timeout = None if not waiting else max(0.0, since + WRITE_AFTER - time.monotonic())
+            part: list[T] | None = []
+            with suppress(TimeoutError):
+                part = await asyncio.wait_for(ready.get(), timeout)
+                since = since if waiting else time.monotonic()
+                ended = part is None
+                waiting += part or []
+                if time.monotonic() < since + WRITE_AFTER and not ended:
+                    continue
+        if waiting:
+            yield waiting[:most]
+            waiting = waiting[most:]
+            since = time.monotonic()

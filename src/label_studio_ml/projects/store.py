@@ -1,0 +1,170 @@
+"""Storing predictions in Label Studio so that every task gets exactly one of a version, whatever ends meanwhile."""
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from label_studio_ml.projects import filters
+from label_studio_ml.projects.api import Json, ProjectApi, Refused, Unsure, has_version
+from label_studio_ml.projects.journal import Journal
+
+logger = logging.getLogger(__name__)
+
+#: Seconds that Label Studio is given to finish a request whose answer nobody heard.
+SETTLE = 6.0
+#: Seconds between two looks for what it stored.
+LOOK = 1.0
+
+#: A task's id and its predictions.
+Ready = tuple[int, list[Json]]
+
+
+class PredictionStore:
+    """Puts predictions of one version into a project. Blocking; for one thread at a time.
+
+    `refused(task_id, cause)` hears of each task whose prediction Label Studio does not take.
+    """
+
+    def __init__(
+        self,
+        api: ProjectApi,
+        journal: Journal,
+        version: str,
+        label_config: str,
+        refused: Callable[[int, str], None] = lambda task_id, cause: None,
+        *,
+        settle: float = SETTLE,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._api = api
+        self._journal = journal
+        self._version = version
+        self._label_config = label_config
+        self._refused = refused
+        self._settle = settle
+        self._sleep = sleep
+        self._single: set[int] = set()
+
+    def recover(self) -> None:
+        """Wait until what a killed run was sending is stored, or will not be."""
+        if self._journal.sending:
+            self._journal.doubt()
+            self._await(self._journal.sending)
+            self._journal.done()
+
+    def store(self, ready: Sequence[Ready]) -> int:
+        """Store the predictions of some tasks and return how many tasks have theirs now."""
+        if not ready:
+            return 0
+        ids = [task_id for task_id, _ in ready]
+        self._single.update(task_id for task_id, predictions in ready if len(predictions) == 1)
+        self._journal.begin(ids)
+        stored = self._send(ready)
+        self._journal.done()
+        return stored
+
+    def reconcile(self) -> int:
+        """Remove second copies of predictions from the tasks of this run, and those in doubt; return how many.
+
+        They come from a request that Label Studio finished after its sender was killed, or from a task that was opened,
+        and so predicted, while this run was predicting it.
+        """
+        mine = self._single | self._journal.doubtful
+        removed = 0
+        several = {"filter": "filter:tasks:total_predictions", "operator": "greater", "type": "Number", "value": 1}
+        for task in self._api.all([several, filters.versions("contains", self._version)]):
+            task_id = int(task["id"])
+            if task_id in mine and has_version(task, self._version, self._api.predictions):
+                removed += self._deduplicate(task_id)
+        self._journal.settle()
+        return removed
+
+    def _send(self, ready: Sequence[Ready]) -> int:
+        body = [
+            {"task": task_id, **_stored(one), "model_version": self._version}
+            for task_id, predictions in ready
+            for one in predictions
+        ]
+        left = list(ready)
+        while left:
+            try:
+                if self._api.upload(body) == len(body):
+                    return len(ready)
+                there = self._api.having([task_id for task_id, _ in left], self._version)
+                break
+            except Refused as error:
+                there = self._api.having([task_id for task_id, _ in left], self._version)
+                return len(there) + self._halves([one for one in left if one[0] not in there], error.message)
+            except Unsure as error:
+                self._api.told(error.message)
+                self._journal.doubt()
+                there = self._await([task_id for task_id, _ in left])
+                left = [one for one in left if one[0] not in there]
+                mine = {task_id for task_id, _ in left}
+                body = [one for one in body if one["task"] in mine]
+        refused = [one for one in left if one[0] not in there]
+        for task_id, predictions in refused:
+            self._refused(task_id, self._invalid(predictions))
+        return len(ready) - len(refused)
+
+    def _halves(self, ready: Sequence[Ready], cause: str) -> int:
+        """Find the tasks that Label Studio refuses a whole request for."""
+        if len(ready) <= 1:
+            for task_id, _ in ready:
+                self._refused(task_id, cause)
+            return 0
+        middle = len(ready) // 2
+        return self._send(ready[:middle]) + self._send(ready[middle:])
+
+    def _await(self, task_ids: Sequence[int]) -> set[int]:
+        """Return which tasks have their prediction, once that has not changed for a while."""
+        there = self._api.having(task_ids, self._version)
+        quiet = 0.0
+        while len(there) < len(set(task_ids)) and quiet < self._settle:
+            self._sleep(LOOK)
+            quiet += LOOK
+            now = self._api.having(task_ids, self._version)
+            if now != there:
+                there, quiet = now, 0.0
+        return there
+
+    def _deduplicate(self, task_id: int) -> int:
+        kept: set[str] = set()
+        removed = 0
+        for prediction in self._api.predictions(task_id):
+            if prediction.get("model_version") != self._version:
+                continue
+            # A model may give a task several predictions: then only what is there twice is too much.
+            looks = "" if task_id in self._single else _looks(prediction)
+            if looks in kept:
+                self._api.delete_prediction(int(prediction["id"]))
+                removed += 1
+            kept.add(looks)
+        return removed
+
+    def _invalid(self, predictions: Sequence[Json]) -> str:
+        """Say why Label Studio left predictions out: they do not fit the label config."""
+        from label_studio_sdk.label_interface import LabelInterface
+
+        try:
+            interface = LabelInterface(self._label_config)
+            for one in predictions:
+                errors: Iterable[Any] = interface.validate_prediction(dict(one), return_errors=True) or []
+                for error in errors:
+                    return f"the prediction does not fit the label config: {error}"
+        except Exception as error:  # noqa: BLE001 (whatever it trips over is the reason)
+            return f"the prediction does not fit the label config: {error}"
+        return "Label Studio did not store the prediction"
+
+
+def _stored(prediction: Json) -> Json:
+    """Return what Label Studio keeps of a prediction."""
+    return {"result": prediction["result"], "score": prediction.get("score")}
+
+
+def _looks(prediction: Json) -> str:
+    """Return what makes a prediction the same as another: all but the ids."""
+    regions = [{name: value for name, value in region.items() if name != "id"} for region in prediction["result"]]
+    return json.dumps([regions, prediction.get("score")], sort_keys=True)

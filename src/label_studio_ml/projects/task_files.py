@@ -1,0 +1,116 @@
+"""Tasks in files: `tasks.json` (an array) and JSONL (a task a line) in, the same with predictions out."""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+from label_studio_ml.errors import SettingsError
+from label_studio_ml.projects.pipeline import Predicted, Task
+
+_LINES = (".jsonl", ".ndjson")
+
+
+def read_tasks(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the tasks of a file. An object without `data` is the data of a task, as Label Studio's import has it.
+
+    Raises SettingsError when the file cannot be read or holds something else.
+    """
+    try:
+        if path.suffix.lower() in _LINES:
+            with path.open("rb") as lines:
+                for number, line in enumerate(lines, 1):
+                    if line.strip():
+                        yield _task(_decode(line, f"{path}, line {number}"), f"{path}, line {number}")
+            return
+        values = _decode(path.read_bytes(), str(path))
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}", field="--input") from None
+    if not isinstance(values, list):
+        raise SettingsError(f"{path} must hold an array of tasks", field="--input")
+    for number, value in enumerate(values):
+        yield _task(value, f"{path}, task {number}")
+
+
+def _decode(text: bytes, where: str) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{where} is not JSON: {error}", field="--input") from None
+
+
+def _task(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise SettingsError(f"{where} is not an object", field="--input")
+    return value if isinstance(value.get("data"), dict) else {"data": value}
+
+
+class FileWriter:
+    """Writes tasks with their predictions, in order; a file that a killed run left is gone on with.
+
+    Lines are collected beside `path` in `path.part` first; `finish` makes the file of them. `done` is how many tasks
+    an earlier run has written there.
+    """
+
+    def __init__(self, path: Path, version: str) -> None:
+        self._path = path
+        self._part = path.with_name(f"{path.name}.part")
+        self._about = path.with_name(f"{path.name}.part.version")
+        self.done = 0
+        if self._part.exists() and self._about.exists() and self._about.read_text() == version:
+            self.done = self._whole_lines()
+        else:
+            self._part.unlink(missing_ok=True)
+            self._about.write_text(version)
+        self._file: IO[bytes] = self._part.open("ab")
+
+    def rest(self, tasks: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """Return the tasks that are not written yet."""
+        return islice(tasks, self.done, None)
+
+    def write(self, predicted: Sequence[Predicted]) -> int:
+        """Write tasks with their predictions; one that has none gets an empty list."""
+        for task, outcome in predicted:
+            self._file.write(_line(task, outcome.predictions))
+        self._file.flush()
+        return sum(not outcome.error for _, outcome in predicted)
+
+    def finish(self) -> None:
+        """Make the output file."""
+        self._file.close()
+        if self._path.suffix.lower() not in _LINES:
+            self._to_array()
+        os.replace(self._part, self._path)
+        self._about.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Leave what is written for the next run."""
+        self._file.close()
+
+    def _whole_lines(self) -> int:
+        """Cut off the last line if it is not whole; return how many there are."""
+        count = end = 0
+        with self._part.open("rb+") as file:
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break
+                count, end = count + 1, end + len(line)
+            file.truncate(end)
+        return count
+
+    def _to_array(self) -> None:
+        array = self._part.with_suffix(".array")
+        with self._part.open("rb") as lines, array.open("wb") as out:
+            out.write(b"[")
+            for number, line in enumerate(lines):
+                out.write((b",\n" if number else b"\n") + line.rstrip())
+            out.write(b"\n]\n")
+        os.replace(array, self._part)
+
+
+def _line(task: Task, predictions: list[dict[str, Any]]) -> bytes:
+    return json.dumps({**task, "predictions": predictions}, ensure_ascii=False).encode() + b"\n"

@@ -1,0 +1,116 @@
+"""One version of a model in processes of its own, beside whatever serves: for work on many tasks."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from label_studio_ml.adapter import ClassInfo, ModelSpec
+from label_studio_ml.errors import BackendError, ModelProcessDied
+from label_studio_ml.predictor import Request
+from label_studio_ml.serving.lanes import Lane
+from label_studio_ml.serving.placement import processes
+from label_studio_ml.settings import Settings
+from label_studio_ml.versions.state import Project
+from label_studio_ml.versions.store import Manifest
+
+logger = logging.getLogger(__name__)
+
+#: The number under which the lane knows the model.
+_LIVE = 1
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What came of one task: its predictions, nearly always one; or why there is none."""
+
+    predictions: list[dict[str, Any]] = []
+    error: str = ""
+
+
+class ModelApart:
+    """The model of `project` at one version (`None`: untrained), built in processes of its own by `start`.
+
+    `version` is its name, `batch` the most tasks that it takes at a time, `at_once` how many calls keep it busy.
+    A process that ends is replaced; what it was asked is asked again task by task, and a task that ends the process
+    then gets no prediction.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        project: Project,
+        manifest: Manifest | None,
+        make_lane: Callable[[Settings], Lane] = processes,
+    ) -> None:
+        self._settings = settings
+        self._spec = ModelSpec.of(project, manifest)
+        self._make_lane = make_lane
+        self._lane: Lane | None = None
+        self._starting = asyncio.Lock()
+        self.version = ""
+        self.batch = 1
+        self.at_once = 1
+
+    async def start(self) -> str:
+        """Build the model and return its version's name. Raises ModelError or ModelProcessDied."""
+        await self._there()
+        return self.version
+
+    async def ask(self, tasks: Sequence[Mapping[str, Any]], params: bytes = b"{}") -> list[Outcome]:
+        """Return one outcome for each of at most `batch` tasks. Raises ModelError when no model can be built."""
+        lane = await self._there()
+        try:
+            return await self._call(lane, tasks, params)
+        except ModelProcessDied as death:
+            if len(tasks) == 1:
+                return [Outcome(error=f"{death.message} while it had this task")]
+            logger.warning("%s: its %d tasks are asked for one by one", death.message, len(tasks))
+            return [outcome for task in tasks for outcome in await self.ask([task], params)]
+
+    async def close(self) -> None:
+        """End the processes."""
+        if self._lane is not None:
+            await self._lane.close(0)
+
+    async def _there(self) -> Lane:
+        """Return the lane with the model loaded, a new one where the last one ended."""
+        async with self._starting:
+            if self._lane is None or self._lane.ended.done():
+                self._lane = None
+                lane = self._make_lane(self._settings)
+                try:
+                    await lane.start()
+                    info: ClassInfo = await asyncio.shield(lane.info)
+                    self.version = await lane.load(_LIVE, self._spec)
+                except BaseException:
+                    await lane.close(0)
+                    raise
+                self.batch = info.max_batch_size
+                self.at_once = self._settings.model_workers * info.concurrency + 1
+                self._lane = lane
+            return self._lane
+
+    async def _call(self, lane: Lane, tasks: Sequence[Mapping[str, Any]], params: bytes) -> list[Outcome]:
+        try:
+            (answer,) = await lane.predict(_LIVE, [Request(msgspec.json.encode(tasks), params)])
+        except ModelProcessDied:
+            raise
+        except BackendError as error:
+            return [Outcome(error=str(error))] * len(tasks)
+        if answer.error:
+            return [Outcome(error=answer.error)] * len(tasks)
+        return outcomes(answer.results)
+
+
+def outcomes(results: bytes) -> list[Outcome]:
+    """Return the outcomes that the entries of a response spell."""
+    return [_outcome(entry) for entry in msgspec.json.decode(results)]
+
+
+def _outcome(entry: Any) -> Outcome:
+    several = entry if isinstance(entry, list) else [entry]
+    if len(several) == 1 and "result" not in several[0]:
+        return Outcome(error=str(several[0].get("error") or "the prediction has no 'result'"))
+    return Outcome(predictions=several)
