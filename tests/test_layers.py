@@ -34,13 +34,13 @@ LAYERS = (
         "predictions",
         "protocol",
     ),
-    ("source", "studio", "versions"),
+    ("running", "source", "studio", "versions"),
     ("context", "response", "utils"),
     ("model",),
     ("adapter", "predictor"),
     ("serving", "training"),
     ("evaluation",),
-    ("web",),
+    ("projects", "web"),
     ("runtime", "dashboard", "connect"),
     ("api", "cli", "server", "__main__"),
 )
@@ -61,7 +61,7 @@ IO = (
 )
 SERVER_PARTS = tuple(
     f"{PACKAGE}.{unit}"
-    for unit in ("api", "serving", "training", "web", "runtime", "dashboard", "connect", "cli")
+    for unit in ("api", "serving", "training", "projects", "web", "runtime", "dashboard", "connect", "cli")
 )
 
 #: Module or package -> what none of its modules may import. A model can be built and tested in a plain Python

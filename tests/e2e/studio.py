@@ -171,8 +171,8 @@ class Studio:
 class StudioServer:
     """A Label Studio process with its own data folder, on loopback, that tells nobody about it.
 
-    `environment` is the folder of the virtual environment that holds it. `arguments` come after `start`, `env`
-    is what its environment has beside the usual.
+    `environment` is the folder of the virtual environment that holds it. `arguments` come after
+    `start`, `env` on top of its environment.
     """
 
     def __init__(
@@ -186,19 +186,28 @@ class StudioServer:
     ) -> None:
         self.port = port or free_port()
         self.studio = Studio(f"http://localhost:{self.port}")
-        self.program = Program(
-            [
-                environment / "bin" / "label-studio",
-                "start",
-                *arguments,
-                *("--no-browser", "--internal-host", "127.0.0.1", "--port", str(self.port)),
-                *("--username", USERNAME, "--password", PASSWORD, "--user-token", TOKEN),
-                "--enable-legacy-api-token",
-            ],
-            cwd=data,
-            env={**studio_environment(data, self.studio.url), **(env or {})},
-            log=log,
-        )
+        self._command = [
+            environment / "bin" / "label-studio",
+            "start",
+            *arguments,
+            *("--no-browser", "--internal-host", "127.0.0.1", "--port", str(self.port)),
+            *("--username", USERNAME, "--password", PASSWORD, "--user-token", TOKEN),
+            "--enable-legacy-api-token",
+        ]
+        self._data, self._log = data, log
+        self._env = studio_environment(data, self.studio.url) | dict(env or {})
+        self.program = self._started()
+
+    def _started(self) -> Program:
+        return Program(self._command, cwd=self._data, env=self._env, log=self._log)
+
+    def kill(self) -> None:
+        """End it at once, as a power cut would."""
+        self.program.kill()
+
+    def again(self) -> None:
+        """Start it once more, on the same port and data."""
+        self.program = self._started()
 
     def wait(self, deadline: float = 240.0) -> Studio:
         """Return its API once it answers. The first start on an empty folder takes half a minute."""

@@ -37,6 +37,7 @@ COMMANDS = (
     Command("train", "train a backend's model now", "label_studio_ml.cli.train"),
     Command("evaluate", "measure a version against annotations", "label_studio_ml.cli.evaluate"),
     Command("connect", "connect a backend with a Label Studio project", "label_studio_ml.cli.connect"),
+    Command("predict", "predict all tasks of a project, or of a file", "label_studio_ml.cli.predict"),
 )
 
 

@@ -18,6 +18,8 @@ T = TypeVar("T")
 
 #: Seconds until a Label Studio that cannot be reached is given up.
 PATIENCE = 900.0
+#: Seconds until one that answers with server errors is.
+PATIENCE_FAILING = 30.0
 #: Seconds that Label Studio may take for one answer. Storing predictions counts those of the whole project anew.
 READ_TIMEOUT = 300.0
 #: Longest pause between two tries, in seconds.
@@ -50,6 +52,10 @@ _TASK_FIELDS = (
 
 class Interrupted(BackendError):
     """The work was stopped while it waited for Label Studio."""
+
+
+class Failing(StudioUnavailable):
+    """Label Studio answers with a server error: it is overloaded, or will never answer this."""
 
 
 class Unsure(StudioError):
@@ -198,7 +204,12 @@ class ProjectApi:
 
     def _task(self, raw: Json) -> Json:
         task = {name: raw[name] for name in _TASK_FIELDS if name in raw}
-        return {**task, "annotations": [], "predictions": [], "versions": raw.get("predictions_model_versions")}
+        return {
+            **task,
+            "annotations": [],
+            "predictions": [],
+            "versions": raw.get("predictions_model_versions"),
+        }
 
     def _get(self, path: str, **params: str) -> Json:
         value = self._get_any(path, **params)
@@ -240,9 +251,13 @@ class ProjectApi:
         if status in (401, 403):
             raise self._http.refused(response)
         if status == 429 or status >= 500:
-            raise StudioUnavailable(f"Label Studio cannot answer at the moment: {self._http.status(response)}")
+            raise StudioUnavailable(
+                f"Label Studio cannot answer at the moment: {self._http.status(response)}"
+            )
         if status >= 400:
-            raise StudioError(_why(response) or f"Label Studio refused a request: {self._http.status(response)}")
+            raise StudioError(
+                _why(response) or f"Label Studio refused a request: {self._http.status(response)}"
+            )
         if empty:
             return None
         try:
@@ -263,7 +278,10 @@ class ProjectApi:
             try:
                 return attempt()
             except StudioUnavailable as error:
-                if time.monotonic() - began > self._patience:
+                patience = (
+                    min(self._patience, PATIENCE_FAILING) if isinstance(error, Failing) else self._patience
+                )
+                if time.monotonic() - began > patience:
                     raise
                 self.told(error.message)
             self._stopped.wait(pause)

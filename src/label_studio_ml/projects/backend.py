@@ -48,9 +48,6 @@ class BackendAsker:
 
     async def start(self) -> str:
         """Return the name of the version that the backend serves. Raises BackendGone, or what the backend says."""
-        health = await self._post("/health", None)
-        self._least = int(health.get("max_batch_size") or MAX_BATCH) + 1
-        self.batch = 2 * self._least
         body = {
             "project": self._project.uid,
             "schema": self._project.label_config,
@@ -59,6 +56,11 @@ class BackendAsker:
             "extra_params": self._project.extra_params,
         }
         self.version = str((await self._post("/setup", body))["model_version"])
+        health = await self._post("/health", None)
+        self._least = (
+            int(health.get("max_batch_size") or MAX_BATCH) + 1
+        )  # more than one batch waits for its turn
+        self.batch = 2 * self._least
         return self.version
 
     async def ask(self, tasks: Sequence[Mapping[str, Any]], params: bytes = b"{}") -> list[Outcome]:

@@ -16,7 +16,6 @@ COLUMNS = {
     "cancelled_annotations": "Number",
     "total_predictions": "Number",
     "predictions_score": "Number",
-    "ground_truth": "Boolean",
     "created_at": "Datetime",
     "updated_at": "Datetime",
     "completed_at": "Datetime",
@@ -108,13 +107,13 @@ def _compared(field: str, operator: str, text: str) -> Filter:
     value = _plain(text)
     kind = COLUMNS.get(field) or ("String" if isinstance(value, str) else "Number")
     if operator in ("contains", "not_contains", "regex"):
-        return _filter(field, operator, "List", [str(value)]) if kind == "List" else _filter(
-            field, operator, "String", str(value)
+        return (
+            _filter(field, operator, "List", [str(value)])
+            if kind == "List"
+            else _filter(field, operator, "String", str(value))
         )
     if kind == "Number" and isinstance(value, str):
         raise SettingsError(f"{field} is a number, {text!r} is none", fix=_EXAMPLES, field="--where")
-    if kind == "Boolean":
-        return _filter(field, operator, kind, str(value).lower() in ("true", "1", "yes"))
     if kind == "Datetime":
         return _filter(field, operator, kind, _moment(text.strip("\"'")))
     if kind == "List":

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+from label_studio_ml.errors import PredictError
 from label_studio_ml.serving.apart import Outcome
 
 T = TypeVar("T")
@@ -20,14 +21,24 @@ WRITE_AT_ONCE = 500
 WRITE_AFTER = 2.0
 #: Causes of failures that are kept for the report.
 CAUSES = 20
+#: Tasks after which a run ends where none has a prediction.
+HOPELESS = 200
 
 
 class Asker(Protocol):
     """A model that predicts tasks."""
 
-    version: str
-    batch: int
-    at_once: int
+    @property
+    def version(self) -> str:
+        """The name of its version."""
+
+    @property
+    def batch(self) -> int:
+        """Tasks to be asked for at a time, at the moment."""
+
+    @property
+    def at_once(self) -> int:
+        """Calls that keep the model busy."""
 
     async def ask(self, tasks: Sequence[Task]) -> list[Outcome]:
         """Return one outcome for each task."""
@@ -101,6 +112,8 @@ async def run(
             failed = [outcome.error for _, outcome in predicted if outcome.error]
             for cause in failed:
                 progress.fail(cause)
+            if progress.failed >= HOPELESS and not progress.written and len(failed) == len(predicted):
+                raise PredictError(f"None of the first {progress.failed} tasks has a prediction: {failed[0]}")
             progress.written += await asyncio.to_thread(writer.write, predicted)
 
     try:

@@ -73,7 +73,12 @@ class PredictionStore:
         """
         mine = self._single | self._journal.doubtful
         removed = 0
-        several = {"filter": "filter:tasks:total_predictions", "operator": "greater", "type": "Number", "value": 1}
+        several = {
+            "filter": "filter:tasks:total_predictions",
+            "operator": "greater",
+            "type": "Number",
+            "value": 1,
+        }
         for task in self._api.all([several, filters.versions("contains", self._version)]):
             task_id = int(task["id"])
             if task_id in mine and has_version(task, self._version, self._api.predictions):
@@ -166,5 +171,7 @@ def _stored(prediction: Json) -> Json:
 
 def _looks(prediction: Json) -> str:
     """Return what makes a prediction the same as another: all but the ids."""
-    regions = [{name: value for name, value in region.items() if name != "id"} for region in prediction["result"]]
+    regions = [
+        {name: value for name, value in region.items() if name != "id"} for region in prediction["result"]
+    ]
     return json.dumps([regions, prediction.get("score")], sort_keys=True)

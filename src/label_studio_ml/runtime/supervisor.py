@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from label_studio_ml import logs
 from label_studio_ml.errors import SettingsError
+from label_studio_ml.running import announced
 from label_studio_ml.runtime.companion import Companion
 from label_studio_ml.runtime.core import Core
 from label_studio_ml.serving.lanes import Lane, ThreadLane
@@ -66,7 +67,8 @@ async def _serve(settings: Settings, listener: socket.socket, *, debug: bool, al
         "Serving %s on http://%s:%d (Ctrl-C ends it)", settings.class_name or "the model", shown, port
     )
     try:
-        await server.serve(sockets=[listener])
+        with announced(settings.model_dir, host, port):
+            await server.serve(sockets=[listener])
     finally:
         await core.close()
         await asyncio.to_thread(companion.stop)

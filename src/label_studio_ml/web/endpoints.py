@@ -227,7 +227,8 @@ class Endpoints:
     async def _health(self, call: Call) -> Response:
         info = self._pool.info
         name = info.name if info is not None else self._settings.class_name
-        return _json(200, {"status": "UP", "model_class": name, "version": __version__})
+        limits = {"max_batch_size": info.max_batch_size} if info is not None else {}
+        return _json(200, {"status": "UP", "model_class": name, "version": __version__, **limits})
 
     async def _setup(self, call: Call) -> Response:
         request = parse_setup(call.body)

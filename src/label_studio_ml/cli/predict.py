@@ -1,0 +1,167 @@
+"""`label-studio-ml predict DIR --project N`: predict all tasks of a project, or of a file, with one version."""
+
+import argparse
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from label_studio_ml import logs
+from label_studio_ml.cli.options import add_log_level, add_model_options, count
+from label_studio_ml.cli.start import add_folder_arguments, settings_from
+from label_studio_ml.cli.studio import add_studio_arguments, project_api, project_number, with_studio
+from label_studio_ml.errors import SettingsError
+from label_studio_ml.running import address
+from label_studio_ml.settings import Settings
+from label_studio_ml.versions.state import Project, Projects
+
+if TYPE_CHECKING:
+    from label_studio_ml.projects.askers import EitherAsker
+    from label_studio_ml.projects.run import Report
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `predict`."""
+    add_folder_arguments(parser)
+    parser.add_argument("--project", metavar="ID", type=project_number, help="Label Studio's project")
+    add_studio_arguments(parser)
+    parser.add_argument(
+        "--where",
+        metavar="CONDITION",
+        action="append",
+        default=[],
+        help='predict only such tasks: "total_annotations = 0", "data.lang = en"; several must all hold',
+    )
+    parser.add_argument(
+        "--only-missing",
+        action="store_true",
+        help="predict only tasks without a prediction of this version (it always does)",
+    )
+    parser.add_argument("--input", metavar="FILE", type=Path, help="tasks in a .json or .jsonl file instead")
+    parser.add_argument("--output", metavar="FILE", type=Path, help="where to write them with predictions")
+    parser.add_argument(
+        "--label-config", metavar="FILE", type=Path, help="the label config for --input (an XML file)"
+    )
+    parser.add_argument(
+        "--version", metavar="V", default="", help="the version to ask (default: the served one)"
+    )
+    parser.add_argument(
+        "--backend",
+        metavar="URL",
+        help="ask this backend (default: the one that runs on the folder; 'none' builds the model here)",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done, predict one task")
+    parser.add_argument(
+        "--model-workers", type=count, metavar="N", help="processes that run a model that is built here"
+    )
+    add_model_options(parser)
+    add_log_level(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Predict; return 0 if every task has its prediction, else 1."""
+    if (args.project is None) == (args.input is None) or (args.input is None) != (args.output is None):
+        raise SettingsError(
+            "Neither a project nor a file is named, or both are",
+            fix="Give --project N, or --input tasks.json --output predictions.json",
+        )
+    args.log_level = args.log_level or "WARNING"  # the progress is news enough
+    settings = with_studio(args, settings_from(args))
+    logs.configure(args.log_level)
+    report = asyncio.run(_project(args, settings) if args.project is not None else _file(args, settings))
+    return _say(report, dry_run=args.dry_run)
+
+
+async def _project(args: argparse.Namespace, settings: Settings) -> "Report":
+    from label_studio_ml.cli.progress import shown
+    from label_studio_ml.projects import filters, run
+    from label_studio_ml.projects.pipeline import Progress
+
+    conditions = [filters.parse(text) for text in args.where]
+    api = project_api(settings, args.project)
+    api.told = _tell
+    async with run.stopping(api):
+        project = await asyncio.to_thread(run.project_of, api, settings)
+        asker = await _started(args, settings, project)
+        try:
+            progress = Progress()
+            async with shown(progress, f"Project {args.project}, version {asker.version}"):
+                if args.dry_run:
+                    return await run.try_project(api, asker, progress, conditions=conditions)
+                return await run.predict_project(
+                    api, project, asker, settings, progress, conditions=conditions
+                )
+        finally:
+            await asker.close()
+
+
+async def _file(args: argparse.Namespace, settings: Settings) -> "Report":
+    from label_studio_ml.cli.progress import shown
+    from label_studio_ml.projects import run
+    from label_studio_ml.projects.pipeline import Progress
+
+    asker = await _started(args, settings, _project_of_file(args, settings))
+    try:
+        progress = Progress()
+        async with shown(progress, f"{args.input}, version {asker.version}"):
+            return await run.predict_file(args.input, args.output, asker, progress)
+    finally:
+        await asker.close()
+
+
+async def _started(args: argparse.Namespace, settings: Settings, project: Project) -> "EitherAsker":
+    from label_studio_ml.projects.askers import EitherAsker
+
+    url = {None: address(settings.model_dir), "none": ""}.get(args.backend, args.backend)
+    asker = EitherAsker(settings, project, url or "", args.version, _tell)
+    try:
+        await asker.start()
+    except BaseException:
+        await asker.close()
+        raise
+    print(f"Version {asker.version}, asked from {asker.way}", file=sys.stderr, flush=True)
+    return asker
+
+
+def _project_of_file(args: argparse.Namespace, settings: Settings) -> Project:
+    """Return the project whose model is asked about tasks in a file: the only one that the backend knows."""
+    projects = Projects(settings.model_dir)
+    uids = projects.uids()
+    known = projects.get(uids[0]) if len(uids) == 1 else None
+    if args.label_config is None:
+        if known is None:
+            raise SettingsError(
+                "It is not known what label config the model is to be built for",
+                fix="Give --label-config config.xml",
+                field="--label-config",
+            )
+        return known
+    try:
+        config = args.label_config.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{args.label_config} cannot be read: {error}", field="--label-config") from None
+    return Project(uid=known.uid if known else "file", label_config=config)
+
+
+def _say(report: "Report", *, dry_run: bool) -> int:
+    progress = report.progress
+    if dry_run:
+        print(
+            f"{progress.total or 0:,} tasks have no prediction of version {report.version}; nothing was stored"
+        )
+        if report.sample is not None:
+            print(f"The first would get: {report.sample.error or json.dumps(report.sample.predictions)}")
+        return 1 if report.sample is not None and report.sample.error else 0
+    print(
+        f"{progress.written:,} tasks have a prediction of version {report.version} now, "
+        f"in {progress.seconds:.1f} s ({progress.rate:.1f}/s)"
+        + (f"; {report.removed} second copies were removed" if report.removed else "")
+    )
+    for cause, tasks in progress.causes.items():
+        print(f"label-studio-ml: {tasks:,} tasks have none: {cause}", file=sys.stderr)
+    return 1 if progress.failed else 0
+
+
+def _tell(what: str) -> None:
+    print(f"label-studio-ml: {what}", file=sys.stderr, flush=True)

@@ -1,0 +1,74 @@
+"""The options that say which Label Studio and which project, shared by the commands that work on projects."""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from label_studio_ml.adapter import studio_login
+from label_studio_ml.errors import SettingsError
+from label_studio_ml.settings import Settings
+from label_studio_ml.versions.state import Project, Projects
+
+if TYPE_CHECKING:
+    from label_studio_ml.projects.api import ProjectApi
+
+
+def add_studio_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say where Label Studio is and whose token is used."""
+    parser.add_argument("--url", metavar="URL", help="Label Studio's address (default: LABEL_STUDIO_URL)")
+    parser.add_argument(
+        "--api-key-file",
+        metavar="FILE",
+        help="the file that holds a token for it (default: LABEL_STUDIO_API_KEY holds the token)",
+    )
+
+
+def with_studio(args: argparse.Namespace, settings: Settings) -> Settings:
+    """Return the settings with the address and the token of the command line over their own.
+
+    Raises SettingsError when the file cannot be read.
+    """
+    if args.url:
+        settings = replace(settings, studio_url=args.url.rstrip("/"))
+    if args.api_key_file:
+        try:
+            token = Path(args.api_key_file).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(
+                f"{args.api_key_file} cannot be read: {error}", field="--api-key-file"
+            ) from None
+        settings = replace(settings, studio_api_key=token)
+    return settings
+
+
+def project_api(settings: Settings, project: int) -> "ProjectApi":
+    """Return the API of a project, with the settings' login or else with what its backend was told.
+
+    Raises SettingsError when neither is known.
+    """
+    from label_studio_ml.projects.api import READ_TIMEOUT, ProjectApi
+    from label_studio_ml.studio.http import Http
+
+    projects = Projects(settings.model_dir)
+    found = [uid for uid in projects.uids() if uid.partition(".")[0] == str(project)]
+    known = (projects.get(found[0]) if len(found) == 1 else None) or Project(uid=str(project))
+    url, token = studio_login(known, settings)
+    if not url or not token:
+        missing = "LABEL_STUDIO_API_KEY" if url else "LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY"
+        raise SettingsError(
+            f"It is not known {'whose token to use' if url else 'where Label Studio is'}",
+            fix=f"Set {missing}, or give --url and --api-key-file",
+            field=missing.partition(" ")[0],
+        )
+    return ProjectApi(
+        Http(url, token, verify_tls=settings.studio_verify_tls, read_timeout=READ_TIMEOUT), project
+    )
+
+
+def project_number(text: str) -> int:
+    """Return a project's id; raise argparse.ArgumentTypeError if it is none."""
+    number = text.partition(".")[0]
+    if not number.isascii() or not number.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not the id of a project")
+    return int(number)

@@ -1,0 +1,124 @@
+"""Who predicts the tasks of a project: the backend that is running, or a model in a process of its own."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from label_studio_ml.errors import BackendError, VersionError
+from label_studio_ml.projects.backend import BackendAsker, BackendGone
+from label_studio_ml.serving.apart import ModelApart, Outcome
+from label_studio_ml.settings import Settings
+from label_studio_ml.versions.state import Project
+from label_studio_ml.versions.store import Manifest, VersionStore
+
+logger = logging.getLogger(__name__)
+
+
+class EitherAsker:
+    """Asks the backend at `url` (empty: none) as long as it serves the version, else builds the model apart.
+
+    `wanted` is the name or id of a version; empty for the one that is served. `told` hears of a change of ways.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        project: Project,
+        url: str = "",
+        wanted: str = "",
+        told: Callable[[str], None] = lambda what: None,
+    ) -> None:
+        self._settings = settings
+        self._project = project
+        self._wanted = wanted
+        self._told = told
+        login = (settings.basic_auth_user, settings.basic_auth_pass) if settings.basic_auth_user else None
+        self._backend = BackendAsker(url, project, login) if url else None
+        self._apart: ModelApart | None = None
+        self.version = ""
+
+    @property
+    def batch(self) -> int:
+        """Tasks to be asked for at a time, at the moment."""
+        return self._now.batch
+
+    @property
+    def at_once(self) -> int:
+        """Calls that keep the model busy."""
+        return self._now.at_once
+
+    @property
+    def way(self) -> str:
+        """How the model is asked, in words."""
+        return f"the backend at {self._backend.url}" if self._backend is not None else "a process of its own"
+
+    async def start(self) -> str:
+        """Find or build the model and return its version's name. Raises what keeps it from that, VersionError."""
+        manifest = _chosen(VersionStore(self._settings.model_dir), self._project.uid, self._wanted)
+        if self._backend is not None:
+            try:
+                self.version = await self._backend.start()
+            except BackendGone as error:
+                self._leave(error)
+            else:
+                if not self._wanted or (manifest is not None and manifest.name == self.version):
+                    return self.version
+                self._backend = None
+        self._apart = ModelApart(self._settings, self._project, manifest)
+        self.version = await self._apart.start()
+        return self.version
+
+    async def ask(self, tasks: Sequence[Mapping[str, Any]]) -> list[Outcome]:
+        """Return one outcome for each task."""
+        if self._backend is not None:
+            try:
+                return await self._backend.ask(tasks)
+            except BackendGone as error:
+                self._leave(error)
+        if self._apart is None:
+            store = VersionStore(self._settings.model_dir)
+            manifest = next(
+                (one for one in store.versions(self._project.uid) if one.name == self.version), None
+            )
+            self._apart = ModelApart(self._settings, self._project, manifest)
+        apart = self._apart
+        if (name := await apart.start()) != self.version:
+            raise VersionError(
+                f"Version {self.version} cannot be had any more, only {name}", fix="Run it again for that one"
+            )
+        found: list[Outcome] = []
+        for start in range(0, len(tasks), apart.batch):
+            found += await apart.ask(tasks[start : start + apart.batch])
+        return found
+
+    async def close(self) -> None:
+        """End what was started."""
+        for one in (self._backend, self._apart):
+            if one is not None:
+                await one.close()
+
+    @property
+    def _now(self) -> BackendAsker | ModelApart:
+        one = self._backend or self._apart
+        if one is None:
+            raise BackendError("The model was not started")
+        return one
+
+    def _leave(self, error: BackendGone) -> None:
+        """Go on without the backend."""
+        if self._backend is not None:
+            self._told(f"{error.message}: the model is built in a process of its own")
+            self._backend = None
+
+
+def _chosen(store: VersionStore, uid: str, wanted: str) -> Manifest | None:
+    """Return the version that is wanted; the served one, or None for the untrained model, where none is named."""
+    if not wanted:
+        return store.newest(uid)
+    found = [one for one in store.versions(uid) if wanted in (one.name, one.id)]
+    if not found:
+        names = ", ".join(one.name for one in store.versions(uid)) or "none"
+        raise VersionError(
+            f"There is no version {wanted!r} of this project", fix=f"There are: {names}", field="--version"
+        )
+    return found[-1]

@@ -1,0 +1,163 @@
+"""Predicting a whole project, or a file of tasks, from beginning to end."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from label_studio_ml.projects import filters
+from label_studio_ml.projects.api import ProjectApi, has_version
+from label_studio_ml.projects.filters import Filter
+from label_studio_ml.projects.journal import Journal
+from label_studio_ml.projects.pipeline import Asker, Predicted, Progress, run
+from label_studio_ml.projects.store import PredictionStore
+from label_studio_ml.projects.task_files import FileWriter, read_tasks
+from label_studio_ml.protocol import uid_of
+from label_studio_ml.serving.apart import Outcome
+from label_studio_ml.settings import Settings
+from label_studio_ml.versions.state import Project, Projects
+
+logger = logging.getLogger(__name__)
+
+#: Tasks read from Label Studio at a time.
+PAGE = 500
+
+
+@dataclass
+class Report:
+    """What came of a run: `removed` are second copies of predictions, `sample` one prediction of a dry run."""
+
+    version: str
+    progress: Progress = field(default_factory=Progress)
+    removed: int = 0
+    sample: Outcome | None = None
+
+
+def project_of(api: ProjectApi, settings: Settings) -> Project:
+    """Return the project as Label Studio describes it now, with what the backend remembers of it beside that."""
+    found = api.read()
+    uid = uid_of(found)
+    known = Projects(settings.model_dir).get(uid)
+    return Project(
+        uid=uid,
+        label_config=str(found.get("label_config") or ""),
+        hostname=(known.hostname if known else "") or settings.studio_url,
+        access_token=known.access_token if known else "",
+        extra_params=known.extra_params if known else None,
+        title=str(found.get("title") or ""),
+    )
+
+
+def lacking(api: ProjectApi, version: str, conditions: Sequence[Filter] = ()) -> "Lacking":
+    """Return the tasks that meet the conditions and have no prediction of `version`."""
+    return Lacking(api, version, conditions)
+
+
+class Lacking:
+    """Tasks of a project without a prediction of one version."""
+
+    def __init__(self, api: ProjectApi, version: str, conditions: Sequence[Filter]) -> None:
+        self._api = api
+        self._version = version
+        # Label Studio compares parts of a name: "1" would take "10" for itself. Then every task is looked at.
+        similar = any(version in other and other != version for other in api.versions())
+        missing = [] if similar else [filters.versions("not_contains", version)]
+        self._conditions = [*conditions, *missing]
+
+    def count(self) -> int:
+        """Return how many there are, or a few more."""
+        return self._api.count(self._conditions)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Yield them by id, as a request for predictions has them."""
+        for task in self._api.all(self._conditions, size=PAGE):
+            if not task["versions"] or not has_version(task, self._version, self._api.predictions):
+                del task["versions"]
+                yield task
+
+
+class StoreWriter:
+    """Gives predictions of tasks to a store."""
+
+    def __init__(self, store: PredictionStore) -> None:
+        self._store = store
+
+    def write(self, predicted: Sequence[Predicted]) -> int:
+        """Store the predictions of the tasks that have some."""
+        return self._store.store(
+            [(int(task["id"]), outcome.predictions) for task, outcome in predicted if not outcome.error]
+        )
+
+
+async def predict_project(
+    api: ProjectApi,
+    project: Project,
+    asker: Asker,
+    settings: Settings,
+    progress: Progress,
+    *,
+    conditions: Sequence[Filter] = (),
+) -> Report:
+    """Give every task that meets the conditions exactly one prediction of the asker's version.
+
+    A task that has one is left as it is, so a run that was ended is gone on with by another one. Raises
+    SettingsError when another run is doing the same.
+    """
+    report = Report(asker.version, progress)
+    journal = await asyncio.to_thread(Journal, settings.model_dir / "predict", project.uid, asker.version)
+    store = PredictionStore(api, journal, asker.version, project.label_config, _counting(progress))
+    with contextlib.closing(journal):
+        await asyncio.to_thread(store.recover)
+        tasks = await asyncio.to_thread(lacking, api, asker.version, conditions)
+        progress.total = await asyncio.to_thread(tasks.count)
+        await run(iter(tasks), asker, StoreWriter(store), progress)
+        report.removed = await asyncio.to_thread(store.reconcile)
+    return report
+
+
+async def try_project(
+    api: ProjectApi, asker: Asker, progress: Progress, *, conditions: Sequence[Filter] = ()
+) -> Report:
+    """Count the tasks that `predict_project` would predict, and predict the first of them; store nothing."""
+    report = Report(asker.version, progress)
+    tasks = await asyncio.to_thread(lacking, api, asker.version, conditions)
+    progress.total = await asyncio.to_thread(tasks.count)
+    for task in await asyncio.to_thread(lambda: [next(iter(tasks), None)]):
+        if task is not None:
+            (report.sample,) = await asker.ask([task])
+    return report
+
+
+async def predict_file(source: Path, target: Path, asker: Asker, progress: Progress) -> Report:
+    """Predict the tasks of a file into another, going on where a run that was ended left off.
+
+    Raises SettingsError when `source` does not hold tasks.
+    """
+    report = Report(asker.version, progress)
+    progress.total = await asyncio.to_thread(lambda: sum(1 for _ in read_tasks(source)))
+    writer = FileWriter(target, asker.version)
+    with contextlib.closing(writer):
+        progress.total -= writer.done
+        await run(writer.rest(read_tasks(source)), asker, writer, progress)
+        writer.finish()
+    return report
+
+
+def _counting(progress: Progress) -> Any:
+    def refused(task_id: int, cause: str) -> None:
+        logger.error("Task %d: %s", task_id, cause)
+        progress.fail(cause)
+
+    return refused
+
+
+@contextlib.asynccontextmanager
+async def stopping(api: ProjectApi) -> AsyncIterator[None]:
+    """End waiting for Label Studio with the block, so that no thread is left that does."""
+    try:
+        yield
+    finally:
+        api.stop()
