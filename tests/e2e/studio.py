@@ -186,7 +186,7 @@ class StudioServer:
     ) -> None:
         self.port = port or free_port()
         self.studio = Studio(f"http://localhost:{self.port}")
-        self._command = [
+        self._command: list[str | Path] = [
             environment / "bin" / "label-studio",
             "start",
             *arguments,

@@ -48,7 +48,10 @@ Route = Callable[[Asked], Reply]
 
 
 class FakeServer:
-    """Answers `routes[path]`, or 404 in Label Studio's form. `asked` is what arrived, in order."""
+    """Answers `routes[path]`, or that of the path without a number at its end, or 404 in Label Studio's form.
+
+    `asked` is what arrived, in order.
+    """
 
     def __init__(self) -> None:
         fake = self
@@ -64,7 +67,7 @@ class FakeServer:
                 headers = {key.lower(): value for key, value in self.headers.items()}
                 asked = Asked(self.command, parts.path, dict(parse_qsl(parts.query)), headers, body)
                 fake.asked.append(asked)
-                route = fake.routes.get(parts.path)
+                route = fake.routes.get(parts.path) or fake.routes.get(parts.path.rstrip("0123456789/"))
                 reply = route(asked) if route else Reply.of({"detail": "Not found."}, 404)
                 if reply.raw is not None:
                     self.close_connection = True
@@ -78,7 +81,7 @@ class FakeServer:
                 self.wfile.write(reply.body)
                 self.close_connection = bool(reply.cut)
 
-            do_POST = do_GET
+            do_POST = do_PATCH = do_DELETE = do_GET
 
             def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
                 pass

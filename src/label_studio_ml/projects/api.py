@@ -198,7 +198,14 @@ class ProjectApi:
                     raise StudioUnavailable(self._http.status(response))
                 if response.status_code >= 500:
                     raise Unsure(self._http.status(response))
-                return int(self._json(response)["created"])
+                if response.status_code >= 400:
+                    self._json(response)
+                try:
+                    return int(response.json()["created"])
+                except (ValueError, KeyError, TypeError, OSError):
+                    raise Unsure(
+                        f"Label Studio's answer ended early: {self._http.status(response)}"
+                    ) from None
 
         return self._patiently(attempt)
 

@@ -4,12 +4,13 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from label_studio_ml.errors import BackendError, VersionError
+from label_studio_ml.errors import BackendError, UnknownVersion, VersionError
 from label_studio_ml.projects.backend import BackendAsker, BackendGone
 from label_studio_ml.serving.apart import ModelApart, Outcome
 from label_studio_ml.settings import Settings
+from label_studio_ml.versions.manifest import Manifest
 from label_studio_ml.versions.state import Project
-from label_studio_ml.versions.store import Manifest, VersionStore
+from label_studio_ml.versions.store import VersionStore
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ class EitherAsker:
         return f"the backend at {self._backend.url}" if self._backend is not None else "a process of its own"
 
     async def start(self) -> str:
-        """Find or build the model and return its version's name. Raises what keeps it from that, VersionError."""
+        """Find or build the model and return its version's name. Raises what keeps it from that, UnknownVersion."""
         manifest = _chosen(VersionStore(self._settings.model_dir), self._project.uid, self._wanted)
         if self._backend is not None:
             try:
@@ -114,11 +115,11 @@ class EitherAsker:
 def _chosen(store: VersionStore, uid: str, wanted: str) -> Manifest | None:
     """Return the version that is wanted; the served one, or None for the untrained model, where none is named."""
     if not wanted:
-        return store.newest(uid)
+        return store.served(uid)
     found = [one for one in store.versions(uid) if wanted in (one.name, one.id)]
     if not found:
         names = ", ".join(one.name for one in store.versions(uid)) or "none"
-        raise VersionError(
+        raise UnknownVersion(
             f"There is no version {wanted!r} of this project", fix=f"There are: {names}", field="--version"
         )
     return found[-1]

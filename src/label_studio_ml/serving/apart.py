@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -10,16 +11,20 @@ import msgspec
 from label_studio_ml.adapter import ClassInfo, ModelSpec
 from label_studio_ml.errors import BackendError, ModelProcessDied
 from label_studio_ml.predictor import Request
+from label_studio_ml.serving.batching import LaneClosed
 from label_studio_ml.serving.lanes import Lane
 from label_studio_ml.serving.placement import processes
 from label_studio_ml.settings import Settings
+from label_studio_ml.versions.manifest import Manifest
 from label_studio_ml.versions.state import Project
-from label_studio_ml.versions.store import Manifest
 
 logger = logging.getLogger(__name__)
 
 #: The number under which the lane knows the model.
 _LIVE = 1
+#: Tasks that are asked for first, when nobody knows how long they take, and seconds that a batch may take then.
+FIRST = 16
+LONGEST = 60.0
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -52,6 +57,7 @@ class ModelApart:
         self.version = ""
         self.batch = 1
         self.at_once = 1
+        self._most = 1
 
     async def start(self) -> str:
         """Build the model and return its version's name. Raises ModelError or ModelProcessDied."""
@@ -60,19 +66,30 @@ class ModelApart:
 
     async def ask(self, tasks: Sequence[Mapping[str, Any]], params: bytes = b"{}") -> list[Outcome]:
         """Return one outcome for each of at most `batch` tasks. Raises ModelError when no model can be built."""
-        lane = await self._there()
-        try:
-            return await self._call(lane, tasks, params)
-        except ModelProcessDied as death:
-            if len(tasks) == 1:
-                return [Outcome(error=f"{death.message} while it had this task")]
-            logger.warning("%s: its %d tasks are asked for one by one", death.message, len(tasks))
-            return [outcome for task in tasks for outcome in await self.ask([task], params)]
+        while True:
+            lane = await self._there()
+            began = time.monotonic()
+            try:
+                found = await self._call(lane, tasks, params)
+            except LaneClosed:  # another call ended the process before this one began
+                continue
+            except ModelProcessDied as death:
+                if len(tasks) == 1:
+                    return [Outcome(error=f"{death.message} while it had this task")]
+                logger.warning("%s: its %d tasks are asked for one by one", death.message, len(tasks))
+                return [outcome for task in tasks for outcome in await self.ask([task], params)]
+            self._adapt(len(tasks), time.monotonic() - began)
+            return found
 
     async def close(self) -> None:
         """End the processes."""
         if self._lane is not None:
             await self._lane.close(0)
+
+    def _adapt(self, tasks: int, seconds: float) -> None:
+        """Let full batches be as large as the class takes, but not so large that a call seems to hang."""
+        fitting = int(tasks / max(seconds, 1e-6) * LONGEST)
+        self.batch = max(1, min(self._most, fitting))
 
     async def _there(self) -> Lane:
         """Return the lane with the model loaded, a new one where the last one ended."""
@@ -87,7 +104,8 @@ class ModelApart:
                 except BaseException:
                     await lane.close(0)
                     raise
-                self.batch = info.max_batch_size
+                self._most = info.max_batch_size
+                self.batch = min(self._most, FIRST)
                 self.at_once = self._settings.model_workers * info.concurrency + 1
                 self._lane = lane
             return self._lane
@@ -95,7 +113,7 @@ class ModelApart:
     async def _call(self, lane: Lane, tasks: Sequence[Mapping[str, Any]], params: bytes) -> list[Outcome]:
         try:
             (answer,) = await lane.predict(_LIVE, [Request(msgspec.json.encode(tasks), params)])
-        except ModelProcessDied:
+        except (LaneClosed, ModelProcessDied):
             raise
         except BackendError as error:
             return [Outcome(error=str(error))] * len(tasks)
