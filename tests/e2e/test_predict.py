@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from label_studio_ml.projects.journal import Journal
+from label_studio_ml.protocol import uid_of
+
 from .backend import CLI, clean_environment
 from .conftest import MODELS, MakeBackend, StartStudio
 from .processes import Program, wait_until
@@ -71,6 +74,12 @@ def versions(studio: Studio, project: int) -> Counter[tuple[int, str]]:
     return Counter((one["task"], one["model_version"]) for one in studio.predictions(project))
 
 
+def wrong(found: Counter[tuple[int, str]], ids: list[int]) -> dict[tuple[int, str], int]:
+    """Return, of the tasks that do not have exactly one prediction, how many they have."""
+    expected = Counter({(task, "INITIAL"): 1 for task in ids})
+    return {key: found[key] for key in found.keys() | expected.keys() if found[key] != expected[key]}
+
+
 def test_every_task_gets_one_prediction_whatever_is_killed(
     start_studio: StartStudio, folder: Path, tmp_path: Path
 ) -> None:
@@ -95,10 +104,35 @@ def test_every_task_gets_one_prediction_whatever_is_killed(
     wait_until(lambda: not program.running, "the last run ends", 240)
 
     assert program.process.returncode == 0, program.output()
-    assert versions(studio, project) == Counter({(task, "INITIAL"): 1 for task in ids})
+    assert wrong(versions(studio, project), ids) == {}
     assert studio.predictions(project)[0]["score"] == 0.25
     again = predict.run("--project", str(project))
     assert again.startswith("0 tasks have a prediction"), again
+
+
+@pytest.mark.parametrize("evaluates", [True, False], ids=["evaluates", "plain"])
+def test_what_a_killed_run_left_is_found_and_second_copies_go(
+    label_studio: Studio, predict: Predict, evaluates: bool
+) -> None:
+    project = label_studio.create_project(
+        "left", CONFIG, evaluate_predictions_automatically=evaluates, show_collab_predictions=False
+    )
+    ids = label_studio.import_tasks(project, [{"text": f"n{number}"} for number in range(6)])
+    stored = {"result": choice("a"), "score": 0.25, "model_version": "INITIAL"}
+    body = [{"task": task, **stored} for task in [ids[0], ids[0], ids[1], ids[2], ids[2]]]
+    body[-1]["model_version"] = "INITIAL-2"
+    label_studio.call("POST", f"/api/projects/{project}/import/predictions", json=body)
+    uid = uid_of(label_studio.project(project))
+    journal = Journal(predict.folder / "data" / "predict", uid, "INITIAL")
+    journal.begin(ids[:3])
+    journal.close()
+
+    said = predict.run("--project", str(project))
+
+    assert "3 tasks have a prediction" in said
+    assert "1 second copies were removed" in said
+    expected = Counter({(task, "INITIAL"): 1 for task in ids})
+    assert versions(label_studio, project) == expected + Counter({(ids[2], "INITIAL-2"): 1})
 
 
 def test_only_tasks_that_meet_the_conditions(label_studio: Studio, predict: Predict) -> None:

@@ -58,8 +58,13 @@ def test_stored_with_score_and_version(project: FakeProject, make_store: MakeSto
     assert project.predictions[0]["score"] == 0.5
 
 
+@pytest.mark.parametrize("other", ["w", "v-2"], ids=["another", "similar"])
 @pytest.mark.parametrize("stores", [True, False], ids=["stored", "lost"])
-def test_an_answer_that_nobody_heard(project: FakeProject, make_store: MakeStore, stores: bool) -> None:
+def test_an_answer_that_nobody_heard(
+    project: FakeProject, make_store: MakeStore, stores: bool, other: str
+) -> None:
+    project.add(2, other)
+
     def cut(body: list[dict[str, Any]]) -> Reply | None:
         if project.uploads > 1:
             return None

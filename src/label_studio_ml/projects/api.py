@@ -26,8 +26,6 @@ READ_TIMEOUT = 300.0
 LONGEST_PAUSE = 10.0
 #: Task ids in one query: they go into the URL.
 IDS_AT_ONCE = 100
-#: Label Studio cuts the list of a task's versions off after so many characters.
-_CUT = 500
 
 #: Fields of a task as a request for predictions has it.
 _TASK_FIELDS = (
@@ -124,8 +122,8 @@ class ProjectApi:
     def page(self, conditions: Sequence[Filter], *, after: int = 0, size: int = 500) -> Page:
         """Return the first `size` tasks with an id above `after` that meet the conditions, by id.
 
-        A task has its `data` and the fields of a request for predictions, and `versions`, those of its predictions.
-        It is a page of its own: what is done to tasks meanwhile makes no other task be left out.
+        A task has its `data` and the fields of a request for predictions. What is done to tasks meanwhile makes no
+        other one be left out.
         """
         query = {
             "filters": filters.everything([*conditions, filters.above(after)]),
@@ -138,8 +136,8 @@ class ProjectApi:
             page_size=str(size),
             fields="task_only",
             resolve_uri="false",
-            review="true",  # else Label Studio may ask its own backend for predictions of these tasks first
             query=json.dumps(query),
+            review="true",  # else Label Studio may ask its own backend for predictions of these tasks first
         )
         if not isinstance(found.get("tasks"), list) or not isinstance(found.get("total"), int):
             raise StudioError(f"Label Studio's list of the tasks of project {self.project} has no 'tasks'")
@@ -160,13 +158,25 @@ class ProjectApi:
 
     def having(self, task_ids: Iterable[int], version: str) -> set[int]:
         """Return those of the tasks that have a prediction of `version`."""
-        ids, found = sorted(task_ids), set()
+        ids, found = sorted(task_ids), set[int]()
         for start in range(0, len(ids), IDS_AT_ONCE):
             some = filters.among(ids[start : start + IDS_AT_ONCE])
-            for task in self.page([some, filters.versions("contains", version)], size=IDS_AT_ONCE).tasks:
-                if has_version(task, version, self.predictions):
-                    found.add(int(task["id"]))
-        return found
+            page = self.page([some, filters.versions("contains", version)], size=IDS_AT_ONCE)
+            found.update(int(task["id"]) for task in page.tasks)
+        return (
+            {one for one in found if self.has(one, version)} if found and self.ambiguous(version) else found
+        )
+
+    def has(self, task_id: int, version: str) -> bool:
+        """Tell whether a task has a prediction of exactly this version."""
+        return any(one.get("model_version") == version for one in self.predictions(task_id))
+
+    def ambiguous(self, version: str) -> bool:
+        """Tell whether the project has predictions of a version whose name contains this one.
+
+        Label Studio's filter on versions looks for parts of names: it takes "10" for "1".
+        """
+        return any(version in other and other != version for other in self.versions())
 
     def predictions(self, task_id: int) -> list[Json]:
         """Return the predictions of a task, oldest first."""
@@ -211,12 +221,7 @@ class ProjectApi:
 
     def _task(self, raw: Json) -> Json:
         task = {name: raw[name] for name in _TASK_FIELDS if name in raw}
-        return {
-            **task,
-            "annotations": [],
-            "predictions": [],
-            "versions": raw.get("predictions_model_versions"),
-        }
+        return {**task, "annotations": [], "predictions": []}
 
     def _get(self, path: str, **params: str) -> Json:
         value = self._get_any(path, **params)
@@ -293,14 +298,6 @@ class ProjectApi:
                 self.told(error.message)
             self._stopped.wait(pause)
             pause = min(LONGEST_PAUSE, pause * 2)
-
-
-def has_version(task: Json, version: str, predictions: Callable[[int], list[Json]]) -> bool:
-    """Tell whether a task of a page has a prediction of exactly this version; `predictions` reads them to be sure."""
-    listed = str(task.get("versions") or "")
-    if len(listed) >= _CUT or "," in version or '"' in version:
-        return any(one.get("model_version") == version for one in predictions(int(task["id"])))
-    return version.strip() in (part.strip() for part in listed.split(","))
 
 
 def _why(response: Any) -> str:

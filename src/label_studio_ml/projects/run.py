@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from label_studio_ml.projects import filters
-from label_studio_ml.projects.api import ProjectApi, has_version
+from label_studio_ml.projects.api import ProjectApi
 from label_studio_ml.projects.filters import Filter
 from label_studio_ml.projects.journal import Journal
 from label_studio_ml.projects.pipeline import Asker, Predicted, Progress, run
@@ -62,9 +62,8 @@ class Lacking:
     def __init__(self, api: ProjectApi, version: str, conditions: Sequence[Filter]) -> None:
         self._api = api
         self._version = version
-        # Label Studio compares parts of a name: "1" would take "10" for itself. Then every task is looked at.
-        similar = any(version in other and other != version for other in api.versions())
-        missing = [] if similar else [filters.versions("not_contains", version)]
+        self._look = api.ambiguous(version)  # then every task is looked at
+        missing = [] if self._look else [filters.versions("not_contains", version)]
         self._conditions = [*conditions, *missing]
 
     def count(self) -> int:
@@ -74,8 +73,7 @@ class Lacking:
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """Yield them by id, as a request for predictions has them."""
         for task in self._api.all(self._conditions, size=PAGE):
-            if not task["versions"] or not has_version(task, self._version, self._api.predictions):
-                del task["versions"]
+            if not self._look or not self._api.has(int(task["id"]), self._version):
                 yield task
 
 

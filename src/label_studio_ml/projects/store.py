@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from label_studio_ml.projects import filters
-from label_studio_ml.projects.api import Json, ProjectApi, Refused, Unsure, has_version
+from label_studio_ml.projects.api import Json, ProjectApi, Refused, Unsure
 from label_studio_ml.projects.journal import Journal
 
 logger = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ class PredictionStore:
         }
         for task in self._api.all([several, filters.versions("contains", self._version)]):
             task_id = int(task["id"])
-            if task_id in mine and has_version(task, self._version, self._api.predictions):
+            if task_id in mine:
                 removed += self._deduplicate(task_id)
         self._journal.settle()
         return removed
