@@ -55,6 +55,9 @@ def test_an_empty_environment(tmp_path: Path) -> None:
         ("LABEL_STUDIO_ML_DRAIN", "20", "drain", 20.0),
         ("LABEL_STUDIO_ML_TRAINING_GRACE", "600", "grace", 600.0),
         ("LOG_FORMAT", "JSON", "log_json", True),
+        ("FIT_TIMEOUT", "0.5", "fit_timeout", 0.5),
+        ("FIT_TIMEOUT", "0", "fit_timeout", 0.0),
+        ("CANCEL_GRACE", "0", "cancel_grace", 0.0),
     ],
 )
 def test_a_variable(tmp_path: Path, variable: str, text: str, name: str, value: object) -> None:
@@ -154,6 +157,8 @@ def _all_set(tmp_path: Path) -> Settings:
         max_body=4096,
         lease=1.5,
         sweep=0.25,
+        fit_timeout=60.0,
+        cancel_grace=1.5,
         model_workers=3,
         drain_first=True,
         workers=3,

@@ -125,6 +125,11 @@ def is_async(cls: type[LabelStudioMLBase]) -> bool:
     return inspect.iscoroutinefunction(cls.predict)
 
 
+def class_limit(cls: type, name: str, default: float) -> float:
+    """Return a number of seconds that a class sets as an attribute. Raises ModelFileError if it is none."""
+    return float(_limit(cls, name, default, least=0))
+
+
 def _limit(cls: type, name: str, default: Any, *, least: float) -> Any:
     """Return a number that a class sets as an attribute. Raises ModelFileError if it is none or too small."""
     value = getattr(cls, name, default)
@@ -159,7 +164,7 @@ def generation(cls: type[LabelStudioMLBase]) -> Generation:
         return "seed"
     if positional and positional[0].name in _ANNOTATION_NAMES:
         return "seed"
-    required = [p for p in positional if p.default is p.empty]
+    required = [p for p in positional if p.default is p.empty and p.name not in ("job", "job_id")]
     if len(required) == 2 or not positional:
         return "event"
     return "seed"
@@ -297,9 +302,10 @@ def fit_annotations(
     data: Any,
     job_id: str,
     workdir: Path,
+    job: Any = None,
 ) -> dict[str, Any]:
-    """Call a seed-generation `fit` and return its dict (`{}` if it returned none)."""
-    offered = {"event": event, "data": data, "job_id": job_id, "workdir": str(workdir)}
+    """Call a seed-generation `fit` and return its dict (`{}` if it returned none). `job` is its run object."""
+    offered = {"event": event, "data": data, "job": job, "job_id": job_id, "workdir": str(workdir)}
     returned = model.fit(annotations, **fitting(model.fit, offered))
     if returned is None:
         return {}
@@ -308,12 +314,9 @@ def fit_annotations(
     return dict(returned)
 
 
-def fit_event(model: LabelStudioMLBase, event: str, data: Any, job_id: str) -> Any:
-    """Call an event-generation `fit` for one event, and return what it returns."""
-    extra = {"job_id": job_id}
-    if any(p.kind is p.VAR_KEYWORD for p in _parameters(model.fit)):
-        return model.fit(event, data, **extra)
-    return model.fit(event, data)
+def fit_event(model: LabelStudioMLBase, event: str, data: Any, job_id: str, job: Any = None) -> Any:
+    """Call an event-generation `fit` for one event, and return what it returns. `job` is its run object."""
+    return model.fit(event, data, **fitting(model.fit, {"job": job, "job_id": job_id}))
 
 
 def reason(error: BaseException) -> str:

@@ -5,6 +5,8 @@
     │   ├── BodyTooLarge
     │   ├── UnknownProject
     │   ├── UnknownVersion
+    │   ├── UnknownJob
+    │   ├── JobEnded
     │   └── NotAuthorized
     ├── SettingsError           an environment variable or a command-line value is wrong
     ├── LabelConfigError        the project's label config cannot be read
@@ -62,6 +64,14 @@ class UnknownProject(RequestError):
 
 class UnknownVersion(RequestError):
     """The project has no version of this name."""
+
+
+class UnknownJob(RequestError):
+    """There is no record of this training job."""
+
+
+class JobEnded(RequestError):
+    """The training job has ended: it cannot be cancelled any more."""
 
 
 class NotAuthorized(RequestError):

@@ -63,6 +63,10 @@ class LabelStudioMLBase:
     promote_if: str = ""
     #: How many versions of a project stay on the disk, 0 for all.
     keep_versions: int = 10
+    #: Seconds that a training may take, 0 for any time; `FIT_TIMEOUT` in the environment wins.
+    fit_timeout: float = 0.0
+    #: Seconds between asking a training to stop (`job.cancelled`) and ending it; `CANCEL_GRACE` wins.
+    cancel_grace: float = 10.0
 
     def __init__(
         self,
@@ -118,8 +122,9 @@ class LabelStudioMLBase:
 
         Override it as `fit(self, annotations, **kwargs)`: `annotations` iterates over the project's labelled tasks, the
         dict that it returns comes back as `self.train_output` of the new version; parameters named `workdir` (a
-        folder of the new version to write to), `event`, `data` and `job_id` are filled in. Or as
-        `fit(self, event, data, **kwargs)`: called once per webhook event.
+        folder of the new version to write to), `event`, `data`, `job_id` and `job` are filled in. Or as
+        `fit(self, event, data, **kwargs)`: called once per webhook event. `job` says how far the training is, records
+        metrics and tells when to stop: see `label_studio_ml.training.job.TrainingJob`.
         """
         if functions.update is None:
             return None

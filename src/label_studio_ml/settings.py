@@ -58,6 +58,8 @@ class Settings:
     versions, state and the embedded broker's data; `user_model_dir` is `MODEL_DIR` as the user set it, or None.
     `redis_url` is empty when the embedded broker is to be used. `max_body` is in bytes. `lease` and `sweep` are in
     seconds: how long a worker that is gone keeps others from its project, and how often lost wake-ups are looked for.
+    `fit_timeout` is how many seconds a training may take (0: any time), `cancel_grace` how many one may go on that was
+    asked to stop; None leaves it to the model class.
     `model_workers` processes run the model, the n-th on the n-th of `devices` (`CUDA_VISIBLE_DEVICES`), round and
     round; `drain_first` loads a new version only after the old one has left its memory. `workers` processes train.
     After SIGTERM, a server says for `linger` seconds that it is not ready while it still takes requests, and gives
@@ -87,6 +89,8 @@ class Settings:
     max_body: int = DEFAULT_MAX_BODY
     lease: float = DEFAULT_LEASE
     sweep: float = DEFAULT_SWEEP
+    fit_timeout: float | None = None
+    cancel_grace: float | None = None
     model_workers: int = 1
     drain_first: bool = False
     devices: tuple[str, ...] = ()
@@ -143,6 +147,8 @@ class Settings:
             max_body=_integer(env, "LABEL_STUDIO_ML_MAX_BODY", default=DEFAULT_MAX_BODY, least=1024),
             lease=_seconds(env, "LABEL_STUDIO_ML_LEASE", default=DEFAULT_LEASE, least=1.0),
             sweep=_seconds(env, "LABEL_STUDIO_ML_SWEEP", default=DEFAULT_SWEEP, least=0.1),
+            fit_timeout=_optional_seconds(env, "FIT_TIMEOUT"),
+            cancel_grace=_optional_seconds(env, "CANCEL_GRACE"),
             model_workers=_integer(env, "LABEL_STUDIO_ML_MODEL_WORKERS", default=1, least=1),
             drain_first=_choice(env, "LOAD", "beside", "drain-first") == "drain-first",
             devices=tuple(
@@ -171,6 +177,8 @@ class Settings:
             "LABEL_STUDIO_ML_MAX_BODY": self.max_body,
             "LABEL_STUDIO_ML_LEASE": self.lease,
             "LABEL_STUDIO_ML_SWEEP": self.sweep,
+            "FIT_TIMEOUT": self.fit_timeout,
+            "CANCEL_GRACE": self.cancel_grace,
             "LABEL_STUDIO_ML_MODEL_WORKERS": self.model_workers,
             "LOAD": "drain-first" if self.drain_first else "beside",
             "CUDA_VISIBLE_DEVICES": ",".join(self.devices),
@@ -288,6 +296,10 @@ def _gate(env: Mapping[str, str]) -> str:
             field="PROMOTE_IF",
         ) from None
     return text
+
+
+def _optional_seconds(env: Mapping[str, str], name: str) -> float | None:
+    return _seconds(env, name, default=0.0, least=0.0) if env.get(name, "").strip() else None
 
 
 def _json_object(env: Mapping[str, str], name: str) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from label_studio_ml.training.dataset import LabelledTasks
 from label_studio_ml.training.jobs import StoredEvent
 from label_studio_ml.training.run import Outcome, RunRequest, perform, run
 from label_studio_ml.training.snapshots import SNAPSHOT
+from label_studio_ml.training.wire import Said, send_request
 from label_studio_ml.versions.manifest import Manifest
 from label_studio_ml.versions.state import Project, StoredState
 from label_studio_ml.versions.store import VersionStore
@@ -185,17 +186,22 @@ def test_a_model_file_that_is_gone_is_an_outcome(settings: Settings) -> None:
 
 
 class Child:
-    """A training child and the worker's end of its socket."""
+    """A training run with its guard, and the worker's ends of their sockets."""
 
-    def __init__(self, settings: Settings, control: Path, request: RunRequest) -> None:
+    def __init__(
+        self, settings: Settings, control: Path, request: RunRequest, patience: float = 0.0, **env: str
+    ) -> None:
         for name in ("behave", "seed_model"):
             shutil.copy(MODELS / f"{name}.py", settings.backend_dir)
         self.connection, theirs = socket.socketpair()
+        self.guard, guards = socket.socketpair()
         self.connection.settimeout(60)
-        with theirs:
+        self.guard.settimeout(60)
+        ends = [theirs.fileno(), guards.fileno()]
+        with theirs, guards:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "label_studio_ml.training.run", str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
+                [sys.executable, "-m", "label_studio_ml.training.run", *map(str, ends), str(patience)],
+                pass_fds=ends,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -203,25 +209,32 @@ class Child:
                     **settings.child_env(),
                     "FIT_CONTROL": str(control),
                     "LABEL_STUDIO_ML_SCRIPT": "seed_model.py",
+                    **env,
                 },
                 start_new_session=True,
             )
-        self.connection.sendall(msgspec.json.encode(request) + b"\n")
+        send_request(self.connection, msgspec.json.encode(request))
+        self.run = int(self.guard.recv(64))
 
     def outcome(self) -> Outcome:
         received = b""
-        while not received.endswith(b"\n"):
+        while True:
             data = self.connection.recv(1 << 16)
             assert data, "the child ended"
-            received += data
-        return msgspec.json.decode(received, type=Outcome)
+            *lines, received = (received + data).split(b"\n")
+            for line in lines:
+                outcome = msgspec.json.decode(
+                    msgspec.json.decode(line, type=Said).outcome, type=Outcome | None
+                )
+                if outcome is not None:
+                    return outcome
 
     def members(self) -> list[int]:
-        """Return the living processes of the child's group."""
+        """Return the living processes of the guard's and of the run's group."""
         found = []
         for entry in Path("/proc").glob("[0-9]*"):
             try:
-                if os.getpgid(int(entry.name)) == self.process.pid and alive(int(entry.name)):
+                if os.getpgid(int(entry.name)) in (self.process.pid, self.run) and alive(int(entry.name)):
                     found.append(int(entry.name))
             except OSError:
                 continue
@@ -239,6 +252,7 @@ def children() -> Iterator[list[Child]]:
     yield made
     for child in made:
         child.connection.close()
+        child.guard.close()
         for pid in child.members():
             os.kill(pid, 9)
         child.process.wait(20)
@@ -251,9 +265,7 @@ def test_a_child_answers_and_ends(
     request = _request(settings, created(1, 1))
     project = msgspec.structs.replace(request.spec.project, hostname=studio.url, access_token=TOKEN)
     spec = msgspec.structs.replace(request.spec, project=project)
-    children.append(
-        Child(settings, control.folder.parent, msgspec.structs.replace(request, spec=spec, patience=60.0))
-    )
+    children.append(Child(settings, control.folder.parent, msgspec.structs.replace(request, spec=spec), 60.0))
     outcome = children[0].outcome()
     assert (outcome.error, outcome.train_output["tasks"]) == ("", 2)
     assert children[0].process.wait(30) == 0
@@ -262,7 +274,7 @@ def test_a_child_answers_and_ends(
 def _waiting(settings: Settings, control: Control, patience: float) -> Child:
     event = {"action": "START_TRAINING", "annotations": ROWS, "project": {"id": 1}}
     control.close_gate()
-    child = Child(settings, control.folder.parent, _request(settings, event, patience=patience))
+    child = Child(settings, control.folder.parent, _request(settings, event), patience)
     control.wait_for_fit()
     return child
 
@@ -270,7 +282,7 @@ def _waiting(settings: Settings, control: Control, patience: float) -> Child:
 def test_a_child_ends_with_its_worker(settings: Settings, control: Control, children: list[Child]) -> None:
     children.append(_waiting(settings, control, 0.0))
     assert children[0].members()
-    children[0].connection.close()
+    children[0].guard.close()
     wait_until(lambda: not children[0].members(), "the whole group ends", every=0.02)
 
 
@@ -291,7 +303,7 @@ def test_a_child_whose_worker_speaks_goes_on(
     def said() -> bool:
         nonlocal spoken
         spoken += 1
-        children[0].connection.sendall(b"\n")
+        children[0].guard.sendall(b"\n")
         assert children[0].process.poll() is None
         return spoken > 40
 

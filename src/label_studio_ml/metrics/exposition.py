@@ -12,7 +12,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 PREFIX = "label_studio_ml"
 
 #: Outcomes of training runs that are always shown, so that a graph begins at 0.
-OUTCOMES = ("finished", "failed", "crashed", "interrupted")
+OUTCOMES = ("finished", "failed", "cancelled", "crashed", "interrupted")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,26 +1,35 @@
 """A training run's process, as its worker sees it: started, told that the lease holds, watched, and always ended."""
 
 import contextlib
-import os
+import logging
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from label_studio_ml.adapter import studio_login
 from label_studio_ml.errors import BackendError
 from label_studio_ml.settings import Settings
+from label_studio_ml.training.ending import TERM_GRACE, Ending
+from label_studio_ml.training.guard import kill_group
+from label_studio_ml.training.jobs import JobBoard
 from label_studio_ml.training.lease import RENEW, Lease
+from label_studio_ml.training.live import LiveRecord
 from label_studio_ml.training.run import Outcome, RunRequest
+from label_studio_ml.training.runlog import RunLog, Scrubber
+from label_studio_ml.training.wire import STOP, Limits, Said, send_request
 
-#: Part of the lease's life until a child whose worker is silent ends itself.
+logger = logging.getLogger(__name__)
+
+#: Part of the lease's life until a run whose worker is silent is ended by its guard.
 PATIENCE = 2 / 3
-#: Seconds that a child has between SIGTERM and SIGKILL.
-TERM_GRACE = 5.0
+#: Seconds between two looks at what is due, at most.
+_TICK = 0.25
 
 
 class Interrupted(BackendError):
@@ -38,102 +47,185 @@ class Child:
     """
 
     def __init__(
-        self, settings: Settings, request: RunRequest, lease: Lease, stopping: threading.Event
+        self,
+        settings: Settings,
+        request: RunRequest,
+        lease: Lease,
+        stopping: threading.Event,
+        board: JobBoard,
     ) -> None:
         self._settings = settings
         self._request = request
         self._lease = lease
         self._stopping = stopping
+        self._board = board
+        self._limits = Limits(
+            fit_timeout=settings.fit_timeout or 0.0,
+            cancel_grace=10.0 if settings.cancel_grace is None else settings.cancel_grace,
+        )
 
     def run(self) -> Outcome:
         """Run the training and return its outcome; the process has ended in every case.
 
-        Raises Crashed, LeaseLost or Interrupted.
+        Raises Crashed, Ended, LeaseLost or Interrupted.
         """
-        logs = self._settings.log_dir / "jobs"
-        logs.mkdir(parents=True, exist_ok=True)
-        ours, theirs = socket.socketpair()
+        job = self._request.job
+        scrubber = Scrubber(self._secrets())
         self._lease.renew()
-        with theirs, (logs / f"{self._request.job}.log").open("ab") as log:
-            child = subprocess.Popen(
-                [sys.executable, "-m", "label_studio_ml.training.run", str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env={**self._settings.child_env(), "PYTHONUNBUFFERED": "1"},
-                start_new_session=True,
-            )
-        with ours, _ended(child):
-            return self._watch(child, ours)
-
-    def _watch(self, child: "subprocess.Popen[bytes]", connection: socket.socket) -> Outcome:
-        """Send the request, keep the lease and tell the child so, and wait for the outcome."""
-        renewal = self._lease.seconds * RENEW
-        connection.settimeout(min(0.5, renewal))
-        received = bytearray()
-        sender = threading.Thread(
-            target=_send, args=(connection.dup(), msgspec.json.encode(self._request) + b"\n"), daemon=True
+        log = RunLog(self._settings.log_dir / "jobs" / f"{job}.log", scrubber)
+        with (
+            LiveRecord(self._board, job, log.tail, scrubber) as record,
+            log,
+            _Process(self._settings, log, self._lease.seconds * PATIENCE) as process,
+        ):
+            outcome = self._watch(process, record)
+        if record.cancelled.is_set():  # while the run was ending by itself
+            raise self._ending("", process).returned(outcome.error)
+        return msgspec.structs.replace(
+            outcome, error=scrubber.text(outcome.error), trace=scrubber.text(outcome.trace)
         )
+
+    def _secrets(self) -> list[str]:
+        project = self._request.spec.project
+        return [
+            *(self._settings.studio_api_key, self._settings.basic_auth_pass),
+            unquote(urlsplit(self._settings.redis_url).password or ""),
+            *(project.access_token, studio_login(project, self._settings)[1]),
+        ]
+
+    def _watch(self, process: "_Process", record: LiveRecord) -> Outcome:
+        """Send the request, keep the lease and tell the guard so, and wait for the outcome."""
+        renewal = self._lease.seconds * RENEW
+        connection = process.connection
+        connection.settimeout(min(_TICK, renewal))
+        request = msgspec.json.encode(self._request)
+        sender = threading.Thread(target=_send, args=(connection.dup(), request), daemon=True)
         sender.start()
-        renewed = time.monotonic()
-        while not received.endswith(b"\n"):
+        began = renewed = time.monotonic()
+        received = b""
+        ending: Ending | None = None
+        while True:
+            now = time.monotonic()
             if self._stopping.is_set():
-                raise Interrupted("the worker was stopped")
-            if time.monotonic() - renewed >= renewal:
-                renewed = time.monotonic()
-                if self._lease.renew() and not sender.is_alive():
-                    _tell(connection, since=renewed)
+                raise ending.stopped() if ending else Interrupted("the worker was stopped")
+            if now - renewed >= renewal:
+                renewed = now
+                # A worker that was stopped for a while since it asked does not know whether the lease still holds.
+                if self._lease.renew() and time.monotonic() - renewed < 1.0:
+                    process.tell_guard()
+            timeout = self._limits.fit_timeout
+            if ending is None and record.cancelled.is_set():
+                ending = self._ending("", process)
+            elif ending is None and timeout and now - began >= timeout:
+                ending = self._ending(f"fit ran longer than {timeout:g} s (fit_timeout)", process)
+            if ending is not None:
+                ending.step()
             try:
                 data = connection.recv(1 << 20)
             except TimeoutError:
-                if child.poll() is None:
+                if process.popen.poll() is None:
                     continue
                 data = b""  # it is gone, and something that it started keeps the socket open
             except OSError:
                 data = b""
             if not data:
-                raise Crashed(f"{_end_of(child)} in fit; its log is logs/jobs/{self._request.job}.log")
-            received += data
-        self._lease.renew()
-        return msgspec.json.decode(bytes(received), type=Outcome)
+                status = process.status()
+                if ending is not None and status is not None:
+                    raise ending.died(status)
+                raise Crashed(f"{_end_of(status)} in fit; its log is logs/jobs/{self._request.job}.log")
+            *lines, received = (received + data).split(b"\n")
+            for line in lines:
+                outcome = self._hear(line, record)
+                if outcome is not None:
+                    self._lease.renew()
+                    if ending is not None:
+                        raise ending.returned(outcome.error)
+                    return outcome
+
+    def _hear(self, line: bytes, record: LiveRecord) -> Outcome | None:
+        """Take in one line of the run; return the outcome if it is that."""
+        said = msgspec.json.decode(line, type=Said)
+        if said.limits is not None:
+            self._limits = said.limits
+        record.take(said)
+        return msgspec.json.decode(said.outcome, type=Outcome | None)
+
+    def _ending(self, cause: str, process: "_Process") -> Ending:
+        logger.info("Job %s is to end: %s", self._request.job, cause or "cancelled")
+        return Ending(cause, self._limits.cancel_grace, process.ask, process.kill)
 
 
-def _tell(connection: socket.socket, *, since: float) -> None:
-    """Tell the child that the lease was renewed, unless this process was stopped for a while since it asked."""
-    if time.monotonic() - since < 1.0:
-        with contextlib.suppress(OSError):
-            connection.sendall(b"\n")
+class _Process:
+    """The run's process and its guard, as a context manager: when it is left, both and what they started have ended."""
 
+    def __init__(self, settings: Settings, log: RunLog, patience: float) -> None:
+        self.connection, theirs = socket.socketpair()
+        self._guard, guards = socket.socketpair()
+        self._guard.setblocking(False)
+        self._run = 0
+        with theirs, guards:
+            ends = [theirs.fileno(), guards.fileno()]
+            self.popen = subprocess.Popen(
+                [sys.executable, "-m", "label_studio_ml.training.run", *map(str, ends), str(patience)],
+                pass_fds=ends,
+                stdin=subprocess.DEVNULL,
+                stdout=log.writer,
+                stderr=log.writer,
+                env={**settings.child_env(), "PYTHONUNBUFFERED": "1"},
+                start_new_session=True,
+            )
+        log.close_writer()
 
-def _send(connection: socket.socket, data: bytes) -> None:
-    with connection, contextlib.suppress(OSError):
-        connection.settimeout(None)
-        connection.sendall(data)
+    def __enter__(self) -> "_Process":
+        return self
 
-
-@contextlib.contextmanager
-def _ended(child: "subprocess.Popen[bytes]") -> Iterator[None]:
-    """End the child and what it started when the block is left."""
-    try:
-        yield
-    finally:
+    def __exit__(self, *_: object) -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(0.5)
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            if child.poll() is None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(child.pid, number)
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    child.wait(TERM_GRACE)
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(child.pid, signal.SIGKILL)
+            self.popen.wait(0.5)
+        if self.popen.poll() is None:
+            self.kill(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.popen.wait(TERM_GRACE)
+        self.kill(signal.SIGKILL)
+        self._guard.close()
+        self.connection.close()
+        self.popen.wait()
+
+    def tell_guard(self) -> None:
+        """Tell the guard that the lease was renewed."""
+        with contextlib.suppress(OSError):
+            self._guard.send(b"\n")
+
+    def ask(self) -> None:
+        """Ask the run to stop."""
+        with contextlib.suppress(OSError):
+            self.connection.sendall(STOP)
+
+    def kill(self, number: int) -> None:
+        """Send a signal to the run and what it started; SIGKILL ends the guard, too."""
+        with contextlib.suppress(OSError, ValueError):
+            self._run = self._run or int(self._guard.recv(64))
+        if self._run:
+            kill_group(self._run, number)
+        elif self.popen.poll() is None:  # there is no run yet
+            self.popen.kill()
+
+    def status(self) -> int | None:
+        """Return how the run ended, negative for a signal; None if it has not."""
+        try:
+            return self.popen.wait(5)
+        except subprocess.TimeoutExpired:
+            return None
 
 
-def _end_of(child: "subprocess.Popen[bytes]") -> str:
-    try:
-        status = child.wait(5)
-    except subprocess.TimeoutExpired:
+def _send(connection: socket.socket, request: bytes) -> None:
+    with connection:
+        connection.settimeout(None)
+        send_request(connection, request)
+
+
+def _end_of(status: int | None) -> str:
+    if status is None:
         return "the training process closed its connection"
     if status < 0:
         name = signal.Signals(-status).name

@@ -7,7 +7,7 @@ wakes a worker: a wake-up that gets lost is sent again by the sweeper.
 import logging
 import secrets
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -29,7 +29,7 @@ KEPT_JOBS = 200
 #: Job records among which the unfinished ones are: each run closes what was lost before it.
 RECENT_JOBS = 20
 
-JobState = Literal["queued", "started", "finished", "failed"]
+JobState = Literal["queued", "started", "finished", "failed", "cancelled"]
 
 #: Removes a project from the dirty set if its mailbox is empty. Keys: mailbox, dirty set. Argument: project.
 _CLEAN = "if redis.call('xlen', KEYS[1]) == 0 then return redis.call('srem', KEYS[2], ARGV[1]) end return 0"
@@ -53,6 +53,9 @@ class Job:
     """One training job's record. Times are ISO 8601 in UTC, empty where not reached yet.
 
     `held_back` says why the version that it made is not served, where that is so.
+    `progress` is from 0 to 1, -1 before the run has said anything; `metrics` are the latest. `cancel` is the time at
+    which somebody asked for the job's end, `ending` says how a run ended that was not let run. `upto` is the id of the
+    last event that the job is about.
     """
 
     id: str
@@ -67,6 +70,12 @@ class Job:
     annotations: int = -1
     events: int = 0
     held_back: str = ""
+    progress: float = -1.0
+    message: str = ""
+    metrics: dict[str, Any] = field(default_factory=dict)
+    cancel: str = ""
+    ending: str = ""
+    upto: str = ""
 
     @property
     def running(self) -> bool:
@@ -147,7 +156,7 @@ class JobBoard:
                 pipe.lpush(keys.jobs(project), job_id)
                 pipe.execute()
             for old in self.redis.lrange(keys.jobs(project), KEPT_JOBS, -1):
-                self.redis.delete(keys.job(old.decode()))
+                self.redis.delete(*keys.of_job(old.decode()))
             self.redis.ltrim(keys.jobs(project), 0, KEPT_JOBS - 1)
         self._enqueue(project, job_id)
 
@@ -250,7 +259,7 @@ class JobBoard:
         """Remove everything of a project."""
         with self._errors():
             for job_id in self.redis.lrange(keys.jobs(project), 0, -1):
-                self.redis.delete(keys.job(job_id.decode()))
+                self.redis.delete(*keys.of_job(job_id.decode()))
             for key in (keys.mailbox, keys.waiting, keys.attempts, keys.parked, keys.delivered, keys.jobs):
                 self.redis.delete(key(project))
             self.redis.srem(keys.DIRTY, project)
@@ -306,6 +315,12 @@ class JobBoard:
             annotations=int(texts.get("annotations", -1)),
             events=int(texts.get("events", 0)),
             held_back=texts.get("held_back", ""),
+            progress=float(texts.get("progress", -1)),
+            message=texts.get("message", ""),
+            metrics=msgspec.json.decode(texts.get("metrics", "{}")),
+            cancel=texts.get("cancel", ""),
+            ending=texts.get("ending", ""),
+            upto=texts.get("upto", ""),
         )
 
     def jobs(self, project: str, most: int = KEPT_JOBS) -> Iterator[Job]:
@@ -316,11 +331,11 @@ class JobBoard:
             if (job := self.job(job_id.decode())) is not None:
                 yield job
 
-    def _errors(self) -> "_BrokerErrors":
-        return _BrokerErrors()
+    def _errors(self) -> "BrokerErrors":
+        return BrokerErrors()
 
 
-class _BrokerErrors:
+class BrokerErrors:
     """Turns Redis errors raised in its `with` block into BrokerError."""
 
     def __enter__(self) -> None:

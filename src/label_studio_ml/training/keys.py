@@ -10,6 +10,8 @@
     lsml:delivered:{project}   hash "<task>:<annotation>" → JSON: labelled tasks that webhooks delivered
     lsml:job:{job}             hash: one training job's record
     lsml:outcomes              hash: how many runs ended in each outcome
+    lsml:log:{job}             list: the last lines of a job's log, expiring
+    lsml:points:{job}          list: JSON of a job's metrics over time, expiring
     lsml:jobs:{project}        list: job ids of the project, newest first
 
 RQ keeps its own keys under `rq:`.
@@ -62,3 +64,18 @@ def job(job_id: str) -> str:
 def jobs(project: str) -> str:
     """Return the key of the project's job ids."""
     return f"lsml:jobs:{project}"
+
+
+def log(job_id: str) -> str:
+    """Return the key of the last lines of a job's log."""
+    return f"lsml:log:{job_id}"
+
+
+def points(job_id: str) -> str:
+    """Return the key of a job's metrics over time."""
+    return f"lsml:points:{job_id}"
+
+
+def of_job(job_id: str) -> tuple[str, ...]:
+    """Return the keys of all that is kept of a job."""
+    return job(job_id), log(job_id), points(job_id)

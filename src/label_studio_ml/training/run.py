@@ -1,19 +1,16 @@
-"""One training run, in a process of its own: `python -m label_studio_ml.training.run FD`.
+"""One training run, in a process of its own: `python -m label_studio_ml.training.run FD GUARD_FD PATIENCE`.
 
-It reads one request line from the socket with descriptor FD, builds the model from the current version, calls
-`fit`, and answers with one outcome line. It publishes nothing: the worker does, while it holds the lease.
-When the worker goes, the socket closes and this process ends itself; the same when the worker has not said for a
-while that it still holds the lease, so that no two runs of a project overlap.
+It reads one request from the socket with descriptor FD, builds the model from the current version, calls `fit`, and
+says how it goes, the outcome last. It publishes nothing: the worker does, while it holds the lease.
+Its guard ends it when the worker is gone or silent, so that no two runs of a project overlap.
 """
 
 import contextlib
 import logging
 import os
-import select
 import signal
 import socket
 import sys
-import threading
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,6 +22,7 @@ from label_studio_ml import logs
 from label_studio_ml.adapter import (
     ModelSpec,
     build,
+    class_limit,
     describe_class,
     fit_annotations,
     fit_event,
@@ -40,8 +38,11 @@ from label_studio_ml.source import load_class, locate
 from label_studio_ml.studio.client import StudioClient
 from label_studio_ml.training.dataset import LabelledTasks, from_delivered, from_studio, from_version
 from label_studio_ml.training.folder import Snapshot, snapshot
+from label_studio_ml.training.guard import stand_guard
+from label_studio_ml.training.job import PreviousVersion, TrainingJob
 from label_studio_ml.training.jobs import StoredEvent
 from label_studio_ml.training.snapshots import SNAPSHOT
+from label_studio_ml.training.wire import Limits, RunEnd, Said
 from label_studio_ml.versions.state import StagedState, StoredState
 from label_studio_ml.versions.store import VersionStore
 
@@ -51,8 +52,8 @@ logger = logging.getLogger(__name__)
 class RunRequest(msgspec.Struct, frozen=True):
     """What to train: the model as it is served now, the events, and where results go.
 
-    `delivered` is a file of labelled tasks that webhooks brought, one JSON object a line. `patience` is how many
-    seconds the worker may be silent; 0 means forever.
+    `delivered` is a file of labelled tasks that webhooks brought, one JSON object a line. `previous` is the version
+    that the run starts from.
     """
 
     job: str
@@ -60,7 +61,7 @@ class RunRequest(msgspec.Struct, frozen=True):
     events: list[StoredEvent]
     workdir: str
     delivered: str = ""
-    patience: float = 0.0
+    previous: PreviousVersion | None = None
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,37 +94,51 @@ def perform(
     settings: Settings,
     *,
     tasks: LabelledTasks | None = None,
+    job: TrainingJob | None = None,
 ) -> Outcome:
     """Build a model of `cls`, call its `fit` as its generation wants, and return what came of it.
 
-    `tasks` are the labelled tasks to train on; None reads them from Label Studio.
+    `tasks` are the labelled tasks to train on; None reads them from Label Studio. `job` is the run object that `fit`
+    gets; None makes one that nobody listens to.
     Raises what user code raises, FitError when the annotations cannot be read, and ModelFileError when an attribute
     of the class cannot be used.
     """
     info = describe_class(cls)
-    outcome = _perform(cls, request, settings, tasks)
-    return msgspec.structs.replace(outcome, promote_if=info.promote_if, keep_versions=info.keep_versions)
+    job = job or TrainingJob(request.job, Path(request.workdir), request.previous)
+    outcome = _perform(cls, request, settings, tasks, job)
+    if outcome.changed:
+        job.history.write(Path(request.workdir))
+    return msgspec.structs.replace(
+        outcome, metrics=job.metrics, promote_if=info.promote_if, keep_versions=info.keep_versions
+    )
 
 
 def _perform(
-    cls: type[LabelStudioMLBase], request: RunRequest, settings: Settings, tasks: LabelledTasks | None
+    cls: type[LabelStudioMLBase],
+    request: RunRequest,
+    settings: Settings,
+    tasks: LabelledTasks | None,
+    job: TrainingJob,
 ) -> Outcome:
     setup_state = StagedState(StoredState(settings.model_dir, request.spec.project.uid))
     model = build(cls, request.spec, settings, setup_state)
     staged = StagedState(setup_state)
     model._context.state = staged
     if generation(cls) == "event":
-        return _fit_events(model, request, settings, staged)
+        return _fit_events(model, request, settings, staged, job)
     if tasks is None:
         tasks = _annotations(request, settings)
     about = "the" if tasks.expected is None else f"about {tasks.expected}"
     logger.info("Training on %s labelled tasks from %s", about, tasks.source)
+    if job.cancelled:
+        return Outcome(error="it was cancelled before fit began")
     last = request.events[-1] if request.events else StoredEvent("START_TRAINING", {})
     output = fit_annotations(
         model,
         tasks,
         event=last.action,
         data=last.data,
+        job=job,
         job_id=request.job,
         workdir=Path(request.workdir),
     )
@@ -139,7 +154,7 @@ def _perform(
 
 
 def _fit_events(
-    model: LabelStudioMLBase, request: RunRequest, settings: Settings, staged: StagedState
+    model: LabelStudioMLBase, request: RunRequest, settings: Settings, staged: StagedState, job: TrainingJob
 ) -> Outcome:
     """Call an event-generation `fit` once for each event, in order; one that fails takes no other with it.
 
@@ -152,11 +167,13 @@ def _fit_events(
     failures: list[str] = []
     singles = [one for event in request.events for one in _single_events(event, request, settings)]
     for action, data in singles:
+        if job.cancelled:
+            break
         if action not in wanted:
             continue
         kept = dict(staged.changes)
         try:
-            fit_event(model, action, data, request.job)
+            fit_event(model, action, data, request.job, job)
             count += 1
         except (Exception, SystemExit) as error:
             if len(singles) == 1:
@@ -290,52 +307,59 @@ def _jsonable(output: dict[str, Any]) -> dict[str, Any]:
     return clean
 
 
-def run(request: RunRequest, settings: Settings, load: Callable[[], type[LabelStudioMLBase]]) -> Outcome:
-    """Perform `request`, turning whatever user code raises into an outcome with its cause."""
+def run(
+    request: RunRequest,
+    settings: Settings,
+    load: Callable[[], type[LabelStudioMLBase]],
+    end: RunEnd | None = None,
+) -> Outcome:
+    """Perform `request`, turning whatever user code raises into an outcome with its cause; `end` hears how it goes."""
+    job = None
+    if end is not None:
+        job = TrainingJob(
+            request.job, Path(request.workdir), request.previous, report=end.say, asked=end.asked
+        )
     try:
-        return perform(load(), request, settings)
-    except (Exception, SystemExit) as error:
+        cls = load()
+        if end is not None:
+            end.say(Said(limits=limits(cls, settings)))
+        return perform(cls, request, settings, job=job)
+    except BaseException as error:
         logger.exception("The training failed")
         return Outcome(
             error=reason(error), trace="" if isinstance(error, BackendError) else traceback.format_exc()
         )
 
 
+def limits(cls: type[LabelStudioMLBase], settings: Settings) -> Limits:
+    """Return how long a fit of `cls` may take: settings win over class attributes. Raises ModelFileError."""
+    timeout = class_limit(cls, "fit_timeout", 0.0) if settings.fit_timeout is None else settings.fit_timeout
+    grace = class_limit(cls, "cancel_grace", 10.0) if settings.cancel_grace is None else settings.cancel_grace
+    return Limits(fit_timeout=timeout, cancel_grace=grace)
+
+
 def main() -> int:
     """Run one training on the socket whose descriptor is the first argument."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    stand_guard(int(sys.argv[2]), float(sys.argv[3]))
     settings = Settings.from_env()
     logs.configure(settings.log_level, as_json=settings.log_json)
     os.chdir(settings.backend_dir)
-    connection = socket.socket(fileno=int(sys.argv[1]))
-    stream = connection.makefile("rwb")
-    request = msgspec.json.decode(stream.readline(), type=RunRequest)
+    end = RunEnd(socket.socket(fileno=int(sys.argv[1])))
+    request = msgspec.json.decode(end.request(), type=RunRequest)
     logs.run_id.set(request.job)
-    threading.Thread(
-        target=_die_with, args=(connection, request.patience), daemon=True, name="watchdog"
-    ).start()
     outcome = run(
         request,
         settings,
         lambda: load_class(locate(settings.backend_dir, settings.script, settings.class_name)),
+        end,
     )
-    with contextlib.suppress(OSError):
-        stream.write(msgspec.json.encode(outcome) + b"\n")
-        stream.flush()
     logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    end.say(Said(outcome=msgspec.Raw(msgspec.json.encode(outcome))))
     os._exit(0)
-
-
-def _die_with(connection: socket.socket, patience: float) -> None:
-    """End this process, and what it started, as soon as the worker's end of the socket is gone or silent."""
-    with contextlib.suppress(OSError):
-        while select.select([connection], [], [], patience or None)[0] and connection.recv(4096):
-            pass
-    if os.getpgrp() == os.getpid():
-        os.killpg(0, signal.SIGKILL)
-    os._exit(75)
 
 
 if __name__ == "__main__":

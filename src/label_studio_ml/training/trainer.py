@@ -18,8 +18,11 @@ from label_studio_ml.errors import BackendError, StaleFence
 from label_studio_ml.logs import run_id
 from label_studio_ml.settings import Settings
 from label_studio_ml.training import keys
-from label_studio_ml.training.child import PATIENCE, Child, Crashed, Interrupted
+from label_studio_ml.training.cancel import settle_cancelled
+from label_studio_ml.training.child import Child, Crashed, Interrupted
+from label_studio_ml.training.ending import Ended
 from label_studio_ml.training.figures import count
+from label_studio_ml.training.job import PreviousVersion
 from label_studio_ml.training.jobs import JobBoard, StoredEvent, now
 from label_studio_ml.training.lease import Lease, LeaseLost
 from label_studio_ml.training.publish import apply_state, publish, taken_in
@@ -52,7 +55,7 @@ class Trainer:
             return
         try:
             job_id = self._board.take_waiting(uid)
-            events = self._unseen(uid)
+            events, job_id = settle_cancelled(self._board, uid, job_id, self._unseen(uid))
             if events and job_id is None:
                 job_id = self._board.new_job(uid)
             self._board.close_lost(uid, job_id)
@@ -97,21 +100,31 @@ class Trainer:
         fence = self._fence(uid)
         attempt = int(board.redis.incr(keys.attempts(uid)))
         version_id = new_version_id()
-        board.update_job(job_id, state="started", started=now(), events=len(events))
+        board.update_job(job_id, state="started", started=now(), events=len(events), upto=events[-1].id)
         logger.info("Job %s: training project %s on %d events", job_id, uid, len(events))
         began = time.monotonic()
         run_id.set(job_id)
+        fields: dict[str, object]
         try:
             workdir = self._store.begin(uid, version_id)
             request = self._request(uid, job_id, events, workdir)
             with self._delivered(request) as complete:
-                outcome = Child(self._settings, complete, lease, self._stopping).run()
+                outcome = Child(self._settings, complete, lease, self._stopping, board).run()
         except Interrupted:
             count(board, "interrupted")
             board.redis.decr(keys.attempts(uid))
             self._finish(
                 uid, job_id, version_id, "failed", "the worker was stopped; the training will run again"
             )
+            return
+        except Ended as end:
+            logger.info("Job %s is %s: %s", job_id, end.state, end.ending)
+            self._store.discard(uid, version_id)
+            fields = {"state": end.state, "ending": end.ending, "ended": now()}
+            if end.state == "failed":
+                fields["error"] = str(end)
+            count(board, end.state)
+            board.settle(uid, job_id, [event.id for event in events], **fields)
             return
         except LeaseLost as error:
             count(board, "interrupted")
@@ -137,7 +150,7 @@ class Trainer:
             outcome = Outcome(error=f"the training process answered with something unreadable: {error}")
         if outcome.error:
             logger.error("Job %s failed: %s", job_id, outcome.error)
-        fields: dict[str, object] = {
+        fields = {
             "state": "failed" if outcome.error else "finished",
             "error": outcome.error,
         }
@@ -186,8 +199,15 @@ class Trainer:
         project = self._projects.update(uid)
         parent = self._store.served(uid)
         spec = ModelSpec.of(project, parent)
-        patience = self._settings.lease * PATIENCE
-        return RunRequest(job=job_id, spec=spec, events=events, workdir=str(workdir), patience=patience)
+        previous = None
+        if parent is not None:
+            previous = PreviousVersion(
+                name=parent.name,
+                path=str(self._store.folder(uid, parent.id)),
+                metrics=parent.metrics,
+                train_output=parent.train_output,
+            )
+        return RunRequest(job=job_id, spec=spec, events=events, workdir=str(workdir), previous=previous)
 
     @contextlib.contextmanager
     def _delivered(self, request: RunRequest) -> Iterator[RunRequest]:

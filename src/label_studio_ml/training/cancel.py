@@ -1,0 +1,75 @@
+"""Cancelling a training job: asked for in its record, seen by the worker that runs it or takes it."""
+
+import logging
+
+from label_studio_ml.errors import JobEnded, UnknownJob
+from label_studio_ml.training import keys
+from label_studio_ml.training.jobs import RECENT_JOBS, BrokerErrors, Job, JobBoard, StoredEvent, now
+
+logger = logging.getLogger(__name__)
+
+#: Asks for a job's end if it has not ended, and notes the last event that a waiting job is about.
+#: Keys: job, mailbox. Argument: time. Returns the job's state, false if there is no such job.
+_ASK = """
+local state = redis.call('hget', KEYS[1], 'state')
+if state == 'queued' or state == 'started' then
+  redis.call('hsetnx', KEYS[1], 'cancel', ARGV[1])
+  local last = redis.call('xrevrange', KEYS[2], '+', '-', 'COUNT', 1)
+  if last[1] then redis.call('hsetnx', KEYS[1], 'upto', last[1][1]) end
+end
+return state
+"""
+
+
+def request_cancel(board: JobBoard, job_id: str) -> Job:
+    """Ask for the end of a job, and return its record. Asking twice does no harm.
+
+    Raises UnknownJob, JobEnded if it has ended already, and BrokerError.
+    """
+    job = board.job(job_id)
+    if job is not None:
+        with BrokerErrors():
+            board.redis.eval(_ASK, 2, keys.job(job_id), keys.mailbox(job.project), now())
+        job = board.job(job_id)
+    if job is None:
+        raise UnknownJob(f"There is no job {job_id}", fix="List them with: label-studio-ml jobs", field="job")
+    if not job.running:
+        raise JobEnded(f"Job {job_id} has ended already: it is {job.state}", field="job")
+    return job
+
+
+def settle_cancelled(
+    board: JobBoard, project: str, current: str | None, events: list[StoredEvent]
+) -> tuple[list[StoredEvent], str | None]:
+    """Settle the events of jobs that were cancelled before they began, or whose worker ended after that.
+
+    Return the events that are left, and the `current` job, None if it was one of them. Only for whoever holds the
+    project's lease.
+    """
+    with BrokerErrors():
+        waiting = board.redis.get(keys.waiting(project))
+    later = waiting.decode() if waiting else None
+    for job in list(board.jobs(project, most=RECENT_JOBS)):
+        if not job.running or not job.cancel or job.id == later:
+            continue
+        mine = [event.id for event in events if job.upto and _order(event.id) <= _order(job.upto)]
+        events = events[len(mine) :]
+        began = job.state == "started"
+        ending = "its worker ended before it did" if began else "it had not begun"
+        board.settle(
+            project,
+            job.id,
+            mine,
+            state="cancelled",
+            ended=now(),
+            ending=ending,
+            events=len(mine),
+        )
+        logger.info("Job %s of project %s is cancelled: %s", job.id, project, ending)
+        current = None if job.id == current else current
+    return events, current
+
+
+def _order(event_id: str) -> tuple[int, int]:
+    milliseconds, _, number = event_id.partition("-")
+    return int(milliseconds), int(number or 0)

@@ -1,0 +1,70 @@
+"""The metrics of a run over time, in bounded memory."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+#: The file in a version's folder that holds the metrics of its run, one JSON object a line.
+FILE = "metrics.jsonl"
+#: Most points kept of one run.
+MOST = 10_000
+
+Point = dict[str, Any]
+
+
+class _Series:
+    """Points that carry the same metrics: every `stride`-th of them, and the last."""
+
+    def __init__(self) -> None:
+        self.kept: list[tuple[int, Point]] = []
+        self.last: tuple[int, Point] | None = None
+        self._stride = 1
+        self._skipped = 0
+
+    def add(self, number: int, point: Point) -> None:
+        self.last = (number, point)
+        self._skipped += 1
+        if not self.kept or self._skipped >= self._stride:
+            self.kept.append((number, point))
+            self._skipped = 0
+
+    def thin(self) -> None:
+        self.kept = self.kept[::2]
+        self._stride *= 2
+
+    def points(self) -> list[tuple[int, Point]]:
+        if self.last is None or (self.kept and self.kept[-1][0] == self.last[0]):
+            return self.kept
+        return [*self.kept, self.last]
+
+
+class History:
+    """At most `most` points, and the last of each kind. When they are more, every second one goes.
+
+    Metrics that are logged apart (a loss at each step, an accuracy now and then) are thinned apart.
+    """
+
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
+        self._series: dict[tuple[str, ...], _Series] = {}
+        self._count = 0
+
+    def add(self, point: Point) -> None:
+        """Add the newest point."""
+        series = self._series.setdefault(tuple(sorted(point)), _Series())
+        series.add(self._count, point)
+        self._count += 1
+        if sum(len(one.kept) for one in self._series.values()) > self._most:
+            max(self._series.values(), key=lambda one: len(one.kept)).thin()
+
+    def points(self) -> list[Point]:
+        """Return what is kept, oldest first."""
+        found = [entry for series in self._series.values() for entry in series.points()]
+        return [point for _, point in sorted(found, key=lambda entry: entry[0])]
+
+    def write(self, folder: Path) -> None:
+        """Write the points to `metrics.jsonl` in `folder`, if there are any and the user's code wrote no such file."""
+        path = folder / FILE
+        if self._count and not path.exists():
+            path.write_bytes(b"".join(msgspec.json.encode(point) + b"\n" for point in self.points()))

@@ -1,0 +1,141 @@
+"""The run object that `fit` gets as `job`: it says how far a training is, and is told when to stop.
+
+    def fit(self, annotations, job, **kwargs):
+        for epoch in range(10):
+            if job.cancelled:
+                return
+            job.progress(epoch / 10, f"epoch {epoch}")
+            job.log(step=epoch, loss=self.one_epoch(annotations))
+
+`TrainingJob()` is one for trying a `fit` by hand: nothing listens to it, and it needs nothing that runs.
+"""
+
+import logging
+import math
+import numbers
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from label_studio_ml.training.history import History
+
+logger = logging.getLogger(__name__)
+
+#: Longest message, in characters; most names of metrics in one call.
+LONGEST_MESSAGE = 500
+MOST_METRICS = 100
+
+
+class PreviousVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """The version that a run starts from: its name, its metrics, what its fit returned, and where its files are."""
+
+    name: str
+    path: str
+    metrics: dict[str, Any] = {}
+    train_output: dict[str, Any] = {}
+
+    @property
+    def folder(self) -> Path:
+        """The folder that the version's fit wrote to. Only read in it."""
+        return Path(self.path)
+
+
+class Report(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """What a run says of itself: how far it is (0 to 1), what it does, or one point of its metrics."""
+
+    progress: float | None = None
+    message: str | None = None
+    point: dict[str, Any] | None = None
+
+
+class TrainingJob:
+    """One training, as its `fit` sees it. `id` is the job's id, `previous` the version before, None for the first.
+
+    `report` is called with everything that is said, `asked` tells whether somebody wants the run to stop.
+    """
+
+    def __init__(
+        self,
+        job_id: str = "",
+        workdir: Path | None = None,
+        previous: PreviousVersion | None = None,
+        *,
+        report: Callable[[Report], None] | None = None,
+        asked: Callable[[], bool] | None = None,
+    ) -> None:
+        self.id = job_id
+        self.previous = previous
+        #: The latest value of each metric.
+        self.metrics: dict[str, float | None] = {}
+        self.history = History()
+        self._workdir = workdir
+        self._report = report or (lambda _: None)
+        self._asked = asked or (lambda: False)
+        self._cancelled = False
+        self._complained: set[str] = set()
+
+    @property
+    def workdir(self) -> Path:
+        """The new version's folder: what `fit` writes there belongs to the version."""
+        if self._workdir is None:
+            self._workdir = Path(tempfile.mkdtemp(prefix="label-studio-ml-fit-"))
+        return self._workdir
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the run is to stop: return soon then, what you return is not used. Cheap to ask often."""
+        self._cancelled = self._cancelled or self._asked()
+        return self._cancelled
+
+    def progress(self, fraction: float, message: str = "") -> None:
+        """Say how much is done, from 0 to 1, and what is going on."""
+        done = _number(fraction)
+        if done is None:
+            self._complain("progress", f"progress({fraction!r}) is not a number from 0 to 1")
+            return
+        self._report(Report(progress=min(1.0, max(0.0, float(done))), message=_line(message)))
+
+    def log(self, step: float | None = None, **metrics: Any) -> None:
+        """Record numbers such as `loss=0.3`; `step` says where the run is. The latest become the version's metrics.
+
+        What is not a number is left out, with a warning in the run's log.
+        """
+        values: dict[str, float | None] = {}
+        for name, value in list(metrics.items())[:MOST_METRICS]:
+            try:
+                values[name] = _number(value)
+            except (TypeError, ValueError):
+                self._complain(
+                    name, f"job.log: {name} is {type(value).__name__}, not a number; it is left out"
+                )
+        if not values:
+            return
+        self.metrics.update(values)
+        point = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **values}
+        if step is not None:
+            point = {"step": _number(step), **point}
+        self.history.add(point)
+        self._report(Report(point=point))
+
+    def _complain(self, name: str, text: str) -> None:
+        if name not in self._complained:
+            self._complained.add(name)
+            logger.warning("%s", text)
+
+
+def _number(value: Any) -> float | None:
+    """Return a number of Python's, NumPy's or PyTorch's as JSON can hold it: None for infinite and "not a number"."""
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    if isinstance(value, str | bytes):
+        raise TypeError("text is not a number")
+    number = float(value)
+    return number if math.isfinite(number) else None
+
+
+def _line(text: Any) -> str:
+    return " ".join(str(text).split())[:LONGEST_MESSAGE]

@@ -1,0 +1,290 @@
+"""Runs with real processes: what they say, how they are ended, and how they end by themselves."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from e2e.processes import wait_until
+from label_studio_ml.errors import JobEnded, UnknownJob
+from label_studio_ml.training import cancel, pages
+from label_studio_ml.training.jobs import JobBoard, connect
+from label_studio_ml.versions.store import VersionStore
+from live import TOKEN, TRAINING, WORKER, FakeStudio, Live, alive, created, make_live, start_training, uid
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory, studio: FakeStudio) -> Iterator[Live]:
+    env = {"CANCEL_GRACE": "0.2"}
+    live = make_live(tmp_path_factory.mktemp("runs") / "backend", studio, "run_model", env=env)
+    live.backend.start()
+    yield live
+    assert not live.backend.stop()
+    assert "exception raised while executing" not in (live.folder / "logs" / "rq.log").read_text()
+
+
+@pytest.fixture(scope="module")
+def board(live: Live) -> Iterator[JobBoard]:
+    live.broker()
+    connection = connect((live.model_dir / "broker" / "address").read_text())
+    yield JobBoard(connection, "label-studio-ml")
+    connection.close()
+
+
+def _begin(live: Live, project: int, what: str) -> str:
+    """Start a fit that does `what`; return its job when it does."""
+    live.studio.add(project, project * 10, project * 10 + 1)
+    live.setup(project)
+    control = live.control(project)
+    control.do(what)
+    job = live.send(start_training(project))
+    wait_until(lambda: control.fits("end"), f"the fit does {what}", every=0.02)
+    return job
+
+
+def _settled(board: JobBoard, project: int) -> bool:
+    return not board.events(uid(project)) and uid(project) not in board.dirty()
+
+
+def _no_version(live: Live, project: int) -> bool:
+    store = VersionStore(live.model_dir)
+    return not [path for path in store.folder(uid(project)).iterdir() if path.is_dir()]
+
+
+def _next_run_works(live: Live, project: int) -> None:
+    live.control(project).do("ok")
+    assert live.wait(live.send(start_training(project)))["job_status"] == "finished"
+
+
+def test_what_a_run_says_is_in_its_record_while_it_runs(live: Live, board: JobBoard) -> None:
+    control = live.control(1)
+    control.folder.mkdir(parents=True)
+    (control.folder / "hold").touch()
+    job = _begin(live, 1, "report")
+    (seen,) = wait_until(
+        lambda: [one for one in board.jobs(uid(1)) if one.progress == 0.5], "progress arrives", every=0.02
+    )
+    assert (seen.state, seen.message) == ("started", "step 5")
+    assert seen.metrics == {"loss": 0.2, "accuracy": 0.5}
+    points = wait_until(lambda: pages.read_points(board, job), "the metrics arrive")
+    assert [(point["step"], point["loss"]) for point in points] == [(n, 1 / n) for n in range(1, 6)]
+    wait_until(lambda: pages.read_log(board, job).current, "the log arrives", every=0.02)
+    part = pages.read_log(board, job)
+    assert part.current == "still working: 10 %"
+    assert "printed by a grandchild" in part.lines
+    assert "at 100 %" in part.lines
+    assert not [line for line in part.lines if "at 50 %" in line]
+    (control.folder / "hold").unlink()
+    done = live.wait(job)
+    assert done["job_status"] == "finished", done
+    assert pages.read_log(board, job, after=part.next).lines == ["still working: 10 %"]
+    (manifest,) = VersionStore(live.model_dir).versions(uid(1))
+    assert manifest.metrics == {"loss": 0.2, "accuracy": 0.75}, "what fit returned wins"
+    folder = VersionStore(live.model_dir).folder(uid(1), manifest.id)
+    kept = [msgspec.json.decode(line) for line in (folder / "metrics.jsonl").read_bytes().splitlines()]
+    assert [point["step"] for point in kept] == [1, 2, 3, 4, 5]
+    log = (live.folder / "logs" / "jobs" / f"{job}.log").read_text()
+    assert log.splitlines().count("at 100 %") == 1
+    assert "the token is [secret]" in log
+    assert "stderr with [secret]" in log
+    assert "logged with [secret]" in log
+    assert TOKEN not in log
+    assert TOKEN not in str(pages.read_log(board, job))
+
+
+def test_the_previous_version_is_at_hand(live: Live) -> None:
+    _next_run_works(live, 1)
+    fit = live.control(1).fits()[-1]
+    assert fit["previous"] == VersionStore(live.model_dir).versions(uid(1))[0].name
+
+
+@pytest.mark.parametrize(
+    ("project", "what", "ending"),
+    [
+        (10, "polite", "fit returned by itself"),
+        (11, "raises", "fit raised RuntimeError: stopped in the middle"),
+        (12, "busy", "ended by SIGTERM"),
+        (13, "deaf", "ended by SIGKILL"),
+        (14, "locked", "ended by SIGKILL"),
+    ],
+)
+def test_a_running_job_is_cancelled(
+    live: Live, board: JobBoard, project: int, what: str, ending: str
+) -> None:
+    job = _begin(live, project, what)
+    if what == "deaf":
+        wait_until((live.control(project).folder / "deaf").exists, "it ignores SIGTERM")
+    if what == "locked":
+        wait_until((live.control(project).folder / "grandchild").exists, "it holds the lock")
+    assert cancel.request_cancel(board, job).id == job
+    done = live.wait(job)
+    assert done["job_status"] == "cancelled", done
+    record = board.job(job)
+    assert record is not None
+    assert ending in record.ending
+    assert record.ended
+    assert _settled(board, project)
+    assert _no_version(live, project)
+    wait_until(lambda: not live.processes(TRAINING), "nothing of the run is left")
+    with pytest.raises(JobEnded, match="it is cancelled"):
+        cancel.request_cancel(board, job)
+    assert live.setup(project) == "INITIAL"
+    _next_run_works(live, project)
+    assert live.control(project).overlaps == 0
+
+
+def test_a_queued_job_is_cancelled_and_what_comes_later_is_not(live: Live, board: JobBoard) -> None:
+    live.control(20).close_gate()
+    live.studio.add(20, 201)
+    live.setup(20)
+    running = live.send(start_training(20))
+    live.control(20).wait_for_fit()
+    waiting = live.send(created(20, 201))
+    assert waiting != running
+    assert cancel.request_cancel(board, waiting).state == "queued"
+    live.send(created(20, 202))
+    live.control(20).open_gate()
+    done = live.wait(waiting)
+    assert (done["job_status"], done["events"]) == ("cancelled", 1)
+    record = board.job(waiting)
+    assert record is not None
+    assert record.ending == "it had not begun"
+    wait_until(lambda: _settled(board, 20) and not live.running(20), "the later event is trained on")
+    assert live.wait(running)["job_status"] == "finished"
+    jobs = {job.id: job for job in board.jobs(uid(20))}
+    (later,) = [job for name, job in jobs.items() if name not in (running, waiting)]
+    assert (later.state, later.events) == ("finished", 1)
+    versions = VersionStore(live.model_dir).versions(uid(20))
+    assert sorted(len(version.events) for version in versions) == [1, 1]
+
+
+def test_a_cancelled_run_whose_worker_is_killed_stays_cancelled(live: Live, board: JobBoard) -> None:
+    job = _begin(live, 21, "deaf")
+    wait_until((live.control(21).folder / "deaf").exists, "it ignores SIGTERM")
+    cancel.request_cancel(board, job)
+    live.kill(WORKER)
+    assert live.wait(job)["job_status"] == "cancelled"
+    record = board.job(job)
+    assert record is not None
+    assert "its worker ended" in record.ending
+    wait_until(lambda: _settled(board, 21), "its events have an outcome")
+    assert len(live.control(21).fits()) == 1
+    _next_run_works(live, 21)
+
+
+def test_cancelling_an_unknown_job(board: JobBoard) -> None:
+    with pytest.raises(UnknownJob, match="no job none"):
+        cancel.request_cancel(board, "none")
+    assert not board.redis.exists("lsml:job:none")
+
+
+@pytest.mark.parametrize(
+    ("project", "what", "cause"),
+    [
+        (30, "memory", "MemoryError"),
+        (31, "interrupt", "KeyboardInterrupt"),
+    ],
+)
+def test_a_fit_that_fails_is_recorded_with_its_cause(
+    live: Live, board: JobBoard, project: int, what: str, cause: str
+) -> None:
+    job = _begin(live, project, what)
+    done = live.wait(job)
+    assert done["job_status"] == "failed"
+    assert cause in done["error"]
+    assert "run_model.py, line" in done["error"]
+    assert _settled(board, project)
+    assert len(live.control(project).fits()) == 1
+    _next_run_works(live, project)
+
+
+def test_a_fit_that_reads_address_zero(live: Live) -> None:
+    job = _begin(live, 32, "null")
+    done = live.wait(job)
+    assert done["job_status"] == "failed"
+    assert "killed by SIGSEGV" in done["error"]
+    wait_until(lambda: len(live.control(32).fits()) == 3 and not live.running(32), "it was tried three times")
+    _next_run_works(live, 32)
+
+
+def test_a_flood_of_output_fills_neither_disk_nor_memory(live: Live, board: JobBoard) -> None:
+    worker = live.one(WORKER)
+    job = _begin(live, 33, "flood:1024")
+    done = live.wait(job, 120)
+    assert done["job_status"] == "finished", done
+    path = live.folder / "logs" / "jobs" / f"{job}.log"
+    assert path.stat().st_size < 20 << 20
+    log = path.read_text()
+    assert "this log is full" in log
+    assert "bytes are left out here" in log
+    assert log.endswith("the last line\n")
+    assert _peak(worker) < 200 << 20
+    part = pages.read_log(board, job, after=-3)
+    assert part.lines[-1] == "the last line"
+    assert part.next > 1 << 20, "the lines that are left out are counted"
+
+
+def _peak(pid: int) -> int:
+    """Return the most memory that a process has used, in bytes."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    (line,) = [line for line in status.splitlines() if line.startswith("VmHWM")]
+    return int(line.split()[1]) << 10
+
+
+@pytest.mark.parametrize(("what", "ending"), [("locked", "SIGKILL"), ("polite", "fit returned by itself")])
+def test_a_fit_that_takes_too_long(launch: Callable[..., Live], what: str, ending: str) -> None:
+    live = launch("run_model", env={"FIT_TIMEOUT": "3", "CANCEL_GRACE": "0.2"})
+    job = _begin(live, 1, what)
+    done = live.wait(job)
+    assert done["job_status"] == "failed"
+    assert "fit ran longer than 3 s" in done["error"]
+    assert ending in done["error"]
+    assert _no_version(live, 1)
+    if what == "locked":
+        grandchild = int((live.control(1).folder / "grandchild").read_text())
+        wait_until(lambda: not alive(grandchild), "what it started is gone")
+    wait_until(lambda: not live.running(1), "its events are settled")
+    assert len(live.control(1).fits()) == 1
+    _next_run_works(live, 1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_fit_that_holds_the_interpreter_lock_ends_with_its_worker(
+    launch: Callable[..., Live], number: signal.Signals
+) -> None:
+    """Nothing of Python can run in its process. A worker that is killed, and one that is stopped past its patience."""
+    live = launch("run_model", env={"LABEL_STUDIO_ML_LEASE": "2"})
+    _begin(live, 1, "locked")
+    wait_until((live.control(1).folder / "grandchild").exists, "it holds the lock")
+    grandchild = int((live.control(1).folder / "grandchild").read_text())
+    (fit,) = live.control(1).fits()
+    live.control(1).do("ok")
+    worker = live.one(WORKER)
+    began = time.monotonic()
+    os.kill(worker, number)
+    try:
+        wait_until(lambda: not alive(fit["pid"]), "the fit ends", every=0.01)
+        assert number == signal.SIGKILL or time.monotonic() - began > 0.5, "patience was had"
+        wait_until(lambda: not alive(grandchild), "what it started ends too", every=0.01)
+    finally:
+        if number == signal.SIGSTOP:
+            os.kill(worker, signal.SIGCONT)
+    wait_until(lambda: VersionStore(live.model_dir).versions(uid(1)), "the training is done again")
+    assert live.control(1).overlaps == 0
+
+
+def test_a_silent_fit_that_holds_the_lock_lives_as_long_as_its_worker_speaks(
+    launch: Callable[..., Live],
+) -> None:
+    live = launch("run_model", env={"LABEL_STUDIO_ML_LEASE": "1"})
+    _begin(live, 1, "locked")
+    wait_until((live.control(1).folder / "grandchild").exists, "it holds the lock")
+    (fit,) = live.control(1).fits()
+    until = time.monotonic() + 3  # four times its patience
+    while time.monotonic() < until:
+        assert alive(fit["pid"])
+        time.sleep(0.05)
