@@ -5,12 +5,14 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
+import requests
 
 from e2e.processes import wait_until
-from label_studio_ml.errors import JobEnded, UnknownJob
+from label_studio_ml.errors import UnknownJob
 from label_studio_ml.training import cancel, pages
 from label_studio_ml.training.jobs import JobBoard, connect
 from label_studio_ml.versions.store import VersionStore
@@ -44,6 +46,12 @@ def _begin(live: Live, project: int, what: str) -> str:
     job = live.send(start_training(project))
     wait_until(lambda: control.fits("end"), f"the fit does {what}", every=0.02)
     return job
+
+
+def _get(live: Live, path: str) -> dict[str, Any]:
+    answer = requests.get(f"{live.backend.url}{path}", timeout=30)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
 
 
 def _settled(board: JobBoard, project: int) -> bool:
@@ -94,6 +102,14 @@ def test_what_a_run_says_is_in_its_record_while_it_runs(live: Live, board: JobBo
     assert "logged with [secret]" in log
     assert TOKEN not in log
     assert TOKEN not in str(pages.read_log(board, job))
+    assert (done["progress"], done["message"], done["metrics"]["loss"]) == (0.5, "step 5", 0.2)
+    assert done["log"][-1] == "still working: 10 %"
+    (listed,) = _get(live, "/jobs?project=1")["jobs"]
+    assert {**listed, "log": []} == {**done, "log": []}
+    assert _get(live, f"/jobs/{job}") == done
+    rest = _get(live, f"/jobs/{job}/log?after={part.next}")
+    assert (rest["lines"], rest["next"]) == (["still working: 10 %"], part.next + 1)
+    assert _get(live, f"/jobs/{job}/metrics")["points"] == points
 
 
 def test_the_previous_version_is_at_hand(live: Live) -> None:
@@ -120,7 +136,8 @@ def test_a_running_job_is_cancelled(
         wait_until((live.control(project).folder / "deaf").exists, "it ignores SIGTERM")
     if what == "locked":
         wait_until((live.control(project).folder / "grandchild").exists, "it holds the lock")
-    assert cancel.request_cancel(board, job).id == job
+    answer = live.post(f"/jobs/{job}/cancel", {})
+    assert (answer.status_code, answer.json()["job"]) == (202, job)
     done = live.wait(job)
     assert done["job_status"] == "cancelled", done
     record = board.job(job)
@@ -130,8 +147,10 @@ def test_a_running_job_is_cancelled(
     assert _settled(board, project)
     assert _no_version(live, project)
     wait_until(lambda: not live.processes(TRAINING), "nothing of the run is left")
-    with pytest.raises(JobEnded, match="it is cancelled"):
-        cancel.request_cancel(board, job)
+    assert done["ending"] == record.ending
+    again = live.post(f"/jobs/{job}/cancel", {})
+    assert again.status_code == 409
+    assert "it is cancelled" in again.json()["detail"]
     assert live.setup(project) == "INITIAL"
     _next_run_works(live, project)
     assert live.control(project).overlaps == 0
@@ -237,11 +256,11 @@ def _peak(pid: int) -> int:
 
 @pytest.mark.parametrize(("what", "ending"), [("locked", "SIGKILL"), ("polite", "fit returned by itself")])
 def test_a_fit_that_takes_too_long(launch: Callable[..., Live], what: str, ending: str) -> None:
-    live = launch("run_model", env={"FIT_TIMEOUT": "3", "CANCEL_GRACE": "0.2"})
+    live = launch("run_model", env={"FIT_TIMEOUT": "1", "CANCEL_GRACE": "0.2"})
     job = _begin(live, 1, what)
     done = live.wait(job)
     assert done["job_status"] == "failed"
-    assert "fit ran longer than 3 s" in done["error"]
+    assert "fit ran longer than 1 s" in done["error"]
     assert ending in done["error"]
     assert _no_version(live, 1)
     if what == "locked":

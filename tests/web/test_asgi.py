@@ -9,7 +9,7 @@ import pytest
 from helpers import run
 from label_studio_ml.errors import BackendError
 from label_studio_ml.web.asgi import Asgi
-from label_studio_ml.web.endpoints import Response
+from label_studio_ml.web.calls import Response
 
 LIMIT = 100
 

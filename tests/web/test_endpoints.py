@@ -393,6 +393,39 @@ class TestEventsAreNotLost:
         assert heard == ["ANNOTATION_CREATED"] * 6
 
 
+class TestJobs:
+    """Trainings that run at once."""
+
+    def test_a_job_is_listed_and_told_of(self, known: Client) -> None:
+        job = known.captured(with_secrets(captured("webhook_START_TRAINING")))[1]["job"]
+        status, body = known("GET", "/jobs?project=2")
+        assert (status, [one["job"] for one in body["jobs"]]) == (200, [job])
+        assert known("GET", "/jobs")[1] == body
+        assert known("GET", f"/jobs/{job}") == (200, body["jobs"][0])
+        assert known("POST", "/job_status", {"job": job}) == (200, body["jobs"][0])
+        assert known("GET", f"/jobs/{job}/log")[1]["lines"] == []
+        assert known("GET", f"/jobs/{job}/metrics")[1]["points"] == []
+        status, body = known("POST", f"/jobs/{job}/cancel")
+        assert (status, "ended already" in body["detail"]) == (409, True)
+
+    @pytest.mark.parametrize("part", ["", "/log", "/metrics", "/cancel"])
+    def test_an_unknown_job_is_404(self, ask: Client, part: str) -> None:
+        status, body = ask("POST" if part == "/cancel" else "GET", f"/jobs/none{part}")
+        assert (status, body["field"]) == (404, "job")
+
+    def test_an_unknown_project_is_404(self, known: Client) -> None:
+        assert known("GET", "/jobs?project=77")[0] == 404
+
+    @pytest.mark.parametrize("query", ["limit=0", "limit=x"])
+    def test_a_limit_that_is_none_is_400(self, known: Client, query: str) -> None:
+        status, body = known("GET", f"/jobs?{query}")
+        assert (status, body["field"]) == (400, "limit")
+
+    def test_the_wrong_method_is_405(self, ask: Client) -> None:
+        status, body = ask("GET", "/jobs/none/cancel")
+        assert (status, "takes POST" in body["detail"]) == (405, True)
+
+
 class TestLogin:
     LOGIN = ("me", "C4NARY-password")
 

@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 PATIENCE = 2 / 3
 #: Seconds between two looks at what is due, at most.
 _TICK = 0.25
+#: Seconds that loading the model may take where fit has a limit, if that is not longer.
+_LOADING = 600.0
 
 
 class Interrupted(BackendError):
@@ -63,6 +65,9 @@ class Child:
             fit_timeout=settings.fit_timeout or 0.0,
             cancel_grace=10.0 if settings.cancel_grace is None else settings.cancel_grace,
         )
+
+        self._began = 0.0
+        self._fitting = False
 
     def run(self) -> Outcome:
         """Run the training and return its outcome; the process has ended in every case.
@@ -101,7 +106,7 @@ class Child:
         request = msgspec.json.encode(self._request)
         sender = threading.Thread(target=_send, args=(connection.dup(), request), daemon=True)
         sender.start()
-        began = renewed = time.monotonic()
+        self._began = renewed = time.monotonic()
         received = b""
         ending: Ending | None = None
         while True:
@@ -113,11 +118,8 @@ class Child:
                 # A worker that was stopped for a while since it asked does not know whether the lease still holds.
                 if self._lease.renew() and time.monotonic() - renewed < 1.0:
                     process.tell_guard()
-            timeout = self._limits.fit_timeout
-            if ending is None and record.cancelled.is_set():
-                ending = self._ending("", process)
-            elif ending is None and timeout and now - began >= timeout:
-                ending = self._ending(f"fit ran longer than {timeout:g} s (fit_timeout)", process)
+            if ending is None and (record.cancelled.is_set() or self._late()):
+                ending = self._ending("" if record.cancelled.is_set() else self._late(), process)
             if ending is not None:
                 ending.step()
             try:
@@ -142,11 +144,22 @@ class Child:
                         raise ending.returned(outcome.error)
                     return outcome
 
+    def _late(self) -> str:
+        """Say what takes too long; nothing if nothing does."""
+        timeout, passed = self._limits.fit_timeout, time.monotonic() - self._began
+        if self._fitting and timeout and passed >= timeout:
+            return f"fit ran longer than {timeout:g} s (fit_timeout)"
+        if not self._fitting and timeout and passed >= max(timeout, _LOADING):
+            return f"loading the model took longer than {max(timeout, _LOADING):g} s"
+        return ""
+
     def _hear(self, line: bytes, record: LiveRecord) -> Outcome | None:
         """Take in one line of the run; return the outcome if it is that."""
         said = msgspec.json.decode(line, type=Said)
         if said.limits is not None:
             self._limits = said.limits
+        if said.begins:
+            self._began, self._fitting = time.monotonic(), True
         record.take(said)
         return msgspec.json.decode(said.outcome, type=Outcome | None)
 

@@ -7,9 +7,11 @@ from typing import Any
 from label_studio_ml.errors import BrokerError
 from label_studio_ml.metrics.exposition import Training
 from label_studio_ml.protocol import Event
+from label_studio_ml.training import views
+from label_studio_ml.training.cancel import request_cancel
 from label_studio_ml.training.events import ids_only, labelled, removed
 from label_studio_ml.training.figures import figures
-from label_studio_ml.training.jobs import Job, JobBoard, StoredEvent, connect
+from label_studio_ml.training.jobs import JobBoard, StoredEvent, connect
 
 #: Seconds that a webhook waits for a broker that is just starting; Label Studio waits 1.
 PATIENCE = 0.8
@@ -46,9 +48,24 @@ class RedisDesk:
         return figures(self._ready_board(), self._queue)
 
     def job_status(self, job_id: str) -> dict[str, Any] | None:
-        """Return a job's record as JSON values, None if there is none. Raises BrokerError."""
-        job = self._ready_board().job(job_id)
-        return describe(job) if job is not None else None
+        """Return a job's record with the last lines of its log, None if there is none. Raises BrokerError."""
+        return views.one(self._ready_board(), job_id)
+
+    def jobs(self, uid: str, most: int) -> list[dict[str, Any]]:
+        """Return the project's job records, newest first, `most` of them. Raises BrokerError."""
+        return views.several(self._ready_board(), uid, most)
+
+    def job_log(self, job_id: str, after: int) -> dict[str, Any] | None:
+        """Return the lines of a job's log from number `after` on, None if there is no such job."""
+        return views.log(self._ready_board(), job_id, after)
+
+    def job_metrics(self, job_id: str) -> dict[str, Any] | None:
+        """Return a job's metrics over time, None if there is no such job. Raises BrokerError."""
+        return views.metrics(self._ready_board(), job_id)
+
+    def cancel_job(self, job_id: str) -> dict[str, Any]:
+        """Ask for a job's end, and return its record. Raises UnknownJob, JobEnded and BrokerError."""
+        return views.describe(request_cancel(self._ready_board(), job_id))
 
     def running_job(self, uid: str) -> str | None:
         """Return the id of the project's waiting or running job, None if there is none. Raises BrokerError."""
@@ -77,23 +94,3 @@ class RedisDesk:
             return None
         data = event.data if trusted else ids_only(event)
         return board.record(event.uid, StoredEvent(event.action, data, trusted))
-
-
-def describe(job: Job) -> dict[str, Any]:
-    """Return a job's record as `/job_status` answers it; Label Studio reads `job_status`."""
-    fields = {
-        "job": job.id,
-        "project": job.project,
-        "created": job.created,
-        "started": job.started,
-        "ended": job.ended,
-        "model_version": job.version,
-        "error": job.error,
-        "source": job.source,
-        "held_back": job.held_back,
-    }
-    numbers = {"annotations": job.annotations if job.annotations >= 0 else None, "events": job.events}
-    return {
-        "job_status": job.state,
-        **{name: value for name, value in {**fields, **numbers}.items() if value},
-    }

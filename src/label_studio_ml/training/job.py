@@ -22,6 +22,7 @@ from typing import Any
 import msgspec
 
 from label_studio_ml.training.history import History
+from label_studio_ml.versions.manifest import Manifest
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,16 @@ class PreviousVersion(msgspec.Struct, frozen=True, kw_only=True):
     metrics: dict[str, Any] = {}
     train_output: dict[str, Any] = {}
 
+    @classmethod
+    def of(cls, manifest: Manifest, folder: Path) -> "PreviousVersion":
+        """Return what a run is told of a version whose files are in `folder`."""
+        return cls(
+            name=manifest.name,
+            path=str(folder),
+            metrics=manifest.metrics,
+            train_output=manifest.train_output,
+        )
+
     @property
     def folder(self) -> Path:
         """The folder that the version's fit wrote to. Only read in it."""
@@ -45,8 +56,9 @@ class PreviousVersion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """What a run says of itself: how far it is (0 to 1), what it does, or one point of its metrics."""
+    """What a run says of itself: that fit begins, how far it is (0 to 1), what it does, or one point of its metrics."""
 
+    begins: bool = False
     progress: float | None = None
     message: str | None = None
     point: dict[str, Any] | None = None
@@ -90,6 +102,10 @@ class TrainingJob:
         """Whether the run is to stop: return soon then, what you return is not used. Cheap to ask often."""
         self._cancelled = self._cancelled or self._asked()
         return self._cancelled
+
+    def begin(self) -> None:
+        """Say that fit begins."""
+        self._report(Report(begins=True))
 
     def progress(self, fraction: float, message: str = "") -> None:
         """Say how much is done, from 0 to 1, and what is going on."""

@@ -3,12 +3,13 @@
 from typing import Any
 
 from label_studio_ml.adapter import ModelSpec, reason
-from label_studio_ml.errors import BackendError, FitError
+from label_studio_ml.errors import BackendError, FitError, JobEnded, UnknownJob
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.protocol import Event
 from label_studio_ml.settings import Settings
 from label_studio_ml.training.dataset import LabelledTasks
 from label_studio_ml.training.events import grouped, labelled
+from label_studio_ml.training.job import PreviousVersion, Report, TrainingJob
 from label_studio_ml.training.jobs import StoredEvent, new_job_id
 from label_studio_ml.training.publish import publish
 from label_studio_ml.training.run import RunRequest, perform
@@ -30,6 +31,7 @@ class LocalDesk:
         self._projects = Projects(settings.model_dir)
         self._heard: dict[str, list[Event]] = {}
         self._jobs: dict[str, dict[str, Any]] = {}
+        self._points: dict[str, list[dict[str, Any]]] = {}
 
     def hand_in(self, event: Event, *, trusted: bool, train: bool) -> str | None:
         """Train on `event`; return the job's id. Raises FitError with the cause if `fit` raises."""
@@ -37,13 +39,31 @@ class LocalDesk:
         if not train:
             return None
         job_id = new_job_id()
-        version = self._train(job_id, event)
-        self._jobs[job_id] = {"job_status": "finished", "job": job_id, "model_version": version}
+        self._jobs[job_id] = self._train(job_id, event)
         return job_id
 
     def job_status(self, job_id: str) -> dict[str, Any] | None:
         """Return a job's record, None if there is none."""
         return self._jobs.get(job_id)
+
+    def jobs(self, uid: str, most: int) -> list[dict[str, Any]]:
+        """Return the records of a project's jobs, newest first."""
+        return [job for job in reversed(self._jobs.values()) if job["project"] == uid][:most]
+
+    def job_log(self, job_id: str, after: int) -> dict[str, Any] | None:
+        """Return an empty log: what fit prints goes where this process prints."""
+        return {"job": job_id, "lines": [], "next": 0} if job_id in self._jobs else None
+
+    def job_metrics(self, job_id: str) -> dict[str, Any] | None:
+        """Return a job's metrics over time, None if there is no such job."""
+        points = self._points.get(job_id)
+        return None if points is None else {"job": job_id, "points": points}
+
+    def cancel_job(self, job_id: str) -> dict[str, Any]:
+        """Raise JobEnded: a job has ended before anyone can ask. Raise UnknownJob if there is none."""
+        if job_id not in self._jobs:
+            raise UnknownJob(f"There is no job {job_id}", field="job")
+        raise JobEnded(f"Job {job_id} has ended already", field="job")
 
     def figures(self) -> None:
         """Return None: nobody counts here."""
@@ -64,7 +84,8 @@ class LocalDesk:
         brought = list(grouped(pair for one in self._heard[event.uid] for pair in labelled(one)).values())
         return LabelledTasks(lambda: iter(brought), "the events themselves")
 
-    def _train(self, job_id: str, event: Event) -> str:
+    def _train(self, job_id: str, event: Event) -> dict[str, Any]:
+        """Train, and return the job's record. Raises FitError with the cause if `fit` raises."""
         project = self._projects.update(event.uid)
         parent = self._store.served(event.uid)
         version_id = new_version_id()
@@ -74,20 +95,28 @@ class LocalDesk:
             spec=ModelSpec.of(project, parent),
             events=[StoredEvent(event.action, event.data)],
             workdir=str(workdir),
+            previous=PreviousVersion.of(parent, self._store.folder(event.uid, parent.id)) if parent else None,
         )
+        reports: list[Report] = []
+        job = TrainingJob(job_id, workdir, request.previous, report=reports.append)
         try:
-            outcome = perform(self._class, request, self._settings, tasks=self._tasks(event))
+            outcome = perform(self._class, request, self._settings, tasks=self._tasks(event), job=job)
         except BackendError:
             self._store.discard(event.uid, version_id)
             raise
         except (Exception, SystemExit) as error:
             self._store.discard(event.uid, version_id)
             raise FitError(reason(error)) from error
+        record: dict[str, Any] = {"job_status": "finished", "job": job_id, "project": event.uid}
+        record |= {"metrics": job.metrics} if job.metrics else {}
+        for report in reports:
+            record |= {"progress": report.progress, "message": report.message} if report.point is None else {}
+        self._points[job_id] = job.history.points()
         if not outcome.changed:
             self._store.discard(event.uid, version_id)
             if outcome.error:
                 raise FitError(outcome.error)
-            return parent.name if parent else ""
+            return record
         fence = max(self._store.fence(event.uid), 0) + 1
         manifest = publish(self._store, self._settings, request, outcome, version_id=version_id, fence=fence)
-        return manifest.name
+        return {**record, "model_version": manifest.name}

@@ -132,6 +132,7 @@ def _perform(
     logger.info("Training on %s labelled tasks from %s", about, tasks.source)
     if job.cancelled:
         return Outcome(error="it was cancelled before fit began")
+    job.begin()
     last = request.events[-1] if request.events else StoredEvent("START_TRAINING", {})
     output = fit_annotations(
         model,
@@ -166,6 +167,7 @@ def _fit_events(
     count = 0
     failures: list[str] = []
     singles = [one for event in request.events for one in _single_events(event, request, settings)]
+    job.begin()
     for action, data in singles:
         if job.cancelled:
             break

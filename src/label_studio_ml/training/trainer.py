@@ -199,14 +199,7 @@ class Trainer:
         project = self._projects.update(uid)
         parent = self._store.served(uid)
         spec = ModelSpec.of(project, parent)
-        previous = None
-        if parent is not None:
-            previous = PreviousVersion(
-                name=parent.name,
-                path=str(self._store.folder(uid, parent.id)),
-                metrics=parent.metrics,
-                train_output=parent.train_output,
-            )
+        previous = PreviousVersion.of(parent, self._store.folder(uid, parent.id)) if parent else None
         return RunRequest(job=job_id, spec=spec, events=events, workdir=str(workdir), previous=previous)
 
     @contextlib.contextmanager

@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from label_studio_ml.errors import BodyTooLarge
-from label_studio_ml.web.endpoints import Endpoints, Response
+from label_studio_ml.web.calls import Response
+from label_studio_ml.web.endpoints import Endpoints
 
 Message = MutableMapping[str, Any]
 

@@ -20,6 +20,21 @@ class TrainingDesk(Protocol):
     def job_status(self, job_id: str) -> dict[str, Any] | None:
         """Return a job's record as JSON values, None if there is none."""
 
+    def jobs(self, uid: str, most: int) -> list[dict[str, Any]]:
+        """Return the project's job records as JSON values, newest first, `most` of them."""
+
+    def job_log(self, job_id: str, after: int) -> dict[str, Any] | None:
+        """Return the lines of a job's log from number `after` on, None if there is no such job.
+
+        A negative number counts from the end.
+        """
+
+    def job_metrics(self, job_id: str) -> dict[str, Any] | None:
+        """Return a job's metrics over time, None if there is no such job."""
+
+    def cancel_job(self, job_id: str) -> dict[str, Any]:
+        """Ask for a job's end, and return its record. Raises UnknownJob, and JobEnded where it is too late."""
+
     def running_job(self, uid: str) -> str | None:
         """Return the id of the project's waiting or running job, None if there is none."""
 

@@ -9,12 +9,8 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import parse_qs
-
-import msgspec
 
 from label_studio_ml import __version__, errors, logs
 from label_studio_ml.labels import parse_label_config
@@ -37,9 +33,11 @@ from label_studio_ml.versions.state import Project
 from label_studio_ml.versions.store import VersionStore
 from label_studio_ml.web import problem
 from label_studio_ml.web.book import ProjectBook
+from label_studio_ml.web.calls import Call, Handler, Response, json_response
 from label_studio_ml.web.desk import TrainingDesk
 from label_studio_ml.web.health import Health
 from label_studio_ml.web.heard import Hearing, connection
+from label_studio_ml.web.jobs import JobRoutes, route_of
 from label_studio_ml.web.login import Login
 from label_studio_ml.web.statuses import part_of, status_of
 
@@ -55,31 +53,6 @@ ANONYMOUS = "default"
 _REQUEST_ID = re.compile(r"[!-~]{1,128}")
 
 _STUDIO_AGENT = "heartex/"
-
-
-@dataclass(slots=True)
-class Response:
-    """An answer: HTTP status, JSON body, further headers."""
-
-    status: int
-    body: bytes
-    headers: dict[str, str] = field(default_factory=dict)
-    content_type: str = "application/json"
-
-
-Handler = Callable[["Call"], Awaitable[Response]]
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One request. `trusted` is false where login is asked for and was not given (only /webhook lets it through)."""
-
-    method: str
-    path: str
-    query: str
-    body: bytes
-    trusted: bool = True
-    gone: Callable[[], bool] | None = None
 
 
 class Endpoints:
@@ -110,8 +83,6 @@ class Endpoints:
             ("POST", "/train"): self._train,
             ("GET", "/versions"): self._versions,
             ("POST", "/versions"): self._versions,
-            ("POST", "/job_status"): self._job_status,
-            ("GET", "/is_training"): self._is_training,
             ("POST", "/validate"): self._validate,
             ("POST", "/duplicate_model"): self._duplicate,
             ("POST", "/delete"): self._delete,
@@ -119,6 +90,7 @@ class Endpoints:
             ("GET", "/livez"): self._livez,
             ("GET", "/readyz"): self._readyz,
             ("GET", "/connection"): self._connection,
+            **JobRoutes(desk, pool, book, self._project).routes,
         }
         self._paths = {path for _, path in self._routes}
 
@@ -157,9 +129,9 @@ class Endpoints:
         try:
             if path.startswith("/problem/"):
                 code, cause = problem.parse(path)
-                return _json(code, {"status": code, "detail": cause})
+                return json_response(code, {"status": code, "detail": cause})
             trusted = self._login.check(headers.get("authorization", ""), path)
-            handler = self._routes.get((method, path.rstrip("/") or "/"))
+            handler = self._routes.get((method, route_of(path)))
             if handler is None:
                 return self._unknown(method, path)
             return await handler(Call(method, path, query, body, trusted, gone))
@@ -181,7 +153,7 @@ class Endpoints:
 
     def _route(self, path: str) -> str:
         """Return the path if it is one of ours: others are counted together."""
-        path = path.rstrip("/") or "/"
+        path = route_of(path)
         return path if path in self._paths else "problem" if path.startswith("/problem/") else "other"
 
     # Failures
@@ -197,14 +169,14 @@ class Endpoints:
             log("%r -> %d: %s", path, status, error)  # quoted: a path may hold line breaks
         if headers.get("user-agent", "").startswith(_STUDIO_AGENT) and status != 401:
             # Label Studio shows status, reason phrase and final URL of a failure, never the body: spell it in the URL.
-            return _json(
+            return json_response(
                 303, {"detail": str(error)}, {"Location": problem.reference(path, status, str(error))}
             )
         extra = {"WWW-Authenticate": 'Basic realm="Label Studio ML backend"'} if status == 401 else {}
         if status == 503:
             extra["Retry-After"] = "1"
         fields = {"field": error.field} if error.field else {}
-        return _json(status, {"status": status, "detail": str(error), **fields}, extra)
+        return json_response(status, {"status": status, "detail": str(error), **fields}, extra)
 
     def _log_refusal(self, path: str, error: errors.Overloaded) -> None:
         """Log refusals at most once a second: under overload there are thousands, and the log must not add to it."""
@@ -215,12 +187,12 @@ class Endpoints:
             self._refused, self._refusal_logged = 0, now
 
     def _unknown(self, method: str, path: str) -> Response:
-        if (path.rstrip("/") or "/") in self._paths:
-            allowed = ", ".join(sorted(m for m, p in self._routes if p == (path.rstrip("/") or "/")))
-            return _json(
+        if (route := route_of(path)) in self._paths:
+            allowed = ", ".join(sorted(method for method, known in self._routes if known == route))
+            return json_response(
                 405, {"status": 405, "detail": f"{path} takes {allowed}, not {method}"}, {"Allow": allowed}
             )
-        return _json(404, {"status": 404, "detail": f"There is no {path} here"})
+        return json_response(404, {"status": 404, "detail": f"There is no {path} here"})
 
     # Routes
 
@@ -228,7 +200,7 @@ class Endpoints:
         info = self._pool.info
         name = info.name if info is not None else self._settings.class_name
         limits = {"max_batch_size": info.max_batch_size} if info is not None else {}
-        return _json(200, {"status": "UP", "model_class": name, "version": __version__, **limits})
+        return json_response(200, {"status": "UP", "model_class": name, "version": __version__, **limits})
 
     async def _setup(self, call: Call) -> Response:
         request = parse_setup(call.body)
@@ -248,7 +220,7 @@ class Endpoints:
             # A project is connected before anyone has set up its labelling page: many classes cannot be built yet.
             logger.warning("Project %s has no label config yet: %s", project.uid, error)
             version = self._pool.version(project.uid)
-        return _json(200, {"model_version": version})
+        return json_response(200, {"model_version": version})
 
     async def _predict(self, call: Call) -> Response:
         request = parse_predict(call.body)
@@ -269,7 +241,7 @@ class Endpoints:
         known = self._known_events()
         if event.action not in known:
             await self._hear(event, call)
-            return _json(200, {"status": "ok", "detail": f"{event.action} starts no training"})
+            return json_response(200, {"status": "ok", "detail": f"{event.action} starts no training"})
         if not event.uid:
             raise errors.RequestError("project is missing", field="project")
         if not call.trusted and await self._book.get(event.uid) is None:
@@ -278,9 +250,11 @@ class Endpoints:
             )
         await self._hear(event, call)
         if self._pool.info is not None and self._pool.info.generation == "none":
-            return _json(200, {"status": "ignored", "detail": f"{self._pool.info.name} has no fit method"})
+            return json_response(
+                200, {"status": "ignored", "detail": f"{self._pool.info.name} has no fit method"}
+            )
         job = await self._hand_in(event, trusted=call.trusted, train=True)
-        return _json(201, {"status": "ok", "job": job})
+        return json_response(201, {"status": "ok", "job": job})
 
     def _known_events(self) -> set[str]:
         """Return the actions that start a training."""
@@ -330,11 +304,11 @@ class Endpoints:
             },
         )
         job = await self._hand_in(event, trusted=True, train=True)
-        return _json(201, {"status": "ok", "job": job})
+        return json_response(201, {"status": "ok", "job": job})
 
     async def _versions(self, call: Call) -> Response:
         """Label Studio sends neither body nor project: then the versions of every project are listed."""
-        named = parse_object(call.body).get("project") if call.body else _query(call.query, "project")
+        named = parse_object(call.body).get("project") if call.body else call.parameter("project")
         if named:
             uids = [(await self._project(named)).uid]
         else:
@@ -352,34 +326,14 @@ class Endpoints:
             failures = self._pool.failures(uids[0])
             if failures:
                 body["failed"] = failures
-        return _json(200, body)
-
-    async def _job_status(self, call: Call) -> Response:
-        fields = parse_object(call.body)
-        job_id = fields.get("job") or fields.get("job_id")
-        if not isinstance(job_id, str):
-            raise errors.RequestError("job must be the id of a training job", field="job")
-        status = await asyncio.to_thread(self._desk.job_status, job_id)
-        if status is None:
-            return _json(410, {"job_status": "removed", "detail": f"There is no job {job_id}"})
-        return _json(200, status)
-
-    async def _is_training(self, call: Call) -> Response:
-        project = await self._project(_query(call.query, "project"))
-        job = await asyncio.to_thread(self._desk.running_job, project.uid)
-        body = {
-            "is_training": job is not None,
-            "model_version": self._pool.version(project.uid),
-            "backend": "redis",
-        }
-        return _json(200, {**body, "job_id": job} if job else body)
+        return json_response(200, body)
 
     async def _validate(self, call: Call) -> Response:
         config = parse_object(call.body).get("config")
         if not isinstance(config, str):
             raise errors.RequestError("config must be a label config as text", field="config")
         _check_config(config, "config")
-        return _json(200, {"status": "ok"})
+        return json_response(200, {"status": "ok"})
 
     async def _duplicate(self, call: Call) -> Response:
         fields = parse_object(call.body)
@@ -388,7 +342,7 @@ class Endpoints:
         model_dir = self._settings.model_dir
         manifest = await asyncio.to_thread(duplicate, self._store, model_dir, source.uid, target)
         await self._book.update(target, label_config=source.label_config or None)
-        return _json(200, {"status": "ok", "model_version": manifest.name if manifest else None})
+        return json_response(200, {"status": "ok", "model_version": manifest.name if manifest else None})
 
     async def _delete(self, call: Call) -> Response:
         project = await self._project(parse_object(call.body).get("project"))
@@ -396,23 +350,25 @@ class Endpoints:
         await asyncio.to_thread(self._desk.forget, project.uid)
         await asyncio.to_thread(self._store.delete_project, project.uid)
         await self._book.delete(project.uid)
-        return _json(200, {"status": "ok"})
+        return json_response(200, {"status": "ok"})
 
     async def _metrics(self, call: Call) -> Response:
         return Response(200, await self.health.metrics(), content_type=CONTENT_TYPE)
 
     async def _livez(self, call: Call) -> Response:
-        return _json(200, {"status": "UP", "version": __version__})
+        return json_response(200, {"status": "UP", "version": __version__})
 
     async def _readyz(self, call: Call) -> Response:
         ready, parts = await self.health.ready()
-        return _json(200 if ready else 503, {"status": "READY" if ready else "NOT READY", **parts})
+        return json_response(200 if ready else 503, {"status": "READY" if ready else "NOT READY", **parts})
 
     async def _connection(self, call: Call) -> Response:
-        named = _query(call.query, "project")
+        named = call.parameter("project")
         project = await self._book.find(project_uid(named, required=True)) if named else None
         events = self._known_events() - {"START_TRAINING"}
-        return _json(200, await connection(self._settings, self._pool, self._hearing, project, events))
+        return json_response(
+            200, await connection(self._settings, self._pool, self._hearing, project, events)
+        )
 
     async def _project(self, value: Any, name: str = "project") -> Project:
         """Return the known project that a request names, by uid or by plain id. Raises UnknownProject."""
@@ -431,12 +387,3 @@ def _check_config(xml: str, name: str) -> None:
         parse_label_config(xml)
     except errors.LabelConfigError as error:
         raise errors.LabelConfigError(f"{name}: {error.message}", fix=error.fix, field=name) from None
-
-
-def _json(status: int, value: Any, headers: dict[str, str] | None = None) -> Response:
-    return Response(status, msgspec.json.encode(value), headers or {})
-
-
-def _query(query: str, name: str) -> str | None:
-    values = parse_qs(query).get(name)
-    return values[0] if values else None

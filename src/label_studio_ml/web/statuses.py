@@ -6,6 +6,8 @@ from label_studio_ml import errors
 STATUSES: tuple[tuple[type[errors.BackendError], int], ...] = (
     (errors.BodyTooLarge, 413),
     (errors.UnknownProject, 404),
+    (errors.UnknownJob, 404),
+    (errors.JobEnded, 409),
     (errors.NotAuthorized, 401),
     (errors.RequestError, 400),
     (errors.LabelConfigError, 400),

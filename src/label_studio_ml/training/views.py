@@ -1,0 +1,74 @@
+"""Training jobs as others see them: JSON values for `/job_status`, `/jobs` and the command line."""
+
+from typing import Any
+
+from label_studio_ml.training.jobs import Job, JobBoard
+from label_studio_ml.training.pages import LogPart, read_log, read_points
+
+#: Lines of the log that come with a job's record: of one job, and of each in a list.
+LINES_OF_ONE = 20
+LINES_IN_LIST = 3
+
+
+def describe(job: Job, part: LogPart | None = None) -> dict[str, Any]:
+    """Return a job's record, with the last lines of its log; what is empty is left out.
+
+    `job_status` is the name that Label Studio reads.
+    """
+    fields = {
+        "job": job.id,
+        "project": job.project,
+        "created": job.created,
+        "started": job.started,
+        "ended": job.ended,
+        "message": job.message,
+        "metrics": job.metrics,
+        "model_version": job.version,
+        "error": job.error,
+        "ending": job.ending,
+        "cancel_requested": job.cancel if job.running else "",
+        "source": job.source,
+        "held_back": job.held_back,
+        "events": job.events,
+        "log": [*part.lines, *([part.current] if part.current else [])] if part is not None else [],
+    }
+    numbers = {
+        "progress": job.progress if job.progress >= 0 else None,
+        "annotations": job.annotations if job.annotations >= 0 else None,
+    }
+    return {
+        "job_status": job.state,
+        **{name: value for name, value in fields.items() if value},
+        **{name: value for name, value in numbers.items() if value is not None},
+    }
+
+
+def one(board: JobBoard, job_id: str) -> dict[str, Any] | None:
+    """Return a job's record with the last lines of its log, None if there is none. Raises BrokerError."""
+    job = board.job(job_id)
+    return describe(job, read_log(board, job_id, -LINES_OF_ONE)) if job is not None else None
+
+
+def several(board: JobBoard, uid: str, most: int) -> list[dict[str, Any]]:
+    """Return the records of a project's jobs, newest first. Raises BrokerError."""
+    return [describe(job, read_log(board, job.id, -LINES_IN_LIST)) for job in board.jobs(uid, most)]
+
+
+def log(board: JobBoard, job_id: str, after: int) -> dict[str, Any] | None:
+    """Return the lines of a job's log from number `after` on, None if there is no such job. Raises BrokerError.
+
+    `next` is the number to ask with for what comes later; `current` is the line that is being written.
+    """
+    job = board.job(job_id)
+    if job is None:
+        return None
+    part = read_log(board, job_id, after)
+    body = {"job": job_id, "job_status": job.state, "first": part.first, "next": part.next}
+    return {**body, "lines": part.lines, **({"current": part.current} if part.current else {})}
+
+
+def metrics(board: JobBoard, job_id: str) -> dict[str, Any] | None:
+    """Return a job's metrics over time, None if there is no such job. Raises BrokerError."""
+    if board.job(job_id) is None:
+        return None
+    return {"job": job_id, "points": read_points(board, job_id)}
