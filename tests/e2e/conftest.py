@@ -83,6 +83,12 @@ def label_studio(start_studio: StartStudio) -> Studio:
     return start_studio().wait()
 
 
+@pytest.fixture(scope="session")
+def personal_token(label_studio: Studio) -> str:
+    """A personal access token. A user has one at a time, and Label Studio shows it only when it is made."""
+    return str(label_studio.call("POST", "/api/token/")["token"])
+
+
 @pytest.fixture
 def make_backend(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[MakeBackend]:
     """Return a function that makes a backend of a file in `models` with `init` and starts it."""

@@ -29,7 +29,7 @@ def beside_studio(studio_venv: Path, tmp_path_factory: pytest.TempPathFactory) -
     _run(venv / "bin" / "python", "-m", "pip", "uninstall", "--quiet", "--yes", "setuptools")
     own = venv / "lib" / f"python{version}" / "site-packages"
     (own / "label-studio.pth").write_text(f"{packages}\n")
-    _run(venv / "bin" / "python", "-m", "pip", "install", "--quiet", ROOT)
+    _run(venv / "bin" / "python", "-m", "pip", "install", "--quiet", f"{ROOT}[evaluate]")
     return venv
 
 
@@ -37,6 +37,7 @@ def test_pip_has_nothing_to_complain_of(beside_studio: Path) -> None:
     listed = _run(beside_studio / "bin" / "python", "-m", "pip", "list", "--format=freeze")
     assert "label-studio==1.23.2" in listed
     assert "label-studio-ml==" in listed
+    assert "nervaluate==" in listed
     _run(beside_studio / "bin" / "python", "-m", "pip", "check")
 
 

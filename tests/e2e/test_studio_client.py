@@ -20,12 +20,6 @@ CONFIG = """<View><Text name="text" value="$text"/><Choices name="choice" toName
 <Choice value="b"/></Choices></View>"""
 
 
-@pytest.fixture(scope="session")
-def personal_token(label_studio: Studio) -> str:
-    """A personal access token. A user has one at a time, and Label Studio shows it only when it is made."""
-    return str(label_studio.call("POST", "/api/token/")["token"])
-
-
 @pytest.fixture(params=["legacy", "personal"])
 def token(request: pytest.FixtureRequest, label_studio: Studio) -> str:
     return label_studio.token if request.param == "legacy" else str(request.getfixturevalue("personal_token"))
