@@ -58,6 +58,10 @@ def test_an_empty_environment(tmp_path: Path) -> None:
         ("FIT_TIMEOUT", "0.5", "fit_timeout", 0.5),
         ("FIT_TIMEOUT", "0", "fit_timeout", 0.0),
         ("CANCEL_GRACE", "0", "cancel_grace", 0.0),
+        ("TRAIN_EVERY", "0", "train_every", 0),
+        ("QUIET_PERIOD", "0", "quiet_period", 0.0),
+        ("QUIET_PERIOD", "", "quiet_period", None),
+        ("MIN_ANNOTATIONS", "20", "min_annotations", 20),
     ],
 )
 def test_a_variable(tmp_path: Path, variable: str, text: str, name: str, value: object) -> None:
@@ -170,6 +174,9 @@ def _all_set(tmp_path: Path) -> Settings:
         promote_if="accuracy >= current",
         keep_versions=0,
         model_version="v 1",
+        train_every=0,
+        quiet_period=0.5,
+        min_annotations=7,
     )
 
 

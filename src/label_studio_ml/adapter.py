@@ -59,7 +59,8 @@ class ClassInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     `max_batch_size` is the most tasks that `predict` is given at a time, `max_wait` how many seconds a batch that is
     not full waits for more, `concurrency` how many calls of `predict` may run at a time in one process. `promote_if`
-    says which new versions are served, `keep_versions` how many stay (0: all).
+    says which new versions are served, `keep_versions` how many stay (0: all). The last
+    three say when it wants to be trained (`training.policy`).
     """
 
     name: str
@@ -70,6 +71,9 @@ class ClassInfo(msgspec.Struct, frozen=True, kw_only=True):
     concurrency: int = 1
     promote_if: str = ""
     keep_versions: int = LabelStudioMLBase.keep_versions
+    train_every: int = 1
+    quiet_period: float = 0.0
+    min_annotations: int = 0
 
 
 class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,6 +105,9 @@ def describe_class(cls: type[LabelStudioMLBase]) -> ClassInfo:
         concurrency=_limit(cls, "concurrency", ASYNC_CONCURRENCY if is_async(cls) else 1, least=1),
         promote_if=_gate(cls),
         keep_versions=_limit(cls, "keep_versions", LabelStudioMLBase.keep_versions, least=0),
+        train_every=_limit(cls, "train_every", 1, least=0),
+        quiet_period=_limit(cls, "quiet_period", 0.0, least=0),
+        min_annotations=_limit(cls, "min_annotations", 0, least=0),
     )
 
 
@@ -134,11 +141,13 @@ def _limit(cls: type, name: str, default: Any, *, least: float) -> Any:
     """Return a number that a class sets as an attribute. Raises ModelFileError if it is none or too small."""
     value = getattr(cls, name, default)
     number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if not number or value < least:
+    whole = isinstance(default, int)
+    if not number or value < least or (whole and value != int(value)):
+        kind = "a whole number" if whole else "a number"
         raise ModelFileError(
-            f"{cls.__name__}.{name} is {value!r}: it must be a number of at least {least}", field=name
+            f"{cls.__name__}.{name} is {value!r}: it must be {kind} of at least {least}", field=name
         )
-    return float(value) if isinstance(default, float) else int(value)
+    return int(value) if whole else float(value)
 
 
 def generation(cls: type[LabelStudioMLBase]) -> Generation:

@@ -30,6 +30,8 @@
 None of them knows an HTTP status: `web.statuses` holds the one table.
 """
 
+from typing import Self
+
 
 class BackendError(Exception):
     """Something went wrong that a person can act on, said in one line.
@@ -135,7 +137,20 @@ class BrokerError(BackendError):
 
 
 class StudioError(BackendError):
-    """Label Studio's API cannot be reached or refused a call."""
+    """Label Studio's API cannot be reached or refused a call.
+
+    `status` is the HTTP status that it answered with, 0 if it did not. `passing` tells whether the same call may work a
+    while later: nothing answered, or with 429 or 5xx.
+    """
+
+    status = 0
+    passing = False
+
+    def answered(self, status: int) -> Self:
+        """Note the HTTP status; return the error."""
+        self.status = status
+        self.passing = status == 429 or status >= 500
+        return self
 
 
 class StudioAuthError(StudioError):

@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
 from label_studio_ml.errors import SettingsError
@@ -46,6 +46,8 @@ SECRETS = (
 
 LOG_FORMAT = "[%(asctime)s] [%(levelname)s] [%(name)s::%(funcName)s::%(lineno)d] %(message)s"
 
+_Default = TypeVar("_Default")
+
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -66,7 +68,8 @@ class Settings:
     those under way `drain` seconds; a running training has `grace` seconds before it is handed back. `log_json`
     writes logs as JSON, one object a line. `files` says what is allowed of task files. `promote_if` (which new
     versions are served) and `keep_versions` (how many stay, 0: all) win over the class's where they are given.
-    `model_version` is the name of a version that is served in the projects that have it.
+    `model_version` is the name of a version that is served in the projects that have it. `train_every`,
+    `quiet_period` and `min_annotations` override what the class says (`training.policy`), where they are not None.
     """
 
     backend_dir: Path
@@ -102,6 +105,9 @@ class Settings:
     promote_if: str = ""
     keep_versions: int | None = None
     model_version: str = ""
+    train_every: int | None = None
+    quiet_period: float | None = None
+    min_annotations: int | None = None
 
     @classmethod
     def from_env(
@@ -164,6 +170,9 @@ class Settings:
                 _integer(env, "KEEP_VERSIONS", default=0, least=0) if env.get("KEEP_VERSIONS") else None
             ),
             model_version=env.get("MODEL_VERSION", "").strip(),
+            train_every=_integer(env, "TRAIN_EVERY", default=None, least=0),
+            quiet_period=_seconds(env, "QUIET_PERIOD", default=None, least=0.0),
+            min_annotations=_integer(env, "MIN_ANNOTATIONS", default=None, least=0),
         )
 
     def to_env(self) -> dict[str, str]:
@@ -182,6 +191,9 @@ class Settings:
             "LABEL_STUDIO_ML_MODEL_WORKERS": self.model_workers,
             "LOAD": "drain-first" if self.drain_first else "beside",
             "CUDA_VISIBLE_DEVICES": ",".join(self.devices),
+            "TRAIN_EVERY": self.train_every,
+            "QUIET_PERIOD": self.quiet_period,
+            "MIN_ANNOTATIONS": self.min_annotations,
             "MODEL_DIR": self.user_model_dir,
             "REDIS_URL": self.redis_url,
             "RQ_QUEUE_NAME": self.queue,
@@ -250,7 +262,7 @@ def _boolean(env: Mapping[str, str], name: str, *, default: bool) -> bool:
     )
 
 
-def _integer(env: Mapping[str, str], name: str, *, default: int, least: int) -> int:
+def _integer(env: Mapping[str, str], name: str, *, default: _Default, least: int) -> int | _Default:
     text = env.get(name, "").strip()
     if not text:
         return default
@@ -263,7 +275,7 @@ def _integer(env: Mapping[str, str], name: str, *, default: int, least: int) -> 
     return value
 
 
-def _seconds(env: Mapping[str, str], name: str, *, default: float, least: float) -> float:
+def _seconds(env: Mapping[str, str], name: str, *, default: _Default, least: float) -> float | _Default:
     text = env.get(name, "").strip()
     if not text:
         return default

@@ -52,7 +52,21 @@ class TestClassLimits:
         info = describe_class(made(max_batch_size=7, max_wait=0.25, concurrency=2))
         assert (info.max_batch_size, info.max_wait, info.concurrency) == (7, 0.25, 2)
 
-    @pytest.mark.parametrize("name", ["max_batch_size", "max_wait", "concurrency"])
+    def test_when_to_train(self) -> None:
+        info = describe_class(made())
+        assert (info.train_every, info.quiet_period, info.min_annotations) == (1, 0.0, 0)
+        info = describe_class(made(train_every=0, quiet_period=2, min_annotations=5))
+        assert (info.train_every, info.quiet_period, info.min_annotations) == (0, 2.0, 5)
+
+    @pytest.mark.parametrize("name", ["max_batch_size", "concurrency", "train_every", "min_annotations"])
+    def test_half_of_something_is_none(self, name: str) -> None:
+        with pytest.raises(ModelFileError, match=f"Made.{name} is 2.5: it must be a whole number"):
+            describe_class(made(**{name: 2.5}))
+
+    @pytest.mark.parametrize(
+        "name",
+        ["max_batch_size", "max_wait", "concurrency", "train_every", "quiet_period", "min_annotations"],
+    )
     @pytest.mark.parametrize("value", ["7", None, True, -1, float("nan"), float("inf"), [3], print])
     def test_bad_values_are_said(self, name: str, value: Any) -> None:
         with pytest.raises(ModelFileError, match=f"Made.{name} is ") as caught:

@@ -12,7 +12,7 @@ from label_studio_ml.versions.store import VersionStore
 
 STEPS: dict[str, tuple[Any, str]] = {
     "taking the job": (JobBoard, "take_waiting"),
-    "reading the mailbox": (JobBoard, "events"),
+    "reading the mailbox": (JobBoard, "entries"),
     "making the folder": (VersionStore, "begin"),
     "committing": (VersionStore, "publish"),
     "storing the state": (publish, "apply_state"),

@@ -2,12 +2,17 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from label_studio_ml.errors import BrokerError
 from label_studio_ml.training import jobs
-from label_studio_ml.training.jobs import JobBoard, StoredEvent, connect
+from label_studio_ml.training.jobs import Hold, JobBoard, StoredEvent, connect
+from label_studio_ml.training.policy import Decision
 from live import annotation, task
 
 P = "5.1700000000"
@@ -54,12 +59,12 @@ def test_only_the_acknowledged_events_go(board: JobBoard) -> None:
 
 def test_settling_writes_the_outcome_and_takes_the_events_in_one_step(board: JobBoard) -> None:
     job = board.record(P, _event())
-    board.redis.set(f"lsml:attempts:{P}", 2)
+    board.redis.set(board.keys.attempts(P), 2)
     (event,) = board.events(P)
     board.settle(P, job, [event.id], state="failed", error="why")
     assert not board.events(P)
     assert not board.dirty()
-    assert not board.redis.exists(f"lsml:attempts:{P}")
+    assert not board.redis.exists(board.keys.attempts(P))
     found = board.job(job)
     assert found is not None
     assert (found.state, found.error) == ("failed", "why")
@@ -69,11 +74,11 @@ def test_settling_many_events(board: JobBoard) -> None:
     job = board.record(P, _event())
     with board.redis.pipeline() as pipe:
         for _ in range(2500):
-            pipe.xadd(f"lsml:mailbox:{P}", {b"event": b'["X", {}]'})
+            pipe.xadd(board.keys.mailbox(P), {b"action": b"X", b"annotations": 0})
         pipe.execute()
-    ids = [entry.decode() for entry, _ in board.redis.xrange(f"lsml:mailbox:{P}")]
+    ids = [entry.decode() for entry, _ in board.redis.xrange(board.keys.mailbox(P))]
     board.settle(P, job, ids, state="finished")
-    assert board.redis.xlen(f"lsml:mailbox:{P}") == 0
+    assert board.redis.xlen(board.keys.mailbox(P)) == 0
 
 
 def test_an_event_that_comes_while_a_run_settles_stays(board: JobBoard) -> None:
@@ -113,15 +118,6 @@ def test_a_wake_up_that_rq_lost_is_sent_again(board: JobBoard) -> None:
     assert [one.id for one in board.jobs(P)] == [job]
 
 
-def test_a_worker_that_was_quicker_than_the_announcement(board: JobBoard) -> None:
-    """The worker may take a job before the server has written its record: the record keeps what the worker wrote."""
-    board.update_job("early", state="finished", version="v")
-    board._announce(P, "early")
-    job = board.job("early")
-    assert job is not None
-    assert (job.state, job.version, job.project) == ("finished", "v", P)
-
-
 def test_an_event_is_kept_where_no_worker_can_be_woken(
     board: JobBoard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,29 +150,208 @@ def test_concurrent_servers_make_one_job(board: JobBoard) -> None:
 def test_what_webhooks_delivered(board: JobBoard) -> None:
     board.deliver(P, [(task(2), annotation(2)), (task(1), annotation(1))])
     board.deliver(P, [(task(1), {**annotation(1), "id": 7}), (task(2), annotation(2, "bad"))])
-    one, two = board.delivered(P)
+    one, two = list(board.delivered(P))
     assert (one["id"], [found["id"] for found in one["annotations"]]) == (1, [7, 1001])
     assert two["annotations"][0]["result"][0]["value"]["choices"] == ["bad"]
     board.deliver(P, [(task(2), {**annotation(2), "was_cancelled": True})])
-    assert [found["id"] for found in board.delivered(P)] == [1]
+    assert [found["id"] for found in list(board.delivered(P))] == [1]
     board.undeliver(P, annotations=[7])
-    assert [found["id"] for found in board.delivered(P)[0]["annotations"]] == [1001]
+    assert [found["id"] for found in next(iter(board.delivered(P)))["annotations"]] == [1001]
     board.undeliver(P, tasks=[1])
-    assert board.delivered(P) == []
+    assert list(board.delivered(P)) == []
 
 
 def test_undelivering_takes_no_other_number(board: JobBoard) -> None:
     board.deliver(P, [(task(number), annotation(number)) for number in (1, 11, 111)])
     board.undeliver(P, tasks=[1], annotations=[1])
-    assert [found["id"] for found in board.delivered(P)] == [11, 111]
+    assert [found["id"] for found in list(board.delivered(P))] == [11, 111]
 
 
-def test_parked_events_are_out_of_the_way_and_not_lost(board: JobBoard) -> None:
-    board.record(P, _event(3))
-    board.park(P, board.events(P))
+def test_parked_events_are_out_of_the_way_and_come_back_in_order(board: JobBoard) -> None:
+    for number in range(3):
+        board.record(P, _event(number))
+    board.take_waiting(P)
+    events = board.events(P)
+    board.park(P, [event.id for event in events[1:]], why="it crashed", since="then")
+    board.park(P, [events[0].id], why="it crashed", since="then")
     assert not board.events(P)
     assert not board.dirty()
-    assert board.redis.xlen(f"lsml:parked:{P}") == 1
+    assert [(one.event, one.why, one.since) for one in board.parked(P)] == [
+        (event, "it crashed", "then") for event in events
+    ]
+    job = board.unpark(P)
+    assert [event.data["number"] for event in board.events(P)] == [0, 1, 2]
+    assert not list(board.parked(P))
+    assert next(one.id for one in board.jobs(P) if one.running) == job
+    assert board.unpark(P) is None
+
+
+def test_bringing_events_back_may_be_cut_off(board: JobBoard, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(2):
+        board.record(P, _event(number))
+    board.park(P, [event.id for event in board.events(P)], why="", since="")
+
+    class Killed(BaseException):
+        pass
+
+    def dies(*args: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(board.redis, "hdel", dies)
+        with pytest.raises(Killed):
+            board.unpark(P)
+    board.unpark(P)
+    assert [event.data["number"] for event in board.events(P)] == [0, 1]
+
+
+# An event that is handed in twice
+
+
+def test_a_known_token_does_nothing(board: JobBoard) -> None:
+    first = board.record(P, _event(1), token="a")
+    before = board.redis.dump(board.keys.mailbox(P)), board.redis.hgetall(board.keys.payloads(P))
+    assert board.record(P, _event(1), token="a") == first
+    assert (board.redis.dump(board.keys.mailbox(P)), board.redis.hgetall(board.keys.payloads(P))) == before
+    assert board.redis.llen("rq:queue:test-queue") == 1
+    assert board.record(P, _event(2), token="b") == first
+    assert len(board.events(P)) == 2
+
+
+def test_a_known_token_of_an_event_that_is_done(board: JobBoard) -> None:
+    first = board.record(P, _event(1), token="a")
+    board.take_waiting(P)
+    board.settle(P, first, [event.id for event in board.events(P)], state="finished")
+    board.redis.delete("rq:queue:test-queue")
+    assert board.record(P, _event(1), token="a") == first
+    assert not board.events(P)
+    assert not board.dirty()
+    assert not board.redis.exists("rq:queue:test-queue")
+    assert 0 < board.redis.ttl(board.keys.token("a")) <= jobs.TOKEN_LIFE
+
+
+def test_a_command_that_is_sent_again_after_its_answer_got_lost(
+    board: JobBoard, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What redis-py itself does when the connection breaks."""
+    lost: list[int] = []
+    original: Any = redis.connection.AbstractConnection.read_response
+
+    def loses(self: Any, *args: Any, **kwargs: Any) -> Any:
+        answer = original(self, *args, **kwargs)
+        if isinstance(answer, list) and len(answer) == 3 and not lost:
+            lost.append(1)
+            self.disconnect()
+            raise redis.exceptions.ConnectionError("the answer got lost")
+        return answer
+
+    monkeypatch.setattr(redis.connection.AbstractConnection, "read_response", loses)
+    other = JobBoard(redis.Redis.from_url(url, retry=Retry(NoBackoff(), 3)), "test-queue")
+    job = other.record(P, _event())
+    assert lost
+    assert len(board.events(P)) == 1
+    assert [one.id for one in board.jobs(P)] == [job]
+    other.redis.close()
+
+
+def test_two_backends_on_one_redis_do_not_mix(board: JobBoard) -> None:
+    other = JobBoard(board.redis, "other:queue")
+    one, two = board.record(P, _event(1)), other.record(P, _event(2))
+    assert [event.data["number"] for event in board.events(P)] == [1]
+    assert [event.data["number"] for event in other.events(P)] == [2]
+    other.deliver(P, [(task(1), annotation(1))])
+    assert not list(board.delivered(P))
+    assert board.job(two) is None
+    other.forget(P)
+    assert board.dirty() == [P]
+    assert board.job(one) is not None
+
+
+# What the next run waits for
+
+
+def _waiting(board: JobBoard, decision: Decision) -> bool:
+    return board.postpone(P, None, decision, code="c", last=board.entries(P)[-1].id)
+
+
+def _wakes(board: JobBoard) -> int:
+    found = int(board.redis.llen("rq:queue:test-queue"))
+    board.redis.delete("rq:queue:test-queue")
+    return found
+
+
+def _created() -> StoredEvent:
+    return StoredEvent("ANNOTATION_CREATED", {"annotation": {"id": 1}})
+
+
+def test_a_project_that_waits_for_annotations_is_woken_by_the_last_of_them(board: JobBoard) -> None:
+    job = board.record(P, _created())
+    assert _wakes(board) == 1
+    assert _waiting(board, Decision(need=2, have=1, text="{have} of 3"))
+    assert not board.wakeable(P)
+    assert board.hold(P) == Hold("c", None)
+    found = board.job(job)
+    assert found is not None
+    assert (found.state, found.message, found.postponed) == ("queued", "1 of 3", True)
+    assert board.record(P, StoredEvent("ANNOTATIONS_DELETED", {"annotations": [{"id": 1}]})) == job
+    assert board.record(P, _created()) == job
+    assert _wakes(board) == 0
+    found = board.job(job)
+    assert found is not None
+    assert found.message == "2 of 3"
+    assert board.record(P, _created()) == job
+    assert _wakes(board) == 1
+    assert board.hold(P) is None
+    assert board.wakeable(P)
+
+
+def test_the_button_ends_every_waiting(board: JobBoard) -> None:
+    for decision in (Decision(text="button"), Decision(at=1 << 60, text="t"), Decision(need=9, text="n")):
+        job = board.record(P, _created())
+        _wakes(board)
+        assert _waiting(board, decision)
+        assert board.record(P, StoredEvent("START_TRAINING", {})) == job
+        assert _wakes(board) == 1
+        assert board.hold(P) is None
+
+
+def test_events_that_came_meanwhile_are_looked_at(board: JobBoard) -> None:
+    board.record(P, _created())
+    last = board.entries(P)[-1].id
+    board.record(P, _created())
+    assert not board.postpone(P, None, Decision(need=1, text="n"), code="c", last=last)
+    assert board.hold(P) is None
+
+
+def test_a_job_that_had_begun_waits_again(board: JobBoard) -> None:
+    job = board.record(P, _created())
+    board.take_waiting(P)
+    board.update_job(job, state="started", started="then")
+    assert board.postpone(P, job, Decision(need=1, text="n"), code="c", last=board.entries(P)[-1].id)
+    found = board.job(job)
+    assert found is not None
+    assert (found.state, found.started) == ("queued", "")
+    assert board.take_waiting(P) == job
+    assert board.hold(P) is None
+
+
+def test_of_two_jobs_the_newer_one_waits(board: JobBoard) -> None:
+    old = board.record(P, _created())
+    board.take_waiting(P)
+    new = board.record(P, _created())
+    assert board.postpone(P, old, Decision(need=1, text="n"), code="c", last=board.entries(P)[-1].id)
+    ended, waiting = board.job(old), board.job(new)
+    assert ended is not None
+    assert waiting is not None
+    assert (ended.state, waiting.state, waiting.message) == ("finished", "queued", "n")
+    assert new in ended.message
+
+
+def test_a_hold_is_for_one_code_and_until_its_time() -> None:
+    assert Hold("c").holds("c", 1)
+    assert not Hold("c").holds("other", 1)
+    assert Hold("c", 10).holds("c", 9)
+    assert not Hold("c", 10).holds("c", 10)
 
 
 def test_forgetting_a_project_leaves_the_others(board: JobBoard) -> None:
@@ -186,7 +361,7 @@ def test_forgetting_a_project_leaves_the_others(board: JobBoard) -> None:
     board.forget(P)
     assert not board.events(P)
     assert not list(board.jobs(P))
-    assert not board.delivered(P)
+    assert not list(board.delivered(P))
     assert board.dirty() == ["6.1"]
     assert [job.id for job in board.jobs("6.1")] == [other]
 

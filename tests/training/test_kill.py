@@ -44,7 +44,7 @@ def _comes_to_rest(live: Live, control: Control, versions: int = 1) -> None:
     taken_in = [event for manifest in store.versions(uid(PROJECT)) for event in manifest.events]
     assert len(taken_in) == len(set(taken_in))
     url = (live.model_dir / "broker" / "address").read_text()
-    board = JobBoard(connect(url), "any")
+    board = JobBoard(connect(url), "label-studio-ml")
     assert board.events(uid(PROJECT)) == []
     assert board.dirty() == []
     assert {job.state for job in board.jobs(uid(PROJECT))} <= {"finished", "failed"}

@@ -12,7 +12,7 @@ from label_studio_ml.errors import StaleFence
 from label_studio_ml.settings import Settings
 from label_studio_ml.training.jobs import StoredEvent
 from label_studio_ml.training.publish import metrics_in, publish, taken_in
-from label_studio_ml.training.run import Outcome, RunRequest
+from label_studio_ml.training.request import Outcome, RunRequest
 from label_studio_ml.versions.manifest import Manifest
 from label_studio_ml.versions.state import Project, StoredState
 from label_studio_ml.versions.store import VersionStore

@@ -21,7 +21,8 @@ from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.settings import Settings
 from label_studio_ml.training.dataset import LabelledTasks
 from label_studio_ml.training.jobs import StoredEvent
-from label_studio_ml.training.run import Outcome, RunRequest, perform, run
+from label_studio_ml.training.request import Outcome, RunRequest
+from label_studio_ml.training.run import perform, run
 from label_studio_ml.training.snapshots import SNAPSHOT
 from label_studio_ml.training.wire import Said, send_request
 from label_studio_ml.versions.manifest import Manifest

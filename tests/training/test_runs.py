@@ -198,7 +198,7 @@ def test_a_cancelled_run_whose_worker_is_killed_stays_cancelled(live: Live, boar
 def test_cancelling_an_unknown_job(board: JobBoard) -> None:
     with pytest.raises(UnknownJob, match="no job none"):
         cancel.request_cancel(board, "none")
-    assert not board.redis.exists("lsml:job:none")
+    assert not board.redis.exists(board.keys.job("none"))
 
 
 @pytest.mark.parametrize(

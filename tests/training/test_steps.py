@@ -13,7 +13,8 @@ import pytest
 from e2e.processes import wait_until
 from label_studio_ml.settings import Settings
 from label_studio_ml.training.jobs import JobBoard, StoredEvent
-from label_studio_ml.training.worker import sweep
+from label_studio_ml.training.memory import Memory
+from label_studio_ml.training.sweeper import sweep
 from label_studio_ml.versions.state import Projects, StoredState
 from label_studio_ml.versions.store import VersionStore
 from live import CONFIG, MODELS, Control, annotation, created, task, uid
@@ -154,7 +155,7 @@ def test_a_server_that_ends_before_it_wakes_a_worker(
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(board, "_announce", ends)
+        patch.setattr(board, "_enqueue", ends)
         with pytest.raises(Killed):
             _deliver(settings, board, 1, 1)
     assert board.dirty() == [uid(1)]
@@ -170,11 +171,11 @@ def test_the_sweeper_wakes_for_no_project_that_is_in_the_queue(settings: Setting
     _deliver(settings, board, 1, 1)
     _deliver(settings, board, 2, 1)
     for _ in range(3):
-        sweep(board)
+        sweep(board, Memory(board, settings))
     assert board.redis.llen("rq:queue:test-queue") == 2
     board.redis.delete("rq:queue:test-queue")  # RQ lost them
     for _ in range(3):
-        sweep(board)
+        sweep(board, Memory(board, settings))
     assert board.redis.llen("rq:queue:test-queue") == 2
 
 
@@ -185,7 +186,7 @@ def test_a_redis_younger_than_the_versions(settings: Settings, board: JobBoard, 
     start()
     for number in (2, 3):
         wait_until(lambda: _at_rest(board, 1), "the event has an outcome", every=0.05)
-        board.redis.delete(f"lsml:fence:{uid(1)}")
+        board.redis.delete(board.keys.fence(uid(1)))
         _deliver(settings, board, 1, number)
     wait_until(lambda: _at_rest(board, 1), "the event has an outcome", every=0.05)
     assert [manifest.fence for manifest in store.versions(uid(1))] == [1, 2, 3]

@@ -176,7 +176,9 @@ class StudioClient:
                 raise self._http.refused(response)
             json_body = response.headers.get("Content-Type", "").startswith("application/json")
             if response.status_code >= 400 and json_body:
-                raise StudioError(f"Label Studio refused a request: {self._http.status(response)}")
+                raise StudioError(f"Label Studio refused a request: {self._http.status(response)}").answered(
+                    response.status_code
+                )
             try:
                 value = response.json()
             except (ValueError, OSError):
@@ -186,7 +188,7 @@ class StudioClient:
                 f"Label Studio did not answer with a JSON object: {self._http.status(response)}",
                 fix="Set LABEL_STUDIO_URL to Label Studio's address with its sub-path, if it has one",
                 field="LABEL_STUDIO_URL",
-            )
+            ).answered(response.status_code)
         return value
 
 

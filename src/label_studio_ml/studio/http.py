@@ -226,7 +226,7 @@ class Http:
                     f"Label Studio did not exchange the personal access token: {self.status(response)}",
                     fix="Set LABEL_STUDIO_URL to Label Studio's address with its sub-path, if it has one",
                     field="LABEL_STUDIO_URL",
-                )
+                ).answered(response.status_code)
             return access
 
     def refused(self, response: "Response", error: type[StudioError] = StudioAuthError) -> StudioError:
@@ -291,9 +291,11 @@ class Http:
             )
         elif isinstance(failure, Timeout):
             what = "did not answer in time"
-        return error(
+        found = error(
             f"{mask(url)} {what} ({type(failure).__name__})", fix=fix, field="LABEL_STUDIO_URL" if own else ""
         )
+        found.passing = not isinstance(failure, SSLError)
+        return found
 
 
 def overdue(url: str, seconds: float, error: type[StudioError]) -> StudioError:

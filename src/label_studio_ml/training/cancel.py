@@ -3,8 +3,9 @@
 import logging
 
 from label_studio_ml.errors import JobEnded, UnknownJob
-from label_studio_ml.training import keys
-from label_studio_ml.training.jobs import RECENT_JOBS, BrokerErrors, Job, JobBoard, StoredEvent, now
+from label_studio_ml.training.jobs import RECENT_JOBS, Job, JobBoard, now
+from label_studio_ml.training.mailbox import broker_errors
+from label_studio_ml.training.policy import Entry, order
 
 logger = logging.getLogger(__name__)
 
@@ -28,8 +29,10 @@ def request_cancel(board: JobBoard, job_id: str) -> Job:
     """
     job = board.job(job_id)
     if job is not None:
-        with BrokerErrors():
-            board.redis.eval(_ASK, 2, keys.job(job_id), keys.mailbox(job.project), now())
+        with broker_errors():
+            board.redis.eval(_ASK, 2, board.keys.job(job_id), board.keys.mailbox(job.project), now())
+            if job.postponed and board.redis.delete(board.keys.hold(job.project)):
+                board.wake(job.project)
         job = board.job(job_id)
     if job is None:
         raise UnknownJob(f"There is no job {job_id}", fix="List them with: label-studio-ml jobs", field="job")
@@ -39,20 +42,20 @@ def request_cancel(board: JobBoard, job_id: str) -> Job:
 
 
 def settle_cancelled(
-    board: JobBoard, project: str, current: str | None, events: list[StoredEvent]
-) -> tuple[list[StoredEvent], str | None]:
+    board: JobBoard, project: str, current: str | None, events: list[Entry]
+) -> tuple[list[Entry], str | None]:
     """Settle the events of jobs that were cancelled before they began, or whose worker ended after that.
 
     Return the events that are left, and the `current` job, None if it was one of them. Only for whoever holds the
     project's lease.
     """
-    with BrokerErrors():
-        waiting = board.redis.get(keys.waiting(project))
+    with broker_errors():
+        waiting = board.redis.get(board.keys.waiting(project))
     later = waiting.decode() if waiting else None
     for job in list(board.jobs(project, most=RECENT_JOBS)):
         if not job.running or not job.cancel or job.id == later:
             continue
-        mine = [event.id for event in events if job.upto and _order(event.id) <= _order(job.upto)]
+        mine = [event.id for event in events if job.upto and order(event.id) <= order(job.upto)]
         events = events[len(mine) :]
         began = job.state == "started"
         ending = "its worker ended before it did" if began else "it had not begun"
@@ -68,8 +71,3 @@ def settle_cancelled(
         logger.info("Job %s of project %s is cancelled: %s", job.id, project, ending)
         current = None if job.id == current else current
     return events, current
-
-
-def _order(event_id: str) -> tuple[int, int]:
-    milliseconds, _, number = event_id.partition("-")
-    return int(milliseconds), int(number or 0)

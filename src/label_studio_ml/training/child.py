@@ -20,7 +20,7 @@ from label_studio_ml.training.guard import kill_group
 from label_studio_ml.training.jobs import JobBoard
 from label_studio_ml.training.lease import RENEW, Lease
 from label_studio_ml.training.live import LiveRecord
-from label_studio_ml.training.run import Outcome, RunRequest
+from label_studio_ml.training.request import Outcome, RunRequest
 from label_studio_ml.training.runlog import RunLog, Scrubber
 from label_studio_ml.training.wire import STOP, Limits, Said, send_request
 

@@ -11,7 +11,7 @@ from label_studio_ml.training import views
 from label_studio_ml.training.cancel import request_cancel
 from label_studio_ml.training.events import ids_only, labelled, removed
 from label_studio_ml.training.figures import figures
-from label_studio_ml.training.jobs import JobBoard, StoredEvent, connect
+from label_studio_ml.training.jobs import JobBoard, StoredEvent, connect, new_token
 
 #: Seconds that a webhook waits for a broker that is just starting; Label Studio waits 1.
 PATIENCE = 0.8
@@ -34,10 +34,10 @@ class RedisDesk:
 
         Tries again for a moment where the broker is just starting. Raises BrokerError.
         """
-        deadline = time.monotonic() + PATIENCE
+        deadline, token = time.monotonic() + PATIENCE, new_token()
         while True:
             try:
-                return self._hand_in(event, trusted, train)
+                return self._hand_in(event, trusted, train, token)
             except BrokerError:
                 if time.monotonic() > deadline:
                     raise
@@ -68,8 +68,13 @@ class RedisDesk:
         return views.describe(request_cancel(self._ready_board(), job_id))
 
     def running_job(self, uid: str) -> str | None:
-        """Return the id of the project's waiting or running job, None if there is none. Raises BrokerError."""
-        return next((job.id for job in self._ready_board().jobs(uid) if job.running), None)
+        """Return the id of the project's job that runs or waits for a worker only, None if there is none.
+
+        Raises BrokerError.
+        """
+        return next(
+            (job.id for job in self._ready_board().jobs(uid) if job.running and not job.postponed), None
+        )
 
     def forget(self, uid: str) -> None:
         """Remove everything of a project. Raises BrokerError."""
@@ -81,7 +86,7 @@ class RedisDesk:
             self._board, self._board_url = JobBoard(connect(url), self._queue), url
         return self._board
 
-    def _hand_in(self, event: Event, trusted: bool, train: bool) -> str | None:
+    def _hand_in(self, event: Event, trusted: bool, train: bool, token: str) -> str | None:
         board = self._ready_board()
         if trusted:
             gone_tasks, gone_annotations = removed(event)
@@ -93,4 +98,4 @@ class RedisDesk:
         if not train:
             return None
         data = event.data if trusted else ids_only(event)
-        return board.record(event.uid, StoredEvent(event.action, data, trusted))
+        return board.record(event.uid, StoredEvent(event.action, data, trusted), token)

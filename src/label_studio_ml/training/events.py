@@ -24,8 +24,20 @@ def labelled(event: AnyEvent) -> list[tuple[dict[str, Any], dict[str, Any]]]:
         tasks, annotations = event.data.get("task") or [], event.data.get("annotation") or []
     else:
         return []
-    by_id = {task.get("id"): task for task in _dicts(tasks)}
-    return [(by_id.get(one.get("task"), {"id": one.get("task")}), one) for one in _dicts(annotations)]
+    by_id = {task.get("id"): task for task in dicts(tasks)}
+    return [(by_id.get(one.get("task"), {"id": one.get("task")}), one) for one in dicts(annotations)]
+
+
+def counted(event: AnyEvent) -> int:
+    """Return how many new annotations an event brings: a changed one counts, a skipped or a deleted one does not."""
+    if event.action in ("ANNOTATION_CREATED", "ANNOTATION_UPDATED"):
+        return 0 if _skipped(event.data.get("annotation")) else 1
+    if event.action == "ANNOTATIONS_CREATED":
+        made = event.data.get("annotation") or event.data.get(
+            "annotations"
+        )  # the plural: it came without login
+        return sum(not _skipped(one) for one in made) if isinstance(made, list) else 1
+    return 0
 
 
 def grouped(pairs: Iterable[tuple[dict[str, Any], dict[str, Any]]]) -> dict[Any, dict[str, Any]]:
@@ -58,12 +70,19 @@ def ids_only(event: AnyEvent) -> dict[str, Any]:
             for task, annotation in labelled(event)
             if isinstance(annotation.get("id"), int) and isinstance(task.get("id"), int)
         ]
+    if event.action == "ANNOTATIONS_DELETED":
+        data["annotations"] = [{"id": number} for number in removed(event)[1]]
     return data
 
 
-def _dicts(values: Any) -> list[dict[str, Any]]:
+def _skipped(annotation: Any) -> bool:
+    return isinstance(annotation, dict) and bool(annotation.get("was_cancelled"))
+
+
+def dicts(values: Any) -> list[dict[str, Any]]:
+    """Return those of the values that are objects; none if it is no list."""
     return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
 
 
 def _ids(values: Any) -> list[object]:
-    return [value["id"] for value in _dicts(values) if isinstance(value.get("id"), int)]
+    return [value["id"] for value in dicts(values) if isinstance(value.get("id"), int)]

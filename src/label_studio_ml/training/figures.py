@@ -3,7 +3,6 @@
 import redis
 
 from label_studio_ml.metrics.exposition import Training
-from label_studio_ml.training import keys
 from label_studio_ml.training.jobs import JobBoard
 from label_studio_ml.training.refusals import explain
 
@@ -13,13 +12,14 @@ def figures(board: JobBoard, queue: str) -> Training:
     try:
         projects = board.dirty()
         with board.redis.pipeline(transaction=False) as pipe:
-            pipe.hgetall(keys.OUTCOMES)
+            pipe.hgetall(board.keys.outcomes)
             pipe.llen(f"rq:queue:{queue}")
             pipe.scard(f"rq:workers:{queue}")
             for project in projects:
-                pipe.xlen(keys.mailbox(project))
+                pipe.xlen(board.keys.mailbox(project))
             outcomes, queued, workers, *lengths = pipe.execute()
-        parked = sum(board.redis.xlen(key) for key in board.redis.scan_iter(keys.parked("*"), count=1000))
+        found = board.redis.scan_iter(board.keys.parked("*"), count=1000)
+        parked = sum(board.redis.hlen(key) for key in found)
     except redis.RedisError as error:
         raise explain(error) from error
     return Training(
@@ -34,6 +34,6 @@ def figures(board: JobBoard, queue: str) -> Training:
 def count(board: JobBoard, outcome: str) -> None:
     """Count a run's outcome; a Redis that is away is not worth failing for."""
     try:
-        board.redis.hincrby(keys.OUTCOMES, outcome, 1)
+        board.redis.hincrby(board.keys.outcomes, outcome, 1)
     except redis.RedisError:
         return

@@ -6,7 +6,7 @@ wakes a worker: a wake-up that gets lost is sent again by the sweeper.
 
 import logging
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -15,9 +15,11 @@ import msgspec
 import redis
 
 from label_studio_ml.errors import BrokerError
-from label_studio_ml.training import keys
-from label_studio_ml.training.events import grouped
-from label_studio_ml.training.refusals import explain
+from label_studio_ml.training.events import counted
+from label_studio_ml.training.mailbox import Mailboxes, broker_errors
+from label_studio_ml.training.mailbox import StoredEvent as StoredEvent
+from label_studio_ml.training.policy import Decision
+from label_studio_ml.training.scripts import HOLD, STORE
 
 if TYPE_CHECKING:
     from rq import Queue
@@ -28,30 +30,17 @@ logger = logging.getLogger(__name__)
 KEPT_JOBS = 200
 #: Job records among which the unfinished ones are: each run closes what was lost before it.
 RECENT_JOBS = 20
+#: Seconds for which an event's token is remembered.
+TOKEN_LIFE = 6 * 3600
 
 JobState = Literal["queued", "started", "finished", "failed", "cancelled"]
-
-#: Removes a project from the dirty set if its mailbox is empty. Keys: mailbox, dirty set. Argument: project.
-_CLEAN = "if redis.call('xlen', KEYS[1]) == 0 then return redis.call('srem', KEYS[2], ARGV[1]) end return 0"
-
-
-class StoredEvent(msgspec.Struct, frozen=True):
-    """One event in a mailbox.
-
-    `trusted` is false for an event that came without the login that the backend asks for: its `data` then
-    holds ids only.
-    """
-
-    action: str
-    data: dict[str, Any]
-    trusted: bool = True
-    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """One training job's record. Times are ISO 8601 in UTC, empty where not reached yet.
 
+    `message` is what a run said last; that of a job that is queued says what it waits for, if for more than a worker.
     `held_back` says why the version that it made is not served, where that is so.
     `progress` is from 0 to 1, -1 before the run has said anything; `metrics` are the latest. `cancel` is the time at
     which somebody asked for the job's end, `ending` says how a run ended that was not let run. `upto` is the id of the
@@ -82,6 +71,23 @@ class Job:
         """Whether the job is waiting or running."""
         return self.state in ("queued", "started")
 
+    @property
+    def postponed(self) -> bool:
+        """Whether the job waits for more than a free worker."""
+        return self.state == "queued" and bool(self.message)
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Why a project's next run is not due. `at` is the time in ms at which to look again, None for not by itself."""
+
+    code: str
+    at: int | None = None
+
+    def holds(self, code: str, now: int) -> bool:
+        """Tell whether it still holds for a model with this code, at the time `now` in ms."""
+        return self.code == code and (self.at is None or now < self.at)
+
 
 def now() -> str:
     """Return the time as job records have it."""
@@ -91,6 +97,11 @@ def now() -> str:
 def new_job_id() -> str:
     """Return a readable id that sorts by time, of letters, digits and dashes (RQ allows no colon)."""
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+def new_token() -> str:
+    """Return what an event is known by when it is handed in more than once."""
+    return secrets.token_hex(16)
 
 
 def _rq_id(job_id: str) -> str:
@@ -103,69 +114,89 @@ def connect(url: str) -> Any:
     return redis.Redis.from_url(url, socket_connect_timeout=2, socket_timeout=15, health_check_interval=30)
 
 
-class JobBoard:
-    """The mailboxes and job records in one Redis. Safe to use from several threads.
+class JobBoard(Mailboxes):
+    """The mailboxes and job records of one queue. Safe to use from several threads.
 
     Every method raises BrokerError when Redis cannot be reached or refuses.
     """
 
     def __init__(self, connection: Any, queue: str) -> None:
-        self.redis = connection
-        self._queue_name = queue
+        super().__init__(connection, queue)
         self._queue: Queue | None = None
-        self._clean = connection.register_script(_CLEAN)
+        self._store = connection.register_script(STORE)
+        self._hold = connection.register_script(HOLD)
 
-    # Writing
+    # Handing in
 
-    def record(self, project: str, event: StoredEvent) -> str:
-        """Keep `event` and wake a worker; return the id of the job that will take it in."""
-        job_id = new_job_id()
-        with self._errors(), self.redis.pipeline(transaction=True) as pipe:
-            pipe.xadd(keys.mailbox(project), {b"event": msgspec.json.encode(event)})
-            pipe.sadd(keys.DIRTY, project)
-            pipe.set(keys.waiting(project), job_id, nx=True)
-            pipe.get(keys.waiting(project))
-            *_, is_new, waiting = pipe.execute()
-        job_id = str(waiting.decode())
-        if is_new:
-            try:
-                self._announce(project, job_id)
-            except BrokerError as error:  # the event is kept: the sweeper will wake a worker
-                logger.warning("Project %s: no worker could be woken: %s", project, error)
+    def record(self, project: str, event: StoredEvent, token: str = "") -> str:
+        """Keep `event` and wake a worker; return the id of the job that will take it in.
+
+        Called again with the same `token` it does nothing and returns the same.
+        """
+        keys = self.keys
+        token = token or new_token()
+        names = (keys.mailbox, keys.payloads, keys.waiting, keys.hold, keys.jobs)
+        mailbox, payloads, waiting, hold, jobs = (name(project) for name in names)
+        with broker_errors():
+            job, is_new, wake = self._store(
+                keys=[keys.token(token), mailbox, payloads, keys.dirty, waiting, hold, jobs],
+                args=[
+                    project,
+                    new_job_id(),
+                    event.action,
+                    counted(event),
+                    msgspec.json.encode(event),
+                    TOKEN_LIFE,
+                    now(),
+                    keys.job(""),
+                ],
+            )
+        job_id = str(job.decode())
+        try:
+            if is_new:
+                self._enqueue(project, job_id)
+                self._forget_old_jobs(project)
+            elif wake:
+                self.wake(project)
+        except BrokerError as error:  # the event is kept: the sweeper will wake a worker
+            logger.warning("Project %s: no worker could be woken: %s", project, error)
         return job_id
 
     def wake(self, project: str) -> None:
         """Wake a worker for a project whose mailbox holds events, unless a wake-up lies in the queue already."""
         job_id = new_job_id()
-        with self._errors():
-            if self.redis.set(keys.waiting(project), job_id, nx=True):
-                self._announce(project, job_id)
-                return
-            waiting = self.redis.get(keys.waiting(project))
-            if waiting and self.redis.lpos(f"rq:queue:{self._queue_name}", _rq_id(waiting.decode())) is None:
-                if self.redis.hexists(keys.job(waiting.decode()), "created"):
-                    self._enqueue(project, waiting.decode())
-                else:  # whoever made it ended before it could say so
-                    self._announce(project, waiting.decode())
+        with broker_errors():
+            if not self.redis.set(self.keys.waiting(project), job_id, nx=True):
+                waiting = self.redis.get(self.keys.waiting(project))
+                if waiting is None:  # it has just begun
+                    return
+                job_id = waiting.decode()
+            if not self.redis.hexists(self.keys.job(job_id), "created"):
+                self._write_new(project, job_id)
+            if self.redis.lpos(self.keys.wake_ups, _rq_id(job_id)) is None:
+                self._enqueue(project, job_id)
 
-    def _announce(self, project: str, job_id: str) -> None:
-        with self._errors():
-            with self.redis.pipeline(transaction=True) as pipe:
-                for name, value in (("project", project), ("state", "queued"), ("created", now())):
-                    pipe.hsetnx(keys.job(job_id), name, value)  # a worker may have begun it already
-                pipe.lpush(keys.jobs(project), job_id)
-                pipe.execute()
-            for old in self.redis.lrange(keys.jobs(project), KEPT_JOBS, -1):
-                self.redis.delete(*keys.of_job(old.decode()))
-            self.redis.ltrim(keys.jobs(project), 0, KEPT_JOBS - 1)
-        self._enqueue(project, job_id)
+    def _write_new(self, project: str, job_id: str) -> None:
+        with broker_errors(), self.redis.pipeline(transaction=True) as pipe:
+            for name, value in (("project", project), ("state", "queued"), ("created", now())):
+                pipe.hsetnx(self.keys.job(job_id), name, value)  # a worker may have begun it already
+            pipe.lrem(self.keys.jobs(project), 0, job_id)
+            pipe.lpush(self.keys.jobs(project), job_id)
+            pipe.execute()
+        self._forget_old_jobs(project)
+
+    def _forget_old_jobs(self, project: str) -> None:
+        with broker_errors():
+            for old in self.redis.lrange(self.keys.jobs(project), KEPT_JOBS, -1):
+                self.redis.delete(*self.keys.of_job(old.decode()))
+            self.redis.ltrim(self.keys.jobs(project), 0, KEPT_JOBS - 1)
 
     def _enqueue(self, project: str, job_id: str) -> None:
         if self._queue is None:
             from rq import Queue
 
-            self._queue = Queue(self._queue_name, connection=self.redis)
-        with self._errors():
+            self._queue = Queue(self.keys.queue, connection=self.redis)
+        with broker_errors():
             self._queue.enqueue(
                 "label_studio_ml.training.worker.train",
                 project,
@@ -176,64 +207,54 @@ class JobBoard:
                 description=f"train project {project}",
             )
 
-    def deliver(self, project: str, pairs: Iterable[tuple[dict[str, Any], dict[str, Any]]]) -> None:
-        """Keep labelled tasks that a webhook brought: (task, annotation) pairs; a skipped annotation is dropped."""
-        with self._errors(), self.redis.pipeline(transaction=True) as pipe:
-            for task, annotation in pairs:
-                field = f"{task.get('id')}:{annotation.get('id')}"
-                if annotation.get("was_cancelled"):
-                    pipe.hdel(keys.delivered(project), field)
-                else:
-                    body = msgspec.json.encode({"task": task, "annotation": annotation})
-                    pipe.hset(keys.delivered(project), field, body)
-            pipe.execute()
+    def unpark(self, project: str) -> str | None:
+        """Hand the events that were set aside in again, in their order; return the job that takes them, None if none.
 
-    def undeliver(
-        self, project: str, *, tasks: Iterable[object] = (), annotations: Iterable[object] = ()
-    ) -> None:
-        """Drop the delivered annotations with these task ids or annotation ids."""
-        patterns = [*(f"{task}:*" for task in tasks), *(f"*:{annotation}" for annotation in annotations)]
-        with self._errors():
-            for pattern in patterns:
-                for field, _ in self.redis.hscan_iter(keys.delivered(project), match=pattern, count=1000):
-                    self.redis.hdel(keys.delivered(project), field)
+        May be called again when it was cut off.
+        """
+        job_id = None
+        for parked in self.parked(project):
+            job_id = self.record(project, parked.event, token=f"{project}:{parked.event.id}")
+            with broker_errors():
+                self.redis.hdel(self.keys.parked(project), parked.event.id)
+        return job_id
+
+    # A job's life
 
     def update_job(self, job_id: str, **fields: object) -> None:
         """Change fields of a job's record."""
-        with self._errors():
-            self.redis.hset(keys.job(job_id), mapping={name: str(value) for name, value in fields.items()})
+        with broker_errors():
+            self.redis.hset(
+                self.keys.job(job_id), mapping={name: str(value) for name, value in fields.items()}
+            )
 
     def take_waiting(self, project: str) -> str | None:
         """Return the id of the job that begins now, or None if none was announced; later events make a new one."""
-        with self._errors():
-            waiting = cast("bytes | None", self.redis.getdel(keys.waiting(project)))
+        with broker_errors(), self.redis.pipeline(transaction=True) as pipe:
+            pipe.getdel(self.keys.waiting(project))
+            pipe.delete(self.keys.hold(project))
+            waiting = cast("bytes | None", pipe.execute()[0])
         return waiting.decode() if waiting else None
 
     def new_job(self, project: str) -> str:
         """Return the id of a new job with a record."""
         job_id = new_job_id()
-        with self._errors():
-            self.redis.hset(
-                keys.job(job_id), mapping={"project": project, "state": "queued", "created": now()}
-            )
-            self.redis.lpush(keys.jobs(project), job_id)
+        self._write_new(project, job_id)
         return job_id
 
     def settle(self, project: str, job_id: str, event_ids: list[str], **fields: object) -> None:
         """Write a job's outcome and remove the events that it is the outcome of, in one step."""
-        with self._errors(), self.redis.pipeline(transaction=True) as pipe:
-            pipe.hset(keys.job(job_id), mapping={name: str(value) for name, value in fields.items()})
-            for start in range(0, len(event_ids), 1000):
-                pipe.xdel(keys.mailbox(project), *event_ids[start : start + 1000])
-            pipe.delete(keys.attempts(project))
-            pipe.eval(_CLEAN, 2, keys.mailbox(project), keys.DIRTY, project)
+        with broker_errors(), self.redis.pipeline(transaction=True) as pipe:
+            pipe.hset(self.keys.job(job_id), mapping={name: str(value) for name, value in fields.items()})
+            pipe.delete(self.keys.attempts(project))
+            self._remove(pipe, project, event_ids)
             pipe.execute()
 
     def close_lost(self, project: str, current: str | None) -> None:
         """Write an end into the records of jobs whose worker is gone. Only for whoever holds the project's lease."""
         open_jobs = [job for job in self.jobs(project, most=RECENT_JOBS) if job.running]
-        with self._errors():
-            waiting = self.redis.get(keys.waiting(project))
+        with broker_errors():
+            waiting = self.redis.get(self.keys.waiting(project))
         kept = {current, waiting.decode() if waiting else None}
         for job in open_jobs:
             if job.id not in kept:
@@ -241,64 +262,78 @@ class JobBoard:
                 error = f"its worker ended before it did; its events went to {later}"
                 self.update_job(job.id, state="failed", ended=now(), error=error)
 
-    def acknowledge(self, project: str, event_ids: list[str]) -> None:
-        """Remove events that a run has taken in; the project is clean if none are left."""
-        with self._errors():
-            for start in range(0, len(event_ids), 1000):
-                self.redis.xdel(keys.mailbox(project), *event_ids[start : start + 1000])
-            self._clean(keys=[keys.mailbox(project), keys.DIRTY], args=[project])
-
-    def park(self, project: str, events: list[StoredEvent]) -> None:
-        """Set events aside whose runs crashed too often."""
-        with self._errors():
-            for event in events:
-                self.redis.xadd(keys.parked(project), {b"event": msgspec.json.encode(event)})
-        self.acknowledge(project, [event.id for event in events])
-
     def forget(self, project: str) -> None:
         """Remove everything of a project."""
-        with self._errors():
-            for job_id in self.redis.lrange(keys.jobs(project), 0, -1):
-                self.redis.delete(*keys.of_job(job_id.decode()))
-            for key in (keys.mailbox, keys.waiting, keys.attempts, keys.parked, keys.delivered, keys.jobs):
-                self.redis.delete(key(project))
-            self.redis.srem(keys.DIRTY, project)
+        with broker_errors():
+            for job_id in self.redis.lrange(self.keys.jobs(project), 0, -1):
+                self.redis.delete(*self.keys.of_job(job_id.decode()))
+            self.redis.delete(*self.keys.of_project(project))
+            self.redis.srem(self.keys.dirty, project)
 
-    # Reading
+    # What a run waits for
 
-    def events(self, project: str) -> list[StoredEvent]:
-        """Return the events that wait, oldest first."""
-        with self._errors():
-            entries = self.redis.xrange(keys.mailbox(project))
-        return [
-            msgspec.structs.replace(
-                msgspec.json.decode(fields[b"event"], type=StoredEvent), id=entry.decode()
+    def postpone(self, project: str, job_id: str | None, decision: Decision, *, code: str, last: str) -> bool:
+        """Let a project wait for what `decision` says; `last` is the last event that was looked at.
+
+        Its next job says so: `job_id`, or the one that waits already. Returns False if more events have come since.
+        """
+        if job_id is None:
+            with broker_errors():
+                waiting = self.redis.get(self.keys.waiting(project))
+            job_id = waiting.decode() if waiting else self.new_job(project)
+        keys = self.keys
+        with broker_errors():
+            return bool(
+                self._hold(
+                    keys=[keys.waiting(project), keys.hold(project), keys.mailbox(project), keys.job(job_id)],
+                    args=[
+                        job_id,
+                        decision.text,
+                        decision.have,
+                        "" if decision.need is None else decision.need,
+                        "" if decision.at is None else decision.at,
+                        code,
+                        last,
+                        now(),
+                        keys.job(""),
+                    ],
+                )
             )
-            for entry, fields in entries
-        ]
 
-    def delivered(self, project: str) -> list[dict[str, Any]]:
-        """Return the tasks that webhooks delivered, each with its annotations, by task id."""
-        with self._errors():
-            bodies = (body for _, body in self.redis.hscan_iter(keys.delivered(project), count=1000))
-            pairs = [msgspec.json.decode(body) for body in bodies]
-        pairs.sort(key=lambda pair: (pair["task"].get("id") or 0, pair["annotation"].get("id") or 0))
-        return list(grouped((pair["task"], pair["annotation"]) for pair in pairs).values())
+    def cancelling(self, project: str) -> bool:
+        """Tell whether somebody asked for the end of the project's next job."""
+        with broker_errors():
+            waiting = self.redis.get(self.keys.waiting(project))
+            return bool(waiting) and bool(self.redis.hexists(self.keys.job(waiting.decode()), "cancel"))
 
-    def dirty(self) -> list[str]:
-        """Return the projects with events that wait."""
-        with self._errors():
-            return sorted(project.decode() for project in self.redis.smembers(keys.DIRTY))
+    def hold(self, project: str) -> Hold | None:
+        """Return what a project's next run waits for, None if for nothing."""
+        with broker_errors():
+            fields = self.redis.hgetall(self.keys.hold(project))
+        if not fields:
+            return None
+        at = fields.get(b"at")
+        return Hold(fields[b"code"].decode(), int(at) if at else None)
+
+    def wakeable(self, project: str) -> bool:
+        """Tell whether events wait, and for nothing but a worker."""
+        with broker_errors(), self.redis.pipeline() as pipe:
+            pipe.xlen(self.keys.mailbox(project))
+            pipe.exists(self.keys.hold(project))
+            events, held = pipe.execute()
+        return bool(events) and not held
 
     def leased(self, project: str) -> bool:
         """Tell whether a worker trains the project."""
-        with self._errors():
-            return bool(self.redis.exists(keys.lease(project)))
+        with broker_errors():
+            return bool(self.redis.exists(self.keys.lease(project)))
+
+    # Records
 
     def job(self, job_id: str) -> Job | None:
         """Return a job's record, or None if there is none."""
-        with self._errors():
-            fields = self.redis.hgetall(keys.job(job_id))
+        with broker_errors():
+            fields = self.redis.hgetall(self.keys.job(job_id))
         if not fields:
             return None
         texts = {name.decode(): value.decode() for name, value in fields.items()}
@@ -325,22 +360,8 @@ class JobBoard:
 
     def jobs(self, project: str, most: int = KEPT_JOBS) -> Iterator[Job]:
         """Return the project's job records, newest first, `most` of them."""
-        with self._errors():
-            ids = self.redis.lrange(keys.jobs(project), 0, most - 1)
+        with broker_errors():
+            ids = self.redis.lrange(self.keys.jobs(project), 0, most - 1)
         for job_id in ids:
             if (job := self.job(job_id.decode())) is not None:
                 yield job
-
-    def _errors(self) -> "BrokerErrors":
-        return BrokerErrors()
-
-
-class BrokerErrors:
-    """Turns Redis errors raised in its `with` block into BrokerError."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, redis.RedisError):
-            raise explain(error) from error

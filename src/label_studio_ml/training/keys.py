@@ -1,81 +1,138 @@
 """Every Redis key of ours, named here and nowhere else.
 
-    lsml:mailbox:{project}     stream: webhook events that no training has taken in; the truth about what is to be done
-    lsml:dirty                 set: projects with events in their mailbox
-    lsml:waiting:{project}     string: id of the job that the next run will be
-    lsml:lease:{project}       string: held, expiring, by the one worker that trains the project
-    lsml:fence:{project}       integer: raised for each run; orders the versions
-    lsml:attempts:{project}    integer: runs of the present events that crashed
-    lsml:parked:{project}      stream: events whose runs crashed too often
-    lsml:delivered:{project}   hash "<task>:<annotation>" → JSON: labelled tasks that webhooks delivered
-    lsml:job:{job}             hash: one training job's record
-    lsml:outcomes              hash: how many runs ended in each outcome
-    lsml:log:{job}             list: the last lines of a job's log, expiring
-    lsml:points:{job}          list: JSON of a job's metrics over time, expiring
-    lsml:jobs:{project}        list: job ids of the project, newest first
+All begin with `lsml:{queue}:`, so that backends with queues of their own share a Redis without mixing.
 
-RQ keeps its own keys under `rq:`.
+    dirty                 set: projects with events in their mailbox
+    mailbox:{project}     stream: the webhook events that no training has taken in, as `action` and `annotations` (how
+                          many it brings); the truth about what is to be done
+    payloads:{project}    hash: stream id → JSON of the whole event; kept apart, so that the mailbox is quick to read
+    token:{token}         string, expiring: the job of an event that is stored already
+    waiting:{project}     string: id of the job that the next run will be
+    hold:{project}        hash: why no run is due yet. `need`: annotations that have to come; `at`: time in ms at which
+                          to look again; `have`, `text`: what the job's record says; `code`: the model's code
+    policy                string: JSON of when the class wants to be trained, as its last child said
+    labelled:{project}    string: JSON of how many labelled tasks the last child counted, and when
+    lease:{project}       string: held, expiring, by the one worker that trains the project
+    fence:{project}       integer: raised for each run; orders the versions
+    attempts:{project}    hash: runs of the present events: `starts`, those that crashed (`crashes`), and those that
+                          could not read what they needed (`tries`)
+    parked:{project}      hash: stream id → JSON: events set aside, with the cause
+    delivered:{project}   hash "<task>:<annotation>" → JSON: labelled tasks that webhooks delivered
+    job:{job}             hash: one training job's record
+    log:{job}             list: the last lines of a job's log, expiring
+    points:{job}          list: JSON of a job's metrics over time, expiring
+    jobs:{project}        list: job ids of the project, newest first
+    outcomes              hash: how many runs ended in each outcome
+
+RQ keeps its own keys under `rq:`, with the queue's name in them.
 """
 
-DIRTY = "lsml:dirty"
-OUTCOMES = "lsml:outcomes"
+from dataclasses import dataclass
+from urllib.parse import quote
 
 
-def mailbox(project: str) -> str:
-    """Return the key of the project's events."""
-    return f"lsml:mailbox:{project}"
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys of the backends that share `queue`."""
 
+    queue: str
 
-def waiting(project: str) -> str:
-    """Return the key of the id of the project's next job."""
-    return f"lsml:waiting:{project}"
+    def _key(self, *parts: str) -> str:
+        return ":".join(("lsml", quote(self.queue, safe=""), *parts))
 
+    @property
+    def dirty(self) -> str:
+        """The projects with events."""
+        return self._key("dirty")
 
-def lease(project: str) -> str:
-    """Return the key of the project's lease."""
-    return f"lsml:lease:{project}"
+    @property
+    def policy(self) -> str:
+        """When the class wants to be trained."""
+        return self._key("policy")
 
+    @property
+    def outcomes(self) -> str:
+        """How runs ended."""
+        return self._key("outcomes")
 
-def fence(project: str) -> str:
-    """Return the key of the project's fence."""
-    return f"lsml:fence:{project}"
+    @property
+    def wake_ups(self) -> str:
+        """RQ's list of the ids of jobs that wait for a worker."""
+        return f"rq:queue:{self.queue}"
 
+    def mailbox(self, project: str) -> str:
+        """Return the key of the project's events."""
+        return self._key("mailbox", project)
 
-def attempts(project: str) -> str:
-    """Return the key of the project's count of crashed runs."""
-    return f"lsml:attempts:{project}"
+    def payloads(self, project: str) -> str:
+        """Return the key of what the project's events say."""
+        return self._key("payloads", project)
 
+    def token(self, token: str) -> str:
+        """Return the key that remembers an event."""
+        return self._key("token", token)
 
-def parked(project: str) -> str:
-    """Return the key of the project's parked events."""
-    return f"lsml:parked:{project}"
+    def waiting(self, project: str) -> str:
+        """Return the key of the id of the project's next job."""
+        return self._key("waiting", project)
 
+    def hold(self, project: str) -> str:
+        """Return the key of what the project's next run waits for."""
+        return self._key("hold", project)
 
-def delivered(project: str) -> str:
-    """Return the key of the project's delivered annotations."""
-    return f"lsml:delivered:{project}"
+    def labelled(self, project: str) -> str:
+        """Return the key of the project's count of labelled tasks."""
+        return self._key("labelled", project)
 
+    def lease(self, project: str) -> str:
+        """Return the key of the project's lease."""
+        return self._key("lease", project)
 
-def job(job_id: str) -> str:
-    """Return the key of a job's record."""
-    return f"lsml:job:{job_id}"
+    def fence(self, project: str) -> str:
+        """Return the key of the project's fence."""
+        return self._key("fence", project)
 
+    def attempts(self, project: str) -> str:
+        """Return the key of the project's counts of runs without an outcome."""
+        return self._key("attempts", project)
 
-def jobs(project: str) -> str:
-    """Return the key of the project's job ids."""
-    return f"lsml:jobs:{project}"
+    def parked(self, project: str) -> str:
+        """Return the key of the project's parked events."""
+        return self._key("parked", project)
 
+    def delivered(self, project: str) -> str:
+        """Return the key of the project's delivered annotations."""
+        return self._key("delivered", project)
 
-def log(job_id: str) -> str:
-    """Return the key of the last lines of a job's log."""
-    return f"lsml:log:{job_id}"
+    def job(self, job_id: str) -> str:
+        """Return the key of a job's record."""
+        return self._key("job", job_id)
 
+    def log(self, job_id: str) -> str:
+        """Return the key of the last lines of a job's log."""
+        return self._key("log", job_id)
 
-def points(job_id: str) -> str:
-    """Return the key of a job's metrics over time."""
-    return f"lsml:points:{job_id}"
+    def points(self, job_id: str) -> str:
+        """Return the key of a job's metrics over time."""
+        return self._key("points", job_id)
 
+    def of_job(self, job_id: str) -> tuple[str, ...]:
+        """Return the keys of all that is kept of a job."""
+        return self.job(job_id), self.log(job_id), self.points(job_id)
 
-def of_job(job_id: str) -> tuple[str, ...]:
-    """Return the keys of all that is kept of a job."""
-    return job(job_id), log(job_id), points(job_id)
+    def jobs(self, project: str) -> str:
+        """Return the key of the project's job ids."""
+        return self._key("jobs", project)
+
+    def of_project(self, project: str) -> list[str]:
+        """Return all keys of a project but those of its jobs' records, and the fence, which never goes back."""
+        named = (
+            self.mailbox,
+            self.payloads,
+            self.waiting,
+            self.hold,
+            self.labelled,
+            self.attempts,
+            self.parked,
+        )
+        return [key(project) for key in (*named, self.delivered, self.jobs)]

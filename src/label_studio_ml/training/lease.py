@@ -10,7 +10,6 @@ from redis.lock import Lock
 from rq import get_current_job
 
 from label_studio_ml.errors import BackendError
-from label_studio_ml.training import keys
 
 logger = logging.getLogger(__name__)
 
@@ -23,13 +22,11 @@ class LeaseLost(BackendError):
 
 
 class Lease:
-    """An expiring hold on a project, kept in Redis for `seconds` after each renewal."""
+    """An expiring hold on a project, kept in Redis under `key` for `seconds` after each renewal."""
 
-    def __init__(self, connection: Any, project: str, seconds: float) -> None:
+    def __init__(self, connection: Any, key: str, seconds: float) -> None:
         self.seconds = seconds
-        self._lock = Lock(
-            connection, keys.lease(project), timeout=seconds, blocking=False, thread_local=False
-        )
+        self._lock = Lock(connection, key, timeout=seconds, blocking=False, thread_local=False)
 
     def take(self) -> bool:
         """Take the project; return False if somebody else holds it."""

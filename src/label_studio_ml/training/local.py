@@ -12,7 +12,8 @@ from label_studio_ml.training.events import grouped, labelled
 from label_studio_ml.training.job import PreviousVersion, Report, TrainingJob
 from label_studio_ml.training.jobs import StoredEvent, new_job_id
 from label_studio_ml.training.publish import publish
-from label_studio_ml.training.run import RunRequest, perform
+from label_studio_ml.training.request import RunRequest
+from label_studio_ml.training.run import perform
 from label_studio_ml.versions.manifest import new_version_id
 from label_studio_ml.versions.state import Projects
 from label_studio_ml.versions.store import VersionStore

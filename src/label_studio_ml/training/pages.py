@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
-from label_studio_ml.training import keys
-from label_studio_ml.training.jobs import BrokerErrors, JobBoard
+from label_studio_ml.training.jobs import JobBoard
+from label_studio_ml.training.mailbox import broker_errors
 from label_studio_ml.training.runlog import TAIL_BYTES, TAIL_LINES
 
 #: Seconds that log and metrics stay in Redis after they were last written. The log's file stays.
@@ -41,8 +41,8 @@ def write_live(
     `points` are all its metrics so far, None if nothing is new; `first` is the number of the first of the new `lines`.
     Nothing is written for a job whose record is gone. Raises BrokerError.
     """
-    job, log, series = keys.job(job_id), keys.log(job_id), keys.points(job_id)
-    with BrokerErrors():
+    job, log, series = board.keys.job(job_id), board.keys.log(job_id), board.keys.points(job_id)
+    with broker_errors():
         state, cancel, count = board.redis.hmget(job, "state", "cancel", "lines")
         if state is None:
             return False
@@ -76,9 +76,9 @@ def read_log(board: JobBoard, job_id: str, after: int = 0, most: int = TAIL_LINE
 
     A negative `after` counts from the end.
     """
-    with BrokerErrors(), board.redis.pipeline(transaction=True) as pipe:
-        pipe.hmget(keys.job(job_id), "lines", "current")
-        pipe.lrange(keys.log(job_id), 0, -1)
+    with broker_errors(), board.redis.pipeline(transaction=True) as pipe:
+        pipe.hmget(board.keys.job(job_id), "lines", "current")
+        pipe.lrange(board.keys.log(job_id), 0, -1)
         (count, current), kept = pipe.execute()
     total = int(count or 0)
     first = total - len(kept)
@@ -89,5 +89,5 @@ def read_log(board: JobBoard, job_id: str, after: int = 0, most: int = TAIL_LINE
 
 def read_points(board: JobBoard, job_id: str) -> list[dict[str, Any]]:
     """Return a job's metrics over time, oldest first. Raises BrokerError."""
-    with BrokerErrors():
-        return [msgspec.json.decode(point) for point in board.redis.lrange(keys.points(job_id), 0, -1)]
+    with broker_errors():
+        return [msgspec.json.decode(point) for point in board.redis.lrange(board.keys.points(job_id), 0, -1)]

@@ -7,7 +7,7 @@ from typing import Any
 from label_studio_ml.gate import parse_gate
 from label_studio_ml.settings import Settings
 from label_studio_ml.training.jobs import StoredEvent, now
-from label_studio_ml.training.run import Outcome, RunRequest
+from label_studio_ml.training.request import Outcome, RunRequest
 from label_studio_ml.versions.manifest import Manifest, unused_name
 from label_studio_ml.versions.pairs import apply_own
 from label_studio_ml.versions.retention import thin

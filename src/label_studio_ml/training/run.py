@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,27 +20,24 @@ import msgspec
 
 from label_studio_ml import logs
 from label_studio_ml.adapter import (
-    ModelSpec,
     build,
     class_limit,
     describe_class,
     fit_annotations,
-    fit_event,
     generation,
     reason,
-    studio_login,
-    version_name,
 )
 from label_studio_ml.errors import BackendError, FitError, StudioError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.settings import Settings
 from label_studio_ml.source import load_class, locate
-from label_studio_ml.studio.client import StudioClient
 from label_studio_ml.training.dataset import LabelledTasks, from_delivered, from_studio, from_version
-from label_studio_ml.training.folder import Snapshot, snapshot
 from label_studio_ml.training.guard import stand_guard
-from label_studio_ml.training.job import PreviousVersion, TrainingJob
-from label_studio_ml.training.jobs import StoredEvent
+from label_studio_ml.training.job import TrainingJob
+from label_studio_ml.training.mailbox import StoredEvent
+from label_studio_ml.training.policy import Policy, decide
+from label_studio_ml.training.replay import fit_events
+from label_studio_ml.training.request import Outcome, RunRequest, client_of
 from label_studio_ml.training.snapshots import SNAPSHOT
 from label_studio_ml.training.wire import Limits, RunEnd, Said
 from label_studio_ml.versions.state import StagedState, StoredState
@@ -49,43 +46,8 @@ from label_studio_ml.versions.store import VersionStore
 logger = logging.getLogger(__name__)
 
 
-class RunRequest(msgspec.Struct, frozen=True):
-    """What to train: the model as it is served now, the events, and where results go.
-
-    `delivered` is a file of labelled tasks that webhooks brought, one JSON object a line. `previous` is the version
-    that the run starts from.
-    """
-
-    job: str
-    spec: ModelSpec
-    events: list[StoredEvent]
-    workdir: str
-    delivered: str = ""
-    previous: PreviousVersion | None = None
-
-
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a run.
-
-    `error` is empty if every fit came back; with `changed` it tells of the events that failed beside others that did
-    not. `changed` tells whether there is something to publish; `version` is the name that the user's code gave it, if
-    it did; `served` the name that was served until now; `state` the key/value pairs that it set; `metrics` the last
-    value of each number that the run logged. `promote_if` and `keep_versions` are the class's.
-    """
-
-    error: str = ""
-    trace: str = ""
-    changed: bool = False
-    version: str = ""
-    served: str = ""
-    train_output: dict[str, Any] = {}
-    state: dict[str, str] = {}
-    metrics: dict[str, int | float | None] = {}
-    annotations: int = -1
-    source: str = ""
-    generation: str = ""
-    promote_if: str = ""
-    keep_versions: int = LabelStudioMLBase.keep_versions
+class NotNow(FitError):
+    """What a fit needs cannot be had at the moment."""
 
 
 def perform(
@@ -125,7 +87,7 @@ def _perform(
     staged = StagedState(setup_state)
     model._context.state = staged
     if generation(cls) == "event":
-        return _fit_events(model, request, settings, staged, job)
+        return fit_events(model, request, settings, staged, job)
     if tasks is None:
         tasks = _annotations(request, settings)
     about = "the" if tasks.expected is None else f"about {tasks.expected}"
@@ -133,7 +95,9 @@ def _perform(
     if job.cancelled:
         return Outcome(error="it was cancelled before fit began")
     job.begin()
-    last = request.events[-1] if request.events else StoredEvent("START_TRAINING", {})
+    last = StoredEvent("START_TRAINING", {})
+    for event in request.all_events():
+        last = event
     output = fit_annotations(
         model,
         tasks,
@@ -154,116 +118,20 @@ def _perform(
     )
 
 
-def _fit_events(
-    model: LabelStudioMLBase, request: RunRequest, settings: Settings, staged: StagedState, job: TrainingJob
-) -> Outcome:
-    """Call an event-generation `fit` once for each event, in order; one that fails takes no other with it.
-
-    Raises what the only event raises.
-    """
-    before = _user_files(settings)
-    served = version_name(model, request.spec)
-    wanted = set(model.TRAIN_EVENTS) | {"START_TRAINING"}
-    count = 0
-    failures: list[str] = []
-    singles = [one for event in request.events for one in _single_events(event, request, settings)]
-    job.begin()
-    for action, data in singles:
-        if job.cancelled:
-            break
-        if action not in wanted:
-            continue
-        kept = dict(staged.changes)
-        try:
-            fit_event(model, action, data, request.job, job)
-            count += 1
-        except (Exception, SystemExit) as error:
-            if len(singles) == 1:
-                raise
-            logger.exception("fit failed for one %s", action)
-            staged.changes = kept
-            failures.append(f"{action}: {reason(error)}")
-    changed = bool(staged.changes) or _user_files(settings) != before or any(Path(request.workdir).iterdir())
-    total = count + len(failures)
-    return Outcome(
-        error=f"fit failed for {len(failures)} of {total} events; {failures[0]}" if failures else "",
-        changed=changed and count > 0,
-        version=staged.changes.get("model_version", ""),
-        served=served,
-        train_output={"job_id": request.job},
-        state=staged.changes,
-        source="events",
-        generation="event",
-    )
-
-
-def _single_events(
-    event: StoredEvent, request: RunRequest, settings: Settings
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield an event, or the single events that a bulk event stands for, as `fit(event, data)` knows them."""
-    data = event.data if event.trusted else _fetched(event, request, settings)
-    if data is None:
-        return
-    if event.action == "ANNOTATIONS_CREATED":
-        annotations, tasks = data.get("annotation") or [], data.get("task") or []
-        by_id = {task.get("id"): task for task in tasks if isinstance(task, dict)}
-        for annotation in annotations:
-            task = by_id.get(annotation.get("task"), {})
-            single = {**data, "action": "ANNOTATION_CREATED", "annotation": annotation, "task": task}
-            yield "ANNOTATION_CREATED", single
-        return
-    if event.action == "ANNOTATIONS_DELETED":
-        for annotation in data.get("annotations") or []:
-            yield "ANNOTATION_DELETED", {**data, "action": "ANNOTATION_DELETED", "annotation": annotation}
-        return
-    yield event.action, data
-
-
-def _fetched(event: StoredEvent, request: RunRequest, settings: Settings) -> dict[str, Any] | None:
-    """Read from Label Studio what an event without login told the ids of; None if that fails."""
-    if event.action == "ANNOTATIONS_CREATED":
-        told = {(one["task"], one["id"]) for one in event.data.get("annotations") or []}
-    elif event.data.get("task") is not None:
-        told = {(event.data["task"], event.data.get("annotation"))}
-    else:
-        return {"action": event.action, **event.data}
-    tasks: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
-    for task_id in sorted({task_id for task_id, _ in told}):
-        try:
-            task = _client(request, settings).task(task_id)
-        except StudioError as error:
-            logger.warning(
-                "Event %s of task %s came without login and cannot be checked: %s",
-                event.action,
-                task_id,
-                error,
-            )
-            continue
-        found = [one for one in task.get("annotations", []) if (task_id, one.get("id")) in told]
-        if found:
-            tasks.append(task)
-            annotations.extend({**one, "task": task_id} for one in found)
-    if not annotations:
-        return None
-    project = {"action": event.action, "project": event.data.get("project")}
-    if event.action == "ANNOTATIONS_CREATED":
-        return {**project, "task": tasks, "annotation": annotations}
-    return {**project, "task": tasks[0], "annotation": annotations[0]}
-
-
 def _annotations(request: RunRequest, settings: Settings) -> LabelledTasks:
     """Return the project's labelled tasks from where they can be had. Raises FitError if from nowhere."""
     uid, snapshot = request.spec.project.uid, Path(request.workdir) / SNAPSHOT
-    for event in reversed(request.events):
-        if event.action != "START_TRAINING":
-            continue
-        if isinstance(given := event.data.get("annotations"), list):
-            return LabelledTasks(lambda: given, "the training request", project=uid, snapshot=snapshot)
-        if isinstance(version := event.data.get("from_version"), str):
-            return from_version(VersionStore(settings.model_dir), uid, version, snapshot)
+    given: Any = None
+    for event in request.all_events():
+        if event.action == "START_TRAINING":
+            told = event.data.get("annotations"), event.data.get("from_version")
+            given = next((one for one in told if one is not None), given)
+    if isinstance(given, list):
+        return LabelledTasks(lambda: given, "the training request", project=uid, snapshot=snapshot)
+    if isinstance(given, str):
+        return from_version(VersionStore(settings.model_dir), uid, given, snapshot)
     try:
-        return from_studio(_client(request, settings), uid, snapshot)
+        return from_studio(client_of(request, settings), uid, snapshot)
     except StudioError as error:
         if request.delivered:
             tasks = from_delivered(Path(request.delivered), project=uid, snapshot=snapshot)
@@ -272,28 +140,11 @@ def _annotations(request: RunRequest, settings: Settings) -> LabelledTasks:
                     "Label Studio's annotations cannot be read (%s): training on what webhooks brought", error
                 )
                 return tasks
-        raise FitError(
+        kind = NotNow if error.passing else FitError
+        raise kind(
             f"The annotations of project {request.spec.project.project_id} cannot be read: {error.message}",
             fix=error.fix,
         ) from error
-
-
-def _client(request: RunRequest, settings: Settings) -> StudioClient:
-    url, token = studio_login(request.spec.project, settings)
-    if not url or not token:
-        raise StudioError(
-            "it is not known where Label Studio is",
-            fix="Add this backend to a project in Label Studio, or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY",
-        )
-    return StudioClient(url, token, verify_tls=settings.studio_verify_tls)
-
-
-def _user_files(settings: Settings) -> Snapshot:
-    """Return a snapshot of the folder that an event-generation model keeps its weights in."""
-    folder = (
-        settings.backend_dir / settings.user_model_dir if settings.user_model_dir else settings.backend_dir
-    )
-    return snapshot(folder)
 
 
 def _jsonable(output: dict[str, Any]) -> dict[str, Any]:
@@ -321,16 +172,49 @@ def run(
         job = TrainingJob(
             request.job, Path(request.workdir), request.previous, report=end.say, asked=end.asked
         )
+    policy: Policy | None = None
+    kind = ""
     try:
         cls = load()
         if end is not None:
             end.say(Said(limits=limits(cls, settings)))
-        return perform(cls, request, settings, job=job)
+        info = describe_class(cls)
+        policy, kind = Policy.of(info, settings), info.generation
+        outcome = _refusal(request, settings, policy, kind) or perform(cls, request, settings, job=job)
     except BaseException as error:
         logger.exception("The training failed")
-        return Outcome(
-            error=reason(error), trace="" if isinstance(error, BackendError) else traceback.format_exc()
+        outcome = Outcome(
+            error=reason(error),
+            trace="" if isinstance(error, BackendError) else traceback.format_exc(),
+            passing=isinstance(error, NotNow) or (type(error) is StudioError and error.passing),
         )
+    return msgspec.structs.replace(outcome, policy=policy, generation=outcome.generation or kind)
+
+
+def _refusal(request: RunRequest, settings: Settings, policy: Policy, kind: str) -> Outcome | None:
+    """Return why the run is not due, None if it is."""
+    if request.tally is None:
+        return None
+    if kind == "event" and not request.whole:
+        return Outcome(postponed="its class has changed: its events are read again")
+    labelled = -1
+    decision = decide(policy, request.tally, request.now, None)
+    if decision.due and policy.min_annotations and not request.tally.asked:
+        labelled = _count_labelled(request, settings)
+        decision = decide(policy, request.tally, request.now, labelled if labelled >= 0 else None)
+    return None if decision.due else Outcome(postponed=decision.message, labelled=labelled)
+
+
+def _count_labelled(request: RunRequest, settings: Settings) -> int:
+    """Return how many labelled tasks the project has, -1 if nobody can say."""
+    try:
+        return client_of(request, settings).count_labelled(request.spec.project.project_id)
+    except StudioError as error:
+        logger.warning("Label Studio's labelled tasks cannot be counted: %s", error)
+    if not request.delivered:
+        return -1
+    with open(request.delivered, "rb") as lines:
+        return sum(1 for _ in lines) or -1
 
 
 def limits(cls: type[LabelStudioMLBase], settings: Settings) -> Limits:

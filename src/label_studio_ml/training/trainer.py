@@ -3,12 +3,9 @@
 Take the lease and a fence, read the mailbox, run, commit the version, and only then remove the events.
 """
 
-import contextlib
 import logging
-import os
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -17,16 +14,19 @@ from label_studio_ml.adapter import ModelSpec
 from label_studio_ml.errors import BackendError, StaleFence
 from label_studio_ml.logs import run_id
 from label_studio_ml.settings import Settings
-from label_studio_ml.training import keys
+from label_studio_ml.training import progress
 from label_studio_ml.training.cancel import settle_cancelled
 from label_studio_ml.training.child import Child, Crashed, Interrupted
 from label_studio_ml.training.ending import Ended
 from label_studio_ml.training.figures import count
+from label_studio_ml.training.handover import handed_over, light
 from label_studio_ml.training.job import PreviousVersion
-from label_studio_ml.training.jobs import JobBoard, StoredEvent, now
+from label_studio_ml.training.jobs import JobBoard, now
 from label_studio_ml.training.lease import Lease, LeaseLost
+from label_studio_ml.training.memory import Memory
+from label_studio_ml.training.policy import Decision, Entry, Policy, Tally, decide, order
 from label_studio_ml.training.publish import apply_state, publish, taken_in
-from label_studio_ml.training.run import Outcome, RunRequest
+from label_studio_ml.training.request import Outcome, RunRequest
 from label_studio_ml.versions.manifest import Manifest, new_version_id
 from label_studio_ml.versions.state import Projects
 from label_studio_ml.versions.store import VersionStore
@@ -35,10 +35,16 @@ logger = logging.getLogger(__name__)
 
 #: Runs of the same events that may crash before the events are set aside.
 MAX_CRASHES = 3
+#: Runs of the same events that may begin and end with their worker before the events are set aside.
+MAX_STARTS = 10
+#: Runs of the same events that may fail for a cause that passes before the events are set aside: about a day's.
+MAX_TRIES = 100
+#: Seconds until such a run is tried again, at most.
+LONGEST_PAUSE = 900.0
 
 
 class Trainer:
-    """Trains projects of one backend, with what one worker has."""
+    """Trains projects of one backend, with what one worker has. `postponed` is set when a project is to wait."""
 
     def __init__(self, settings: Settings, board: JobBoard, stopping: threading.Event) -> None:
         self._settings = settings
@@ -46,73 +52,164 @@ class Trainer:
         self._stopping = stopping
         self._store = VersionStore(settings.model_dir, pin=settings.model_version)
         self._projects = Projects(settings.model_dir)
+        self.memory = Memory(board, settings)
+        self.postponed = threading.Event()
 
     def train(self, uid: str) -> None:
-        """Train project `uid` on the events in its mailbox, if nobody else is doing so."""
-        lease = Lease(self._board.redis, uid, self._settings.lease)
+        """Train project `uid` on the events in its mailbox, if that is due and nobody else is doing so."""
+        lease = Lease(self._board.redis, self._board.keys.lease(uid), self._settings.lease)
         if not lease.take():
             logger.info("Project %s is being trained already", uid)
             return
         try:
+            self._recover(uid)
+            if self._waits(uid):
+                return
             job_id = self._board.take_waiting(uid)
-            events, job_id = settle_cancelled(self._board, uid, job_id, self._unseen(uid))
-            if events and job_id is None:
+            entries, job_id = settle_cancelled(self._board, uid, job_id, self._unseen(uid))
+            if entries and job_id is None:
                 job_id = self._board.new_job(uid)
             self._board.close_lost(uid, job_id)
-            if events and job_id is not None:
+            if entries and job_id is not None:
                 self._store.clear_unfinished(uid)
-                self._run(uid, job_id, events, lease)
+                self._run(uid, job_id, entries, lease)
             else:
                 if job_id is not None:
                     self._board.update_job(job_id, state="finished", ended=now())
                 self._board.acknowledge(uid, [])
         finally:
             lease.release()
-        if self._board.events(uid) and not self._stopping.is_set() and not self._crashed(uid):
+        if not self._stopping.is_set() and not self._attempts(uid) and self._board.wakeable(uid):
             self._board.wake(uid)
 
-    def _unseen(self, uid: str) -> list[StoredEvent]:
+    # Whether a run is due
+
+    def _waits(self, uid: str) -> bool:
+        """Tell whether no run is due, as far as is known without asking a child; let the project wait then."""
+        code, clock = self.memory.code, self._board.clock()
+        if self._board.cancelling(uid):
+            return False
+        hold = self._board.hold(uid)
+        if hold is not None and hold.holds(code, clock):
+            return True
+        policy = self.memory.policy(code)
+        if policy is None:
+            return False
+        entries = self._unseen(uid)
+        if not entries:
+            return False
+        decision = self._decide(uid, policy, entries, clock)
+        if decision.due:
+            return False
+        self._hold(uid, None, decision, entries)
+        return True
+
+    def _decide(self, uid: str, policy: Policy, entries: list[Entry], clock: int) -> Decision:
+        labelled = self.memory.labelled(uid, entries, clock) if policy.min_annotations else None
+        return decide(policy, Tally.of(entries), clock, labelled)
+
+    def _hold(self, uid: str, job_id: str | None, decision: Decision, entries: list[Entry]) -> None:
+        """Let a project wait."""
+        logger.info("Project %s %s", uid, decision.message)
+        code, last = self.memory.code, entries[-1].id
+        if not self._board.postpone(uid, job_id, decision, code=code, last=last):
+            self._board.wake(uid)  # more events have come: it is decided anew
+        self.postponed.set()
+
+    def _postponed(self, uid: str, job_id: str, outcome: Outcome, entries: list[Entry], clock: int) -> None:
+        """Let a project wait because its child said so."""
+        if outcome.labelled >= 0:
+            self.memory.learn_labelled(uid, outcome.labelled, entries[-1].id, clock)
+        decision = Decision(due=True)
+        if outcome.policy is not None:
+            decision = self._decide(uid, outcome.policy, entries, clock)
+        if decision.due:
+            decision = Decision(
+                at=clock, text=outcome.postponed
+            )  # it was started with too little: at once again
+        self._hold(uid, job_id, decision, entries)
+
+    def _try_later(self, uid: str, job_id: str | None, error: str, entries: list[Entry]) -> None:
+        """Let a project wait because something that its run needs cannot be had; at last, set its events aside."""
+        tries = self._count(uid, "tries")
+        if tries >= MAX_TRIES:
+            self._park(uid, job_id or self._board.new_job(uid), entries, f"{error} ({tries} tries)")
+            return
+        pause = min(self._settings.sweep * 2 ** min(tries - 1, 20), LONGEST_PAUSE)
+        text = f"{error} (try {tries}; the next one is in {pause:.0f} s)"
+        logger.warning("Project %s: %s", uid, text)
+        self._hold(uid, job_id, Decision(at=self._board.clock() + round(pause * 1000), text=text), entries)
+
+    # Counting runs without an outcome
+
+    def _attempts(self, uid: str) -> bool:
+        return bool(self._board.redis.exists(self._board.keys.attempts(uid)))
+
+    def _count(self, uid: str, what: str) -> int:
+        """Count a run without an outcome: the worker lives, so the run did not end it."""
+        key = self._board.keys.attempts(uid)
+        with self._board.redis.pipeline(transaction=True) as pipe:
+            pipe.hincrby(key, what, 1)
+            pipe.hdel(key, "starts")
+            return int(pipe.execute()[0])
+
+    def _park(self, uid: str, job_id: str, entries: list[Entry], why: str) -> None:
+        """Set events aside and say so in the job's record."""
+        logger.error("Job %s: %s; %d events are set aside", job_id, why, len(entries))
+        self._board.park(uid, [entry.id for entry in entries], why=why, since=now())
+        error = f"{why}; {len(entries)} events are set aside, `label-studio-ml jobs --retry` brings them back"
+        self._board.settle(uid, job_id, [], state="failed", ended=now(), error=error)
+
+    # A run
+
+    def _unseen(self, uid: str) -> list[Entry]:
         """Return the waiting events, after removing those that a committed version holds."""
-        events = self._board.events(uid)
-        manifest, done = taken_in(self._store, uid, events)
+        entries = self._board.entries(uid)
+        manifest, done = taken_in(self._store, uid, light(entries))
         if manifest is not None:
             logger.info("Project %s: %d events are in version %s already", uid, len(done), manifest.name)
             apply_state(self._store, self._settings, manifest)
             self._store.tell(uid)
             self._board.settle(uid, manifest.job, done, **_published(manifest))
         gone = set(done)
-        return [event for event in events if event.id not in gone]
+        return [entry for entry in entries if entry.id not in gone]
 
     def _fence(self, uid: str) -> int:
         """Return a fence above all before it, also where this Redis is younger than the versions on disk."""
-        fence = int(self._board.redis.incr(keys.fence(uid)))
+        key = self._board.keys.fence(uid)
+        fence = int(self._board.redis.incr(key))
         newest = self._store.fence(uid)
         if fence <= newest:
-            fence = int(self._board.redis.incrby(keys.fence(uid), newest + 1 - fence))
+            fence = int(self._board.redis.incrby(key, newest + 1 - fence))
         return fence
 
-    def _crashed(self, uid: str) -> int:
-        return int(self._board.redis.get(keys.attempts(uid)) or 0)
-
-    def _run(self, uid: str, job_id: str, events: list[StoredEvent], lease: Lease) -> None:
+    def _run(self, uid: str, job_id: str, entries: list[Entry], lease: Lease) -> None:
         """Make one run, and see to it that its events end in exactly one outcome."""
         board = self._board
         fence = self._fence(uid)
-        attempt = int(board.redis.incr(keys.attempts(uid)))
+        code, clock = self.memory.code, board.clock()
+        starts = int(board.redis.hincrby(board.keys.attempts(uid), "starts", 1))
+        if starts > MAX_STARTS:
+            self._park(uid, job_id, entries, f"{starts - 1} runs ended with their worker")
+            return
         version_id = new_version_id()
-        board.update_job(job_id, state="started", started=now(), events=len(events), upto=events[-1].id)
-        logger.info("Job %s: training project %s on %d events", job_id, uid, len(events))
+        upto = entries[-1].id
+        board.update_job(job_id, state="started", started=now(), events=len(entries), message="", upto=upto)
+        logger.info("Job %s: training project %s on %d events", job_id, uid, len(entries))
         began = time.monotonic()
         run_id.set(job_id)
-        fields: dict[str, object]
+        request: RunRequest | None = None
         try:
-            workdir = self._store.begin(uid, version_id)
-            request = self._request(uid, job_id, events, workdir)
-            with self._delivered(request) as complete:
+            workdir = str(self._store.begin(uid, version_id))
+            request = self._request(uid, job_id, entries, workdir, clock)
+            whole = self.memory.generation(code) != "seed"
+            runs = self._settings.model_dir / "runs"
+            with handed_over(board, request, entries, runs, whole=whole) as complete:
                 outcome = Child(self._settings, complete, lease, self._stopping, board).run()
         except Interrupted:
             count(board, "interrupted")
-            board.redis.decr(keys.attempts(uid))
+            self._recover(uid)
+            board.redis.hincrby(board.keys.attempts(uid), "starts", -1)
             self._finish(
                 uid, job_id, version_id, "failed", "the worker was stopped; the training will run again"
             )
@@ -120,25 +217,19 @@ class Trainer:
         except Ended as end:
             logger.info("Job %s is %s: %s", job_id, end.state, end.ending)
             self._store.discard(uid, version_id)
-            fields = {"state": end.state, "ending": end.ending, "ended": now()}
+            progress.place(self._settings.model_dir, uid).unlink(missing_ok=True)
+            fields: dict[str, object] = {"state": end.state, "ending": end.ending, "ended": now()}
             if end.state == "failed":
                 fields["error"] = str(end)
             count(board, end.state)
-            board.settle(uid, job_id, [event.id for event in events], **fields)
+            board.settle(uid, job_id, [entry.id for entry in entries], **fields)
             return
-        except LeaseLost as error:
+        except LeaseLost as error:  # what the run left is for whoever has the lease now
             count(board, "interrupted")
-            self._finish(uid, job_id, version_id, "failed", str(error))
+            board.update_job(job_id, state="failed", ended=now(), error=str(error))
             return
         except Crashed as crash:
-            logger.error("Job %s crashed: %s", job_id, crash)
-            count(board, "crashed")
-            last = attempt >= MAX_CRASHES
-            aside = f" ({attempt} runs crashed; their {len(events)} events are set aside)" if last else ""
-            self._finish(uid, job_id, version_id, "failed", f"{crash}{aside}")
-            if last:
-                board.park(uid, events)
-                board.redis.delete(keys.attempts(uid))
+            self._crashed(uid, job_id, version_id, entries, crash)
             return
         except BackendError as error:
             outcome = Outcome(error=str(error))
@@ -148,77 +239,137 @@ class Trainer:
             )
         except msgspec.MsgspecError as error:
             outcome = Outcome(error=f"the training process answered with something unreadable: {error}")
+        if outcome.policy is not None:
+            self.memory.learn(code, outcome.policy, outcome.generation)
+        if outcome.postponed:
+            self._store.discard(uid, version_id)
+            board.redis.hdel(board.keys.attempts(uid), "starts")
+            self._postponed(uid, job_id, outcome, entries, clock)
+            return
         if outcome.error:
             logger.error("Job %s failed: %s", job_id, outcome.error)
-        fields = {
-            "state": "failed" if outcome.error else "finished",
-            "error": outcome.error,
-        }
-        if not outcome.changed:
-            self._store.discard(uid, version_id)
-        else:
-            try:
-                manifest = publish(
-                    self._store,
-                    self._settings,
-                    request,
-                    outcome,
-                    version_id=version_id,
-                    fence=fence,
-                )
-            except StaleFence as error:
-                count(board, "interrupted")
-                self._finish(uid, job_id, version_id, "failed", str(error))
+        done = [entry for entry in entries if not outcome.last or order(entry.id) <= order(outcome.last)]
+        if not outcome.last and outcome.passing:
+            done = []
+        if done:
+            said = self._commit(uid, job_id, request, outcome, done, version_id, fence)
+            if said is None:
                 return
-            except BackendError as error:
-                logger.error("Job %s: %s", job_id, error)
-                self._store.discard(uid, version_id)
-                fields = {"state": "failed", "error": str(error)}
-            else:
-                fields = {**_published(manifest), "error": outcome.error}
-                logger.info(
-                    "Job %s: version %s of project %s is published after %.1f s (%s)%s",
-                    job_id,
-                    manifest.name,
-                    uid,
-                    time.monotonic() - began,
-                    f"{outcome.annotations} labelled tasks from {outcome.source}"
-                    if outcome.annotations >= 0
-                    else "events",
-                    f"; it is held back: {manifest.gate}" if manifest.gate else "",
+            logger.info("Job %s took %.1f s", job_id, time.monotonic() - began)
+            count(board, str(said["state"]))
+            board.settle(uid, job_id, [entry.id for entry in done], **{"ended": now(), **said})
+        else:
+            self._store.discard(uid, version_id)
+        progress.place(self._settings.model_dir, uid).unlink(missing_ok=True)
+        rest = entries[len(done) :]
+        if rest and outcome.stuck:
+            self._park(uid, board.new_job(uid) if done else job_id, rest, outcome.error)
+        elif rest:
+            self._try_later(uid, None if done else job_id, outcome.error, rest)
+
+    def _commit(
+        self,
+        uid: str,
+        job_id: str,
+        request: RunRequest | None,
+        outcome: Outcome,
+        done: list[Entry],
+        version_id: str,
+        fence: int,
+    ) -> dict[str, object] | None:
+        """Commit the version that a run made, if it made one, and return what the job's record says of the run.
+
+        None if another run has committed one meanwhile: the events are no longer ours.
+        """
+        failed = {"state": "failed" if outcome.error else "finished", "error": outcome.error}
+        if request is None or not outcome.changed:
+            self._store.discard(uid, version_id)
+            return {**failed, "events": len(done)}
+        try:
+            manifest = publish(
+                self._store,
+                self._settings,
+                msgspec.structs.replace(request, events=light(done)),
+                outcome,
+                version_id=version_id,
+                fence=fence,
+            )
+        except StaleFence as error:
+            count(self._board, "interrupted")
+            self._finish(uid, job_id, version_id, "failed", str(error))
+            return None
+        except BackendError as error:
+            logger.error("Job %s: %s", job_id, error)
+            self._store.discard(uid, version_id)
+            return {"state": "failed", "error": str(error)}
+        learned = f"{outcome.annotations} labelled tasks from {outcome.source}"
+        logger.info(
+            "Job %s: version %s of project %s is published (%s)%s",
+            job_id,
+            manifest.name,
+            uid,
+            learned if outcome.annotations >= 0 else f"{len(done)} events",
+            f"; it is held back: {manifest.gate}" if manifest.gate else "",
+        )
+        return {**_published(manifest), "error": outcome.error, "events": len(done)}
+
+    def _crashed(self, uid: str, job_id: str, version_id: str, entries: list[Entry], crash: Crashed) -> None:
+        """Keep what a run had done before it crashed, and set aside what crashes again and again."""
+        logger.error("Job %s crashed: %s", job_id, crash)
+        count(self._board, "crashed")
+        found = progress.read(progress.place(self._settings.model_dir, uid), Outcome)
+        through = self._recover(uid)
+        self._store.discard(uid, version_id)
+        rest = [entry for entry in entries if entry.id not in through]
+        crashes = self._count(uid, "crashes")
+        why = str(crash)
+        if crashes >= MAX_CRASHES:
+            current = [entry for entry in rest if found is not None and entry.id == found.current]
+            self._park(uid, job_id, current or rest, f"{why} ({crashes} runs crashed)")
+        else:
+            kept = f"; the {len(through)} events before are in a version" if through else ""
+            self._board.update_job(job_id, state="failed", ended=now(), error=f"{why}{kept}")
+
+    def _recover(self, uid: str) -> set[str]:
+        """Commit what a run over single events had done when it broke off; return the ids of those events."""
+        path = progress.place(self._settings.model_dir, uid)
+        found = progress.read(path, Outcome)
+        if found is None:
+            return set()
+        parent = self._store.served(uid)
+        ours = found.last and found.parent == (parent.name if parent else "") and Path(found.workdir).is_dir()
+        done = [entry for entry in self._unseen(uid) if ours and order(entry.id) <= order(found.last)]
+        if done:
+            version_id = Path(found.workdir).name
+            request = self._request(uid, found.job, done, found.workdir, 0)
+            fields = self._commit(uid, found.job, request, found.result, done, version_id, self._fence(uid))
+            if fields is not None:
+                error = (
+                    "its run broke off; the events that were through are kept, the others went to a later job"
                 )
-        count(board, str(fields["state"]))
-        board.settle(uid, job_id, [event.id for event in events], **{"ended": now(), **fields})
+                ids = [entry.id for entry in done]
+                self._board.settle(uid, found.job, ids, **{**fields, "state": "failed", "error": error})
+        path.unlink(missing_ok=True)
+        return {entry.id for entry in done}
 
     def _finish(self, uid: str, job_id: str, version_id: str, state: str, error: str = "") -> None:
         self._store.discard(uid, version_id)
         self._board.update_job(job_id, state=state, ended=now(), error=error)
 
-    def _request(self, uid: str, job_id: str, events: list[StoredEvent], workdir: Path) -> RunRequest:
-        """Put together what the child needs."""
-        project = self._projects.update(uid)
+    def _request(self, uid: str, job_id: str, entries: list[Entry], workdir: str, clock: int) -> RunRequest:
+        """Put together what the child needs; the events themselves come in a file."""
         parent = self._store.served(uid)
-        spec = ModelSpec.of(project, parent)
         previous = PreviousVersion.of(parent, self._store.folder(uid, parent.id)) if parent else None
-        return RunRequest(job=job_id, spec=spec, events=events, workdir=str(workdir), previous=previous)
-
-    @contextlib.contextmanager
-    def _delivered(self, request: RunRequest) -> Iterator[RunRequest]:
-        """Keep the delivered tasks in a file, one JSON object a line, while the block runs."""
-        tasks = self._board.delivered(request.spec.project.uid)
-        if not tasks:
-            yield request
-            return
-        runs = self._settings.model_dir / "runs"
-        runs.mkdir(parents=True, exist_ok=True)
-        path = runs / f"{request.job}.jsonl"
-        try:
-            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as lines:
-                for task in tasks:
-                    lines.write(msgspec.json.encode(task) + b"\n")
-            yield msgspec.structs.replace(request, delivered=str(path))
-        finally:
-            path.unlink(missing_ok=True)
+        return RunRequest(
+            job=job_id,
+            spec=ModelSpec.of(self._projects.update(uid), parent),
+            events=[],
+            workdir=workdir,
+            previous=previous,
+            progress=str(progress.place(self._settings.model_dir, uid)),
+            tally=Tally.of(entries),
+            now=clock,
+        )
 
 
 def _published(manifest: Manifest) -> dict[str, object]:

@@ -8,10 +8,11 @@ import threading
 import redis
 from rq import Queue, SimpleWorker
 
-from label_studio_ml.errors import BackendError, BrokerError
+from label_studio_ml.errors import BackendError
 from label_studio_ml.settings import Settings
 from label_studio_ml.training.jobs import JobBoard, connect
 from label_studio_ml.training.refusals import explain, wait_for
+from label_studio_ml.training.sweeper import sweep_forever
 from label_studio_ml.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
@@ -65,23 +66,6 @@ def tell_to_stop(grace: float) -> None:
         _handing_back.set()
 
 
-def sweep(board: JobBoard) -> None:
-    """Wake workers for projects with events that nobody trains and nobody is about to."""
-    for uid in board.dirty():
-        if not board.leased(uid):
-            logger.info("Project %s has events and no run: waking a worker", uid)
-            board.wake(uid)
-
-
-def _sweep_forever(board: JobBoard, pause: float) -> None:
-    while not _stopping.is_set():
-        try:
-            sweep(board)
-        except BrokerError as error:
-            logger.warning("%s", error)
-        _stopping.wait(pause)
-
-
 def work(settings: Settings) -> None:
     """Run one worker until it is told to stop by SIGTERM or SIGINT."""
     global _trainer
@@ -93,7 +77,9 @@ def work(settings: Settings) -> None:
     if not wait_for(connection, _stopping):
         return
     _trainer = Trainer(settings, board, _handing_back)
-    threading.Thread(target=_sweep_forever, args=(board, settings.sweep), daemon=True, name="sweeper").start()
+    _trainer.memory.forget()
+    swept = (board, _trainer.memory, settings.sweep, _trainer.postponed, _stopping)
+    threading.Thread(target=sweep_forever, args=swept, daemon=True, name="sweeper").start()
     logger.info("Worker %d waits for training jobs on queue %s", os.getpid(), settings.queue)
     worker = Worker([Queue(settings.queue, connection=connection)], connection=connection)
     worker.grace = settings.grace

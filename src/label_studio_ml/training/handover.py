@@ -1,0 +1,50 @@
+"""What a child reads from files: the events of its run, and the tasks that webhooks delivered, one a line."""
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from label_studio_ml.training.mailbox import Mailboxes, StoredEvent
+from label_studio_ml.training.policy import Entry
+from label_studio_ml.training.request import RunRequest
+
+
+@contextlib.contextmanager
+def handed_over(
+    board: Mailboxes, request: RunRequest, entries: list[Entry], folder: Path, *, whole: bool
+) -> Iterator[RunRequest]:
+    """Write the files of a run to `folder` and keep them while the block runs; yield the request that names them.
+
+    With `whole`, all events are written, else what a fit of the seed generation needs: the last one, and those of the
+    button, which may say what to train on. At no time are many events in memory.
+    """
+    uid = request.spec.project.uid
+    last = entries[-1].id
+    needed = [entry for entry in entries if whole or entry.action == "START_TRAINING" or entry.id == last]
+    folder.mkdir(parents=True, exist_ok=True)
+    events, delivered = folder / f"{request.job}.events", folder / f"{request.job}.tasks"
+    try:
+        _write(events, board.payloads(uid, [entry.id for entry in needed]))
+        _write(delivered, board.delivered(uid))
+        yield msgspec.structs.replace(
+            request, events_file=str(events), delivered=str(delivered), whole=len(needed) == len(entries)
+        )
+    finally:
+        events.unlink(missing_ok=True)
+        delivered.unlink(missing_ok=True)
+
+
+def _write(path: Path, objects: Iterable[Any]) -> None:
+    encoder = msgspec.json.Encoder()
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as lines:
+        for one in objects:
+            lines.write(encoder.encode(one) + b"\n")
+
+
+def light(entries: Iterable[Entry]) -> list[StoredEvent]:
+    """Return events without what they hold, for those that want to know their ids."""
+    return [StoredEvent(entry.action, {}, id=entry.id) for entry in entries]

@@ -1,0 +1,67 @@
+"""The steps on a project's keys that must happen whole or not at all, as scripts that Redis runs.
+
+redis-py may send a command again whose answer got lost: each of these may run twice and leaves the same.
+"""
+
+#: Keeps an event and names the job that will take it in; for a token that is known it only says which job that is.
+#: What the next run waits for (the hold) is counted down; the button ends it.
+#: Keys: token, mailbox, payloads, dirty, waiting, hold, jobs. Arguments: project, id for a new job, action, number of
+#: annotations, event, life of the token in s, time, prefix of jobs' keys.
+#: Returns the job's id, 1 if it is new, 1 if a worker is to be woken.
+STORE = """
+local known = redis.call('get', KEYS[1])
+if known then
+  return {known, 0, redis.call('get', KEYS[5]) == known and 1 or 0}
+end
+local id = redis.call('xadd', KEYS[2], '*', 'action', ARGV[3], 'annotations', ARGV[4])
+redis.call('hset', KEYS[3], id, ARGV[5])
+redis.call('sadd', KEYS[4], ARGV[1])
+local job, new, wake = redis.call('get', KEYS[5]), 0, 0
+if not job then
+  job, new, wake = ARGV[2], 1, 1
+  redis.call('set', KEYS[5], job)
+  redis.call('hset', ARGV[8] .. job, 'project', ARGV[1], 'state', 'queued', 'created', ARGV[7])
+  redis.call('lpush', KEYS[7], job)
+end
+redis.call('set', KEYS[1], job, 'ex', ARGV[6])
+if ARGV[3] == 'START_TRAINING' then
+  wake = math.max(wake, redis.call('del', KEYS[6]))
+elseif tonumber(ARGV[4]) > 0 and redis.call('hexists', KEYS[6], 'need') == 1 then
+  if redis.call('hincrby', KEYS[6], 'need', -tonumber(ARGV[4])) <= 0 then
+    redis.call('del', KEYS[6])
+    wake = 1
+  else
+    local have = redis.call('hincrby', KEYS[6], 'have', ARGV[4])
+    local message = string.gsub(redis.call('hget', KEYS[6], 'text'), '{have}', tostring(have))
+    redis.call('hset', ARGV[8] .. job, 'message', message)
+  end
+end
+return {job, new, wake}
+"""
+
+#: Lets a project wait. Its job goes back to be the next one; where a newer one is that already, the job ends.
+#: Keys: waiting, hold, mailbox, job. Arguments: job id, text, have, need or nothing, at or nothing, code, id of the
+#: last event that was looked at, time, prefix of jobs' keys.
+#: Returns 1, or 0 if more events have come since: then it has to be decided anew.
+HOLD = """
+local message = string.gsub(ARGV[2], '{have}', ARGV[3])
+local waiting = redis.call('get', KEYS[1])
+if waiting and waiting ~= ARGV[1] then
+  redis.call('hset', KEYS[4], 'state', 'finished', 'ended', ARGV[8], 'message', message .. '; see job ' .. waiting)
+  redis.call('hset', ARGV[9] .. waiting, 'message', message)
+else
+  redis.call('set', KEYS[1], ARGV[1])
+  redis.call('hset', KEYS[4], 'state', 'queued', 'message', message)
+  redis.call('hdel', KEYS[4], 'started')
+end
+local last = redis.call('xrevrange', KEYS[3], '+', '-', 'count', 1)
+if #last == 0 or last[1][1] ~= ARGV[7] then return 0 end
+redis.call('del', KEYS[2])
+redis.call('hset', KEYS[2], 'code', ARGV[6], 'text', ARGV[2], 'have', ARGV[3])
+if ARGV[4] ~= '' then redis.call('hset', KEYS[2], 'need', ARGV[4]) end
+if ARGV[5] ~= '' then redis.call('hset', KEYS[2], 'at', ARGV[5]) end
+return 1
+"""
+
+#: Removes a project from the dirty set if its mailbox is empty. Keys: mailbox, dirty set. Argument: project.
+CLEAN = "if redis.call('xlen', KEYS[1]) == 0 then return redis.call('srem', KEYS[2], ARGV[1]) end return 0"

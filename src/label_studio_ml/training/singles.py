@@ -1,0 +1,83 @@
+"""From events as they are kept to events as `fit(event, data)` knows them: one annotation each, and true."""
+
+import logging
+from collections.abc import Callable, Collection
+from typing import Any
+
+from label_studio_ml.errors import StudioError
+from label_studio_ml.training.events import dicts
+from label_studio_ml.training.mailbox import StoredEvent
+
+logger = logging.getLogger(__name__)
+
+Single = tuple[str, dict[str, Any]]
+
+#: Names of events of many annotations, and of one.
+_BULK = {"ANNOTATIONS_CREATED": "ANNOTATION_CREATED", "ANNOTATIONS_DELETED": "ANNOTATION_DELETED"}
+
+
+def single_events(
+    event: StoredEvent, wanted: Collection[str], task: Callable[[int], dict[str, Any]]
+) -> list[Single]:
+    """Return (action, data) of an event, or of the single events that a bulk event stands for.
+
+    Only those that are `wanted`; a class that wants a bulk event and not its single ones gets it whole. `task` reads a
+    task from Label Studio. Raises StudioError when an event that came without login cannot be checked there now.
+    """
+    single = _BULK.get(event.action, event.action)
+    if single in wanted:
+        data = event.data if event.trusted else _checked(event, task)
+        return _split(event.action, single, data) if data else []
+    if event.action in wanted:
+        data = event.data if event.trusted else _checked(event, task)
+        return [(event.action, data)] if data else []
+    return []
+
+
+def _split(action: str, single: str, data: dict[str, Any]) -> list[Single]:
+    if action == "ANNOTATIONS_CREATED":
+        by_id = {task.get("id"): task for task in dicts(data.get("task"))}
+        return [
+            (single, {**data, "action": single, "annotation": one, "task": by_id.get(one.get("task"), {})})
+            for one in dicts(data.get("annotation"))
+        ]
+    if action == "ANNOTATIONS_DELETED":
+        return [
+            (single, {**data, "action": single, "annotation": one}) for one in dicts(data.get("annotations"))
+        ]
+    return [(single, data)]
+
+
+def _checked(event: StoredEvent, read: Callable[[int], dict[str, Any]]) -> dict[str, Any] | None:
+    """Return what Label Studio says of an event that came without login; None if nothing of it is true.
+
+    Of deleted annotations nobody can say more than their ids.
+    """
+    if event.action == "ANNOTATIONS_CREATED":
+        told = {(one["task"], one["id"]) for one in dicts(event.data.get("annotations"))}
+    elif event.data.get("task") is not None:
+        told = {(event.data["task"], event.data.get("annotation"))}
+    else:
+        return {"action": event.action, **event.data}
+    tasks: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for task_id in sorted({task_id for task_id, _ in told}):
+        try:
+            task = read(task_id)
+        except StudioError as error:
+            if error.status != 404:
+                raise
+            logger.warning(
+                "%s of task %s came without login and is not true: %s", event.action, task_id, error
+            )
+            continue
+        found = [one for one in task.get("annotations", []) if (task_id, one.get("id")) in told]
+        if found:
+            tasks.append(task)
+            annotations.extend({**one, "task": task_id} for one in found)
+    if not annotations:
+        return None
+    project = {"action": event.action, "project": event.data.get("project")}
+    if event.action == "ANNOTATIONS_CREATED":
+        return {**project, "task": tasks, "annotation": annotations}
+    return {**project, "task": tasks[0], "annotation": annotations[0]}
