@@ -59,6 +59,11 @@ class Connection(asyncio.Protocol):
             status, body = 0, b""
         return Sample(sent, time.monotonic() - sent, status, body)
 
+    @property
+    def open_still(self) -> bool:
+        """Whether the server has not closed it: servers close what is idle for some seconds."""
+        return self.transport is not None and not self.transport.is_closing()
+
     def close(self) -> None:
         """Close the connection."""
         if self.transport is not None:
@@ -106,7 +111,10 @@ async def open_loop(port: int, wire: bytes, *, rate: float, seconds: float) -> l
     samples: list[Sample] = []
 
     async def ask() -> None:
-        connection = idle.pop() if idle else await Connection.open(port)
+        connection = idle.pop() if idle else None
+        while connection is not None and not connection.open_still:
+            connection = idle.pop() if idle else None
+        connection = connection or await Connection.open(port)
         sample = await connection.ask(wire)
         samples.append(sample)
         if sample.status:

@@ -339,6 +339,7 @@ class TestManyProjects:
         self, tricky: Tricky, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(models_module, "MAX_LIVE", 3)
+        monkeypatch.setattr(models_module, "MAX_DELAY", 60.0)
 
         async def test() -> None:
             async with bench(tricky, ThreadLane) as it:
