@@ -54,7 +54,8 @@ def run(*, quick: bool) -> Result:
         KEY,
         TITLE,
         f"A model of known cost (20 ms a batch and 5 ms a task, at most 16 tasks). Capacity: {CONNECTIONS} "
-        f"connections, one after the other, so that one full batch runs while the next one waits. Then 10 x as many requests a second, answered or not, twice {seconds} s.",
+        f"connections, one after the other, so that one full batch runs while the next one waits. "
+        f"Then 10 x as many requests a second, answered or not, twice {seconds} s.",
         [
             at_most(
                 "accepted requests' p99, times that at capacity", percentile(accepted, 0.99) / calm_p99, 3

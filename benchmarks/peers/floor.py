@@ -1,6 +1,6 @@
 """The floor: an ASGI app that parses the body, calls the model's function and answers. Nothing else could cost less.
 
-One process, no batching, no checks, no isolation: `python floor.py PORT`, below the same uvicorn and event loop.
+One process, no batching, no checks, no isolation: `python floor.py PORT`, below uvicorn with httptools and uvloop.
 """
 
 import sys

@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-import uvicorn
 
 from helpers import run, strict, until
 from label_studio_ml.protocol import parse_predict
 from label_studio_ml.runtime.core import Core
+from label_studio_ml.runtime.http import Server
 from label_studio_ml.serving import batching
 from label_studio_ml.serving import models as models_module
 from label_studio_ml.serving.lanes import ProcessLane
-from label_studio_ml.web.asgi import Asgi
 from label_studio_ml.web.desk import TrainingDesk
 from tricky import CONFIG, Tricky, task
 
@@ -76,32 +75,27 @@ class Site:
 
 
 @asynccontextmanager
-async def site(tricky: Tricky, http: str = "httptools") -> AsyncIterator[Site]:
+async def site(tricky: Tricky) -> AsyncIterator[Site]:
     settings = tricky.settings()
     core = Core(settings, lambda: ProcessLane(settings), cast("TrainingDesk", None))
     await core.start()
     listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(
-        uvicorn.Config(Asgi(core.endpoints, 1 << 20), http=cast("Any", http), lifespan="off", log_config=None)
-    )
-    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    server = Server(core.endpoints, max_body=1 << 20, drain=0.0)
+    serving = asyncio.create_task(server.serve(listening))
     try:
         made = Site(core, listening.getsockname()[1])
-        await until(lambda: server.started, "it listens")
         assert (await (await made.predict(task(0))).answer())[0] == 200
         yield made
     finally:
-        server.should_exit = True
-        server.force_exit = True
+        server.stop()
         await asyncio.wait_for(serving, LIMIT)
         await asyncio.wait_for(core.close(), LIMIT)
         listening.close()
 
 
-@pytest.mark.parametrize("http", ["httptools", "h11"])
-def test_callers_who_leave_while_they_wait_are_not_asked_for(http: str, tricky: Tricky) -> None:
+def test_callers_who_leave_while_they_wait_are_not_asked_for(tricky: Tricky) -> None:
     async def test() -> None:
-        async with site(tricky, http) as it:
+        async with site(tricky) as it:
             held = await it.predict(task(1, "block gate"))
             await until(lambda: tricky.started("gate"), "predict blocks")
             waiting = [await it.predict(task(number)) for number in range(2, 8)]
@@ -183,6 +177,7 @@ def test_a_full_queue_says_so_at_once_and_takes_requests_again(
 
 def test_the_queues_own_bound_holds(tricky: Tricky, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batching, "QUICK", 0.0)  # nothing is sent ahead
+    monkeypatch.setattr(models_module, "MAX_DELAY", 1e9)
 
     async def test() -> None:
         async with site(tricky) as it:

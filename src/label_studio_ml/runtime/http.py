@@ -1,55 +1,56 @@
-"""uvicorn's HTTP protocol with one system call less for each answer.
-
-uvicorn writes an answer's head and its body one after the other, and for small answers the second system call costs
-as much as all of our own Python. Here a head waits for its body, until the event loop's next turn at the latest.
-"""
+"""The HTTP server: a listening socket, its connections, and their end."""
 
 import asyncio
-from typing import Any
+import socket
+from email.utils import formatdate
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from label_studio_ml.web.http import Answering, Connection, Site
 
-
-class JoinedWrites:
-    """A transport that writes an answer's head together with what follows at once; all else goes through."""
-
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        self._transport = transport
-        self._loop = loop
-        self._head = b""
-        self.is_closing = transport.is_closing
-
-    def write(self, data: bytes) -> None:
-        """Write `data`, after the head that waits; a head itself waits for the next write or the loop's next turn."""
-        if self._head:
-            data, self._head = self._head + data, b""
-            self._transport.write(data)
-        elif data.startswith(b"HTTP/1.1 "):
-            self._head = data
-            self._loop.call_soon(self.flush)
-        else:
-            self._transport.write(data)
-
-    def flush(self) -> None:
-        """Write the head that waits, if one does."""
-        if self._head:
-            data, self._head = self._head, b""
-            self._transport.write(data)
-
-    def close(self) -> None:
-        """Write what waits, then close."""
-        self.flush()
-        self._transport.close()
-
-    def __getattr__(self, name: str) -> Any:
-        """Everything else is the transport's own."""
-        return getattr(self._transport, name)
+#: Seconds between two looks at the connections.
+SWEEP = 1.0
 
 
-class Protocol(HttpToolsProtocol):  # type: ignore[misc]
-    """uvicorn's protocol on httptools, over `JoinedWrites`."""
+class Server:
+    """Serves `endpoints` until it is told to stop; then what is under way has `drain` seconds to finish."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
-        """Take a connection."""
-        super().connection_made(transport)
-        self.transport = JoinedWrites(transport, self.loop)
+    def __init__(self, endpoints: Answering, max_body: int, drain: float) -> None:
+        self.site = Site(endpoints, max_body)
+        self._drain = drain
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Take no more connections, and end those there are as soon as they are answered."""
+        self._stopping.set()
+
+    async def serve(self, listener: socket.socket) -> None:
+        """Serve on a listening socket until `stop`, and return when no connection is left."""
+        loop = asyncio.get_running_loop()
+        self._look()
+        server = await loop.create_server(lambda: Connection(self.site), sock=listener, backlog=2048)
+        sweeping = asyncio.create_task(self._sweep())
+        try:
+            await self._stopping.wait()
+            self.site.draining = True
+            await asyncio.sleep(0.05)  # for those who have connected already
+            server.close()
+            end = loop.time() + self._drain
+            while self.site.connections and (now := loop.time()) < end:
+                for connection in list(self.site.connections):
+                    connection.drain(now)
+                await asyncio.sleep(0.02)
+        finally:
+            sweeping.cancel()
+            server.close()
+            for connection in list(self.site.connections):
+                connection.abort()
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP)
+            self._look()
+
+    def _look(self) -> None:
+        self.site.date = f"date: {formatdate(usegmt=True)}\r\n".encode()
+        now = asyncio.get_running_loop().time()
+        for connection in list(self.site.connections):
+            connection.sweep(now)

@@ -7,26 +7,21 @@ import asyncio
 import contextlib
 import errno
 import logging
-import math
 import signal
 import socket
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from label_studio_ml import logs
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.running import announced
 from label_studio_ml.runtime.companion import Companion
 from label_studio_ml.runtime.core import Core
+from label_studio_ml.runtime.http import Server
 from label_studio_ml.serving.lanes import Lane, ThreadLane
 from label_studio_ml.serving.placement import processes
 from label_studio_ml.settings import Settings
 from label_studio_ml.training.desk import RedisDesk
-from label_studio_ml.web.asgi import Asgi
-
-if TYPE_CHECKING:
-    import uvicorn
 
 logger = logging.getLogger(__name__)
 
@@ -68,40 +63,21 @@ async def _serve(settings: Settings, listener: socket.socket, *, debug: bool, al
     )
     try:
         with announced(settings.model_dir, host, port):
-            await server.serve(sockets=[listener])
+            await server.serve(listener)
     finally:
         await core.close()
         await asyncio.to_thread(companion.stop)
     return 0
 
 
-def _server(core: Core, settings: Settings) -> "uvicorn.Server":
+def _server(core: Core, settings: Settings) -> Server:
     """Return the HTTP server, which SIGINT and SIGTERM tell to finish what is under way and return."""
-    import uvicorn
-
-    from label_studio_ml.runtime.http import Protocol
-
-    server = uvicorn.Server(
-        uvicorn.Config(
-            Asgi(core.endpoints, settings.max_body),
-            http=Protocol,
-            proxy_headers=False,
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=math.ceil(settings.drain),
-        )
-    )
-    # uvicorn's own handlers raise the signal again afterwards, which would end us before the rest is closed.
-    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
+    server = Server(core.endpoints, settings.max_body, settings.drain)
     loop = asyncio.get_running_loop()
 
     def stop(linger: float) -> None:
         core.drain()
-        loop.call_later(linger, setattr, server, "should_exit", True)
+        loop.call_later(linger, server.stop)
 
     loop.add_signal_handler(signal.SIGINT, stop, 0.0)
     loop.add_signal_handler(signal.SIGTERM, stop, settings.linger)

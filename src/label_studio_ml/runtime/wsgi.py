@@ -27,8 +27,8 @@ from label_studio_ml.serving.lanes import ThreadLane
 from label_studio_ml.settings import Settings
 from label_studio_ml.training.desk import RedisDesk
 from label_studio_ml.training.local import LocalDesk
-from label_studio_ml.web.asgi import too_large
 from label_studio_ml.web.desk import TrainingDesk
+from label_studio_ml.web.http import too_large
 
 _METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH"]
 
