@@ -322,7 +322,9 @@ class Connection(asyncio.Protocol):
         lines = [
             _LINES.get(response.status) or b"HTTP/1.1 %d Error\r\n" % response.status,
             self._site.date,
-            f"content-type: {response.content_type}\r\ncontent-length: {len(response.body)}\r\n".encode("latin-1"),
+            f"content-type: {response.content_type}\r\ncontent-length: {len(response.body)}\r\n".encode(
+                "latin-1"
+            ),
         ]
         keep = request.keep and not self._site.draining
         for name, value in response.headers.items():
