@@ -254,6 +254,39 @@ class TestDrainFirst:
 
         run(test())
 
+    @pytest.mark.parametrize("class_name", ["Witness", "WitnessEvents"])
+    def test_a_version_that_comes_while_another_loads_is_not_built_beside_it(
+        self, class_name: str, tricky: Tricky
+    ) -> None:
+        code = WITNESS + "\nclass WitnessEvents(TrickyEvents, Witness):\n    pass\n"
+        with (tricky.folder / "obedient.py").open("a") as file:
+            file.write(code)
+        tricky.order("on_load.2", "block gate")
+
+        async def test() -> None:
+            async with bench(tricky, class_name=class_name, drain_first=True) as it:
+                it.publish(1)
+                await it.ask()
+                it.publish(2)
+                await it.pool.refresh()
+                await until(lambda: tricky.started("gate"), "the second version loads")
+                waiting = [asyncio.create_task(it.ask()) for _ in range(3)]
+                it.publish(3)
+                await it.pool.refresh()
+                await until(
+                    lambda: any(is_version(live, 3) for live in it.pool._lives.values()), "it is known"
+                )
+                if class_name == "Witness":
+                    assert tricky.lines("loads")[-1].endswith(" 2"), "the third one waits"
+                    tricky.release("gate")
+                await until(lambda: served(it) == "v3", "the third version is served")
+                await asyncio.gather(*waiting)
+                assert set(tricky.lines("witness")) == {"0"}
+                assert [entry["model_version"] for entry in await it.ask()] == ["v3"]
+                assert not [lane.pid for lane in it.lanes[:-1] if alive(lane.pid)]
+
+        run(test())
+
     @pytest.mark.parametrize("class_name", ["Tricky", "TrickyEvents"])
     def test_a_version_that_does_not_load_brings_the_old_one_back(
         self, class_name: str, tricky: Tricky
@@ -311,9 +344,33 @@ class TestDrainFirst:
         run(test())
 
 
+def is_version(live: Any, number: int) -> bool:
+    return live.manifest is not None and live.manifest.name == f"v{number}"
+
+
 def served(it: Any) -> str:
     live = it.pool._serving.get(ONE.uid)
     return str(live.ready.result()) if live is not None and live.loaded else ""
+
+
+def test_a_version_that_was_overtaken_while_it_loaded_is_forgotten(tricky: Tricky) -> None:
+    tricky.order("on_load.2", "block gate")
+
+    async def test() -> None:
+        async with bench(tricky, ThreadLane) as it:
+            it.publish(1)
+            await it.ask()
+            it.publish(2)
+            await it.pool.refresh()
+            await until(lambda: tricky.started("gate"), "the second version loads")
+            it.publish(3)
+            await it.pool.refresh()
+            tricky.release("gate")
+            await until(lambda: served(it) == "v3", "the third version is served")
+            await until(lambda: len(it.lanes[0]._host._live) == 1, "nothing else is kept")
+            assert [live.manifest.name for live in it.pool._lives.values()] == ["v3"]
+
+    run(test())
 
 
 class TestManyProjects:
@@ -332,6 +389,34 @@ class TestManyProjects:
                     sizes.append((resident(os.getpid()), resident(it.lanes[0].pid)))
                 for before, after in zip(sizes[1], sizes[3], strict=True):
                     assert after - before < 16 << 20, sizes
+
+        run(test())
+
+    def test_only_those_with_live_models_are_looked_at(
+        self, tricky: Tricky, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(models_module, "MAX_LIVE", 3)
+
+        async def test() -> None:
+            async with bench(tricky, ThreadLane) as it:
+                request = parse_predict(b'{"tasks": [{"id": 1}]}')
+                for number in range(10):
+                    await it.pool.predict(Project(uid=f"{number}.1", label_config=CONFIG), request)
+                looked: list[str] = []
+                hint = it.store.hint
+
+                def noted(uid: str) -> str:
+                    looked.append(uid)
+                    return hint(uid)
+
+                monkeypatch.setattr(it.store, "hint", noted)
+                await it.pool.refresh()
+                assert sorted(looked) == ["7.1", "8.1", "9.1"]
+                it.publish(5)
+                await it.pool.refresh()
+                assert it.pool.version("1.1") == "v5"
+                [entry] = strict(await it.pool.predict(ONE, request))
+                assert entry["model_version"] == "v5"
 
         run(test())
 

@@ -691,6 +691,23 @@ class TestClose:
 
         run(test())
 
+    @pytest.mark.parametrize("tasks", [2, 200])
+    def test_those_who_wait_to_learn_what_the_class_takes_are_told(self, tasks: int, tricky: Tricky) -> None:
+        tricky.order("on_import", "block gate")
+
+        async def test() -> None:
+            async with bench(ProcessLane, tricky) as it:
+                many = [task(number) for number in range(tasks)]
+                asked = asyncio.create_task(it.ask(ONE, *many))
+                await until(lambda: tricky.started("gate"), "the file is imported")
+                closing = asyncio.create_task(it.pool.close())
+                with pytest.raises(Overloaded):
+                    await asked
+                tricky.release("gate")
+                await asyncio.wait_for(closing, LIMIT)
+
+        run(test())
+
     def test_those_who_wait_for_their_turn_are_told_and_what_runs_is_finished(self, tricky: Tricky) -> None:
         async def test() -> None:
             async with bench(ProcessLane, tricky) as it:

@@ -14,7 +14,7 @@ from label_studio_ml.errors import BackendError
 from label_studio_ml.runtime import http as server_module
 from label_studio_ml.runtime.http import Server
 from label_studio_ml.web import http as http_module
-from label_studio_ml.web.endpoints import Response
+from label_studio_ml.web.calls import Response
 
 LIMIT = 100_000
 GET = b"GET /1 HTTP/1.1\r\nHost: x\r\n\r\n"

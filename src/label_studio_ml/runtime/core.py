@@ -26,12 +26,13 @@ class Core:
         self, settings: Settings, make_lane: Callable[[], Lane], desk: TrainingDesk, *, lanes: int = 1
     ) -> None:
         store = VersionStore(settings.model_dir, pin=settings.model_version)
+        state = StoredState(settings.model_dir, "")
         self.pool = ModelPool(
             make_lane,
             store,
             lanes=lanes,
             drain_first=settings.drain_first,
-            remembered=lambda uid: StoredState(settings.model_dir, uid).get("model_version"),
+            remembered=lambda uid: state.of(uid).get("model_version"),
         )
         self.endpoints = Endpoints(
             settings, self.pool, store, ProjectBook(Projects(settings.model_dir)), desk

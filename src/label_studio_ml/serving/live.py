@@ -1,9 +1,11 @@
 """One live model, and the lane that it lives in."""
 
 import asyncio
+import time
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
+from label_studio_ml.errors import Overloaded
 from label_studio_ml.predictor import Answer, Request
 from label_studio_ml.serving.batching import Batcher
 from label_studio_ml.serving.lanes import Lane
@@ -19,6 +21,11 @@ class Home:
     batcher: Batcher[Request, Answer]
     started: float
     retired: bool = False
+
+    def import_failed(self, ago: float) -> bool:
+        """Tell whether the model file could not be imported there, `ago` seconds or more after the start."""
+        info = self.lane.info
+        return info.done() and info.exception() is not None and time.monotonic() - self.started > ago
 
 
 @dataclass(slots=True, eq=False)
@@ -64,3 +71,8 @@ def key_of(project: Project, manifest: Manifest | None) -> Hashable:
         project.access_token,
         repr(project.extra_params),
     )
+
+
+def shutting_down() -> Overloaded:
+    """Return the error of what comes too late."""
+    return Overloaded("The backend is shutting down", fix="Ask again in a moment")

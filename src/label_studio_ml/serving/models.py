@@ -17,14 +17,13 @@ from label_studio_ml.errors import (
     ModelError,
     ModelLoadError,
     ModelProcessDied,
-    Overloaded,
 )
 from label_studio_ml.metrics.counts import Counts
 from label_studio_ml.predictor import Answer, Request
 from label_studio_ml.serving.batching import Batcher, LaneClosed
 from label_studio_ml.serving.lanes import Lane
-from label_studio_ml.serving.live import Home, Live, key_of
-from label_studio_ml.versions.decision import Decision
+from label_studio_ml.serving.live import Home, Live, key_of, shutting_down
+from label_studio_ml.serving.wanted import Wanted
 from label_studio_ml.versions.manifest import Manifest
 from label_studio_ml.versions.state import Project
 from label_studio_ml.versions.store import VersionStore
@@ -64,7 +63,6 @@ class LiveModels:
         remembered: Callable[[str], str | None] = lambda uid: None,
     ) -> None:
         self._make_lane = make_lane
-        self._store = store
         self._retry_after = retry_after
         self._lanes = lanes
         self._drain_first = drain_first
@@ -73,9 +71,7 @@ class LiveModels:
         self._homes: set[Home] = set()
         self._lives: OrderedDict[Hashable, Live] = OrderedDict()
         self._serving: dict[str, Live] = {}
-        self._wanted: dict[str, tuple[str, Manifest | None]] = {}
-        self._decided: dict[str, Decision | None] = {}
-        self._bad: dict[str, dict[str, str]] = {}
+        self._wanted = Wanted(store)
         self._numbers = 0
         self._starting = asyncio.Lock()
         self._quick_deaths = 0
@@ -93,7 +89,7 @@ class LiveModels:
         served = self._served(uid)
         if served is not None:
             return served.ready.result()
-        manifest = self._wanted_manifest(uid)
+        manifest = self._wanted.manifest(uid)
         if manifest is not None:
             return manifest.name
         remembered = self._remembered(uid)
@@ -103,23 +99,19 @@ class LiveModels:
 
     def failures(self, uid: str) -> dict[str, str]:
         """Return the versions of a project that did not load, with the cause."""
-        return dict(self._bad.get(uid, {}))
+        return self._wanted.failures(uid)
 
     async def refresh(self) -> None:
-        """Look for new versions of the projects that were asked for, and for what was decided about them."""
-        for uid, (seen, _) in list(self._wanted.items()):
-            if self._store.hint(uid) != seen:
-                self._wanted.pop(uid, None)
-                if self._store.decision(uid) != self._decided.get(uid):
-                    self._bad.pop(uid, None)  # who promotes a version by hand wants it tried again
-                live = self._serving.get(uid) or self._any_live(uid)
-                if live is not None:
-                    await self._live(live.project)
+        """Look for new versions of the projects with live models, and for what was decided about them."""
+        for uid in self._wanted.changed({live.project.uid for live in self._lives.values()}):
+            live = self._serving.get(uid) or self._any_live(uid)
+            if live is not None:
+                await self._live(live.project)
 
     async def renew(self, project: Project) -> None:
         """Look for a new version of `project`, and wait until it is served or has failed to load."""
-        self._wanted.pop(project.uid, None)
-        manifest = self._wanted_manifest(project.uid)
+        self._wanted.renew(project.uid)
+        manifest = self._wanted.manifest(project.uid)
         key = key_of(project, manifest)
         await self._live(project)
         live = self._lives.get(key)
@@ -129,8 +121,7 @@ class LiveModels:
     def forget(self, uid: str) -> None:
         """Drop everything live of a project."""
         self._serving.pop(uid, None)
-        self._wanted.pop(uid, None)
-        self._bad.pop(uid, None)
+        self._wanted.forget(uid)
         for live in [live for live in self._lives.values() if live.project.uid == uid]:
             self._drop(live)
 
@@ -155,8 +146,10 @@ class LiveModels:
             except ModelLoadError:
                 if live.manifest is None:
                     raise
-            except (LaneClosed, ModelProcessDied):
-                if self._closing or live.again:
+            except (LaneClosed, ModelProcessDied) as error:
+                if self._closing:
+                    raise shutting_down() from error
+                if live.again and isinstance(error, ModelProcessDied):
                     raise
                 await asyncio.sleep(0)
             else:
@@ -172,7 +165,7 @@ class LiveModels:
 
     async def _live(self, project: Project) -> Live:
         """Return the live model to ask for `project`: the served one as long as the wanted one is not ready."""
-        manifest = self._wanted_manifest(project.uid)
+        manifest = self._wanted.manifest(project.uid)
         key = key_of(project, manifest)
         wanted = self._lives.get(key)
         again = False
@@ -208,14 +201,6 @@ class LiveModels:
         served = self._serving.get(uid)
         return served if served is not None and served.loaded and not served.home.lane.ended.done() else None
 
-    def _wanted_manifest(self, uid: str) -> Manifest | None:
-        """Return the version to serve, of those that load."""
-        if uid not in self._wanted:
-            hint = self._store.hint(uid)  # first: what is published or decided meanwhile changes it
-            self._decided[uid] = self._store.decision(uid)
-            self._wanted[uid] = (hint, self._store.served(uid, bad=self._bad.get(uid, {})))
-        return self._wanted[uid][1]
-
     async def _load(self, key: Hashable, project: Project, manifest: Manifest | None, *, again: bool) -> Live:
         """Begin to load a model. An event-generation class that replaces a version gets a fresh process."""
         home = await self._current_home()
@@ -224,7 +209,10 @@ class LiveModels:
         served = self._serving.get(project.uid)
         event = self.info is not None and self.info.generation == "event"
         # The same version may come again, for another label config or because its process was replaced.
-        fresh = event and manifest is not None and served is not None and served.manifest != manifest
+        others = [one.manifest for one in self._beside(project.uid, home)] + (
+            [served.manifest] if served else []
+        )
+        fresh = event and manifest is not None and any(other != manifest for other in others)
         self._numbers += 1
         ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         live = Live(self._numbers, key, project, manifest, home, ready, again=again)
@@ -232,6 +220,14 @@ class LiveModels:
         self._spawn(self._finish_load(live, fresh=fresh))
         self._evict()
         return live
+
+    def _beside(self, uid: str, home: Home) -> list[Live]:
+        """Return the project's models that live, or load, in `home`."""
+        return [
+            live
+            for live in self._lives.values()
+            if live.project.uid == uid and live.home is home and live.failure is None
+        ]
 
     def _evict(self) -> None:
         """Drop what nobody asks at the moment, the longest unasked first, until there are no more than allowed."""
@@ -258,7 +254,7 @@ class LiveModels:
             await self._move_in(live.home)
         live.ready.set_result(name)
         if live.manifest is not None:
-            self._store.clear_failure(live.project.uid, live.manifest.id)
+            self._wanted.loaded(live.project.uid, live.manifest)
         if live.dropped:
             self._unload_if_idle(live)
         else:
@@ -270,17 +266,25 @@ class LiveModels:
         home.batcher.slots = self._lanes * info.concurrency
 
     async def _make_room(self, live: Live) -> int:
-        """Where a new version must not load beside the old one, wait until that is idle; return its number, else 0."""
-        served = self._serving.get(live.project.uid)
-        if not self._drain_first or served is None or served.home is not live.home or served is live:
+        """Where a version must not load beside an older one, wait until that is idle; return its number, else 0."""
+        if not self._drain_first:
             return 0
-        self._serving.pop(live.project.uid)  # from now on requests wait for the new one
-        if self._lives.get(served.key) is served:
-            del self._lives[served.key]
-        while served.under_way:
-            served.idle.clear()
-            await served.idle.wait()
-        return served.number
+
+        def older() -> list[Live]:
+            return [one for one in self._beside(live.project.uid, live.home) if one.number < live.number]
+
+        while loading := [one.ready for one in older() if not one.ready.done()]:
+            await asyncio.wait(loading)
+        number = 0
+        for one in older():
+            del self._lives[one.key]  # from now on requests wait for the new one
+            if self._serving.get(live.project.uid) is one:
+                del self._serving[live.project.uid]
+            while one.under_way:
+                one.idle.clear()
+                await one.idle.wait()
+            number = one.number
+        return number
 
     async def _exchange(self, old: Home) -> Home:
         """End a process before the one that takes its place starts, and return that; requests wait meanwhile."""
@@ -309,16 +313,17 @@ class LiveModels:
         if live.manifest is not None and (kills or isinstance(error, ModelLoadError)):
             uid = live.project.uid
             logger.error("Project %s: version %s does not load: %s", uid, live.manifest.name, error)
-            self._bad.setdefault(uid, {})[live.manifest.id] = str(error)
-            self._store.fail(uid, live.manifest.id, str(error))
-            self._wanted.pop(uid, None)
+            self._wanted.failed(uid, live.manifest, str(error))
 
     def _replace(self, live: Live) -> None:
         """Serve `live` from now on, and let the models it replaces go."""
         uid = live.project.uid
-        if key_of(live.project, self._wanted_manifest(uid)) != live.key:
-            return
         before = self._serving.get(uid)
+        manifest = self._wanted.manifest(uid)
+        if before is not None and key_of(live.project, manifest) != live.key:
+            if live.manifest != manifest:  # a newer one was published while it loaded, and loads itself
+                self._drop(live)
+            return
         self._serving[uid] = live
         if before is not None and before is not live:
             logger.info("Project %s: version %s is served now", uid, live.ready.result())
@@ -348,26 +353,18 @@ class LiveModels:
     async def _current_home(self) -> Home:
         async with self._starting:
             home = self._home
-            if home is None or home.lane.ended.done() or self._import_failed(home):
+            if home is None or home.lane.ended.done() or home.import_failed(self._retry_after):
                 before, home = home, await self._new_home()
                 self._home = home
                 if before is not None and not before.lane.ended.done():
                     self._spawn(before.lane.close(0))
             return home
 
-    def _import_failed(self, home: Home) -> bool:
-        info = home.lane.info
-        return (
-            info.done()
-            and info.exception() is not None
-            and time.monotonic() - home.started > self._retry_after
-        )
-
     async def _new_home(self) -> Home:
         if self._quick_deaths:
             await asyncio.sleep(min(10.0, 0.1 * 2 ** min(self._quick_deaths, 10)))
         if self._closing:
-            raise Overloaded("The backend is shutting down", fix="Ask again in a moment")
+            raise shutting_down()
         lane = self._make_lane()
 
         async def run(key: Hashable, requests: Sequence[Request]) -> Sequence[Answer]:

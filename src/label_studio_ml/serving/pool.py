@@ -22,7 +22,7 @@ from label_studio_ml.protocol import PredictRequest
 from label_studio_ml.serving.batching import LaneClosed
 from label_studio_ml.serving.bulk import Bulk, Kept
 from label_studio_ml.serving.lanes import Lane
-from label_studio_ml.serving.live import Live
+from label_studio_ml.serving.live import Live, shutting_down
 from label_studio_ml.serving.models import LiveModels
 from label_studio_ml.versions.state import Project
 from label_studio_ml.versions.store import VersionStore
@@ -167,7 +167,7 @@ class ModelPool(LiveModels):
                     raise  # else the version is marked by now, and an older one answers
             except LaneClosed:
                 if self._closing:
-                    raise Overloaded("The backend is shutting down", fix="Ask again in a moment") from None
+                    raise shutting_down() from None
                 await asyncio.sleep(0)
             except ModelProcessDied as death:
                 if live.loaded:

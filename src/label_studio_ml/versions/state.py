@@ -113,6 +113,12 @@ class StoredState:
         self._cache = SqliteCache(str(folder), db_name="state.db")
         self._uid = uid
 
+    def of(self, uid: str) -> "StoredState":
+        """Return the pairs of another project, over the same open file."""
+        other = StoredState.__new__(StoredState)
+        other._cache, other._uid = self._cache, uid
+        return other
+
     def get(self, key: str) -> str | None:
         """Return the value of `key`, or None."""
         return self._cache.get(self._uid, key)

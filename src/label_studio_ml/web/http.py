@@ -8,7 +8,6 @@ Requests of one connection are answered one after the other, in order. Who does 
 
 import asyncio
 import http
-import json
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -19,7 +18,7 @@ from urllib.parse import unquote
 import httptools
 
 from label_studio_ml.errors import BackendError, BodyTooLarge
-from label_studio_ml.web.endpoints import Response
+from label_studio_ml.web.calls import Response, json_response
 
 logger = logging.getLogger(__name__)
 
@@ -406,7 +405,7 @@ def _split(target: bytes) -> tuple[str, str]:
 
 
 def _failure(status: int, detail: str) -> Response:
-    return Response(status, json.dumps({"status": status, "detail": detail}).encode())
+    return json_response(status, {"status": status, "detail": detail})
 
 
 def too_large(limit: int) -> BodyTooLarge:

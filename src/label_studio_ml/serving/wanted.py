@@ -1,0 +1,63 @@
+"""Which version of each project is to be served: what the store says, less what did not load."""
+
+from collections.abc import Collection
+
+from label_studio_ml.versions.decision import Decision
+from label_studio_ml.versions.manifest import Manifest
+from label_studio_ml.versions.store import VersionStore
+
+
+class Wanted:
+    """Remembers what the store says for as long as its hint stays the same. Lives on one event loop."""
+
+    def __init__(self, store: VersionStore) -> None:
+        self._store = store
+        self._known: dict[str, tuple[str, Manifest | None]] = {}
+        self._decided: dict[str, Decision | None] = {}
+        self._bad: dict[str, dict[str, str]] = {}
+
+    def manifest(self, uid: str) -> Manifest | None:
+        """Return the version to serve, of those that load; None if there is none."""
+        if uid not in self._known:
+            hint = self._store.hint(uid)  # first: what is published or decided meanwhile changes it
+            decision = self._store.decision(uid)
+            if self._decided.setdefault(uid, decision) != decision:
+                self._bad.pop(uid, None)  # who promotes a version by hand wants it tried again
+            self._decided[uid] = decision
+            self._known[uid] = (hint, self._store.served(uid, bad=self._bad.get(uid, {})))
+        return self._known[uid][1]
+
+    def failures(self, uid: str) -> dict[str, str]:
+        """Return the versions of a project that did not load, with the cause."""
+        return dict(self._bad.get(uid, {}))
+
+    def failed(self, uid: str, manifest: Manifest, cause: str) -> None:
+        """Note that a version does not load: another one is wanted."""
+        self._bad.setdefault(uid, {})[manifest.id] = cause
+        self._store.fail(uid, manifest.id, cause)
+        self._known.pop(uid, None)
+
+    def loaded(self, uid: str, manifest: Manifest) -> None:
+        """Note that a version loads."""
+        self._store.clear_failure(uid, manifest.id)
+
+    def changed(self, uids: Collection[str]) -> list[str]:
+        """Return those of `uids` for which something was published or decided; the others are read when asked for."""
+        known, self._known = self._known, {}
+        found: list[str] = []
+        for uid in uids:
+            if uid in known and self._store.hint(uid) == known[uid][0]:
+                self._known[uid] = known[uid]
+            elif uid in known:
+                found.append(uid)
+        return found
+
+    def renew(self, uid: str) -> None:
+        """Ask the store again."""
+        self._known.pop(uid, None)
+
+    def forget(self, uid: str) -> None:
+        """Drop what is known of a project."""
+        self._known.pop(uid, None)
+        self._decided.pop(uid, None)
+        self._bad.pop(uid, None)
