@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from label_studio_ml.adapter import ModelSpec
-from label_studio_ml.errors import ModelLoadError, ModelProcessDied, SettingsError, VersionError
+from label_studio_ml.errors import ModelLoadError, ModelProcessDied, PredictError, SettingsError, VersionError
 from label_studio_ml.evaluation.evaluate import evaluate, save, tasks_in
 from label_studio_ml.evaluation.model import ModelUnderTest
 from label_studio_ml.evaluation.results import LIBRARIES, Evaluation, require_libraries
@@ -80,6 +80,11 @@ def test_tasks_without_a_prediction_count_against_it(settings: Settings) -> None
     assert found.failed == 1
     assert ["no idea" in cause for cause in found.failures] == [True]
     assert found.controls["label"].metrics["accuracy"] == 0.5
+
+
+def test_a_model_that_predicts_nothing_at_all(settings: Settings) -> None:
+    with pytest.raises(PredictError, match=r"none of 2 tasks: .*no idea"):
+        _evaluate(settings, [_row(1, "fail", "good"), _row(2, "fail", "good")])
 
 
 def test_a_model_that_dies(settings: Settings) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from label_studio_ml.evaluation.results import Selection
-from label_studio_ml.evaluation.selection import Choice, begin, complain, select, trained_on
+from label_studio_ml.evaluation.selection import Choice, begin, complain, expected, select, trained_on
 from label_studio_ml.training.dataset import LabelledTasks
 from label_studio_ml.training.snapshots import SNAPSHOT
 from live import annotation, task
@@ -47,6 +47,24 @@ def test_the_test_half_is_the_one_of_split() -> None:
     half = LabelledTasks(lambda: rows, "a test", project="1.5").split(0.3)[1]
     assert found == [one["id"] for one in half]
     assert selection.seen == sum(number <= 50 for number in found)
+
+
+@pytest.mark.parametrize(
+    ("annotated", "choice", "seen", "count"),
+    [
+        (100, Choice(), {1, 2, 3}, 97),
+        (2, Choice(), {1, 2, 3}, 0),
+        (100, Choice(), None, 100),
+        (100, Choice(everything=True), {1}, 100),
+        (100, Choice(test=0.2), {1}, 20),
+        (100, Choice(ground_truth=True), set(), None),
+        (None, Choice(), set(), None),
+    ],
+)
+def test_about_how_many_will_be_used(
+    annotated: int | None, choice: Choice, seen: set[int] | None, count: int | None
+) -> None:
+    assert expected(annotated, choice, seen) == count
 
 
 def test_only_ground_truth() -> None:

@@ -124,6 +124,16 @@ def test_a_fit_that_stops_early_leaves_a_whole_snapshot(settings: Settings) -> N
     assert len(LabelledTasks.from_snapshot(settings.model_dir / "workdir" / SNAPSHOT)) == 3
 
 
+def test_where_label_studio_is_out_of_reach_what_webhooks_brought_is_used(
+    settings: Settings, tmp_path: Path
+) -> None:
+    delivered = tmp_path / "delivered.jsonl"
+    delivered.write_bytes(b"".join(msgspec.json.encode(row) + b"\n" for row in ROWS))
+    outcome = perform(Seed, _request(settings, created(1, 7), delivered=str(delivered)), settings)
+    assert (outcome.train_output["ids"], outcome.source) == ([1, 2, 3], "webhook events")
+    assert len(LabelledTasks.from_snapshot(settings.model_dir / "workdir" / SNAPSHOT)) == 3
+
+
 def test_annotations_from_nowhere(settings: Settings) -> None:
     with pytest.raises(FitError, match="project 1 cannot be read"):
         perform(Seed, _request(settings, created(1, 7)), settings)

@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     from label_studio_ml.evaluation.evaluate import evaluate, save
     from label_studio_ml.evaluation.model import ModelUnderTest
     from label_studio_ml.evaluation.results import require_libraries
-    from label_studio_ml.evaluation.selection import Choice, trained_on
+    from label_studio_ml.evaluation.selection import Choice, expected, trained_on
     from label_studio_ml.versions.store import VersionStore
 
     require_libraries()
@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
         _state(settings, store, project.uid, manifest),
         settings.log_dir / "evaluate.log",
     )
-    with model, _progress(tasks.expected) as progress:
+    with model, _progress(expected(tasks.expected, choice, seen)) as progress:
         evaluation = evaluate(model, tasks, project, choice, seen, progress=progress)
     folder = args.output or settings.backend_dir / "evaluations" / _file_name(evaluation.version)
     evaluation = save(evaluation, folder)

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from label_studio_ml.errors import SettingsError
+from label_studio_ml.errors import PredictError, SettingsError
 from label_studio_ml.evaluation.measure import Observations
 from label_studio_ml.evaluation.model import ModelUnderTest
 from label_studio_ml.evaluation.picture import draw
@@ -59,7 +59,8 @@ def evaluate(
     """Let a model that is running predict tasks, and measure what it says.
 
     `seen` are the ids of tasks that it was trained on, None if that is not known. `progress` is told of each batch how
-    many tasks it held. Raises SettingsError when there is nothing to measure on.
+    many tasks it held. Raises SettingsError when there is nothing to measure on, PredictError when no task could be
+    predicted.
     """
     observations = Observations(project.label_config)
     selection = begin(choice, seen)
@@ -77,6 +78,8 @@ def evaluate(
         progress(len(batch))
     if not selection.used:
         raise complain(selection, model.version)
+    if failed == selection.used:
+        raise PredictError(f"The model predicted none of {failed} tasks: {next(iter(causes))}")
     return Evaluation(
         project=project.project_id,
         version=model.version,

@@ -57,6 +57,15 @@ def select(
             yield task, truth
 
 
+def expected(annotated: int | None, choice: Choice, seen: set[int] | None) -> int | None:
+    """Return about how many of so many annotated tasks `select` will yield, None if that is not known."""
+    if annotated is None or choice.ground_truth:
+        return None
+    if choice.test is not None:
+        return round(annotated * choice.test)
+    return annotated if choice.everything else max(annotated - len(seen or ()), 0)
+
+
 def begin(choice: Choice, seen: set[int] | None) -> Selection:
     """Return the counts before the first task."""
     how = "test split" if choice.test is not None else "held out"
