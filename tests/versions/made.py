@@ -29,8 +29,11 @@ class Made:
             name=name,
             project=uid,
             fence=fence,
-            created="2026-01-01T00:00:00+00:00",
-            **{"parent": served.name if served else "", **fields},
+            **{
+                "created": "2026-01-01T00:00:00+00:00",
+                "parent": served.name if served else "",
+                **fields,
+            },
         )
         return self.store.publish(made, gate=parse_gate(gate))
 

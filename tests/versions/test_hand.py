@@ -75,7 +75,7 @@ def test_which_version_is_served(made: Made, steps: str, served: str) -> None:
 @pytest.mark.parametrize("steps", ["", "+a", "+A", "+aB", "+ab <", "+ab -a"])
 def test_nothing_to_roll_back_to(made: Made, steps: str) -> None:
     _do(made, steps)
-    with pytest.raises(VersionError, match=r"nothing to roll back|No other version was served before \w"):
+    with pytest.raises(RequestError, match=r"nothing to roll back|No other version was served before \w"):
         rollback(made.store, made.folder, P)
 
 

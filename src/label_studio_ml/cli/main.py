@@ -16,12 +16,17 @@ from label_studio_ml.errors import BackendError
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A subcommand: its `module` has `add_arguments(parser)` and `run(args) -> exit code`."""
+    """A subcommand: its `module` has `add_arguments(parser)` and `run(args) -> exit code`.
+
+    The module of a `family` has several of them: its `add_arguments` also takes the command's name, which `run` finds
+    in `args.command`.
+    """
 
     name: str
     help: str
     module: str
     aliases: tuple[str, ...] = ()
+    family: bool = False
 
 
 #: Every subcommand, in the order of the help text.
@@ -38,6 +43,12 @@ COMMANDS = (
     Command("evaluate", "measure a version against annotations", "label_studio_ml.cli.evaluate"),
     Command("connect", "connect a backend with a Label Studio project", "label_studio_ml.cli.connect"),
     Command("predict", "predict all tasks of a project, or of a file", "label_studio_ml.cli.predict"),
+    Command("versions", "list a project's model versions", "label_studio_ml.cli.versions"),
+    Command("promote", "serve a version", "label_studio_ml.cli.version_steps", family=True),
+    Command("rollback", "serve the version before", "label_studio_ml.cli.version_steps", family=True),
+    Command("unpin", "let newer versions be served again", "label_studio_ml.cli.version_steps", family=True),
+    Command("delete", "delete versions", "label_studio_ml.cli.version_steps", family=True),
+    Command("export", "write a version to a file", "label_studio_ml.cli.version_steps", family=True),
 )
 
 
@@ -87,7 +98,7 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
         )
         if by_name.get(called) is command:
             module = importlib.import_module(command.module)
-            module.add_arguments(subparser)
+            module.add_arguments(subparser, *([command.name] if command.family else []))
             subparser.set_defaults(run=module.run, parser=subparser, command=command.name)
     if called and called not in by_name:
         parser.error(f"there is no command {called!r}{_suggestion(called, by_name)}")

@@ -85,4 +85,6 @@ def _follow(board: "JobBoard", job_id: str, settings: Settings) -> int:
         f", learned from {job.annotations} labelled tasks ({job.source})" if job.annotations >= 0 else ""
     )
     print(f"Finished: version {job.version}{learned}")
+    if job.held_back:
+        print(f"It is held back, and the version before stays served: {job.held_back}")
     return 0

@@ -67,7 +67,7 @@ def promote(store: VersionStore, model_dir: Path, uid: str, name: str, *, pinned
 def rollback(store: VersionStore, model_dir: Path, uid: str) -> tuple[Manifest, Manifest]:
     """Serve the version that was served before the present one; return the present one and that.
 
-    Raises VersionError if there is none.
+    Raises RequestError if there is none.
     """
     with store.locked(uid):
         present, target = _step_back(store, uid)
@@ -114,14 +114,14 @@ def _step_back(store: VersionStore, uid: str) -> tuple[Manifest, Manifest]:
     """Return the served version and the one to roll back to."""
     present = store.served(uid)
     if present is None:
-        raise VersionError("No trained version is served, so there is nothing to roll back")
+        raise RequestError("No trained version is served, so there is nothing to roll back")
     line = store.line(uid)
     earlier = line[: [one.id for one in line].index(present.id)]
     failed = store.failures(uid)
     for one in reversed(earlier):
         if one.id not in failed and not damage(store.folder(uid, one.id), one):
             return present, one
-    raise VersionError(
+    raise RequestError(
         f"No other version was served before {present.name}", fix="Promote another one by name"
     )
 

@@ -40,6 +40,7 @@ from label_studio_ml.web.heard import Hearing, connection
 from label_studio_ml.web.jobs import JobRoutes, route_of
 from label_studio_ml.web.login import Login
 from label_studio_ml.web.statuses import part_of, status_of
+from label_studio_ml.web.versions import VersionRoutes
 
 logger = logging.getLogger(__name__)
 
@@ -81,8 +82,6 @@ class Endpoints:
             ("POST", "/predict"): self._predict,
             ("POST", "/webhook"): self._webhook,
             ("POST", "/train"): self._train,
-            ("GET", "/versions"): self._versions,
-            ("POST", "/versions"): self._versions,
             ("POST", "/validate"): self._validate,
             ("POST", "/duplicate_model"): self._duplicate,
             ("POST", "/delete"): self._delete,
@@ -91,6 +90,7 @@ class Endpoints:
             ("GET", "/readyz"): self._readyz,
             ("GET", "/connection"): self._connection,
             **JobRoutes(desk, pool, book, self._project).routes,
+            **VersionRoutes(store, settings.model_dir, pool, book, self._project).routes,
         }
         self._paths = {path for _, path in self._routes}
 
@@ -305,28 +305,6 @@ class Endpoints:
         )
         job = await self._hand_in(event, trusted=True, train=True)
         return json_response(201, {"status": "ok", "job": job})
-
-    async def _versions(self, call: Call) -> Response:
-        """Label Studio sends neither body nor project: then the versions of every project are listed."""
-        named = parse_object(call.body).get("project") if call.body else call.parameter("project")
-        if named:
-            uids = [(await self._project(named)).uid]
-        else:
-            uids = await self._book.uids()
-        listed: list[str] = []
-        for uid in uids:
-            names = [manifest.name for manifest in reversed(self._store.versions(uid))]
-            served = self._pool.version(uid)
-            listed.extend(
-                name for name in [*names, *([] if served in names else [served])] if name not in listed
-            )
-        body: dict[str, Any] = {"versions": listed}
-        if len(uids) == 1:
-            body["model_version"] = self._pool.version(uids[0])
-            failures = self._pool.failures(uids[0])
-            if failures:
-                body["failed"] = failures
-        return json_response(200, body)
 
     async def _validate(self, call: Call) -> Response:
         config = parse_object(call.body).get("config")

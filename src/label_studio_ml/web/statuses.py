@@ -8,6 +8,7 @@ STATUSES: tuple[tuple[type[errors.BackendError], int], ...] = (
     (errors.UnknownProject, 404),
     (errors.UnknownJob, 404),
     (errors.JobEnded, 409),
+    (errors.UnknownVersion, 404),
     (errors.NotAuthorized, 401),
     (errors.RequestError, 400),
     (errors.LabelConfigError, 400),

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from behave import behave
+from behave import behave, control
 
 from label_studio_ml.model import LabelStudioMLBase
 
@@ -18,6 +18,9 @@ class Counter(LabelStudioMLBase):
         self.weights = ""
         if self.train_output:
             self.weights = Path(self.train_output["weights"]).read_text()
+        bad = control(self.project_id) / "bad"
+        if bad.exists() and bad.read_text() == self.weights:
+            raise RuntimeError("told not to load")
 
     def predict(self, tasks: list[dict[str, Any]], **kwargs: Any) -> list[dict[str, Any]]:
         seen = {"weights": self.weights, "output": self.train_output}

@@ -1,0 +1,73 @@
+"""Which folder's and which project's versions a command is about."""
+
+import argparse
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from label_studio_ml.errors import SettingsError, UnknownProject
+from label_studio_ml.settings import Settings
+from label_studio_ml.versions.state import Projects
+from label_studio_ml.versions.store import VersionStore
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The versions of one project of a backend."""
+
+    store: VersionStore
+    model_dir: Path
+    uid: str
+
+    @property
+    def project(self) -> str:
+        """The project's plain id."""
+        return self.uid.partition(".")[0]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that say which backend and which project of it."""
+    parser.add_argument("project_name", metavar="DIR", help="the backend's folder")
+    parser.add_argument("--root-dir", default=".", metavar="DIR", help="where that folder is (default: here)")
+    parser.add_argument(
+        "--model-dir", metavar="DIR", help="where its versions are, seen from the folder (default: MODEL_DIR)"
+    )
+    parser.add_argument(
+        "--project", metavar="ID", help="Label Studio's project (default: the only one the backend knows)"
+    )
+
+
+def find(args: argparse.Namespace) -> Stored:
+    """Return what `args` name; the model file is not needed for it. Raises SettingsError or UnknownProject."""
+    folder = Path(args.root_dir, args.project_name)
+    if not folder.is_dir():
+        raise SettingsError(f"There is no folder {folder}", field="DIR")
+    settings = Settings.from_env(backend_dir=folder)
+    if args.model_dir:
+        settings = replace(settings, model_dir=settings.backend_dir / args.model_dir)
+    store = VersionStore(settings.model_dir, pin=settings.model_version)
+    return Stored(store, settings.model_dir, _uid(store, settings.model_dir, args.project))
+
+
+def _uid(store: VersionStore, model_dir: Path, name: str | None) -> str:
+    known = set(store.projects())
+    if (model_dir / "projects.db").exists():  # looking must not make it
+        known.update(Projects(model_dir).uids())
+    fitting = sorted(uid for uid in known if name is None or name in (uid, uid.partition(".")[0]))
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        raise SettingsError(
+            f"The backend knows several projects: {', '.join(fitting)}",
+            fix="Name one with --project",
+            field="--project",
+        )
+    if name is None:
+        raise UnknownProject(
+            f"No project is known in {model_dir}",
+            fix="Start the backend and add it to a project in Label Studio",
+        )
+    raise UnknownProject(
+        f"Project {name} is not known in {model_dir}",
+        fix=f"Known: {', '.join(sorted(known)) or 'none'}",
+        field="--project",
+    )

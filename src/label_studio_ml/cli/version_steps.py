@@ -1,0 +1,71 @@
+"""`label-studio-ml promote`, `rollback`, `unpin`, `delete`, `export`: what is done with versions by hand.
+
+A backend that runs sees what was decided within a second; none has to run.
+"""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from label_studio_ml.cli import stored
+from label_studio_ml.cli.stored import Stored
+from label_studio_ml.versions import hand
+from label_studio_ml.versions.archive import export
+
+
+def add_arguments(parser: argparse.ArgumentParser, command: str) -> None:
+    """Add the options of one of the commands."""
+    stored.add_arguments(parser)
+    if command in ("promote", "export"):
+        parser.add_argument("version", metavar="VERSION", help="its name or id, or how that begins")
+    if command == "delete":
+        parser.add_argument("versions", metavar="VERSION", nargs="+", help="names or ids")
+    if command == "promote":
+        parser.add_argument(
+            "--pin", action="store_true", help="serve it also when newer versions are trained"
+        )
+    if command == "export":
+        parser.add_argument("--output", required=True, metavar="FILE.tar.gz", help="the file to write")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what the command says, and return 0."""
+    steps: dict[str, Callable[[argparse.Namespace, Stored], str]] = {
+        "promote": _promote,
+        "rollback": _rollback,
+        "unpin": _unpin,
+        "delete": _delete,
+        "export": _export,
+    }
+    print(steps[args.command](args, stored.find(args)))
+    return 0
+
+
+def _promote(args: argparse.Namespace, found: Stored) -> str:
+    chosen = hand.promote(found.store, found.model_dir, found.uid, args.version, pinned=args.pin)
+    until = "until it is unpinned" if args.pin else "until a newer one is let through"
+    return f"Project {found.project} is served version {chosen.name}, {until}"
+
+
+def _rollback(args: argparse.Namespace, found: Stored) -> str:
+    present, back = hand.rollback(found.store, found.model_dir, found.uid)
+    return (
+        f"Project {found.project} is served version {back.name} instead of {present.name}, "
+        "until a newer one is let through"
+    )
+
+
+def _unpin(args: argparse.Namespace, found: Stored) -> str:
+    served = hand.unpin(found.store, found.model_dir, found.uid)
+    name = f"version {served.name}" if served is not None else "the untrained model"
+    return f"Project {found.project} is served {name}, until a newer one is let through"
+
+
+def _delete(args: argparse.Namespace, found: Stored) -> str:
+    gone = hand.delete(found.store, found.uid, args.versions)
+    return f"Deleted {', '.join(one.name for one in gone)}"
+
+
+def _export(args: argparse.Namespace, found: Stored) -> str:
+    chosen = hand.find(found.store, found.uid, args.version)
+    return f"Version {chosen.name} is in {export(found.store, chosen, Path(args.output))}"

@@ -1,0 +1,86 @@
+"""The versions of a project as people see them."""
+
+from typing import Any, Literal
+
+import msgspec
+
+from label_studio_ml.versions.damage import damage
+from label_studio_ml.versions.decision import named
+from label_studio_ml.versions.manifest import Manifest
+from label_studio_ml.versions.store import VersionStore
+
+VersionState = Literal["served", "ready", "held back", "failed to load", "damaged"]
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One version of a list.
+
+    `state` says whether it is served, or why it cannot be: `note` has the cause. `pinned`: newer versions do not take
+    its place. `created` is ISO 8601 in UTC. `annotations` says how many labelled tasks it learned from, None if that
+    is not known. `size` is in bytes.
+    """
+
+    id: str
+    name: str
+    state: VersionState
+    note: str = ""
+    pinned: bool = False
+    created: str = ""
+    annotations: int | None = None
+    source: str = ""
+    metrics: dict[str, int | float | None] = {}
+    parent: str = ""
+    job: str = ""
+    size: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the entry as JSON values."""
+        return dict(msgspec.to_builtins(self))
+
+
+def entries(store: VersionStore, uid: str, *, verify: bool = False) -> list[Entry]:
+    """Return the versions of a project, newest first; with `verify`, every file is read and compared with its sha256.
+
+    A version whose manifest cannot be read comes last, with its id only.
+    """
+    served = store.served(uid)
+    failed = store.failures(uid)
+    decision = store.decision(uid)
+    versions = store.versions(uid)
+    pin = named(versions, store.pin) or (
+        named(versions, decision.version) if decision and decision.pinned else None
+    )
+    promoted = decision.promoted if decision else []
+
+    def entry(manifest: Manifest) -> Entry:
+        wrong = damage(store.folder(uid, manifest.id), manifest, full=verify)
+        state: VersionState = "ready"
+        note = ""
+        if wrong:
+            state, note = "damaged", wrong
+        elif served is not None and manifest.id == served.id:
+            state = "served"
+        elif manifest.id in failed:
+            state, note = "failed to load", failed[manifest.id]
+        elif manifest.gate and manifest.id not in promoted:
+            state, note = "held back", manifest.gate
+        return Entry(
+            id=manifest.id,
+            name=manifest.name,
+            state=state,
+            note=note,
+            pinned=pin is not None and manifest.id == pin.id,
+            created=manifest.created,
+            annotations=manifest.annotations if manifest.annotations >= 0 else None,
+            source=manifest.source,
+            metrics=manifest.metrics,
+            parent=manifest.parent,
+            job=manifest.job,
+            size=manifest.size,
+        )
+
+    unreadable = [
+        Entry(id=one, name=one, state="damaged", note="its manifest cannot be read")
+        for one in sorted(store.unreadable(uid))
+    ]
+    return [*map(entry, reversed(versions)), *unreadable]

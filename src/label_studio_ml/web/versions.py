@@ -1,0 +1,94 @@
+"""The routes of versions: which there are, which is served, and what people decide about it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from label_studio_ml.errors import RequestError
+from label_studio_ml.protocol import parse_object
+from label_studio_ml.serving.pool import ModelPool
+from label_studio_ml.versions import hand
+from label_studio_ml.versions.listing import entries
+from label_studio_ml.versions.manifest import Manifest
+from label_studio_ml.versions.state import Project
+from label_studio_ml.versions.store import VersionStore
+from label_studio_ml.web.book import ProjectBook
+from label_studio_ml.web.calls import Call, Handler, Response, json_response
+
+
+class VersionRoutes:
+    """`/versions` and what is below it. What is decided is served within a second.
+
+    `find` returns the known project that a request names, and raises UnknownProject.
+    """
+
+    def __init__(
+        self,
+        store: VersionStore,
+        model_dir: Path,
+        pool: ModelPool,
+        book: ProjectBook,
+        find: Callable[[Any], Awaitable[Project]],
+    ) -> None:
+        self._store = store
+        self._model_dir = model_dir
+        self._pool = pool
+        self._book = book
+        self._find = find
+        self.routes: Mapping[tuple[str, str], Handler] = {
+            ("GET", "/versions"): self._versions,
+            ("POST", "/versions"): self._versions,
+            ("POST", "/versions/promote"): self._promote,
+            ("POST", "/versions/rollback"): self._rollback,
+            ("POST", "/versions/unpin"): self._unpin,
+        }
+
+    async def _versions(self, call: Call) -> Response:
+        """Label Studio sends neither body nor project: then the versions of every project are listed."""
+        named = parse_object(call.body).get("project") if call.body else call.parameter("project")
+        uids = [(await self._find(named)).uid] if named else await self._book.uids()
+        body: dict[str, Any] = {"versions": self._names(uids)}
+        if len(uids) == 1:
+            body["model_version"] = self._pool.version(uids[0])
+            if failures := self._pool.failures(uids[0]):
+                body["failed"] = failures
+        if named:
+            found = await asyncio.to_thread(entries, self._store, uids[0])
+            body["details"] = [entry.to_dict() for entry in found]
+        return json_response(200, body)
+
+    def _names(self, uids: list[str]) -> list[str]:
+        """Return what Label Studio's version picker shows: the names of all versions, newest first."""
+        listed: dict[str, None] = {}
+        for uid in uids:
+            names = [manifest.name for manifest in reversed(self._store.versions(uid))]
+            listed.update(dict.fromkeys([*names, self._pool.version(uid)]))
+        return list(listed)
+
+    async def _promote(self, call: Call) -> Response:
+        fields = parse_object(call.body)
+        project = await self._find(fields.get("project"))
+        version, pin = fields.get("version"), fields.get("pin", False)
+        if not isinstance(version, str):
+            raise RequestError("version must be the name or id of a version", field="version")
+        if not isinstance(pin, bool):
+            raise RequestError("pin must be true or false", field="pin")
+        chosen = await asyncio.to_thread(
+            hand.promote, self._store, self._model_dir, project.uid, version, pinned=pin
+        )
+        return _served(chosen)
+
+    async def _rollback(self, call: Call) -> Response:
+        project = await self._find(parse_object(call.body).get("project"))
+        present, back = await asyncio.to_thread(hand.rollback, self._store, self._model_dir, project.uid)
+        return _served(back, instead_of=present.name)
+
+    async def _unpin(self, call: Call) -> Response:
+        project = await self._find(parse_object(call.body).get("project"))
+        return _served(await asyncio.to_thread(hand.unpin, self._store, self._model_dir, project.uid))
+
+
+def _served(manifest: Manifest | None, **fields: str) -> Response:
+    body = {"status": "ok", "model_version": manifest.name if manifest else None, **fields}
+    return json_response(200, body)

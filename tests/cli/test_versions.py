@@ -1,0 +1,196 @@
+"""The commands about versions: what they print, and what is on the disk after them."""
+
+import json
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from label_studio_ml.cli import main as cli
+from label_studio_ml.versions.state import Projects
+from versions.made import Made, P
+
+pytestmark = pytest.mark.usefixtures("clean_env")
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Made:
+    """Versions a (served before), b (served) and c (held back) in the backend folder `tmp_path`."""
+    made = Made(tmp_path / "data")
+    made.add(
+        "a", metrics={"accuracy": 0.91234, "epochs": 3}, annotations=1200, created="2026-11-23T14:15:30+00:00"
+    )
+    made.add_all("bC")
+    return made
+
+
+def _run(made: Made, capsys: pytest.CaptureFixture[str], command: str, *words: str) -> str:
+    """Run a command that works; return what it printed."""
+    code = cli.main([command, str(made.folder.parent), *words])
+    printed = capsys.readouterr()
+    assert (code, printed.err) == (0, "")
+    return printed.out
+
+
+def _fails(made: Made, capsys: pytest.CaptureFixture[str], command: str, *words: str) -> str:
+    """Run a command that fails; return the one line that says why."""
+    code = cli.main([command, str(made.folder.parent), *words])
+    printed = capsys.readouterr()
+    assert (code, printed.out) == (1, "")
+    assert printed.err.count("\n") == 1
+    return printed.err
+
+
+def _listed(made: Made, capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, dict[str, Any]]:
+    body = json.loads(_run(made, capsys, "versions", "--json", *words))
+    return {entry["name"]: entry for entry in body["versions"]}
+
+
+def test_the_table(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
+    printed = _run(made, capsys, "versions")
+    lines = printed.splitlines()
+    assert lines[0].split() == ["Project", "7"]
+    assert lines[1].split() == ["VERSION", "TRAINED", "ANNOTATIONS", "METRICS", "PARENT", "SIZE", "STATE"]
+    c, b, a, more = lines[2:6]
+    assert c.split()[0] == "c"
+    assert "held back: the new version has no x that is a number" in c
+    assert (b.split()[0], b.split()[-1]) == ("b", "served")
+    assert "1,200" in a
+    assert "accuracy 0.9123" in a
+    assert "12 B" in a
+    assert a.split()[-1] == "ready"
+    assert more.split() == ["epochs", "3"]
+
+
+def test_json_has_all_of_it(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
+    listed = _listed(made, capsys)
+    assert list(listed) == ["c", "b", "a"]
+    assert listed["a"] == {
+        "id": "id-a",
+        "name": "a",
+        "state": "ready",
+        "note": "",
+        "pinned": False,
+        "created": "2026-11-23T14:15:30+00:00",
+        "annotations": 1200,
+        "source": "",
+        "metrics": {"accuracy": 0.91234, "epochs": 3},
+        "parent": "",
+        "job": "",
+        "size": 12,
+    }
+    assert (listed["c"]["parent"], listed["c"]["annotations"]) == ("b", None)
+
+
+def test_every_state(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
+    made.add_all("de")
+    made.weights("d").write_text("cut")
+    made.store.fail(P, "id-e", "ModelLoadError: no memory")
+    (made.store.folder(P, "id-c") / "manifest.json").write_text("{")
+    _run(made, capsys, "promote", "b", "--pin")
+    listed = _listed(made, capsys)
+    states = {name: (entry["state"], entry["note"], entry["pinned"]) for name, entry in listed.items()}
+    assert states == {
+        "a": ("ready", "", False),
+        "b": ("served", "", True),
+        "d": ("damaged", "weights has 3 bytes, 12 were written", False),
+        "e": ("failed to load", "ModelLoadError: no memory", False),
+        "id-c": ("damaged", "its manifest cannot be read", False),
+    }
+    assert "served, pinned" in _run(made, capsys, "versions")
+
+
+def test_verify_reads_every_file(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
+    made.weights("a").write_text("WEIGHTS OF A")
+    assert _listed(made, capsys)["a"]["state"] == "ready"
+    assert cli.main(["versions", str(made.folder.parent), "--verify"]) == 1
+    assert "damaged: weights is not what was written (its sha256 differs)" in capsys.readouterr().out
+
+
+def test_promote_rollback_unpin(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "version c, until a newer one is let through" in _run(made, capsys, "promote", "c")
+    assert made.served() == "c"
+    assert "version b instead of c" in _run(made, capsys, "rollback")
+    assert made.served() == "b"
+    assert "version a, until it is unpinned" in _run(
+        made, capsys, "promote", "id-a", "--pin", "--project", "7"
+    )
+    made.add("d")
+    assert made.served() == "a"
+    assert "version d" in _run(made, capsys, "unpin")
+    assert made.served() == "d"
+
+
+def test_delete(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "b is served, so it cannot be deleted. Promote another one first" in _fails(
+        made, capsys, "delete", "a", "b"
+    )
+    assert made.names() == "abc"
+    assert _run(made, capsys, "delete", "a", "c") == "Deleted a, c\n"
+    assert list(_listed(made, capsys)) == ["b"]
+
+
+def test_export(made: Made, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file = tmp_path / "b.tar.gz"
+    assert str(file) in _run(made, capsys, "export", "b", "--output", str(file))
+    with tarfile.open(file) as archive:
+        members = archive.getmembers()
+        assert [(one.name, one.isfile(), one.uid, one.uname) for one in members] == [
+            ("b/manifest.json", True, 0, ""),
+            ("b/weights", True, 0, ""),
+        ]
+        archive.extractall(tmp_path / "out", filter="data")
+    assert (tmp_path / "out" / "b" / "weights").read_text() == "weights of b"
+    assert json.loads((tmp_path / "out" / "b" / "manifest.json").read_text())["name"] == "b"
+    assert "is there already" in _fails(made, capsys, "export", "b", "--output", str(file))
+
+
+def test_an_export_leaves_no_half_of_it(
+    made: Made, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    target = tmp_path / "nowhere" / "b.tar.gz"
+    assert "cannot be written" in _fails(made, capsys, "export", "b", "--output", str(target))
+    made.weights("b").write_text("cut")
+    target = tmp_path / "b.tar.gz"
+    assert "b is damaged: weights has 3 bytes" in _fails(made, capsys, "export", "b", "--output", str(target))
+    assert [path for path in tmp_path.iterdir() if "tar" in path.name] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["promote", "d"], "There is no version 'd'. Did you mean"),
+        (["promote", "id-"], "'id-' may be any of the versions a, b, c"),
+        (["versions", "--project", "8"], "Project 8 is not known"),
+        (["rollback", "--model-dir", "elsewhere"], "No project is known in"),
+    ],
+)
+def test_mistakes(made: Made, capsys: pytest.CaptureFixture[str], words: list[str], said: str) -> None:
+    command, *rest = words
+    assert said in _fails(made, capsys, command, *rest)
+
+
+def test_several_projects_have_to_be_told_apart(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
+    made.add("z", uid="8.1")
+    Projects(made.folder).update("9.1", title="connected, not trained")
+    assert f"several projects: {P}, 8.1, 9.1. Name one with --project" in _fails(made, capsys, "rollback")
+    assert list(_listed(made, capsys, "--project", "8.1")) == ["z"]
+    assert "Project 9 has no trained version yet" in _run(made, capsys, "versions", "--project", "9")
+    assert "nothing to roll back" in _fails(made, capsys, "rollback", "--project", "9")
+
+
+def test_looking_makes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["versions", str(tmp_path)]) == 1
+    assert "No project is known in" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+    assert cli.main(["versions", str(tmp_path / "nowhere")]) == 1
+    assert "There is no folder" in capsys.readouterr().err
+
+
+def test_the_environment_is_heeded(
+    made: Made, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODEL_VERSION", "a")
+    assert _listed(made, capsys)["a"]["pinned"]
+    assert "MODEL_VERSION keeps version a served" in _fails(made, capsys, "promote", "b")
