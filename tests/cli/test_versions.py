@@ -1,7 +1,9 @@
 """The commands about versions: what they print, and what is on the disk after them."""
 
 import json
+import logging
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,16 @@ from label_studio_ml.cli import main as cli
 from label_studio_ml.versions.state import Projects
 from versions.made import Made, P
 
-pytestmark = pytest.mark.usefixtures("clean_env")
+pytestmark = pytest.mark.usefixtures("clean_env", "own_logging")
+
+
+@pytest.fixture
+def own_logging() -> Iterator[None]:
+    """Take back what a command says about logging: in a test it is not the whole process."""
+    handlers, level = logging.root.handlers[:], logging.root.level
+    yield
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """Which of Label Studio's projects a command is about."""
 
+from collections.abc import Iterable
+
 from label_studio_ml.errors import SettingsError, StudioError, UnknownProject
 from label_studio_ml.protocol import uid_of
 from label_studio_ml.settings import Settings
@@ -13,15 +15,9 @@ def known_project(settings: Settings, name: str | None) -> Project:
     Raises UnknownProject, SettingsError or StudioError, saying what to name.
     """
     projects = Projects(settings.model_dir)
-    uids = [uid for uid in projects.uids() if name is None or name in (uid, uid.partition(".")[0])]
-    if len(uids) == 1 and (known := projects.get(uids[0])) is not None:
+    uid = only_one(projects.uids(), name)
+    if uid is not None and (known := projects.get(uid)) is not None:
         return known
-    if len(uids) > 1:
-        raise SettingsError(
-            f"The backend knows several projects: {', '.join(uids)}",
-            fix="Name one with --project",
-            field="--project",
-        )
     if name is None:
         raise UnknownProject(
             "The backend knows no project yet",
@@ -29,6 +25,21 @@ def known_project(settings: Settings, name: str | None) -> Project:
             "LABEL_STUDIO_API_KEY",
         )
     return projects.update(**_asked(settings, name))
+
+
+def only_one(uids: Iterable[str], name: str | None) -> str | None:
+    """Return the uid that `--project` names by uid or plain id, or the only one there is; None if none fits.
+
+    Raises SettingsError if several do.
+    """
+    fitting = sorted(uid for uid in uids if name is None or name in (uid, uid.partition(".")[0]))
+    if len(fitting) > 1:
+        raise SettingsError(
+            f"The backend knows several projects: {', '.join(fitting)}",
+            fix="Name one with --project",
+            field="--project",
+        )
+    return fitting[0] if fitting else None
 
 
 def _asked(settings: Settings, project_id: str) -> dict[str, str]:

@@ -4,6 +4,8 @@ import argparse
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from label_studio_ml import logs
+from label_studio_ml.cli.projects import only_one
 from label_studio_ml.errors import SettingsError, UnknownProject
 from label_studio_ml.settings import Settings
 from label_studio_ml.versions.state import Projects
@@ -41,6 +43,7 @@ def find(args: argparse.Namespace) -> Stored:
     folder = Path(args.root_dir, args.project_name)
     if not folder.is_dir():
         raise SettingsError(f"There is no folder {folder}", field="DIR")
+    logs.configure("ERROR")  # what is damaged is in the list
     settings = Settings.from_env(backend_dir=folder)
     if args.model_dir:
         settings = replace(settings, model_dir=settings.backend_dir / args.model_dir)
@@ -52,15 +55,9 @@ def _uid(store: VersionStore, model_dir: Path, name: str | None) -> str:
     known = set(store.projects())
     if (model_dir / "projects.db").exists():  # looking must not make it
         known.update(Projects(model_dir).uids())
-    fitting = sorted(uid for uid in known if name is None or name in (uid, uid.partition(".")[0]))
-    if len(fitting) == 1:
-        return fitting[0]
-    if fitting:
-        raise SettingsError(
-            f"The backend knows several projects: {', '.join(fitting)}",
-            fix="Name one with --project",
-            field="--project",
-        )
+    uid = only_one(known, name)
+    if uid is not None:
+        return uid
     if name is None:
         raise UnknownProject(
             f"No project is known in {model_dir}",
