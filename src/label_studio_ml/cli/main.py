@@ -49,6 +49,7 @@ COMMANDS = (
     Command("unpin", "let newer versions be served again", "label_studio_ml.cli.version_steps", family=True),
     Command("delete", "delete versions", "label_studio_ml.cli.version_steps", family=True),
     Command("export", "write a version to a file", "label_studio_ml.cli.version_steps", family=True),
+    Command("agent", "work for a Label Studio that cannot reach here", "label_studio_ml.cli.agent"),
 )
 
 

@@ -3,7 +3,7 @@
 import argparse
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from label_studio_ml.adapter import studio_login
 from label_studio_ml.errors import SettingsError
@@ -42,10 +42,10 @@ def with_studio(args: argparse.Namespace, settings: Settings) -> Settings:
     return settings
 
 
-def project_api(settings: Settings, project: int) -> "ProjectApi":
+def project_api(settings: Settings, project: int, **options: Any) -> "ProjectApi":
     """Return the API of a project, with the settings' login or else with what its backend was told.
 
-    Raises SettingsError when neither is known.
+    `options` are those of ProjectApi. Raises SettingsError when neither is known.
     """
     from label_studio_ml.projects.api import READ_TIMEOUT, ProjectApi
     from label_studio_ml.studio.http import Http
@@ -62,7 +62,7 @@ def project_api(settings: Settings, project: int) -> "ProjectApi":
             field=missing.partition(" ")[0],
         )
     return ProjectApi(
-        Http(url, token, verify_tls=settings.studio_verify_tls, read_timeout=READ_TIMEOUT), project
+        Http(url, token, verify_tls=settings.studio_verify_tls, read_timeout=READ_TIMEOUT), project, **options
     )
 
 

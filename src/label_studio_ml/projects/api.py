@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar
 
 from label_studio_ml.errors import BackendError, StudioError, StudioUnavailable
@@ -119,10 +120,25 @@ class ProjectApi:
         """Return how many tasks meet the conditions."""
         return self.page(conditions, size=1).total
 
-    def page(self, conditions: Sequence[Filter], *, after: int = 0, size: int = 500) -> Page:
+    def annotated(self) -> Iterator[Json]:
+        """Yield the tasks that have annotations, skipped ones too, with them."""
+        for column in ("total_annotations", "cancelled_annotations"):
+            condition = filters.parse(f"{column} > 0")
+            others = [] if column == "total_annotations" else [filters.parse("total_annotations = 0")]
+            yield from self.all([condition, *others], size=100, fields="all")
+
+    def changed_since(self, moment: datetime) -> Iterator[Json]:
+        """Yield the tasks that were annotated, or changed in another way, after a moment, with their annotations."""
+        condition = filters.parse(f"updated_at > {moment.isoformat()}")
+        yield from self.all([condition], size=100, fields="all")
+
+    def page(
+        self, conditions: Sequence[Filter], *, after: int = 0, size: int = 500, fields: str = "task_only"
+    ) -> Page:
         """Return the first `size` tasks with an id above `after` that meet the conditions, by id.
 
-        A task has its `data` and the fields of a request for predictions. What is done to tasks meanwhile makes no
+        A task has its `data` and the fields of a request for predictions; with `fields="all"`, its annotations
+        (`completed_by` is a user's id). What is done to tasks meanwhile makes no
         other one be left out.
         """
         query = {
@@ -134,7 +150,7 @@ class ProjectApi:
             project=str(self.project),
             page="1",
             page_size=str(size),
-            fields="task_only",
+            fields=fields,
             resolve_uri="false",
             query=json.dumps(query),
             review="true",  # else Label Studio may ask its own backend for predictions of these tasks first
@@ -149,10 +165,12 @@ class ProjectApi:
             )
         return Page(tasks, found["total"])
 
-    def all(self, conditions: Sequence[Filter], *, size: int = 500) -> Iterator[Json]:
+    def all(
+        self, conditions: Sequence[Filter], *, size: int = 500, fields: str = "task_only"
+    ) -> Iterator[Json]:
         """Yield every task that meets the conditions, by id."""
         after = 0
-        while tasks := self.page(conditions, after=after, size=size).tasks:
+        while tasks := self.page(conditions, after=after, size=size, fields=fields).tasks:
             yield from tasks
             after = int(tasks[-1]["id"])
 
@@ -221,7 +239,7 @@ class ProjectApi:
 
     def _task(self, raw: Json) -> Json:
         task = {name: raw[name] for name in _TASK_FIELDS if name in raw}
-        return {**task, "annotations": [], "predictions": []}
+        return {**task, "annotations": raw.get("annotations") or [], "predictions": []}
 
     def _get(self, path: str, **params: str) -> Json:
         value = self._get_any(path, **params)

@@ -84,11 +84,12 @@ async def run(
 ) -> None:
     """Predict every task of `source` and write what comes of it.
 
-    `source` blocks, and is read in a thread. Waiting in memory: three batches that were read, and as many that are
-    predicted as `writer` takes at a time. Raises what any of the three raises, after ending the others.
+    `source` blocks, and is read in a thread. Waiting in memory: a few batches that were read, and twice the predictions
+    that are written at a time: while a slow writer works, the model goes on. Raises what any of the three raises, after
+    ending the others.
     """
     batches: asyncio.Queue[asyncio.Future[list[Predicted]] | None] = asyncio.Queue(asker.at_once + 2)
-    ready: asyncio.Queue[list[Predicted] | None] = asyncio.Queue(asker.at_once + 2)
+    ready: asyncio.Queue[list[Predicted] | None] = asyncio.Queue(2 * at_once // asker.batch + 1)
     slots = asyncio.Semaphore(asker.at_once)
 
     async def predict(tasks: list[Task]) -> list[Predicted]:

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import itertools
 import logging
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,8 +39,12 @@ class Report:
 
 def project_of(api: ProjectApi, settings: Settings) -> Project:
     """Return the project as Label Studio describes it now, with what the backend remembers of it beside that."""
-    found = api.read()
-    uid = uid_of(found)
+    return described(api.read(), settings)
+
+
+def described(found: Mapping[str, Any], settings: Settings) -> Project:
+    """Return the project that the API's answer describes, with what the backend remembers of it beside that."""
+    uid = uid_of(dict(found))
     known = Projects(settings.model_dir).get(uid)
     return Project(
         uid=uid,
@@ -98,11 +103,12 @@ async def predict_project(
     progress: Progress,
     *,
     conditions: Sequence[Filter] = (),
+    until: Callable[[], bool] = lambda: False,
 ) -> Report:
     """Give every task that meets the conditions exactly one prediction of the asker's version.
 
-    A task that has one is left as it is, so a run that was ended is gone on with by another one. Raises
-    SettingsError when another run is doing the same.
+    A task that has one is left as it is, so a run that was ended is gone on with by another one. `until` says when
+    to read no further tasks. Raises SettingsError when another run is doing the same.
     """
     report = Report(asker.version, progress)
     journal = await asyncio.to_thread(Journal, settings.model_dir / "predict", project.uid, asker.version)
@@ -111,7 +117,7 @@ async def predict_project(
         await asyncio.to_thread(store.recover)
         tasks = await asyncio.to_thread(lacking, api, asker.version, conditions)
         progress.total = await asyncio.to_thread(tasks.count)
-        await run(iter(tasks), asker, StoreWriter(store), progress)
+        await run(itertools.takewhile(lambda _: not until(), tasks), asker, StoreWriter(store), progress)
         report.removed = await asyncio.to_thread(store.reconcile)
     return report
 

@@ -37,7 +37,8 @@ class Outcome(msgspec.Struct, frozen=True):
 class ModelApart:
     """The model of `project` at one version (`None`: untrained), built in processes of its own by `start`.
 
-    `version` is its name, `batch` the most tasks that it takes at a time, `at_once` how many calls keep it busy.
+    `version` is its name, `info` what is known of its class, `batch` the most tasks that it takes at a time, `at_once`
+    how many calls keep it busy.
     A process that ends is replaced; what it was asked is asked again task by task, and a task that ends the process
     then gets no prediction.
     """
@@ -55,6 +56,7 @@ class ModelApart:
         self._lane: Lane | None = None
         self._starting = asyncio.Lock()
         self.version = ""
+        self.info: ClassInfo | None = None
         self.batch = 1
         self.at_once = 1
         self._most = 1
@@ -104,6 +106,7 @@ class ModelApart:
                 except BaseException:
                     await lane.close(0)
                     raise
+                self.info = info
                 self._most = info.max_batch_size
                 self.batch = min(self._most, FIRST)
                 self.at_once = self._settings.model_workers * info.concurrency + 1

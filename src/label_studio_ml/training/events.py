@@ -16,6 +16,16 @@ class AnyEvent(Protocol):
         """The payload."""
 
 
+def training_actions(own: Iterable[str]) -> set[str]:
+    """Return Label Studio's names of the events that start a training; `own` are the class's `TRAIN_EVENTS`."""
+    names = {*own, "START_TRAINING"}
+    if "ANNOTATION_DELETED" in names:  # Label Studio's name for it is the plural
+        names.add("ANNOTATIONS_DELETED")
+    if "ANNOTATION_CREATED" in names:
+        names.add("ANNOTATIONS_CREATED")
+    return names
+
+
 def labelled(event: AnyEvent) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """Return the (task, annotation) pairs that an event brings."""
     if event.action in ("ANNOTATION_CREATED", "ANNOTATION_UPDATED"):

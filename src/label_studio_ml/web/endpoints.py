@@ -28,6 +28,7 @@ from label_studio_ml.protocol import (
 )
 from label_studio_ml.serving.pool import ModelPool
 from label_studio_ml.settings import Settings
+from label_studio_ml.training.events import training_actions
 from label_studio_ml.versions.duplicate import duplicate
 from label_studio_ml.versions.state import Project
 from label_studio_ml.versions.store import VersionStore
@@ -259,12 +260,7 @@ class Endpoints:
     def _known_events(self) -> set[str]:
         """Return the actions that start a training."""
         own = self._pool.info.train_events if self._pool.info is not None else TRAIN_EVENTS
-        names = {*own, "START_TRAINING"}
-        if "ANNOTATION_DELETED" in names:  # Label Studio's name for it is the plural
-            names.add("ANNOTATIONS_DELETED")
-        if "ANNOTATION_CREATED" in names:
-            names.add("ANNOTATIONS_CREATED")
-        return names
+        return training_actions(own)
 
     async def _hear(self, event: Event, call: Call) -> None:
         """Take from an event what is worth knowing whatever becomes of it."""

@@ -1,0 +1,121 @@
+"""What annotators did in a project since the last look, as the events that Label Studio's webhooks would bring."""
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+from label_studio_ml.errors import SettingsError
+from label_studio_ml.projects.api import Json, ProjectApi
+from label_studio_ml.protocol import Event, parse_event
+
+#: How far back each look goes beyond the last change seen: a change may become visible later than its time says.
+OVERLAP = timedelta(seconds=60)
+#: The beginning of time, as Label Studio writes it.
+_BEGIN = "1970-01-01T00:00:00.000000Z"
+
+
+class Cursor:
+    """What is known of a project's annotations, kept in `path`: `{annotation: [task, time of its change]}`.
+
+    `since` is the time of the last change seen, empty before the first look; `selected` the version whose predictions
+    Label Studio was told to show. Raises SettingsError when another process
+    holds it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._path = path
+        self._lock: IO[str] = open(path.with_suffix(".lock"), "w")  # noqa: SIM115 (kept open: it holds the lock)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._lock.close()
+            raise SettingsError("Another agent looks after this project", fix="Run one of them") from None
+        self.since = self.selected = ""
+        self.annotations: dict[int, list[Any]] = {}
+        with contextlib.suppress(FileNotFoundError):
+            kept = json.loads(path.read_text())
+            self.since, self.selected = kept["since"], kept["selected"]
+            self.annotations = {int(number): about for number, about in kept["annotations"].items()}
+
+    def close(self) -> None:
+        """Let others look after the project."""
+        self._lock.close()
+
+    def write(self) -> None:
+        """Keep what is known."""
+        temporary = self._path.with_suffix(".new")
+        temporary.write_text(
+            json.dumps({"since": self.since, "selected": self.selected, "annotations": self.annotations})
+        )
+        os.replace(temporary, self._path)
+
+
+class Watch:
+    """Looks for what changed in one project. Blocking."""
+
+    def __init__(self, api: ProjectApi, cursor: Cursor) -> None:
+        self._api = api
+        self._cursor = cursor
+
+    def look(self, project: Json, hand_in: Callable[[Event], object]) -> int:
+        """Hand in an event for each annotation that is new, changed or gone, and return how many there were.
+
+        What was there at the very first look is no news. `project` is what the API says of it. An event whose
+        `hand_in` raises is handed in again by the next look.
+        """
+        first = not self._cursor.since
+        known = self._cursor.annotations
+        told = 0
+        since = self._cursor.since
+        for task in list(self._changed()):
+            since = max(since, str(task["updated_at"]))
+            now = {int(one["id"]): one for one in task["annotations"]}
+            for number, annotation in now.items():
+                at = str(annotation["updated_at"])
+                before = known.get(number)
+                if before is not None and before[1] == at:
+                    continue
+                if not first:
+                    action = "ANNOTATION_CREATED" if before is None else "ANNOTATION_UPDATED"
+                    hand_in(_event(action, project, task=task, annotation=annotation))
+                    told += 1
+                known[number] = [task["id"], at]
+            gone = [number for number, about in known.items() if about[0] == task["id"] and number not in now]
+            if gone:
+                ids = [{"id": number} for number in gone]
+                hand_in(_event("ANNOTATIONS_DELETED", project, annotations=ids))
+                told += len(gone)
+            for number in gone:
+                del known[number]
+        if since != self._cursor.since or told or first:
+            self._cursor.since = since or _BEGIN
+            self._cursor.write()
+        return told
+
+    def _changed(self) -> Iterator[Json]:
+        """Yield the tasks that may have changed, with their annotations."""
+        if self._cursor.since:
+            moment = datetime.fromisoformat(self._cursor.since) - OVERLAP
+            yield from self._api.changed_since(moment)
+        else:
+            yield from self._api.annotated()
+
+
+def _event(action: str, project: Json, **fields: Any) -> Event:
+    """Return an event as the server would read it from a webhook."""
+    if "task" in fields:
+        task = {
+            name: value
+            for name, value in fields["task"].items()
+            if name not in ("annotations", "predictions")
+        }
+        fields["task"] = task
+    return parse_event(msgspec.json.encode({"action": action, **fields, "project": project}))

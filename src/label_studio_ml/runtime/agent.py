@@ -1,0 +1,223 @@
+"""`label-studio-ml agent`: a backend that goes to Label Studio, because Label Studio cannot come to it.
+
+It asks for annotations that are new and for tasks that lack a prediction of the served version. What it finds takes the
+ways that webhooks and requests take in a server: the same mailbox, worker, versions and model process. Nothing listens.
+"""
+
+import asyncio
+import logging
+import signal
+import time
+from collections.abc import Callable, Sequence
+
+from label_studio_ml.errors import BackendError, ModelError
+from label_studio_ml.projects import filters
+from label_studio_ml.projects.api import Interrupted, ProjectApi
+from label_studio_ml.projects.pipeline import Progress
+from label_studio_ml.projects.run import described, lacking, predict_project
+from label_studio_ml.projects.watch import Cursor, Watch
+from label_studio_ml.protocol import Event
+from label_studio_ml.runtime.companion import Companion
+from label_studio_ml.serving.apart import ModelApart
+from label_studio_ml.settings import Settings
+from label_studio_ml.training.desk import RedisDesk
+from label_studio_ml.training.events import training_actions
+from label_studio_ml.versions.state import Project, Projects
+from label_studio_ml.versions.store import VersionStore
+
+logger = logging.getLogger(__name__)
+
+#: Seconds that the broker may take to come up.
+_BROKER_TIMEOUT = 40.0
+
+#: Seconds that tasks are predicted before the next look at what annotators did.
+SLICE = 20.0
+#: Seconds until tasks that the model has failed on are tried again with the same version.
+RETRY_FAILED = 300.0
+
+#: The tasks that get predictions: those that nobody has labelled.
+UNLABELLED = filters.parse("total_annotations = 0")
+
+
+class ProjectAgent:
+    """Looks after one project.
+
+    `everything` predicts labelled tasks as well; `select` shows the newest version's predictions to annotators.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        api: ProjectApi,
+        desk: RedisDesk,
+        *,
+        everything: bool = False,
+        select: bool = True,
+    ) -> None:
+        self._settings = settings
+        self._api = api
+        self._desk = desk
+        self._conditions = [] if everything else [UNLABELLED]
+        self._select = select
+        self._store = VersionStore(settings.model_dir)
+        self._model: ModelApart | None = None
+        self._built: object = None
+        self._cursor: Cursor | None = None
+        self._failed = ("", 0, 0.0)
+
+    async def step(self) -> bool:
+        """Look once: hand in what annotators did, predict what is to be predicted; return whether there is more to do.
+
+        Raises BackendError.
+        """
+        found = await asyncio.to_thread(self._api.read)
+        project = described(found, self._settings)
+        if self._cursor is None:
+            self._cursor = Cursor(self._settings.model_dir / "agent" / f"{project.uid}.json")
+            changes = {"label_config": project.label_config, "title": project.title}
+            await asyncio.to_thread(Projects(self._settings.model_dir).update, project.uid, **changes)
+        hint = self._store.hint(project.uid)
+        model = await self._up_to_date(project)
+        told = await asyncio.to_thread(Watch(self._api, self._cursor).look, found, self._hand_in)
+        if told:
+            logger.info("Project %s: %d annotations are new, changed or gone", project.project_id, told)
+        end = time.monotonic() + SLICE
+        await self._predict(
+            project, model, lambda: time.monotonic() > end or self._store.hint(project.uid) != hint
+        )
+        await self._show(self._cursor, model.version, str(found.get("model_version") or ""))
+        return time.monotonic() > end
+
+    async def close(self) -> None:
+        """End the model's process."""
+        if self._model is not None:
+            await self._model.close()
+        if self._cursor is not None:
+            self._cursor.close()
+
+    def _hand_in(self, event: Event) -> None:
+        info = self._model.info if self._model is not None else None
+        learns = info is not None and info.generation != "none"
+        train = learns and event.action in training_actions(info.train_events if info is not None else ())
+        job = self._desk.hand_in(event, trusted=True, train=train)
+        if job:
+            logger.info("Project %s: %s, training job %s", event.uid, event.action, job)
+
+    async def _up_to_date(self, project: Project) -> ModelApart:
+        """Return the model of the version to serve; where that does not load, of the one before. Raises ModelError."""
+        while True:
+            manifest = self._store.served(project.uid)
+            wanted = (project, manifest.id if manifest else "")
+            if self._model is not None and self._built == wanted:
+                return self._model
+            model = ModelApart(self._settings, project, manifest)
+            try:
+                await model.start()
+            except ModelError as error:
+                await model.close()
+                if manifest is None:
+                    raise
+                logger.error("Version %s does not load: %s", manifest.name, error)
+                self._store.fail(project.uid, manifest.id, str(error))
+                continue
+            if self._model is not None:
+                await self._model.close()
+            self._model, self._built = model, wanted
+            logger.info("Project %s: version %s predicts now", project.project_id, model.version)
+            return model
+
+    async def _predict(self, project: Project, model: ModelApart, until: Callable[[], bool]) -> None:
+        """Store predictions of the served version where they are missing."""
+        version, failed, again = self._failed
+        missing = await asyncio.to_thread(lambda: lacking(self._api, model.version, self._conditions).count())
+        if not missing or (version == model.version and missing <= failed and time.monotonic() < again):
+            return
+        progress = Progress()
+        await predict_project(
+            self._api, project, model, self._settings, progress, conditions=self._conditions, until=until
+        )
+        self._failed = (model.version, progress.failed, time.monotonic() + RETRY_FAILED)
+        for cause, tasks in progress.causes.items():
+            logger.error("Project %s: %d tasks have no prediction: %s", project.project_id, tasks, cause)
+        logger.info(
+            "Project %s: %d predictions of version %s are stored (%.1f/s)",
+            project.project_id,
+            progress.written,
+            model.version,
+            progress.rate,
+        )
+
+    async def _show(self, cursor: Cursor, version: str, shown: str) -> None:
+        """Have Label Studio show this version's predictions, unless somebody chose others than the agent's."""
+        if not self._select or shown == version or shown not in ("", cursor.selected):
+            return
+        if (await asyncio.to_thread(self._api.versions)).get(version):  # else Label Studio refuses it
+            await asyncio.to_thread(self._api.change, model_version=version)
+            cursor.selected = version
+            cursor.write()
+
+
+async def serve(
+    settings: Settings,
+    apis: Sequence[ProjectApi],
+    *,
+    every: float,
+    everything: bool = False,
+    select: bool = True,
+) -> int:
+    """Look after projects until SIGINT or SIGTERM, every so many seconds; return the exit status."""
+    companion = Companion(settings, worker_delay=0)
+    companion.start()
+    desk = RedisDesk(companion.url, settings.queue)
+    agents = [ProjectAgent(settings, api, desk, everything=everything, select=select) for api in apis]
+    stop = asyncio.Event()
+    work = asyncio.create_task(_forever(agents, apis, every, stop))
+    loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        stop.set()
+        for api in apis:
+            api.stop()
+        work.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, end)
+    try:
+        await asyncio.to_thread(companion.url, _BROKER_TIMEOUT)
+        await work
+    except asyncio.CancelledError:
+        if not stop.is_set():
+            raise
+    finally:
+        for agent in agents:
+            await agent.close()
+        await asyncio.to_thread(companion.stop)
+    return 0
+
+
+async def _forever(
+    agents: Sequence[ProjectAgent],
+    apis: Sequence[ProjectApi],
+    every: float,
+    stop: asyncio.Event,
+) -> None:
+    said: dict[int, str] = {}
+    while not stop.is_set():
+        more = False
+        for agent, api in zip(agents, apis, strict=True):
+            try:
+                more = await agent.step() or more
+                said.pop(api.project, None)
+            except Interrupted:
+                return
+            except BackendError as error:
+                if said.get(api.project) != str(error):
+                    logger.error("Project %d: %s", api.project, error)
+                said[api.project] = str(error)
+        await _pause(stop, 0 if more else every)
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    waiting = asyncio.create_task(stop.wait())
+    await asyncio.wait([waiting], timeout=seconds)
+    waiting.cancel()
