@@ -42,6 +42,7 @@ LAYERS = (
     ("evaluation",),
     ("projects", "web"),
     ("runtime", "dashboard", "connect"),
+    ("doctor",),
     ("api", "cli", "server", "__main__"),
 )
 

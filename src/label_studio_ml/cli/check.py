@@ -13,17 +13,21 @@ from label_studio_ml.versions.state import MemoryState, Project
 
 
 def main() -> int:
-    """Build the model that the environment names; return 0, or 1 with the cause on standard error."""
+    """Build the model that the environment names; return 0, or 1 with the cause on standard error.
+
+    With the argument `-`, for the label config on standard input.
+    """
+    label_config = sys.stdin.read() if sys.argv[1:] == ["-"] else ""
     try:
-        print(f"OK: {check(Settings.from_env())}")
+        print(f"OK: {check(Settings.from_env(), label_config)}")
     except BackendError as error:
         print(f"label-studio-ml: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def check(settings: Settings) -> str:
-    """Build the model without a label config, or else with a sample one, and say which of them it took.
+def check(settings: Settings, label_config: str = "") -> str:
+    """Build the model with `label_config`; if empty, without one, or else with a sample one. Say which it took.
 
     Most older classes look at the label config in their constructor and cannot be built without one. Raises
     ModelFileError or ModelLoadError when neither works.
@@ -31,6 +35,9 @@ def check(settings: Settings) -> str:
     source = locate(settings.backend_dir, settings.script, settings.class_name)
     cls = cast("type[LabelStudioMLBase]", load_class(source))
     describe_class(cls)
+    if label_config:
+        build(cls, ModelSpec(project=Project(uid="1", label_config=label_config)), settings, MemoryState())
+        return f"{source.class_name} of {source.script} can be built for this label config"
     try:
         build(cls, ModelSpec(project=Project(uid="1")), settings, MemoryState())
     except ModelLoadError:

@@ -50,6 +50,7 @@ COMMANDS = (
     Command("delete", "delete versions", "label_studio_ml.cli.version_steps", family=True),
     Command("export", "write a version to a file", "label_studio_ml.cli.version_steps", family=True),
     Command("agent", "work for a Label Studio that cannot reach here", "label_studio_ml.cli.agent"),
+    Command("doctor", "find what is wrong with a backend's connection", "label_studio_ml.cli.doctor"),
 )
 
 

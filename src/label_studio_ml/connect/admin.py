@@ -1,7 +1,10 @@
 """Label Studio's API as far as connecting a backend needs it: backends, webhooks, a project's settings."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from label_studio_ml.errors import StudioError
@@ -14,12 +17,13 @@ _PREDICTION = 110.0
 
 
 class StudioRefusedError(StudioError):
-    """Label Studio answered with an error. `status` is that status, `said` what it said."""
+    """Label Studio answered with an error. `status` is that status, `said` what it said, `fields` about which."""
 
-    def __init__(self, message: str, status: int, said: str) -> None:
+    def __init__(self, message: str, status: int, said: str, fields: frozenset[str] = frozenset()) -> None:
         super().__init__(message)
         self.status = status
         self.said = said
+        self.fields = fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,46 @@ class Admin:
         release = found.get("release") or (package or {}).get("version", "")
         return Version(str(release), str(found.get("edition", "")))
 
+    def clock_difference(self) -> float | None:
+        """Return how many seconds Label Studio's clock is ahead of this machine's, None if it does not say."""
+        with self.http.request(
+            "GET", f"{self.http.base}/api/version", login=lambda _: False, stay=True
+        ) as response:
+            try:
+                theirs = parsedate_to_datetime(response.headers.get("Date", ""))
+            except ValueError:
+                return None
+        return (theirs - datetime.now(UTC)).total_seconds() if theirs.tzinfo else None
+
+    def blocks_backend(self, number: int, url: str) -> str:
+        """Return why Label Studio takes no backend at `url`, empty if it does. Nothing is added."""
+        # The time-out is wrong on purpose: the address is looked at, and then the request is refused.
+        return self._blocks("/api/ml/", {"project": number, "url": url, "timeout": "none"})
+
+    def blocks_webhook(self, number: int, url: str) -> str:
+        """Return why Label Studio takes no webhook at `url`, empty if it does. Nothing is added."""
+        return self._blocks("/api/webhooks/", {"project": number, "url": url, "actions": ["NONE"]})
+
+    def _blocks(self, path: str, fields: Json) -> str:
+        try:
+            self._call("POST", path, json=fields)
+        except StudioRefusedError as error:
+            return str(error.said or error) if error.status == 403 or "url" in error.fields else ""
+        return ""
+
+    def check_token(self) -> None:
+        """Ask for something that every user may see."""
+        self._call("GET", "/api/projects/", params={"page_size": "1", "include": "id"})
+
+    def task_with_predictions(self, number: int) -> Json | None:
+        """Return a task that has predictions as the task list shows it, None if there is none."""
+        name = "filter:tasks:total_predictions"
+        predicted = {"filter": name, "operator": "greater", "type": "Number", "value": 0}
+        # Without "review", which keeps Label Studio from asking backends but leaves the score column out.
+        return self._task(
+            number, {"query": json.dumps({"filters": {"conjunction": "and", "items": [predicted]}})}
+        )
+
     def project(self, number: int) -> Json:
         """Return a project."""
         return _object(self._call("GET", f"/api/projects/{number}/"))
@@ -68,14 +112,12 @@ class Admin:
 
     def first_task(self, number: int) -> Json | None:
         """Return a task of the project without asking a backend for anything, None if it has none."""
-        query = {
-            "project": str(number),
-            "page": "1",
-            "page_size": "1",
-            "resolve_uri": "false",
-            "review": "true",
-        }
-        page = _object(self._call("GET", "/api/tasks/", params={**query, "fields": "all"}))
+        return self._task(number, {"review": "true"})
+
+    def _task(self, number: int, chosen: Json) -> Json | None:
+        fixed = {"page": "1", "page_size": "1", "fields": "all", "resolve_uri": "false"}
+        asked = {"project": str(number), **fixed, **chosen}
+        page = _object(self._call("GET", "/api/tasks/", params=asked))
         tasks = page.get("tasks") or []
         return tasks[0] if tasks and isinstance(tasks[0], dict) else None
 
@@ -130,7 +172,9 @@ class Admin:
                 text = f"Label Studio refused: {status}" + (
                     f": {said}" if said and said not in status else ""
                 )
-                raise StudioRefusedError(self.http.token.hide(text), response.status_code, said)
+                raise StudioRefusedError(
+                    self.http.token.hide(text), response.status_code, said, _wrong_fields(value)
+                )
             return value
 
 
@@ -145,6 +189,11 @@ def _said(value: Any) -> str:
         ]
         return " ".join(" ".join(words).split())[:500]
     return " ".join(str(value.get("detail") or "").split())[:500]
+
+
+def _wrong_fields(value: Any) -> frozenset[str]:
+    errors = value.get("validation_errors") if isinstance(value, dict) else None
+    return frozenset(errors) if isinstance(errors, dict) else frozenset()
 
 
 def _object(value: Any) -> Json:

@@ -37,14 +37,23 @@ class BackendView:
         """Return what the backend says of a project's connection. Raises BackendDown."""
         return self._get("/connection", {"project": str(project)} if project is not None else {})
 
+    def predict(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Return the answer of /predict. Raises BackendDown, with the cause that the backend gives."""
+        return self._ask("POST", "/predict", json=body, patience=100.0)
+
     def _get(self, path: str, params: dict[str, str] | None = None) -> dict[str, Any]:
+        return self._ask("GET", path, params=params, patience=_TIMEOUT)
+
+    def _ask(self, method: str, path: str, *, patience: float, **arguments: Any) -> dict[str, Any]:
         import requests
 
         failure = ""
         headers = {"Authorization": value} if (value := self.authorization()) else {}
         for url in self.urls:
             try:
-                response = requests.get(url + path, params=params, headers=headers, timeout=_TIMEOUT)
+                response = requests.request(
+                    method, url + path, headers=headers, timeout=patience, **arguments
+                )
                 body = response.json()
             except (requests.RequestException, ValueError) as error:
                 failure = failure or f"nothing of ours answers at {url} ({type(error).__name__})"
@@ -57,6 +66,8 @@ class BackendView:
                 )
             if response.status_code == 200 and isinstance(body, dict):
                 return body
+            if method == "POST" and isinstance(body, dict) and body.get("detail"):
+                raise BackendDown(f"{path} answers {response.status_code}: {body['detail']}")
             failure = failure or f"{url}{path} answers {response.status_code}"
         raise BackendDown(
             f"The backend is not up: {failure}",

@@ -6,7 +6,7 @@ from typing import Any
 from label_studio_ml.connect.admin import Admin, Json
 from label_studio_ml.connect.identity import HEADER
 from label_studio_ml.connect.places import canonical
-from label_studio_ml.web.heard import ACTIONS
+from label_studio_ml.web.heard import ACTIONS as ACTIONS
 
 
 def wanted_actions(events: Iterable[str], *, learns: bool) -> list[str]:

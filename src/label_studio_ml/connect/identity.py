@@ -1,6 +1,5 @@
 """A name that stays the same for one backend's model folder, so that its old webhooks are known as its own."""
 
-import contextlib
 import os
 import re
 import secrets
@@ -20,20 +19,27 @@ def identity(folder: Path) -> str:
     """Return the name of the backend with the model folder `folder`, made on the first call. Raises SettingsError."""
     path = folder / "backend-id"
     try:
-        with contextlib.suppress(FileNotFoundError):
-            found = path.read_text(encoding="ascii").strip()
-            if re.fullmatch("[0-9a-f]{12}", found):
-                return found
+        if found := known_identity(folder):
+            return found
         folder.mkdir(parents=True, exist_ok=True)
         made = secrets.token_hex(6)
         temporary = path.with_name(f".backend-id.{os.getpid()}")
         temporary.write_text(f"{made}\n", encoding="ascii")
         os.replace(temporary, path)
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise SettingsError(
             f"{path} cannot be used: {error}", fix="MODEL_DIR must be a folder that this user may write to"
         ) from None
     return made
+
+
+def known_identity(folder: Path) -> str:
+    """Return the name of the backend with the model folder `folder`, empty if it never was connected."""
+    try:
+        found = (folder / "backend-id").read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+    return found if re.fullmatch("[0-9a-f]{12}", found) else ""
 
 
 def description(name: str) -> str:

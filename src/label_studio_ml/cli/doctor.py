@@ -1,0 +1,85 @@
+"""`label-studio-ml doctor DIR`: look at each link between a backend and Label Studio, and name the fixes."""
+
+import argparse
+import contextlib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from label_studio_ml.cli.connect import add_studio_arguments, studio_settings
+from label_studio_ml.cli.start import add_folder_arguments, folder_of, settings_from
+from label_studio_ml.errors import BackendError
+from label_studio_ml.settings import Settings
+
+if TYPE_CHECKING:
+    from label_studio_ml.doctor.context import Context
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `doctor`."""
+    add_folder_arguments(parser)
+    add_studio_arguments(parser)
+    parser.add_argument("--project", metavar="N", type=int, help="the project's number")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Make all checks; return 1 if one failed."""
+    from label_studio_ml.doctor.examine import examine, exit_code
+    from label_studio_ml.doctor.report import as_json, show
+
+    try:
+        settings = settings_from(args)
+    except BackendError:  # no model file to be found: the check of it says so
+        settings = Settings.from_env(backend_dir=folder_of(args))
+        login = {"basic_auth_user": args.basic_auth_user, "basic_auth_pass": args.basic_auth_pass}
+        settings = replace(settings, **{name: value for name, value in login.items() if value})
+    context = _context(args, studio_settings(args, settings))
+    try:
+        if args.json:
+            found = list(examine(context))
+            print(as_json(found))
+        else:
+            found = show(examine(context))
+    finally:
+        if context.admin is not None:
+            context.admin.close()
+    return exit_code(found)
+
+
+def _context(args: argparse.Namespace, settings: Settings) -> "Context":
+    from label_studio_ml.connect.admin import Admin
+    from label_studio_ml.connect.backend import view
+    from label_studio_ml.connect.identity import known_identity
+    from label_studio_ml.connect.places import backend_url, checked
+    from label_studio_ml.doctor.context import Context
+
+    admin = None
+    url = f"http://localhost:{args.port}"
+    if settings.studio_url:
+        admin = Admin(settings.studio_url, settings.studio_api_key, verify_tls=settings.studio_verify_tls)
+    if args.backend_url:
+        url = checked(args.backend_url)
+    elif settings.studio_url:
+        with contextlib.suppress(BackendError):  # the check of Label Studio's address says why
+            url = backend_url(settings.studio_url, args.port)
+    options = "".join(
+        f" {name} {value}"
+        for name, value in (
+            ("--url", args.url),
+            ("--project", args.project),
+            ("--backend-url", args.backend_url),
+            ("--port", args.port),
+        )
+        if value
+    )
+    return Context(
+        settings=settings,
+        folder=folder_of(args),
+        port=args.port,
+        view=view(settings, url, args.port),
+        url=url,
+        name=known_identity(settings.model_dir),
+        admin=admin,
+        number=args.project,
+        options=options,
+    )

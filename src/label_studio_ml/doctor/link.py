@@ -1,0 +1,170 @@
+"""The backend as Label Studio has it: its entry in the project, its address, its webhook, its events."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from label_studio_ml.connect import hooks
+from label_studio_ml.connect.identity import is_ours
+from label_studio_ml.connect.places import canonical, webhook_host_fits
+from label_studio_ml.connect.steps import arrived
+from label_studio_ml.doctor.check import Check, fail, failed, ok, skip, warn
+from label_studio_ml.doctor.context import Context
+from label_studio_ml.errors import BackendError
+
+_SERVER_FIRST = "Mend the server first; then look again"
+
+
+def entry(context: Context) -> Iterator[Check]:
+    """Is the backend in the project, at its address, and what does Label Studio's own health check say?"""
+    if context.admin is None or context.project is None or context.number is None:
+        yield skip("backend", "the project is not known")
+        return
+    known = context.admin.backends(context.number)
+    mine = [one for one in known if is_ours(one, context.name) or _same(one, context.url)]
+    if not mine:
+        yield fail("backend", "it is not in the project", context.connect_command)
+        return
+    found = context.entry = mine[0]
+    if len(mine) > 1:
+        yield fail("backend", f"it is in the project {len(mine)} times", "Remove all but one in Label Studio")
+    elif found["id"] != known[0]["id"]:
+        yield fail(
+            "backend",
+            f"Label Studio asks only the first backend of a project, and that is {known[0]['title']!r}",
+            f"Remove {known[0]['title']!r} from the project in Label Studio",
+        )
+    elif not _same(found, context.url):
+        yield fail(
+            "backend",
+            f"Label Studio has it at {found['url']}, not {context.url}",
+            context.connect_command if context.about is not None else _SERVER_FIRST,
+        )
+    elif found.get("state") == "DI":
+        yield fail(
+            "backend",
+            f"Label Studio's health check of {found['url']} fails",
+            context.connect_command if context.about is not None else _SERVER_FIRST,
+        )
+    elif found.get("state") == "ER":
+        yield fail(
+            "backend",
+            f"Label Studio got an error from /setup: {found.get('error_message')}",
+            "See the backend's logs/server.log",
+        )
+    else:
+        yield ok("backend", f"{found['title']!r} at {found['url']}, version {found.get('model_version')}")
+
+
+def addresses(context: Context) -> Iterator[Check]:
+    """Does Label Studio take the backend's address at all?"""
+    if context.admin is None or context.project is None or context.number is None:
+        yield skip("address", "the project is not known")
+        return
+    place = hooks.address(context.url)
+    if not webhook_host_fits(context.url):
+        yield fail(
+            "address",
+            f"Label Studio takes no webhook at {context.url}: its host name has no dot",
+            "Give the backend an address or an alias with a dot, and connect with it as --backend-url",
+        )
+        return
+    blocked = {
+        "ML_BLOCK_LOCAL_IP": context.admin.blocks_backend(context.number, context.url),
+        "SSRF_PROTECTION_ENABLED": context.admin.blocks_webhook(context.number, place),
+    }
+    names = [name for name, why in blocked.items() if why]
+    if names:
+        yield fail(
+            "address",
+            f"Label Studio refuses {context.url}: {next(why for why in blocked.values() if why)}",
+            f"Start Label Studio with {' and '.join(f'{name}=false' for name in names)}, "
+            "or give the backend a public address",
+        )
+        return
+    yield ok("address", f"Label Studio takes {context.url}")
+
+
+def webhook(context: Context) -> Iterator[Check]:
+    """Is there one webhook, with the login and the events that it should have?"""
+    if context.admin is None or context.number is None or context.entry is None or context.about is None:
+        yield skip("webhook", "the backend is not up, or not in the project")
+        return
+    found = hooks.ours(context.admin.webhooks(context.number), context.name, [context.url])
+    actions = hooks.wanted_actions(context.about["events"], learns=bool(context.about["learns"]))
+    wanted = hooks.fields(context.url, context.name, context.view.authorization(), actions)
+    if not found:
+        yield fail("webhook", "there is none, so no annotation arrives", context.connect_command)
+        return
+    if len(found) > 1:
+        yield fail("webhook", f"there are {len(found)}, so events arrive twice", context.connect_command)
+        return
+    problem = _problem(found[0], wanted)
+    if problem:
+        yield fail("webhook", problem, context.connect_command)
+        return
+    if missing := sorted(set(actions) - set(_actions(found[0]))):
+        yield fail("webhook", f"it does not send {', '.join(missing)}", context.connect_command)
+        return
+    if different := hooks.differences(found[0], wanted):
+        yield warn(
+            "webhook", f"it is not as connect makes it: {', '.join(different)}", context.connect_command
+        )
+        return
+    login = "with login" if context.view.authorization() else "without login, as none is asked for"
+    yield ok("webhook", f"{found[0]['url']}, {login}, {len(actions)} kinds of events")
+
+
+def _problem(found: dict[str, Any], wanted: dict[str, Any]) -> str:
+    if canonical(str(found["url"])) != canonical(wanted["url"]):
+        return f"it leads to {found['url']}, not {wanted['url']}"
+    if not found.get("is_active"):
+        return "it is switched off"
+    if not found.get("send_payload"):
+        return "it sends no payload"
+    given = (found.get("headers") or {}).get("Authorization")
+    if wanted["headers"].get("Authorization") != given:
+        return "it has no login, or another one than the backend asks for"
+    return ""
+
+
+def _actions(found: dict[str, Any]) -> list[str]:
+    return sorted(hooks.ACTIONS) if found.get("send_for_all_actions") else list(found.get("actions") or [])
+
+
+def events(context: Context) -> Iterator[Check]:
+    """Does an event of Label Studio arrive? Saving the project's title as it is makes one."""
+    if context.admin is None or context.project is None or context.entry is None or context.about is None:
+        yield skip("events", "the backend is not up, or not in the project")
+        return
+    before = context.view.connection(context.number)
+    try:
+        there = arrived(context.admin, context.view, context.project)
+    except BackendError as error:
+        yield failed("events", error)
+        return
+    if not there:
+        yield fail(
+            "events",
+            f"an event of Label Studio did not arrive; {_lately(before)}",
+            "Mend the webhook first; if it is well, start Label Studio with SSRF_PROTECTION_ENABLED=false, or look "
+            "for the webhook in its log",
+        )
+        return
+    if context.settings.basic_auth_user and not there["authorized"]:
+        yield fail("events", "an event arrived without login", context.connect_command)
+        return
+    yield ok("events", f"an event arrived; before that, {_lately(before)}")
+
+
+def _lately(connection: dict[str, Any]) -> str:
+    heard = (connection.get("project") or {}).get("heard") or {}
+    if not heard:
+        return "none was ever heard"
+    action, last = max(heard.items(), key=lambda item: item[1]["at"])
+    seconds = max(time.time() - float(last["at"]), 0.0)
+    return f"the last was {action}, {seconds / 3600:.1f} h ago"
+
+
+def _same(found: dict[str, Any], url: str) -> bool:
+    return canonical(str(found.get("url"))) == canonical(url)

@@ -1,0 +1,141 @@
+"""The machine that this runs on: packages, the model file, the disk."""
+
+import importlib.metadata
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from label_studio_ml import __version__
+from label_studio_ml.doctor.check import Check, fail, ok, skip, warn
+from label_studio_ml.doctor.context import Context
+
+#: Bytes free on the model folder's disk below which there is a warning, and below which a training will fail.
+_LITTLE = 1 << 30
+_TOO_LITTLE = 100 << 20
+
+#: Seconds that the model file may take to be imported and its class to be built.
+_BUILD = 300.0
+
+
+def packages(context: Context) -> Iterator[Check]:
+    """Are the packages that this one needs installed?"""
+    missing = []
+    for line in importlib.metadata.requires("label-studio-ml") or []:
+        requirement, _, marker = line.partition(";")
+        if marker.strip():
+            continue  # an extra, or for another platform
+        name = re.split(r"[\s<>=!~\[(]", requirement.strip(), maxsplit=1)[0]
+        try:
+            importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            missing.append(name)
+    here = f"label-studio-ml {__version__}, Python {platform.python_version()}, {platform.system()}"
+    if missing:
+        yield fail(
+            "packages", f"{here}; missing: {', '.join(missing)}", f"Run: pip install {' '.join(missing)}"
+        )
+        return
+    versions = ", ".join(
+        f"{name} {importlib.metadata.version(name)}" for name in ("label-studio-sdk", "rq", "redis")
+    )
+    yield ok("packages", f"{here}; {versions}")
+
+
+def model_file(context: Context) -> Iterator[Check]:
+    """Can the model file be imported and its class be built? In an interpreter of its own."""
+    done = _build(context, "")
+    if done is None:
+        yield fail("model file", f"it takes more than {_BUILD:g} seconds", "Load less while importing it")
+    elif done.returncode:
+        yield fail("model file", _last(done.stderr), f"Correct {context.settings.script or 'the model file'}")
+    else:
+        context.model_works = True
+        yield ok("model file", _last(done.stdout).removeprefix("OK: "))
+
+
+def label_config(context: Context) -> Iterator[Check]:
+    """Does the project's label config fit the class?"""
+    if context.project is None or not context.model_works:
+        yield skip("label config", "the project is not known, or the model file does not work")
+        return
+    config = str(context.project.get("label_config") or "")
+    if "<" not in config or config.strip() in {"<View></View>", "<View/>"}:
+        yield fail(
+            "label config",
+            "the project has no label config",
+            f"Set one up: {context.settings.studio_url}/projects/{context.number}/settings/labeling",
+        )
+        return
+    done = _build(context, config)
+    if done is None or done.returncode:
+        cause = _last(done.stderr) if done else "it takes too long"
+        yield fail("label config", cause, "Change the project's label config, or the class, so that they fit")
+        return
+    yield ok("label config", "the class can be built with it")
+
+
+def _build(context: Context, config: str) -> "subprocess.CompletedProcess[str] | None":
+    try:
+        return subprocess.run(
+            [sys.executable, "-m", "label_studio_ml.cli.check", *(["-"] if config else [])],
+            env=context.settings.child_env(),
+            input=config,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_BUILD,
+        )
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def _last(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1].removeprefix("label-studio-ml: ") if lines else "it ended without a word"
+
+
+def disk(context: Context) -> Iterator[Check]:
+    """Can the model folder be written to, and is there room?"""
+    folder = context.settings.model_dir
+    place = folder
+    while not place.exists():
+        place = place.parent
+    try:
+        with tempfile.TemporaryFile(dir=place) as probe:
+            probe.write(b"x")
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        yield fail(
+            "disk", f"{place} cannot be written to: {reason}", f"Let {_user()} write to it, or set MODEL_DIR"
+        )
+        return
+    free = shutil.disk_usage(place).free
+    what = f"{free / (1 << 30):.1f} GiB free in {folder}"
+    cache = _used(folder / "files")
+    if cache:
+        what += f", task files {cache / (1 << 20):.0f} MiB"
+    fix = "Make room, lower FILES_CACHE_MB, or set MODEL_DIR to a folder on a larger disk"
+    if free < _TOO_LITTLE:
+        yield fail("disk", what, fix)
+    elif free < _LITTLE:
+        yield warn("disk", what, fix)
+    else:
+        yield ok("disk", what)
+
+
+def _used(folder: Path) -> int:
+    try:
+        with os.scandir(folder) as entries:
+            return sum(entry.stat().st_size for entry in entries if entry.is_file())
+    except OSError:
+        return 0
+
+
+def _user() -> str:
+    return f"the user with the number {os.getuid()}"

@@ -1,0 +1,77 @@
+"""The backend's server and its Redis."""
+
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+from label_studio_ml.connect.backend import BackendDown
+from label_studio_ml.doctor.check import Check, fail, failed, ok, skip, warn
+from label_studio_ml.doctor.context import Context
+
+
+def server(context: Context) -> Iterator[Check]:
+    """Is the backend up? If not, is its port free?"""
+    try:
+        context.view.health()
+        context.about = context.view.connection(context.number)
+    except BackendDown as error:
+        if error.field == "BASIC_AUTH_USER":
+            yield failed("server", error)
+        elif _listens(context.port):
+            yield fail(
+                "server",
+                f"something else listens on port {context.port} of this machine",
+                "End it, or start the backend with another --port and give that to doctor and connect",
+            )
+        else:
+            start = f"label-studio-ml start {context.folder} --port {context.port}"
+            yield fail("server", f"it is not up; port {context.port} is free", f"Run: {start}")
+        return
+    name = context.about.get("model_class")
+    if not name:
+        yield warn("server", "it is up but has not imported its model file", "Wait, or see logs/server.log")
+        return
+    yield ok("server", f"{name} on port {context.port}, label-studio-ml {context.about.get('version')}")
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(2)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def redis_durability(context: Context) -> Iterator[Check]:
+    """Does Redis keep what it was told, also after a restart?"""
+    from label_studio_ml.runtime.broker import running_url
+    from label_studio_ml.training.jobs import connect
+    from label_studio_ml.training.refusals import explain
+
+    settings = context.settings
+    url = settings.redis_url or running_url(settings.model_dir / "broker")
+    if not url:
+        yield skip("redis", "the backend brings its own and does not run")
+        return
+    client = connect(url)
+    try:
+        persistence: dict[str, Any] = client.info("persistence")
+        memory: dict[str, Any] = client.info("memory")
+    except Exception as error:  # noqa: BLE001 - whatever it is, `explain` says it
+        yield failed("redis", explain(error))
+        return
+    finally:
+        client.close()
+    policy = memory.get("maxmemory_policy", "")
+    losses = []
+    if not persistence.get("aof_enabled"):
+        losses.append(("it forgets events when it ends", "appendonly yes"))
+    if memory.get("maxmemory") and policy not in {"", "noeviction"}:
+        losses.append((f"it drops what it holds when it is full ({policy})", "maxmemory-policy noeviction"))
+    if losses:
+        yield warn(
+            "redis",
+            "; ".join(what for what, _ in losses),
+            f"Set in redis.conf: {', '.join(setting for _, setting in losses)}",
+        )
+        return
+    where = "given by REDIS_URL" if settings.redis_url else "the backend's own"
+    yield ok("redis", f"{where}, append-only file on, {policy or 'unknown policy'}")

@@ -1,0 +1,99 @@
+"""Label Studio as seen from here: its address, the token, the project, its clock."""
+
+from collections.abc import Iterator
+
+from label_studio_ml.connect.admin import StudioRefusedError
+from label_studio_ml.doctor.check import Check, fail, failed, ok, skip, warn
+from label_studio_ml.doctor.context import Context
+from label_studio_ml.errors import BackendError
+from label_studio_ml.studio.tokens import TokenKind
+
+#: The first release with the filters of the task list that a training needs.
+_OLDEST = (1, 13)
+
+#: Seconds by which the two clocks may differ: access tokens live five minutes.
+_SKEW = 30.0
+
+
+def reachable(context: Context) -> Iterator[Check]:
+    """Does Label Studio answer at its address?"""
+    if context.admin is None:
+        yield skip("label studio", "give --url and a token, or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY")
+        return
+    try:
+        version = context.admin.version()
+    except BackendError as error:
+        yield failed("label studio", error)
+        return
+    context.studio_works = True
+    numbers = tuple(int(part) for part in version.release.split(".")[:2] if part.isdigit())
+    if numbers and numbers < _OLDEST:
+        yield fail(
+            "label studio", f"{version.release} is too old", "Install Label Studio 1.13 or newer, best 1.23"
+        )
+        return
+    yield ok("label studio", f"{version.release} at {context.admin.url}")
+
+
+def token(context: Context) -> Iterator[Check]:
+    """Is the token taken, and does its user see the project?"""
+    admin = context.admin
+    if admin is None or not context.studio_works:
+        yield skip("token", "Label Studio is not reached")
+        return
+    kind = admin.http.token.kind
+    try:
+        admin.check_token()
+    except BackendError as error:
+        context.studio_works = False
+        if isinstance(error, StudioRefusedError) and error.status == 404:
+            fix = "Correct --url: Label Studio's address with its sub-path, if it has one, and nothing behind"
+            yield fail("token", f"there is no API to try it on at {admin.url}", fix)
+        else:
+            yield failed("token", error)
+        return
+    if kind is TokenKind.ACCESS:
+        yield warn("token", "it is an access token, which ends in five minutes", kind.value)
+    else:
+        yield ok("token", f"a {'personal access' if kind is TokenKind.PERSONAL else 'legacy'} token")
+
+
+def project(context: Context) -> Iterator[Check]:
+    """Is there the project?"""
+    if context.admin is None or not context.studio_works:
+        yield skip("project", "Label Studio is not reached")
+        return
+    if context.number is None:
+        yield skip("project", "give --project")
+        return
+    try:
+        context.project = context.admin.project(context.number)
+        context.task = context.admin.first_task(context.number)
+    except BackendError as error:
+        yield fail(
+            "project",
+            error.message,
+            error.fix
+            or "Correct --project: the number in the project's address; the token's user must see the project",
+        )
+        return
+    tasks = context.project.get("task_number")
+    yield ok("project", f"{context.number}: {context.project.get('title')}, {tasks} tasks")
+
+
+def clock(context: Context) -> Iterator[Check]:
+    """Do the two clocks agree?"""
+    if context.admin is None or not context.studio_works:
+        yield skip("clock", "Label Studio is not reached")
+        return
+    difference = context.admin.clock_difference()
+    if difference is None:
+        yield skip("clock", "Label Studio does not tell the time")
+    elif abs(difference) > _SKEW:
+        yield warn(
+            "clock",
+            f"Label Studio's is {abs(difference):.0f} s {'ahead of' if difference > 0 else 'behind'} this machine's",
+            "Set both clocks by NTP: tokens and time-outs go by them",
+        )
+    else:
+        yield ok("clock", f"{abs(difference):.0f} s apart")

@@ -1,0 +1,136 @@
+"""What the connection is for: a task's files, its prediction, and what of it shows in Label Studio."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from label_studio_ml.doctor.check import Check, fail, failed, ok, skip, warn
+from label_studio_ml.doctor.context import Context
+from label_studio_ml.errors import BackendError, FileFetchError
+from label_studio_ml.studio.files import FileAccess
+from label_studio_ml.studio.references import find_reference, mask
+
+_FLAG = "ff_front_dev_1682_model_version_dropdown_070622_short=true"
+
+
+def files(context: Context) -> Iterator[Check]:
+    """Can the files of one task be fetched?"""
+    if context.task is None:
+        yield skip("files", "there is no task to look at")
+        return
+    settings = context.settings
+    access = FileAccess(
+        studio_url=settings.studio_url,
+        token=settings.studio_api_key,
+        cache_dir=settings.model_dir / "files",
+        document_root=settings.document_root,
+        verify_tls=settings.studio_verify_tls,
+        rules=settings.files,
+    )
+    urls = [url for url in _texts(context.task.get("data")) if find_reference(url, settings.studio_url)]
+    for url in urls:
+        try:
+            access.local_path(url, task_id=context.task["id"])
+        except FileFetchError as error:
+            fix = error.fix or "Correct the URL in the task"
+            yield fail("files", f"task {context.task['id']}: {error.message}", fix)
+            return
+    names = f": {mask(urls[0])}" if urls else ""
+    yield ok("files", f"task {context.task['id']} refers to {len(urls)}{names}")
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _texts(item)
+
+
+def prediction(context: Context) -> Iterator[Check]:
+    """Does the backend predict for one task, and does the label config allow what it predicts?"""
+    if context.task is None or context.about is None or context.project is None:
+        yield skip("prediction", "the backend is not up, or there is no task")
+        return
+    config = str(context.project.get("label_config") or "")
+    uid = (context.about.get("project") or {}).get("uid")
+    body = {"tasks": [context.task], "project": uid, "label_config": config, "params": {"context": None}}
+    see = "See the backend's logs/server.log"
+    try:
+        results = context.view.predict({key: value for key, value in body.items() if value}).get("results")
+    except BackendError as error:
+        yield fail("prediction", error.message, error.fix or see)
+        return
+    first = results[0] if isinstance(results, list) and results else None
+    if isinstance(first, list):
+        first = first[0] if first else None
+    if not isinstance(first, dict) or "result" not in first:
+        cause = first.get("error") if isinstance(first, dict) else "no result"
+        yield fail("prediction", f"task {context.task['id']}: {cause}", see)
+        return
+    wrong = _invalid(config, first)
+    if wrong:
+        yield fail(
+            "prediction",
+            f"the label config does not allow it: {wrong[0]}",
+            "Let predict use the names and labels of self.parsed_label_config",
+        )
+        return
+    yield ok("prediction", f"{len(first['result'])} regions, version {first.get('model_version')}")
+
+
+def _invalid(config: str, found: dict[str, Any]) -> list[str]:
+    """Return what of a prediction the label config does not allow."""
+    from label_studio_sdk.label_interface import LabelInterface
+
+    regions = [region for region in found["result"] if isinstance(region, dict) and region.get("from_name")]
+    if not regions:
+        return []
+    shown = {"result": regions, "score": found.get("score"), "model_version": found.get("model_version")}
+    return [str(one) for one in LabelInterface(config).validate_prediction(shown, return_errors=True)]
+
+
+def prelabeling(context: Context) -> Iterator[Check]:
+    """Do new tasks show the backend's predictions?"""
+    if context.project is None or context.entry is None:
+        yield skip("pre-labeling", "the backend is not in the project")
+        return
+    chosen, title = context.project.get("model_version") or "", context.entry["title"]
+    if chosen == title and context.project.get("show_collab_predictions"):
+        yield ok("pre-labeling", f"tasks show the predictions of {title!r}")
+    elif not chosen or not context.project.get("show_collab_predictions"):
+        yield warn("pre-labeling", "no predictions show in tasks", context.connect_command)
+    elif chosen == context.entry.get("model_version"):
+        yield ok("pre-labeling", f"tasks show the stored predictions of version {chosen}")
+    else:
+        yield warn(
+            "pre-labeling",
+            f"the project's model version is {chosen!r}, not this backend's title {title!r}",
+            context.connect_command,
+        )
+
+
+def score_column(context: Context) -> Iterator[Check]:
+    """Does the prediction score column show scores? It is how tasks are ordered by uncertainty."""
+    if context.admin is None or context.project is None or context.number is None:
+        yield skip("scores", "the project is not known")
+        return
+    try:
+        task = context.admin.task_with_predictions(context.number)
+    except BackendError as error:
+        yield failed("scores", error)
+        return
+    if task is None:
+        yield skip("scores", "no task has a prediction yet")
+        return
+    scored = [
+        one for one in task.get("predictions") or [] if isinstance(one, dict) and one.get("score") is not None
+    ]
+    if task.get("predictions_score") is not None or not scored:
+        yield ok("scores", "the column shows them" if scored else "the predictions have none")
+        return
+    chosen, version = context.project.get("model_version"), scored[-1].get("model_version")
+    yield warn(
+        "scores",
+        f"the column is empty: it shows predictions of version {chosen!r} only, and theirs is {version!r}",
+        f"Start Label Studio with {_FLAG}, or choose version {version} in the project's settings, Predictions",
+    )

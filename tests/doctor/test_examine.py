@@ -1,0 +1,156 @@
+"""The checks without servers: what is left out, what breaks, and how it is shown. With servers: e2e/test_doctor.py."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from label_studio_ml.connect.admin import Admin, Version
+from label_studio_ml.connect.backend import view
+from label_studio_ml.doctor import examine, machine, studio
+from label_studio_ml.doctor.check import Check, Status, fail, ok, skip, warn
+from label_studio_ml.doctor.context import Context
+from label_studio_ml.doctor.report import as_json, show
+from label_studio_ml.errors import StudioError
+from label_studio_ml.settings import Settings
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Context:
+    settings = Settings(backend_dir=tmp_path, model_dir=tmp_path / "data")
+    url = "http://localhost:1"
+    return Context(
+        settings=settings,
+        folder=tmp_path,
+        port=1,
+        view=view(settings, url, 1),
+        url=url,
+        name="",
+        options=" --x",
+    )
+
+
+def _one(found: Iterator[Check]) -> Check:
+    (check,) = found
+    return check
+
+
+def test_without_label_studio_the_rest_is_looked_at(context: Context) -> None:
+    found = {check.name: check.status for check in examine.examine(context)}
+    assert len(found) == len(examine.CHECKS)
+    assert {name for name, status in found.items() if status is Status.FAIL} == {"model file", "server"}
+    assert {name for name, status in found.items() if status is Status.OK} == {"packages", "disk"}
+
+
+def test_a_check_that_breaks_hides_no_other(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken_check(_: Context) -> Iterator[Check]:
+        yield ok("first half", "fine")
+        raise ZeroDivisionError("oops")
+
+    def refused_check(_: Context) -> Iterator[Check]:
+        raise StudioError("no", fix="yes")
+        yield
+
+    monkeypatch.setattr(examine, "CHECKS", (broken_check, refused_check, machine.disk))
+    found = list(examine.examine(context))
+    assert [check.status for check in found] == ["ok", "fail", "fail", "ok"]
+    assert "ZeroDivisionError: oops" in found[1].what
+    assert (found[2].name, found[2].fix) == ("refused check", "yes")
+    assert examine.exit_code(found) == 1
+    assert examine.exit_code([warn("a", "b", "c"), skip("a", "b")]) == 0
+
+
+def test_report(capsys: pytest.CaptureFixture[str]) -> None:
+    checks = [ok("one", "fine"), fail("two", "bad [red]", "do it")]
+    assert json.loads(as_json(checks))[1] == {
+        "name": "two",
+        "status": "fail",
+        "what": "bad [red]",
+        "fix": "do it",
+    }
+    assert show(iter(checks)) == checks
+    text = capsys.readouterr().out
+    assert "bad [red]" in text
+    assert "→ do it" in text
+    assert "1 ok, 1 fail" in text
+
+
+@pytest.mark.parametrize(("free", "status"), [(1, "fail"), (500 << 20, "warn"), (2 << 30, "ok")])
+def test_disk(context: Context, monkeypatch: pytest.MonkeyPatch, free: int, status: str) -> None:
+    usage = shutil.disk_usage("/")._replace(free=free)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    assert _one(machine.disk(context)).status == status
+
+
+class FakeAdmin:
+    """A Label Studio that says of itself what a test wants."""
+
+    url = "http://ls"
+
+    def __init__(self, release: str = "1.23.2", difference: float | None = 0.0) -> None:
+        self.release = release
+        self.difference = difference
+
+    def version(self) -> Version:
+        return Version(self.release, "Community")
+
+    def clock_difference(self) -> float | None:
+        return self.difference
+
+
+@pytest.mark.parametrize(
+    ("release", "status"), [("1.23.2", "ok"), ("1.13.0", "ok"), ("1.12.1", "fail"), ("2.0dev", "ok")]
+)
+def test_release(context: Context, release: str, status: str) -> None:
+    context.admin = cast("Admin", FakeAdmin(release))
+    assert _one(studio.reachable(context)).status == status
+
+
+@pytest.mark.parametrize(
+    ("difference", "status", "what"),
+    [(2.0, "ok", "2 s"), (400.0, "warn", "ahead"), (-400.0, "warn", "behind"), (None, "skip", "time")],
+)
+def test_clock(context: Context, difference: float | None, status: str, what: str) -> None:
+    context.admin = cast("Admin", FakeAdmin(difference=difference))
+    context.studio_works = True
+    found = _one(studio.clock(context))
+    assert found.status == status
+    assert what in found.what
+
+
+def test_missing_package(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    def requires(_: str) -> list[str]:
+        return ["no-such-package[x]>=1,<2", "other ; extra == 'test'", "redis>=5"]
+
+    monkeypatch.setattr("importlib.metadata.requires", requires)
+    found = _one(machine.packages(context))
+    assert found.fix == "Run: pip install no-such-package"
+
+
+def test_connect_is_advised_with_the_same_options(context: Context) -> None:
+    assert context.connect_command == f"Run: label-studio-ml connect {context.folder} --x"
+
+
+def test_model_file_in_its_own_interpreter(context: Context) -> None:
+    (context.folder / "model.py").write_text(
+        "from label_studio_ml.model import LabelStudioMLBase\n"
+        "class M(LabelStudioMLBase):\n"
+        "    def __init__(self, **kwargs):\n"
+        "        super().__init__(**kwargs)\n"
+        "        if 'choice' not in self.parsed_label_config: raise ValueError('no choice here')\n"
+        "    def predict(self, tasks, **kwargs): return []\n"
+    )
+    found: list[Any] = [*machine.model_file(context)]
+    context.model_works = True
+    for xml in (
+        '<View><Text name="t" value="$t"/><Labels name="x" toName="t"><Label value="a"/></Labels></View>',
+        '<View><Text name="t" value="$t"/><Choices name="choice" toName="t"><Choice value="a"/></Choices></View>',
+        "<View></View>",
+    ):
+        context.project = {"label_config": xml}
+        found += machine.label_config(context)
+    assert [check.status for check in found[1:]] == ["fail", "ok", "fail"]
+    assert "no choice here" in found[1].what
