@@ -267,6 +267,27 @@ class TestCheck:
         assert said in err
         assert "Traceback" not in err
 
+    def test_a_gate_that_cannot_be_read(
+        self,
+        folder: Path,
+        served: list[Served],
+        monkeypatch: pytest.MonkeyPatch,
+        capfd: pytest.CaptureFixture[str],
+    ) -> None:
+        (folder / "model.py").write_text(
+            MODEL.format(body="pass") + "\n\nMine.promote_if = 'accuracy is good'\n"
+        )
+        assert main(["start", "my backend", "--check"]) == 1
+        assert (
+            "Mine.promote_if is 'accuracy is good': 'accuracy is good' is no comparison"
+            in capfd.readouterr().err
+        )
+        monkeypatch.setenv("PROMOTE_IF", "good")
+        for words in ([], ["--check"]):
+            assert main(["start", "my backend", *words]) == 1
+            assert "PROMOTE_IF='good' cannot be read" in capfd.readouterr().err
+        assert served == []
+
 
 def test_the_old_function_starts_the_server(folder: Path, served: list[Served]) -> None:
     args = argparse.Namespace(project_name="my backend", root_dir=".")

@@ -65,13 +65,33 @@ class TestClassLimits:
 
     @pytest.mark.parametrize(
         "name",
-        ["max_batch_size", "max_wait", "concurrency", "train_every", "quiet_period", "min_annotations"],
+        [
+            "max_batch_size",
+            "max_wait",
+            "concurrency",
+            "train_every",
+            "quiet_period",
+            "min_annotations",
+            "keep_versions",
+        ],
     )
     @pytest.mark.parametrize("value", ["7", None, True, -1, float("nan"), float("inf"), [3], print])
     def test_bad_values_are_said(self, name: str, value: Any) -> None:
         with pytest.raises(ModelFileError, match=f"Made.{name} is ") as caught:
             describe_class(made(**{name: value}))
         assert caught.value.field == name
+
+    def test_which_versions_are_served_and_kept(self) -> None:
+        info = describe_class(made())
+        assert (info.promote_if, info.keep_versions) == ("", 10)
+        info = describe_class(made(promote_if="accuracy >= current", keep_versions=0))
+        assert (info.promote_if, info.keep_versions) == ("accuracy >= current", 0)
+
+    @pytest.mark.parametrize("value", ["accuracy is good", "accuracy >= best", None, 3, ["a > 1"]])
+    def test_a_gate_that_cannot_be_read(self, value: Any) -> None:
+        with pytest.raises(ModelFileError, match=r"Made\.promote_if is .*Example: ") as caught:
+            describe_class(made(promote_if=value))
+        assert caught.value.field == "promote_if"
 
     @pytest.mark.parametrize("name", ["max_batch_size", "concurrency"])
     def test_zero_of_something_is_too_few(self, name: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from label_studio_ml.errors import FitError
+from label_studio_ml.errors import FitError, ModelFileError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.protocol import Event
 from label_studio_ml.settings import Settings
@@ -103,3 +103,39 @@ def test_a_forgotten_project_starts_anew(settings: Settings) -> None:
     desk.forget(P)
     desk.hand_in(_event(created(1, 6)), trusted=True, train=True)
     assert VersionStore(settings.model_dir).versions(P)[0].train_output["ids"] == [6]
+
+
+class Gated(LabelStudioMLBase):
+    promote_if = "accuracy >= current"
+    keep_versions = 2
+
+    def fit(self, event, data, job=None, **kwargs):
+        self.set("last", str(data["annotation"]["id"]))
+        job.log(step=1, accuracy=0.01)
+        job.log(step=2, accuracy=(data["annotation"]["id"] - 1000) / 10)
+
+
+def test_what_a_run_logged_decides_whether_its_version_is_served(settings: Settings) -> None:
+    desk = LocalDesk(settings, Gated)
+    store = VersionStore(settings.model_dir)
+    for number, served in ((5, 5), (3, 5), (6, 6), (1, 6), (2, 6), (7, 7)):
+        job = desk.hand_in(_event(created(1, number)), trusted=True, train=True)
+        now = store.served(P)
+        assert now is not None
+        assert job is not None
+        assert ("held_back" in (desk.job_status(job) or {})) == (number != served)
+        assert (now.metrics["accuracy"], now.gate) == (served / 10, "")
+        assert StoredState(settings.model_dir, P).get("last") == str(1000 + served)
+    seven = store.versions(P)[-1]
+    assert [one.metrics["accuracy"] for one in store.versions(P)] == [0.6, 0.2, 0.7]
+    assert seven.parent == next(one.name for one in store.versions(P) if one.metrics["accuracy"] == 0.6)
+
+
+def test_a_gate_that_cannot_be_read_fails_before_fit(settings: Settings) -> None:
+    class Mistaken(Seed):
+        promote_if = "accuracy >= best"
+
+    with pytest.raises(
+        ModelFileError, match=r"Mistaken\.promote_if is 'accuracy >= best': 'best' is neither"
+    ):
+        LocalDesk(settings, Mistaken).hand_in(_event(created(1, 5)), trusted=True, train=True)

@@ -55,7 +55,8 @@ class EitherAsker:
 
     async def start(self) -> str:
         """Find or build the model and return its version's name. Raises what keeps it from that, UnknownVersion."""
-        manifest = _chosen(VersionStore(self._settings.model_dir), self._project.uid, self._wanted)
+        store = VersionStore(self._settings.model_dir, pin=self._settings.model_version)
+        manifest = _chosen(store, self._project.uid, self._wanted)
         if self._backend is not None:
             try:
                 self.version = await self._backend.start()

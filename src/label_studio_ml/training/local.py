@@ -120,4 +120,5 @@ class LocalDesk:
             return record
         fence = max(self._store.fence(event.uid), 0) + 1
         manifest = publish(self._store, self._settings, request, outcome, version_id=version_id, fence=fence)
+        record |= {"held_back": manifest.gate} if manifest.gate else {}
         return {**record, "model_version": manifest.name}
