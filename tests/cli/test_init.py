@@ -291,7 +291,7 @@ def test_the_container_names_suit_label_studio_and_docker(here: Path) -> None:
     assert "- my-backend-2.ml.internal" in compose
     assert '"${BACKEND_ADDRESS:-127.0.0.1}:${BACKEND_PORT:-9090}:9090"' in compose
     dockerfile = (here / "My Backend 2" / "Dockerfile").read_text()
-    assert dockerfile.index("USER $UID") < dockerfile.index("CMD [\"label-studio-ml")
+    assert dockerfile.index("USER $UID") < dockerfile.index('CMD ["label-studio-ml')
     assert f"BACKEND_UID:-{os.getuid() or 1000}" in compose
 
 

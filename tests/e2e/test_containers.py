@@ -1,0 +1,149 @@
+"""The tutorial's production mode: `docker compose up`, in real containers, with a real Label Studio in one of them."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from .backend import CLI, clean_environment
+from .conftest import MODELS, ROOT
+from .containers import Compose, Podman, pip_volumes, require_containers
+from .processes import free_port, wait_until
+from .studio import PASSWORD, TOKEN, USERNAME, Studio, choice, chosen, migrated_data, studio_environment
+
+CONFIG = (
+    '<View><Text name="text" value="$text"/><Choices name="choice" toName="text">'
+    '<Choice value="good"/><Choice value="bad"/></Choices></View>'
+)
+
+BASE = "localhost/lsml-test-base:latest"
+
+
+@pytest.fixture(scope="session")
+def podman(tmp_path_factory: pytest.TempPathFactory) -> Podman:
+    require_containers()
+    made = Podman(ROOT / ".cache" / "containers", tmp_path_factory.mktemp("podman"))
+    made.base(BASE)
+    return made
+
+
+def _studio_in_a_container(studio_venv: Path, data: Path) -> dict[str, object]:
+    """Return what the compose file's label-studio becomes here: the one that all tests use, in a container."""
+    home = Path(os.path.realpath(studio_venv / "bin" / "python")).parent.parent
+    places = [studio_venv, *([home] if home != Path("/usr") else [])]
+    env = {
+        name: value
+        for name, value in studio_environment(Path("/label-studio/data"), "").items()
+        if name.startswith(("LABEL_STUDIO_", "SENTRY", "FRONTEND", "COLLECT", "LATEST", "PYTHON"))
+    }
+    del env["LABEL_STUDIO_HOST"]
+    return {
+        "image": BASE,
+        "command": [
+            *(str(studio_venv / "bin" / "label-studio"), "start", "--no-browser", "--port", "8080"),
+            *("--internal-host", "0.0.0.0", "--username", USERNAME, "--password", PASSWORD),
+            *("--user-token", TOKEN, "--enable-legacy-api-token"),
+        ],
+        "environment": env,
+        "volumes": [*(f"{place}:{place}:ro" for place in places), f"{data}:/label-studio/data"],
+    }
+
+
+@pytest.fixture
+def compose(podman: Podman, studio_venv: Path, tmp_path: Path) -> Iterator[Compose]:
+    """A backend's folder as `init` writes it, its images built; its containers end with the test."""
+    template = migrated_data(studio_venv, ROOT / ".cache")
+    shutil.copytree(template, tmp_path / "label-studio")
+    init = [*CLI, "init", "words", "--script", str(MODELS / "seed_class.py")]
+    subprocess.run(init, cwd=tmp_path, env=clean_environment(), check=True, capture_output=True)
+    folder = tmp_path / "words"
+    wheels = tmp_path / "wheels"
+    wheel = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(wheels), str(ROOT)]
+    subprocess.run(wheel, check=True, capture_output=True)
+    override = tmp_path / "override.json"  # JSON is YAML
+    service = _studio_in_a_container(studio_venv, tmp_path / "label-studio")
+    override.write_text(json.dumps({"services": {"label-studio": service}}))
+    env = {
+        "BASE_IMAGE": BASE,
+        "REDIS_IMAGE": BASE,
+        "BACKEND_PORT": str(free_port()),
+        "LABEL_STUDIO_PORT": str(free_port()),
+        "LABEL_STUDIO_URL": "http://label-studio.ml.internal:8080",
+        "LABEL_STUDIO_API_KEY": TOKEN,
+    }
+    made = Compose(podman, folder, env, [folder / "docker-compose.yml", override])
+    made.backend_url = f"http://127.0.0.1:{env['BACKEND_PORT']}"
+    made.studio = Studio(f"http://127.0.0.1:{env['LABEL_STUDIO_PORT']}")
+    mounts = " ".join(f"-v {mount}" for mount in pip_volumes(tmp_path, wheels))
+    made(f"--podman-build-args={mounts}", "build", "server")
+    try:
+        yield made
+    finally:
+        print(made.logs())
+        made("--profile", "label-studio", "down", "--volumes", "--timeout", "5", check=False)
+
+
+def _up(compose: Compose) -> None:
+    compose("--profile", "label-studio", "up", "--detach", "--no-build")
+    wait_until(lambda: _status(f"{compose.backend_url}/readyz") == 200, "the server is ready")
+    wait_until(lambda: _status(f"{compose.studio.url}/health") == 200, "Label Studio answers", 180)
+
+
+def _status(url: str) -> int:
+    try:
+        return requests.get(url, timeout=5).status_code
+    except requests.RequestException:
+        return 0
+
+
+def test_compose_up(compose: Compose) -> None:
+    _up(compose)
+    studio = compose.studio
+    assert compose.execute("server", "id", "-u").strip() == "1000"
+    assert compose.execute("worker", "id", "-u").strip() == "1000"
+
+    project = studio.create_project("words", CONFIG)
+    first, second, third = studio.import_tasks(
+        project, [{"text": "nice day"}, {"text": "rain"}, {"text": "rain"}]
+    )
+    studio.add_backend(project, "http://words.ml.internal:9090")
+    assert studio.webhooks(project), "Label Studio makes a webhook for a host name with dots"
+    assert studio.backend(project)["state"] == "CO"
+    assert [chosen(one) for one in studio.get_task(first)["predictions"]] == ["good"]
+
+    compose.execute("worker", "touch", "/app/hold")
+    studio.annotate(second, choice("bad"))
+    wait_until(lambda: "holding" in compose.execute("worker", "ls", "/app"), "the training runs")
+    assert [chosen(one) for one in studio.get_task(third)["predictions"]] == ["good"]  # nobody waits for it
+    compose.execute("worker", "rm", "/app/hold")
+
+    def version() -> str:
+        found = str(studio.backend(project)["model_version"])
+        return "" if found == "INITIAL" else found
+
+    trained = wait_until(version, "the new version is served")
+    studio.retrieve_predictions(project, [third])
+    assert ("bad", trained) in {
+        (chosen(one), one["model_version"]) for one in studio.get_task(third)["predictions"]
+    }
+    folder = compose.folder / "logs"
+    assert "Serving" in (folder / "server.log").read_text()
+    assert "is published" in (folder / "rq.log").read_text()
+    assert list((folder / "jobs").glob("*.log"))
+
+    compose("--profile", "label-studio", "down", "--timeout", "30")
+    assert not compose.container("server")
+    _up(compose)
+    assert version() == trained
+    (fourth,) = studio.import_tasks(project, [{"text": "rain"}])
+    assert [(chosen(one), one["model_version"]) for one in studio.get_task(fourth)["predictions"]] == [
+        ("bad", trained)
+    ]
+    studio.annotate(first, choice("good"))
+    wait_until(lambda: version() != trained, "it goes on learning")
