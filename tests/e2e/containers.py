@@ -107,7 +107,10 @@ def _codename() -> str:
 
 
 def pip_volumes(scratch: Path, wheels: Path) -> list[str]:
-    """Return mounts that let pip in a build find packages as it does here, and the wheels in `wheels`."""
+    """Return mounts that let pip in a build find packages as it does here, and the wheels in `wheels`.
+
+    The files of an index in a folder may lie beside that: the folder above is mounted.
+    """
     listed = subprocess.run(
         [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True
     )
@@ -121,7 +124,7 @@ def pip_volumes(scratch: Path, wheels: Path) -> list[str]:
     config = scratch / "pip.conf"
     config.write_text(f"[global]\n{text}")
     places = {
-        word.removeprefix("file://")
+        str(Path(word.removeprefix("file://")).parent) if word.startswith("file:///") else word
         for name in kept
         for word in options.get(name, "").split()
         if word.startswith(("/", "file:///")) and word != "/wheels"

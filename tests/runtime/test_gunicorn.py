@@ -1,4 +1,4 @@
-"""Backends of older releases in their own containers: `gunicorn … _wsgi:app`, with several workers, training included."""
+"""Backends of older releases: `gunicorn … _wsgi:app` with several workers, training included."""
 
 import sys
 from collections.abc import Callable

@@ -1,0 +1,103 @@
+"""The Kubernetes manifests, checked against Kubernetes' published schemas and against each other."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from label_studio_ml.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2] / "deploy" / "kubernetes"
+VERSIONS = ("1.29", "1.33")
+
+Manifest = dict[str, Any]
+
+
+def _kustomization(folder: str) -> Manifest:
+    loaded: Manifest = yaml.safe_load((ROOT / folder / "kustomization.yaml").read_text())
+    return loaded
+
+
+def _resources(folder: str) -> Iterator[Manifest]:
+    """Yield what a kustomization names, as files; kustomizations that it builds on are left out."""
+    for name in _kustomization(folder)["resources"]:
+        path = ROOT / folder / name
+        assert path.exists(), f"{path} is named and missing"
+        if path.is_file():
+            yield from yaml.safe_load_all(path.read_text())
+
+
+ALL = [*_resources("base"), *_resources("autoscaling")]
+
+
+def _of(kind: str) -> list[Manifest]:
+    return [manifest for manifest in ALL if manifest["kind"] == kind]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("manifest", ALL, ids=lambda one: f"{one['kind']}-{one['metadata']['name']}")
+def test_each_is_what_kubernetes_takes(manifest: Manifest, version: str) -> None:
+    kubernetes_validate.validate(manifest, version, strict=True)
+
+
+def test_the_schema_refuses_a_field_that_is_none() -> None:
+    broken = {**_of("Deployment")[0], "spec": {**_of("Deployment")[0]["spec"], "replica": 2}}
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(broken, VERSIONS[0], strict=True)
+
+
+def test_every_file_is_named() -> None:
+    for folder in ("base", "autoscaling"):
+        files = {path.name for path in (ROOT / folder).glob("*.yaml")} - {"kustomization.yaml"}
+        assert files <= set(_kustomization(folder)["resources"])
+
+
+def test_selectors_choose_the_pods_they_mean() -> None:
+    pods = {
+        manifest["metadata"]["name"]: manifest["spec"]["template"]["metadata"]["labels"]
+        for kind in ("Deployment", "StatefulSet")
+        for manifest in _of(kind)
+    }
+    for kind, name in (("Deployment", "backend"), ("Deployment", "worker"), ("StatefulSet", "redis")):
+        (workload,) = [one for one in _of(kind) if one["metadata"]["name"] == name]
+        assert workload["spec"]["selector"]["matchLabels"].items() <= pods[name].items()
+    for service in _of("Service"):
+        chosen = [
+            name for name, labels in pods.items() if service["spec"]["selector"].items() <= labels.items()
+        ]
+        assert chosen == [service["metadata"]["name"]]
+    targets = {one["spec"]["scaleTargetRef"]["name"] for one in _of("HorizontalPodAutoscaler")}
+    assert targets == {one["metadata"]["name"] for one in _of("Deployment")}
+
+
+def test_what_pods_refer_to_is_there_and_their_settings_are_understood(tmp_path: Path) -> None:
+    made = _kustomization("base")
+    generated = {
+        one["name"]: dict(literal.split("=", 1) for literal in one["literals"])
+        for generator in ("configMapGenerator", "secretGenerator")
+        for one in made[generator]
+    }
+    claims = {claim["metadata"]["name"] for claim in _of("PersistentVolumeClaim")}
+    for deployment in _of("Deployment"):
+        pod = deployment["spec"]["template"]["spec"]
+        (container,) = pod["containers"]
+        assert container["image"] in {image["name"] for image in made["images"]}
+        env = {one["name"]: one["value"] for one in container["env"]}
+        for source in container["envFrom"]:
+            (reference,) = source.values()
+            assert reference["name"] in generated
+        for generator in ("configMapGenerator", "secretGenerator"):
+            for one in made[generator]:
+                env |= dict(literal.split("=", 1) for literal in one["literals"])
+        settings = Settings.from_env(env, backend_dir=tmp_path)
+        assert settings.redis_url == "redis://:change-me@redis:6379/0"
+        assert settings.grace < pod["terminationGracePeriodSeconds"] or container["name"] == "server"
+        assert settings.linger + settings.drain < pod["terminationGracePeriodSeconds"]
+        mounted = {mount["name"] for mount in container["volumeMounts"]}
+        assert mounted == {volume["name"] for volume in pod["volumes"]}
+        for volume in pod["volumes"]:
+            claim = volume.get("persistentVolumeClaim")
+            assert claim is None or claim["claimName"] in claims
