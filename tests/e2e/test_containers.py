@@ -76,12 +76,13 @@ def compose(podman: Podman, studio_venv: Path, tmp_path: Path) -> Iterator[Compo
         "LABEL_STUDIO_PORT": str(free_port()),
         "LABEL_STUDIO_URL": "http://label-studio.ml.internal:8080",
         "LABEL_STUDIO_API_KEY": TOKEN,
+        "HOST_GATEWAY": "127.0.0.1",
     }
     made = Compose(podman, folder, env, [folder / "docker-compose.yml", override])
     made.backend_url = f"http://127.0.0.1:{env['BACKEND_PORT']}"
     made.studio = Studio(f"http://127.0.0.1:{env['LABEL_STUDIO_PORT']}")
     mounts = " ".join(f"-v {mount}" for mount in pip_volumes(tmp_path, wheels))
-    made(f"--podman-build-args={mounts}", "build", "server")
+    made(f"--podman-build-args=--no-cache {mounts}", "build", "server")
     try:
         yield made
     finally:

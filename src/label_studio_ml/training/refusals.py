@@ -59,10 +59,11 @@ def wait_for(connection: Any, stopping: threading.Event) -> bool:
         try:
             connection.ping()
         except (redis.RedisError, OSError) as error:
-            line = str(explain(error))
-            if line != said:
-                logger.error("%s", line)
-                said = line
+            found = explain(error)
+            kind = found.message.partition(":")[0]  # what follows differs from try to try
+            if kind != said:
+                logger.error("%s", found)
+                said = kind
             stopping.wait(1.0)
         else:
             return True
