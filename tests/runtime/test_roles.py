@@ -9,7 +9,7 @@ import pytest
 
 from e2e.backend import CLI
 from e2e.processes import Program, free_port, wait_until
-from live import WORKER, Live, command_line, start_training
+from live import WORKER, Live, command_line, created, start_training
 from redis_server import MakeRedis, make_redis
 
 __all__ = ["make_redis"]
@@ -93,6 +93,38 @@ def test_a_user_with_rights_to_our_keys_only_over_tls(
     assert "NOPERM" not in refused.read_text()
 
 
+def _spooled(live: Live) -> list[Path]:
+    return list((live.model_dir / "spool").glob("*.json"))
+
+
+def test_events_are_kept_while_redis_is_away_and_each_is_handed_over_once(
+    make: Make, make_redis: MakeRedis, start_worker: StartWorker
+) -> None:
+    server = make_redis("--appendonly", "yes", "--appendfsync", "always")
+    server.kill()
+    live = make("event_model", env={"REDIS_URL": server.url})
+    _serve(live)
+    live.setup(1)
+    start_worker(live)
+    for number in range(11, 14):
+        assert live.post("/webhook", created(1, number)).status_code == 201
+    assert len(_spooled(live)) == 3
+    assert live.predict(1)["model_version"] == "0.0.1"
+    live.backend.kill()
+    live.backend.start()
+    assert live.post("/webhook", created(1, 14)).status_code == 201
+    server.start()
+    wait_until(lambda: not _spooled(live), "all are handed over")
+    assert live.post("/webhook", created(1, 15)).json()["job"]
+    wait_until(lambda: len(live.control(1).fits("end")) == 5, "each is trained on")
+    server.kill()
+    assert live.post("/webhook", created(1, 16)).status_code == 201
+    server.start()
+    wait_until(lambda: len(live.control(1).fits("end")) == 6, "it goes on")
+    assert [fit["annotation"] for fit in live.control(1).fits("end")] == [1000 + n for n in range(11, 17)]
+    assert not _spooled(live)
+
+
 def _worker_says(live: Live, **env: str) -> str:
     """Return the one line with which a worker ends."""
     done = subprocess.run(
@@ -149,10 +181,11 @@ def test_a_redis_that_is_full(make: Make, make_redis: MakeRedis, start_worker: S
     live.setup(1)
     server.client().config_set("maxmemory", "1")
     answer = live.post("/webhook", start_training(1))
-    assert answer.status_code == 503
-    assert "Redis is full" in answer.json()["detail"]
+    assert (answer.status_code, answer.json()["job"]) == (201, None), "it is kept on the disk"
+    wait_until(lambda: "Redis is full" in live.backend.output(), "the log says so")
     assert "CANARY" not in live.backend.output()
     server.client().config_set("maxmemory", "100mb")
+    wait_until(lambda: not _spooled(live), "it is handed over")
     start_worker(live)
     _trains(live)
 

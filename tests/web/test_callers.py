@@ -7,18 +7,19 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from helpers import run, strict, until
+from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.protocol import parse_predict
 from label_studio_ml.runtime.core import Core
 from label_studio_ml.runtime.http import Server
 from label_studio_ml.serving import batching
 from label_studio_ml.serving import models as models_module
 from label_studio_ml.serving.lanes import ProcessLane
-from label_studio_ml.web.desk import TrainingDesk
+from label_studio_ml.training.local import LocalDesk
 from tricky import CONFIG, Tricky, task
 
 pytestmark = pytest.mark.usefixtures("clean_env")
@@ -77,7 +78,7 @@ class Site:
 @asynccontextmanager
 async def site(tricky: Tricky) -> AsyncIterator[Site]:
     settings = tricky.settings()
-    core = Core(settings, lambda: ProcessLane(settings), cast("TrainingDesk", None))
+    core = Core(settings, lambda: ProcessLane(settings), LocalDesk(settings, LabelStudioMLBase))
     await core.start()
     listening = socket.create_server(("127.0.0.1", 0))
     server = Server(core.endpoints, max_body=1 << 20, drain=0.0)

@@ -25,6 +25,7 @@ class Core:
     def __init__(
         self, settings: Settings, make_lane: Callable[[], Lane], desk: TrainingDesk, *, lanes: int = 1
     ) -> None:
+        self._desk = desk
         store = VersionStore(settings.model_dir, pin=settings.model_version)
         state = StoredState(settings.model_dir, "")
         self.pool = ModelPool(
@@ -42,6 +43,7 @@ class Core:
 
     async def start(self) -> None:
         """Begin to import the model, and to look for new versions."""
+        await asyncio.to_thread(self._desk.start)
         await self.pool.start()
         self._refreshing = asyncio.create_task(self._refresh())
 
@@ -53,6 +55,7 @@ class Core:
         """End the lanes."""
         if self._refreshing is not None:
             self._refreshing.cancel()
+        await asyncio.to_thread(self._desk.stop)
         await self.pool.close()
 
     async def _refresh(self) -> None:

@@ -116,7 +116,7 @@ class _Running:
         else:
             self._companion = Companion(settings)
             self._companion.start()
-            desk = RedisDesk(self._companion.url, settings.queue)
+            desk = RedisDesk(self._companion.url, settings.queue, settings.model_dir / "spool")
 
         async def begin() -> Core:
             made = Core(settings, lambda: ThreadLane(settings, model_class), desk)

@@ -1,8 +1,12 @@
 """Where the server hands in events for training. Quick but blocking: the server calls it in a thread."""
 
+import logging
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from label_studio_ml.errors import BrokerError
 from label_studio_ml.metrics.exposition import Training
@@ -12,36 +16,70 @@ from label_studio_ml.training.cancel import request_cancel
 from label_studio_ml.training.events import ids_only, labelled, removed
 from label_studio_ml.training.figures import figures
 from label_studio_ml.training.jobs import JobBoard, StoredEvent, connect, new_token
+from label_studio_ml.training.spool import Spool, Spooled
+
+logger = logging.getLogger(__name__)
 
 #: Seconds that a webhook waits for a broker that is just starting; Label Studio waits 1.
 PATIENCE = 0.8
+#: Seconds that Redis has to take a connection, and to answer.
+QUICK = (1.0, 5.0)
 
 
 class RedisDesk:
-    """Events go into Redis. `url` returns the broker's URL, waiting the given number of seconds for it at most."""
+    """Events go into Redis. `url` returns the broker's URL, waiting the given number of seconds for it at most.
+
+    What Redis does not take is kept in the folder `spool`, and goes there when Redis is back.
+    """
 
     immediate = False
-    spooled = 0
 
-    def __init__(self, url: Callable[[float], str], queue: str) -> None:
+    def __init__(self, url: Callable[[float], str], queue: str, spool: Path) -> None:
+        self._spool = Spool(spool, self._store)
         self._url = url
         self._queue = queue
         self._board: JobBoard | None = None
         self._board_url = ""
 
     def hand_in(self, event: Event, *, trusted: bool, train: bool) -> str | None:
-        """Keep an event; return the id of the job that will take it in, None if it starts none.
+        """Keep an event; return the id of the job that will take it in.
 
-        Tries again for a moment where the broker is just starting. Raises BrokerError.
+        None if it starts none, or if that is not known yet: then it is on the disk. Tries again for a moment where
+        the broker is just starting. Raises BrokerError if neither Redis nor the disk takes it.
         """
-        deadline, token = time.monotonic() + PATIENCE, new_token()
-        while True:
+        if not trusted:
+            event = msgspec.structs.replace(event, data=ids_only(event))
+        spooled = Spooled(event, trusted, train, new_token())
+        deadline = time.monotonic() + PATIENCE
+        while not self._spool.waiting():  # where others wait, it goes behind them
             try:
-                return self._hand_in(event, trusted, train, token)
-            except BrokerError:
+                return self._store(spooled)
+            except BrokerError as error:
                 if time.monotonic() > deadline:
-                    raise
+                    logger.warning("%s; an event is kept on the disk", error)
+                    break
                 time.sleep(0.05)
+        self._spool.keep(spooled)
+        return None
+
+    def start(self) -> None:
+        """Hand over what an earlier server kept on the disk."""
+        if self._spool.waiting():
+            self._spool.start()
+
+    def stop(self) -> None:
+        """Hand nothing over any more; what is on the disk stays."""
+        self._spool.stop()
+
+    @property
+    def spooled(self) -> int:
+        """How many events wait on the disk."""
+        return len(self._spool.waiting())
+
+    @property
+    def kept(self) -> int:
+        """How many events were kept on the disk since the start."""
+        return self._spool.kept
 
     def figures(self) -> Training | None:
         """Return the trainings in numbers. Raises BrokerError."""
@@ -83,19 +121,21 @@ class RedisDesk:
     def _ready_board(self) -> JobBoard:
         url = self._url(PATIENCE)
         if self._board is None or url != self._board_url:
-            self._board, self._board_url = JobBoard(connect(url), self._queue), url
+            self._board, self._board_url = JobBoard(connect(url, patience=QUICK), self._queue), url
         return self._board
 
-    def _hand_in(self, event: Event, trusted: bool, train: bool, token: str) -> str | None:
+    def _store(self, spooled: Spooled) -> str | None:
+        """Put an event into Redis; doing it twice changes nothing."""
+        event = spooled.event
         board = self._ready_board()
-        if trusted:
+        if spooled.trusted:
             gone_tasks, gone_annotations = removed(event)
             if gone_tasks or gone_annotations:
                 board.undeliver(event.uid, tasks=gone_tasks, annotations=gone_annotations)
             pairs = labelled(event)
             if pairs:
                 board.deliver(event.uid, pairs)
-        if not train:
+        if not spooled.train:
             return None
-        data = event.data if trusted else ids_only(event)
-        return board.record(event.uid, StoredEvent(event.action, data, trusted), token)
+        stored = StoredEvent(event.action, event.data, spooled.trusted)
+        return board.record(event.uid, stored, spooled.token)

@@ -109,9 +109,15 @@ def _rq_id(job_id: str) -> str:
     return f"train-{job_id}"
 
 
-def connect(url: str) -> Any:
-    """Return a Redis client for the broker at `url`; nothing is sent yet. (redis-py types sync and async as one.)"""
-    return redis.Redis.from_url(url, socket_connect_timeout=2, socket_timeout=15, health_check_interval=30)
+def connect(url: str, patience: tuple[float, float] = (2.0, 15.0)) -> Any:
+    """Return a Redis client for the broker at `url`; nothing is sent yet. (redis-py types sync and async as one.)
+
+    `patience` is how many seconds Redis has to take the connection, and to answer.
+    """
+    connecting, answering = patience
+    return redis.Redis.from_url(
+        url, socket_connect_timeout=connecting, socket_timeout=answering, health_check_interval=30
+    )
 
 
 class JobBoard(Mailboxes):

@@ -23,7 +23,13 @@ class LocalDesk:
     """Each event that trains is trained on before `hand_in` returns, together with what earlier events brought."""
 
     immediate = True
-    spooled = 0
+    spooled = kept = 0
+
+    def start(self) -> None:
+        """Do nothing: nothing waits."""
+
+    def stop(self) -> None:
+        """Do nothing."""
 
     def __init__(self, settings: Settings, model_class: type[LabelStudioMLBase]) -> None:
         self._settings = settings

@@ -11,8 +11,20 @@ class TrainingDesk(Protocol):
 
     #: Whether `hand_in` returns only after the training.
     immediate: bool
-    #: Events that wait on this server's disk for a Redis that is away.
-    spooled: int
+
+    @property
+    def spooled(self) -> int:
+        """How many events wait on this server's disk for a Redis that is away."""
+
+    @property
+    def kept(self) -> int:
+        """How many events were kept there since the start."""
+
+    def start(self) -> None:
+        """Hand over what an earlier server kept."""
+
+    def stop(self) -> None:
+        """Hand nothing over any more."""
 
     def hand_in(self, event: Event, *, trusted: bool, train: bool) -> str | None:
         """Keep an event; return the id of the training job that will take it in, None if it starts none."""

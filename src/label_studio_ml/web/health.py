@@ -65,6 +65,7 @@ class Health:
     async def metrics(self) -> bytes:
         """Return everything that is counted, in Prometheus' text format."""
         look = await self._fresh()
+        self._counts.spooled_events = self._desk.kept
         moment = Moment(
             version=__version__,
             queue=self._pool.waiting,

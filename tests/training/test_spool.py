@@ -1,0 +1,117 @@
+"""Events that are kept on the disk while Redis is away."""
+
+import os
+import stat
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from e2e.processes import wait_until
+from label_studio_ml.errors import BrokerError
+from label_studio_ml.protocol import Event
+from label_studio_ml.training.spool import Spool, Spooled
+
+
+class Desk:
+    """Takes events, or refuses them while `away`."""
+
+    def __init__(self) -> None:
+        self.away = True
+        self.taken: list[str] = []
+
+    def __call__(self, spooled: Spooled) -> None:
+        if self.away:
+            raise BrokerError("Redis cannot be reached")
+        self.taken.append(spooled.event.uid)
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+@pytest.fixture
+def spool(tmp_path: Path, desk: Desk) -> Iterator[Spool]:
+    made = Spool(tmp_path / "spool", desk)
+    yield made
+    made.stop()
+
+
+def event(number: int) -> Spooled:
+    return Spooled(
+        Event(action="ANNOTATION_CREATED", uid=str(number), label_config="", title="", data={"n": number}),
+        trusted=True,
+        train=True,
+        token=f"token-{number}",
+    )
+
+
+def test_what_was_kept_is_handed_over_in_order_when_redis_is_back(spool: Spool, desk: Desk) -> None:
+    for number in range(20):
+        spool.keep(event(number))
+    assert len(spool.waiting()) == 20
+    assert desk.taken == []
+    desk.away = False
+    wait_until(lambda: not spool.waiting(), "all are handed over", every=0.01)
+    assert desk.taken == [str(number) for number in range(20)]
+    assert spool.kept == 20
+
+
+def test_only_its_owner_reads_it(spool: Spool, tmp_path: Path) -> None:
+    spool.keep(event(1))
+    assert stat.S_IMODE(os.stat(tmp_path / "spool").st_mode) == 0o700
+    (path,) = spool.waiting()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_what_an_earlier_server_kept_is_handed_over_at_the_start(
+    spool: Spool, desk: Desk, tmp_path: Path
+) -> None:
+    spool.keep(event(1))
+    spool.stop()
+    desk.away = False
+    later = Spool(tmp_path / "spool", desk)
+    later.start()
+    wait_until(lambda: desk.taken == ["1"], "it is handed over", every=0.01)
+    later.stop()
+
+
+def test_two_servers_share_a_spool_and_hand_each_event_over_once(tmp_path: Path, desk: Desk) -> None:
+    servers = [Spool(tmp_path / "spool", desk) for _ in range(2)]
+    for number in range(20):
+        servers[number % 2].keep(event(number))
+    desk.away = False
+    wait_until(lambda: not servers[0].waiting(), "all are handed over", every=0.01)
+    assert desk.taken == [str(number) for number in range(20)]
+    for server in servers:
+        server.stop()
+
+
+def test_an_event_that_is_half_written_is_none_and_one_that_is_damaged_is_set_aside(
+    spool: Spool, desk: Desk, tmp_path: Path
+) -> None:
+    folder = tmp_path / "spool"
+    spool.keep(event(1))
+    (folder / "00000000000000000000-000000-x.json").write_bytes(b"{")
+    (folder / "00000000000000000001-000000-x.tmp").write_bytes(b"{")
+    desk.away = False
+    wait_until(lambda: not spool.waiting(), "all are handed over", every=0.01)
+    assert desk.taken == ["1"]
+    assert [path.name for path in folder.glob("*.bad")] == ["00000000000000000000-000000-x.bad"]
+
+
+def test_a_disk_that_refuses_is_said(tmp_path: Path, desk: Desk) -> None:
+    (tmp_path / "spool").write_text("in the way")
+    with pytest.raises(BrokerError, match="cannot be kept on the disk either"):
+        Spool(tmp_path / "spool", desk).keep(event(1))
+
+
+def test_it_stops_at_once(spool: Spool) -> None:
+    spool.keep(event(1))
+    began = time.monotonic()
+    spool.stop()
+    assert not [thread for thread in threading.enumerate() if thread.name == "spool"]
+    assert time.monotonic() - began < 5
