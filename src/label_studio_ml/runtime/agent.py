@@ -168,7 +168,8 @@ async def serve(
     """Look after projects until SIGINT or SIGTERM, every so many seconds; return the exit status."""
     companion = Companion(settings, worker_delay=0)
     companion.start()
-    desk = RedisDesk(companion.url, settings.queue)
+    desk = RedisDesk(companion.url, settings.queue, settings.model_dir / "spool")
+    desk.start()
     agents = [ProjectAgent(settings, api, desk, everything=everything, select=select) for api in apis]
     stop = asyncio.Event()
     work = asyncio.create_task(_forever(agents, apis, every, stop))
@@ -191,6 +192,7 @@ async def serve(
     finally:
         for agent in agents:
             await agent.close()
+        await asyncio.to_thread(desk.stop)
         await asyncio.to_thread(companion.stop)
     return 0
 
