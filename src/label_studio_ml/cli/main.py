@@ -40,6 +40,8 @@ COMMANDS = (
     ),
     Command("worker", "train for servers elsewhere (needs Redis)", "label_studio_ml.cli.worker"),
     Command("train", "train a backend's model now", "label_studio_ml.cli.train"),
+    Command("jobs", "list training jobs, follow one", "label_studio_ml.cli.jobs"),
+    Command("cancel", "end a training job", "label_studio_ml.cli.cancel"),
     Command("evaluate", "measure a version against annotations", "label_studio_ml.cli.evaluate"),
     Command("connect", "connect a backend with a Label Studio project", "label_studio_ml.cli.connect"),
     Command("predict", "predict all tasks of a project, or of a file", "label_studio_ml.cli.predict"),

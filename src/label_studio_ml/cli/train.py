@@ -1,23 +1,17 @@
 """`label-studio-ml train PROJECT_DIR`: train now, through the running backend's queue or with a worker of our own."""
 
 import argparse
-import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 from label_studio_ml import logs
+from label_studio_ml.cli.board import Reached, reach
+from label_studio_ml.cli.follow import follow, outcome
 from label_studio_ml.cli.projects import known_project
 from label_studio_ml.cli.start import add_folder_arguments, settings_from
-from label_studio_ml.errors import BrokerError
-from label_studio_ml.settings import Settings
+from label_studio_ml.errors import BrokerError, JobEnded, UnknownJob
 
 if TYPE_CHECKING:
-    from label_studio_ml.training.jobs import JobBoard
-
-#: Seconds between two looks at the job.
-_LOOK = 0.2
-#: Seconds that the broker may take to come up.
-_BROKER_TIMEOUT = 40.0
+    from label_studio_ml.training.jobs import Job
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,59 +26,66 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="train on the same annotations as this version did, from its snapshot (default: on today's)",
     )
     parser.add_argument("--no-wait", action="store_true", help="hand the training in and return at once")
+    parser.add_argument(
+        "--cancel-on-interrupt", action="store_true", help="let Ctrl-C cancel the training, too"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Hand in a training and follow it to its end; return 0 if it finished, 1 if it failed."""
-    from label_studio_ml.runtime.companion import Companion
+    """Hand in a training and follow it to its end; return 0 if it finished, 1 if it failed or was cancelled."""
     from label_studio_ml.training.dataset import version_snapshot
-    from label_studio_ml.training.jobs import JobBoard, StoredEvent, connect
+    from label_studio_ml.training.jobs import StoredEvent
     from label_studio_ml.versions.store import VersionStore
 
     settings = settings_from(args)
     logs.configure("WARNING")
     project = known_project(settings, args.project)
-    companion = Companion(settings, worker_delay=0)
-    companion.start()
-    try:
-        board = JobBoard(connect(companion.url(_BROKER_TIMEOUT)), settings.queue)
+    with reach(settings, work=True) as reached:
         data: dict[str, Any] = {"action": "START_TRAINING", "project": {"id": project.project_id}}
         if args.from_version:
             store = VersionStore(settings.model_dir, pin=settings.model_version)
             version_snapshot(store, project.uid, args.from_version)
             data["from_version"] = args.from_version
-        job_id = board.record(project.uid, StoredEvent("START_TRAINING", data))
+        job_id = reached.board.record(project.uid, StoredEvent("START_TRAINING", data))
         print(f"Job {job_id}: training project {project.project_id}", flush=True)
         if args.no_wait:
-            if companion.owner:
+            if reached.alone:
                 raise BrokerError(
                     "No backend is running that could train; the event is kept for when one is",
                     fix="Start it with: label-studio-ml start, or leave out --no-wait",
                 )
             return 0
-        return _follow(board, job_id, settings)
-    finally:
-        companion.stop()
+        try:
+            job = follow(reached.board, job_id)
+        except KeyboardInterrupt:
+            if not args.cancel_on_interrupt:
+                print(f"\n{_detached(args.project_name, job_id, alone=reached.alone)}", flush=True)
+                return 130
+            job = _cancelled(reached, project.uid, job_id)
+        if job is None:
+            raise UnknownJob(f"Job {job_id} is gone: its project was deleted")
+        return outcome(job)
 
 
-def _follow(board: "JobBoard", job_id: str, settings: Settings) -> int:
-    """Wait for the end of a job and say what came of it."""
-    started = False
-    while (job := board.job(job_id)) is None or job.running:
-        if job is not None and job.state == "started" and not started:
-            started = True
-            print(f"Started; its log is {settings.log_dir / 'jobs' / job_id}.log", flush=True)
-        time.sleep(_LOOK)
-    if job.state == "failed":
-        print(f"label-studio-ml: the training failed: {job.error}", file=sys.stderr)
-        return 1
-    if not job.version:
-        print("Finished; the model's fit changed nothing, so there is no new version")
-        return 0
-    learned = (
-        f", learned from {job.annotations} labelled tasks ({job.source})" if job.annotations >= 0 else ""
+def _detached(folder: str, job_id: str, *, alone: bool) -> str:
+    """Say what becomes of a job that nobody follows any more."""
+    if alone:
+        return "No backend is running, so the training stops here; it begins again when one is started"
+    return (
+        f"The training goes on. Follow it: label-studio-ml jobs {folder} --follow {job_id}. "
+        f"Cancel it: label-studio-ml cancel {folder} {job_id}"
     )
-    print(f"Finished: version {job.version}{learned}")
-    if job.held_back:
-        print(f"It is held back, and the version before stays served: {job.held_back}")
-    return 0
+
+
+def _cancelled(reached: Reached, uid: str, job_id: str) -> "Job | None":
+    """Cancel a job, or what took its events over: Ctrl-C reaches a worker of our own, too, and it hands them back."""
+    from label_studio_ml.training.cancel import request_cancel
+
+    print("\nCancelling", flush=True)
+    for one in [job_id, *(job.id for job in reached.board.jobs(uid, 3) if job.running)]:
+        try:
+            request_cancel(reached.board, one)
+        except (JobEnded, UnknownJob):
+            continue
+        return follow(reached.board, one)
+    return reached.board.job(job_id)

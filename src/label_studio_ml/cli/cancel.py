@@ -1,0 +1,45 @@
+"""`label-studio-ml cancel PROJECT_DIR JOB`: end a training job, running or waiting."""
+
+import argparse
+
+from label_studio_ml import logs
+from label_studio_ml.cli.board import Reached, reach
+from label_studio_ml.cli.follow import follow
+from label_studio_ml.cli.start import add_folder_arguments, settings_from
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `cancel`."""
+    add_folder_arguments(parser)
+    parser.add_argument("job", metavar="JOB", help="the job's id, as label-studio-ml jobs lists it")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Cancel a job; return 0 if it is cancelled or will be, 1 if it ended otherwise."""
+    settings = settings_from(args)
+    logs.configure("WARNING")
+    with reach(settings) as reached:
+        return cancel(reached, args.job)
+
+
+def cancel(reached: Reached, job_id: str) -> int:
+    """Ask for a job's end, wait for it where it runs, and say what came of it.
+
+    Raises UnknownJob, JobEnded and BrokerError.
+    """
+    from label_studio_ml.training.cancel import request_cancel
+
+    asked = request_cancel(reached.board, job_id)
+    if asked.state == "queued" or reached.alone:
+        print(f"Job {job_id} has not begun: it will not run" if asked.state == "queued" else _LATER)
+        return 0
+    print(f"Job {job_id} is asked to stop", flush=True)
+    job = follow(reached.board, job_id)
+    if job is not None and job.state != "cancelled":
+        print(f"It ended before that: it is {job.state}")
+        return 1
+    print(f"Cancelled: {job.ending if job is not None else 'its project was deleted'}")
+    return 0
+
+
+_LATER = "No backend is running: the job is closed when one is"

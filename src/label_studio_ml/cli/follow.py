@@ -1,0 +1,149 @@
+"""Following a training job to its end: a progress bar and the log on a terminal, lines elsewhere."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from label_studio_ml.training.jobs import Job, JobBoard
+
+#: Seconds between two looks at the job, and between two lines of progress where there is no terminal.
+_LOOK = 0.2
+_LINE = 5.0
+
+
+class _View(Protocol):
+    def show(self, job: "Job") -> None:
+        """Show how far a running job is."""
+
+    def line(self, text: str) -> None:
+        """Show a line of its log."""
+
+
+def follow(board: "JobBoard", job_id: str, *, log: bool = False) -> "Job | None":
+    """Show how a job goes, with its log if `log`; return its record when it has ended, None if there is none.
+
+    Raises BrokerError, and KeyboardInterrupt as it comes.
+    """
+    from label_studio_ml.training.pages import read_log
+
+    after = 0
+    with _view() as view:
+        while True:
+            job = board.job(job_id)  # before the log: what an ended job wrote is in it
+            if log and job is not None:
+                part = read_log(board, job_id, after)
+                after = part.next
+                for line in part.lines:
+                    view.line(line)
+            if job is None or not job.running:
+                return job
+            view.show(job)
+            time.sleep(_LOOK)
+
+
+def outcome(job: "Job") -> int:
+    """Say what came of a job that has ended, and return the exit code: 0 if it finished, else 1."""
+    if job.state == "cancelled":
+        print(f"label-studio-ml: the training was cancelled: {job.ending}", file=sys.stderr)
+        return 1
+    if job.state != "finished":
+        print(f"label-studio-ml: the training failed: {job.error}", file=sys.stderr)
+        return 1
+    if not job.version:
+        print("Finished; the model's fit changed nothing, so there is no new version")
+        return 0
+    learned = (
+        f", learned from {job.annotations} labelled tasks ({job.source})" if job.annotations >= 0 else ""
+    )
+    print(f"Finished: version {job.version}{learned}")
+    if job.held_back:
+        print(f"It is not served: {job.held_back}")
+    return 0
+
+
+def summary(job: "Job") -> str:
+    """Return message and latest metrics in one line."""
+    return ", ".join(word for word in (job.message, metrics_text(job)) if word)
+
+
+def metrics_text(job: "Job") -> str:
+    """Return the latest metrics in one line: `loss 0.123 accuracy 0.9`."""
+    return " ".join(f"{name} {_figure(value)}" for name, value in job.metrics.items())
+
+
+def _figure(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else "nan" if value is None else str(value)
+
+
+@contextlib.contextmanager
+def _view() -> Iterator[_View]:
+    if not sys.stdout.isatty():
+        yield _Lines()
+        return
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[what]}", markup=False),
+    )
+    with Progress(*columns) as progress:
+        yield _Bar(progress)
+
+
+class _Bar:
+    """A progress bar below the log."""
+
+    def __init__(self, progress: "object") -> None:
+        from rich.progress import Progress
+
+        assert isinstance(progress, Progress)
+        self._progress = progress
+        self._task = progress.add_task("queued", total=None, what="")
+
+    def show(self, job: "Job") -> None:
+        """Move the bar."""
+        state = "cancelling" if job.cancel else "training" if job.state == "started" else "queued"
+        known = job.progress >= 0
+        self._progress.update(
+            self._task,
+            description=state,
+            total=1.0 if known else None,
+            completed=max(job.progress, 0.0),
+            what=summary(job),
+        )
+
+    def line(self, text: str) -> None:
+        """Print a line above the bar."""
+        from rich.text import Text
+
+        self._progress.console.print(Text.from_ansi(text))
+
+
+class _Lines:
+    """Plain lines, where nobody looks at them live."""
+
+    def __init__(self) -> None:
+        self._said = ""
+        self._when = -_LINE
+        self._started = False
+
+    def show(self, job: "Job") -> None:
+        """Print a line when something is new, now and then."""
+        if job.state == "started" and not self._started:
+            self._started = True
+            print(f"Started; its log is logs/jobs/{job.id}.log", flush=True)
+        percent = f"{job.progress:.0%}" if job.progress >= 0 else ""
+        text = " ".join(word for word in (percent, summary(job)) if word)
+        if text != self._said and time.monotonic() - self._when >= _LINE:
+            self._said, self._when = text, time.monotonic()
+            print(text, flush=True)
+
+    def line(self, text: str) -> None:
+        """Print a line of the log."""
+        print(text, flush=True)

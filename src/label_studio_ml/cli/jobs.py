@@ -1,0 +1,117 @@
+"""`label-studio-ml jobs PROJECT_DIR`: list training jobs, follow one, cancel one."""
+
+import argparse
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from label_studio_ml import logs
+from label_studio_ml.cli.board import Reached, reach
+from label_studio_ml.cli.cancel import cancel
+from label_studio_ml.cli.follow import follow, metrics_text, outcome
+from label_studio_ml.cli.start import add_folder_arguments, settings_from
+from label_studio_ml.errors import UnknownJob
+
+if TYPE_CHECKING:
+    from label_studio_ml.settings import Settings
+    from label_studio_ml.training.jobs import Job
+
+#: Jobs of a project that are listed, unless asked otherwise.
+_MOST = 20
+#: Width of the table where there is no terminal, in characters.
+_WIDTH = 220
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `jobs`."""
+    add_folder_arguments(parser)
+    parser.add_argument("--project", metavar="ID", help="only those of this Label Studio project")
+    parser.add_argument(
+        "--most", type=int, default=_MOST, metavar="N", help="of each project (default: %(default)s)"
+    )
+    parser.add_argument("--json", action="store_true", help="print all that is known, as JSON")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--follow", metavar="JOB", help="show a job's log and progress until it ends")
+    which.add_argument("--cancel", metavar="JOB", help="the same as: label-studio-ml cancel PROJECT JOB")
+
+
+def run(args: argparse.Namespace) -> int:
+    """List jobs and return 0; with `--follow` return 1 if the job failed or was cancelled."""
+    settings = settings_from(args)
+    logs.configure("WARNING")
+    with reach(settings) as reached:
+        if args.cancel:
+            return cancel(reached, args.cancel)
+        if args.follow:
+            return _follow(reached, args.follow)
+        return _list(settings, reached, args)
+
+
+def _follow(reached: Reached, job_id: str) -> int:
+    if reached.alone and (known := reached.board.job(job_id)) is not None and known.running:
+        print("No backend is running: the job goes on when one is", file=sys.stderr)
+        return 1
+    job = follow(reached.board, job_id, log=True)
+    if job is None:
+        raise UnknownJob(f"There is no job {job_id}", fix="List them with: label-studio-ml jobs PROJECT")
+    return outcome(job)
+
+
+def _list(settings: "Settings", reached: Reached, args: argparse.Namespace) -> int:
+    from label_studio_ml.versions.state import Projects
+
+    uids = Projects(settings.model_dir).uids()
+    named = args.project
+    chosen = [uid for uid in uids if named is None or named in (uid, uid.partition(".")[0])]
+    jobs = [job for uid in chosen for job in reached.board.jobs(uid, args.most)]
+    jobs.sort(key=lambda job: job.created, reverse=True)
+    if args.json:
+        import msgspec
+
+        from label_studio_ml.training.pages import read_log
+        from label_studio_ml.training.views import LINES_IN_LIST, describe
+
+        found = [describe(job, read_log(reached.board, job.id, -LINES_IN_LIST)) for job in jobs]
+        print(msgspec.json.format(msgspec.json.encode(found), indent=1).decode())
+        return 0
+    if not jobs:
+        print("There are no training jobs yet")
+        return 0
+    _table(jobs)
+    return 0
+
+
+def _table(jobs: "list[Job]") -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for name in ("job", "project", "state", "began", "took", "events", "tasks", "version", "metrics", "what"):
+        table.add_column(name, no_wrap=name not in ("metrics", "what"), overflow="fold")
+    for job in jobs:
+        state = "cancelling" if job.cancel and job.running else str(job.state)
+        if job.state == "started" and job.progress >= 0:
+            state += f" {job.progress:.0%}"
+        words = (
+            *(job.id, job.project.partition(".")[0], state, _clock(job.started or job.created), _took(job)),
+            *(str(job.events or ""), str(job.annotations) if job.annotations >= 0 else "", job.version),
+            *(metrics_text(job), job.error or job.ending or job.held_back or job.message),
+        )
+        table.add_row(*(Text(word) for word in words))
+    console = Console(width=None if sys.stdout.isatty() else _WIDTH)
+    console.print(table)
+
+
+def _clock(text: str) -> str:
+    """Return a job's time as the clock of this machine shows it."""
+    return f"{datetime.fromisoformat(text).astimezone():%Y-%m-%d %H:%M:%S}" if text else ""
+
+
+def _took(job: "Job") -> str:
+    """Return how long a job ran, or has been running."""
+    if not job.started:
+        return ""
+    end = datetime.fromisoformat(job.ended) if job.ended else datetime.now(UTC)
+    seconds = max(0, int((end - datetime.fromisoformat(job.started)).total_seconds()))
+    return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
