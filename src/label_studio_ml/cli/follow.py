@@ -60,7 +60,7 @@ def outcome(job: "Job") -> int:
     )
     print(f"Finished: version {job.version}{learned}")
     if job.held_back:
-        print(f"It is not served: {job.held_back}")
+        print(f"It is held back, and the version before stays served: {job.held_back}")
     return 0
 
 

@@ -20,14 +20,13 @@ class _Series:
         self.kept: list[tuple[int, Point]] = []
         self.last: tuple[int, Point] | None = None
         self._stride = 1
-        self._skipped = 0
+        self._count = 0
 
     def add(self, number: int, point: Point) -> None:
         self.last = (number, point)
-        self._skipped += 1
-        if not self.kept or self._skipped >= self._stride:
+        if self._count % self._stride == 0:
             self.kept.append((number, point))
-            self._skipped = 0
+        self._count += 1
 
     def thin(self) -> None:
         self.kept = self.kept[::2]

@@ -36,7 +36,6 @@ def fit_events(
     through, stop = "", None
     note = functools.partial(_note, request, staged, counts, job)
     client = functools.cache(lambda: client_of(request, settings))
-    job.begin()
     for event in request.all_events():
         if job.cancelled:
             break
@@ -50,6 +49,7 @@ def fit_events(
         for action, data in singles:
             if job.cancelled:
                 break
+            job.begin()
             kept = dict(staged.changes)
             try:
                 fit_event(model, action, data, request.job, job)
@@ -58,6 +58,8 @@ def fit_events(
                 logger.exception("fit failed for one %s", action)
                 staged.changes = kept
                 counts.failed(action, error)
+        if job.cancelled:  # fit may have returned early for it: the event does not count as through
+            return _of_events(request, staged, counts, job, changed=False)
         through = event.id
     note(through, "")
     if counts.only is not None and stop is None:

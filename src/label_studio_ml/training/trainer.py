@@ -336,8 +336,9 @@ class Trainer:
         found = progress.read(path, Outcome)
         if found is None:
             return set()
-        parent = self._store.served(uid)
+        parent, job = self._store.served(uid), self._board.job(found.job)
         ours = found.last and found.parent == (parent.name if parent else "") and Path(found.workdir).is_dir()
+        ours = ours and not (job is not None and job.cancel)
         done = [entry for entry in self._unseen(uid) if ours and order(entry.id) <= order(found.last)]
         if done:
             version_id = Path(found.workdir).name

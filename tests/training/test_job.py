@@ -1,0 +1,196 @@
+"""The run object by itself, and as a `fit` gets it."""
+# mypy: disable-error-code="no-untyped-def, override"
+
+import itertools
+import logging
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from label_studio_ml.adapter import ModelSpec, generation
+from label_studio_ml.model import LabelStudioMLBase
+from label_studio_ml.protocol import Event
+from label_studio_ml.settings import Settings
+from label_studio_ml.training.history import FILE, History
+from label_studio_ml.training.job import Report, TrainingJob
+from label_studio_ml.training.jobs import StoredEvent
+from label_studio_ml.training.local import LocalDesk
+from label_studio_ml.training.request import RunRequest
+from label_studio_ml.training.run import limits, perform
+from label_studio_ml.versions.state import Project
+from label_studio_ml.versions.store import VersionStore
+from live import created, start_training, uid
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(backend_dir=tmp_path, model_dir=tmp_path / "data")
+
+
+def test_one_made_by_hand_needs_nothing() -> None:
+    job = TrainingJob()
+    job.progress(0.5, "half")
+    job.log(step=1, loss=0.25)
+    job.log(step=2, loss=0.125, accuracy=1)
+    assert (job.id, job.previous, job.cancelled) == ("", None, False)
+    assert job.metrics == {"loss": 0.125, "accuracy": 1}
+    (job.workdir / "weights").write_text("w")
+    assert job.workdir.is_dir()
+
+
+def test_what_is_said_is_reported() -> None:
+    said: list[Report] = []
+    job = TrainingJob(report=said.append)
+    numbers: list[Any] = [-1, 0.25, np.float32(0.5), 7]
+    for fraction in numbers:
+        job.progress(fraction, "two\n lines")
+    assert [report.progress for report in said] == [0.0, 0.25, 0.5, 1.0]
+    assert {report.message for report in said} == {"two lines"}
+    job.log(step=3, loss=np.float64(0.5), count=np.int64(2), lost=math.nan)
+    point = said[-1].point
+    assert point is not None
+    assert {**point, "time": ""} == {"step": 3, "time": "", "loss": 0.5, "count": 2, "lost": None}
+
+
+@pytest.mark.parametrize("value", ["0.5", object(), [1, 2], np.zeros(2), None])
+def test_what_is_no_number_costs_no_training(value: Any, caplog: pytest.LogCaptureFixture) -> None:
+    job = TrainingJob()
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            job.log(bad=value, loss=1.0)
+    assert job.metrics == {"loss": 1.0}
+    assert caplog.text.count("bad is") == 1
+
+
+def test_cancelled_stays_cancelled() -> None:
+    answers = [True, False, False]
+    job = TrainingJob(asked=lambda: answers.pop())
+    assert [job.cancelled for _ in range(5)] == [False, False, True, True, True]
+
+
+class Seed(LabelStudioMLBase):
+    fit_timeout = 60
+    cancel_grace = 0.5
+
+    def fit(self, annotations, job, **kwargs):
+        job.log(step=1, loss=0.5, accuracy=0.1)
+        job.progress(1, "done")
+        (job.workdir / "weights").write_text("w")
+        return {"accuracy": 0.75, "before": job.previous and job.previous.metrics}
+
+
+class Events(LabelStudioMLBase):
+    def fit(self, event, data, job=None):
+        assert job is not None
+        job.log(seen=1)
+        self.set("count", str(int(self.get("count") or 0) + 1))
+
+
+class OnlyKeywords(LabelStudioMLBase):
+    def fit(self, event, data, **kwargs):
+        kwargs["job"].progress(1.0)
+        self.set("job", kwargs["job_id"])
+
+
+class Unnamed(LabelStudioMLBase):
+    def fit(self, rows, job):
+        return {}
+
+
+def test_a_fit_that_takes_rows_and_its_job_takes_annotations() -> None:
+    assert generation(Unnamed) == "seed"
+    assert generation(Events) == "event"
+
+
+def _local(settings: Settings, kind: type[LabelStudioMLBase], times: int) -> tuple[LocalDesk, list[str]]:
+    desk = LocalDesk(settings, kind)
+    jobs = []
+    for number in range(times):
+        data = created(1, number + 1)
+        event = Event(action=data["action"], uid=uid(1), label_config="", title="", data=data)
+        job = desk.hand_in(event, trusted=True, train=True)
+        assert job is not None
+        jobs.append(job)
+    return desk, jobs
+
+
+def test_in_tests_of_models_it_is_the_same(settings: Settings) -> None:
+    desk, jobs = _local(settings, Seed, 2)
+    store = VersionStore(settings.model_dir)
+    first, second = store.versions(uid(1))
+    assert first.metrics == {"loss": 0.5, "accuracy": 0.75}, "what fit returned wins"
+    assert second.train_output["before"] == first.metrics
+    assert (store.folder(uid(1), first.id) / FILE).read_bytes().count(b"\n") == 1
+    status = desk.job_status(jobs[1])
+    assert status is not None
+    assert (status["progress"], status["message"]) == (1.0, "done")
+    assert status["model_version"] == second.name
+    points = desk.job_metrics(jobs[1])
+    assert points is not None
+    assert points["points"][0]["loss"] == 0.5
+    assert [job["job"] for job in desk.jobs(uid(1), 5)] == jobs[::-1]
+
+
+@pytest.mark.parametrize("kind", [Events, OnlyKeywords])
+def test_event_classes_get_it_too(settings: Settings, kind: type[LabelStudioMLBase]) -> None:
+    _local(settings, kind, 1)
+    (version,) = VersionStore(settings.model_dir).versions(uid(1))
+    assert version.metrics == ({"seen": 1} if kind is Events else {})
+
+
+def _request(settings: Settings, *events: dict[str, Any]) -> RunRequest:
+    workdir = settings.model_dir / "workdir"
+    workdir.mkdir(parents=True, exist_ok=True)
+    stored = [StoredEvent(event["action"], event, id=f"{number}-0") for number, event in enumerate(events)]
+    return RunRequest("job", ModelSpec(project=Project(uid=uid(1))), stored, str(workdir))
+
+
+def test_a_run_that_is_cancelled_before_its_fit_has_none(settings: Settings) -> None:
+    rows = [{"id": 1, "annotations": [{"id": 1, "result": []}]}]
+    job = TrainingJob("job", settings.model_dir / "workdir", asked=lambda: True)
+    request = _request(settings, {**start_training(1), "annotations": rows})
+    outcome = perform(Seed, request, settings, job=job)
+    assert (outcome.changed, job.metrics) == (False, {})
+
+
+def test_events_after_the_cancelled_one_are_not_fitted(settings: Settings) -> None:
+    job = TrainingJob("job", settings.model_dir / "workdir")
+    job._asked = lambda: len(job.history.points()) >= 2
+    outcome = perform(
+        Events, _request(settings, *(created(1, number) for number in range(5))), settings, job=job
+    )
+    assert len(job.history.points()) == 2
+    assert not outcome.changed
+
+
+def test_settings_win_over_the_class(settings: Settings, tmp_path: Path) -> None:
+    assert (limits(Seed, settings).fit_timeout, limits(Seed, settings).cancel_grace) == (60.0, 0.5)
+    other = Settings(backend_dir=tmp_path, fit_timeout=0.0, cancel_grace=3.0)
+    assert (limits(Seed, other).fit_timeout, limits(Seed, other).cancel_grace) == (0.0, 3.0)
+
+
+def test_a_long_history_is_thinned_evenly_and_keeps_its_end() -> None:
+    history = History(100)
+    for step in range(10_000):
+        history.add({"step": step, "loss": 1.0})
+        if step % 1000 == 0:
+            history.add({"step": step, "accuracy": 0.5})
+    points = history.points()
+    assert len(points) <= 102
+    assert sum("accuracy" in point for point in points) == 10, "what is logged seldom is kept"
+    steps = [point["step"] for point in points if "loss" in point]
+    assert steps[0] == 0
+    assert steps[-1] == 9999
+    gaps = {after - before for before, after in itertools.pairwise(steps[:-1])}
+    assert len(gaps) == 1
+
+
+def test_a_file_of_the_user_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text("mine")
+    history = History()
+    history.add({"loss": 1})
+    history.write(tmp_path)
+    assert (tmp_path / FILE).read_text() == "mine"
