@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from helpers import captured
-from label_studio_ml.training.events import grouped, ids_only, labelled, removed
+from label_studio_ml.training.events import counted, grouped, ids_only, labelled, removed
 from label_studio_ml.training.jobs import StoredEvent
 from live import annotation, created, created_in_bulk, start_training, task
 
@@ -75,3 +75,28 @@ def test_only_ids_are_kept_of_what_comes_without_login() -> None:
     }
     lie = {"action": "ANNOTATION_CREATED", "task": {"id": "x"}, "annotation": {"id": {"y": 1}}, "more": "z"}
     assert ids_only(_stored(lie)) == {"project": {"id": None}}
+
+
+def test_new_annotations_are_counted() -> None:
+    for event, count in (
+        (created(1, 5), 1),
+        ({**created(1, 5), "action": "ANNOTATION_UPDATED"}, 1),
+        (created(1, 5, was_cancelled=True), 0),
+        (created_in_bulk(1, 5, 6, 7), 3),
+        ({"action": "ANNOTATIONS_DELETED", "annotations": [{"id": 1}]}, 0),
+        (start_training(1), 0),
+        ({"action": "ANNOTATION_CREATED", "annotation": "odd"}, 1),
+        ({"action": "ANNOTATIONS_CREATED", "annotation": []}, 1),
+    ):
+        assert counted(_stored(event)) == count, event
+    for event in (created(1, 5), created_in_bulk(1, 5, 6)):
+        kept = {"action": event["action"], **ids_only(_stored(event))}
+        assert counted(_stored(kept)) == counted(_stored(event))
+
+
+def test_ids_of_deleted_annotations_are_kept_without_login() -> None:
+    event = {"action": "ANNOTATIONS_DELETED", "annotations": [{"id": 1, "x": "y"}, {"id": "*"}]}
+    assert ids_only(_stored({**event, "project": {"id": 3}})) == {
+        "project": {"id": 3},
+        "annotations": [{"id": 1}],
+    }

@@ -77,8 +77,11 @@ def _do(what: str, fields: dict[str, Any]) -> None:
         sys.exit(3)
     if kind == "os._exit":
         os._exit(4)
-    if kind == "kill":
+    if kind == "kill" and (not detail or detail == str(fields.get("annotation"))):
         os.kill(os.getpid(), signal.SIGKILL)
+    if kind == "end process":
+        os.kill(int(detail), signal.SIGKILL)
+        time.sleep(600)
     if kind == "segfault":
         os.kill(os.getpid(), signal.SIGSEGV)
     if kind == "fork and kill":
