@@ -196,18 +196,55 @@ def test_a_redis_younger_than_the_versions(settings: Settings, board: JobBoard, 
 def test_two_workers_and_bursts_of_events(
     settings: Settings, board: JobBoard, start: Start, control: Callable[[int], Control]
 ) -> None:
-    """Serial and in order for each project, every event exactly once."""
+    """Serial and in order for each project, every event exactly once; the projects side by side."""
     for _ in range(2):
         start(script="event_model.py")
-    projects = range(1, 4)
-    for burst in range(5):
-        for project in projects:
-            _deliver(settings, board, project, *range(burst * 20, burst * 20 + 20))
-    wait_until(lambda: all(_at_rest(board, project) for project in projects), "all is trained", every=0.05)
+    projects = range(1, 11)
     for project in projects:
-        assert [fit["annotation"] for fit in control(project).fits()] == list(range(1000, 1100))
+        control(project).close_gate()
+        _deliver(settings, board, project, 0)
+
+    def begun() -> list[int]:
+        return [project for project in projects if control(project).fits()]
+
+    wait_until(lambda: len(begun()) == 2, "two projects are trained at a time", every=0.05)
+    for burst in range(10):
+        _deliver(settings, board, 1, *range(1 + burst * 100, 101 + burst * 100))
+        for project in projects[1:]:
+            _deliver(settings, board, project, 1 + 2 * burst, 2 + 2 * burst)
+        if burst == 4:
+            assert len(begun()) == 2
+            for project in projects:
+                control(project).open_gate()
+    wait_until(lambda: all(_at_rest(board, project) for project in projects), "all is trained", every=0.1)
+    store = VersionStore(settings.model_dir)
+    for project in projects:
+        count = 1001 if project == 1 else 21
+        assert [fit["annotation"] for fit in control(project).fits()] == list(range(1000, 1000 + count))
         assert control(project).overlaps == 0
-        newest = VersionStore(settings.model_dir).newest(uid(project))
+        versions = store.history(uid(project))
+        newest = store.newest(uid(project))
         assert newest is not None
-        assert newest.name == "1.0.100"
+        assert newest.name == f"1.0.{count}"
+        assert sum(len(version.events) for version in versions) == count
     assert os.path.isdir(settings.log_dir / "jobs")
+
+
+def test_one_project_of_the_seed_generation_and_bursts(
+    settings: Settings, board: JobBoard, start: Start, control: Callable[[int], Control]
+) -> None:
+    """Two workers, one project, 1,000 events: no two fits at a time, each event in exactly one outcome."""
+    for _ in range(2):
+        start()
+    ids: list[str] = []
+    for burst in range(10):
+        _deliver(settings, board, 1, *range(burst * 100, 100 + burst * 100))
+        ids += [entry.id for entry in board.entries(uid(1)) if entry.id not in ids]
+        control(1).wait_for_fit(1 + burst // 4)
+    wait_until(lambda: _at_rest(board, 1), "all is trained", every=0.05)
+    assert control(1).overlaps == 0
+    versions = VersionStore(settings.model_dir).history(uid(1))
+    taken_in = [event for version in versions for event in version.events]
+    assert len(taken_in) == len(set(taken_in)) == 1000
+    assert set(ids) <= set(taken_in)
+    assert len(control(1).fits("end")) == len(versions) < 100
