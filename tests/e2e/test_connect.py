@@ -186,3 +186,12 @@ def test_backend_that_is_down(label_studio: Studio, make_backend: MakeBackend, p
     done = _connect(backend, label_studio, project)
     assert done.returncode == 1
     assert f"Start it with: label-studio-ml start {backend.folder.name}" in done.stdout
+
+
+def test_model_that_fails(label_studio: Studio, make_backend: MakeBackend, project: int) -> None:
+    """Label Studio does not say why a prediction failed: the backend is asked."""
+    backend = make_backend("patient.py")
+    (backend.folder / "fails").touch()
+    done = _connect(backend, label_studio, project)
+    assert done.returncode == 1
+    assert "the model fails as it was told" in done.stdout

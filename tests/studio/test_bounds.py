@@ -1,9 +1,14 @@
 """What a task may name and must not do harm with: files without end, servers that dribble, addresses inside."""
 
+import contextlib
 import os
+import shutil
 import socket
+import ssl
+import subprocess
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -231,3 +236,75 @@ def test_files_of_this_machine(files: FileAccess, text: str) -> None:
     with pytest.raises(FileFetchError, match=r"neither a URL nor a path inside"):
         files.local_path(text)
     assert files.preload({"a": text}) == {"a": text}
+
+
+# TLS
+
+
+@pytest.mark.parametrize("hello", [False, True], ids=["handshake", "headers"])
+def test_tls_server_that_dribbles(
+    files: FileAccess, tmp_path: Path, ends: threading.Event, hello: bool
+) -> None:
+    """Whether it stops in the handshake or after it: the deadline ends the connection below the TLS layer."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    _load(context, tmp_path)
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                threading.Thread(target=answer, args=(connection,), daemon=True).start()
+
+    def answer(connection: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            if not hello:
+                connection.recv(10)
+                connection.sendall(b"\x16\x03\x03\x40\x00")  # the head of a record that does not come
+                while not ends.wait(0.05):
+                    connection.sendall(b"\x00")
+                return
+            wrapped = context.wrap_socket(connection, server_side=True)
+            wrapped.recv(4096)
+            wrapped.sendall(HEAD)
+            while not ends.wait(0.05):
+                wrapped.sendall(b"X-Header: y\r\n")
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    files = replace(files, verify_tls=False, rules=replace(files.rules, timeout=0.6))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the certificate is not checked, and urllib3 says so
+            with pytest.raises(FileFetchError, match=r"0\.6 seconds"):
+                files.local_path(f"https://127.0.0.1:{port}/x")
+    finally:
+        listener.close()
+
+
+def _load(context: ssl.SSLContext, folder: Path) -> None:
+    """Give the server's side a key and a certificate."""
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl on PATH")
+    path = str(folder / "both.pem")
+    subprocess.run(
+        [
+            *(
+                "openssl",
+                "req",
+                "-x509",
+                "-newkey",
+                "rsa:2048",
+                "-nodes",
+                "-keyout",
+                path,
+                "-out",
+                f"{path}.crt",
+            ),
+            *("-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"),
+        ],
+        capture_output=True,
+        check=True,
+    )
+    context.load_cert_chain(f"{path}.crt", path)

@@ -169,12 +169,16 @@ def _prelabel(plan: Plan, project: Json, backend: Json, old_titles: list[str]) -
 
 def _prediction(plan: Plan, backend: Json) -> str:
     """Prove the way from Label Studio to the model."""
-    if plan.admin.first_task(plan.project) is None:
+    task = plan.admin.first_task(plan.project)
+    if task is None:
         return "Test prediction: left out, the project has no tasks yet"
     try:
         answer = plan.admin.test_prediction(int(backend["id"]))
     except StudioRefusedError as error:
-        raise StudioError(error.message, fix="The cause is in the backend's logs/server.log") from None
+        cause = _cause(plan, task)
+        raise StudioError(
+            f"{error.message} {cause}".strip(), fix="See the backend's logs/server.log"
+        ) from None
     results: Any = answer.get("response")
     if not isinstance(results, list) or not results:
         raise StudioError("The backend's answer to the test prediction has no results")
@@ -184,6 +188,17 @@ def _prediction(plan: Plan, backend: Json) -> str:
         raise StudioError(f"The model has no prediction for a task of the project: {cause}")
     version = first.get("model_version")
     return f"Test prediction through Label Studio: {len(first['result'])} regions, version {version}"
+
+
+def _cause(plan: Plan, task: Json) -> str:
+    """Return what the backend itself says of a prediction that Label Studio could not get; it does not say."""
+    uid = (plan.view.connection(plan.project).get("project") or {}).get("uid")
+    try:
+        results = plan.view.predict({"tasks": [task], "project": uid}).get("results")
+    except BackendError as error:
+        return error.message
+    first = results[0] if isinstance(results, list) and results else None
+    return str(first.get("error", "")) if isinstance(first, dict) else ""
 
 
 def _event(plan: Plan, project: Json) -> str:

@@ -8,7 +8,8 @@ from label_studio_ml.errors import FileFetchError
 from label_studio_ml.file_settings import FileSettings
 from label_studio_ml.studio.references import mask
 
-_CHUNK = 1 << 20
+#: Bytes of one request to the bucket.
+_CHUNK = 8 << 20
 
 #: Scheme of a task's URL: the module that reads it, that module's own scheme, and our extra that installs it.
 _READERS = {
