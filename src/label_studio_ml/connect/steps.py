@@ -175,10 +175,8 @@ def _prediction(plan: Plan, backend: Json) -> str:
     try:
         answer = plan.admin.test_prediction(int(backend["id"]))
     except StudioRefusedError as error:
-        cause = _cause(plan, task)
-        raise StudioError(
-            f"{error.message} {cause}".strip(), fix="See the backend's logs/server.log"
-        ) from None
+        said = f"{error.message} {_cause(plan, task)}".strip()
+        raise StudioError(said, fix="See the backend's logs/server.log") from None
     results: Any = answer.get("response")
     if not isinstance(results, list) or not results:
         raise StudioError("The backend's answer to the test prediction has no results")
