@@ -3,6 +3,7 @@
 import gzip
 import json
 import random
+import resource
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -312,6 +313,19 @@ def test_a_snapshot_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(VersionError, match="cannot be written") as caught:
         list(tasks)
     assert "Check MODEL_DIR" in caught.value.fix
+
+
+def test_a_disk_that_fills_up(snapshot: Path) -> None:
+    words = random.Random(1)
+    rows = [{**row, "data": {"text": words.randbytes(2000).hex()}} for row in _rows(*range(500))]
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 18, before[1]))
+    try:
+        with pytest.raises(VersionError, match=r"cannot be written: .*Check MODEL_DIR"):
+            list(_tasks(*rows, snapshot=snapshot))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(snapshot.parent.iterdir()) == []
 
 
 @pytest.mark.parametrize("damage", ["cut", "not gzip", "not JSON", "missing"])
