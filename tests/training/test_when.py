@@ -1,5 +1,7 @@
 """When a project is trained, and what waits meanwhile: with real processes."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -178,6 +180,18 @@ def test_what_will_not_pass_fails_at_once(launch: Launch, status: int, words: st
     assert live.wait(live.send(start_training(7)))["job_status"] == "finished"
 
 
+def _command(live: Live, word: str) -> "subprocess.CompletedProcess[str]":
+    """Run `label-studio-ml jobs` for a backend."""
+    return subprocess.run(
+        [sys.executable, "-m", "label_studio_ml", "jobs", str(live.folder), word],
+        env=live.backend.env,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
 def test_after_many_tries_the_events_are_set_aside_and_come_back(launch: Launch) -> None:
     live = launch()
     _down(live, 8)
@@ -190,10 +204,17 @@ def test_after_many_tries_the_events_are_set_aside_and_come_back(launch: Launch)
     (parked,) = board.parked(uid(8))
     assert (parked.event.action, "502" in parked.why) == ("START_TRAINING", True)
     assert not board.events(uid(8))
+    listed = _command(live, "--parked").stdout
+    assert listed.startswith("8  ")
+    assert "START_TRAINING" in listed
+    assert "502" in listed
     live.studio.add(8, 1)
-    job = board.unpark(uid(8))
-    assert job is not None
+    back = _command(live, "--retry")
+    assert back.returncode == 0, back.stderr
+    job = back.stdout.split()[1].rstrip(":")
     assert live.wait(job)["job_status"] == "finished"
+    assert _command(live, "--parked").stdout == "No events are set aside\n"
+    assert _command(live, "--retry").returncode == 1
     board.redis.close()
 
 

@@ -9,6 +9,7 @@ from label_studio_ml import logs
 from label_studio_ml.cli.board import Reached, reach
 from label_studio_ml.cli.cancel import cancel
 from label_studio_ml.cli.follow import follow, metrics_text, outcome
+from label_studio_ml.cli.parked import retry, show
 from label_studio_ml.cli.start import add_folder_arguments, settings_from
 from label_studio_ml.errors import UnknownJob
 
@@ -33,6 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--follow", metavar="JOB", help="show a job's log and progress until it ends")
     which.add_argument("--cancel", metavar="JOB", help="the same as: label-studio-ml cancel PROJECT JOB")
+    which.add_argument("--parked", action="store_true", help="list the events that were set aside, and why")
+    which.add_argument("--retry", action="store_true", help="train on the events that were set aside")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -44,6 +47,8 @@ def run(args: argparse.Namespace) -> int:
             return cancel(reached, args.cancel)
         if args.follow:
             return _follow(reached, args.follow)
+        if args.parked or args.retry:
+            return (show if args.parked else retry)(reached, _chosen(settings, args.project))
         return _list(settings, reached, args)
 
 
@@ -58,12 +63,7 @@ def _follow(reached: Reached, job_id: str) -> int:
 
 
 def _list(settings: "Settings", reached: Reached, args: argparse.Namespace) -> int:
-    from label_studio_ml.versions.state import Projects
-
-    uids = Projects(settings.model_dir).uids()
-    named = args.project
-    chosen = [uid for uid in uids if named is None or named in (uid, uid.partition(".")[0])]
-    jobs = [job for uid in chosen for job in reached.board.jobs(uid, args.most)]
+    jobs = [job for uid in _chosen(settings, args.project) for job in reached.board.jobs(uid, args.most)]
     jobs.sort(key=lambda job: job.created, reverse=True)
     if args.json:
         import msgspec
@@ -79,6 +79,14 @@ def _list(settings: "Settings", reached: Reached, args: argparse.Namespace) -> i
         return 0
     _table(jobs)
     return 0
+
+
+def _chosen(settings: "Settings", named: str | None) -> list[str]:
+    """Return the uids of the projects that the backend knows, or of those that are named."""
+    from label_studio_ml.versions.state import Projects
+
+    uids = Projects(settings.model_dir).uids()
+    return [uid for uid in uids if named is None or named in (uid, uid.partition(".")[0])]
 
 
 def _table(jobs: "list[Job]") -> None:

@@ -1,0 +1,36 @@
+"""Events that were set aside because their runs ended badly again and again: listed, and brought back."""
+
+import sys
+from datetime import UTC, datetime
+
+from label_studio_ml.cli.board import Reached
+
+
+def show(reached: Reached, uids: list[str]) -> int:
+    """List the events that are set aside."""
+    count = 0
+    for uid in uids:
+        for parked in reached.board.parked(uid):
+            count += 1
+            milliseconds = int(parked.event.id.partition("-")[0])
+            came = datetime.fromtimestamp(milliseconds / 1000, UTC).astimezone()
+            print(f"{uid.partition('.')[0]}  {came:%Y-%m-%d %H:%M:%S}  {parked.event.action}  {parked.why}")
+    if not count:
+        print("No events are set aside")
+    return 0
+
+
+def retry(reached: Reached, uids: list[str]) -> int:
+    """Hand the events that are set aside in again; return 1 if there are none."""
+    found = False
+    for uid in uids:
+        job = reached.board.unpark(uid)
+        if job is not None:
+            found = True
+            print(f"Job {job}: training project {uid.partition('.')[0]} on the events that were set aside")
+    if not found:
+        print("No events are set aside", file=sys.stderr)
+        return 1
+    if reached.alone:
+        print("No backend is running: they wait for when one is", file=sys.stderr)
+    return 0
