@@ -159,7 +159,7 @@ def test_delete(made: Made) -> None:
     with pytest.raises(UnknownVersion):
         delete(made.store, P, ["a", "nowhere"])
     assert made.names() == "abc"
-    assert [one.name for one in delete(made.store, P, ["id-a", "a", "c"])] == ["a", "c"]
+    assert delete(made.store, P, ["id-a", "a", "c"]) == ["a", "c"]
     assert made.names() == "b"
     fresh = VersionStore(made.folder)
     assert [one.name for one in fresh.history(P)] == ["a", "b", "c"]
@@ -168,6 +168,19 @@ def test_delete(made: Made) -> None:
     assert not made.weights("a").exists()
     fresh.clear_unfinished(P)
     assert [one.name for one in fresh.history(P)] == ["a", "b", "c"]
+
+
+def test_a_version_whose_manifest_is_damaged_can_be_deleted(made: Made) -> None:
+    made.add_all("ab")
+    (made.store.folder(P, "id-b") / "manifest.json").write_text("{")
+    assert made.served() == "a"
+    with pytest.raises(RequestError, match="a is served"):
+        delete(made.store, P, ["id-b", "a"])
+    assert delete(made.store, P, ["id-b"]) == ["id-b"]
+    assert VersionStore(made.folder).unreadable(P) == []
+    assert not made.weights("b").exists()
+    made.add("c")
+    assert made.served() == "c"
 
 
 def test_what_a_crash_left_of_a_deleted_version_goes(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:

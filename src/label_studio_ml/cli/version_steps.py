@@ -63,7 +63,7 @@ def _unpin(args: argparse.Namespace, found: Stored) -> str:
 
 def _delete(args: argparse.Namespace, found: Stored) -> str:
     gone = hand.delete(found.store, found.uid, args.versions)
-    return f"Deleted {', '.join(one.name for one in gone)}"
+    return f"Deleted {', '.join(gone)}"
 
 
 def _export(args: argparse.Namespace, found: Stored) -> str:

@@ -92,11 +92,16 @@ def unpin(store: VersionStore, model_dir: Path, uid: str) -> Manifest | None:
     return served
 
 
-def delete(store: VersionStore, uid: str, names: Iterable[str]) -> list[Manifest]:
-    """Delete versions, all or none of them, and return them. Raises RequestError if one of them is served."""
+def delete(store: VersionStore, uid: str, names: Iterable[str]) -> list[str]:
+    """Delete versions, all or none of them, and return their names; one whose manifest is damaged goes by its id.
+
+    Raises RequestError if one of them is served, UnknownVersion if there is none of that name.
+    """
     with store.locked(uid):
         served = store.served(uid)
-        chosen = list({found.id: found for found in (find(store, uid, name) for name in names)}.values())
+        damaged = set(store.unreadable(uid)).intersection(names := list(names))
+        found = [find(store, uid, name) for name in names if name not in damaged]
+        chosen = list({one.id: one for one in found}.values())
         for one in chosen:
             if served is not None and one.id == served.id:
                 raise RequestError(
@@ -104,10 +109,10 @@ def delete(store: VersionStore, uid: str, names: Iterable[str]) -> list[Manifest
                     fix="Promote another one first",
                     field="version",
                 )
-        for one in chosen:
-            store.delete(uid, one.id)
+        for version_id in (*(one.id for one in chosen), *damaged):
+            store.delete(uid, version_id)
     store.tell(uid)
-    return chosen
+    return [*(one.name for one in chosen), *sorted(damaged)]
 
 
 def _step_back(store: VersionStore, uid: str) -> tuple[Manifest, Manifest]:

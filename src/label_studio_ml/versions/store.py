@@ -302,7 +302,10 @@ class VersionStore:
             return None
         except msgspec.MsgspecError as error:
             self._read[path] = (state, None)
-            self._warn_once(f"{path} is damaged, so this version is not served: {error}")
+            if path.name == MANIFEST:
+                self._warn_once(
+                    f"{path} is damaged, so this version is not served: {error}. Bring it back or delete the version"
+                )
         return self._read[path][1]
 
     def _warn_once(self, text: str) -> None:
