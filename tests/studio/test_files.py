@@ -367,6 +367,16 @@ def test_refused_address_is_not_asked(
     assert elsewhere.paths() == ["/x"]
 
 
+def test_link_local_address_as_label_studios(
+    files: FileAccess, elsewhere: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What /setup says of Label Studio's address is anybody's word."""
+    _lead(monkeypatch, elsewhere, {"169.254.169.254"})
+    with pytest.raises(FileFetchError, match="link-local address"):
+        replace(files, studio_url="http://169.254.169.254").local_path("/data/upload/1/x.png")
+    assert elsewhere.asked == []
+
+
 def _lead(monkeypatch: pytest.MonkeyPatch, server: FakeServer, hosts: set[str]) -> None:
     """Make connections to `hosts` end at `server`, with the peer's name that a real one would have."""
     import socket

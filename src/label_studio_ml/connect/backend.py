@@ -15,7 +15,7 @@ class BackendDown(BackendError):
     """The backend does not answer."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class BackendView:
     """A running backend, asked at the first of `urls` that answers, with the login that the settings have."""
 
@@ -65,6 +65,7 @@ class BackendView:
                     field="BASIC_AUTH_USER",
                 )
             if response.status_code == 200 and isinstance(body, dict):
+                self.urls = (url,)  # the others need not be tried again
                 return body
             if method == "POST" and isinstance(body, dict) and body.get("detail"):
                 raise BackendDown(f"{path} answers {response.status_code}: {body['detail']}")
@@ -76,6 +77,6 @@ class BackendView:
 
 
 def view(settings: Settings, url: str, port: int) -> BackendView:
-    """Return the backend that Label Studio reaches at `url`, as seen from here: there, or on this machine's port."""
+    """Return the backend that Label Studio reaches at `url`: asked there, or else on this machine's port."""
     here = f"http://127.0.0.1:{port}"
-    return BackendView((url,) if canonical(url) == canonical(here) else (here, url), settings)
+    return BackendView((here,) if canonical(url) == canonical(here) else (url, here), settings)

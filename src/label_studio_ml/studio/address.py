@@ -66,10 +66,10 @@ def check(host: str, address: str, *, private: Iterable[str]) -> None:
         )
 
 
-def guard(session: "Session", *, private: Iterable[str] | None) -> None:
+def guard(session: "Session", *, private: Iterable[str]) -> None:
     """Make `session` check the address of each connection that it opens; one to a proxy it does not.
 
-    With `private` None, nothing is checked. Either way a `Deadline` ends the connections used inside it.
+    A `Deadline` ends the connections that are used inside it.
     """
     from requests.adapters import HTTPAdapter
     from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -99,8 +99,7 @@ def guard(session: "Session", *, private: Iterable[str] | None) -> None:
 
     def _checked(connection: Any, host: str) -> Any:
         try:
-            if private is not None:
-                check(host, connection.getpeername()[0], private=private)
+            check(host, connection.getpeername()[0], private=private)
             _watch(connection)
         except BaseException:
             connection.close()

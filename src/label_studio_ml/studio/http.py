@@ -272,7 +272,7 @@ class Http:
             if own not in self._sessions:
                 session = Session()
                 session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-                guard(session, private=None if own else self._private)
+                guard(session, private=("*",) if own else self._private)
                 self._sessions[own] = session
             return self._sessions[own]
 
