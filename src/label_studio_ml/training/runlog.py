@@ -10,8 +10,9 @@ import os
 import re
 import select
 import threading
+import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -31,6 +32,9 @@ SHORTEST_SECRET = 6
 DRAIN = 1.0
 
 _CHUNK = 1 << 18
+#: Bytes, and seconds, after which lines are made of what was written to a log that is full.
+_ENOUGH = 1 << 20
+_PAUSE = 0.2
 
 
 class Scrubber:
@@ -38,16 +42,25 @@ class Scrubber:
 
     def __init__(self, secrets: Iterable[str]) -> None:
         found = sorted({word for word in secrets if len(word) >= SHORTEST_SECRET}, key=len, reverse=True)
-        self.longest = max((len(word.encode()) for word in found), default=0)
-        self._pattern = re.compile(b"|".join(re.escape(word.encode()) for word in found)) if found else None
+        self._words = [word.encode() for word in found]
+        self.longest = max(map(len, self._words), default=0)
+        self._pattern = re.compile(b"|".join(map(re.escape, self._words))) if found else None
 
-    def bytes(self, data: bytes) -> bytes:
+    def scrub(self, data: bytes) -> bytes:
         """Return `data` without the secrets."""
         return self._pattern.sub(b"[secret]", data) if self._pattern is not None else data
 
+    def unfinished(self, data: bytes) -> bytes:
+        """Return `data` without the secrets, and without one that has begun at its end."""
+        data = self.scrub(data)
+        for size in range(min(self.longest, len(data)), 2, -1):
+            if any(word.startswith(data[-size:]) for word in self._words):
+                return data[:-size]
+        return data
+
     def text(self, text: str) -> str:
         """Return `text` without the secrets."""
-        return self.bytes(text.encode("utf-8", "replace")).decode()
+        return self.scrub(text.encode("utf-8", "replace")).decode()
 
 
 class Tail:
@@ -64,23 +77,27 @@ class Tail:
         #: The line that is being written: a progress bar, say.
         self.current = ""
 
-    def add(self, line: str) -> None:
-        """Add a whole line."""
+    def add(self, lines: Sequence[bytes]) -> None:
+        """Add whole lines."""
         with self._lock:
-            self._lines.append(line)
-            self._sizes.append(len(line) + 1)
-            self._size += len(line) + 1
-            self.count += 1
+            self.count += len(lines)
+            for line in lines[-self._most_lines :]:
+                text = line.decode("utf-8", "replace")
+                self._lines.append(text)
+                self._sizes.append(len(line) + 1)
+                self._size += len(line) + 1
             while len(self._lines) > self._most_lines or self._size > self._most_bytes:
-                self._lines.popleft()
-                self._size -= self._sizes.popleft()
+                self._drop(1)
+
+    def _drop(self, count: int) -> None:
+        for _ in range(count):
+            self._lines.popleft()
+            self._size -= self._sizes.popleft()
 
     def skip(self, lines: int) -> None:
         """Leave lines out: what is kept so far goes too."""
         with self._lock:
-            self._lines.clear()
-            self._sizes.clear()
-            self._size = 0
+            self._drop(len(self._lines))
             self.count += lines
 
     def since(self, number: int) -> tuple[int, list[str]]:
@@ -99,7 +116,9 @@ class RunLog:
         self._path = path
         self._scrubber = scrubber
         self._most = most
+        self._raw = bytearray()
         self._pending = b""
+        self._caught_up = 0.0
         self._written = 0
         self._left_out = 0
         self._full_at = -1
@@ -136,6 +155,7 @@ class RunLog:
         while True:
             ready = select.select([self._reader], [], [], DRAIN if self._ended.is_set() else 0.2)[0]
             if not ready:
+                self.catch_up()
                 if self._ended.is_set():
                     break
                 continue
@@ -147,49 +167,63 @@ class RunLog:
 
     def feed(self, data: bytes) -> None:
         """Take in what the run has written."""
-        data = self._pending + data
+        self._raw += data
+        # Of a full log only the end is kept: what is thrown away is not even read line by line.
+        if self._full_at < 0 or len(self._raw) >= _ENOUGH or time.monotonic() - self._caught_up >= _PAUSE:
+            self.catch_up()
+
+    def catch_up(self) -> None:
+        """Make lines of what was taken in."""
+        if not self._raw:
+            return
+        data, self._raw = self._pending + bytes(self._raw), bytearray()
+        self._caught_up = time.monotonic()
         if self._full_at >= 0 and len(data) > TAIL_BYTES:
-            # Only the last lines are kept from here on: no need to look at the others.
-            cut = data.find(b"\n", len(data) - TAIL_BYTES)
-            if cut > 0:
-                self._left_out += cut + 1
-                self.tail.skip(data.count(b"\n", 0, cut + 1))
-                data = data[cut + 1 :]
-        *lines, rest = data.split(b"\n")
-        for line in lines:
-            self._line(_last_state(line))
+            data = self._scrubber.scrub(data)
+            cut = data.find(b"\n", max(0, len(data) - TAIL_BYTES)) + 1 or max(0, len(data) - TAIL_BYTES)
+            self._left_out += cut
+            self.tail.skip(data.count(b"\n", 0, cut))
+            data = data[cut:]
+        whole, newline, rest = data.rpartition(b"\n")
+        if newline:
+            self._add(whole.split(b"\n"))
         again, rest = rest.endswith(b"\r"), _last_state(rest)
-        while len(rest) > LONGEST_LINE + self._scrubber.longest:
-            # A secret may lie across the place where a long line is broken: it is taken out first.
-            clean = self._scrubber.bytes(rest)
-            self._line(clean[:LONGEST_LINE])
-            rest = clean[LONGEST_LINE:]
+        if len(rest) > LONGEST_LINE + self._scrubber.longest:
+            # A secret may lie across the place where a long line is broken: it is taken out first. One that is not
+            # there in full yet stays in what is left.
+            clean = self._scrubber.scrub(rest)
+            end = max(0, len(clean) - self._scrubber.longest) // LONGEST_LINE * LONGEST_LINE
+            if end:
+                self._add([clean[start : start + LONGEST_LINE] for start in range(0, end, LONGEST_LINE)])
+            rest = clean[end:]
         self._pending = rest + b"\r" if again else rest
-        self.tail.current = self._scrubber.bytes(rest).decode("utf-8", "replace")
+        self.tail.current = self._scrubber.unfinished(rest)[:LONGEST_LINE].decode("utf-8", "replace")
         if self._file is not None:
             try:
                 self._file.flush()
             except OSError as error:
                 self._give_up(error)
 
-    def _line(self, line: bytes) -> None:
-        line = self._scrubber.bytes(line)
-        for start in range(0, len(line) or 1, LONGEST_LINE):
-            part = line[start : start + LONGEST_LINE]
-            self.tail.add(part.decode("utf-8", "replace"))
-            self._keep(part + b"\n")
-
-    def _keep(self, line: bytes) -> None:
-        if self._file is None:
-            return
-        if self._full_at < 0 and self._written + len(line) > self._most:
-            self._full_at = self.tail.count - 1
-            self._write(b"[label-studio-ml: this log is full; of what comes next only the end is kept]\n")
+    def _add(self, lines: list[bytes]) -> None:
+        """Keep whole lines, in the file and at hand."""
+        lines = self._scrubber.scrub(b"\n".join(map(_last_state, lines))).split(b"\n")
+        if any(len(line) > LONGEST_LINE for line in lines):
+            cuts = [(line, start) for line in lines for start in range(0, len(line) or 1, LONGEST_LINE)]
+            lines = [line[start : start + LONGEST_LINE] for line, start in cuts]
+        text = b"\n".join(lines) + b"\n"
+        if self._full_at < 0:
+            fits = len(text)
+            if self._written + fits > self._most:
+                fits = text.rfind(b"\n", 0, self._most - self._written) + 1
+            self._write(text[:fits])
+            self._written += fits
+            if fits < len(text):
+                self._full_at = self.tail.count + text.count(b"\n", 0, fits)
+                self._write(b"[label-studio-ml: this log is full; of what comes next only the end is kept]\n")
+            text = text[fits:]
         if self._full_at >= 0:
-            self._left_out += len(line)
-        else:
-            self._write(line)
-            self._written += len(line)
+            self._left_out += len(text)
+        self.tail.add(lines)
 
     def _write(self, line: bytes) -> None:
         try:
@@ -208,8 +242,9 @@ class RunLog:
 
     def _finish(self) -> None:
         """Write what is left: an unfinished line, and the last lines of a log that was full."""
+        self.catch_up()
         if self._pending:
-            self._line(_last_state(self._pending))
+            self._add([self._pending])
             self._pending, self.tail.current = b"", ""
         if self._full_at >= 0:
             _, lines = self.tail.since(self._full_at)
