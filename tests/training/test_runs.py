@@ -299,11 +299,11 @@ def test_a_fit_that_holds_the_interpreter_lock_ends_with_its_worker(
 def test_a_silent_fit_that_holds_the_lock_lives_as_long_as_its_worker_speaks(
     launch: Callable[..., Live],
 ) -> None:
-    live = launch("run_model", env={"LABEL_STUDIO_ML_LEASE": "1"})
+    live = launch("run_model", env={"LABEL_STUDIO_ML_LEASE": "3"})
     _begin(live, 1, "locked")
     wait_until((live.control(1).folder / "grandchild").exists, "it holds the lock")
     (fit,) = live.control(1).fits()
-    until = time.monotonic() + 3  # four times its patience
+    until = time.monotonic() + 6  # three times its patience
     while time.monotonic() < until:
         assert alive(fit["pid"])
         time.sleep(0.05)
