@@ -180,7 +180,8 @@ def project_uid(value: Any, *, required: bool) -> str:
     uid = "" if value is None else str(value).strip()
     if required and not uid:
         raise RequestError("project is missing: it must be text such as '12.1795434258'", field="project")
-    if not uid.isprintable() or len(quote(uid, safe="")) > MAX_UID:
+    # A character is quoted as twelve at the most: of short names that need not be looked at.
+    if not uid.isprintable() or (12 * len(uid) > MAX_UID and len(quote(uid, safe="")) > MAX_UID):
         raise RequestError(f"project must be printable text of at most {MAX_UID} characters", field="project")
     return uid
 

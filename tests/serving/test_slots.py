@@ -328,6 +328,22 @@ class TestDelay:
 
         run(test())
 
+    @pytest.mark.parametrize("slow", [1, 6])
+    def test_one_batch_that_took_long_says_nothing_but_many_do(self, slow: int) -> None:
+        async def test() -> None:
+            it = Held(max_batch=2, max_delay=1.0)
+            for number in range(6):
+                it.batcher._learn(60.0 if number >= 6 - slow else 0.001, 2)
+            for number in range(6):
+                await it.ask(number, key="k")
+            await it.ask("x", key="k")
+            assert isinstance(it.tasks["x"].exception() if it.tasks["x"].done() else None, Overloaded) == (
+                slow == 6
+            )
+            await it.finish()
+
+        run(test())
+
 
 def test_close_gives_the_weight_back() -> None:
     async def test() -> None:

@@ -25,6 +25,8 @@ LOOK = 0.05
 LONG = 256
 #: While others wait, every so many batches one goes to a part of a large request.
 BULK_TURN = 4
+#: Batches whose middle one is the pace that the queue's delay is reckoned by.
+PACES = 9
 #: Seconds below which the last batch must have stayed for the next one to be sent ahead of its turn.
 QUICK = 0.02
 
@@ -94,6 +96,7 @@ class Batcher(Generic[Payload, Result]):
         self._weight = 0
         self._size = 0
         self._pace = 0.0
+        self._paces: deque[float] = deque(maxlen=PACES)
         self._looked = 0.0
         self._interactive: deque[_Item[Payload, Result]] = deque()
         self._waiting: deque[_Item[Payload, Result]] = deque()
@@ -179,17 +182,17 @@ class Batcher(Generic[Payload, Result]):
         self._weight = self._size = 0
 
     def _full(self, weight: int, *, bulk: bool) -> bool:
-        if len(self) >= self._max_queue:
+        count = len(self)
+        if count >= self._max_queue:
             return True
         if (
             self._max_delay is not None
             and not bulk
             and self._size >= FULL_BATCHES * self.max_batch * self._slots
+            and self._size * self._pace > self._max_delay * self._slots
         ):
-            delay = self._size * self._pace / self._slots
-            if delay > self._max_delay:
-                return True
-        return self._max_weight is not None and len(self) > 0 and self._weight + weight > self._max_weight
+            return True
+        return self._max_weight is not None and count > 0 and self._weight + weight > self._max_weight
 
     def _pump(self) -> None:
         """Begin every batch that may begin."""
@@ -263,11 +266,11 @@ class Batcher(Generic[Payload, Result]):
             asyncio.get_running_loop().call_soon(self._pump)
 
     def _learn(self, seconds: float, size: int) -> None:
-        """Take note of how long a batch took."""
+        """Take note of how long a batch took. One that took far longer than the others says nothing of the next."""
         self._last = seconds
         self.seen(size)
-        pace = seconds / max(1, size)
-        self._pace = pace if self._pace == 0.0 else 0.8 * self._pace + 0.2 * pace
+        self._paces.append(seconds / max(1, size))
+        self._pace = sorted(self._paces)[(len(self._paces) - 1) // 2]
 
     def _take(self, busy: int) -> list[_Item[Payload, Result]]:
         """Remove the next batch from the queues and return it; empty when nothing waits, or only for the others."""

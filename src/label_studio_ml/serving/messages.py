@@ -94,18 +94,32 @@ class Frames:
     def __init__(self) -> None:
         self._buffer = bytearray()
 
-    def feed(self, data: bytes) -> list[bytes]:
-        """Take the next bytes of the stream and return the bodies that are complete now."""
-        buffer = self._buffer
-        buffer += data
-        bodies: list[bytes] = []
+    def feed(self, data: bytes | memoryview) -> list[memoryview]:
+        """Take the next bytes of the stream and return the bodies that are complete now.
+
+        The bodies are views of `data` where it holds whole frames: they are to be read before it changes.
+        """
+        if self._buffer:
+            self._buffer += data
+            if len(self._buffer) < self._missing():
+                return []
+            data, self._buffer = bytes(self._buffer), bytearray()
+        view = memoryview(data)
+        bodies: list[memoryview] = []
         start = 0
-        while len(buffer) - start >= _LENGTH.size:
-            (length,) = _LENGTH.unpack_from(buffer, start)
+        while len(view) - start >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(view, start)
             end = start + _LENGTH.size + length
-            if len(buffer) < end:
+            if len(view) < end:
                 break
-            bodies.append(bytes(buffer[start + _LENGTH.size : end]))
+            bodies.append(view[start + _LENGTH.size : end])
             start = end
-        del buffer[:start]
+        self._buffer += view[start:]
         return bodies
+
+    def _missing(self) -> int:
+        """Return how many bytes there must be for the first frame to be whole."""
+        if len(self._buffer) < _LENGTH.size:
+            return _LENGTH.size
+        (length,) = _LENGTH.unpack_from(self._buffer)
+        return _LENGTH.size + int(length)

@@ -108,9 +108,10 @@ class ModelProcess:
 
     def _read(self) -> None:
         frames = Frames()
+        piece = memoryview(bytearray(1 << 20))
         try:
-            while data := self._connection.recv(1 << 20):
-                for body in frames.feed(data):
+            while count := self._connection.recv_into(piece):
+                for body in frames.feed(piece[:count]):
                     message = to_model_decoder.decode(body)
                     if isinstance(message, Load):
                         self._loads.put(message)
