@@ -120,6 +120,7 @@ class ProcessLane(asyncio.Protocol):
         self._hung = False
         self._process: subprocess.Popen[bytes] | None = None
         self._transport: asyncio.Transport | None = None
+        self._predictions: asyncio.Transport | None = None
         self._status: int | None = None
         self._lost = False
 
@@ -132,11 +133,12 @@ class ProcessLane(asyncio.Protocol):
         """Start the process; `info` tells whether it could import the model file."""
         loop = asyncio.get_running_loop()
         ours, theirs = socket.socketpair()
+        our_predictions, their_predictions = socket.socketpair()
         try:
             page = Begun.descriptor()
-            with theirs, _closing(page):
+            with theirs, their_predictions, _closing(page):
                 self._begun = Begun(page)
-                descriptors = [theirs.fileno(), page]
+                descriptors = [theirs.fileno(), their_predictions.fileno(), page]
                 self._process = subprocess.Popen(  # noqa: ASYNC220 (it returns at once)
                     [sys.executable, "-m", "label_studio_ml.serving.model_process", *map(str, descriptors)],
                     pass_fds=descriptors,
@@ -144,9 +146,12 @@ class ProcessLane(asyncio.Protocol):
                     env={**self._settings.child_env(), **self._environment},
                 )
             ours.setblocking(False)
+            our_predictions.setblocking(False)
             await loop.create_connection(lambda: self, sock=ours)
+            self._predictions, _ = await loop.create_connection(asyncio.Protocol, sock=our_predictions)
         except BaseException as error:
             ours.close()
+            our_predictions.close()
             if self._process is not None:
                 self._process.kill()
                 self._process.wait()
@@ -201,8 +206,10 @@ class ProcessLane(asyncio.Protocol):
             self._loads.discard(call)
 
     def _send(self, message: ToModel) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(frame(message))
+        """Loads go to the thread that loads, all else to the one that predicts, each in its order."""
+        transport = self._transport if isinstance(message, Load) else self._predictions
+        if transport is not None and not transport.is_closing():
+            transport.write(frame(message))
 
     # asyncio.Protocol
 
@@ -284,6 +291,8 @@ class ProcessLane(asyncio.Protocol):
             else:
                 error = ModelProcessDied(why)
             _fail(future, error)
+        if self._predictions is not None:
+            self._predictions.abort()
         _settle(self.ended, why)
 
 

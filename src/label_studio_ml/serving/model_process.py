@@ -1,9 +1,10 @@
-"""The process that runs the user's code for predictions: `python -m label_studio_ml.serving.model_process FD PAGE`.
+"""The process that runs the user's code for predictions: `python -m label_studio_ml.serving.model_process FDS`.
 
-It speaks the frames of `serving.messages` over the socket with file descriptor FD, and notes what it works on in the
-`serving.begun` page with descriptor PAGE. The main thread imports the model
-file and predicts; a second thread builds models, so that a new version loads beside the old one; a third reads.
-When the socket closes, the server is gone, and so is this process.
+FDS are three descriptors: two sockets for the frames of `serving.messages`, and the page of `serving.begun`, where it
+notes what it works on. Models to load come over the first socket, all about predictions over the second; all answers
+go over the first. The main thread imports the model file, reads the second socket and predicts; a second thread builds
+models, so that a new version loads beside the old one; a third reads the first socket. When it closes, the server is
+gone, and so is this process.
 """
 
 import collections
@@ -46,34 +47,51 @@ logger = logging.getLogger(__name__)
 
 
 class Inbox:
-    """What the server asks of the thread that predicts: in order, but interactive requests first."""
+    """What the server asks of the thread that predicts: in order, but interactive requests first.
 
-    def __init__(self) -> None:
+    That thread reads the socket itself: a reader beside it would wait for the interpreter lock, and then it for the
+    reader.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._frames = Frames()
+        self._piece = memoryview(bytearray(1 << 20))
         self._urgent: collections.deque[ToModel] = collections.deque()
         self._others: collections.deque[ToModel] = collections.deque()
-        self._count: queue.SimpleQueue[None] = queue.SimpleQueue()
-
-    def put(self, message: ToModel) -> None:
-        """Add a message."""
-        urgent = isinstance(message, Predict) and message.requests[0].interactive
-        (self._urgent if urgent else self._others).append(message)
-        self._count.put(None)
 
     def get(self) -> ToModel:
-        """Remove and return the next message, as soon as there is one."""
-        self._count.get()
+        """Remove and return the next message, as soon as there is one. The process ends when the server is gone."""
+        while self._read(wait=not self._urgent and not self._others):
+            pass
         return self._urgent.popleft() if self._urgent else self._others.popleft()
+
+    def _read(self, *, wait: bool) -> bool:
+        """Take what has arrived; return whether it is worth looking again."""
+        try:
+            count = self._connection.recv_into(self._piece, 0, 0 if wait else socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        if not count:
+            os._exit(0)  # the server is gone
+        for body in self._frames.feed(self._piece[:count]):
+            message = to_model_decoder.decode(body)
+            urgent = isinstance(message, Predict) and message.requests[0].interactive
+            (self._urgent if urgent else self._others).append(message)
+        return not self._urgent and (not self._others or count == len(self._piece))
 
 
 class ModelProcess:
     """The three threads and what they share."""
 
-    def __init__(self, connection: socket.socket, begun: Begun, settings: Settings) -> None:
-        self._connection = connection
+    def __init__(
+        self, control: socket.socket, predictions: socket.socket, begun: Begun, settings: Settings
+    ) -> None:
+        self._control = control
         self._begun = begun
         self._sending = threading.Lock()
         self._host = ModelHost(settings)
-        self._predictions = Inbox()
+        self._predictions = Inbox(predictions)
         self._loads: queue.SimpleQueue[Load | None] = queue.SimpleQueue()
 
     def run(self) -> int:
@@ -108,15 +126,12 @@ class ModelProcess:
 
     def _read(self) -> None:
         frames = Frames()
-        piece = memoryview(bytearray(1 << 20))
         try:
-            while count := self._connection.recv_into(piece):
-                for body in frames.feed(piece[:count]):
+            while data := self._control.recv(1 << 16):
+                for body in frames.feed(data):
                     message = to_model_decoder.decode(body)
                     if isinstance(message, Load):
                         self._loads.put(message)
-                    else:
-                        self._predictions.put(message)
         finally:  # the server is gone, in order or not: a broken connection is an OSError
             os._exit(0)
 
@@ -146,11 +161,11 @@ class ModelProcess:
         except (msgspec.MsgspecError, TypeError, ValueError) as error:
             data = frame(Failed(getattr(message, "call", 0), f"the answer cannot be sent: {error}"))
         with self._sending:
-            self._connection.sendall(data)
+            self._control.sendall(data)
 
 
 def main() -> int:
-    """Run a model process on the socket and the page whose descriptors are the arguments."""
+    """Run a model process on the sockets and the page whose descriptors are the arguments."""
     for number in (
         signal.SIGINT,
         signal.SIGTERM,
@@ -160,13 +175,14 @@ def main() -> int:
     with contextlib.suppress(OSError):  # the server has said so already
         logs.configure(settings.log_level, as_json=settings.log_json, file=settings.log_dir / "server.log")
     os.chdir(settings.backend_dir)
-    connection = socket.socket(fileno=int(sys.argv[1]))
-    connection.set_inheritable(False)
-    page = int(sys.argv[2])
+    control, predictions = (socket.socket(fileno=int(number)) for number in sys.argv[1:3])
+    for connection in (control, predictions):
+        connection.set_inheritable(False)
+    page = int(sys.argv[3])
     begun = Begun(page)
     os.close(page)
     try:
-        status = ModelProcess(connection, begun, settings).run()
+        status = ModelProcess(control, predictions, begun, settings).run()
     except OSError as error:
         logger.error("The server is gone: %s", error)
         status = 1
