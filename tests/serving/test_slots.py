@@ -301,9 +301,11 @@ class TestDelay:
 
     async def _filled(self, max_delay: float) -> Held:
         it = Held(max_batch=2, max_delay=max_delay)
-        await it.ask("slow")
-        await asyncio.sleep(0.02)  # this is the pace: not a wait for anything
+        for name in ("first", "slow", "last"):
+            await it.ask(name)
         await it.end(0)
+        await asyncio.sleep(0.02)  # this is the pace: not a wait for anything
+        await it.end(1)
         for number in range(6):
             await it.ask(number, key="k", size=1)
         return it
@@ -328,12 +330,26 @@ class TestDelay:
 
         run(test())
 
+    def test_what_ran_alone_tells_nothing_of_full_batches(self) -> None:
+        async def test() -> None:
+            it = Held(max_batch=2, max_delay=0.001)
+            await it.ask("alone")
+            await asyncio.sleep(0.02)  # this would be the pace
+            await it.end(0)
+            for number in range(6):
+                await it.ask(number, key="k")
+            await it.ask("x", key="k")
+            await it.finish()
+            assert it.tasks["x"].result() == "x"
+
+        run(test())
+
     @pytest.mark.parametrize("slow", [1, 6])
     def test_one_batch_that_took_long_says_nothing_but_many_do(self, slow: int) -> None:
         async def test() -> None:
             it = Held(max_batch=2, max_delay=1.0)
             for number in range(6):
-                it.batcher._learn(60.0 if number >= 6 - slow else 0.001, 2)
+                it.batcher._learn(60.0 if number >= 6 - slow else 0.001, 2, pressed=True)
             for number in range(6):
                 await it.ask(number, key="k")
             await it.ask("x", key="k")

@@ -243,6 +243,7 @@ class Batcher(Generic[Payload, Result]):
 
     async def _run_batch(self, batch: list[_Item[Payload, Result]]) -> None:
         began = time.monotonic()
+        pressed = len(self) > 0
         share = self._slots / max(self._slots, len(self._busy))  # the rest of the time others ran
         try:
             results = await self._run(batch[0].key, [item.payload for item in batch])
@@ -260,15 +261,21 @@ class Batcher(Generic[Payload, Result]):
             for item, result in zip(batch, results, strict=True):
                 if not item.future.done():
                     item.future.set_result(result)
-        self._learn((time.monotonic() - began) * share, sum(item.size for item in batch))
+        self._learn((time.monotonic() - began) * share, sum(item.size for item in batch), pressed=pressed)
         if batch[0].apart:
             self._apart = False
             asyncio.get_running_loop().call_soon(self._pump)
 
-    def _learn(self, seconds: float, size: int) -> None:
-        """Take note of how long a batch took. One that took far longer than the others says nothing of the next."""
+    def _learn(self, seconds: float, size: int, *, pressed: bool) -> None:
+        """Take note of how long a batch took.
+
+        The pace is that of the middle one of the last batches that left others waiting: what runs alone tells nothing
+        of how long full batches take for each task, and one that was held up nothing of the next.
+        """
         self._last = seconds
         self.seen(size)
+        if not pressed:
+            return
         self._paces.append(seconds / max(1, size))
         self._pace = sorted(self._paces)[(len(self._paces) - 1) // 2]
 
