@@ -24,6 +24,7 @@ LAYERS = (
     ("logs",),
     ("metrics",),
     (
+        "active",
         "cache",
         "classes",
         "coroutines",

@@ -43,6 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--label-config", metavar="FILE", type=Path, help="the label config for --input (an XML file)"
     )
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done, predict one task")
+    add_asker_arguments(parser)
+
+
+def add_asker_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which model is asked, and how."""
     parser.add_argument(
         "--version", metavar="V", default="", help="the version to ask (default: the served one)"
     )
@@ -51,7 +57,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="URL",
         help="ask this backend (default: the one that runs on the folder; 'none' builds the model here)",
     )
-    parser.add_argument("--dry-run", action="store_true", help="say what would be done, predict one task")
     parser.add_argument(
         "--model-workers", type=count, metavar="N", help="processes that run a model that is built here"
     )
@@ -80,10 +85,10 @@ async def _project(args: argparse.Namespace, settings: Settings) -> "Report":
 
     conditions = [filters.parse(text) for text in args.where]
     api = project_api(settings, args.project)
-    api.told = _tell
+    api.told = tell
     async with run.stopping(api):
         project = await asyncio.to_thread(run.project_of, api, settings)
-        asker = await _started(args, settings, project)
+        asker = await started(args, settings, project)
         try:
             progress = Progress()
             async with shown(progress, f"Project {args.project}, version {asker.version}"):
@@ -101,7 +106,7 @@ async def _file(args: argparse.Namespace, settings: Settings) -> "Report":
     from label_studio_ml.projects import run
     from label_studio_ml.projects.pipeline import Progress
 
-    asker = await _started(args, settings, _project_of_file(args, settings))
+    asker = await started(args, settings, _project_of_file(args, settings))
     try:
         progress = Progress()
         async with shown(progress, f"{args.input}, version {asker.version}"):
@@ -110,11 +115,12 @@ async def _file(args: argparse.Namespace, settings: Settings) -> "Report":
         await asker.close()
 
 
-async def _started(args: argparse.Namespace, settings: Settings, project: Project) -> "EitherAsker":
+async def started(args: argparse.Namespace, settings: Settings, project: Project) -> "EitherAsker":
+    """Return who is to be asked, ready. Raises what keeps it from being so."""
     from label_studio_ml.projects.askers import EitherAsker
 
     url = {None: address(settings.model_dir), "none": ""}.get(args.backend, args.backend)
-    asker = EitherAsker(settings, project, url or "", args.version, _tell)
+    asker = EitherAsker(settings, project, url or "", args.version, tell)
     try:
         await asker.start()
     except BaseException:
@@ -163,5 +169,6 @@ def _say(report: "Report", *, dry_run: bool) -> int:
     return 1 if progress.failed else 0
 
 
-def _tell(what: str) -> None:
+def tell(what: str) -> None:
+    """Say something beside the progress."""
     print(f"label-studio-ml: {what}", file=sys.stderr, flush=True)

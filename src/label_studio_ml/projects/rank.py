@@ -1,0 +1,205 @@
+"""Ordering a project's tasks by how much a label of theirs would teach: scores that Label Studio can order by."""
+
+import asyncio
+import contextlib
+import math
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from label_studio_ml import active
+from label_studio_ml.errors import PredictError, SettingsError
+from label_studio_ml.projects import filters
+from label_studio_ml.projects.api import Json, ProjectApi
+from label_studio_ml.projects.filters import Filter
+from label_studio_ml.projects.journal import Journal
+from label_studio_ml.projects.pipeline import Asker, Predicted, Progress, run
+from label_studio_ml.projects.store import PredictionStore
+from label_studio_ml.settings import Settings
+from label_studio_ml.versions.state import Project
+
+#: What tasks may be ordered by, and which field of a prediction that takes.
+WAYS = {
+    "margin": "probabilities",
+    "entropy": "probabilities",
+    "least-confidence": "probabilities",
+    "diversity": "embedding",
+    "typicality": "embedding",
+}
+#: Label Studio's name of the order of tasks that the lowest score begins.
+SAMPLING = "Uncertainty sampling"
+#: Tasks that typicality chooses unless it is told how many: it finds a cluster for each.
+TYPICAL = 50
+#: Tasks stored at a time.
+STORED_AT_ONCE = 500
+
+#: The versions that such runs make.
+_NAME = re.compile(rf"rank-({'|'.join(WAYS)})-\d{{8}}-\d{{6}}")
+
+_LABELLED = filters.parse("total_annotations > 0")
+_UNLABELLED = filters.parse("total_annotations = 0")
+
+
+@dataclass
+class Ranked:
+    """What came of it: the name that the scored predictions are stored under, the first tasks, how many there are."""
+
+    version: str
+    first: list[tuple[int, float]]
+    stored: int
+    progress: Progress
+
+
+@dataclass
+class _Asked:
+    """A task, its prediction, and what the order is made of."""
+
+    task: int
+    prediction: Json
+    labelled: bool
+
+
+async def rank(
+    api: ProjectApi,
+    project: Project,
+    asker: Asker,
+    settings: Settings,
+    progress: Progress,
+    *,
+    by: str,
+    top: int | None = None,
+    conditions: Sequence[Filter] = (),
+    select: bool = True,
+) -> Ranked:
+    """Store, for each task without a label, the model's prediction with a score: the lower, the more it would teach.
+
+    They are stored as a version of their own, `rank-<by>-<time>`, beside the model's (whose name is not part of it,
+    because Label Studio would find it there when it looks for that version). With `select`, Label Studio is told to
+    show them and to hand out tasks in that order; predictions of earlier such runs are removed. `top` is how many
+    tasks, the most telling ones, get a score. Raises SettingsError when the model's predictions lack what `by` needs.
+    """
+    name = f"rank-{by}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    keeper = _Keeper()
+    await run(iter(_tasks(api, by, conditions)), asker, keeper, progress)
+    scored = await asyncio.to_thread(_scored, keeper.asked, by, top)
+    scored.sort(key=lambda pair: pair[1])
+    chosen = scored[:top]
+    earlier = [version for version in await asyncio.to_thread(api.versions) if _NAME.fullmatch(version)]
+    stored = await asyncio.to_thread(_store, api, project, settings, name, chosen, progress.fail)
+    if select and stored:
+        await asyncio.to_thread(api.change, model_version=name, sampling=SAMPLING)
+        for version in earlier:
+            await asyncio.to_thread(api.delete_version, version)
+    first = [(one.task, score) for one, score in chosen[:5]]
+    return Ranked(name, first, stored, progress)
+
+
+def _tasks(api: ProjectApi, by: str, conditions: Sequence[Filter]) -> Iterator[Json]:
+    """Yield the tasks to be scored; for an order that goes by what is labelled already, those too."""
+    yield from api.all([*conditions, _UNLABELLED])
+    if WAYS[by] == "embedding":
+        yield from api.all([_LABELLED])
+
+
+class _Keeper:
+    """Keeps predictions in memory."""
+
+    def __init__(self) -> None:
+        self.asked: list[_Asked] = []
+
+    def write(self, predicted: Sequence[Predicted]) -> int:
+        """Keep the first prediction of each task."""
+        before = len(self.asked)
+        self.asked += [
+            _Asked(int(task["id"]), outcome.predictions[0], int(task.get("total_annotations") or 0) > 0)
+            for task, outcome in predicted
+            if not outcome.error
+        ]
+        return len(self.asked) - before
+
+
+def _scored(asked: Sequence[_Asked], by: str, top: int | None) -> list[tuple[_Asked, float]]:
+    """Return the tasks without a label with their scores. Raises SettingsError or PredictError."""
+    if not any(not one.labelled for one in asked):
+        return []
+    field = WAYS[by]
+    if by == "least-confidence" and all(one.prediction.get(field) is None for one in asked):
+        values: Any = [_score(one) for one in asked]
+    else:
+        rows = [_row(one, field, by) for one in asked]
+        try:
+            labelled = [number for number, one in enumerate(asked) if one.labelled]
+            values = _values(rows, by, labelled, top)
+        except ValueError as error:
+            raise PredictError(f"The predictions' {field} cannot be used: {error}") from None
+        except ImportError as error:
+            raise SettingsError(str(error), field="--by") from None
+    return [
+        (one, float(value))
+        for one, value in zip(asked, values, strict=True)
+        if not one.labelled and math.isfinite(value)
+    ]
+
+
+def _values(rows: Sequence[Sequence[float]], by: str, labelled: Sequence[int], top: int | None) -> Any:
+    certainty = {
+        "margin": active.margin,
+        "entropy": active.entropy,
+        "least-confidence": active.least_confidence,
+    }
+    if by in certainty:
+        return certainty[by](rows)
+    if by == "diversity":
+        order = active.diverse(rows, labelled=labelled, count=top)
+    else:
+        order = active.typical(rows, labelled=labelled, count=top or TYPICAL)
+    return active.scores(order, len(rows))
+
+
+def _row(one: _Asked, field: str, by: str) -> list[float]:
+    """Return the numbers that a prediction brings. Raises SettingsError when it has none."""
+    value = one.prediction.get(field)
+    if isinstance(value, dict):  # by label: in the order of the labels, the same for all tasks
+        value = [value[label] for label in sorted(value)]
+    if not isinstance(value, list) or not all(isinstance(number, int | float) for number in value):
+        raise SettingsError(
+            f"The model's prediction of task {one.task} has no {field!r}, which --by {by} needs",
+            fix=f"Let predict return it beside 'result' (a list of numbers), or use --by "
+            f"{'typicality' if field == 'probabilities' else 'least-confidence'}",
+            field="--by",
+        )
+    return value
+
+
+def _score(one: _Asked) -> float:
+    score = one.prediction.get("score")
+    if not isinstance(score, int | float):
+        raise SettingsError(
+            f"The model's prediction of task {one.task} has neither 'probabilities' nor a score",
+            fix="Let predict return one of them",
+            field="--by",
+        )
+    return float(score)
+
+
+def _store(
+    api: ProjectApi,
+    project: Project,
+    settings: Settings,
+    name: str,
+    chosen: Sequence[tuple[_Asked, float]],
+    fail: Callable[[str], None],
+) -> int:
+    """Store the predictions with their scores; return how many."""
+    journal = Journal(settings.model_dir / "predict", project.uid, name)
+    with contextlib.closing(journal):
+        store = PredictionStore(api, journal, name, project.label_config, lambda task, cause: fail(cause))
+        store.recover()
+        stored = 0
+        for start in range(0, len(chosen), STORED_AT_ONCE):
+            part = chosen[start : start + STORED_AT_ONCE]
+            stored += store.store([(one.task, [one.prediction | {"score": score}]) for one, score in part])
+        store.reconcile()
+    return stored

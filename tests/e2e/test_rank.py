@@ -1,0 +1,91 @@
+"""`label-studio-ml rank`: the order in which a real Label Studio hands out tasks."""
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .backend import CLI, clean_environment
+from .conftest import MODELS
+from .studio import Studio, choice
+
+CONFIG = """<View><Text name="text" value="$text"/><Choices name="choice" toName="text"><Choice value="a"/>
+<Choice value="b"/></Choices></View>"""
+
+SURE = [0.9, 0.55, 0.7, 0.99, 0.6]
+PLACES = [0.0, 1.0, 10.0, 4.0, 0.1]
+
+
+class Ranking:
+    """A project whose tasks say how sure the model is of them."""
+
+    def __init__(self, studio: Studio, folder: Path, sure: list[float]) -> None:
+        self.studio, self.folder = studio, folder
+        folder.mkdir()
+        shutil.copy(MODELS / "sure.py", folder / "model.py")
+        self.project = studio.create_project("ranked", CONFIG)
+        data = [{"text": "x", "sure": one, "place": place} for one, place in zip(sure, PLACES, strict=True)]
+        self.ids = studio.import_tasks(self.project, data)
+
+    def rank(self, *arguments: str, code: int = 0) -> str:
+        env = {"LABEL_STUDIO_URL": self.studio.url, "LABEL_STUDIO_API_KEY": self.studio.token}
+        command = [*CLI, "rank", str(self.folder), "--project", str(self.project), *arguments]
+        done = subprocess.run(
+            command, env=clean_environment(env), capture_output=True, text=True, timeout=200, check=False
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def in_manager(self) -> list[int]:
+        """Return the tasks as the Data Manager orders them by prediction score, the lowest first."""
+        query = '{"ordering": ["tasks:predictions_score"]}'
+        path = f"/api/tasks/?project={self.project}&query={query}"
+        found: dict[str, Any] = self.studio.call("GET", path)
+        return [self.ids.index(task["id"]) for task in found["tasks"]]
+
+    def labelled(self, count: int) -> list[int]:
+        """Label tasks as they are handed out, and return which they were."""
+        done = []
+        for _ in range(count):
+            task = self.studio.next_task(self.project)["id"]
+            self.studio.annotate(task, choice("a"))
+            done.append(self.ids.index(task))
+        return done
+
+    def versions(self) -> list[str]:
+        path = f"/api/projects/{self.project}/model-versions/"
+        return [name.rpartition("-20")[0] for name in self.studio.call("GET", path)]
+
+
+@pytest.fixture
+def ranking(label_studio: Studio, tmp_path: Path) -> Ranking:
+    return Ranking(label_studio, tmp_path / "sure", SURE)
+
+
+def test_the_least_certain_first(ranking: Ranking) -> None:
+    said = ranking.rank("--by", "margin")
+    assert f"  task {ranking.ids[1]}: 0.1000\n  task {ranking.ids[4]}: 0.2000\n" in said
+    assert ranking.in_manager() == [1, 4, 2, 0, 3]
+    assert ranking.labelled(3) == [1, 4, 2]
+
+    ranking.rank("--by", "entropy", "--top", "1")
+    assert ranking.versions() == ["rank-entropy"], "earlier scores are gone"
+    assert ranking.labelled(1) == [0]
+
+
+def test_the_most_different_first(ranking: Ranking) -> None:
+    ranking.studio.annotate(ranking.ids[0], choice("a"))
+    ranking.rank("--by", "diversity")
+    assert ranking.labelled(4) == [2, 3, 1, 4]
+
+
+def test_a_model_that_says_too_little(label_studio: Studio, tmp_path: Path) -> None:
+    ranking = Ranking(label_studio, tmp_path / "sure", [0.0] * 5)
+    said = ranking.rank("--by", "margin", code=1)
+    assert "has no 'probabilities', which --by margin needs" in said
+    assert ranking.versions() == []
+    ranking.rank("--by", "least-confidence", "--no-select")
+    assert ranking.versions() == ["rank-least-confidence"]
+    assert ranking.studio.project(ranking.project)["sampling"] == "Sequential sampling"
