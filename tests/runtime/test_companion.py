@@ -1,7 +1,9 @@
 """Broker and worker beside one server or several."""
 
+import fcntl
 import os
 import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import requests
 from e2e.backend import Backend
 from e2e.processes import wait_until
 from label_studio_ml.errors import BrokerError
-from label_studio_ml.runtime.broker import Broker
+from label_studio_ml.runtime.broker import START_TIMEOUT, Broker
 from label_studio_ml.runtime.companion import Companion, stop_orphaned_broker
 from label_studio_ml.settings import Settings
 from live import WORKER, Live, alive, start_training
@@ -117,6 +119,21 @@ def test_stop_before_start_and_stop_at_once(tmp_path: Path) -> None:
     companion.start()
     companion.stop()
     assert not (tmp_path / "data" / "broker" / "address").exists()
+
+
+def test_stop_does_not_wait_for_a_broker_that_another_server_left(tmp_path: Path) -> None:
+    settings = Settings(backend_dir=tmp_path, model_dir=tmp_path / "data", log_dir=tmp_path / "logs")
+    folder = tmp_path / "data" / "broker"
+    folder.mkdir(parents=True)
+    with (folder / "server.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        companion = Companion(settings)
+        companion.start()
+        wait_until(lambda: companion.owner, "it wants to start a broker")
+        stopping = threading.Thread(target=companion.stop, daemon=True)
+        stopping.start()
+        stopping.join(START_TIMEOUT / 2)
+        assert not stopping.is_alive()
 
 
 def test_the_url_is_waited_for(tmp_path: Path) -> None:
