@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds that the server may take to come up; 0.1 s is usual, a large append-only file takes longer.
 START_TIMEOUT = 30.0
+#: Bytes of free disk below which the append-only file counts as having no space left.
+_LEAST_SPACE = 64 << 10
 #: Seconds that a server whose backend is gone has to end before it is adopted.
 ADOPT_AFTER = 2.0
 #: Longest path of a Unix socket that every platform takes, in bytes (macOS: 104 with the final zero).
@@ -155,7 +157,7 @@ class Broker:
         while not _answers(self.url):
             if self._process is not None and self._process.poll() is not None:
                 raise BrokerError(
-                    f"The embedded broker ended at once: {self._last_words()}",
+                    f"The embedded broker ended at once: {self.last_words()}",
                     fix=f"See {self._folder / 'broker.log'}",
                 )
             if time.monotonic() > deadline:
@@ -163,8 +165,11 @@ class Broker:
             if self._stopping.wait(0.01):
                 raise BrokerError("The backend is shutting down")
 
-    def _last_words(self) -> str:
+    def last_words(self) -> str:
+        """Say why the server ended, as far as that can be known."""
         with contextlib.suppress(OSError):
+            if shutil.disk_usage(self._folder).free < _LEAST_SPACE:
+                return f"No space left on the disk of {self._folder}"
             lines = (self._folder / "broker.log").read_text(errors="replace").strip().splitlines()
             return lines[-1] if lines else "it said nothing"
         return "its log cannot be read"

@@ -103,7 +103,7 @@ class Companion:
             self._serve(self._settings.redis_url)
         elif self._broker is None or not self._broker.alive():
             if self._broker is not None:
-                logger.error("The embedded broker ended; it is started again")
+                logger.error("The embedded broker ended (%s); it is started again", self._broker.last_words())
                 self._ready.clear()
             self._broker = Broker(self._folder, self._stop)
             self._serve(self._broker.start())
