@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from label_studio_ml.adapter import ModelSpec
-from label_studio_ml.errors import BackendError, StaleFence
+from label_studio_ml.errors import BackendError, BrokerError, StaleFence
 from label_studio_ml.logs import run_id
 from label_studio_ml.settings import Settings
 from label_studio_ml.training import progress
@@ -41,6 +41,8 @@ MAX_STARTS = 10
 MAX_TRIES = 100
 #: Seconds until such a run is tried again, at most.
 LONGEST_PAUSE = 900.0
+#: Seconds for which the outcome of a run is written again where Redis refuses it.
+SETTLE_PATIENCE = 10.0
 
 
 class Trainer:
@@ -257,7 +259,7 @@ class Trainer:
                 return
             logger.info("Job %s took %.1f s", job_id, time.monotonic() - began)
             count(board, str(said["state"]))
-            board.settle(uid, job_id, [entry.id for entry in done], **{"ended": now(), **said})
+            self._settle(lease, uid, job_id, done, {"ended": now(), **said})
         else:
             self._store.discard(uid, version_id)
         progress.place(self._settings.model_dir, uid).unlink(missing_ok=True)
@@ -266,6 +268,25 @@ class Trainer:
             self._park(uid, board.new_job(uid) if done else job_id, rest, outcome.error)
         elif rest:
             self._try_later(uid, None if done else job_id, outcome.error, rest)
+
+    def _settle(
+        self, lease: Lease, uid: str, job_id: str, done: list[Entry], fields: dict[str, object]
+    ) -> None:
+        """Write a run's outcome; a Redis whose disk was full takes it only a moment after there is room again.
+
+        Raises BrokerError when it does not, and LeaseLost.
+        """
+        deadline = time.monotonic() + SETTLE_PATIENCE
+        while True:
+            try:
+                self._board.settle(uid, job_id, [entry.id for entry in done], **fields)
+                return
+            except BrokerError as error:
+                if time.monotonic() > deadline:
+                    raise
+                logger.warning("Job %s: its outcome cannot be written yet: %s", job_id, error)
+            time.sleep(0.2)
+            lease.renew()
 
     def _commit(
         self,
