@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from helpers import run, until
 from label_studio_ml.errors import Overloaded
 from label_studio_ml.serving import batching
-from label_studio_ml.serving.batching import BULK_TURN, Batcher, LaneClosed
+from label_studio_ml.serving.batching import BULK_TURN, FEW, PACES, PATIENCE, Batcher, LaneClosed
 
 
 class Held:
@@ -299,14 +299,14 @@ def test_weights_are_bounded_and_given_back() -> None:
 class TestDelay:
     """Beyond two full batches, what counts is how long the wait would be at the pace seen so far."""
 
-    async def _filled(self, max_delay: float) -> Held:
+    async def _filled(self, max_delay: float, count: int = FEW) -> Held:
         it = Held(max_batch=2, max_delay=max_delay)
         for name in ("first", "slow", "last"):
             await it.ask(name)
         await it.end(0)
         await asyncio.sleep(0.02)  # this is the pace: not a wait for anything
         await it.end(1)
-        for number in range(6):
+        for number in range(count):
             await it.ask(number, key="k", size=1)
         return it
 
@@ -316,6 +316,23 @@ class TestDelay:
             with pytest.raises(Overloaded):
                 await it.batcher.submit("k", "x")
             await it.ask("part", bulk=True)  # parts of large requests are counted by those who send them
+            await it.finish()
+
+        run(test())
+
+    def test_a_few_may_wait_longer_but_not_for_ever(self) -> None:
+        async def test() -> None:
+            it = await self._filled(max_delay=0.001, count=FEW - 1)
+            await it.ask("x", key="k")
+            assert not it.tasks["x"].done()
+            await it.finish()
+            assert it.tasks["x"].result() == "x"
+            for _ in range(PACES):
+                it.batcher._learn(PATIENCE, 1, pressed=True)
+            for number in range(6):
+                await it.ask(number, key="k")
+            with pytest.raises(Overloaded):
+                await it.batcher.submit("k", "x")
             await it.finish()
 
         run(test())

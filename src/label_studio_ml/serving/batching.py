@@ -20,6 +20,9 @@ Result = TypeVar("Result")
 
 #: Full batches for each slot that may wait however long they take.
 FULL_BATCHES = 2
+#: Items that may wait beyond that, unless it takes longer than those who ask have patience (seconds).
+FEW = 32
+PATIENCE = 60.0
 #: Seconds between two searches of a full and long queue for callers who left, and how long that is.
 LOOK = 0.05
 LONG = 256
@@ -63,9 +66,9 @@ class Batcher(Generic[Payload, Result]):
     `run(key, payloads)` returns one result for each payload, in order; what it raises reaches every caller of that
     batch. `max_batch` bounds the sum of the items' sizes in a batch (a larger item goes alone); `max_wait` is how many
     seconds a batch that is not full waits for more (0: not at all). `max_queue` bounds the number of waiting items and
-    `max_weight` the sum of their weights (bytes, say); where more than two full batches for each slot wait already,
-    `max_delay` bounds the number of seconds that an item would have to wait at the pace seen so far. Beyond any of them
-    `submit` raises Overloaded at once.
+    `max_weight` the sum of their weights (bytes, say); where more than two full batches for each slot and 32 items wait
+    already, `max_delay` bounds the number of seconds that an item would have to wait at the pace seen so far. Beyond any
+    of them `submit` raises Overloaded at once.
 
     With `ahead`, what `run` asks can take a batch while it works on another, and begins it with no gap between them:
     then, with one slot and quick batches, one full batch is sent ahead. `run` must see to it that an interactive item
@@ -189,7 +192,7 @@ class Batcher(Generic[Payload, Result]):
             self._max_delay is not None
             and not bulk
             and self._size >= FULL_BATCHES * self.max_batch * self._slots
-            and self._size * self._pace > self._max_delay * self._slots
+            and self._size * self._pace > (self._max_delay if count >= FEW else PATIENCE) * self._slots
         ):
             return True
         return self._max_weight is not None and count > 0 and self._weight + weight > self._max_weight
