@@ -67,8 +67,8 @@ class Batcher(Generic[Payload, Result]):
     batch. `max_batch` bounds the sum of the items' sizes in a batch (a larger item goes alone); `max_wait` is how many
     seconds a batch that is not full waits for more (0: not at all). `max_queue` bounds the number of waiting items and
     `max_weight` the sum of their weights (bytes, say); where more than two full batches for each slot and 32 items wait
-    already, `max_delay` bounds the number of seconds that an item would have to wait at the pace seen so far. Beyond any
-    of them `submit` raises Overloaded at once.
+    already, `max_delay` bounds the number of seconds that an item would have to wait at the pace seen so far. Beyond
+    any of them `submit` raises Overloaded at once.
 
     With `ahead`, what `run` asks can take a batch while it works on another, and begins it with no gap between them:
     then, with one slot and quick batches, one full batch is sent ahead. `run` must see to it that an interactive item
