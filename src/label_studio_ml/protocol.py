@@ -4,6 +4,7 @@ The tasks of a `/predict` stay raw bytes: only the process that runs the model d
 RequestError that names the field.
 """
 
+import functools
 import re
 from datetime import datetime
 from typing import Any
@@ -18,6 +19,9 @@ _FIELD = re.compile(r"(?P<what>.*) - at `\$\.?(?P<path>.*)`")
 #: Longest project uid taken, in characters of a file name (others than plain letters and digits take three and more):
 #: it names folders. Label Studio's have some fifteen.
 MAX_UID = 200
+
+#: Bytes of params up to which what was read of them is remembered.
+_SHORT = 512
 
 #: What never leaves a webhook's payload: Label Studio sends the project's secrets with every event.
 SECRET_PROJECT_FIELDS = ("token", "task_data_login", "task_data_password")
@@ -79,6 +83,10 @@ class TrainRequest(msgspec.Struct, frozen=True):
     tasks: list[dict[str, Any]]
 
 
+#: Project uids that were looked at and found good.
+_known_uids: set[str] = set()
+_MOST_KNOWN = 10_000
+
 _predict_decoder = msgspec.json.Decoder(_PredictBody)
 _params_decoder = msgspec.json.Decoder(_Params)
 _any_decoder = msgspec.json.Decoder()
@@ -100,7 +108,8 @@ def parse_predict(body: bytes) -> PredictRequest:
     if params.strip() == b"null":
         params = b"{}"
     try:
-        context = bytes(_params_decoder.decode(params).context).strip()
+        # Label Studio sends the same few params with all but interactive requests.
+        interactive = _known_params(params) if len(params) <= _SHORT else _has_context(params)
     except msgspec.ValidationError:
         raise RequestError("params must be an object or null", field="params") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -110,8 +119,16 @@ def parse_predict(body: bytes) -> PredictRequest:
         uid=project_uid(request.project, required=False),
         label_config=request.label_config or "",
         params=params,
-        interactive=context not in (b"null", b"{}"),
+        interactive=interactive,
     )
+
+
+def _has_context(params: bytes) -> bool:
+    """Tell whether the params of a `/predict` hold a context."""
+    return bytes(_params_decoder.decode(params).context).strip() not in (b"null", b"{}")
+
+
+_known_params = functools.lru_cache(maxsize=256)(_has_context)
 
 
 def parse_setup(body: bytes) -> SetupRequest:
@@ -175,6 +192,8 @@ def parse_object(body: bytes) -> dict[str, Any]:
 
 def project_uid(value: Any, *, required: bool) -> str:
     """Return the project's uid as text: Label Studio sends `"<id>.<created_at>"`. Raises RequestError."""
+    if type(value) is str and value in _known_uids:
+        return value
     if isinstance(value, bool) or not isinstance(value, str | int | None):
         raise RequestError("project must be text such as '12.1795434258'", field="project")
     uid = "" if value is None else str(value).strip()
@@ -183,6 +202,8 @@ def project_uid(value: Any, *, required: bool) -> str:
     # A character is quoted as twelve at the most: of short names that need not be looked at.
     if not uid.isprintable() or (12 * len(uid) > MAX_UID and len(quote(uid, safe="")) > MAX_UID):
         raise RequestError(f"project must be printable text of at most {MAX_UID} characters", field="project")
+    if uid and len(_known_uids) < _MOST_KNOWN:
+        _known_uids.add(uid)
     return uid
 
 

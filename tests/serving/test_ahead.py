@@ -9,6 +9,7 @@ import pytest
 from helpers import run, until
 from label_studio_ml.errors import DeadlineExceeded, ModelProcessDied, PredictError
 from label_studio_ml.serving import batching
+from label_studio_ml.serving.deadlines import Deadlines
 from label_studio_ml.serving.lanes import ProcessLane
 from pools import bench
 from tricky import Tricky, task
@@ -125,12 +126,12 @@ def test_the_deadline_comes_first(tricky: Tricky) -> None:
         async with bench(
             tricky, lambda settings: ProcessLane(settings, longest_call=2.0), deadline=0.5
         ) as it:
-            it.pool._deadline = 30.0
+            it.pool._deadlines = Deadlines(30.0)
             await it.ask()
-            it.pool._deadline = 0.5
+            it.pool._deadlines = Deadlines(0.5)
             with pytest.raises(DeadlineExceeded):
                 await it.ask(task(1, "block gate"))
-            it.pool._deadline = 30.0
+            it.pool._deadlines = Deadlines(30.0)
             assert numbers(await it.ask(task(2))) == [2]
             assert len(it.lanes) == 2
 

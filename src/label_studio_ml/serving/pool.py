@@ -21,6 +21,7 @@ from label_studio_ml.predictor import Answer, Request
 from label_studio_ml.protocol import PredictRequest
 from label_studio_ml.serving.batching import LaneClosed
 from label_studio_ml.serving.bulk import Bulk, Kept
+from label_studio_ml.serving.deadlines import Deadlines
 from label_studio_ml.serving.lanes import Lane
 from label_studio_ml.serving.live import Live, shutting_down
 from label_studio_ml.serving.models import LiveModels
@@ -51,7 +52,7 @@ class ModelPool(LiveModels):
         **options: Any,
     ) -> None:
         super().__init__(make_lane, store, **options)
-        self._deadline = deadline
+        self._deadlines = Deadlines(deadline)
         self._kept = Kept()
 
     @property
@@ -94,7 +95,7 @@ class ModelPool(LiveModels):
         if not request.tasks:
             return b"[]"
         try:
-            async with asyncio.timeout(self._deadline):
+            with self._deadlines.stay():
                 if self.info is None and len(request.tasks) > 1:
                     await self._ready(project)  # only then it is known how many the class takes
                 if len(request.tasks) > (self.info.max_batch_size if self.info else 1):
@@ -106,7 +107,9 @@ class ModelPool(LiveModels):
                 raise CallerLeft("The caller left before its turn") from None
             raise
         except TimeoutError:
-            raise DeadlineExceeded(f"The model did not answer within {self._deadline:.0f} s") from None
+            raise DeadlineExceeded(
+                f"The model did not answer within {self._deadlines.seconds:.0f} s"
+            ) from None
         if answer.invalid:
             raise RequestError(answer.error, field="tasks")
         if answer.error:
@@ -212,7 +215,7 @@ class ModelPool(LiveModels):
                 ask=ask,
             )
             batcher = live.home.batcher
-            patience = self._deadline * BULK_SHARE - (time.monotonic() - began)
+            patience = self._deadlines.seconds * BULK_SHARE - (time.monotonic() - began)
             return await bulk.run(
                 part=batcher.max_batch, at_once=batcher.slots + 1, patience=max(0.0, patience)
             )

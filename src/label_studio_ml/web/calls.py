@@ -18,7 +18,7 @@ class Response:
     content_type: str = "application/json"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
     """One request. `trusted` is false where login is asked for and was not given (only /webhook lets it through)."""
 

@@ -110,52 +110,43 @@ class Endpoints:
         if not given or not _REQUEST_ID.fullmatch(given):
             given = f"{self._ids}{next(self._numbers):x}"
         logs.request_id.set(given)
-        response = await self._answer(method, path, query, headers, body, gone)
+        route = path if path in self._paths else route_of(path)
+        response = await self._answer(route, Call(method, path, query, body, gone=gone), headers)
         response.headers["X-Request-ID"] = given
         if self.health.draining:
             response.headers["Connection"] = "close"  # the next request of this caller is for another server
-        self.counts.request(self._route(path), response.status, time.perf_counter() - began)
+        self.counts.request(self._counted(route), response.status, time.perf_counter() - began)
         return response
 
-    async def _answer(
-        self,
-        method: str,
-        path: str,
-        query: str,
-        headers: Mapping[str, str],
-        body: bytes,
-        gone: Callable[[], bool] | None,
-    ) -> Response:
-        method = "GET" if method == "HEAD" else method
+    async def _answer(self, route: str, call: Call, headers: Mapping[str, str]) -> Response:
         try:
-            if path.startswith("/problem/"):
-                code, cause = problem.parse(path)
+            if call.path.startswith("/problem/"):
+                code, cause = problem.parse(call.path)
                 return json_response(code, {"status": code, "detail": cause})
-            trusted = self._login.check(headers.get("authorization", ""), path)
-            handler = self._routes.get((method, route_of(path)))
+            call.trusted = self._login.check(headers.get("authorization", ""), call.path)
+            handler = self._routes.get(("GET" if call.method == "HEAD" else call.method, route))
             if handler is None:
-                return self._unknown(method, path)
-            return await handler(Call(method, path, query, body, trusted, gone))
+                return self._unknown(call.method, route)
+            return await handler(call)
         except errors.BackendError as error:
-            return self._failed(error, path, headers)
+            return self._failed(error, call.path, headers)
         except Exception as error:
-            logger.exception("%s %s failed", method, path)
+            logger.exception("%s %s failed", call.method, call.path)
             return self._failed(
                 errors.BackendError(f"internal error ({type(error).__name__})", fix="See logs/server.log"),
-                path,
+                call.path,
                 headers,
             )
 
     def refuse(self, error: errors.BackendError, path: str, headers: Mapping[str, str]) -> Response:
         """Answer a request that could not even be read."""
         response = self._failed(error, path, headers)
-        self.counts.request(self._route(path), response.status, 0.0)
+        self.counts.request(self._counted(route_of(path)), response.status, 0.0)
         return response
 
-    def _route(self, path: str) -> str:
-        """Return the path if it is one of ours: others are counted together."""
-        path = route_of(path)
-        return path if path in self._paths else "problem" if path.startswith("/problem/") else "other"
+    def _counted(self, route: str) -> str:
+        """Return the route if it is one of ours: others are counted together."""
+        return route if route in self._paths else "problem" if route.startswith("/problem/") else "other"
 
     # Failures
 
@@ -187,13 +178,13 @@ class Endpoints:
             logger.error("%r -> 503 (%d times since the last such line): %s", path, self._refused, error)
             self._refused, self._refusal_logged = 0, now
 
-    def _unknown(self, method: str, path: str) -> Response:
-        if (route := route_of(path)) in self._paths:
+    def _unknown(self, method: str, route: str) -> Response:
+        if route in self._paths:
             allowed = ", ".join(sorted(method for method, known in self._routes if known == route))
             return json_response(
-                405, {"status": 405, "detail": f"{path} takes {allowed}, not {method}"}, {"Allow": allowed}
+                405, {"status": 405, "detail": f"{route} takes {allowed}, not {method}"}, {"Allow": allowed}
             )
-        return json_response(404, {"status": 404, "detail": f"There is no {path} here"})
+        return json_response(404, {"status": 404, "detail": f"There is no {route} here"})
 
     # Routes
 
