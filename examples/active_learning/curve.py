@@ -95,12 +95,13 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seeds", type=int, default=8)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--orders", default=",".join(ORDERS))
     parser.add_argument("--plot", type=Path)
     args = parser.parse_args()
     curves: dict[str, list[list[tuple[int, float]]]] = {}
     for order in args.orders.split(","):
-        curves[order] = [curve(order, seed) for seed in range(args.seeds)]
+        curves[order] = [curve(order, seed) for seed in range(args.first, args.first + args.seeds)]
         counts = [needed(points) for points in curves[order]]
         mean = float(np.mean(counts))
         base = float(np.mean([needed(points) for points in curves.get("random", curves[order])]))
