@@ -104,6 +104,36 @@ def test_a_disk_that_is_full(small_disk: Path, launch: Callable[..., Live]) -> N
     assert live.wait(again)["job_status"] == "finished"
 
 
+def test_versions_on_a_disk_that_turns_read_only(
+    small_disk: Path, tmp_path: Path, launch: Callable[..., Live]
+) -> None:
+    """The training says why it failed, predictions go on, and the next one works once the disk can be written."""
+    models = tmp_path / "models"
+    models.mkdir()
+    (models / "versions").symlink_to(small_disk)
+    live = launch(env={"MODEL_DIR": str(models)})
+    live.studio.add(1, 11)
+    live.setup(1)
+    first = live.wait(live.send(start_training(1)))
+    entry = live.wait_served(1, lambda entry: entry["model_version"] == first["model_version"])
+    _remount(small_disk, "ro")
+    failed = live.wait(live.send(start_training(1)))
+    assert failed["job_status"] == "failed"
+    assert "Read-only file system" in failed["error"]
+    assert live.predict(1) == entry
+    _remount(small_disk, "rw")
+    assert live.wait(live.send(start_training(1)))["job_status"] == "finished"
+
+
+def _remount(disk: Path, how: str) -> None:
+    """Make a disk read-only, or not; what still writes there is waited for."""
+    command = ["mount", "-o", f"remount,{how}", disk]
+    wait_until(
+        lambda: subprocess.run(command, check=False, capture_output=True).returncode == 0,
+        f"the disk is {how}",
+    )
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 def test_a_full_disk_when_the_version_is_committed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from label_studio_ml.versions import disk as module
