@@ -42,15 +42,21 @@ class Wanted:
         self._store.clear_failure(uid, manifest.id)
 
     def changed(self, uids: Collection[str]) -> list[str]:
-        """Return those of `uids` for which something was published or decided; the others are read when asked for."""
+        """Return those of `uids` for which something was published or decided; the others are read when asked for.
+
+        A project whose versions are out of reach, as when a disk goes away, keeps the one that is known.
+        """
         known, self._known = self._known, {}
         found: list[str] = []
         for uid in uids:
-            if uid in known and self._store.hint(uid) == known[uid][0]:
+            if uid in known and (self._store.hint(uid) == known[uid][0] or self._away(uid, known[uid][0])):
                 self._known[uid] = known[uid]
             elif uid in known:
                 found.append(uid)
         return found
+
+    def _away(self, uid: str, hint: str) -> bool:
+        return bool(hint) and not self._store.folder(uid).is_dir()
 
     def renew(self, uid: str) -> None:
         """Ask the store again."""
