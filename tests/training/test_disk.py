@@ -127,7 +127,7 @@ def test_versions_on_a_disk_that_turns_read_only(
 
 def _remount(disk: Path, how: str) -> None:
     """Make a disk read-only, or not; what still writes there is waited for."""
-    command = ["mount", "-o", f"remount,{how}", disk]
+    command = ["mount", "-o", f"remount,{how}", str(disk)]
     wait_until(
         lambda: subprocess.run(command, check=False, capture_output=True).returncode == 0,
         f"the disk is {how}",
