@@ -1,19 +1,17 @@
 """`label-studio-ml connect DIR`: connect a running backend with a project, and prove that it works."""
 
 import argparse
-import sys
-from dataclasses import replace
-from pathlib import Path
 
 from label_studio_ml.cli.start import add_folder_arguments, settings_from
+from label_studio_ml.cli.studio import add_studio_arguments, with_studio
 from label_studio_ml.errors import BackendError, SettingsError
-from label_studio_ml.settings import DEFAULT_PORT, Settings
+from label_studio_ml.settings import DEFAULT_PORT
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `connect`."""
     add_folder_arguments(parser)
-    add_studio_arguments(parser)
+    add_link_arguments(parser)
     parser.add_argument("--project", metavar="N", type=int, required=True, help="the project's number")
     parser.add_argument("--title", help="the backend's name in Label Studio (default: keep, or the folder's)")
     parser.add_argument(
@@ -27,13 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_studio_arguments(parser: argparse.ArgumentParser) -> None:
+def add_link_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options that say where Label Studio and the backend are; `doctor` has them too."""
-    parser.add_argument("--url", help="Label Studio's address (default: LABEL_STUDIO_URL)")
-    parser.add_argument(
-        "--api-key", metavar="KEY", help="its token; better in LABEL_STUDIO_API_KEY: others see command lines"
-    )
-    parser.add_argument("--api-key-file", metavar="FILE", help="a file with the token alone in it")
+    add_studio_arguments(parser)
     parser.add_argument("--backend-url", metavar="URL", help="the backend as Label Studio reaches it")
     parser.add_argument(
         "--port",
@@ -45,29 +39,6 @@ def add_studio_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--basic-auth-pass", metavar="PASS", help="its password; better in BASIC_AUTH_PASS")
 
 
-def studio_settings(args: argparse.Namespace, settings: Settings) -> Settings:
-    """Return the settings with Label Studio's address and token as the options say. Raises SettingsError."""
-    from label_studio_ml.connect.places import checked
-
-    token = settings.studio_api_key
-    if args.api_key:
-        token = args.api_key
-        print(
-            "label-studio-ml: other users of this machine see --api-key in the process list; use "
-            "LABEL_STUDIO_API_KEY or --api-key-file",
-            file=sys.stderr,
-        )
-    elif args.api_key_file:
-        try:
-            token = Path(args.api_key_file).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(
-                f"{args.api_key_file} cannot be read: {error}", field="--api-key-file"
-            ) from None
-    url = checked(args.url, "--url") if args.url else settings.studio_url
-    return replace(settings, studio_url=url, studio_api_key=token)
-
-
 def run(args: argparse.Namespace) -> int:
     """Connect; return 0 if every step is done."""
     from label_studio_ml.connect.admin import Admin
@@ -76,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     from label_studio_ml.connect.places import backend_url, checked
     from label_studio_ml.connect.steps import Plan, connect
 
-    settings = studio_settings(args, settings_from(args))
+    settings = with_studio(args, settings_from(args))
     for value, name, option in (
         (settings.studio_url, "LABEL_STUDIO_URL", "--url"),
         (settings.studio_api_key, "LABEL_STUDIO_API_KEY", "--api-key-file"),

@@ -5,8 +5,9 @@ import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from label_studio_ml.cli.connect import add_studio_arguments, studio_settings
+from label_studio_ml.cli.connect import add_link_arguments
 from label_studio_ml.cli.start import add_folder_arguments, folder_of, settings_from
+from label_studio_ml.cli.studio import with_studio
 from label_studio_ml.errors import BackendError
 from label_studio_ml.settings import Settings
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `doctor`."""
     add_folder_arguments(parser)
-    add_studio_arguments(parser)
+    add_link_arguments(parser)
     parser.add_argument("--project", metavar="N", type=int, help="the project's number")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -33,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
         settings = Settings.from_env(backend_dir=folder_of(args))
         login = {"basic_auth_user": args.basic_auth_user, "basic_auth_pass": args.basic_auth_pass}
         settings = replace(settings, **{name: value for name, value in login.items() if value})
-    context = _context(args, studio_settings(args, settings))
+    context = _context(args, with_studio(args, settings))
     try:
         if args.json:
             found = list(examine(context))

@@ -1,6 +1,7 @@
 """The options that say which Label Studio and which project, shared by the commands that work on projects."""
 
 import argparse
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,24 +23,35 @@ def add_studio_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="the file that holds a token for it (default: LABEL_STUDIO_API_KEY holds the token)",
     )
+    parser.add_argument(
+        "--api-key", metavar="KEY", help="the token itself, which others see in command lines"
+    )
 
 
 def with_studio(args: argparse.Namespace, settings: Settings) -> Settings:
     """Return the settings with the address and the token of the command line over their own.
 
-    Raises SettingsError when the file cannot be read.
+    Raises SettingsError when the address is none, or the file cannot be read.
     """
-    if args.url:
-        settings = replace(settings, studio_url=args.url.rstrip("/"))
-    if args.api_key_file:
+    from label_studio_ml.connect.places import checked
+
+    token = settings.studio_api_key
+    if args.api_key:
+        token = args.api_key
+        print(
+            "label-studio-ml: other users of this machine see --api-key in the process list; use "
+            "LABEL_STUDIO_API_KEY or --api-key-file",
+            file=sys.stderr,
+        )
+    elif args.api_key_file:
         try:
             token = Path(args.api_key_file).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(
                 f"{args.api_key_file} cannot be read: {error}", field="--api-key-file"
             ) from None
-        settings = replace(settings, studio_api_key=token)
-    return settings
+    url = checked(args.url, "--url") if args.url else settings.studio_url
+    return replace(settings, studio_url=url, studio_api_key=token)
 
 
 def project_api(settings: Settings, project: int, **options: Any) -> "ProjectApi":
