@@ -255,7 +255,7 @@ class TestAnswers:
                 wire = await it.connect(b"GET /status/%d HTTP/1.1\r\nHost: x\r\n\r\n" % status)
                 head = await asyncio.wait_for(wire.reader.readuntil(b"\r\n\r\n"), 20)
                 assert head.startswith(line + b"\r\n")
-                assert b"\r\nx-more: a\r\n" in head
+                assert b"\r\nX-More: a\r\n" in head
 
         run(test())
 

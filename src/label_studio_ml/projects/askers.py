@@ -89,8 +89,8 @@ class EitherAsker:
                 f"Version {self.version} cannot be had any more, only {name}", fix="Run it again for that one"
             )
         found: list[Outcome] = []
-        for start in range(0, len(tasks), apart.batch):
-            found += await apart.ask(tasks[start : start + apart.batch])
+        while len(found) < len(tasks):  # the size of a batch changes on the way
+            found += await apart.ask(tasks[len(found) : len(found) + apart.batch])
         return found
 
     async def close(self) -> None:

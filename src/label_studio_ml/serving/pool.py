@@ -136,6 +136,22 @@ class ModelPool(LiveModels):
             raise failure
         return self.version(project.uid)
 
+    def _at_hand(self, project: Project) -> Live | None:
+        """Return what `_live` would, where that is still the one that is served; None where it has to be looked up."""
+        live = self._serving.get(project.uid)
+        if (
+            live is None
+            or live.project is not project
+            or live.key not in self._lives
+            or not self._usable(live)
+        ):
+            return None
+        wanted = self._wanted.manifest(project.uid)
+        if wanted is not live.manifest and wanted != live.manifest:
+            return None
+        self._lives.move_to_end(live.key)
+        return live
+
     async def _answer(
         self,
         project: Project,
@@ -148,7 +164,9 @@ class ModelPool(LiveModels):
         payload = Request(request.tasks_json, request.params, request.interactive)
         deaths = 0
         while True:
-            live = pinned if pinned is not None and self._usable(pinned) else await self._live(project)
+            live = pinned if pinned is not None and self._usable(pinned) else self._at_hand(project)
+            if live is None:
+                live = await self._live(project)
             live.under_way += 1
             try:
                 if not live.loaded:

@@ -7,6 +7,7 @@ Requests of one connection are answered one after the other, in order. Who does 
 """
 
 import asyncio
+import functools
 import http
 import logging
 from collections import deque
@@ -321,16 +322,15 @@ class Connection(asyncio.Protocol):
         lines = [
             _LINES.get(response.status) or b"HTTP/1.1 %d Error\r\n" % response.status,
             self._site.date,
-            f"content-type: {response.content_type}\r\ncontent-length: {len(response.body)}\r\n".encode(
-                "latin-1"
-            ),
+            _type_line(response.content_type),
+            b"content-length: %d\r\n" % len(response.body),
         ]
         keep = request.keep and not self._site.draining
         for name, value in response.headers.items():
-            if name.lower() == "connection":
+            if name == "Connection":
                 keep = keep and value.lower() != "close"
             else:
-                lines.append(f"{name.lower()}: {value}\r\n".encode("latin-1"))
+                lines.append(f"{name}: {value}\r\n".encode("latin-1"))
         if not keep:
             lines.append(b"connection: close\r\n")
         elif request.old:
@@ -390,6 +390,11 @@ class Connection(asyncio.Protocol):
         """End at once."""
         if self._transport is not None:
             self._transport.abort()
+
+
+@functools.lru_cache(maxsize=16)
+def _type_line(content_type: str) -> bytes:
+    return f"content-type: {content_type}\r\n".encode("latin-1")
 
 
 def _split(target: bytes) -> tuple[str, str]:
