@@ -83,10 +83,6 @@ class TrainRequest(msgspec.Struct, frozen=True):
     tasks: list[dict[str, Any]]
 
 
-#: Project uids that were looked at and found good.
-_known_uids: set[str] = set()
-_MOST_KNOWN = 10_000
-
 _predict_decoder = msgspec.json.Decoder(_PredictBody)
 _params_decoder = msgspec.json.Decoder(_Params)
 _any_decoder = msgspec.json.Decoder()
@@ -192,18 +188,19 @@ def parse_object(body: bytes) -> dict[str, Any]:
 
 def project_uid(value: Any, *, required: bool) -> str:
     """Return the project's uid as text: Label Studio sends `"<id>.<created_at>"`. Raises RequestError."""
-    if type(value) is str and value in _known_uids:
-        return value
     if isinstance(value, bool) or not isinstance(value, str | int | None):
         raise RequestError("project must be text such as '12.1795434258'", field="project")
     uid = "" if value is None else str(value).strip()
     if required and not uid:
         raise RequestError("project is missing: it must be text such as '12.1795434258'", field="project")
-    # A character is quoted as twelve at the most: of short names that need not be looked at.
-    if not uid.isprintable() or (12 * len(uid) > MAX_UID and len(quote(uid, safe="")) > MAX_UID):
+    return _checked_uid(uid)
+
+
+@functools.lru_cache(maxsize=10_000)
+def _checked_uid(uid: str) -> str:
+    """Return a uid that may name folders. Raises RequestError; what is good is remembered."""
+    if not uid.isprintable() or len(quote(uid, safe="")) > MAX_UID:
         raise RequestError(f"project must be printable text of at most {MAX_UID} characters", field="project")
-    if uid and len(_known_uids) < _MOST_KNOWN:
-        _known_uids.add(uid)
     return uid
 
 

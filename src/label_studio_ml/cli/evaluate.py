@@ -64,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
     from label_studio_ml.evaluation.model import ModelUnderTest
     from label_studio_ml.evaluation.results import require_libraries
     from label_studio_ml.evaluation.selection import Choice, expected, trained_on
+    from label_studio_ml.versions.disk import file_name
     from label_studio_ml.versions.store import VersionStore
 
     require_libraries()
@@ -84,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     )
     with model, _progress(expected(tasks.expected, choice, seen)) as progress:
         evaluation = evaluate(model, tasks, project, choice, seen, progress=progress)
-    folder = args.output or settings.backend_dir / "evaluations" / _file_name(evaluation.version)
+    folder = args.output or settings.backend_dir / "evaluations" / file_name(evaluation.version, keep=" ")
     evaluation = save(evaluation, folder)
     if args.json:
         print(evaluation.to_json().decode())
@@ -181,10 +182,3 @@ def _progress(expected: int | None) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task("", total=expected)
         yield lambda count: bar.advance(task, count)
-
-
-def _file_name(version: str) -> str:
-    from urllib.parse import quote
-
-    name = quote(version, safe=" ")
-    return name if set(name) - {"."} else name.replace(".", "%2E")

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from label_studio_ml.errors import BackendError, StudioError, StudioUnavailable
 from label_studio_ml.projects import filters
 from label_studio_ml.projects.filters import Filter
+from label_studio_ml.studio.client import TASK_FIELDS
 from label_studio_ml.studio.http import Http
 
 Json = dict[str, Any]
@@ -27,26 +28,6 @@ READ_TIMEOUT = 300.0
 LONGEST_PAUSE = 10.0
 #: Task ids in one query: they go into the URL.
 IDS_AT_ONCE = 100
-
-#: Fields of a task as a request for predictions has it.
-_TASK_FIELDS = (
-    "id",
-    "data",
-    "meta",
-    "created_at",
-    "updated_at",
-    "is_labeled",
-    "overlap",
-    "inner_id",
-    "total_annotations",
-    "cancelled_annotations",
-    "total_predictions",
-    "comment_count",
-    "unresolved_comment_count",
-    "last_comment_updated_at",
-    "project",
-    "comment_authors",
-)
 
 
 class Interrupted(BackendError):
@@ -238,7 +219,7 @@ class ProjectApi:
         return self._patiently(attempt)
 
     def _task(self, raw: Json) -> Json:
-        task = {name: raw[name] for name in _TASK_FIELDS if name in raw}
+        task = {name: raw[name] for name in ("id", *TASK_FIELDS) if name in raw}
         return {**task, "annotations": raw.get("annotations") or [], "predictions": []}
 
     def _get(self, path: str, **params: str) -> Json:

@@ -4,11 +4,11 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from label_studio_ml.errors import BackendError, UnknownVersion, VersionError
+from label_studio_ml.errors import BackendError, VersionError
 from label_studio_ml.projects.backend import BackendAsker, BackendGone
 from label_studio_ml.serving.apart import ModelApart, Outcome
 from label_studio_ml.settings import Settings
-from label_studio_ml.versions.manifest import Manifest
+from label_studio_ml.versions.hand import find
 from label_studio_ml.versions.state import Project
 from label_studio_ml.versions.store import VersionStore
 
@@ -56,7 +56,8 @@ class EitherAsker:
     async def start(self) -> str:
         """Find or build the model and return its version's name. Raises what keeps it from that, UnknownVersion."""
         store = VersionStore(self._settings.model_dir, pin=self._settings.model_version)
-        manifest = _chosen(store, self._project.uid, self._wanted)
+        uid = self._project.uid
+        manifest = find(store, uid, self._wanted) if self._wanted else store.served(uid)
         if self._backend is not None:
             try:
                 self.version = await self._backend.start()
@@ -111,16 +112,3 @@ class EitherAsker:
         if self._backend is not None:
             self._told(f"{error.message}: the model is built in a process of its own")
             self._backend = None
-
-
-def _chosen(store: VersionStore, uid: str, wanted: str) -> Manifest | None:
-    """Return the version that is wanted; the served one, or None for the untrained model, where none is named."""
-    if not wanted:
-        return store.served(uid)
-    found = [one for one in store.versions(uid) if wanted in (one.name, one.id)]
-    if not found:
-        names = ", ".join(one.name for one in store.versions(uid)) or "none"
-        raise UnknownVersion(
-            f"There is no version {wanted!r} of this project", fix=f"There are: {names}", field="--version"
-        )
-    return found[-1]

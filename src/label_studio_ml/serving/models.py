@@ -37,8 +37,8 @@ MAX_LIVE = 32
 #: Prediction requests that may wait, and the bytes of their tasks.
 MAX_QUEUE = 1024
 MAX_QUEUE_BYTES = 256 << 20
-#: Seconds that a request may have to wait for its turn once two full batches wait before it. Under overload this is
-#: what everyone waits who is not refused.
+#: Seconds that a request may have to wait for its turn once two full batches and 32 requests wait before it. Under
+#: overload this is what everyone waits who is not refused.
 MAX_DELAY = 0.4
 #: Seconds until a model that did not load is tried again.
 RETRY_AFTER = 5.0

@@ -11,12 +11,8 @@ from typing import Any
 from label_studio_ml.errors import StudioError
 from label_studio_ml.studio.http import Http
 
-#: What a task keeps of the API's answer: the fields of Label Studio's JSON export.
-_TASK_FIELDS = (
-    "id",
-    "annotations",
-    "predictions",
-    "file_upload",
+#: Fields of a task in Label Studio's JSON export and in its requests for predictions alike.
+TASK_FIELDS = (
     "data",
     "meta",
     "created_at",
@@ -33,6 +29,8 @@ _TASK_FIELDS = (
     "project",
     "comment_authors",
 )
+#: What a task keeps of the API's answer: the fields of the export.
+_EXPORTED = ("id", "annotations", "predictions", "file_upload", *TASK_FIELDS)
 
 #: What the API adds to annotations and predictions for people to look at; the export has none of it.
 _FOR_SHOW = frozenset({"created_username", "created_ago"})
@@ -202,7 +200,7 @@ def _number(value: int | str) -> int:
 
 def _task(raw: Mapping[str, Any]) -> dict[str, Any]:
     """Return a task of the API in the export's shape."""
-    task = {key: raw[key] for key in _TASK_FIELDS if key in raw}
+    task = {key: raw[key] for key in _EXPORTED if key in raw}
     task["annotations"] = [
         _made(annotation)
         for annotation in raw.get("annotations") or []

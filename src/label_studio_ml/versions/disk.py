@@ -13,9 +13,9 @@ from urllib.parse import quote
 from label_studio_ml.versions.manifest import MANIFEST, TOMBSTONE
 
 
-def file_name(text: str) -> str:
-    """Return `text` as a safe name of one folder."""
-    name = quote(text, safe="")
+def file_name(text: str, keep: str = "") -> str:
+    """Return `text` as a safe name of one folder; the characters in `keep` stay as they are."""
+    name = quote(text, safe=keep)
     return name.replace(".", "%2E") if set(name) <= {"."} else name
 
 
