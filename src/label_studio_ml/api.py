@@ -37,7 +37,7 @@ def init_app(
     settings = Settings.from_env(backend_dir=folder)
     changes: dict[str, Any] = {}
     if (model_dir := kwargs.pop("model_dir", None)) is not None:
-        changes.update(model_dir=settings.backend_dir / model_dir, user_model_dir=Path(model_dir))
+        settings = settings.with_model_dir(str(model_dir))
     host, port = kwargs.pop("redis_host", None), kwargs.pop("redis_port", None)
     if host and not settings.redis_url:
         changes["redis_url"] = f"redis://{host}:{port or 6379}/0"

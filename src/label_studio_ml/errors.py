@@ -132,6 +132,12 @@ class StaleFence(VersionError):
     """A training run that lost its lease tried to publish."""
 
 
+class StoreError(VersionError):
+    """The store that MODEL_DIR's URL names cannot be used. `passing`: the same call may work a while later."""
+
+    passing = False
+
+
 class BrokerError(BackendError):
     """Redis or Valkey is missing, unreachable or refuses the login."""
 

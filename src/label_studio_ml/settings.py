@@ -8,7 +8,7 @@ import json
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
@@ -31,6 +31,9 @@ DEFAULT_SWEEP = 10.0
 
 #: Seconds that requests under way have to finish after SIGTERM.
 DEFAULT_DRAIN = 10.0
+
+#: MiB of versions that a machine keeps of those in a store elsewhere.
+DEFAULT_MODEL_CACHE = 20480
 
 #: Variables that may be given as NAME_FILE: the file that holds the value, as containers get their secrets.
 SECRETS = (
@@ -68,6 +71,8 @@ class Settings:
     those under way `drain` seconds; a running training has `grace` seconds before it is handed back. `log_json`
     writes logs as JSON, one object a line. `files` says what is allowed of task files. `promote_if` (which new
     versions are served) and `keep_versions` (how many stay, 0: all) win over the class's where they are given.
+    `store_url` is `MODEL_DIR` where that is a URL: versions are kept there, and `model_dir` (`CACHE_DIR`) is this
+    machine's own folder, with up to `model_cache_bytes` of them besides those that are served.
     `model_version` is the name of a version that is served in the projects that have it. `train_every`,
     `quiet_period` and `min_annotations` override what the class says (`training.policy`), where they are not None.
     """
@@ -105,6 +110,8 @@ class Settings:
     promote_if: str = ""
     keep_versions: int | None = None
     model_version: str = ""
+    store_url: str = ""
+    model_cache_bytes: int = DEFAULT_MODEL_CACHE << 20
     train_every: int | None = None
     quiet_period: float | None = None
     min_annotations: int | None = None
@@ -119,7 +126,11 @@ class Settings:
         """
         env = _with_secrets(os.environ if environ is None else environ)
         folder = Path(backend_dir or env.get("LABEL_STUDIO_ML_DIR") or ".").resolve()
-        user_model_dir = Path(env["MODEL_DIR"]) if env.get("MODEL_DIR") else None
+        place = env.get("MODEL_DIR", "")
+        store_url = _store_url(place)
+        if store_url:
+            place = env.get("CACHE_DIR", "")
+        user_model_dir = Path(place) if place else None
         script = env.get("LABEL_STUDIO_ML_SCRIPT")
         document_root = _first(env, *_prefixed("LOCAL_FILES_DOCUMENT_ROOT"))
         user, password = (
@@ -170,6 +181,8 @@ class Settings:
                 _integer(env, "KEEP_VERSIONS", default=0, least=0) if env.get("KEEP_VERSIONS") else None
             ),
             model_version=env.get("MODEL_VERSION", "").strip(),
+            store_url=store_url,
+            model_cache_bytes=_integer(env, "MODEL_CACHE_MB", default=DEFAULT_MODEL_CACHE, least=1) << 20,
             train_every=_integer(env, "TRAIN_EVERY", default=None, least=0),
             quiet_period=_seconds(env, "QUIET_PERIOD", default=None, least=0.0),
             min_annotations=_integer(env, "MIN_ANNOTATIONS", default=None, least=0),
@@ -194,7 +207,9 @@ class Settings:
             "TRAIN_EVERY": self.train_every,
             "QUIET_PERIOD": self.quiet_period,
             "MIN_ANNOTATIONS": self.min_annotations,
-            "MODEL_DIR": self.user_model_dir,
+            "MODEL_DIR": self.store_url or self.user_model_dir,
+            "CACHE_DIR": self.user_model_dir if self.store_url else None,
+            "MODEL_CACHE_MB": self.model_cache_bytes >> 20,
             "REDIS_URL": self.redis_url,
             "RQ_QUEUE_NAME": self.queue,
             "BASIC_AUTH_USER": self.basic_auth_user,
@@ -215,6 +230,15 @@ class Settings:
         }
         found = {name: str(value) for name, value in values.items() if value not in (None, "")}
         return found | {name: value for name, value in self.files.to_env().items() if value}
+
+    def with_model_dir(self, place: str) -> "Settings":
+        """Return these settings with MODEL_DIR at `place`: a folder, seen from the backend's, or a URL."""
+        if "://" in place:
+            work = self.model_dir if self.store_url else self.backend_dir / "data"
+            user = self.user_model_dir if self.store_url else None
+            return replace(self, store_url=_store_url(place), model_dir=work, user_model_dir=user)
+        path = Path(place)
+        return replace(self, store_url="", model_dir=self.backend_dir / path, user_model_dir=path)
 
     def child_env(self) -> dict[str, str]:
         """Return the whole environment for a process that we start: this process's own, with these settings."""
@@ -238,6 +262,19 @@ def _with_secrets(env: Mapping[str, str]) -> Mapping[str, str]:
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(f"{name}_FILE cannot be read: {error}", field=f"{name}_FILE") from None
     return values
+
+
+def _store_url(place: str) -> str:
+    """Return MODEL_DIR if it is a URL, nothing if it is a folder. Raises SettingsError if it names no bucket."""
+    if "://" not in place:
+        return ""
+    if not place.partition("://")[2].strip("/"):
+        raise SettingsError(
+            f"MODEL_DIR={place} names no bucket",
+            fix="Use a URL such as s3://bucket/prefix",
+            field="MODEL_DIR",
+        )
+    return place.rstrip("/")
 
 
 def _prefixed(name: str) -> tuple[str, str, str]:

@@ -65,14 +65,17 @@ def run(args: argparse.Namespace) -> int:
     from label_studio_ml.evaluation.results import require_libraries
     from label_studio_ml.evaluation.selection import Choice, expected, trained_on
     from label_studio_ml.versions.disk import file_name
-    from label_studio_ml.versions.store import VersionStore
+    from label_studio_ml.versions.opening import open_store
 
     require_libraries()
     settings = settings_from(args)
     logs.configure("WARNING")
-    store = VersionStore(settings.model_dir, pin=settings.model_version)
+    store = open_store(settings)
     project = _project(settings, args)
+    store.bring(project.uid)
     manifest = _version(store, project.uid, args.version)
+    if manifest is not None:
+        store.fetch(manifest)
     tasks = _tasks(settings, project, args.annotations)
     # What was never trained here has seen none of the tasks.
     seen = trained_on(store.folder(project.uid, manifest.id)) if manifest else set[int]()

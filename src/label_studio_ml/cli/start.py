@@ -67,8 +67,7 @@ def settings_from(args: argparse.Namespace) -> Settings:
     arguments = {**constructor_arguments(folder), **settings.init_kwargs, **dict(getattr(args, "kwargs", []))}
     settings = replace(settings, script=source.script, class_name=source.class_name, init_kwargs=arguments)
     if getattr(args, "model_dir", None):
-        model_dir = Path(args.model_dir)
-        settings = replace(settings, model_dir=settings.backend_dir / model_dir, user_model_dir=model_dir)
+        settings = settings.with_model_dir(args.model_dir)
     if getattr(args, "model_workers", None):
         settings = replace(settings, model_workers=args.model_workers)
     if getattr(args, "log_level", None):

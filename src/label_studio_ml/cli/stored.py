@@ -1,13 +1,14 @@
 """Which folder's and which project's versions a command is about."""
 
 import argparse
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from label_studio_ml import logs
 from label_studio_ml.cli.projects import only_one
 from label_studio_ml.errors import SettingsError, UnknownProject
 from label_studio_ml.settings import Settings
+from label_studio_ml.versions.opening import open_store
 from label_studio_ml.versions.state import Projects
 from label_studio_ml.versions.store import VersionStore
 
@@ -46,9 +47,11 @@ def find(args: argparse.Namespace) -> Stored:
     logs.configure("ERROR")  # what is damaged is in the list
     settings = Settings.from_env(backend_dir=folder)
     if args.model_dir:
-        settings = replace(settings, model_dir=settings.backend_dir / args.model_dir)
-    store = VersionStore(settings.model_dir, pin=settings.model_version)
-    return Stored(store, settings.model_dir, _uid(store, settings.model_dir, args.project))
+        settings = settings.with_model_dir(args.model_dir)
+    store = open_store(settings)
+    uid = _uid(store, settings.model_dir, args.project)
+    store.bring(uid)
+    return Stored(store, settings.model_dir, uid)
 
 
 def _uid(store: VersionStore, model_dir: Path, name: str | None) -> str:

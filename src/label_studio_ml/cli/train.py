@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     """Hand in a training and follow it to its end; return 0 if it finished, 1 if it failed or was cancelled."""
     from label_studio_ml.training.dataset import version_snapshot
     from label_studio_ml.training.jobs import StoredEvent
-    from label_studio_ml.versions.store import VersionStore
+    from label_studio_ml.versions.opening import open_store
 
     settings = settings_from(args)
     logs.configure("WARNING")
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     with reach(settings, work=True) as reached:
         data: dict[str, Any] = {"action": "START_TRAINING", "project": {"id": project.project_id}}
         if args.from_version:
-            store = VersionStore(settings.model_dir, pin=settings.model_version)
+            store = open_store(settings)
             version_snapshot(store, project.uid, args.from_version)
             data["from_version"] = args.from_version
         job_id = reached.board.record(project.uid, StoredEvent("START_TRAINING", data))

@@ -1,5 +1,6 @@
 """Who predicts the tasks of a project: the backend that is running, or a model in a process of its own."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -9,8 +10,8 @@ from label_studio_ml.projects.backend import BackendAsker, BackendGone
 from label_studio_ml.serving.apart import ModelApart, Outcome
 from label_studio_ml.settings import Settings
 from label_studio_ml.versions.hand import find
+from label_studio_ml.versions.opening import open_store
 from label_studio_ml.versions.state import Project
-from label_studio_ml.versions.store import VersionStore
 
 logger = logging.getLogger(__name__)
 
@@ -55,8 +56,8 @@ class EitherAsker:
 
     async def start(self) -> str:
         """Find or build the model and return its version's name. Raises what keeps it from that, UnknownVersion."""
-        store = VersionStore(self._settings.model_dir, pin=self._settings.model_version)
-        uid = self._project.uid
+        store, uid = open_store(self._settings), self._project.uid
+        await asyncio.to_thread(store.bring, uid)
         manifest = find(store, uid, self._wanted) if self._wanted else store.served(uid)
         if self._backend is not None:
             try:
@@ -67,6 +68,8 @@ class EitherAsker:
                 if not self._wanted or (manifest is not None and manifest.name == self.version):
                     return self.version
                 self._backend = None
+        if manifest is not None:
+            await asyncio.to_thread(store.fetch, manifest)
         self._apart = ModelApart(self._settings, self._project, manifest)
         self.version = await self._apart.start()
         return self.version
@@ -79,10 +82,12 @@ class EitherAsker:
             except BackendGone as error:
                 self._leave(error)
         if self._apart is None:
-            store = VersionStore(self._settings.model_dir)
+            store = open_store(self._settings)
             manifest = next(
                 (one for one in store.versions(self._project.uid) if one.name == self.version), None
             )
+            if manifest is not None:
+                await asyncio.to_thread(store.fetch, manifest)
             self._apart = ModelApart(self._settings, self._project, manifest)
         apart = self._apart
         if (name := await apart.start()) != self.version:

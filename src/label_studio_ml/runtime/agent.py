@@ -10,7 +10,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 
-from label_studio_ml.errors import BackendError, ModelError
+from label_studio_ml.errors import BackendError, ModelError, StoreError
 from label_studio_ml.projects import filters
 from label_studio_ml.projects.api import Interrupted, ProjectApi
 from label_studio_ml.projects.pipeline import Progress
@@ -22,8 +22,8 @@ from label_studio_ml.serving.apart import ModelApart
 from label_studio_ml.settings import Settings
 from label_studio_ml.training.desk import RedisDesk
 from label_studio_ml.training.events import training_actions
+from label_studio_ml.versions.opening import open_store
 from label_studio_ml.versions.state import Project, Projects
-from label_studio_ml.versions.store import VersionStore
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class ProjectAgent:
         self._desk = desk
         self._conditions = [] if everything else [UNLABELLED]
         self._select = select
-        self._store = VersionStore(settings.model_dir)
+        self._store = open_store(settings)
         self._model: ModelApart | None = None
         self._built: object = None
         self._cursor: Cursor | None = None
@@ -76,6 +76,8 @@ class ProjectAgent:
             self._cursor = Cursor(self._settings.model_dir / "agent" / f"{project.uid}.json")
             changes = {"label_config": project.label_config, "title": project.title}
             await asyncio.to_thread(Projects(self._settings.model_dir).update, project.uid, **changes)
+        if self._store.remote:
+            await asyncio.to_thread(self._bring, project.uid)
         hint = self._store.hint(project.uid)
         model = await self._up_to_date(project)
         told = await asyncio.to_thread(Watch(self._api, self._cursor).look, found, self._hand_in)
@@ -95,6 +97,15 @@ class ProjectAgent:
         if self._cursor is not None:
             self._cursor.close()
 
+    def _bring(self, uid: str) -> None:
+        """Fetch what is to be served; while the store is away, what is here goes on."""
+        try:
+            self._store.bring(uid)
+        except StoreError as error:
+            if not self._store.known_of_old(uid):
+                raise
+            logger.warning("%s", error)
+
     def _hand_in(self, event: Event) -> None:
         info = self._model.info if self._model is not None else None
         learns = info is not None and info.generation != "none"
@@ -106,7 +117,7 @@ class ProjectAgent:
     async def _up_to_date(self, project: Project) -> ModelApart:
         """Return the model of the version to serve; where that does not load, of the one before. Raises ModelError."""
         while True:
-            manifest = self._store.served(project.uid)
+            manifest = self._store.loadable(project.uid, self._store.failures(project.uid))
             wanted = (project, manifest.id if manifest else "")
             if self._model is not None and self._built == wanted:
                 return self._model
@@ -168,7 +179,7 @@ async def serve(
     """Look after projects until SIGINT or SIGTERM, every so many seconds; return the exit status."""
     companion = Companion(settings, worker_delay=0)
     companion.start()
-    desk = RedisDesk(companion.url, settings.queue, settings.model_dir / "spool")
+    desk = RedisDesk.of(settings, companion.url)
     desk.start()
     agents = [ProjectAgent(settings, api, desk, everything=everything, select=select) for api in apis]
     stop = asyncio.Event()

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from label_studio_ml.serving.lanes import Lane
 from label_studio_ml.serving.pool import ModelPool
 from label_studio_ml.settings import Settings
+from label_studio_ml.versions.opening import open_store
 from label_studio_ml.versions.state import Projects, StoredState
-from label_studio_ml.versions.store import VersionStore
 from label_studio_ml.web.book import ProjectBook
 from label_studio_ml.web.desk import TrainingDesk
 from label_studio_ml.web.endpoints import Endpoints
@@ -26,7 +26,7 @@ class Core:
         self, settings: Settings, make_lane: Callable[[], Lane], desk: TrainingDesk, *, lanes: int = 1
     ) -> None:
         self._desk = desk
-        store = VersionStore(settings.model_dir, pin=settings.model_version)
+        store = self._store = open_store(settings)
         state = StoredState(settings.model_dir, "")
         self.pool = ModelPool(
             make_lane,
@@ -44,6 +44,7 @@ class Core:
     async def start(self) -> None:
         """Begin to import the model, and to look for new versions."""
         await asyncio.to_thread(self._desk.start)
+        await asyncio.to_thread(self._store.start)
         await self.pool.start()
         self._refreshing = asyncio.create_task(self._refresh())
 
@@ -56,6 +57,7 @@ class Core:
         if self._refreshing is not None:
             self._refreshing.cancel()
         await asyncio.to_thread(self._desk.stop)
+        await asyncio.to_thread(self._store.stop)
         await self.pool.close()
 
     async def _refresh(self) -> None:

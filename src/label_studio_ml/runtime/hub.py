@@ -6,10 +6,12 @@ import sys
 import threading
 
 from label_studio_ml import logs
+from label_studio_ml.errors import StoreError
 from label_studio_ml.runtime.workers import Workers
 from label_studio_ml.settings import Settings
 from label_studio_ml.training.jobs import connect
 from label_studio_ml.training.refusals import explain, is_refusal
+from label_studio_ml.versions.opening import check_store
 
 logger = logging.getLogger(__name__)
 
@@ -20,11 +22,18 @@ TICK = 0.25
 def work(settings: Settings) -> int:
     """Keep the settings' number of workers until SIGINT or SIGTERM; return the exit status.
 
-    Raises BrokerError where Redis refuses the login, or its certificate is not trusted. A Redis that is away is
+    Raises SettingsError or StoreError where MODEL_DIR's URL is wrong or its store refuses the credentials, and
+    BrokerError where Redis refuses the login, or its certificate is not trusted. A Redis that is away is
     waited for.
     """
     logs.configure(settings.log_level, as_json=settings.log_json)
     _check_broker(settings.redis_url)
+    try:
+        check_store(settings)
+    except StoreError as error:
+        if not error.passing:
+            raise
+        logger.warning("%s", error)
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())

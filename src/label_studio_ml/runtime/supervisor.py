@@ -49,7 +49,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 async def _serve(settings: Settings, listener: socket.socket, *, debug: bool, alone: bool) -> int:
     companion = Companion(settings, workers=not alone)
-    desk = RedisDesk(companion.url, settings.queue, settings.model_dir / "spool")
+    desk = RedisDesk.of(settings, companion.url)
     lanes = 1 if debug else settings.model_workers
     make_lane: Callable[[], Lane] = (lambda: ThreadLane(settings)) if debug else (lambda: processes(settings))
     core = Core(settings, make_lane, desk, lanes=lanes)

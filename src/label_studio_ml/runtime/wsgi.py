@@ -109,14 +109,14 @@ class _Running:
         self._thread.start()
         if testing and settings.user_model_dir is None:
             self._scratch = tempfile.TemporaryDirectory(prefix="label-studio-ml-")
-            settings = replace(settings, model_dir=Path(self._scratch.name))
+            settings = replace(settings, model_dir=Path(self._scratch.name), store_url="")
         desk: TrainingDesk
         if testing:
             desk = LocalDesk(settings, model_class)
         else:
             self._companion = Companion(settings)
             self._companion.start()
-            desk = RedisDesk(self._companion.url, settings.queue, settings.model_dir / "spool")
+            desk = RedisDesk.of(settings, self._companion.url)
 
         async def begin() -> Core:
             made = Core(settings, lambda: ThreadLane(settings, model_class), desk)

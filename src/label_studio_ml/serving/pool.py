@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds until a request is answered, come what may; Label Studio gives up after 100 s (its ML_TIMEOUT_PREDICT).
 DEADLINE = 95.0
+#: Seconds that /setup waits for a store elsewhere to say which version a project is served; Label Studio waits 3.
+BRING_PATIENCE = 2.0
 #: The part of the deadline after which a large request is answered with what there is.
 BULK_SHARE = 0.85
 
@@ -129,6 +131,8 @@ class ModelPool(LiveModels):
             stands_in = live.failure is not None and live.manifest is not None
             return await self._live(project) if stands_in else live
 
+        if self._store.remote:
+            await self.bring(project.uid, patience=BRING_PATIENCE)
         looking = self._spawn(look())
         await asyncio.wait([looking], timeout=wait)
         failure = looking.result().failure if looking.done() else None

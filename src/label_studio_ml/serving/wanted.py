@@ -24,8 +24,14 @@ class Wanted:
             if self._decided.setdefault(uid, decision) != decision:
                 self._bad.pop(uid, None)  # who promotes a version by hand wants it tried again
             self._decided[uid] = decision
-            self._known[uid] = (hint, self._store.served(uid, bad=self._bad.get(uid, {})))
+            self._known[uid] = (hint, self._store.loadable(uid, self._bad.get(uid, {})))
         return self._known[uid][1]
+
+    def lacks(self, uid: str) -> bool:
+        """Tell whether the store has a version to serve, and none of them is on this machine."""
+        if not self._store.remote or self.manifest(uid) is not None:
+            return False
+        return self._store.served(uid, bad=self._bad.get(uid, {})) is not None
 
     def failures(self, uid: str) -> dict[str, str]:
         """Return the versions of a project that did not load, with the cause."""

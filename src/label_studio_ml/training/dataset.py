@@ -198,7 +198,9 @@ def version_snapshot(store: VersionStore, project: str, version: str) -> Path:
 
     Raises UnknownVersion when there is no such version, FitError when it has no snapshot.
     """
+    store.bring(project)
     found = find(store, project, version)
+    store.fetch(found)
     path = store.folder(project, found.id) / SNAPSHOT
     if not path.exists():
         raise FitError(

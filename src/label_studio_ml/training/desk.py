@@ -11,12 +11,14 @@ import msgspec
 from label_studio_ml.errors import BrokerError
 from label_studio_ml.metrics.exposition import Training
 from label_studio_ml.protocol import Event
+from label_studio_ml.settings import Settings
 from label_studio_ml.training import views
 from label_studio_ml.training.cancel import request_cancel
 from label_studio_ml.training.events import ids_only, labelled, removed
 from label_studio_ml.training.figures import figures
 from label_studio_ml.training.jobs import JobBoard, StoredEvent, connect, new_token
 from label_studio_ml.training.spool import Spool, Spooled
+from label_studio_ml.versions.state import Projects
 
 logger = logging.getLogger(__name__)
 
@@ -29,17 +31,27 @@ QUICK = (1.0, 5.0)
 class RedisDesk:
     """Events go into Redis. `url` returns the broker's URL, waiting the given number of seconds for it at most.
 
-    What Redis does not take is kept in the folder `spool`, and goes there when Redis is back.
+    What Redis does not take is kept in the folder `spool`, and goes there when Redis is back. With `projects`, what is
+    known of an event's project goes with it: its worker may be on another machine.
     """
 
     immediate = False
 
-    def __init__(self, url: Callable[[float], str], queue: str, spool: Path) -> None:
+    def __init__(
+        self, url: Callable[[float], str], queue: str, spool: Path, projects: Projects | None = None
+    ) -> None:
+        self._projects = projects
         self._spool = Spool(spool, self._store)
         self._url = url
         self._queue = queue
         self._board: JobBoard | None = None
         self._board_url = ""
+
+    @classmethod
+    def of(cls, settings: Settings, url: Callable[[float], str]) -> "RedisDesk":
+        """Return the desk that the settings ask for."""
+        projects = Projects(settings.model_dir) if settings.store_url else None
+        return cls(url, settings.queue, settings.model_dir / "spool", projects)
 
     def hand_in(self, event: Event, *, trusted: bool, train: bool) -> str | None:
         """Keep an event; return the id of the job that will take it in.
@@ -137,5 +149,8 @@ class RedisDesk:
                 board.deliver(event.uid, pairs)
         if not spooled.train:
             return None
+        known = self._projects.get(event.uid) if self._projects is not None else None
+        if known is not None:
+            board.describe(known)
         stored = StoredEvent(event.action, event.data, spooled.trusted)
         return board.record(event.uid, stored, spooled.token)

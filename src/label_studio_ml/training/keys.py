@@ -17,6 +17,8 @@ All begin with `lsml:{queue}:`, so that backends with queues of their own share 
     attempts:{project}    hash: runs of the present events: `starts`, those that crashed (`crashes`), and those that
                           could not read what they needed (`tries`)
     parked:{project}      hash: stream id → JSON: events set aside, with the cause
+    project:{project}     string: JSON of what servers know of the project, access token included; only where workers on
+                          other machines cannot read it from the disk
     delivered:{project}   hash "<task>:<annotation>" → JSON: labelled tasks that webhooks delivered
     job:{job}             hash: one training job's record
     log:{job}             list: the last lines of a job's log, expiring
@@ -104,6 +106,10 @@ class Keys:
         """Return the key of the project's delivered annotations."""
         return self._key("delivered", project)
 
+    def project(self, project: str) -> str:
+        """Return the key of what servers know of the project."""
+        return self._key("project", project)
+
     def job(self, job_id: str) -> str:
         """Return the key of a job's record."""
         return self._key("job", job_id)
@@ -135,4 +141,4 @@ class Keys:
             self.attempts,
             self.parked,
         )
-        return [key(project) for key in (*named, self.delivered, self.jobs)]
+        return [key(project) for key in (*named, self.project, self.delivered, self.jobs)]

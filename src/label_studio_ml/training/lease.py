@@ -2,6 +2,8 @@
 
 import contextlib
 import logging
+import threading
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -48,6 +50,31 @@ class Lease:
             logger.warning("The lease cannot be renewed: %s", error)
             return False
         return True
+
+    @contextlib.contextmanager
+    def kept(self) -> Iterator[Callable[[], None]]:
+        """Renew the lease in a thread while the block runs; yield what raises LeaseLost once it is somebody else's."""
+        done, lost = threading.Event(), list[LeaseLost]()
+
+        def renew() -> None:
+            while not done.wait(self.seconds * RENEW):
+                try:
+                    self.renew()
+                except LeaseLost as error:
+                    lost.append(error)
+                    return
+
+        def check() -> None:
+            if lost:
+                raise lost[0]
+
+        thread = threading.Thread(target=renew, daemon=True, name="lease")
+        thread.start()
+        try:
+            yield check
+        finally:
+            done.set()
+            thread.join()
 
     def release(self) -> None:
         """Let the project go, if we still hold it."""

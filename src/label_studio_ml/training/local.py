@@ -15,8 +15,8 @@ from label_studio_ml.training.publish import publish
 from label_studio_ml.training.request import RunRequest
 from label_studio_ml.training.run import perform
 from label_studio_ml.versions.manifest import new_version_id
+from label_studio_ml.versions.opening import open_store
 from label_studio_ml.versions.state import Projects
-from label_studio_ml.versions.store import VersionStore
 
 
 class LocalDesk:
@@ -34,7 +34,7 @@ class LocalDesk:
     def __init__(self, settings: Settings, model_class: type[LabelStudioMLBase]) -> None:
         self._settings = settings
         self._class = model_class
-        self._store = VersionStore(settings.model_dir, pin=settings.model_version)
+        self._store = open_store(settings)
         self._projects = Projects(settings.model_dir)
         self._heard: dict[str, list[Event]] = {}
         self._jobs: dict[str, dict[str, Any]] = {}

@@ -17,6 +17,7 @@ from label_studio_ml.training.keys import Keys
 from label_studio_ml.training.policy import Entry
 from label_studio_ml.training.refusals import explain
 from label_studio_ml.training.scripts import CLEAN
+from label_studio_ml.versions.state import Project
 
 #: Entries of a stream, and fields of a hash that hold whole events, that are read at a time.
 PAGE = 1000
@@ -105,6 +106,19 @@ class Mailboxes:
         with broker_errors():
             seconds, micros = self.redis.time()
         return int(seconds * 1000 + micros // 1000)
+
+    # Projects, for workers on other machines
+
+    def describe(self, project: Project) -> None:
+        """Keep what a server knows of a project, its access token included."""
+        with broker_errors():
+            self.redis.set(self.keys.project(project.uid), msgspec.json.encode(project))
+
+    def described(self, uid: str) -> Project | None:
+        """Return what servers know of a project, None if none of them said."""
+        with broker_errors():
+            text = self.redis.get(self.keys.project(uid))
+        return None if text is None else msgspec.json.decode(text, type=Project)
 
     # Events set aside
 

@@ -1,7 +1,7 @@
 """From a run's outcome to a committed version."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from label_studio_ml.gate import parse_gate
@@ -22,10 +22,12 @@ def publish(
     *,
     version_id: str,
     fence: int,
+    holds: Callable[[], None] = lambda: None,
 ) -> Manifest:
     """Commit the version that a run made, and return its manifest; then delete versions that are too old.
 
     A version that the gate does not let through is committed, but not served. For whoever holds the project's lease.
+    `holds` raises where the lease is lost.
     Raises StaleFence if somebody else has committed a newer one, VersionError if the disk refuses.
     """
     uid = request.spec.project.uid
@@ -48,6 +50,7 @@ def publish(
         made,
         gate=parse_gate(settings.promote_if or outcome.promote_if),
         then=lambda committed: apply_state(store, settings, committed),
+        holds=holds,
     )
     thin(store, uid, outcome.keep_versions if settings.keep_versions is None else settings.keep_versions)
     return manifest

@@ -40,8 +40,8 @@ from label_studio_ml.training.replay import fit_events
 from label_studio_ml.training.request import Outcome, RunRequest, client_of
 from label_studio_ml.training.snapshots import SNAPSHOT
 from label_studio_ml.training.wire import Limits, RunEnd, Said
+from label_studio_ml.versions.opening import open_store
 from label_studio_ml.versions.state import StagedState, StoredState
-from label_studio_ml.versions.store import VersionStore
 
 logger = logging.getLogger(__name__)
 
@@ -129,7 +129,7 @@ def _annotations(request: RunRequest, settings: Settings) -> LabelledTasks:
     if isinstance(given, list):
         return LabelledTasks(lambda: given, "the training request", project=uid, snapshot=snapshot)
     if isinstance(given, str):
-        return from_version(VersionStore(settings.model_dir), uid, given, snapshot)
+        return from_version(open_store(settings), uid, given, snapshot)
     try:
         return from_studio(client_of(request, settings), uid, snapshot)
     except StudioError as error:

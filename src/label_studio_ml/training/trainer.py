@@ -3,6 +3,7 @@
 Take the lease and a fence, read the mailbox, run, commit the version, and only then remove the events.
 """
 
+import contextlib
 import logging
 import threading
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from label_studio_ml.adapter import ModelSpec
-from label_studio_ml.errors import BackendError, BrokerError, StaleFence
+from label_studio_ml.errors import BackendError, BrokerError, StaleFence, StoreError
 from label_studio_ml.logs import run_id
 from label_studio_ml.settings import Settings
 from label_studio_ml.training import progress
@@ -28,8 +29,8 @@ from label_studio_ml.training.policy import Decision, Entry, Policy, Tally, deci
 from label_studio_ml.training.publish import apply_state, publish, taken_in
 from label_studio_ml.training.request import Outcome, RunRequest
 from label_studio_ml.versions.manifest import Manifest, new_version_id
+from label_studio_ml.versions.opening import open_store
 from label_studio_ml.versions.state import Projects
-from label_studio_ml.versions.store import VersionStore
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +53,8 @@ class Trainer:
         self._settings = settings
         self._board = board
         self._stopping = stopping
-        self._store = VersionStore(settings.model_dir, pin=settings.model_version)
+        self._lease: Lease | None = None
+        self._store = open_store(settings)
         self._projects = Projects(settings.model_dir)
         self.memory = Memory(board, settings)
         self.postponed = threading.Event()
@@ -63,7 +65,10 @@ class Trainer:
         if not lease.take():
             logger.info("Project %s is being trained already", uid)
             return
+        self._lease = lease
         try:
+            if self._store.remote and not self._brought(uid):
+                return
             self._recover(uid)
             if self._waits(uid):
                 return
@@ -83,6 +88,20 @@ class Trainer:
             lease.release()
         if not self._stopping.is_set() and not self._attempts(uid) and self._board.wakeable(uid):
             self._board.wake(uid)
+
+    def _brought(self, uid: str) -> bool:
+        """Have on this machine what a run of the project needs; else let it wait, and return False."""
+        try:
+            self._store.bring(uid)
+        except StoreError as error:
+            entries = self._board.entries(uid)
+            if entries:
+                self._try_later(uid, None, str(error), entries)
+            return False
+        known = self._board.described(uid)
+        if known is not None:
+            self._projects.put(known)
+        return True
 
     # Whether a run is due
 
@@ -307,14 +326,27 @@ class Trainer:
             self._store.discard(uid, version_id)
             return {**failed, "events": len(done)}
         try:
-            manifest = publish(
-                self._store,
-                self._settings,
-                msgspec.structs.replace(request, events=light(done)),
-                outcome,
-                version_id=version_id,
-                fence=fence,
-            )
+            with contextlib.ExitStack() as stack:
+                holds = (
+                    stack.enter_context(self._lease.kept()) if self._lease and self._store.remote else None
+                )
+                manifest = publish(
+                    self._store,
+                    self._settings,
+                    msgspec.structs.replace(request, events=light(done)),
+                    outcome,
+                    version_id=version_id,
+                    fence=fence,
+                    **({} if holds is None else {"holds": holds}),
+                )
+        except StoreError as error:  # nothing is published: the events are trained on again
+            self._store.discard(uid, version_id)
+            self._try_later(uid, job_id, str(error), done)
+            return None
+        except LeaseLost as error:
+            count(self._board, "interrupted")
+            self._finish(uid, job_id, version_id, "failed", str(error))
+            return None
         except StaleFence as error:
             count(self._board, "interrupted")
             self._finish(uid, job_id, version_id, "failed", str(error))

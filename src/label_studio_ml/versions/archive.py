@@ -5,7 +5,6 @@ import tarfile
 from pathlib import Path
 
 from label_studio_ml.errors import VersionError
-from label_studio_ml.versions.damage import damage
 from label_studio_ml.versions.disk import file_name
 from label_studio_ml.versions.manifest import MANIFEST, Manifest
 from label_studio_ml.versions.store import VersionStore
@@ -18,7 +17,7 @@ def export(store: VersionStore, manifest: Manifest, target: Path) -> Path:
     Raises VersionError if the version is damaged, the file is there already, or the disk refuses.
     """
     folder = store.folder(manifest.project, manifest.id)
-    wrong = damage(folder, manifest, full=True)
+    wrong = store.damage(manifest, full=True)
     if wrong:
         raise VersionError(f"Version {manifest.name} is damaged: {wrong}", fix="Export another one")
     if target.exists():

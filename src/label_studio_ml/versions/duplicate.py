@@ -19,6 +19,8 @@ def duplicate(store: VersionStore, model_dir: Path, source: str, target: str) ->
 
     Return the copy, or None if `source` was never trained. Raises VersionError if the disk refuses.
     """
+    store.bring(source)
+    store.bring(target)
     version_id = new_version_id()
     served = store.served(source)
     old = store.folder(source, served.id if served else version_id)
@@ -48,7 +50,10 @@ def duplicate(store: VersionStore, model_dir: Path, source: str, target: str) ->
                 parent=present.name if present else "",
                 fence=max(store.fence(target), 0) + 1,
             )
+            if store.remote:
+                copy = msgspec.structs.replace(copy, folder=str(new))
             write_manifest(staged, copy)
+            store.adopt(staged, copy)
             apply_own(model_dir, copy)
             staged.rename(new)
             flush(new.parent)

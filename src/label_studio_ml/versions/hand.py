@@ -8,7 +8,6 @@ from pathlib import Path
 import msgspec
 
 from label_studio_ml.errors import RequestError, UnknownVersion, VersionError
-from label_studio_ml.versions.damage import damage
 from label_studio_ml.versions.decision import Decision, named
 from label_studio_ml.versions.manifest import Manifest
 from label_studio_ml.versions.pairs import apply_all
@@ -51,8 +50,9 @@ def promote(store: VersionStore, model_dir: Path, uid: str, name: str, *, pinned
 
     Return it. Raises UnknownVersion, or VersionError where its files are damaged.
     """
+    store.bring(uid)
     chosen = find(store, uid, name)
-    wrong = damage(store.folder(uid, chosen.id), chosen, full=True)
+    wrong = store.damage(chosen, full=True)
     if wrong:
         raise VersionError(f"Version {chosen.name} is damaged: {wrong}", fix="Promote another one")
     _heed_pin(store, uid, chosen)
@@ -69,6 +69,7 @@ def rollback(store: VersionStore, model_dir: Path, uid: str) -> tuple[Manifest, 
 
     Raises RequestError if there is none.
     """
+    store.bring(uid)
     with store.locked(uid):
         present, target = _step_back(store, uid)
         _heed_pin(store, uid, target)
@@ -80,6 +81,7 @@ def rollback(store: VersionStore, model_dir: Path, uid: str) -> tuple[Manifest, 
 
 def unpin(store: VersionStore, model_dir: Path, uid: str) -> Manifest | None:
     """Let newer versions be served again, those that were published meanwhile included; return what is served now."""
+    store.bring(uid)
     with store.locked(uid):
         decision, before = store.decision(uid), store.served(uid)
         if decision is None or not decision.pinned:
@@ -97,6 +99,7 @@ def delete(store: VersionStore, uid: str, names: Iterable[str]) -> list[str]:
 
     Raises RequestError if one of them is served, UnknownVersion if there is none of that name.
     """
+    store.bring(uid)
     with store.locked(uid):
         served = store.served(uid)
         damaged = set(store.unreadable(uid)).intersection(names := list(names))
@@ -124,7 +127,7 @@ def _step_back(store: VersionStore, uid: str) -> tuple[Manifest, Manifest]:
     earlier = line[: [one.id for one in line].index(present.id)]
     failed = store.failures(uid)
     for one in reversed(earlier):
-        if one.id not in failed and not damage(store.folder(uid, one.id), one):
+        if one.id not in failed and not store.damage(one):
             return present, one
     raise RequestError(
         f"No other version was served before {present.name}", fix="Promote another one by name"

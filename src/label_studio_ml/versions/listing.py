@@ -4,7 +4,6 @@ from typing import Any, Literal
 
 import msgspec
 
-from label_studio_ml.versions.damage import damage
 from label_studio_ml.versions.decision import named
 from label_studio_ml.versions.manifest import Manifest
 from label_studio_ml.versions.store import VersionStore
@@ -53,7 +52,7 @@ def entries(store: VersionStore, uid: str, *, verify: bool = False) -> list[Entr
     promoted = decision.promoted if decision else []
 
     def entry(manifest: Manifest) -> Entry:
-        wrong = damage(store.folder(uid, manifest.id), manifest, full=verify)
+        wrong = store.damage(manifest, full=verify)
         state: VersionState = "ready"
         note = ""
         if wrong:

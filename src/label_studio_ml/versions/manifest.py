@@ -23,7 +23,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     (with `job_id`), `metrics` the numbers that its fit returned or logged. `gate` is empty when the version was let
     through to be served, else one line that says why it is held back. `files` maps each file's path inside the folder
     to its sha256, `sizes` to its size in bytes. `created` is ISO 8601 in UTC. `annotations` says how many labelled
-    tasks it learned from, -1 if unknown, `source` where they came from.
+    tasks it learned from, -1 if unknown, `source` where they came from. `folder` is the version's folder as the paths
+    in `train_output` and `state` name it, where versions are kept in a store elsewhere.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     sizes: dict[str, int] = {}
     annotations: int = -1
     source: str = ""
+    folder: str = ""
 
     @property
     def size(self) -> int:

@@ -44,6 +44,10 @@ class VersionStore:
     `pin` is the name or id of a version that is served, whatever was decided, in the projects that have it.
     """
 
+    #: Whether the versions are kept in a store elsewhere (`remote`), and what is wrong with that.
+    remote = False
+    problem = ""
+
     def __init__(self, model_dir: Path, *, pin: str = "") -> None:
         self._root = model_dir / "versions"
         self.pin = pin
@@ -76,12 +80,17 @@ class VersionStore:
         return folder
 
     def publish(
-        self, manifest: Manifest, *, gate: Gate | None = None, then: Callable[[Manifest], None] | None = None
+        self,
+        manifest: Manifest,
+        *,
+        gate: Gate | None = None,
+        then: Callable[[Manifest], None] | None = None,
+        holds: Callable[[], None] = lambda: None,
     ) -> Manifest:
         """Commit the version whose folder `begin` made; return the manifest as written, with its files' sha256.
 
         A version that `gate` does not let through is committed and not served. `then` is called with the manifest
-        before pollers are told.
+        before pollers are told. `holds` raises where the lease on the project is lost.
         Raises StaleFence if a version with a higher fence is committed already, VersionError if the disk refuses.
         """
         uid, folder = manifest.project, self.folder(manifest.project, manifest.id)
@@ -92,6 +101,7 @@ class VersionStore:
                     f"fit wrote a file {MANIFEST}, which is our own", fix="Give it another name"
                 )
             full = fingerprinted(folder, manifest)
+            self._send(folder, full, holds)
             with self.locked(uid):
                 newest = self.fence(uid)
                 if newest >= manifest.fence:
@@ -101,7 +111,7 @@ class VersionStore:
                 served = self.served(uid)
                 cause = gate.refusal(full.metrics, served.metrics if served else {}) if gate else ""
                 full = msgspec.structs.replace(full, gate=cause)
-                write_manifest(folder, full)
+                full = self._commit(folder, full, holds)
         try:
             if then is not None:
                 then(full)
@@ -214,7 +224,7 @@ class VersionStore:
         for manifest in reversed(self.line(uid)):
             if manifest.id in without:
                 continue
-            wrong = damage(self.folder(uid, manifest.id), manifest)
+            wrong = self.damage(manifest)
             if not wrong:
                 return manifest
             self._warn_once(
@@ -222,6 +232,14 @@ class VersionStore:
                 "The one before is served; bring its files back or delete it"
             )
         return None
+
+    def loadable(self, uid: str, bad: Collection[str]) -> Manifest | None:
+        """Return the version to serve, of those whose files are on this machine."""
+        return self.served(uid, bad=bad)
+
+    def damage(self, manifest: Manifest, *, full: bool = False) -> str:
+        """Say what is wrong with the files of a version, nothing if all is well; with `full` they are read."""
+        return damage(self.folder(manifest.project, manifest.id), manifest, full=full)
 
     def failures(self, uid: str) -> dict[str, str]:
         """Return the causes why versions did not load, by id."""
@@ -238,6 +256,39 @@ class VersionStore:
             return (self.folder(uid) / _HINT).read_text()
         except OSError:
             return ""
+
+    # Where versions are kept elsewhere; here there is nothing to do
+
+    def start(self) -> None:
+        """Begin to look for what changes."""
+
+    def stop(self) -> None:
+        """End that."""
+
+    def unknown(self, uid: str) -> bool:
+        """Tell whether `bring` is to be called before the project is served."""
+        return False
+
+    def known_of_old(self, uid: str) -> bool:
+        """Tell whether the project can be served from what is on the disk, where `bring` failed."""
+        return True
+
+    def bring(self, uid: str) -> None:
+        """Learn what the store holds of a project, and fetch the version to serve. Raises StoreError."""
+
+    def fetch(self, manifest: Manifest) -> None:
+        """Have a version's files on this machine, each compared with its sha256. Raises VersionError."""
+
+    def adopt(self, folder: Path, manifest: Manifest) -> None:
+        """Keep a version whose files and manifest lie in `folder`. Raises StoreError."""
+
+    def _send(self, folder: Path, manifest: Manifest, holds: Callable[[], None]) -> None:
+        """Bring a new version's files to where they are kept."""
+
+    def _commit(self, folder: Path, manifest: Manifest, holds: Callable[[], None]) -> Manifest:
+        """Make the version one; return the manifest as written."""
+        write_manifest(folder, manifest)
+        return manifest
 
     # Helpers for those who write several things in one step
 
@@ -324,7 +375,7 @@ def fingerprinted(folder: Path, manifest: Manifest) -> Manifest:
     )
 
 
-def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write the file whose appearance makes `folder` a version. Raises OSError."""
+def write_manifest(folder: Path, manifest: Manifest, name: str = MANIFEST) -> None:
+    """Write the file whose appearance makes `folder` a version, or one that was deleted. Raises OSError."""
     text = msgspec.json.format(msgspec.json.encode(manifest, enc_hook=str), indent=1).decode()
-    disk.write_durably(folder / MANIFEST, text)
+    disk.write_durably(folder / name, text)

@@ -69,7 +69,7 @@ class Endpoints:
         self._book = book
         self._desk = desk
         self.counts = Counts()
-        self.health = Health(pool, desk, settings.model_dir, self.counts)
+        self.health = Health(pool, desk, store, settings.model_dir, self.counts)
         self._ids = f"{secrets.token_hex(4)}-"
         self._login = Login(settings)
         self._numbers = itertools.count(1)

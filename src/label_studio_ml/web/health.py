@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from label_studio_ml import __version__
-from label_studio_ml.errors import BackendError
+from label_studio_ml.errors import BackendError, StoreError
 from label_studio_ml.metrics.counts import Counts
 from label_studio_ml.metrics.exposition import Moment, Training, render
 from label_studio_ml.serving.pool import ModelPool
+from label_studio_ml.versions.store import VersionStore
 from label_studio_ml.web.desk import TrainingDesk
 
 #: Seconds that a look at broker and store counts; however often the probes ask, they are asked no oftener.
@@ -38,7 +39,10 @@ class Health:
     loaded, and if all servers turned unready at once, nobody would.
     """
 
-    def __init__(self, pool: ModelPool, desk: TrainingDesk, model_dir: Path, counts: Counts) -> None:
+    def __init__(
+        self, pool: ModelPool, desk: TrainingDesk, store: VersionStore, model_dir: Path, counts: Counts
+    ) -> None:
+        self._store = store
         self.draining = False
         self._pool = pool
         self._desk = desk
@@ -105,6 +109,8 @@ class Health:
         return look
 
     def _see_store(self, look: Look) -> None:
+        if self._store.problem:
+            raise StoreError(self._store.problem)
         folder = self._model_dir / "versions"
         with_versions = folder if folder.exists() else self._model_dir
         if with_versions.exists():

@@ -16,6 +16,7 @@ STATUSES: tuple[tuple[type[errors.BackendError], int], ...] = (
     (errors.Overloaded, 503),
     (errors.DeadlineExceeded, 504),
     (errors.BrokerError, 503),
+    (errors.StoreError, 503),
     (errors.StudioError, 502),
     (errors.BackendError, 500),
 )

@@ -1,0 +1,49 @@
+"""Keeping the files that were fetched from a store within bounds."""
+
+import logging
+import os
+import time
+from pathlib import Path
+
+from label_studio_ml.versions import disk
+from label_studio_ml.versions.damage import damage
+from label_studio_ml.versions.manifest import MANIFEST, Manifest
+from label_studio_ml.versions.store import VersionStore
+
+logger = logging.getLogger(__name__)
+
+
+def make_room(store: VersionStore, work: Path, wanted: Manifest, most: int) -> None:
+    """Remove the files of versions that were fetched longest ago until those of `wanted` fit into `most` bytes.
+
+    What is served stays, and what was served before that; the manifests stay. For whoever holds the fetching lock.
+    """
+    base = work / "versions"
+    uids = [uid for uid in VersionStore.projects(store) if (base / disk.file_name(uid)).is_dir()]
+    kept: list[tuple[float, Manifest]] = []
+    used = wanted.size
+    for uid in uids:
+        needed = {one.id for one in store.line(uid)[-2:]} | {wanted.id}
+        for one in store.versions(uid):
+            folder = store.folder(uid, one.id)
+            if one.id == wanted.id or damage(folder, one) or not one.size:
+                continue
+            used += one.size
+            if one.id not in needed:
+                kept.append(((folder / MANIFEST).stat().st_atime, one))
+    for _, one in sorted(kept, key=lambda pair: pair[0]):
+        if used <= most:
+            return
+        logger.info("Project %s: the files of version %s leave this machine", one.project, one.name)
+        disk.empty(store.folder(one.project, one.id), keep=MANIFEST)
+        used -= one.size
+
+
+def used_now(folder: Path) -> None:
+    """Note that the version in `folder` was needed, so that others go first."""
+    path = folder / MANIFEST
+    try:
+        written = path.stat().st_mtime_ns
+        os.utime(path, ns=(time.time_ns(), written))
+    except OSError:
+        return

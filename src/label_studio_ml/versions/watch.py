@@ -1,0 +1,50 @@
+"""Noticing within a second or so what others put into a store."""
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from label_studio_ml.errors import StoreError, VersionError
+from label_studio_ml.versions import disk
+
+if TYPE_CHECKING:
+    from label_studio_ml.versions.remote import RemoteStore
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two looks at the object that changes with everything: one small read.
+EVERY = 1.0
+#: Seconds after which everything is looked at, whatever that object says.
+EVERYTHING = 300.0
+#: Longest pause while the store is away, in seconds.
+_LONGEST_PAUSE = 5.0
+
+
+def watch(store: "RemoteStore", marks: dict[str, str], stopping: threading.Event) -> None:
+    """Bring the projects of `marks` up to date when the store says that they changed, until `stopping` is set."""
+    seen: bytes | None = b"?"
+    looked, pause = time.monotonic(), 0.0
+    while not stopping.wait(pause):
+        try:
+            token = store.artifacts.get("changed")
+            everything = time.monotonic() - looked > EVERYTHING
+            late = "?" in list(marks.values())
+            if token != seen or everything or late:
+                now = store.artifacts.marks("hints")
+                for uid, mark in list(marks.items()):
+                    if everything or mark != now.get(disk.file_name(uid), ""):
+                        store.bring(uid)
+                looked = time.monotonic() if everything else looked
+                seen = token
+            if store.problem:
+                logger.info("The store of versions can be reached")
+            store.problem, pause = "", EVERY
+        except (StoreError, VersionError) as error:
+            if store.problem != str(error):
+                logger.error("%s. What is loaded is served", error)
+            store.problem = str(error)
+            pause = min(_LONGEST_PAUSE, max(EVERY, 2 * pause))
+        except Exception:
+            logger.exception("Looking for new versions failed")
+            pause = _LONGEST_PAUSE

@@ -1,0 +1,365 @@
+"""Versions in a real S3 server, seen from several machines, which are folders here."""
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from e2e.processes import wait_until
+from label_studio_ml.errors import SettingsError, StaleFence, StoreError, VersionError
+from label_studio_ml.settings import Settings
+from label_studio_ml.versions import hand
+from label_studio_ml.versions.duplicate import duplicate
+from label_studio_ml.versions.listing import entries
+from label_studio_ml.versions.manifest import Manifest
+from label_studio_ml.versions.opening import check_store, open_store
+from label_studio_ml.versions.remote import RemoteStore
+from label_studio_ml.versions.retention import thin
+from label_studio_ml.versions.state import StoredState
+from s3_server import S3Server, s3
+from versions.made import P
+
+__all__ = ["s3"]
+
+Machine = Callable[..., RemoteStore]
+
+
+@pytest.fixture
+def machine(s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
+    """Return the store as one machine sees it; the same name is the same disk."""
+    for name, value in s3.env.items():
+        monkeypatch.setenv(name, value)
+    made: list[RemoteStore] = []
+
+    def of(name: str, **options: Any) -> RemoteStore:
+        made.append(RemoteStore(s3.url, tmp_path / name, **{"patience": 0.5, **options}))
+        return made[-1]
+
+    yield of
+    for store in made:
+        store.stop()
+
+
+def _publish(store: RemoteStore, name: str, *, fence: int = 0, text: str = "", **options: Any) -> Manifest:
+    fence = fence or max(store.fence(P), 0) + 1
+    folder = store.begin(P, f"id-{name}")
+    (folder / "deep").mkdir()
+    (folder / "deep" / "weights of it.bin").write_text(text or f"weights of {name}")
+    path = str(folder / "deep" / "weights of it.bin")
+    made = Manifest(
+        id=f"id-{name}",
+        name=name,
+        project=P,
+        fence=fence,
+        created="2026-01-01T00:00:00+00:00",
+        train_output={"weights": path, "list": [path]},
+        state={"path": path, f"only-{name}": name},
+    )
+    return store.publish(made, **options)
+
+
+def _weights(store: RemoteStore) -> str:
+    manifest = store.loadable(P, ())
+    return Path(manifest.train_output["weights"]).read_text() if manifest else ""
+
+
+def test_a_version_is_fetched_by_another_machine_with_its_paths_and_pairs(
+    machine: Machine, s3: S3Server, tmp_path: Path
+) -> None:
+    _publish(machine("worker"), "a")
+    server = machine("server")
+    assert server.unknown(P)
+    server.bring(P)
+    assert not server.unknown(P)
+    served = server.loadable(P, ())
+    assert served is not None
+    path = tmp_path / "server" / "versions" / P / "id-a" / "deep" / "weights of it.bin"
+    assert served.train_output == {"weights": str(path), "list": [str(path)]}
+    assert path.read_text() == "weights of a"
+    assert StoredState(tmp_path / "server", P).items() == {"path": str(path), "only-a": "a"}
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == served.files["deep/weights of it.bin"]
+    assert server.projects() == [P]
+    assert sorted(one.name for one in s3.objects.iterdir()) == ["changed", "hints", "versions"]
+
+
+def test_the_watching_thread_has_new_versions_and_decisions_here_within_seconds(machine: Machine) -> None:
+    worker, server = machine("worker"), machine("server")
+    server.start()
+    server.bring(P)
+    assert server.loadable(P, ()) is None
+    before = server.hint(P)
+    _publish(worker, "a")
+    wait_until(lambda: _weights(server) == "weights of a", "a is here", 20)
+    wait_until(lambda: server.hint(P) != before, "loaded models hear of it")
+    _publish(worker, "b")
+    wait_until(lambda: _weights(server) == "weights of b", "b is here", 20)
+    hand.promote(machine("third"), machine("third")._work, P, "a", pinned=True)
+    wait_until(lambda: _weights(server) == "weights of a", "a is back", 20)
+    assert "only-b" not in StoredState(server._work, P).items()
+    hand.delete(machine("third"), P, ["b"])
+    wait_until(lambda: [one.name for one in server.versions(P)] == ["a"], "b is gone", 20)
+    assert [one.name for one in machine("fourth").history(P)] == []
+    fourth = machine("fourth")
+    fourth.bring(P)
+    assert [one.name for one in fourth.history(P)] == ["a", "b"]
+
+
+def test_what_is_not_what_was_written_is_refused_and_the_one_before_stays(
+    machine: Machine, s3: S3Server
+) -> None:
+    worker, server = machine("worker"), machine("server")
+    _publish(worker, "a")
+    server.bring(P)
+    _publish(worker, "b")
+    stored = s3.objects / "versions" / P / "files" / "id-b" / "deep" / "weights of it.bin"
+    good = stored.read_bytes()
+    stored.write_bytes(b"w" * len(good))
+    server.bring(P)
+    assert _weights(server) == "weights of a"
+    served = server.served(P)
+    assert served is not None
+    assert served.name == "a"
+    listed = {one.name: (one.state, one.note) for one in entries(server, P)}
+    assert listed["b"] == (
+        "damaged",
+        "deep/weights of it.bin is not what was written (its sha256 differs)",
+    )
+    with pytest.raises(VersionError, match="sha256 differs"):
+        hand.promote(server, server._work, P, "b")
+    stored.unlink()
+    server.bring(P)
+    assert _weights(server) == "weights of a"
+    stored.write_bytes(good)
+    server.bring(P)
+    assert _weights(server) == "weights of b"
+
+
+def test_a_late_run_on_another_machine_is_refused(machine: Machine) -> None:
+    one, two = machine("one"), machine("two")
+    _publish(one, "a", fence=2)
+    with pytest.raises(StaleFence):
+        _publish(two, "b", fence=1)
+    fresh = machine("fresh")
+    fresh.bring(P)
+    assert [known.name for known in fresh.history(P)] == ["a"]
+
+
+def test_publishing_waits_for_the_store_and_half_of_it_is_never_seen(machine: Machine, s3: S3Server) -> None:
+    worker, server = machine("worker", patience=60.0), machine("server")
+    _publish(worker, "a")
+    server.bring(P)
+    fence = 2
+    commit, reached, go_on = worker._commit, threading.Event(), threading.Event()
+
+    def pausing(*arguments: Any) -> Manifest:
+        reached.set()
+        assert go_on.wait(30)
+        return commit(*arguments)
+
+    worker._commit = pausing  # type: ignore[method-assign]
+    thread = threading.Thread(target=_publish, args=(worker, "b"), kwargs={"fence": fence})
+    thread.start()
+    assert reached.wait(30)
+    server.bring(P)
+    assert _weights(server) == "weights of a"
+    s3.kill()
+    go_on.set()
+    with pytest.raises(StoreError) as away:
+        server.bring(P)
+    assert away.value.passing
+    assert server.known_of_old(P)
+    assert _weights(server) == "weights of a"
+    s3.start()
+    thread.join(60)
+    server.bring(P)
+    assert _weights(server) == "weights of b"
+
+
+def test_a_store_that_stays_away_fails_the_publication_and_its_rest_is_removed_later(
+    machine: Machine, s3: S3Server
+) -> None:
+    worker = machine("worker")
+    worker.bring(P)
+    send, files = worker._send, s3.objects / "versions" / P / "files"
+
+    def sent(*arguments: Any) -> None:
+        send(*arguments)
+        s3.kill()
+
+    worker._send = sent  # type: ignore[method-assign]
+    with pytest.raises(StoreError, match="at the moment") as error:
+        _publish(worker, "a", fence=1)
+    assert error.value.passing
+    worker.discard(P, "id-a")
+    assert worker.newest(P) is None
+    s3.start()
+    assert list(files.rglob("*.bin"))
+    worker.discard(P, "id-a")
+    assert not list(files.rglob("*.bin"))
+    fresh = machine("fresh")
+    fresh.bring(P)
+    assert fresh.history(P) == []
+
+
+def test_a_store_that_goes_away_while_a_version_is_fetched(machine: Machine, s3: S3Server) -> None:
+    server = machine("server")
+    _publish(machine("worker"), "a")
+    server.bring(P)
+    _publish(machine("worker"), "b")
+    get_file = server.artifacts.get_file
+
+    def dies(name: str, path: Path) -> None:
+        s3.kill()
+        get_file(name, path)
+
+    server.artifacts.get_file = dies  # type: ignore[method-assign]
+    with pytest.raises(StoreError):
+        server.bring(P)
+    assert _weights(server) == "weights of a"
+    server.artifacts.get_file = get_file  # type: ignore[method-assign]
+    s3.start()
+    server.start()
+    wait_until(lambda: _weights(server) == "weights of b", "it heals by itself", 30)
+    wait_until(lambda: not server.problem, "nothing is wrong any more")
+    assert not [path for path in (server._work / "fetching").iterdir() if path.name != ".lock"]
+
+
+def test_a_machine_that_starts_while_the_store_is_away_serves_what_it_has(
+    machine: Machine, s3: S3Server
+) -> None:
+    _publish(machine("worker"), "a")
+    machine("server").bring(P)
+    s3.kill()
+    again = machine("server")
+    with pytest.raises(StoreError):
+        again.bring(P)
+    assert again.known_of_old(P)
+    assert _weights(again) == "weights of a"
+    assert not machine("empty").known_of_old(P)
+    again.start()
+    wait_until(lambda: "at the moment" in again.problem, "it says what is wrong", 30)
+    s3.start()
+    _publish(machine("worker"), "b")
+    wait_until(lambda: _weights(again) == "weights of b", "it heals by itself", 30)
+
+
+def test_the_cache_is_bounded_and_what_is_served_stays(machine: Machine) -> None:
+    worker, server = machine("worker"), machine("server", most=250)
+    for name in "abcd":
+        _publish(worker, name, text=name * 100)
+        server.bring(P)
+    here = [one.name for one in server.versions(P) if server._here(one)]
+    assert here == ["c", "d"]
+    hand.promote(server, server._work, P, "a")
+    assert _weights(server) == "a" * 100
+    assert [one.state for one in entries(server, P)] == ["ready", "ready", "ready", "served"]
+
+
+def test_files_of_other_folders_are_not_written(machine: Machine, s3: S3Server) -> None:
+    _publish(machine("worker"), "a")
+    meta = s3.objects / "versions" / P / "meta" / "id-a.json"
+    manifest = json.loads(meta.read_text())
+    manifest["files"]["../../../escaped"] = manifest["files"]["deep/weights of it.bin"]
+    meta.write_text(json.dumps(manifest))
+    server = machine("server")
+    server.bring(P)
+    assert server.loadable(P, ()) is None
+    assert not list(server._work.parent.rglob("escaped"))
+
+
+def test_old_versions_are_deleted_everywhere(machine: Machine, s3: S3Server) -> None:
+    worker, server = machine("worker"), machine("server")
+    for name in "abcd":
+        _publish(worker, name)
+        server.bring(P)
+    assert [one.name for one in thin(worker, P, 2)] == ["a", "b"]
+    server.bring(P)
+    assert [one.name for one in server.versions(P)] == ["c", "d"]
+    assert not (server.folder(P, "id-a") / "deep").exists()
+    assert sorted(path.name for path in (s3.objects / "versions" / P / "files").iterdir()) == ["id-c", "id-d"]
+    worker.delete_project(P)
+    assert machine("fresh").projects() == []
+
+
+def test_a_version_that_does_not_load_is_known_elsewhere(machine: Machine) -> None:
+    one, two = machine("one"), machine("two")
+    _publish(one, "a")
+    _publish(one, "b")
+    one.fail(P, "id-b", "it is broken")
+    wait_until(lambda: _served_elsewhere(two) == "a", "the other machine knows")
+    assert two.failures(P) == {"id-b": "it is broken"}
+    one.clear_failure(P, "id-b")
+    wait_until(lambda: _served_elsewhere(two) == "b", "the other machine knows")
+
+
+def _served_elsewhere(store: RemoteStore) -> str:
+    store.bring(P)
+    served = store.served(P)
+    return served.name if served else ""
+
+
+def test_a_copy_for_another_project_is_in_the_store(machine: Machine) -> None:
+    one, other = machine("one"), "9.1700000000"
+    _publish(one, "a")
+    one.bring(P)
+    copy = duplicate(one, one._work, P, other)
+    assert copy is not None
+    two = machine("two")
+    two.bring(other)
+    found = two.loadable(other, ())
+    assert found is not None
+    assert Path(found.train_output["weights"]).is_relative_to(two.folder(other, found.id))
+    assert Path(found.train_output["weights"]).read_text() == "weights of a"
+
+
+def _settings(url: str, folder: Path) -> Settings:
+    return Settings.from_env({"MODEL_DIR": url}, backend_dir=folder)
+
+
+@pytest.mark.parametrize(
+    ("env", "url", "words"),
+    [
+        ({"AWS_SECRET_ACCESS_KEY": "wrong"}, "", "refuses the credentials that are here"),
+        ({}, "s3://elsewhere/prefix", "there is no such bucket"),
+        ({}, "gs://bucket/prefix", r'pip install "label-studio-ml\[gcs\]"'),
+        ({}, "nowhere://bucket/prefix", "Use a folder, or a URL such as s3://bucket/prefix"),
+    ],
+)
+def test_what_is_wrong_is_one_line_that_names_the_setting(
+    env: dict[str, str],
+    url: str,
+    words: str,
+    machine: Machine,
+    s3: S3Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises((SettingsError, StoreError), match=words) as error:
+        check_store(_settings(url or s3.url, tmp_path))
+    assert error.value.field == "MODEL_DIR"
+    assert "MODEL_DIR=" in str(error.value)
+    assert "\n" not in str(error.value)
+    assert not getattr(error.value, "passing", False)
+    assert "CANARY" not in str(error.value)
+
+
+def test_settings_name_the_store_and_the_folder(tmp_path: Path) -> None:
+    settings = Settings.from_env(
+        {"MODEL_DIR": "s3://bucket/prefix/", "CACHE_DIR": "near", "MODEL_CACHE_MB": "7"}, backend_dir=tmp_path
+    )
+    assert settings.store_url == "s3://bucket/prefix"
+    assert settings.model_dir == tmp_path / "near"
+    assert settings.model_cache_bytes == 7 << 20
+    assert Settings.from_env(settings.to_env()) == settings
+    assert isinstance(open_store(settings), RemoteStore)
+    assert not open_store(Settings.from_env({"MODEL_DIR": "near"}, backend_dir=tmp_path)).remote
+    assert settings.with_model_dir("here").store_url == ""
+    assert _settings("here", tmp_path).with_model_dir("s3://b/p").model_dir == tmp_path / "data"
+    with pytest.raises(SettingsError, match="names no bucket"):
+        _settings("s3://", tmp_path)
