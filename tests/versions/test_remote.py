@@ -108,16 +108,15 @@ def test_the_watching_thread_has_new_versions_and_decisions_here_within_seconds(
     assert [one.name for one in fourth.history(P)] == ["a", "b"]
 
 
-def test_what_is_not_what_was_written_is_refused_and_the_one_before_stays(
-    machine: Machine, s3: S3Server
-) -> None:
+def test_what_is_not_what_was_written_is_refused_and_the_one_before_stays(machine: Machine) -> None:
     worker, server = machine("worker"), machine("server")
     _publish(worker, "a")
     server.bring(P)
     _publish(worker, "b")
-    stored = s3.objects / "versions" / P / "files" / "id-b" / "deep" / "weights of it.bin"
-    good = stored.read_bytes()
-    stored.write_bytes(b"w" * len(good))
+    stored = f"versions/{P}/files/id-b/deep/weights of it.bin"
+    good = worker.artifacts.get(stored)
+    assert good
+    worker.artifacts.put(stored, b"w" * len(good))
     server.bring(P)
     assert _weights(server) == "weights of a"
     served = server.served(P)
@@ -130,10 +129,10 @@ def test_what_is_not_what_was_written_is_refused_and_the_one_before_stays(
     )
     with pytest.raises(VersionError, match="sha256 differs"):
         hand.promote(server, server._work, P, "b")
-    stored.unlink()
+    worker.artifacts.delete([stored])
     server.bring(P)
     assert _weights(server) == "weights of a"
-    stored.write_bytes(good)
+    worker.artifacts.put(stored, good)
     server.bring(P)
     assert _weights(server) == "weights of b"
 
@@ -259,12 +258,12 @@ def test_the_cache_is_bounded_and_what_is_served_stays(machine: Machine) -> None
     assert [one.state for one in entries(server, P)] == ["ready", "ready", "ready", "served"]
 
 
-def test_files_of_other_folders_are_not_written(machine: Machine, s3: S3Server) -> None:
+def test_files_of_other_folders_are_not_written(machine: Machine) -> None:
     _publish(machine("worker"), "a")
-    meta = s3.objects / "versions" / P / "meta" / "id-a.json"
-    manifest = json.loads(meta.read_text())
+    objects, meta = machine("thief").artifacts, f"versions/{P}/meta/id-a.json"
+    manifest = json.loads(objects.get(meta) or b"")
     manifest["files"]["../../../escaped"] = manifest["files"]["deep/weights of it.bin"]
-    meta.write_text(json.dumps(manifest))
+    objects.put(meta, json.dumps(manifest).encode())
     server = machine("server")
     server.bring(P)
     assert server.loadable(P, ()) is None

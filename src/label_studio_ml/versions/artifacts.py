@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from label_studio_ml.errors import SettingsError, StoreError
+from label_studio_ml.errors import SettingsError, StoreError, VersionError
 
 #: Scheme of a URL: our extra that installs its driver, and the setting that holds its credentials.
 _DRIVERS = {
@@ -88,12 +88,14 @@ class ArtifactStore:
             raise self._explained(error, "read") from error
 
     def get_file(self, name: str, path: Path) -> None:
-        """Write an object's content to a file."""
+        """Write an object's content to a file. Raises VersionError if there is no such object."""
         system, root = self._open()
         try:
             system.get_file(f"{root}/{name}", str(path))
         except FileNotFoundError as error:
-            raise StoreError(f"{self.url}/{name} is missing", field="MODEL_DIR") from error
+            if _lacks_bucket(error):
+                raise self._explained(error, "read") from error
+            raise VersionError(f"{name.rpartition('/')[2]} is missing in the store") from error
         except Exception as error:
             raise self._explained(error, "read") from error
 

@@ -5,7 +5,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from label_studio_ml.errors import StoreError, VersionError
+from label_studio_ml.errors import VersionError
 from label_studio_ml.versions import disk
 
 if TYPE_CHECKING:
@@ -21,6 +21,26 @@ EVERYTHING = 300.0
 _LONGEST_PAUSE = 5.0
 
 
+#: Projects in a row that may fail before the others wait, too.
+_MOST_FAILURES = 3
+
+
+def _bring(store: "RemoteStore", uids: list[str]) -> None:
+    """Bring projects up to date, also those after one that cannot be. Raises what kept the last one from it."""
+    failure: VersionError | None = None
+    failed = 0
+    for uid in uids:
+        try:
+            store.bring(uid)
+            failed = 0
+        except VersionError as error:
+            failure, failed = error, failed + 1
+            if failed == _MOST_FAILURES:
+                break
+    if failure is not None:
+        raise failure
+
+
 def watch(store: "RemoteStore", marks: dict[str, str], stopping: threading.Event) -> None:
     """Bring the projects of `marks` up to date when the store says that they changed, until `stopping` is set."""
     seen: bytes | None = b"?"
@@ -32,15 +52,18 @@ def watch(store: "RemoteStore", marks: dict[str, str], stopping: threading.Event
             late = "?" in list(marks.values())
             if token != seen or everything or late:
                 now = store.artifacts.marks("hints")
-                for uid, mark in list(marks.items()):
-                    if everything or mark != now.get(disk.file_name(uid), ""):
-                        store.bring(uid)
+                changed = [
+                    uid
+                    for uid, mark in list(marks.items())
+                    if everything or mark != now.get(disk.file_name(uid), "")
+                ]
+                _bring(store, changed)
                 looked = time.monotonic() if everything else looked
                 seen = token
             if store.problem:
                 logger.info("The store of versions can be reached")
             store.problem, pause = "", EVERY
-        except (StoreError, VersionError) as error:
+        except VersionError as error:
             if store.problem != str(error):
                 logger.error("%s. What is loaded is served", error)
             store.problem = str(error)
