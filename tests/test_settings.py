@@ -174,6 +174,8 @@ def _all_set(tmp_path: Path) -> Settings:
         promote_if="accuracy >= current",
         keep_versions=0,
         model_version="v 1",
+        store_url="s3://bucket/prefix",
+        model_cache_bytes=3 << 20,
         train_every=0,
         quiet_period=0.5,
         min_annotations=7,

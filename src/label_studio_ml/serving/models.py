@@ -17,10 +17,10 @@ from label_studio_ml.errors import (
     ModelError,
     ModelLoadError,
     ModelProcessDied,
-    StoreError,
 )
 from label_studio_ml.metrics.counts import Counts
 from label_studio_ml.predictor import Answer, Request
+from label_studio_ml.serving.arrivals import Arrivals
 from label_studio_ml.serving.batching import Batcher, LaneClosed
 from label_studio_ml.serving.lanes import Lane
 from label_studio_ml.serving.live import Home, Live, key_of, shutting_down
@@ -72,9 +72,9 @@ class LiveModels:
         self._homes: set[Home] = set()
         self._lives: OrderedDict[Hashable, Live] = OrderedDict()
         self._serving: dict[str, Live] = {}
-        self._store = store
+        self._remote = store.remote
         self._wanted = Wanted(store)
-        self._bringing: dict[str, asyncio.Task[None]] = {}
+        self._arrivals = Arrivals(store, self._wanted)
         self._numbers = 0
         self._starting = asyncio.Lock()
         self._quick_deaths = 0
@@ -120,29 +120,6 @@ class LiveModels:
         live = self._lives.get(key)
         if live is not None:
             await asyncio.wait([live.ready])
-
-    async def bring(self, uid: str, patience: float | None = None) -> None:
-        """Fetch what a project is served from a store elsewhere, if it never was or is not here, for some seconds.
-
-        Raises StoreError where nothing of it can be had.
-        """
-        if not self._store.unknown(uid) and not self._wanted.lacks(uid):
-            return
-        task = self._bringing.get(uid)
-        if task is None or task.done():
-            task = self._bringing[uid] = asyncio.create_task(self._bring(uid))
-        done, _ = await asyncio.wait([task], timeout=patience)
-        if done:
-            task.result()
-
-    async def _bring(self, uid: str) -> None:
-        try:
-            await asyncio.to_thread(self._store.bring, uid)
-        except StoreError:
-            if not await asyncio.to_thread(self._store.known_of_old, uid):
-                raise
-        finally:
-            self._wanted.renew(uid)
 
     def forget(self, uid: str) -> None:
         """Drop everything live of a project."""
@@ -191,8 +168,8 @@ class LiveModels:
 
     async def _live(self, project: Project) -> Live:
         """Return the live model to ask for `project`: the served one as long as the wanted one is not ready."""
-        if self._store.remote:
-            await self.bring(project.uid)
+        if self._remote:
+            await self._arrivals.bring(project.uid)
         manifest = self._wanted.manifest(project.uid)
         key = key_of(project, manifest)
         wanted = self._lives.get(key)

@@ -131,8 +131,8 @@ class ModelPool(LiveModels):
             stands_in = live.failure is not None and live.manifest is not None
             return await self._live(project) if stands_in else live
 
-        if self._store.remote:
-            await self.bring(project.uid, patience=BRING_PATIENCE)
+        if self._remote:
+            await self._arrivals.bring(project.uid, patience=BRING_PATIENCE)
         looking = self._spawn(look())
         await asyncio.wait([looking], timeout=wait)
         failure = looking.result().failure if looking.done() else None

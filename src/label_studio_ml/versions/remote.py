@@ -35,6 +35,7 @@ from label_studio_ml.versions.manifest import MANIFEST, TOMBSTONE, Manifest
 from label_studio_ml.versions.pairs import apply_all, localized
 from label_studio_ml.versions.room import make_room, used_now
 from label_studio_ml.versions.store import VersionStore, write_manifest
+from label_studio_ml.versions.watch import watch
 
 logger = logging.getLogger(__name__)
 
@@ -80,8 +81,6 @@ class RemoteStore(VersionStore):
 
     def start(self) -> None:
         """Begin to look for what changes, in a thread. Raises SettingsError where the URL cannot be used."""
-        from label_studio_ml.versions.watch import watch
-
         self.artifacts.open()
         self.problem = self.problem or "it was not asked yet"
         arguments = (self, self._marks, self._stopping)

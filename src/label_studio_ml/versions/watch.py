@@ -3,15 +3,24 @@
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from label_studio_ml.errors import VersionError
 from label_studio_ml.versions import disk
-
-if TYPE_CHECKING:
-    from label_studio_ml.versions.remote import RemoteStore
+from label_studio_ml.versions.artifacts import ArtifactStore
 
 logger = logging.getLogger(__name__)
+
+
+class Watched(Protocol):
+    """What is brought up to date: the projects in the store `artifacts`; `problem` is what is wrong with that."""
+
+    artifacts: ArtifactStore
+    problem: str
+
+    def bring(self, uid: str) -> None:
+        """Bring one project up to date. Raises VersionError."""
+
 
 #: Seconds between two looks at the object that changes with everything: one small read.
 EVERY = 1.0
@@ -25,7 +34,7 @@ _LONGEST_PAUSE = 5.0
 _MOST_FAILURES = 3
 
 
-def _bring(store: "RemoteStore", uids: list[str]) -> None:
+def _bring(store: Watched, uids: list[str]) -> None:
     """Bring projects up to date, also those after one that cannot be. Raises what kept the last one from it."""
     failure: VersionError | None = None
     failed = 0
@@ -41,7 +50,7 @@ def _bring(store: "RemoteStore", uids: list[str]) -> None:
         raise failure
 
 
-def watch(store: "RemoteStore", marks: dict[str, str], stopping: threading.Event) -> None:
+def watch(store: Watched, marks: dict[str, str], stopping: threading.Event) -> None:
     """Bring the projects of `marks` up to date when the store says that they changed, until `stopping` is set."""
     seen: bytes | None = b"?"
     looked, pause = time.monotonic(), 0.0

@@ -1,0 +1,181 @@
+"""Two servers and a worker with folders of their own, around one Redis and one S3 server."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from e2e.backend import CLI
+from e2e.processes import Program, wait_until
+from live import TOKEN, FakeStudio, Live, make_live, start_training, texts_below
+from redis_server import MakeRedis, make_redis
+from s3_server import SECRET, S3Server, s3
+
+__all__ = ["make_redis", "s3"]
+
+Make = Callable[..., Live]
+
+
+class Machines:
+    """Servers on folders of their own, and a worker on another."""
+
+    def __init__(self, folder: Path, studio: FakeStudio, s3: S3Server, redis_url: str) -> None:
+        self._folder = folder
+        env = {**s3.env, "MODEL_DIR": s3.url, "CACHE_DIR": "near", "REDIS_URL": redis_url}
+        self._env = {**env, "LABEL_STUDIO_ML_LEASE": "4"}
+        self._studio = studio
+        self.s3 = s3
+        self.servers: list[Live] = []
+        self.workers: list[Program] = []
+        self.homes: list[Live] = []
+
+    def server(self, model: str = "seed_model") -> Live:
+        live = self._made(f"server{len(self.servers)}", model)
+        live.backend.command = "serve"
+        self.servers.append(live)
+        live.backend.start()
+        return live
+
+    def worker(self, model: str = "seed_model") -> Program:
+        live = self._made(f"worker{len(self.workers)}", model)
+        command = [*CLI, "worker", live.folder.name]
+        log = self._folder / f"{live.folder.name}.log"
+        self.workers.append(Program(command, cwd=self._folder, env=live.backend.env, log=log))
+        return self.workers[-1]
+
+    def control(self, project: int) -> Any:
+        """What the fits of the worker are told."""
+        return next(live for live in self.homes if live.folder.name == "worker0").control(project)
+
+    def _made(self, name: str, model: str) -> Live:
+        live = make_live(self._folder / name, self._studio, model, env=self._env)
+        near = live.folder / "near"
+        live.backend.env["CACHE_DIR"] = str(near)
+        self.homes.append(live)
+        return live
+
+    def stop(self) -> None:
+        for live in self.servers:
+            assert not live.backend.stop()
+        for program in self.workers:
+            assert not program.stop(), program.output()
+
+
+@pytest.fixture
+def studio() -> Iterator[FakeStudio]:
+    """What stands for Label Studio, with no tasks of other tests."""
+    fake = FakeStudio()
+    yield fake
+    fake.stop()
+
+
+@pytest.fixture
+def machines(tmp_path: Path, studio: FakeStudio, s3: S3Server, make_redis: MakeRedis) -> Iterator[Machines]:
+    made = Machines(tmp_path, studio, s3, make_redis().url)
+    yield made
+    made.stop()
+
+
+def _weights(live: Live) -> str:
+    """Return what the served model read from its file, and see that the file is this machine's."""
+    seen = live.predict(1)["seen"]
+    if seen["weights"]:
+        assert Path(seen["output"]["weights"]).is_relative_to(live.folder / "near" / "versions")
+    return str(seen["weights"])
+
+
+def _readiness(live: Live) -> tuple[int, str]:
+    answer = requests.get(f"{live.backend.url}/readyz", timeout=10)
+    return answer.status_code, str(answer.json())
+
+
+def _train(machines: Machines, *numbers: int) -> str:
+    one = machines.servers[0]
+    one.studio.add(1, *numbers)
+    done = one.wait(one.send(start_training(1)))
+    assert done["job_status"] == "finished", done
+    return str(done["model_version"])
+
+
+def test_a_version_trained_on_one_machine_is_served_by_all(machines: Machines) -> None:
+    one, two = machines.server(), machines.server()
+    machines.worker()
+    one.setup(1)
+    two.setup(1)
+    assert _weights(one) == _weights(two) == ""
+    name = _train(machines, 11, 12)
+    for live in (one, two):
+        wait_until(lambda live=live: live.predict(1)["model_version"] == name, "it is served", 20)
+        assert _weights(live) == "2 tasks"
+        assert _readiness(live)[0] == 200
+    late = machines.server()
+    assert late.setup(1) == name
+    assert _weights(late) == "2 tasks"
+    name = _train(machines, 13)
+    for live in (one, two, late):
+        wait_until(lambda live=live: live.predict(1)["model_version"] == name, "it is served", 20)
+        assert _weights(live) == "3 tasks"
+    answer = two.post("/versions/rollback", {"project": "1"})
+    assert answer.status_code == 200, answer.text
+    for live in (one, two, late):
+        wait_until(lambda live=live: _weights(live) == "2 tasks", "the one before is served", 20)
+    for home in machines.homes:
+        for path, text in texts_below(home.folder).items():
+            assert TOKEN.encode() not in text, path
+            assert SECRET.encode() not in text, path
+
+
+def test_the_store_goes_away_while_a_training_runs_and_while_servers_start(machines: Machines) -> None:
+    one = machines.server()
+    machines.worker()
+    one.setup(1)
+    first = _train(machines, 11)
+    wait_until(lambda: one.predict(1)["model_version"] == first, "it is served", 20)
+    control = machines.control(1)
+    control.close_gate()
+    one.studio.add(1, 12)
+    job = one.send(start_training(1))
+    control.wait_for_fit(2)
+    machines.s3.kill()
+    control.open_gate()
+    wait_until(lambda: "it is tried again" in machines.workers[0].output(), "publishing is tried again", 60)
+    wait_until(lambda: "at the moment" in _readiness(one)[1], "readiness says what is wrong", 30)
+    status, said = _readiness(one)
+    assert status == 200, said
+    metrics = requests.get(f"{one.backend.url}/metrics", timeout=10).text
+    assert 'label_studio_ml_up{part="store"} 0.0' in metrics
+    assert _weights(one) == "1 tasks"
+    one.backend.kill()
+    one.backend.start()
+    assert one.setup(1) == first
+    assert _weights(one) == "1 tasks"
+    empty = machines.server()
+    body = {"tasks": [{"id": 1, "data": {"text": "a"}}], "project": "1.1767225600", "label_config": "<View/>"}
+    assert empty.post("/predict", body).status_code == 503
+    machines.s3.start()
+    done = one.wait(job)
+    assert done["job_status"] == "finished", done
+    assert len(control.fits("end")) == 2
+    empty.setup(1)
+    for live in (one, empty):
+        wait_until(
+            lambda live=live: live.predict(1)["model_version"] == done["model_version"], "it is served", 30
+        )
+        assert _weights(live) == "2 tasks"
+    wait_until(lambda: _readiness(one)[1].count("'ok'") == 3, "all is well", 30)
+
+
+def test_a_worker_without_rights_ends_with_one_line(machines: Machines) -> None:
+    machines._env["AWS_SECRET_ACCESS_KEY"] = "wrong"
+    worker = machines.worker()
+    assert worker.process.wait(60) == 1
+    lines = [line for line in worker.output().splitlines() if line.strip()]
+    assert len(lines) == 1, worker.output()
+    (line,) = lines
+    assert "MODEL_DIR=" in line
+    assert "AWS_ACCESS_KEY_ID" in line
+    server = machines.server()
+    wait_until(lambda: "refuses the credentials" in _readiness(server)[1], "readiness says so", 30)
+    assert _readiness(server)[0] == 503
