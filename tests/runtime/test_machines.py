@@ -86,6 +86,14 @@ def _weights(live: Live) -> str:
     return str(seen["weights"])
 
 
+def _wait_served(live: Live, version: str) -> None:
+    wait_until(lambda: live.predict(1)["model_version"] == version, f"{version} is served", 30)
+
+
+def _wait_weights(live: Live, text: str) -> None:
+    wait_until(lambda: _weights(live) == text, f"{text!r} is served", 30)
+
+
 def _readiness(live: Live) -> tuple[int, str]:
     answer = requests.get(f"{live.backend.url}/readyz", timeout=10)
     return answer.status_code, str(answer.json())
@@ -107,7 +115,7 @@ def test_a_version_trained_on_one_machine_is_served_by_all(machines: Machines) -
     assert _weights(one) == _weights(two) == ""
     name = _train(machines, 11, 12)
     for live in (one, two):
-        wait_until(lambda live=live: live.predict(1)["model_version"] == name, "it is served", 20)
+        _wait_served(live, name)
         assert _weights(live) == "2 tasks"
         assert _readiness(live)[0] == 200
     late = machines.server()
@@ -115,12 +123,12 @@ def test_a_version_trained_on_one_machine_is_served_by_all(machines: Machines) -
     assert _weights(late) == "2 tasks"
     name = _train(machines, 13)
     for live in (one, two, late):
-        wait_until(lambda live=live: live.predict(1)["model_version"] == name, "it is served", 20)
+        _wait_served(live, name)
         assert _weights(live) == "3 tasks"
     answer = two.post("/versions/rollback", {"project": "1"})
     assert answer.status_code == 200, answer.text
     for live in (one, two, late):
-        wait_until(lambda live=live: _weights(live) == "2 tasks", "the one before is served", 20)
+        _wait_weights(live, "2 tasks")
     for home in machines.homes:
         for path, text in texts_below(home.folder).items():
             assert TOKEN.encode() not in text, path
@@ -160,9 +168,7 @@ def test_the_store_goes_away_while_a_training_runs_and_while_servers_start(machi
     assert len(control.fits("end")) == 2
     empty.setup(1)
     for live in (one, empty):
-        wait_until(
-            lambda live=live: live.predict(1)["model_version"] == done["model_version"], "it is served", 30
-        )
+        _wait_served(live, str(done["model_version"]))
         assert _weights(live) == "2 tasks"
     wait_until(lambda: _readiness(one)[1].count("'ok'") == 3, "all is well", 30)
 

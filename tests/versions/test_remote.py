@@ -159,7 +159,7 @@ def test_publishing_waits_for_the_store_and_half_of_it_is_never_seen(machine: Ma
         assert go_on.wait(30)
         return commit(*arguments)
 
-    worker._commit = pausing  # type: ignore[method-assign]
+    worker._commit = pausing  # type: ignore[assignment,method-assign]
     thread = threading.Thread(target=_publish, args=(worker, "b"), kwargs={"fence": fence})
     thread.start()
     assert reached.wait(30)
@@ -189,7 +189,7 @@ def test_a_store_that_stays_away_fails_the_publication_and_its_rest_is_removed_l
         send(*arguments)
         s3.kill()
 
-    worker._send = sent  # type: ignore[method-assign]
+    worker._send = sent  # type: ignore[assignment,method-assign]
     with pytest.raises(StoreError, match="at the moment") as error:
         _publish(worker, "a", fence=1)
     assert error.value.passing
@@ -215,11 +215,11 @@ def test_a_store_that_goes_away_while_a_version_is_fetched(machine: Machine, s3:
         s3.kill()
         get_file(name, path)
 
-    server.artifacts.get_file = dies  # type: ignore[method-assign]
+    server.artifacts.get_file = dies  # type: ignore[assignment,method-assign]
     with pytest.raises(StoreError):
         server.bring(P)
     assert _weights(server) == "weights of a"
-    server.artifacts.get_file = get_file  # type: ignore[method-assign]
+    server.artifacts.get_file = get_file  # type: ignore[assignment,method-assign]
     s3.start()
     server.start()
     wait_until(lambda: _weights(server) == "weights of b", "it heals by itself", 30)

@@ -12,12 +12,7 @@ from collections.abc import Callable, Coroutine, Hashable, Sequence
 from typing import Any, TypeVar
 
 from label_studio_ml.adapter import MAX_BATCH, ClassInfo, ModelSpec
-from label_studio_ml.errors import (
-    BackendError,
-    ModelError,
-    ModelLoadError,
-    ModelProcessDied,
-)
+from label_studio_ml.errors import BackendError, ModelError, ModelLoadError, ModelProcessDied
 from label_studio_ml.metrics.counts import Counts
 from label_studio_ml.predictor import Answer, Request
 from label_studio_ml.serving.arrivals import Arrivals

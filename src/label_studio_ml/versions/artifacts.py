@@ -1,6 +1,7 @@
 """Objects in a store that fsspec reads and writes: S3, Google Cloud Storage, Azure and others, by one URL."""
 
 import importlib
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -146,6 +147,8 @@ class ArtifactStore:
         if self._scheme in ("s3", "s3a"):
             patience = {"connect_timeout": 5, "read_timeout": 30, "retries": {"max_attempts": 2}}
             options["config_kwargs"] = patience
+        for name in ("botocore", "aiobotocore"):  # they tell where they found credentials
+            logging.getLogger(name).setLevel(logging.WARNING)
         extra = _DRIVERS.get(self._scheme, ("",))[0]
         try:
             core = importlib.import_module("fsspec.core")
