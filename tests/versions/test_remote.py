@@ -215,11 +215,11 @@ def test_a_store_that_goes_away_while_a_version_is_fetched(machine: Machine, s3:
         s3.kill()
         get_file(name, path)
 
-    server.artifacts.get_file = dies  # type: ignore[assignment,method-assign]
+    server.artifacts.get_file = dies  # type: ignore[method-assign]
     with pytest.raises(StoreError):
         server.bring(P)
     assert _weights(server) == "weights of a"
-    server.artifacts.get_file = get_file  # type: ignore[assignment,method-assign]
+    server.artifacts.get_file = get_file  # type: ignore[method-assign]
     s3.start()
     server.start()
     wait_until(lambda: _weights(server) == "weights of b", "it heals by itself", 30)
