@@ -1,6 +1,6 @@
 """Two servers and a worker with folders of their own, around one Redis and one S3 server."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +38,8 @@ class Machines:
         live.backend.start()
         return live
 
-    def worker(self, model: str = "seed_model") -> Program:
-        live = self._made(f"worker{len(self.workers)}", model)
+    def worker(self, model: str = "seed_model", *, paths: Sequence[Path] = ()) -> Program:
+        live = self._made(f"worker{len(self.workers)}", model, paths)
         command = [*CLI, "worker", live.folder.name]
         log = self._folder / f"{live.folder.name}.log"
         self.workers.append(Program(command, cwd=self._folder, env=live.backend.env, log=log))
@@ -49,8 +49,8 @@ class Machines:
         """What the fits of the worker are told."""
         return next(live for live in self.homes if live.folder.name == "worker0").control(project)
 
-    def _made(self, name: str, model: str) -> Live:
-        live = make_live(self._folder / name, self._studio, model, env=self._env)
+    def _made(self, name: str, model: str, paths: Sequence[Path] = ()) -> Live:
+        live = make_live(self._folder / name, self._studio, model, env=self._env, paths=paths)
         near = live.folder / "near"
         live.backend.env["CACHE_DIR"] = str(near)
         self.homes.append(live)
@@ -171,6 +171,40 @@ def test_the_store_goes_away_while_a_training_runs_and_while_servers_start(machi
         _wait_served(live, str(done["model_version"]))
         assert _weights(live) == "2 tasks"
     wait_until(lambda: _readiness(one)[1].count("'ok'") == 3, "all is well", 30)
+
+
+IMPATIENT = """
+from label_studio_ml.versions.remote import RemoteStore
+
+RemoteStore.__init__.__kwdefaults__["patience"] = 0.5
+"""
+
+
+def test_events_are_trained_on_again_when_their_version_could_not_be_published(
+    machines: Machines, tmp_path: Path
+) -> None:
+    (tmp_path / "first").mkdir()
+    (tmp_path / "first" / "sitecustomize.py").write_text(IMPATIENT)
+    one = machines.server()
+    worker = machines.worker(paths=[tmp_path / "first"])
+    one.setup(1)
+    one.studio.add(1, 11)
+    control = machines.control(1)
+    control.close_gate()
+    job = one.send(start_training(1))
+    control.wait_for_fit()
+    machines.s3.kill()
+    control.open_gate()
+    wait_until(lambda: "the next one is in" in worker.output(), "the events are handed back", 60)
+    assert one.job(job)["job_status"] not in ("finished", "failed")
+    assert _weights(one) == ""
+    machines.s3.start()
+    done = one.wait(job)
+    assert done["job_status"] == "finished", done
+    _wait_served(one, str(done["model_version"]))
+    assert len(control.fits("end")) == 2
+    listed = one.post("/versions/rollback", {"project": "1"})
+    assert listed.status_code == 400, "there is one version"
 
 
 def test_a_worker_without_rights_ends_with_one_line(machines: Machines) -> None:
