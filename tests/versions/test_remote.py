@@ -99,7 +99,7 @@ def test_the_watching_thread_has_new_versions_and_decisions_here_within_seconds(
     wait_until(lambda: _weights(server) == "weights of b", "b is here", 20)
     hand.promote(machine("third"), machine("third")._work, P, "a", pinned=True)
     wait_until(lambda: _weights(server) == "weights of a", "a is back", 20)
-    assert "only-b" not in StoredState(server._work, P).items()
+    wait_until(lambda: "only-b" not in StoredState(server._work, P).items(), "its pairs are back", 20)
     hand.delete(machine("third"), P, ["b"])
     wait_until(lambda: [one.name for one in server.versions(P)] == ["a"], "b is gone", 20)
     assert [one.name for one in machine("fourth").history(P)] == []
