@@ -15,6 +15,8 @@ CONFIG = (
 )
 RESULT = [{"from_name": "c", "to_name": "t", "type": "choices", "value": {"choices": ["A"]}}]
 
+PROJECT = {"id": 1, "title": "fake", "label_config": CONFIG, "created_at": "2026-01-01T00:00:00Z"}
+
 Json = dict[str, Any]
 
 
@@ -28,6 +30,7 @@ class FakeProject:
         self.before: Callable[[list[Json]], Reply | None] = lambda body: None
         self.uploads = 0
         self._number = 0
+        server.on("/api/projects/1/", Reply.of(PROJECT))
         server.on("/api/tasks/", self._page)
         server.on("/api/predictions/", self._listed)
         server.on("/api/predictions", self._delete)
@@ -56,9 +59,15 @@ class FakeProject:
         return Counter(one["task"] for one in self.predictions if one["model_version"] == version)
 
     def _page(self, asked: Asked) -> Reply:
+        if asked.query.get("fields") == "all":  # labelled tasks: there are none
+            return Reply.of({"tasks": [], "total": 0})
         query = json.loads(asked.query["query"])
         found = [task for task in self.tasks.values() if self._meets(task, query["filters"]["items"])]
-        page = found[: int(asked.query["page_size"])]
+        size = int(asked.query["page_size"])
+        first = (int(asked.query["page"]) - 1) * size
+        page = found[first : first + size]
+        if first and not page:
+            return Reply.of({"detail": "Invalid page."}, 404)
         assert asked.query["review"] == "true", "else it may ask its backend for predictions first"
         return Reply.of({"tasks": page, "total": len(found)})
 
@@ -73,7 +82,7 @@ class FakeProject:
                 one["value"],
             )
             if field == "id":
-                met = task["id"] in value if operator == "in_list" else task["id"] > value
+                met = task["id"] in value if operator == "in_list" else _compared(task["id"], operator, value)
             elif field == "total_predictions":
                 met = len(self._of(task)) > value
             else:
@@ -102,3 +111,7 @@ class FakeProject:
         fits = [one for one in body if one["result"][0]["from_name"] == "c"]
         self.store(fits)
         return Reply.of({"created": len(fits)}, 201)
+
+
+def _compared(number: int, operator: str, value: int) -> bool:
+    return number > value if operator == "greater" else operator == "less_or_equal" and number <= value

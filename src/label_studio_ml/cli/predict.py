@@ -8,16 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from label_studio_ml import logs
-from label_studio_ml.cli.options import add_log_level, add_model_options, count
+from label_studio_ml.cli.asking import add_asker_arguments, started, tell
+from label_studio_ml.cli.options import count
 from label_studio_ml.cli.start import add_folder_arguments, settings_from
-from label_studio_ml.cli.studio import add_studio_arguments, project_api, project_number, with_studio
+from label_studio_ml.cli.studio import add_studio_arguments, project_number, with_studio
 from label_studio_ml.errors import SettingsError
-from label_studio_ml.running import address
 from label_studio_ml.settings import Settings
 from label_studio_ml.versions.state import Project, Projects
 
 if TYPE_CHECKING:
-    from label_studio_ml.projects.askers import EitherAsker
     from label_studio_ml.projects.run import Report
 
 
@@ -43,25 +42,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--label-config", metavar="FILE", type=Path, help="the label config for --input (an XML file)"
     )
+    parser.add_argument(
+        "--shards",
+        type=count,
+        metavar="N",
+        help="let workers predict the project, in N parts; several for each worker spread the work evenly",
+    )
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, predict one task")
     add_asker_arguments(parser)
-
-
-def add_asker_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say which model is asked, and how."""
-    parser.add_argument(
-        "--version", metavar="V", default="", help="the version to ask (default: the served one)"
-    )
-    parser.add_argument(
-        "--backend",
-        metavar="URL",
-        help="ask this backend (default: the one that runs on the folder; 'none' builds the model here)",
-    )
-    parser.add_argument(
-        "--model-workers", type=count, metavar="N", help="processes that run a model that is built here"
-    )
-    add_model_options(parser)
-    add_log_level(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -70,6 +58,12 @@ def run(args: argparse.Namespace) -> int:
         raise SettingsError(
             "Neither a project nor a file is named, or both are",
             fix="Give --project N, or --input tasks.json --output predictions.json",
+        )
+    if args.shards and (args.project is None or args.backend or args.model_workers):
+        raise SettingsError(
+            "--shards lets workers predict, each with a model of its own",
+            fix="Use it with --project, and without --backend and --model-workers",
+            field="--shards",
         )
     args.log_level = args.log_level or "WARNING"  # the progress is news enough
     settings = with_studio(args, settings_from(args))
@@ -81,6 +75,7 @@ def run(args: argparse.Namespace) -> int:
 async def _project(args: argparse.Namespace, settings: Settings) -> "Report":
     from label_studio_ml.cli.progress import shown
     from label_studio_ml.projects import filters, run
+    from label_studio_ml.projects.login import project_api
     from label_studio_ml.projects.pipeline import Progress
 
     conditions = [filters.parse(text) for text in args.where]
@@ -88,6 +83,10 @@ async def _project(args: argparse.Namespace, settings: Settings) -> "Report":
     api.told = tell
     async with run.stopping(api):
         project = await asyncio.to_thread(run.project_of, api, settings)
+        if args.shards and not args.dry_run:
+            from label_studio_ml.cli.shards import spread
+
+            return await spread(args, settings, api, project, conditions)
         asker = await started(args, settings, project)
         try:
             progress = Progress()
@@ -113,21 +112,6 @@ async def _file(args: argparse.Namespace, settings: Settings) -> "Report":
             return await run.predict_file(args.input, args.output, asker, progress)
     finally:
         await asker.close()
-
-
-async def started(args: argparse.Namespace, settings: Settings, project: Project) -> "EitherAsker":
-    """Return who is to be asked, ready. Raises what keeps it from being so."""
-    from label_studio_ml.projects.askers import EitherAsker
-
-    url = {None: address(settings.model_dir), "none": ""}.get(args.backend, args.backend)
-    asker = EitherAsker(settings, project, url or "", args.version, tell)
-    try:
-        await asker.start()
-    except BaseException:
-        await asker.close()
-        raise
-    print(f"Version {asker.version}, asked from {asker.way}", file=sys.stderr, flush=True)
-    return asker
 
 
 def _project_of_file(args: argparse.Namespace, settings: Settings) -> Project:
@@ -167,8 +151,3 @@ def _say(report: "Report", *, dry_run: bool) -> int:
     for cause, tasks in progress.causes.items():
         print(f"label-studio-ml: {tasks:,} tasks have none: {cause}", file=sys.stderr)
     return 1 if progress.failed else 0
-
-
-def tell(what: str) -> None:
-    """Say something beside the progress."""
-    print(f"label-studio-ml: {what}", file=sys.stderr, flush=True)

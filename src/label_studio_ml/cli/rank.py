@@ -5,10 +5,10 @@ import asyncio
 import sys
 
 from label_studio_ml import logs
+from label_studio_ml.cli.asking import add_asker_arguments, started, tell
 from label_studio_ml.cli.options import count
-from label_studio_ml.cli.predict import add_asker_arguments, started, tell
 from label_studio_ml.cli.start import add_folder_arguments, settings_from
-from label_studio_ml.cli.studio import add_studio_arguments, project_api, project_number, with_studio
+from label_studio_ml.cli.studio import add_studio_arguments, project_number, with_studio
 from label_studio_ml.settings import Settings
 
 #: As in `projects.rank`, which takes long to import.
@@ -46,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
 async def _rank(args: argparse.Namespace, settings: Settings) -> int:
     from label_studio_ml.cli.progress import shown
     from label_studio_ml.projects import filters
+    from label_studio_ml.projects.login import project_api
     from label_studio_ml.projects.pipeline import Progress
     from label_studio_ml.projects.rank import rank
     from label_studio_ml.projects.run import project_of, stopping

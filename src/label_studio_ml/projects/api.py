@@ -126,18 +126,7 @@ class ProjectApi:
             "filters": filters.everything([*conditions, filters.above(after)]),
             "ordering": ["tasks:id"],
         }
-        found = self._get(
-            "/api/tasks/",
-            project=str(self.project),
-            page="1",
-            page_size=str(size),
-            fields=fields,
-            resolve_uri="false",
-            query=json.dumps(query),
-            review="true",  # else Label Studio may ask its own backend for predictions of these tasks first
-        )
-        if not isinstance(found.get("tasks"), list) or not isinstance(found.get("total"), int):
-            raise StudioError(f"Label Studio's list of the tasks of project {self.project} has no 'tasks'")
+        found = self._tasks(query, page=1, size=size, fields=fields)
         tasks = sorted((self._task(raw) for raw in found["tasks"]), key=lambda task: int(task["id"]))
         if tasks and tasks[0]["id"] <= after:
             raise StudioError(
@@ -145,6 +134,20 @@ class ProjectApi:
                 fix="Label Studio 1.13 or newer is needed",
             )
         return Page(tasks, found["total"])
+
+    def nth(self, conditions: Sequence[Filter], number: int) -> int | None:
+        """Return the id of the task that is at place `number` (from 1), by id, among those that meet the conditions.
+
+        None if there are not so many.
+        """
+        query = {"filters": filters.everything(list(conditions)), "ordering": ["tasks:id"]}
+        try:
+            found = self._tasks(query, page=number, size=1)
+        except StudioError as error:
+            if error.status != 404:
+                raise
+            return None
+        return int(found["tasks"][0]["id"]) if found["tasks"] else None
 
     def all(
         self, conditions: Sequence[Filter], *, size: int = 500, fields: str = "task_only"
@@ -218,6 +221,21 @@ class ProjectApi:
 
         return self._patiently(attempt)
 
+    def _tasks(self, query: Json, *, page: int, size: int, fields: str = "task_only") -> Json:
+        found = self._get(
+            "/api/tasks/",
+            project=str(self.project),
+            page=str(page),
+            page_size=str(size),
+            fields=fields,
+            resolve_uri="false",
+            query=json.dumps(query),
+            review="true",  # else Label Studio may ask its own backend for predictions of these tasks first
+        )
+        if not isinstance(found.get("tasks"), list) or not isinstance(found.get("total"), int):
+            raise StudioError(f"Label Studio's list of the tasks of project {self.project} has no 'tasks'")
+        return found
+
     def _task(self, raw: Json) -> Json:
         task = {name: raw[name] for name in ("id", *TASK_FIELDS) if name in raw}
         return {**task, "annotations": raw.get("annotations") or [], "predictions": []}
@@ -268,7 +286,7 @@ class ProjectApi:
         if status >= 400:
             raise StudioError(
                 _why(response) or f"Label Studio refused a request: {self._http.status(response)}"
-            )
+            ).answered(status)
         if empty:
             return None
         try:

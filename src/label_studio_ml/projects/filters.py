@@ -91,6 +91,11 @@ def above(task_id: int) -> Filter:
     return _filter("id", "greater", "Number", task_id)
 
 
+def upto(task_id: int) -> Filter:
+    """Return the condition that a task's id is not higher."""
+    return _filter("id", "less_or_equal", "Number", task_id)
+
+
 def among(task_ids: list[int]) -> Filter:
     """Return the condition that a task is one of these."""
     return _filter("id", "in_list", "Number", task_ids)

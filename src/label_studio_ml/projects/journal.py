@@ -4,41 +4,59 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO
 
 from label_studio_ml.errors import SettingsError
+
+#: Seconds between two tries to hold a journal.
+_POLL = 0.1
+
+
+class Busy(SettingsError):
+    """Another run stores predictions of the same version."""
 
 
 class Journal:
     """The notes of the runs that store predictions of one version in one project, in `folder`.
 
     `sending` are the tasks whose predictions were under way; `doubtful` those that may have got them twice, until
-    `settle`. One run at a time holds a journal. Raises SettingsError when another one does.
+    `settle`. One run at a time holds a journal. With `part`, it is that of one shard of a run: all shards hold theirs
+    at the same time, and whoever holds the whole takes over what their journals say. Raises Busy when
+    another run holds it and does not let it go in `patience` seconds.
     """
 
-    def __init__(self, folder: Path, uid: str, version: str) -> None:
+    def __init__(
+        self, folder: Path, uid: str, version: str, *, part: str = "", patience: float = 0.0
+    ) -> None:
         name = hashlib.blake2b(f"{uid}\n{version}".encode(), digest_size=8).hexdigest()
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._path = folder / f"{name}.json"
+        self._path = folder / f"{name}{f'.{part}' if part else ''}.json"
         self._about = {"project": uid, "version": version}
-        self._lock: IO[str] = open(folder / f"{name}.lock", "w")  # noqa: SIM115 (kept open: it holds the lock)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._lock.close()
-            raise SettingsError(
-                f"Another run is storing predictions of version {version} in this project",
-                fix="Wait for its end",
-            ) from None
+        self._locks: list[IO[str]] = []
+        held = [(f"{name}.lock", fcntl.LOCK_SH if part else fcntl.LOCK_EX)]
+        held += [(f"{name}.{part}.lock", fcntl.LOCK_EX)] if part else []
+        deadline = time.monotonic() + patience
+        for file, kind in held:
+            self._locks.append(open(folder / file, "w"))  # noqa: SIM115 (kept open: it holds the lock)
+            while not _locked(self._locks[-1], kind):
+                if time.monotonic() >= deadline:
+                    self.close()
+                    raise Busy(
+                        f"Another run is storing predictions of version {version} in this project",
+                        fix="Wait for its end",
+                    )
+                time.sleep(_POLL)
         self.sending: list[int] = []
         self.doubtful: set[int] = set()
-        self._read()
+        self._read(() if part else sorted(folder.glob(f"{name}.*.json")))
 
     def close(self) -> None:
         """Let others hold the journal."""
-        self._lock.close()
+        for lock in self._locks:
+            lock.close()
 
     def begin(self, task_ids: Iterable[int]) -> None:
         """Note that predictions of these tasks are being sent."""
@@ -60,15 +78,29 @@ class Journal:
         self.sending, self.doubtful = [], set()
         self._path.unlink(missing_ok=True)
 
-    def _read(self) -> None:
-        try:
-            kept = json.loads(self._path.read_text())
-        except FileNotFoundError:
-            return
-        self.sending, self.doubtful = kept["sending"], set(kept["doubtful"])
+    def _read(self, parts: Sequence[Path]) -> None:
+        for path in (self._path, *parts):
+            try:
+                kept = json.loads(path.read_text())
+            except FileNotFoundError:
+                continue
+            self.sending += kept["sending"]
+            self.doubtful.update(kept["doubtful"])
+        if parts:
+            self._write()
+            for path in parts:
+                path.unlink(missing_ok=True)
 
     def _write(self) -> None:
         text = json.dumps({**self._about, "sending": self.sending, "doubtful": sorted(self.doubtful)})
         temporary = self._path.with_suffix(".new")
         temporary.write_text(text)
         os.replace(temporary, self._path)
+
+
+def _locked(file: IO[str], kind: int) -> bool:
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

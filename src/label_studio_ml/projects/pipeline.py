@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
@@ -80,9 +80,17 @@ class Progress:
 
 
 async def run(
-    source: Iterator[Task], asker: Asker, writer: Writer, progress: Progress, *, at_once: int = WRITE_AT_ONCE
+    source: Iterator[Task],
+    asker: Asker,
+    writer: Writer,
+    progress: Progress,
+    *,
+    at_once: int = WRITE_AT_ONCE,
+    until: Callable[[], bool] = lambda: False,
 ) -> None:
     """Predict every task of `source` and write what comes of it.
+
+    When `until` says so, the model is asked for no further task; what it was asked already is written.
 
     `source` blocks, and is read in a thread. Waiting in memory: a few batches that were read, and twice the predictions
     that are written at a time: while a slow writer works, the model goes on. Raises what any of the three raises, after
@@ -94,12 +102,14 @@ async def run(
 
     async def predict(tasks: list[Task]) -> list[Predicted]:
         async with slots:
+            if until():
+                return []
             outcomes = await asker.ask(tasks)
         progress.predicted += len(tasks)
         return list(zip(tasks, outcomes, strict=True))
 
     async def read(group: asyncio.TaskGroup) -> None:
-        async for tasks in _batches(source, asker):
+        async for tasks in _batches(source, asker, until):
             await batches.put(group.create_task(predict(tasks)))
         await batches.put(None)
 
@@ -126,7 +136,9 @@ async def run(
         raise several.exceptions[0] from None
 
 
-async def _batches(source: Iterator[Task], asker: Asker) -> AsyncIterator[list[Task]]:
+async def _batches(
+    source: Iterator[Task], asker: Asker, until: Callable[[], bool]
+) -> AsyncIterator[list[Task]]:
     """Yield the tasks in batches as large as the model wants them at the moment."""
 
     def some() -> list[Task]:
@@ -137,7 +149,7 @@ async def _batches(source: Iterator[Task], asker: Asker) -> AsyncIterator[list[T
                 break
         return taken
 
-    while tasks := await asyncio.to_thread(some):
+    while not until() and (tasks := await asyncio.to_thread(some)):
         yield tasks
 
 

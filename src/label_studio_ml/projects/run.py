@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import itertools
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -69,15 +68,15 @@ class Lacking:
         self._version = version
         self._look = api.ambiguous(version)  # then every task is looked at
         missing = [] if self._look else [filters.versions("not_contains", version)]
-        self._conditions = [*conditions, *missing]
+        self.conditions = [*conditions, *missing]
 
     def count(self) -> int:
         """Return how many there are, or a few more."""
-        return self._api.count(self._conditions)
+        return self._api.count(self.conditions)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """Yield them by id, as a request for predictions has them."""
-        for task in self._api.all(self._conditions, size=PAGE):
+        for task in self._api.all(self.conditions, size=PAGE):
             if not self._look or not self._api.has(int(task["id"]), self._version):
                 yield task
 
@@ -104,21 +103,28 @@ async def predict_project(
     *,
     conditions: Sequence[Filter] = (),
     until: Callable[[], bool] = lambda: False,
+    part: str = "",
+    span: Sequence[Filter] = (),
+    patience: float = 0.0,
 ) -> Report:
     """Give every task that meets the conditions exactly one prediction of the asker's version.
 
     A task that has one is left as it is, so a run that was ended is gone on with by another one. `until` says when
-    to read no further tasks. Raises SettingsError when another run is doing the same.
+    to ask for no further tasks. `part` names the shard of a larger run that this is, `span` says which ids are its own.
+    Raises Busy when another run is doing the same and does not end in `patience` seconds.
     """
     report = Report(asker.version, progress)
-    journal = await asyncio.to_thread(Journal, settings.model_dir / "predict", project.uid, asker.version)
+    folder = settings.model_dir / "predict"
+    journal = await asyncio.to_thread(
+        lambda: Journal(folder, project.uid, asker.version, part=part, patience=patience)
+    )
     store = PredictionStore(api, journal, asker.version, project.label_config, _counting(progress))
     with contextlib.closing(journal):
         await asyncio.to_thread(store.recover)
-        tasks = await asyncio.to_thread(lacking, api, asker.version, conditions)
+        tasks = await asyncio.to_thread(lacking, api, asker.version, [*conditions, *span])
         progress.total = await asyncio.to_thread(tasks.count)
-        await run(itertools.takewhile(lambda _: not until(), tasks), asker, StoreWriter(store), progress)
-        report.removed = await asyncio.to_thread(store.reconcile)
+        await run(iter(tasks), asker, StoreWriter(store), progress, until=until)
+        report.removed = await asyncio.to_thread(store.reconcile, span)
     return report
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from label_studio_ml.projects import filters
 from label_studio_ml.projects.api import Json, ProjectApi, Refused, Unsure
+from label_studio_ml.projects.filters import Filter
 from label_studio_ml.projects.journal import Journal
 
 logger = logging.getLogger(__name__)
@@ -65,8 +66,10 @@ class PredictionStore:
         self._journal.done()
         return stored
 
-    def reconcile(self) -> int:
+    def reconcile(self, conditions: Sequence[Filter] = ()) -> int:
         """Remove second copies of predictions from the tasks of this run, and those in doubt; return how many.
+
+        All of these tasks meet the conditions.
 
         They come from a request that Label Studio finished after its sender was killed, or from a task that was opened,
         and so predicted, while this run was predicting it.
@@ -79,7 +82,7 @@ class PredictionStore:
             "type": "Number",
             "value": 1,
         }
-        for task in self._api.all([several, filters.versions("contains", self._version)]):
+        for task in self._api.all([*conditions, several, filters.versions("contains", self._version)]):
             task_id = int(task["id"])
             if task_id in mine:
                 removed += self._deduplicate(task_id)

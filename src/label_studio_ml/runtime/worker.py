@@ -12,6 +12,7 @@ import sys
 import threading
 
 from label_studio_ml import logs
+from label_studio_ml.projects.beside import Beside
 from label_studio_ml.runtime.companion import stop_orphaned_broker
 from label_studio_ml.settings import Settings
 from label_studio_ml.training import worker
@@ -29,7 +30,7 @@ def main() -> int:
     if args.watch_stdin:
         threading.Thread(target=_watch, args=(orphaned,), daemon=True, name="watchdog").start()
     try:
-        worker.work(settings)
+        worker.work(settings, Beside(settings))
     finally:
         if orphaned.is_set() and args.embedded:
             stop_orphaned_broker(args.embedded)

@@ -38,7 +38,7 @@ class ModelApart:
     """The model of `project` at one version (`None`: untrained), built in processes of its own by `start`.
 
     `version` is its name, `info` what is known of its class, `batch` the most tasks that it takes at a time, `at_once`
-    how many calls keep it busy.
+    how many calls keep it busy. A call should not take more than `longest` seconds.
     A process that ends is replaced; what it was asked is asked again task by task, and a task that ends the process
     then gets no prediction.
     """
@@ -49,10 +49,13 @@ class ModelApart:
         project: Project,
         manifest: Manifest | None,
         make_lane: Callable[[Settings], Lane] = processes,
+        *,
+        longest: float = LONGEST,
     ) -> None:
         self._settings = settings
         self._spec = ModelSpec.of(project, manifest)
         self._make_lane = make_lane
+        self._longest = longest
         self._lane: Lane | None = None
         self._starting = asyncio.Lock()
         self.version = ""
@@ -90,7 +93,7 @@ class ModelApart:
 
     def _adapt(self, tasks: int, seconds: float) -> None:
         """Let full batches be as large as the class takes, but not so large that a call seems to hang."""
-        fitting = int(tasks / max(seconds, 1e-6) * LONGEST)
+        fitting = int(tasks / max(seconds, 1e-6) * self._longest)
         self.batch = max(1, min(self._most, fitting))
 
     async def _there(self) -> Lane:

@@ -25,6 +25,8 @@ All begin with `lsml:{queue}:`, so that backends with queues of their own share 
     points:{job}          list: JSON of a job's metrics over time, expiring
     jobs:{project}        list: job ids of the project, newest first
     outcomes              hash: how many runs ended in each outcome
+    sharded:{project}     string: JSON of the run of `predict --shards` that is under way or was broken off
+    swept                 string, expiring: some worker has just looked for shards whose worker is gone
 
 RQ keeps its own keys under `rq:`, with the queue's name in them.
 """
@@ -61,6 +63,20 @@ class Keys:
     def wake_ups(self) -> str:
         """RQ's list of the ids of jobs that wait for a worker."""
         return f"rq:queue:{self.queue}"
+
+    @property
+    def predictions(self) -> str:
+        """The name of RQ's queue of jobs that predict; workers take trainings first."""
+        return f"{self.queue}:predict"
+
+    @property
+    def swept(self) -> str:
+        """Return the key that says that shards were looked after."""
+        return self._key("swept")
+
+    def sharded(self, project: str) -> str:
+        """Return the key of what is known of the project's run in shards."""
+        return self._key("sharded", project)
 
     def mailbox(self, project: str) -> str:
         """Return the key of the project's events."""

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Callable
 
 from label_studio_ml.errors import BrokerError
 from label_studio_ml.training.jobs import JobBoard
@@ -32,14 +33,23 @@ def sweep(board: JobBoard, memory: Memory) -> float | None:
 
 
 def sweep_forever(
-    board: JobBoard, memory: Memory, pause: float, postponed: threading.Event, stopping: threading.Event
+    board: JobBoard,
+    memory: Memory,
+    pause: float,
+    postponed: threading.Event,
+    stopping: threading.Event,
+    also: Callable[[], None] = lambda: None,
 ) -> None:
-    """Sweep every `pause` seconds until `stopping`, sooner where a project's time comes or `postponed` is set."""
+    """Sweep every `pause` seconds until `stopping`, sooner where a project's time comes or `postponed` is set.
+
+    `also` is done each time; it may raise BrokerError.
+    """
     while not stopping.is_set():
         wait: float | None = None
         postponed.clear()
         try:
             wait = sweep(board, memory)
+            also()
         except BrokerError as error:
             logger.warning("%s", error)
         postponed.wait(pause if wait is None else min(pause, max(wait, 0.01)))

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -49,8 +50,17 @@ SETTLE_PATIENCE = 10.0
 class Trainer:
     """Trains projects of one backend, with what one worker has. `postponed` is set when a project is to wait."""
 
-    def __init__(self, settings: Settings, board: JobBoard, stopping: threading.Event) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        board: JobBoard,
+        stopping: threading.Event,
+        *,
+        make_room: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`make_room` is called before each run: what else the worker holds in memory should leave it."""
         self._settings = settings
+        self._make_room = make_room
         self._board = board
         self._stopping = stopping
         self._lease: Lease | None = None
@@ -226,6 +236,7 @@ class Trainer:
             whole = self.memory.generation(code) != "seed"
             runs = self._settings.model_dir / "runs"
             with handed_over(board, request, entries, runs, whole=whole) as complete:
+                self._make_room()
                 outcome = Child(self._settings, complete, lease, self._stopping, board).run()
         except Interrupted:
             count(board, "interrupted")

@@ -1,9 +1,11 @@
-"""The worker: takes wake-ups from RQ and has one project trained at a time."""
+"""The worker: takes wake-ups from RQ and has one project trained at a time. It may have other work beside that."""
 
 import logging
 import os
 import signal
 import threading
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import redis
 from rq import Queue, SimpleWorker
@@ -11,16 +13,42 @@ from rq import Queue, SimpleWorker
 from label_studio_ml.errors import BackendError
 from label_studio_ml.settings import Settings
 from label_studio_ml.training.jobs import JobBoard, connect
+from label_studio_ml.training.mailbox import broker_errors
 from label_studio_ml.training.refusals import explain, wait_for
 from label_studio_ml.training.sweeper import sweep_forever
 from label_studio_ml.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
 
+#: Seconds after which a worker that was killed is not counted any more, in looks of the sweeper, and at least.
+_PRESENCE, _LEAST_PRESENCE = 6, 5
+
 #: Set when no further training is to be taken, and when the one that runs is to be handed back.
 _stopping = threading.Event()
 _handing_back = threading.Event()
 _trainer: Trainer | None = None
+
+
+class Beside(Protocol):
+    """What a worker does when there is nothing to train: the jobs of another queue of RQ, `queue`.
+
+    Jobs of that queue whose worker is not heard of for `life` seconds are begun again.
+    """
+
+    queue: str
+    life: int
+
+    def begin(self, board: JobBoard, stopping: threading.Event, beat: Callable[[Any], None]) -> None:
+        """Get ready. `stopping` is set when the worker is to end; `beat(job)` says that a job is being worked on."""
+
+    def make_room(self) -> None:
+        """Leave the memory to a training that begins."""
+
+    def sweep(self) -> None:
+        """Look for jobs whose worker is gone. Called every few seconds, by another thread. Raises BrokerError."""
+
+    def close(self) -> None:
+        """End what was started."""
 
 
 def train(uid: str) -> None:
@@ -43,6 +71,17 @@ class Worker(SimpleWorker):  # type: ignore[misc]
 
     max_connection_wait_time = 5.0
     grace = 0.0
+    beside: Beside | None = None
+
+    def get_heartbeat_ttl(self, job: Any) -> int:
+        """Return for how many seconds RQ takes a job for alive without hearing of it."""
+        if self.beside is not None and job.origin == self.beside.queue:
+            return self.beside.life
+        return int(super().get_heartbeat_ttl(job))
+
+    def present(self, seconds: int) -> None:
+        """Be counted among the workers for so many seconds, if RQ knows this one already."""
+        self.connection.expire(self.key, seconds)
 
     def _install_signal_handlers(self) -> None:
         signal.signal(signal.SIGTERM, self._stop)
@@ -66,7 +105,7 @@ def tell_to_stop(grace: float) -> None:
         _handing_back.set()
 
 
-def work(settings: Settings) -> None:
+def work(settings: Settings, beside: Beside | None = None) -> None:
     """Run one worker until it is told to stop by SIGTERM or SIGINT."""
     global _trainer
     logging.getLogger("rq").setLevel(logging.WARNING)
@@ -76,11 +115,27 @@ def work(settings: Settings) -> None:
         signal.signal(number, lambda *_: _stopping.set())
     if not wait_for(connection, _stopping):
         return
-    _trainer = Trainer(settings, board, _handing_back)
+    names = [settings.queue, *([beside.queue] if beside is not None else [])]
+    worker = Worker([Queue(name, connection=connection) for name in names], connection=connection)
+    worker.grace, worker.beside = settings.grace, beside
+    _trainer = Trainer(
+        settings, board, _handing_back, make_room=beside.make_room if beside is not None else lambda: None
+    )
     _trainer.memory.forget()
-    swept = (board, _trainer.memory, settings.sweep, _trainer.postponed, _stopping)
+    if beside is not None:
+        beside.begin(board, _stopping, worker.maintain_heartbeats)
+
+    def look() -> None:
+        with broker_errors():
+            worker.present(max(_LEAST_PRESENCE, round(_PRESENCE * settings.sweep)))
+        if beside is not None:
+            beside.sweep()
+
+    swept = (board, _trainer.memory, settings.sweep, _trainer.postponed, _stopping, look)
     threading.Thread(target=sweep_forever, args=swept, daemon=True, name="sweeper").start()
     logger.info("Worker %d waits for training jobs on queue %s", os.getpid(), settings.queue)
-    worker = Worker([Queue(settings.queue, connection=connection)], connection=connection)
-    worker.grace = settings.grace
-    worker.work(logging_level="WARNING")
+    try:
+        worker.work(logging_level="WARNING")
+    finally:
+        if beside is not None:
+            beside.close()

@@ -1,0 +1,31 @@
+"""Which Label Studio a project is in, and whose token is used there."""
+
+from typing import Any
+
+from label_studio_ml.adapter import studio_login
+from label_studio_ml.errors import SettingsError
+from label_studio_ml.projects.api import READ_TIMEOUT, ProjectApi
+from label_studio_ml.settings import Settings
+from label_studio_ml.studio.http import Http
+from label_studio_ml.versions.state import Project, Projects
+
+
+def project_api(settings: Settings, project: int, **options: Any) -> ProjectApi:
+    """Return the API of a project, with the settings' login or else with what its backend was told.
+
+    `options` are those of ProjectApi. Raises SettingsError when neither is known.
+    """
+    projects = Projects(settings.model_dir)
+    found = [uid for uid in projects.uids() if uid.partition(".")[0] == str(project)]
+    known = (projects.get(found[0]) if len(found) == 1 else None) or Project(uid=str(project))
+    url, token = studio_login(known, settings)
+    if not url or not token:
+        missing = "LABEL_STUDIO_API_KEY" if url else "LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY"
+        raise SettingsError(
+            f"It is not known {'whose token to use' if url else 'where Label Studio is'}",
+            fix=f"Set {missing}, or give --url and --api-key-file",
+            field=missing.partition(" ")[0],
+        )
+    return ProjectApi(
+        Http(url, token, verify_tls=settings.studio_verify_tls, read_timeout=READ_TIMEOUT), project, **options
+    )

@@ -1,0 +1,251 @@
+"""A project's predictions spread over workers: the shards are handed out, looked after and added up here."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from label_studio_ml.errors import BrokerError, SettingsError
+from label_studio_ml.projects.api import ProjectApi
+from label_studio_ml.projects.journal import Journal
+from label_studio_ml.projects.pipeline import CAUSES, Progress
+from label_studio_ml.projects.run import Report, lacking
+from label_studio_ml.projects.shards import FUNCTION, MAX_STARTS, Run, Shard, Told, split
+from label_studio_ml.projects.store import PredictionStore
+from label_studio_ml.training.jobs import JobBoard, new_job_id
+from label_studio_ml.training.mailbox import broker_errors
+from label_studio_ml.versions.state import Project
+
+if TYPE_CHECKING:
+    from rq.job import Job
+
+#: Seconds between two looks at the shards, and until a lost one is noticed, in looks.
+LOOK = 0.5
+LOST = 4
+#: Seconds that another run has to let the project go.
+PATIENCE = 5.0
+#: Seconds for which RQ remembers a shard that has ended.
+KEPT = 7 * 24 * 3600
+#: States of RQ in which a job has yet to be done.
+_LIVE = ("queued", "started", "scheduled", "deferred")
+
+
+class Spread:
+    """One command's work with the shards of a project. `told` hears what a person should know."""
+
+    def __init__(
+        self,
+        board: JobBoard,
+        api: ProjectApi,
+        project: Project,
+        folder: Path,
+        told: Callable[[str], None] = lambda what: None,
+    ) -> None:
+        from rq import Queue
+
+        self._board = board
+        self._api = api
+        self._project = project
+        self._folder = folder
+        self._told = told
+        self._queue = Queue(board.keys.predictions, connection=board.redis)
+        self._key = board.keys.sharded(project.uid)
+        self._missed: dict[str, int] = {}
+        self._again, self._alone = 0.0, False
+
+    def check_workers(self) -> int:
+        """Return how many workers there are. Raises BrokerError if there is none."""
+        from rq import Worker
+
+        with broker_errors():
+            found = len(Worker.all(queue=self._queue))
+        if not found:
+            raise BrokerError(
+                "No worker is running that could predict",
+                fix="Start some with: label-studio-ml worker DIR (or start), or leave out --shards",
+            )
+        return found
+
+    def begin(self, whole: Shard, count: int) -> Run | None:
+        """Hand the shards out, or go on with those of a run that was broken off; None if there is nothing to do.
+
+        `whole` says what is to be done. Raises SettingsError while another run is under way.
+        """
+        known = self._known()
+        if known is not None and self._live(known):
+            if not known.same(whole):
+                raise SettingsError(
+                    f"A run with version {known.version} is under way in this project, maybe for other tasks",
+                    fix="Wait for its end, or give the same --version and --where to follow it",
+                )
+            self._told(f"an earlier run goes on, in {len(known.shards)} shards")
+            for shard, job in zip(known.shards, self._jobs(known), strict=True):
+                if job is None or job.get_status(refresh=False) in ("canceled", "failed", "stopped"):
+                    self._enqueue(known, shard)
+            return known
+        if known is not None:
+            self.forget(known)
+        self._recover(whole)
+        tasks = lacking(self._api, whole.version, whole.conditions)
+        number = tasks.count()
+        if not number:
+            return None
+        run = Run(new_job_id(), split(self._api, whole, tasks.conditions, number, count))
+        with broker_errors():
+            self._board.redis.set(self._key, msgspec.json.encode(run))
+        for shard in run.shards:
+            self._enqueue(run, shard)
+        return run
+
+    async def follow(self, run: Run, progress: Progress) -> list[Told]:
+        """Wait for the end of all shards; return what they said. Cancelled, it stops those that have not begun."""
+        base: int | None = None
+        try:
+            while True:
+                told, live = await asyncio.to_thread(self._look, run)
+                done = sum(one.written + one.failed for one in told)
+                base = done if base is None else base
+                progress.total = sum(one.total for one in told) - base
+                progress.failed = sum(one.failed for one in told)
+                progress.written = done - base - progress.failed
+                if not live:
+                    return told
+                await asyncio.sleep(LOOK)
+        except asyncio.CancelledError:
+            stopped, others = self.stop(run)
+            self._told(
+                f"{stopped} of {len(run.shards)} shards were stopped before they began or went on; {others} are being "
+                "predicted. The same command goes on with all of them"
+            )
+            raise
+
+    def finish(self, run: Run, told: Sequence[Told], progress: Progress) -> Report:
+        """Clean up after the last shard and return the report."""
+        report = Report(run.version, progress, removed=sum(one.removed for one in told))
+        progress.failed, progress.causes = 0, {}
+        for shard, one in zip(run.shards, told, strict=True):
+            for cause, tasks in one.causes.items():
+                progress.failed += tasks
+                if cause in progress.causes or len(progress.causes) < CAUSES:
+                    progress.causes[cause] = progress.causes.get(cause, 0) + tasks
+            if one.error:
+                left = max(one.total - one.written - one.failed, 1)
+                progress.failed += left
+                progress.causes[f"shard {shard.number + 1}: {one.error}"] = left
+        report.removed += self._recover(run.shards[0])
+        self.forget(run)
+        return report
+
+    def stop(self, run: Run) -> tuple[int, int]:
+        """Take the shards back that wait for a worker; return how many, and how many are being predicted."""
+        stopped = others = 0
+        with broker_errors():
+            for job in self._jobs(run):
+                status = job.get_status(refresh=False) if job is not None else None
+                if job is not None and status == "queued":
+                    job.cancel()
+                    stopped += 1
+                else:
+                    others += status == "started"
+        return stopped, others
+
+    def forget(self, run: Run) -> None:
+        """Remove what is known of a run."""
+        with broker_errors():
+            for job in self._jobs(run):
+                if job is not None:
+                    # RQ trips over what is left of an execution whose worker was killed
+                    self._board.redis.delete(job.execution_registry.key)
+                    job.delete()
+            self._board.redis.delete(self._key)
+
+    def _known(self) -> Run | None:
+        with broker_errors():
+            text = self._board.redis.get(self._key)
+        with contextlib.suppress(msgspec.MsgspecError):
+            return msgspec.json.decode(text, type=Run) if text else None
+        return None
+
+    def _live(self, run: Run) -> bool:
+        return any(job is not None and job.get_status(refresh=False) in _LIVE for job in self._jobs(run))
+
+    def _jobs(self, run: Run) -> "list[Job | None]":
+        from rq.job import Job
+
+        with broker_errors():
+            return list(Job.fetch_many(run.jobs, connection=self._board.redis))
+
+    def _enqueue(self, run: Run, shard: Shard) -> None:
+        from rq import Retry
+
+        with broker_errors():
+            self._queue.enqueue(
+                FUNCTION,
+                args=(msgspec.to_builtins(shard),),
+                job_id=run.jobs[shard.number],
+                job_timeout=-1,
+                result_ttl=KEPT,
+                failure_ttl=KEPT,
+                retry=Retry(max=MAX_STARTS),
+                description=f"predict shard {shard.number + 1} of project {shard.uid}",
+            )
+
+    def _look(self, run: Run) -> tuple[list[Told], int]:
+        """Return what the shards say, and how many are not at their end."""
+        told, live = [], 0
+        waiting = False
+        for shard, job in zip(run.shards, self._jobs(run), strict=True):
+            status = job.get_status(refresh=False) if job is not None else None
+            one = (Told.of(job.meta) if job is not None else None) or Told(total=shard.tasks)
+            told.append(one)
+            if status in _LIVE:
+                live += 1
+                waiting = waiting or status == "queued"
+                self._find_again(job)
+            elif job is None and self._known() is None:
+                one.error = "another command followed it to its end"
+            elif status == "canceled":
+                one.error = "it was stopped by another command"
+            elif status != "finished":
+                one.error = one.error or "its worker was killed each time, or it was removed from Redis"
+        self._say_who_works(waiting and live > 0)
+        return told, live
+
+    def _find_again(self, job: Any) -> None:
+        """Put a shard back that a worker had taken from the queue when it was killed, before it said so."""
+        with broker_errors():
+            if job.get_status(refresh=False) != "queued" or job.get_position() is not None:
+                self._missed.pop(job.id, None)
+                return
+            self._missed[job.id] = self._missed.get(job.id, 0) + 1
+            if self._missed[job.id] >= LOST and job.get_status() == "queued" and job.get_position() is None:
+                self._missed.pop(job.id)
+                self._queue.enqueue_job(job)
+
+    def _say_who_works(self, needed: bool) -> None:
+        """Say once that there is no worker any more."""
+        now = time.monotonic()
+        if not needed or now < self._again:
+            return
+        self._again = now + 5.0
+        try:
+            self.check_workers()
+            self._alone = False
+        except BrokerError as error:
+            if not self._alone:
+                self._told(f"{error.message} any more: the shards wait for one")
+            self._alone = True
+
+    def _recover(self, shard: Shard) -> int:
+        """Find out what runs that broke off have stored; return how many second copies were removed."""
+        journal = Journal(self._folder, shard.uid, shard.version, patience=PATIENCE)
+        with contextlib.closing(journal):
+            if not journal.sending and not journal.doubtful:
+                return 0
+            store = PredictionStore(self._api, journal, shard.version, self._project.label_config)
+            store.recover()
+            return store.reconcile()
