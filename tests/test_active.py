@@ -1,4 +1,6 @@
+import importlib
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -52,11 +54,73 @@ def test_diverse_is_k_center() -> None:
     assert sorted(active.diverse(places).tolist()) == [0, 1, 2, 3, 4]
 
 
-def test_typical_is_one_of_each_crowd() -> None:
+def crowds(at: tuple[float, ...] = (0, 5, 10), of: int = 20) -> "np.typing.NDArray[np.float64]":
     random = np.random.RandomState(0)
-    crowds = np.concatenate([random.normal(at, 0.1, (20, 2)) for at in (0, 5, 10)])
-    assert sorted(active.typical(crowds, count=3) // 20) == [0, 1, 2]
-    assert sorted(active.typical(crowds, labelled=[3], count=2) // 20) == [1, 2]
+    return np.concatenate([random.normal(place, 0.1, (of, 2)) for place in at])
+
+
+def test_covering_is_one_of_each_crowd() -> None:
+    places = crowds()
+    assert sorted(active.covering(places, count=3) // 20) == [0, 1, 2]
+    assert sorted(active.covering(places, labelled=[3], count=2) // 20) == [1, 2]
+    assert active.covering(places, labelled=range(60)).tolist() == []
+    assert sorted(active.covering(places, labelled=range(50)).tolist()) == list(range(50, 60))
+
+
+def test_covering_goes_where_the_model_is_unsure() -> None:
+    """The middle one of three crowds alike is torn between two classes, the others are clear."""
+    shares = [CLEAR] * 20 + [TORN] * 20 + [CLEAR] * 20
+    assert active.covering(crowds(), shares, count=1) // 20 == [1]
+    assert active.covering(crowds(), shares, labelled=[25], count=1) // 20 != [1], "it is known by now"
+
+
+def test_covering_adds_most_at_each_step() -> None:
+    """The same by trying every task, from the words of the docstring."""
+    random = np.random.RandomState(1)
+    places, shares = random.normal(size=(15, 3)), random.dirichlet(np.ones(4), 15)
+    near = np.array([[((one - other) ** 2).sum() for other in places] for one in places])
+    chosen = [2]
+    rest = [number for number in range(15) if number not in chosen]
+    near = np.exp(-near / np.median(near[np.ix_(rest, rest)]))
+
+    def covered(known: list[int]) -> float:
+        return sum(
+            float(near[one, known].max()) * (1 - float(active.margin([shares[one]])[0])) for one in range(15)
+        )
+
+    for _ in range(6):
+        rest = [number for number in range(15) if number not in chosen]
+        chosen.append(max(rest, key=lambda one: covered([*chosen, one])))
+    assert active.covering(places, shares, labelled=[2], count=6).tolist() == chosen[1:]
+
+
+def test_covering_many_looks_at_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(active, "_LOOKED_AT", 30)
+    found = active.covering(crowds(of=100), labelled=[*range(50), *range(100, 150)])
+    assert len(found) == len(set(found.tolist())) == 30
+    assert found[0] >= 200, (
+        "what the labelled ones cover counts, although they are more than it compares at a time"
+    )
+
+
+def test_covering_of_tasks_all_alike() -> None:
+    assert sorted(active.covering(np.zeros((4, 2)), labelled=[1]).tolist()) == [0, 2, 3]
+
+
+def test_covering_takes_one_row_for_each_task() -> None:
+    with pytest.raises(ValueError, match="probabilities of 1 tasks and embeddings of 2"):
+        active.covering([[0.0], [1.0]], [CLEAR])
+
+
+def test_covering_saves_labels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Real digits to 90 % accuracy, as in the docs: less than 0.6 of the labels that random order takes."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent.parent / "examples" / "active_learning"))
+    study = importlib.import_module("curve")
+    labels = {
+        order: sum(study.needed(study.curve(order, seed, goal=0.9)) for seed in (1, 2, 3))
+        for order in ("random", "coverage")
+    }
+    assert labels["coverage"] <= 0.6 * labels["random"], labels
 
 
 def test_embeddings_are_checked() -> None:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Numbers = NDArray[np.intp]
 
+#: Tasks that `covering` compares with each other, which takes memory for that number squared (8 bytes each).
+_LOOKED_AT = 4000
+
 
 def least_confidence(probabilities: "ArrayLike") -> "Floats":
     """Return the probability of each task's most probable class.
@@ -58,16 +61,77 @@ def diverse(embeddings: "ArrayLike", *, labelled: "ArrayLike" = (), count: int |
     is farthest from all that are labelled or chosen before it. `count` is how many to choose (None: all). Needs the
     extra `active` (scikit-activeml). Raises ValueError when `embeddings` is no table of finite numbers.
     """
-    return _chosen("CoreSet", embeddings, labelled, count)
+    import numpy as np
+
+    try:
+        from skactiveml.pool import CoreSet
+    except ImportError:
+        raise ImportError(
+            "scikit-activeml is not installed: pip install 'label-studio-ml[active]'", name="skactiveml"
+        ) from None
+
+    table, known, free = _places(embeddings, labelled)
+    wanted = len(free) if count is None else min(count, len(free))
+    if wanted < 1:
+        return np.empty(0, dtype=np.intp)
+    labels: Any = np.full(len(table), np.nan)
+    labels[known] = 0
+    query = CoreSet(missing_label=np.nan, random_state=0)
+    found: Numbers = np.asarray(query.query(table, labels, batch_size=wanted), dtype=np.intp)
+    return found
 
 
-def typical(embeddings: "ArrayLike", *, labelled: "ArrayLike" = (), count: int | None = None) -> "Numbers":
-    """Return which tasks to label, the first one first, that stand for many others: for the very first labels.
+def covering(
+    embeddings: "ArrayLike",
+    probabilities: "ArrayLike | None" = None,
+    *,
+    labelled: "ArrayLike" = (),
+    count: int | None = None,
+) -> "Numbers":
+    """Return which tasks to label, the first one first, that stand for most of what the model is unsure of.
 
-    The tasks are grouped into as many clusters as there will be labels; the densest place of each of the largest
-    clusters without a label is chosen. Arguments as for `diverse`.
+    Each next task is the one that adds most to what is covered: every task counts by how near it is to one that is
+    labelled or chosen (a Gaussian kernel, as wide as the median distance) times how unsure the model is of it
+    (1 - `margin`). Without `probabilities` all tasks count alike: for the very first labels, before there is a model.
+
+    `embeddings`, `labelled` and `count` as for `diverse`; `probabilities` has a row for each task too. Of more than
+    4,000 tasks without a label, 4,000 drawn at random are looked at. Raises ValueError when one is no such table.
     """
-    return _chosen("TypiClust", embeddings, labelled, count)
+    import numpy as np
+
+    table, known, free = _places(embeddings, labelled)
+    if probabilities is None:
+        unsure: Floats = np.ones(len(table))
+    else:
+        unsure = 1 - margin(probabilities)
+        if len(unsure) != len(table):
+            raise ValueError(f"there are probabilities of {len(unsure)} tasks and embeddings of {len(table)}")
+    if len(free) > _LOOKED_AT:
+        free = np.sort(np.random.RandomState(0).choice(free, _LOOKED_AT, replace=False))
+    wanted = len(free) if count is None else min(count, len(free))
+    if wanted < 1:
+        return np.empty(0, dtype=np.intp)
+    near = _squares(table[free], table[free])
+    width = float(np.median(near)) or float(near.mean()) or 1.0
+    near /= -width
+    np.exp(near, out=near)
+    covered = np.zeros(len(free))
+    for start in range(0, len(known), _LOOKED_AT):
+        squares = _squares(table[free], table[known[start : start + _LOOKED_AT]])
+        covered = np.maximum(covered, np.exp(squares.min(axis=1) / -width))
+    chosen: list[int] = []
+    for _ in range(wanted):
+        gains = np.concatenate(
+            [
+                np.maximum(rows - covered, 0) @ unsure[free]
+                for rows in np.array_split(near, len(near) // 500 + 1)
+            ]
+        )
+        gains[chosen] = -1
+        chosen.append(int(gains.argmax()))
+        covered = np.maximum(covered, near[chosen[-1]])
+    found: Numbers = free[chosen]
+    return found
 
 
 def scores(order: "ArrayLike", tasks: int) -> "Floats":
@@ -96,27 +160,24 @@ def _table(values: "ArrayLike") -> "Floats":
     return scaled
 
 
-def _chosen(strategy: str, embeddings: "ArrayLike", labelled: "ArrayLike", count: int | None) -> "Numbers":
-    """Ask a query strategy of scikit-activeml."""
+def _places(embeddings: "ArrayLike", labelled: "ArrayLike") -> "tuple[Floats, Numbers, Numbers]":
+    """Return the table, the rows that have a label, and those that have none."""
     import numpy as np
-
-    try:
-        from skactiveml import pool
-    except ImportError:
-        raise ImportError(
-            "scikit-activeml is not installed: pip install 'label-studio-ml[active]'", name="skactiveml"
-        ) from None
 
     table = np.asarray(embeddings, dtype=float)
     if table.ndim != 2 or not table.shape[1] or not np.isfinite(table).all():
         raise ValueError("embeddings must be a table of tasks and finite numbers")
-    known = np.asarray(labelled, dtype=int)
-    free = len(table) - len(set(known.tolist()))
-    wanted = min(free, free if count is None else count)
-    if wanted < 1:
-        return np.empty(0, dtype=np.intp)
-    labels: Any = np.full(len(table), np.nan)
-    labels[known] = 0
-    query = getattr(pool, strategy)(missing_label=np.nan, random_state=0)
-    found: Numbers = np.asarray(query.query(table, labels, batch_size=wanted), dtype=np.intp)
-    return found
+    known = np.unique(np.asarray(labelled, dtype=np.intp))
+    return table, known, np.setdiff1d(np.arange(len(table)), known)
+
+
+def _squares(ones: "Floats", others: "Floats") -> "Floats":
+    """Return the squared distance of each row of `ones` to each of `others`."""
+    import numpy as np
+
+    products = ones @ others.T
+    products *= -2
+    products += (ones**2).sum(axis=1)[:, None]
+    products += (others**2).sum(axis=1)
+    squares: Floats = np.maximum(products, 0, out=products)
+    return squares

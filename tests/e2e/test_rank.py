@@ -1,14 +1,16 @@
 """`label-studio-ml rank`: the order in which a real Label Studio hands out tasks."""
 
+import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from .backend import CLI, clean_environment
-from .conftest import MODELS
+from .conftest import MODELS, ROOT
 from .studio import Studio, choice
 
 CONFIG = """<View><Text name="text" value="$text"/><Choices name="choice" toName="text"><Choice value="a"/>
@@ -79,6 +81,29 @@ def test_the_most_different_first(ranking: Ranking) -> None:
     ranking.studio.annotate(ranking.ids[0], choice("a"))
     ranking.rank("--by", "diversity")
     assert ranking.labelled(4) == [2, 3, 1, 4]
+
+
+def test_what_stands_for_most_first(ranking: Ranking) -> None:
+    """The second and fifth are where the model is torn, near each other and near the first; then the far ones."""
+    ranking.rank("--by", "coverage")
+    assert ranking.in_manager() == [4, 2, 1, 3, 0]
+    assert ranking.labelled(1) == [4]
+    ranking.rank("--by", "coverage", "--top", "2")
+    assert ranking.labelled(2) == [2, 1]
+
+
+def test_the_play_is_what_it_is_without_label_studio(label_studio: Studio) -> None:
+    """The example's first rounds: backend connected, trained by webhook, ranked, labelled in that order."""
+    env = {"LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": label_studio.token}
+    play = ROOT / "examples" / "active_learning" / "play.py"
+    command = [sys.executable, str(play), "--most", "15"]
+    done = subprocess.run(
+        command, env=clean_environment(env), capture_output=True, text=True, timeout=400, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    end = json.loads(done.stdout.splitlines()[-1])
+    assert end["labels"] == 15
+    assert end["as_without_label_studio"], done.stdout
 
 
 def test_a_model_that_says_too_little(label_studio: Studio, tmp_path: Path) -> None:

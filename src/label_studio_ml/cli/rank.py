@@ -12,7 +12,7 @@ from label_studio_ml.cli.studio import add_studio_arguments, project_number, wit
 from label_studio_ml.settings import Settings
 
 #: As in `projects.rank`, which takes long to import.
-_WAYS = ("margin", "entropy", "least-confidence", "diversity", "typicality")
+_WAYS = ("margin", "entropy", "least-confidence", "diversity", "coverage")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -26,12 +26,12 @@ WAYS = {
     "entropy": "probabilities",
     "least-confidence": "probabilities",
     "diversity": "embedding",
-    "typicality": "embedding",
+    "coverage": "embedding",
 }
 #: Label Studio's name of the order of tasks that the lowest score begins.
 SAMPLING = "Uncertainty sampling"
-#: Tasks that typicality chooses unless it is told how many: it finds a cluster for each.
-TYPICAL = 50
+#: Tasks that coverage chooses unless it is told how many: each takes a look at all pairs.
+COVERING = 50
 #: Tasks stored at a time.
 STORED_AT_ONCE = 500
 
@@ -124,16 +124,14 @@ def _scored(asked: Sequence[_Asked], by: str, top: int | None) -> list[tuple[_As
     """Return the tasks without a label with their scores. Raises SettingsError or PredictError."""
     if not any(not one.labelled for one in asked):
         return []
-    field = WAYS[by]
-    if by == "least-confidence" and all(one.prediction.get(field) is None for one in asked):
+    asked = sorted(asked, key=lambda one: one.task)
+    if by == "least-confidence" and not _any(asked, "probabilities"):
         values: Any = [_score(one) for one in asked]
     else:
-        rows = [_row(one, field, by) for one in asked]
         try:
-            labelled = [number for number, one in enumerate(asked) if one.labelled]
-            values = _values(rows, by, labelled, top)
+            values = _values(asked, by, top)
         except ValueError as error:
-            raise PredictError(f"The predictions' {field} cannot be used: {error}") from None
+            raise PredictError(f"The model's predictions cannot be used for --by {by}: {error}") from None
         except ImportError as error:
             raise SettingsError(str(error), field="--by") from None
     return [
@@ -143,31 +141,43 @@ def _scored(asked: Sequence[_Asked], by: str, top: int | None) -> list[tuple[_As
     ]
 
 
-def _values(rows: Sequence[Sequence[float]], by: str, labelled: Sequence[int], top: int | None) -> Any:
+def _values(asked: Sequence[_Asked], by: str, top: int | None) -> Any:
+    """Return what `active` makes of the predictions: a score for each, NaN for none."""
     certainty = {
         "margin": active.margin,
         "entropy": active.entropy,
         "least-confidence": active.least_confidence,
     }
+    rows = _rows(asked, WAYS[by], by)
     if by in certainty:
         return certainty[by](rows)
+    labelled = [number for number, one in enumerate(asked) if one.labelled]
     if by == "diversity":
         order = active.diverse(rows, labelled=labelled, count=top)
     else:
-        order = active.typical(rows, labelled=labelled, count=top or TYPICAL)
+        shares = _rows(asked, "probabilities", by) if _any(asked, "probabilities") else None
+        order = active.covering(rows, shares, labelled=labelled, count=top or COVERING)
     return active.scores(order, len(rows))
 
 
+def _any(asked: Sequence[_Asked], field: str) -> bool:
+    return any(one.prediction.get(field) is not None for one in asked)
+
+
+def _rows(asked: Sequence[_Asked], field: str, by: str) -> list[list[float]]:
+    """Return the numbers that each prediction brings. Raises SettingsError when one has none."""
+    return [_row(one, field, by) for one in asked]
+
+
 def _row(one: _Asked, field: str, by: str) -> list[float]:
-    """Return the numbers that a prediction brings. Raises SettingsError when it has none."""
     value = one.prediction.get(field)
     if isinstance(value, dict):  # by label: in the order of the labels, the same for all tasks
         value = [value[label] for label in sorted(value)]
     if not isinstance(value, list) or not all(isinstance(number, int | float) for number in value):
+        other = "least-confidence" if field == "embedding" or by == "coverage" else "coverage"
         raise SettingsError(
             f"The model's prediction of task {one.task} has no {field!r}, which --by {by} needs",
-            fix=f"Let predict return it beside 'result' (a list of numbers), or use --by "
-            f"{'typicality' if field == 'probabilities' else 'least-confidence'}",
+            fix=f"Let predict return it beside 'result' (a list of numbers), or use --by {other}",
             field="--by",
         )
     return value
