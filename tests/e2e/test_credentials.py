@@ -1,10 +1,13 @@
 """Both kinds of token against a real Label Studio, and what is said when it refuses them."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import jwt
 import pytest
+import requests
 
 from label_studio_ml.errors import FileFetchError, StudioAuthError
 from label_studio_ml.studio import http
@@ -12,7 +15,11 @@ from label_studio_ml.studio.client import StudioClient
 from label_studio_ml.studio.files import FileAccess, _shared_http
 
 from .conftest import StartStudio
+from .processes import wait_until
 from .studio import Studio
+
+#: With it, Label Studio signs tokens.
+SECRET_KEY = "only-for-tests-" + "5" * 40
 
 CONFIG = '<View><Image name="image" value="$image"/></View>'
 
@@ -20,7 +27,7 @@ CONFIG = '<View><Image name="image" value="$image"/></View>'
 @pytest.fixture(scope="module")
 def studio(start_studio: StartStudio) -> Studio:
     """A Label Studio of these tests' own: they switch tokens off and revoke them."""
-    return start_studio().wait()
+    return start_studio(env={"SECRET_KEY": SECRET_KEY}).wait()
 
 
 @pytest.fixture(autouse=True)
@@ -96,8 +103,8 @@ def test_legacy_token_of_another_label_studio(studio: Studio) -> None:
         StudioClient(studio.url, "f" * 40).project(1)
 
 
-def test_access_token_that_ends_in_mid_run(studio: Studio, personal: str, access_folder: Path) -> None:
-    """What is shared by all processes has expired at the server: each goes on with a fresh one."""
+def test_access_token_that_is_refused(studio: Studio, personal: str, access_folder: Path) -> None:
+    """What is shared by all processes is good no more: each goes on with a fresh one."""
     project = studio.create_project("mid-run", CONFIG)
     first = StudioClient(studio.url, personal)
     assert first.project(project)["id"] == project
@@ -112,3 +119,35 @@ def test_access_token_that_ends_in_mid_run(studio: Studio, personal: str, access
     assert personal not in shared.read_text()
     first._http.token._access = ended
     assert first.project(project)["id"] == project
+
+
+def test_access_token_that_expires_in_mid_run(studio: Studio, personal: str, access_folder: Path) -> None:
+    """Label Studio's own clock ends it, which the client, whose token it says lives longer, cannot foresee."""
+    project = studio.create_project("mid-run", CONFIG)
+    StudioClient(studio.url, personal).project(project)
+    (shared,) = access_folder.iterdir()
+    known = json.loads(shared.read_text())
+    brief = _lives(known["access"], 2.0)
+    shared.write_text(json.dumps({**known, "access": brief}))
+    run = StudioClient(studio.url, personal)
+    answers = 0
+
+    def renewed() -> bool:
+        nonlocal answers
+        assert run.project(project)["id"] == project
+        answers += run._http.token._access == brief
+        return run._http.token._access != brief
+
+    wait_until(renewed, "the token was replaced")
+    assert answers, "the run began with the token that expires"
+    refusal = requests.get(
+        f"{studio.url}/api/projects/", headers={"Authorization": f"Bearer {brief}"}, timeout=30
+    )
+    assert refusal.status_code == 401
+    assert json.loads(shared.read_text())["access"] == run._http.token._access
+
+
+def _lives(access: str, seconds: float) -> str:
+    """Return an access token that ends in so many seconds, signed as Label Studio signs them."""
+    claims = jwt.decode(access, options={"verify_signature": False})
+    return jwt.encode({**claims, "exp": time.time() + seconds}, SECRET_KEY, algorithm="HS256")

@@ -1,8 +1,13 @@
 """Files of every storage that Label Studio has, with both kinds of token, below a sub-path too."""
 
 import base64
+import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -12,8 +17,10 @@ import requests
 
 from label_studio_ml.errors import FileFetchError
 from label_studio_ml.file_settings import FileSettings
-from label_studio_ml.studio.files import FileAccess
+from label_studio_ml.studio.files import FileAccess, _shared_http
+from studio.fake import FakeServer, Reply
 
+from .clouds import ACCOUNT, AZURE_HOST, GOOGLE_HOST, TOKEN_HOST, Certificate, Clouds, running_clouds
 from .conftest import StartStudio
 from .processes import free_port
 from .studio import Json, Studio
@@ -68,14 +75,24 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def studio(start_studio: StartStudio, folder: Path) -> Iterator[Studio]:
-    """A Label Studio below a sub-path, behind a proxy."""
+def clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clouds]:
+    """Azure's and Google's clouds, with a picture in each."""
+    for made in running_clouds(tmp_path_factory.mktemp("clouds")):
+        made.azure.put("album", "in/a b.png", PICTURE)
+        made.google.put("album", "in/a b.png", PICTURE)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def studio(start_studio: StartStudio, folder: Path, clouds: Clouds) -> Iterator[Studio]:
+    """A Label Studio below a sub-path, behind a proxy; it reaches the clouds."""
     port = free_port()
     server = start_studio(
         env={
             "LABEL_STUDIO_HOST": f"http://localhost:{port}{PREFIX}",
             "LOCAL_FILES_SERVING_ENABLED": "true",
             "LOCAL_FILES_DOCUMENT_ROOT": str(folder),
+            **clouds.env,
         }
     )
     direct = server.wait()
@@ -180,3 +197,117 @@ def test_s3_through_label_studio(s3_task: Json, files: FileAccess) -> None:
     shown = base64.urlsafe_b64encode(s3_task["data"]["image"].encode()).decode()
     resolved = f"{files.studio_url}/tasks/{s3_task['id']}/resolve/?fileuri={shown}"
     assert Path(files.local_path(resolved, task_id=s3_task["id"])).read_bytes() == PICTURE
+
+
+def _cloud_storage(clouds: Clouds, kind: str) -> Json:
+    """Return what is typed into Label Studio's form for a storage of this kind."""
+    if kind == "azure":
+        return {"container": "album", "account_name": ACCOUNT, "account_key": clouds.azure.key}
+    return {"bucket": "album", "google_application_credentials": json.dumps(clouds.google.credentials)}
+
+
+@pytest.fixture(
+    scope="module",
+    params=[("azure", True), ("azure", False), ("gcs", True), ("gcs", False)],
+    ids=["azure-presigned", "azure-through", "gcs-presigned", "gcs-through"],
+)
+def cloud_task(request: pytest.FixtureRequest, studio: Studio, clouds: Clouds) -> Json:
+    kind, presign = request.param
+    fields = {"prefix": "in", "regex_filter": ".*png", "presign": presign, **_cloud_storage(clouds, kind)}
+    return {**_synced(studio, kind, fields), "kind": kind, "presigned": presign}
+
+
+def test_azure_and_google_through_label_studio(
+    cloud_task: Json, files: FileAccess, clouds: Clouds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Label Studio's own storages, with its own links to Azure and Google; `clouds` says what answers them."""
+    for name, value in clouds.env.items():
+        monkeypatch.setenv(name, value)
+    scheme, host = ("azure-blob", AZURE_HOST) if cloud_task["kind"] == "azure" else ("gs", GOOGLE_HOST)
+    assert cloud_task["data"]["image"] == f"{scheme}://album/in/a b.png"
+    _shared_http.cache_clear()
+    clouds.proxy.asked.clear()
+    assert _path(files, cloud_task).read_bytes() == PICTURE
+    assert host in clouds.proxy.asked
+
+
+def test_web_and_data_urls(studio: Studio, files: FileAccess, clouds: Clouds, tmp_path: Path) -> None:
+    """Plain http and a URL that holds the picture; https with a certificate of an authority of one's own."""
+    inline = f"data:image/png;base64,{base64.b64encode(PICTURE).decode()}"
+    server = FakeServer()
+    server.on("/a.png", Reply(body=PICTURE))
+    project = studio.create_project("web", CONFIG)
+    urls = [f"{server.url}/a.png", inline]
+    tasks = studio.import_tasks(project, [{"image": url} for url in urls])
+    files = replace(files, rules=FileSettings(private=("127.0.0.1",)))
+    for task, url in zip(tasks, urls, strict=True):
+        image = studio.call("GET", f"/api/tasks/{task}/?resolve_uri=false")["data"]["image"]
+        assert image == url
+        path = Path(files.local_path(image, task_id=task))
+        assert path.read_bytes() == PICTURE
+        assert path.suffix == ".png"
+    server.stop()
+    assert [one.authorization for one in server.asked] == [None]
+    (there,) = _directly(clouds, tmp_path, {}, f"https://{GOOGLE_HOST}/album/in/a%20b.png")
+    assert bytes.fromhex(there) == PICTURE
+
+
+DIRECT = """
+import sys
+from label_studio_ml.errors import FileFetchError
+from label_studio_ml.model import LabelStudioMLBase
+
+for url in sys.argv[1:]:
+    try:
+        with open(LabelStudioMLBase().get_local_path(url), "rb") as file:
+            print(file.read().hex())
+    except FileFetchError as error:
+        print(error)
+"""
+
+
+def _directly(clouds: Clouds, home: Path, env: dict[str, str], *urls: str) -> list[str]:
+    """Let a model fetch files in a process that has these credentials and no Label Studio; return what came."""
+    clean = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    done = subprocess.run(
+        [sys.executable, "-c", DIRECT, *urls],
+        env={**clean, "HOME": str(home), **clouds.env, **env},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    return done.stdout.splitlines()
+
+
+def test_azure_directly(clouds: Clouds, tmp_path: Path) -> None:
+    """Azurite checks the signature of each request."""
+    env = {"AZURE_STORAGE_CONNECTION_STRING": clouds.azure.connection()}
+    there, missing = _directly(
+        clouds, tmp_path, env, "azure-blob://album/in/a b.png", "azure-blob://album/in/none.png"
+    )
+    assert bytes.fromhex(there) == PICTURE
+    assert "azure-blob://album/in/none.png is not in its bucket (404)" in missing
+    wrong = base64.b64encode(b"another key").decode()
+    env = {"AZURE_STORAGE_CONNECTION_STRING": clouds.azure.connection(wrong)}
+    (refused,) = _directly(clouds, tmp_path / "other", env, "azure-blob://album/in/a b.png")
+    assert "cannot be read with the credentials that are here" in refused
+    assert "AZURE_STORAGE_CONNECTION_STRING" in refused
+    assert wrong not in refused
+
+
+def test_google_directly(clouds: Clouds, tmp_path: Path) -> None:
+    """With a service account, whose assertion the token endpoint checks; the emulator believes any token."""
+    key = tmp_path / "key.json"
+    key.write_text(json.dumps(clouds.google.credentials))
+    env = {"GOOGLE_APPLICATION_CREDENTIALS": str(key)}
+    clouds.proxy.asked.clear()
+    there, missing = _directly(clouds, tmp_path, env, "gs://album/in/a b.png", "gs://album/in/none.png")
+    assert bytes.fromhex(there) == PICTURE
+    assert "gs://album/in/none.png is not in its bucket (404)" in missing
+    assert set(clouds.proxy.asked) == {GOOGLE_HOST, TOKEN_HOST}
+    other = Certificate(tmp_path, "other")
+    key.write_text(json.dumps({**clouds.google.credentials, "private_key": other.key.read_text()}))
+    (refused,) = _directly(clouds, tmp_path / "other", env, "gs://album/in/a b.png")
+    assert "cannot be read with the credentials that are here" in refused
+    assert "GOOGLE_APPLICATION_CREDENTIALS" in refused

@@ -1,5 +1,6 @@
 """Cloud files read directly: S3 against moto's server, which speaks S3; and when they are not read directly."""
 
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -119,9 +120,18 @@ def test_refused_credentials_show_no_secret(
     s3fs.S3FileSystem.clear_instance_cache()
 
 
-def test_package_that_is_missing(files: FileAccess) -> None:
-    rules = FileSettings(cloud=frozenset({"azure-blob"}))
-    if not cloud.missing_package("azure-blob://c/x"):
-        pytest.skip("adlfs is installed")
-    with pytest.raises(FileFetchError, match=r"pip install 'label-studio-ml\[azure\]'"):
-        replace(files, rules=rules).local_path("azure-blob://c/x")
+@pytest.mark.parametrize(
+    ("url", "module", "extra"),
+    [
+        ("s3://c/x", "s3fs", "s3"),
+        ("gs://c/x", "gcsfs", "gcs"),
+        ("azure-blob://c/x", "adlfs", "azure"),
+    ],
+)
+def test_package_that_is_missing(
+    files: FileAccess, monkeypatch: pytest.MonkeyPatch, url: str, module: str, extra: str
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)  # so that importing it fails
+    rules = FileSettings(cloud=frozenset({cloud.scheme_of(url)}))
+    with pytest.raises(FileFetchError, match=rf"pip install 'label-studio-ml\[{extra}\]'"):
+        replace(files, rules=rules).local_path(url)
