@@ -25,9 +25,9 @@ def beside_studio(studio_venv: Path, tmp_path_factory: pytest.TempPathFactory) -
     assert packages.is_dir(), f"Label Studio's environment has another Python than {version}"
     venv = tmp_path_factory.mktemp("install") / "venv"
     _run(sys.executable, "-m", "venv", venv)
-    # A new environment's setuptools (Python 3.11 puts one there) would hide Label Studio's.
-    # Its pip (23 there) tries boto3's versions for minutes.
+    # The pip that comes with Python 3.11 tries one version of boto3 after the other, for minutes.
     _run(venv / "bin" / "python", "-m", "pip", "install", "--quiet", "--upgrade", "pip")
+    # A new environment's setuptools (Python 3.11 puts one there) would hide Label Studio's.
     _run(venv / "bin" / "python", "-m", "pip", "uninstall", "--quiet", "--yes", "setuptools")
     own = venv / "lib" / f"python{version}" / "site-packages"
     (own / "label-studio.pth").write_text(f"{packages}\n")
