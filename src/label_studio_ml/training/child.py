@@ -18,7 +18,7 @@ from label_studio_ml.settings import Settings
 from label_studio_ml.training.ending import TERM_GRACE, Ending
 from label_studio_ml.training.guard import kill_group
 from label_studio_ml.training.jobs import JobBoard
-from label_studio_ml.training.lease import RENEW, Lease
+from label_studio_ml.training.lease import RENEW, Lease, LeaseLost
 from label_studio_ml.training.live import LiveRecord
 from label_studio_ml.training.request import Outcome, RunRequest
 from label_studio_ml.training.runlog import RunLog, Scrubber
@@ -134,6 +134,8 @@ class Child:
                 status = process.status()
                 if ending is not None and status is not None:
                     raise ending.died(status)
+                if not self._lease.renew():  # its guard ends a run whose worker does not know either
+                    raise LeaseLost("Redis was away while its process ended; the training will run again")
                 raise Crashed(f"{_end_of(status)} in fit; its log is logs/jobs/{self._request.job}.log")
             *lines, received = (received + data).split(b"\n")
             for line in lines:

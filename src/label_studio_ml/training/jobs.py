@@ -6,6 +6,7 @@ wakes a worker: a wake-up that gets lost is sent again by the sweeper.
 
 import logging
 import secrets
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import msgspec
 import redis
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.retry import Retry
 
 from label_studio_ml.errors import BrokerError
 from label_studio_ml.training.events import counted
@@ -109,14 +112,26 @@ def _rq_id(job_id: str) -> str:
     return f"train-{job_id}"
 
 
-def connect(url: str, patience: tuple[float, float] = (2.0, 15.0)) -> Any:
+def connect(url: str, patience: tuple[float, float] = (2.0, 5.0), tries: int = 3) -> Any:
     """Return a Redis client for the broker at `url`; nothing is sent yet. (redis-py types sync and async as one.)
 
-    `patience` is how many seconds Redis has to take the connection, and to answer.
+    `patience` is how many seconds Redis has to take the connection, and to answer: where a network swallows packets,
+    nothing else ends a call. What fails at once is tried `tries` times, over a second; what takes too long once.
     """
     connecting, answering = patience
+    options: dict[str, Any] = {} if url.startswith("unix") else {"socket_keepalive": True}
+    if options and hasattr(socket, "TCP_KEEPIDLE"):  # a read that waits hears of a dead network in 14 s
+        spent = {socket.TCP_KEEPIDLE: 5, socket.TCP_KEEPINTVL: 3, socket.TCP_KEEPCNT: 3}
+        options["socket_keepalive_options"] = spent
+    backoff = ExponentialWithJitterBackoff(base=0.25, cap=1)
+    again = Retry(backoff, tries - 1, (redis.exceptions.ConnectionError,))
     return redis.Redis.from_url(
-        url, socket_connect_timeout=connecting, socket_timeout=answering, health_check_interval=30
+        url,
+        socket_connect_timeout=connecting,
+        socket_timeout=answering,
+        health_check_interval=30,
+        retry=again,
+        **options,
     )
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -24,18 +25,26 @@ class LeaseLost(BackendError):
 
 
 class Lease:
-    """An expiring hold on a project, kept in Redis under `key` for `seconds` after each renewal."""
+    """An expiring hold on a project, kept in Redis under `key` for `seconds` after each renewal.
+
+    The holder counts those seconds, too: cut off from Redis, it knows when it may have lost the project.
+    """
 
     def __init__(self, connection: Any, key: str, seconds: float) -> None:
         self.seconds = seconds
+        self._until = 0.0
         self._lock = Lock(connection, key, timeout=seconds, blocking=False, thread_local=False)
 
     def take(self) -> bool:
         """Take the project; return False if somebody else holds it."""
-        return bool(self._lock.acquire())
+        asked = time.monotonic()
+        taken = bool(self._lock.acquire())
+        self._until = asked + self.seconds if taken else 0.0
+        return taken
 
     def renew(self) -> bool:
         """Keep the lease; tell whether Redis took it. Raises LeaseLost if it is somebody else's by now."""
+        asked = time.monotonic()
         try:
             seconds: Any = self.seconds  # redis-py takes fractions, older versions' types say it does not
             self._lock.extend(seconds, replace_ttl=True)
@@ -46,14 +55,20 @@ class Lease:
                 f"the lease on the project was lost ({error}); another worker trains it"
             ) from error
         except redis.RedisError as error:
-            # Redis is away: the lease runs on without us until it expires; publishing checks the fence.
+            # Redis is away: the lease runs on without us until it expires.
             logger.warning("The lease cannot be renewed: %s", error)
             return False
+        self._until = asked + self.seconds
         return True
+
+    def check(self) -> None:
+        """Raise LeaseLost if the lease was not renewed in time, and may be somebody else's by now."""
+        if time.monotonic() >= self._until:
+            raise LeaseLost("the lease on the project ran out while Redis was away; another worker trains it")
 
     @contextlib.contextmanager
     def kept(self) -> Iterator[Callable[[], None]]:
-        """Renew the lease in a thread while the block runs; yield what raises LeaseLost once it is somebody else's."""
+        """Renew the lease in a thread while the block runs; yield what raises LeaseLost when it may be lost."""
         done, lost = threading.Event(), list[LeaseLost]()
 
         def renew() -> None:
@@ -67,6 +82,7 @@ class Lease:
         def check() -> None:
             if lost:
                 raise lost[0]
+            self.check()
 
         thread = threading.Thread(target=renew, daemon=True, name="lease")
         thread.start()

@@ -239,6 +239,7 @@ class Trainer:
                 self._make_room()
                 outcome = Child(self._settings, complete, lease, self._stopping, board).run()
         except Interrupted:
+            lease.renew()
             count(board, "interrupted")
             self._recover(uid)
             board.redis.hincrby(board.keys.attempts(uid), "starts", -1)
@@ -248,6 +249,7 @@ class Trainer:
             return
         except Ended as end:
             logger.info("Job %s is %s: %s", job_id, end.state, end.ending)
+            lease.renew()  # else its events are not ours any more
             self._store.discard(uid, version_id)
             progress.place(self._settings.model_dir, uid).unlink(missing_ok=True)
             fields: dict[str, object] = {"state": end.state, "ending": end.ending, "ended": now()}
@@ -263,6 +265,8 @@ class Trainer:
         except Crashed as crash:
             self._crashed(uid, job_id, version_id, entries, crash)
             return
+        except BrokerError:  # the events stay
+            raise
         except BackendError as error:
             outcome = Outcome(error=str(error))
         except OSError as error:
@@ -338,9 +342,7 @@ class Trainer:
             return {**failed, "events": len(done)}
         try:
             with contextlib.ExitStack() as stack:
-                holds = (
-                    stack.enter_context(self._lease.kept()) if self._lease and self._store.remote else None
-                )
+                holds = stack.enter_context(self._lease.kept()) if self._lease else None
                 manifest = publish(
                     self._store,
                     self._settings,

@@ -63,6 +63,10 @@ def train(uid: str) -> None:
         logger.error("Project %s: %s", uid, explain(error))
 
 
+#: Seconds for which RQ waits for work before it asks again; Redis has 10 more to say that there is none.
+WAIT = 10
+
+
 class Worker(SimpleWorker):  # type: ignore[misc]
     """RQ's worker that runs jobs in its own process (ours start a child).
 
@@ -83,6 +87,17 @@ class Worker(SimpleWorker):  # type: ignore[misc]
         """Be counted among the workers for so many seconds, if RQ knows this one already."""
         self.connection.expire(self.key, seconds)
 
+    def subscribe(self) -> None:
+        """Listen to none of RQ's commands: a training is cancelled by its record."""
+
+    def dequeue_job_and_maintain_ttl(self, timeout: int | None, max_idle_time: int | None = None) -> Any:
+        """Wait for work, whatever becomes of the network meanwhile."""
+        while True:
+            try:
+                return super().dequeue_job_and_maintain_ttl(timeout, max_idle_time)
+            except redis.exceptions.TimeoutError as error:
+                logger.warning("%s", explain(error))
+
     def _install_signal_handlers(self) -> None:
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
@@ -92,6 +107,14 @@ class Worker(SimpleWorker):  # type: ignore[misc]
         if self.get_state() in ("idle", "started"):
             raise SystemExit(0)
         self._stop_requested = True  # the run ends, or hands its events back, first
+
+
+def make_worker(url: str, *queues: str) -> Worker:
+    """Return a worker with connections of its own: RQ changes their time-outs."""
+    connection = connect(url)
+    return Worker(
+        [Queue(name, connection=connection) for name in queues], connection=connection, worker_ttl=WAIT + 15
+    )
 
 
 def tell_to_stop(grace: float) -> None:
@@ -116,7 +139,7 @@ def work(settings: Settings, beside: Beside | None = None) -> None:
     if not wait_for(connection, _stopping):
         return
     names = [settings.queue, *([beside.queue] if beside is not None else [])]
-    worker = Worker([Queue(name, connection=connection) for name in names], connection=connection)
+    worker = make_worker(settings.redis_url, *names)
     worker.grace, worker.beside = settings.grace, beside
     _trainer = Trainer(
         settings, board, _handing_back, make_room=beside.make_room if beside is not None else lambda: None

@@ -287,6 +287,7 @@ class VersionStore:
 
     def _commit(self, folder: Path, manifest: Manifest, holds: Callable[[], None]) -> Manifest:
         """Make the version one; return the manifest as written."""
+        holds()
         write_manifest(folder, manifest)
         return manifest
 
