@@ -1,9 +1,11 @@
 """The job board, on our embedded broker and on a redis-server."""
 
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import msgspec
 import pytest
 import redis
 from redis.backoff import NoBackoff
@@ -13,6 +15,8 @@ from label_studio_ml.errors import BrokerError
 from label_studio_ml.training import jobs
 from label_studio_ml.training.jobs import Hold, JobBoard, StoredEvent, connect
 from label_studio_ml.training.policy import Decision
+from label_studio_ml.training.worker import make_worker
+from label_studio_ml.versions.state import Project
 from live import annotation, task
 
 P = "5.1700000000"
@@ -395,3 +399,46 @@ def test_an_unreachable_redis_is_a_broker_error_that_says_what_to_check() -> Non
     ):
         with pytest.raises(BrokerError, match="REDIS_URL"):
             call()
+
+
+def test_a_redis_that_is_silent_is_asked_once_and_not_for_long() -> None:
+    """A cut cable looks like this: nothing is refused, and nothing answered."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
+        board = JobBoard(connect(url, patience=(5.0, 0.05)), "q")
+        with pytest.raises(BrokerError, match="Timeout reading"):
+            board.dirty()
+        silent.setblocking(False)
+        silent.accept()[0].close()
+        with pytest.raises(BlockingIOError):
+            silent.accept()
+
+
+def test_a_worker_waits_no_longer_than_its_connection(redis_url: str) -> None:
+    worker = make_worker(redis_url, "test-queue")
+    pool = worker.connection.connection_pool
+    assert worker.dequeue_timeout < pool.connection_kwargs["socket_timeout"] <= 20
+    other = connect(redis_url)
+    assert other.connection_pool.connection_kwargs["socket_timeout"] == 5.0
+
+
+def test_what_one_server_heard_of_a_project_does_not_push_out_what_setup_told_another(
+    board: JobBoard,
+) -> None:
+    told = Project(uid=P, label_config="<View/>", hostname="http://studio", access_token="token")
+    heard = Project(uid=P, label_config="<View><Text/></View>", title="new")
+    board.describe(heard)
+    assert board.described(P) == heard
+    board.describe(told, setup=True)
+    board.describe(heard)
+    assert board.described(P) == msgspec.structs.replace(
+        heard, hostname="http://studio", access_token="token"
+    )
+    board.describe(msgspec.structs.replace(told, access_token="other"))
+    found = board.described(P)
+    assert found is not None
+    assert found.access_token == "token"
+    board.describe(msgspec.structs.replace(told, access_token="newer"), setup=True)
+    found = board.described(P)
+    assert found is not None
+    assert found.access_token == "newer"

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from label_studio_ml.serving.lanes import Lane
 from label_studio_ml.serving.pool import ModelPool
 from label_studio_ml.settings import Settings
+from label_studio_ml.training.desk import RedisDesk
 from label_studio_ml.versions.opening import open_store
 from label_studio_ml.versions.state import Projects, StoredState
 from label_studio_ml.web.book import ProjectBook
@@ -35,9 +36,9 @@ class Core:
             drain_first=settings.drain_first,
             remembered=lambda uid: state.of(uid).get("model_version"),
         )
-        self.endpoints = Endpoints(
-            settings, self.pool, store, ProjectBook(Projects(settings.model_dir)), desk
-        )
+        others = desk if settings.store_url and isinstance(desk, RedisDesk) else None
+        book = ProjectBook(Projects(settings.model_dir), others)
+        self.endpoints = Endpoints(settings, self.pool, store, book, desk)
         self.pool.counts = self.endpoints.counts
         self._refreshing: asyncio.Task[None] | None = None
 

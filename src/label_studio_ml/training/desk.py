@@ -18,14 +18,14 @@ from label_studio_ml.training.events import ids_only, labelled, removed
 from label_studio_ml.training.figures import figures
 from label_studio_ml.training.jobs import JobBoard, StoredEvent, connect, new_token
 from label_studio_ml.training.spool import Spool, Spooled
-from label_studio_ml.versions.state import Projects
+from label_studio_ml.versions.state import Project, Projects
 
 logger = logging.getLogger(__name__)
 
 #: Seconds that a webhook waits for a broker that is just starting; Label Studio waits 1.
 PATIENCE = 0.8
 #: Seconds that Redis has to take a connection, and to answer.
-QUICK = (1.0, 5.0)
+QUICK = (1.0, 2.0)
 
 
 class RedisDesk:
@@ -130,10 +130,18 @@ class RedisDesk:
         """Remove everything of a project. Raises BrokerError."""
         self._ready_board().forget(uid)
 
+    def described(self, uid: str) -> Project | None:
+        """Return what any server knows of a project, None if none does. Raises BrokerError."""
+        return self._ready_board().described(uid)
+
+    def describe(self, project: Project) -> None:
+        """Let all servers and workers know what `/setup` told this one. Raises BrokerError."""
+        self._ready_board().describe(project, setup=True)
+
     def _ready_board(self) -> JobBoard:
         url = self._url(PATIENCE)
         if self._board is None or url != self._board_url:
-            self._board, self._board_url = JobBoard(connect(url, patience=QUICK), self._queue), url
+            self._board, self._board_url = JobBoard(connect(url, patience=QUICK, tries=2), self._queue), url
         return self._board
 
     def _store(self, spooled: Spooled) -> str | None:

@@ -109,8 +109,20 @@ class Mailboxes:
 
     # Projects, for workers on other machines
 
-    def describe(self, project: Project) -> None:
-        """Keep what a server knows of a project, its access token included."""
+    def describe(self, project: Project, *, setup: bool = False) -> None:
+        """Keep what a server knows of a project, its access token included.
+
+        Where and with which token Label Studio is read is taken from a server that was just told by `/setup`, else
+        only where no other server was.
+        """
+        known = None if setup else self.described(project.uid)
+        if known is not None and known.access_token:
+            project = msgspec.structs.replace(
+                project,
+                hostname=known.hostname,
+                access_token=known.access_token,
+                extra_params=known.extra_params,
+            )
         with broker_errors():
             self.redis.set(self.keys.project(project.uid), msgspec.json.encode(project))
 

@@ -1,26 +1,98 @@
 """The projects this server has heard of, at hand without touching the disk."""
 
 import asyncio
-from typing import Any
+import logging
+import time
+from collections.abc import Coroutine
+from typing import Any, Protocol
 
+from label_studio_ml.errors import BrokerError
 from label_studio_ml.versions.state import Project, Projects
+
+logger = logging.getLogger(__name__)
+
+#: Seconds until the others are asked again about a project, and about one that nobody knew.
+AGAIN, SOON = 30.0, 1.0
+#: Projects of which it is remembered when the others were asked.
+MOST_ASKED = 10_000
+
+
+class Others(Protocol):
+    """Servers on other machines: Label Studio calls `/setup` of one of them only. Quick but blocking."""
+
+    def described(self, uid: str) -> Project | None:
+        """Return what any server knows of a project, None if none does. Raises BrokerError."""
+
+    def describe(self, project: Project) -> None:
+        """Let all servers know what `/setup` told this one. Raises BrokerError."""
 
 
 class ProjectBook:
-    """`Projects`, remembered in memory and written in a thread."""
+    """`Projects`, remembered in memory and written in a thread; with `others`, shared with them."""
 
-    def __init__(self, projects: Projects) -> None:
+    def __init__(self, projects: Projects, others: Others | None = None) -> None:
         self._projects = projects
+        self._others = others
         self._known: dict[str, Project] = {}
+        self._asked: dict[str, float] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def get(self, uid: str) -> Project | None:
         """Return what is known of `uid`, None if nothing is."""
         if uid not in self._known:
             project = await asyncio.to_thread(self._projects.get, uid)
-            if project is None:
-                return None
-            self._known[uid] = project
-        return self._known[uid]
+            if project is not None:
+                self._known[uid] = project
+            if self._due(uid):
+                await self._learn(uid)
+        elif self._due(uid):
+            self._later(self._learn(uid))
+        return self._known.get(uid)
+
+    def _due(self, uid: str) -> bool:
+        """Tell whether to ask the others about a project, and note that it is done."""
+        now, known = time.monotonic(), self._known.get(uid)
+        pause = AGAIN if known is not None and known.access_token else SOON
+        if self._others is None or now - self._asked.get(uid, -AGAIN) < pause:
+            return False
+        if len(self._asked) > MOST_ASKED:  # uids that nobody knows
+            self._asked.clear()
+        self._asked[uid] = now
+        return True
+
+    async def _learn(self, uid: str) -> None:
+        """Take over what the others know of how to reach a project's Label Studio."""
+        try:
+            found = await asyncio.to_thread(self._others.described, uid) if self._others else None
+        except BrokerError as error:
+            logger.debug("Project %s: the other servers cannot be asked: %s", uid, error)
+            return
+        if found is None or not found.access_token:
+            return
+        known = self._known.get(uid)
+        changes = {name: getattr(found, name) for name in ("hostname", "access_token", "extra_params")}
+        if known is None or not known.label_config:
+            changes["label_config"] = found.label_config
+        self._known[uid] = await asyncio.to_thread(self._projects.update, uid, **changes)
+
+    async def told(self, uid: str, **changes: Any) -> Project:
+        """Change what is known of `uid` to what `/setup` says, here and, without waiting for that, for the others."""
+        project = await self.update(uid, **changes)
+        self._asked[uid] = time.monotonic()
+        self._later(self._tell(project))
+        return project
+
+    async def _tell(self, project: Project) -> None:
+        try:
+            if self._others is not None:
+                await asyncio.to_thread(self._others.describe, project)
+        except BrokerError as error:  # its next event brings it there
+            logger.warning("Project %s: the other servers are not told: %s", project.uid, error)
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def find(self, name: str) -> Project | None:
         """Return the project with the uid or, where only one fits, the plain id `name`."""

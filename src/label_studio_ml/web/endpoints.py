@@ -197,7 +197,7 @@ class Endpoints:
     async def _setup(self, call: Call) -> Response:
         request = parse_setup(call.body)
         _check_config(request.label_config, "schema")
-        project = await self._book.update(
+        project = await self._book.told(
             request.uid,
             label_config=request.label_config,
             hostname=request.hostname,

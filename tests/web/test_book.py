@@ -1,0 +1,114 @@
+"""What servers tell each other of a project: Label Studio calls `/setup` of one of them only."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from helpers import run, until
+from label_studio_ml.errors import BrokerError
+from label_studio_ml.versions.state import Project, Projects
+from label_studio_ml.web import book as book_module
+from label_studio_ml.web.book import ProjectBook
+
+UID = "1.1767225600"
+SETUP = {"label_config": "<View/>", "hostname": "http://studio", "access_token": "first"}
+
+
+class Shared:
+    """What lies in Redis, which may be away."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Project] = {}
+        self.away = False
+        self.asked = 0
+
+    def described(self, uid: str) -> Project | None:
+        self.asked += 1
+        if self.away:
+            raise BrokerError("Redis cannot be reached")
+        return self.known.get(uid)
+
+    def describe(self, project: Project) -> None:
+        if self.away:
+            raise BrokerError("Redis cannot be reached")
+        self.known[project.uid] = project
+
+
+@pytest.fixture
+def shared() -> Shared:
+    return Shared()
+
+
+@pytest.fixture
+def make(tmp_path: Path, shared: Shared) -> Callable[[str], ProjectBook]:
+    return lambda name: ProjectBook(Projects(tmp_path / name), shared)
+
+
+def test_what_one_server_was_told_all_know(
+    make: Callable[[str], ProjectBook], shared: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(book_module, "SOON", 0.0)
+
+    async def check() -> None:
+        one, two = make("one"), make("two")
+        assert await two.get(UID) is None
+        await one.told(UID, **SETUP)
+        await until(lambda: shared.known, "it is told")
+        found = await two.get(UID)
+        assert found is not None
+        assert (found.hostname, found.access_token, found.label_config) == (
+            "http://studio",
+            "first",
+            "<View/>",
+        )
+
+    run(check())
+
+
+def test_a_server_that_only_predicts_learns_where_label_studio_is(
+    make: Callable[[str], ProjectBook], shared: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(book_module, "AGAIN", 0.0)
+    monkeypatch.setattr(book_module, "SOON", 0.0)
+
+    async def check() -> None:
+        one, two = make("one"), make("two")
+        await two.update(UID, label_config="<View><Text/></View>")
+        await one.told(UID, **SETUP)
+        await until(lambda: shared.known, "it is told")
+
+        async def learns(token: str) -> None:
+            for _ in range(2000):
+                found = await two.get(UID)
+                assert found is not None
+                assert found.label_config == "<View><Text/></View>", "what it heard itself stays"
+                if found.access_token == token:
+                    return
+                await asyncio.sleep(0.01)
+            raise AssertionError(token)
+
+        await learns("first")
+        await one.told(UID, **{**SETUP, "access_token": "second"})
+        await learns("second")
+
+    run(check())
+
+
+def test_a_redis_that_is_away_keeps_nobody_from_what_is_known(
+    make: Callable[[str], ProjectBook], shared: Shared, tmp_path: Path
+) -> None:
+    shared.away = True
+
+    async def check() -> None:
+        one = make("one")
+        assert (await one.told(UID, **SETUP)).access_token == "first"
+        found = await make("one").get(UID)
+        assert found is not None
+        assert found.access_token == "first"
+        assert await make("two").get(UID) is None
+
+    run(check())
+    alone = ProjectBook(Projects(tmp_path / "alone"))
+    run(alone.told(UID, **SETUP))
