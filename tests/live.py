@@ -90,8 +90,8 @@ def start_training(project: int) -> dict[str, Any]:
 class FakeStudio(FakeServer):
     """A fake, and no more: Label Studio's project and tasks, as far as `StudioClient` asks for them."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        super().__init__(host)
         self.tasks: dict[int, dict[int, dict[str, Any]]] = {}
 
     def add(self, project: int, *numbers: int) -> None:
@@ -296,10 +296,11 @@ def make_live(
     env: dict[str, str] | None = None,
     auth: tuple[str, str] | None = None,
     paths: Sequence[Path] = (),
+    **place: Any,
 ) -> Live:
     """Return a backend in a new `folder` that serves `models/<model>.py`, not started yet.
 
-    `paths` are folders that its processes import from first.
+    `paths` are folders that its processes import from first; `place` says where its server is (see `Backend`).
     """
     folder.mkdir(parents=True)
     for name in (model, "behave"):
@@ -317,7 +318,9 @@ def make_live(
     source = str(Path(__file__).resolve().parent.parent / "src")
     first = [str(path) for path in paths]
     path = os.pathsep.join(word for word in (*first, source, os.environ.get("PYTHONPATH", "")) if word)
-    backend = Backend(folder, folder.parent / f"{folder.name}.log", env={**settings, "PYTHONPATH": path})
+    backend = Backend(
+        folder, folder.parent / f"{folder.name}.log", env={**settings, "PYTHONPATH": path}, **place
+    )
     return Live(backend, studio, control, auth)
 
 

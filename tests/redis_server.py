@@ -14,7 +14,10 @@ from e2e.processes import Program, free_port, wait_until
 
 
 class RedisServer:
-    """`redis-server` on a port of its own, its data in `folder`. Ends with `stop`, and can be started again."""
+    """`redis-server` on a port of its own, its data in `folder`. Ends with `stop`, and can be started again.
+
+    `prefix` is what starts it elsewhere: in a namespace where it has the address `host`.
+    """
 
     def __init__(
         self,
@@ -23,7 +26,10 @@ class RedisServer:
         tls: bool = False,
         users: Sequence[str] = (),
         port: int | None = None,
+        host: str = "localhost",
+        prefix: Sequence[str] = (),
     ) -> None:
+        self.host = host
         executable = shutil.which("redis-server")
         if executable is None:
             missing("no redis-server on PATH")
@@ -42,15 +48,16 @@ class RedisServer:
         if users:
             (folder / "users.acl").write_text("".join(f"user {user}\n" for user in users))
             listen += ["--aclfile", str(folder / "users.acl")]
+        bind = "127.0.0.1" if host == "localhost" else host
         self.command = [
-            *(str(executable), *listen, "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""),
+            *(*prefix, str(executable), *listen, "--bind", bind, "--dir", str(folder), "--save", ""),
             *arguments,
         ]
         self.program: Program | None = None
 
     @property
     def address(self) -> str:
-        return f"localhost:{self.port}"
+        return f"{self.host}:{self.port}"
 
     @property
     def url(self) -> str:
@@ -67,7 +74,7 @@ class RedisServer:
         return self
 
     def client(self, **options: Any) -> Any:
-        return redis.Redis(host="localhost", port=self.port, **options)
+        return redis.Redis(host=self.host, port=self.port, **options)
 
     def kill(self) -> None:
         """End it without a chance to write anything."""

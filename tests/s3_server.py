@@ -2,9 +2,10 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -19,13 +20,18 @@ _BESIDE = Path(sys.executable).with_name("rclone")
 
 
 class S3Server:
-    """Serves the folders in `folder` as buckets; there is one, and `url` is a place in it."""
+    """Serves the folders in `folder` as buckets; there is one, and `url` is a place in it.
 
-    def __init__(self, folder: Path) -> None:
+    `prefix` is what starts it elsewhere: in a namespace where it has the address `host`.
+    """
+
+    def __init__(self, folder: Path, *, host: str = "127.0.0.1", prefix: Sequence[str] = ()) -> None:
         self.folder = folder
+        self._host = host
+        self._prefix = list(prefix)
         (folder / BUCKET).mkdir(parents=True)
         self.port = free_port()
-        self.endpoint = f"http://127.0.0.1:{self.port}"
+        self.endpoint = f"http://{host}:{self.port}"
         self.url = f"s3://{BUCKET}/backend one"
         self.objects = folder / BUCKET / "backend one"
         self.process: subprocess.Popen[bytes] | None = None
@@ -50,11 +56,11 @@ class S3Server:
             "--auth-key",
             f"{KEY},{SECRET}",
             "--addr",
-            f"127.0.0.1:{self.port}",
+            f"{self._host}:{self.port}",
         ]
         nowhere = str(self.folder.parent / "no-rclone.conf")
         self.process = subprocess.Popen(
-            [*command, "--config", nowhere, "--vfs-cache-mode", "off", str(self.folder)],
+            [*self._prefix, *command, "--config", nowhere, "--vfs-cache-mode", "off", str(self.folder)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -74,6 +80,16 @@ class S3Server:
             self.process.kill()
             self.process.wait()
             self.process = None
+
+    def hang(self) -> None:
+        """Let it take connections and answer nothing."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+
+    def wake(self) -> None:
+        """Let it go on."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGCONT)
 
 
 MakeS3 = Callable[[], S3Server]

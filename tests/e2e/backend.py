@@ -28,7 +28,10 @@ def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 class Backend:
-    """`label-studio-ml start FOLDER --port PORT` (or another `command`), which can be ended and started again."""
+    """`label-studio-ml start FOLDER --port PORT` (or another `command`), which can be ended and started again.
+
+    `prefix` is what starts it elsewhere: in a namespace where it has the address `host`.
+    """
 
     def __init__(
         self,
@@ -38,19 +41,30 @@ class Backend:
         arguments: Sequence[str] = (),
         env: Mapping[str, str] | None = None,
         port: int | None = None,
+        host: str = "localhost",
+        prefix: Sequence[str] = (),
     ) -> None:
         self.folder = folder
+        self.prefix = list(prefix)
         self.log = log
         self.port = port or free_port()
-        self.url = f"http://localhost:{self.port}"
-        self.arguments = list(arguments)
+        self.url = f"http://{host}:{self.port}"
+        self.arguments = [*(("--host", host) if prefix else ()), *arguments]
         self.command = "start"
         self.env = clean_environment(env)
         self.program: Program | None = None
 
     def start(self, deadline: float = 60.0) -> None:
         """Start it and wait until it answers /health, with whatever status."""
-        command = [*CLI, self.command, self.folder.name, "--port", str(self.port), *self.arguments]
+        command = [
+            *self.prefix,
+            *CLI,
+            self.command,
+            self.folder.name,
+            "--port",
+            str(self.port),
+            *self.arguments,
+        ]
         self.program = Program(command, cwd=self.folder.parent, env=self.env, log=self.log)
         program = self.program
 

@@ -53,7 +53,7 @@ class FakeServer:
     `asked` is what arrived, in order.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
         fake = self
         self.routes: dict[str, Route] = {}
         self.asked: list[Asked] = []
@@ -90,10 +90,10 @@ class FakeServer:
             def handle_error(self, request: Any, client_address: Any) -> None:
                 """A client that left is no news."""
 
-        self._server = Server(("127.0.0.1", 0), Handler)
+        self._server = Server((host, 0), Handler)
         self._server.daemon_threads = True
         self.port = self._server.server_address[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://{host}:{self.port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
 
