@@ -3,7 +3,6 @@
 Take the lease and a fence, read the mailbox, run, commit the version, and only then remove the events.
 """
 
-import contextlib
 import logging
 import threading
 import time
@@ -63,7 +62,7 @@ class Trainer:
         self._make_room = make_room
         self._board = board
         self._stopping = stopping
-        self._lease: Lease | None = None
+        self._lease: Lease  # of the project that is being trained
         self._store = open_store(settings)
         self._projects = Projects(settings.model_dir)
         self.memory = Memory(board, settings)
@@ -341,8 +340,7 @@ class Trainer:
             self._store.discard(uid, version_id)
             return {**failed, "events": len(done)}
         try:
-            with contextlib.ExitStack() as stack:
-                holds = stack.enter_context(self._lease.kept()) if self._lease else None
+            with self._lease.kept() as holds:
                 manifest = publish(
                     self._store,
                     self._settings,
@@ -350,7 +348,7 @@ class Trainer:
                     outcome,
                     version_id=version_id,
                     fence=fence,
-                    **({} if holds is None else {"holds": holds}),
+                    holds=holds,
                 )
         except StoreError as error:  # nothing is published: the events are trained on again
             self._store.discard(uid, version_id)
