@@ -74,6 +74,10 @@ class Machine:
         """Where what was fetched lies."""
         return self.live.folder / "near"
 
+    def ready(self) -> bool:
+        """Tell whether its server says so."""
+        return requests.get(f"{self.url}/readyz", timeout=10).status_code == 200
+
     def predict(self, project: int) -> dict[str, Any]:
         """Return its server's answer."""
         answer = requests.post(f"{self.url}/predict", json=asking(project), timeout=30)
@@ -125,10 +129,7 @@ class Site:
         for name in ("a", "b"):
             self.machines[name] = self._machine(name, self.network.hosts[name])
         for one in self.machines.values():
-            ready = f"{one.url}/readyz"
-            wait_until(
-                lambda url=ready: requests.get(url, timeout=10).status_code == 200, "a server is ready"
-            )  # type: ignore[misc]
+            wait_until(one.ready, "a server is ready")
         self._start_proxy(self.network.hosts["c"])
 
     def _machine(self, name: str, host: Host) -> Machine:
