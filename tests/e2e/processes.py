@@ -1,7 +1,9 @@
 """Programs that tests start, and what they leave behind."""
 
 import contextlib
+import itertools
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -18,7 +20,7 @@ T = TypeVar("T")
 MARK = "LSML_STARTED_BY"
 
 
-def wait_until(condition: Callable[[], T], what: str, deadline: float = 60.0, every: float = 0.1) -> T:
+def wait_until(condition: Callable[[], T], what: str, deadline: float = 120.0, every: float = 0.1) -> T:
     """Return `condition()` as soon as it is true; fail if `what` did not happen within `deadline` seconds."""
     end = time.monotonic() + deadline
     while True:
@@ -29,12 +31,36 @@ def wait_until(condition: Callable[[], T], what: str, deadline: float = 60.0, ev
         time.sleep(every)
 
 
+def _ephemeral() -> tuple[int, int]:
+    """Return the ports, first and last, that the kernel gives to those who ask for any."""
+    with contextlib.suppress(OSError):
+        first, last = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()
+        return int(first), int(last)
+    return 32768, 65535
+
+
+def _ports() -> Iterator[int]:
+    """Yield ports of programs, each once, beginning anywhere: other processes take theirs in the same way."""
+    first, last = _ephemeral()
+    ports = [port for port in range(11_000, 60_000) if not first <= port <= last]
+    begin = random.randrange(len(ports))
+    yield from itertools.cycle(ports[begin:] + ports[:begin])
+
+
+_turn = _ports()
+
+
 def free_port() -> int:
-    """Return a port on loopback that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port on loopback that nothing listens on, for a program that will.
+
+    It is none that the kernel gives away: between now and the program's start nobody else gets it, and whoever calls
+    while the program is down does not get it for its own end of the connection. No port is returned twice.
+    """
+    for port in itertools.islice(_turn, 1000):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("1,000 ports in turn are in use")
 
 
 def _running() -> Iterator[tuple[int, tuple[int, int]]]:
@@ -105,15 +131,18 @@ class Program:
             pid = running[pid][0]
         return pid in self._seen
 
-    def stop(self, deadline: float = 30.0, with_signal: int = signal.SIGTERM) -> list[int]:
-        """End it politely and return the processes that it left behind (and that were then killed)."""
+    def stop(self, with_signal: int = signal.SIGTERM, *, children: float = 30.0) -> list[int]:
+        """End it politely and return the processes that it left behind (and that were then killed).
+
+        `children` is how many seconds these have to end after it.
+        """
         self.descendants()
         if self.running:
             self.process.send_signal(with_signal)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(deadline)
+                self.process.wait(60)
         with contextlib.suppress(AssertionError):
-            wait_until(lambda: not self.descendants(), "its children are gone", 5.0)
+            wait_until(lambda: not self.descendants(), "its children are gone", children)
         left = self.descendants()
         self.kill()
         return left
@@ -127,4 +156,4 @@ class Program:
                     os.kill(pid, signal.SIGKILL)
             return not self.running and not self.descendants()
 
-        wait_until(gone, f"{self.command[0]} is gone", 20.0)
+        wait_until(gone, f"{self.command[0]} is gone")

@@ -28,14 +28,14 @@ def start(script: str, folder: Path) -> tuple[Program, int]:
 
 def test_a_child_with_another_session_and_environment_is_found(tmp_path: Path) -> None:
     program, child = start(LEAVES_A_CHILD, tmp_path)
-    assert program.stop(with_signal=signal.SIGKILL) == [child]
+    assert program.stop(with_signal=signal.SIGKILL, children=1.0) == [child]
     assert program.descendants() == []
 
 
 def test_an_orphan_that_was_never_seen_is_found_by_its_mark(tmp_path: Path) -> None:
     program, orphan = start(HAS_A_MARKED_GRANDCHILD, tmp_path)
     wait_until(lambda: not program.running, "the program has ended")
-    assert program.stop() == [orphan]
+    assert program.stop(children=1.0) == [orphan]
 
 
 def test_kill_ends_all_of_it(tmp_path: Path) -> None:
