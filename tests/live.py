@@ -1,5 +1,6 @@
 """A backend of ours as processes, its models told by files what to do, and a named fake of Label Studio's API."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -160,6 +161,7 @@ class Live:
     control_folder: Path
     auth: tuple[str, str] | None = None
     jobs: dict[int, list[str]] = field(default_factory=dict)
+    _with_broker: Any = field(default=None, init=False, repr=False)
 
     @property
     def folder(self) -> Path:
@@ -174,7 +176,7 @@ class Live:
 
     def post(self, path: str, body: Any, *, login: bool = True) -> requests.Response:
         return requests.post(
-            f"{self.backend.url}{path}", json=body, timeout=30, auth=self.auth if login else None
+            f"{self.backend.url}{path}", json=body, timeout=90, auth=self.auth if login else None
         )
 
     def setup(self, project: int) -> str:
@@ -196,10 +198,23 @@ class Live:
         (entry,) = answer.json()["results"]
         return dict(entry)
 
+    def wait_for_broker(self) -> None:
+        """Wait until the server has its broker: an event that comes before that is kept on the disk, without a job."""
+
+        def there() -> bool:
+            answer = requests.get(f"{self.backend.url}/readyz", timeout=90)
+            return bool(answer.json().get("broker") == "ok")
+
+        if self._with_broker is not self.backend.program:
+            wait_until(there, "the server has its broker", every=0.05)
+            self._with_broker = self.backend.program
+
     def send(self, event: dict[str, Any], *, login: bool = True) -> str:
         """Deliver an event that trains; return its job."""
+        self.wait_for_broker()
         answer = self.post("/webhook", event, login=login)
         assert answer.status_code == 201, answer.text
+        assert answer.json()["job"], "it is kept on the disk"
         job = str(answer.json()["job"])
         self.jobs.setdefault(event["project"]["id"], []).append(job)
         return job
@@ -209,7 +224,7 @@ class Live:
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 
-    def wait(self, job: str, deadline: float = 60.0) -> dict[str, Any]:
+    def wait(self, job: str, deadline: float = 120.0) -> dict[str, Any]:
         """Wait until a job has an outcome."""
 
         def outcome() -> dict[str, Any]:
@@ -231,7 +246,7 @@ class Live:
 
     def running(self, project: int) -> bool:
         answer = requests.get(
-            f"{self.backend.url}/is_training", params={"project": uid(project)}, timeout=30, auth=self.auth
+            f"{self.backend.url}/is_training", params={"project": uid(project)}, timeout=90, auth=self.auth
         )
         assert answer.status_code == 200, answer.text
         return bool(answer.json()["is_training"])
@@ -300,7 +315,8 @@ def make_live(
 ) -> Live:
     """Return a backend in a new `folder` that serves `models/<model>.py`, not started yet.
 
-    `paths` are folders that its processes import from first; `place` says where its server is (see `Backend`).
+    `paths` are folders that its processes import from first; `place` says where its server is (see `Backend`). Whoever
+    kills what holds a lease sets a shorter one in `env`, and has less time to stand still on a busy machine.
     """
     folder.mkdir(parents=True)
     for name in (model, "behave"):
@@ -309,7 +325,7 @@ def make_live(
     control.mkdir()
     settings = {
         "LABEL_STUDIO_ML_SCRIPT": f"{model}.py",
-        "LABEL_STUDIO_ML_LEASE": "3",
+        "LABEL_STUDIO_ML_LEASE": "20",
         "LABEL_STUDIO_ML_SWEEP": "0.3",
         "FIT_CONTROL": str(control),
         **({"BASIC_AUTH_USER": auth[0], "BASIC_AUTH_PASS": auth[1]} if auth else {}),
@@ -325,9 +341,14 @@ def make_live(
 
 
 def texts_below(folder: Path, *, without: str = "projects.db") -> dict[Path, bytes]:
-    """Return the content of every file below `folder` but the one that may hold Label Studio's token."""
-    return {
-        path: path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file() and not path.name.startswith(without)
-    }
+    """Return the content of every file below `folder` but the one that may hold Label Studio's token.
+
+    A file that goes meanwhile is left out.
+    """
+    found: dict[Path, bytes] = {}
+    for place, _, names in os.walk(folder):
+        for path in (Path(place, name) for name in names if not name.startswith(without)):
+            with contextlib.suppress(FileNotFoundError):
+                if path.is_file():
+                    found[path] = path.read_bytes()
+    return found

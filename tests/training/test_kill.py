@@ -18,12 +18,15 @@ from live import TRAINING, WORKER, Control, Live, alive, created, start_training
 
 PROJECT = 7
 
+#: What holds a lease is killed: nobody shall wait for long.
+SHORT = {"LABEL_STUDIO_ML_LEASE": "3"}
+
 Launch = Callable[..., Live]
 
 
 def _in_fit(launch: Launch, model: str = "seed_model", **options: object) -> tuple[Live, Control, str]:
     """Return a backend whose first fit waits at the gate, and the fit's job."""
-    live = launch(model, **options)
+    live = launch(model, **{"env": SHORT, **options})
     live.studio.add(PROJECT, 1, 2, 3)
     live.setup(PROJECT)
     control = live.control(PROJECT)
@@ -69,9 +72,9 @@ def test_the_training_child_is_killed(launch: Launch) -> None:
 def test_the_worker_is_killed(launch: Launch) -> None:
     live, control, job = _in_fit(launch)
     child = live.one(TRAINING)
+    later = live.send(created(PROJECT, 2))
     live.kill(WORKER)
     wait_until(lambda: not alive(child), "the child ends with its worker")
-    later = live.send(created(PROJECT, 2))
     control.wait_for_fit(2)
     outcome = live.wait(job)
     assert outcome["job_status"] == "failed"
@@ -88,7 +91,7 @@ def _kill_broker(live: Live) -> None:
 
 
 def test_the_broker_is_killed(launch: Launch) -> None:
-    live, control, job = _in_fit(launch)
+    live, control, job = _in_fit(launch, env={})  # the lease must not end before the new broker is up
     _kill_broker(live)
     wait_until(lambda: live.running(PROJECT), "the new broker knows what the old one held")
     control.open_gate()
@@ -124,7 +127,7 @@ def test_the_parent_alone_is_killed(launch: Launch) -> None:
     assert program is not None
     os.kill(program.process.pid, signal.SIGKILL)
     program.process.wait()
-    wait_until(lambda: not program.descendants(), "its children end too", 30.0)
+    wait_until(lambda: not program.descendants(), "its children end too")
     live.backend.start()
     control.wait_for_fit(2)
     _comes_to_rest(live, control)
@@ -175,7 +178,7 @@ def test_a_worker_that_is_stopped_past_its_lease(launch: Launch) -> None:
     finally:
         os.kill(stopped, signal.SIGCONT)
         second.terminate()
-        status = second.wait(30)
+        status = second.wait(60)
     assert status == 0
 
 

@@ -81,7 +81,7 @@ def _kill(live: Live, victim: str) -> None:
 def test_killed_at(launch: Callable[..., Live], tmp_path: Path, victim: str, step: str) -> None:
     folder = tmp_path / "pause"
     pause = Pause(folder, step) if step != "fitting" else None
-    live = launch(env={"PAUSE": str(folder)}, paths=[PAUSING])
+    live = launch(env={"PAUSE": str(folder), "LABEL_STUDIO_ML_LEASE": "3"}, paths=[PAUSING])
     live.studio.add(PROJECT, 1, 2, 3)
     live.setup(PROJECT)
     control = live.control(PROJECT)

@@ -35,7 +35,7 @@ def settings(tmp_path: Path, url: str) -> Settings:
         log_dir=folder / "logs",
         redis_url=url,
         queue="test-queue",
-        lease=1.0,
+        lease=20.0,
         sweep=0.1,
     )
 
@@ -51,7 +51,9 @@ def start(settings: Settings, tmp_path: Path) -> Iterator[Start]:
     running: list[subprocess.Popen[bytes]] = []
 
     def begin(*words: str, script: str = "seed_model.py") -> "subprocess.Popen[bytes]":
-        env = replace(settings, script=settings.backend_dir / script).child_env()
+        # One that is killed leaves its lease: that shall end soon. The others' shall outlast a busy machine.
+        lease = 3.0 if words else settings.lease
+        env = replace(settings, script=settings.backend_dir / script, lease=lease).child_env()
         command: Sequence[str] = ["-m", "label_studio_ml.runtime.worker"]
         if words:
             command = [str(Path(__file__).with_name("killed_worker.py")), *words]
@@ -70,7 +72,7 @@ def start(settings: Settings, tmp_path: Path) -> Iterator[Start]:
     for process in running:
         process.terminate()
     for process in running:
-        process.wait(30)
+        process.wait(60)
 
 
 def _deliver(settings: Settings, board: JobBoard, project: int, *numbers: int) -> list[str]:
@@ -111,7 +113,7 @@ def test_killed_at_a_step(
     step: str,
 ) -> None:
     jobs = _deliver(settings, board, 1, 1, 2)
-    assert start(when, step).wait(60) == -9
+    assert start(when, step).wait(120) == -9
     start()
     wait_until(lambda: _at_rest(board, 1), "every event has an outcome", every=0.05)
     store = VersionStore(settings.model_dir)
@@ -133,7 +135,7 @@ def test_state_of_a_version_whose_worker_was_killed_is_stored(
     settings: Settings, board: JobBoard, start: Start
 ) -> None:
     _deliver(settings, board, 1, 1)
-    start("after", "committing", script="event_model.py").wait(60)
+    start("after", "committing", script="event_model.py").wait(120)
     start(script="event_model.py")
     wait_until(lambda: _at_rest(board, 1), "the event has an outcome", every=0.05)
     state = StoredState(settings.model_dir, uid(1))
@@ -216,7 +218,9 @@ def test_two_workers_and_bursts_of_events(
             assert len(begun()) == 2
             for project in projects:
                 control(project).open_gate()
-    wait_until(lambda: all(_at_rest(board, project) for project in projects), "all is trained", every=0.1)
+    wait_until(
+        lambda: all(_at_rest(board, project) for project in projects), "all is trained", 240, every=0.1
+    )
     store = VersionStore(settings.model_dir)
     for project in projects:
         count = 1001 if project == 1 else 21
@@ -241,7 +245,7 @@ def test_one_project_of_the_seed_generation_and_bursts(
         _deliver(settings, board, 1, *range(burst * 100, 100 + burst * 100))
         ids += [entry.id for entry in board.entries(uid(1)) if entry.id not in ids]
         control(1).wait_for_fit(1 + burst // 4)
-    wait_until(lambda: _at_rest(board, 1), "all is trained", every=0.05)
+    wait_until(lambda: _at_rest(board, 1), "all is trained", 240, every=0.05)
     assert control(1).overlaps == 0
     versions = VersionStore(settings.model_dir).history(uid(1))
     taken_in = [event for version in versions for event in version.events]
