@@ -276,22 +276,30 @@ def test_a_child_answers_and_ends(
     request = _request(settings, created(1, 1))
     project = msgspec.structs.replace(request.spec.project, hostname=studio.url, access_token=TOKEN)
     spec = msgspec.structs.replace(request.spec, project=project)
-    children.append(Child(settings, control.folder.parent, msgspec.structs.replace(request, spec=spec), 60.0))
+    children.append(
+        Child(settings, control.folder.parent, msgspec.structs.replace(request, spec=spec), 250.0)
+    )
     outcome = children[0].outcome()
     assert (outcome.error, outcome.train_output["tasks"]) == ("", 2)
-    assert children[0].process.wait(30) == 0
+    assert children[0].process.wait(60) == 0
 
 
-def _waiting(settings: Settings, control: Control, patience: float) -> Child:
+def _waiting(settings: Settings, control: Control, children: list[Child], patience: float) -> Child:
+    """Return a child in its fit, whose worker has spoken until now."""
     event = {"action": "START_TRAINING", "annotations": ROWS, "project": {"id": 1}}
     control.close_gate()
-    child = Child(settings, control.folder.parent, _request(settings, event), patience)
-    control.wait_for_fit()
-    return child
+    children.append(Child(settings, control.folder.parent, _request(settings, event), patience))
+
+    def begun() -> bool:
+        children[-1].guard.sendall(b"\n")
+        return bool(control.fits())
+
+    wait_until(begun, "the fit begins", every=0.02)
+    return children[-1]
 
 
 def test_a_child_ends_with_its_worker(settings: Settings, control: Control, children: list[Child]) -> None:
-    children.append(_waiting(settings, control, 0.0))
+    _waiting(settings, control, children, 0.0)
     assert children[0].members()
     children[0].guard.close()
     wait_until(lambda: not children[0].members(), "the whole group ends", every=0.02)
@@ -300,15 +308,15 @@ def test_a_child_ends_with_its_worker(settings: Settings, control: Control, chil
 def test_a_child_whose_worker_is_silent_ends(
     settings: Settings, control: Control, children: list[Child]
 ) -> None:
-    children.append(_waiting(settings, control, 0.5))
-    assert children[0].process.wait(30) != 0
+    _waiting(settings, control, children, 2.0)
+    assert children[0].process.wait(60) != 0
     assert not control.fits("end")
 
 
 def test_a_child_whose_worker_speaks_goes_on(
     settings: Settings, control: Control, children: list[Child]
 ) -> None:
-    children.append(_waiting(settings, control, 2.0))
+    _waiting(settings, control, children, 2.0)
     spoken = 0
 
     def said() -> bool:
