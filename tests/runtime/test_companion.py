@@ -105,7 +105,8 @@ def test_a_broker_that_cannot_start_is_said_and_predictions_go_on(make: Make) ->
     assert live.predict(1)["model_version"] == "INITIAL"
     answer = live.post("/webhook", start_training(1))
     assert (answer.status_code, answer.json()["job"]) == (201, None), "it is kept on the disk"
-    assert "File exists" in requests.get(f"{live.backend.url}/readyz", timeout=30).json()["broker"]
+    ready = f"{live.backend.url}/readyz"
+    wait_until(lambda: "File exists" in requests.get(ready, timeout=90).json()["broker"], "it says why")
     wait_until(lambda: "Background training is not available" in live.backend.output(), "the log says so")
     (live.model_dir / "broker").unlink()
     live.studio.add(1, 11)
@@ -143,7 +144,7 @@ def test_the_url_is_waited_for(tmp_path: Path) -> None:
         companion.url(0.01)
     companion.start()
     try:
-        assert companion.url(30).startswith("unix://")
+        assert companion.url(90).startswith("unix://")
         assert companion.owner
     finally:
         companion.stop()
@@ -153,7 +154,7 @@ def test_an_orphaned_broker_is_stopped_unless_a_server_uses_it(tmp_path: Path) -
     settings = Settings(backend_dir=tmp_path, model_dir=tmp_path, log_dir=tmp_path / "logs")
     companion = Companion(settings, worker_delay=60)
     companion.start()
-    companion.url(30)
+    companion.url(90)
     folder = tmp_path / "broker"
     stop_orphaned_broker(str(folder))
     companion.url(0)

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
@@ -15,19 +16,37 @@ __all__ = ["make_redis"]
 Make = Callable[..., Live]
 
 WSGI = """
+import os
+
 from label_studio_ml.api import init_app
 from {module} import {name}
 
-app = init_app(model_class={name})
+
+class Told({name}):
+    def predict(self, *args, **kwargs):
+        return [{{**one, "worker": os.getpid()}} for one in super().predict(*args, **kwargs)]
+
+
+app = init_app(model_class=Told)
 """
 
+WORKERS = 3
 NAMES = {"seed_model": "Counter", "event_model": "Listener"}
 
 
 def _start(live: Live, model: str, *options: str) -> None:
-    """Start gunicorn with three workers, as the older releases' Dockerfiles do."""
+    """Start gunicorn with several workers, as the older releases' Dockerfiles do."""
     (live.folder / "_wsgi.py").write_text(WSGI.format(module=model, name=NAMES[model]))
-    bind = ("--bind", f"127.0.0.1:{live.backend.port}", "--workers", "3", "--threads", "8", "--timeout", "0")
+    bind = (
+        "--bind",
+        f"127.0.0.1:{live.backend.port}",
+        "--workers",
+        str(WORKERS),
+        "--threads",
+        "8",
+        "--timeout",
+        "0",
+    )
     live.backend.program = Program(
         [sys.executable, "-m", "gunicorn", *options, *bind, "_wsgi:app"],
         cwd=live.folder,
@@ -39,24 +58,46 @@ def _start(live: Live, model: str, *options: str) -> None:
         assert live.backend.program is not None
         assert live.backend.program.running, live.backend.program.output()
         try:
-            return requests.get(f"{live.backend.url}/health", timeout=30).ok
+            return requests.get(f"{live.backend.url}/health", timeout=90).ok
         except requests.ConnectionError:
             return False
 
     wait_until(up, "gunicorn serves")
+    wait_until(lambda: all(_broker(live) == "ok" for _ in range(30)), "all workers have their broker")
 
 
-def _versions(live: Live, count: int = 30) -> set[str]:
-    """Return what a number of requests, each on a connection of its own, are answered by."""
+def _broker(live: Live) -> str:
+    """Return what one of the workers says of its broker."""
+    answer = requests.get(f"{live.backend.url}/readyz", timeout=90, headers={"Connection": "close"})
+    return str(answer.json()["broker"])
+
+
+def _answered_by(live: Live) -> tuple[int, str]:
+    """Return which worker answers a request, on a connection of its own, and with which version."""
     body = {"tasks": [task(1)], "project": uid(1), "label_config": CONFIG, "params": None}
-    found = set()
-    for _ in range(count):
-        answer = requests.post(
-            f"{live.backend.url}/predict", json=body, timeout=60, headers={"Connection": "close"}
-        )
-        assert answer.status_code == 200, answer.text
-        found |= {entry["model_version"] for entry in answer.json()["results"]}
-    return found
+    answer = requests.post(
+        f"{live.backend.url}/predict", json=body, timeout=90, headers={"Connection": "close"}
+    )
+    assert answer.status_code == 200, answer.text
+    (entry,) = answer.json()["results"]
+    return entry["worker"], entry["model_version"]
+
+
+def _versions(live: Live, requests_: int = 60) -> set[str]:
+    """Return the versions that answer many requests."""
+    return {_answered_by(live)[1] for _ in range(requests_)}
+
+
+def _wait_for_all(live: Live, version: str) -> None:
+    """Wait until each of the workers has answered with a version, one after the other or all at a time."""
+    latest: dict[int, str] = {}
+
+    def served() -> bool:
+        with ThreadPoolExecutor(9) as threads:
+            latest.update(threads.map(lambda _: _answered_by(live), range(9)))
+        return len(latest) == WORKERS and set(latest.values()) == {version}
+
+    wait_until(served, f"all of them serve {version}")
 
 
 @pytest.mark.parametrize(("model", "options"), [("event_model", ()), ("seed_model", ("--preload",))])
@@ -65,13 +106,13 @@ def test_every_worker_serves_the_new_version(make: Make, model: str, options: tu
     live.studio.add(1, 11)
     _start(live, model, *options)
     before = live.setup(1)
-    assert _versions(live) == {before}
+    _wait_for_all(live, before)
     for _ in range(2):
         done = live.wait(live.send(start_training(1)))
         assert done["job_status"] == "finished", done
         trained = done["model_version"]
-        wait_until(lambda now=trained: _versions(live) == {now}, "all of them serve it")  # type: ignore[misc]
-        assert _versions(live, 60) == {trained}, "none goes back"
+        _wait_for_all(live, trained)
+        assert _versions(live) == {trained}, "none goes back"
     assert "is published" in (live.folder / "logs" / "rq.log").read_text()
 
 
@@ -84,6 +125,6 @@ def test_with_the_settings_of_an_older_compose_file(make: Make, make_redis: Make
     live.setup(1)
     done = live.wait(live.send(start_training(1)))
     assert done["job_status"] == "finished", done
-    wait_until(lambda: _versions(live) == {done["model_version"]}, "all of them serve it")
+    _wait_for_all(live, done["model_version"])
     assert server.client().smembers("rq:queues") == {b"rq:queue:default"}
     assert not (live.model_dir / "broker" / "address").exists()

@@ -61,11 +61,11 @@ def test_a_server_and_its_workers_in_processes_of_their_own(
     assert len(running) == 2
     assert not live.processes(WORKER)
     assert not (live.model_dir / "broker").exists()
-    log = (live.folder / "logs" / "rq.log").read_text()
-    assert "is published" in log
-    assert log.strip() in worker.output()
     assert worker.stop() == []
     assert worker.process.returncode == 0
+    log = (live.folder / "logs" / "rq.log").read_text()
+    assert "is published" in log
+    assert set(log.splitlines()) <= set(worker.output().splitlines())
 
 
 def test_a_password_in_a_file(
@@ -132,7 +132,7 @@ def _worker_says(live: Live, **env: str) -> str:
         env={**live.backend.env, **env},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert done.returncode == 1, done.stderr
@@ -193,7 +193,7 @@ def test_a_redis_that_is_full(make: Make, make_redis: MakeRedis, start_worker: S
 @pytest.mark.parametrize("command", ["serve", "worker"])
 def test_without_a_redis_it_is_said_what_to_do(make: Make, command: str) -> None:
     done = subprocess.run(
-        [*CLI, command, str(make().folder)], capture_output=True, text=True, timeout=60, check=False
+        [*CLI, command, str(make().folder)], capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()

@@ -59,7 +59,7 @@ class Load:
 
 def test_a_rolling_restart_under_load_loses_nothing(make: Make, make_redis: MakeRedis) -> None:
     redis = make_redis()
-    env = {"REDIS_URL": redis.url, "LABEL_STUDIO_ML_LINGER": "1.5"}
+    env = {"REDIS_URL": redis.url, "LABEL_STUDIO_ML_LINGER": "4"}
     first = make(env=env)
     first.studio.add(1, 11)
     servers = [

@@ -54,7 +54,7 @@ def test_a_port_in_use_is_one_clear_line(make: Make) -> None:
             env=live.backend.env,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
     assert done.returncode == 1
@@ -70,14 +70,15 @@ def test_the_log_is_in_the_folder_and_on_the_terminal(make: Make) -> None:
     live.backend.start()
     wait_until(lambda: "Serving" in live.backend.output(), "it says where it is")
     assert live.backend.url.rpartition(":")[2] in live.backend.output()
-    assert "Serving" in (live.folder / "logs" / "server.log").read_text()
+    log = live.folder / "logs" / "server.log"
+    wait_until(lambda: "Serving" in log.read_text(), "so does the log file")
 
 
 def test_a_log_folder_that_cannot_be_made_is_said(make: Make) -> None:
     live = make()
     (live.folder / "logs").write_text("in the way")
     live.backend.start()
-    assert "no log file" in live.backend.output()
+    wait_until(lambda: "no log file" in live.backend.output(), "it is said")
 
 
 def test_a_restart_serves_what_was_trained(make: Make) -> None:
@@ -112,6 +113,6 @@ def test_a_request_under_way_is_finished(make: Make) -> None:
     assert isinstance(program, Program)
     with socket.create_connection(("127.0.0.1", live.backend.port)) as idle:
         idle.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n")
-        assert requests.get(f"{live.backend.url}/health", timeout=10).status_code == 200
+        assert requests.get(f"{live.backend.url}/health", timeout=60).status_code == 200
         assert live.backend.stop() == []
     assert program.process.returncode == 0
