@@ -11,6 +11,7 @@ import pytest
 
 from label_studio_ml.errors import StaleFence, VersionError
 from label_studio_ml.versions import disk
+from label_studio_ml.versions import store as module
 from label_studio_ml.versions.manifest import MANIFEST, Manifest, new_version_id
 from label_studio_ml.versions.store import VersionStore
 
@@ -196,3 +197,16 @@ def test_ids_are_readable_and_unique() -> None:
     moment = datetime(2026, 11, 23, 14, 15, 30, tzinfo=UTC)
     assert new_version_id(moment).startswith("20261123-141530-")
     assert len({new_version_id(moment) for _ in range(20)}) > 1
+
+
+def test_no_id_comes_twice(store: VersionStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two versions of one second have four digits to differ in: one pair in 65,536 does not."""
+    _publish(store, "20261123-141530-aaaa", 1)
+    store.begin(P, "20261123-141530-bbbb")
+    _publish(store, "20261123-141530-cccc", 2)
+    store.delete(P, "20261123-141530-cccc")
+    made = iter(
+        ["20261123-141530-aaaa", "20261123-141530-bbbb", "20261123-141530-cccc", "20261123-141530-dddd"]
+    )
+    monkeypatch.setattr(module, "new_version_id", lambda: next(made))
+    assert store.new_id(P) == "20261123-141530-dddd"

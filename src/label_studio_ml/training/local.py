@@ -14,7 +14,6 @@ from label_studio_ml.training.jobs import StoredEvent, new_job_id
 from label_studio_ml.training.publish import publish
 from label_studio_ml.training.request import RunRequest
 from label_studio_ml.training.run import perform
-from label_studio_ml.versions.manifest import new_version_id
 from label_studio_ml.versions.opening import open_store
 from label_studio_ml.versions.state import Projects
 
@@ -95,7 +94,7 @@ class LocalDesk:
         """Train, and return the job's record. Raises FitError with the cause if `fit` raises."""
         project = self._projects.update(event.uid)
         parent = self._store.served(event.uid)
-        version_id = new_version_id()
+        version_id = self._store.new_id(event.uid)
         workdir = self._store.begin(event.uid, version_id)
         request = RunRequest(
             job=job_id,

@@ -28,7 +28,7 @@ from label_studio_ml.training.memory import Memory
 from label_studio_ml.training.policy import Decision, Entry, Policy, Tally, decide, order
 from label_studio_ml.training.publish import apply_state, publish, taken_in
 from label_studio_ml.training.request import Outcome, RunRequest
-from label_studio_ml.versions.manifest import Manifest, new_version_id
+from label_studio_ml.versions.manifest import Manifest
 from label_studio_ml.versions.opening import open_store
 from label_studio_ml.versions.state import Projects
 
@@ -222,7 +222,7 @@ class Trainer:
         if starts > MAX_STARTS:
             self._park(uid, job_id, entries, f"{starts - 1} runs ended with their worker")
             return
-        version_id = new_version_id()
+        version_id = self._store.new_id(uid)
         upto = entries[-1].id
         board.update_job(job_id, state="started", started=now(), events=len(entries), message="", upto=upto)
         logger.info("Job %s: training project %s on %d events", job_id, uid, len(entries))

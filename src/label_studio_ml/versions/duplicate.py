@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from label_studio_ml.versions.disk import flush
-from label_studio_ml.versions.manifest import MANIFEST, Manifest, new_version_id, unused_name
+from label_studio_ml.versions.manifest import MANIFEST, Manifest, unused_name
 from label_studio_ml.versions.pairs import apply_own, moved, pairs_of
 from label_studio_ml.versions.state import StoredState
 from label_studio_ml.versions.store import VersionStore, fingerprinted, write_manifest
@@ -21,7 +21,7 @@ def duplicate(store: VersionStore, model_dir: Path, source: str, target: str) ->
     """
     store.bring(source)
     store.bring(target)
-    version_id = new_version_id()
+    version_id = store.new_id(target)
     served = store.served(source)
     old = store.folder(source, served.id if served else version_id)
     new = store.folder(target, version_id)

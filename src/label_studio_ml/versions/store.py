@@ -27,7 +27,7 @@ from label_studio_ml.gate import Gate
 from label_studio_ml.versions import disk
 from label_studio_ml.versions.damage import damage
 from label_studio_ml.versions.decision import Decision, named, served_line
-from label_studio_ml.versions.manifest import MANIFEST, TOMBSTONE, Manifest
+from label_studio_ml.versions.manifest import MANIFEST, TOMBSTONE, Manifest, new_version_id
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +66,15 @@ class VersionStore:
         return sorted(unquote(path.name) for path in self._root.iterdir() if path.is_dir())
 
     # Writing
+
+    def new_id(self, uid: str) -> str:
+        """Return an id for a version to be, which no version of the project has or had."""
+        taken = {one.id for one in self.history(uid)}
+        return next(
+            made
+            for made in iter(new_version_id, "")
+            if made not in taken and not self.folder(uid, made).exists()
+        )
 
     def begin(self, uid: str, version_id: str) -> Path:
         """Make the folder of a version to be, and return it. Raises VersionError if the disk refuses."""
