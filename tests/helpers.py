@@ -13,7 +13,7 @@ T = TypeVar("T")
 CAPTURED = Path(__file__).parent / "data" / "captured"
 
 #: A coroutine of a test that is not done after this many seconds hangs.
-LIMIT = 60.0
+LIMIT = 240.0
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from label_studio_ml.versions.store import VersionStore
 from tricky import CONFIG, Tricky, alive, task
 
 ONE = Project(uid="1.1", label_config=CONFIG)
-LIMIT = 40.0
+LIMIT = 200.0
 
 
 @dataclass

@@ -56,7 +56,7 @@ class Tricky:
         path = self.folder / f"{name}.started"
         return int(path.read_text() or 0) if path.exists() else 0
 
-    def release(self, name: str, limit: float = 30.0) -> None:
+    def release(self, name: str, limit: float = 120.0) -> None:
         """Let whoever blocks on `name` go on."""
         end = time.monotonic() + limit
         while True:

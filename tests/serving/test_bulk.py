@@ -24,7 +24,7 @@ from tricky import Tricky, task
 
 pytestmark = pytest.mark.usefixtures("clean_env")
 
-LIMIT = 40.0
+LIMIT = 200.0
 
 Ask = Callable[[list[bytes]], Coroutine[Any, Any, Answer]]
 

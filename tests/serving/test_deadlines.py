@@ -14,7 +14,7 @@ async def _never(deadlines: Deadlines) -> None:
 
 def test_what_takes_too_long_ends_and_the_rest_goes_on() -> None:
     async def test() -> None:
-        deadlines = Deadlines(0.02)
+        deadlines = Deadlines(0.2)
         with deadlines.stay():
             await asyncio.sleep(0)
         ended = await asyncio.gather(*(_never(deadlines) for _ in range(3)), return_exceptions=True)
@@ -30,7 +30,7 @@ def test_what_takes_too_long_ends_and_the_rest_goes_on() -> None:
 
 def test_a_stay_that_ended_in_time_is_not_cancelled_later() -> None:
     async def test() -> None:
-        deadlines = Deadlines(0.02)
+        deadlines = Deadlines(0.2)
         with deadlines.stay():
             pass
         over = asyncio.create_task(_never(deadlines))

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("clean_env")
 
 ONE = Project(uid="1.1", label_config=CONFIG)
 SPEC = ModelSpec(project=ONE)
-LIMIT = 40.0
+LIMIT = 200.0
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from tricky import CONFIG, Tricky, alive, task
 
 pytestmark = pytest.mark.usefixtures("clean_env")
 
-LIMIT = 40.0
+LIMIT = 200.0
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ pytestmark = pytest.mark.usefixtures("clean_env")
 ONE = Project(uid="1.1", label_config=CONFIG)
 TWO = Project(uid="2.2", label_config=CONFIG.replace('"A"', '"X"'))
 
-LIMIT = 40.0
+LIMIT = 200.0
 
 both = pytest.mark.parametrize("make", [ProcessLane, ThreadLane])
 

@@ -24,7 +24,7 @@ from tricky import CONFIG, Tricky, task
 
 pytestmark = pytest.mark.usefixtures("clean_env")
 
-LIMIT = 30.0
+LIMIT = 200.0
 
 
 @pytest.fixture

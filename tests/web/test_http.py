@@ -17,6 +17,9 @@ from label_studio_ml.web import http as http_module
 from label_studio_ml.web.calls import Response
 
 LIMIT = 100_000
+
+#: Seconds after which what a test waits for will not come any more.
+PATIENCE = 120.0
 GET = b"GET /1 HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
@@ -64,18 +67,18 @@ class Wire:
             self.writer.write(part)
 
     async def head(self) -> tuple[int, dict[str, str]]:
-        lines = (await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 20)).decode().split("\r\n")
+        lines = (await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), PATIENCE)).decode().split("\r\n")
         assert lines[0].startswith("HTTP/1.1 ")
         return int(lines[0].split()[1]), dict(line.lower().split(": ", 1) for line in lines[1:] if line)
 
     async def answer(self, *, head: bool = False) -> tuple[int, dict[str, str], bytes]:
         status, headers = await self.head()
         length = 0 if head else int(headers["content-length"])
-        return status, headers, await asyncio.wait_for(self.reader.readexactly(length), 20)
+        return status, headers, await asyncio.wait_for(self.reader.readexactly(length), PATIENCE)
 
     async def closed(self) -> bytes:
         """Wait for the end of what the server sends, and return what there was."""
-        return await asyncio.wait_for(self.reader.read(), 20)
+        return await asyncio.wait_for(self.reader.read(), PATIENCE)
 
 
 class Site:
@@ -97,7 +100,7 @@ class Site:
 
 
 @asynccontextmanager
-async def site(drain: float = 20.0) -> AsyncIterator[Site]:
+async def site(drain: float = PATIENCE) -> AsyncIterator[Site]:
     endpoints = Endpoints()
     server = Server(endpoints, LIMIT, drain)
     listener = socket.create_server(("127.0.0.1", 0))
@@ -110,7 +113,7 @@ async def site(drain: float = 20.0) -> AsyncIterator[Site]:
         for wire in made.wires:
             wire.writer.transport.abort()
         server.stop()
-        await asyncio.wait_for(serving, 20)
+        await asyncio.wait_for(serving, PATIENCE)
         listener.close()
 
 
@@ -253,7 +256,7 @@ class TestAnswers:
         async def test() -> None:
             async with site() as it:
                 wire = await it.connect(b"GET /status/%d HTTP/1.1\r\nHost: x\r\n\r\n" % status)
-                head = await asyncio.wait_for(wire.reader.readuntil(b"\r\n\r\n"), 20)
+                head = await asyncio.wait_for(wire.reader.readuntil(b"\r\n\r\n"), PATIENCE)
                 assert head.startswith(line + b"\r\n")
                 assert b"\r\nX-More: a\r\n" in head
 
@@ -298,6 +301,8 @@ class TestAnswers:
                 wire.send(asking * 50)
                 [connection] = await connected(it)
                 await until(lambda: connection._blocked, "it is full")
+                await asyncio.sleep(0.2)  # what the kernel still takes
+                assert connection._blocked
                 asked = len(it.endpoints.asked)
                 await asyncio.sleep(0.05)
                 assert len(it.endpoints.asked) == asked < 50
@@ -355,7 +360,7 @@ class TestKeepAlive:
 
     @pytest.mark.usefixtures("impatient")
     def test_what_is_idle_is_closed_in_the_end(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(http_module, "KEEP_ALIVE", 0.1)
+        monkeypatch.setattr(http_module, "KEEP_ALIVE", 0.5)
 
         async def test() -> None:
             async with site() as it:
@@ -368,13 +373,12 @@ class TestKeepAlive:
 
     @pytest.mark.usefixtures("impatient")
     def test_what_is_at_work_is_not(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        for name in ("KEEP_ALIVE", "HEAD_TIMEOUT", "BODY_TIMEOUT", "WRITE_TIMEOUT"):
-            monkeypatch.setattr(http_module, name, 0.02)
-
         async def test() -> None:
             async with site() as it:
                 wire = await it.connect(b"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n")
                 await until(lambda: it.endpoints.asked, "it is asked")
+                for name in ("KEEP_ALIVE", "HEAD_TIMEOUT", "BODY_TIMEOUT", "WRITE_TIMEOUT"):
+                    monkeypatch.setattr(http_module, name, 0.02)
                 await asyncio.sleep(0.1)
                 it.endpoints.gate.set()
                 assert (await wire.answer())[0] == 200
@@ -458,7 +462,7 @@ class TestRefused:
                 wire.send(b"x" * 50_000_000)
                 sending = asyncio.create_task(wire.writer.drain())
                 assert (await wire.answer())[0] == 413
-                await asyncio.wait([sending], timeout=20)
+                await asyncio.wait([sending], timeout=PATIENCE)
                 assert sending.done()
 
         run(test())
@@ -477,7 +481,7 @@ class TestRefused:
                         await wire.writer.drain()
 
                 with pytest.raises(ConnectionError):
-                    await asyncio.wait_for(send(), 20)
+                    await asyncio.wait_for(send(), PATIENCE)
                 assert it.connections == 0
 
         run(test())
@@ -608,7 +612,7 @@ class TestStopping:
                 it.endpoints.gate.set()
                 status, headers, _ = await waiting.answer()
                 assert (status, headers["connection"]) == (200, "close")
-                await asyncio.wait_for(it.serving, 20)
+                await asyncio.wait_for(it.serving, PATIENCE)
                 with pytest.raises(ConnectionError):
                     await it.connect()
 
@@ -620,7 +624,7 @@ class TestStopping:
                 wire = await it.connect(b"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n")
                 await until(lambda: it.endpoints.asked, "it waits")
                 it.server.stop()
-                await asyncio.wait_for(it.serving, 20)
+                await asyncio.wait_for(it.serving, PATIENCE)
                 with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
                     await wire.answer()
 
@@ -647,7 +651,7 @@ class TestStopping:
                 callers = [asyncio.create_task(ask()) for _ in range(20)]
                 await until(lambda: kept > 500, "they ask")
                 it.server.stop()
-                await asyncio.wait_for(asyncio.gather(*callers), 20)
-                await asyncio.wait_for(it.serving, 20)
+                await asyncio.wait_for(asyncio.gather(*callers), PATIENCE)
+                await asyncio.wait_for(it.serving, PATIENCE)
 
         run(test())
