@@ -2,10 +2,17 @@
 
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from helpers import Captured, all_captured
 from label_studio_ml.settings import Settings
+
+# No example may fail because the machine is busy. (In CI, hypothesis's own profile makes the same examples each time.)
+hypothesis.settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("patient")
 
 #: Environment variables that change how a backend runs.
 _VARIABLES = (

@@ -44,8 +44,24 @@ def tasks(count: int) -> Iterator[dict[str, Any]]:
     return iter([{"id": number} for number in range(count)])
 
 
+class Sociable(Doubler):
+    """One whose first call waits for the second: both run at a time, however slow the reading is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._calls = 0
+        self._second = asyncio.Event()
+
+    async def ask(self, tasks: Sequence[Any]) -> list[Outcome]:
+        self._calls += 1
+        if self._calls == 2:
+            self._second.set()
+        await self._second.wait()
+        return await super().ask(tasks)
+
+
 def test_every_task_in_order_and_in_full_batches() -> None:
-    asker, keeper, progress = Doubler(), Keeper(), Progress()
+    asker, keeper, progress = Sociable(), Keeper(), Progress()
     asyncio.run(run(tasks(30), asker, keeper, progress, at_once=10))
     assert keeper.ids == list(range(30))
     assert asker.asked == [4] * 7 + [2]

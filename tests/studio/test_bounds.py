@@ -127,8 +127,8 @@ def test_server_that_dribbles(
 ) -> None:
     server = studio if ours else elsewhere
     server.on("/data/upload/1/x.bin", Reply(raw=_endless(head, piece, ends, 0.05)))
-    files = replace(files, rules=replace(files.rules, timeout=0.4))
-    with pytest.raises(FileFetchError, match=r"0\.4 seconds.*FILES_TIMEOUT") as caught:
+    files = replace(files, rules=replace(files.rules, timeout=0.8))
+    with pytest.raises(FileFetchError, match=r"0\.8 seconds.*FILES_TIMEOUT") as caught:
         files.local_path(f"{server.url}/data/upload/1/x.bin")
     assert caught.value.field == "FILES_TIMEOUT"
     assert len(server.asked) == 1

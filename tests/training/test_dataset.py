@@ -480,14 +480,14 @@ class ManyTasks:
         return Reply.of({"tasks": tasks, "total": self.count - after})
 
 
-MEASURE = """
-import resource, sys
+MEASURE = r"""
+import re, sys
 from pathlib import Path
 from label_studio_ml.studio.client import StudioClient
 from label_studio_ml.training.dataset import from_studio
 
 url, token, path, early = *sys.argv[1:4], int(sys.argv[4])
-peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+peak = lambda: int(re.search(r"VmHWM:\s*(\d+)", Path("/proc/self/status").read_text())[1]) // 1024
 tasks = from_studio(StudioClient(url, token), "1.5", Path(path))
 for number, task in enumerate(tasks, 1):
     if number == early:
