@@ -20,6 +20,9 @@ FLAGS = (
     "--disable-sync",
 )
 
+#: Milliseconds after which a page will not show what a test waits for any more.
+PATIENCE = 120_000
+
 
 class Browser:
     """Chromium at `executable`; pictures of its pages go into the folder `artefacts`."""
@@ -27,7 +30,7 @@ class Browser:
     def __init__(self, executable: str, artefacts: Path) -> None:
         self.artefacts = artefacts
         artefacts.mkdir(exist_ok=True)
-        expect.set_options(timeout=30_000)  # milliseconds, as long as the waits of a page
+        expect.set_options(timeout=PATIENCE)
         self._driver = sync_playwright().start()
         self._chromium = self._driver.chromium.launch(
             executable_path=executable, headless=True, args=list(FLAGS)
@@ -45,6 +48,7 @@ class Browser:
     def logged_in(self, studio: Studio) -> Any:
         """Return a new page whose user has logged in as a person would."""
         page = self._chromium.new_context(viewport={"width": 1400, "height": 900}).new_page()
+        page.set_default_timeout(PATIENCE)
         page.goto(f"{studio.url}/user/login/")
         page.fill("input[name=email]", studio.username)
         page.fill("input[name=password]", studio.password)

@@ -87,16 +87,23 @@ class Podman:
         if not self("images", "--quiet", name).strip():
             codename = _codename()
             tree = self.folder / "tree"
-            shutil.rmtree(tree, ignore_errors=True)
-            self.run(
-                ["debootstrap", "--variant=minbase", f"--include={INCLUDED}", codename, str(tree)],
-                deadline=400,
-            )
+            wait_until(lambda: self._bootstrapped(codename, tree), "debootstrap has Debian's core", 300, 5.0)
             packed = self.folder / "base.tar"
             self.run(["tar", "-C", str(tree), "-cf", str(packed), "."], deadline=200)
             self("import", str(packed), name, deadline=200)
             packed.unlink()
             shutil.rmtree(tree)
+
+    def _bootstrapped(self, codename: str, tree: Path) -> bool:
+        """Download Debian's core; return whether that worked, as a mirror may fail for a moment."""
+        shutil.rmtree(tree, ignore_errors=True)
+        command = ["debootstrap", "--variant=minbase", f"--include={INCLUDED}", codename, str(tree)]
+        try:
+            self.run(command, deadline=400)
+        except AssertionError as error:
+            print(error)
+            return False
+        return True
 
 
 def _codename() -> str:

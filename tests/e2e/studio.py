@@ -17,6 +17,9 @@ USERNAME = "annotator@example.com"
 PASSWORD = "only-for-tests-1234"
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
 
+#: For how long it waits for a backend: a second by default, which on a busy machine says nothing about the backend.
+PATIENCE = ("ML_CONNECTION_TIMEOUT", "ML_TIMEOUT_HEALTH", "ML_TIMEOUT_SETUP", "WEBHOOK_TIMEOUT")
+
 
 class StudioRefused(AssertionError):
     """Label Studio answered with an error status. `status` is that status, `text` the body."""
@@ -247,6 +250,7 @@ def studio_environment(data: Path, url: str) -> dict[str, str]:
         "COLLECT_ANALYTICS": "false",
         "LATEST_VERSION_CHECK": "false",
         "PYTHONUNBUFFERED": "1",
+        **dict.fromkeys(PATIENCE, "60"),
     }
 
 

@@ -51,7 +51,7 @@ def says(
         versions = {prediction["model_version"] for prediction in found.values()}
         return found if labels == expected and (not version or versions == {version}) else {}
 
-    return wait_until(right, f"predictions say {expected}", 90, every=0.5)
+    return wait_until(right, f"predictions say {expected}", every=0.5)
 
 
 def settled_version(studio: Studio, project: int) -> str:
@@ -62,7 +62,7 @@ def settled_version(studio: Studio, project: int) -> str:
         versions = {prediction["model_version"] for prediction in latest(studio, project).values()}
         return str(versions.pop()) if versions == {studio.backend(project)["model_version"]} else ""
 
-    return wait_until(settled, "/setup and the predictions say the same version", 90, every=0.3)
+    return wait_until(settled, "/setup and the predictions say the same version", every=0.3)
 
 
 def version_after(studio: Studio, project: int, old: str) -> str:
@@ -74,13 +74,14 @@ def version_after(studio: Studio, project: int, old: str) -> str:
         assert isinstance(backend["model_version"], str)
         return str(backend["model_version"]) if backend["model_version"] != old else ""
 
-    return wait_until(changed, f"a version after {old!r}", 90, every=0.3)
+    return wait_until(changed, f"a version after {old!r}", every=0.3)
 
 
 def seen(backend: Backend) -> list[dict[str, list[str]]]:
     """Return what each training of `seed_class.py` was given: task id -> text and label."""
     path = backend.folder / "seen.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    *lines, _ = path.read_text().split("\n") if path.exists() else [""]
+    return [json.loads(line) for line in lines]
 
 
 def annotate_all(studio: Studio, tasks: dict[str, int]) -> None:
@@ -305,7 +306,7 @@ def test_a_class_that_cannot_be_built_says_why_in_label_studio(
         shown = studio.backend(project)
         return shown["state"] in ("ER", "DI") and "weights-7.bin" in (shown["error_message"] or "")
 
-    assert wait_until(told, "the cause is where the user looks", 30, every=0.5)
+    assert wait_until(told, "the cause is where the user looks", every=0.5)
 
 
 def test_a_backend_that_breaks_later_says_why_on_its_card(
@@ -325,4 +326,4 @@ def test_a_backend_that_breaks_later_says_why_on_its_card(
     def message() -> str:
         return studio.backend(project)["error_message"] or ""
 
-    assert wait_until(lambda: "weights-7.bin" in message(), "the card shows the cause", 30, every=0.5)
+    assert wait_until(lambda: "weights-7.bin" in message(), "the card shows the cause", every=0.5)

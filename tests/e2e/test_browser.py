@@ -1,11 +1,15 @@
 """What an annotator sees. The pictures stay in `artefacts/`."""
 
+import contextlib
 import re
+from typing import Any
 
+from playwright.sync_api import TimeoutError as Late
 from playwright.sync_api import expect
 
 from .browser import Browser
 from .conftest import MakeBackend
+from .processes import wait_until
 from .studio import Studio, choice
 from .test_api_backend import TEXT_CONFIG, says, settled_version, version_after
 
@@ -36,8 +40,16 @@ def test_labeling_page_shows_the_prediction(
         begin, _, _ = prediction.locator(".lsf-annotation-button__name").inner_text().partition("...")
         assert version.startswith(begin)
         expect(prediction.locator("[title='Prediction score = 0.5']")).to_have_count(1)
-        prediction.click()
-        page.wait_for_selector(f"input[name={label}]:checked", state="attached")
+        checked = page.locator(f"input[name={label}]:checked")
+
+        def shown(prediction: Any = prediction, checked: Any = checked) -> bool:
+            """Click; a click on a tab that is drawn anew just then is lost."""
+            prediction.click()
+            with contextlib.suppress(Late):
+                checked.wait_for(state="attached", timeout=5_000)
+            return bool(checked.count())
+
+        wait_until(shown, f"the tab shows {label}")
         expect(page.locator(f"input[name={other}]:checked")).to_have_count(0)
         browser.keep(page, f"prediction-{label.lower()}")
 

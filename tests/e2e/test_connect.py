@@ -92,10 +92,10 @@ def test_connect_and_again(label_studio: Studio, make_backend: MakeBackend, proj
     (task, *_) = label_studio.tasks(project)
     label_studio.annotate(task["id"], choice("b"))
     log = backend.folder / "seen.jsonl"
-    wait_until(log.exists, "the backend trains", 60)
+    wait_until(lambda: log.exists() and log.read_text(), "the backend trains")
     assert len(log.read_text().splitlines()) == 1
     heard = requests.get(
-        f"{backend.url}/connection?project={project}", auth=("me", LOGIN["BASIC_AUTH_PASS"]), timeout=5
+        f"{backend.url}/connection?project={project}", auth=("me", LOGIN["BASIC_AUTH_PASS"]), timeout=60
     )
     assert heard.json()["project"]["heard"]["ANNOTATION_CREATED"]["authorized"]
 

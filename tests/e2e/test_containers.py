@@ -92,13 +92,13 @@ def compose(podman: Podman, studio_venv: Path, tmp_path: Path) -> Iterator[Compo
 
 def _up(compose: Compose) -> None:
     compose("--profile", "label-studio", "up", "--detach", "--no-build")
-    wait_until(lambda: _status(f"{compose.backend_url}/readyz") == 200, "the server is ready")
-    wait_until(lambda: _status(f"{compose.studio.url}/health") == 200, "Label Studio answers", 180)
+    wait_until(lambda: _status(f"{compose.backend_url}/readyz") == 200, "the server is ready", 240)
+    wait_until(lambda: _status(f"{compose.studio.url}/health") == 200, "Label Studio answers", 240)
 
 
 def _status(url: str) -> int:
     try:
-        return requests.get(url, timeout=5).status_code
+        return requests.get(url, timeout=20).status_code
     except requests.RequestException:
         return 0
 
