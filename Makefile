@@ -1,7 +1,8 @@
 # Everything here works on a fresh machine that has git, make, python3 and pip.
 #   make demo                      a real Label Studio with a backend that learns handwritten digits
 #   make demo ARGS="--help"        what the demo can be told
-#   make test                      all tests, the ones against a real Label Studio and a real browser included
+#   make test                      all tests, the ones against a real Label Studio and a real browser included: each part
+#                                  runs though one before it failed, and the end says what failed
 #   make bench                     measure it beside its peers: twenty minutes, on an idle machine
 #   make check                     lint, formatting, types and the layers test only
 
@@ -20,7 +21,8 @@ demo:
 demo-clean:
 	rm -rf demo
 
-test: setup check unit e2e
+test:
+	@PYTHON="$(PYTHON)" scripts/test $(ARGS)
 
 check:
 	@$(PYTHON) scripts/setup package
