@@ -41,7 +41,7 @@ def start(label_studio: Studio, broker: str, tmp_path: Path) -> Iterator[Start]:
             "LABEL_STUDIO_URL": label_studio.url,
             "LABEL_STUDIO_API_KEY": label_studio.token,
             "REDIS_URL": broker,
-            "LABEL_STUDIO_ML_LEASE": "2",
+            "LABEL_STUDIO_ML_LEASE": "4",
             "LABEL_STUDIO_ML_SWEEP": "0.5",
             "STEADY_SECONDS": str(SECONDS),
         }

@@ -69,7 +69,7 @@ class Place:
             "REDIS_URL": self.url,
             "LABEL_STUDIO_URL": self.project.server.url,
             "LABEL_STUDIO_API_KEY": TOKEN,
-            "LABEL_STUDIO_ML_LEASE": "2",
+            "LABEL_STUDIO_ML_LEASE": "4",
             "LABEL_STUDIO_ML_SWEEP": "0.3",
             **env,
         }
@@ -114,7 +114,7 @@ def begun(place: Place, whole: Shard = WHOLE, count: int = 4) -> tuple[Spread, R
 
 def followed(spread: Spread, run: Run) -> Any:
     progress = Progress()
-    told = asyncio.run(asyncio.wait_for(spread.follow(run, progress), 60))
+    told = asyncio.run(asyncio.wait_for(spread.follow(run, progress), 240))
     return spread.finish(run, told, progress)
 
 
@@ -195,6 +195,7 @@ def test_a_training_comes_first(place: Place) -> None:
     wait_until(lambda: "A training waits" in worker.output(), "it is noticed", every=0.05)
     place.gate.unlink()
     report = followed(spread, run)
+    wait_until(lambda: "40 are stored" in worker.output(), "it says that it is done", every=0.05)
     said = worker.output()
     assert said.index("goes on later") < said.index("training project") < said.index("40 are stored")
     assert place.project.each("INITIAL") == dict.fromkeys(range(1, 41), 1)

@@ -33,23 +33,22 @@ def refused() -> dict[int, str]:
 @pytest.fixture
 def make_store(
     project: FakeProject, tmp_path: Path, refused: dict[int, str]
-) -> Iterator[Callable[[], PredictionStore]]:
+) -> Iterator[Callable[..., PredictionStore]]:
     journals: list[Journal] = []
 
-    def make() -> PredictionStore:
+    def make(patience: float = 600.0) -> PredictionStore:
         for journal in journals:
             journal.close()
         journals.append(Journal(tmp_path / "journal", "1.1", "v"))
-        return PredictionStore(
-            project.api(patience=0.2), journals[-1], "v", CONFIG, refused.__setitem__, sleep=lambda _: None
-        )
+        api = project.api(patience=patience)
+        return PredictionStore(api, journals[-1], "v", CONFIG, refused.__setitem__, sleep=lambda _: None)
 
     yield make
     for journal in journals:
         journal.close()
 
 
-MakeStore = Callable[[], PredictionStore]
+MakeStore = Callable[..., PredictionStore]
 
 
 def test_stored_with_score_and_version(project: FakeProject, make_store: MakeStore) -> None:
@@ -153,7 +152,7 @@ def test_a_busy_label_studio_is_waited_for(project: FakeProject, make_store: Mak
     assert make_store().store(ready(1)) == 1
     project.before = lambda body: Reply(429)
     with pytest.raises(StudioUnavailable):
-        make_store().store(ready(2))
+        make_store(patience=0.2).store(ready(2))
 
 
 def test_one_run_at_a_time(make_store: MakeStore, tmp_path: Path) -> None:
