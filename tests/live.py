@@ -202,8 +202,10 @@ class Live:
         """Wait until the server has its broker: an event that comes before that is kept on the disk, without a job."""
 
         def there() -> bool:
-            answer = requests.get(f"{self.backend.url}/readyz", timeout=90)
-            return bool(answer.json().get("broker") == "ok")
+            with contextlib.suppress(requests.RequestException):
+                answer = requests.get(f"{self.backend.url}/readyz", timeout=90)
+                return bool(answer.json().get("broker") == "ok")
+            return False
 
         if self._with_broker is not self.backend.program:
             wait_until(there, "the server has its broker", every=0.05)

@@ -54,7 +54,7 @@ class Backend:
         self.env = clean_environment(env)
         self.program: Program | None = None
 
-    def start(self, deadline: float = 60.0) -> None:
+    def start(self, deadline: float = 120.0) -> None:
         """Start it and wait until it answers /health, with whatever status."""
         command = [
             *self.prefix,
