@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import logging
 import os
+from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,11 +20,28 @@ KEPT = 5
 
 #: What the present work belongs to; written into each JSON record.
 request_id: ContextVar[str] = ContextVar("request_id", default="")
+request_ids: ContextVar[tuple[str, ...]] = ContextVar("request_ids", default=())
 run_id: ContextVar[str] = ContextVar("run_id", default="")
 
 
+@contextlib.contextmanager
+def about_requests(ids: Iterable[str]) -> Iterator[None]:
+    """Let the records of this block tell the request, or all those of a batch, that it works on."""
+    several = tuple(dict.fromkeys(filter(None, ids)))
+    one = request_id.set(several[0] if len(several) == 1 else "")
+    others = request_ids.set(several if len(several) > 1 else ())
+    try:
+        yield
+    finally:
+        request_ids.reset(others)
+        request_id.reset(one)
+
+
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time (UTC), level, logger, message, and where they are known request, run, error."""
+    """One JSON object a line: time (UTC), level, logger, message, and where they are known request, run, error.
+
+    A record about a batch has `request_ids`, a list, where others have `request_id`.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as JSON."""
@@ -37,6 +55,8 @@ class JsonFormatter(logging.Formatter):
         }
         if request := request_id.get():
             fields["request_id"] = request
+        elif requests := request_ids.get():
+            fields["request_ids"] = requests
         if run := run_id.get():
             fields["run_id"] = run
         if record.exc_info:

@@ -20,12 +20,16 @@ from label_studio_ml.predictions import (
 logger = logging.getLogger(__name__)
 
 
-class Request(msgspec.Struct, frozen=True):
-    """The tasks (a JSON array) and params (a JSON object) of one `/predict`, as they came."""
+class Request(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The tasks (a JSON array) and params (a JSON object) of one `/predict`, as they came.
+
+    `id` is the request's, for log records; empty where these do not show it.
+    """
 
     tasks: bytes
     params: bytes
     interactive: bool = False
+    id: str = ""
 
 
 class Answer(msgspec.Struct, frozen=True):

@@ -176,6 +176,24 @@ def test_a_request_id_comes_back_and_is_in_the_log(make: Make, given: str) -> No
     assert [record["request_id"] for record in records if "400" in record["message"]] == [given]
 
 
+def test_what_predict_logs_names_the_request(make: Make) -> None:
+    live = make(env={"LOG_FORMAT": "json"})
+    live.backend.start()
+    body = {
+        "tasks": [{"id": 1, "data": {"text": "x", "log": True}}],
+        "project": "1.0",
+        "label_config": CONFIG,
+    }
+    for given in ("first", "second"):
+        url = f"{live.backend.url}/predict"
+        assert requests.post(url, json=body, headers={"X-Request-ID": given}, timeout=60).ok
+    lines = (live.folder / "logs" / "server.log").read_text().splitlines()
+    records = [record for record in map(json.loads, lines) if record["message"] == "logged by predict"]
+    assert [record["request_id"] for record in records] == ["first", "second"]
+    assert live.backend.program is not None
+    assert {record["process"] for record in records} & {live.backend.program.process.pid} == set()
+
+
 def test_a_request_without_a_usable_id_gets_one_of_its_own(make: Make) -> None:
     live = make()
     live.backend.start()

@@ -34,6 +34,7 @@ class Core:
             store,
             lanes=lanes,
             drain_first=settings.drain_first,
+            tell_ids=settings.log_json,
             remembered=lambda uid: state.of(uid).get("model_version"),
         )
         others = desk if settings.store_url and isinstance(desk, RedisDesk) else None

@@ -4,6 +4,7 @@ import gc
 import logging
 import sys
 
+from label_studio_ml import logs
 from label_studio_ml.adapter import ClassInfo, ModelSpec, build, describe_class
 from label_studio_ml.errors import ModelLoadError
 from label_studio_ml.model import LabelStudioMLBase
@@ -51,7 +52,10 @@ class ModelHost:
         predictor = self._live.get(live)
         if predictor is None:
             raise ModelLoadError(f"model {live} is not loaded")
-        return predictor.answer(requests)
+        if not self._settings.log_json:
+            return predictor.answer(requests)
+        with logs.about_requests(request.id for request in requests):
+            return predictor.answer(requests)
 
     def unload(self, live: int) -> None:
         """Forget model number `live`."""

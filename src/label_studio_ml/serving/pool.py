@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from label_studio_ml import logs
 from label_studio_ml.errors import (
     CallerLeft,
     DeadlineExceeded,
@@ -41,8 +42,8 @@ BULK_SHARE = 0.85
 class ModelPool(LiveModels):
     """The live models of all projects of one backend, and the way of a request to them.
 
-    `deadline` is the number of seconds after which a request is answered, come what may; `options` are those of
-    `LiveModels`.
+    `deadline` is the number of seconds after which a request is answered, come what may; with `tell_ids`, models are
+    told the requests' ids, for their log records. `options` are those of `LiveModels`.
     """
 
     def __init__(
@@ -51,9 +52,11 @@ class ModelPool(LiveModels):
         store: VersionStore,
         *,
         deadline: float = DEADLINE,
+        tell_ids: bool = False,
         **options: Any,
     ) -> None:
         super().__init__(make_lane, store, **options)
+        self._tell_ids = tell_ids
         self._deadlines = Deadlines(deadline)
         self._kept = Kept()
 
@@ -165,7 +168,8 @@ class ModelPool(LiveModels):
         pinned: Live | None = None,
     ) -> Answer:
         """Answer one request, or one part of a large one with the model that is `pinned` to it."""
-        payload = Request(request.tasks_json, request.params, request.interactive)
+        request_id = logs.request_id.get() if self._tell_ids else ""
+        payload = Request(request.tasks_json, request.params, request.interactive, request_id)
         deaths = 0
         while True:
             live = pinned if pinned is not None and self._usable(pinned) else self._at_hand(project)

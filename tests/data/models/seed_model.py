@@ -23,6 +23,8 @@ class Counter(LabelStudioMLBase):
             raise RuntimeError("told not to load")
 
     def predict(self, tasks: list[dict[str, Any]], **kwargs: Any) -> list[dict[str, Any]]:
+        if any(task["data"].get("log") for task in tasks):
+            logger.warning("logged by predict")
         seen = {"weights": self.weights, "output": self.train_output}
         return [{"result": [], "score": 0.5, "seen": seen} for _ in tasks]
 
