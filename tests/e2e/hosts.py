@@ -28,6 +28,8 @@ MODEL = "weighty_model"
 
 #: Seconds of the lease and between two sweeps: short, so that the tests are.
 LEASE, SWEEP = 6.0, 1.0
+#: How the folder on the import path of servers and workers reaches this far.
+HALTING = Path(__file__).parent.parent / "data" / "halting"
 
 PROXY = """
 global
@@ -80,7 +82,7 @@ class Machine:
 
     def predict(self, project: int) -> dict[str, Any]:
         """Return its server's answer."""
-        answer = requests.post(f"{self.url}/predict", json=asking(project), timeout=30)
+        answer = requests.post(f"{self.url}/predict", json=asking(project), timeout=60)
         assert answer.status_code == 200, answer.text
         return dict(answer.json()["results"][0])
 
@@ -114,6 +116,8 @@ class Site:
         self.network = network
         self.studio = studio
         self.control_folder = folder / "control"
+        self._halt = folder / "halt"
+        self._halt.mkdir()
         middle = network.hosts["c"]
         where: dict[str, Any] = {"host": middle.address, "prefix": middle.prefix}
         kept = ("--appendonly", "yes", "--protected-mode", "no")
@@ -141,10 +145,10 @@ class Site:
             "LABEL_STUDIO_ML_LEASE": str(LEASE),
             "LABEL_STUDIO_ML_SWEEP": str(SWEEP),
             "FIT_CONTROL": str(self.control_folder),
+            "HALT": str(self._halt),
         }
-        live = make_live(
-            self.folder / name, self.studio, MODEL, env=env, host=host.address, prefix=host.prefix
-        )
+        where: dict[str, Any] = {"host": host.address, "prefix": host.prefix}
+        live = make_live(self.folder / name, self.studio, MODEL, env=env, paths=[HALTING], **where)
         live.backend.command = "serve"
         live.backend.start()
         worker = Program(
@@ -195,12 +199,12 @@ class Site:
             "access_token": TOKEN,
             "extra_params": None,
         }
-        answer = requests.post(f"{self.proxy_url}/setup", json=body, timeout=30)
+        answer = requests.post(f"{self.proxy_url}/setup", json=body, timeout=60)
         assert answer.status_code == 200, answer.text
 
     def send(self, event: dict[str, Any]) -> str | None:
         """Deliver an event through the proxy; return its job."""
-        answer = requests.post(f"{self.proxy_url}/webhook", json=event, timeout=30)
+        answer = requests.post(f"{self.proxy_url}/webhook", json=event, timeout=60)
         assert answer.status_code == 201, answer.text
         job: str | None = answer.json()["job"]
         return job
@@ -209,6 +213,20 @@ class Site:
         """Return the machine whose worker runs the fit that began last."""
         pid = self.control(project).fits()[-1]["pid"]
         return next(one for one in self.machines.values() if pid in one.worker.descendants())
+
+    def halt(self, way: str) -> None:
+        """Let the next version's files halt on their way to the store (`put`) or from there (`get`)."""
+        (self._halt / f"{way}.reached").unlink(missing_ok=True)
+        (self._halt / way).touch()
+
+    def wait_halted(self, way: str) -> None:
+        """Wait until some of them are through, and others are not."""
+        wait_until((self._halt / f"{way}.reached").exists, "a version is half on its way", every=0.02)
+
+    def go_on(self) -> None:
+        """Let them go on."""
+        for way in ("put", "get"):
+            (self._halt / way).unlink(missing_ok=True)
 
     def other(self, machine: Machine) -> Machine:
         return next(one for one in self.machines.values() if one is not machine)
@@ -223,7 +241,7 @@ class Site:
             )
         return found
 
-    def wait_served(self, version: str, project: int, *machines: Machine, deadline: float = 60.0) -> None:
+    def wait_served(self, version: str, project: int, *machines: Machine, deadline: float = 120.0) -> None:
         """Wait until servers answer with a version."""
         for machine in machines or self.machines.values():
             wait_until(
@@ -239,12 +257,12 @@ class Site:
             found = {self._through_proxy() for _ in range(4)}
             return len(found) == len(self.machines)
 
-        wait_until(ready, "the proxy uses both servers", 60)
+        wait_until(ready, "the proxy uses both servers")
 
     def _through_proxy(self) -> str:
         """Ask through the proxy, and return which server it chose."""
         try:
-            requests.get(f"{self.proxy_url}/livez", timeout=5)
+            requests.get(f"{self.proxy_url}/livez", timeout=60)
         except requests.RequestException:
             return ""
         told = [line.split()[0] for line in self.proxy_log() if " /livez " in line and " 200 " in line]
@@ -330,7 +348,7 @@ class Watch:
         self.times: list[tuple[str, float]] = []
 
     def measure(
-        self, what: str, since: float, condition: Callable[[], object], deadline: float = 60.0
+        self, what: str, since: float, condition: Callable[[], object], deadline: float = 120.0
     ) -> float:
         """Wait for `condition`, note the seconds since `since`, and return the present."""
         wait_until(condition, what, deadline, every=0.05)

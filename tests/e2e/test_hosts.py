@@ -153,6 +153,7 @@ def case(site: Site, load: Load, watch: Watch, project: int) -> Iterator[Case]:
     finally:
         site.network.mend()
         site.s3.wake()
+        site.go_on()
         site.control(project).open_gate()
 
 
@@ -276,10 +277,11 @@ def test_the_store_fails_while_a_version_is_published(
         here.control.close_gate()
         here.send(12)
         here.control.wait_for_fit(2)
-        files = site.s3.objects / "versions" / uid(project) / "files"
+        site.halt("put")
         here.control.open_gate()
-        wait_until(lambda: len(list(files.iterdir())) == 2, "its files go up", every=0.001)
+        site.wait_halted("put")
         _fail(site, fault)
+        site.go_on()
         assert len(site.published(project)) == 1
         _goes_on(site, load, first, project)
         _heal(site, fault)
@@ -306,9 +308,11 @@ def test_the_store_fails_while_a_version_is_fetched(site: Site, load: Load, watc
         here.control.wait_for_fit(2)
         maker = site.at_work(project)
         fetcher = site.other(maker)
+        site.halt("get")
         here.control.open_gate()
-        wait_until(lambda: list(fetcher.near.glob("fetching/*/file*")), "it is fetched", every=0.001)
+        site.wait_halted("get")
         _fail(site, fault)
+        site.go_on()
         newest = site.published(project)[-1].name
         assert newest != first
         _goes_on(site, load, first, project, fetcher)
