@@ -62,6 +62,8 @@ def test_an_empty_environment(tmp_path: Path) -> None:
         ("QUIET_PERIOD", "0", "quiet_period", 0.0),
         ("QUIET_PERIOD", "", "quiet_period", None),
         ("MIN_ANNOTATIONS", "20", "min_annotations", 20),
+        ("PREDICT_AFTER_TRAINING", "off", "predict_after_training", ""),
+        ("PREDICT_AFTER_TRAINING", "unlabelled", "predict_after_training", "unlabelled"),
     ],
 )
 def test_a_variable(tmp_path: Path, variable: str, text: str, name: str, value: object) -> None:
@@ -106,6 +108,8 @@ def test_the_parts_of_a_redis_address(tmp_path: Path) -> None:
         ("PROMOTE_IF", "accuracy is good"),
         ("KEEP_VERSIONS", "-1"),
         ("KEEP_VERSIONS", "all"),
+        ("PREDICT_AFTER_TRAINING", "some"),
+        ("PREDICT_AFTER_TRAINING_RATE", "-1"),
     ],
 )
 def test_a_bad_value_names_the_variable(tmp_path: Path, variable: str, text: str) -> None:
@@ -179,6 +183,8 @@ def _all_set(tmp_path: Path) -> Settings:
         train_every=0,
         quiet_period=0.5,
         min_annotations=7,
+        predict_after_training="all",
+        predict_rate=2.5,
     )
 
 

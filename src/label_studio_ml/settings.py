@@ -29,6 +29,9 @@ DEFAULT_LEASE = 30.0
 #: Seconds between two looks for projects with events that nobody trains.
 DEFAULT_SWEEP = 10.0
 
+#: Tasks in a second that get predictions after a training.
+DEFAULT_PREDICT_RATE = 10.0
+
 #: Seconds that requests under way have to finish after SIGTERM.
 DEFAULT_DRAIN = 10.0
 
@@ -75,6 +78,8 @@ class Settings:
     machine's own folder, with up to `model_cache_bytes` of them besides those that are served.
     `model_version` is the name of a version that is served in the projects that have it. `train_every`,
     `quiet_period` and `min_annotations` override what the class says (`training.policy`), where they are not None.
+    `predict_after_training` says which tasks get predictions of a new version by themselves (`unlabelled`, `all`,
+    empty: none), `predict_rate` how many in a second at most (0: any number).
     """
 
     backend_dir: Path
@@ -115,6 +120,8 @@ class Settings:
     train_every: int | None = None
     quiet_period: float | None = None
     min_annotations: int | None = None
+    predict_after_training: str = ""
+    predict_rate: float = DEFAULT_PREDICT_RATE
 
     @classmethod
     def from_env(
@@ -186,6 +193,12 @@ class Settings:
             train_every=_integer(env, "TRAIN_EVERY", default=None, least=0),
             quiet_period=_seconds(env, "QUIET_PERIOD", default=None, least=0.0),
             min_annotations=_integer(env, "MIN_ANNOTATIONS", default=None, least=0),
+            predict_after_training=_choice(env, "PREDICT_AFTER_TRAINING", "off", "unlabelled", "all").replace(
+                "off", ""
+            ),
+            predict_rate=_seconds(
+                env, "PREDICT_AFTER_TRAINING_RATE", default=DEFAULT_PREDICT_RATE, least=0.0
+            ),
         )
 
     def to_env(self) -> dict[str, str]:
@@ -207,6 +220,8 @@ class Settings:
             "TRAIN_EVERY": self.train_every,
             "QUIET_PERIOD": self.quiet_period,
             "MIN_ANNOTATIONS": self.min_annotations,
+            "PREDICT_AFTER_TRAINING": self.predict_after_training,
+            "PREDICT_AFTER_TRAINING_RATE": self.predict_rate,
             "MODEL_DIR": self.store_url or self.user_model_dir,
             "CACHE_DIR": self.user_model_dir if self.store_url else None,
             "MODEL_CACHE_MB": self.model_cache_bytes >> 20,
@@ -312,7 +327,9 @@ def _integer(env: Mapping[str, str], name: str, *, default: _Default, least: int
     return value
 
 
-def _seconds(env: Mapping[str, str], name: str, *, default: _Default, least: float) -> float | _Default:
+def _seconds(
+    env: Mapping[str, str], name: str, *, default: _Default, least: float, unit: str = "seconds"
+) -> float | _Default:
     text = env.get(name, "").strip()
     if not text:
         return default
@@ -321,7 +338,7 @@ def _seconds(env: Mapping[str, str], name: str, *, default: _Default, least: flo
     except ValueError:
         value = math.nan
     if not least <= value < math.inf:
-        raise SettingsError(f"{name}={text!r} is not a number of seconds of at least {least:g}", field=name)
+        raise SettingsError(f"{name}={text!r} is not a number of {unit} of at least {least:g}", field=name)
     return value
 
 

@@ -78,7 +78,22 @@ def _list(settings: "Settings", reached: Reached, args: argparse.Namespace) -> i
         print("There are no training jobs yet")
         return 0
     _table(jobs)
+    for uid in _chosen(settings, args.project):
+        _renewal(reached, uid)
     return 0
+
+
+def _renewal(reached: Reached, uid: str) -> None:
+    """Say how far the predictions after a project's last training are."""
+    from label_studio_ml.training.afresh import Afresh
+
+    found = Afresh(reached.board).renewal(uid)
+    if found is not None:
+        print(
+            f"Project {uid.partition('.')[0]}: {found.written:,} of {found.total:,} tasks got predictions of version "
+            f"{found.version} after its training ({found.state})"
+            + (f": {found.error}" if found.error else "")
+        )
 
 
 def _chosen(settings: "Settings", named: str | None) -> list[str]:

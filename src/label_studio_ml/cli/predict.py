@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,12 @@ from label_studio_ml.settings import Settings
 from label_studio_ml.versions.state import Project, Projects
 
 if TYPE_CHECKING:
+    from label_studio_ml.projects.pipeline import Progress
     from label_studio_ml.projects.run import Report
+
+
+#: Seconds that a worker has to let go of a project that it predicts after a training.
+_PATIENCE = 60.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -75,6 +81,7 @@ def run(args: argparse.Namespace) -> int:
 async def _project(args: argparse.Namespace, settings: Settings) -> "Report":
     from label_studio_ml.cli.progress import shown
     from label_studio_ml.projects import filters, run
+    from label_studio_ml.projects.journal import Journal
     from label_studio_ml.projects.login import project_api
     from label_studio_ml.projects.pipeline import Progress
 
@@ -93,8 +100,9 @@ async def _project(args: argparse.Namespace, settings: Settings) -> "Report":
             async with shown(progress, f"Project {args.project}, version {asker.version}"):
                 if args.dry_run:
                     return await run.try_project(api, asker, progress, conditions=conditions)
+                patient = partial(Journal, patience=_PATIENCE)
                 return await run.predict_project(
-                    api, project, asker, settings, progress, conditions=conditions
+                    api, project, asker, settings, progress, conditions=conditions, journal_of=patient
                 )
         finally:
             await asker.close()
@@ -134,6 +142,11 @@ def _project_of_file(args: argparse.Namespace, settings: Settings) -> Project:
     return Project(uid=known.uid if known else "file", label_config=config)
 
 
+def _busy(progress: "Progress") -> str:
+    """Say how much of the time the model was at work, where it is known."""
+    return f", the model was busy for {progress.busy / progress.seconds:.0%} of it" if progress.busy else ""
+
+
 def _say(report: "Report", *, dry_run: bool) -> int:
     progress = report.progress
     if dry_run:
@@ -145,7 +158,7 @@ def _say(report: "Report", *, dry_run: bool) -> int:
         return 1 if report.sample is not None and report.sample.error else 0
     print(
         f"{progress.written:,} tasks have a prediction of version {report.version} now, "
-        f"in {progress.seconds:.1f} s ({progress.rate:.1f}/s)"
+        f"in {progress.seconds:.1f} s ({progress.rate:.1f}/s{_busy(progress)})"
         + (f"; {report.removed} second copies were removed" if report.removed else "")
     )
     for cause, tasks in progress.causes.items():

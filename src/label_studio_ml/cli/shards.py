@@ -11,8 +11,8 @@ from label_studio_ml.cli.progress import shown
 from label_studio_ml.errors import BrokerError
 from label_studio_ml.settings import Settings
 from label_studio_ml.versions.hand import find
+from label_studio_ml.versions.opening import open_store
 from label_studio_ml.versions.state import Project
-from label_studio_ml.versions.store import VersionStore
 
 if TYPE_CHECKING:
     from label_studio_ml.projects.api import ProjectApi
@@ -70,7 +70,7 @@ def _broker(settings: Settings) -> Any:
 
 async def _version(args: argparse.Namespace, settings: Settings, project: Project) -> tuple[str, str]:
     """Return name and id of the version that is wanted, an empty id for a model without training."""
-    store = VersionStore(settings.model_dir, pin=settings.model_version)
+    store = open_store(settings)
     manifest = find(store, project.uid, args.version) if args.version else store.served(project.uid)
     if manifest is not None:
         return manifest.name, manifest.id

@@ -21,7 +21,8 @@ class Moment:
 
     `served` has (project, version) pairs. `up` tells of each part whether it is reachable. `training` is what Redis
     knows, None where it cannot be asked: `backlog` events wait in mailboxes, `parked` were set aside, `queued`
-    wake-ups wait for a worker, `workers` wait or train, `runs` counts outcomes since that Redis began.
+    wake-ups wait for a worker, `workers` wait or train, `unpredicted` tasks are
+    to get predictions after a training, `runs` counts outcomes since that Redis began.
     """
 
     version: str
@@ -42,6 +43,7 @@ class Training:
     parked: int = 0
     queued: int = 0
     workers: int = 0
+    unpredicted: int = 0
     runs: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -143,6 +145,9 @@ class _Families:
         yield _gauge("parked_events", "Events set aside because their trainings crashed", training.parked)
         yield _gauge("queued_trainings", "Trainings that wait for a worker", training.queued)
         yield _gauge("workers", "Training workers that wait or train", training.workers)
+        yield _gauge(
+            "unpredicted_tasks", "Tasks that are to get predictions after a training", training.unpredicted
+        )
         runs = CounterMetricFamily(
             f"{PREFIX}_training_runs", "Training runs of all workers, by outcome", labels=["outcome"]
         )

@@ -32,12 +32,23 @@ class BackendGone(BackendError):
 class BackendAsker:
     """Asks the backend at `url` with large requests, which it answers between the small ones of its annotators.
 
-    `login` is the backend's user and password. `version` is known after `start`.
+    `login` is the backend's user and password. An answer should take about `goal` seconds, and be
+    about `most` tasks at most. `version` is known after `start`.
     """
 
     at_once = 2
 
-    def __init__(self, url: str, project: Project, login: tuple[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        project: Project,
+        login: tuple[str, str] | None = None,
+        *,
+        goal: float = GOAL,
+        most: int = MOST,
+    ) -> None:
+        self._goal = goal
+        self._most = most
         self.url = url.rstrip("/")
         self._project = project
         self._login = login
@@ -60,7 +71,7 @@ class BackendAsker:
         self._least = (
             int(health.get("max_batch_size") or MAX_BATCH) + 1
         )  # more than one batch waits for its turn
-        self.batch = 2 * self._least
+        self.batch = max(self._least, min(2 * self._least, self._most))
         return self.version
 
     async def ask(self, tasks: Sequence[Mapping[str, Any]], params: bytes = b"{}") -> list[Outcome]:
@@ -92,10 +103,10 @@ class BackendAsker:
         return outcome
 
     def _adapt(self, done: int, seconds: float) -> None:
-        """Ask for as many tasks at a time as take about GOAL seconds, and never for so few that they would queue."""
+        """Ask for as many tasks at a time as take about `goal` seconds, and never for so few that they would queue."""
         if done:
-            fitting = int(done / max(seconds, 0.001) * GOAL)
-            self.batch = max(self._least, min(MOST, fitting, 2 * self.batch))
+            fitting = int(done / max(seconds, 0.001) * self._goal)
+            self.batch = max(self._least, min(self._most, fitting, 2 * self.batch))
 
     async def _some(self, tasks: list[Mapping[str, Any]], params: bytes) -> list[Outcome]:
         body = {

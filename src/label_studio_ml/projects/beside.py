@@ -1,32 +1,37 @@
-"""What a worker does when there is nothing to train: it predicts shards of projects.
+"""What a worker does when there is nothing to train: it predicts shards of projects, and tasks after trainings.
 
-A training that waits comes first: the shard stores what the model was asked already and goes to the end of its queue.
+A training that waits comes first: the job stores what the model was asked already and goes to the end of its queue.
 """
 
 import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import redis
 
 from label_studio_ml.errors import BackendError, BrokerError, VersionError
-from label_studio_ml.projects.api import Interrupted, ProjectApi
-from label_studio_ml.projects.journal import Busy
+from label_studio_ml.projects.afresh import Renewer
+from label_studio_ml.projects.api import Interrupted
+from label_studio_ml.projects.journal import Busy, Journal
 from label_studio_ml.projects.login import project_api
+from label_studio_ml.projects.notes import Notes
 from label_studio_ml.projects.pipeline import Progress
 from label_studio_ml.projects.run import predict_project, project_of
 from label_studio_ml.projects.shards import Shard, Told
+from label_studio_ml.projects.turn import GRACE, Turn, beside_it
 from label_studio_ml.serving.apart import ModelApart
 from label_studio_ml.settings import Settings
+from label_studio_ml.training.afresh import Afresh
 from label_studio_ml.training.jobs import JobBoard
 from label_studio_ml.training.mailbox import broker_errors
-from label_studio_ml.versions.state import Project
-from label_studio_ml.versions.store import VersionStore
+from label_studio_ml.versions.opening import open_store
+from label_studio_ml.versions.state import Project, Projects
 
 if TYPE_CHECKING:
     from rq import Retry
@@ -36,12 +41,6 @@ logger = logging.getLogger(__name__)
 
 #: Seconds that one call of a model should take: a training that waits has to wait for it.
 LONGEST = 5.0
-#: Seconds between two looks at what else there is to do.
-LOOK = 0.3
-#: Looks after which a training that waits is taken for one that no other worker takes.
-PATIENT = 2
-#: Seconds that Label Studio may be away after somebody wants the worker.
-GRACE = 10.0
 #: Seconds between two words about how far a shard is.
 SAY = 1.0
 #: RQ counts how often a job asked to be run again, and wants to know a limit.
@@ -54,49 +53,20 @@ def shard(fields: dict[str, Any]) -> "Retry | None":
     """Predict a shard: the function that RQ calls in a worker."""
     from rq import Retry, get_current_job
 
-    if _beside is None:
-        raise RuntimeError("shard() runs only inside a worker")
     job = get_current_job()
-    if job is None:
-        raise RuntimeError("shard() runs only as a job of RQ")
+    if _beside is None or job is None:
+        raise RuntimeError("shard() runs only as a job in a worker")
     return None if _beside.predict(msgspec.convert(fields, Shard), job) else Retry(max=_ALWAYS)
 
 
-class Turn:
-    """The time that a worker has for predictions. `over` tells that somebody else wants it."""
+def afresh(uid: str) -> "Retry | None":
+    """Give tasks of a project predictions of the served version: the function that RQ calls in a worker."""
+    from rq import Retry, get_current_job
 
-    def __init__(self, board: JobBoard, stopping: threading.Event) -> None:
-        self._board = board
-        self._stopping = stopping
-        self._waited = 0
-        self.why = ""
-
-    def over(self) -> bool:
-        """Tell whether no further task is to be predicted now."""
-        return bool(self.why)
-
-    def look(self) -> None:
-        """See who else wants the worker."""
-        if self.why:
-            return
-        if self._stopping.is_set():
-            self.why = "the worker is to end"
-            return
-        with contextlib.suppress(redis.RedisError):
-            waiting = self._board.redis.llen(self._board.keys.wake_ups)
-            self._waited = self._waited + 1 if waiting else 0
-        if self._waited >= PATIENT:
-            self.why = "a training waits"
-            logger.info("A training waits: no further tasks are predicted now")
-
-    async def watch(self, api: ProjectApi) -> None:
-        """Look until the turn is over; end waiting for a Label Studio that is away a while after that."""
-        while not self.over():
-            await asyncio.sleep(LOOK)
-            await asyncio.to_thread(self.look)
-        if not self._stopping.is_set():
-            await asyncio.sleep(GRACE)
-        api.stop()
+    job = get_current_job()
+    if _beside is None or job is None:
+        raise RuntimeError("afresh() runs only as a job in a worker")
+    return None if _beside.renew(uid, job) else Retry(max=_ALWAYS)
 
 
 class Beside:
@@ -104,11 +74,12 @@ class Beside:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = replace(settings, model_workers=1)
-        self._store = VersionStore(settings.model_dir)
+        self._store = open_store(settings)
         self._runner = asyncio.Runner()
         self._model: ModelApart | None = None
         self._built: object = None
         self._board: JobBoard | None = None
+        self._afresh: Afresh | None = None
         self._stopping = threading.Event()
         self._beat: Callable[[Any], None] = lambda job: None
         self.queue = f"{settings.queue}:predict"
@@ -120,8 +91,18 @@ class Beside:
         """Get ready."""
         global _beside
         self._board, self._stopping, self._beat = board, stopping, beat
+        self._afresh = Afresh(board) if self._settings.predict_after_training else None
         self.queue = board.keys.predictions
         _beside = self
+
+    @contextlib.contextmanager
+    def around(self, uid: str) -> Iterator[None]:
+        """See to it that a version which a training publishes predicts tasks. Raises BrokerError."""
+        if self._afresh is not None:
+            self._afresh.before(self._store, uid)
+        yield
+        if self._afresh is not None:
+            self._afresh.after(self._store, uid)
 
     def make_room(self) -> None:
         """Let the model leave the memory."""
@@ -138,6 +119,9 @@ class Beside:
         with broker_errors():
             if board.redis.set(board.keys.swept, 1, nx=True, px=max(pause, 1)):
                 StartedJobRegistry(queue=Queue(self.queue, connection=board.redis)).cleanup()
+                if self._afresh is not None:
+                    for uid in self._afresh.projects():
+                        self._afresh.wake(uid)
 
     def close(self) -> None:
         """End the model's process."""
@@ -154,9 +138,10 @@ class Beside:
         logger.info("Project %s: shard %d, version %s", shard.uid, shard.number + 1, shard.version)
         with self._beating(job):
             try:
+                self._learn(shard.uid)
                 self._runner.run(self._shard(shard, told, turn, lambda: self._say(job, told)))
-            except Interrupted:
-                turn.why = turn.why or "it was interrupted"
+            except (Interrupted, BrokerError) as error:
+                turn.why = turn.why or error.message
             except Busy:  # a worker that was taken for dead is still at it
                 turn.why = turn.why or "another worker has it"
             except (BackendError, OSError) as error:
@@ -171,9 +156,28 @@ class Beside:
                 self.make_room()
         return bool(told.error) or not turn.over()
 
+    def renew(self, uid: str, job: "Job") -> bool:
+        """Give tasks predictions of the served version; return whether all is done. Raises BrokerError."""
+        if self._afresh is None:
+            return True
+        turn = Turn(self._the_board, self._stopping)
+        renewer = Renewer(self._settings, self._store, self._the_board, self._there)
+        done = False
+        with self._beating(job), contextlib.suppress(Interrupted, BrokerError):
+            self._learn(uid)
+            done = self._runner.run(renewer.work(uid, turn))
+        if done and not self._more():
+            self.make_room()
+        return done
+
+    def _learn(self, uid: str) -> None:
+        """Take over what a server on another machine was told of a project."""
+        if self._settings.store_url and (known := self._the_board.described(uid)) is not None:
+            Projects(self._settings.model_dir).put(known)
+
     async def _shard(self, shard: Shard, told: Told, turn: Turn, say: Callable[[], None]) -> None:
         api = project_api(self._settings, shard.project)
-        async with _beside_it(turn.watch(api), api.stop):
+        async with beside_it(turn.watch(api), api.stop):
             project = await asyncio.to_thread(project_of, api, self._settings)
             if project.uid != shard.uid:
                 raise BackendError(
@@ -190,7 +194,9 @@ class Beside:
                     told.update(progress)
                     await asyncio.to_thread(say)
 
-            async with _beside_it(saying()):
+            part = str(shard.number)
+            notes = Notes(self._the_board, shard.uid, shard.version, part)
+            async with beside_it(saying()):
                 report = await predict_project(
                     api,
                     project,
@@ -199,9 +205,8 @@ class Beside:
                     progress,
                     conditions=shard.conditions,
                     until=turn.over,
-                    part=str(shard.number),
                     span=shard.span,
-                    patience=GRACE,
+                    journal_of=partial(Journal, part=part, patience=GRACE, copy=notes),
                 )
             told.update(progress)
             told.removed += report.removed
@@ -270,16 +275,3 @@ class Beside:
         finally:
             ended.set()
             thread.join()
-
-
-@contextlib.asynccontextmanager
-async def _beside_it(work: Awaitable[None], after: Callable[[], None] = lambda: None) -> AsyncIterator[None]:
-    """Do something else while the block runs, and end it with the block."""
-    task = asyncio.ensure_future(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-        after()

@@ -1,5 +1,6 @@
 """What a run on a project must know after it was killed: which predictions may have been stored, or not."""
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -7,7 +8,7 @@ import os
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 from label_studio_ml.errors import SettingsError
 
@@ -19,18 +20,39 @@ class Busy(SettingsError):
     """Another run stores predictions of the same version."""
 
 
+class Copy(Protocol):
+    """A journal's copy elsewhere, for runs that go on with it on another machine."""
+
+    def read(self) -> list[str]:
+        """Return what is noted."""
+
+    def write(self, text: str) -> None:
+        """Note this, in place of what was noted."""
+
+    def clear(self) -> None:
+        """Forget what is noted."""
+
+
 class Journal:
     """The notes of the runs that store predictions of one version in one project, in `folder`.
 
     `sending` are the tasks whose predictions were under way; `doubtful` those that may have got them twice, until
     `settle`. One run at a time holds a journal. With `part`, it is that of one shard of a run: all shards hold theirs
     at the same time, and whoever holds the whole takes over what their journals say. Raises Busy when
-    another run holds it and does not let it go in `patience` seconds.
+    another run holds it and does not let it go in `patience` seconds. `copy` is read and written with it.
     """
 
     def __init__(
-        self, folder: Path, uid: str, version: str, *, part: str = "", patience: float = 0.0
+        self,
+        folder: Path,
+        uid: str,
+        version: str,
+        *,
+        part: str = "",
+        patience: float = 0.0,
+        copy: Copy | None = None,
     ) -> None:
+        self._copy = copy
         name = hashlib.blake2b(f"{uid}\n{version}".encode(), digest_size=8).hexdigest()
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._path = folder / f"{name}{f'.{part}' if part else ''}.json"
@@ -77,16 +99,20 @@ class Journal:
         """Note that nothing is in doubt."""
         self.sending, self.doubtful = [], set()
         self._path.unlink(missing_ok=True)
+        if self._copy is not None:
+            self._copy.clear()
 
     def _read(self, parts: Sequence[Path]) -> None:
+        texts = self._copy.read() if self._copy is not None else []
         for path in (self._path, *parts):
-            try:
-                kept = json.loads(path.read_text())
-            except FileNotFoundError:
-                continue
+            with contextlib.suppress(FileNotFoundError):
+                texts.append(path.read_text())
+        for text in dict.fromkeys(texts):
+            kept = json.loads(text)
             self.sending += kept["sending"]
             self.doubtful.update(kept["doubtful"])
-        if parts:
+        self.sending = sorted(set(self.sending))
+        if texts:
             self._write()
             for path in parts:
                 path.unlink(missing_ok=True)
@@ -96,6 +122,8 @@ class Journal:
         temporary = self._path.with_suffix(".new")
         temporary.write_text(text)
         os.replace(temporary, self._path)
+        if self._copy is not None:
+            self._copy.write(text)
 
 
 def _locked(file: IO[str], kind: int) -> bool:
@@ -104,3 +132,14 @@ def _locked(file: IO[str], kind: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def unfinished(folder: Path, uid: str) -> list[str]:
+    """Return the versions whose predictions were being sent to a project when their run ended."""
+    found = set()
+    for path in folder.glob("*.json"):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            kept = json.loads(path.read_text())
+            if kept["project"] == uid and kept["sending"]:
+                found.add(str(kept["version"]))
+    return sorted(found)

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -53,7 +53,7 @@ class Writer(Protocol):
 
 @dataclass
 class Progress:
-    """How far a run is. `total` may grow; `predicting` is the time in seconds that the model has had tasks for."""
+    """How far a run is. `busy` is the time in seconds that the model has had tasks for."""
 
     total: int | None = None
     predicted: int = 0
@@ -61,6 +61,22 @@ class Progress:
     failed: int = 0
     began: float = field(default_factory=time.monotonic)
     causes: dict[str, int] = field(default_factory=dict)
+    busy: float = 0.0
+    _asked: int = 0
+    _since: float = 0.0
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """Count the time of a call of the model, once where several run."""
+        if not self._asked:
+            self._since = time.monotonic()
+        self._asked += 1
+        try:
+            yield
+        finally:
+            self._asked -= 1
+            if not self._asked:
+                self.busy += time.monotonic() - self._since
 
     def fail(self, cause: str) -> None:
         """Count a task that gets no prediction."""
@@ -104,7 +120,8 @@ async def run(
         async with slots:
             if until():
                 return []
-            outcomes = await asker.ask(tasks)
+            with progress.asking():
+                outcomes = await asker.ask(tasks)
         progress.predicted += len(tasks)
         return list(zip(tasks, outcomes, strict=True))
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from label_studio_ml.projects import filters
 from label_studio_ml.projects.api import ProjectApi
 from label_studio_ml.projects.filters import Filter
 from label_studio_ml.projects.journal import Journal
-from label_studio_ml.projects.pipeline import Asker, Predicted, Progress, run
+from label_studio_ml.projects.pipeline import Asker, Predicted, Progress, Task, Writer, run
 from label_studio_ml.projects.store import PredictionStore
 from label_studio_ml.projects.task_files import FileWriter, read_tasks
 from label_studio_ml.protocol import uid_of
@@ -22,8 +23,8 @@ from label_studio_ml.versions.state import Project, Projects
 
 logger = logging.getLogger(__name__)
 
-#: Tasks read from Label Studio at a time.
-PAGE = 500
+#: Tasks read from Label Studio at a time; few at first, so that the model need not wait for them.
+FIRST_PAGE, PAGE = 100, 500
 
 
 @dataclass
@@ -75,10 +76,15 @@ class Lacking:
         return self._api.count(self.conditions)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        """Yield them by id, as a request for predictions has them."""
-        for task in self._api.all(self.conditions, size=PAGE):
-            if not self._look or not self._api.has(int(task["id"]), self._version):
-                yield task
+        """Yield them by id, as a request for predictions has them. While a page is used, the next one is read."""
+        with ThreadPoolExecutor(1, "next page") as ahead:
+            coming = ahead.submit(self._api.page, self.conditions, size=FIRST_PAGE)
+            while tasks := coming.result().tasks:
+                after = int(tasks[-1]["id"])
+                coming = ahead.submit(self._api.page, self.conditions, after=after, size=PAGE)
+                for task in tasks:
+                    if not self._look or not self._api.has(int(task["id"]), self._version):
+                        yield task
 
 
 class StoreWriter:
@@ -103,29 +109,37 @@ async def predict_project(
     *,
     conditions: Sequence[Filter] = (),
     until: Callable[[], bool] = lambda: False,
-    part: str = "",
     span: Sequence[Filter] = (),
-    patience: float = 0.0,
+    journal_of: Callable[[Path, str, str], Journal] = Journal,
+    paced: Callable[[Iterator[Task]], Iterator[Task]] = iter,
+    writer: Callable[[PredictionStore], Writer] = StoreWriter,
 ) -> Report:
     """Give every task that meets the conditions exactly one prediction of the asker's version.
 
     A task that has one is left as it is, so a run that was ended is gone on with by another one. `until` says when
-    to ask for no further tasks. `part` names the shard of a larger run that this is, `span` says which ids are its own.
-    Raises Busy when another run is doing the same and does not end in `patience` seconds.
+    to ask for no further tasks. `span` says which ids are this run's own, `journal_of` returns its journal, `paced`
+    yields the tasks at another pace, `writer` returns what writes to the store. Raises Busy when another run is doing
+    the same.
     """
     report = Report(asker.version, progress)
     folder = settings.model_dir / "predict"
-    journal = await asyncio.to_thread(
-        lambda: Journal(folder, project.uid, asker.version, part=part, patience=patience)
-    )
+    journal = await asyncio.to_thread(journal_of, folder, project.uid, asker.version)
     store = PredictionStore(api, journal, asker.version, project.label_config, _counting(progress))
     with contextlib.closing(journal):
         await asyncio.to_thread(store.recover)
         tasks = await asyncio.to_thread(lacking, api, asker.version, [*conditions, *span])
         progress.total = await asyncio.to_thread(tasks.count)
-        await run(iter(tasks), asker, StoreWriter(store), progress, until=until)
+        await run(paced(iter(tasks)), asker, writer(store), progress, until=until)
         report.removed = await asyncio.to_thread(store.reconcile, span)
     return report
+
+
+def settle(api: ProjectApi, project: Project, journal: Journal, version: str) -> None:
+    """Wait until what a killed run was sending of a version is stored, or will not be; close its journal for good."""
+    with contextlib.closing(journal):
+        store = PredictionStore(api, journal, version, project.label_config)
+        store.recover()
+        store.reconcile()
 
 
 async def try_project(

@@ -12,6 +12,7 @@ import msgspec
 from label_studio_ml.errors import BrokerError, SettingsError
 from label_studio_ml.projects.api import ProjectApi
 from label_studio_ml.projects.journal import Journal
+from label_studio_ml.projects.notes import Notes
 from label_studio_ml.projects.pipeline import CAUSES, Progress
 from label_studio_ml.projects.run import Report, lacking
 from label_studio_ml.projects.shards import FUNCTION, MAX_STARTS, Run, Shard, Told, split
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 LOOK = 0.5
 LOST = 4
 #: Seconds that another run has to let the project go.
-PATIENCE = 5.0
+PATIENCE = 60.0
 #: Seconds for which RQ remembers a shard that has ended.
 KEPT = 7 * 24 * 3600
 #: States of RQ in which a job has yet to be done.
@@ -242,7 +243,8 @@ class Spread:
 
     def _recover(self, shard: Shard) -> int:
         """Find out what runs that broke off have stored; return how many second copies were removed."""
-        journal = Journal(self._folder, shard.uid, shard.version, patience=PATIENCE)
+        notes = Notes(self._board, shard.uid, shard.version)
+        journal = Journal(self._folder, shard.uid, shard.version, patience=PATIENCE, copy=notes)
         with contextlib.closing(journal):
             if not journal.sending and not journal.doubtful:
                 return 0

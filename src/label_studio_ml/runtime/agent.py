@@ -9,9 +9,10 @@ import logging
 import signal
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from label_studio_ml.errors import BackendError, ModelError, StoreError
-from label_studio_ml.projects import filters
+from label_studio_ml.projects.afresh import UNLABELLED
 from label_studio_ml.projects.api import Interrupted, ProjectApi
 from label_studio_ml.projects.pipeline import Progress
 from label_studio_ml.projects.run import described, lacking, predict_project
@@ -34,9 +35,6 @@ _BROKER_TIMEOUT = 40.0
 SLICE = 20.0
 #: Seconds until tasks that the model has failed on are tried again with the same version.
 RETRY_FAILED = 300.0
-
-#: The tasks that get predictions: those that nobody has labelled.
-UNLABELLED = filters.parse("total_annotations = 0")
 
 
 class ProjectAgent:
@@ -177,7 +175,7 @@ async def serve(
     select: bool = True,
 ) -> int:
     """Look after projects until SIGINT or SIGTERM, every so many seconds; return the exit status."""
-    companion = Companion(settings, worker_delay=0)
+    companion = Companion(replace(settings, predict_after_training=""), worker_delay=0)  # the agent predicts
     companion.start()
     desk = RedisDesk.of(settings, companion.url)
     desk.start()

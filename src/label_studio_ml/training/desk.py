@@ -105,6 +105,10 @@ class RedisDesk:
         """Return the project's job records, newest first, `most` of them. Raises BrokerError."""
         return views.several(self._ready_board(), uid, most)
 
+    def renewal(self, uid: str) -> dict[str, Any] | None:
+        """Return how far a project's tasks have predictions of a new version. Raises BrokerError."""
+        return views.renewal(self._ready_board(), uid)
+
     def job_log(self, job_id: str, after: int) -> dict[str, Any] | None:
         """Return the lines of a job's log from number `after` on, None if there is no such job."""
         return views.log(self._ready_board(), job_id, after)

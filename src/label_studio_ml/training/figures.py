@@ -3,6 +3,7 @@
 import redis
 
 from label_studio_ml.metrics.exposition import Training
+from label_studio_ml.training.afresh import Afresh
 from label_studio_ml.training.jobs import JobBoard
 from label_studio_ml.training.refusals import explain
 
@@ -19,6 +20,7 @@ def figures(board: JobBoard, queue: str) -> Training:
                 pipe.xlen(board.keys.mailbox(project))
             outcomes, queued, workers, *lengths = pipe.execute()
         found = board.redis.scan_iter(board.keys.parked("*"), count=1000)
+        unpredicted = Afresh(board).figures()
         parked = sum(board.redis.hlen(key) for key in found)
     except redis.RedisError as error:
         raise explain(error) from error
@@ -27,6 +29,7 @@ def figures(board: JobBoard, queue: str) -> Training:
         parked=parked,
         queued=queued,
         workers=workers,
+        unpredicted=unpredicted,
         runs={name.decode(): int(count) for name, count in outcomes.items()},
     )
 

@@ -26,6 +26,10 @@ All begin with `lsml:{queue}:`, so that backends with queues of their own share 
     jobs:{project}        list: job ids of the project, newest first
     outcomes              hash: how many runs ended in each outcome
     sharded:{project}     string: JSON of the run of `predict --shards` that is under way or was broken off
+    afresh                hash: project → id of the version that made its tasks due for predictions
+    afresh_seen           hash: project → id of the version that was served when its tasks were last made due
+    sending:{project}     hash: JSON of version and part of a run → JSON of what it was sending, and what is in doubt
+    renewal:{project}     string: JSON of how far its tasks have got predictions of the new version
     swept                 string, expiring: some worker has just looked for shards whose worker is gone
 
 RQ keeps its own keys under `rq:`, with the queue's name in them.
@@ -68,6 +72,24 @@ class Keys:
     def predictions(self) -> str:
         """The name of RQ's queue of jobs that predict; workers take trainings first."""
         return f"{self.queue}:predict"
+
+    @property
+    def afresh(self) -> str:
+        """The projects whose tasks are due for predictions."""
+        return self._key("afresh")
+
+    @property
+    def afresh_seen(self) -> str:
+        """Which versions have made tasks due."""
+        return self._key("afresh_seen")
+
+    def sending(self, project: str) -> str:
+        """Return the key of what runs that predict the project were sending."""
+        return self._key("sending", project)
+
+    def renewal(self, project: str) -> str:
+        """Return the key of how far a project's tasks are."""
+        return self._key("renewal", project)
 
     @property
     def swept(self) -> str:

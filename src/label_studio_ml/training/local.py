@@ -56,6 +56,9 @@ class LocalDesk:
         """Return the records of a project's jobs, newest first."""
         return [job for job in reversed(self._jobs.values()) if job["project"] == uid][:most]
 
+    def renewal(self, uid: str) -> None:
+        """Return None: nothing is predicted after a training here."""
+
     def job_log(self, job_id: str, after: int) -> dict[str, Any] | None:
         """Return an empty log: what fit prints goes where this process prints."""
         return {"job": job_id, "lines": [], "next": 0} if job_id in self._jobs else None

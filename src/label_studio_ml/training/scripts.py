@@ -63,5 +63,14 @@ if ARGV[5] ~= '' then redis.call('hset', KEYS[2], 'at', ARGV[5]) end
 return 1
 """
 
+#: Ends what a version made due, unless another one has since. Key: afresh. Arguments: project, id of the version.
+#: Returns 1 if the project is not due any more.
+DONE = """
+local due = redis.call('hget', KEYS[1], ARGV[1])
+if due and due ~= ARGV[2] then return 0 end
+redis.call('hdel', KEYS[1], ARGV[1])
+return 1
+"""
+
 #: Removes a project from the dirty set if its mailbox is empty. Keys: mailbox, dirty set. Argument: project.
 CLEAN = "if redis.call('xlen', KEYS[1]) == 0 then return redis.call('srem', KEYS[2], ARGV[1]) end return 0"

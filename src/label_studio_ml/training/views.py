@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from label_studio_ml.training.afresh import Afresh
 from label_studio_ml.training.jobs import Job, JobBoard
 from label_studio_ml.training.pages import LogPart, read_log, read_points
 
@@ -41,6 +42,24 @@ def describe(job: Job, part: LogPart | None = None) -> dict[str, Any]:
         **{name: value for name, value in fields.items() if value},
         **{name: value for name, value in numbers.items() if value is not None},
     }
+
+
+def renewal(board: JobBoard, uid: str) -> dict[str, Any] | None:
+    """Return how far a project's tasks have predictions of the last training's version. Raises BrokerError."""
+    found = Afresh(board).renewal(uid)
+    if found is None:
+        return None
+    fields = {
+        "project": uid,
+        "state": found.state,
+        "model_version": found.version,
+        "began": found.began,
+        "tasks": found.total,
+        "predicted": found.written,
+        "failed": found.failed,
+        "error": found.error,
+    }
+    return {name: value for name, value in fields.items() if value != ""}
 
 
 def one(board: JobBoard, job_id: str) -> dict[str, Any] | None:

@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 import redis
@@ -27,6 +28,7 @@ _PRESENCE, _LEAST_PRESENCE = 6, 5
 _stopping = threading.Event()
 _handing_back = threading.Event()
 _trainer: Trainer | None = None
+_beside: "Beside | None" = None
 
 
 class Beside(Protocol):
@@ -40,6 +42,9 @@ class Beside(Protocol):
 
     def begin(self, board: JobBoard, stopping: threading.Event, beat: Callable[[Any], None]) -> None:
         """Get ready. `stopping` is set when the worker is to end; `beat(job)` says that a job is being worked on."""
+
+    def around(self, uid: str) -> AbstractContextManager[None]:
+        """Do what is to be done before and after a project's training."""
 
     def make_room(self) -> None:
         """Leave the memory to a training that begins."""
@@ -56,7 +61,8 @@ def train(uid: str) -> None:
     if _trainer is None:
         raise RuntimeError("train() runs only inside label_studio_ml.training.worker")
     try:
-        _trainer.train(uid)
+        with _beside.around(uid) if _beside is not None else nullcontext():
+            _trainer.train(uid)
     except BackendError as error:
         logger.error("Project %s: %s", uid, error)
     except redis.RedisError as error:
@@ -130,7 +136,7 @@ def tell_to_stop(grace: float) -> None:
 
 def work(settings: Settings, beside: Beside | None = None) -> None:
     """Run one worker until it is told to stop by SIGTERM or SIGINT."""
-    global _trainer
+    global _trainer, _beside
     logging.getLogger("rq").setLevel(logging.WARNING)
     connection = connect(settings.redis_url)
     board = JobBoard(connection, settings.queue)
@@ -145,6 +151,7 @@ def work(settings: Settings, beside: Beside | None = None) -> None:
         settings, board, _handing_back, make_room=beside.make_room if beside is not None else lambda: None
     )
     _trainer.memory.forget()
+    _beside = beside
     if beside is not None:
         beside.begin(board, _stopping, worker.maintain_heartbeats)
 

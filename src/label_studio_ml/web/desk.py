@@ -35,6 +35,9 @@ class TrainingDesk(Protocol):
     def jobs(self, uid: str, most: int) -> list[dict[str, Any]]:
         """Return the project's job records as JSON values, newest first, `most` of them."""
 
+    def renewal(self, uid: str) -> dict[str, Any] | None:
+        """Return how far a project's tasks have predictions of the last training's version, None if they get none."""
+
     def job_log(self, job_id: str, after: int) -> dict[str, Any] | None:
         """Return the lines of a job's log from number `after` on, None if there is no such job.
 

@@ -73,15 +73,18 @@ class JobRoutes:
         return json_response(200, {**body, "job_id": job} if job else body)
 
     async def _jobs(self, call: Call) -> Response:
-        """List jobs, newest first: those of a project, or of all."""
+        """List jobs, newest first: those of a project, or of all; and what is predicted after trainings."""
         named = call.parameter("project")
         uids = [(await self._find(named)).uid] if named else await self._book.uids()
         most = _count(call, "limit", MOST_JOBS, least=1)
         listed: list[dict[str, Any]] = []
+        predictions: list[dict[str, Any]] = []
         for uid in uids:
             listed += await asyncio.to_thread(self._desk.jobs, uid, most)
+            if (renewal := await asyncio.to_thread(self._desk.renewal, uid)) is not None:
+                predictions.append(renewal)
         listed.sort(key=lambda job: str(job.get("created", "")), reverse=True)
-        return json_response(200, {"jobs": listed[:most]})
+        return json_response(200, {"jobs": listed[:most], "predictions": predictions})
 
     async def _job(self, call: Call) -> Response:
         return await self._of_one(call, self._desk.job_status)

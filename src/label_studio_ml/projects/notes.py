@@ -1,0 +1,48 @@
+"""A journal's copy in Redis: a run may be gone on with on a machine that does not see the folder of the first."""
+
+import json
+
+from label_studio_ml.training.jobs import JobBoard
+from label_studio_ml.training.mailbox import broker_errors
+
+
+class Notes:
+    """What a run that stores predictions of a version must know after it was killed; `part` names which one.
+
+    Without a part it reads those of all parts, and writes none. Every method raises BrokerError.
+    """
+
+    def __init__(self, board: JobBoard, uid: str, version: str, part: str = "") -> None:
+        self._redis = board.redis
+        self._key = board.keys.sending(uid)
+        self._begin = json.dumps([version])[:-1]
+        self._field = json.dumps([version, part]) if part else ""
+
+    def read(self) -> list[str]:
+        """Return what is noted."""
+        with broker_errors():
+            found = self._redis.hgetall(self._key)
+        return [text.decode() for field, text in found.items() if self._mine(field.decode())]
+
+    def write(self, text: str) -> None:
+        """Note this, in place of what was noted."""
+        if self._field:
+            with broker_errors():
+                self._redis.hset(self._key, self._field, text)
+
+    def clear(self) -> None:
+        """Forget what is noted."""
+        with broker_errors():
+            for field in self._redis.hkeys(self._key):
+                if self._mine(field.decode()):
+                    self._redis.hdel(self._key, field)
+
+    def _mine(self, field: str) -> bool:
+        return field == self._field if self._field else field.startswith(f"{self._begin},")
+
+
+def noted(board: JobBoard, uid: str) -> list[str]:
+    """Return the versions of which a project's runs have noted something. Raises BrokerError."""
+    with broker_errors():
+        fields = board.redis.hkeys(board.keys.sending(uid))
+    return sorted({json.loads(field)[0] for field in fields})

@@ -1,0 +1,120 @@
+"""What is kept in Redis of projects whose tasks are to get predictions of a new version."""
+
+import contextlib
+import hashlib
+
+import msgspec
+import redis
+
+from label_studio_ml.training.jobs import JobBoard
+from label_studio_ml.training.mailbox import broker_errors
+from label_studio_ml.training.scripts import DONE
+from label_studio_ml.versions.store import VersionStore
+
+#: The function that RQ calls in a worker.
+FUNCTION = "label_studio_ml.projects.beside.afresh"
+
+
+class Renewal(msgspec.Struct):
+    """How far a project's tasks have predictions of a version; `after` is the last task that was looked at."""
+
+    version: str
+    version_id: str
+    state: str = "queued"
+    began: str = ""
+    after: int = 0
+    total: int = 0
+    written: int = 0
+    failed: int = 0
+    error: str = ""
+
+
+class Afresh:
+    """Which projects are due, and how far they are. Every method raises BrokerError."""
+
+    def __init__(self, board: JobBoard) -> None:
+        self._board = board
+        self._done = board.redis.register_script(DONE)
+
+    def before(self, store: VersionStore, uid: str) -> None:
+        """Note which version is served before a training, if none was noted yet."""
+        served = store.served(uid)
+        with broker_errors():
+            self._board.redis.hsetnx(self._board.keys.afresh_seen, uid, served.id if served else "")
+
+    def after(self, store: VersionStore, uid: str) -> None:
+        """Make a project due if another version is served than was noted. A worker killed in between loses nothing."""
+        served = store.served(uid)
+        keys = self._board.keys
+        with broker_errors():
+            seen = self._board.redis.hget(keys.afresh_seen, uid)
+            if served is None or (seen is not None and seen.decode() == served.id):
+                return
+            with self._board.redis.pipeline(transaction=True) as pipe:
+                pipe.hset(keys.afresh, uid, served.id)
+                pipe.hset(keys.afresh_seen, uid, served.id)
+                pipe.execute()
+        self.wake(uid)
+
+    def due(self, uid: str) -> str | None:
+        """Return the id of the version that made a project due, None if it is not."""
+        with broker_errors():
+            found = self._board.redis.hget(self._board.keys.afresh, uid)
+        return found.decode() if found is not None else None
+
+    def finish(self, uid: str, version_id: str) -> bool:
+        """End what a version made due; return False if another one has made it due meanwhile."""
+        with broker_errors():
+            return bool(self._done(keys=[self._board.keys.afresh], args=[uid, version_id]))
+
+    def projects(self) -> list[str]:
+        """Return the uids of the projects that are due."""
+        with broker_errors():
+            return [uid.decode() for uid in self._board.redis.hkeys(self._board.keys.afresh)]
+
+    def renewal(self, uid: str) -> Renewal | None:
+        """Return how far a project is, None if it never was due."""
+        with broker_errors():
+            text = self._board.redis.get(self._board.keys.renewal(uid))
+        with contextlib.suppress(msgspec.MsgspecError):
+            return msgspec.json.decode(text, type=Renewal) if text else None
+        return None
+
+    def say(self, uid: str, renewal: Renewal) -> None:
+        """Note how far a project is, if Redis is there."""
+        with contextlib.suppress(redis.RedisError):
+            self._board.redis.set(self._board.keys.renewal(uid), msgspec.json.encode(renewal))
+
+    def figures(self) -> int:
+        """Return how many tasks of all projects are still to be predicted."""
+        found = [self.renewal(uid) for uid in self.projects()]
+        return sum(max(one.total - one.written - one.failed, 0) for one in found if one is not None)
+
+    def wake(self, uid: str) -> None:
+        """Wake a worker for a project, unless a job for it waits or runs."""
+        from rq import Queue
+        from rq.exceptions import InvalidJobOperation, NoSuchJobError
+        from rq.job import Job
+
+        queue = Queue(self._board.keys.predictions, connection=self._board.redis)
+        with broker_errors():
+            with contextlib.suppress(NoSuchJobError, InvalidJobOperation):
+                job = Job.fetch(_job_id(uid), connection=self._board.redis)
+                status = job.get_status(refresh=False)
+                if status == "started" or (status == "queued" and job.get_position() is not None):
+                    return
+                # RQ trips over what is left of an execution whose worker was killed
+                self._board.redis.delete(job.execution_registry.key)
+            queue.enqueue(
+                FUNCTION,
+                args=(uid,),
+                job_id=_job_id(uid),
+                job_timeout=-1,
+                result_ttl=0,
+                failure_ttl=3600,
+                description=f"predict tasks of project {uid} afresh",
+            )
+
+
+def _job_id(uid: str) -> str:
+    return f"afresh-{hashlib.blake2b(uid.encode(), digest_size=8).hexdigest()}"
