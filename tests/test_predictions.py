@@ -13,7 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from helpers import strict
-from label_studio_ml.predictions import InvalidPrediction, describe, encode, encode_failure, listed
+from label_studio_ml.predictions import (
+    InvalidPrediction,
+    describe,
+    encode,
+    encode_all,
+    encode_failure,
+    listed,
+)
 from values import NASTY, predictions, ring, values
 
 GOOD: dict[str, Any] = {"result": [{"value": {"choices": ["a"]}}], "score": 0.5}
@@ -101,25 +108,58 @@ class TestEncode:
             (np.int64(1), 1.0),
             (np.array(0.25), 0.25),
             ("0.5", 0.5),
-            (None, None),
-            (float("nan"), None),
-            (float("inf"), None),
-            (np.float64("-inf"), None),
-            ("nan", None),
-            ("high", None),
-            ([0.5], None),
-            ({}, None),
-            (object(), None),
-            (1j, None),
-            (10**400, None),
+            (None, 0.0),
+            (float("nan"), 0.0),
+            (float("inf"), 0.0),
+            (np.float64("-inf"), 0.0),
+            ("nan", 0.0),
+            ("high", 0.0),
+            ([0.5], 0.0),
+            ({}, 0.0),
+            (object(), 0.0),
+            (1j, 0.0),
+            (10**400, 0.0),
         ],
         ids=repr,
     )
-    def test_a_score_is_a_finite_number_or_null(self, score: Any, number: float | None) -> None:
+    def test_a_score_is_a_finite_number(self, score: Any, number: float) -> None:
         assert sent({**GOOD, "score": score})["score"] == number
 
-    def test_no_score_is_made_up(self) -> None:
-        assert "score" not in sent({"result": []})
+    @pytest.mark.parametrize(
+        ("said", "score"),
+        [
+            ({}, 0.0),
+            ({"probabilities": [0.2, 0.7, 0.1]}, 0.7),
+            ({"probabilities": (3, 1)}, 0.75),
+            ({"probabilities": {"a": 0.1, "b": 0.9}}, 0.9),
+            ({"probabilities": np.array([0.5, 0.5])}, 0.5),
+            ({"probabilities": [0.9, 0.1], "score": float("nan")}, 0.9),
+            ({"probabilities": [0.9, 0.1], "score": 0.0}, 0.0),
+            ({"result": [{"score": 0.25}, {"score": 0.75}, {"value": {}}]}, 0.5),
+            ({"result": [{"score": 0.25}], "probabilities": [0.6, 0.4]}, 0.6),
+            ({"result": [{"score": 0.25}], "probabilities": [0.6, float("nan")]}, 0.25),
+            ({"result": [{"score": "high"}, {"score": np.float32(0.5)}]}, 0.5),
+            ({"result": [{"score": 1e308}, {"score": 1e308}]}, 1e308),
+            ({"result": ({"score": 0.5} for _ in range(2))}, 0.5),
+            ({"probabilities": []}, 0.0),
+            ({"probabilities": [0.0, 0.0]}, 0.0),
+            ({"probabilities": [-1.0, 1.0]}, 0.0),
+            ({"probabilities": "0.9"}, 0.0),
+            ({"probabilities": [1e308, 1e308]}, 0.0),
+        ],
+        ids=repr,
+    )
+    def test_a_prediction_without_a_score_gets_one(self, said: dict[str, Any], score: float) -> None:
+        """The surest number that the model gave itself; 0 is what the SDK's PredictionValue has for none."""
+        many = encode_all([{"result": [], **said}], "v1")
+        if many is not None:
+            assert strict(many)[0]["score"] == pytest.approx(score)
+        assert sent({"result": [], **said})["score"] == pytest.approx(score)
+
+    def test_a_score_that_is_none_is_warned_of(self, caplog: pytest.LogCaptureFixture) -> None:
+        with caplog.at_level(logging.WARNING):
+            sent({**GOOD, "score": float("nan")})
+        assert "A prediction's score is nan: another one is sent" in caplog.text
 
     @pytest.mark.parametrize(
         ("result", "regions"),
@@ -270,5 +310,5 @@ def test_whatever_is_encoded_is_strict_json(prediction: Any, interactive: bool) 
     for entry in entries:
         assert entry["model_version"] == "v1"
         assert isinstance(entry["result"], list)
-        assert entry.get("score") is None or isinstance(entry["score"], float | int)
+        assert isinstance(entry["score"], float | int)
     json.dumps(got, allow_nan=False)

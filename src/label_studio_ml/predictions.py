@@ -2,7 +2,8 @@
 
 Label Studio stores what it is sent unchecked, or answers the annotator with an error when a field has the wrong type
 (version null, score not a number), so everything is put right here: NaN and infinity become null, NumPy values plain
-ones, the version is always the served one. A task that has no prediction gets an object with `error` and no `result`:
+ones, the version is always the served one, and a prediction without a score gets one (`certainty`), because Label
+Studio would order a null after everything. A task that has no prediction gets an object with `error` and no `result`:
 Label Studio skips such an entry and logs it, and asks for that task again next time. (An empty `result` it would store
 as a prediction.)
 """
@@ -79,13 +80,14 @@ def encode_all(predictions: list[Any], version: str) -> bytes | None:
     Those are plain dicts with a list as result and a number as score. A null may stand for NaN: it gets its look.
     """
     stamped = []
-    for prediction in predictions:
-        if type(prediction) is not dict or type(prediction.get("result")) is not list:
-            return None
-        if type(prediction.get("score", 0.0)) not in (float, int):
-            return None
-        stamped.append({**prediction, "model_version": version})
     try:
+        for prediction in predictions:
+            if type(prediction) is not dict or type(prediction.get("result")) is not list:
+                return None
+            score = prediction["score"] if "score" in prediction else certainty(prediction)
+            if type(score) not in (float, int):
+                return None
+            stamped.append({**prediction, "score": score, "model_version": version})
         body = _encoder.encode(stamped)
     except Exception:  # noqa: BLE001 (whatever it is, the slow way tells which prediction it is)
         return None
@@ -140,8 +142,8 @@ def _checked(prediction: Any, version: str) -> dict[str, Any]:
             f"the prediction has no 'result' (it has: {', '.join(map(str, fields)) or 'nothing'})"
         )
     fields["result"] = _regions(fields["result"])
-    if "score" in fields:
-        fields["score"] = _score(fields["score"])
+    score = _score(fields.get("score"))
+    fields["score"] = certainty(fields) if score is None else score
     fields["model_version"] = version
     return fields
 
@@ -158,18 +160,51 @@ def _regions(result: Any) -> list[Any]:
     raise InvalidPrediction(f"'result' must be a list of regions, not {type(result).__name__}")
 
 
-def _score(score: Any) -> float | None:
-    """Return a score that Label Studio's database takes: a finite number, or None."""
-    if score is None:
+def certainty(fields: Mapping[Any, Any]) -> float:
+    """Return the score of a prediction that has none, from 0 to 1 where its numbers are.
+
+    It is the most probable class's part of `probabilities` if the prediction has them, else the mean of its regions'
+    scores. 0 where the model says nothing of that, as in the SDK: then such tasks come first.
+    """
+    shares = fields.get("probabilities")
+    numbers = _numbers(list(shares.values()) if isinstance(shares, Mapping) else shares)
+    if numbers and min(numbers) >= 0 and 0 < sum(numbers) < math.inf:
+        return max(numbers) / sum(numbers)
+    regions = fields.get("result")
+    if isinstance(regions, list):
+        said = [_number(region.get("score")) for region in regions if isinstance(region, Mapping)]
+        if found := [one for one in said if one is not None]:
+            return math.fsum(one / len(found) for one in found)
+    return 0.0
+
+
+def _numbers(values: Any) -> list[float]:
+    """Return a list, tuple or array as finite numbers; empty if one of them is none."""
+    if hasattr(values, "tolist"):
+        values = values.tolist()
+    if not isinstance(values, list | tuple):
+        return []
+    numbers = [_number(value) for value in values]
+    found = [number for number in numbers if number is not None]
+    return found if len(found) == len(numbers) else []
+
+
+def _number(value: Any) -> float | None:
+    if value is None:
         return None
     try:
-        number = float(score)
+        number = float(value)
     except (TypeError, ValueError, OverflowError):
-        logger.warning("A prediction's score is %s, not a number: sent as null", type(score).__name__)
         return None
-    if not math.isfinite(number):
-        logger.warning("A prediction's score is %s: sent as null", number)
-        return None
+    return number if math.isfinite(number) else None
+
+
+def _score(score: Any) -> float | None:
+    """Return a score that Label Studio's database takes: a finite number, or None if it is none."""
+    number = _number(score)
+    if number is None and score is not None:
+        what = score if isinstance(score, float) else f"{type(score).__name__}, not a finite number"
+        logger.warning("A prediction's score is %s: another one is sent", what)
     return number
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from .backend import CLI, clean_environment
-from .conftest import MODELS, ROOT
+from .conftest import MODELS, ROOT, MakeBackend
 from .studio import Studio, choice
 
 CONFIG = """<View><Text name="text" value="$text"/><Choices name="choice" toName="text"><Choice value="a"/>
@@ -107,10 +107,43 @@ def test_the_play_is_what_it_is_without_label_studio(label_studio: Studio) -> No
 
 
 def test_a_model_that_says_too_little(label_studio: Studio, tmp_path: Path) -> None:
-    ranking = Ranking(label_studio, tmp_path / "sure", [0.0] * 5)
+    ranking = Ranking(label_studio, tmp_path / "sure", [-0.3, -0.1, -0.5, -0.4, -0.2])
     said = ranking.rank("--by", "margin", code=1)
     assert "has no 'probabilities', which --by margin needs" in said
     assert ranking.versions() == []
     ranking.rank("--by", "least-confidence", "--no-select")
     assert ranking.versions() == ["rank-least-confidence"]
+    stored = {one["task"]: one["score"] for one in ranking.studio.predictions(ranking.project)}
+    assert [stored[task] for task in ranking.ids] == [0.3, 0.1, 0.5, 0.4, 0.2]
     assert ranking.studio.project(ranking.project)["sampling"] == "Sequential sampling"
+
+
+def test_a_model_that_says_nothing_of_how_sure_it_is(label_studio: Studio, tmp_path: Path) -> None:
+    ranking = Ranking(label_studio, tmp_path / "sure", [0.0] * 5)
+    assert "neither 'probabilities' nor a score above 0" in ranking.rank("--by", "least-confidence", code=1)
+    assert ranking.versions() == []
+
+
+def test_every_stored_prediction_has_a_score(label_studio: Studio, make_backend: MakeBackend) -> None:
+    """However the class says it, and also where it says nothing."""
+    expected = {
+        "nothing": 0.0,
+        "own": 0.3,
+        "null": 0.0,
+        "nan": 0.8,
+        "probabilities": 0.6,
+        "regions": 0.5,
+        "value": 0.0,
+        "own value": 0.4,
+    }
+    backend = make_backend("scores.py")
+    project = label_studio.create_project("scores", CONFIG)
+    ids = label_studio.import_tasks(project, [{"text": way} for way in [*expected, "response"]])
+    label_studio.add_backend(project, backend.url)
+    label_studio.retrieve_predictions(project, ids[:-1])
+    label_studio.retrieve_predictions(project, ids[-1:])
+    stored = {one["task"]: one["score"] for one in label_studio.predictions(project)}
+    assert dict(zip([*expected, "response"], (stored[task] for task in ids), strict=True)) == {
+        **expected,
+        "response": 0.7,
+    }

@@ -126,7 +126,7 @@ def _scored(asked: Sequence[_Asked], by: str, top: int | None) -> list[tuple[_As
         return []
     asked = sorted(asked, key=lambda one: one.task)
     if by == "least-confidence" and not _any(asked, "probabilities"):
-        values: Any = [_score(one) for one in asked]
+        values: Any = _own_scores(asked)
     else:
         try:
             values = _values(asked, by, top)
@@ -183,15 +183,16 @@ def _row(one: _Asked, field: str, by: str) -> list[float]:
     return value
 
 
-def _score(one: _Asked) -> float:
-    score = one.prediction.get("score")
-    if not isinstance(score, int | float):
+def _own_scores(asked: Sequence[_Asked]) -> list[float]:
+    """Return the scores that the predictions have. Raises SettingsError when the model gives none: then all are 0."""
+    found = [one.prediction.get("score") or 0.0 for one in asked]
+    if not any(found):
         raise SettingsError(
-            f"The model's prediction of task {one.task} has neither 'probabilities' nor a score",
-            fix="Let predict return one of them",
+            "The model's predictions have neither 'probabilities' nor a score above 0",
+            fix="Let predict return one of them beside 'result'",
             field="--by",
         )
-    return float(score)
+    return found
 
 
 def _store(

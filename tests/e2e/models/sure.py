@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-"""A model that is as sure of a task, and puts it into the place, as the task says."""
+"""A model that is as sure of a task, and puts it into the place, as the task says. Below 0 it only has a score."""
 
 from label_studio_ml.model import LabelStudioMLBase
 
@@ -12,7 +12,7 @@ class SureModel(LabelStudioMLBase):
         for task in tasks:
             sure, place = task["data"]["sure"], task["data"]["place"]
             known = {"embedding": [place, 0.0]}
-            if sure:
+            if sure > 0:
                 known["probabilities"] = {"a": sure, "b": 1 - sure}
-            predictions.append({"result": [region], "score": sure, **known})
+            predictions.append({"result": [region], "score": abs(sure), **known})
         return predictions
