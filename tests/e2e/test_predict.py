@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections import Counter
@@ -225,3 +226,14 @@ def test_files_need_no_label_studio(predict: Predict, tmp_path: Path, kind: str)
     assert [{"id": task["id"], "data": task["data"]} for task in written] == tasks
     stored = [{"result": choice("a"), "score": 0.25, "model_version": "INITIAL"}]
     assert [task["predictions"] for task in written] == [stored] * 70
+
+
+@pytest.mark.skipif("MEASURE" not in os.environ, reason="a measurement, for a quiet machine")
+def test_the_model_is_kept_busy(label_studio: Studio, predict: Predict) -> None:
+    project = label_studio.create_project("measured", CONFIG)
+    for _ in range(0, TASKS, 1000):
+        label_studio.import_tasks(project, [{"text": f"n{number}"} for number in range(min(TASKS, 1000))])
+    said = predict.run("--project", str(project))
+    rate = re.search(r"in [0-9.]+ s \(([0-9.]+)/s", said)
+    assert rate is not None
+    print(f"{said}ratio to the model's own rate: {float(rate[1]) * SECONDS:.3f}")

@@ -62,6 +62,7 @@ class Progress:
     began: float = field(default_factory=time.monotonic)
     causes: dict[str, int] = field(default_factory=dict)
     busy: float = 0.0
+    clock: Callable[[], float] = time.monotonic
     _asked: int = 0
     _since: float = 0.0
 
@@ -69,14 +70,14 @@ class Progress:
     def asking(self) -> Iterator[None]:
         """Count the time of a call of the model, once where several run."""
         if not self._asked:
-            self._since = time.monotonic()
+            self._since = self.clock()
         self._asked += 1
         try:
             yield
         finally:
             self._asked -= 1
             if not self._asked:
-                self.busy += time.monotonic() - self._since
+                self.busy += self.clock() - self._since
 
     def fail(self, cause: str) -> None:
         """Count a task that gets no prediction."""
