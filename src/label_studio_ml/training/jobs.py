@@ -344,6 +344,11 @@ class JobBoard(Mailboxes):
             events, held = pipe.execute()
         return bool(events) and not held
 
+    def turn(self, pause: float) -> bool:
+        """Tell whether it is this worker that looks for lost wake-ups, of all that would every `pause` seconds."""
+        with broker_errors():
+            return bool(self.redis.set(self.keys.looked, 1, nx=True, px=max(1, round(900 * pause))))
+
     def leased(self, project: str) -> bool:
         """Tell whether a worker trains the project."""
         with broker_errors():

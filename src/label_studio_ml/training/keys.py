@@ -30,6 +30,7 @@ All begin with `lsml:{queue}:`, so that backends with queues of their own share 
     afresh_seen           hash: project → id of the version that was served when its tasks were last made due
     sending:{project}     hash: JSON of version and part of a run → JSON of what it was sending, and what is in doubt
     renewal:{project}     string: JSON of how far its tasks have got predictions of the new version
+    looked                string, expiring: some worker has just looked for lost wake-ups
     swept                 string, expiring: some worker has just looked for shards whose worker is gone
 
 RQ keeps its own keys under `rq:`, with the queue's name in them.
@@ -90,6 +91,11 @@ class Keys:
     def renewal(self, project: str) -> str:
         """Return the key of how far a project's tasks are."""
         return self._key("renewal", project)
+
+    @property
+    def looked(self) -> str:
+        """That somebody has looked for lost wake-ups."""
+        return self._key("looked")
 
     @property
     def swept(self) -> str:

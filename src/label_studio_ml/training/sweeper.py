@@ -1,6 +1,7 @@
 """Looking, every few seconds, for projects with events whose wake-up got lost, or whose time has come."""
 
 import logging
+import math
 import threading
 from collections.abc import Callable
 
@@ -11,15 +12,15 @@ from label_studio_ml.training.memory import Memory
 logger = logging.getLogger(__name__)
 
 
-def sweep(board: JobBoard, memory: Memory) -> float | None:
+def sweep(board: JobBoard, memory: Memory) -> float:
     """Wake workers for projects with events that nobody trains and nobody is about to.
 
     One that waits for more annotations or for a time is left alone until then. Returns the seconds to the next such
-    time, None if there is none.
+    time, infinity if there is none.
     """
     projects = board.dirty()
     if not projects:
-        return None
+        return math.inf
     code, now = memory.code, board.clock()
     times = []
     for uid in projects:
@@ -29,7 +30,7 @@ def sweep(board: JobBoard, memory: Memory) -> float | None:
         elif not board.leased(uid):
             logger.info("Project %s has events and no run: waking a worker", uid)
             board.wake(uid)
-    return max(0.0, (min(times) - now) / 1000) if times else None
+    return max(0.0, (min(times) - now) / 1000) if times else math.inf
 
 
 def sweep_forever(
@@ -40,16 +41,21 @@ def sweep_forever(
     stopping: threading.Event,
     also: Callable[[], None] = lambda: None,
 ) -> None:
-    """Sweep every `pause` seconds until `stopping`, sooner where a project's time comes or `postponed` is set.
+    """Have one of the workers sweep every `pause` seconds until `stopping`.
 
-    `also` is done each time; it may raise BrokerError.
+    This one does it besides when it starts, when a project's time comes that it knows of, and when `postponed` is set.
+    `also` is done each time, whoever sweeps; it may raise BrokerError.
     """
+    look = True
     while not stopping.is_set():
-        wait: float | None = None
+        wait, failed = pause, False
         postponed.clear()
         try:
-            wait = sweep(board, memory)
+            if board.turn(pause) or look:
+                wait = min(pause, sweep(board, memory))
             also()
         except BrokerError as error:
             logger.warning("%s", error)
-        postponed.wait(pause if wait is None else min(pause, max(wait, 0.01)))
+            failed = True
+        told = postponed.wait(max(wait, 0.01))
+        look = told or failed or wait < pause

@@ -110,11 +110,14 @@ class RemoteStore(VersionStore):
             self._marks.setdefault(uid, "?")
         return usable
 
-    def bring(self, uid: str) -> None:
-        """Learn what the store holds of a project, and fetch the version to serve. Raises StoreError."""
-        name = disk.file_name(uid)
+    def bring(self, uid: str, mark: str | None = None) -> None:
+        """Learn what the store holds of a project, and fetch the version to serve. Raises StoreError.
+
+        `mark` is that of the project's hint, for those who have just listed them.
+        """
         with self._bringing:
-            mark = self.artifacts.marks("hints").get(name, "")
+            if mark is None:
+                mark = self.artifacts.marks("hints").get(disk.file_name(uid), "")
             self._sync(uid)
             served = self._fetch_served(uid)
             if served is not None:

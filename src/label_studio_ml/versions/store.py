@@ -282,7 +282,7 @@ class VersionStore:
         """Tell whether the project can be served from what is on the disk, where `bring` failed."""
         return True
 
-    def bring(self, uid: str) -> None:
+    def bring(self, uid: str, mark: str | None = None) -> None:
         """Learn what the store holds of a project, and fetch the version to serve. Raises StoreError."""
 
     def fetch(self, manifest: Manifest) -> None:

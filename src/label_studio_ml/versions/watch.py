@@ -18,8 +18,8 @@ class Watched(Protocol):
     artifacts: ArtifactStore
     problem: str
 
-    def bring(self, uid: str) -> None:
-        """Bring one project up to date. Raises VersionError."""
+    def bring(self, uid: str, mark: str | None = None) -> None:
+        """Bring one project up to date, whose hint has this mark. Raises VersionError."""
 
 
 #: Seconds between two looks at the object that changes with everything: one small read.
@@ -34,13 +34,13 @@ _LONGEST_PAUSE = 5.0
 _MOST_FAILURES = 3
 
 
-def _bring(store: Watched, uids: list[str]) -> None:
+def _bring(store: Watched, changed: dict[str, str]) -> None:
     """Bring projects up to date, also those after one that cannot be. Raises what kept the last one from it."""
     failure: VersionError | None = None
     failed = 0
-    for uid in uids:
+    for uid, mark in changed.items():
         try:
-            store.bring(uid)
+            store.bring(uid, mark)
             failed = 0
         except VersionError as error:
             failure, failed = error, failed + 1
@@ -61,11 +61,11 @@ def watch(store: Watched, marks: dict[str, str], stopping: threading.Event) -> N
             late = "?" in list(marks.values())
             if token != seen or everything or late:
                 now = store.artifacts.marks("hints")
-                changed = [
-                    uid
+                changed = {
+                    uid: found
                     for uid, mark in list(marks.items())
-                    if everything or mark != now.get(disk.file_name(uid), "")
-                ]
+                    if (found := now.get(disk.file_name(uid), "")) != mark or everything
+                }
                 _bring(store, changed)
                 looked = time.monotonic() if everything else looked
                 seen = token
