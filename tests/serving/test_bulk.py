@@ -17,6 +17,7 @@ from label_studio_ml.errors import CallerLeft, Overloaded, PredictError, Request
 from label_studio_ml.predictor import Answer
 from label_studio_ml.protocol import parse_predict
 from label_studio_ml.serving import models as models_module
+from label_studio_ml.serving import pool as pool_module
 from label_studio_ml.serving.bulk import OVERHEAD, Bulk, Kept
 from label_studio_ml.serving.deadlines import Deadlines
 from pools import bench
@@ -112,18 +113,20 @@ class TestPool:
 
         run(test())
 
-    def test_what_is_late_is_said_and_kept(self, tricky: Tricky) -> None:
+    def test_what_is_late_is_said_and_kept(self, tricky: Tricky, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(pool_module, "BULK_SHARE", 0.025)  # five seconds; the deadline itself is far away
+
         async def test() -> None:
             async with bench(tricky) as it:
                 await it.ask()
-                it.pool._deadlines = Deadlines(3.0)
+                it.pool._deadlines = Deadlines(200.0)
                 many = [task(number, "block gate" if number == 120 else "") for number in range(300)]
                 first = await it.ask(*many)
                 assert numbers(first) == [*range(100), *[None] * 200]
                 assert "100 of 300" in first[-1]["error"]
                 assert first[-1]["model_version"] == "INITIAL"
                 tricky.release("gate")
-                it.pool._deadlines = Deadlines(95.0)
+                monkeypatch.undo()
                 await until(lambda: len(it.pool._kept) == 100, "the part under way and the next one are kept")
                 before = len(it.asked)
                 rest = await it.ask(*many[100:])
