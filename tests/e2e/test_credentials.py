@@ -127,7 +127,7 @@ def test_access_token_that_expires_in_mid_run(studio: Studio, personal: str, acc
     StudioClient(studio.url, personal).project(project)
     (shared,) = access_folder.iterdir()
     known = json.loads(shared.read_text())
-    brief = _lives(known["access"], 2.0)
+    brief = _lives(known["access"], 8.0)
     shared.write_text(json.dumps({**known, "access": brief}))
     run = StudioClient(studio.url, personal)
     answers = 0

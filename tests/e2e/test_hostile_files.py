@@ -51,9 +51,9 @@ def personal(studio: Studio) -> str:
 
 @pytest.fixture(params=["legacy", "personal"])
 def files(request: pytest.FixtureRequest, studio: Studio, tmp_path: Path) -> FileAccess:
-    """What a backend has, but smaller bounds: a megabyte and a second."""
+    """What a backend has, but smaller bounds: a megabyte and a few seconds."""
     token = studio.token if request.param == "legacy" else str(request.getfixturevalue("personal"))
-    rules = FileSettings(private=("127.0.0.1",), max_bytes=1 << 20, timeout=1.0)
+    rules = FileSettings(private=("127.0.0.1",), max_bytes=1 << 20, timeout=4.0)
     return FileAccess(studio_url=studio.url, token=token, cache_dir=tmp_path / "cache", rules=rules)
 
 
@@ -174,7 +174,7 @@ def test_file_that_never_ends(refused: Refused, hostile: FakeServer, over: threa
 )
 def test_slow_loris(refused: Refused, hostile: FakeServer, over: threading.Event, head: bytes) -> None:
     hostile.on("/a.png", Reply(raw=_endless(head, b"x", over, 0.1)))
-    assert "was not fetched within 1 seconds" in refused(f"{hostile.url}/a.png")
+    assert "was not fetched within 4 seconds" in refused(f"{hostile.url}/a.png")
     assert _unknowing(hostile)
 
 

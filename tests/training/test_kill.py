@@ -26,7 +26,7 @@ Launch = Callable[..., Live]
 
 def _in_fit(launch: Launch, model: str = "seed_model", **options: object) -> tuple[Live, Control, str]:
     """Return a backend whose first fit waits at the gate, and the fit's job."""
-    live = launch(model, **{"env": SHORT, **options})
+    live = launch(model, **options)
     live.studio.add(PROJECT, 1, 2, 3)
     live.setup(PROJECT)
     control = live.control(PROJECT)
@@ -70,7 +70,7 @@ def test_the_training_child_is_killed(launch: Launch) -> None:
 
 
 def test_the_worker_is_killed(launch: Launch) -> None:
-    live, control, job = _in_fit(launch)
+    live, control, job = _in_fit(launch, env=SHORT)
     child = live.one(TRAINING)
     later = live.send(created(PROJECT, 2))
     live.kill(WORKER)
@@ -91,7 +91,7 @@ def _kill_broker(live: Live) -> None:
 
 
 def test_the_broker_is_killed(launch: Launch) -> None:
-    live, control, job = _in_fit(launch, env={})  # the lease must not end before the new broker is up
+    live, control, job = _in_fit(launch)
     _kill_broker(live)
     wait_until(lambda: live.running(PROJECT), "the new broker knows what the old one held")
     control.open_gate()
@@ -111,7 +111,7 @@ def test_the_broker_is_killed_where_its_socket_is_elsewhere(launch: Launch) -> N
 
 
 def test_the_whole_backend_is_killed(launch: Launch) -> None:
-    live, control, _ = _in_fit(launch)
+    live, control, _ = _in_fit(launch, env=SHORT)
     later = live.send(created(PROJECT, 2))
     live.backend.kill()
     live.backend.start()
@@ -122,7 +122,7 @@ def test_the_whole_backend_is_killed(launch: Launch) -> None:
 
 def test_the_parent_alone_is_killed(launch: Launch) -> None:
     """Everything else ends by itself: nothing is left behind, and nothing is lost."""
-    live, control, _ = _in_fit(launch)
+    live, control, _ = _in_fit(launch, env=SHORT)
     program = live.backend.program
     assert program is not None
     os.kill(program.process.pid, signal.SIGKILL)
@@ -162,7 +162,7 @@ def test_a_group_that_gets_ctrl_c_hands_the_events_back(launch: Launch) -> None:
 
 def test_a_worker_that_is_stopped_past_its_lease(launch: Launch) -> None:
     """Its child ends before the lease does; another worker trains; the late one publishes nothing."""
-    live, control, job = _in_fit(launch, env={"LABEL_STUDIO_ML_LEASE": "2"})
+    live, control, job = _in_fit(launch, env={"LABEL_STUDIO_ML_LEASE": "4"})
     stopped, child = live.one(WORKER), live.one(TRAINING)
     url = (live.model_dir / "broker" / "address").read_text()
     second = _second_worker(live, url)
@@ -184,7 +184,7 @@ def test_a_worker_that_is_stopped_past_its_lease(launch: Launch) -> None:
 
 def _second_worker(live: Live, url: str) -> "subprocess.Popen[bytes]":
     env = {**live.backend.env, "REDIS_URL": url, "LABEL_STUDIO_ML_DIR": str(live.folder)}
-    env["LABEL_STUDIO_ML_LEASE"] = "2"
+    env["LABEL_STUDIO_ML_LEASE"] = "4"
     return subprocess.Popen(
         [sys.executable, "-m", WORKER],
         env=env,

@@ -277,7 +277,7 @@ def test_a_fit_that_holds_the_interpreter_lock_ends_with_its_worker(
     launch: Callable[..., Live], number: signal.Signals
 ) -> None:
     """Nothing of Python can run in its process. A worker that is killed, and one that is stopped past its patience."""
-    live = launch("run_model", env={"LABEL_STUDIO_ML_LEASE": "2"})
+    live = launch("run_model", env={"LABEL_STUDIO_ML_LEASE": "4"})
     _begin(live, 1, "locked")
     wait_until((live.control(1).folder / "grandchild").exists, "it holds the lock")
     grandchild = int((live.control(1).folder / "grandchild").read_text())
@@ -300,11 +300,11 @@ def test_a_fit_that_holds_the_interpreter_lock_ends_with_its_worker(
 def test_a_silent_fit_that_holds_the_lock_lives_as_long_as_its_worker_speaks(
     launch: Callable[..., Live],
 ) -> None:
-    live = launch("run_model", env={"LABEL_STUDIO_ML_LEASE": "3"})
+    live = launch("run_model", env={"LABEL_STUDIO_ML_LEASE": "6"})
     _begin(live, 1, "locked")
     wait_until((live.control(1).folder / "grandchild").exists, "it holds the lock")
     (fit,) = live.control(1).fits()
-    until = time.monotonic() + 6  # three times its patience
+    until = time.monotonic() + 8  # twice its patience
     while time.monotonic() < until:
         assert alive(fit["pid"])
         time.sleep(0.05)
