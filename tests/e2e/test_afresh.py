@@ -15,8 +15,8 @@ def test_unlabelled_tasks_get_predictions_of_the_newest_version(
     label_studio: Studio, make_backend: MakeBackend
 ) -> None:
     login = {"LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": label_studio.token}
-    pace = {"PREDICT_AFTER_TRAINING": "unlabelled", "PREDICT_AFTER_TRAINING_RATE": "20"}
-    quick = {"LABEL_STUDIO_ML_LEASE": "2", "LABEL_STUDIO_ML_SWEEP": "0.5"}
+    pace = {"PREDICT_AFTER_TRAINING": "unlabelled", "PREDICT_AFTER_TRAINING_RATE": "1"}
+    quick = {"LABEL_STUDIO_ML_LEASE": "4", "LABEL_STUDIO_ML_SWEEP": "0.5"}
     backend = make_backend("eights.py", env={**login, **pace, **quick})
     settings = {"evaluate_predictions_automatically": False, "show_collab_predictions": False}
     project = label_studio.create_project("afresh", TEXT_CONFIG, **settings)
@@ -32,6 +32,7 @@ def test_unlabelled_tasks_get_predictions_of_the_newest_version(
     label_studio.annotate(ids[1], choice("Airbus"))
     (second,) = wait_until(lambda: stored(first), "a newer version predicts", every=0.3)
     backend.kill()
+    backend.env["PREDICT_AFTER_TRAINING_RATE"] = "50"  # until here, the older version's run was to go on
     backend.start()
     wait_until(lambda: stored(first)[second] >= TASKS - 2, "all tasks have predictions", every=0.5)
 

@@ -48,7 +48,7 @@ def one(board: JobBoard, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sweeper]:
     yield made
     made.stopping.set()
     made.postponed.set()
-    made.thread.join(20)
+    made.thread.join(60)
     assert not made.thread.is_alive()
 
 
