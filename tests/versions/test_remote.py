@@ -2,18 +2,21 @@
 
 import hashlib
 import json
+import os
+import shutil
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from e2e.processes import wait_until
 from label_studio_ml.errors import SettingsError, StaleFence, StoreError, VersionError
 from label_studio_ml.settings import Settings
-from label_studio_ml.versions import hand
+from label_studio_ml.versions import hand, watch
 from label_studio_ml.versions.duplicate import duplicate
 from label_studio_ml.versions.listing import entries
 from label_studio_ml.versions.manifest import Manifest
@@ -21,7 +24,8 @@ from label_studio_ml.versions.opening import check_store, open_store
 from label_studio_ml.versions.remote import RemoteStore
 from label_studio_ml.versions.retention import thin
 from label_studio_ml.versions.state import StoredState
-from s3_server import S3Server, s3
+from label_studio_ml.versions.store import VersionStore
+from s3_server import BUCKET, S3Server, s3
 from versions.made import P
 
 __all__ = ["s3"]
@@ -45,7 +49,15 @@ def machine(s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
         store.stop()
 
 
-def _publish(store: RemoteStore, name: str, *, fence: int = 0, text: str = "", **options: Any) -> Manifest:
+def _publish(
+    store: RemoteStore,
+    name: str,
+    *,
+    fence: int = 0,
+    text: str = "",
+    events: Sequence[str] = (),
+    **options: Any,
+) -> Manifest:
     fence = fence or max(store.fence(P), 0) + 1
     folder = store.begin(P, f"id-{name}")
     (folder / "deep").mkdir()
@@ -59,6 +71,7 @@ def _publish(store: RemoteStore, name: str, *, fence: int = 0, text: str = "", *
         created="2026-01-01T00:00:00+00:00",
         train_output={"weights": path, "list": [path]},
         state={"path": path, f"only-{name}": name},
+        events=list(events),
     )
     return store.publish(made, **options)
 
@@ -78,7 +91,7 @@ def test_a_version_is_fetched_by_another_machine_with_its_paths_and_pairs(
     assert not server.unknown(P)
     served = server.loadable(P, ())
     assert served is not None
-    path = tmp_path / "server" / "versions" / P / "id-a" / "deep" / "weights of it.bin"
+    path = server.folder(P, "id-a") / "deep" / "weights of it.bin"
     assert served.train_output == {"weights": str(path), "list": [str(path)]}
     assert path.read_text() == "weights of a"
     assert StoredState(tmp_path / "server", P).items() == {"path": str(path), "only-a": "a"}
@@ -205,6 +218,41 @@ def test_a_store_that_stays_away_fails_the_publication_and_its_rest_is_removed_l
     assert fresh.history(P) == []
 
 
+def test_publishing_looks_again_for_a_faster_run_when_the_store_is_back(
+    machine: Machine, s3: S3Server
+) -> None:
+    worker, server = machine("worker", patience=60.0), machine("server")
+    worker.bring(P)
+    send, sync, looks = worker._send, worker._sync, 0
+
+    def sent(*arguments: Any) -> None:
+        send(*arguments)
+        s3.kill()
+
+    def looking(uid: str) -> None:
+        nonlocal looks
+        looks += 1
+        sync(uid)
+
+    worker._send, worker._sync = sent, looking  # type: ignore[assignment,method-assign]
+    thread = threading.Thread(target=_publish, args=(worker, "a"), kwargs={"fence": 1})
+    thread.start()
+    wait_until(lambda: looks > 1, "it looks again", 30)
+    s3.start()
+    thread.join(60)
+    server.bring(P)
+    assert _weights(server) == "weights of a"
+
+
+def test_events_that_another_run_has_published_are_not_published_again(machine: Machine) -> None:
+    one, two = machine("one"), machine("two")
+    _publish(one, "a", fence=1, events=["e1", "e2"])
+    with pytest.raises(StaleFence, match="a holds events"):
+        _publish(two, "b", fence=2, events=["e2"])
+    _publish(two, "c", fence=3, events=["e3"])
+    assert [known.name for known in one.known(P)] == ["a", "c"]
+
+
 def test_a_store_that_goes_away_while_a_version_is_fetched(machine: Machine, s3: S3Server) -> None:
     server = machine("server")
     _publish(machine("worker"), "a")
@@ -225,7 +273,7 @@ def test_a_store_that_goes_away_while_a_version_is_fetched(machine: Machine, s3:
     server.start()
     wait_until(lambda: _weights(server) == "weights of b", "it heals by itself")
     wait_until(lambda: not server.problem, "nothing is wrong any more")
-    assert not [path for path in (server._work / "fetching").iterdir() if path.name != ".lock"]
+    assert not [path for path in (server._near / "fetching").iterdir() if path.name != ".lock"]
 
 
 def test_a_machine_that_starts_while_the_store_is_away_serves_what_it_has(
@@ -285,6 +333,51 @@ def test_old_versions_are_deleted_everywhere(machine: Machine, s3: S3Server) -> 
     assert machine("fresh").projects() == []
 
 
+def test_what_was_deleted_is_not_served_from_a_copy_on_another_machine(
+    machine: Machine, s3: S3Server
+) -> None:
+    worker, server, off = machine("worker"), machine("server"), machine("off")
+    for name in "ab":
+        _publish(worker, name)
+        server.bring(P)
+    off.bring(P)
+    server.start()
+    folder = server.folder(P, "id-b")
+    assert (folder / "deep").exists()
+    s3.kill()
+    shutil.rmtree(s3.objects / "versions" / P / "files" / "id-b")
+    (s3.objects / "versions" / P / "meta" / "id-b.json").unlink()
+    s3.start()
+    worker.tell(P)
+    wait_until(lambda: _weights(server) == "weights of a", "b is gone", 30)
+    wait_until(lambda: not folder.exists(), "its files, too")
+    machine("third").delete_project(P)
+    wait_until(lambda: server.versions(P) == [], "the project is gone", 30)
+    assert server.served(P) is None
+    assert server.decision(P) is None
+    assert not list(server.folder(P).rglob("*.bin"))
+    again = machine("off")
+    assert again.known_of_old(P), "nobody told it yet"
+    again.start()
+    wait_until(lambda: again.history(P) == [], "it hears of it at the first look", 30)
+
+
+def test_what_another_store_or_a_folder_holds_is_kept_apart(
+    machine: Machine, s3: S3Server, tmp_path: Path
+) -> None:
+    folder = VersionStore(tmp_path / "server")
+    own = folder.begin(P, "id-own")
+    (own / "file").touch()
+    folder.publish(Manifest(id="id-own", name="own", project=P, fence=9, created="2026-01-01T00:00:00+00:00"))
+    _publish(machine("worker"), "a")
+    server, other = machine("server"), RemoteStore(f"{s3.url}/other", tmp_path / "server")
+    for store in (server, other):
+        store.bring(P)
+    assert [one.name for one in server.history(P)] == ["a"]
+    assert other.history(P) == []
+    assert [one.name for one in folder.versions(P)] == ["own"]
+
+
 def test_a_version_that_does_not_load_is_known_elsewhere(machine: Machine) -> None:
     one, two = machine("one"), machine("two")
     _publish(one, "a")
@@ -314,6 +407,103 @@ def test_a_copy_for_another_project_is_in_the_store(machine: Machine) -> None:
     assert found is not None
     assert Path(found.train_output["weights"]).is_relative_to(two.folder(other, found.id))
     assert Path(found.train_output["weights"]).read_text() == "weights of a"
+
+
+def test_a_store_that_hangs_is_named_and_what_is_here_is_served(machine: Machine, s3: S3Server) -> None:
+    server = machine("server")
+    _publish(machine("worker"), "a")
+    server.bring(P)
+    server.start()
+    wait_until(lambda: not server.problem, "all is well", 30)
+    s3.hang()
+    wait_until(lambda: "has not answered for" in server.problem, "it says what is wrong", 30)
+    assert "MODEL_DIR=" in server.problem
+    assert _weights(server) == "weights of a"
+    again = machine("server")
+    again.start()
+    assert again.known_of_old(P)
+    wait_until(lambda: "has not answered for" in again.problem, "it says what is wrong", 30)
+    s3.go_on()
+    wait_until(lambda: not server.problem and not again.problem, "it heals by itself", 60)
+
+
+def test_a_store_that_may_only_be_read_is_served_from(
+    machine: Machine, s3: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "WRITE_AGAIN", 0.2)
+    _publish(machine("worker"), "a")
+    s3.kill()
+    s3.start("--read-only")
+    server = machine("server")
+    server.start()
+    server.bring(P)
+    assert _weights(server) == "weights of a"
+    wait_until(lambda: "cannot be written" in server.hampered, "it says what is wrong", 30)
+    assert "MODEL_DIR=" in server.hampered
+    assert not server.problem
+    with pytest.raises(StoreError, match="cannot be written"):
+        server.check()
+    with pytest.raises(StoreError, match="cannot be written"):
+        hand.promote(server, server._work, P, "a")
+    assert server.decision(P) is None
+    s3.kill()
+    s3.start()
+    wait_until(lambda: not server.hampered, "it heals by itself", 30)
+
+
+@pytest.fixture
+def moto(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A client of moto's server, which heeds rights and conditions; the environment names the server."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION")
+    for name, value in zip(names, ("key", "CANARY", "us-east-1"), strict=True):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+    made = boto3.client("s3")
+    made.create_bucket(Bucket=BUCKET)
+    yield boto3
+    requests.post(f"http://{host}:{port}/moto-api/reset-auth", data=b"inf", timeout=10)
+    server.stop()
+
+
+def test_missing_rights_are_one_line(moto: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _publish(RemoteStore(f"s3://{BUCKET}/{tmp_path.name}", tmp_path / "worker"), "a")
+    iam = moto.client("iam")
+    iam.create_user(UserName="reader")
+    key = iam.create_access_key(UserName="reader")["AccessKey"]
+    reading = {"Effect": "Allow", "Action": ["s3:GetObject", "s3:ListBucket"], "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [reading]})
+    iam.put_user_policy(UserName="reader", PolicyName="reading", PolicyDocument=policy)
+    endpoint = os.environ["AWS_ENDPOINT_URL"]
+    requests.post(f"{endpoint}/moto-api/reset-auth", data=b"0", timeout=10)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
+    store = RemoteStore(f"s3://{BUCKET}/{tmp_path.name}", tmp_path / "other")
+    store.bring(P)
+    assert _weights(store) == "weights of a"
+    for refused in (store.check, lambda: _publish(store, "b", fence=2)):
+        with pytest.raises(StoreError) as error:
+            refused()
+        assert str(error.value) == (
+            f"MODEL_DIR=s3://{BUCKET}/{tmp_path.name} cannot be written: the credentials that are here may not do that "
+            "(PermissionError: Access Denied). Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to ones that may "
+            "list, read, write and delete there"
+        )
+        assert not error.value.passing
+
+
+def test_a_manifest_is_not_put_in_place_of_another(moto: Any, tmp_path: Path) -> None:
+    one, two = (RemoteStore(f"s3://{BUCKET}/{tmp_path.name}", tmp_path / name) for name in ("one", "two"))
+    made = _publish(one, "a")
+    one._put_manifest(made)  # its answer was lost
+    with pytest.raises(VersionError, match="another version id-a"):
+        _publish(two, "a", fence=2)
+    assert [known.fence for known in two.known(P)] == [1]
 
 
 def _settings(url: str, folder: Path) -> Settings:

@@ -10,6 +10,7 @@ from label_studio_ml.errors import BackendError
 CHECKS: tuple[Callable[[Context], Iterator[Check]], ...] = (
     machine.packages,
     machine.disk,
+    machine.store,
     machine.model_file,
     studio.reachable,
     studio.token,

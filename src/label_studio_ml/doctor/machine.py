@@ -14,6 +14,7 @@ from pathlib import Path
 from label_studio_ml import __version__
 from label_studio_ml.doctor.check import Check, fail, ok, skip, warn
 from label_studio_ml.doctor.context import Context
+from label_studio_ml.versions.opening import check_store
 
 #: Bytes free on the model folder's disk below which there is a warning, and below which a training will fail.
 _LITTLE = 1 << 30
@@ -127,6 +128,15 @@ def disk(context: Context) -> Iterator[Check]:
         yield warn("disk", what, fix)
     else:
         yield ok("disk", what)
+
+
+def store(context: Context) -> Iterator[Check]:
+    """Can the store that MODEL_DIR's URL names be listed, read and written to?"""
+    settings = context.settings
+    if not settings.store_url:
+        return
+    check_store(settings)
+    yield ok("store", f"{settings.store_url} can be listed, read and written to")
 
 
 def _used(folder: Path) -> int:

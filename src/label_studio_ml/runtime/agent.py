@@ -128,6 +128,8 @@ class ProjectAgent:
                     raise
                 logger.error("Version %s does not load: %s", manifest.name, error)
                 self._store.fail(project.uid, manifest.id, str(error))
+                if self._store.remote:  # the one before may not be here
+                    await asyncio.to_thread(self._bring, project.uid)
                 continue
             if self._model is not None:
                 await self._model.close()

@@ -34,6 +34,7 @@ class Lease:
         self.seconds = seconds
         self._until = 0.0
         self._lock = Lock(connection, key, timeout=seconds, blocking=False, thread_local=False)
+        self._job = get_current_job()  # asked here: another thread has none
 
     def take(self) -> bool:
         """Take the project; return False if somebody else holds it."""
@@ -48,8 +49,8 @@ class Lease:
         try:
             seconds: Any = self.seconds  # redis-py takes fractions, older versions' types say it does not
             self._lock.extend(seconds, replace_ttl=True)
-            if (job := get_current_job()) is not None:
-                job.heartbeat(datetime.now(UTC), 120)
+            if self._job is not None:
+                self._job.heartbeat(datetime.now(UTC), 120)
         except redis.exceptions.LockError as error:
             raise LeaseLost(
                 f"the lease on the project was lost ({error}); another worker trains it"
@@ -68,7 +69,10 @@ class Lease:
 
     @contextlib.contextmanager
     def kept(self) -> Iterator[Callable[[], None]]:
-        """Renew the lease in a thread while the block runs; yield what raises LeaseLost when it may be lost."""
+        """Renew the lease in a thread while the block runs; yield what raises LeaseLost when it may be lost.
+
+        For what may take longer than the lease: a store that is slow or away.
+        """
         done, lost = threading.Event(), list[LeaseLost]()
 
         def renew() -> None:

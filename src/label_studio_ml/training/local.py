@@ -127,6 +127,8 @@ class LocalDesk:
                 raise FitError(outcome.error)
             return record
         fence = max(self._store.fence(event.uid), 0) + 1
-        manifest = publish(self._store, self._settings, request, outcome, version_id=version_id, fence=fence)
+        manifest = publish(
+            self._store, self._settings, request, outcome, version_id=version_id, fence=fence, once=False
+        )
         record |= {"held_back": manifest.gate} if manifest.gate else {}
         return {**record, "model_version": manifest.name}

@@ -23,11 +23,12 @@ def publish(
     version_id: str,
     fence: int,
     holds: Callable[[], None] = lambda: None,
+    once: bool = True,
 ) -> Manifest:
     """Commit the version that a run made, and return its manifest; then delete versions that are too old.
 
     A version that the gate does not let through is committed, but not served. For whoever holds the project's lease.
-    `holds` raises where the lease is lost.
+    `holds` raises where the lease is lost; `once`: each event is to be in one version only.
     Raises StaleFence if somebody else has committed a newer one, VersionError if the disk refuses.
     """
     uid = request.spec.project.uid
@@ -51,6 +52,7 @@ def publish(
         gate=parse_gate(settings.promote_if or outcome.promote_if),
         then=lambda committed: apply_state(store, settings, committed),
         holds=holds,
+        once=once,
     )
     thin(store, uid, outcome.keep_versions if settings.keep_versions is None else settings.keep_versions)
     return manifest

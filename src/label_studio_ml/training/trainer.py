@@ -75,42 +75,56 @@ class Trainer:
             logger.info("Project %s is being trained already", uid)
             return
         self._lease = lease
-        try:
-            if self._store.remote and not self._brought(uid):
-                return
-            self._recover(uid)
-            if self._waits(uid):
-                return
-            job_id = self._board.take_waiting(uid)
-            entries, job_id = settle_cancelled(self._board, uid, job_id, self._unseen(uid))
-            if entries and job_id is None:
-                job_id = self._board.new_job(uid)
-            self._board.close_lost(uid, job_id)
-            if entries and job_id is not None:
-                self._store.clear_unfinished(uid)
-                self._run(uid, job_id, entries, lease)
-            else:
-                if job_id is not None:
-                    self._board.update_job(job_id, state="finished", ended=now())
-                self._board.acknowledge(uid, [])
-        finally:
-            lease.release()
+        with contextlib.ExitStack() as stack:
+            stack.callback(lease.release)
+            if self._store.remote:  # what is asked of it may take longer than the lease
+                stack.enter_context(lease.kept())
+            try:
+                if self._brought(uid):
+                    self._look(uid, lease)
+            except StoreError as error:
+                if entries := self._board.entries(uid):
+                    self._try_later(uid, None, str(error), entries)
         if not self._stopping.is_set() and not self._attempts(uid) and self._board.wakeable(uid):
             self._board.wake(uid)
 
     def _brought(self, uid: str) -> bool:
-        """Have on this machine what a run of the project needs; else let it wait, and return False."""
-        try:
-            self._store.bring(uid)
-        except StoreError as error:
-            entries = self._board.entries(uid)
-            if entries:
-                self._try_later(uid, None, str(error), entries)
-            return False
+        """Have on this machine what a run of the project needs; tell whether the lease still holds then.
+
+        Raises StoreError where the store is away, or would not take the version that the run makes.
+        """
+        if not self._store.remote:
+            return True
+        self._store.bring(uid)
+        self._store.check()
         known = self._board.described(uid)
         if known is not None:
             self._projects.put(known)
+        try:
+            self._lease.renew()
+            self._lease.check()
+        except LeaseLost as error:
+            logger.warning("Project %s: %s", uid, error)
+            return False
         return True
+
+    def _look(self, uid: str, lease: Lease) -> None:
+        """Make a run if one is due. Raises StoreError."""
+        self._recover(uid)
+        if self._waits(uid):
+            return
+        job_id = self._board.take_waiting(uid)
+        entries, job_id = settle_cancelled(self._board, uid, job_id, self._unseen(uid))
+        if entries and job_id is None:
+            job_id = self._board.new_job(uid)
+        self._board.close_lost(uid, job_id)
+        if entries and job_id is not None:
+            self._store.clear_unfinished(uid)
+            self._run(uid, job_id, entries, lease)
+        else:
+            if job_id is not None:
+                self._board.update_job(job_id, state="finished", ended=now())
+            self._board.acknowledge(uid, [])
 
     # Whether a run is due
 
@@ -216,7 +230,11 @@ class Trainer:
     def _run(self, uid: str, job_id: str, entries: list[Entry], lease: Lease) -> None:
         """Make one run, and see to it that its events end in exactly one outcome."""
         board = self._board
-        fence = self._fence(uid)
+        try:
+            fence = self._fence(uid)
+        except StoreError as error:
+            self._try_later(uid, job_id, str(error), entries)
+            return
         code, clock = self.memory.code, board.clock()
         starts = int(board.redis.hincrby(board.keys.attempts(uid), "starts", 1))
         if starts > MAX_STARTS:
@@ -354,11 +372,7 @@ class Trainer:
             self._store.discard(uid, version_id)
             self._try_later(uid, job_id, str(error), done)
             return None
-        except LeaseLost as error:
-            count(self._board, "interrupted")
-            self._finish(uid, job_id, version_id, "failed", str(error))
-            return None
-        except StaleFence as error:
+        except (LeaseLost, StaleFence) as error:
             count(self._board, "interrupted")
             self._finish(uid, job_id, version_id, "failed", str(error))
             return None
@@ -408,7 +422,9 @@ class Trainer:
             version_id = Path(found.workdir).name
             request = self._request(uid, found.job, done, found.workdir, 0)
             fields = self._commit(uid, found.job, request, found.result, done, version_id, self._fence(uid))
-            if fields is not None:
+            if fields is None:
+                done = []
+            else:
                 error = (
                     "its run broke off; the events that were through are kept, the others went to a later job"
                 )

@@ -3,11 +3,13 @@
 import importlib
 import logging
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from label_studio_ml.errors import SettingsError, StoreError, VersionError
+from label_studio_ml.versions.calls import call
 
 #: Scheme of a URL: our extra that installs its driver, and the setting that holds its credentials.
 _DRIVERS = {
@@ -20,8 +22,17 @@ _DRIVERS = {
     "abfss": ("azure", "AZURE_STORAGE_CONNECTION_STRING"),
 }
 
-#: What a refused login is called, where the driver does not raise PermissionError.
-_REFUSALS = ("Credential", "InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied", "Forbidden")
+#: What a refused login is called, and what missing rights are; some drivers tell only that it is one of them.
+_BAD_LOGIN = ("Credential", "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken")
+_NO_RIGHTS = ("AccessDenied", "Access Denied", "AuthorizationPermissionMismatch")
+_EITHER = ("Forbidden",)
+
+#: Seconds for a connection, and for the next bytes of an answer; S3's driver makes each call twice at most.
+_CONNECT, _READ = 5, 20
+#: Seconds without a sign of life after which a call is given up.
+SILENCE = 45.0
+#: Bytes of a file that are sent at a time, and bytes a second below which the store counts as away.
+PART, SLOWEST = 16 << 20, 128 << 10
 
 
 class ArtifactStore:
@@ -33,6 +44,7 @@ class ArtifactStore:
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
         self._scheme = url.partition("://")[0].lower()
+        self._is_s3 = self._scheme in ("s3", "s3a")
         self._made: tuple[int, Any, str] = (0, None, "")
 
     def open(self) -> None:
@@ -40,8 +52,12 @@ class ArtifactStore:
         self._open()
 
     def check(self) -> None:
-        """Write one object, so that what is wrong is known at once. Raises SettingsError or StoreError."""
-        self.put(".rights", b"may be written")
+        """List, write, read and remove, so that what is wrong is known at once. Raises SettingsError or StoreError."""
+        name = f".rights-{secrets.token_hex(4)}"
+        self.names("hints")
+        self.put(name, b"may be written")
+        self.get(name)
+        self.delete([name])
 
     def put(self, name: str, data: bytes, *, create: bool = False) -> None:
         """Write an object in place of the one of that name.
@@ -54,11 +70,11 @@ class ArtifactStore:
             self._make_folder(system, path)
             if create:
                 try:
-                    system.pipe_file(path, data, mode="create")
+                    call(system, "pipe_file", path, data, mode="create", seconds=SILENCE)
                 except (NotImplementedError, TypeError):
-                    system.pipe_file(path, data)
+                    call(system, "pipe_file", path, data, seconds=SILENCE)
             else:
-                system.pipe_file(path, data)
+                call(system, "pipe_file", path, data, seconds=SILENCE)
         except FileExistsError:
             raise
         except Exception as error:
@@ -72,7 +88,9 @@ class ArtifactStore:
         target = f"{root}/{name}"
         try:
             self._make_folder(system, target)
-            system.put_file(str(path), target)
+            seconds = SILENCE + min(path.stat().st_size, 2 * PART) / SLOWEST
+            options = {"chunksize": PART} if self._is_s3 else {}
+            call(system, "put_file", str(path), target, seconds=seconds, **options)
         except Exception as error:
             raise self._explained(error, "written") from error
 
@@ -80,7 +98,7 @@ class ArtifactStore:
         """Return an object's content, None if there is none."""
         system, root = self._open()
         try:
-            return bytes(system.cat_file(f"{root}/{name}"))
+            return bytes(call(system, "cat_file", f"{root}/{name}", seconds=SILENCE))
         except FileNotFoundError as error:
             if _lacks_bucket(error):
                 raise self._explained(error, "read") from error
@@ -92,7 +110,7 @@ class ArtifactStore:
         """Write an object's content to a file. Raises VersionError if there is no such object."""
         system, root = self._open()
         try:
-            system.get_file(f"{root}/{name}", str(path))
+            call(system, "get_file", f"{root}/{name}", str(path), seconds=SILENCE + 2 * PART / SLOWEST)
         except FileNotFoundError as error:
             if _lacks_bucket(error):
                 raise self._explained(error, "read") from error
@@ -109,7 +127,8 @@ class ArtifactStore:
         system, root = self._open()
         base = f"{root}/{folder}"
         try:
-            found = list(system.find(base, detail=True).values()) if deep else system.ls(base, detail=True)
+            found = call(system, "find" if deep else "ls", base, detail=True, seconds=2 * SILENCE)
+            found = list(found.values()) if deep else found
         except NotADirectoryError:
             return {}
         except FileNotFoundError as error:
@@ -125,7 +144,7 @@ class ArtifactStore:
         system, root = self._open()
         for name in names:
             try:
-                system.rm_file(f"{root}/{name}")
+                call(system, "rm_file", f"{root}/{name}", seconds=SILENCE)
             except FileNotFoundError:
                 continue
             except Exception as error:
@@ -144,13 +163,17 @@ class ArtifactStore:
 
     def _opened(self) -> tuple[Any, str]:
         options: dict[str, Any] = {"use_listings_cache": False, "skip_instance_cache": True}
-        if self._scheme in ("s3", "s3a"):
-            patience = {"connect_timeout": 5, "read_timeout": 30, "retries": {"max_attempts": 2}}
-            options["config_kwargs"] = patience
         for name in ("botocore", "aiobotocore"):  # they tell where they found credentials
             logging.getLogger(name).setLevel(logging.WARNING)
         extra = _DRIVERS.get(self._scheme, ("",))[0]
         try:
+            if self._is_s3:
+                patience = {
+                    "connect_timeout": _CONNECT,
+                    "read_timeout": _READ,
+                    "retries": {"max_attempts": 1},
+                }
+                options |= {"config_kwargs": patience, "session": _s3_session()}
             core = importlib.import_module("fsspec.core")
             system, root = core.url_to_fs(self.url, **options)
         except ImportError as error:
@@ -172,16 +195,19 @@ class ArtifactStore:
                 fix="Use a URL such as s3://bucket/prefix",
                 field="MODEL_DIR",
             )
+        if self._is_s3:
+            system.retries = 1  # else it makes each call five times, however long each takes
         return system, str(root).rstrip("/")
 
     def _explained(self, error: Exception, verb: str) -> StoreError:
         """Return what to tell people of a driver's error."""
         text = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         found = f"MODEL_DIR={self.url} cannot be {verb}"
-        if isinstance(error, PermissionError) or any(word in text for word in _REFUSALS):
+        refusal = _refusal(error)
+        if refusal:
             name = _DRIVERS.get(self._scheme, ("", "the credentials"))[1]
             return StoreError(
-                f"{found}: it refuses the credentials that are here ({text})",
+                f"{found}: {refusal} ({text})",
                 fix=f"Set {name} to ones that may list, read, write and delete there",
                 field="MODEL_DIR",
             )
@@ -194,6 +220,30 @@ class ArtifactStore:
         away = StoreError(f"{found} at the moment ({text})", field="MODEL_DIR")
         away.passing = True
         return away
+
+
+def _s3_session() -> Any:
+    """Return what makes S3's clients.
+
+    They send what is to be stored at once. Asking first whether it is welcome would have them wait for that answer
+    without a timeout, and servers that refuse do not all give it.
+    """
+    session = importlib.import_module("aiobotocore.session").AioSession()
+    session.unregister("before-call.s3", importlib.import_module("botocore.handlers").add_expect_header)
+    return session
+
+
+def _refusal(error: Exception) -> str:
+    """Say whether it is the login or the rights that were refused, nothing if it is neither."""
+    full = f"{error!r} {error.__cause__!r}"
+    bad = "it refuses the credentials that are here"
+    if any(word in full for word in _BAD_LOGIN):
+        return bad
+    if any(word in full for word in _NO_RIGHTS):
+        return "the credentials that are here may not do that"
+    if isinstance(error, PermissionError) or any(word in full for word in _EITHER):
+        return f"{bad}, or they may not do that"
+    return ""
 
 
 def _lacks_bucket(error: Exception) -> bool:

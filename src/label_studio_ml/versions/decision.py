@@ -50,8 +50,12 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
     def write(self, path: Path) -> None:
         """Put this decision in place of the one in `path`, at once. Raises OSError."""
+        write_durably(path, self.text())
+
+    def text(self) -> str:
+        """Return this decision as it is written down."""
         kept = msgspec.structs.replace(self, before=self.before[-_REMEMBERED:])
-        write_durably(path, msgspec.json.format(msgspec.json.encode(kept), indent=1).decode())
+        return msgspec.json.format(msgspec.json.encode(kept), indent=1).decode()
 
 
 def served_line(versions: Sequence[Manifest], decision: Decision | None, pin: str = "") -> list[Manifest]:

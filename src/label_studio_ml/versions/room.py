@@ -13,12 +13,12 @@ from label_studio_ml.versions.store import VersionStore
 logger = logging.getLogger(__name__)
 
 
-def make_room(store: VersionStore, work: Path, wanted: Manifest, most: int) -> None:
+def make_room(store: VersionStore, near: Path, wanted: Manifest, most: int) -> None:
     """Remove the files of versions that were fetched longest ago until those of `wanted` fit into `most` bytes.
 
     What is served stays, and what was served before that; the manifests stay. For whoever holds the fetching lock.
     """
-    base = work / "versions"
+    base = near / "versions"
     uids = [uid for uid in VersionStore.projects(store) if (base / disk.file_name(uid)).is_dir()]
     kept: list[tuple[float, Manifest]] = []
     used = wanted.size

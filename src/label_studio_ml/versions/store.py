@@ -44,9 +44,8 @@ class VersionStore:
     `pin` is the name or id of a version that is served, whatever was decided, in the projects that have it.
     """
 
-    #: Whether the versions are kept in a store elsewhere (`remote`), and what is wrong with that.
+    #: Whether the versions are kept in a store elsewhere (`remote`).
     remote = False
-    problem = ""
 
     def __init__(self, model_dir: Path, *, pin: str = "") -> None:
         self._root = model_dir / "versions"
@@ -95,12 +94,15 @@ class VersionStore:
         gate: Gate | None = None,
         then: Callable[[Manifest], None] | None = None,
         holds: Callable[[], None] = lambda: None,
+        once: bool = True,
     ) -> Manifest:
         """Commit the version whose folder `begin` made; return the manifest as written, with its files' sha256.
 
         A version that `gate` does not let through is committed and not served. `then` is called with the manifest
-        before pollers are told. `holds` raises where the lease on the project is lost.
-        Raises StaleFence if a version with a higher fence is committed already, VersionError if the disk refuses.
+        before pollers are told. `holds` raises where the lease on the project is lost. `once`: each of its events is to
+        be in one version only.
+        Raises StaleFence if a version with a higher fence, or one that holds some of the events, is committed already,
+        VersionError if the disk refuses.
         """
         uid, folder = manifest.project, self.folder(manifest.project, manifest.id)
         with self.writes(f"Version {manifest.id}"):
@@ -112,11 +114,7 @@ class VersionStore:
             full = fingerprinted(folder, manifest)
             self._send(folder, full, holds)
             with self.locked(uid):
-                newest = self.fence(uid)
-                if newest >= manifest.fence:
-                    raise StaleFence(
-                        f"Version {manifest.id} was trained under fence {manifest.fence}, but {newest} is committed"
-                    )
+                _see_nobody_was_faster(manifest, self.known(uid, holds), manifest.events if once else [])
                 served = self.served(uid)
                 cause = gate.refusal(full.metrics, served.metrics if served else {}) if gate else ""
                 full = msgspec.structs.replace(full, gate=cause)
@@ -149,10 +147,13 @@ class VersionStore:
                     shutil.rmtree(path, ignore_errors=True)
                     lock.unlink(missing_ok=True)
             else:
-                self.discard(uid, unquote(path.name))
+                self._discard_here(uid, unquote(path.name))
 
     def discard(self, uid: str, version_id: str) -> None:
         """Remove the folder of a version that was not committed, or the files of one that was deleted."""
+        self._discard_here(uid, version_id)
+
+    def _discard_here(self, uid: str, version_id: str) -> None:
         folder = self.folder(uid, version_id)
         if (folder / TOMBSTONE).exists():
             disk.empty(folder, keep=TOMBSTONE)
@@ -197,13 +198,17 @@ class VersionStore:
         """Return all versions that a project ever had, oldest first; their files may be gone."""
         return sorted([*self.versions(uid), *self._manifests(uid, TOMBSTONE)], key=lambda one: one.fence)
 
+    def known(self, uid: str, holds: Callable[[], None] | None = None) -> list[Manifest]:
+        """Return `history` as it is where the versions are kept. Raises StoreError, and what `holds` raises."""
+        return self.history(uid)
+
     def newest(self, uid: str) -> Manifest | None:
         """Return the newest committed version of a project, served or not, or None."""
         return next(iter(reversed(self.versions(uid))), None)
 
     def fence(self, uid: str) -> int:
-        """Return the highest fence that a version of a project ever had; -1 before the first."""
-        return max((known.fence for known in self.history(uid)), default=-1)
+        """Return the highest fence that a version of a project ever had; -1 before the first. Raises StoreError."""
+        return max((known.fence for known in self.known(uid)), default=-1)
 
     def unreadable(self, uid: str) -> list[str]:
         """Return the ids of the versions whose manifest is damaged."""
@@ -267,6 +272,19 @@ class VersionStore:
             return ""
 
     # Where versions are kept elsewhere; here there is nothing to do
+
+    @property
+    def problem(self) -> str:
+        """What keeps this machine from reading the store, empty if nothing does."""
+        return ""
+
+    @property
+    def hampered(self) -> str:
+        """What keeps this machine from writing to the store, empty if nothing does."""
+        return ""
+
+    def check(self) -> None:
+        """See whether the store can be written to. Raises StoreError."""
 
     def start(self) -> None:
         """Begin to look for what changes."""
@@ -373,6 +391,18 @@ class VersionStore:
         if text not in self._said:
             self._said.add(text)
             logger.warning("%s", text)
+
+
+def _see_nobody_was_faster(manifest: Manifest, history: list[Manifest], events: Collection[str]) -> None:
+    """Raise StaleFence where another run has published what this one was to publish."""
+    newest = max((known.fence for known in history), default=-1)
+    if newest >= manifest.fence:
+        raise StaleFence(
+            f"Version {manifest.id} was trained under fence {manifest.fence}, but {newest} is committed"
+        )
+    for known in history:
+        if set(events).intersection(known.events):
+            raise StaleFence(f"Version {known.name} holds events of version {manifest.id} already")
 
 
 def fingerprinted(folder: Path, manifest: Manifest) -> Manifest:

@@ -1,82 +1,136 @@
-"""Noticing within a second or so what others put into a store."""
+"""Noticing within a second or so what others put into a store, and what is wrong with the store."""
 
 import logging
 import threading
 import time
-from typing import Protocol
+from collections.abc import Callable
 
-from label_studio_ml.errors import VersionError
+from label_studio_ml.errors import SettingsError, VersionError
 from label_studio_ml.versions import disk
 from label_studio_ml.versions.artifacts import ArtifactStore
 
 logger = logging.getLogger(__name__)
 
-
-class Watched(Protocol):
-    """What is brought up to date: the projects in the store `artifacts`; `problem` is what is wrong with that."""
-
-    artifacts: ArtifactStore
-    problem: str
-
-    def bring(self, uid: str, mark: str | None = None) -> None:
-        """Bring one project up to date, whose hint has this mark. Raises VersionError."""
-
-
 #: Seconds between two looks at the object that changes with everything: one small read.
 EVERY = 1.0
 #: Seconds after which everything is looked at, whatever that object says.
 EVERYTHING = 300.0
+#: Seconds without an answer to that small read after which the store counts as away.
+SILENCE = 5.0
+#: Seconds between two tries to write where that failed.
+WRITE_AGAIN = 30.0
 #: Longest pause while the store is away, in seconds.
 _LONGEST_PAUSE = 5.0
-
-
 #: Projects in a row that may fail before the others wait, too.
 _MOST_FAILURES = 3
 
 
-def _bring(store: Watched, changed: dict[str, str]) -> None:
-    """Bring projects up to date, also those after one that cannot be. Raises what kept the last one from it."""
-    failure: VersionError | None = None
-    failed = 0
-    for uid, mark in changed.items():
-        try:
-            store.bring(uid, mark)
-            failed = 0
-        except VersionError as error:
-            failure, failed = error, failed + 1
-            if failed == _MOST_FAILURES:
-                break
-    if failure is not None:
-        raise failure
+class Watch:
+    """Brings the projects of `marks` up to date when the store says that they changed; in a thread.
 
+    `bring` is told the project and the mark that its hint has now.
 
-def watch(store: Watched, marks: dict[str, str], stopping: threading.Event) -> None:
-    """Bring the projects of `marks` up to date when the store says that they changed, until `stopping` is set."""
-    seen: bytes | None = b"?"
-    looked, pause = time.monotonic(), 0.0
-    while not stopping.wait(pause):
+    `marks` holds for each project what differed in the store at the last look. `hampered` says why the store cannot be
+    written to, nothing if it can.
+    """
+
+    def __init__(self, artifacts: ArtifactStore, bring: Callable[[str, str], None]) -> None:
+        self.marks: dict[str, str] = {}
+        self.hampered = ""
+        self._artifacts = artifacts
+        self._bring = bring
+        self._problem = ""
+        self._asked: float | None = None
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._write_again = 0.0
+
+    @property
+    def problem(self) -> str:
+        """What keeps this machine from reading the store, empty if nothing does."""
+        asked = self._asked
+        silent = 0.0 if asked is None else time.monotonic() - asked
+        if silent > SILENCE:
+            return (
+                f"MODEL_DIR={self._artifacts.url} has not answered for {silent:.0f} s. "
+                "Check its server and the way to it"
+            )
+        return self._problem
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._problem = self._problem or "it was not asked yet"
+        self._thread = threading.Thread(target=self._look_forever, daemon=True, name="store-watch")
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join(1.0)
+
+    def _look_forever(self) -> None:
+        seen: bytes | None = b"?"
+        looked, pause = time.monotonic(), 0.0
+        while not self._stopping.wait(pause):
+            try:
+                self._asked = time.monotonic()
+                token = self._artifacts.get("changed")
+                self._asked = None
+                everything = time.monotonic() - looked > EVERYTHING
+                if token != seen or everything or "?" in list(self.marks.values()):
+                    now = self._artifacts.marks("hints")
+                    changed = {
+                        uid: found
+                        for uid, mark in list(self.marks.items())
+                        if (found := now.get(disk.file_name(uid), "")) != mark or everything
+                    }
+                    self._bring_all(changed)
+                    looked = time.monotonic() if everything else looked
+                    seen = token
+                if self._problem:
+                    logger.info("The store of versions can be reached")
+                self._problem, pause = "", EVERY
+                self._try_to_write()
+            except VersionError as error:
+                if self._problem != str(error):
+                    logger.error("%s. What is loaded is served", error)
+                self._problem = str(error)
+                pause = min(_LONGEST_PAUSE, max(EVERY, 2 * pause))
+            except Exception:
+                logger.exception("Looking for new versions failed")
+                pause = _LONGEST_PAUSE
+            finally:
+                self._asked = None
+
+    def _bring_all(self, changed: dict[str, str]) -> None:
+        """Bring projects up to date, also those after one that cannot be. Raises what kept the last one from it."""
+        failure: VersionError | None = None
+        failed = 0
+        for uid, mark in changed.items():
+            try:
+                self._bring(uid, mark)
+                failed = 0
+            except VersionError as error:
+                failure, failed = error, failed + 1
+                if failed == _MOST_FAILURES:
+                    break
+        if failure is not None:
+            raise failure
+
+    def _try_to_write(self) -> None:
+        """See at the start, and now and then while that fails, whether the store can be written to."""
+        if time.monotonic() < self._write_again:
+            return
         try:
-            token = store.artifacts.get("changed")
-            everything = time.monotonic() - looked > EVERYTHING
-            late = "?" in list(marks.values())
-            if token != seen or everything or late:
-                now = store.artifacts.marks("hints")
-                changed = {
-                    uid: found
-                    for uid, mark in list(marks.items())
-                    if (found := now.get(disk.file_name(uid), "")) != mark or everything
-                }
-                _bring(store, changed)
-                looked = time.monotonic() if everything else looked
-                seen = token
-            if store.problem:
-                logger.info("The store of versions can be reached")
-            store.problem, pause = "", EVERY
-        except VersionError as error:
-            if store.problem != str(error):
-                logger.error("%s. What is loaded is served", error)
-            store.problem = str(error)
-            pause = min(_LONGEST_PAUSE, max(EVERY, 2 * pause))
-        except Exception:
-            logger.exception("Looking for new versions failed")
-            pause = _LONGEST_PAUSE
+            self._asked = time.monotonic()
+            self._artifacts.check()
+        except (VersionError, SettingsError) as error:
+            if self.hampered != str(error):
+                logger.error("%s. Nothing can be published or promoted", error)
+            self.hampered = str(error)
+            self._write_again = time.monotonic() + WRITE_AGAIN
+        else:
+            if self.hampered:
+                logger.info("The store of versions can be written to")
+            self.hampered, self._write_again = "", float("inf")

@@ -24,9 +24,10 @@ PATIENCE = 3.0
 
 @dataclass(slots=True)
 class Look:
-    """What was seen of broker and store: empty where all is well, else what is wrong."""
+    """What was seen of broker and store: what is wrong with each, if anything; and whether it can serve."""
 
     problems: dict[str, str] = field(default_factory=dict)
+    serves: bool = False
     training: Training | None = None
     at: float = -FRESH
 
@@ -36,7 +37,8 @@ class Health:
 
     It is ready when the model file is imported, and broker and store were reachable once. A Redis or a store that goes
     away later is named in the answer, but the server stays ready: it goes on answering predictions with what is
-    loaded, and if all servers turned unready at once, nobody would.
+    loaded, and if all servers turned unready at once, nobody would. A store that can be read but not written to is
+    named, too: predictions do not need that.
     """
 
     def __init__(
@@ -60,7 +62,7 @@ class Health:
             "model": model or "ok",
             **{part: look.problems.get(part, "ok") for part in ("store", "broker")},
         }
-        if not look.problems:
+        if look.serves:
             self._settled = True
         if self.draining:
             parts["server"] = "it is shutting down"
@@ -96,12 +98,13 @@ class Health:
         return self._looking.result()
 
     async def _see(self) -> Look:
-        look = Look()
+        look = Look(serves=True)
         for part, see in (("store", self._see_store), ("broker", self._see_broker)):
             try:
                 await asyncio.to_thread(see, look)
             except (BackendError, OSError) as error:
                 look.problems[part] = str(error)
+                look.serves = False
                 if part not in self._look.problems:
                     self._counts.error(part)
         look.at = time.monotonic()
@@ -109,8 +112,10 @@ class Health:
         return look
 
     def _see_store(self, look: Look) -> None:
-        if self._store.problem:
-            raise StoreError(self._store.problem)
+        if problem := self._store.problem:
+            raise StoreError(problem)
+        if hampered := self._store.hampered:
+            look.problems["store"] = hampered
         folder = self._model_dir / "versions"
         with_versions = folder if folder.exists() else self._model_dir
         if with_versions.exists():

@@ -1,0 +1,45 @@
+"""Calls of fsspec's drivers that end, also where the store takes connections and answers nothing.
+
+The drivers' own timeouts do not cover every step: one that waits to send has none.
+"""
+
+import importlib
+import threading
+import time
+from typing import Any
+
+
+def call(system: Any, name: str, *arguments: Any, seconds: float, **options: Any) -> Any:
+    """Call a method of a file system. Raises what it raises, and TimeoutError when nothing is heard for `seconds`.
+
+    A driver without coroutines is called as it is.
+    """
+    method = getattr(system, f"_{name}", None)
+    if not getattr(system, "async_impl", False) or method is None:
+        return getattr(system, name)(*arguments, **options)
+    loop, done, tasks, heard = system.loop, threading.Event(), list[Any](), [time.monotonic()]
+    if name in ("put_file", "get_file"):
+
+        def tick(*_: Any, **__: Any) -> None:
+            heard[0] = time.monotonic()
+
+        options["callback"] = importlib.import_module("fsspec.callbacks").Callback(hooks={"tick": tick})
+
+    def begin() -> None:
+        task = loop.create_task(method(*arguments, **options))
+        task.add_done_callback(lambda _: done.set())
+        tasks.append(task)
+
+    def give_up() -> None:
+        for task in tasks:
+            task.cancel()
+
+    loop.call_soon_threadsafe(begin)
+    try:
+        while not done.wait(max(0.01, heard[0] + seconds - time.monotonic())):
+            if time.monotonic() - heard[0] >= seconds:
+                raise TimeoutError(f"nothing was heard for {seconds:.0f} s")
+    finally:
+        if not done.is_set():
+            loop.call_soon_threadsafe(give_up)
+    return tasks[0].result()

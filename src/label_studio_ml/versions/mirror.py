@@ -1,0 +1,300 @@
+"""What one machine has on its disk of the versions in a store elsewhere, and how it learns what changed there.
+
+On the disk all is as in `store`: each version that the store knows has a folder with its manifest, and the files of
+those that were fetched. A file gets its name when its sha256 is the manifest's: a version is served once all are there.
+What is here was in the store before, so what the store does not list any more was deleted, and goes from here, too.
+"""
+
+import contextlib
+import hashlib
+import logging
+import secrets
+import shutil
+import threading
+from collections.abc import Callable, Collection
+from functools import partial
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
+
+import msgspec
+
+from label_studio_ml.errors import StoreError, VersionError
+from label_studio_ml.versions import disk
+from label_studio_ml.versions.artifacts import ArtifactStore
+from label_studio_ml.versions.damage import damage
+from label_studio_ml.versions.manifest import MANIFEST, TOMBSTONE, Manifest
+from label_studio_ml.versions.pairs import apply_all, localized
+from label_studio_ml.versions.patience import PATIENCE, patiently
+from label_studio_ml.versions.room import make_room, used_now
+from label_studio_ml.versions.store import VersionStore, write_manifest
+from label_studio_ml.versions.watch import Watch
+
+logger = logging.getLogger(__name__)
+
+DELETED = ".deleted.json"
+FAILED = ".failed"
+DECISION = "served.json"
+
+
+class Mirror(VersionStore):
+    """The versions in the store at `url`, fetched to a folder below `work`; `state.db` is in `work` itself.
+
+    Fetched files take up `most` bytes at most, but for those of versions that are served. Publishing is tried again
+    for `patience` seconds while the store is away. Reading only: `remote` adds what writes.
+    """
+
+    remote = True
+
+    def __init__(
+        self, url: str, work: Path, *, pin: str = "", most: int = 20 << 30, patience: float = PATIENCE
+    ) -> None:
+        self.artifacts = ArtifactStore(url)
+        self._near = work / "stores" / _folder_name(self.artifacts.url)
+        super().__init__(self._near, pin=pin)
+        self._work = work
+        self._most = most
+        self._patience = patience
+        self._refused: dict[tuple[str, str], str] = {}
+        self._bringing = threading.RLock()
+        self._watch = Watch(self.artifacts, self.bring)
+
+    # Learning what changed
+
+    @property
+    def problem(self) -> str:
+        """What keeps this machine from reading the store, empty if nothing does."""
+        return self._watch.problem
+
+    @property
+    def hampered(self) -> str:
+        """What keeps this machine from writing to it, empty if nothing does."""
+        return self._watch.hampered
+
+    def start(self) -> None:
+        """Begin to look for what changes, in a thread. Raises SettingsError where the URL cannot be used."""
+        self.artifacts.open()
+        self._watch.start()
+
+    def stop(self) -> None:
+        """End that."""
+        self._watch.stop()
+
+    def projects(self) -> list[str]:
+        """Return the uids of the projects in the store."""
+        return sorted(unquote(name) for name in self.artifacts.names("versions"))
+
+    def unknown(self, uid: str) -> bool:
+        """Tell whether `bring` is to be called before the project is served."""
+        return uid not in self._watch.marks
+
+    def known_of_old(self, uid: str) -> bool:
+        """Tell whether the project can be served from what is on the disk; from then on it is looked after."""
+        synced = (self.folder(uid) / ".synced").exists()
+        usable = self.loadable(uid, ()) is not None or (synced and not self.versions(uid))
+        if usable:
+            self._watch.marks.setdefault(uid, "?")
+        return usable
+
+    def bring(self, uid: str, mark: str | None = None) -> None:
+        """Learn what the store holds of a project, and fetch the version to serve. Raises StoreError.
+
+        `mark` is that of the project's hint, for those who have just listed them.
+        """
+        with self._bringing:
+            if mark is None:
+                mark = self.artifacts.marks("hints").get(disk.file_name(uid), "")
+            self._sync(uid)
+            served = self._fetch_served(uid)
+            if served is not None:
+                self._apply(served)
+            self._watch.marks[uid] = mark
+            hint = f"{mark} {served.id if served else ''}"
+            if self.hint(uid) != hint:
+                with self.writes("A hint for servers"):
+                    disk.write_durably(self.folder(uid) / "changed", hint)
+
+    def known(self, uid: str, holds: Callable[[], None] | None = None) -> list[Manifest]:
+        """Return all versions that a project ever had, on whatever machine.
+
+        With `holds`, a store that is away is asked again for a while, as long as `holds` does not raise.
+        """
+        if holds is None:
+            self._sync(uid)
+        else:
+            patiently(partial(self._sync, uid), self._patience, holds)
+        return super().known(uid)
+
+    def _sync(self, uid: str) -> None:
+        """Have the store's manifests, decisions and notes of a project on the disk."""
+        base, there = self.folder(uid), f"versions/{disk.file_name(uid)}/meta"
+        here = self._here_of(uid)  # first: what comes here meanwhile may not be in the list
+        names = set(self.artifacts.names(there))
+        with self.writes(f"What the store holds of project {uid}"):
+            base.mkdir(parents=True, exist_ok=True)
+            for name in sorted(names):
+                if name.endswith(DELETED):
+                    self._learn(uid, name.removesuffix(DELETED), f"{there}/{name}", TOMBSTONE)
+                elif name == DECISION:
+                    text = self.artifacts.get(f"{there}/{name}")
+                    path = base / DECISION
+                    if text is not None and (not path.exists() or path.read_bytes() != text):
+                        disk.write_durably(path, text.decode())
+                elif name.endswith(FAILED):
+                    if not (base / name).exists():
+                        disk.write_durably(
+                            base / name, (self.artifacts.get(f"{there}/{name}") or b"").decode()
+                        )
+                elif f"{name.removesuffix('.json')}{DELETED}" not in names:
+                    self._learn(uid, name.removesuffix(".json"), f"{there}/{name}", MANIFEST)
+            for path in base.glob(f"*{FAILED}"):
+                if path.name not in names:
+                    path.unlink(missing_ok=True)
+            for name in here:
+                if not names.intersection((name, f"{name}.json", f"{name}{DELETED}")):
+                    self._drop(uid, name)
+            (base / ".synced").touch()
+
+    def _here_of(self, uid: str) -> list[str]:
+        """Return the names of the folders of a project's versions here, deleted ones included, and of its decision."""
+        kinds = (MANIFEST, TOMBSTONE)
+        found = [path.name for path in self._folders(uid) if any((path / kind).exists() for kind in kinds)]
+        return [*found, *([DECISION] if (self.folder(uid) / DECISION).exists() else [])]
+
+    def _drop(self, uid: str, name: str) -> None:
+        """Remove what the store does not have any more."""
+        path = self.folder(uid) / name
+        if name == DECISION:
+            path.unlink(missing_ok=True)
+            return
+        logger.info("Project %s: version %s is not in the store any more; it goes from here", uid, name)
+        for kind in (MANIFEST, TOMBSTONE):  # first: from then on it is none
+            (path / kind).unlink(missing_ok=True)
+        shutil.rmtree(path, ignore_errors=True)
+
+    def _learn(self, uid: str, name: str, there: str, kind: str) -> None:
+        """Have one version's manifest on the disk, or what is left of it once it was deleted."""
+        folder = self.folder(uid) / name
+        if (folder / kind).exists():
+            return
+        if kind == TOMBSTONE and (folder / MANIFEST).exists():
+            (folder / MANIFEST).rename(folder / TOMBSTONE)
+            disk.empty(folder, keep=TOMBSTONE)
+            return
+        text = self.artifacts.get(there)
+        if text is None:
+            return
+        try:
+            manifest = msgspec.json.decode(text, type=Manifest)
+            if disk.file_name(manifest.id) != name or manifest.project != uid:
+                raise msgspec.ValidationError("it is another version's")
+        except msgspec.MsgspecError as error:
+            self._warn_once(
+                f"{self.artifacts.url}/{there} is damaged, so this version is not served: {error}"
+            )
+            return
+        manifest = localized(manifest, folder)
+        if folder.is_dir():  # what this machine made, and did not hear the end of
+            write_manifest(folder, manifest, kind)
+            return
+        with self.staged(uid, f"{unquote(name)}-{secrets.token_hex(4)}") as staged:
+            staged.mkdir()
+            write_manifest(staged, manifest, kind)
+            with contextlib.suppress(FileExistsError):
+                staged.rename(folder)
+
+    # Having files here
+
+    def loadable(self, uid: str, bad: Collection[str]) -> Manifest | None:
+        """Return the version to serve, of those whose files are on this machine."""
+        return next((one for one in reversed(self.line(uid)) if one.id not in bad and self._here(one)), None)
+
+    def damage(self, manifest: Manifest, *, full: bool = False) -> str:
+        """Say what is wrong with a version's files; what was not fetched is fine, unless `full`: then it is fetched."""
+        if full:
+            try:
+                self.fetch(manifest)
+            except StoreError:
+                raise
+            except VersionError as error:
+                return error.message
+            return super().damage(manifest, full=True)
+        return self._refused.get((manifest.project, manifest.id), "")
+
+    def fetch(self, manifest: Manifest) -> None:
+        """Have a version's files on this machine, each compared with its sha256.
+
+        Raises StoreError, or VersionError where the store holds something else than was written.
+        """
+        folder = self.folder(manifest.project, manifest.id)
+        used_now(folder)
+        if self._here(manifest):
+            return
+        with self.writes(f"Version {manifest.name}"):
+            lock = self._near / "fetching" / ".lock"
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            with disk.locked(lock):
+                if self._here(manifest):  # another process was quicker
+                    return
+                logger.info("Project %s: fetching version %s", manifest.project, manifest.name)
+                make_room(self, self._near, manifest, self._most)
+                half = lock.parent / secrets.token_hex(8)
+                half.mkdir()
+                try:
+                    for name, digest in manifest.files.items():
+                        self._fetch_file(manifest, name, digest, half, folder)
+                finally:
+                    shutil.rmtree(half, ignore_errors=True)
+
+    def _fetch_file(self, manifest: Manifest, name: str, digest: str, half: Path, folder: Path) -> None:
+        place = PurePosixPath(name)
+        if place.is_absolute() or ".." in place.parts:
+            raise VersionError(f"{name!r} is no name of a file in a version's folder")
+        target, got = folder / name, half / "file"
+        if target.exists() and disk.sha256(target) == digest:
+            return
+        self.artifacts.get_file(f"{self._files(manifest)}/{name}", got)
+        if disk.sha256(got) != digest:
+            raise VersionError(f"{name} is not what was written (its sha256 differs)")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        got.replace(target)
+
+    def _here(self, manifest: Manifest) -> bool:
+        return not damage(self.folder(manifest.project, manifest.id), manifest)
+
+    def _fetch_served(self, uid: str) -> Manifest | None:
+        """Fetch the version to serve, and return it: where one is not what was written, the one before."""
+        for key in [key for key in self._refused if key[0] == uid]:
+            del self._refused[key]
+        failed, chosen = self.failures(uid), None
+        for manifest in reversed(self.line(uid)):
+            try:
+                self.fetch(manifest)
+            except StoreError:
+                raise
+            except VersionError as error:
+                self._refused[uid, manifest.id] = error.message
+                logger.error(
+                    "Project %s: version %s is refused: %s. The one before is served",
+                    *(uid, manifest.name, error.message),
+                )
+                continue
+            chosen = chosen or manifest
+            if manifest.id not in failed:
+                return manifest
+        return chosen
+
+    def _apply(self, served: Manifest) -> None:
+        """Store the key/value pairs of a version that is served here from now on; a model reads them as it loads."""
+        path = self.folder(served.project) / ".applied"
+        with self.writes("The pairs of a version"):
+            if not path.exists() or path.read_text() != served.id:
+                apply_all(self, self._work, served)
+                disk.write_durably(path, served.id)
+
+    def _files(self, manifest: Manifest) -> str:
+        return f"versions/{disk.file_name(manifest.project)}/files/{disk.file_name(manifest.id)}"
+
+
+def _folder_name(url: str) -> str:
+    """Return a folder's name for a store, so that one machine can have been at several."""
+    return f"{disk.file_name(url)[:80]}-{hashlib.sha256(url.encode()).hexdigest()[:8]}"
