@@ -161,6 +161,24 @@ def test_a_late_run_on_another_machine_is_refused(machine: Machine) -> None:
     assert [known.name for known in fresh.history(P)] == ["a"]
 
 
+def test_of_two_runs_of_the_same_events_the_later_is_served_if_one_hung_between_look_and_put(
+    machine: Machine,
+) -> None:
+    one, two, server = machine("one"), machine("two"), machine("server")
+    one.bring(P)
+    commit = one._commit
+
+    def hanging(*arguments: Any) -> Manifest:
+        _publish(two, "b", fence=2, events=["e1"])
+        return commit(*arguments)
+
+    one._commit = hanging  # type: ignore[assignment,method-assign]
+    _publish(one, "a", fence=1, events=["e1"])
+    server.bring(P)
+    assert [known.name for known in server.history(P)] == ["a", "b"], "docs/production.md says so"
+    assert _weights(server) == "weights of b"
+
+
 def test_publishing_waits_for_the_store_and_half_of_it_is_never_seen(machine: Machine, s3: S3Server) -> None:
     worker, server = machine("worker", patience=60.0), machine("server")
     _publish(worker, "a")
