@@ -76,16 +76,6 @@ class S3Server:
         except requests.RequestException:
             return False
 
-    def hang(self) -> None:
-        """Let it take connections and answer nothing."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGSTOP)
-
-    def go_on(self) -> None:
-        """Let it answer again, also what it was asked meanwhile."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGCONT)
-
     def kill(self) -> None:
         """End it at once, whatever it does."""
         if self.process is not None:

@@ -193,7 +193,7 @@ def test_predictions_go_on_while_the_store_answers_nothing(machines: Machines) -
     assert "has not answered for" in _readiness(one)[1]
     one.studio.add(1, 12)
     job = one.send(start_training(1))
-    machines.s3.go_on()
+    machines.s3.wake()
     done = one.wait(job)
     assert done["job_status"] == "finished", done
     _wait_served(one, str(done["model_version"]))

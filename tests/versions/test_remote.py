@@ -441,7 +441,7 @@ def test_a_store_that_hangs_is_named_and_what_is_here_is_served(machine: Machine
     again.start()
     assert again.known_of_old(P)
     wait_until(lambda: "has not answered for" in again.problem, "it says what is wrong", 30)
-    s3.go_on()
+    s3.wake()
     wait_until(lambda: not server.problem and not again.problem, "it heals by itself", 60)
 
 

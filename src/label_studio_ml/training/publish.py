@@ -65,6 +65,18 @@ def apply_state(store: VersionStore, settings: Settings, manifest: Manifest) -> 
         apply_own(settings.model_dir, manifest)
 
 
+def published(manifest: Manifest) -> dict[str, object]:
+    """Return what the record of the job that made a version says of it."""
+    return {
+        "state": "finished",
+        "ended": now(),
+        "version": manifest.name,
+        "annotations": manifest.annotations,
+        "source": manifest.source,
+        "held_back": manifest.gate,
+    }
+
+
 def metrics_in(output: Mapping[str, Any]) -> dict[str, int | float | None]:
     """Return the numbers in what `fit` returned: at its top level, and in a dict under `metrics`."""
     inner = output.get("metrics")

@@ -3,6 +3,7 @@
 Take the lease and a fence, read the mailbox, run, commit the version, and only then remove the events.
 """
 
+import contextlib
 import logging
 import threading
 import time
@@ -26,7 +27,7 @@ from label_studio_ml.training.jobs import JobBoard, now
 from label_studio_ml.training.lease import Lease, LeaseLost
 from label_studio_ml.training.memory import Memory
 from label_studio_ml.training.policy import Decision, Entry, Policy, Tally, decide, order
-from label_studio_ml.training.publish import apply_state, publish, taken_in
+from label_studio_ml.training.publish import apply_state, publish, published, taken_in
 from label_studio_ml.training.request import Outcome, RunRequest
 from label_studio_ml.versions.manifest import Manifest
 from label_studio_ml.versions.opening import open_store
@@ -80,33 +81,29 @@ class Trainer:
             if self._store.remote:  # what is asked of it may take longer than the lease
                 stack.enter_context(lease.kept())
             try:
-                if self._brought(uid):
-                    self._look(uid, lease)
+                if self._store.remote:
+                    self._bring(uid)
+                self._look(uid, lease)
+            except LeaseLost as error:
+                logger.warning("Project %s: %s", uid, error)
             except StoreError as error:
                 if entries := self._board.entries(uid):
                     self._try_later(uid, None, str(error), entries)
         if not self._stopping.is_set() and not self._attempts(uid) and self._board.wakeable(uid):
             self._board.wake(uid)
 
-    def _brought(self, uid: str) -> bool:
-        """Have on this machine what a run of the project needs; tell whether the lease still holds then.
+    def _bring(self, uid: str) -> None:
+        """Have on this machine what a run of the project needs.
 
-        Raises StoreError where the store is away, or would not take the version that the run makes.
+        Raises LeaseLost, or StoreError where the store is away, or would not take the version that the run makes.
         """
-        if not self._store.remote:
-            return True
         self._store.bring(uid)
         self._store.check()
         known = self._board.described(uid)
         if known is not None:
             self._projects.put(known)
-        try:
-            self._lease.renew()
-            self._lease.check()
-        except LeaseLost as error:
-            logger.warning("Project %s: %s", uid, error)
-            return False
-        return True
+        self._lease.renew()
+        self._lease.check()
 
     def _look(self, uid: str, lease: Lease) -> None:
         """Make a run if one is due. Raises StoreError."""
@@ -214,7 +211,7 @@ class Trainer:
             logger.info("Project %s: %d events are in version %s already", uid, len(done), manifest.name)
             apply_state(self._store, self._settings, manifest)
             self._store.tell(uid)
-            self._board.settle(uid, manifest.job, done, **_published(manifest))
+            self._board.settle(uid, manifest.job, done, **published(manifest))
         gone = set(done)
         return [entry for entry in entries if entry.id not in gone]
 
@@ -389,7 +386,7 @@ class Trainer:
             learned if outcome.annotations >= 0 else f"{len(done)} events",
             f"; it is held back: {manifest.gate}" if manifest.gate else "",
         )
-        return {**_published(manifest), "error": outcome.error, "events": len(done)}
+        return {**published(manifest), "error": outcome.error, "events": len(done)}
 
     def _crashed(self, uid: str, job_id: str, version_id: str, entries: list[Entry], crash: Crashed) -> None:
         """Keep what a run had done before it crashed, and set aside what crashes again and again."""
@@ -451,15 +448,3 @@ class Trainer:
             tally=Tally.of(entries),
             now=clock,
         )
-
-
-def _published(manifest: Manifest) -> dict[str, object]:
-    """Return what the record of the job that made a version says of it."""
-    return {
-        "state": "finished",
-        "ended": now(),
-        "version": manifest.name,
-        "annotations": manifest.annotations,
-        "source": manifest.source,
-        "held_back": manifest.gate,
-    }
