@@ -29,7 +29,6 @@ from label_studio_ml.training.memory import Memory
 from label_studio_ml.training.policy import Decision, Entry, Policy, Tally, decide, order
 from label_studio_ml.training.publish import apply_state, publish, published, taken_in
 from label_studio_ml.training.request import Outcome, RunRequest
-from label_studio_ml.versions.manifest import Manifest
 from label_studio_ml.versions.opening import open_store
 from label_studio_ml.versions.state import Projects
 
