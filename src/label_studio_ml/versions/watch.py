@@ -28,10 +28,8 @@ _MOST_FAILURES = 3
 class Watch:
     """Brings the projects of `marks` up to date when the store says that they changed; in a thread.
 
-    `bring` is told the project and the mark that its hint has now.
-
-    `marks` holds for each project what differed in the store at the last look. `hampered` says why the store cannot be
-    written to, nothing if it can.
+    `bring` is told the project and the mark that its hint has now; `marks` holds that of the last look. `hampered` says
+    why the store cannot be written to, nothing if it can.
     """
 
     def __init__(self, artifacts: ArtifactStore, bring: Callable[[str, str], None]) -> None:
