@@ -26,7 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--by", choices=_WAYS, default="margin", help="what the order goes by (default: %(default)s)"
     )
     parser.add_argument(
-        "--top", metavar="K", type=count, help="how many tasks get a score, the first ones (default: all)"
+        "--top",
+        metavar="K",
+        type=count,
+        help="how many tasks get a score, the first ones (default: all; by coverage: 50)",
     )
     parser.add_argument("--where", metavar="CONDITION", action="append", default=[], help="see predict")
     parser.add_argument(
