@@ -93,3 +93,24 @@ def test_processes_that_share_a_file_lose_no_line(tmp_path: Path) -> None:
     lines = [line for one in tmp_path.iterdir() for line in one.read_text().splitlines()]
     assert sorted(lines) == sorted(f"{name} {number}" for name in "abc" for number in range(500))
     assert len(list(tmp_path.iterdir())) > 5
+
+
+def test_in_a_process_of_somebody_elses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where logging is configured, only the file is added; else standard error has the records too."""
+    root = logging.getLogger()
+    theirs = logging.NullHandler()
+    root.handlers[:] = [theirs]
+    root.setLevel("ERROR")
+    handler = logs.join("INFO", file=tmp_path / "a.log")
+    logging.getLogger("x").warning("too little")
+    logging.getLogger("x").error("hello")
+    assert "hello" in (tmp_path / "a.log").read_text()
+    assert "too little" not in (tmp_path / "a.log").read_text()
+    assert root.handlers == [theirs, handler]
+    handler.close()
+    root.handlers[:] = []
+    handler = logs.join("INFO", file=tmp_path / "b.log")
+    logging.getLogger("x").info("hello again")
+    handler.close()
+    assert "hello again" in capsys.readouterr().err
+    assert "hello again" in (tmp_path / "b.log").read_text()

@@ -153,3 +153,18 @@ def configure(level: str, *, as_json: bool = False, file: Path | None = None) ->
     finally:
         for handler in handlers:
             handler.setFormatter(JsonFormatter() if as_json else logging.Formatter(LOG_FORMAT))
+
+
+def join(level: str, *, as_json: bool = False, file: Path) -> logging.Handler:
+    """Send log records to `file` in a process of somebody else's, and return the handler that does it.
+
+    Where nobody has configured logging there, this does as `configure` would; else levels and other handlers stay.
+    Raises OSError where the file cannot be written.
+    """
+    root = logging.getLogger()
+    if not root.handlers:
+        configure(level, as_json=as_json)
+    handler = SharedFileHandler(file)
+    handler.setFormatter(JsonFormatter() if as_json else logging.Formatter(LOG_FORMAT))
+    root.addHandler(handler)
+    return handler

@@ -1,10 +1,12 @@
 """The tutorial's production mode: `docker compose up`, in real containers, with a real Label Studio in one of them."""
 
+import hashlib
 import json
 import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import requests
 
 from .backend import CLI, clean_environment
 from .conftest import MODELS, ROOT
-from .containers import Compose, Podman, pip_volumes, require_containers
+from .containers import STORE, Compose, Podman, pip_volumes, require_containers
 from .processes import free_port, wait_until
 from .studio import PASSWORD, TOKEN, USERNAME, Studio, choice, chosen, migrated_data, studio_environment
 
@@ -22,18 +24,40 @@ CONFIG = (
     '<Choice value="good"/><Choice value="bad"/></Choices></View>'
 )
 
-BASE = "localhost/lsml-test-base:latest"
-
 
 @pytest.fixture(scope="session")
 def podman(tmp_path_factory: pytest.TempPathFactory) -> Podman:
     require_containers()
-    made = Podman(ROOT / ".cache" / "containers", tmp_path_factory.mktemp("podman"))
-    made.base(BASE)
-    return made
+    return Podman(STORE, tmp_path_factory.mktemp("podman"))
 
 
-def _studio_in_a_container(studio_venv: Path, data: Path) -> dict[str, object]:
+@pytest.fixture(scope="session")
+def bases(podman: Podman) -> tuple[str, str]:
+    """Two images to build on, without Python and with it."""
+    return podman.bases()
+
+
+@pytest.fixture(scope="session")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with our package."""
+    folder = tmp_path_factory.mktemp("wheels")
+    wheel = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(folder), str(ROOT)]
+    subprocess.run(wheel, check=True, capture_output=True)
+    return folder
+
+
+def _init(folder: Path, wheels: Path) -> None:
+    """Make a backend's folder. Its requirements name the package's content, so that no older layer is taken."""
+    init = [*CLI, "init", folder.name, "--script", str(MODELS / "seed_class.py")]
+    subprocess.run(init, cwd=folder.parent, env=clean_environment(), check=True, capture_output=True)
+    (wheel,) = wheels.glob("*.whl")
+    with zipfile.ZipFile(wheel) as packed:
+        content = hashlib.sha256(repr([(item.filename, item.CRC) for item in packed.infolist()]).encode())
+    with (folder / "requirements-base.txt").open("a") as file:
+        file.write(f"# {content.hexdigest()}\n")
+
+
+def _studio_in_a_container(base: str, studio_venv: Path, data: Path) -> dict[str, object]:
     """Return what the compose file's label-studio becomes here: the one that all tests use, in a container."""
     home = Path(os.path.realpath(studio_venv / "bin" / "python")).parent.parent
     places = [studio_venv, *([home] if home != Path("/usr") else [])]
@@ -44,7 +68,7 @@ def _studio_in_a_container(studio_venv: Path, data: Path) -> dict[str, object]:
     }
     del env["LABEL_STUDIO_HOST"]
     return {
-        "image": BASE,
+        "image": base,
         "command": [
             *(str(studio_venv / "bin" / "label-studio"), "start", "--no-browser", "--port", "8080"),
             *("--internal-host", "0.0.0.0", "--username", USERNAME, "--password", PASSWORD),
@@ -56,22 +80,22 @@ def _studio_in_a_container(studio_venv: Path, data: Path) -> dict[str, object]:
 
 
 @pytest.fixture
-def compose(podman: Podman, studio_venv: Path, tmp_path: Path) -> Iterator[Compose]:
+def compose(
+    podman: Podman, bases: tuple[str, str], wheels: Path, studio_venv: Path, tmp_path: Path
+) -> Iterator[Compose]:
     """A backend's folder as `init` writes it, its images built; its containers end with the test."""
     template = migrated_data(studio_venv, ROOT / ".cache")
     shutil.copytree(template, tmp_path / "label-studio")
-    init = [*CLI, "init", "words", "--script", str(MODELS / "seed_class.py")]
-    subprocess.run(init, cwd=tmp_path, env=clean_environment(), check=True, capture_output=True)
     folder = tmp_path / "words"
-    wheels = tmp_path / "wheels"
-    wheel = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(wheels), str(ROOT)]
-    subprocess.run(wheel, check=True, capture_output=True)
+    _init(folder, wheels)
+    _, base = bases
     override = tmp_path / "override.json"  # JSON is YAML
-    service = _studio_in_a_container(studio_venv, tmp_path / "label-studio")
+    service = _studio_in_a_container(base, studio_venv, tmp_path / "label-studio")
     override.write_text(json.dumps({"services": {"label-studio": service}}))
     env = {
-        "BASE_IMAGE": BASE,
-        "REDIS_IMAGE": BASE,
+        "BASE_IMAGE": base,
+        "REDIS_IMAGE": base,
+        "BACKEND_IMAGE": f"localhost/lsml-test-words:{os.getpid()}",
         "BACKEND_PORT": str(free_port()),
         "LABEL_STUDIO_PORT": str(free_port()),
         "LABEL_STUDIO_URL": "http://label-studio.ml.internal:8080",
@@ -82,12 +106,13 @@ def compose(podman: Podman, studio_venv: Path, tmp_path: Path) -> Iterator[Compo
     made.backend_url = f"http://127.0.0.1:{env['BACKEND_PORT']}"
     made.studio = Studio(f"http://127.0.0.1:{env['LABEL_STUDIO_PORT']}")
     mounts = " ".join(f"-v {mount}" for mount in pip_volumes(tmp_path, wheels))
-    made(f"--podman-build-args=--no-cache {mounts}", "build", "server")
+    made(f"--podman-build-args=--layers {mounts}", "build", "server")
     try:
         yield made
     finally:
         print(made.logs())
         made("--profile", "label-studio", "down", "--volumes", "--timeout", "5", check=False)
+        podman("rmi", "--no-prune", env["BACKEND_IMAGE"], check=False)
 
 
 def _up(compose: Compose) -> None:
@@ -148,3 +173,27 @@ def test_compose_up(compose: Compose) -> None:
     ]
     studio.annotate(first, choice("good"))
     wait_until(lambda: version() != trained, "it goes on learning")
+
+
+def test_build_on_a_base_without_python(
+    podman: Podman, bases: tuple[str, str], wheels: Path, tmp_path: Path
+) -> None:
+    """As NVIDIA's CUDA images are, which this stands in for. What is built there serves."""
+    bare, _ = bases
+    assert not podman("run", "--rm", bare, "sh", "-c", "command -v python3", check=False).strip()
+    folder = tmp_path / "words"
+    _init(folder, wheels)
+    image = f"localhost/lsml-test-cuda:{os.getpid()}"
+    mounts = [word for mount in pip_volumes(tmp_path, wheels) for word in ("-v", mount)]
+    build = ("build", "--layers", "--build-arg", f"BASE={bare}", "--tag", image, *mounts, str(folder))
+    podman(*build, deadline=600)
+    name = f"lsml-cuda-{os.getpid()}"
+    try:
+        podman("run", "--detach", "--rm", "--name", name, "--network", "none", image)
+        ask = "from urllib.request import urlopen; print(urlopen('http://127.0.0.1:9090/health').read().decode())"
+        wait_until(
+            lambda: '"UP"' in podman("exec", name, "python", "-c", ask, check=False), "it serves", every=0.5
+        )
+    finally:
+        podman("rm", "--force", "--time", "1", name, check=False)
+        podman("rmi", "--no-prune", image, check=False)

@@ -1,5 +1,6 @@
 """Backends of older releases: `gunicorn … _wsgi:app` with several workers, training included."""
 
+import json
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -102,7 +103,7 @@ def _wait_for_all(live: Live, version: str) -> None:
 
 @pytest.mark.parametrize(("model", "options"), [("event_model", ()), ("seed_model", ("--preload",))])
 def test_every_worker_serves_the_new_version(make: Make, model: str, options: tuple[str, ...]) -> None:
-    live = make(model)
+    live = make(model, env={"LOG_FORMAT": "json"})
     live.studio.add(1, 11)
     _start(live, model, *options)
     before = live.setup(1)
@@ -114,6 +115,9 @@ def test_every_worker_serves_the_new_version(make: Make, model: str, options: tu
         _wait_for_all(live, trained)
         assert _versions(live) == {trained}, "none goes back"
     assert "is published" in (live.folder / "logs" / "rq.log").read_text()
+    records = [json.loads(line) for line in (live.folder / "logs" / "server.log").read_text().splitlines()]
+    told = f"version {trained} is loaded"
+    assert len({record["process"] for record in records if told in record["message"]}) == WORKERS
 
 
 def test_with_the_settings_of_an_older_compose_file(make: Make, make_redis: MakeRedis) -> None:

@@ -9,6 +9,7 @@ import atexit
 import concurrent.futures
 import contextlib
 import inspect
+import logging
 import os
 import tempfile
 import threading
@@ -18,6 +19,7 @@ from typing import Any
 
 import flask
 
+from label_studio_ml import logs
 from label_studio_ml.errors import BodyTooLarge, SettingsError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.runtime.companion import Companion
@@ -29,6 +31,8 @@ from label_studio_ml.training.desk import RedisDesk
 from label_studio_ml.training.local import LocalDesk
 from label_studio_ml.web.desk import TrainingDesk
 from label_studio_ml.web.http import too_large
+
+logger = logging.getLogger(__name__)
 
 _METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH"]
 
@@ -95,6 +99,15 @@ class BackendApp(flask.Flask):
             return self._running
 
 
+def _log_file(settings: Settings) -> logging.Handler | None:
+    """Begin to write logs/server.log, which all processes below gunicorn share."""
+    try:
+        return logs.join(settings.log_level, as_json=settings.log_json, file=settings.log_dir / "server.log")
+    except OSError as error:
+        logger.warning("No log file: %s", error)
+        return None
+
+
 class _Running:
     """One backend on an event loop in a thread of this process, its model in another."""
 
@@ -105,6 +118,7 @@ class _Running:
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
         self._max_body = settings.max_body
         self._closed = False
+        self._log = None if testing else _log_file(settings)
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True, name="label-studio-ml")
         self._thread.start()
         if testing and settings.user_model_dir is None:
@@ -151,6 +165,9 @@ class _Running:
         self._thread.join(5)
         if not self._thread.is_alive():
             self._loop.close()
+        if self._log is not None:
+            logging.getLogger().removeHandler(self._log)
+            self._log.close()
         if self._scratch is not None:
             self._scratch.cleanup()
 
