@@ -101,3 +101,31 @@ def test_what_pods_refer_to_is_there_and_their_settings_are_understood(tmp_path:
         for volume in pod["volumes"]:
             claim = volume.get("persistentVolumeClaim")
             assert claim is None or claim["claimName"] in claims
+
+
+def test_with_a_store_each_pod_has_a_folder_of_its_own_that_holds_more_than_the_cache(tmp_path: Path) -> None:
+    made = _kustomization("store")
+    assert made["resources"] == ["../base"]
+    env: dict[str, str] = {}
+    for folder in ("base", "store"):
+        for generator in ("configMapGenerator", "secretGenerator"):
+            for one in _kustomization(folder)[generator]:
+                assert one["name"] == "backend"
+                assert folder == "base" or one["behavior"] == "merge"
+                env |= dict(literal.split("=", 1) for literal in one["literals"])
+    settings = Settings.from_env(env, backend_dir=tmp_path)
+    assert settings.store_url == "s3://bucket/prefix"
+    patches = [yaml.safe_load((ROOT / "store" / patch["path"]).read_text()) for patch in made["patches"]]
+    for deployment in _of("Deployment"):
+        (patch,) = [one for one in patches if one["metadata"]["name"] == deployment["metadata"]["name"]]
+        (volume,) = patch["spec"]["template"]["spec"]["volumes"]
+        (container,) = deployment["spec"]["template"]["spec"]["containers"]
+        (mount,) = [one for one in container["volumeMounts"] if one["name"] == volume["name"]]
+        assert Path(mount["mountPath"]) == settings.model_dir
+        claimed = deployment["spec"]["template"]["spec"]["volumes"]
+        assert {"name": volume["name"], "persistentVolumeClaim": {"claimName": "models"}} in claimed
+        assert volume["persistentVolumeClaim"] is None
+        room = int(volume["emptyDir"]["sizeLimit"].removesuffix("Gi")) << 30
+        assert room >= 2 * settings.model_cache_bytes, "versions in training need room, too"
+    (gone,) = [one for one in patches if one.get("$patch") == "delete"]
+    assert gone["metadata"]["name"] in {claim["metadata"]["name"] for claim in _of("PersistentVolumeClaim")}
