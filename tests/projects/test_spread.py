@@ -1,7 +1,9 @@
 """Shards handed out to real workers around a real broker, their Label Studio a fake."""
 
 import asyncio
+import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +30,7 @@ UID = uid_of(PROJECT)
 WHOLE = Shard(0, 1, UID, "INITIAL", "", 0, None, 0)
 
 MODEL = """
-import pathlib, time
+import os, pathlib, time
 from label_studio_ml.model import LabelStudioMLBase
 GATE = pathlib.Path(__file__).with_name("gate")
 class Model(LabelStudioMLBase):
@@ -36,6 +38,7 @@ class Model(LabelStudioMLBase):
     def predict(self, tasks, **kwargs):
         while GATE.exists():
             time.sleep(0.02)
+        time.sleep(len(tasks) * float(os.environ.get("SECONDS", "0")))
         value = {"choices": ["A"]}
         region = {"from_name": "c", "to_name": "t", "type": "choices", "value": value}
         return [{"result": [region], "score": 0.5} for _ in tasks]
@@ -222,3 +225,17 @@ def test_what_keeps_a_shard_from_being_predicted_is_said(
     (said,) = report.progress.causes
     assert cause in said
     assert not place.project.predictions
+
+
+@pytest.mark.skipif("MEASURE" not in os.environ, reason="a measurement, for a quiet machine")
+def test_two_workers_are_twice_as_quick(make_project: Callable[[int], FakeProject], place: Place) -> None:
+    rates: list[float] = []
+    for _ in range(2):
+        place.worker(SECONDS="0.02")
+        place.project = make_project(1000)
+        spread, run = begun(place, count=8)
+        began = time.monotonic()
+        followed(spread, run)
+        rates.append(1000 / (time.monotonic() - began))
+        assert set(place.project.each("INITIAL").values()) == {1}
+    print(f"{rates[0]:.1f}/s with one worker, {rates[1]:.1f}/s with two: {rates[1] / rates[0]:.2f}")
