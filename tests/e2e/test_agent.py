@@ -1,15 +1,19 @@
 """Pull mode: Label Studio cannot reach the backend, the backend goes to Label Studio."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+
+from s3_server import S3Server, s3
 
 from .backend import CLI, clean_environment
 from .conftest import MODELS, StartStudio
 from .processes import Program, wait_until
 from .studio import Studio, StudioRefused, choice, chosen
+
+__all__ = ["s3"]
 
 CONFIG = """<View><Text name="text" value="$text"/><Choices name="choice" toName="text"><Choice value="a"/>
 <Choice value="b"/></Choices></View>"""
@@ -24,8 +28,9 @@ def studio(start_studio: StartStudio) -> Studio:
 class Agent:
     """`label-studio-ml agent FOLDER`, which can be ended and started again."""
 
-    def __init__(self, folder: Path, studio: Studio, *projects: int) -> None:
+    def __init__(self, folder: Path, studio: Studio, *projects: int, env: Mapping[str, str] = {}) -> None:
         self.folder = folder
+        self.env = {**clean_environment(), **env}
         self.log = folder.parent / "agent.log"
         key = folder.parent / "key"
         key.write_text(studio.token)
@@ -35,7 +40,7 @@ class Agent:
         self.program: Program | None = None
 
     def start(self) -> Program:
-        self.program = Program(self.command, cwd=self.folder.parent, env=clean_environment(), log=self.log)
+        self.program = Program(self.command, cwd=self.folder.parent, env=self.env, log=self.log)
         return self.program
 
     def stop(self) -> list[int]:
@@ -124,3 +129,26 @@ def test_annotations_from_before_are_no_news(studio: Studio, folder: Path, agent
     seen = folder / "seen.jsonl"
     wait_until(lambda: seen.exists() and seen.read_text(), "a changed annotation trains")
     assert '"red", "a"' in seen.read_text()
+
+
+def test_versions_in_a_store_outlive_the_agents_machine(
+    studio: Studio, folder: Path, agents: list[Agent], s3: S3Server
+) -> None:
+    project = studio.create_project("store", CONFIG, show_collab_predictions=True)
+    ids = studio.import_tasks(project, [{"text": text} for text in ("red", "green")])
+    agent = Agent(folder, studio, project, env={**s3.env, "MODEL_DIR": s3.url})
+    agents.append(agent)
+    agent.start()
+    wait_until(lambda: current(studio, project) == dict.fromkeys(ids, "a"), "all tasks are predicted")
+    studio.annotate(ids[0], choice("b"))
+    wait_until(lambda: list(s3.objects.glob("versions/*/meta/*.json")), "the version is in the store")
+    wait_until(lambda: current(studio, project) == {ids[1]: "a"}, "the new version is shown")
+    shown = studio.project(project)["model_version"]
+
+    agent.stop()
+    shutil.rmtree(folder / "data")
+    (late,) = studio.import_tasks(project, [{"text": "red"}])
+    agent.start()
+    wait_until(lambda: current(studio, project).get(late) == "b", "the version comes from the store", 120)
+    assert studio.project(project)["model_version"] == shown
+    assert len((folder / "seen.jsonl").read_text().splitlines()) == 1, "nothing was trained again"
