@@ -309,6 +309,24 @@ def test_a_project_that_waits_for_annotations_is_woken_by_the_last_of_them(board
     assert board.wakeable(P)
 
 
+def test_a_project_that_is_trained_gets_no_second_job(board: JobBoard) -> None:
+    board.record(P, _created())
+    assert _wakes(board) == 1
+    board.redis.set(board.keys.lease(P), "a worker")
+    assert board.take_waiting(P)
+    board.wake(P)  # by a sweeper that had looked before the worker came
+    assert _wakes(board) == 0
+    assert len(list(board.jobs(P))) == 1
+    later = board.record(P, _created())
+    assert _wakes(board) == 1
+    board.wake(P)
+    assert _wakes(board) == 1, "what came meanwhile has a job of its own, and that lost its wake-up"
+    board.redis.delete(board.keys.lease(P))
+    assert board.take_waiting(P) == later
+    board.wake(P)
+    assert _wakes(board) == 1
+
+
 def test_the_button_ends_every_waiting(board: JobBoard) -> None:
     for decision in (Decision(text="button"), Decision(at=1 << 60, text="t"), Decision(need=9, text="n")):
         job = board.record(P, _created())

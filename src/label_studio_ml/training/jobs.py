@@ -22,7 +22,7 @@ from label_studio_ml.training.events import counted
 from label_studio_ml.training.mailbox import Mailboxes, broker_errors
 from label_studio_ml.training.mailbox import StoredEvent as StoredEvent
 from label_studio_ml.training.policy import Decision
-from label_studio_ml.training.scripts import HOLD, STORE
+from label_studio_ml.training.scripts import HOLD, NEXT, STORE
 
 if TYPE_CHECKING:
     from rq import Queue
@@ -146,6 +146,7 @@ class JobBoard(Mailboxes):
         self._queue: Queue | None = None
         self._store = connection.register_script(STORE)
         self._hold = connection.register_script(HOLD)
+        self._next = connection.register_script(NEXT)
 
     # Handing in
 
@@ -184,14 +185,14 @@ class JobBoard(Mailboxes):
         return job_id
 
     def wake(self, project: str) -> None:
-        """Wake a worker for a project whose mailbox holds events, unless a wake-up lies in the queue already."""
-        job_id = new_job_id()
+        """Wake a worker for a project whose mailbox holds events, unless one is at it, or a wake-up in the queue."""
         with broker_errors():
-            if not self.redis.set(self.keys.waiting(project), job_id, nx=True):
-                waiting = self.redis.get(self.keys.waiting(project))
-                if waiting is None:  # it has just begun
-                    return
-                job_id = waiting.decode()
+            found = self._next(
+                keys=[self.keys.waiting(project), self.keys.lease(project)], args=[new_job_id()]
+            )
+            if found is None:
+                return
+            job_id = found.decode()
             if not self.redis.hexists(self.keys.job(job_id), "created"):
                 self._write_new(project, job_id)
             if self.redis.lpos(self.keys.wake_ups, _rq_id(job_id)) is None:

@@ -39,6 +39,17 @@ end
 return {job, new, wake}
 """
 
+#: Names the job that a worker is woken for. Keys: waiting, lease. Argument: id for a new job.
+#: Returns the job's id; nothing where none waits and a worker trains the project: it looks again when it ends.
+NEXT = """
+local job = redis.call('get', KEYS[1])
+if not job and redis.call('exists', KEYS[2]) == 0 then
+  job = ARGV[1]
+  redis.call('set', KEYS[1], job)
+end
+return job
+"""
+
 #: Lets a project wait. Its job goes back to be the next one; where a newer one is that already, the job ends.
 #: Keys: waiting, hold, mailbox, job. Arguments: job id, text, have, need or nothing, at or nothing, code, id of the
 #: last event that was looked at, time, prefix of jobs' keys.
