@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from e2e.backend import CLI, clean_environment
@@ -20,7 +21,10 @@ from label_studio_ml.projects.shards import Run, Shard
 from label_studio_ml.projects.spread import Spread
 from label_studio_ml.protocol import uid_of
 from label_studio_ml.runtime.broker import Broker
+from label_studio_ml.training.afresh import Afresh
 from label_studio_ml.training.jobs import JobBoard, StoredEvent, connect
+from label_studio_ml.versions.manifest import Manifest
+from label_studio_ml.versions.remote import RemoteStore
 from label_studio_ml.versions.state import Project
 
 from .fake_project import CONFIG, PROJECT, FakeProject
@@ -228,6 +232,33 @@ def test_what_keeps_a_shard_from_being_predicted_is_said(
 
 
 @pytest.mark.skipif("MEASURE" not in os.environ, reason="a measurement, for a quiet machine")
+def _in_a_store(place: Place) -> tuple[RemoteStore, dict[str, str]]:
+    """Return a store, as a machine sees it that has published one version, and the settings of another machine."""
+    url = (place.folder / "store").as_uri()
+    store = RemoteStore(url, place.folder / "one-machine")
+    (store.begin(UID, "id-a") / "weights").write_text("all of them")
+    made = Manifest(id="id-a", name="a", project=UID, fence=1, created="2026-01-01T00:00:00+00:00")
+    store.publish(made)
+    return store, {"MODEL_DIR": url, "CACHE_DIR": str(place.folder / "another")}
+
+
+def test_a_version_that_another_machine_made_is_fetched_for_a_shard(place: Place) -> None:
+    _, elsewhere = _in_a_store(place)
+    place.worker(**elsewhere)
+    report = followed(*begun(place, msgspec.structs.replace(WHOLE, version="a", version_id="id-a"), 2))
+    assert (report.progress.written, report.progress.failed) == (40, 0), report
+    assert set(place.project.each("a").values()) == {1}
+    assert [path.read_text() for path in (place.folder / "another").rglob("weights")] == ["all of them"]
+
+
+def test_a_version_that_another_machine_made_predicts_by_itself(place: Place) -> None:
+    store, elsewhere = _in_a_store(place)
+    place.worker(**elsewhere, PREDICT_AFTER_TRAINING="all", PREDICT_AFTER_TRAINING_RATE="0")
+    Afresh(place.board).after(store, UID)
+    wait_until(lambda: len(place.project.each("a")) == 40, "all tasks have predictions")
+    assert set(place.project.each("a").values()) == {1}
+
+
 def test_two_workers_are_twice_as_quick(make_project: Callable[[int], FakeProject], place: Place) -> None:
     rates: list[float] = []
     for _ in range(2):

@@ -5,13 +5,14 @@ works on a project, for a few seconds, and always for the version that is served
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
-from label_studio_ml.errors import BackendError, SettingsError, StudioUnavailable
+from label_studio_ml.errors import BackendError, BrokerError, SettingsError, StoreError, StudioUnavailable
 from label_studio_ml.projects import filters
 from label_studio_ml.projects.api import ProjectApi
 from label_studio_ml.projects.backend import MOST, BackendAsker, BackendGone
@@ -64,6 +65,12 @@ class Renewer:
     async def work(self, uid: str, turn: Turn) -> bool:
         """Predict until all is done or the turn is over; return whether all is done, for better or for worse."""
         due = self._afresh.due(uid)
+        try:
+            await asyncio.to_thread(self._store.bring, uid)  # another machine may have trained
+        except StoreError as error:
+            logger.warning("Project %s: its tasks get predictions later: %s", uid, error)
+            await turn.wait(PAUSE)
+            return False
         manifest = await asyncio.to_thread(self._store.served, uid)
         if due is None or manifest is None:
             self._afresh.finish(uid, due or "")
@@ -74,7 +81,7 @@ class Renewer:
             logger.info("Project %s: tasks get predictions of version %s", uid, manifest.name)
         renewal.state, renewal.error = "started", ""
         self._afresh.say(uid, renewal)
-        turn.also = _Newer(self._store, manifest).why
+        turn.also = _Newer(self._store, manifest, partial(self._still, uid, due)).why
         await asyncio.sleep(LET_IN)
         try:
             await self._renew(uid, manifest, renewal, turn)
@@ -127,6 +134,12 @@ class Renewer:
                 if isinstance(asker, BackendAsker):
                     await asker.close()
 
+    def _still(self, uid: str, due: str) -> bool:
+        """Tell whether no other version has made the project due, as far as can be told."""
+        with contextlib.suppress(BrokerError):
+            return self._afresh.due(uid) == due
+        return True
+
     def _settle_others(self, api: ProjectApi, project: Project, version: str) -> None:
         """See to it that nothing older is stored later than what comes now."""
         folder, uid = self._settings.model_dir / "predict", project.uid
@@ -154,11 +167,15 @@ class Renewer:
 
 
 class _Newer:
-    """Tells whether another version is served than the one that predicts."""
+    """Tells whether another version is served than the one that predicts.
 
-    def __init__(self, store: VersionStore, manifest: Manifest) -> None:
+    `still` says whether no training on another machine has published one.
+    """
+
+    def __init__(self, store: VersionStore, manifest: Manifest, still: Callable[[], bool]) -> None:
         self._store = store
         self._manifest = manifest
+        self._still = still
         self._hint = store.hint(manifest.project)
         self._end = time.monotonic() + SLICE
 
@@ -166,12 +183,13 @@ class _Newer:
         """Return why the turn is over, nothing if it is not."""
         uid = self._manifest.project
         hint = self._store.hint(uid)
+        served: Manifest | None = self._manifest
         if hint != self._hint:
             self._hint = hint
             served = self._store.served(uid)
-            if served is None or served.id != self._manifest.id:
-                logger.info("Project %s: another version is served than %s", uid, self._manifest.name)
-                return "another version is served"
+        if served is None or served.id != self._manifest.id or not self._still():
+            logger.info("Project %s: another version is served than %s", uid, self._manifest.name)
+            return "another version is served"
         return "others have their turn" if time.monotonic() > self._end else ""
 
 

@@ -30,6 +30,7 @@ from label_studio_ml.settings import Settings
 from label_studio_ml.training.afresh import Afresh
 from label_studio_ml.training.jobs import JobBoard
 from label_studio_ml.training.mailbox import broker_errors
+from label_studio_ml.versions.manifest import Manifest
 from label_studio_ml.versions.opening import open_store
 from label_studio_ml.versions.state import Project, Projects
 
@@ -215,15 +216,7 @@ class Beside:
         """Return the model of a version, built. Raises VersionError when it cannot be had, ModelError."""
         if self._model is None or self._built != (project, version_id):
             await self._forget()
-            manifest = None
-            if version_id:
-                found = (one for one in self._store.versions(project.uid) if one.id == version_id)
-                manifest = next(found, None)
-                if manifest is None:
-                    raise VersionError(
-                        f"Version {version} is not in {self._settings.model_dir} any more",
-                        fix="Run it again, with the version that is served by now",
-                    )
+            manifest = await asyncio.to_thread(self._here, project.uid, version, version_id)
             self._model = ModelApart(self._settings, project, manifest, longest=LONGEST)
             self._built = (project, version_id)
         if (name := await self._model.start()) != version:
@@ -232,6 +225,22 @@ class Beside:
                 fix="Let the worker have the model file that the command has",
             )
         return self._model
+
+    def _here(self, uid: str, version: str, version_id: str) -> Manifest | None:
+        """Return a version with its files on this machine, None for no version. Raises VersionError, StoreError."""
+        if not version_id:
+            return None
+        for unknown in (False, True):
+            if unknown:  # another machine may have trained
+                self._store.bring(uid)
+            for manifest in self._store.versions(uid):
+                if manifest.id == version_id:
+                    self._store.fetch(manifest)
+                    return manifest
+        raise VersionError(
+            f"Version {version} is not in {self._settings.store_url or self._settings.model_dir} any more",
+            fix="Run it again, with the version that is served by now",
+        )
 
     async def _forget(self) -> None:
         model, self._model = self._model, None
