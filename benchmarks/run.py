@@ -5,7 +5,7 @@
     python benchmarks/run.py --only a,f     some of it
     python benchmarks/run.py --quick        rough figures, written to nowhere but the screen
 
-It makes what it needs: environments below .venvs/, and wrk with apt-get where it may.
+It makes what it needs: environments below .venvs/, and wrk, Redis and HAProxy with apt-get where it may.
 """
 
 import argparse
@@ -13,11 +13,11 @@ import subprocess
 import sys
 import time
 
-from cases import dummy, latency, minilm, overload, startup, swap, training
+from cases import dummy, latency, minilm, overload, several, startup, swap, training
 from harness import envs, processes, report
 from harness.paths import BENCH, HERE
 
-CASES = {case.KEY: case for case in (dummy, minilm, latency, swap, overload, startup, training)}
+CASES = {case.KEY: case for case in (dummy, minilm, latency, swap, overload, startup, training, several)}
 
 #: Share of the processors that others may use for the machine to count as quiet, and seconds to wait for that.
 QUIET, PATIENCE = 0.05, 300

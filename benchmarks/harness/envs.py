@@ -1,4 +1,4 @@
-"""The environments of the peers and the one program that pip does not have: wrk.
+"""The environments of the peers and the programs that pip does not have.
 
 `.venvs/bench` holds this package (editable), LitServe and the real model,
 `.venvs/bench-upstream` label-studio-ml 1.0.9.
@@ -35,12 +35,15 @@ UPSTREAM_STEPS = (
     ],
 )
 
+#: Debian's packages have the same names.
+PROGRAMS = ("wrk", "redis-server", "haproxy")
+
 
 def prepare() -> None:
     """Make everything that is missing. Exits with a message when something cannot be had."""
     _environment(BENCH, "this package, LitServe and MiniLM (2 GB)", BENCH_STEPS)
     _environment(UPSTREAM, "label-studio-ml 1.0.9", UPSTREAM_STEPS)
-    _wrk()
+    _programs()
 
 
 def _environment(venv: Path, what: str, steps: tuple[list[str], ...]) -> None:
@@ -58,17 +61,18 @@ def _environment(venv: Path, what: str, steps: tuple[list[str], ...]) -> None:
     stamp.write_text(recipe)
 
 
-def _wrk() -> None:
-    if shutil.which("wrk"):
-        return
-    if shutil.which("apt-get") and os.geteuid() == 0:
+def _programs() -> None:
+    missing = [program for program in PROGRAMS if shutil.which(program) is None]
+    if missing and shutil.which("apt-get") and os.geteuid() == 0:
         setup = _setup()
-        setup.say("wrk with apt-get")
+        setup.say(f"{', '.join(missing)} with apt-get")
         quiet = {"DEBIAN_FRONTEND": "noninteractive"}
         setup.run("apt-get", "update", **quiet)
-        setup.run("apt-get", "install", "-y", "--no-install-recommends", "wrk", **quiet)
-    if not shutil.which("wrk"):
-        sys.exit("benchmarks: wrk is missing; as root: apt-get update && apt-get install -y wrk")
+        setup.run("apt-get", "install", "-y", "--no-install-recommends", *missing, **quiet)
+        missing = [program for program in missing if shutil.which(program) is None]
+    if missing:
+        names = " ".join(missing)
+        sys.exit(f"benchmarks: missing: {names}; as root: apt-get update && apt-get install -y {names}")
 
 
 def _setup() -> ModuleType:

@@ -22,7 +22,9 @@ START, STOP = 120.0, 15.0
 
 @dataclass
 class Server:
-    """A command that serves on `port`. `setup` is posted to /setup, `first` to /predict before it counts as started."""
+    """A command that serves on `port` (0: on none). `setup` is posted to /setup, `first` to /predict before it counts
+    as started.
+    """
 
     name: str
     command: list[str]
@@ -54,7 +56,8 @@ class Server:
             start_new_session=True,
         )
         try:
-            self._wait_for_port(began + START)
+            if self.port:
+                self._wait_for_port(began + START)
             if self.setup:
                 self._until_answered("/setup", self.setup, began + START)
             if self.first:
@@ -141,7 +144,7 @@ class Server:
 
 def ours(model: str, setup: bytes, first: bytes, **env: str) -> Server:
     """`label-studio-ml start` on a folder with models/<model>.py."""
-    folder, port = _folder(), _free_port()
+    folder, port = _folder(), free_port()
     shutil.copy(MODELS / f"{model}.py", folder / "model.py")
     command = [str(BENCH / "bin" / "label-studio-ml"), "start", str(folder), "--port", str(port)]
     return Server("label-studio-ml (this)", command, folder, port, dict(env), setup, first)
@@ -149,7 +152,7 @@ def ours(model: str, setup: bytes, first: bytes, **env: str) -> Server:
 
 def upstream(setup: bytes, first: bytes) -> Server:
     """label-studio-ml 1.0.9 with the dummy model, as its Dockerfile starts it."""
-    folder, port = _folder(), _free_port()
+    folder, port = _folder(), free_port()
     shutil.copy(MODELS / "first_label.py", folder / "first_label.py")
     shutil.copy(PEERS / "upstream_wsgi.py", folder / "_wsgi.py")
     gunicorn = str(UPSTREAM / "bin" / "gunicorn")
@@ -161,9 +164,14 @@ def upstream(setup: bytes, first: bytes) -> Server:
 
 def peer(name: str, script: str, first: bytes) -> Server:
     """A script of peers/, which takes the port as its argument."""
-    folder, port = _folder(), _free_port()
+    folder, port = _folder(), free_port()
     command = [str(BENCH / "bin" / "python"), str(PEERS / script), str(port)]
     return Server(name, command, folder, port, {"PYTHONPATH": str(MODELS)}, b"", first)
+
+
+def part(name: str, command: list[str], port: int = 0, **env: str) -> Server:
+    """Another program that is needed, in a folder of its own; `port` is where it listens, if it does."""
+    return Server(name, command, _folder(), port, dict(env))
 
 
 def _environment() -> dict[str, str]:
@@ -177,7 +185,8 @@ def _folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="lsml-bench-"))
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
