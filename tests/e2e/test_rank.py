@@ -1,6 +1,7 @@
 """`label-studio-ml rank`: the order in which a real Label Studio hands out tasks."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -58,7 +59,7 @@ class Ranking:
 
     def versions(self) -> list[str]:
         path = f"/api/projects/{self.project}/model-versions/"
-        return [name.rpartition("-20")[0] for name in self.studio.call("GET", path)]
+        return [re.sub(r"-\d{8}-\d{6}$", "", name) for name in self.studio.call("GET", path)]
 
 
 @pytest.fixture
