@@ -1,10 +1,14 @@
 """What annotators and the model said of each control, gathered task by task, and measured in the end."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 from xml.etree import ElementTree
 
+import msgspec
+
 from label_studio_ml.evaluation import boxes, choices, numbers, regions, spans, texts
+from label_studio_ml.evaluation.identity import by_place
 from label_studio_ml.evaluation.regions import Kind, Region
 from label_studio_ml.evaluation.results import Measured
 from label_studio_ml.labels import parse_label_config
@@ -13,6 +17,22 @@ _WHY_NOT = {
     "per region": "it is said of regions, not of tasks: regions have no metric that pairs them off first",
     "other": "there is no metric for this kind of region here",
     "silent": "neither annotators nor the model said anything",
+}
+
+_SOME = "as there is no metric for them here: {} of its regions"
+#: Tags whose results are all compared in one way.
+_KINDS: dict[str, Kind] = {
+    "Choices": "choices",
+    "Taxonomy": "multiple choices",
+    "Pairwise": "choices",
+    "TextArea": "text",
+    "Rating": "numbers",
+    "Number": "numbers",
+    "Rectangle": "boxes",
+    "RectangleLabels": "boxes",
+    "HyperTextLabels": "spans",
+    "ParagraphLabels": "spans",
+    "TimeSeriesLabels": "spans",
 }
 
 
@@ -28,29 +48,44 @@ class Observations:
         self._attributes = _attributes(label_config) if self._controls else {}
         self._pairs: dict[str, list[Any]] = {}
         self._kinds: dict[str, Kind] = {}
+        #: Of each control, the tasks with something to measure, and the regions that have no metric.
+        self._tasks: Counter[str] = Counter()
+        self._left_out: Counter[str] = Counter()
         self.tasks = 0
 
     def add(self, annotated: Iterable[Region], predicted: Iterable[Region], score: float = 1.0) -> None:
-        """Take what an annotator and the model said of one task; `score` is the prediction's own."""
+        """Take what an annotator and the model said of one task; `score` is the prediction's own.
+
+        What is said of another object, item, channel or page is compared apart: in the wrong place it is an error,
+        and what was to be said there is missing.
+        """
         self.tasks += 1
         sides = (_by_control(annotated), _by_control(predicted))
         for name in {*sides[0], *sides[1]}:
             truth, found = sides[0].get(name, []), sides[1].get(name, [])
-            kind = self._kinds.setdefault(name, self._kind(name, [*truth, *found]))
+            if self._per_region(name):
+                self._left_out[name] += len(truth) + len(found)
+                continue
+            self._left_out[name] += sum(regions.kind_of(region) == "other" for region in (*truth, *found))
+            kind = self._kinds.get(name) or self._kind(name, [*truth, *found])
             if kind == "other":
                 continue
-            pairs = self._pairs.setdefault(name, [])
-            if kind in ("choices", "multiple choices"):
-                pairs.append((regions.choices(truth), regions.choices(found)))
-            elif kind == "spans":
-                pairs.append((regions.spans(truth), regions.spans(found)))
-            elif kind == "boxes":
-                size = regions.picture_size([*truth, *found])
-                pairs.append((regions.boxes(truth, size), regions.boxes(found, size, score)))
-            elif kind == "text":
-                pairs.append((regions.text(truth), regions.text(found)))
-            else:
-                pairs.append((regions.rating(truth), regions.rating(found)))
+            self._kinds[name] = kind
+            pairs = self._by_place(name, kind, truth, found, score)
+            self._pairs.setdefault(name, []).extend(pairs)
+            self._tasks[name] += bool(pairs)
+
+    def _by_place(
+        self, name: str, kind: Kind, truth: list[Region], found: list[Region], score: float
+    ) -> list[Any]:
+        """Return what the metrics of `kind` compare: a pair for each place of the task that somebody marked."""
+        targets = self._controls.get(name, {}).get("to_name", [])
+        annotated, predicted = by_place(truth, targets), by_place(found, targets)
+        return [
+            regions.pair(kind, annotated.get(place, []), predicted.get(place, []), score)
+            for place in dict.fromkeys((*annotated, *predicted))
+            if place.kind != "other"
+        ]
 
     def measure(self) -> dict[str, Measured]:
         """Return the metrics of every control that something was said of."""
@@ -60,8 +95,10 @@ class Observations:
         """Return the controls without metrics, each with the reason."""
         reasons = {}
         for name in self._names():
-            if self._kinds.get(name) == "other":
+            if self._left_out[name]:
                 reasons[name] = _WHY_NOT["per region" if self._per_region(name) else "other"]
+                if self._pairs.get(name):
+                    reasons[name] = _SOME.format(self._left_out[name])
             elif not self._pairs.get(name):
                 reasons[name] = _WHY_NOT["silent"]
         return reasons
@@ -70,21 +107,26 @@ class Observations:
         kind, pairs = self._kinds[name], self._pairs[name]
         known = self._controls.get(name, {}).get("labels", [])
         if kind == "choices" and self._exclusive(name, pairs):
-            return choices.measure_exclusive(pairs, known)
-        if kind in ("choices", "multiple choices"):
-            return choices.measure_multiple(pairs, known)
-        if kind == "spans":
-            return spans.measure(pairs, known)
-        if kind == "boxes":
-            return boxes.measure(pairs, known)
-        return texts.measure(pairs) if kind == "text" else numbers.measure(pairs)
+            measured = choices.measure_exclusive(pairs, known)
+        elif kind in ("choices", "multiple choices"):
+            measured = choices.measure_multiple(pairs, known)
+        elif kind == "spans":
+            measured = spans.measure(pairs, known)
+        elif kind == "boxes":
+            measured = boxes.measure(pairs, known)
+        else:
+            measured = texts.measure(pairs) if kind == "text" else numbers.measure(pairs)
+        return msgspec.structs.replace(measured, tasks=self._tasks[name])
 
     def _names(self) -> list[str]:
-        return [*self._controls, *sorted(self._kinds.keys() - self._controls.keys())]
+        heard = self._kinds.keys() | {name for name, count in self._left_out.items() if count}
+        return [*self._controls, *sorted(heard - self._controls.keys())]
 
     def _kind(self, name: str, said: list[Region]) -> Kind:
-        if self._per_region(name):
-            return "other"
+        """Return what a control's regions are compared as: by its tag, else by the first of them with a metric."""
+        by_tag = _KINDS.get(self._controls.get(name, {}).get("type", ""))
+        if by_tag is not None:
+            return by_tag
         return next((kind for kind in map(regions.kind_of, said) if kind != "other"), "other")
 
     def _per_region(self, name: str) -> bool:

@@ -38,6 +38,21 @@ def kind_of(region: Region) -> Kind:
     return "other"
 
 
+def pair(kind: Kind, truth: Sequence[Region], found: Sequence[Region], score: float = 1.0) -> Any:
+    """Return what the metrics of `kind` compare: annotated and predicted regions of one place in a task."""
+    if kind in ("choices", "multiple choices"):
+        return choices(truth), choices(found)
+    if kind == "spans":
+        everywhere = all(_in_whole_text(region) for region in (*truth, *found))
+        return spans(truth, whole=everywhere), spans(found, whole=everywhere)
+    if kind == "boxes":
+        size = picture_size([*truth, *found])
+        return boxes(truth, size), boxes(found, size, score)
+    if kind == "text":
+        return text(truth), text(found)
+    return rating(truth), rating(found)
+
+
 def labels_of(region: Region) -> list[str]:
     """Return a region's labels or choices; a taxonomy's are paths such as `Animal / Cat`."""
     value = region.get("value") or {}
@@ -54,11 +69,14 @@ def choices(regions: Iterable[Region]) -> list[str]:
     return list(dict.fromkeys(label for region in regions for label in labels_of(region)))
 
 
-def spans(regions: Iterable[Region]) -> list[Span]:
-    """Return the labelled stretches of a task."""
+def spans(regions: Iterable[Region], *, whole: bool) -> list[Span]:
+    """Return the labelled stretches of a task; with `whole`, by their offsets in the text as a whole.
+
+    These and positions in an element or a paragraph cannot be compared with each other.
+    """
     found: list[Span] = []
     for region in regions:
-        start, end = _places(region.get("value") or {})
+        start, end = _places(region.get("value") or {}, whole=whole)
         found.extend(Span(label, start, end) for label in labels_of(region) or [UNLABELLED])
     return found
 
@@ -111,11 +129,14 @@ def rating(regions: Iterable[Region]) -> float | None:
     return None
 
 
-def _places(value: Mapping[str, Any]) -> tuple[Place, Place]:
+def _in_whole_text(region: Region) -> bool:
+    return isinstance((region.get("value") or {}).get("globalOffsets"), Mapping)
+
+
+def _places(value: Mapping[str, Any], *, whole: bool) -> tuple[Place, Place]:
     """Return where a stretch starts and ends, in whatever way its kind of data says so."""
-    whole = value.get("globalOffsets")
-    if isinstance(whole, Mapping):
-        return _place(whole.get("start")), _place(whole.get("end"))
+    if whole:
+        return _place(value["globalOffsets"].get("start")), _place(value["globalOffsets"].get("end"))
     return (
         _place(value.get("start"), value.get("startOffset")),
         _place(value.get("end"), value.get("endOffset")),
