@@ -27,6 +27,7 @@ LAYERS = (
         "active",
         "cache",
         "classes",
+        "code_identity",
         "coroutines",
         "exceptions",
         "functions",

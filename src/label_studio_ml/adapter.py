@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from label_studio_ml.code_identity import CodeIdentity
 from label_studio_ml.context import ModelContext, model_context, parse_extra_params
 from label_studio_ml.coroutines import finish
 from label_studio_ml.errors import BackendError, ModelFileError, ModelLoadError
@@ -59,8 +60,8 @@ class ClassInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     `max_batch_size` is the most tasks that `predict` is given at a time, `max_wait` how many seconds a batch that is
     not full waits for more, `concurrency` how many calls of `predict` may run at a time in one process. `promote_if`
-    says which new versions are served, `keep_versions` how many stay (0: all). The last
-    three say when it wants to be trained (`training.policy`).
+    says which new versions are served, `keep_versions` how many stay (0: all). The three
+    after that say when it wants to be trained (`training.policy`). `code` is what the process imported.
     """
 
     name: str
@@ -74,6 +75,7 @@ class ClassInfo(msgspec.Struct, frozen=True, kw_only=True):
     train_every: int = 1
     quiet_period: float = 0.0
     min_annotations: int = 0
+    code: CodeIdentity = CodeIdentity()
 
 
 class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):

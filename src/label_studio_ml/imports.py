@@ -120,6 +120,31 @@ def imported_siblings(script: Path) -> list[Path]:
     return list(found)
 
 
+def imported_files(script: Path) -> list[Path]:
+    """Return `script` and the Python files of its folder that it imports, also those that they import in turn.
+
+    A package is taken with all its files, since it may import some of them by names that are made when it runs.
+    Raises ModelFileError when `script` is not Python.
+    """
+    script = script.resolve()
+    files = {script: None}
+    for _ in _follow(script, whole_packages=True, reached=files):
+        pass
+    return list(files)
+
+
+def foreign_imports(script: Path) -> list[Import]:
+    """Return each import of `script` and of what it imports from its folder that leads to an installed package.
+
+    The standard library and this package are left out. Raises ModelFileError when `script` is not Python.
+    """
+    return [
+        item
+        for _, item in _follow(script.resolve(), whole_packages=True)
+        if _is_foreign(item) and item.top not in sys.stdlib_module_names and item.top != "label_studio_ml"
+    ]
+
+
 def missing_modules(script: Path) -> list[MissingModule]:
     """Return what `script` and the modules beside it need at import and this interpreter does not have."""
     found: dict[str, MissingModule] = {}
@@ -131,12 +156,7 @@ def missing_modules(script: Path) -> list[MissingModule]:
 
 def required_distributions(script: Path) -> list[str]:
     """Return what `script` and the modules beside it import anywhere, as names on PyPI, without our own."""
-    names = {
-        distribution(item.target)
-        for _, item in _follow(script.resolve(), whole_packages=True)
-        if _is_foreign(item) and item.top not in sys.stdlib_module_names and item.top != "label_studio_ml"
-    }
-    return sorted(names, key=str.lower)
+    return sorted({distribution(item.target) for item in foreign_imports(script)}, key=str.lower)
 
 
 def distribution(target: str) -> str:
@@ -155,10 +175,15 @@ def is_installed(top: str) -> bool:
         return True
 
 
-def _follow(script: Path, *, whole_packages: bool) -> Iterator[tuple[Path, Import]]:
-    """Yield each import of `script` and of what it reaches in its folder, with the file that it stands in."""
+def _follow(
+    script: Path, *, whole_packages: bool, reached: dict[Path, None] | None = None
+) -> Iterator[tuple[Path, Import]]:
+    """Yield each import of `script` and of what it reaches in its folder, with the file that it stands in.
+
+    The files that are reached become keys of `reached`, which has `script` already.
+    """
     queue = [script]
-    seen = {script}
+    seen = {script: None} if reached is None else reached
     for file in queue:
         try:
             tree = parse(file)
@@ -168,16 +193,16 @@ def _follow(script: Path, *, whole_packages: bool) -> Iterator[tuple[Path, Impor
             continue  # a broken neighbour is reported when it is imported
         for item in imports_of(tree, file, script.parent):
             yield file, item
-            reached, _ = ([], []) if _is_foreign(item) else module_files(item.folder, item.target)
+            files, _ = ([], []) if _is_foreign(item) else module_files(item.folder, item.target)
             if (
                 whole_packages
                 and item.folder == script.parent
                 and (item.folder / item.top).is_dir()
-                and reached
+                and files
             ):
-                reached = [*reached, *sorted((item.folder / item.top).rglob("*.py"))]
-            queue.extend(path for path in reached if path not in seen)
-            seen.update(reached)
+                files = [*files, *sorted((item.folder / item.top).rglob("*.py"))]
+            queue.extend(path for path in files if path not in seen)
+            seen.update(dict.fromkeys(files))
 
 
 def _is_foreign(item: Import) -> bool:

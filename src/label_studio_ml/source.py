@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from label_studio_ml.classes import FileReader, dotted, model_classes
+from label_studio_ml.code_identity import CodeIdentity, identify
 from label_studio_ml.errors import ModelFileError
 from label_studio_ml.imports import (
     Import,
@@ -29,6 +30,7 @@ from label_studio_ml.imports import (
 __all__ = [
     "MissingModule",
     "ModelSource",
+    "code_on_disk",
     "imported_siblings",
     "load_class",
     "locate",
@@ -101,6 +103,14 @@ def load_class(source: ModelSource) -> type:
             field=str(script),
         )
     return found
+
+
+def code_on_disk(folder: Path, script: Path | None = None, class_name: str = "") -> CodeIdentity:
+    """Return the code of the backend in `folder` as it is on the disk; one without a hash if it cannot be read."""
+    try:
+        return identify(locate(folder, script, class_name).script)
+    except (ModelFileError, OSError):
+        return CodeIdentity()
 
 
 def _choose(script: Path, class_name: str) -> ModelSource:

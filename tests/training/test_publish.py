@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from label_studio_ml.adapter import ModelSpec
+from label_studio_ml.code_identity import CodeIdentity
 from label_studio_ml.errors import StaleFence
 from label_studio_ml.settings import Settings
 from label_studio_ml.training.jobs import StoredEvent
@@ -57,7 +58,12 @@ def test_a_seed_version_is_named_by_its_time(runs: Runs) -> None:
     assert (manifest.name, manifest.id, manifest.job, manifest.parent) == ("id1", "id1", "job1", "")
     assert manifest.events == ["1-0"]
     assert manifest.metrics == {"loss": 0.5}
-    assert runs.publish(generation="seed").parent == "id1"
+    assert manifest.code.hash == ""
+    code = CodeIdentity(hash="abc", files={"model.py": "1"}, packages={"numpy": "2.0"})
+    assert runs.publish(generation="seed", code=code).code == code
+    [*_, stored] = VersionStore(runs.settings.model_dir).versions(P)
+    assert stored.code == code
+    assert runs.publish(generation="seed").parent == "id2"
 
 
 def test_a_name_that_the_user_gives(runs: Runs) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from e2e.processes import wait_until
 from label_studio_ml.adapter import ModelSpec
+from label_studio_ml.code_identity import identify
 from label_studio_ml.errors import FitError, ModelFileError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.settings import Settings
@@ -281,6 +282,8 @@ def test_a_child_answers_and_ends(
     )
     outcome = children[0].outcome()
     assert (outcome.error, outcome.train_output["tasks"]) == ("", 2)
+    assert outcome.code == identify(settings.backend_dir / "seed_model.py")
+    assert set(outcome.code.files) == {"seed_model.py", "behave.py"}
     assert children[0].process.wait(60) == 0
 
 

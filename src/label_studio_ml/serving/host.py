@@ -4,13 +4,16 @@ import gc
 import logging
 import sys
 
+import msgspec
+
 from label_studio_ml import logs
 from label_studio_ml.adapter import ClassInfo, ModelSpec, build, describe_class
+from label_studio_ml.code_identity import CodeIdentity
 from label_studio_ml.errors import ModelLoadError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.predictor import Answer, Predictor, Request
 from label_studio_ml.settings import Settings
-from label_studio_ml.source import load_class, locate
+from label_studio_ml.source import code_on_disk, load_class, locate
 from label_studio_ml.versions.state import StoredState
 
 logger = logging.getLogger(__name__)
@@ -22,14 +25,17 @@ class ModelHost:
     def __init__(self, settings: Settings, model_class: type[LabelStudioMLBase] | None = None) -> None:
         self._settings = settings
         self._class = model_class
+        self._code: CodeIdentity | None = None
         self._live: dict[int, Predictor] = {}
 
     def import_class(self) -> ClassInfo:
-        """Import the user's model file. Raises ModelFileError."""
+        """Import the user's model file; its code is identified first. Raises ModelFileError."""
+        settings = self._settings
+        if self._code is None:
+            self._code = code_on_disk(settings.backend_dir, settings.script, settings.class_name)
         if self._class is None:
-            settings = self._settings
             self._class = load_class(locate(settings.backend_dir, settings.script, settings.class_name))
-        return describe_class(self._class)
+        return msgspec.structs.replace(describe_class(self._class), code=self._code)
 
     def load(self, live: int, spec: ModelSpec, instead_of: int = 0) -> str:
         """Build a model, keep it as number `live`, and return its version's name. Raises ModelError.

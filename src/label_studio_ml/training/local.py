@@ -2,11 +2,14 @@
 
 from typing import Any
 
+import msgspec
+
 from label_studio_ml.adapter import ModelSpec, reason
 from label_studio_ml.errors import BackendError, FitError, JobEnded, UnknownJob
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.protocol import Event
 from label_studio_ml.settings import Settings
+from label_studio_ml.source import code_on_disk
 from label_studio_ml.training.dataset import LabelledTasks
 from label_studio_ml.training.events import grouped, labelled
 from label_studio_ml.training.job import PreviousVersion, Report, TrainingJob
@@ -127,8 +130,11 @@ class LocalDesk:
                 raise FitError(outcome.error)
             return record
         fence = max(self._store.fence(event.uid), 0) + 1
+        settings = self._settings
+        code = code_on_disk(settings.backend_dir, settings.script, settings.class_name)
+        outcome = msgspec.structs.replace(outcome, code=code)
         manifest = publish(
-            self._store, self._settings, request, outcome, version_id=version_id, fence=fence, once=False
+            self._store, settings, request, outcome, version_id=version_id, fence=fence, once=False
         )
         record |= {"held_back": manifest.gate} if manifest.gate else {}
         return {**record, "model_version": manifest.name}

@@ -46,6 +46,7 @@ def publish(
         metrics=outcome.metrics | metrics_in(outcome.train_output),
         annotations=outcome.annotations,
         source=outcome.source,
+        code=outcome.code,
     )
     manifest = store.publish(
         made,

@@ -119,6 +119,7 @@ def _of_events(
         state=staged.changes,
         source="events",
         generation="event",
+        code=request.code,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from label_studio_ml.adapter import ModelSpec, studio_login
+from label_studio_ml.code_identity import CodeIdentity
 from label_studio_ml.errors import StudioError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.settings import Settings
@@ -21,7 +22,8 @@ class RunRequest(msgspec.Struct, frozen=True):
     The events are in the list or in `events_file`; not `whole` if those were left out that a fit of the seed
     generation does not need. `delivered` is a file of labelled tasks that webhooks brought; both files have one JSON
     object a line. `previous` is the version that the run starts from. `progress` is the file that says how far a run
-    over single events got. With `tally`, a run that is not due at the time `now` (ms) is refused.
+    over single events got. With `tally`, a run that is not due at the time `now` (ms) is refused. `code` is what the
+    run's process imports: it fills that in itself.
     """
 
     job: str
@@ -35,6 +37,7 @@ class RunRequest(msgspec.Struct, frozen=True):
     progress: str = ""
     tally: Tally | None = None
     now: int = 0
+    code: CodeIdentity = CodeIdentity()
 
     def all_events(self) -> Iterator[StoredEvent]:
         """Yield the events, oldest first."""
@@ -51,7 +54,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     `error` is empty if every fit came back; with `changed` it tells of the events that failed beside others that did
     not. `changed` tells whether there is something to publish; `version` is the name that the user's code gave it, if
     it did; `served` the name that was served until now; `state` the key/value pairs that it set; `metrics` the last
-    value of each number that the run logged. `promote_if` and `keep_versions` are the class's.
+    value of each number that the run logged. `promote_if` and `keep_versions` are the class's, `code` is what ran.
 
     `last` is the id of the last event that it is the outcome of, empty for all of them; with it, `error` says why the
     run went no further. `passing` tells that the cause of `error` may pass: the other events are to be tried again
@@ -78,6 +81,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     postponed: str = ""
     policy: Policy | None = None
     labelled: int = -1
+    code: CodeIdentity = CodeIdentity()
 
 
 def client_of(request: RunRequest, settings: Settings) -> StudioClient:

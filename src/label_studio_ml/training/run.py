@@ -30,7 +30,7 @@ from label_studio_ml.adapter import (
 from label_studio_ml.errors import BackendError, FitError, StudioError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.settings import Settings
-from label_studio_ml.source import load_class, locate
+from label_studio_ml.source import code_on_disk, load_class, locate
 from label_studio_ml.training.dataset import LabelledTasks, from_delivered, from_studio, from_version
 from label_studio_ml.training.guard import stand_guard
 from label_studio_ml.training.job import TrainingJob
@@ -174,6 +174,8 @@ def run(
         )
     policy: Policy | None = None
     kind = ""
+    code = code_on_disk(settings.backend_dir, settings.script, settings.class_name)
+    request = msgspec.structs.replace(request, code=code)
     try:
         cls = load()
         if end is not None:
@@ -188,7 +190,7 @@ def run(
             trace="" if isinstance(error, BackendError) else traceback.format_exc(),
             passing=isinstance(error, NotNow) or (type(error) is StudioError and error.passing),
         )
-    return msgspec.structs.replace(outcome, policy=policy, generation=outcome.generation or kind)
+    return msgspec.structs.replace(outcome, policy=policy, generation=outcome.generation or kind, code=code)
 
 
 def _refusal(request: RunRequest, settings: Settings, policy: Policy, kind: str) -> Outcome | None:

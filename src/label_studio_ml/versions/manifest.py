@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from label_studio_ml.code_identity import CodeIdentity
+
 #: The file whose appearance in a version's folder is the commit.
 MANIFEST = "manifest.json"
 #: What that file is called once the version was deleted.
@@ -24,7 +26,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     through to be served, else one line that says why it is held back. `files` maps each file's path inside the folder
     to its sha256, `sizes` to its size in bytes. `created` is ISO 8601 in UTC. `annotations` says how many labelled
     tasks it learned from, -1 if unknown, `source` where they came from. `folder` is the version's folder as the paths
-    in `train_output` and `state` name it, where versions are kept in a store elsewhere.
+    in `train_output` and `state` name it, where versions are kept in a store elsewhere. `code` is what trained it; its
+    hash is empty where that was not recorded.
     """
 
     id: str
@@ -44,6 +47,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     annotations: int = -1
     source: str = ""
     folder: str = ""
+    code: CodeIdentity = CodeIdentity()
 
     @property
     def size(self) -> int:
