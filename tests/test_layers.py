@@ -31,6 +31,7 @@ LAYERS = (
         "coroutines",
         "exceptions",
         "functions",
+        "generations",
         "imports",
         "labels",
         "predictions",

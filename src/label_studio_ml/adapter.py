@@ -1,8 +1,4 @@
-"""Both generations of model classes behind one interface: build a model, ask it, train it.
-
-A class is of the *seed* generation when its `fit` takes the annotations (`fit(annotations, **kwargs) -> dict`), of the
-*event* generation when it takes webhook events (`fit(event, data, **kwargs)`), and of none when it does not learn.
-"""
+"""Both generations of model classes behind one interface: build a model, ask it, train it."""
 
 import functools
 import inspect
@@ -11,7 +7,7 @@ import math
 import sysconfig
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -19,8 +15,9 @@ from label_studio_ml.code_identity import CodeIdentity
 from label_studio_ml.context import ModelContext, model_context, parse_extra_params
 from label_studio_ml.coroutines import finish
 from label_studio_ml.errors import BackendError, ModelFileError, ModelLoadError
-from label_studio_ml.functions import has_update_fn
 from label_studio_ml.gate import parse_gate
+from label_studio_ml.generations import Generation, initial_version, method_parameters
+from label_studio_ml.generations import generation as generation
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.settings import Settings
 from label_studio_ml.studio.files import FileAccess
@@ -33,26 +30,12 @@ logger = logging.getLogger(__name__)
 _FOREIGN = {Path(__file__).parent, Path(sysconfig.get_path("stdlib"))}
 _PACKAGES = {"site-packages", "dist-packages"}
 
-Generation = Literal["seed", "event", "none"]
-
+#: The version's name before any training, for a class of the seed generation.
+INITIAL = "INITIAL"
 #: The most tasks that `predict` is given at a time, unless the class says.
 MAX_BATCH = 128
 #: How many calls of an `async def predict` run at a time in one process, unless the class says.
 ASYNC_CONCURRENCY = 16
-
-#: First parameters of `fit` that say "give me the annotations"; the older implementation used all of these names.
-_ANNOTATION_NAMES = frozenset(
-    (
-        "annotations",
-        "completions",
-        "tasks",
-        "items",
-        "data_iter",
-        "annotated_tasks",
-        "labeled_tasks",
-        "labelled_tasks",
-    )
-)
 
 
 class ClassInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +45,7 @@ class ClassInfo(msgspec.Struct, frozen=True, kw_only=True):
     not full waits for more, `concurrency` how many calls of `predict` may run at a time in one process. `promote_if`
     says which new versions are served, `keep_versions` how many stay (0: all). The three
     after that say when it wants to be trained (`training.policy`). `code` is what the process imported.
+    `initial_version` is the name of the version before any training, unless the class sets one with `self.set`.
     """
 
     name: str
@@ -76,6 +60,7 @@ class ClassInfo(msgspec.Struct, frozen=True, kw_only=True):
     quiet_period: float = 0.0
     min_annotations: int = 0
     code: CodeIdentity = CodeIdentity()
+    initial_version: str = INITIAL
 
 
 class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,6 +95,7 @@ def describe_class(cls: type[LabelStudioMLBase]) -> ClassInfo:
         train_every=_limit(cls, "train_every", 1, least=0),
         quiet_period=_limit(cls, "quiet_period", 0.0, least=0),
         min_annotations=_limit(cls, "min_annotations", 0, least=0),
+        initial_version=initial_version(cls) or INITIAL,
     )
 
 
@@ -150,35 +136,6 @@ def _limit(cls: type, name: str, default: Any, *, least: float) -> Any:
             f"{cls.__name__}.{name} is {value!r}: it must be {kind} of at least {least}", field=name
         )
     return int(value) if whole else float(value)
-
-
-def generation(cls: type[LabelStudioMLBase]) -> Generation:
-    """Tell what the `fit` of `cls` takes. A class attribute `FIT_API` (`"v1"` or `"v2"`) overrides the guess.
-
-    Raises ModelFileError if it is neither.
-    """
-    stated = getattr(cls, "FIT_API", None)
-    if stated is not None:
-        if stated not in ("v1", "v2"):
-            raise ModelFileError(
-                f"{cls.__name__}.FIT_API is {stated!r}", fix='Use "v1" (annotations) or "v2" (events)'
-            )
-        return "seed" if stated == "v1" else "event"
-    if cls.fit is LabelStudioMLBase.fit:
-        return "event" if has_update_fn() else "none"
-    parameters = _parameters(cls.fit)
-    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    names = [p.name for p in parameters]
-    if positional and positional[0].name == "event":
-        return "event"
-    if "workdir" in names or "event" in names:
-        return "seed"
-    if positional and positional[0].name in _ANNOTATION_NAMES:
-        return "seed"
-    required = [p for p in positional if p.default is p.empty and p.name not in ("job", "job_id")]
-    if len(required) == 2 or not positional:
-        return "event"
-    return "seed"
 
 
 def build(
@@ -256,7 +213,7 @@ def _fill(model: LabelStudioMLBase, missing: Mapping[str, Any]) -> None:
 
 def fitting(function: Callable[..., Any], offered: Mapping[str, Any]) -> dict[str, Any]:
     """Return those of the `offered` keyword arguments that `function` takes; all of them if it has `**kwargs`."""
-    return _fitting(_parameters(function), offered)
+    return _fitting(method_parameters(function), offered)
 
 
 def _fitting(parameters: list[inspect.Parameter], offered: Mapping[str, Any]) -> dict[str, Any]:
@@ -266,34 +223,21 @@ def _fitting(parameters: list[inspect.Parameter], offered: Mapping[str, Any]) ->
     return {name: value for name, value in offered.items() if name in names}
 
 
-def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    """Return a function's parameters without `self`."""
-    try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):
-        return [inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD)]
-    return parameters[1:] if parameters and parameters[0].name == "self" else parameters
-
-
 def version_name(model: LabelStudioMLBase, spec: ModelSpec) -> str:
     """Return the name under which `model` is served: the trained version's, else the class's own, else a default."""
     if spec.version:
         return spec.version
-    own = model.get("model_version")
-    if own:
-        return own
-    return str(model.INITIAL_MODEL_VERSION) if generation(type(model)) == "event" else "INITIAL"
+    return model.get("model_version") or initial_version(type(model)) or INITIAL
 
 
 def ask(model: LabelStudioMLBase, tasks: list[dict[str, Any]], params: Mapping[str, Any]) -> Any:
     """Call the model's `predict` with what its signature takes and return what it returns."""
     function = getattr(model.predict, "__func__", None)
-    parameters = _parameters(model.predict) if function is None else _method_parameters(function)
+    parameters = method_parameters(model.predict) if function is None else _method_parameters(function)
     positional = {"self", *(parameter.name for parameter in parameters[:1])}
     keywords = {name: value for name, value in params.items() if name not in positional}
     keywords.setdefault("context", None)
-    returned = model.predict(tasks, **_fitting(parameters, keywords))
-    return finish(returned) if inspect.isawaitable(returned) else returned
+    return _finished(model.predict(tasks, **_fitting(parameters, keywords)))
 
 
 @functools.lru_cache(maxsize=64)
@@ -302,7 +246,7 @@ def _method_parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
     try:
         return list(inspect.signature(function).parameters.values())[1:]
     except (TypeError, ValueError):
-        return _parameters(function)
+        return method_parameters(function)
 
 
 def fit_annotations(
@@ -317,7 +261,7 @@ def fit_annotations(
 ) -> dict[str, Any]:
     """Call a seed-generation `fit` and return its dict (`{}` if it returned none). `job` is its run object."""
     offered = {"event": event, "data": data, "job": job, "job_id": job_id, "workdir": str(workdir)}
-    returned = model.fit(annotations, **fitting(model.fit, offered))
+    returned = _finished(model.fit(annotations, **fitting(model.fit, offered)))
     if returned is None:
         return {}
     if not isinstance(returned, Mapping):
@@ -327,7 +271,12 @@ def fit_annotations(
 
 def fit_event(model: LabelStudioMLBase, event: str, data: Any, job_id: str, job: Any = None) -> Any:
     """Call an event-generation `fit` for one event, and return what it returns. `job` is its run object."""
-    return model.fit(event, data, **fitting(model.fit, {"job": job, "job_id": job_id}))
+    return _finished(model.fit(event, data, **fitting(model.fit, {"job": job, "job_id": job_id})))
+
+
+def _finished(returned: Any) -> Any:
+    """Return what a method returned; where it is a coroutine, what that returns."""
+    return finish(returned) if inspect.isawaitable(returned) else returned
 
 
 def reason(error: BaseException) -> str:

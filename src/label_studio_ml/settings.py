@@ -64,6 +64,7 @@ class Settings:
     `backend_dir` is the folder with the user's model file. `script` is that file, and `class_name` the class in it
     (empty: the only one). `init_kwargs` are the extra constructor arguments (`--with KEY=VAL`). `model_dir` holds
     versions, state and the embedded broker's data; `user_model_dir` is `MODEL_DIR` as the user set it, or None.
+    `model_root` is `MODEL_ROOT`, another folder for weights that model files read from the environment, or None.
     `redis_url` is empty when the embedded broker is to be used. `max_body` is in bytes. `lease` and `sweep` are in
     seconds: how long a worker that is gone keeps others from its project, and how often lost wake-ups are looked for.
     `fit_timeout` is how many seconds a training may take (0: any time), `cancel_grace` how many one may go on that was
@@ -88,6 +89,7 @@ class Settings:
     init_kwargs: Mapping[str, Any] = field(default_factory=dict)
     model_dir: Path = Path("data")
     user_model_dir: Path | None = None
+    model_root: Path | None = None
     log_dir: Path = Path("logs")
     redis_url: str = field(default="", repr=False)
     queue: str = "label-studio-ml"
@@ -157,6 +159,7 @@ class Settings:
             init_kwargs=_json_object(env, "LABEL_STUDIO_ML_INIT"),
             model_dir=(folder / user_model_dir if user_model_dir else folder / "data"),
             user_model_dir=user_model_dir,
+            model_root=Path(env["MODEL_ROOT"]) if env.get("MODEL_ROOT") else None,
             log_dir=folder / (env.get("LABEL_STUDIO_ML_LOG_DIR") or "logs"),
             redis_url=_redis_url(env),
             queue=env.get("RQ_QUEUE_NAME") or "label-studio-ml",
@@ -222,6 +225,7 @@ class Settings:
             "MIN_ANNOTATIONS": self.min_annotations,
             "PREDICT_AFTER_TRAINING": self.predict_after_training,
             "PREDICT_AFTER_TRAINING_RATE": self.predict_rate,
+            "MODEL_ROOT": self.model_root,
             "MODEL_DIR": self.store_url or self.user_model_dir,
             "CACHE_DIR": self.user_model_dir if self.store_url else None,
             "MODEL_CACHE_MB": self.model_cache_bytes >> 20,

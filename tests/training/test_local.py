@@ -77,6 +77,20 @@ def test_an_event_class(settings: Settings) -> None:
     assert StoredState(settings.model_dir, P).get("count") == "3"
 
 
+def test_an_event_class_that_changes_nothing(settings: Settings) -> None:
+    class Idle(LabelStudioMLBase):
+        def fit(self, event, data, **kwargs):
+            pass
+
+    desk = LocalDesk(settings, Idle)
+    job = desk.hand_in(_event(created(1, 5)), trusted=True, train=True)
+    assert job is not None
+    record = desk.job_status(job) or {}
+    assert record["message"].startswith("No new version: fit returned nothing")
+    assert "model_version" not in record
+    assert VersionStore(settings.model_dir).versions(P) == []
+
+
 @pytest.mark.parametrize("error", [ValueError("told to"), SystemExit(1)])
 def test_a_fit_that_raises_leaves_nothing(settings: Settings, error: BaseException) -> None:
     class Raises(LabelStudioMLBase):

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -157,20 +158,128 @@ def test_only_the_events_that_the_class_wants(settings: Settings) -> None:
     assert not outcome.changed
 
 
-def test_an_event_fit_that_changes_nothing_makes_no_version(settings: Settings) -> None:
+@pytest.mark.parametrize("returned", [None, False, {}, "", []])
+def test_an_event_fit_that_changes_nothing_makes_no_version_and_says_so(
+    settings: Settings, returned: Any
+) -> None:
     class Idle(LabelStudioMLBase):
         def fit(self, event, data, **kwargs):
-            return {"done": True}
+            return returned
 
-    assert not perform(Idle, _request(settings, created(1, 1)), settings).changed
+    outcome = perform(Idle, _request(settings, created(1, 1)), settings)
+    assert (outcome.changed, outcome.error) == (False, "")
+    assert "fit returned nothing, changed no value" in outcome.message
+    ignored = perform(Events, _request(settings, {"action": "ANNOTATION_UPDATED"}), settings)
+    assert "none of the events starts a training" in ignored.message
 
 
-def test_an_event_fit_that_writes_to_its_folder_does(settings: Settings) -> None:
+@pytest.mark.parametrize("returned", [{"path": "w.bin"}, "done", 7, True, ["x"]])
+def test_an_event_fit_that_returns_something_makes_a_version(settings: Settings, returned: Any) -> None:
+    class Returns(LabelStudioMLBase):
+        def fit(self, event, data, **kwargs):
+            return returned
+
+    outcome = perform(Returns, _request(settings, created(1, 1)), settings)
+    assert (outcome.changed, outcome.message) == (True, "")
+    own = returned if isinstance(returned, dict) else {}
+    assert outcome.train_output == {**own, "job_id": "job"}
+
+
+def test_a_dict_that_an_event_fit_returns_comes_back_as_train_output(settings: Settings) -> None:
+    seen = []
+
+    class Learns(LabelStudioMLBase):
+        def fit(self, event, data, **kwargs):
+            seen.append(dict(self.train_output))
+            if event == "START_TRAINING":
+                return None
+            return {"steps": self.train_output.get("steps", 0) + 1, "model": object()}
+
+    start = {"action": "START_TRAINING", "project": {"id": 1}}
+    request = _request(settings, created(1, 1), created(1, 2), start)
+    outcome = perform(Learns, request, settings)
+    assert outcome.train_output == {"steps": 2, "job_id": "job"}
+    assert seen == [{}, {"steps": 1, "job_id": "job"}, {"steps": 2, "job_id": "job"}]
+    spec = {"version": "0.0.1-2", "train_output": {"steps": 2, "job_id": "before"}}
+    kept = perform(Learns, _request(settings, start, spec=spec), settings)
+    assert (kept.changed, kept.train_output["steps"]) == (False, 2)
+
+
+def test_an_async_event_fit_is_run(settings: Settings) -> None:
+    class Async(LabelStudioMLBase):
+        async def fit(self, event, data, **kwargs):
+            return {"event": event}
+
+    outcome = perform(Async, _request(settings, created(1, 1)), settings)
+    assert outcome.train_output == {"event": "ANNOTATION_CREATED", "job_id": "job"}
+
+
+class Template(LabelStudioMLBase):
+    """As the later generation's template does it: the same values for each event."""
+
+    def fit(self, event, data, **kwargs):
+        self.set("my_data", "my_new_data_value")
+        self.set("model_version", "my_new_model_version")
+
+
+def test_setting_the_values_that_are_there_makes_no_version(settings: Settings) -> None:
+    request = _request(settings, created(1, 1))
+    first = perform(Template, request, settings)
+    assert (first.changed, first.version) == (True, "my_new_model_version")
+    StoredState(settings.model_dir, "1.5").update(first.state)
+    for name in ("my_new_model_version", "my_new_model_version-2"):
+        StoredState(settings.model_dir, "1.5").set("model_version", name)
+        again = perform(Template, _request(settings, created(1, 1), spec={"version": name}), settings)
+        assert not again.changed, name
+        assert "changed no value" in again.message
+    StoredState(settings.model_dir, "1.5").set("my_data", "other")
+    assert perform(Template, _request(settings, created(1, 1), spec={"version": name}), settings).changed
+
+
+@pytest.mark.parametrize("where", ["backend", "MODEL_DIR", "MODEL_ROOT", "workdir"])
+def test_an_event_fit_that_writes_a_file_does(settings: Settings, tmp_path: Path, where: str) -> None:
+    models, root = settings.backend_dir / "models", tmp_path / "root"
+    for folder in (models / "versions", root):
+        folder.mkdir(parents=True)
+    settings = replace(settings, user_model_dir=Path("models"), model_dir=models, model_root=root)
+    request = _request(settings, created(1, 1))
+    folders = {
+        "backend": settings.backend_dir,
+        "MODEL_DIR": models,
+        "MODEL_ROOT": root,
+        "workdir": Path(request.workdir),
+    }
+
     class Writes(LabelStudioMLBase):
         def fit(self, event, data, **kwargs):
-            (settings.backend_dir / "weights.bin").write_text("w")
+            (folders[where] / "weights.bin").write_text("w")
 
-    assert perform(Writes, _request(settings, created(1, 1)), settings).changed
+    assert perform(Writes, request, settings).changed
+
+
+def test_files_that_the_backend_writes_itself_make_no_version(settings: Settings) -> None:
+    models = settings.backend_dir / "models"
+    (models / "versions").mkdir(parents=True)
+    settings = replace(settings, user_model_dir=Path("models"), model_dir=models)
+    request = _request(settings, created(1, 1))
+
+    class Elsewhere(LabelStudioMLBase):
+        def fit(self, event, data, **kwargs):
+            (models / "projects.db").write_text("what the server writes meanwhile")
+            (models / "versions" / "manifest.json").write_text("another project's")
+            settings.log_dir.mkdir(exist_ok=True)
+            (settings.log_dir / "server.log").write_text("line")
+
+    assert not perform(Elsewhere, request, settings).changed
+
+
+def test_a_class_without_fit_says_so(settings: Settings) -> None:
+    class NoFit(LabelStudioMLBase):
+        def predict(self, tasks, **kwargs):
+            return []
+
+    with pytest.raises(FitError, match=r"NoFit has no fit method.*Define fit\(self, annotations"):
+        perform(NoFit, _request(settings, created(1, 1)), settings, tasks=_tasks())
 
 
 @pytest.mark.parametrize("error", [ValueError("why"), SystemExit(2), MemoryError(), RecursionError()])

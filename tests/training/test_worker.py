@@ -17,6 +17,7 @@ from live import (
     created_in_bulk,
     make_live,
     start_training,
+    uid,
 )
 
 
@@ -248,6 +249,15 @@ def test_each_event_is_one_fit_in_order(listener: Live) -> None:
     entry = listener.wait_served(1, lambda entry: entry["model_version"] == "1.0.6")
     assert entry["seen"] == "6"
     assert listener.setup(1) == "1.0.6"
+
+
+def test_a_fit_that_changes_nothing_makes_no_version_and_its_record_says_so(listener: Live) -> None:
+    listener.setup(33)
+    listener.control(33).do("nothing")
+    done = listener.wait(listener.send(created(33, 31)))
+    assert (done["job_status"], done.get("model_version"), done.get("error")) == ("finished", None, None)
+    assert done["message"].startswith("No new version: fit returned nothing, changed no value")
+    assert not list((listener.model_dir / "versions").glob(f"{uid(33)}/*/manifest.json"))
 
 
 def test_a_bulk_event_is_split(listener: Live) -> None:

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Hashable, Sequence
 from typing import Any, TypeVar
 
-from label_studio_ml.adapter import MAX_BATCH, ClassInfo, ModelSpec
+from label_studio_ml.adapter import INITIAL, MAX_BATCH, ClassInfo, ModelSpec
 from label_studio_ml.errors import BackendError, ModelError, ModelLoadError, ModelProcessDied
 from label_studio_ml.metrics.counts import Counts
 from label_studio_ml.predictor import Answer, Request
@@ -93,7 +93,7 @@ class LiveModels:
         remembered = self._remembered(uid)
         if remembered:
             return remembered
-        return "0.0.1" if self.info is not None and self.info.generation == "event" else "INITIAL"
+        return self.info.initial_version if self.info is not None else INITIAL
 
     def failures(self, uid: str) -> dict[str, str]:
         """Return the versions of a project that did not load, with the cause."""

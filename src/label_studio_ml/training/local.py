@@ -128,7 +128,7 @@ class LocalDesk:
             self._store.discard(event.uid, version_id)
             if outcome.error:
                 raise FitError(outcome.error)
-            return record
+            return record | ({"message": outcome.message} if outcome.message else {})
         fence = max(self._store.fence(event.uid), 0) + 1
         settings = self._settings
         code = code_on_disk(settings.backend_dir, settings.script, settings.class_name)

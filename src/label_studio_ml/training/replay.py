@@ -2,14 +2,17 @@
 
 import functools
 import logging
+from collections.abc import Mapping, Sized
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from label_studio_ml.adapter import describe_class, fit_event, reason, version_name
 from label_studio_ml.errors import StudioError
 from label_studio_ml.model import LabelStudioMLBase
+from label_studio_ml.predictions import plain
 from label_studio_ml.settings import Settings
 from label_studio_ml.training import progress
 from label_studio_ml.training.folder import Snapshot, snapshot
@@ -28,11 +31,11 @@ def fit_events(
 
     Raises what the only event raises.
     """
-    before = _user_files(settings)
+    before = user_files(settings)
     served = version_name(model, request.spec)
     wanted = set(model.TRAIN_EVENTS) | {"START_TRAINING"}
     info = describe_class(type(model))
-    counts = _Counts(served, info.promote_if, info.keep_versions)
+    counts = _Counts(served, info.promote_if, info.keep_versions, dict(request.spec.train_output))
     through, stop = "", None
     note = functools.partial(_note, request, staged, counts, job)
     client = functools.cache(lambda: client_of(request, settings))
@@ -49,22 +52,15 @@ def fit_events(
         for action, data in singles:
             if job.cancelled:
                 break
-            job.begin()
-            kept = dict(staged.changes)
-            try:
-                fit_event(model, action, data, request.job, job)
-                counts.done += 1
-            except (Exception, SystemExit) as error:
-                logger.exception("fit failed for one %s", action)
-                staged.changes = kept
-                counts.failed(action, error)
+            _fit(model, action, data, request, staged, counts, job)
         if job.cancelled:  # fit may have returned early for it: the event does not count as through
             return _of_events(request, staged, counts, job, changed=False)
         through = event.id
     note(through, "")
     if counts.only is not None and stop is None:
         raise counts.only
-    changed = bool(staged.changes) or _user_files(settings) != before or any(Path(request.workdir).iterdir())
+    written = user_files(settings) != before or any(Path(request.workdir).iterdir())
+    changed = written or counts.returned or bool(_new_values(staged, served))
     outcome = _of_events(request, staged, counts, job, changed=changed)
     if stop is None:
         return outcome
@@ -74,13 +70,85 @@ def fit_events(
     )
 
 
+def _fit(
+    model: LabelStudioMLBase,
+    action: str,
+    data: Any,
+    request: RunRequest,
+    staged: StagedState,
+    counts: "_Counts",
+    job: TrainingJob,
+) -> None:
+    """Call `fit` for one event, and note what came of it. Values that a failed `fit` has set are forgotten.
+
+    A dict that it returns is the model's `train_output` from then on.
+    """
+    job.begin()
+    kept = dict(staged.changes)
+    try:
+        returned = fit_event(model, action, data, request.job, job)
+    except (Exception, SystemExit) as error:
+        logger.exception("fit failed for one %s", action)
+        staged.changes = kept
+        counts.failed(action, error)
+        return
+    counts.done += 1
+    if not _is_result(returned):
+        return
+    counts.returned = True
+    if isinstance(returned, Mapping):
+        counts.train_output = {**_json_part(returned), "job_id": request.job}
+        model.train_output = dict(counts.train_output)
+
+
+def _is_result(returned: Any) -> bool:
+    """Tell whether what `fit` returned is more than nothing: not None, False, or empty."""
+    return (
+        returned is not None
+        and returned is not False
+        and not (isinstance(returned, Sized) and not len(returned))
+    )
+
+
+def _json_part(returned: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return the values that JSON can hold; the others are left out, with a warning in the job's log."""
+    kept: dict[str, Any] = {}
+    for key, value in returned.items():
+        try:
+            kept[str(key)] = msgspec.json.decode(msgspec.json.encode(value, enc_hook=plain))
+        except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
+            logger.warning(
+                "fit returned %r with a value that JSON cannot hold; it is left out: %s", key, error
+            )
+    return kept
+
+
+def _new_values(staged: StagedState, served: str) -> dict[str, str]:
+    """Return the values that `fit` has set and that differ from those stored before.
+
+    A version is served as `name-2` where `name` was taken: setting `name` again is not a change then.
+    """
+    values = staged.different()
+    name = values.get("model_version", "")
+    stem, _, number = served.rpartition("-")
+    if name and (name == served or (number.isdigit() and stem == name)):
+        del values["model_version"]
+    return values
+
+
 @dataclass
 class _Counts:
-    """What became of the events so far, and what is known of the class."""
+    """What became of the events so far, and what is known of the class.
+
+    `train_output` is the last dict that a `fit` returned, at first the served version's; `returned` tells whether a
+    `fit` of this run returned something.
+    """
 
     served: str
     promote_if: str
     keep_versions: int
+    train_output: dict[str, Any]
+    returned: bool = False
     done: int = 0
     failures: list[str] = field(default_factory=list)
     last: BaseException | None = None
@@ -107,15 +175,17 @@ class _Counts:
 def _of_events(
     request: RunRequest, staged: StagedState, counts: _Counts, job: TrainingJob, *, changed: bool
 ) -> Outcome:
+    published = changed and counts.done > 0
     return Outcome(
         error=counts.error,
-        changed=changed and counts.done > 0,
+        changed=published,
+        message="" if published else _nothing_new(counts),
         version=staged.changes.get("model_version", ""),
         served=counts.served,
         metrics=job.metrics,
         promote_if=counts.promote_if,
         keep_versions=counts.keep_versions,
-        train_output={"job_id": request.job},
+        train_output={**counts.train_output, "job_id": request.job},
         state=staged.changes,
         source="events",
         generation="event",
@@ -140,9 +210,21 @@ def _note(
         progress.write(Path(request.progress), found)
 
 
-def _user_files(settings: Settings) -> Snapshot:
-    """Return a snapshot of the folder that an event-generation model keeps its weights in."""
-    folder = (
-        settings.backend_dir / settings.user_model_dir if settings.user_model_dir else settings.backend_dir
+def _nothing_new(counts: _Counts) -> str:
+    """Say why a run makes no version."""
+    if not counts.done:
+        return "No new version: none of the events starts a training of this class"
+    return (
+        "No new version: fit returned nothing, changed no value that is stored with set(), and wrote no file"
     )
-    return snapshot(folder)
+
+
+def user_files(settings: Settings) -> Snapshot:
+    """Return a snapshot of the folders that an event-generation model keeps its weights in.
+
+    These are the backend's folder, and `MODEL_DIR` and `MODEL_ROOT` where they are set.
+    """
+    folders = {settings.backend_dir}
+    folders |= {settings.backend_dir / one for one in (settings.user_model_dir, settings.model_root) if one}
+    ours = (settings.model_dir, settings.log_dir)
+    return {name: state for folder in sorted(folders) for name, state in snapshot(folder, ours).items()}

@@ -55,6 +55,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     not. `changed` tells whether there is something to publish; `version` is the name that the user's code gave it, if
     it did; `served` the name that was served until now; `state` the key/value pairs that it set; `metrics` the last
     value of each number that the run logged. `promote_if` and `keep_versions` are the class's, `code` is what ran.
+    `message` says why there is nothing to publish.
 
     `last` is the id of the last event that it is the outcome of, empty for all of them; with it, `error` says why the
     run went no further. `passing` tells that the cause of `error` may pass: the other events are to be tried again
@@ -69,6 +70,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     served: str = ""
     train_output: dict[str, Any] = {}
     state: dict[str, str] = {}
+    message: str = ""
     metrics: dict[str, int | float | None] = {}
     annotations: int = -1
     source: str = ""

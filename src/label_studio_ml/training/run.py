@@ -82,11 +82,18 @@ def _perform(
     tasks: LabelledTasks | None,
     job: TrainingJob,
 ) -> Outcome:
+    kind = generation(cls)
+    if kind == "none":
+        raise FitError(
+            f"{cls.__name__} has no fit method: there is nothing to train",
+            fix="Define fit(self, annotations, **kwargs) in the class, if it is to learn",
+            field="fit",
+        )
     setup_state = StagedState(StoredState(settings.model_dir, request.spec.project.uid))
     model = build(cls, request.spec, settings, setup_state)
     staged = StagedState(setup_state)
     model._context.state = staged
-    if generation(cls) == "event":
+    if kind == "event":
         return fit_events(model, request, settings, staged, job)
     if tasks is None:
         tasks = _annotations(request, settings)

@@ -352,7 +352,8 @@ class Trainer:
         failed = {"state": "failed" if outcome.error else "finished", "error": outcome.error}
         if request is None or not outcome.changed:
             self._store.discard(uid, version_id)
-            return {**failed, "events": len(done)}
+            said = {"message": outcome.message} if outcome.message and not outcome.error else {}
+            return {**failed, **said, "events": len(done)}
         try:
             with self._lease.kept() as holds:
                 manifest = publish(

@@ -166,3 +166,7 @@ class StagedState:
     def has(self, key: str) -> bool:
         """Tell whether `key` holds a value."""
         return key in self.changes or self._below.has(key)
+
+    def different(self) -> dict[str, str]:
+        """Return those of the `changes` whose value is not the one that is stored already."""
+        return {key: value for key, value in self.changes.items() if self._below.get(key) != value}

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from behave import behave
+from behave import behave, control
 
 from label_studio_ml.model import LabelStudioMLBase
 
@@ -17,6 +17,9 @@ class Listener(LabelStudioMLBase):
         return [{"result": [], "score": 0.5, "seen": self.get("count")} for _ in tasks]
 
     def fit(self, event: str, data: dict[str, Any], **kwargs: Any) -> None:
+        order = control(self.project_id) / "do"
+        if order.exists() and order.read_text() == "nothing":
+            return
         count = int(self.get("count") or 0) + 1
         self.set("count", str(count))
         self.set("model_version", f"1.0.{count}")

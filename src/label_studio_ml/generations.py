@@ -1,0 +1,107 @@
+"""Which API generation a model class is written for, read off what it overrides.
+
+A class is of the *seed* generation when its `fit` takes the annotations (`fit(annotations, **kwargs) -> dict`), of the
+*event* generation when it takes webhook events (`fit(event, data, **kwargs)`), and of none when it has no `fit`.
+"""
+
+import inspect
+from collections.abc import Callable
+from typing import Any, Literal
+
+from label_studio_ml.errors import ModelFileError
+from label_studio_ml.functions import functions, has_update_fn
+
+Generation = Literal["seed", "event", "none"]
+
+#: The module that defines LabelStudioMLBase: what a class inherits from there is not overridden.
+_BASE_MODULE = "label_studio_ml.model"
+
+#: First parameters of `fit` that say "give me the annotations"; the older implementation used all of these names.
+_ANNOTATION_NAMES = frozenset(
+    (
+        "annotations",
+        "completions",
+        "tasks",
+        "items",
+        "data_iter",
+        "annotated_tasks",
+        "labeled_tasks",
+        "labelled_tasks",
+    )
+)
+
+
+def overrides(cls: type, name: str) -> bool:
+    """Tell whether `cls`, or a class between it and LabelStudioMLBase, defines the attribute `name` itself."""
+    owner = next((one for one in cls.__mro__ if name in vars(one)), None)
+    return owner is not None and owner.__module__ != _BASE_MODULE
+
+
+def generation(cls: type) -> Generation:
+    """Tell what the `fit` of `cls` takes. A class attribute `FIT_API` (`"v1"` or `"v2"`) overrides the guess.
+
+    Raises ModelFileError if it is neither.
+    """
+    stated = getattr(cls, "FIT_API", None)
+    if stated is not None:
+        if stated not in ("v1", "v2"):
+            raise ModelFileError(
+                f"{cls.__name__}.FIT_API is {stated!r}", fix='Use "v1" (annotations) or "v2" (events)'
+            )
+        return "seed" if stated == "v1" else "event"
+    if not overrides(cls, "fit"):
+        return "event" if has_update_fn() else "none"
+    parameters = method_parameters(cls.fit)  # type: ignore[attr-defined]
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    names = [p.name for p in parameters]
+    if positional and positional[0].name == "event":
+        return "event"
+    if "workdir" in names or "event" in names:
+        return "seed"
+    if positional and positional[0].name in _ANNOTATION_NAMES:
+        return "seed"
+    required = [p for p in positional if p.default is p.empty and p.name not in ("job", "job_id")]
+    if len(required) == 2 or not positional:
+        return "event"
+    return "seed"
+
+
+def initial_version(cls: type) -> str:
+    """Return the version name that a class of the event generation has before any training; empty for the others.
+
+    A class without `fit` is of that generation when it has `setup`, or a `predict` that takes `context`, or when
+    `predict_fn` stands in for its `predict`. A class that sets INITIAL_MODEL_VERSION itself always has that.
+    """
+    if overrides(cls, "INITIAL_MODEL_VERSION") or _is_later(cls):
+        return str(getattr(cls, "INITIAL_MODEL_VERSION", ""))
+    return ""
+
+
+def _is_later(cls: type) -> bool:
+    """Tell whether a class is written for the event generation, with or without a `fit`."""
+    kind = generation(cls)
+    if kind != "none":
+        return kind == "event"
+    if not overrides(cls, "predict"):
+        return overrides(cls, "setup") or functions.predict is not None
+    names = [parameter.name for parameter in method_parameters(cls.predict)]  # type: ignore[attr-defined]
+    return overrides(cls, "setup") or "context" in names
+
+
+def has_predict(cls: type) -> bool:
+    """Tell whether a class can predict: it overrides `predict`, or `predict_fn` has registered a function."""
+    return overrides(cls, "predict") or functions.predict is not None
+
+
+def method_parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """Return a function's parameters without `self`; `**kwargs` where they cannot be read."""
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return [inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD)]
+    return parameters[1:] if parameters and parameters[0].name == "self" else parameters
+
+
+def accepts(function: Callable[..., Any], name: str) -> bool:
+    """Tell whether `function` takes a keyword argument `name`."""
+    return any(p.kind is p.VAR_KEYWORD or p.name == name for p in method_parameters(function))
