@@ -109,7 +109,7 @@ def test_covering_of_tasks_all_alike() -> None:
 
 
 def test_covering_takes_one_row_for_each_task() -> None:
-    with pytest.raises(ValueError, match="probabilities of 1 tasks and embeddings of 2"):
+    with pytest.raises(ValueError, match="probabilities of 1 task and embeddings of 2"):
         active.covering([[0.0], [1.0]], [CLEAR])
 
 

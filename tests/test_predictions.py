@@ -84,11 +84,8 @@ class TestListed:
         assert listed(itertools.repeat(GOOD), 2) is None
 
     def test_the_cause_says_how_many_there_were(self) -> None:
-        assert describe([GOOD] * 3, 2) == "predict returned 3 prediction(s) for 2 task(s)"
-        assert (
-            describe(SimpleNamespace(predictions=[GOOD]), 2)
-            == "predict returned 1 prediction(s) for 2 task(s)"
-        )
+        assert describe([GOOD] * 3, 2) == "predict returned 3 predictions for 2 tasks"
+        assert describe(SimpleNamespace(predictions=[GOOD]), 2) == "predict returned 1 prediction for 2 tasks"
 
 
 class TestEncode:

@@ -219,7 +219,7 @@ def test_an_interactive_request_gets_one_object_or_the_cause() -> None:
     [answer] = several(1, interactive=True)
     assert strict(answer.results)[0]["result"] == [{"task": 0}]
     [answer] = Asked(lambda _: None)(1, interactive=True)
-    assert answer.error == "predict returned None for 1 task(s)"
+    assert answer.error == "predict returned None for 1 task"
 
 
 def test_no_tasks_are_no_call() -> None:
@@ -331,7 +331,7 @@ def test_a_failure_is_told_with_its_traceback_the_first_time_only(caplog: pytest
         asked(1)
     tracebacks = [record for record in caplog.records if record.exc_info]
     assert len(tracebacks) == 1
-    assert caplog.text.count("predict of 1 task(s) failed") == 2
+    assert caplog.text.count("predict of 1 task failed") == 2
 
 
 def test_what_was_told_is_not_kept_without_end() -> None:

@@ -283,7 +283,7 @@ def test_nearly_equal_structures() -> None:
     [
         ({"a": 1}, {"b": 1}, "at the top"),
         ({"a": [1.0, 2.0]}, {"a": [1.0, 2.1]}, r"2\.0 is not near 2\.1 at \.a\[1\]"),
-        ({"a": [1]}, {"a": [1, 2]}, r"1 elements differ from 2 at \.a"),
+        ({"a": [1]}, {"a": [1, 2]}, r"1 element differs from 2 at \.a"),
         ({"a": {"b": "x"}}, {"a": {"b": "y"}}, r"at \.a\.b"),
         ({"a": 1}, [1], "differs from"),
         (1, 2, "1 differs from 2"),

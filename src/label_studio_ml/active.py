@@ -6,6 +6,8 @@ Studio's free edition orders by prediction score, ascending in the Data Manager 
 
 from typing import TYPE_CHECKING, Any
 
+from label_studio_ml.texts import plural
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
@@ -105,7 +107,9 @@ def covering(
     else:
         unsure = 1 - margin(probabilities)
         if len(unsure) != len(table):
-            raise ValueError(f"there are probabilities of {len(unsure)} tasks and embeddings of {len(table)}")
+            raise ValueError(
+                f"there are probabilities of {plural(len(unsure), 'task')} and embeddings of {len(table)}"
+            )
     if len(free) > _LOOKED_AT:
         free = np.sort(np.random.RandomState(0).choice(free, _LOOKED_AT, replace=False))
     wanted = len(free) if count is None else min(count, len(free))

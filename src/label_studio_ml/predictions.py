@@ -16,6 +16,8 @@ from typing import Any
 
 import msgspec
 
+from label_studio_ml.texts import plural
+
 logger = logging.getLogger(__name__)
 
 _encoder = msgspec.json.Encoder(enc_hook=lambda value: plain(value))  # bytes become base64 text
@@ -52,11 +54,13 @@ def listed(returned: Any, count: int) -> list[Any] | None:
 def describe(returned: Any, count: int) -> str:
     """Say in one line why `returned` is not one prediction for each of `count` tasks."""
     if returned is None:
-        return f"predict returned None for {count} task(s)"
+        return f"predict returned None for {plural(count, 'task')}"
     inner = getattr(returned, "predictions", returned)
     if isinstance(inner, Sequence) and not isinstance(inner, str | bytes):
-        return f"predict returned {len(inner)} prediction(s) for {count} task(s)"
-    return f"predict returned {type(returned).__name__}, not one prediction for each of {count} task(s)"
+        return f"predict returned {plural(len(inner), 'prediction')} for {plural(count, 'task')}"
+    return (
+        f"predict returned {type(returned).__name__}, not one prediction for each of {plural(count, 'task')}"
+    )
 
 
 def encode(prediction: Any, version: str, *, interactive: bool = False) -> bytes:

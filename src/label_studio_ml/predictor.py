@@ -16,6 +16,7 @@ from label_studio_ml.predictions import (
     encode_failure,
     listed,
 )
+from label_studio_ml.texts import plural
 
 logger = logging.getLogger(__name__)
 
@@ -168,5 +169,5 @@ class Predictor:
             self._told.add(what)
         then = ": asking for each task alone" if count > 1 else ""
         logger.warning(
-            "predict of %d task(s) failed: %s%s", count, what, then, exc_info=error if first else None
+            "predict of %s failed: %s%s", plural(count, "task"), what, then, exc_info=error if first else None
         )

@@ -26,6 +26,7 @@ from label_studio_ml.imports import (
     module_files,
     parse,
 )
+from label_studio_ml.texts import our_command, shell_command
 
 __all__ = [
     "MissingModule",
@@ -65,7 +66,7 @@ def locate(folder: Path, script: Path | None = None, class_name: str = "") -> Mo
     if not folder.is_dir():
         raise ModelFileError(
             f"There is no folder {folder}",
-            fix=f"Make it with: label-studio-ml init {folder}",
+            fix=f"Make it with: {our_command('init', folder)}",
             field=str(folder),
         )
     served = _served(folder.resolve() / "_wsgi.py")
@@ -163,7 +164,7 @@ def _only(folder: Path, class_name: str) -> ModelSource:
         listed = ", ".join(f"{script.name}:{name}" for script in scripts for name in found[script])
         raise ModelFileError(
             f"{folder} has several files with a model class: {listed}",
-            fix=f"Name one with --script {scripts[0].name}:{found[scripts[0]][0]}",
+            fix=f"Name one with {shell_command('--script', f'{scripts[0].name}:{found[scripts[0]][0]}')}",
             field=str(folder),
         )
     if broken:
@@ -203,7 +204,7 @@ def _served(wsgi: Path) -> ModelSource | None:
 
 def _fix(script: Path, names: list[str]) -> str:
     if names:
-        return f"Name one with --script {script.name}:{names[0]}"
+        return f"Name one with {shell_command('--script', f'{script.name}:{names[0]}')}"
     return (
         "Write in it: from label_studio_ml.model import LabelStudioMLBase; class MyModel(LabelStudioMLBase)"
     )
@@ -257,7 +258,7 @@ def _import_error(script: Path, error: BaseException) -> ModelFileError:
     if isinstance(error, ModuleNotFoundError) and top and not is_installed(top):
         return ModelFileError(
             f"{where}: the module {top} is not installed",
-            fix=f"Install it with: pip install {distribution(error.name or top)}",
+            fix=f"Install it with: {shell_command('pip', 'install', distribution(error.name or top))}",
             field=str(script),
         )
     fix = ""

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from label_studio_ml.labels import describe, first_tag
 from label_studio_ml.settings import Settings
 from label_studio_ml.studio.references import Kind, find_reference, same_origin
+from label_studio_ml.texts import plural
 
 #: The task field that Label Studio uses when a task came without a name for its only value.
 DATA_UNDEFINED_NAME = "$undefined$"
@@ -265,7 +266,9 @@ def compare_nested_structures(
         for key in a:
             compare_nested_structures(a[key], b[key], f"{path}.{key}", rel=rel, abs=abs)
     elif isinstance(a, list | tuple) and isinstance(b, list | tuple):
-        _check(len(a) == len(b), path, f"{len(a)} elements differ from {len(b)}")
+        _check(
+            len(a) == len(b), path, f"{plural(len(a), 'element differs', 'elements differ')} from {len(b)}"
+        )
         for index, (left, right) in enumerate(zip(a, b, strict=True)):
             compare_nested_structures(left, right, f"{path}[{index}]", rel=rel, abs=abs)
     elif isinstance(a, float) and isinstance(b, int | float):

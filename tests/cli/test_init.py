@@ -74,6 +74,12 @@ def test_a_new_backend_has_everything(here: Path, command: str, capsys: pytest.C
     assert "label-studio-ml start my_backend" in capsys.readouterr().out
 
 
+def test_the_command_to_start_can_be_pasted(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "all of them").mkdir()
+    assert main(["init", "my backend", "--root-dir", "all of them"]) == 0
+    assert "Start it with: label-studio-ml start 'all of them/my backend'\n" in capsys.readouterr().out
+
+
 def test_no_placeholder_is_left_and_python_is_python(here: Path) -> None:
     assert main(["init", "my_backend"]) == 0
     for path, text in contents(here / "my_backend").items():
@@ -162,7 +168,7 @@ def test_a_script_with_missing_modules_is_taken_and_said(
 def test_root_dir_says_where(here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["init", "my_backend", "--root-dir", str(tmp_path / "new" / "place")]) == 0
     assert locate(tmp_path / "new" / "place" / "my_backend")
-    assert f"--root-dir {tmp_path / 'new' / 'place'}" in capsys.readouterr().out
+    assert f"start {tmp_path / 'new' / 'place' / 'my_backend'}" in capsys.readouterr().out
     assert names(tmp_path) == {"my work", "new"}
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from label_studio_ml.connect.admin import Admin, Version
 from label_studio_ml.connect.backend import view
-from label_studio_ml.doctor import examine, machine, studio
+from label_studio_ml.doctor import examine, machine, server, studio, work
 from label_studio_ml.doctor.check import Check, Status, fail, ok, skip, warn
 from label_studio_ml.doctor.context import Context
 from label_studio_ml.doctor.report import as_json, show
@@ -29,7 +29,7 @@ def context(tmp_path: Path) -> Context:
         view=view(settings, url, 1),
         url=url,
         name="",
-        options=" --x",
+        options=("--x",),
     )
 
 
@@ -132,6 +132,31 @@ def test_missing_package(context: Context, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_connect_is_advised_with_the_same_options(context: Context) -> None:
     assert context.connect_command == f"Run: label-studio-ml connect {context.folder} --x"
+
+
+def test_an_advised_command_can_be_pasted_whatever_the_folder_is_called(context: Context) -> None:
+    context.folder = context.folder / "my backend"
+    context.options = ("--project", "7")
+    assert context.connect_command == f"Run: label-studio-ml connect '{context.folder}' --project 7"
+    down = _one(server.server(context))
+    assert down.fix == f"Run: label-studio-ml start '{context.folder}' --port 1"
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        ({"text": "a"}, "task 1 refers to no file"),
+        ({"image": "data:text/plain;base64,YQ=="}, "task 1 refers to 1 file: data:"),
+        (
+            {"a": "data:text/plain;base64,YQ==", "b": "data:text/plain;base64,Yg=="},
+            "task 1 refers to 2 files: ",
+        ),
+    ],
+)
+def test_files_are_counted(context: Context, data: dict[str, str], what: str) -> None:
+    context.task = {"id": 1, "data": data}
+    found = _one(work.files(context))
+    assert found.what.startswith(what)
 
 
 def test_model_file_in_its_own_interpreter(context: Context) -> None:

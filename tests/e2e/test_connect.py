@@ -1,5 +1,6 @@
 """`label-studio-ml connect` between a real Label Studio and a real backend."""
 
+import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ def test_connect_and_again(label_studio: Studio, make_backend: MakeBackend, proj
     backend = make_backend("seed_class.py", env=LOGIN)
     done = _connect(backend, label_studio, project, "--title", "words", env=LOGIN)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "Test prediction through Label Studio: 1 regions" in done.stdout
+    assert "Test prediction through Label Studio: 1 region," in done.stdout
     assert "Test event from Label Studio: arrived" in done.stdout
     assert "CANARY" not in done.stdout + done.stderr
     assert label_studio.token not in done.stdout + done.stderr
@@ -185,7 +186,7 @@ def test_backend_that_is_down(label_studio: Studio, make_backend: MakeBackend, p
     backend.stop()
     done = _connect(backend, label_studio, project)
     assert done.returncode == 1
-    assert f"Start it with: label-studio-ml start {backend.folder.name}" in done.stdout
+    assert f"Start it with: label-studio-ml start {shlex.quote(str(backend.folder))}" in done.stdout
 
 
 def test_model_that_fails(label_studio: Studio, make_backend: MakeBackend, project: int) -> None:

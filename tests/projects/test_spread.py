@@ -147,7 +147,9 @@ def test_interrupted_it_takes_back_what_has_not_begun_and_goes_on_with_all_of_it
     spread, run = begun(place)
     wait_until(lambda: "shard 1" in worker.output(), "the first one begins", every=0.05)
     interrupted(spread, run)
-    assert place.said[-1].startswith("3 of 4 shards were stopped before they began or went on; 1 are being")
+    assert place.said[-1].startswith(
+        "Stopped before they began or went on: 3 of 4 shards; being predicted: 1. "
+    )
     other = Shard(0, 1, UID, "INITIAL", "", 0, None, 0, [filters.above(3)])
     with pytest.raises(SettingsError, match="version INITIAL is under way"):
         place.spread().begin(other, 2)

@@ -533,7 +533,7 @@ def _settings(url: str, folder: Path) -> Settings:
     [
         ({"AWS_SECRET_ACCESS_KEY": "wrong"}, "", "refuses the credentials that are here"),
         ({}, "s3://elsewhere/prefix", "there is no such bucket"),
-        ({}, "gs://bucket/prefix", r'pip install "label-studio-ml\[gcs\]"'),
+        ({}, "gs://bucket/prefix", r"pip install 'label-studio-ml\[gcs\]'"),
         ({}, "nowhere://bucket/prefix", "Use a folder, or a URL such as s3://bucket/prefix"),
     ],
 )

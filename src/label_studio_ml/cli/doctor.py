@@ -63,15 +63,11 @@ def _context(args: argparse.Namespace, settings: Settings) -> "Context":
     elif settings.studio_url:
         with contextlib.suppress(BackendError):  # the check of Label Studio's address says why
             url = backend_url(settings.studio_url, args.port)
-    options = "".join(
-        f" {name} {value}"
-        for name, value in (
-            ("--url", args.url),
-            ("--project", args.project),
-            ("--backend-url", args.backend_url),
-            ("--port", args.port),
-        )
-        if value
+    options = (
+        ("--url", args.url),
+        ("--project", args.project),
+        ("--backend-url", args.backend_url),
+        ("--port", args.port),
     )
     return Context(
         settings=settings,
@@ -82,5 +78,5 @@ def _context(args: argparse.Namespace, settings: Settings) -> "Context":
         name=known_identity(settings.model_dir),
         admin=admin,
         number=args.project,
-        options=options,
+        options=tuple(word for name, value in options if value for word in (name, str(value))),
     )

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from label_studio_ml.evaluation.evaluate import REPORT
 from label_studio_ml.evaluation.results import Evaluation, Measured, Selection
+from label_studio_ml.texts import plural
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -27,7 +28,9 @@ def show(evaluation: Evaluation, folder: Path) -> None:
     say(escape(_used(evaluation.tasks)))
     if evaluation.failed:
         causes = "; ".join(evaluation.failures)
-        say(f"[yellow]{evaluation.failed} of them have no prediction:[/] {escape(causes)}")
+        say(
+            f"[yellow]{plural(evaluation.failed, 'of them has', 'of them have')} no prediction:[/] {escape(causes)}"
+        )
     for name, measured in evaluation.controls.items():
         say()
         say(_overall(name, measured))
@@ -59,7 +62,7 @@ def _overall(name: str, measured: Measured) -> str:
     from rich.markup import escape
 
     values = ", ".join(f"{metric} [bold]{_text(value)}[/]" for metric, value in measured.metrics.items())
-    return f"[bold]{escape(name)}[/] ({measured.kind}, {measured.tasks} tasks): {values}"
+    return f"[bold]{escape(name)}[/] ({measured.kind}, {plural(measured.tasks, 'task')}): {values}"
 
 
 def _by_label(measured: Measured) -> "Table":

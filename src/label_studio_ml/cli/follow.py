@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol
 
+from label_studio_ml.texts import plural
+
 if TYPE_CHECKING:
     from label_studio_ml.training.jobs import Job, JobBoard
 
@@ -56,7 +58,9 @@ def outcome(job: "Job") -> int:
         print("Finished; the model's fit changed nothing, so there is no new version")
         return 0
     learned = (
-        f", learned from {job.annotations} labelled tasks ({job.source})" if job.annotations >= 0 else ""
+        f", learned from {plural(job.annotations, 'labelled task')} ({job.source})"
+        if job.annotations >= 0
+        else ""
     )
     print(f"Finished: version {job.version}{learned}")
     if job.held_back:

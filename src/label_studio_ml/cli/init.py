@@ -8,6 +8,7 @@ from label_studio_ml.cli.scaffold import Backend, make
 from label_studio_ml.cli.start import folder_of, split_script
 from label_studio_ml.errors import ModelFileError
 from label_studio_ml.source import MissingModule, ModelSource, locate, missing_modules
+from label_studio_ml.texts import our_command, shell_command
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,8 +37,7 @@ def run(args: argparse.Namespace) -> int:
     missing = missing_modules(source.script)
     if missing:
         print(f"label-studio-ml: {_missing(missing, target)}", file=sys.stderr)
-    where = f" --root-dir {args.root_dir}" if args.root_dir != "." else ""
-    print(f"Start it with: label-studio-ml start {args.project_name}{where}")
+    print(f"Start it with: {our_command('start', target)}")
     return 0
 
 
@@ -61,8 +61,6 @@ def _source(script: str | None, target: Path, *, force: bool) -> ModelSource | N
 def _missing(missing: list[MissingModule], target: Path) -> str:
     """Say which modules the script needs that are not installed here, and how to install them."""
     modules = ", ".join(f"{item.module} ({item.file.name}, line {item.line})" for item in missing)
-    names = " ".join(dict.fromkeys(item.distribution for item in missing))
-    return (
-        f"not installed here: {modules}. Before you start it: pip install {names} "
-        f"(or -r {target / 'requirements.txt'})"
-    )
+    install = shell_command("pip", "install", *dict.fromkeys(item.distribution for item in missing))
+    every = shell_command("pip", "install", "-r", target / "requirements.txt")
+    return f"not installed here: {modules}. Before you start it: {install} (or: {every})"

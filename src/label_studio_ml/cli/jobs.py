@@ -3,6 +3,7 @@
 import argparse
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from label_studio_ml import logs
@@ -10,8 +11,9 @@ from label_studio_ml.cli.board import Reached, reach
 from label_studio_ml.cli.cancel import cancel
 from label_studio_ml.cli.follow import follow, metrics_text, outcome
 from label_studio_ml.cli.parked import retry, show
-from label_studio_ml.cli.start import add_folder_arguments, settings_from
+from label_studio_ml.cli.start import add_folder_arguments, folder_of, settings_from
 from label_studio_ml.errors import UnknownJob
+from label_studio_ml.texts import our_command, plural
 
 if TYPE_CHECKING:
     from label_studio_ml.settings import Settings
@@ -46,19 +48,19 @@ def run(args: argparse.Namespace) -> int:
         if args.cancel:
             return cancel(reached, args.cancel)
         if args.follow:
-            return _follow(reached, args.follow)
+            return _follow(reached, args.follow, folder_of(args))
         if args.parked or args.retry:
             return (show if args.parked else retry)(reached, _chosen(settings, args.project))
         return _list(settings, reached, args)
 
 
-def _follow(reached: Reached, job_id: str) -> int:
+def _follow(reached: Reached, job_id: str, folder: Path) -> int:
     if reached.alone and (known := reached.board.job(job_id)) is not None and known.running:
         print("No backend is running: the job goes on when one is", file=sys.stderr)
         return 1
     job = follow(reached.board, job_id, log=True)
     if job is None:
-        raise UnknownJob(f"There is no job {job_id}", fix="List them with: label-studio-ml jobs PROJECT")
+        raise UnknownJob(f"There is no job {job_id}", fix=f"List them with: {our_command('jobs', folder)}")
     return outcome(job)
 
 
@@ -90,7 +92,8 @@ def _renewal(reached: Reached, uid: str) -> None:
     found = Afresh(reached.board).renewal(uid)
     if found is not None:
         print(
-            f"Project {uid.partition('.')[0]}: {found.written:,} of {found.total:,} tasks got predictions of version "
+            f"Project {uid.partition('.')[0]}: {found.written:,} of "
+            f"{plural(found.total, 'task')} got predictions of version "
             f"{found.version} after its training ({found.state})"
             + (f": {found.error}" if found.error else "")
         )

@@ -15,6 +15,7 @@ from label_studio_ml.cli.start import add_folder_arguments, settings_from
 from label_studio_ml.cli.studio import add_studio_arguments, project_number, with_studio
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.settings import Settings
+from label_studio_ml.texts import plural
 from label_studio_ml.versions.state import Project, Projects
 
 if TYPE_CHECKING:
@@ -151,16 +152,21 @@ def _say(report: "Report", *, dry_run: bool) -> int:
     progress = report.progress
     if dry_run:
         print(
-            f"{progress.total or 0:,} tasks have no prediction of version {report.version}; nothing was stored"
+            f"{plural(progress.total or 0, 'task has', 'tasks have')} no prediction of version "
+            f"{report.version}; nothing was stored"
         )
         if report.sample is not None:
             print(f"The first would get: {report.sample.error or json.dumps(report.sample.predictions)}")
         return 1 if report.sample is not None and report.sample.error else 0
     print(
-        f"{progress.written:,} tasks have a prediction of version {report.version} now, "
+        f"{plural(progress.written, 'task has', 'tasks have')} a prediction of version {report.version} now, "
         f"in {progress.seconds:.1f} s ({progress.rate:.1f}/s{_busy(progress)})"
-        + (f"; {report.removed} second copies were removed" if report.removed else "")
+        + (
+            f"; {plural(report.removed, 'second copy was', 'second copies were')} removed"
+            if report.removed
+            else ""
+        )
     )
     for cause, tasks in progress.causes.items():
-        print(f"label-studio-ml: {tasks:,} tasks have none: {cause}", file=sys.stderr)
+        print(f"label-studio-ml: {plural(tasks, 'task has', 'tasks have')} none: {cause}", file=sys.stderr)
     return 1 if progress.failed else 0

@@ -7,6 +7,8 @@ import time
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
+from label_studio_ml.texts import plural
+
 if TYPE_CHECKING:
     from label_studio_ml.projects.pipeline import Progress
 
@@ -68,11 +70,15 @@ async def _lines(progress: "Progress", what: str) -> None:
 def line(progress: "Progress") -> str:
     """Say in one line how far a run is."""
     done = progress.written + progress.failed
-    text = f"{done:,} of {progress.total:,}" if progress.total is not None else f"{done:,}"
+    text = (
+        f"{done:,} of {plural(progress.total, 'task')}"
+        if progress.total is not None
+        else plural(done, "task")
+    )
     left = ""
     if progress.total is not None and done and progress.rate > 0:
         left = (
             f", {time.strftime('%H:%M:%S', time.gmtime(max(progress.total - done, 0) / progress.rate))} left"
         )
     failed = f", {progress.failed:,} failed" if progress.failed else ""
-    return f"{text} tasks, {progress.rate:.1f}/s{left}{failed}"
+    return f"{text}, {progress.rate:.1f}/s{left}{failed}"

@@ -10,6 +10,7 @@ from label_studio_ml.cli.asking import started, tell
 from label_studio_ml.cli.progress import shown
 from label_studio_ml.errors import BrokerError
 from label_studio_ml.settings import Settings
+from label_studio_ml.texts import plural
 from label_studio_ml.versions.hand import find
 from label_studio_ml.versions.opening import open_store
 from label_studio_ml.versions.state import Project
@@ -45,7 +46,7 @@ async def spread(
         if run is None:
             progress.total = 0
             return Report(version, progress)
-        told = f"{len(run.shards)} shards, {workers} worker{'s' if workers > 1 else ''}"
+        told = f"{plural(len(run.shards), 'shard')}, {plural(workers, 'worker')}"
         print(f"Version {version}, {told}", file=sys.stderr, flush=True)
         async with shown(progress, f"Project {args.project}, version {version}"):
             ended = await work.follow(run, progress)

@@ -1,14 +1,16 @@
 """`label-studio-ml train PROJECT_DIR`: train now, through the running backend's queue or with a worker of our own."""
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from label_studio_ml import logs
 from label_studio_ml.cli.board import Reached, reach
 from label_studio_ml.cli.follow import follow, outcome
 from label_studio_ml.cli.projects import known_project
-from label_studio_ml.cli.start import add_folder_arguments, settings_from
+from label_studio_ml.cli.start import add_folder_arguments, folder_of, settings_from
 from label_studio_ml.errors import BrokerError, JobEnded, UnknownJob
+from label_studio_ml.texts import our_command
 
 if TYPE_CHECKING:
     from label_studio_ml.training.jobs import Job
@@ -52,14 +54,14 @@ def run(args: argparse.Namespace) -> int:
             if reached.alone:
                 raise BrokerError(
                     "No backend is running that could train; the event is kept for when one is",
-                    fix="Start it with: label-studio-ml start, or leave out --no-wait",
+                    fix=f"Start it with: {our_command('start', folder_of(args))}, or leave out --no-wait",
                 )
             return 0
         try:
             job = follow(reached.board, job_id)
         except KeyboardInterrupt:
             if not args.cancel_on_interrupt:
-                print(f"\n{_detached(args.project_name, job_id, alone=reached.alone)}", flush=True)
+                print(f"\n{_detached(folder_of(args), job_id, alone=reached.alone)}", flush=True)
                 return 130
             job = _cancelled(reached, project.uid, job_id)
         if job is None:
@@ -67,13 +69,13 @@ def run(args: argparse.Namespace) -> int:
         return outcome(job)
 
 
-def _detached(folder: str, job_id: str, *, alone: bool) -> str:
+def _detached(folder: Path, job_id: str, *, alone: bool) -> str:
     """Say what becomes of a job that nobody follows any more."""
     if alone:
         return "No backend is running, so the training stops here; it begins again when one is started"
     return (
-        f"The training goes on. Follow it: label-studio-ml jobs {folder} --follow {job_id}. "
-        f"Cancel it: label-studio-ml cancel {folder} {job_id}"
+        f"The training goes on. Follow it: {our_command('jobs', folder, '--follow', job_id)}. "
+        f"Cancel it: {our_command('cancel', folder, job_id)}"
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from label_studio_ml.connect.places import canonical
 from label_studio_ml.errors import BackendError
 from label_studio_ml.settings import Settings
+from label_studio_ml.texts import our_command
 
 _TIMEOUT = 5.0
 
@@ -72,7 +73,7 @@ class BackendView:
             failure = failure or f"{url}{path} answers {response.status_code}"
         raise BackendDown(
             f"The backend is not up: {failure}",
-            fix=f"Start it with: label-studio-ml start {self.settings.backend_dir.name}",
+            fix=f"Start it with: {our_command('start', self.settings.backend_dir)}",
         )
 
 

@@ -12,6 +12,7 @@ from label_studio_ml.connect.identity import description, is_ours
 from label_studio_ml.connect.places import canonical, webhook_host_fits
 from label_studio_ml.errors import BackendError, StudioError
 from label_studio_ml.settings import Settings
+from label_studio_ml.texts import plural
 
 #: Seconds that the backend has to import its model file, and that an event has to arrive.
 _MODEL = 120.0
@@ -185,7 +186,9 @@ def _prediction(plan: Plan, backend: Json) -> str:
         cause = first.get("error") if isinstance(first, dict) else first
         raise StudioError(f"The model has no prediction for a task of the project: {cause}")
     version = first.get("model_version")
-    return f"Test prediction through Label Studio: {len(first['result'])} regions, version {version}"
+    return (
+        f"Test prediction through Label Studio: {plural(len(first['result']), 'region')}, version {version}"
+    )
 
 
 def _cause(plan: Plan, task: Json) -> str:

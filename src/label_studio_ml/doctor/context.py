@@ -6,6 +6,7 @@ from pathlib import Path
 from label_studio_ml.connect.admin import Admin, Json
 from label_studio_ml.connect.backend import BackendView
 from label_studio_ml.settings import Settings
+from label_studio_ml.texts import our_command
 
 
 @dataclass
@@ -29,11 +30,11 @@ class Context:
     about: Json | None = None
     entry: Json | None = None
     task: Json | None = None
-    options: str = ""
+    options: tuple[str, ...] = ()
     studio_works: bool = False
     model_works: bool = False
 
     @property
     def connect_command(self) -> str:
         """The command that mends the connection."""
-        return f"Run: label-studio-ml connect {self.folder}{self.options}"
+        return f"Run: {our_command('connect', self.folder, *self.options)}"

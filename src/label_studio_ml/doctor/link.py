@@ -11,6 +11,7 @@ from label_studio_ml.connect.steps import arrived
 from label_studio_ml.doctor.check import Check, fail, failed, ok, skip, warn
 from label_studio_ml.doctor.context import Context
 from label_studio_ml.errors import BackendError
+from label_studio_ml.texts import plural
 
 _SERVER_FIRST = "Mend the server first; then look again"
 
@@ -112,7 +113,9 @@ def webhook(context: Context) -> Iterator[Check]:
         )
         return
     login = "with login" if context.view.authorization() else "without login, as none is asked for"
-    yield ok("webhook", f"{found[0]['url']}, {login}, {len(actions)} kinds of events")
+    yield ok(
+        "webhook", f"{found[0]['url']}, {login}, {plural(len(actions), 'kind of event', 'kinds of events')}"
+    )
 
 
 def _problem(found: dict[str, Any], wanted: dict[str, Any]) -> str:

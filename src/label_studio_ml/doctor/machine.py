@@ -14,6 +14,7 @@ from pathlib import Path
 from label_studio_ml import __version__
 from label_studio_ml.doctor.check import Check, fail, ok, skip, warn
 from label_studio_ml.doctor.context import Context
+from label_studio_ml.texts import shell_command
 from label_studio_ml.versions.opening import check_store
 
 #: Bytes free on the model folder's disk below which there is a warning, and below which a training will fail.
@@ -39,7 +40,9 @@ def packages(context: Context) -> Iterator[Check]:
     here = f"label-studio-ml {__version__}, Python {platform.python_version()}, {platform.system()}"
     if missing:
         yield fail(
-            "packages", f"{here}; missing: {', '.join(missing)}", f"Run: pip install {' '.join(missing)}"
+            "packages",
+            f"{here}; missing: {', '.join(missing)}",
+            f"Run: {shell_command('pip', 'install', *missing)}",
         )
         return
     versions = ", ".join(

@@ -7,6 +7,7 @@ from typing import Any
 from label_studio_ml.connect.backend import BackendDown
 from label_studio_ml.doctor.check import Check, fail, failed, ok, skip, warn
 from label_studio_ml.doctor.context import Context
+from label_studio_ml.texts import our_command
 
 
 def server(context: Context) -> Iterator[Check]:
@@ -24,7 +25,7 @@ def server(context: Context) -> Iterator[Check]:
                 "End it, or start the backend with another --port and give that to doctor and connect",
             )
         else:
-            start = f"label-studio-ml start {context.folder} --port {context.port}"
+            start = our_command("start", context.folder, "--port", context.port)
             yield fail("server", f"it is not up; port {context.port} is free", f"Run: {start}")
         return
     name = context.about.get("model_class")

@@ -7,6 +7,7 @@ from label_studio_ml.doctor.check import Check, fail, failed, ok, skip, warn
 from label_studio_ml.doctor.context import Context
 from label_studio_ml.errors import BackendError
 from label_studio_ml.studio.tokens import TokenKind
+from label_studio_ml.texts import plural
 
 #: The first release with the filters of the task list that a training needs.
 _OLDEST = (1, 13)
@@ -77,8 +78,8 @@ def project(context: Context) -> Iterator[Check]:
             or "Correct --project: the number in the project's address; the token's user must see the project",
         )
         return
-    tasks = context.project.get("task_number")
-    yield ok("project", f"{context.number}: {context.project.get('title')}, {tasks} tasks")
+    tasks = int(context.project.get("task_number") or 0)
+    yield ok("project", f"{context.number}: {context.project.get('title')}, {plural(tasks, 'task')}")
 
 
 def clock(context: Context) -> Iterator[Check]:

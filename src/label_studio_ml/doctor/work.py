@@ -8,6 +8,7 @@ from label_studio_ml.doctor.context import Context
 from label_studio_ml.errors import BackendError, FileFetchError
 from label_studio_ml.studio.files import FileAccess
 from label_studio_ml.studio.references import find_reference, mask
+from label_studio_ml.texts import plural
 
 _FLAG = "ff_front_dev_1682_model_version_dropdown_070622_short=true"
 
@@ -34,8 +35,12 @@ def files(context: Context) -> Iterator[Check]:
             fix = error.fix or "Correct the URL in the task"
             yield fail("files", f"task {context.task['id']}: {error.message}", fix)
             return
-    names = f": {mask(urls[0])}" if urls else ""
-    yield ok("files", f"task {context.task['id']} refers to {len(urls)}{names}")
+    yield ok("files", f"task {context.task['id']} {_files(urls)}")
+
+
+def _files(urls: list[str]) -> str:
+    """Say how many files a task's data name, and which one is the first."""
+    return f"refers to {plural(len(urls), 'file')}: {mask(urls[0])}" if urls else "refers to no file"
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -75,7 +80,7 @@ def prediction(context: Context) -> Iterator[Check]:
             "Let predict use the names and labels of self.parsed_label_config",
         )
         return
-    yield ok("prediction", f"{len(first['result'])} regions, version {first.get('model_version')}")
+    yield ok("prediction", f"{plural(len(first['result']), 'region')}, version {first.get('model_version')}")
 
 
 def _invalid(config: str, found: dict[str, Any]) -> list[str]:

@@ -14,6 +14,7 @@ from label_studio_ml.evaluation.model import ModelUnderTest
 from label_studio_ml.evaluation.picture import draw
 from label_studio_ml.evaluation.results import Evaluation
 from label_studio_ml.evaluation.selection import Choice, begin, complain, select
+from label_studio_ml.texts import plural
 from label_studio_ml.training.dataset import LabelledTasks
 from label_studio_ml.training.snapshots import SNAPSHOT
 from label_studio_ml.versions.state import Project
@@ -79,7 +80,7 @@ def evaluate(
     if not selection.used:
         raise complain(selection, model.version)
     if failed == selection.used:
-        raise PredictError(f"The model predicted none of {failed} tasks: {next(iter(causes))}")
+        raise PredictError(f"The model predicted none of {plural(failed, 'task')}: {next(iter(causes))}")
     return Evaluation(
         project=project.project_id,
         version=model.version,

@@ -8,6 +8,7 @@ import msgspec
 
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.evaluation.results import Selection
+from label_studio_ml.texts import plural
 from label_studio_ml.training.dataset import HELD_OUT, LabelledTasks
 from label_studio_ml.training.snapshots import SNAPSHOT
 from label_studio_ml.training.split import Split
@@ -81,12 +82,14 @@ def complain(selection: Selection, version: str) -> SettingsError:
         return SettingsError(f"No task has {what} annotation", fix="Annotate some in Label Studio")
     if selection.how == "held out":
         return SettingsError(
-            f"Version {version} was trained on all {selection.annotated} annotated tasks",
+            f"Version {version} was trained on all {plural(selection.annotated, 'annotated task')}",
             fix="Measure on them all the same with --all, or hold some out in fit: annotations.split(test=0.2)",
             field="--all",
         )
     return SettingsError(
-        f"None of {selection.annotated} annotated tasks is in the test half", fix="Use --all", field="--test"
+        f"None of {plural(selection.annotated, 'annotated task')} is in the test half",
+        fix="Use --all",
+        field="--test",
     )
 
 

@@ -26,6 +26,7 @@ from label_studio_ml.projects.store import PredictionStore
 from label_studio_ml.projects.turn import Turn, beside_it
 from label_studio_ml.running import address
 from label_studio_ml.settings import Settings
+from label_studio_ml.texts import plural
 from label_studio_ml.training.afresh import Afresh, Renewal
 from label_studio_ml.training.jobs import JobBoard
 from label_studio_ml.versions.manifest import Manifest
@@ -98,7 +99,10 @@ class Renewer:
                 return False
             renewal.state = "finished"
             logger.info(
-                "Project %s: %d tasks got predictions of version %s", uid, renewal.written, manifest.name
+                "Project %s: %s predictions of version %s",
+                uid,
+                plural(renewal.written, "task got", "tasks got"),
+                manifest.name,
             )
         self._afresh.say(uid, renewal)
         return self._afresh.finish(uid, due)

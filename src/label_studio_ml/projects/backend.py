@@ -10,6 +10,7 @@ import msgspec
 from label_studio_ml.adapter import MAX_BATCH
 from label_studio_ml.errors import BackendError, NotAuthorized
 from label_studio_ml.serving.apart import Outcome, outcomes
+from label_studio_ml.texts import plural
 from label_studio_ml.versions.state import Project
 
 if TYPE_CHECKING:
@@ -124,7 +125,9 @@ class BackendAsker:
                 return [Outcome(error=_detail(response))] * len(tasks)
             answers = outcomes(msgspec.json.encode(self._read(response)["results"]))
             if len(answers) != len(tasks):
-                raise BackendGone(f"{self.url} gave {len(answers)} results for {len(tasks)} tasks")
+                raise BackendGone(
+                    f"{self.url} gave {plural(len(answers), 'result')} for {plural(len(tasks), 'task')}"
+                )
             return answers
         raise BackendGone("Interrupted")
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from label_studio_ml.errors import PredictError
 from label_studio_ml.serving.apart import Outcome
+from label_studio_ml.texts import plural
 
 T = TypeVar("T")
 
@@ -142,7 +143,9 @@ async def run(
             for cause in failed:
                 progress.fail(cause)
             if progress.failed >= HOPELESS and not progress.written and len(failed) == len(predicted):
-                raise PredictError(f"None of the first {progress.failed} tasks has a prediction: {failed[0]}")
+                raise PredictError(
+                    f"None of the first {plural(progress.failed, 'task')} has a prediction: {failed[0]}"
+                )
             progress.written += await asyncio.to_thread(writer.write, predicted)
 
     try:

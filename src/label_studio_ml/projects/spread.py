@@ -17,6 +17,7 @@ from label_studio_ml.projects.pipeline import CAUSES, Progress
 from label_studio_ml.projects.run import Report, lacking
 from label_studio_ml.projects.shards import FUNCTION, MAX_STARTS, Run, Shard, Told, split
 from label_studio_ml.projects.store import PredictionStore
+from label_studio_ml.texts import plural
 from label_studio_ml.training.jobs import JobBoard, new_job_id
 from label_studio_ml.training.mailbox import broker_errors
 from label_studio_ml.versions.state import Project
@@ -83,7 +84,7 @@ class Spread:
                     f"A run with version {known.version} is under way in this project, maybe for other tasks",
                     fix="Wait for its end, or give the same --version and --where to follow it",
                 )
-            self._told(f"an earlier run goes on, in {len(known.shards)} shards")
+            self._told(f"an earlier run goes on, in {plural(len(known.shards), 'shard')}")
             for shard, job in zip(known.shards, self._jobs(known), strict=True):
                 if job is None or job.get_status(refresh=False) in ("canceled", "failed", "stopped"):
                     self._enqueue(known, shard)
@@ -119,8 +120,8 @@ class Spread:
         except asyncio.CancelledError:
             stopped, others = self.stop(run)
             self._told(
-                f"{stopped} of {len(run.shards)} shards were stopped before they began or went on; {others} are being "
-                "predicted. The same command goes on with all of them"
+                f"Stopped before they began or went on: {stopped} of {plural(len(run.shards), 'shard')}; "
+                f"being predicted: {others}. The same command goes on with all of them"
             )
             raise
 

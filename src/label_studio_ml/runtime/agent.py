@@ -21,6 +21,7 @@ from label_studio_ml.protocol import Event
 from label_studio_ml.runtime.companion import Companion
 from label_studio_ml.serving.apart import ModelApart
 from label_studio_ml.settings import Settings
+from label_studio_ml.texts import plural
 from label_studio_ml.training.desk import RedisDesk
 from label_studio_ml.training.events import training_actions
 from label_studio_ml.versions.opening import open_store
@@ -80,7 +81,8 @@ class ProjectAgent:
         model = await self._up_to_date(project)
         told = await asyncio.to_thread(Watch(self._api, self._cursor).look, found, self._hand_in)
         if told:
-            logger.info("Project %s: %d annotations are new, changed or gone", project.project_id, told)
+            annotations = plural(told, "annotation is", "annotations are")
+            logger.info("Project %s: %s new, changed or gone", project.project_id, annotations)
         end = time.monotonic() + SLICE
         await self._predict(
             project, model, lambda: time.monotonic() > end or self._store.hint(project.uid) != hint
@@ -149,11 +151,12 @@ class ProjectAgent:
         )
         self._failed = (model.version, progress.failed, time.monotonic() + RETRY_FAILED)
         for cause, tasks in progress.causes.items():
-            logger.error("Project %s: %d tasks have no prediction: %s", project.project_id, tasks, cause)
+            number = plural(tasks, "task has", "tasks have")
+            logger.error("Project %s: %s no prediction: %s", project.project_id, number, cause)
         logger.info(
-            "Project %s: %d predictions of version %s are stored (%.1f/s)",
+            "Project %s: stored %s of version %s (%.1f/s)",
             project.project_id,
-            progress.written,
+            plural(progress.written, "prediction"),
             model.version,
             progress.rate,
         )

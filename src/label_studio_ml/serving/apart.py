@@ -15,6 +15,7 @@ from label_studio_ml.serving.batching import LaneClosed
 from label_studio_ml.serving.lanes import Lane
 from label_studio_ml.serving.placement import processes
 from label_studio_ml.settings import Settings
+from label_studio_ml.texts import plural
 from label_studio_ml.versions.manifest import Manifest
 from label_studio_ml.versions.state import Project
 
@@ -81,7 +82,9 @@ class ModelApart:
             except ModelProcessDied as death:
                 if len(tasks) == 1:
                     return [Outcome(error=f"{death.message} while it had this task")]
-                logger.warning("%s: its %d tasks are asked for one by one", death.message, len(tasks))
+                logger.warning(
+                    "%s: its %s are asked for one by one", death.message, plural(len(tasks), "task")
+                )
                 return [outcome for task in tasks for outcome in await self.ask([task], params)]
             self._adapt(len(tasks), time.monotonic() - began)
             return found

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from label_studio_ml.errors import BackendError, Overloaded
+from label_studio_ml.texts import plural
 
 Payload = TypeVar("Payload")
 Result = TypeVar("Result")
@@ -151,7 +152,8 @@ class Batcher(Generic[Payload, Result]):
             self._forget_gone()
         if self._full(weight, bulk=bulk):
             raise Overloaded(
-                f"{len(self)} prediction requests are waiting already", fix="Ask again in a moment"
+                f"{plural(len(self), 'prediction request is', 'prediction requests are')} waiting already",
+                fix="Ask again in a moment",
             )
         item: _Item[Payload, Result] = _Item(
             key,
@@ -251,7 +253,7 @@ class Batcher(Generic[Payload, Result]):
         try:
             results = await self._run(batch[0].key, [item.payload for item in batch])
             if len(results) != len(batch):
-                raise RuntimeError(f"{len(results)} results for {len(batch)} payloads")
+                raise RuntimeError(f"{plural(len(results), 'result')} for {plural(len(batch), 'payload')}")
         except asyncio.CancelledError:
             _fail(batch, LaneClosed("The lane ended in the middle of the batch"))
             task = asyncio.current_task()

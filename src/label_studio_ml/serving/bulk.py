@@ -16,6 +16,7 @@ import msgspec
 from label_studio_ml.errors import Overloaded
 from label_studio_ml.predictions import encode_failure
 from label_studio_ml.predictor import Answer
+from label_studio_ml.texts import plural
 
 logger = logging.getLogger(__name__)
 
@@ -170,8 +171,10 @@ class Bulk:
         missing = sum(entry is None for entry in self._entries)
         if missing:
             done = len(self._tasks) - missing
-            cause = f"not computed in time: {done} of {len(self._tasks)} tasks were; ask again for the rest"
-            logger.warning("A request of %d tasks: %s", len(self._tasks), cause)
+            cause = (
+                f"not computed in time: {done} of {plural(len(self._tasks), 'task')}; ask again for the rest"
+            )
+            logger.warning("A request of %s: %s", plural(len(self._tasks), "task"), cause)
             left: Any = encode_failure(cause, self._version)
             self._entries = [left if entry is None else entry for entry in self._entries]
         elif self._failures and all(_failed(entry) for entry in self._entries):

@@ -31,6 +31,7 @@ from label_studio_ml.studio.references import (
     mask,
     task_of,
 )
+from label_studio_ml.texts import shell_command
 
 if TYPE_CHECKING:
     from requests import Response
@@ -217,7 +218,7 @@ class FileAccess:
         if package := cloud.missing_package(reference.target):
             return FileFetchError(
                 f"{mask(reference.target)} cannot be read directly without {package}",
-                fix=f"Run: pip install '{package}'",
+                fix=f"Run: {shell_command('pip', 'install', package)}",
             )
         try:
             self._copy(cloud.read(reference.target, self.rules), file, reference.target, deadline)

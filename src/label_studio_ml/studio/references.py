@@ -13,6 +13,7 @@ from enum import StrEnum
 from urllib.parse import parse_qs, quote, unquote, unquote_to_bytes, urlsplit
 
 from label_studio_ml.errors import FileFetchError
+from label_studio_ml.texts import plural
 
 #: Longest reference, in characters, other than a `data:` URL. Browsers and proxies stop at about this.
 MAX_URL = 8192
@@ -176,7 +177,7 @@ def task_of(reference: Reference) -> str:
 def mask(url: str) -> str:
     """Return `url` for a message: no password, no query value that may be secret, 200 characters."""
     if url[:5].lower() == "data:":
-        return f"{url[:40].split(',')[0]},… ({len(url)} characters)"
+        return f"{url[:40].split(',')[0]},… ({plural(len(url), 'character')})"
     head, question, query = url.partition("#")[0].partition("?")
     head = re.sub(r"(?<=//)[^/@\s]*@", "…@", head)
     if question:

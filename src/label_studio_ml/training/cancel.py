@@ -35,7 +35,9 @@ def request_cancel(board: JobBoard, job_id: str) -> Job:
                 board.wake(job.project)
         job = board.job(job_id)
     if job is None:
-        raise UnknownJob(f"There is no job {job_id}", fix="List them with: label-studio-ml jobs", field="job")
+        raise UnknownJob(
+            f"There is no job {job_id}", fix="List them with: label-studio-ml jobs DIR", field="job"
+        )
     if not job.running:
         raise JobEnded(f"Job {job_id} has ended already: it is {job.state}", field="job")
     return job

@@ -14,6 +14,7 @@ from label_studio_ml.errors import StudioError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.predictions import plain
 from label_studio_ml.settings import Settings
+from label_studio_ml.texts import plural
 from label_studio_ml.training import progress
 from label_studio_ml.training.folder import Snapshot, snapshot
 from label_studio_ml.training.job import TrainingJob
@@ -166,7 +167,7 @@ class _Counts:
     def error(self) -> str:
         total = self.done + len(self.failures)
         return (
-            f"fit failed for {len(self.failures)} of {total} events; {self.failures[0]}"
+            f"fit failed for {len(self.failures)} of {plural(total, 'event')}; {self.failures[0]}"
             if self.failures
             else ""
         )

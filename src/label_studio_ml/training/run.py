@@ -31,6 +31,7 @@ from label_studio_ml.errors import BackendError, FitError, StudioError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.settings import Settings
 from label_studio_ml.source import code_on_disk, load_class, locate
+from label_studio_ml.texts import plural
 from label_studio_ml.training.dataset import LabelledTasks, from_delivered, from_studio, from_version
 from label_studio_ml.training.guard import stand_guard
 from label_studio_ml.training.job import TrainingJob
@@ -97,8 +98,10 @@ def _perform(
         return fit_events(model, request, settings, staged, job)
     if tasks is None:
         tasks = _annotations(request, settings)
-    about = "the" if tasks.expected is None else f"about {tasks.expected}"
-    logger.info("Training on %s labelled tasks from %s", about, tasks.source)
+    about = (
+        "the labelled tasks" if tasks.expected is None else f"about {plural(tasks.expected, 'labelled task')}"
+    )
+    logger.info("Training on %s from %s", about, tasks.source)
     if job.cancelled:
         return Outcome(error="it was cancelled before fit began")
     job.begin()

@@ -18,6 +18,7 @@ import msgspec
 
 from label_studio_ml.errors import BrokerError
 from label_studio_ml.protocol import Event
+from label_studio_ml.texts import plural
 
 logger = logging.getLogger(__name__)
 
@@ -109,7 +110,7 @@ class Spool:
                 self._stop.wait(PAUSE)
                 continue
             if handed:
-                logger.info("Handed %d events over that had waited on this server's disk", handed)
+                logger.info("Handed over %s that had waited on this server's disk", plural(handed, "event"))
             with self._starting:
                 if not self.waiting():
                     self._drainer = None

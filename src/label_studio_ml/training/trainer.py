@@ -16,6 +16,7 @@ from label_studio_ml.adapter import ModelSpec
 from label_studio_ml.errors import BackendError, BrokerError, StaleFence, StoreError
 from label_studio_ml.logs import run_id
 from label_studio_ml.settings import Settings
+from label_studio_ml.texts import our_command, plural
 from label_studio_ml.training import progress
 from label_studio_ml.training.cancel import settle_cancelled
 from label_studio_ml.training.child import Child, Crashed, Interrupted
@@ -195,9 +196,10 @@ class Trainer:
 
     def _park(self, uid: str, job_id: str, entries: list[Entry], why: str) -> None:
         """Set events aside and say so in the job's record."""
-        logger.error("Job %s: %s; %d events are set aside", job_id, why, len(entries))
+        retry = our_command("jobs", self._settings.backend_dir, "--retry")
+        error = f"{why}; {plural(len(entries), 'event is', 'events are')} set aside. Bring back: {retry}"
+        logger.error("Job %s: %s", job_id, error)
         self._board.park(uid, [entry.id for entry in entries], why=why, since=now())
-        error = f"{why}; {len(entries)} events are set aside, `label-studio-ml jobs --retry` brings them back"
         self._board.settle(uid, job_id, [], state="failed", ended=now(), error=error)
 
     # A run
@@ -207,7 +209,7 @@ class Trainer:
         entries = self._board.entries(uid)
         manifest, done = taken_in(self._store, uid, light(entries))
         if manifest is not None:
-            logger.info("Project %s: %d events are in version %s already", uid, len(done), manifest.name)
+            logger.info("Project %s: version %s has %s", uid, manifest.name, plural(len(done), "event"))
             apply_state(self._store, self._settings, manifest)
             self._store.tell(uid)
             self._board.settle(uid, manifest.job, done, **published(manifest))
@@ -239,7 +241,7 @@ class Trainer:
         version_id = self._store.new_id(uid)
         upto = entries[-1].id
         board.update_job(job_id, state="started", started=now(), events=len(entries), message="", upto=upto)
-        logger.info("Job %s: training project %s on %d events", job_id, uid, len(entries))
+        logger.info("Job %s: training project %s on %s", job_id, uid, plural(len(entries), "event"))
         began = time.monotonic()
         run_id.set(job_id)
         request: RunRequest | None = None
@@ -377,14 +379,11 @@ class Trainer:
             logger.error("Job %s: %s", job_id, error)
             self._store.discard(uid, version_id)
             return {"state": "failed", "error": str(error)}
-        learned = f"{outcome.annotations} labelled tasks from {outcome.source}"
+        learned = f"{plural(outcome.annotations, 'labelled task')} from {outcome.source}"
+        made_of = learned if outcome.annotations >= 0 else plural(len(done), "event")
+        held = f"; it is held back: {manifest.gate}" if manifest.gate else ""
         logger.info(
-            "Job %s: version %s of project %s is published (%s)%s",
-            job_id,
-            manifest.name,
-            uid,
-            learned if outcome.annotations >= 0 else f"{len(done)} events",
-            f"; it is held back: {manifest.gate}" if manifest.gate else "",
+            "Job %s: project %s: version %s is published (%s)%s", job_id, uid, manifest.name, made_of, held
         )
         return {**published(manifest), "error": outcome.error, "events": len(done)}
 
@@ -402,7 +401,7 @@ class Trainer:
             current = [entry for entry in rest if found is not None and entry.id == found.current]
             self._park(uid, job_id, current or rest, f"{why} ({crashes} runs crashed)")
         else:
-            kept = f"; the {len(through)} events before are in a version" if through else ""
+            kept = f"; {plural(len(through), 'event')} before that went into a version" if through else ""
             self._board.update_job(job_id, state="failed", ended=now(), error=f"{why}{kept}")
 
     def _recover(self, uid: str) -> set[str]:

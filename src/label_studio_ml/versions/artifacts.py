@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from label_studio_ml.errors import SettingsError, StoreError, VersionError
+from label_studio_ml.texts import shell_command
 from label_studio_ml.versions.calls import call
 
 #: Scheme of a URL: our extra that installs its driver, and the setting that holds its credentials.
@@ -177,7 +178,11 @@ class ArtifactStore:
             core = importlib.import_module("fsspec.core")
             system, root = core.url_to_fs(self.url, **options)
         except ImportError as error:
-            what = f'pip install "label-studio-ml[{extra}]"' if extra else f"Install it: {error}"
+            what = (
+                shell_command("pip", "install", f"label-studio-ml[{extra}]")
+                if extra
+                else f"Install it: {error}"
+            )
             raise SettingsError(
                 f"MODEL_DIR={self.url} needs a driver that is not installed", fix=what, field="MODEL_DIR"
             ) from None
