@@ -17,11 +17,12 @@ SOURCE = Path(__file__).resolve().parent.parent / "src" / PACKAGE
 
 #: Lowest first. Whoever stands in a row may import from its own row and from those above it in this list.
 LAYERS = (
-    ("errors", "texts"),
+    ("errors", "texts", "user_path"),
+    ("bootstrap",),
     ("file_settings",),
     ("gate",),
     ("settings",),
-    ("logs",),
+    ("interpreter", "logs"),
     ("metrics",),
     (
         "active",

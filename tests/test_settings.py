@@ -187,7 +187,16 @@ def _all_set(tmp_path: Path) -> Settings:
         min_annotations=7,
         predict_after_training="all",
         predict_rate=2.5,
+        python="python3.12",
+        python_path=("/a b", "/c"),
     )
+
+
+def test_model_dir_is_absolute_for_user_code(tmp_path: Path) -> None:
+    settings = _read(tmp_path, MODEL_DIR="here")
+    assert settings.child_env()["MODEL_DIR"] == str(tmp_path / "here")
+    assert Settings.from_env(settings.child_env()).model_dir == settings.model_dir
+    assert "MODEL_DIR" not in _read(tmp_path).child_env()
 
 
 def test_every_setting_goes_there_and_back(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ Nothing starts before the first request.
 """
 
 import inspect
+import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -49,6 +51,7 @@ def init_app(
                 "basic_auth_user and basic_auth_pass must be given together", field="basic_auth_pass"
             )
         changes.update(basic_auth_user=basic_auth_user, basic_auth_pass=basic_auth_pass)
+    changes["python_path"] = tuple(dict.fromkeys(os.path.abspath(entry) for entry in sys.path))
     changes["init_kwargs"] = {**settings.init_kwargs, **kwargs}
     return BackendApp(replace(settings, **changes), model_class)
 

@@ -81,6 +81,8 @@ class Settings:
     `quiet_period` and `min_annotations` override what the class says (`training.policy`), where they are not None.
     `predict_after_training` says which tasks get predictions of a new version by themselves (`unlabelled`, `all`,
     empty: none), `predict_rate` how many in a second at most (0: any number).
+    `python` is the interpreter for processes that are started (empty: this one's); `python_path` are folders that the
+    user's code also imports from.
     """
 
     backend_dir: Path
@@ -124,6 +126,8 @@ class Settings:
     min_annotations: int | None = None
     predict_after_training: str = ""
     predict_rate: float = DEFAULT_PREDICT_RATE
+    python: str = ""
+    python_path: tuple[str, ...] = ()
 
     @classmethod
     def from_env(
@@ -202,6 +206,8 @@ class Settings:
             predict_rate=_seconds(
                 env, "PREDICT_AFTER_TRAINING_RATE", default=DEFAULT_PREDICT_RATE, least=0.0
             ),
+            python=env.get("LABEL_STUDIO_ML_PYTHON", "").strip(),
+            python_path=tuple(filter(None, env.get("LABEL_STUDIO_ML_PYTHONPATH", "").split(os.pathsep))),
         )
 
     def to_env(self) -> dict[str, str]:
@@ -246,6 +252,8 @@ class Settings:
             "PROMOTE_IF": self.promote_if,
             "KEEP_VERSIONS": self.keep_versions,
             "MODEL_VERSION": self.model_version,
+            "LABEL_STUDIO_ML_PYTHON": self.python,
+            "LABEL_STUDIO_ML_PYTHONPATH": os.pathsep.join(self.python_path),
         }
         found = {name: str(value) for name, value in values.items() if value not in (None, "")}
         return found | {name: value for name, value in self.files.to_env().items() if value}
@@ -260,9 +268,14 @@ class Settings:
         return replace(self, store_url="", model_dir=self.backend_dir / path, user_model_dir=path)
 
     def child_env(self) -> dict[str, str]:
-        """Return the whole environment for a process that we start: this process's own, with these settings."""
+        """Return the whole environment for a process that we start: this process's own, with these settings.
+
+        MODEL_DIR (or CACHE_DIR) is absolute there: user code that reads it may stand in another folder.
+        """
         ours = {*(f"{name}_FILE" for name in SECRETS), "REDIS_CA_FILE"}  # their values are in the settings
-        return {**{name: value for name, value in os.environ.items() if name not in ours}, **self.to_env()}
+        inherited = {name: value for name, value in os.environ.items() if name not in ours}
+        folder = {"CACHE_DIR" if self.store_url else "MODEL_DIR": str(self.model_dir)}
+        return {**inherited, **self.to_env(), **(folder if self.user_model_dir else {})}
 
 
 def _with_secrets(env: Mapping[str, str]) -> Mapping[str, str]:

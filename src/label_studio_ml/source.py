@@ -7,11 +7,12 @@ import ast
 import importlib.util
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+from label_studio_ml import user_path
 from label_studio_ml.classes import FileReader, dotted, model_classes
 from label_studio_ml.code_identity import CodeIdentity, identify
 from label_studio_ml.errors import ModelFileError
@@ -26,6 +27,7 @@ from label_studio_ml.imports import (
     module_files,
     parse,
 )
+from label_studio_ml.settings import Settings
 from label_studio_ml.texts import our_command, shell_command
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "locate",
     "missing_modules",
     "model_classes",
+    "user_class",
 ]
 
 #: Files of a backend's folder that are not the model.
@@ -49,6 +52,16 @@ class ModelSource:
 
     script: Path
     class_name: str
+
+
+def user_class(settings: Settings) -> type:
+    """Find and import the model class that `settings` name, as the backend's own `_wsgi.py` would import it.
+
+    The backend's folder and the settings' `python_path` are on `sys.path` beside the model file's folder.
+    Raises ModelFileError.
+    """
+    source = locate(settings.backend_dir, settings.script, settings.class_name)
+    return load_class(source, folders=[str(settings.backend_dir)], last=settings.python_path)
 
 
 def locate(folder: Path, script: Path | None = None, class_name: str = "") -> ModelSource:
@@ -78,19 +91,16 @@ def locate(folder: Path, script: Path | None = None, class_name: str = "") -> Mo
     return _only(folder.resolve(), class_name)
 
 
-def load_class(source: ModelSource) -> type:
+def load_class(source: ModelSource, folders: Sequence[str] = (), last: Sequence[str] = ()) -> type:
     """Import the file of `source` and return the class.
 
-    The file's folder goes first on `sys.path` and stays there, as when the file itself is run. A file that is
-    already imported is not run again. Raises ModelFileError, with the user's file and line, whatever goes
-    wrong.
+    The file's folder goes first on `sys.path` and stays there, as when the file itself is run, with `folders` after it
+    and `last` at the end. A file that is already imported is not run again. Raises ModelFileError, with the user's file
+    and line, whatever goes wrong.
     """
     script = source.script.resolve()
     name, root = _module_name(script)
-    importlib.invalidate_caches()
-    for entry in dict.fromkeys([str(root), str(script.parent)]):
-        if entry not in sys.path[:2]:
-            sys.path.insert(0, entry)
+    user_path.enter([str(script.parent), str(root), *folders], last)
     module = sys.modules.get(name)
     if module is None or getattr(module, "__file__", None) != str(script):
         module = _execute(script, name)
@@ -220,7 +230,8 @@ def _module_name(script: Path) -> tuple[str, Path]:
             parts.insert(0, folder.name)
             folder = folder.parent
         return ".".join(parts), folder
-    if script.stem in sys.stdlib_module_names:  # `platform.py`: the standard module must stay what it is
+    if script.stem in sys.stdlib_module_names or script.stem in user_path.NEEDED:
+        # `platform.py`, `requests.py`: the module of that name must stay what it is.
         return f"_user_{script.stem}", script.parent
     return script.stem, script.parent
 

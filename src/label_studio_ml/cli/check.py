@@ -8,7 +8,7 @@ from label_studio_ml.cli.sample import expected_tags, sample
 from label_studio_ml.errors import BackendError, ModelLoadError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.settings import Settings
-from label_studio_ml.source import load_class, locate
+from label_studio_ml.source import locate, user_class
 from label_studio_ml.versions.state import MemoryState, Project
 
 
@@ -33,7 +33,7 @@ def check(settings: Settings, label_config: str = "") -> str:
     ModelFileError or ModelLoadError when neither works.
     """
     source = locate(settings.backend_dir, settings.script, settings.class_name)
-    cls = cast("type[LabelStudioMLBase]", load_class(source))
+    cls = cast("type[LabelStudioMLBase]", user_class(settings))
     describe_class(cls)
     if label_config:
         build(cls, ModelSpec(project=Project(uid="1", label_config=label_config)), settings, MemoryState())

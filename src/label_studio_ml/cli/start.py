@@ -9,6 +9,7 @@ from pathlib import Path
 
 from label_studio_ml.cli.options import add_serving_options, constructor_arguments, is_loopback
 from label_studio_ml.errors import SettingsError
+from label_studio_ml.interpreter import command
 from label_studio_ml.settings import Settings
 from label_studio_ml.source import locate
 
@@ -114,5 +115,5 @@ def _exposure(host: str, port: int, settings: Settings) -> str:
 
 def _check(settings: Settings) -> int:
     """Build the model in an interpreter of its own, so that whatever it does ends with it."""
-    command = [sys.executable, "-m", "label_studio_ml.cli.check"]
-    return min(subprocess.run(command, env=settings.child_env(), check=False).returncode & 255, 1)
+    check = command(settings, "label_studio_ml.cli.check")
+    return min(subprocess.run(check, env=settings.child_env(), check=False).returncode & 255, 1)

@@ -6,7 +6,6 @@ import platform
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from label_studio_ml import __version__
 from label_studio_ml.doctor.check import Check, fail, ok, skip, warn
 from label_studio_ml.doctor.context import Context
+from label_studio_ml.interpreter import command
 from label_studio_ml.texts import shell_command
 from label_studio_ml.versions.opening import check_store
 
@@ -87,7 +87,7 @@ def label_config(context: Context) -> Iterator[Check]:
 def _build(context: Context, config: str) -> "subprocess.CompletedProcess[str] | None":
     try:
         return subprocess.run(
-            [sys.executable, "-m", "label_studio_ml.cli.check", *(["-"] if config else [])],
+            command(context.settings, "label_studio_ml.cli.check", *(["-"] if config else [])),
             env=context.settings.child_env(),
             input=config,
             capture_output=True,

@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +15,7 @@ import msgspec
 from label_studio_ml.adapter import ModelSpec
 from label_studio_ml.errors import ModelLoadError, ModelProcessDied
 from label_studio_ml.evaluation.process import Build, Built, Predicted
+from label_studio_ml.interpreter import command
 from label_studio_ml.settings import Settings
 
 #: Seconds that the process has to end by itself.
@@ -47,7 +47,7 @@ class ModelUnderTest:
         ours, theirs = socket.socketpair()
         with theirs, self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "label_studio_ml.evaluation.process", str(theirs.fileno())],
+                command(self._settings, "label_studio_ml.evaluation.process", theirs.fileno()),
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=log,

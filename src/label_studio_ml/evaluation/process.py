@@ -1,11 +1,10 @@
-"""The process that runs the user's code for an evaluation: `python -m label_studio_ml.evaluation.process FD`.
+"""The process that runs the user's code for an evaluation. Its argument is FD.
 
 It reads lines from the socket with descriptor FD: first what to build, then arrays of tasks. Each is answered with
 one line. It ends when the socket closes.
 """
 
 import logging
-import os
 import signal
 import socket
 import sys
@@ -19,7 +18,7 @@ from label_studio_ml.errors import BackendError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.predictor import Predictor, Request
 from label_studio_ml.settings import Settings
-from label_studio_ml.source import load_class, locate
+from label_studio_ml.source import user_class
 from label_studio_ml.versions.state import MemoryState
 
 logger = logging.getLogger(__name__)
@@ -50,8 +49,7 @@ class Predicted(msgspec.Struct, frozen=True):
 
 def _build(request: Build, settings: Settings) -> tuple[Predictor, Built]:
     """Build the model. What its code stores with `set` is forgotten with this process."""
-    source = locate(settings.backend_dir, settings.script, settings.class_name)
-    cls = cast("type[LabelStudioMLBase]", load_class(source))
+    cls = cast("type[LabelStudioMLBase]", user_class(settings))
     model = build(cls, request.spec, settings, MemoryState(request.state))
     predictor = Predictor(model, request.spec)
     return predictor, Built(predictor.version, describe_class(cls).max_batch_size)
@@ -62,7 +60,6 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     settings = Settings.from_env()
     logs.configure(settings.log_level)
-    os.chdir(settings.backend_dir)
     stream = socket.socket(fileno=int(sys.argv[1])).makefile("rwb")
 
     def say(answer: msgspec.Struct) -> None:

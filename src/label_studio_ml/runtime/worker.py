@@ -1,4 +1,4 @@
-"""The worker's process: `python -m label_studio_ml.runtime.worker [--watch-stdin] [--embedded FOLDER]`.
+"""The worker's process. Its arguments are [--watch-stdin] [--embedded FOLDER].
 
 With `--watch-stdin` it ends when standard input closes, which it does when the server that started it is gone;
 `--embedded FOLDER` then also stops the embedded broker with its data in FOLDER, if no other server uses it.

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+from label_studio_ml.interpreter import command
 from label_studio_ml.logs import RotatingFile
 from label_studio_ml.settings import Settings
 
@@ -49,7 +50,7 @@ class WorkerKeeper:
 
     def _start(self, settings: Settings, arguments: Sequence[str]) -> None:
         process = subprocess.Popen(
-            [sys.executable, "-m", "label_studio_ml.runtime.worker", "--watch-stdin", *arguments],
+            command(settings, "label_studio_ml.runtime.worker", "--watch-stdin", *arguments),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -13,7 +13,7 @@ from label_studio_ml.errors import ModelLoadError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.predictor import Answer, Predictor, Request
 from label_studio_ml.settings import Settings
-from label_studio_ml.source import code_on_disk, load_class, locate
+from label_studio_ml.source import code_on_disk, user_class
 from label_studio_ml.versions.state import StoredState
 
 logger = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ class ModelHost:
         if self._code is None:
             self._code = code_on_disk(settings.backend_dir, settings.script, settings.class_name)
         if self._class is None:
-            self._class = load_class(locate(settings.backend_dir, settings.script, settings.class_name))
+            self._class = user_class(settings)
         return msgspec.structs.replace(describe_class(self._class), code=self._code)
 
     def load(self, live: int, spec: ModelSpec, instead_of: int = 0) -> str:

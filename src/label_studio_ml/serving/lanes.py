@@ -10,7 +10,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +23,7 @@ from label_studio_ml.errors import (
     ModelProcessDied,
     PredictError,
 )
+from label_studio_ml.interpreter import command
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.predictor import Answer, Request
 from label_studio_ml.serving.batching import LaneClosed
@@ -140,7 +140,7 @@ class ProcessLane(asyncio.Protocol):
                 self._begun = Begun(page)
                 descriptors = [theirs.fileno(), their_predictions.fileno(), page]
                 self._process = subprocess.Popen(  # noqa: ASYNC220 (it returns at once)
-                    [sys.executable, "-m", "label_studio_ml.serving.model_process", *map(str, descriptors)],
+                    command(self._settings, "label_studio_ml.serving.model_process", *descriptors),
                     pass_fds=descriptors,
                     stdin=subprocess.DEVNULL,
                     env={**self._settings.child_env(), **self._environment},

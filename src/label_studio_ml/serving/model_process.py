@@ -1,4 +1,4 @@
-"""The process that runs the user's code for predictions: `python -m label_studio_ml.serving.model_process FDS`.
+"""The process that runs the user's code for predictions. Its arguments are FDS.
 
 FDS are three descriptors: two sockets for the frames of `serving.messages`, and the page of `serving.begun`, where it
 notes what it works on. Models to load come over the first socket, all about predictions over the second; all answers
@@ -174,7 +174,6 @@ def main() -> int:
     settings = Settings.from_env()
     with contextlib.suppress(OSError):  # the server has said so already
         logs.configure(settings.log_level, as_json=settings.log_json, file=settings.log_dir / "server.log")
-    os.chdir(settings.backend_dir)
     control, predictions = (socket.socket(fileno=int(number)) for number in sys.argv[1:3])
     for connection in (control, predictions):
         connection.set_inheritable(False)

@@ -5,7 +5,6 @@ import logging
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from urllib.parse import unquote, urlsplit
@@ -14,6 +13,7 @@ import msgspec
 
 from label_studio_ml.adapter import studio_login
 from label_studio_ml.errors import BackendError
+from label_studio_ml.interpreter import command
 from label_studio_ml.settings import Settings
 from label_studio_ml.training.ending import TERM_GRACE, Ending
 from label_studio_ml.training.guard import kill_group
@@ -181,7 +181,7 @@ class _Process:
         with theirs, guards:
             ends = [theirs.fileno(), guards.fileno()]
             self.popen = subprocess.Popen(
-                [sys.executable, "-m", "label_studio_ml.training.run", *map(str, ends), str(patience)],
+                command(settings, "label_studio_ml.training.run", *ends, patience),
                 pass_fds=ends,
                 stdin=subprocess.DEVNULL,
                 stdout=log.writer,

@@ -1,4 +1,4 @@
-"""One training run, in a process of its own: `python -m label_studio_ml.training.run FD GUARD_FD PATIENCE`.
+"""One training run, in a process of its own. Its arguments are FD, GUARD_FD and PATIENCE.
 
 It reads one request from the socket with descriptor FD, builds the model from the current version, calls `fit`, and
 says how it goes, the outcome last. It publishes nothing: the worker does, while it holds the lease.
@@ -30,7 +30,7 @@ from label_studio_ml.adapter import (
 from label_studio_ml.errors import BackendError, FitError, StudioError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.settings import Settings
-from label_studio_ml.source import code_on_disk, load_class, locate
+from label_studio_ml.source import code_on_disk, user_class
 from label_studio_ml.texts import plural
 from label_studio_ml.training.dataset import LabelledTasks, from_delivered, from_studio, from_version
 from label_studio_ml.training.guard import stand_guard
@@ -242,16 +242,10 @@ def main() -> int:
     stand_guard(int(sys.argv[2]), float(sys.argv[3]))
     settings = Settings.from_env()
     logs.configure(settings.log_level, as_json=settings.log_json)
-    os.chdir(settings.backend_dir)
     end = RunEnd(socket.socket(fileno=int(sys.argv[1])))
     request = msgspec.json.decode(end.request(), type=RunRequest)
     logs.run_id.set(request.job)
-    outcome = run(
-        request,
-        settings,
-        lambda: load_class(locate(settings.backend_dir, settings.script, settings.class_name)),
-        end,
-    )
+    outcome = run(request, settings, lambda: user_class(settings), end)
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):

@@ -18,7 +18,7 @@ class Judge(LabelStudioMLBase):
         print("built by Judge")
 
     def predict(self, tasks: list[dict[str, Any]], **kwargs: Any) -> list[dict[str, Any]]:
-        with Path("batches").open("a") as file:
+        with (Path(__file__).parent / "batches").open("a") as file:
             file.write(f"{len(tasks)}\n")
         return [self.judge(task) for task in tasks]
 

@@ -1,0 +1,65 @@
+"""Start one module of this package in a new interpreter: `python -P bootstrap.py MODULE [ARGUMENT …]`.
+
+Run by its absolute path, so that no folder decides which `label_studio_ml` is imported: neither the working folder
+(a clone of another release, say) nor PYTHONPATH. The user's entries on `sys.path` are put behind the installed packages
+until the user's code is loaded (`user_path`): `redis.py` in a folder of PYTHONPATH is not what we import as `redis`.
+
+A process that multiprocessing spawns from such a process runs this file again under another name; it then only makes
+sure that `label_studio_ml` is this package.
+"""
+
+import os
+import sys
+
+
+def _take_user_entries() -> list[str]:
+    """Remove from `sys.path` what stands before the standard library, and return it: PYTHONPATH, with `-P`."""
+    standard = os.path.dirname(os.__file__)
+    if standard not in sys.path:
+        return []
+    first = sys.path.index(standard)
+    if first and sys.path[first - 1].endswith(".zip") and os.path.dirname(standard) in sys.path[first - 1]:
+        first -= 1
+    taken = sys.path[:first]
+    sys.path[:] = [*sys.path[first:], *taken]
+    return taken
+
+
+def _pin_package() -> None:
+    """Import `label_studio_ml` from the folder of this file, whatever is on `sys.path`."""
+    import importlib.util
+
+    if "label_studio_ml" in sys.modules:
+        return
+    folder = os.path.dirname(os.path.abspath(__file__))
+    spec = importlib.util.spec_from_file_location(
+        "label_studio_ml", os.path.join(folder, "__init__.py"), submodule_search_locations=[folder]
+    )
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{folder} is not a Python package")
+    package = importlib.util.module_from_spec(spec)
+    sys.modules["label_studio_ml"] = package
+    spec.loader.exec_module(package)
+
+
+def _run(taken: list[str]) -> int:
+    """Call the `main` of the module that the first argument names, with the others as its own."""
+    import importlib
+
+    user_path = importlib.import_module("label_studio_ml.user_path")
+    user_path.set_aside(taken)
+    if sys.argv[1] == "--probe":
+        for name in ("msgspec", "redis", "label_studio_ml.settings"):
+            importlib.import_module(name)
+        return 0
+    module = importlib.import_module(sys.argv[1])
+    sys.argv[:] = [str(module.__file__), *sys.argv[2:]]
+    return int(module.main() or 0)
+
+
+if __name__ == "__main__":
+    entries = _take_user_entries()
+    _pin_package()
+    sys.exit(_run(entries))
+elif __name__ == "__mp_main__":
+    _pin_package()

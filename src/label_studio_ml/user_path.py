@@ -1,0 +1,119 @@
+"""Put the folders of the user's code on `sys.path` without letting its files replace what this package imports.
+
+A file `requests.py` or `queue.py` beside the model would be found before the module that our own code means. Modules
+that our code may still import in a process that runs user code are therefore imported before the folder is on the
+path. Names that our code does not need there are the user's: with a `redis.py` beside the model, `import redis` in the
+model imports that file.
+"""
+
+import importlib
+import importlib.machinery
+import logging
+import os
+import sys
+from collections.abc import Iterable, Sequence
+
+logger = logging.getLogger(__name__)
+
+#: Installed packages that our modules, or what they import, use in a process that runs user code.
+NEEDED = frozenset(
+    (
+        *("msgspec", "requests", "urllib3", "idna", "certifi", "charset_normalizer", "typing_extensions"),
+        *("label_studio_sdk", "fsspec", "s3fs", "gcsfs", "adlfs", "flask", "werkzeug"),
+    )
+)
+#: Modules that are imported early where a file of the user has the name of a standard or needed module: those that
+#: our code imports late. They bring along what they need themselves.
+_LATE = (
+    *("sqlite3", "queue", "concurrent.futures.thread", "concurrent.futures.process", "multiprocessing.pool"),
+    *("multiprocessing.spawn", "asyncio", "requests", "label_studio_sdk.label_interface"),
+)
+
+_aside: list[str] = []
+_own_process = False
+
+
+def set_aside(entries: Iterable[str]) -> None:
+    """Remember the user's entries of `sys.path` (PYTHONPATH), which `enter` puts back in front.
+
+    Called in a process that this package started, and that has no other code.
+    """
+    global _own_process
+    _aside[:] = entries
+    _own_process = True
+
+
+def enter(folders: Sequence[str], last: Sequence[str] = ()) -> None:
+    """Put `folders`, then PYTHONPATH's, first on `sys.path`, and those of `last` that it lacks at its end."""
+    first = list(dict.fromkeys([*folders, *_aside]))
+    for folder in first:
+        _keep_ours(folder, [entry for entry in sys.path if entry not in first])
+        if _own_process:
+            _give_up(folder)
+    importlib.invalidate_caches()
+    kept = [entry for entry in sys.path if entry not in first]
+    sys.path[:] = [*first, *kept, *(entry for entry in dict.fromkeys(last) if entry not in (*first, *kept))]
+
+
+def _keep_ours(folder: str, installed: Sequence[str]) -> None:
+    """Import from `installed` what our code needs and modules of `folder` share a name with."""
+    shared = {name for name in _names(folder) if name in NEEDED or name in sys.stdlib_module_names}
+    if not shared:
+        return
+    needed = sorted(name for name in shared & NEEDED if _is_found(name, installed))
+    for module in (*_LATE, *needed):
+        _import_from(module, installed)
+    for name in sorted(shared & sys.modules.keys()):
+        if not _lies_in(name, folder):
+            logger.warning(
+                "%s in %s has the name of a module that label-studio-ml uses, so `import %s` does not import it: "
+                "give the file another name",
+                name,
+                folder,
+                name,
+            )
+
+
+def _give_up(folder: str) -> None:
+    """Let modules of `folder` have their names where our imports took them and need them no more."""
+    for name in _names(folder) & sys.modules.keys():
+        ours = name in NEEDED or name in sys.stdlib_module_names or name in ("label_studio_ml", "__main__")
+        if not ours and not _lies_in(name, folder):
+            for module in [key for key in sys.modules if key == name or key.startswith(f"{name}.")]:
+                del sys.modules[module]
+
+
+def _names(folder: str) -> set[str]:
+    """Return the names of the modules and packages in `folder`."""
+    found = set()
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                stem, dot, ending = entry.name.partition(".")
+                if ending == "py" or (not dot and os.path.isfile(os.path.join(entry.path, "__init__.py"))):
+                    found.add(stem)
+    except OSError:
+        pass  # an entry of sys.path need not exist
+    return found
+
+
+def _lies_in(name: str, folder: str) -> bool:
+    """Tell whether the imported module `name` comes from `folder`."""
+    file = getattr(sys.modules.get(name), "__file__", None) or ""
+    return os.path.realpath(file).startswith(os.path.join(os.path.realpath(folder), ""))
+
+
+def _is_found(name: str, path: Sequence[str]) -> bool:
+    return importlib.machinery.PathFinder.find_spec(name, path) is not None
+
+
+def _import_from(name: str, path: Sequence[str]) -> None:
+    """Import `name` with `path` as `sys.path`."""
+    before = sys.path[:]
+    sys.path[:] = path
+    try:
+        importlib.import_module(name)
+    except Exception as error:  # noqa: BLE001 (an installed package may raise anything)
+        logger.warning("The installed module %s cannot be imported: %s", name, error)
+    finally:
+        sys.path[:] = before
