@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from label_studio_ml.gate import Metrics, parse_gate
+from label_studio_ml.gate import Comparison, Metrics, parse_gate
 
 
 @pytest.mark.parametrize(
@@ -93,3 +93,40 @@ def test_what_cannot_be_read(gate: str, said: str) -> None:
     with pytest.raises(ValueError, match=r"neither|no comparison") as caught:
         parse_gate(gate)
     assert said in str(caught.value)
+
+
+def test_what_is_measured_on_the_same_tasks_wins() -> None:
+    gate = parse_gate("accuracy >= current and loss <= current * 1.5")
+    fits = {"accuracy": 0.5625, "loss": 1.0}, {"accuracy": 0.667, "loss": 1.0}
+    assert gate.compared == ["accuracy", "loss"]
+    assert gate.refusal(*fits) == "accuracy is 0.5625, not >= 0.667 (the served version has 0.667)"
+    better = Comparison(version="v1", tasks=16, new={"accuracy": 0.5625}, previous={"accuracy": 0.5})
+    assert gate.refusal(*fits, better) == ""
+    worse = Comparison(version="v1", tasks=16, new={"accuracy": 0.5}, previous={"accuracy": 0.5625})
+    assert (
+        gate.refusal({"accuracy": 1.0, "loss": 1.0}, {}, worse)
+        == "accuracy is 0.5, not >= 0.5625 (version v1 has 0.5625 on the same 16 tasks)"
+    )
+    by_fit = Comparison(version="v1", new={"loss": 4.0}, previous={"loss": 2.0})
+    assert gate.refusal({"accuracy": 1, "loss": 4.0}, {}, by_fit) == (
+        "loss is 4, not <= 3 (version v1 has 2)"
+    )
+
+
+def test_numbers_that_cannot_be_compared_hold_nothing_back() -> None:
+    gate = parse_gate("accuracy >= current and accuracy >= 0.5")
+    unfair = Comparison(version="v1", unfair="other tasks")
+    assert gate.refusal({"accuracy": 0.6}, {"accuracy": 0.9}, unfair) == ""
+    assert gate.refusal({"accuracy": 0.4}, {"accuracy": 0.9}, unfair) == "accuracy is 0.4, not >= 0.5"
+    assert "has no accuracy" in gate.refusal({}, {"accuracy": 0.9}, unfair)
+    assert gate.compared == ["accuracy"]
+    assert parse_gate("accuracy > 0.5").compared == []
+
+
+def test_a_comparison_in_words() -> None:
+    measured = Comparison(version="v1", tasks=1, new={"f1": 0.5, "x": None}, previous={"f1": 0.25, "x": 1})
+    assert measured.text() == "measured against version v1 on the same 1 task: f1 0.5 (before: 0.25)"
+    by_fit = Comparison(version="v1", new={"loss": 2}, previous={"loss": 1}, unfair="other tasks")
+    assert by_fit.text() == (
+        "measured against version v1 in fit: loss 2 (before: 1); not compared with version v1: other tasks"
+    )

@@ -194,3 +194,11 @@ def test_a_file_of_the_user_is_not_overwritten(tmp_path: Path) -> None:
     history.add({"loss": 1})
     history.write(tmp_path)
     assert (tmp_path / FILE).read_text() == "mine"
+
+
+def test_what_fit_says_of_the_version_before() -> None:
+    job = TrainingJob()
+    job.log_previous(loss=2, accuracy=np.float32(0.5), name="x")
+    job.log_previous(loss=float("nan"))
+    assert job.previous_metrics == {"loss": None, "accuracy": 0.5}
+    assert job.metrics == {}, "they are not this run's"

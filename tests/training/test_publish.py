@@ -10,9 +10,10 @@ import pytest
 from label_studio_ml.adapter import ModelSpec
 from label_studio_ml.code_identity import CodeIdentity
 from label_studio_ml.errors import StaleFence
+from label_studio_ml.gate import Comparison
 from label_studio_ml.settings import Settings
 from label_studio_ml.training.jobs import StoredEvent
-from label_studio_ml.training.publish import metrics_in, publish, taken_in
+from label_studio_ml.training.publish import metrics_in, publish, published, taken_in
 from label_studio_ml.training.request import Outcome, RunRequest
 from label_studio_ml.versions.manifest import Manifest
 from label_studio_ml.versions.state import Project, StoredState
@@ -175,3 +176,21 @@ def test_pollers_are_told_when_the_pairs_are_there(runs: Runs, monkeypatch: pyte
     monkeypatch.setattr(VersionStore, "tell", tells)
     runs.publish(generation="seed", state={"k": "v"})
     assert seen == ["v"]
+
+
+def test_a_version_is_compared_on_the_same_tasks(runs: Runs) -> None:
+    gate: dict[str, Any] = {"generation": "seed", "promote_if": "accuracy >= current"}
+    first = runs.publish(metrics={"accuracy": 0.667}, **gate)
+    on_sixteen = Comparison(
+        version=first.name, tasks=16, new={"accuracy": 0.5625}, previous={"accuracy": 0.5}
+    )
+    other = Comparison(version="another", tasks=16, new=on_sixteen.previous, previous=on_sixteen.new)
+    held = runs.publish(metrics={"accuracy": 0.5625}, comparison=other, **gate)
+    assert held.gate == "accuracy is 0.5625, not >= 0.667 (the served version has 0.667)"
+    second = runs.publish(metrics={"accuracy": 0.5625}, comparison=on_sixteen, **gate)
+    assert (second.gate, second.comparison) == ("", on_sixteen)
+    said = published(second)
+    assert said["comparison"] == (
+        f"measured against version {first.name} on the same 16 tasks: accuracy 0.5625 (before: 0.5)"
+    )
+    assert said["metrics"] == '{"accuracy":0.5625}'

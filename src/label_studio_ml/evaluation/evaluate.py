@@ -12,7 +12,7 @@ from label_studio_ml.errors import PredictError, SettingsError
 from label_studio_ml.evaluation.measure import Observations
 from label_studio_ml.evaluation.model import ModelUnderTest
 from label_studio_ml.evaluation.picture import draw
-from label_studio_ml.evaluation.results import Evaluation
+from label_studio_ml.evaluation.results import Evaluation, Selection
 from label_studio_ml.evaluation.selection import Choice, begin, complain, select
 from label_studio_ml.texts import plural
 from label_studio_ml.training.dataset import LabelledTasks
@@ -48,7 +48,16 @@ def tasks_in(file: Path, *, project: str = "") -> LabelledTasks:
     return LabelledTasks(lambda: tasks, str(file), len(tasks), project=project)
 
 
-def evaluate(
+class Observed(msgspec.Struct, frozen=True):
+    """What a model said of the chosen tasks, `failed` times nothing; `causes` are causes of that."""
+
+    observations: Observations
+    selection: Selection
+    failed: int
+    causes: list[str]
+
+
+def observe(
     model: ModelUnderTest,
     tasks: LabelledTasks,
     project: Project,
@@ -56,13 +65,8 @@ def evaluate(
     seen: set[int] | None,
     *,
     progress: Callable[[int], None],
-) -> Evaluation:
-    """Let a model that is running predict tasks, and measure what it says.
-
-    `seen` are the ids of tasks that it was trained on, None if that is not known. `progress` is told of each batch how
-    many tasks it held. Raises SettingsError when there is nothing to measure on, PredictError when no task could be
-    predicted.
-    """
+) -> Observed:
+    """Let a model that is running predict tasks. Parameters and errors are those of `evaluate`."""
     observations = Observations(project.label_config)
     selection = begin(choice, seen)
     failed, causes = 0, dict[str, None]()
@@ -81,16 +85,35 @@ def evaluate(
         raise complain(selection, model.version)
     if failed == selection.used:
         raise PredictError(f"The model predicted none of {plural(failed, 'task')}: {next(iter(causes))}")
+    return Observed(observations, selection, failed, list(causes))
+
+
+def evaluate(
+    model: ModelUnderTest,
+    tasks: LabelledTasks,
+    project: Project,
+    choice: Choice,
+    seen: set[int] | None,
+    *,
+    progress: Callable[[int], None],
+) -> Evaluation:
+    """Let a model that is running predict tasks, and measure what it says.
+
+    `seen` are the ids of tasks that it was trained on, None if that is not known. `progress` is told of each batch how
+    many tasks it held. Raises SettingsError when there is nothing to measure on, PredictError when no task could be
+    predicted.
+    """
+    observed = observe(model, tasks, project, choice, seen, progress=progress)
     return Evaluation(
         project=project.project_id,
         version=model.version,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         source=tasks.source,
-        tasks=selection,
-        failed=failed,
-        failures=list(causes),
-        controls=observations.measure(),
-        not_measured=observations.not_measured(),
+        tasks=observed.selection,
+        failed=observed.failed,
+        failures=observed.causes,
+        controls=observed.observations.measure(),
+        not_measured=observed.observations.not_measured(),
     )
 
 

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import msgspec
 
@@ -30,37 +30,42 @@ class ModelUnderTest:
     """Use it in a `with` block: the process starts with the block and ends with it.
 
     `version` is the name that the model is served under, `max_batch_size` the most tasks it takes at a time. What the
-    user's code prints goes to the file `log`. Raises ModelLoadError when the model cannot be built, ModelProcessDied
+    user's code prints goes to the file `log`; without one, the process stays in the session of this one and prints to
+    its standard error. Raises ModelLoadError when the model cannot be built, ModelProcessDied
     when the process ends.
     """
 
     version = ""
     max_batch_size = 1
 
-    def __init__(self, settings: Settings, spec: ModelSpec, state: dict[str, str], log: Path) -> None:
+    def __init__(self, settings: Settings, spec: ModelSpec, state: dict[str, str], log: Path | None) -> None:
         self._settings = settings
         self._build = Build(spec, state)
         self._log = log
 
     def __enter__(self) -> "ModelUnderTest":
-        self._log.parent.mkdir(parents=True, exist_ok=True)
         ours, theirs = socket.socketpair()
-        with theirs, self._log.open("ab") as log:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(theirs)
+            output: int | IO[bytes] = 2
+            if self._log is not None:
+                self._log.parent.mkdir(parents=True, exist_ok=True)
+                output = stack.enter_context(self._log.open("ab"))
             self._process = subprocess.Popen(
                 command(self._settings, "label_studio_ml.evaluation.process", theirs.fileno()),
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                stdout=output,
+                stderr=output,
                 env={**self._settings.child_env(), "PYTHONUNBUFFERED": "1"},
-                start_new_session=True,
+                start_new_session=self._log is not None,
             )
         self._connection = ours
         self._stream = ours.makefile("rwb")
         try:
             built = self._ask(msgspec.json.encode(self._build), Built)
             if built.error:
-                raise ModelLoadError(built.error, fix=built.fix or f"The traceback is in {self._log}")
+                raise ModelLoadError(built.error, fix=built.fix or f"The traceback is in {self._where}")
         except BaseException:
             self._end()
             raise
@@ -99,9 +104,13 @@ class ModelUnderTest:
             answer = b""
         if not answer.endswith(b"\n"):
             raise ModelProcessDied(
-                f"The model's process ended: {self._how_it_ended()}", fix=f"Its output is in {self._log}"
+                f"The model's process ended: {self._how_it_ended()}", fix=f"Its output is in {self._where}"
             )
         return msgspec.json.decode(answer, type=kind)
+
+    @property
+    def _where(self) -> str:
+        return "the log of this run" if self._log is None else str(self._log)
 
     def _how_it_ended(self) -> str:
         try:
@@ -116,8 +125,11 @@ class ModelUnderTest:
         self._connection.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_GRACE)
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        if self._log is None:
+            self._process.kill()
+        else:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
 

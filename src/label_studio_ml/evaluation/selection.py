@@ -33,10 +33,15 @@ def trained_on(folder: Path) -> set[int] | None:
     if not snapshot.exists():
         return None
     ids = {task["id"] for task in LabelledTasks.from_snapshot(snapshot)}
+    return ids - (held_out(folder) or set())
+
+
+def held_out(folder: Path) -> set[int] | None:
+    """Return the ids of the tasks that the fit of the version in `folder` held out, None if it noted none."""
     note = folder / HELD_OUT
-    if note.exists():
-        ids -= set(msgspec.json.decode(note.read_bytes())["held_out"])
-    return ids
+    if not note.exists():
+        return None
+    return set(msgspec.json.decode(note.read_bytes())["held_out"])
 
 
 def select(
@@ -45,7 +50,7 @@ def select(
     """Yield the chosen tasks, each with the annotation that counts, and keep count in `selection`."""
     rule = Split(choice.test, 0, None, project) if choice.test is not None else None
     for task in tasks:
-        truth = _truth(task, only=choice.ground_truth)
+        truth = truth_of(task, only=choice.ground_truth)
         if truth is None:
             continue
         selection.annotated += 1
@@ -93,8 +98,8 @@ def complain(selection: Selection, version: str) -> SettingsError:
     )
 
 
-def _truth(task: Task, *, only: bool) -> dict[str, Any] | None:
-    """Return the ground truth, else the annotation that was changed last; None if there is none."""
+def truth_of(task: Task, *, only: bool = False) -> dict[str, Any] | None:
+    """Return the ground truth, else (not with `only`) the annotation that was changed last; None if there is none."""
     annotations = task.get("annotations") or []
     truths = [one for one in annotations if one.get("ground_truth")]
     candidates = truths if only or truths else annotations

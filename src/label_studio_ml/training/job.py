@@ -83,6 +83,8 @@ class TrainingJob:
         self.previous = previous
         #: The latest value of each metric.
         self.metrics: dict[str, float | None] = {}
+        #: The latest value of each metric of the version before, where fit has measured it on the same tasks.
+        self.previous_metrics: dict[str, float | None] = {}
         self.history = History()
         self._workdir = workdir
         self._report = report or (lambda _: None)
@@ -120,14 +122,7 @@ class TrainingJob:
 
         What is not a number is left out, with a warning in the run's log.
         """
-        values: dict[str, float | None] = {}
-        for name, value in list(metrics.items())[:MOST_METRICS]:
-            try:
-                values[name] = _number(value)
-            except (TypeError, ValueError):
-                self._complain(
-                    name, f"job.log: {name} is {type(value).__name__}, not a number; it is left out"
-                )
+        values = self._numbers("job.log", metrics)
         if not values:
             return
         self.metrics.update(values)
@@ -136,6 +131,26 @@ class TrainingJob:
             point = {"step": _number(step), **point}
         self.history.add(point)
         self._report(Report(point=point))
+
+    def log_previous(self, **metrics: Any) -> None:
+        """Record metrics that the version before (`previous`) has on the tasks on which this run is measured.
+
+        They are what `current` means in `promote_if`, for a metric that only `fit` can measure. Until `fit` changes it,
+        the model is the version before: `self.predict` answers as that version does.
+        """
+        self.previous_metrics.update(self._numbers("job.log_previous", metrics))
+
+    def _numbers(self, call: str, metrics: dict[str, Any]) -> dict[str, float | None]:
+        """Return those of `metrics` that are numbers, with a warning for each that is not."""
+        values: dict[str, float | None] = {}
+        for name, value in list(metrics.items())[:MOST_METRICS]:
+            try:
+                values[name] = _number(value)
+            except (TypeError, ValueError):
+                self._complain(
+                    name, f"{call}: {name} is {type(value).__name__}, not a number; it is left out"
+                )
+        return values
 
     def _complain(self, name: str, text: str) -> None:
         if name not in self._complained:

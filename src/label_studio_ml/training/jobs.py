@@ -44,7 +44,8 @@ class Job:
     """One training job's record. Times are ISO 8601 in UTC, empty where not reached yet.
 
     `message` is what a run said last; that of a job that is queued says what it waits for, if for more than a worker.
-    `held_back` says why the version that it made is not served, where that is so.
+    `held_back` says why the version that it made is not served, where that is so; `comparison` what that version and
+    the one before were compared by, if by anything.
     `progress` is from 0 to 1, -1 before the run has said anything; `metrics` are the latest. `cancel` is the time at
     which somebody asked for the job's end, `ending` says how a run ended that was not let run. `upto` is the id of the
     last event that the job is about.
@@ -62,6 +63,7 @@ class Job:
     annotations: int = -1
     events: int = 0
     held_back: str = ""
+    comparison: str = ""
     progress: float = -1.0
     message: str = ""
     metrics: dict[str, Any] = field(default_factory=dict)
@@ -377,6 +379,7 @@ class JobBoard(Mailboxes):
             annotations=int(texts.get("annotations", -1)),
             events=int(texts.get("events", 0)),
             held_back=texts.get("held_back", ""),
+            comparison=texts.get("comparison", ""),
             progress=float(texts.get("progress", -1)),
             message=texts.get("message", ""),
             metrics=msgspec.json.decode(texts.get("metrics", "{}")),

@@ -4,7 +4,9 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from label_studio_ml.gate import parse_gate
+import msgspec
+
+from label_studio_ml.gate import Comparison, parse_gate
 from label_studio_ml.settings import Settings
 from label_studio_ml.training.jobs import StoredEvent, now
 from label_studio_ml.training.request import Outcome, RunRequest
@@ -32,6 +34,7 @@ def publish(
     Raises StaleFence if somebody else has committed a newer one, VersionError if the disk refuses.
     """
     uid = request.spec.project.uid
+    metrics = outcome.metrics | metrics_in(outcome.train_output)
     made = Manifest(
         id=version_id,
         name=_name(store, uid, outcome, request.spec.version, version_id),
@@ -43,7 +46,8 @@ def publish(
         events=[event.id for event in request.events],
         train_output=outcome.train_output,
         state=outcome.state,
-        metrics=outcome.metrics | metrics_in(outcome.train_output),
+        metrics=metrics,
+        comparison=_comparison(request, outcome, metrics),
         annotations=outcome.annotations,
         source=outcome.source,
         code=outcome.code,
@@ -75,7 +79,24 @@ def published(manifest: Manifest) -> dict[str, object]:
         "annotations": manifest.annotations,
         "source": manifest.source,
         "held_back": manifest.gate,
+        "comparison": manifest.comparison.text() if manifest.comparison else "",
+        "metrics": msgspec.json.encode(manifest.metrics).decode(),
     }
+
+
+def _comparison(
+    request: RunRequest, outcome: Outcome, metrics: Mapping[str, float | None]
+) -> Comparison | None:
+    """Return what the new version and the one before have on the same tasks; what fit said of the latter wins."""
+    said = outcome.previous_metrics
+    if request.previous is None or not said:
+        return outcome.comparison
+    found = outcome.comparison or Comparison(version=request.previous.name)
+    return msgspec.structs.replace(
+        found,
+        new={**found.new, **{name: metrics.get(name) for name in said}},
+        previous={**found.previous, **said},
+    )
 
 
 def metrics_in(output: Mapping[str, Any]) -> dict[str, int | float | None]:

@@ -184,6 +184,7 @@ def _of_events(
         version=staged.changes.get("model_version", ""),
         served=counts.served,
         metrics=job.metrics,
+        previous_metrics=job.previous_metrics,
         promote_if=counts.promote_if,
         keep_versions=counts.keep_versions,
         train_output={**counts.train_output, "job_id": request.job},

@@ -8,6 +8,7 @@ import msgspec
 from label_studio_ml.adapter import ModelSpec, studio_login
 from label_studio_ml.code_identity import CodeIdentity
 from label_studio_ml.errors import StudioError
+from label_studio_ml.gate import Comparison
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.settings import Settings
 from label_studio_ml.studio.client import StudioClient
@@ -54,8 +55,9 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     `error` is empty if every fit came back; with `changed` it tells of the events that failed beside others that did
     not. `changed` tells whether there is something to publish; `version` is the name that the user's code gave it, if
     it did; `served` the name that was served until now; `state` the key/value pairs that it set; `metrics` the last
-    value of each number that the run logged. `promote_if` and `keep_versions` are the class's, `code` is what ran.
-    `message` says why there is nothing to publish.
+    value of each number that the run logged; `previous_metrics` the numbers that it logged of the version before,
+    `comparison` what both versions have on the same tasks, None where nothing was compared. `promote_if` and
+    `keep_versions` are the class's, `code` is what ran. `message` says why there is nothing to publish.
 
     `last` is the id of the last event that it is the outcome of, empty for all of them; with it, `error` says why the
     run went no further. `passing` tells that the cause of `error` may pass: the other events are to be tried again
@@ -72,6 +74,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     state: dict[str, str] = {}
     message: str = ""
     metrics: dict[str, int | float | None] = {}
+    previous_metrics: dict[str, int | float | None] = {}
+    comparison: Comparison | None = None
     annotations: int = -1
     source: str = ""
     generation: str = ""

@@ -32,6 +32,7 @@ from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.settings import Settings
 from label_studio_ml.source import code_on_disk, user_class
 from label_studio_ml.texts import plural
+from label_studio_ml.training.compare import compared, metrics_to_compare
 from label_studio_ml.training.dataset import LabelledTasks, from_delivered, from_studio, from_version
 from label_studio_ml.training.guard import stand_guard
 from label_studio_ml.training.job import TrainingJob
@@ -72,7 +73,11 @@ def perform(
     if outcome.changed:
         job.history.write(Path(request.workdir))
     return msgspec.structs.replace(
-        outcome, metrics=job.metrics, promote_if=info.promote_if, keep_versions=info.keep_versions
+        outcome,
+        metrics=job.metrics,
+        previous_metrics=job.previous_metrics,
+        promote_if=info.promote_if,
+        keep_versions=info.keep_versions,
     )
 
 
@@ -192,7 +197,8 @@ def run(
             end.say(Said(limits=limits(cls, settings)))
         info = describe_class(cls)
         policy, kind = Policy.of(info, settings), info.generation
-        outcome = _refusal(request, settings, policy, kind) or perform(cls, request, settings, job=job)
+        refused = _refusal(request, settings, policy, kind)
+        outcome = refused or _measured(perform(cls, request, settings, job=job), request, settings, job)
     except BaseException as error:
         logger.exception("The training failed")
         outcome = Outcome(
@@ -201,6 +207,16 @@ def run(
             passing=isinstance(error, NotNow) or (type(error) is StudioError and error.passing),
         )
     return msgspec.structs.replace(outcome, policy=policy, generation=outcome.generation or kind, code=code)
+
+
+def _measured(outcome: Outcome, request: RunRequest, settings: Settings, job: TrainingJob | None) -> Outcome:
+    """Return the outcome with what the new version and the one before have on the same tasks, if the gate asks."""
+    metrics = metrics_to_compare(request, settings, outcome)
+    if not metrics or (job is not None and job.cancelled):
+        return outcome
+    if job is not None:
+        job.begin()  # fit is back: what follows is not part of its time
+    return compared(request, settings, outcome, metrics, (lambda: job.cancelled) if job else lambda: False)
 
 
 def _refusal(request: RunRequest, settings: Settings, policy: Policy, kind: str) -> Outcome | None:

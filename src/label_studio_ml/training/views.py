@@ -30,6 +30,7 @@ def describe(job: Job, part: LogPart | None = None) -> dict[str, Any]:
         "cancel_requested": job.cancel if job.running else "",
         "source": job.source,
         "held_back": job.held_back,
+        "comparison": job.comparison,
         "events": job.events,
         "log": [*part.lines, *([part.current] if part.current else [])] if part is not None else [],
     }

@@ -41,6 +41,7 @@ def duplicate(store: VersionStore, model_dir: Path, source: str, target: str) ->
             state=states | pairs,
             events=[],
             gate="",
+            comparison=None,
         )
         with store.locked(target):
             present = store.served(target)

@@ -16,7 +16,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     `state` says whether it is served, or why it cannot be: `note` has the cause. `pinned`: newer versions do not take
     its place. `created` is ISO 8601 in UTC. `annotations` says how many labelled tasks it learned from, None if that
-    is not known. `size` is in bytes.
+    is not known. `size` is in bytes. `comparison` says what it and the version before were compared by, if by anything.
     """
 
     id: str
@@ -31,6 +31,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     parent: str = ""
     job: str = ""
     size: int = 0
+    comparison: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the entry as JSON values."""
@@ -76,6 +77,7 @@ def entries(store: VersionStore, uid: str, *, verify: bool = False) -> list[Entr
             parent=manifest.parent,
             job=manifest.job,
             size=manifest.size,
+            comparison=manifest.comparison.text() if manifest.comparison else "",
         )
 
     unreadable = [

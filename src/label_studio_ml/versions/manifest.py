@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from label_studio_ml.code_identity import CodeIdentity
+from label_studio_ml.gate import Comparison
 
 #: The file whose appearance in a version's folder is the commit.
 MANIFEST = "manifest.json"
@@ -23,11 +24,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     project. `parent` is the name of the version that it was trained from. `events` are the ids of the webhook events
     that went into it, `state` the key/value pairs that its fit set, `train_output` the dict that its fit returned
     (with `job_id`), `metrics` the numbers that its fit returned or logged. `gate` is empty when the version was let
-    through to be served, else one line that says why it is held back. `files` maps each file's path inside the folder
-    to its sha256, `sizes` to its size in bytes. `created` is ISO 8601 in UTC. `annotations` says how many labelled
-    tasks it learned from, -1 if unknown, `source` where they came from. `folder` is the version's folder as the paths
-    in `train_output` and `state` name it, where versions are kept in a store elsewhere. `code` is what trained it; its
-    hash is empty where that was not recorded.
+    through to be served, else one line that says why it is held back; `comparison` has what the version before it and
+    it were compared by, None where nothing says on which tasks their metrics were measured. `files` maps each file's
+    path inside the folder to its sha256, `sizes` to its size in bytes. `created` is ISO 8601 in UTC. `annotations`
+    says how many labelled tasks it learned from, -1 if unknown, `source` where they came from. `folder` is the
+    version's folder as the paths in `train_output` and `state` name it, where versions are kept in a store elsewhere.
+    `code` is what trained it; its hash is empty where that was not recorded.
     """
 
     id: str
@@ -42,6 +44,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     state: dict[str, str] = {}
     metrics: dict[str, int | float | None] = {}
     gate: str = ""
+    comparison: Comparison | None = None
     files: dict[str, str] = {}
     sizes: dict[str, int] = {}
     annotations: int = -1

@@ -116,8 +116,7 @@ class VersionStore:
             with self.locked(uid):
                 _see_nobody_was_faster(manifest, self.known(uid, holds), manifest.events if once else [])
                 served = self.served(uid)
-                cause = gate.refusal(full.metrics, served.metrics if served else {}) if gate else ""
-                full = msgspec.structs.replace(full, gate=cause)
+                full = msgspec.structs.replace(full, gate=_refusal(gate, full, served) if gate else "")
                 full = self._commit(folder, full, holds)
         try:
             if then is not None:
@@ -391,6 +390,14 @@ class VersionStore:
         if text not in self._said:
             self._said.add(text)
             logger.warning("%s", text)
+
+
+def _refusal(gate: Gate, new: Manifest, served: Manifest | None) -> str:
+    """Say why a new version is held back; a comparison with another version than the served one does not count."""
+    if served is None:
+        return gate.refusal(new.metrics, {})
+    compared = new.comparison is not None and new.comparison.version == served.name
+    return gate.refusal(new.metrics, served.metrics, new.comparison if compared else None)
 
 
 def _see_nobody_was_faster(manifest: Manifest, history: list[Manifest], events: Collection[str]) -> None:

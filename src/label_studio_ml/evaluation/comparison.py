@@ -1,0 +1,215 @@
+"""A new version and the one before it, measured on the same tasks: `python -m label_studio_ml.evaluation.comparison`.
+
+The process reads one Request from standard input and writes one Comparison to standard output. It runs beside the
+training run that made the new version: what the models print goes to standard error, which is the run's log.
+"""
+
+import logging
+import random
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import msgspec
+
+from label_studio_ml import logs
+from label_studio_ml.adapter import ModelSpec, reason
+from label_studio_ml.errors import BackendError
+from label_studio_ml.evaluation.evaluate import observe
+from label_studio_ml.evaluation.measure import Observations
+from label_studio_ml.evaluation.model import ModelUnderTest
+from label_studio_ml.evaluation.results import LIBRARIES
+from label_studio_ml.evaluation.selection import Choice, held_out, trained_on, truth_of
+from label_studio_ml.gate import Comparison
+from label_studio_ml.settings import Settings
+from label_studio_ml.training.dataset import LabelledTasks
+from label_studio_ml.training.snapshots import SNAPSHOT
+
+logger = logging.getLogger(__name__)
+
+#: From this share of common tasks on, what two fits measured on their test halves is taken as it is.
+NEARLY_SAME = 0.9
+#: Most tasks that both versions predict; of more, this many are chosen by chance, the same ones each time.
+MOST_TASKS = 2000
+#: Names that a fit gives to a metric -> ours, the first that a control has.
+_ALIASES = {
+    name: (name, f"macro_{name}", f"strict_{name}", f"micro_{name}") for name in ("precision", "recall", "f1")
+}
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """One of the two versions: what it is built from, the folder of its files, and the project's key/value pairs."""
+
+    spec: ModelSpec
+    folder: str
+    state: dict[str, str]
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What to compare, and the names of the metrics that are wanted."""
+
+    new: Candidate
+    previous: Candidate
+    metrics: list[str]
+
+
+class _Tests:
+    """What two fits held out of their trainings."""
+
+    def __init__(self, new: Path, previous: Path) -> None:
+        self.new = _held_out_tasks(new)
+        before = held_out(previous)
+        #: None where the version before has held out nothing that is known.
+        self.previous = None if before is None else _held_out_tasks(previous)
+        shared = self.new.keys() & (self.previous or {}).keys()
+        self.same = sum(_said(self.new[one]) == _said((self.previous or {})[one]) for one in shared)
+
+    @property
+    def alike(self) -> bool:
+        """Whether both are nearly the same tasks with the same annotations."""
+        if self.previous is None:
+            return False
+        return self.same >= NEARLY_SAME * len(self.new.keys() | self.previous.keys())
+
+    def text(self) -> str:
+        """Say how the two differ."""
+        if self.previous is None:
+            return f"they were measured on {len(self.new)} tasks now, and on tasks that are not known before"
+        return (
+            f"they were measured on {len(self.new)} tasks now and on {len(self.previous)} before, "
+            f"{self.same} of them the same"
+        )
+
+
+def compare(request: Request, settings: Settings) -> Comparison | None:
+    """Return what the two versions have on the same tasks, or why that is not known.
+
+    None where nothing is to be compared: their fits held out nearly the same tasks, or it is not known what they held
+    out. The tasks are those that the new version's fit held out, without those that the version before was trained on.
+    """
+    new, previous = Path(request.new.folder), Path(request.previous.folder)
+    if held_out(new) is None or not (previous / SNAPSHOT).exists():
+        return None
+    tests, version = _Tests(new, previous), request.previous.spec.version
+    if tests.alike:
+        return None
+    seen = trained_on(previous) or set()
+    tasks = [task for number, task in sorted(tests.new.items()) if number not in seen]
+    if not tasks:
+        return Comparison(
+            version=version,
+            unfair=f"{tests.text()}, and the version before was trained on all that the new one held out",
+        )
+    if len(tasks) > MOST_TASKS:
+        tasks = random.Random(0).sample(tasks, MOST_TASKS)  # noqa: S311 (nothing secret)
+    logger.info("Measuring version %s and the new one on the same %d tasks", version, len(tasks))
+    found: list[dict[str, float | None]] = []
+    for name, candidate in (("the new version", request.new), (f"version {version}", request.previous)):
+        try:
+            found.append(_metrics(candidate, tasks, settings))
+        except BackendError as error:
+            return Comparison(
+                version=version, unfair=f"{tests.text()}, and {name} cannot be measured: {reason(error)}"
+            )
+    return _compared(version, request.metrics, len(tasks), tests, *found)
+
+
+def _compared(
+    version: str,
+    wanted: list[str],
+    tasks: int,
+    tests: _Tests,
+    new: dict[str, float | None],
+    previous: dict[str, float | None],
+) -> Comparison:
+    both = {name for name in wanted if new.get(name) is not None and previous.get(name) is not None}
+    lacking = [name for name in wanted if name not in both]
+    unfair = ""
+    if lacking:
+        unfair = f"{tests.text()}, and `evaluate` has no {' and no '.join(lacking)} of them"
+        missing = [pip for pip in LIBRARIES.values() if f"without {pip}" in new]
+        if missing:
+            unfair += f' without {", ".join(missing)}: pip install "label-studio-ml[evaluate]"'
+    return Comparison(
+        version=version,
+        tasks=tasks,
+        new={name: new[name] for name in wanted if name in both},
+        previous={name: previous[name] for name in wanted if name in both},
+        unfair=unfair,
+    )
+
+
+def _metrics(
+    candidate: Candidate, tasks: list[dict[str, Any]], settings: Settings
+) -> dict[str, float | None]:
+    """Return a version's metrics on `tasks` by name. Raises what building and asking a model raises."""
+    chosen = LabelledTasks(lambda: tasks, "what the new version held out")
+    model = ModelUnderTest(settings, candidate.spec, candidate.state, None)
+    with model:
+        seen = observe(
+            model, chosen, candidate.spec.project, Choice(everything=True), None, progress=lambda _: None
+        )
+    return metrics_of(seen.observations)
+
+
+def metrics_of(observations: Observations) -> dict[str, float | None]:
+    """Return the metrics by the names that a fit may give them.
+
+    A metric has its own name and `control.name`; the first is the mean over the controls that have it. `f1`,
+    `precision` and `recall` are those of boxes, the mean over the labels of choices, and the strict ones of spans.
+    Where a library is missing, there is `accuracy` alone, and a name that says which one.
+    """
+    missing: list[str] = []
+    try:
+        controls = {name: measured.metrics for name, measured in observations.measure().items()}
+    except ModuleNotFoundError as error:
+        controls = {name: {"accuracy": value} for name, value in observations.accuracies().items()}
+        missing = [pip for module, pip in LIBRARIES.items() if module == (error.name or "").partition(".")[0]]
+    by_name: dict[str, list[float]] = {}
+    found: dict[str, float | None] = {f"without {name}": None for name in missing}
+    for control, metrics in controls.items():
+        for name in {*metrics, *_ALIASES}:
+            value = next(
+                (metrics[one] for one in _ALIASES.get(name, (name,)) if metrics.get(one) is not None), None
+            )
+            if value is not None:
+                found[f"{control}.{name}"] = value
+                by_name.setdefault(name, []).append(value)
+    return {**found, **{name: fmean(values) for name, values in by_name.items()}}
+
+
+def _held_out_tasks(folder: Path) -> dict[int, dict[str, Any]]:
+    """Return the tasks that the fit of the version in `folder` held out, by id."""
+    ids = held_out(folder) or set()
+    return {task["id"]: task for task in _snapshot(folder) if task["id"] in ids}
+
+
+def _snapshot(folder: Path) -> Iterator[dict[str, Any]]:
+    return iter(LabelledTasks.from_snapshot(folder / SNAPSHOT))
+
+
+def _said(task: dict[str, Any]) -> Iterable[Any]:
+    return (truth_of(task) or {}).get("result") or []
+
+
+def main() -> int:
+    """Answer the request on standard input."""
+    settings = Settings.from_env()
+    logs.configure(settings.log_level)
+    request = msgspec.json.decode(sys.stdin.buffer.read(), type=Request)
+    try:
+        found = compare(request, settings)
+    except (BackendError, OSError, msgspec.MsgspecError) as error:  # a damaged snapshot
+        logger.warning("The versions cannot be compared: %s", error)
+        found = Comparison(
+            version=request.previous.spec.version,
+            unfair=f"what they were measured on cannot be read: {reason(error)}",
+        )
+    sys.stdout.buffer.write(msgspec.json.encode(found))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,98 @@
+"""Have the version that a run made measured on the same tasks as the version before it.
+
+The metric gate compares what two fits returned. Where the tasks that they held out differ, these numbers say nothing
+of which version is better: both versions then predict the tasks that the new one held out. A process of its own does
+that (`evaluation.comparison`), in the run's session, so that it ends with the run, and when the run is cancelled.
+"""
+
+import gc
+import logging
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from label_studio_ml.adapter import ModelSpec
+from label_studio_ml.gate import Comparison, parse_gate
+from label_studio_ml.settings import Settings
+from label_studio_ml.training.dataset import HELD_OUT
+from label_studio_ml.training.request import Outcome, RunRequest
+from label_studio_ml.versions.state import StoredState
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two looks at whether the run was cancelled.
+_LOOK = 0.2
+
+
+def metrics_to_compare(request: RunRequest, settings: Settings, outcome: Outcome) -> list[str]:
+    """Return the names of the gate's metrics that are to be measured on the same tasks.
+
+    None are where there is no version before, where the new one's fit held out nothing with `annotations.split`, and
+    where fit has said what the version before has (`job.log_previous`).
+    """
+    if not outcome.changed or request.previous is None or not (Path(request.workdir) / HELD_OUT).exists():
+        return []
+    gate = parse_gate(settings.promote_if or outcome.promote_if)
+    return [name for name in gate.compared if name not in outcome.previous_metrics]
+
+
+def compared(
+    request: RunRequest,
+    settings: Settings,
+    outcome: Outcome,
+    metrics: list[str],
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Outcome:
+    """Return the outcome with the comparison of `metrics`, as far as they can be compared."""
+    previous = request.previous
+    if previous is None:
+        return outcome
+    gc.collect()  # the model that was trained: two others are loaded now
+    pairs = StoredState(settings.model_dir, request.spec.project.uid).items()
+    new = ModelSpec(
+        project=request.spec.project,
+        version=outcome.version or Path(request.workdir).name,
+        train_output=outcome.train_output,
+    )
+    asked = {
+        "new": _candidate(new, request.workdir, {**pairs, **outcome.state}),
+        "previous": _candidate(request.spec, previous.path, pairs),
+        "metrics": metrics,
+    }
+    answer, status = _ask(msgspec.json.encode(asked), cancelled)
+    try:
+        found = msgspec.json.decode(answer, type=Comparison | None)
+    except msgspec.MsgspecError:
+        logger.warning("The new version and version %s were not compared: status %d", previous.name, status)
+        found = Comparison(version=previous.name, unfair=f"the comparison ended with status {status}")
+    if found is not None:
+        logger.info("The new version was %s", found.text())
+    return msgspec.structs.replace(outcome, comparison=found)
+
+
+def _candidate(spec: ModelSpec, folder: str, state: dict[str, str]) -> dict[str, Any]:
+    return {"spec": spec, "folder": folder, "state": state}
+
+
+def _ask(request: bytes, cancelled: Callable[[], bool]) -> tuple[bytes, int]:
+    """Run the comparison; return its answer, empty if it has none, and its exit status."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "label_studio_ml.evaluation.comparison"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    left: bytes | None = request
+    while True:
+        try:
+            answer, _ = process.communicate(left, timeout=_LOOK)
+            return answer, process.returncode
+        except subprocess.TimeoutExpired:
+            left = None
+        if cancelled():
+            process.kill()
+            process.communicate()
+            return b"", process.returncode
