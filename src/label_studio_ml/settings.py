@@ -38,6 +38,9 @@ DEFAULT_DRAIN = 10.0
 #: MiB of versions that a machine keeps of those in a store elsewhere.
 DEFAULT_MODEL_CACHE = 20480
 
+#: Label configs that have model processes of their own at a time.
+DEFAULT_LABEL_CONFIGS = 8
+
 #: Variables that may be given as NAME_FILE: the file that holds the value, as containers get their secrets.
 SECRETS = (
     "REDIS_URL",
@@ -70,7 +73,9 @@ class Settings:
     `fit_timeout` is how many seconds a training may take (0: any time), `cancel_grace` how many one may go on that was
     asked to stop; None leaves it to the model class.
     `model_workers` processes run the model, the n-th on the n-th of `devices` (`CUDA_VISIBLE_DEVICES`), round and
-    round; `drain_first` loads a new version only after the old one has left its memory. `workers` processes train.
+    round; `drain_first` loads a new version only after the old one has left its memory. With `separate`, projects whose
+    label configs differ do not share model processes, and `max_label_configs` of these configs have some at a time.
+    `workers` processes train.
     After SIGTERM, a server says for `linger` seconds that it is not ready while it still takes requests, and gives
     those under way `drain` seconds; a running training has `grace` seconds before it is handed back. `log_json`
     writes logs as JSON, one object a line. `files` says what is allowed of task files. `promote_if` (which new
@@ -110,6 +115,8 @@ class Settings:
     cancel_grace: float | None = None
     model_workers: int = 1
     drain_first: bool = False
+    separate: bool = True
+    max_label_configs: int = DEFAULT_LABEL_CONFIGS
     devices: tuple[str, ...] = ()
     workers: int = 1
     linger: float = 0.0
@@ -182,6 +189,10 @@ class Settings:
             cancel_grace=_optional_seconds(env, "CANCEL_GRACE"),
             model_workers=_integer(env, "LABEL_STUDIO_ML_MODEL_WORKERS", default=1, least=1),
             drain_first=_choice(env, "LOAD", "beside", "drain-first") == "drain-first",
+            separate=_choice(env, "LABEL_STUDIO_ML_ISOLATION", "label-config", "off") == "label-config",
+            max_label_configs=_integer(
+                env, "LABEL_STUDIO_ML_MAX_LABEL_CONFIGS", default=DEFAULT_LABEL_CONFIGS, least=1
+            ),
             devices=tuple(
                 part.strip() for part in env.get("CUDA_VISIBLE_DEVICES", "").split(",") if part.strip()
             ),
@@ -225,6 +236,8 @@ class Settings:
             "CANCEL_GRACE": self.cancel_grace,
             "LABEL_STUDIO_ML_MODEL_WORKERS": self.model_workers,
             "LOAD": "drain-first" if self.drain_first else "beside",
+            "LABEL_STUDIO_ML_ISOLATION": "label-config" if self.separate else "off",
+            "LABEL_STUDIO_ML_MAX_LABEL_CONFIGS": self.max_label_configs,
             "CUDA_VISIBLE_DEVICES": ",".join(self.devices),
             "TRAIN_EVERY": self.train_every,
             "QUIET_PERIOD": self.quiet_period,

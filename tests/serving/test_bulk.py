@@ -16,8 +16,8 @@ from helpers import run, strict, until
 from label_studio_ml.errors import CallerLeft, Overloaded, PredictError, RequestError
 from label_studio_ml.predictor import Answer
 from label_studio_ml.protocol import parse_predict
-from label_studio_ml.serving import models as models_module
 from label_studio_ml.serving import pool as pool_module
+from label_studio_ml.serving import processes as processes_module
 from label_studio_ml.serving.bulk import OVERHEAD, Bulk, Kept
 from label_studio_ml.serving.deadlines import Deadlines
 from pools import bench
@@ -281,7 +281,7 @@ class TestPool:
     def test_a_full_queue_turns_a_large_request_away_at_once_or_lets_it_wait(
         self, tricky: Tricky, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(models_module, "MAX_QUEUE", 3)
+        monkeypatch.setattr(processes_module, "MAX_QUEUE", 3)
 
         async def test() -> None:
             async with bench(tricky) as it:

@@ -17,6 +17,7 @@ from label_studio_ml.errors import ModelFileError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.protocol import parse_predict
 from label_studio_ml.serving import models as models_module
+from label_studio_ml.serving import processes as processes_module
 from label_studio_ml.serving.group import LaneGroup
 from label_studio_ml.serving.lanes import ProcessLane, ThreadLane
 from label_studio_ml.serving.placement import THREAD_VARIABLES, environment, processes
@@ -345,13 +346,13 @@ class TestDrainFirst:
                         await ask_other()
 
                 flows = [asyncio.create_task(flow()) for _ in range(4)]
-                before = it.pool._make_lane
+                before = it.pool._running.make_lane
 
                 def make_lane() -> Any:
                     assert not [lane.pid for lane in it.lanes if alive(lane.pid)], "two at a time"
                     return before()
 
-                it.pool._make_lane = make_lane
+                it.pool._running.make_lane = make_lane
                 for number in (2, 3):
                     it.publish(number)
                     await it.pool.refresh()
@@ -359,7 +360,7 @@ class TestDrainFirst:
                 over = True
                 await asyncio.wait_for(asyncio.gather(*flows), LIMIT)
                 assert len(it.lanes) == 3
-                assert it.pool._quick_deaths == 0
+                assert it.pool._running.quick_deaths == 0
 
         run(test())
 
@@ -444,7 +445,7 @@ class TestManyProjects:
         self, tricky: Tricky, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(models_module, "MAX_LIVE", 3)
-        monkeypatch.setattr(models_module, "MAX_DELAY", 60.0)
+        monkeypatch.setattr(processes_module, "MAX_DELAY", 60.0)
 
         async def test() -> None:
             async with bench(tricky, ThreadLane) as it:

@@ -518,17 +518,17 @@ class TestFailing:
             async with bench(ProcessLane, tricky, "TrickyEvents", retry_after=0.0) as it:
                 it.publish(1)
                 await it.ask()
-                broken = it.pool._make_lane
+                broken = it.pool._running.make_lane
 
                 def make_none() -> Any:
                     raise OSError("no more processes")
 
-                it.pool._make_lane = make_none
+                it.pool._running.make_lane = make_none
                 it.publish(2)
                 await it.pool.refresh()
                 assert await it.number() == 1
                 assert await it.number() == 1
-                it.pool._make_lane = broken
+                it.pool._running.make_lane = broken
                 await it.number()
                 await it.served(2)
 
@@ -537,16 +537,16 @@ class TestFailing:
     def test_a_first_lane_that_cannot_be_started_is_an_error(self, tricky: Tricky) -> None:
         async def test() -> None:
             async with bench(ProcessLane, tricky, retry_after=0.0) as it:
-                works = it.pool._make_lane
-                it.pool._home = None
+                works = it.pool._running.make_lane
+                it.pool._running._spare = None
 
                 def make_none() -> Any:
                     raise OSError("no more processes")
 
-                it.pool._make_lane = make_none
+                it.pool._running.make_lane = make_none
                 with pytest.raises(OSError, match="no more processes"):
                     await it.ask()
-                it.pool._make_lane = works
+                it.pool._running.make_lane = works
                 assert await it.number() == 0
 
         run(test())
@@ -556,8 +556,8 @@ class TestFailing:
     ) -> None:
         async def test() -> None:
             async with bench(ThreadLane, tricky) as it:
-                it.pool._home = None
-                it.pool._quick_deaths = 5000
+                it.pool._running._spare = None
+                it.pool._running.quick_deaths = 5000
                 waits: list[float] = []
                 sleep = asyncio.sleep
 
@@ -592,8 +592,8 @@ class TestTouch:
     def test_it_does_not_wait_until_a_crashed_process_may_be_started_again(self, tricky: Tricky) -> None:
         async def test() -> None:
             async with bench(ProcessLane, tricky) as it:
-                it.pool._home = None
-                it.pool._quick_deaths = 50  # ten seconds
+                it.pool._running._spare = None
+                it.pool._running.quick_deaths = 50  # ten seconds
                 loop = asyncio.get_running_loop()
                 touched = asyncio.create_task(it.pool.touch(ONE, 0.01))
                 alarm = loop.create_future()
@@ -668,7 +668,7 @@ class TestMemory:
                 for number in range(30):
                     await it.ask(Project(uid=f"{number}.1", label_config=CONFIG))
                     await it.pool.touch(ONE, 1)
-                await until(lambda: len(it.pool._tasks) <= 1, "only the watch is left")
+                await until(lambda: len(it.pool._running._tasks) <= 1, "only the watch is left")
 
         run(test())
 

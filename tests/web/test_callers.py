@@ -17,7 +17,7 @@ from label_studio_ml.protocol import parse_predict
 from label_studio_ml.runtime.core import Core
 from label_studio_ml.runtime.http import Server
 from label_studio_ml.serving import batching
-from label_studio_ml.serving import models as models_module
+from label_studio_ml.serving import processes as processes_module
 from label_studio_ml.serving.lanes import ProcessLane
 from label_studio_ml.training.local import LocalDesk
 from tricky import CONFIG, Tricky, task
@@ -72,7 +72,7 @@ class Site:
         assert (status, answer["status"]) == (200, "UP")
 
     def waiting(self) -> int:
-        return sum(len(home.batcher) for home in self.core.pool._homes)
+        return sum(len(home.batcher) for home in self.core.pool._running.all)
 
 
 @asynccontextmanager
@@ -103,7 +103,7 @@ def test_callers_who_leave_while_they_wait_are_not_asked_for(tricky: Tricky) -> 
             await until(lambda: it.waiting() == 6, "all wait")
             for caller in waiting[::2]:
                 caller.leave()
-            items = [item for home in it.core.pool._homes for item in home.batcher._waiting]
+            items = [item for home in it.core.pool._running.all for item in home.batcher._waiting]
             await until(lambda: sum(item.gone() for item in items if item.gone) == 3, "it is noticed")
             await it.healthy()
             tricky.release("gate")
@@ -139,7 +139,7 @@ def test_a_caller_who_leaves_during_the_run_takes_nothing_from_the_others(tricky
 def test_a_full_queue_says_so_at_once_and_takes_requests_again(
     tricky: Tricky, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(models_module, "MAX_QUEUE", 20)
+    monkeypatch.setattr(processes_module, "MAX_QUEUE", 20)
 
     async def test() -> None:
         async with site(tricky) as it:
@@ -158,7 +158,7 @@ def test_a_full_queue_says_so_at_once_and_takes_requests_again(
                 lambda: (
                     sum(
                         bool(item.gone and item.gone())
-                        for home in it.core.pool._homes
+                        for home in it.core.pool._running.all
                         for item in home.batcher._waiting
                     )
                     == 2
@@ -178,7 +178,7 @@ def test_a_full_queue_says_so_at_once_and_takes_requests_again(
 
 def test_the_queues_own_bound_holds(tricky: Tricky, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batching, "QUICK", 0.0)  # nothing is sent ahead
-    monkeypatch.setattr(models_module, "MAX_DELAY", 1e9)
+    monkeypatch.setattr(processes_module, "MAX_DELAY", 1e9)
 
     async def test() -> None:
         async with site(tricky) as it:

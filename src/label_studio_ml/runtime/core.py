@@ -7,6 +7,7 @@ from collections.abc import Callable
 from label_studio_ml.serving.lanes import Lane
 from label_studio_ml.serving.pool import ModelPool
 from label_studio_ml.settings import Settings
+from label_studio_ml.source import code_on_disk
 from label_studio_ml.training.desk import RedisDesk
 from label_studio_ml.versions.opening import open_store
 from label_studio_ml.versions.state import Projects, StoredState
@@ -34,6 +35,9 @@ class Core:
             store,
             lanes=lanes,
             drain_first=settings.drain_first,
+            separate=settings.separate,
+            most=settings.max_label_configs,
+            code_on_disk=lambda: code_on_disk(settings.backend_dir, settings.script, settings.class_name),
             tell_ids=settings.log_json,
             remembered=lambda uid: state.of(uid).get("model_version"),
         )

@@ -30,6 +30,7 @@ class LaneGroup:
     """`count` lanes made by `make_lane(index)`, used as one lane."""
 
     ahead = False  # while one is at work, another may be free
+    own_memory = True
 
     def __init__(self, make_lane: Callable[[int], Lane], count: int) -> None:
         loop = asyncio.get_running_loop()

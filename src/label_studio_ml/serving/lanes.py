@@ -61,10 +61,12 @@ LONGEST_CALL = 190.0
 class Lane(Protocol):
     """Somewhere models live. `info` and `ended` may be awaited by any number of tasks (shielded).
 
-    `ahead` tells that a call which is sent while another one runs begins with no gap after it, interactive ones first.
+    `ahead` tells that a call which is sent while another one runs begins with no gap after it, interactive ones first;
+    `own_memory` that it imports the model file anew and shares no class or module with other lanes.
     """
 
     ahead: bool
+    own_memory: bool
     info: "asyncio.Future[ClassInfo]"
     ended: "asyncio.Future[str]"
 
@@ -97,6 +99,7 @@ class ProcessLane(asyncio.Protocol):
     """
 
     ahead = True
+    own_memory = True
 
     def __init__(
         self,
@@ -329,6 +332,7 @@ class ThreadLane:
     """Models in this process: for `--debug`, for tests, and below WSGI servers. A crash there is a crash here."""
 
     ahead = False
+    own_memory = False
 
     def __init__(self, settings: Settings, model_class: type[LabelStudioMLBase] | None = None) -> None:
         loop = asyncio.get_running_loop()

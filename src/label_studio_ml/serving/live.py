@@ -5,6 +5,7 @@ import time
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
+from label_studio_ml.code_identity import CodeIdentity
 from label_studio_ml.errors import Overloaded
 from label_studio_ml.predictor import Answer, Request
 from label_studio_ml.serving.batching import Batcher
@@ -15,12 +16,25 @@ from label_studio_ml.versions.state import Project
 
 @dataclass(slots=True, eq=False)
 class Home:
-    """A lane with its queue. `retired` tells that another has taken its place."""
+    """A lane with its queue. `retired` tells that another has taken its place.
+
+    `group` is the label config that it is for, once it is `placed`: empty where all share one. `started` and `asked`
+    say when it began and when it last began to predict, on the monotonic clock.
+    """
 
     lane: Lane
     batcher: Batcher[Request, Answer]
     started: float
     retired: bool = False
+    group: str = ""
+    placed: bool = False
+    asked: float = 0.0
+
+    @property
+    def code(self) -> CodeIdentity:
+        """The code that it imported; one without a hash where that is not known."""
+        info = self.lane.info
+        return info.result().code if info.done() and info.exception() is None else CodeIdentity()
 
     def import_failed(self, ago: float) -> bool:
         """Tell whether the model file could not be imported there, `ago` seconds or more after the start."""

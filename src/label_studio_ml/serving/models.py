@@ -1,4 +1,4 @@
-"""Which model is live for each project, and in which lane.
+"""Which model is live for each project, and in which process.
 
 A live model is one (project, version, label config, extra params, Label Studio host). It loads beside the one
 that is served; only when it is ready does it take its place. A version that does not load leaves the old one serving.
@@ -8,34 +8,28 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Hashable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Hashable
 
-from label_studio_ml.adapter import INITIAL, MAX_BATCH, ClassInfo, ModelSpec
+from label_studio_ml.adapter import INITIAL, ClassInfo, ModelSpec
+from label_studio_ml.code_identity import CodeIdentity
 from label_studio_ml.errors import BackendError, ModelError, ModelLoadError, ModelProcessDied
 from label_studio_ml.metrics.counts import Counts
-from label_studio_ml.predictor import Answer, Request
 from label_studio_ml.serving.arrivals import Arrivals
-from label_studio_ml.serving.batching import Batcher, LaneClosed
+from label_studio_ml.serving.batching import LaneClosed
+from label_studio_ml.serving.code_choice import CodeChoice
 from label_studio_ml.serving.lanes import Lane
 from label_studio_ml.serving.live import Home, Live, key_of, shutting_down
+from label_studio_ml.serving.processes import ModelProcesses
 from label_studio_ml.serving.wanted import Wanted
+from label_studio_ml.settings import DEFAULT_LABEL_CONFIGS
 from label_studio_ml.versions.manifest import Manifest
 from label_studio_ml.versions.state import Project
 from label_studio_ml.versions.store import VersionStore
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
 #: Live models kept at most; the one that was asked longest ago goes first.
 MAX_LIVE = 32
-#: Prediction requests that may wait, and the bytes of their tasks.
-MAX_QUEUE = 1024
-MAX_QUEUE_BYTES = 256 << 20
-#: Seconds that a request may have to wait for its turn once two full batches and 32 requests wait before it. Under
-#: overload this is what everyone waits who is not refused.
-MAX_DELAY = 0.4
 #: Seconds until a model that did not load is tried again.
 RETRY_AFTER = 5.0
 
@@ -43,9 +37,11 @@ RETRY_AFTER = 5.0
 class LiveModels:
     """Live models of all projects of one backend. Everything but the lanes' work runs on one event loop.
 
-    `make_lane` makes where models live; it runs `lanes` calls at a time. With `drain_first`, a new version loads only
-    after the old one has left its memory, while requests wait, instead of beside it. `remembered(uid)` is the name that
-    an untrained class has given its version before, if it has.
+    `make_lane` makes where models live; it runs `lanes` calls at a time. With `separate`, projects whose label configs
+    differ do not share one, and at most `most` label configs have one at a time. With `drain_first`, a new version
+    loads only after the old one has left its memory, while requests wait, instead of beside it. `remembered(uid)` is
+    the name that an untrained class has given its version before, if it has. `code_on_disk` reads which code a process
+    would have that starts now.
     """
 
     def __init__(
@@ -56,31 +52,35 @@ class LiveModels:
         retry_after: float = RETRY_AFTER,
         lanes: int = 1,
         drain_first: bool = False,
+        separate: bool = False,
+        most: int = DEFAULT_LABEL_CONFIGS,
         remembered: Callable[[str], str | None] = lambda uid: None,
+        code_on_disk: Callable[[], CodeIdentity] = CodeIdentity,
     ) -> None:
-        self._make_lane = make_lane
+        self.counts = Counts()
+        self._running = ModelProcesses(
+            make_lane, self, lambda: self.counts, retry_after=retry_after, separate=separate, most=most
+        )
+        self._code = CodeChoice(code_on_disk)
         self._retry_after = retry_after
         self._lanes = lanes
         self._drain_first = drain_first
         self._remembered = remembered
-        self._home: Home | None = None
-        self._homes: set[Home] = set()
         self._lives: OrderedDict[Hashable, Live] = OrderedDict()
         self._serving: dict[str, Live] = {}
         self._remote = store.remote
         self._wanted = Wanted(store)
         self._arrivals = Arrivals(store, self._wanted)
         self._numbers = 0
-        self._starting = asyncio.Lock()
-        self._quick_deaths = 0
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._closing = False
-        self.info: ClassInfo | None = None
-        self.counts = Counts()
 
     async def start(self) -> None:
-        """Start the first lane, which begins to import the model file."""
-        await self._current_home()
+        """Start the first process, which begins to import the model file."""
+        await self._running.start()
+
+    @property
+    def info(self) -> ClassInfo | None:
+        """What the process that was asked last says of the class; None before any has imported it."""
+        return self._running.info
 
     def version(self, uid: str) -> str:
         """Return the name of the version that the project is served, or will be."""
@@ -105,6 +105,7 @@ class LiveModels:
             live = self._serving.get(uid) or self._any_live(uid)
             if live is not None:
                 await self._live(live.project)
+        self._running.end_unused()
 
     async def renew(self, project: Project) -> None:
         """Look for a new version of `project`, and wait until it is served or has failed to load."""
@@ -124,16 +125,10 @@ class LiveModels:
             self._drop(live)
 
     async def close(self) -> None:
-        """End the lanes."""
-        self._closing = True
-        for task in list(self._tasks):
-            task.cancel()
+        """End the processes."""
         for live in self._lives.values():
             live.fail(LaneClosed("The backend is shutting down"))
-        homes = list(self._homes)
-        for home in homes:
-            home.batcher.close("The backend is shutting down")
-        await asyncio.gather(*(home.lane.close() for home in homes))
+        await self._running.close()
 
     async def _ready(self, project: Project) -> Live:
         """Return a model that can answer for the project. Raises what keeps it from loading."""
@@ -145,7 +140,7 @@ class LiveModels:
                 if live.manifest is None:
                     raise
             except (LaneClosed, ModelProcessDied) as error:
-                if self._closing:
+                if self._running.closing:
                     raise shutting_down() from error
                 if live.again and isinstance(error, ModelProcessDied):
                     raise
@@ -157,7 +152,7 @@ class LiveModels:
         return (
             live.loaded
             and not live.home.lane.ended.done()
-            and live.home in self._homes
+            and live.home in self._running.all
             and not live.home.retired
         )
 
@@ -203,7 +198,9 @@ class LiveModels:
 
     async def _load(self, key: Hashable, project: Project, manifest: Manifest | None, *, again: bool) -> Live:
         """Begin to load a model. An event-generation class that replaces a version gets a fresh process."""
-        home = await self._current_home()
+        home = await self._running.home_for(
+            project.label_config, manifest.code if manifest is not None else CodeIdentity()
+        )
         if key in self._lives:
             return self._lives[key]
         served = self._serving.get(project.uid)
@@ -217,7 +214,7 @@ class LiveModels:
         ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         live = Live(self._numbers, key, project, manifest, home, ready, again=again)
         self._lives[key] = live
-        self._spawn(self._finish_load(live, fresh=fresh))
+        self._running.spawn(self._finish_load(live, fresh=fresh))
         self._evict()
         return live
 
@@ -240,18 +237,23 @@ class LiveModels:
         spec = ModelSpec.of(live.project, live.manifest)
         old = live.home
         try:
-            if fresh:
-                live.home = await (self._exchange(old) if self._drain_first else self._new_home())
-            self.info = await asyncio.shield(live.home.lane.info)
-            self._set_limits(live.home, self.info)
+            await asyncio.shield(old.lane.info)
+            if await self._code.needs_process(live) or fresh:
+                if self._drain_first:
+                    live.home = await self._running.exchange(old, live.project.label_config)
+                else:
+                    live.home = await self._running.new()
+            info = self._running.info = await asyncio.shield(live.home.lane.info)
+            self._set_limits(live.home, info)
             name = await live.home.lane.load(live.number, spec, await self._make_room(live))
         except Exception as error:  # noqa: BLE001 (whatever it is, somebody may wait for this model)
             self._load_failed(live, error)
-            if live.home not in (old, self._home):
+            if live.home is not old and not live.home.placed:
                 await live.home.lane.close(0)
             return
-        if live.home not in (old, self._home):
-            await self._move_in(live.home)
+        if live.home is not old and not live.home.placed:
+            self._move_in(live.home, live.project.label_config)
+        self._code.say(live)
         live.ready.set_result(name)
         if live.manifest is not None:
             self._wanted.loaded(live.project.uid, live.manifest)
@@ -286,22 +288,6 @@ class LiveModels:
             number = one.number
         return number
 
-    async def _exchange(self, old: Home) -> Home:
-        """End a process before the one that takes its place starts, and return that; requests wait meanwhile."""
-        async with self._starting:
-            if self._home is old:
-                for live in [live for live in self._lives.values() if live.home is old and live.loaded]:
-                    self._serving.pop(live.project.uid, None)
-                    del self._lives[live.key]
-                await old.batcher.drained()
-                old.retired = True
-                old.batcher.close("Its model process was replaced")
-                await old.lane.close()
-                self._home = await self._new_home()
-            if self._home is None:
-                raise LaneClosed("There is no model process")
-            return self._home
-
     def _load_failed(self, live: Live, error: Exception) -> None:
         live.failed_at = time.monotonic()
         if not isinstance(error, BackendError):
@@ -331,10 +317,7 @@ class LiveModels:
 
     def _drop(self, live: Live) -> None:
         """Forget a live model; its process forgets it after what is queued for it."""
-        if self._lives.get(live.key) is live:
-            del self._lives[live.key]
-        if self._serving.get(live.project.uid) is live:
-            del self._serving[live.project.uid]
+        self._take_out(live)
         live.dropped = True
         self._unload_if_idle(live)
 
@@ -350,78 +333,15 @@ class LiveModels:
         if live.dropped and live.loaded and not live.under_way and not live.home.lane.ended.done():
             live.home.lane.unload(live.number)
 
-    async def _current_home(self) -> Home:
-        async with self._starting:
-            home = self._home
-            if home is None or home.lane.ended.done() or home.import_failed(self._retry_after):
-                before, home = home, await self._new_home()
-                self._home = home
-                if before is not None and not before.lane.ended.done():
-                    self._spawn(before.lane.close(0))
-            return home
+    def _move_in(self, home: Home, label_config: str) -> None:
+        """Load this label config's models in a fresh process from now on.
 
-    async def _new_home(self) -> Home:
-        if self._quick_deaths:
-            await asyncio.sleep(min(10.0, 0.1 * 2 ** min(self._quick_deaths, 10)))
-        if self._closing:
-            raise shutting_down()
-        lane = self._make_lane()
-
-        async def run(key: Hashable, requests: Sequence[Request]) -> Sequence[Answer]:
-            if lane.ended.done():
-                raise LaneClosed(lane.ended.result())  # these requests are not what ended it
-            return await lane.predict(key[0], requests)  # type: ignore[index]
-
-        batcher: Batcher[Request, Answer] = Batcher(
-            run,
-            max_batch=MAX_BATCH,
-            max_queue=MAX_QUEUE,
-            max_weight=MAX_QUEUE_BYTES,
-            max_delay=MAX_DELAY,
-            ahead=lane.ahead,
-        )
-        batcher.seen = self.counts.batches.observe
-        home = Home(lane, batcher, time.monotonic())
-        self._homes.add(home)
-        try:
-            await lane.start()
-        except Exception:
-            self._homes.discard(home)
-            raise
-        self._spawn(self._watch(home))
-        return home
-
-    async def _watch(self, home: Home) -> None:
-        """When a lane ends, turn its queue away and forget its models, so that they load again on the next one."""
-        try:
-            self.info = await asyncio.shield(home.lane.info)
-        except BackendError as error:
-            logger.error("The model file cannot be used: %s", error)
-        why = await asyncio.shield(home.lane.ended)
-        self._homes.discard(home)
-        home.batcher.close(why)
-        if home.retired:
-            return
-        lost = [live for live in self._lives.values() if live.home is home and live.failure is None]
-        for live in lost:
-            del self._lives[live.key]
-            if self._serving.get(live.project.uid) is live:
-                del self._serving[live.project.uid]
-        if self._home is home and not self._closing:
-            quick = time.monotonic() - home.started < 10
-            self._quick_deaths = self._quick_deaths + 1 if quick else 0
-            self.counts.restarts += 1
-            if lost:
-                logger.error("%s; a new one is started", why)
-            for live in lost:
-                await self._live(live.project)
-
-    async def _move_in(self, home: Home) -> None:
-        """Make a fresh lane the current one, and end the one before when it has nothing left to do."""
-        async with self._starting:
-            before, self._home = self._home, home
-        if before is not None:
-            self._spawn(self._retire(before))
+        The one before ends when it has nothing left to do. Where it has other code, the projects that are served there
+        stay until they get a version or a process of the new code.
+        """
+        before = self._running.replace(home, label_config)
+        if before is not None and before.code.same(home.code):
+            self._running.spawn(self._retire(before))
 
     async def _retire(self, home: Home) -> None:
         lives = [live for live in self._lives.values() if live.home is home]
@@ -431,17 +351,53 @@ class LiveModels:
         for live in lives:
             if self._serving.get(live.project.uid) is live:
                 del self._serving[live.project.uid]
-        home.retired = True
-        home.batcher.close("Its model process was replaced")
-        await home.lane.close()
+        await self._running.retire(home)
 
-    def _spawn(self, work: "Coroutine[Any, Any, T]") -> "asyncio.Task[T]":
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-        return task
+    # Tenants of the processes
 
-    def _done(self, task: "asyncio.Task[Any]") -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            logger.error("A background step failed", exc_info=task.exception())
+    def models_in(self, home: Home) -> int:
+        """Return how many models live, or load, in a process."""
+        return len({live.number for live in self._all() if live.home is home})
+
+    def busy(self, home: Home) -> bool:
+        """Tell whether somebody waits for a model in a process."""
+        return any(live.under_way or not live.ready.done() for live in self._all() if live.home is home)
+
+    def leave(self, home: Home) -> None:
+        """Take the models that are loaded out of a process."""
+        for live in [live for live in self._all() if live.home is home and live.loaded]:
+            self._take_out(live)
+
+    async def empty(self, home: Home) -> None:
+        """Take all models out of a process; return when nobody waits for them any longer."""
+        while loading := [live.ready for live in self._all() if live.home is home and not live.ready.done()]:
+            await asyncio.wait(loading)
+        lives = [live for live in self._all() if live.home is home]
+        for live in lives:
+            self._take_out(live)
+        for live in lives:
+            while live.under_way:
+                live.idle.clear()
+                await live.idle.wait()
+
+    async def lost(self, home: Home, why: str, *, current: bool) -> None:
+        """Forget the models of a process that ended by itself, and load them again."""
+        lost = {live.number: live for live in self._all() if live.home is home and live.failure is None}
+        for live in lost.values():
+            self._take_out(live)
+        again = [live for live in lost.values() if current or live.loaded]
+        if again and not self._running.closing:
+            logger.error("%s; a new one is started", why)
+            for live in again:
+                await self._live(live.project)
+
+    def _all(self) -> list[Live]:
+        """Return the models that are known, and those that are served until a newer one is loaded."""
+        return [*self._lives.values(), *self._serving.values()]
+
+    def _take_out(self, live: Live) -> None:
+        """Let nobody ask a model any longer."""
+        if self._lives.get(live.key) is live:
+            del self._lives[live.key]
+        if self._serving.get(live.project.uid) is live:
+            del self._serving[live.project.uid]

@@ -63,7 +63,7 @@ class ModelPool(LiveModels):
     @property
     def waiting(self) -> int:
         """How many prediction requests wait for a slot."""
-        return sum(len(home.batcher) for home in self._homes)
+        return sum(len(home.batcher) for home in self._running.all)
 
     @property
     def under_way(self) -> int:
@@ -73,7 +73,7 @@ class ModelPool(LiveModels):
     @property
     def processes(self) -> int:
         """How many lanes run."""
-        return sum(not home.lane.ended.done() for home in self._homes)
+        return sum(not home.lane.ended.done() for home in self._running.all)
 
     def served_versions(self) -> list[tuple[str, str]]:
         """Return the projects with the version that each is served."""
@@ -81,11 +81,15 @@ class ModelPool(LiveModels):
 
     def problem(self) -> str:
         """Return why no prediction could be answered now, nothing if the model file is imported and its lane runs."""
-        home = self._home
-        if home is not None and home.lane.info.done() and (failure := home.lane.info.exception()) is not None:
-            return str(failure)
-        running = home is not None and home.lane.info.done() and not home.lane.ended.done()
-        return "" if running else "the model's process is starting"
+        homes = self._running.current
+        infos = [home.lane.info for home in homes]
+        if any(
+            info.done() and info.exception() is None and not home.lane.ended.done()
+            for home, info in zip(homes, infos, strict=True)
+        ):
+            return ""
+        failures = [failure for info in infos if info.done() and (failure := info.exception()) is not None]
+        return str(failures[-1]) if failures else "the model's process is starting"
 
     async def predict(
         self, project: Project, request: PredictRequest, gone: Callable[[], bool] | None = None
@@ -136,7 +140,7 @@ class ModelPool(LiveModels):
 
         if self._remote:
             await self._arrivals.bring(project.uid, patience=BRING_PATIENCE)
-        looking = self._spawn(look())
+        looking = self._running.spawn(look())
         await asyncio.wait([looking], timeout=wait)
         failure = looking.result().failure if looking.done() else None
         if failure is not None and self._served(project.uid) is None:
@@ -195,7 +199,7 @@ class ModelPool(LiveModels):
                 if live.manifest is None or live.loaded:
                     raise  # else the version is marked by now, and an older one answers
             except LaneClosed:
-                if self._closing:
+                if self._running.closing:
                     raise shutting_down() from None
                 await asyncio.sleep(0)
             except ModelProcessDied as death:
@@ -228,7 +232,7 @@ class ModelPool(LiveModels):
                 try:
                     return await self._answer(project, part, gone=gone, pinned=live)
                 except Overloaded as error:
-                    if self._closing:
+                    if self._running.closing:
                         return Answer(error=str(error))  # it is of no use to try again
                     raise
 

@@ -1,0 +1,70 @@
+"""Which code a version is served by: that of a process that runs, or that on the disk, in a new process."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from label_studio_ml.code_identity import CodeIdentity
+from label_studio_ml.serving.live import Live
+
+logger = logging.getLogger(__name__)
+
+
+class CodeChoice:
+    """Compares the code that trained a version with that of its process. `on_disk` reads the files as they are now."""
+
+    def __init__(self, on_disk: Callable[[], CodeIdentity]) -> None:
+        self._on_disk = on_disk
+        self._said: set[tuple[str, str, str]] = set()
+
+    async def needs_process(self, live: Live) -> bool:
+        """Tell whether a model is to be loaded in a new process: its version was trained by other code than the
+        process for it has, and the files on the disk have changed since that was started.
+        """
+        if live.manifest is None or not live.home.lane.own_memory:
+            return False
+        trained_by, running = live.manifest.code, live.home.code
+        if trained_by.same(running):
+            return False
+        disk = await asyncio.to_thread(self._on_disk)
+        if not _changed(running, disk):
+            return False
+        logger.info(
+            "Project %s: version %s was trained by other code than its model process has (different: %s); "
+            "it is loaded in a new process, with the code on the disk",
+            live.project.uid,
+            live.manifest.name,
+            ", ".join(trained_by.differences(running)),
+        )
+        return True
+
+    def say(self, live: Live) -> None:
+        """Warn, once for each version, that a model is served by other code than trained it."""
+        if live.manifest is None or live.manifest.code.same(live.home.code):
+            return
+        trained_by, running = live.manifest.code, live.home.code
+        about = (live.project.uid, live.manifest.id, running.hash)
+        if about in self._said:
+            return
+        self._said.add(about)
+        logger.warning(
+            "Project %s: version %s was trained (%s) by code %s and is served by code %s; different: %s. "
+            "If it needs the code that trained it, put that on this machine and start the server again; "
+            "else train a new version",
+            live.project.uid,
+            live.manifest.name,
+            live.manifest.created,
+            trained_by.short,
+            running.short,
+            ", ".join(trained_by.differences(running)),
+        )
+
+
+def _changed(running: CodeIdentity, disk: CodeIdentity) -> bool:
+    """Tell whether a process that starts now would have other code. Packages count that both found."""
+    if not running.hash or not disk.hash:
+        return False
+    shared = running.packages.keys() & disk.packages.keys()
+    return running.files != disk.files or any(
+        running.packages[name] != disk.packages[name] for name in shared
+    )
