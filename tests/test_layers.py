@@ -19,7 +19,7 @@ SOURCE = Path(__file__).resolve().parent.parent / "src" / PACKAGE
 LAYERS = (
     ("errors", "texts", "user_path"),
     ("bootstrap",),
-    ("file_settings",),
+    ("file_settings", "setting_values"),
     ("gate",),
     ("settings",),
     ("interpreter", "logs"),

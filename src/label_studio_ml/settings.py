@@ -5,17 +5,24 @@ The parent process reads its settings once, and hands them to the processes it s
 """
 
 import json
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.file_settings import FileSettings
 from label_studio_ml.gate import parse_gate
+from label_studio_ml.setting_values import boolean as _boolean
+from label_studio_ml.setting_values import choice as _choice
+from label_studio_ml.setting_values import first as _first
+from label_studio_ml.setting_values import integer as _integer
+from label_studio_ml.setting_values import json_object as _json_object
+from label_studio_ml.setting_values import optional_seconds as _optional_seconds
+from label_studio_ml.setting_values import prefixed as _prefixed
+from label_studio_ml.setting_values import seconds as _seconds
 
 #: Largest request body taken, in bytes. Label Studio sends a whole selection of tasks in one request: 1,200 small
 #: tasks measured 0.6 MB, so this takes some two million of them.
@@ -54,8 +61,6 @@ SECRETS = (
 )
 
 LOG_FORMAT = "[%(asctime)s] [%(levelname)s] [%(name)s::%(funcName)s::%(lineno)d] %(message)s"
-
-_Default = TypeVar("_Default")
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
@@ -322,64 +327,6 @@ def _store_url(place: str) -> str:
     return place.rstrip("/")
 
 
-def _prefixed(name: str) -> tuple[str, str, str]:
-    """Return the spellings of `name` that Label Studio's own tools accept."""
-    return name, f"LABEL_STUDIO_{name}", f"HEARTEX_{name}"
-
-
-def _first(env: Mapping[str, str], *names: str) -> str:
-    return next((env[name] for name in names if env.get(name)), "")
-
-
-def _boolean(env: Mapping[str, str], name: str, *, default: bool) -> bool:
-    text = env.get(name, "").strip().lower()
-    if not text:
-        return default
-    if text in {"1", "true", "yes", "on"}:
-        return True
-    if text in {"0", "false", "no", "off"}:
-        return False
-    raise SettingsError(
-        f"{name}={env[name]!r} is neither true nor false", fix="Use true or false", field=name
-    )
-
-
-def _integer(env: Mapping[str, str], name: str, *, default: _Default, least: int) -> int | _Default:
-    text = env.get(name, "").strip()
-    if not text:
-        return default
-    try:
-        value = int(text)
-    except ValueError:
-        value = least - 1
-    if value < least:
-        raise SettingsError(f"{name}={text!r} is not a whole number of at least {least}", field=name)
-    return value
-
-
-def _seconds(
-    env: Mapping[str, str], name: str, *, default: _Default, least: float, unit: str = "seconds"
-) -> float | _Default:
-    text = env.get(name, "").strip()
-    if not text:
-        return default
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not least <= value < math.inf:
-        raise SettingsError(f"{name}={text!r} is not a number of {unit} of at least {least:g}", field=name)
-    return value
-
-
-def _choice(env: Mapping[str, str], name: str, *values: str) -> str:
-    """Return which of `values` a variable names; the first one if it is not set."""
-    value = (env.get(name) or values[0]).strip().lower()
-    if value not in values:
-        raise SettingsError(f"{name}={value!r} is unknown", fix=f"Use {' or '.join(values)}", field=name)
-    return value
-
-
 def _gate(env: Mapping[str, str]) -> str:
     """Read PROMOTE_IF: which new versions are served."""
     text = env.get("PROMOTE_IF", "").strip()
@@ -392,23 +339,6 @@ def _gate(env: Mapping[str, str]) -> str:
             field="PROMOTE_IF",
         ) from None
     return text
-
-
-def _optional_seconds(env: Mapping[str, str], name: str) -> float | None:
-    return _seconds(env, name, default=0.0, least=0.0) if env.get(name, "").strip() else None
-
-
-def _json_object(env: Mapping[str, str], name: str) -> dict[str, Any]:
-    text = env.get(name, "").strip()
-    if not text:
-        return {}
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise SettingsError(f"{name} is not JSON: {error}", field=name) from None
-    if not isinstance(value, dict):
-        raise SettingsError(f"{name} must be a JSON object", field=name)
-    return value
 
 
 def _log_level(env: Mapping[str, str]) -> str:
