@@ -30,6 +30,7 @@ LAYERS = (
         "classes",
         "code_identity",
         "coroutines",
+        "dependencies",
         "exceptions",
         "functions",
         "generations",

@@ -34,6 +34,7 @@ FILES = {
     "requirements-test.txt",
     "requirements.txt",
     "test_api.py",
+    "wheels",
 }
 
 
@@ -83,6 +84,8 @@ def test_the_command_to_start_can_be_pasted(here: Path, capsys: pytest.CaptureFi
 def test_no_placeholder_is_left_and_python_is_python(here: Path) -> None:
     assert main(["init", "my_backend"]) == 0
     for path, text in contents(here / "my_backend").items():
+        if path.suffix == ".whl":
+            continue
         assert f"@{'class'}@" not in text.decode(), path
         assert not any(
             f"@{name}@" in text.decode() for name in ("class", "script", "import", "uid", "version")
@@ -145,7 +148,53 @@ def test_the_users_own_files_are_kept(here: Path, script: Path) -> None:
     assert main(["init", "my_backend", "--script", str(script)]) == 0
     for name in ("requirements.txt", "README.md", "test_api.py", "requirements-test.txt"):
         assert (here / "my_backend" / name).read_text() == f"# mine: {name}\n"
-    assert f"label-studio-ml>={__version__}" in (here / "my_backend" / "requirements-base.txt").read_text()
+    assert f"label-studio-ml=={__version__}" in (here / "my_backend" / "requirements-base.txt").read_text()
+
+
+def test_lines_that_name_us_or_clash_are_taken_out_and_said(
+    here: Path, script: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (script.parent / "requirements.txt").write_text(
+        "-r requirements-base.txt\nscikit-learn==1.5.0\nlabel-studio-ml==1.0.8\nrq==1.10.1\ngunicorn==20.1.0\n"
+    )
+    (script.parent / "requirements-base.txt").write_text(
+        "label-studio-ml @ git+https://github.com/HumanSignal/label-studio-ml-backend.git@master\nboto3==1.28.58"
+    )
+    (script.parent / "requirements-test.txt").write_text("label_studio_ml\npytest~=7.0\n")
+    assert main(["init", "my_backend", "--script", str(script)]) == 0
+    made = here / "my_backend"
+    kept = [line for line in (made / "requirements.txt").read_text().splitlines() if not line.startswith("#")]
+    assert [line for line in kept if line] == ["scikit-learn==1.5.0", "gunicorn==20.1.0", "boto3==1.28.58"]
+    assert "# rq==1.10.1" in (made / "requirements.txt").read_text().splitlines(), "nothing is lost"
+    assert (made / "requirements-test.txt").read_text().splitlines()[-1] == "pytest~=7.0"
+    err = capsys.readouterr().err
+    assert "requirements.txt: label-studio-ml==1.0.8 is taken out" in err
+    assert "requirements.txt: rq==1.10.1 is taken out, label-studio-ml needs rq<3,>=2.6" in err
+    assert "requirements-test.txt: label_studio_ml is taken out" in err
+
+    before = (made / "requirements.txt").read_text()
+    assert main(["init", "my_backend", "--force"]) == 0
+    assert (made / "requirements.txt").read_text() == before
+
+
+def test_older_tutorials_find_the_servers_log(here: Path) -> None:
+    assert main(["init", "my_backend"]) == 0
+    logs = here / "my_backend" / "logs"
+    (logs / "server.log").write_text("Serving")
+    assert (logs / "uwsgi.log").read_text() == "Serving"
+    assert main(["init", "my_backend", "--force"]) == 0
+    assert (logs / "server.log").read_text() == "Serving", "log files are kept"
+
+
+def test_force_renews_the_wheel(here: Path) -> None:
+    assert main(["init", "my_backend"]) == 0
+    wheels = here / "my_backend" / "wheels"
+    (made,) = wheels.glob("*.whl")
+    old = wheels / "label_studio_ml-2.0.0-1-py3-none-any.whl"
+    made.rename(old)
+    (wheels / "mine-1.0-py3-none-any.whl").write_text("mine")
+    assert main(["init", "my_backend", "--force"]) == 0
+    assert names(wheels) == {".gitkeep", made.name, "mine-1.0-py3-none-any.whl"}
 
 
 def test_requirements_are_made_from_the_imports(here: Path, script: Path) -> None:

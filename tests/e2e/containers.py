@@ -135,8 +135,8 @@ def _codename() -> str:
     raise AssertionError("this is no Debian")
 
 
-def pip_volumes(scratch: Path, wheels: Path) -> list[str]:
-    """Return mounts that let pip in a build find packages as it does here, and the wheels in `wheels`.
+def pip_volumes(scratch: Path) -> list[str]:
+    """Return mounts that let pip in a build find packages as it does here; none of them has this package.
 
     The files of an index in a folder may lie beside that: the folder above is mounted.
     """
@@ -147,7 +147,6 @@ def pip_volumes(scratch: Path, wheels: Path) -> list[str]:
     for line in listed.stdout.splitlines():
         name, _, value = line.partition("=")
         options[name.rpartition(".")[2]] = value.strip("'\"").replace("\\n", " ")
-    options["find-links"] = f"{options.get('find-links', '')} /wheels".strip()
     kept = ("find-links", "index-url", "extra-index-url", "cert", "trusted-host", "proxy")
     text = "".join(f"{name} = {options[name]}\n" for name in kept if options.get(name))
     config = scratch / "pip.conf"
@@ -156,11 +155,10 @@ def pip_volumes(scratch: Path, wheels: Path) -> list[str]:
         str(Path(word.removeprefix("file://")).parent) if word.startswith("file:///") else word
         for name in kept
         for word in options.get(name, "").split()
-        if word.startswith(("/", "file:///")) and word != "/wheels"
+        if word.startswith(("/", "file:///"))
     }
     there = sorted(place for place in places if Path(place).exists())
-    mounts = [f"{config}:/etc/pip.conf:ro", f"{wheels}:/wheels:ro"]
-    return mounts + [f"{place}:{place}:ro" for place in there]
+    return [f"{config}:/etc/pip.conf:ro", *(f"{place}:{place}:ro" for place in there)]
 
 
 class Compose:

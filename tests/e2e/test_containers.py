@@ -1,17 +1,16 @@
 """The tutorial's production mode: `docker compose up`, in real containers, with a real Label Studio in one of them."""
 
-import hashlib
 import json
 import os
 import shutil
 import subprocess
-import sys
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
+
+from label_studio_ml import __version__
 
 from .backend import CLI, clean_environment
 from .conftest import MODELS, ROOT
@@ -37,24 +36,13 @@ def bases(podman: Podman) -> tuple[str, str]:
     return podman.bases()
 
 
-@pytest.fixture(scope="session")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with our package."""
-    folder = tmp_path_factory.mktemp("wheels")
-    wheel = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(folder), str(ROOT)]
-    subprocess.run(wheel, check=True, capture_output=True)
-    return folder
-
-
-def _init(folder: Path, wheels: Path) -> None:
-    """Make a backend's folder. Its requirements name the package's content, so that no older layer is taken."""
-    init = [*CLI, "init", folder.name, "--script", str(MODELS / "seed_class.py")]
-    subprocess.run(init, cwd=folder.parent, env=clean_environment(), check=True, capture_output=True)
-    (wheel,) = wheels.glob("*.whl")
-    with zipfile.ZipFile(wheel) as packed:
-        content = hashlib.sha256(repr([(item.filename, item.CRC) for item in packed.infolist()]).encode())
-    with (folder / "requirements-base.txt").open("a") as file:
-        file.write(f"# {content.hexdigest()}\n")
+def _init(folder: Path, script: Path = MODELS / "seed_class.py") -> str:
+    """Make a backend's folder; return what `init` said."""
+    init = [*CLI, "init", folder.name, "--script", str(script)]
+    done = subprocess.run(
+        init, cwd=folder.parent, env=clean_environment(), check=True, capture_output=True, text=True
+    )
+    return done.stdout + done.stderr
 
 
 def _studio_in_a_container(base: str, studio_venv: Path, data: Path) -> dict[str, object]:
@@ -80,14 +68,12 @@ def _studio_in_a_container(base: str, studio_venv: Path, data: Path) -> dict[str
 
 
 @pytest.fixture
-def compose(
-    podman: Podman, bases: tuple[str, str], wheels: Path, studio_venv: Path, tmp_path: Path
-) -> Iterator[Compose]:
+def compose(podman: Podman, bases: tuple[str, str], studio_venv: Path, tmp_path: Path) -> Iterator[Compose]:
     """A backend's folder as `init` writes it, its images built; its containers end with the test."""
     template = migrated_data(studio_venv, ROOT / ".cache")
     shutil.copytree(template, tmp_path / "label-studio")
     folder = tmp_path / "words"
-    _init(folder, wheels)
+    _init(folder)
     _, base = bases
     override = tmp_path / "override.json"  # JSON is YAML
     service = _studio_in_a_container(base, studio_venv, tmp_path / "label-studio")
@@ -105,7 +91,7 @@ def compose(
     made = Compose(podman, folder, env, [folder / "docker-compose.yml", override])
     made.backend_url = f"http://127.0.0.1:{env['BACKEND_PORT']}"
     made.studio = Studio(f"http://127.0.0.1:{env['LABEL_STUDIO_PORT']}")
-    mounts = " ".join(f"-v {mount}" for mount in pip_volumes(tmp_path, wheels))
+    mounts = " ".join(f"-v {mount}" for mount in pip_volumes(tmp_path))
     made(f"--podman-build-args=--layers {mounts}", "build", "server")
     try:
         yield made
@@ -175,16 +161,14 @@ def test_compose_up(compose: Compose) -> None:
     wait_until(lambda: version() != trained, "it goes on learning")
 
 
-def test_build_on_a_base_without_python(
-    podman: Podman, bases: tuple[str, str], wheels: Path, tmp_path: Path
-) -> None:
+def test_build_on_a_base_without_python(podman: Podman, bases: tuple[str, str], tmp_path: Path) -> None:
     """As NVIDIA's CUDA images are, which this stands in for. What is built there serves."""
     bare, _ = bases
     assert not podman("run", "--rm", bare, "sh", "-c", "command -v python3", check=False).strip()
     folder = tmp_path / "words"
-    _init(folder, wheels)
+    _init(folder)
     image = f"localhost/lsml-test-cuda:{os.getpid()}"
-    mounts = [word for mount in pip_volumes(tmp_path, wheels) for word in ("-v", mount)]
+    mounts = [word for mount in pip_volumes(tmp_path) for word in ("-v", mount)]
     build = ("build", "--layers", "--build-arg", f"BASE={bare}", "--tag", image, *mounts, str(folder))
     podman(*build, deadline=600)
     name = f"lsml-cuda-{os.getpid()}"
@@ -197,3 +181,54 @@ def test_build_on_a_base_without_python(
     finally:
         podman("rm", "--force", "--time", "1", name, check=False)
         podman("rmi", "--no-prune", image, check=False)
+
+
+def test_an_older_backends_requirements(podman: Podman, bases: tuple[str, str], tmp_path: Path) -> None:
+    """Its pins of this package and of RQ are taken out; what else has to give way is named; `evaluate` can run."""
+    old = tmp_path / "old"
+    old.mkdir()
+    shutil.copy(MODELS / "seed_class.py", old / "model.py")
+    (old / "requirements.txt").write_text(
+        "label-studio-ml==1.0.8\nrq==1.10.1\nredis==4.3.4\ngunicorn==20.1.0\njoblib\n"
+    )
+    (old / "requirements-base.txt").write_text(
+        "label-studio-ml @ git+https://github.com/HumanSignal/label-studio-ml-backend.git@master\n"
+    )
+    said = _init(tmp_path / "words", old / "model.py")
+    assert "label-studio-ml==1.0.8 is taken out" in said
+    assert "rq==1.10.1 is taken out" in said
+    image = f"localhost/lsml-test-older:{os.getpid()}"
+    mounts = [word for mount in pip_volumes(tmp_path) for word in ("-v", mount)]
+    arguments = ["--build-arg", f"BASE={bases[1]}", "--build-arg", "EXTRAS=evaluate"]
+    build = ("build", "--layers", *arguments, "--tag", image, *mounts, str(tmp_path / "words"))
+    try:
+        output = podman(*build, deadline=900)
+        assert "requirements.txt asks for gunicorn==20.1.0; gunicorn" in output
+        program = "import rq, nervaluate, jiwer, label_studio_ml as m; print(m.__version__, rq.VERSION)"
+        shown = podman("run", "--rm", "--network", "none", image, "python", "-c", program).split()
+        assert shown[0] == __version__
+        assert shown[1].startswith("2."), shown
+    finally:
+        podman("rmi", "--no-prune", image, check=False)
+
+
+def test_a_base_with_an_old_python_is_named(podman: Podman, bases: tuple[str, str], tmp_path: Path) -> None:
+    """Simulated: a sitecustomize in the base says that its Python is 3.10."""
+    _init(tmp_path / "words")
+    base = f"localhost/lsml-test-old-python:{os.getpid()}"
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base" / "sitecustomize.py").write_text(
+        "import sys\nsys.version_info = (3, 10, 12, 'final', 0)\nsys.version = '3.10.12 (main)'\n"
+    )
+    (tmp_path / "base" / "Dockerfile").write_text(
+        f"FROM {bases[1]}\nCOPY sitecustomize.py /old/\nENV PYTHONPATH=/old\n"
+    )
+    podman("build", "--tag", base, str(tmp_path / "base"))
+    try:
+        output = podman("build", "--build-arg", f"BASE={base}", str(tmp_path / "words"), check=False)
+        said = (
+            "BASE has Python 3.10.12, and label-studio-ml needs 3.11 or newer: build with --build-arg BASE="
+        )
+        assert [line for line in output.splitlines() if line.startswith(said)], output
+    finally:
+        podman("rmi", "--no-prune", base, check=False)

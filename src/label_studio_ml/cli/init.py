@@ -30,10 +30,12 @@ def run(args: argparse.Namespace) -> int:
     """Make the folder and say what comes next. Raises BackendError when it cannot be made."""
     target = folder_of(args)
     backend = Backend(target.resolve().name, _source(args.script, target, force=args.force))
-    make(backend, target, force=args.force)
+    notes = make(backend, target, force=args.force)
     source = locate(target)
     origin = backend.source.script if backend.source else "a new model that learns from your annotations"
     print(f"Made {target} with {source.class_name} from {origin}.")
+    for note in notes:
+        print(f"label-studio-ml: {note}", file=sys.stderr)
     missing = missing_modules(source.script)
     if missing:
         print(f"label-studio-ml: {_missing(missing, target)}", file=sys.stderr)

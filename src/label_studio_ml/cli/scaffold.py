@@ -1,5 +1,6 @@
 """What a new backend's folder holds, and how it gets to its place in one piece."""
 
+import contextlib
 import keyword
 import os
 import re
@@ -9,8 +10,10 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from label_studio_ml import __version__
+from label_studio_ml import __version__, package_name
+from label_studio_ml.cli.requirements import own_requirements
 from label_studio_ml.cli.sample import expected_tags, sample
+from label_studio_ml.cli.wheel import PACKAGE, build_wheel
 from label_studio_ml.errors import ModelFileError, SettingsError
 from label_studio_ml.imports import required_distributions
 from label_studio_ml.source import ModelSource, imported_siblings
@@ -28,7 +31,7 @@ TEMPLATES = {
 }
 
 #: Of these, the ones that beside the user's script are the user's own and are taken over instead.
-_USERS_OWN = ("requirements*.txt", "README.md", "test_api.py")
+_USERS_OWN = ("README.md", "test_api.py")
 
 #: The user in the container where whoever runs `init` is root.
 _CONTAINER_UID = 1000
@@ -47,32 +50,35 @@ def default_model() -> str:
     return _template("model.py")
 
 
-def build(backend: Backend, folder: Path) -> None:
-    """Write the whole backend into the empty `folder`.
+def build(backend: Backend, folder: Path) -> list[str]:
+    """Write the whole backend into the empty `folder`; return what its user should know, a line each.
 
     Raises ModelFileError when the model file cannot be taken over.
     """
+    notes: list[str] = []
     if backend.source is None:
         source = ModelSource(folder / "model.py", "NewModel")
         source.script.write_text(default_model(), encoding="utf-8")
     else:
         source = backend.source
         _copy_script(source.script, folder)
-    (folder / "logs").mkdir()
-    (folder / "logs" / ".gitkeep").touch()
+        notes += _copy_requirements(source.script.parent, folder)
+    _make_logs(folder / "logs")
+    notes += _add_wheel(folder / "wheels")
     values = _values(backend.name, source)
     for name, template in TEMPLATES.items():
         path = folder / name
-        if not path.exists() or name == "requirements-base.txt":
+        if not path.exists():
             path.write_text(_fill(_template(template), values), encoding="utf-8")
     requirements = folder / "requirements.txt"
     if not requirements.exists():
         needed = required_distributions(source.script)
         requirements.write_text("".join(f"{name}\n" for name in needed), encoding="utf-8")
+    return notes
 
 
-def make(backend: Backend, target: Path, *, force: bool = False) -> None:
-    """Make the backend's folder `target`, wholly or not at all.
+def make(backend: Backend, target: Path, *, force: bool = False) -> list[str]:
+    """Make the backend's folder `target`, wholly or not at all; return what its user should know, a line each.
 
     With `force`, an existing folder keeps what is not made anew. Raises SettingsError when `target` exists
     without `force`, is no folder or cannot be written, and ModelFileError when the model file cannot be taken
@@ -85,25 +91,54 @@ def make(backend: Backend, target: Path, *, force: bool = False) -> None:
             field=str(target),
         )
     try:
-        _make(backend, target)
+        return _make(backend, target)
     except OSError as error:
         raise SettingsError(f"{target} cannot be made: {error}", field=str(target)) from error
 
 
-def _make(backend: Backend, target: Path) -> None:
+def _make(backend: Backend, target: Path) -> list[str]:
     """Build the backend beside `target` and move it to its place."""
     beside = next(parent for parent in target.absolute().parents if parent.is_dir())
     with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=beside) as temporary:
         made = Path(temporary) / "made"  # the temporary folder itself is for its owner only
         made.mkdir()
-        build(backend, made)
-        if os.getuid() == 0:
-            os.chown(made / "logs", _CONTAINER_UID, _CONTAINER_UID)
+        notes = build(backend, made)
+        if _user() == 0:
+            for path in (made / "logs", made / "logs" / "server.log"):
+                os.chown(path, _CONTAINER_UID, _CONTAINER_UID)
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.exists():
             _replace_files(made, target)
         else:
             made.rename(target)
+    return notes
+
+
+def _user() -> int:
+    """Return the number of the user who runs `init`; that of the container's user where there are no numbers."""
+    return os.getuid() if hasattr(os, "getuid") else _CONTAINER_UID
+
+
+def _make_logs(folder: Path) -> None:
+    """Make the folder of the log files; `uwsgi.log`, as older tutorials call the server's log, is a link to it."""
+    folder.mkdir()
+    (folder / ".gitkeep").touch()
+    (folder / "server.log").touch()
+    with contextlib.suppress(OSError, NotImplementedError):  # Windows lets few users make links
+        (folder / "uwsgi.log").symlink_to("server.log")
+
+
+def _add_wheel(folder: Path) -> list[str]:
+    """Put this package's wheel into the new folder `folder`; return a line if there can be none."""
+    folder.mkdir()
+    (folder / ".gitkeep").touch()
+    try:
+        build_wheel(folder)
+    except SettingsError as error:
+        return [
+            f"{folder.name}/ has no label-studio-ml, so images need a registry that has {__version__}: {error}"
+        ]
+    return []
 
 
 def _copy_script(script: Path, folder: Path) -> None:
@@ -132,6 +167,34 @@ def _copy_script(script: Path, folder: Path) -> None:
                 shutil.copy2(path, folder / path.name)
 
 
+def _copy_requirements(place: Path, folder: Path) -> list[str]:
+    """Copy the user's requirements files, without what the backend's own replace; return a note for each such line.
+
+    What their `requirements-base.txt` asks for beside this package goes into `requirements.txt`.
+    """
+    texts = {
+        path.name: path.read_text(encoding="utf-8", errors="replace")
+        for path in sorted(place.glob("requirements*.txt"))
+        if path.is_file()
+    }
+    ours = _template("requirements-base.txt").splitlines()
+    base = [
+        line
+        for line in texts.pop("requirements-base.txt", "").splitlines()
+        if line.strip() not in ("", *ours)
+    ]
+    own = [line for line in base if not line.startswith(("#", f"{package_name}="))]
+    if own:
+        lines = [texts.get("requirements.txt", "").rstrip(), "# From requirements-base.txt:", *base, ""]
+        texts["requirements.txt"] = "\n".join(lines).lstrip()
+    notes: list[str] = []
+    for name, text in texts.items():
+        kept, taken_out = own_requirements(text, name, includes=name != "requirements.txt")
+        (folder / name).write_text(kept, encoding="utf-8")
+        notes += taken_out
+    return notes
+
+
 def _values(name: str, source: ModelSource) -> dict[str, str]:
     """Return what stands for each placeholder of the templates."""
     module, cls = source.script.stem, source.class_name
@@ -149,7 +212,7 @@ def _values(name: str, source: ModelSource) -> dict[str, str]:
         "label_config": label_config,
         "task_data": repr(data),
         "version": __version__,
-        "uid": str(os.getuid() or _CONTAINER_UID),
+        "uid": str(_user() or _CONTAINER_UID),
     }
 
 
@@ -163,8 +226,12 @@ def _fill(text: str, values: dict[str, str]) -> str:
 
 
 def _replace_files(made: Path, target: Path) -> None:
-    """Move every file of `made` to its place in `target`, over one that is there."""
-    paths = [path for path in sorted(made.rglob("*")) if not path.is_dir()]
+    """Move every file of `made` to its place in `target`, over one that is there; log files stay as they are."""
+    paths = [
+        path
+        for path in sorted(made.rglob("*"))
+        if not path.is_dir() and not (path.parent == made / "logs" and (target / "logs" / path.name).exists())
+    ]
     for path in paths:
         place = target / path.relative_to(made)
         if place.is_dir():
@@ -173,3 +240,7 @@ def _replace_files(made: Path, target: Path) -> None:
         place = target / path.relative_to(made)
         place.parent.mkdir(parents=True, exist_ok=True)
         path.replace(place)
+    new = {path.name for path in paths if path.parent == made / "wheels"}
+    for old in (target / "wheels").glob(f"{PACKAGE}-*.whl"):
+        if new and old.name not in new:
+            old.unlink()

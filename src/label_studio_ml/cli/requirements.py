@@ -1,0 +1,114 @@
+"""A user's requirements files: what `init` takes out of them, and what an image has instead of what they ask for.
+
+`python -m label_studio_ml.cli.requirements FILE` prints a line for each requirement of FILE that the environment
+does not meet; the Dockerfile that `init` writes runs it.
+"""
+
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from label_studio_ml import package_name
+from label_studio_ml.dependencies import needed, normalized, parse, unmet
+
+if TYPE_CHECKING:
+    from packaging.specifiers import Specifier
+
+#: A line that installs this package, or the older one of the same name: by name, by URL, or by path.
+_OURS = re.compile(
+    r"\s*(-e|--editable)?[\s=]*(label[-_.]studio[-_.]ml\s*(\[|[=<>~!;@#]|$)|[^#\s]*label-studio-ml-backend)",
+    re.IGNORECASE,
+)
+
+#: A line that includes another of the files that `init` writes or takes over.
+_INCLUDES = re.compile(r"\s*(-r|--requirement)[\s=]*(\./)?requirements[\w.-]*\.txt\s*(#.*)?$")
+
+
+def own_requirements(text: str, file: str, *, includes: bool = True) -> tuple[str, list[str]]:
+    """Return a requirements file without the lines that the backend's own requirements replace, and a note for each.
+
+    Lines that install this package, and those that ask for another version of what this package needs, become
+    comments. So do lines that include another requirements file, unless `includes`; nothing is noted for them.
+    """
+    wanted = needed()
+    kept: list[str] = []
+    notes: list[str] = []
+    for lines in _logical_lines(text):
+        whole = " ".join(line.rstrip("\\\n") for line in lines)
+        why = ""
+        if _OURS.match(whole):
+            why = f"{package_name} is in requirements-base.txt"
+        elif not includes and _INCLUDES.match(whole):
+            kept.extend(f"# {line}" for line in lines)
+            continue
+        else:
+            for item in parse([whole]):
+                ours = wanted.get(normalized(item.name))
+                if ours is not None and _excluded(str(item.specifier), str(ours.specifier)):
+                    why = f"{package_name} needs {ours.name}{ours.specifier}"
+        if why:
+            kept.append(f"# Taken out by init, {why}:\n")
+            kept.extend(f"# {line}" for line in lines)
+            notes.append(f"{file}: {whole.split(' --hash')[0].strip()} is taken out, {why}")
+        else:
+            kept.extend(lines)
+    return "".join(kept), notes
+
+
+def _logical_lines(text: str) -> Iterator[list[str]]:
+    """Yield the lines, those that a backslash joins in one list."""
+    lines: list[str] = []
+    for line in text.splitlines(keepends=True):
+        lines.append(line if line.endswith("\n") else f"{line}\n")
+        if not line.rstrip("\r\n").endswith("\\"):
+            yield lines
+            lines = []
+    if lines:
+        yield lines
+
+
+def _excluded(pin: str, ours: str) -> bool:
+    """Tell whether no version that `pin` takes can be in `ours`, as far as the bounds of both show."""
+    from packaging.specifiers import SpecifierSet
+    from packaging.version import Version
+
+    allowed = SpecifierSet(ours)
+    least = [Version(part.version) for part in allowed if part.operator in (">=", "~=")]
+    beyond = [Version(part.version) for part in allowed if part.operator == "<"]
+    for part in SpecifierSet(pin):
+        if part.operator in ("==", "~="):
+            if not any(allowed.contains(version, prereleases=True) for version in _examples(part)):
+                return True
+        elif part.operator in ("<", "<="):
+            bound = Version(part.version)
+            if any(bound < low or (bound == low and part.operator == "<") for low in least):
+                return True
+        elif part.operator in (">", ">=") and any(Version(part.version) >= high for high in beyond):
+            return True
+    return False
+
+
+def _examples(part: "Specifier") -> list[str]:
+    """Return the lowest version that `==1.2`, `==1.2.*` or `~=1.2.3` takes, and a very high one."""
+    first = part.version.removesuffix(".*")
+    if part.operator == "~=":
+        return [first, f"{first.rpartition('.')[0]}.99999"]
+    return [first, f"{first}.99999"] if part.version.endswith(".*") else [first]
+
+
+def main(files: Sequence[str]) -> int:
+    """Print what the environment has instead of what the files ask for; return 0."""
+    for name in files:
+        for item, installed in unmet(parse(Path(name).read_text(encoding="utf-8").splitlines())):
+            found = f"{item.name} {installed} is installed" if installed else "it is not installed"
+            print(
+                f"label-studio-ml: {name} asks for {item.name}{item.specifier}; {found}, as {package_name} or "
+                f"what it needs does not take that version"
+            )
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
