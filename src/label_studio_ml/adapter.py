@@ -14,10 +14,11 @@ import msgspec
 from label_studio_ml.code_identity import CodeIdentity
 from label_studio_ml.context import ModelContext, model_context, parse_extra_params
 from label_studio_ml.coroutines import finish
-from label_studio_ml.errors import BackendError, ModelFileError, ModelLoadError
+from label_studio_ml.errors import BackendError, ModelFileError, ModelLoadError, NoLabelConfig
 from label_studio_ml.gate import parse_gate
 from label_studio_ml.generations import Generation, initial_version, method_parameters
 from label_studio_ml.generations import generation as generation
+from label_studio_ml.labels import parse_label_config
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.settings import Settings
 from label_studio_ml.studio.files import FileAccess
@@ -143,7 +144,8 @@ def build(
 ) -> LabelStudioMLBase:
     """Build a model of `cls` for `spec`, giving its constructor what it takes.
 
-    `state` holds the project's key/value pairs. Raises ModelLoadError with the cause when the constructor fails.
+    `state` holds the project's key/value pairs. Raises ModelLoadError with the cause when the constructor fails,
+    NoLabelConfig if it does so while the project has no label config.
     """
     project = spec.project
     extra_params = parse_extra_params(project.extra_params)
@@ -177,6 +179,12 @@ def build(
         with model_context(context):
             model = cls(**taken)
     except (Exception, SystemExit) as error:
+        if not parse_label_config(project.label_config):
+            raise NoLabelConfig(
+                f"Project {project.uid} has no label config yet, and {cls.__name__} needs one: {reason(error)}",
+                fix="Set it in Label Studio under Settings, Labeling Interface",
+                field="label_config",
+            ) from error
         raise ModelLoadError(
             f"{cls.__name__} cannot be built: {reason(error)}", field=str(settings.script or "")
         ) from error

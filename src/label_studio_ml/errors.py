@@ -13,6 +13,7 @@
     ├── ModelError              the user's model file
     │   ├── ModelFileError      it cannot be found or imported
     │   ├── ModelLoadError      its class cannot be built
+    │   │   └── NoLabelConfig   … and the project has no label config yet
     │   ├── PredictError        its predict failed for everything it was asked
     │   └── FitError            its fit failed
     ├── ModelProcessDied        the process that runs the user's code ended
@@ -99,6 +100,10 @@ class ModelFileError(ModelError):
 
 class ModelLoadError(ModelError):
     """The model class cannot be built."""
+
+
+class NoLabelConfig(ModelLoadError):
+    """The model class cannot be built while the project has no label config, as many look at it when they are built."""
 
 
 class PredictError(ModelError):

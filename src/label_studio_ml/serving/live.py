@@ -6,7 +6,8 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 from label_studio_ml.code_identity import CodeIdentity
-from label_studio_ml.errors import Overloaded
+from label_studio_ml.errors import ModelLoadError, NoLabelConfig, Overloaded
+from label_studio_ml.labels import parse_label_config
 from label_studio_ml.predictor import Answer, Request
 from label_studio_ml.serving.batching import Batcher
 from label_studio_ml.serving.lanes import Lane
@@ -85,6 +86,13 @@ def key_of(project: Project, manifest: Manifest | None) -> Hashable:
         project.access_token,
         repr(project.extra_params),
     )
+
+
+def without_config(project: Project, error: Exception) -> Exception:
+    """Return NoLabelConfig for a model that cannot be built while the project has no label config, else `error`."""
+    if isinstance(error, ModelLoadError) and not parse_label_config(project.label_config):
+        return NoLabelConfig(str(error), field="label_config")
+    return error
 
 
 def shutting_down() -> Overloaded:

@@ -22,7 +22,7 @@ import msgspec
 
 from label_studio_ml import logs
 from label_studio_ml.adapter import reason
-from label_studio_ml.errors import BackendError
+from label_studio_ml.errors import BackendError, NoLabelConfig
 from label_studio_ml.serving.begun import Begun
 from label_studio_ml.serving.host import ModelHost
 from label_studio_ml.serving.messages import (
@@ -148,6 +148,8 @@ class ModelProcess:
             else:
                 self._begun.begin(message.call)
                 answer = Predicted(message.call, self._host.predict(message.live, message.requests))
+        except NoLabelConfig as error:  # a state that many projects begin in: the server says it in one line
+            answer = Failed(message.call, reason(error))
         except BaseException as error:  # SystemExit, say, would end this thread without a word
             logger.exception("A call failed")
             answer = Failed(message.call, reason(error))

@@ -12,13 +12,13 @@ from collections.abc import Callable, Hashable
 
 from label_studio_ml.adapter import INITIAL, ClassInfo, ModelSpec
 from label_studio_ml.code_identity import CodeIdentity
-from label_studio_ml.errors import BackendError, ModelError, ModelLoadError, ModelProcessDied
+from label_studio_ml.errors import BackendError, ModelError, ModelLoadError, ModelProcessDied, NoLabelConfig
 from label_studio_ml.metrics.counts import Counts
 from label_studio_ml.serving.arrivals import Arrivals
 from label_studio_ml.serving.batching import LaneClosed
 from label_studio_ml.serving.code_choice import CodeChoice
 from label_studio_ml.serving.lanes import Lane
-from label_studio_ml.serving.live import Home, Live, key_of, shutting_down
+from label_studio_ml.serving.live import Home, Live, key_of, shutting_down, without_config
 from label_studio_ml.serving.processes import ModelProcesses
 from label_studio_ml.serving.wanted import Wanted
 from label_studio_ml.settings import DEFAULT_LABEL_CONFIGS
@@ -136,8 +136,8 @@ class LiveModels:
             live = await self._live(project)
             try:
                 await asyncio.shield(live.ready)
-            except ModelLoadError:
-                if live.manifest is None:
+            except ModelLoadError as error:
+                if live.manifest is None or isinstance(error, NoLabelConfig):
                     raise
             except (LaneClosed, ModelProcessDied) as error:
                 if self._running.closing:
@@ -294,9 +294,10 @@ class LiveModels:
             logger.error("A model cannot be loaded", exc_info=error)
         if not isinstance(error, ModelError | ModelProcessDied):
             error = ModelError(str(error))  # neither the version nor its process is to blame
-        live.fail(error)
+        live.fail(error := without_config(live.project, error))
         kills = isinstance(error, ModelProcessDied) and live.again
-        if live.manifest is not None and (kills or isinstance(error, ModelLoadError)):
+        blamed = isinstance(error, ModelLoadError) and not isinstance(error, NoLabelConfig)
+        if live.manifest is not None and (kills or blamed):
             uid = live.project.uid
             logger.error("Project %s: version %s does not load: %s", uid, live.manifest.name, error)
             self._wanted.failed(uid, live.manifest, str(error))

@@ -14,6 +14,7 @@ from label_studio_ml.errors import (
     DeadlineExceeded,
     ModelLoadError,
     ModelProcessDied,
+    NoLabelConfig,
     Overloaded,
     PredictError,
     RequestError,
@@ -195,6 +196,8 @@ class ModelPool(LiveModels):
                     apart=deaths > 0,
                     gone=gone,
                 )
+            except NoLabelConfig:
+                raise
             except ModelLoadError:
                 if live.manifest is None or live.loaded:
                     raise  # else the version is marked by now, and an older one answers

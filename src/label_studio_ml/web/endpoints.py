@@ -206,11 +206,9 @@ class Endpoints:
         )
         try:
             version = await self._pool.touch(project, SETUP_GRACE)
-        except errors.ModelLoadError as error:
-            if parse_label_config(project.label_config):
-                raise
+        except errors.NoLabelConfig as error:
             # A project is connected before anyone has set up its labelling page: many classes cannot be built yet.
-            logger.warning("Project %s has no label config yet: %s", project.uid, error)
+            logger.warning("%s", error)
             version = self._pool.version(project.uid)
         return json_response(200, {"model_version": version})
 

@@ -12,6 +12,7 @@ STATUSES: tuple[tuple[type[errors.BackendError], int], ...] = (
     (errors.NotAuthorized, 401),
     (errors.RequestError, 400),
     (errors.LabelConfigError, 400),
+    (errors.NoLabelConfig, 400),
     (errors.CallerLeft, 499),  # nobody reads it; the number that nginx logs for it
     (errors.Overloaded, 503),
     (errors.DeadlineExceeded, 504),
