@@ -168,6 +168,7 @@ class Compose:
         self._podman = podman
         self.folder = folder
         self.backend_url = ""
+        self.build: tuple[str, ...] = ()
         self.studio = Studio("")
         self._env = {**env, "PYTHONPATH": str(COMPOSE)}
         self._files = [word for path in files for word in ("-f", str(path))]

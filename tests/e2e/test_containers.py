@@ -47,6 +47,7 @@ def _init(folder: Path, script: Path = MODELS / "seed_class.py") -> str:
 
 def _studio_in_a_container(base: str, studio_venv: Path, data: Path) -> dict[str, object]:
     """Return what the compose file's label-studio becomes here: the one that all tests use, in a container."""
+    studio_venv = studio_venv.resolve()
     home = Path(os.path.realpath(studio_venv / "bin" / "python")).parent.parent
     places = [studio_venv, *([home] if home != Path("/usr") else [])]
     env = {
@@ -69,7 +70,7 @@ def _studio_in_a_container(base: str, studio_venv: Path, data: Path) -> dict[str
 
 @pytest.fixture
 def compose(podman: Podman, bases: tuple[str, str], studio_venv: Path, tmp_path: Path) -> Iterator[Compose]:
-    """A backend's folder as `init` writes it, its images built; its containers end with the test."""
+    """A backend's folder as `init` writes it; its containers end with the test."""
     template = migrated_data(studio_venv, ROOT / ".cache")
     shutil.copytree(template, tmp_path / "label-studio")
     folder = tmp_path / "words"
@@ -92,7 +93,7 @@ def compose(podman: Podman, bases: tuple[str, str], studio_venv: Path, tmp_path:
     made.backend_url = f"http://127.0.0.1:{env['BACKEND_PORT']}"
     made.studio = Studio(f"http://127.0.0.1:{env['LABEL_STUDIO_PORT']}")
     mounts = " ".join(f"-v {mount}" for mount in pip_volumes(tmp_path))
-    made(f"--podman-build-args=--layers {mounts}", "build", "server")
+    made.build = (f"--podman-build-args=--layers {mounts}",)
     try:
         yield made
     finally:
@@ -102,7 +103,7 @@ def compose(podman: Podman, bases: tuple[str, str], studio_venv: Path, tmp_path:
 
 
 def _up(compose: Compose) -> None:
-    compose("--profile", "label-studio", "up", "--detach", "--no-build")
+    compose(*compose.build, "--profile", "label-studio", "up", "--build", "--detach", deadline=900)
     wait_until(lambda: _status(f"{compose.backend_url}/readyz") == 200, "the server is ready", 240)
     wait_until(lambda: _status(f"{compose.studio.url}/health") == 200, "Label Studio answers", 240)
 

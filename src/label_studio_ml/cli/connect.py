@@ -1,18 +1,31 @@
 """`label-studio-ml connect DIR`: connect a running backend with a project, and prove that it works."""
 
 import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from label_studio_ml.cli.start import add_folder_arguments, settings_from
 from label_studio_ml.cli.studio import add_studio_arguments, with_studio
 from label_studio_ml.errors import BackendError, SettingsError
 from label_studio_ml.settings import DEFAULT_PORT
 
+if TYPE_CHECKING:
+    from label_studio_ml.connect.admin import Admin
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `connect`."""
     add_folder_arguments(parser)
     add_link_arguments(parser)
-    parser.add_argument("--project", metavar="N", type=int, required=True, help="the project's number")
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--project", metavar="N", type=int, help="the project's number")
+    which.add_argument("--new", metavar="TITLE", help="make a project of this title; it needs --label-config")
+    parser.add_argument(
+        "--label-config", metavar="FILE", type=Path, help="the new project's label config (XML)"
+    )
+    parser.add_argument(
+        "--tasks", metavar="FILE", type=Path, help="tasks for the new project: .json, .csv, .tsv or .txt"
+    )
     parser.add_argument("--title", help="the backend's name in Label Studio (default: keep, or the folder's)")
     parser.add_argument(
         "--interactive", action=argparse.BooleanOptionalAction, help="use it for interactive pre-annotations"
@@ -47,6 +60,7 @@ def run(args: argparse.Namespace) -> int:
     from label_studio_ml.connect.places import backend_url, checked
     from label_studio_ml.connect.steps import Plan, connect
 
+    _check_new(args)
     settings = with_studio(args, settings_from(args))
     for value, name, option in (
         (settings.studio_url, "LABEL_STUDIO_URL", "--url"),
@@ -56,19 +70,19 @@ def run(args: argparse.Namespace) -> int:
             raise SettingsError(f"{option} is missing", fix=f"Give {option} or set {name}", field=name)
     url = checked(args.backend_url) if args.backend_url else backend_url(settings.studio_url, args.port)
     admin = Admin(settings.studio_url, settings.studio_api_key, verify_tls=settings.studio_verify_tls)
-    plan = Plan(
-        admin=admin,
-        view=view(settings, url, args.port),
-        settings=settings,
-        project=args.project,
-        url=url,
-        name=identity(settings.model_dir),
-        title=args.title,
-        default_title=settings.backend_dir.name,
-        interactive=args.interactive,
-        prelabel=args.prelabel,
-    )
     try:
+        plan = Plan(
+            admin=admin,
+            view=view(settings, url, args.port),
+            settings=settings,
+            project=args.project or _new_project(args, admin),
+            url=url,
+            name=identity(settings.model_dir),
+            title=args.title,
+            default_title=settings.backend_dir.name,
+            interactive=args.interactive,
+            prelabel=args.prelabel,
+        )
         for line in connect(plan):
             print(f"ok      {line}", flush=True)
     except BackendError as error:
@@ -76,5 +90,32 @@ def run(args: argparse.Namespace) -> int:
         return 1
     finally:
         admin.close()
-    print(f"Connected: {settings.studio_url}/projects/{args.project}/data")
+    print(f"Connected: {settings.studio_url}/projects/{plan.project}/data")
     return 0
+
+
+def _check_new(args: argparse.Namespace) -> None:
+    """Raise SettingsError where options for a new project are missing, or there is none to make."""
+    if args.new is not None and not args.label_config:
+        raise SettingsError(
+            "--new needs a label config", fix="Give --label-config FILE", field="--label-config"
+        )
+    for option, value in (("--label-config", args.label_config), ("--tasks", args.tasks)):
+        if value and args.new is None:
+            raise SettingsError(
+                f"{option} is for a project that is made",
+                fix="Give --new TITLE instead of --project",
+                field=option,
+            )
+
+
+def _new_project(args: argparse.Namespace, admin: "Admin") -> int:
+    """Make the project that the command line describes; return its number."""
+    from label_studio_ml.connect.new_project import make_project
+
+    number, tasks = make_project(admin, args.new, args.label_config, args.tasks)
+    print(
+        f"ok      Project {number} is made: {args.new}, {tasks} {'task' if tasks == 1 else 'tasks'}",
+        flush=True,
+    )
+    return number

@@ -106,6 +106,16 @@ class Admin:
         """Return a project."""
         return _object(self._call("GET", f"/api/projects/{number}/"))
 
+    def create_project(self, title: str, label_config: str) -> int:
+        """Make a project and return its number."""
+        body = {"title": title, "label_config": label_config}
+        return int(_object(self._call("POST", "/api/projects/", json=body))["id"])
+
+    def import_tasks(self, number: int, name: str, data: bytes) -> int:
+        """Import the tasks of a file, whose kind its `name` tells; return how many they are."""
+        answer = self._call("POST", f"/api/projects/{number}/import", files={"file": (name, data)})
+        return int(_object(answer).get("task_count") or 0)
+
     def change_project(self, number: int, **changes: Any) -> Json:
         """Change a project's settings; webhooks get PROJECT_UPDATED, also when nothing changes."""
         return _object(self._call("PATCH", f"/api/projects/{number}/", json=changes))
