@@ -26,6 +26,7 @@ LAYERS = (
     ("metrics",),
     (
         "active",
+        "app_arguments",
         "cache",
         "classes",
         "code_identity",

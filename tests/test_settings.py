@@ -196,6 +196,8 @@ def _all_set(tmp_path: Path) -> Settings:
         predict_rate=2.5,
         python="python3.12",
         python_path=("/a b", "/c"),
+        threads=3,
+        use_redis=True,
     )
 
 

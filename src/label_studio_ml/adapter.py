@@ -82,15 +82,15 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
         return cls(project=project, version=manifest.name, train_output=manifest.train_output)
 
 
-def describe_class(cls: type[LabelStudioMLBase]) -> ClassInfo:
-    """Read off a class what the server has to know."""
+def describe_class(cls: type[LabelStudioMLBase], threads: int | None = None) -> ClassInfo:
+    """Read off a class what the server has to know. `threads` is the `concurrency` of a class that states none."""
     return ClassInfo(
         name=cls.__name__,
         generation=generation(cls),
         train_events=tuple(cls.TRAIN_EVENTS),
         max_batch_size=_limit(cls, "max_batch_size", MAX_BATCH, least=1),
         max_wait=_limit(cls, "max_wait", 0.0, least=0),
-        concurrency=_limit(cls, "concurrency", ASYNC_CONCURRENCY if is_async(cls) else 1, least=1),
+        concurrency=_limit(cls, "concurrency", ASYNC_CONCURRENCY if is_async(cls) else threads or 1, least=1),
         promote_if=_gate(cls),
         keep_versions=_limit(cls, "keep_versions", LabelStudioMLBase.keep_versions, least=0),
         train_every=_limit(cls, "train_every", 1, least=0),

@@ -8,16 +8,16 @@
 Nothing starts before the first request.
 """
 
-import inspect
 import os
 import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
+from label_studio_ml.app_arguments import with_app_arguments
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.model import TRAIN_EVENTS as TRAIN_EVENTS
 from label_studio_ml.model import LabelStudioMLBase
+from label_studio_ml.runtime.model_place import backend_folder
 from label_studio_ml.runtime.wsgi import BackendApp
 from label_studio_ml.settings import Settings
 
@@ -32,33 +32,19 @@ def init_app(
 
     `basic_auth_user` and `basic_auth_pass` default to the settings' (`BASIC_AUTH_USER`, `BASIC_AUTH_PASS`).
     `model_dir` is the folder for versions and state, `redis_host`, `redis_port` and `redis_queue` name a Redis of
-    your own; all other keyword arguments go to the constructor of the model. Raises SettingsError if a value
-    cannot be used.
+    your own (the defaults that release 1.0.9 passes, localhost:6379 and "default", do not: see `REDIS_URL`).
+    All other keyword arguments go to the constructor of the model, in the processes that predict and that train: use
+    values that JSON can hold. Raises SettingsError if a value cannot be used.
     """
-    folder = _folder_of(model_class)
-    settings = Settings.from_env(backend_dir=folder)
-    changes: dict[str, Any] = {}
-    if (model_dir := kwargs.pop("model_dir", None)) is not None:
-        settings = settings.with_model_dir(str(model_dir))
-    host, port = kwargs.pop("redis_host", None), kwargs.pop("redis_port", None)
-    if host and not settings.redis_url:
-        changes["redis_url"] = f"redis://{host}:{port or 6379}/0"
-    if (queue := kwargs.pop("redis_queue", None)) is not None:
-        changes["queue"] = str(queue)
+    caller = sys._getframe(1).f_globals.get("__file__")
+    settings = Settings.from_env(backend_dir=backend_folder(model_class, caller))
     if basic_auth_user or basic_auth_pass:
         if not (basic_auth_user and basic_auth_pass):
             raise SettingsError(
                 "basic_auth_user and basic_auth_pass must be given together", field="basic_auth_pass"
             )
-        changes.update(basic_auth_user=basic_auth_user, basic_auth_pass=basic_auth_pass)
-    changes["python_path"] = tuple(dict.fromkeys(os.path.abspath(entry) for entry in sys.path))
-    changes["init_kwargs"] = {**settings.init_kwargs, **kwargs}
-    return BackendApp(replace(settings, **changes), model_class)
-
-
-def _folder_of(model_class: type) -> Path | None:
-    """Return the folder of the file that defines the class, None if there is no such file."""
-    try:
-        return Path(inspect.getfile(model_class)).resolve().parent
-    except (TypeError, OSError):
-        return None
+        settings = replace(settings, basic_auth_user=basic_auth_user, basic_auth_pass=basic_auth_pass)
+    settings = replace(
+        settings, python_path=tuple(dict.fromkeys(os.path.abspath(entry) for entry in sys.path))
+    )
+    return BackendApp(with_app_arguments(settings, kwargs), model_class)

@@ -93,6 +93,8 @@ class Settings:
     empty: none), `predict_rate` how many in a second at most (0: any number).
     `python` is the interpreter for processes that are started (empty: this one's); `python_path` are folders that the
     user's code also imports from.
+    `threads` is how many calls of `predict` may run at a time in one process where the class does not say (None: one).
+    `use_redis` is `USE_REDIS` of the older releases, None where it is not set.
     """
 
     backend_dir: Path
@@ -140,6 +142,8 @@ class Settings:
     predict_rate: float = DEFAULT_PREDICT_RATE
     python: str = ""
     python_path: tuple[str, ...] = ()
+    threads: int | None = None
+    use_redis: bool | None = None
 
     @classmethod
     def from_env(
@@ -224,6 +228,8 @@ class Settings:
             ),
             python=env.get("LABEL_STUDIO_ML_PYTHON", "").strip(),
             python_path=tuple(filter(None, env.get("LABEL_STUDIO_ML_PYTHONPATH", "").split(os.pathsep))),
+            threads=_integer(env, "LABEL_STUDIO_ML_THREADS", default=None, least=1),
+            use_redis=_use_redis(env),
         )
 
     def to_env(self) -> dict[str, str]:
@@ -272,6 +278,8 @@ class Settings:
             "MODEL_VERSION": self.model_version,
             "LABEL_STUDIO_ML_PYTHON": self.python,
             "LABEL_STUDIO_ML_PYTHONPATH": os.pathsep.join(self.python_path),
+            "LABEL_STUDIO_ML_THREADS": self.threads,
+            "USE_REDIS": None if self.use_redis is None else str(self.use_redis).lower(),
         }
         found = {name: str(value) for name, value in values.items() if value not in (None, "")}
         return found | {name: value for name, value in self.files.to_env().items() if value}
@@ -353,8 +361,8 @@ def _log_level(env: Mapping[str, str]) -> str:
 def _redis_url(env: Mapping[str, str]) -> str:
     """Return `REDIS_URL`, or one made of the parts that older compose files set, or nothing.
 
-    The older implementation read its parts only where `USE_REDIS` was true. `REDIS_CA_FILE` holds the certificate of
-    the authority that signed the server's, for TLS.
+    The parts are not read where `USE_REDIS` is false, and the host defaults to localhost where it is true.
+    `REDIS_CA_FILE` holds the certificate of the authority that signed the server's, for TLS.
     """
     url = env.get("REDIS_URL", "").strip()
     if url and not url.startswith(("redis://", "rediss://", "unix://")):
@@ -378,9 +386,16 @@ def _redis_url(env: Mapping[str, str]) -> str:
     return f"{url}{'&' if '?' in url else '?'}{urlencode({'ssl_ca_certs': ca})}"
 
 
+def _use_redis(env: Mapping[str, str]) -> bool | None:
+    """Return `USE_REDIS`, in any spelling of the older releases; None where it is not set."""
+    name = next((name for name in _prefixed("USE_REDIS") if env.get(name, "").strip()), "")
+    return _boolean(env, name, default=False) if name else None
+
+
 def _redis_url_of_parts(env: Mapping[str, str]) -> str:
-    host = env.get("REDIS_HOST", "").strip()
-    if not host:
+    use = _use_redis(env)
+    host = env.get("REDIS_HOST", "").strip() or ("localhost" if use else "")
+    if not host or use is False:
         return ""
     port = _integer(env, "REDIS_PORT", default=6379, least=1)
     database = _integer(env, "REDIS_DB", default=0, least=0)

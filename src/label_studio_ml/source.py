@@ -4,10 +4,12 @@ Finding is reading: only `load_class` runs the user's code.
 """
 
 import ast
+import contextlib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -34,13 +36,20 @@ __all__ = [
     "MissingModule",
     "ModelSource",
     "code_on_disk",
+    "forget_modules",
     "imported_siblings",
+    "is_importing",
     "load_class",
     "locate",
     "missing_modules",
     "model_classes",
     "user_class",
 ]
+
+#: Folders of installed packages.
+_INSTALLED = frozenset({"site-packages", "dist-packages"})
+
+_is_importing: ContextVar[bool] = ContextVar("is_importing", default=False)
 
 #: Files of a backend's folder that are not the model.
 _NOT_MODELS = frozenset({"_wsgi.py", "conftest.py", "setup.py"})
@@ -122,6 +131,22 @@ def code_on_disk(folder: Path, script: Path | None = None, class_name: str = "")
         return identify(locate(folder, script, class_name).script)
     except (ModelFileError, OSError):
         return CodeIdentity()
+
+
+def is_importing() -> bool:
+    """Tell whether this thread imports a file for the model class in it: a server that the file starts must not run."""
+    return _is_importing.get()
+
+
+def forget_modules(folder: Path) -> None:
+    """Forget what was imported from `folder`, installed packages left out, so that it is imported afresh."""
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if name == "__main__" or not isinstance(file, str):
+            continue
+        parts = Path(file).parts
+        if Path(file).is_relative_to(folder) and not _INSTALLED.intersection(parts):
+            del sys.modules[name]
 
 
 def _choose(script: Path, class_name: str) -> ModelSource:
@@ -245,7 +270,8 @@ def _execute(script: Path, name: str) -> ModuleType:
     before = sys.modules.get(name)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        with _importing():
+            spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         if before is None:
             sys.modules.pop(name, None)
@@ -253,6 +279,15 @@ def _execute(script: Path, name: str) -> ModuleType:
             sys.modules[name] = before
         raise _import_error(script, error) from error
     return module
+
+
+@contextlib.contextmanager
+def _importing() -> Iterator[None]:
+    token = _is_importing.set(True)
+    try:
+        yield
+    finally:
+        _is_importing.reset(token)
 
 
 def _import_error(script: Path, error: BaseException) -> ModelFileError:

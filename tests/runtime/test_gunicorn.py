@@ -1,16 +1,17 @@
 """Backends of older releases: `gunicorn … _wsgi:app` with several workers, training included."""
 
 import json
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
 
-from e2e.processes import Program, wait_until
+from e2e.processes import wait_until
 from live import CONFIG, Live, start_training, task, uid
 from redis_server import MakeRedis, make_redis
+
+from .gunicorn_server import start_gunicorn
 
 __all__ = ["make_redis"]
 
@@ -25,7 +26,7 @@ from {module} import {name}
 
 class Told({name}):
     def predict(self, *args, **kwargs):
-        return [{{**one, "worker": os.getpid()}} for one in super().predict(*args, **kwargs)]
+        return [{{**one, "worker": os.getppid()}} for one in super().predict(*args, **kwargs)]
 
 
 app = init_app(model_class=Told)
@@ -37,33 +38,8 @@ NAMES = {"seed_model": "Counter", "event_model": "Listener"}
 
 def _start(live: Live, model: str, *options: str) -> None:
     """Start gunicorn with several workers, as the older releases' Dockerfiles do."""
-    (live.folder / "_wsgi.py").write_text(WSGI.format(module=model, name=NAMES[model]))
-    bind = (
-        "--bind",
-        f"127.0.0.1:{live.backend.port}",
-        "--workers",
-        str(WORKERS),
-        "--threads",
-        "8",
-        "--timeout",
-        "0",
-    )
-    live.backend.program = Program(
-        [sys.executable, "-m", "gunicorn", *options, *bind, "_wsgi:app"],
-        cwd=live.folder,
-        env=live.backend.env,
-        log=live.backend.log,
-    )
-
-    def up() -> bool:
-        assert live.backend.program is not None
-        assert live.backend.program.running, live.backend.program.output()
-        try:
-            return requests.get(f"{live.backend.url}/health", timeout=90).ok
-        except requests.ConnectionError:
-            return False
-
-    wait_until(up, "gunicorn serves")
+    wsgi = WSGI.format(module=model, name=NAMES[model])
+    start_gunicorn(live, wsgi, *options, workers=WORKERS)
     wait_until(lambda: all(_broker(live) == "ok" for _ in range(30)), "all workers have their broker")
 
 

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from label_studio_ml.serving.wanted import Wanted
 from label_studio_ml.versions.store import VersionStore
 from versions.test_store import manifest
@@ -38,3 +40,23 @@ def test_versions_out_of_reach_change_nothing(tmp_path: Path) -> None:
     assert wanted.changed(["1"]) == []
     _published(store, "b", 2)
     assert wanted.changed(["1"]) == ["1"]
+
+
+def test_a_process_that_cannot_import_afresh_keeps_the_version_that_it_began_with(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = VersionStore(tmp_path)
+    _published(store, "a", 1)
+    wanted = Wanted(store)
+    first = wanted.manifest("1")
+    wanted.keep_first = True
+    _published(store, "b", 2)
+    assert wanted.changed(["1"]) == ["1"]
+    for _ in range(2):
+        assert wanted.manifest("1") == first
+    assert caplog.text.count("is served after a restart only") == 1
+    assert first is not None
+    wanted.failed("1", first, "it does not load")
+    found = wanted.manifest("1")
+    assert found is not None
+    assert found.id == "b"

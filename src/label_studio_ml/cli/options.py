@@ -30,6 +30,13 @@ def add_serving_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="processes that run the model (default: LABEL_STUDIO_ML_MODEL_WORKERS, or 1)",
     )
+    parser.add_argument(
+        "--threads",
+        type=count,
+        metavar="N",
+        help="calls of predict at a time in each of them, where the class sets no concurrency "
+        "(default: LABEL_STUDIO_ML_THREADS, or 1)",
+    )
     parser.add_argument("-d", "--debug", action="store_true", help="run for debugging: breakpoints work")
     add_log_level(parser)
     parser.add_argument("--check", action="store_true", help="build the model once, say what fails, and end")

@@ -71,6 +71,8 @@ def settings_from(args: argparse.Namespace) -> Settings:
         settings = settings.with_model_dir(args.model_dir)
     if getattr(args, "model_workers", None):
         settings = replace(settings, model_workers=args.model_workers)
+    if getattr(args, "threads", None):
+        settings = replace(settings, threads=args.threads)
     if getattr(args, "log_level", None):
         settings = replace(settings, log_level=args.log_level)
     return _with_login(

@@ -6,6 +6,7 @@ For `start`, the broker and the workers as well.
 import asyncio
 import contextlib
 import errno
+import itertools
 import logging
 import signal
 import socket
@@ -51,7 +52,10 @@ async def _serve(settings: Settings, listener: socket.socket, *, debug: bool, al
     companion = Companion(settings, workers=not alone)
     desk = RedisDesk.of(settings, companion.url)
     lanes = 1 if debug else settings.model_workers
-    make_lane: Callable[[], Lane] = (lambda: ThreadLane(settings)) if debug else (lambda: processes(settings))
+    made = itertools.count()
+    make_lane: Callable[[], Lane] = (
+        (lambda: ThreadLane(settings, again=next(made) > 0)) if debug else (lambda: processes(settings))
+    )
     core = Core(settings, make_lane, desk, lanes=lanes)
     await core.start()
     companion.start()

@@ -1,14 +1,13 @@
 """The backend as a WSGI application, with everything it needs in the process that serves it.
 
 Nothing starts before the first request, and what starts belongs to the process it starts in: below gunicorn each worker
-has its own model, and they share one broker and one training worker.
+has its own model process, and they share one broker and one training worker.
 """
 
 import asyncio
 import atexit
 import concurrent.futures
 import contextlib
-import inspect
 import logging
 import os
 import tempfile
@@ -20,15 +19,18 @@ from typing import Any
 import flask
 
 from label_studio_ml import logs
-from label_studio_ml.errors import BodyTooLarge, SettingsError
+from label_studio_ml.adapter import describe_class
+from label_studio_ml.errors import BodyTooLarge, ModelFileError, SettingsError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.runtime.companion import Companion
 from label_studio_ml.runtime.core import Core
+from label_studio_ml.runtime.model_place import ModelPlace, defining_file
 from label_studio_ml.runtime.supervisor import serve
-from label_studio_ml.serving.lanes import ThreadLane
+from label_studio_ml.runtime.wsgi_host import request_threads
 from label_studio_ml.settings import Settings
+from label_studio_ml.source import is_importing
 from label_studio_ml.training.desk import RedisDesk
-from label_studio_ml.training.local import LocalDesk
+from label_studio_ml.training.local import LocalDesk, UntrainedDesk
 from label_studio_ml.web.desk import TrainingDesk
 from label_studio_ml.web.http import too_large
 
@@ -59,21 +61,16 @@ class BackendApp(flask.Flask):
         **options: Any,
     ) -> None:
         """Serve as `label-studio-ml start` does, until it is ended. Options of Flask's own server have no effect."""
-        settings = self._with_script()
-        if settings.script is None:
+        if is_importing():
+            return  # the file is read by a process that needs the model class only
+        script = defining_file(self._model_class)
+        if script is None:
             raise SettingsError(
                 f"{self._model_class.__name__} is not defined in a file",
                 fix="Put the model class into a file of its own",
             )
+        settings = replace(self._settings, script=script, class_name=self._model_class.__name__)
         raise SystemExit(serve(settings, host=host or "127.0.0.1", port=port or 9090, debug=bool(debug)))
-
-    def _with_script(self) -> Settings:
-        """Return the settings with the file that defines the model class."""
-        try:
-            script = Path(inspect.getfile(self._model_class)).resolve()
-        except (TypeError, OSError):
-            return self._settings
-        return replace(self._settings, script=script, class_name=self._model_class.__name__)
 
     def _answer(self, path: str = "") -> flask.Response:
         request = flask.request
@@ -93,9 +90,11 @@ class BackendApp(flask.Flask):
         """Return what runs in this process, starting it on the first request and after a fork."""
         with self._starting:
             if self._running is None or self._running.pid != os.getpid():
-                self._running = _Running(
-                    self._with_script(), self._model_class, testing=bool(self.config["TESTING"])
-                )
+                settings = self._settings
+                if settings.threads is None:
+                    settings = replace(settings, threads=request_threads())
+                place = ModelPlace.of(settings, self._model_class, testing=bool(self.config["TESTING"]))
+                self._running = _Running(place)
             return self._running
 
 
@@ -109,9 +108,10 @@ def _log_file(settings: Settings) -> logging.Handler | None:
 
 
 class _Running:
-    """One backend on an event loop in a thread of this process, its model in another."""
+    """One backend on an event loop in a thread of this process, its model where `place` says."""
 
-    def __init__(self, settings: Settings, model_class: type[LabelStudioMLBase], *, testing: bool) -> None:
+    def __init__(self, place: ModelPlace) -> None:
+        settings, testing = place.settings, place.testing
         self.pid = os.getpid()
         self._loop = asyncio.new_event_loop()
         self._companion: Companion | None = None
@@ -124,16 +124,24 @@ class _Running:
         if testing and settings.user_model_dir is None:
             self._scratch = tempfile.TemporaryDirectory(prefix="label-studio-ml-")
             settings = replace(settings, model_dir=Path(self._scratch.name), store_url="")
+            place = replace(place, settings=settings)
+        place.say()
         desk: TrainingDesk
         if testing:
-            desk = LocalDesk(settings, model_class)
+            desk = LocalDesk(settings, place.model_class)
+        elif place.untrainable:
+            desk = UntrainedDesk(settings, place.model_class, place.untrainable)
         else:
             self._companion = Companion(settings)
             self._companion.start()
             desk = RedisDesk.of(settings, self._companion.url)
 
         async def begin() -> Core:
-            made = Core(settings, lambda: ThreadLane(settings, model_class), desk)
+            made = Core(
+                settings, place.make_runner, desk, lanes=1 if place.in_process else settings.model_workers
+            )
+            with contextlib.suppress(ModelFileError):  # what runs the model says so itself
+                made.pool.expect(describe_class(place.model_class, settings.threads))
             await made.start()
             return made
 

@@ -31,6 +31,7 @@ class LaneGroup:
 
     ahead = False  # while one is at work, another may be free
     own_memory = True
+    renewable = True
 
     def __init__(self, make_lane: Callable[[int], Lane], count: int) -> None:
         loop = asyncio.get_running_loop()

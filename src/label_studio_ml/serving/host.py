@@ -13,19 +13,29 @@ from label_studio_ml.errors import ModelLoadError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.predictor import Answer, Predictor, Request
 from label_studio_ml.settings import Settings
-from label_studio_ml.source import code_on_disk, user_class
+from label_studio_ml.source import code_on_disk, forget_modules, user_class
 from label_studio_ml.versions.state import StoredState
 
 logger = logging.getLogger(__name__)
 
 
 class ModelHost:
-    """Builds models and asks them. `load` may run in one thread while `predict` runs in another."""
+    """Builds models and asks them. `load` may run in one thread while `predict` runs in another.
 
-    def __init__(self, settings: Settings, model_class: type[LabelStudioMLBase] | None = None) -> None:
+    With `again`, the user's modules are imported again where this process has them already.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        model_class: type[LabelStudioMLBase] | None = None,
+        *,
+        again: bool = False,
+    ) -> None:
         self._settings = settings
         self._class = model_class
         self._code: CodeIdentity | None = None
+        self._again = again
         self._live: dict[int, Predictor] = {}
 
     def import_class(self) -> ClassInfo:
@@ -34,8 +44,10 @@ class ModelHost:
         if self._code is None:
             self._code = code_on_disk(settings.backend_dir, settings.script, settings.class_name)
         if self._class is None:
+            if self._again:
+                forget_modules(settings.backend_dir)
             self._class = user_class(settings)
-        return msgspec.structs.replace(describe_class(self._class), code=self._code)
+        return msgspec.structs.replace(describe_class(self._class, settings.threads), code=self._code)
 
     def load(self, live: int, spec: ModelSpec, instead_of: int = 0) -> str:
         """Build a model, keep it as number `live`, and return its version's name. Raises ModelError.

@@ -62,11 +62,13 @@ class Lane(Protocol):
     """Somewhere models live. `info` and `ended` may be awaited by any number of tasks (shielded).
 
     `ahead` tells that a call which is sent while another one runs begins with no gap after it, interactive ones first;
-    `own_memory` that it imports the model file anew and shares no class or module with other lanes.
+    `own_memory` that it imports the model file anew and shares no class or module with other lanes; `renewable`, that
+    another lane made in its place has the user's modules imported afresh.
     """
 
     ahead: bool
     own_memory: bool
+    renewable: bool
     info: "asyncio.Future[ClassInfo]"
     ended: "asyncio.Future[str]"
 
@@ -100,6 +102,7 @@ class ProcessLane(asyncio.Protocol):
 
     ahead = True
     own_memory = True
+    renewable = True
 
     def __init__(
         self,
@@ -329,16 +332,28 @@ def _fail(future: "asyncio.Future[Any] | None", error: Exception) -> None:
 
 
 class ThreadLane:
-    """Models in this process: for `--debug`, for tests, and below WSGI servers. A crash there is a crash here."""
+    """Models in this process: for `--debug`, for tests, and for classes that no other process can import.
+
+    A crash there is a crash here. With `again`, the user's modules are imported again. `renewable` is False where the
+    process that trains is another one and `model_class` cannot be imported again.
+    """
 
     ahead = False
     own_memory = False
 
-    def __init__(self, settings: Settings, model_class: type[LabelStudioMLBase] | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        model_class: type[LabelStudioMLBase] | None = None,
+        *,
+        again: bool = False,
+        renewable: bool = True,
+    ) -> None:
         loop = asyncio.get_running_loop()
+        self.renewable = renewable
         self.info: asyncio.Future[ClassInfo] = loop.create_future()
         self.ended: asyncio.Future[str] = loop.create_future()
-        self._host = ModelHost(settings, model_class)
+        self._host = ModelHost(settings, model_class, again=again)
         self._predicting = ThreadPoolExecutor(1, thread_name_prefix="predict")
         self._loading = ThreadPoolExecutor(1, thread_name_prefix="load")
 

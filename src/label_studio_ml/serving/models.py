@@ -82,6 +82,10 @@ class LiveModels:
         """What the process that was asked last says of the class; None before any has imported it."""
         return self._running.info
 
+    def expect(self, info: ClassInfo) -> None:
+        """Go by what is known of the class until a process has imported it."""
+        self._running.info = info
+
     def version(self, uid: str) -> str:
         """Return the name of the version that the project is served, or will be."""
         served = self._served(uid)
@@ -266,6 +270,7 @@ class LiveModels:
         home.batcher.max_batch = info.max_batch_size
         home.batcher.max_wait = info.max_wait
         home.batcher.slots = self._lanes * info.concurrency
+        self._wanted.keep_first = info.generation == "event" and not home.lane.renewable
 
     async def _make_room(self, live: Live) -> int:
         """Where a version must not load beside an older one, wait until that is idle; return its number, else 0."""

@@ -1,20 +1,31 @@
 """Which version of each project is to be served: what the store says, less what did not load."""
 
+import logging
 from collections.abc import Collection
 
 from label_studio_ml.versions.decision import Decision
 from label_studio_ml.versions.manifest import Manifest
 from label_studio_ml.versions.store import VersionStore
 
+logger = logging.getLogger(__name__)
+
 
 class Wanted:
-    """Remembers what the store says for as long as its hint stays the same. Lives on one event loop."""
+    """Remembers what the store says for as long as its hint stays the same. Lives on one event loop.
+
+    With `keep_first`, each project keeps the version that was wanted first: for a class that may hold the weights of a
+    version in its modules, in a process that cannot import them again.
+    """
+
+    keep_first = False
 
     def __init__(self, store: VersionStore) -> None:
         self._store = store
         self._known: dict[str, tuple[str, Manifest | None]] = {}
         self._decided: dict[str, Decision | None] = {}
         self._bad: dict[str, dict[str, str]] = {}
+        self._first: dict[str, Manifest | None] = {}
+        self._held_back: dict[str, str] = {}
 
     def manifest(self, uid: str) -> Manifest | None:
         """Return the version to serve, of those that load; None if there is none."""
@@ -25,7 +36,18 @@ class Wanted:
                 self._bad.pop(uid, None)  # who promotes a version by hand wants it tried again
             self._decided[uid] = decision
             self._known[uid] = (hint, self._store.loadable(uid, self._bad.get(uid, {})))
-        return self._known[uid][1]
+        newest = self._known[uid][1]
+        first = self._first.setdefault(uid, newest)
+        if not self.keep_first or first == newest:
+            return newest
+        if newest is not None and self._held_back.get(uid) != newest.id:
+            self._held_back[uid] = newest.id
+            logger.warning(
+                "Project %s: version %s is served after a restart only: this process cannot import the model afresh",
+                uid,
+                newest.name,
+            )
+        return first
 
     def lacks(self, uid: str) -> bool:
         """Tell whether the store has a version to serve, and none of them is on this machine."""
@@ -42,6 +64,7 @@ class Wanted:
         self._bad.setdefault(uid, {})[manifest.id] = cause
         self._store.fail(uid, manifest.id, cause)
         self._known.pop(uid, None)
+        self._first.pop(uid, None)
 
     def loaded(self, uid: str, manifest: Manifest) -> None:
         """Note that a version loads."""
@@ -73,3 +96,4 @@ class Wanted:
         self._known.pop(uid, None)
         self._decided.pop(uid, None)
         self._bad.pop(uid, None)
+        self._first.pop(uid, None)

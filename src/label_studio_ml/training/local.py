@@ -138,3 +138,19 @@ class LocalDesk:
         )
         record |= {"held_back": manifest.gate} if manifest.gate else {}
         return {**record, "model_version": manifest.name}
+
+
+class UntrainedDesk(LocalDesk):
+    """Refuses every event that trains: no process can build the model. `cause` says why."""
+
+    immediate = False
+
+    def __init__(self, settings: Settings, model_class: type[LabelStudioMLBase], cause: str) -> None:
+        super().__init__(settings, model_class)
+        self._cause = cause
+
+    def hand_in(self, event: Event, *, trusted: bool, train: bool) -> str | None:
+        """Return None for an event that starts no training. Raises FitError for one that does."""
+        if train:
+            raise FitError(f"This model is not trained: {self._cause}")
+        return None

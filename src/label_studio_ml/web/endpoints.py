@@ -243,8 +243,7 @@ class Endpoints:
             return json_response(
                 200, {"status": "ignored", "detail": f"{self._pool.info.name} has no fit method"}
             )
-        job = await self._hand_in(event, trusted=call.trusted, train=True)
-        return json_response(201, {"status": "ok", "job": job})
+        return _accepted(event, await self._hand_in(event, trusted=call.trusted, train=True))
 
     def _known_events(self) -> set[str]:
         """Return the actions that start a training."""
@@ -288,8 +287,7 @@ class Endpoints:
                 "project": {"id": project.project_id},
             },
         )
-        job = await self._hand_in(event, trusted=True, train=True)
-        return json_response(201, {"status": "ok", "job": job})
+        return _accepted(event, await self._hand_in(event, trusted=True, train=True))
 
     async def _validate(self, call: Call) -> Response:
         config = parse_object(call.body).get("config")
@@ -342,6 +340,19 @@ class Endpoints:
                 f"{name} {uid!r} is not known here", fix="Call /setup first", field=name
             )
         return project
+
+
+def _accepted(event: Event, job: str | None) -> Response:
+    """Answer an event that trains, by the id of its job; None where it only waits on this server's disk.
+
+    Raises BrokerError where somebody asked for a training: Label Studio would show that it runs.
+    """
+    if job is not None:
+        return json_response(201, {"status": "ok", "job": job})
+    waits = "waits on this server's disk, because Redis cannot be reached"
+    if event.action == "START_TRAINING":
+        raise errors.BrokerError(f"The training {waits}", fix="It starts when Redis is back")
+    return json_response(201, {"status": "kept", "job": None, "detail": f"The event {waits}"})
 
 
 def _check_config(xml: str, name: str) -> None:

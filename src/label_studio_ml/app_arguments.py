@@ -1,0 +1,62 @@
+"""Keyword arguments of `init_app`: those that change settings, and those that go to the model's constructor.
+
+`_wsgi.py` files of release 1.0.9 pass that release's defaults as arguments. Such a default is not a decision of the
+user: it changes nothing.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from label_studio_ml.errors import SettingsError
+from label_studio_ml.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+#: What release 1.0.9 passed where nothing was set.
+DEFAULT_REDIS_HOSTS = frozenset({"localhost", "127.0.0.1"})
+DEFAULT_REDIS_PORT = 6379
+DEFAULT_QUEUE = "default"
+
+
+def with_app_arguments(settings: Settings, arguments: Mapping[str, Any]) -> Settings:
+    """Return `settings` with the keyword arguments of `init_app`, without `model_class` and the login.
+
+    `model_dir` that is the backend's own folder, `redis_host`/`redis_port` that are localhost:6379 and the
+    `redis_queue` "default" are the defaults of release 1.0.9 and change nothing; a Redis at localhost:6379 is used
+    where `REDIS_URL`, `REDIS_HOST` or `USE_REDIS` name it. Raises SettingsError if a value cannot be used.
+    """
+    rest = dict(arguments)
+    model_dir = rest.pop("model_dir", None)
+    host, port, queue = (rest.pop(f"redis_{name}", None) for name in ("host", "port", "queue"))
+    if model_dir is not None and not _is_backend_folder(settings, str(model_dir)):
+        settings = settings.with_model_dir(str(model_dir))
+    if host and not settings.redis_url and settings.use_redis is not False:
+        number = _port(port)
+        if host in DEFAULT_REDIS_HOSTS and number == DEFAULT_REDIS_PORT:
+            logger.info(
+                "redis_host=%r is the default of older releases: the backend runs a broker of its own. "
+                "To use a Redis there, set REDIS_URL=redis://%s:%d/0",
+                *(host, host, number),
+            )
+        else:
+            settings = replace(settings, redis_url=f"redis://{host}:{number}/0")
+    if queue is not None and str(queue) != DEFAULT_QUEUE:
+        settings = replace(settings, queue=str(queue))
+    return replace(settings, init_kwargs={**settings.init_kwargs, **rest})
+
+
+def _is_backend_folder(settings: Settings, model_dir: str) -> bool:
+    if "://" in model_dir:
+        return False
+    return (settings.backend_dir / model_dir).resolve() == settings.backend_dir.resolve()
+
+
+def _port(value: Any) -> int:
+    text = str(DEFAULT_REDIS_PORT if value is None else value)
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise SettingsError(
+            f"redis_port={value!r} is not a port", fix="Use a number from 1 to 65535", field="redis_port"
+        )
+    return int(text)

@@ -1,0 +1,122 @@
+"""Where the model of a WSGI application runs: in a process of its own, or in a thread of the host's process.
+
+A process of its own needs a class that a fresh interpreter can import, and constructor arguments that JSON can hold.
+"""
+
+import inspect
+import json
+import logging
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from label_studio_ml.functions import functions
+from label_studio_ml.model import LabelStudioMLBase
+from label_studio_ml.serving.lanes import Lane, ThreadLane
+from label_studio_ml.serving.placement import processes
+from label_studio_ml.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+#: Folders of installed packages.
+_INSTALLED = frozenset({"site-packages", "dist-packages"})
+
+
+def defining_file(model_class: type[LabelStudioMLBase]) -> Path | None:
+    """Return the file that defines a model, None if there is none (an interactive prompt).
+
+    For the base class itself this is the file with the functions that `predict_fn` and `update_fn` registered.
+    """
+    registered = functions.predict or functions.update
+    defined: Any = registered if model_class is LabelStudioMLBase and registered else model_class
+    try:
+        return Path(inspect.getfile(inspect.unwrap(defined))).resolve()
+    except (TypeError, OSError):
+        return None
+
+
+def backend_folder(model_class: type[LabelStudioMLBase], caller: str | None) -> Path | None:
+    """Return the backend's folder: that of the file that defines the model, None if there is no such file.
+
+    `caller` is the file that called `init_app`. Its folder is the backend's where the model's file lies deeper in it,
+    or in an installed package.
+    """
+    file = defining_file(model_class)
+    folder = Path(caller).resolve().parent if caller and Path(caller).is_file() else None
+    if file is None or folder is None:
+        return folder if file is None else file.parent
+    installed = bool(_INSTALLED.intersection(file.parts)) and not _INSTALLED.intersection(folder.parts)
+    return folder if installed or file.is_relative_to(folder) else file.parent
+
+
+@dataclass(frozen=True)
+class ModelPlace:
+    """The settings for the processes that build the model, and why there are none, where that is so.
+
+    `in_process` says why the model runs in this process (empty: it has its own), `untrainable` why no training run can
+    build it (empty: it can).
+    """
+
+    settings: Settings
+    model_class: type[LabelStudioMLBase]
+    in_process: str = ""
+    untrainable: str = ""
+    testing: bool = False
+
+    @classmethod
+    def of(
+        cls, settings: Settings, model_class: type[LabelStudioMLBase], *, testing: bool = False
+    ) -> "ModelPlace":
+        """Decide where the model runs. With `testing`, that is this process, which trains it too."""
+        file = defining_file(model_class)
+        if file is not None:
+            settings = replace(settings, script=file, class_name=model_class.__name__)
+        if testing:
+            return cls(settings, model_class, in_process="this is a test", testing=True)
+        in_process, untrainable = _why_not_importable(model_class, file), ""
+        if in_process and (file is None or model_class.__module__ != "__main__"):
+            untrainable = in_process
+        if unfit := [name for name, value in settings.init_kwargs.items() if not _is_json(value)]:
+            in_process = untrainable = (
+                f"JSON cannot hold the constructor argument {unfit[0]} "
+                f"({type(settings.init_kwargs[unfit[0]]).__name__}) that init_app was given"
+            )
+        return cls(settings, model_class, in_process, untrainable)
+
+    def say(self) -> None:
+        """Log where the model runs, if that is not as it should be."""
+        name = self.model_class.__name__
+        if self.untrainable:
+            logger.error("%s runs in the web server's process and is not trained: %s", name, self.untrainable)
+        elif self.in_process and not self.testing:
+            logger.warning("%s runs in the web server's process: %s", name, self.in_process)
+
+    def make_runner(self) -> Lane:
+        """Return what runs the model."""
+        if not self.in_process:
+            return processes(self.settings)
+        return ThreadLane(self.settings, self.model_class, renewable=self.testing)
+
+
+def _why_not_importable(model_class: type[LabelStudioMLBase], file: Path | None) -> str:
+    """Say why a fresh interpreter cannot import the class; nothing if it can."""
+    name = model_class.__name__
+    if file is None:
+        return f"{name} is not defined in a file. Put it into a module of its own"
+    if model_class.__module__ == "__main__":
+        return f"{name} is defined in the program that is run. Put it into a module of its own"
+    if model_class is LabelStudioMLBase:
+        return ""
+    module = sys.modules.get(model_class.__module__)
+    if getattr(module, name, None) is not model_class:
+        return f"{file.name} has no {name} at its top level. Define the class there"
+    return ""
+
+
+def _is_json(value: Any) -> bool:
+    """Tell whether a value is the same after it was written as JSON and read again."""
+    try:
+        return bool(json.loads(json.dumps(value, allow_nan=False)) == value)
+    except (TypeError, ValueError, RecursionError):
+        return False
