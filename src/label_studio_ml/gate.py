@@ -11,9 +11,7 @@ import math
 import operator
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-
-import msgspec
+from dataclasses import dataclass, field
 
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _AND = re.compile(r"\s+and\s+")
@@ -37,7 +35,8 @@ _STEPS: dict[str, Callable[[float, float], float]] = {
 Metrics = Mapping[str, float | None]
 
 
-class Comparison(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
     """A new version and the one before it on the same tasks.
 
     `version` is the name of the one before. `new` and `previous` are the metrics of the two that were measured on the
@@ -47,8 +46,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     version: str
     tasks: int = 0
-    new: dict[str, float | None] = {}
-    previous: dict[str, float | None] = {}
+    new: dict[str, float | None] = field(default_factory=dict)
+    previous: dict[str, float | None] = field(default_factory=dict)
     unfair: str = ""
 
     def pair(self, metric: str) -> tuple[float, float] | None:

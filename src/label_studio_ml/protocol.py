@@ -87,6 +87,9 @@ _predict_decoder = msgspec.json.Decoder(_PredictBody)
 _params_decoder = msgspec.json.Decoder(_Params)
 _any_decoder = msgspec.json.Decoder()
 
+#: Project uid of requests that name none.
+ANONYMOUS = "default"
+
 
 def parse_predict(body: bytes) -> PredictRequest:
     """Read the body of `/predict`. Raises RequestError, naming the field."""

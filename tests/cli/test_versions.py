@@ -90,6 +90,7 @@ def test_json_has_all_of_it(made: Made, capsys: pytest.CaptureFixture[str]) -> N
         "parent": "",
         "job": "",
         "size": 12,
+        "comparison": "",
     }
     assert (listed["c"]["parent"], listed["c"]["annotations"]) == ("b", None)
 

@@ -118,7 +118,7 @@ def _project(settings: Settings, args: argparse.Namespace) -> "Project":
     from label_studio_ml.versions.state import Project
 
     try:
-        project = known_project(settings, args.project)
+        project = known_project(settings, args.project, reads=True)
     except (UnknownProject, StudioError):
         if args.annotations is None:
             raise

@@ -51,6 +51,7 @@ COMMANDS = (
     Command("unpin", "let newer versions be served again", "label_studio_ml.cli.version_steps", family=True),
     Command("delete", "delete versions", "label_studio_ml.cli.version_steps", family=True),
     Command("export", "write a version to a file", "label_studio_ml.cli.version_steps", family=True),
+    Command("projects", "list the projects a backend knows, forget some", "label_studio_ml.cli.project_list"),
     Command("rank", "order a project's tasks by what a label would teach", "label_studio_ml.cli.rank"),
     Command("agent", "work for a Label Studio that cannot reach here", "label_studio_ml.cli.agent"),
     Command("doctor", "find what is wrong with a backend's connection", "label_studio_ml.cli.doctor"),

@@ -39,8 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def find(args: argparse.Namespace) -> Stored:
-    """Return what `args` name; the model file is not needed for it. Raises SettingsError or UnknownProject."""
+def find(args: argparse.Namespace, *, reads: bool = False) -> Stored:
+    """Return what `args` name; the model file is not needed for it. `reads`: the command changes nothing.
+
+    Raises SettingsError or UnknownProject.
+    """
     folder = Path(args.root_dir, args.project_name)
     if not folder.is_dir():
         raise SettingsError(f"There is no folder {folder}", field="DIR")
@@ -49,16 +52,17 @@ def find(args: argparse.Namespace) -> Stored:
     if args.model_dir:
         settings = settings.with_model_dir(args.model_dir)
     store = open_store(settings)
-    uid = _uid(store, settings.model_dir, args.project)
+    uid = _uid(store, settings, args.project, reads=reads)
     store.bring(uid)
     return Stored(store, settings.model_dir, uid)
 
 
-def _uid(store: VersionStore, model_dir: Path, name: str | None) -> str:
+def _uid(store: VersionStore, settings: Settings, name: str | None, *, reads: bool) -> str:
+    model_dir = settings.model_dir
     known = set(store.projects())
     if (model_dir / "projects.db").exists():  # looking must not make it
         known.update(Projects(model_dir).uids())
-    uid = only_one(known, name)
+    uid = only_one(settings, known, name, reads=reads)
     if uid is not None:
         return uid
     if name is None:

@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List the versions, newest first; return 0, or 1 if `--verify` finds a damaged one."""
-    found = stored.find(args)
+    found = stored.find(args, reads=True)
     listed = entries(found.store, found.uid, verify=args.verify)
     if args.json:
         body = {"project": found.uid, "versions": [entry.to_dict() for entry in listed]}

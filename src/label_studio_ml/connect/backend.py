@@ -35,7 +35,10 @@ class BackendView:
         return self._get("/health")
 
     def connection(self, project: int | str | None = None) -> dict[str, Any]:
-        """Return what the backend says of a project's connection. Raises BackendDown."""
+        """Return what the backend says of a project's connection; its uid is sure to be the right one's.
+
+        Raises BackendDown.
+        """
         return self._get("/connection", {"project": str(project)} if project is not None else {})
 
     def predict(self, body: dict[str, Any]) -> dict[str, Any]:

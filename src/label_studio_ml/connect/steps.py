@@ -11,6 +11,7 @@ from label_studio_ml.connect.backend import BackendView
 from label_studio_ml.connect.identity import description, is_ours
 from label_studio_ml.connect.places import canonical, webhook_host_fits
 from label_studio_ml.errors import BackendError, StudioError
+from label_studio_ml.protocol import uid_of
 from label_studio_ml.settings import Settings
 from label_studio_ml.texts import plural
 
@@ -193,7 +194,7 @@ def _prediction(plan: Plan, backend: Json) -> str:
 
 def _cause(plan: Plan, task: Json) -> str:
     """Return what the backend itself says of a prediction that Label Studio could not get; it does not say."""
-    uid = (plan.view.connection(plan.project).get("project") or {}).get("uid")
+    uid = uid_of(plan.admin.project(plan.project))
     try:
         results = plan.view.predict({"tasks": [task], "project": uid}).get("results")
     except BackendError as error:
@@ -222,21 +223,21 @@ def arrived(admin: Admin, view: BackendView, project: Json) -> Json:
 
     The record is empty when the event does not arrive. Raises BackendError.
     """
-    number = int(project["id"])
-    before = _heard(view, number).get("at", 0.0)
+    number, uid = int(project["id"]), uid_of(project)
+    before = _heard(view, uid).get("at", 0.0)
     for _ in range(_TRIES):
         admin.change_project(number, title=project["title"])
         end = time.monotonic() + _EVENT / _TRIES
         while time.monotonic() < end:
-            heard = _heard(view, number)
+            heard = _heard(view, uid)
             if heard.get("at", 0.0) > before:
                 return heard
             time.sleep(0.1)
     return {}
 
 
-def _heard(view: BackendView, number: int) -> Json:
+def _heard(view: BackendView, uid: str) -> Json:
     """Return the backend's record of the last PROJECT_UPDATED of the project, empty if it has none."""
-    heard = (view.connection(number).get("project") or {}).get("heard") or {}
+    heard = (view.connection(uid).get("project") or {}).get("heard") or {}
     found: Json = heard.get("PROJECT_UPDATED") or {}
     return found

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from label_studio_ml.connect.admin import Admin, Json
 from label_studio_ml.connect.backend import BackendView
+from label_studio_ml.protocol import uid_of
 from label_studio_ml.settings import Settings
 from label_studio_ml.texts import our_command
 
@@ -33,6 +34,11 @@ class Context:
     options: tuple[str, ...] = ()
     studio_works: bool = False
     model_works: bool = False
+
+    @property
+    def uid(self) -> str | None:
+        """The uid of the project, None where Label Studio was not asked."""
+        return uid_of(self.project) if self.project is not None else None
 
     @property
     def connect_command(self) -> str:

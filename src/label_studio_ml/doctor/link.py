@@ -140,7 +140,7 @@ def events(context: Context) -> Iterator[Check]:
     if context.admin is None or context.project is None or context.entry is None or context.about is None:
         yield skip("events", "the backend is not up, or not in the project")
         return
-    before = context.view.connection(context.number)
+    before = context.view.connection(context.uid)
     try:
         there = arrived(context.admin, context.view, context.project)
     except BackendError as error:

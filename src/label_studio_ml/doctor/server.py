@@ -14,7 +14,7 @@ def server(context: Context) -> Iterator[Check]:
     """Is the backend up? If not, is its port free?"""
     try:
         context.view.health()
-        context.about = context.view.connection(context.number)
+        context.about = context.view.connection(context.uid or context.number)
     except BackendDown as error:
         if error.field == "BASIC_AUTH_USER":
             yield failed("server", error)

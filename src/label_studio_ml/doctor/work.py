@@ -57,8 +57,12 @@ def prediction(context: Context) -> Iterator[Check]:
         yield skip("prediction", "the backend is not up, or there is no task")
         return
     config = str(context.project.get("label_config") or "")
-    uid = (context.about.get("project") or {}).get("uid")
-    body = {"tasks": [context.task], "project": uid, "label_config": config, "params": {"context": None}}
+    body = {
+        "tasks": [context.task],
+        "project": context.uid,
+        "label_config": config,
+        "params": {"context": None},
+    }
     see = "See the backend's logs/server.log"
     try:
         results = context.view.predict({key: value for key, value in body.items() if value}).get("results")

@@ -8,7 +8,6 @@ that (`evaluation.comparison`), in the run's session, so that it ends with the r
 import gc
 import logging
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import msgspec
 
 from label_studio_ml.adapter import ModelSpec
 from label_studio_ml.gate import Comparison, parse_gate
+from label_studio_ml.interpreter import command
 from label_studio_ml.settings import Settings
 from label_studio_ml.training.dataset import HELD_OUT
 from label_studio_ml.training.request import Outcome, RunRequest
@@ -63,7 +63,7 @@ def compared(
         "previous": _candidate(request.spec, previous.path, pairs),
         "metrics": metrics,
     }
-    answer, status = _ask(msgspec.json.encode(asked), cancelled)
+    answer, status = _ask(settings, msgspec.json.encode(asked), cancelled)
     try:
         found = msgspec.json.decode(answer, type=Comparison | None)
     except msgspec.MsgspecError:
@@ -78,12 +78,13 @@ def _candidate(spec: ModelSpec, folder: str, state: dict[str, str]) -> dict[str,
     return {"spec": spec, "folder": folder, "state": state}
 
 
-def _ask(request: bytes, cancelled: Callable[[], bool]) -> tuple[bytes, int]:
+def _ask(settings: Settings, request: bytes, cancelled: Callable[[], bool]) -> tuple[bytes, int]:
     """Run the comparison; return its answer, empty if it has none, and its exit status."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "label_studio_ml.evaluation.comparison"],
+        command(settings, "label_studio_ml.evaluation.comparison"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        env=settings.child_env(),
     )
     left: bytes | None = request
     while True:

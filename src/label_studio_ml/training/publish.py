@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -92,7 +93,7 @@ def _comparison(
     if request.previous is None or not said:
         return outcome.comparison
     found = outcome.comparison or Comparison(version=request.previous.name)
-    return msgspec.structs.replace(
+    return replace(
         found,
         new={**found.new, **{name: metrics.get(name) for name in said}},
         previous={**found.previous, **said},

@@ -18,6 +18,7 @@ from label_studio_ml.metrics.counts import Counts
 from label_studio_ml.metrics.exposition import CONTENT_TYPE
 from label_studio_ml.model import TRAIN_EVENTS
 from label_studio_ml.protocol import (
+    ANONYMOUS,
     Event,
     parse_event,
     parse_object,
@@ -47,9 +48,6 @@ logger = logging.getLogger(__name__)
 
 #: Seconds that /setup waits for a model that is about to be ready (or to fail); Label Studio waits 3.
 SETUP_GRACE = 0.04
-
-#: Project uid of requests that name none.
-ANONYMOUS = "default"
 
 #: Request ids that are taken from the caller; others are replaced.
 _REQUEST_ID = re.compile(r"[!-~]{1,128}")

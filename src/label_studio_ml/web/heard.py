@@ -17,6 +17,7 @@ from label_studio_ml.cache import SqliteCache
 from label_studio_ml.errors import BackendError
 from label_studio_ml.serving.pool import ModelPool
 from label_studio_ml.settings import Settings
+from label_studio_ml.versions.known import EVENTS
 from label_studio_ml.versions.state import Project
 
 logger = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ class Hearing:
     """The events heard from each project, in memory and, for the other processes of the backend, in `events.db`."""
 
     def __init__(self, folder: Path) -> None:
-        self._cache = SqliteCache(str(folder), db_name="events.db")
+        self._cache = SqliteCache(str(folder), db_name=EVENTS)
         self._lock = threading.Lock()
         self._known: dict[str, dict[str, Heard]] = {}
         self._unwritten: dict[str, dict[str, str]] = {}

@@ -1,0 +1,214 @@
+"""Projects that a backend knows: of several with one number, which one is meant; listing and forgetting them."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from label_studio_ml.cache import SqliteCache
+from label_studio_ml.cli.board import reach
+from label_studio_ml.cli.main import main
+from label_studio_ml.cli.projects import known_project
+from label_studio_ml.errors import SettingsError
+from label_studio_ml.settings import Settings
+from label_studio_ml.training.jobs import StoredEvent
+from label_studio_ml.versions.known import EVENTS, known_projects
+from label_studio_ml.versions.manifest import Manifest
+from label_studio_ml.versions.state import Project, Projects, StoredState
+from label_studio_ml.versions.store import VersionStore
+from live import TOKEN, FakeStudio
+from studio.fake import Reply
+
+#: Two projects with the number 7: the first was made, and heard, before the second.
+OLD, NEW, OTHER = "7.1700000000", "7.1767225600", "8.1700000001"
+
+
+def _hear(folder: Path, uid: str, at: float) -> None:
+    SqliteCache(str(folder), db_name=EVENTS).set(
+        uid, "PROJECT_UPDATED", json.dumps({"at": at, "authorized": True})
+    )
+
+
+def _version(folder: Path, uid: str, name: str) -> None:
+    store = VersionStore(folder)
+    store.begin(uid, name)
+    store.publish(Manifest(id=name, name=name, project=uid, fence=1, created="2026-01-01T00:00:00+00:00"))
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("MODEL_DIR", "LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY", "REDIS_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    data = tmp_path / "be" / "data"
+    data.mkdir(parents=True)
+    for uid, title, at in ((OLD, "staging", 1_750_000_000.0), (NEW, "production", 1_770_000_000.0)):
+        Projects(data).put(Project(uid=uid, title=title, hostname=f"http://{title}.example"))
+        _hear(data, uid, at)
+        _version(data, uid, f"of-{title}")
+    return data
+
+
+@pytest.fixture
+def studio() -> Iterator[FakeStudio]:
+    fake = FakeStudio()
+    yield fake
+    fake.stop()
+
+
+def _settings(data: Path, **fields: Any) -> Settings:
+    return Settings(backend_dir=data.parent, model_dir=data, log_dir=data / "logs", **fields)
+
+
+def test_what_is_known_of_them(data: Path) -> None:
+    Projects(data).put(Project(uid=OTHER))
+    found = known_projects(data, VersionStore(data))
+    assert [(one.uid, one.current, one.versions, one.served) for one in found] == [
+        (NEW, True, 1, "of-production"),
+        (OLD, False, 1, "of-staging"),
+        (OTHER, True, 0, ""),
+    ]
+    assert found[0].created == "2026-01-01T00:00:00+00:00"
+    assert found[0].heard_at == "2026-02-02T02:40:00+00:00"
+    assert found[2].heard is None
+
+
+def test_a_command_that_reads_takes_the_one_heard_last(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for words in ((), ("--project", "7")):
+        assert main(["versions", "be", "--json", *words]) == 0
+        said = capsys.readouterr()
+        assert json.loads(said.out)["project"] == NEW
+        assert f"there are 2 projects with the number 7; this is {NEW}" in said.err
+        assert f"--project: {OLD}" in said.err
+    assert main(["versions", "be", "--json", "--project", OLD]) == 0
+    said = capsys.readouterr()
+    assert (json.loads(said.out)["project"], said.err) == (OLD, "")
+
+
+def test_a_command_that_changes_something_asks_for_the_exact_one(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["rollback", "be", "--project", "7"]) == 1
+    said = capsys.readouterr().err
+    assert "knows 2 projects with the number 7" in said
+    assert (
+        f"--project {NEW} ('production', of http://production.example, made 2026-01-01, last heard 2026-"
+        in said
+    )
+    assert f"--project {OLD} ('staging'" in said
+    with pytest.raises(SettingsError, match=f"--project {OLD}"):
+        known_project(_settings(data), "7")
+
+
+def test_label_studio_tells_which_one_it_has(data: Path, studio: FakeStudio) -> None:
+    settings = _settings(data, studio_url=studio.url, studio_api_key=TOKEN)
+    studio.on("/api/projects/7/", Reply.of({"id": 7, "created_at": "2023-11-14T22:13:20.5Z"}))
+    assert known_project(settings, "7").uid == OLD
+    assert known_project(settings, None).uid == OLD
+    # It has none of the two: the newer one is no better than the other.
+    studio.on("/api/projects/7/", Reply.of({"id": 7, "created_at": "2020-01-01T00:00:00Z"}))
+    with pytest.raises(SettingsError, match="2 projects with the number 7"):
+        known_project(settings, "7")
+
+
+def test_projects_of_other_numbers(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Projects(data).put(Project(uid=OTHER))
+    assert known_project(_settings(data), "8").uid == OTHER
+    assert main(["versions", "be"]) == 1
+    assert f"several projects: {OLD}, {NEW}, {OTHER}" in capsys.readouterr().err
+
+
+def test_requests_without_a_project_do_not_count(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    for uid in ("default", OTHER):
+        Projects(data).put(Project(uid=uid))
+    assert known_project(_settings(data), None).uid == OTHER
+    assert known_project(_settings(data), "default").uid == "default"
+
+
+def test_they_are_listed(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["projects", "be"]) == 0
+    said = capsys.readouterr().out
+    first, second = said.split(OLD)
+    assert first.startswith(f"{NEW}  production  (current)\n")
+    assert "Label Studio: http://production.example, made 2026-01-01T00:00:00+00:00\n" in first
+    assert "last heard:   2026-02-02T02:40:00+00:00\n" in first
+    assert "versions:     1, of-production is served\n" in first
+    assert second.startswith("  staging  (older: another project has its number)\n")
+    assert main(["projects", "be", "--json"]) == 0
+    assert [one["uid"] for one in json.loads(capsys.readouterr().out)] == [NEW, OLD]
+
+
+def test_an_old_one_is_forgotten(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    StoredState(data, OLD).set("key", "value")
+    assert main(["projects", "forget", "be", OLD, "--yes"]) == 0
+    assert f"Forgot {OLD}" in capsys.readouterr().out
+    assert Projects(data).uids() == [NEW]
+    assert SqliteCache(str(data), db_name=EVENTS).projects() == [NEW]
+    assert [one.name for one in VersionStore(data).versions(OLD)] == ["of-staging"], "they stay"
+    # The number means the other one now, also where something is changed.
+    assert known_project(_settings(data), "7").uid == NEW
+    assert main(["versions", "be", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["project"] == NEW
+    assert main(["projects", "be"]) == 0
+    assert f"{OLD}  (forgotten: only its versions are left)" in capsys.readouterr().out
+
+    assert main(["projects", "forget", "be", OLD, "--yes", "--with-versions"]) == 0
+    assert VersionStore(data).versions(OLD) == []
+    assert StoredState(data, OLD).items() == {}
+    assert [one.uid for one in known_projects(data, VersionStore(data))] == [NEW]
+
+
+def test_what_forget_does_not_do(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for words, said in (
+        (("forget", "be"), "not said which project"),
+        (("forget", "be", "7", "--yes"), f"Give one of: {NEW} ('production'"),
+        (("forget", "be", "9", "--yes"), "Project 9 is not known here"),
+        (("forget", "be", OLD), "Give --yes"),
+        (("be", OLD), f"label-studio-ml projects forget be {OLD}"),
+        (("nowhere",), "There is no folder"),
+    ):
+        assert main(["projects", *words]) == 1
+        assert said in capsys.readouterr().err
+    assert len(Projects(data).uids()) == 2
+
+
+def test_it_asks_first(
+    data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    questions: list[str] = []
+    answers = ["n", "yes"]
+
+    def answer(question: str) -> str:
+        questions.append(question)
+        return answers.pop(0)
+
+    monkeypatch.setattr("builtins.input", answer)
+    assert [main(["projects", "forget", "be", OLD]) for _ in range(2)] == [1, 0]
+    assert questions[0] == "Forget 1 project (events, jobs and keys; the versions stay)? [y/N] "
+    assert "Nothing is forgotten" in capsys.readouterr().out
+    assert Projects(data).uids() == [NEW]
+
+
+def test_a_project_that_is_being_trained_is_not_forgotten(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with reach(_settings(data)) as reached:
+        board = reached.board
+        job = board.record(OLD, StoredEvent("START_TRAINING", {}))
+        board.update_job(job, state="started")
+        board.redis.set(board.keys.lease(OLD), "somebody", px=60_000)
+        assert main(["projects", "forget", "be", OLD, "--yes"]) == 1
+        said = capsys.readouterr().err
+        assert f"Project {OLD} is being trained by job {job}" in said
+        assert f"cancel be {job}" in said or f"cancel {data.parent} {job}" in said
+        board.redis.delete(board.keys.lease(OLD))
+        assert main(["projects", "forget", "be", OLD, "--yes"]) == 0
+        assert "with 1 event that waited for a training" in capsys.readouterr().out
+        assert board.entries(OLD) == []
+        assert list(board.jobs(OLD)) == []
