@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from label_studio_ml.cli import main as cli
+from label_studio_ml.code_identity import identify
 from label_studio_ml.versions.state import Projects
 from versions.made import Made, P
 
@@ -91,6 +92,8 @@ def test_json_has_all_of_it(made: Made, capsys: pytest.CaptureFixture[str]) -> N
         "job": "",
         "size": 12,
         "comparison": "",
+        "code": "",
+        "code_differs": [],
     }
     assert (listed["c"]["parent"], listed["c"]["annotations"]) == ("b", None)
 
@@ -132,6 +135,36 @@ def test_promote_rollback_unpin(made: Made, capsys: pytest.CaptureFixture[str]) 
     assert made.served() == "a"
     assert "version d" in _run(made, capsys, "unpin")
     assert made.served() == "d"
+
+
+def test_versions_that_other_code_trained_are_named_with_what_differs(
+    made: Made, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = made.folder.parent
+    model = "from label_studio_ml.model import LabelStudioMLBase\nclass Mine(LabelStudioMLBase):\n    x = 1\n"
+    (folder / "model.py").write_text(model)
+    before = identify(folder / "model.py")
+    for name in "de":
+        made.add(name, code=before, created="2026-11-24T10:00:00+00:00")
+    assert "Code" not in _run(made, capsys, "versions")
+    (folder / "model.py").write_text(model.replace("x = 1", "x = 2"))
+    after = identify(folder / "model.py")
+    made.add("f", code=after)
+    listed = _listed(made, capsys)
+    assert [listed[name]["code"] for name in "fed"] == [after.short, before.short, before.short]
+    assert [listed[name]["code_differs"] for name in "feda"] == [[], ["model.py"], ["model.py"], []]
+    note = next(line for line in _run(made, capsys, "versions").splitlines() if line.startswith("Code "))
+    assert note.startswith(f"Code {before.short} trained e, d (the first 2026-11-24 ")
+    assert note.endswith("the folder has other code, different: model.py")
+    said = _run(made, capsys, "rollback")
+    assert "is served version e instead of f" in said
+    assert (
+        f"Note: code {before.short} trained it (2026-11-24T10:00:00+00:00), and the folder has code" in said
+    )
+    assert "different: model.py. It is served by the code that is there" in said
+    assert "Note:" in _run(made, capsys, "promote", "d")
+    assert "Note:" not in _run(made, capsys, "promote", "f")
+    assert "Note:" not in _run(made, capsys, "promote", "a")
 
 
 def test_delete(made: Made, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from label_studio_ml.cli import stored
+from label_studio_ml.cli.code_here import code_here, code_warning
 from label_studio_ml.cli.stored import Stored
 from label_studio_ml.versions import hand
 from label_studio_ml.versions.archive import export
@@ -44,14 +45,15 @@ def run(args: argparse.Namespace) -> int:
 def _promote(args: argparse.Namespace, found: Stored) -> str:
     chosen = hand.promote(found.store, found.model_dir, found.uid, args.version, pinned=args.pin)
     until = "until it is unpinned" if args.pin else "until a newer one is let through"
-    return f"Project {found.project} is served version {chosen.name}, {until}"
+    note = code_warning(chosen, code_here(args))
+    return f"Project {found.project} is served version {chosen.name}, {until}{note}"
 
 
 def _rollback(args: argparse.Namespace, found: Stored) -> str:
     present, back = hand.rollback(found.store, found.model_dir, found.uid)
     return (
         f"Project {found.project} is served version {back.name} instead of {present.name}, "
-        "until a newer one is let through"
+        f"until a newer one is let through{code_warning(back, code_here(args))}"
     )
 
 

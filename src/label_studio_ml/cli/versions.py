@@ -6,6 +6,7 @@ import sys
 from datetime import datetime
 
 from label_studio_ml.cli import stored
+from label_studio_ml.cli.code_here import code_here
 from label_studio_ml.versions.listing import Entry, entries
 
 #: Columns of a table that goes into a file or a pipe.
@@ -24,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """List the versions, newest first; return 0, or 1 if `--verify` finds a damaged one."""
     found = stored.find(args, reads=True)
-    listed = entries(found.store, found.uid, verify=args.verify)
+    listed = entries(found.store, found.uid, verify=args.verify, code=code_here(args))
     if args.json:
         body = {"project": found.uid, "versions": [entry.to_dict() for entry in listed]}
         print(json.dumps(body, indent=1, ensure_ascii=False))
@@ -33,6 +34,19 @@ def run(args: argparse.Namespace) -> int:
     else:
         print(f"Project {found.project} has no trained version yet")
     return int(args.verify and any(entry.state == "damaged" for entry in listed))
+
+
+def _code_notes(listed: list[Entry]) -> list[str]:
+    """Return a line for each code that differs from the folder's, with the versions that it trained."""
+    trained: dict[str, list[Entry]] = {}
+    for entry in listed:
+        if entry.code_differs:
+            trained.setdefault(entry.code, []).append(entry)
+    return [
+        f"Code {code} trained {', '.join(entry.name for entry in made)} (the first {_moment(made[-1].created)}); "
+        f"the folder has other code, different: {', '.join(made[0].code_differs)}"
+        for code, made in trained.items()
+    ]
 
 
 def _print_table(project: str, listed: list[Entry]) -> None:
@@ -64,7 +78,7 @@ def _print_table(project: str, listed: list[Entry]) -> None:
         style = {"served": "bold green", "damaged": "red", "failed to load": "red"}.get(entry.state, "")
         table.add_row(*(Text(cell) for cell in cells), style=style)
     console = Console(width=None if sys.stdout.isatty() else _WIDTH, highlight=False)
-    console.print(Text(f"Project {project}"), table, sep="\n")
+    console.print(Text(f"Project {project}"), table, *map(Text, _code_notes(listed)), sep="\n")
 
 
 def _state(entry: Entry) -> str:

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from label_studio_ml.code_identity import CodeIdentity
 from label_studio_ml.versions.decision import named
 from label_studio_ml.versions.manifest import Manifest
 from label_studio_ml.versions.store import VersionStore
@@ -17,6 +18,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     `state` says whether it is served, or why it cannot be: `note` has the cause. `pinned`: newer versions do not take
     its place. `created` is ISO 8601 in UTC. `annotations` says how many labelled tasks it learned from, None if that
     is not known. `size` is in bytes. `comparison` says what it and the version before were compared by, if by anything.
+    `code` begins the hash of the code that trained it, empty if that is not known; `code_differs` says in what it
+    differs from the code that the list was made with.
     """
 
     id: str
@@ -32,16 +35,21 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     job: str = ""
     size: int = 0
     comparison: str = ""
+    code: str = ""
+    code_differs: list[str] = []
 
     def to_dict(self) -> dict[str, Any]:
         """Return the entry as JSON values."""
         return dict(msgspec.to_builtins(self))
 
 
-def entries(store: VersionStore, uid: str, *, verify: bool = False) -> list[Entry]:
+def entries(
+    store: VersionStore, uid: str, *, verify: bool = False, code: CodeIdentity | None = None
+) -> list[Entry]:
     """Return the versions of a project, newest first; with `verify`, every file is read and compared with its sha256.
 
-    A version whose manifest cannot be read comes last, with its id only.
+    `code` is what the versions are, or would be, served by. A version whose manifest cannot be read comes last,
+    with its id only.
     """
     served = store.served(uid)
     failed = store.failures(uid)
@@ -77,6 +85,8 @@ def entries(store: VersionStore, uid: str, *, verify: bool = False) -> list[Entr
             parent=manifest.parent,
             job=manifest.job,
             size=manifest.size,
+            code=manifest.code.short,
+            code_differs=manifest.code.differences(code) if code and not manifest.code.same(code) else [],
             comparison=manifest.comparison.text() if manifest.comparison else "",
         )
 

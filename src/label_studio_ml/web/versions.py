@@ -54,7 +54,8 @@ class VersionRoutes:
             if failures := self._pool.failures(uids[0]):
                 body["failed"] = failures
         if named:
-            found = await asyncio.to_thread(entries, self._store, uids[0])
+            code = self._pool.info.code if self._pool.info is not None else None
+            found = await asyncio.to_thread(entries, self._store, uids[0], code=code)
             body["details"] = [entry.to_dict() for entry in found]
         return json_response(200, body)
 
