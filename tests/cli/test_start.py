@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from label_studio_ml import server
+from label_studio_ml.cli import container
 from label_studio_ml.cli.main import main
 from label_studio_ml.cli.options import constructor_arguments, is_loopback, parse_value
 from label_studio_ml.settings import Settings
@@ -68,8 +69,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_bare_folder_is_served_on_loopback(
-    folder: Path, served: list[Served], capsys: pytest.CaptureFixture[str]
+    folder: Path,
+    served: list[Served],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(container, "in_container", lambda: False)
     assert main(["start", "my backend"]) == 0
     [call] = served
     assert (call.host, call.port, call.debug) == ("127.0.0.1", 9090, False)
@@ -212,6 +217,39 @@ def test_listening_beyond_this_machine_is_said(
     assert host in said
     assert "anyone who can reach port 9090" in said
     assert "BASIC_AUTH_USER" in said
+
+
+def test_in_a_container_others_can_reach_it(
+    folder: Path,
+    served: list[Served],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As the compose files of older backends start it: `label-studio-ml start ./be --port 9090`."""
+    monkeypatch.setattr(container, "in_container", lambda: True)
+    assert main(["start", "my backend", "--port", "9090"]) == 0
+    assert served[0].host == "0.0.0.0"
+    assert "anyone who can reach port 9090" in capsys.readouterr().err
+    assert main(["start", "my backend", "--host", "127.0.0.1"]) == 0
+    assert served[1].host == "127.0.0.1", "what is named counts"
+
+
+@pytest.mark.parametrize(
+    ("mark", "text", "found"),
+    [
+        (".dockerenv", "", True),
+        ("run/.containerenv", "", True),
+        ("var/run/secrets/kubernetes.io/serviceaccount/token", "", True),
+        ("proc/1/cgroup", "12:memory:/docker/0123456789ab\n", True),
+        ("proc/1/cgroup", "0::/kubepods.slice/kubepods-burstable.slice/cri-containerd-01.scope\n", True),
+        ("proc/1/cgroup", "0::/init.scope\n", False),
+        ("etc/hostname", "laptop\n", False),
+    ],
+)
+def test_containers_are_told_by_their_files(tmp_path: Path, mark: str, text: str, found: bool) -> None:
+    (tmp_path / mark).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / mark).write_text(text)
+    assert container.in_container(tmp_path) is found
 
 
 def test_with_a_login_the_warning_does_not_ask_for_one(

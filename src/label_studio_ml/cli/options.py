@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from label_studio_ml.cli.container import default_host
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.settings import DEFAULT_PORT, LOG_LEVELS
 
@@ -21,7 +22,10 @@ def add_serving_options(parser: argparse.ArgumentParser) -> None:
         "-p", "--port", type=_port, default=DEFAULT_PORT, help="port to listen on (default: %(default)s)"
     )
     parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine only)"
+        "--host",
+        default=default_host(),
+        help="address to listen on (default: 127.0.0.1, this machine only; in a container 0.0.0.0, since nobody else "
+        "could reach it there)",
     )
     add_model_options(parser)
     parser.add_argument(
