@@ -140,3 +140,52 @@ def test_scores_of_an_order() -> None:
     found = active.scores([3, 0], 4)
     assert found[3] < found[0]
     assert np.isnan(found[[1, 2]]).all()
+
+
+PLACES = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (PLACES[:2], "not a table: the vectors themselves are rows of embeddings"),
+        ([[0.5, 1.0], [2.0]], "not list"),
+        (np.array([True, False, False]), r"not a mask: use numpy.flatnonzero\(labelled\)"),
+        ([0.0, 1.0], r"not list \[0.0, 1.0\]"),
+        (["0"], "not list"),
+        (0, "not int 0"),
+        (None, "not NoneType None"),
+        ([0, 3], "whole numbers from 0 to 2, not 3"),
+        ([-1], "whole numbers from 0 to 2, not -1"),
+    ],
+)
+def test_what_is_labelled_is_named_by_row_numbers(wrong: object, said: str) -> None:
+    """Floats were rounded to row numbers without a word, and vectors of 0 and 1 named the first two rows."""
+    for order in (active.covering, active.diverse):
+        with pytest.raises(ValueError, match=f"labelled must be row numbers of tasks.*{said}"):
+            order(PLACES, labelled=wrong)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("labelled", [(), [], np.empty(0), [0], (0, 0), np.array([0], dtype=np.uint8)])
+def test_row_numbers_of_any_kind_are_taken(labelled: object) -> None:
+    count = 3 - min(len(labelled), 1)  # type: ignore[arg-type]
+    assert len(active.covering(PLACES, labelled=labelled)) == count  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("count", [1.5, "2", -1, True])
+def test_count_is_a_number_of_tasks(count: object) -> None:
+    with pytest.raises(ValueError, match="count must be how many tasks to choose"):
+        active.covering(PLACES, count=count)  # type: ignore[arg-type]
+
+
+def test_other_kinds_of_arguments_are_said() -> None:
+    with pytest.raises(ValueError, match="probabilities must be a table of numbers, not list"):
+        active.margin([["a", "b"]])  # type: ignore[list-item]
+    with pytest.raises(ValueError, match="embeddings must be a table of numbers, not list"):
+        active.covering([[1.0], [1.0, 2.0]])
+    with pytest.raises(ValueError, match="order must be row numbers of tasks"):
+        active.scores([0.5, 0.1], 2)
+    with pytest.raises(ValueError, match="order must name each task once"):
+        active.scores([1, 1], 2)
+    with pytest.raises(ValueError, match="tasks must be how many tasks there are"):
+        active.scores([0], [1])  # type: ignore[arg-type]

@@ -296,3 +296,13 @@ def test_different_structures(a: Any, b: Any, message: str) -> None:
 
 def test_undefined_name() -> None:
     assert utils.DATA_UNDEFINED_NAME == "$undefined$"
+
+
+def test_wrong_kinds_of_arguments_are_said() -> None:
+    with pytest.raises(ValueError, match="labels must be a list of labels, not the text 'cat'"):
+        utils.match_labels("a cat", "cat")
+    for find in (utils.get_single_tag_keys, utils.get_first_tag_keys):
+        with pytest.raises(
+            ValueError, match="must be self.parsed_label_config, a dict, not the label config's XML"
+        ):
+            find("<View/>", "Choices", "Text")  # type: ignore[arg-type]

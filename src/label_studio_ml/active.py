@@ -61,7 +61,8 @@ def diverse(embeddings: "ArrayLike", *, labelled: "ArrayLike" = (), count: int |
 
     `embeddings` has a row for each task, `labelled` the rows that have a label already. Each next task is the one that
     is farthest from all that are labelled or chosen before it. `count` is how many to choose (None: all). Needs the
-    extra `active` (scikit-activeml). Raises ValueError when `embeddings` is no table of finite numbers.
+    extra `active` (scikit-activeml). Raises ValueError when `embeddings` is no table of finite numbers, or `labelled` holds
+    anything but row numbers.
     """
     import numpy as np
 
@@ -73,7 +74,7 @@ def diverse(embeddings: "ArrayLike", *, labelled: "ArrayLike" = (), count: int |
         ) from None
 
     table, known, free = _places(embeddings, labelled)
-    wanted = len(free) if count is None else min(count, len(free))
+    wanted = _wanted(count, len(free))
     if wanted < 1:
         return np.empty(0, dtype=np.intp)
     labels: Any = np.full(len(table), np.nan)
@@ -112,7 +113,7 @@ def covering(
             )
     if len(free) > _LOOKED_AT:
         free = np.sort(np.random.RandomState(0).choice(free, _LOOKED_AT, replace=False))
-    wanted = len(free) if count is None else min(count, len(free))
+    wanted = _wanted(count, len(free))
     if wanted < 1:
         return np.empty(0, dtype=np.intp)
     near = _squares(table[free], table[free])
@@ -141,11 +142,16 @@ def covering(
 def scores(order: "ArrayLike", tasks: int) -> "Floats":
     """Return a score for each of `tasks` tasks from the `order` in which they are to be labelled.
 
-    The first one gets the lowest score. Tasks that are not in `order` get NaN: no score.
+    The first one gets the lowest score. Tasks that are not in `order` get NaN: no score. Raises ValueError when
+    `order` is no list of different row numbers below `tasks`.
     """
     import numpy as np
 
-    places = np.asarray(order, dtype=int)
+    if isinstance(tasks, bool) or not isinstance(tasks, int | np.integer) or tasks < 0:
+        raise ValueError(f"tasks must be how many tasks there are, not {_shown(tasks)}")
+    places = _rows(order, int(tasks), "order")
+    if len(np.unique(places)) != len(places):
+        raise ValueError("order must name each task once")
     found = np.full(tasks, np.nan)
     found[places] = (np.arange(len(places)) + 1) / (len(places) + 1)
     return found
@@ -154,7 +160,7 @@ def scores(order: "ArrayLike", tasks: int) -> "Floats":
 def _table(values: "ArrayLike") -> "Floats":
     import numpy as np
 
-    table = np.asarray(values, dtype=float)
+    table = _numbers(values, "probabilities")
     if table.ndim != 2 or not table.shape[1]:
         raise ValueError(f"probabilities must be a table of tasks and classes, not of shape {table.shape}")
     if not np.isfinite(table).all() or (table < 0).any():
@@ -168,11 +174,61 @@ def _places(embeddings: "ArrayLike", labelled: "ArrayLike") -> "tuple[Floats, Nu
     """Return the table, the rows that have a label, and those that have none."""
     import numpy as np
 
-    table = np.asarray(embeddings, dtype=float)
+    table = _numbers(embeddings, "embeddings")
     if table.ndim != 2 or not table.shape[1] or not np.isfinite(table).all():
         raise ValueError("embeddings must be a table of tasks and finite numbers")
-    known = np.unique(np.asarray(labelled, dtype=np.intp))
+    known = np.unique(_rows(labelled, len(table), "labelled"))
     return table, known, np.setdiff1d(np.arange(len(table)), known)
+
+
+def _numbers(values: "ArrayLike", name: str) -> "Floats":
+    """Return `values` as an array of numbers. Raises ValueError, with the argument's `name`, if they are none."""
+    import numpy as np
+
+    try:
+        return np.asarray(values, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be a table of numbers, not {_shown(values)}") from None
+
+
+def _rows(values: "ArrayLike", count: int, name: str) -> "Numbers":
+    """Return row numbers of a table of `count` rows. Raises ValueError, saying what was meant, for anything else."""
+    import numpy as np
+
+    meant = f"{name} must be row numbers of tasks, whole numbers from 0 to {count - 1}"
+    try:
+        rows = np.asarray(values)
+    except ValueError:
+        raise ValueError(f"{meant}, not {_shown(values)}") from None
+    if not rows.size and rows.ndim == 1:
+        return np.empty(0, dtype=np.intp)
+    if rows.dtype == bool:
+        raise ValueError(f"{meant}, not a mask: use numpy.flatnonzero({name})")
+    if rows.ndim == 2:
+        raise ValueError(f"{meant}, not a table: the vectors themselves are rows of embeddings")
+    if rows.ndim != 1 or not np.issubdtype(rows.dtype, np.integer):
+        raise ValueError(f"{meant}, not {_shown(values)}")
+    if rows.min() < 0 or rows.max() >= count:
+        wrong = next(int(row) for row in rows if not 0 <= row < count)
+        raise ValueError(f"{meant}, not {wrong}")
+    return rows.astype(np.intp)
+
+
+def _wanted(count: int | None, free: int) -> int:
+    """Return how many of `free` tasks to choose. Raises ValueError if `count` is no number of tasks."""
+    import numpy as np
+
+    if count is None:
+        return free
+    if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 0:
+        raise ValueError(f"count must be how many tasks to choose, or None for all, not {_shown(count)}")
+    return min(int(count), free)
+
+
+def _shown(value: object) -> str:
+    """Return a value as an error message shows it."""
+    text = repr(value)
+    return f"{type(value).__name__} {text if len(text) <= 60 else text[:60] + '…'}"
 
 
 def _squares(ones: "Floats", others: "Floats") -> "Floats":

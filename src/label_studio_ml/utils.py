@@ -34,6 +34,7 @@ def get_single_tag_keys(
     `value` is the task field that the object shows. Raises ValueError, saying what the config has, when it is
     not exactly one `control_type` on one `object_type`.
     """
+    _check_parsed(parsed_label_config)
     found = describe(parsed_label_config) or "no control tags"
     if len(parsed_label_config) != 1:
         raise ValueError(f"This model needs a label config with one <{control_type}> only; it has {found}")
@@ -55,10 +56,18 @@ def get_first_tag_keys(
     parsed_label_config: Mapping[str, Any], control_type: str, object_type: str
 ) -> tuple[str, dict[str, Any]] | tuple[None, None]:
     """Return name and description of the first `control_type` on an `object_type`, else `(None, None)`."""
+    _check_parsed(parsed_label_config)
     try:
         return first_tag(parsed_label_config, control_type, object_type)
     except ValueError:
         return None, None
+
+
+def _check_parsed(config: Any) -> None:
+    """Raise ValueError if `config` is not the dict that a label config is parsed into."""
+    if not isinstance(config, Mapping):
+        kind = "the label config's XML" if isinstance(config, str) else type(config).__name__
+        raise ValueError(f"parsed_label_config must be self.parsed_label_config, a dict, not {kind}")
 
 
 def is_skipped(task: Mapping[str, Any]) -> bool:
@@ -217,6 +226,8 @@ def match_labels(text: str, labels: Sequence[str]) -> list[str]:
 
     A label that is equal but for case and blanks at the ends wins. Raises ValueError when `labels` is empty.
     """
+    if isinstance(labels, str):
+        raise ValueError(f"labels must be a list of labels, not the text {labels!r}")
     if not labels:
         raise ValueError("labels is empty: there is nothing to match the text with")
 
