@@ -23,6 +23,9 @@ CONFIG = (
     '<Choice value="good"/><Choice value="bad"/></Choices></View>'
 )
 
+#: Building an image installs all that the server needs.
+builds = pytest.mark.timeout(1800)
+
 
 @pytest.fixture(scope="session")
 def podman(tmp_path_factory: pytest.TempPathFactory) -> Podman:
@@ -103,7 +106,7 @@ def compose(podman: Podman, bases: tuple[str, str], studio_venv: Path, tmp_path:
 
 
 def _up(compose: Compose) -> None:
-    compose(*compose.build, "--profile", "label-studio", "up", "--build", "--detach", deadline=900)
+    compose(*compose.build, "--profile", "label-studio", "up", "--build", "--detach", deadline=1500)
     wait_until(lambda: _status(f"{compose.backend_url}/readyz") == 200, "the server is ready", 240)
     wait_until(lambda: _status(f"{compose.studio.url}/health") == 200, "Label Studio answers", 240)
 
@@ -115,6 +118,7 @@ def _status(url: str) -> int:
         return 0
 
 
+@builds
 def test_compose_up(compose: Compose) -> None:
     _up(compose)
     studio = compose.studio
@@ -162,6 +166,7 @@ def test_compose_up(compose: Compose) -> None:
     wait_until(lambda: version() != trained, "it goes on learning")
 
 
+@builds
 def test_build_on_a_base_without_python(podman: Podman, bases: tuple[str, str], tmp_path: Path) -> None:
     """As NVIDIA's CUDA images are, which this stands in for. What is built there serves."""
     bare, _ = bases
@@ -171,7 +176,7 @@ def test_build_on_a_base_without_python(podman: Podman, bases: tuple[str, str], 
     image = f"localhost/lsml-test-cuda:{os.getpid()}"
     mounts = [word for mount in pip_volumes(tmp_path) for word in ("-v", mount)]
     build = ("build", "--layers", "--build-arg", f"BASE={bare}", "--tag", image, *mounts, str(folder))
-    podman(*build, deadline=600)
+    podman(*build, deadline=1500)
     name = f"lsml-cuda-{os.getpid()}"
     try:
         podman("run", "--detach", "--rm", "--name", name, "--network", "none", image)
@@ -184,6 +189,7 @@ def test_build_on_a_base_without_python(podman: Podman, bases: tuple[str, str], 
         podman("rmi", "--no-prune", image, check=False)
 
 
+@builds
 def test_an_older_backends_requirements(podman: Podman, bases: tuple[str, str], tmp_path: Path) -> None:
     """Its pins of this package and of RQ are taken out; what else has to give way is named; `evaluate` can run."""
     old = tmp_path / "old"
@@ -203,7 +209,7 @@ def test_an_older_backends_requirements(podman: Podman, bases: tuple[str, str], 
     arguments = ["--build-arg", f"BASE={bases[1]}", "--build-arg", "EXTRAS=evaluate"]
     build = ("build", "--layers", *arguments, "--tag", image, *mounts, str(tmp_path / "words"))
     try:
-        output = podman(*build, deadline=900)
+        output = podman(*build, deadline=1500)
         assert "requirements.txt asks for gunicorn==20.1.0; gunicorn" in output
         program = "import rq, nervaluate, jiwer, label_studio_ml as m; print(m.__version__, rq.VERSION)"
         shown = podman("run", "--rm", "--network", "none", image, "python", "-c", program).split()
@@ -213,6 +219,7 @@ def test_an_older_backends_requirements(podman: Podman, bases: tuple[str, str], 
         podman("rmi", "--no-prune", image, check=False)
 
 
+@builds
 def test_a_base_with_an_old_python_is_named(podman: Podman, bases: tuple[str, str], tmp_path: Path) -> None:
     """Simulated: a sitecustomize in the base says that its Python is 3.10."""
     _init(tmp_path / "words")
