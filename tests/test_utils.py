@@ -303,6 +303,6 @@ def test_wrong_kinds_of_arguments_are_said() -> None:
         utils.match_labels("a cat", "cat")
     for find in (utils.get_single_tag_keys, utils.get_first_tag_keys):
         with pytest.raises(
-            ValueError, match="must be self.parsed_label_config, a dict, not the label config's XML"
+            ValueError, match=r"must be self\.parsed_label_config, a dict, not the label config's XML"
         ):
             find("<View/>", "Choices", "Text")  # type: ignore[arg-type]

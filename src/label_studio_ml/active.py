@@ -61,8 +61,8 @@ def diverse(embeddings: "ArrayLike", *, labelled: "ArrayLike" = (), count: int |
 
     `embeddings` has a row for each task, `labelled` the rows that have a label already. Each next task is the one that
     is farthest from all that are labelled or chosen before it. `count` is how many to choose (None: all). Needs the
-    extra `active` (scikit-activeml). Raises ValueError when `embeddings` is no table of finite numbers, or `labelled` holds
-    anything but row numbers.
+    extra `active` (scikit-activeml). Raises ValueError when `embeddings` is no table of finite numbers, or `labelled`
+    holds anything but row numbers.
     """
     import numpy as np
 
