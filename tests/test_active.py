@@ -163,7 +163,7 @@ def test_what_is_labelled_is_named_by_row_numbers(wrong: object, said: str) -> N
     """Floats were rounded to row numbers without a word, and vectors of 0 and 1 named the first two rows."""
     for order in (active.covering, active.diverse):
         with pytest.raises(ValueError, match=f"labelled must be row numbers of tasks.*{said}"):
-            order(PLACES, labelled=wrong)  # type: ignore[operator]
+            order(PLACES, labelled=wrong)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("labelled", [(), [], np.empty(0), [0], (0, 0), np.array([0], dtype=np.uint8)])
@@ -180,7 +180,7 @@ def test_count_is_a_number_of_tasks(count: object) -> None:
 
 def test_other_kinds_of_arguments_are_said() -> None:
     with pytest.raises(ValueError, match="probabilities must be a table of numbers, not list"):
-        active.margin([["a", "b"]])  # type: ignore[list-item]
+        active.margin([["a", "b"]])
     with pytest.raises(ValueError, match="embeddings must be a table of numbers, not list"):
         active.covering([[1.0], [1.0, 2.0]])
     with pytest.raises(ValueError, match="order must be row numbers of tasks"):
