@@ -41,15 +41,16 @@ LAYERS = (
         "protocol",
     ),
     ("running", "source", "studio", "versions"),
-    ("context", "response", "utils"),
+    ("context", "ls_io", "managers", "response", "setup_request", "utils"),
     ("model",),
+    ("helpers",),
     ("adapter", "predictor"),
     ("serving", "training"),
     ("evaluation",),
     ("projects", "web"),
     ("runtime", "dashboard", "connect"),
     ("doctor",),
-    ("api", "cli", "server", "__main__"),
+    ("api", "cli", "server", "wsgi", "__main__"),
 )
 
 HTTP_SERVERS = ("uvicorn", "starlette", "flask", "werkzeug", "http.server", "socketserver")

@@ -6,15 +6,21 @@
     with app.test_client() as client: …
 
 Nothing starts before the first request.
+
+`_server` is the application that was made last, `MODEL_CLASS` its class, `BASIC_AUTH` its user and password, `_manager`
+what passes the calls of the first generation's manager on to it. Before any is made, `_server` is one that serves the
+functions of `predict_fn` and `update_fn`; the first `init_app` turns it into its own, so that routes added to it stay.
 """
 
+import hmac
 import os
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from label_studio_ml.app_arguments import with_app_arguments
 from label_studio_ml.errors import SettingsError
+from label_studio_ml.managers import LabelStudioMLManager
 from label_studio_ml.model import TRAIN_EVENTS as TRAIN_EVENTS
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.runtime.model_place import backend_folder
@@ -47,4 +53,62 @@ def init_app(
     settings = replace(
         settings, python_path=tuple(dict.fromkeys(os.path.abspath(entry) for entry in sys.path))
     )
-    return BackendApp(with_app_arguments(settings, kwargs), model_class)
+    settings = with_app_arguments(settings, kwargs)
+    LabelStudioMLManager.model_class, LabelStudioMLManager.model_dir = model_class, str(settings.model_dir)
+    LabelStudioMLManager.init_kwargs = dict(settings.init_kwargs)
+    return _made(settings, model_class)
+
+
+@dataclass(slots=True)
+class _Applications:
+    """The application that was made last, and its class and login; `spare` until `init_app` has made one."""
+
+    last: BackendApp | None = None
+    spare: bool = False
+    model_class: type[LabelStudioMLBase] = LabelStudioMLBase
+    login: tuple[str, str] | None = None
+
+
+_applications = _Applications()
+
+
+def _made(settings: Settings, model_class: type[LabelStudioMLBase], *, spare: bool = False) -> BackendApp:
+    """Return an application and remember it as the last one: the spare one, as long as it has not begun to serve."""
+    before = _applications.last if _applications.spare else None
+    if before is None or not before.serve_instead(settings, model_class):
+        _applications.last = BackendApp(settings, model_class)
+    if spare and _applications.last is not None:
+        _applications.last.all_here = True
+    _applications.spare, _applications.model_class = spare, model_class
+    login = settings.basic_auth_user, settings.basic_auth_pass
+    _applications.login = login if settings.basic_auth_user else None
+    return _last()
+
+
+def _last() -> BackendApp:
+    """Return the application that was made last; a spare one where there is none."""
+    return _applications.last or _made(Settings.from_env(), LabelStudioMLBase, spare=True)
+
+
+LabelStudioMLManager.make_application = staticmethod(init_app)
+LabelStudioMLManager.application = staticmethod(_last)
+
+_manager = LabelStudioMLManager()
+
+
+def safe_str_cmp(a: str, b: str) -> bool:
+    """Tell whether two texts are equal, in a time that does not depend on where they differ."""
+    return hmac.compare_digest(a.encode(), b.encode())
+
+
+def __getattr__(name: str) -> Any:
+    """Return what changes with the application that was made last."""
+    if name == "_server":
+        from werkzeug.local import LocalProxy
+
+        return LocalProxy(_last)
+    if name == "MODEL_CLASS":
+        return _applications.model_class
+    if name == "BASIC_AUTH":
+        return _applications.login
+    raise AttributeError(f"module 'label_studio_ml.api' has no attribute {name!r}")

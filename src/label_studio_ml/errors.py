@@ -23,6 +23,7 @@
     ├── VersionError            a model version cannot be written or read
     │   ├── StaleFence          somebody else trained this project in the meantime
     │   └── StoreError          the store that MODEL_DIR's URL names is away, or refuses
+    ├── Unsupported             a name of an older release that does nothing here
     ├── BrokerError             Redis or Valkey is missing, unreachable or refuses
     └── StudioError             Label Studio's API said no
         ├── StudioAuthError     … to the token
@@ -142,6 +143,10 @@ class StoreError(VersionError):
     """The store that MODEL_DIR's URL names cannot be used. `passing`: the same call may work a while later."""
 
     passing = False
+
+
+class Unsupported(BackendError):
+    """A function of an older release was called that this one does not have; the message says what to use instead."""
 
 
 class BrokerError(BackendError):

@@ -1,14 +1,17 @@
 """The import path of the command line in older releases; `label_studio_ml.cli` is what does the work."""
 
 import argparse
+import re
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from label_studio_ml.cli.main import main, parse
+from label_studio_ml.errors import Unsupported
 
-__all__ = ["create_dir", "get_args", "main", "start_server"]
+__all__ = ["create_dir", "deploy_to_gcp", "get_args", "main", "special_match", "start_server"]
 
 
 def get_args() -> tuple[argparse.Namespace, list[str]]:
@@ -40,3 +43,31 @@ def start_server(args: Any, subprocess_params: Sequence[str] = ()) -> int:
 
         return run(argparse.Namespace(**given))
     return main(words)
+
+
+def deploy_to_gcp(args: Any) -> NoReturn:
+    """Raise Unsupported, with the command that deploys the folder of `args.project_name` to Google Cloud Run.
+
+    A service there loses its versions with each restart unless they are in a bucket, and its queue unless a Redis keeps
+    it. No default can name these.
+    """
+    given = {"root_dir": ".", "gcp_region": None, "gcp_project": None, **vars(args)}
+    name = str(given["project_name"])
+    words = ["gcloud", "run", "deploy", name.replace("_", "-").lower(), "--no-cpu-throttling"]
+    words += [
+        "--source",
+        str(Path(given["root_dir"], name)),
+        "--region",
+        given["gcp_region"] or "us-central1",
+    ]
+    words += ["--project", given["gcp_project"]] if given["gcp_project"] else []
+    words += ["--set-env-vars", "MODEL_DIR=gs://BUCKET/models,REDIS_URL=rediss://HOST:6379/0"]
+    raise Unsupported(
+        "This release does not deploy to Google Cloud: the service needs a bucket for its versions and a Redis",
+        fix=f"With both, run: {shlex.join(words)}",
+    )
+
+
+def special_match(strg: str, search: Any = re.compile(r"[^a-z-]").search) -> bool:
+    """Tell whether a text has anything but lower-case ASCII letters and hyphens."""
+    return bool(search(strg))

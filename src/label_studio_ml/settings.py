@@ -304,6 +304,16 @@ class Settings:
         return {**inherited, **self.to_env(), **(folder if self.user_model_dir else {})}
 
 
+def older_cache() -> tuple[str, Path]:
+    """Return the type and the folder of the key/value file that the event generation opened: CACHE_TYPE and MODEL_DIR.
+
+    Raises SettingsError if the type is not `sqlite`.
+    """
+    kind = _choice(os.environ, "CACHE_TYPE", "sqlite")
+    settings = Settings.from_env()
+    return kind, settings.user_model_dir or Path()
+
+
 def _with_secrets(env: Mapping[str, str]) -> Mapping[str, str]:
     """Return `env` with the values of secrets that NAME_FILE names. Raises SettingsError if one cannot be read."""
     values = dict(env)

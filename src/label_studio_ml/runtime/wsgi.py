@@ -47,6 +47,8 @@ class BackendApp(flask.Flask):
         self._settings = settings
         self._model_class = model_class
         self._running: _Running | None = None
+        #: Whether the model runs in this process, trainings too, as it does in tests.
+        self.all_here = False
         self._starting = threading.Lock()
         self.config["MAX_CONTENT_LENGTH"] = settings.max_body + 1  # where a body does not say its length
         for rule in ("/", "/<path:path>"):
@@ -72,6 +74,20 @@ class BackendApp(flask.Flask):
         settings = replace(self._settings, script=script, class_name=self._model_class.__name__)
         raise SystemExit(serve(settings, host=host or "127.0.0.1", port=port or 9090, debug=bool(debug)))
 
+    def run_here(self, host: str, port: int, *, debug: bool = False) -> None:
+        """Serve with Flask's own server, everything in this process, until it is ended."""
+        self.all_here = True
+        super().run(host, port, debug=debug, use_debugger=False, use_reloader=False, threaded=True)
+
+    def serve_instead(self, settings: Settings, model_class: type[LabelStudioMLBase]) -> bool:
+        """Serve `model_class` from now on; return False where this application has answered a request already."""
+        with self._starting:
+            if self._running is None:
+                self._settings, self._model_class, self.all_here = settings, model_class, False
+                self.config["MAX_CONTENT_LENGTH"] = settings.max_body + 1
+                return True
+        return False
+
     def _answer(self, path: str = "") -> flask.Response:
         request = flask.request
         headers = {name.lower(): value for name, value in request.headers.items()}
@@ -93,8 +109,8 @@ class BackendApp(flask.Flask):
                 settings = self._settings
                 if settings.threads is None:
                     settings = replace(settings, threads=request_threads())
-                place = ModelPlace.of(settings, self._model_class, testing=bool(self.config["TESTING"]))
-                self._running = _Running(place)
+                here = bool(self.config["TESTING"]) or self.all_here
+                self._running = _Running(ModelPlace.of(settings, self._model_class, testing=here))
             return self._running
 
 

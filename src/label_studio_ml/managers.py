@@ -1,0 +1,214 @@
+"""The first generation's job handling, as far as its calls can be carried out by a running application.
+
+There, one manager held the model and its jobs. Here an application does (`label_studio_ml.api.init_app`), and the
+manager passes its calls on to the application that was made last. What it cannot do raises Unsupported, with what to
+use instead.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any, ClassVar, NoReturn
+
+from label_studio_ml.errors import BackendError, Unsupported
+
+#: Switches of the first generation, for code that reads them: nothing here depends on them.
+LABEL_STUDIO_ML_BACKEND_V2_DEFAULT = False
+AUTO_UPDATE_DEFAULT = True
+
+
+@dataclass
+class ModelWrapper:
+    """A model, the name of its version, and whether it is being trained."""
+
+    model: Any
+    model_version: Any
+    is_training: bool = False
+
+
+class _ModelElsewhere:
+    """Stands for a model that lives in another thread or process."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise Unsupported(
+            f"The model is in a thread or process of its own: its {name} cannot be had here",
+            fix="Ask it with LabelStudioMLManager.predict, or build one by hand: MyModel(label_config=…)",
+        )
+
+
+class JobManager:
+    """Trainings in the background are not managed by classes of this kind any more."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        raise Unsupported(
+            f"{type(self).__name__} does nothing in this release: each training is a job of the backend's own queue",
+            fix="Leave it out; REDIS_URL names a Redis of your own, MODEL_DIR the folder for versions",
+        )
+
+
+class SimpleJobManager(JobManager):
+    """Trained in a forked process."""
+
+
+class RQJobManager(JobManager):
+    """Trained through a queue in Redis."""
+
+
+class LabelStudioMLManager:
+    """Passes the calls of the first generation's manager on to the application that `init_app` has made last.
+
+    All methods belong to the class. They raise BackendError where the application answers with an error.
+    """
+
+    #: What `api` puts here: it makes an application, and returns the one that was made last.
+    make_application: Callable[..., Any] | None = None
+    application: Callable[[], Any] | None = None
+    model_class: Any = None
+    model_dir: Any = None
+    init_kwargs: ClassVar[dict[str, Any]] = {}
+
+    @classmethod
+    def initialize(cls, model_class: type, **kwargs: Any) -> None:
+        """Make the application that serves `model_class`; `kwargs` are those of `init_app`."""
+        if cls.make_application is None:
+            raise Unsupported("No application is there", fix="from label_studio_ml.api import init_app")
+        cls.make_application(model_class, **kwargs)
+
+    @classmethod
+    def get_initialization_params(cls) -> dict[str, Any]:
+        """Return what the application was made with."""
+        return {"model_class": cls.model_class, "model_dir": cls.model_dir, **cls.init_kwargs}
+
+    @classmethod
+    def predict(
+        cls,
+        tasks: list[dict[str, Any]],
+        project: str | None = None,
+        label_config: str | None = None,
+        force_reload: bool = False,
+        try_fetch: bool = True,
+        **kwargs: Any,
+    ) -> tuple[list[Any], ModelWrapper]:
+        """Return the predictions for `tasks`, and the model that made them. `kwargs` are the request's params."""
+        fields = {"tasks": tasks, "project": project, "label_config": label_config, "params": kwargs}
+        results = cls._post("/predict", fields)["results"]
+        version = next((one.get("model_version") for one in results if isinstance(one, dict)), None)
+        return results, ModelWrapper(_ModelElsewhere(), version)
+
+    @classmethod
+    def fetch(
+        cls,
+        project: str | None = None,
+        label_config: str | None = None,
+        force_reload: bool = False,
+        **kwargs: Any,
+    ) -> ModelWrapper:
+        """Load the project's model, and return it with its version. `kwargs` may have `hostname` and `access_token`."""
+        fields = {"project": project, "schema": label_config, **kwargs}
+        return ModelWrapper(_ModelElsewhere(), cls._post("/setup", fields)["model_version"])
+
+    @classmethod
+    def get_or_create(
+        cls,
+        project: str | None = None,
+        label_config: str | None = None,
+        force_reload: bool = False,
+        train_output: Any = None,
+        version: str | None = None,
+        **kwargs: Any,
+    ) -> ModelWrapper:
+        """Do what `fetch` does; train output and version are the served version's."""
+        return cls.fetch(project, label_config, force_reload, **kwargs)
+
+    @classmethod
+    def create(
+        cls,
+        project: str | None = None,
+        label_config: str | None = None,
+        train_output: Any = None,
+        version: str | None = None,
+        **kwargs: Any,
+    ) -> ModelWrapper:
+        """Do what `fetch` does; train output and version are the served version's."""
+        return cls.fetch(project, label_config, **kwargs)
+
+    @classmethod
+    def get(cls, project: str | None = None) -> ModelWrapper | None:
+        """Return the model of a project that `fetch` was called for, None for another."""
+        try:
+            found = cls._call("get", "/is_training", query_string={"project": project or ""})
+        except BackendError:
+            return None
+        return ModelWrapper(_ModelElsewhere(), found["model_version"], bool(found["is_training"]))
+
+    @classmethod
+    def has_active_model(cls, project: str | None = None) -> bool:
+        """Tell whether `fetch` was called for a project."""
+        return cls.get(project) is not None
+
+    @classmethod
+    def is_training(cls, project: str | None = None) -> dict[str, Any]:
+        """Return `{"is_training": …}` for a project."""
+        found = cls.get(project)
+        return {"is_training": False} if found is None else {"is_training": found.is_training}
+
+    @classmethod
+    def train(
+        cls,
+        tasks: Iterable[dict[str, Any]],
+        project: str | None = None,
+        label_config: str | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Begin a training on `tasks`; return an object with the job's `id`."""
+        fields = {
+            "annotations": list(tasks),
+            "project": project,
+            "label_config": label_config,
+            "params": kwargs,
+        }
+        return SimpleNamespace(id=cls._post("/train", fields).get("job"))
+
+    @classmethod
+    def webhook(cls, event: str, data: dict[str, Any]) -> dict[str, Any]:
+        """Hand an event in; return `{"job_id": …}`, None where it starts no training."""
+        return {"job_id": cls._post("/webhook", {**data, "action": event}).get("job")}
+
+    @classmethod
+    def job_status(cls, job_id: str) -> dict[str, Any]:
+        """Return the record of a training job."""
+        return cls._post("/job_status", {"job": job_id})
+
+    @classmethod
+    def without_redis(cls) -> bool:
+        """Return False: there is always a queue, an embedded one where no Redis is named."""
+        return False
+
+    @classmethod
+    def get_job_manager(cls) -> NoReturn:
+        """Raise Unsupported: trainings are jobs of the backend's own queue."""
+        raise Unsupported(
+            "There is no job manager in this release: each training is a job of the backend's own queue",
+            fix="Use LabelStudioMLManager.webhook or .train to start one, and .job_status to follow it",
+        )
+
+    @classmethod
+    def _post(cls, path: str, fields: dict[str, Any]) -> dict[str, Any]:
+        return cls._call(
+            "post", path, json={name: value for name, value in fields.items() if value is not None}
+        )
+
+    @classmethod
+    def _call(cls, method: str, path: str, **request: Any) -> dict[str, Any]:
+        """Return the application's answer. Raises BackendError with its text where that is an error."""
+        if cls.application is None:
+            raise Unsupported(
+                "No application is there that could answer",
+                fix="Make one first: from label_studio_ml.api import init_app; init_app(model_class=…)",
+            )
+        answer = getattr(cls.application().test_client(), method)(path, **request)
+        if answer.status_code >= 400:
+            raise BackendError(
+                f"{path} was answered with {answer.status}: {answer.get_data(as_text=True)[:500]}"
+            )
+        return dict(answer.get_json())

@@ -1,0 +1,33 @@
+"""Serving the functions that `predict_fn` and `update_fn` have registered, under the older import path."""
+
+import logging
+
+from label_studio_ml.api import init_app
+from label_studio_ml.cli.options import is_loopback
+from label_studio_ml.functions import functions
+from label_studio_ml.model import LabelStudioMLBase
+from label_studio_ml.runtime.model_place import defining_file
+from label_studio_ml.runtime.wsgi import BackendApp
+
+logger = logging.getLogger(__name__)
+
+#: The application that `run_ml_backend` serves, None before.
+app: BackendApp | None = None
+
+
+def run_ml_backend(port: int = 9090, host: str = "0.0.0.0", debug: bool = False) -> None:  # noqa: S104 (as it was)
+    """Serve the functions that `predict_fn` and `update_fn` have registered, until it is ended.
+
+    Where their file is there, this is the server of `label-studio-ml start`. In a notebook, both functions run in its
+    process, a training before its event is answered, and versions are kept where MODEL_DIR says, else until the process
+    ends. No public tunnel is opened, and Flask's debugger, which runs whatever it is sent, never is.
+    """
+    global app
+    app = init_app(model_class=LabelStudioMLBase)
+    if not is_loopback(host):
+        logger.warning("Listening on %s: anyone who can reach port %d can use this backend", host, port)
+    file = defining_file(LabelStudioMLBase) if functions.predict or functions.update else None
+    if file is not None and file.is_file():
+        app.run(host=host, port=port)
+    else:
+        app.run_here(host=host, port=port, debug=debug)
