@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from label_studio_ml import functions
+from label_studio_ml import model as model_module
 from label_studio_ml.context import ModelContext, model_context
-from label_studio_ml.errors import LabelConfigError, StudioError
+from label_studio_ml.errors import FileFetchError, LabelConfigError, StudioError
 from label_studio_ml.model import LabelStudioMLBase, predict_fn, update_fn
 from label_studio_ml.versions.state import MemoryState
 from live import CONFIG
+from studio.fake import FakeServer, Reply, jwt
 
 XML = "<View><Text name='t' value='$text'/><Choices name='c' toName='t'><Choice value='A'/></Choices></View>"
 
@@ -286,6 +288,113 @@ def test_process_event() -> None:
 def test_no_client_without_an_address() -> None:
     with pytest.raises(StudioError, match="LABEL_STUDIO_API_KEY"):
         Plain().get_label_studio_client()
+
+
+NAMES = [
+    ("LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY"),
+    ("LABEL_STUDIO_HOST", "LABEL_STUDIO_ACCESS_TOKEN"),
+]
+
+
+@pytest.mark.parametrize("names", NAMES)
+def test_a_model_built_by_hand_knows_what_is_set(
+    names: tuple[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The environment may be set after the model is built, as tests do it."""
+    studio = FakeServer()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    try:
+        studio.on("/data/upload/1/a.txt", Reply(body=b"hello"))
+        model = Plain()
+        with pytest.raises(FileFetchError, match="LABEL_STUDIO_URL"):
+            model.get_local_path("/data/upload/1/a.txt")
+        monkeypatch.setenv(names[0], studio.url)
+        monkeypatch.setenv(names[1], "tok")
+        assert Path(model.get_local_path("/data/upload/1/a.txt")).read_text() == "hello"
+        assert studio.asked[-1].authorization == "Token tok"
+        assert model.preload_task_data({"data": {"t": "/data/upload/1/a.txt"}}) == {"t": "hello"}
+        (file,) = model.fetch([{"id": 1, "data": {"t": "/data/upload/1/a.txt"}}], "t")
+        assert file.ok, file.error
+        assert model.get_label_studio_access_token() == "tok"
+        made: list[dict[str, Any]] = []
+        monkeypatch.setattr(model_module, "LabelStudio", lambda **given: made.append(given) or "client")
+        assert model.get_label_studio_client() == "client"
+        assert model._get_label_studio_client() == "client"
+        assert made == [{"base_url": studio.url, "api_key": "tok"}]
+    finally:
+        studio.stop()
+
+
+def test_what_a_model_is_built_with_wins_and_no_token_goes_astray(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LABEL_STUDIO_URL", "http://configured")
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", "configured")
+    assert Plain(hostname="http://given", access_token="given").get_label_studio_access_token() == "given"
+    elsewhere = Plain(hostname="http://given")
+    assert elsewhere.get_label_studio_access_token() == ""
+    with pytest.raises(StudioError):
+        elsewhere.get_label_studio_client()
+    assert elsewhere._files().studio_url == "http://given"
+    assert elsewhere._files().token == ""
+
+
+def test_the_local_files_root_counts_for_a_model_built_by_hand(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "a.txt").write_text("here")
+    monkeypatch.setenv("LOCAL_FILES_DOCUMENT_ROOT", str(tmp_path))
+    assert Plain().preload_task_data({"data": "/data/local-files/?d=a.txt"}) == "here"
+
+
+def test_a_personal_access_token_is_exchanged_for_one_that_can_be_sent(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    studio = FakeServer()
+    personal = jwt("refresh", lives=3600)
+    try:
+        model = Plain(hostname=studio.url, access_token=personal)
+        studio.on("/api/token/refresh/", Reply.of({"detail": "no"}, 401))
+        assert model.get_label_studio_access_token() == personal
+        access = jwt("access")
+        studio.on("/api/token/refresh/", Reply.of({"access": access}))
+        assert model.get_label_studio_access_token() == access
+    finally:
+        studio.stop()
+
+
+def test_a_client_that_cannot_be_made_is_false_and_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LABEL_STUDIO_URL", "http://ls")
+    made: list[dict[str, Any]] = []
+
+    def refuse(**given: Any) -> Any:
+        made.append(given)
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr(model_module, "LabelStudio", refuse)
+    model = Plain()
+    assert [model._get_label_studio_client(), model._get_label_studio_client()] == [False, False]
+    assert made == [{"base_url": "http://ls"}]
+
+
+class OwnFiles(LabelStudioMLBase):
+    def get_local_path(self, url: str, project_dir: str | None = None) -> str:  # type: ignore[override]
+        return f"/own/{url.rpartition('/')[2]}"
+
+
+def test_preload_task_data_calls_an_overridden_get_local_path(tmp_path: Path) -> None:
+    task = {"id": 7, "data": {"a": "s3://bucket/k.png", "b": ["http://x/y.png", "text"], "n": 1}}
+    loaded = OwnFiles().preload_task_data(task, read_file=False)
+    assert loaded == {"a": "/own/k.png", "b": ["/own/y.png", "text"], "n": 1}
+    asked = []
+
+    class Later(LabelStudioMLBase):
+        def get_local_path(self, url: str, *args: Any, task_id: Any = None, **kwargs: Any) -> str:
+            asked.append((url, task_id))
+            (tmp_path / "file").write_text("text of it")
+            return str(tmp_path / "file")
+
+    assert Later().preload_task_data(task, value="s3://bucket/k.png") == "text of it"
+    assert asked == [("s3://bucket/k.png", 7)]
 
 
 def test_get_local_path_of_an_upload(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from helpers import strict
 from label_studio_ml.adapter import ModelSpec
+from label_studio_ml.context import ModelContext, model_context
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.predictor import Answer, Predictor, Request
 from label_studio_ml.versions.state import Project
@@ -363,6 +364,29 @@ class TestVersion:
                 return None
 
         assert Predictor(Event(), ModelSpec(project=Project(uid="1"))).version == "Mine-1"
+
+    @pytest.mark.parametrize("trained", ["", "0.0.7"])
+    def test_a_name_that_predict_sets_counts_from_that_answer_on(self, trained: str) -> None:
+        class Renames(LabelStudioMLBase):
+            def setup(self) -> None:
+                self.set("model_version", "0.0.1")
+
+            def predict(self, tasks: Any, context: Any = None, **kwargs: Any) -> Any:
+                if name := tasks[0]["data"].get("name"):
+                    self.set("model_version", name)
+                return [{"result": [], "seen": self.get("model_version")} for _ in tasks]
+
+        spec = ModelSpec(project=Project(uid="1"), version=trained)
+        with model_context(ModelContext(version=trained)):
+            model = Renames(model_version=trained or None)
+        predictor = Predictor(model, spec)
+        before = trained or "0.0.1"
+        for name, version, told in (("", before, ""), ("p-2", "p-2", "p-2"), ("", "p-2", "p-2")):
+            task = {"id": 1, "data": {"name": name}}
+            (answer,) = predictor.answer([Request(json.dumps([task]).encode(), b"{}")])
+            (entry,) = json.loads(answer.results)
+            assert (entry["model_version"], entry["seen"], answer.version) == (version, version, told)
+            assert (predictor.version, model.model_version) == (version, version)
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=150)

@@ -16,11 +16,12 @@ from label_studio_ml.context import ModelContext, model_context, parse_extra_par
 from label_studio_ml.coroutines import finish
 from label_studio_ml.errors import BackendError, ModelFileError, ModelLoadError, NoLabelConfig
 from label_studio_ml.gate import parse_gate
-from label_studio_ml.generations import Generation, initial_version, method_parameters
+from label_studio_ml.generations import Generation, initial_version, method_parameters, overrides_hook
 from label_studio_ml.generations import generation as generation
 from label_studio_ml.labels import parse_label_config
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.settings import Settings
+from label_studio_ml.setup_request import setup_request
 from label_studio_ml.studio.files import FileAccess
 from label_studio_ml.versions.manifest import Manifest
 from label_studio_ml.versions.state import Project, State
@@ -176,8 +177,18 @@ def build(
     }
     taken = fitting(cls.__init__, offered)
     try:
-        with model_context(context):
+        with model_context(context), setup_request(cls, project):
             model = cls(**taken)
+            if not hasattr(model, "_context"):
+                raise ModelLoadError(
+                    f"{cls.__name__}.__init__ does not call super().__init__(**kwargs)",
+                    fix="Call it first in __init__",
+                )
+            _fill(model, {name: value for name, value in offered.items() if name not in taken})
+            if project.extra_params and overrides_hook(cls, "set_extra_params"):
+                model.set_extra_params(project.extra_params)
+    except ModelLoadError:
+        raise
     except (Exception, SystemExit) as error:
         if not parse_label_config(project.label_config):
             raise NoLabelConfig(
@@ -188,12 +199,6 @@ def build(
         raise ModelLoadError(
             f"{cls.__name__} cannot be built: {reason(error)}", field=str(settings.script or "")
         ) from error
-    if not hasattr(model, "_context"):
-        raise ModelLoadError(
-            f"{cls.__name__}.__init__ does not call super().__init__(**kwargs)",
-            fix="Call it first in __init__",
-        )
-    _fill(model, {name: value for name, value in offered.items() if name not in taken})
     return model
 
 
@@ -215,8 +220,11 @@ def studio_login(project: Project, settings: Settings) -> tuple[str, str]:
 def _fill(model: LabelStudioMLBase, missing: Mapping[str, Any]) -> None:
     """Set the attributes that the class's constructor did not take, where its base left them empty."""
     for name in ("project_id", "label_config", "train_output", "hostname", "access_token"):
-        if name in missing and not getattr(model, name) and missing[name]:
-            setattr(model, name, missing[name])
+        if name not in missing or getattr(model, name) or not missing[name]:
+            continue
+        setattr(model, name, missing[name])
+        if name == "label_config" and overrides_hook(type(model), "use_label_config"):
+            model.use_label_config(missing[name])
 
 
 def fitting(function: Callable[..., Any], offered: Mapping[str, Any]) -> dict[str, Any]:
@@ -234,8 +242,13 @@ def _fitting(parameters: list[inspect.Parameter], offered: Mapping[str, Any]) ->
 def version_name(model: LabelStudioMLBase, spec: ModelSpec) -> str:
     """Return the name under which `model` is served: the trained version's, else the class's own, else a default."""
     if spec.version:
-        return spec.version
+        return renamed(model) or spec.version
     return model.get("model_version") or initial_version(type(model)) or INITIAL
+
+
+def renamed(model: LabelStudioMLBase) -> str:
+    """Return the name that the model's `predict` has given its version with `set("model_version", …)`, if it has."""
+    return model._context.renamed
 
 
 def ask(model: LabelStudioMLBase, tasks: list[dict[str, Any]], params: Mapping[str, Any]) -> Any:

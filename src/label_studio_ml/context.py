@@ -18,12 +18,14 @@ class ModelContext:
     """What a backend lends to the models that it builds; a model built by hand gets an empty one.
 
     `state` holds the project's key/value pairs. `version` is the name of the trained version that the model
-    is built from (empty before the first training). `files` fetches task files. `studio_url` and `studio_token`
-    are where Label Studio is and the token for it.
+    is built from (empty before the first training), `renamed` the name that its `predict` has set since. `files`
+    fetches task files; None for a model built by hand. `studio_url` and `studio_token` are where Label Studio is and
+    the token for it.
     """
 
     state: State = field(default_factory=MemoryState)
     version: str = ""
+    renamed: str = ""
     files: "FileAccess | None" = None
     studio_url: str = ""
     studio_token: str = field(default="", repr=False)

@@ -5,7 +5,7 @@ A class is of the *seed* generation when its `fit` takes the annotations (`fit(a
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from label_studio_ml.errors import ModelFileError
@@ -105,3 +105,32 @@ def method_parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
 def accepts(function: Callable[..., Any], name: str) -> bool:
     """Tell whether `function` takes a keyword argument `name`."""
     return any(p.kind is p.VAR_KEYWORD or p.name == name for p in method_parameters(function))
+
+
+def overrides_hook(cls: type, name: str) -> bool:
+    """Tell whether a class overrides a hook that takes one value; a method of that name that takes more is no hook."""
+    if not overrides(cls, name):
+        return False
+    try:
+        inspect.signature(getattr(cls, name)).bind(None, None)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def positional_arguments(
+    args: tuple[Any, ...], project_id: Any, label_config: Any, train_output: Any
+) -> tuple[Any, Any, Any]:
+    """Sort a constructor's positional arguments, which the generations have in different orders.
+
+    XML is a label config, a mapping a train output, the rest a project id. Returns project id, label config and train
+    output.
+    """
+    for value in args:
+        if isinstance(value, Mapping):
+            train_output = value
+        elif isinstance(value, str) and value.lstrip().startswith("<"):
+            label_config = value
+        elif value is not None and project_id is None:
+            project_id = value
+    return project_id, label_config, train_output

@@ -5,7 +5,7 @@ needs neither the SDK nor lxml, which take over a second to import, and holds no
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree
 
@@ -69,6 +69,27 @@ def first_tag(parsed: Mapping[str, Any], control: str, object_tag: str) -> tuple
             return name, info
     found = describe(parsed) or "no control tags"
     raise ValueError(f"The label config has no <{control}> for a <{object_tag}>; it has {found}")
+
+
+def label_map(parsed: Mapping[str, Any], control: str, names: Sequence[str]) -> dict[str, str]:
+    """Map the labels `names` that a model knows to the labels of the control named `control`.
+
+    A label of the config claims the model labels in its `predicted_values` attribute (comma-separated), else the
+    model label of the same name, else the one that differs only in case. Model labels that nobody claims are left
+    out. Raises ValueError if the label config has no such control.
+    """
+    if control not in parsed:
+        raise ValueError(f"The label config has no control tag named {control!r}")
+    by_lower = {name.lower(): name for name in reversed(names)}
+    known = set(names)
+    mapping: dict[str, str] = {}
+    for label, attributes in parsed[control]["labels_attrs"].items():
+        claimed = [name.strip() for name in attributes.get("predicted_values", "").split(",") if name.strip()]
+        for name in claimed or [label]:
+            match = name if name in known else by_lower.get(name.lower())
+            if match is not None:
+                mapping[match] = label
+    return mapping
 
 
 def describe(parsed: Mapping[str, Any]) -> str:

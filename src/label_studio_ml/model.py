@@ -11,18 +11,23 @@ Two styles of model file run unchanged: the one above (`fit(annotations, **kwarg
 `get`/`set`). Nothing has to run for a model to be built and tried in a Python prompt.
 """
 
+import importlib
 import json
 import logging
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from label_studio_ml.context import current_context, parse_extra_params
+from label_studio_ml.errors import StudioError
 from label_studio_ml.functions import functions
 from label_studio_ml.functions import predict_fn as predict_fn
 from label_studio_ml.functions import update_fn as update_fn
-from label_studio_ml.labels import parse_label_config
+from label_studio_ml.generations import accepts, initial_version, overrides_hook, positional_arguments
+from label_studio_ml.labels import label_map, parse_label_config
+from label_studio_ml.versions.state import StagedState
 
 if TYPE_CHECKING:
     from label_studio_sdk.label_interface import LabelInterface
@@ -79,7 +84,9 @@ class LabelStudioMLBase:
         model_version: str | None = None,
         **kwargs: Any,
     ) -> None:
-        project_id, label_config, train_output = _positional(args, project_id, label_config, train_output)
+        project_id, label_config, train_output = positional_arguments(
+            args, project_id, label_config, train_output
+        )
         self._context = current_context()
         self._label_interface: Any = None
         self._parsed_label_config: dict[str, Any] | None = None
@@ -87,12 +94,14 @@ class LabelStudioMLBase:
         self._model_version = model_version or None
         self._extra_params: Any = self._context.extra_params
         self._in_setup = False
-        self._studio_client: Any = None
+        self._label_studio_client: Any = None
         self.project_id = "" if project_id is None else str(project_id)
         self.train_output = dict(train_output or {})
         self.hostname = hostname or self._context.studio_url
         self.access_token = access_token or self._context.studio_token
         self.init_kwargs = kwargs
+        if self._label_config and overrides_hook(type(self), "use_label_config"):
+            self.use_label_config(self._label_config)
         self._in_setup = True
         try:
             self.setup()
@@ -174,7 +183,10 @@ class LabelStudioMLBase:
         self._label_interface = interface
 
     def use_label_config(self, label_config: str) -> None:
-        """Make `label_config` (XML) the model's label config. Raises LabelConfigError if it is not well-formed."""
+        """Make `label_config` (XML) the model's label config. Raises LabelConfigError if it is not well-formed.
+
+        Where a class overrides it, its construction calls it before `setup`, if the project has a label config.
+        """
         parsed = parse_label_config(label_config)
         self.label_config = label_config
         self._parsed_label_config = parsed
@@ -196,26 +208,11 @@ class LabelStudioMLBase:
         return found
 
     def build_label_map(self, tag_name: str, names: Sequence[str]) -> dict[str, str]:
-        """Map the labels that a model knows to the labels of the control tag `tag_name`.
+        """Map the labels that a model knows to the labels of the control tag `tag_name`: see `labels.label_map`.
 
-        A label of the config claims the model labels in its `predicted_values` attribute (comma-separated), else the
-        model label of the same name, else the one that differs only in case. Model labels that nobody claims are left
-        out. Raises ValueError if the label config has no such tag.
+        Raises ValueError if the label config has no such tag.
         """
-        if tag_name not in self.parsed_label_config:
-            raise ValueError(f"The label config has no control tag named {tag_name!r}")
-        by_lower = {name.lower(): name for name in reversed(names)}
-        known = set(names)
-        mapping: dict[str, str] = {}
-        for label, attributes in self.parsed_label_config[tag_name]["labels_attrs"].items():
-            claimed = [
-                name.strip() for name in attributes.get("predicted_values", "").split(",") if name.strip()
-            ]
-            for name in claimed or [label]:
-                match = name if name in known else by_lower.get(name.lower())
-                if match is not None:
-                    mapping[match] = label
-        return mapping
+        return label_map(self.parsed_label_config, tag_name, names)
 
     # The project's key/value pairs
 
@@ -225,14 +222,15 @@ class LabelStudioMLBase:
             return self._label_config or None
         if key == "parsed_label_config":
             return json.dumps(self.parsed_label_config)
-        if key == "model_version" and self._context.version:
-            return self._state_version() or self._context.version
+        if key == "model_version":
+            return self._version_name()
         return self._context.state.get(key)
 
     def set(self, key: str, value: str) -> None:
         """Store the text `value` under `key` for this project.
 
-        `set("model_version", …)` names the version: in `setup` the one before any training, in `fit` the new one.
+        `set("model_version", …)` names the version: in `setup` the one before any training, in `fit` the new one, in
+        `predict` the one that answers, from this answer on.
         Raises ValueError if `value` is not text.
         """
         if not isinstance(value, str):
@@ -245,15 +243,23 @@ class LabelStudioMLBase:
             )
             return
         self._context.state.set(key, value)
+        if key == "model_version":
+            self._model_version = None
+            if not self._in_setup and not isinstance(self._context.state, StagedState):
+                self._context.renamed = value
 
     def has(self, key: str) -> bool:
         """Tell whether something is stored under `key` for this project."""
         return self.get(key) is not None
 
-    def _state_version(self) -> str | None:
-        """Return the version name that this run's `fit` has set, if it has."""
-        changes = getattr(self._context.state, "changes", {})
-        return changes.get("model_version")
+    def _version_name(self) -> str | None:
+        """Return the name that this run's `fit` has set, else the one that answers now; None if nothing names one."""
+        context = self._context
+        set_by_fit = (
+            context.state.changes.get("model_version") if isinstance(context.state, StagedState) else ""
+        )
+        name = set_by_fit or context.renamed or context.version or context.state.get("model_version")
+        return name or initial_version(type(self)) or None
 
     @property
     def model_version(self) -> str | None:
@@ -289,7 +295,11 @@ class LabelStudioMLBase:
         self.set_extra_params(params)
 
     def set_extra_params(self, extra_params: Any) -> None:
-        """Replace the extra params: JSON text, or a value."""
+        """Replace the extra params: JSON text, or a value.
+
+        Where a class overrides it, the backend calls it after the construction with what Label Studio's form holds, if
+        that is not empty.
+        """
         self._extra_params = parse_extra_params(extra_params)
 
     # Label Studio
@@ -328,22 +338,20 @@ class LabelStudioMLBase:
         """Return the task's data (or `value`) with every file it refers to fetched.
 
         With `read_file`, a reference is replaced by the file's text, else by its local path. The task is not changed.
+        Each file is fetched with `get_local_path`, also where a class overrides it.
         """
+        about = {"task_id": task.get("id")} if accepts(self.get_local_path, "task_id") else {}
         return self._files().preload(
-            task.get("data", {}) if value is None else value, task_id=task.get("id"), read_file=read_file
+            task.get("data", {}) if value is None else value,
+            fetch=lambda url: self.get_local_path(url, **about),
+            read_file=read_file,
         )
 
     def _files(self, host: str | None = None, token: str | None = None) -> "FileAccess":
-        from label_studio_ml.settings import Settings
-        from label_studio_ml.studio.files import FileAccess, default_cache_dir
+        from label_studio_ml.studio.login import known_files
         from label_studio_ml.studio.references import same_origin
 
-        files = self._context.files or FileAccess(
-            studio_url=self.hostname,
-            token=self.access_token,
-            cache_dir=default_cache_dir(),
-            rules=Settings.from_env().files,
-        )
+        files = self._context.files or known_files(self.hostname, self.access_token)
         if not host:
             return replace(files, token=token or files.token)
         # A token that was not given along goes only to the Label Studio it belongs to.
@@ -353,61 +361,81 @@ class LabelStudioMLBase:
             token=token or (files.token if same_origin(host, files.studio_url) else ""),
         )
 
+    def _login(self) -> tuple[str, str]:
+        """Return where Label Studio is and the token as it was configured, else as `/setup` brought it."""
+        if self._context.files is not None:  # a backend has built this model, and knows both
+            return self._context.studio_url or self.hostname, self._context.studio_token or self.access_token
+        from label_studio_ml.studio.login import known_login
+
+        return known_login(self.hostname, self.access_token)
+
     def get_label_studio_access_token(self) -> str:
-        """Return the token for Label Studio's API: the configured one, else the one that `/setup` brought."""
-        return self._context.studio_token or self.access_token
+        """Return a token for Label Studio's API: the configured one, else the one that `/setup` brought.
+
+        For a personal access token, that is a fresh access token made from it.
+        """
+        from label_studio_ml.studio.login import sendable_token
+
+        return sendable_token(*self._login())
 
     def get_label_studio_client(self) -> Any:
         """Return the SDK's client for this Label Studio. Raises StudioError if no URL or token is known."""
-        if self._studio_client is None:
-            from label_studio_sdk import LabelStudio
-
-            from label_studio_ml.errors import StudioError
-
-            url = self._context.studio_url or self.hostname
-            token = self.get_label_studio_access_token()
+        if not self._label_studio_client:
+            url, token = self._login()
             if not url or not token:
                 raise StudioError(
                     "Label Studio's URL or token is not known",
                     fix="Set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY",
                 )
-            self._studio_client = LabelStudio(base_url=url, api_key=token)
-        return self._studio_client
+            self._label_studio_client = _sdk_client(base_url=url, api_key=token)
+        return self._label_studio_client
 
     def _get_label_studio_client(self) -> Any:
-        return self.get_label_studio_client()
+        """Return the SDK's client, which looks for a token itself where none is known; False if it cannot be made."""
+        if self._label_studio_client is None:
+            url, token = self._login()
+            try:
+                self._label_studio_client = _sdk_client(base_url=url, **({"api_key": token} if token else {}))
+            except Exception as error:  # noqa: BLE001 (whatever keeps the SDK from being used)
+                logger.warning("There is no client for Label Studio: %s", error)
+                self._label_studio_client = False
+        return self._label_studio_client
 
 
-def _positional(
-    args: tuple[Any, ...], project_id: Any, label_config: Any, train_output: Any
-) -> tuple[Any, Any, Any]:
-    """Sort positional constructor arguments: XML is a label config, a mapping a train output, the rest a project id."""
-    for value in args:
-        if isinstance(value, Mapping):
-            train_output = value
-        elif isinstance(value, str) and value.lstrip().startswith("<"):
-            label_config = value
-        elif value is not None and project_id is None:
-            project_id = value
-    return project_id, label_config, train_output
+def _sdk_client(**arguments: Any) -> Any:
+    """Return the SDK's client of the class that this module has as `LabelStudio`: tests put another one there."""
+    return getattr(sys.modules[__name__], "LabelStudio")(**arguments)  # noqa: B009
 
 
-def get_all_classes_inherited_LabelStudioMLBase(script: str) -> list[type]:  # noqa: N802 (the older name)
-    """Import the file `script` and return the model classes that it defines."""
-    from label_studio_ml.source import ModelSource, load_class, model_classes
+def get_all_classes_inherited_LabelStudioMLBase(script: str) -> list[str]:  # noqa: N802 (the older name)
+    """Return the names of the model classes that the file `script` defines. Raises ModelFileError."""
+    from label_studio_ml.classes import model_classes
 
-    path = Path(script)
-    return [load_class(ModelSource(path, name)) for name in model_classes(path)]
+    return model_classes(Path(script))
+
+
+#: Names of the first generation's job handling.
+_MANAGERS = (
+    "AUTO_UPDATE_DEFAULT JobManager LABEL_STUDIO_ML_BACKEND_V2_DEFAULT LabelStudioMLManager ModelWrapper"
+)
+_MANAGERS += " RQJobManager SimpleJobManager"
+#: Names that model files import from here and that are slow to import, or that few use: the module that has them.
+_ELSEWHERE = {
+    "ModelResponse": "label_studio_ml.response",
+    "PredictionValue": "label_studio_ml.response",
+    "LabelStudio": "label_studio_sdk",
+    **dict.fromkeys(_MANAGERS.split(), "label_studio_ml.managers"),
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Import on first use what model files expect here and what is slow to import."""
-    if name in ("ModelResponse", "PredictionValue"):
-        from label_studio_ml import response
+    """Import on first use what model files expect here. `CACHE` is the key/value file that the event generation had."""
+    if name in _ELSEWHERE:
+        return getattr(importlib.import_module(_ELSEWHERE[name]), name)
+    if name == "CACHE":
+        from label_studio_ml.cache import create_cache
+        from label_studio_ml.settings import older_cache
 
-        return getattr(response, name)
-    if name == "LabelStudio":
-        from label_studio_sdk import LabelStudio
-
-        return LabelStudio
+        globals()["CACHE"] = cache = create_cache(*older_cache())
+        return cache
     raise AttributeError(f"module 'label_studio_ml.model' has no attribute {name!r}")

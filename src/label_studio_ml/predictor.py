@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from label_studio_ml.adapter import ModelSpec, ask, reason, version_name
+from label_studio_ml.adapter import ModelSpec, ask, reason, renamed, version_name
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.predictions import (
     InvalidPrediction,
@@ -37,13 +37,15 @@ class Answer(msgspec.Struct, frozen=True):
     """The entries for one request as a JSON array; or why there are none.
 
     There are none where `predict` raised and no task could be answered, where an interactive request has no prediction,
-    and where the request is to blame, not the model (`invalid`).
+    and where the request is to blame, not the model (`invalid`). `version` is the name that `predict` has given the
+    version, if it has.
     """
 
     results: bytes = b""
     error: str = ""
     invalid: bool = False
     failed: int = 0
+    version: str = ""
 
 
 class _Raised(InvalidPrediction):
@@ -92,7 +94,11 @@ class Predictor:
             logger.warning(
                 "predict does not take several requests together: from now on each is asked for alone"
             )
-        return [answers[position] for position in range(len(requests))]
+        name = renamed(self.model)
+        return [
+            msgspec.structs.replace(answers[position], version=name) if name else answers[position]
+            for position in range(len(requests))
+        ]
 
     def _together(
         self, requests: list[list[dict[str, Any]]], params: dict[str, Any]
@@ -121,6 +127,7 @@ class Predictor:
             return []
         try:
             returned = ask(self.model, list(tasks), dict(params))  # user code may empty the list
+            self.version = renamed(self.model) or self.version
             entries = listed(returned, len(tasks))
             cause = describe(returned, len(tasks)) if entries is None else ""
         except BaseException as error:  # noqa: BLE001 (user code may raise anything, SystemExit too)

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from label_studio_ml.labels import describe, first_tag
 from label_studio_ml.settings import Settings
-from label_studio_ml.studio.references import Kind, find_reference, same_origin
+from label_studio_ml.studio.references import Kind, find_reference
 from label_studio_ml.texts import plural
 
 #: The task field that Label Studio uses when a task came without a name for its only value.
@@ -140,25 +140,11 @@ def get_local_path(
     `download_resources` False, the path that the copy would have is returned and nothing is fetched. Raises
     FileFetchError.
     """
-    from label_studio_ml.studio.files import FileAccess, default_cache_dir
     from label_studio_ml.studio.local import upload_in
+    from label_studio_ml.studio.login import known_files
 
-    settings = Settings.from_env()
-    studio = hostname or settings.studio_url
-    token = access_token or (
-        settings.studio_api_key
-        if (not settings.studio_url or same_origin(studio, settings.studio_url))
-        else ""
-    )
-    files = FileAccess(
-        studio_url=studio,
-        token=token,
-        cache_dir=Path(cache_dir) if cache_dir else default_cache_dir(),
-        document_root=settings.document_root,
-        verify_tls=settings.studio_verify_tls,
-        rules=settings.files,
-    )
-    if image_dir and (found := upload_in(Path(image_dir), url, studio)):
+    files = known_files(hostname or "", access_token or "", cache_dir=cache_dir)
+    if image_dir and (found := upload_in(Path(image_dir), url, files.studio_url)):
         return str(found)
     if not download_resources:
         return str(files.cached_path(url))

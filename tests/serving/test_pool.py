@@ -142,6 +142,23 @@ def test_a_changed_label_config_is_answered_for_at_once(make: Any, tricky: Trick
     run(test())
 
 
+@both
+def test_a_name_that_predict_gives_its_version_is_told_to_label_studio(make: Any, tricky: Tricky) -> None:
+    async def test() -> None:
+        async with bench(make, tricky, class_name="TrickyNames") as it:
+            [entry] = await it.ask(ONE)
+            assert (entry["model_version"], it.pool.version(ONE.uid)) == ("INITIAL", "INITIAL")
+            [entry] = await it.ask(ONE, {"id": 1, "data": {"name": "prompt-2"}})
+            assert (entry["model_version"], it.pool.version(ONE.uid)) == ("prompt-2", "prompt-2")
+            assert await it.pool.touch(ONE) == "prompt-2"
+            [entry] = await it.ask(ONE)
+            assert entry["model_version"] == "prompt-2"
+            [entry] = await it.ask(TWO)
+            assert (entry["model_version"], it.pool.version(TWO.uid)) == ("INITIAL", "INITIAL")
+
+    run(test())
+
+
 def test_no_tasks_need_no_model(tricky: Tricky) -> None:
     tricky.order("on_load", "raise hell")
 

@@ -5,7 +5,8 @@ from typing import cast
 
 from label_studio_ml.adapter import ModelSpec, build, describe_class
 from label_studio_ml.cli.sample import expected_tags, sample
-from label_studio_ml.errors import BackendError, ModelLoadError
+from label_studio_ml.errors import BackendError, ModelFileError, ModelLoadError
+from label_studio_ml.generations import has_predict
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.settings import Settings
 from label_studio_ml.source import locate, user_class
@@ -35,6 +36,12 @@ def check(settings: Settings, label_config: str = "") -> str:
     source = locate(settings.backend_dir, settings.script, settings.class_name)
     cls = cast("type[LabelStudioMLBase]", user_class(settings))
     describe_class(cls)
+    if not has_predict(cls):
+        raise ModelFileError(
+            f"{cls.__name__} of {source.script} has no predict method: it cannot answer Label Studio",
+            fix="Define predict(self, tasks, **kwargs) in the class",
+            field="predict",
+        )
     if label_config:
         build(cls, ModelSpec(project=Project(uid="1", label_config=label_config)), settings, MemoryState())
         return f"{source.class_name} of {source.script} can be built for this label config"

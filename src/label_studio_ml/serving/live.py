@@ -45,7 +45,11 @@ class Home:
 
 @dataclass(slots=True, eq=False)
 class Live:
-    """One model that is loaded, or loading. `again` tells that its process died when it loaded the time before."""
+    """One model that is loaded, or loading.
+
+    `again` tells that its process died when it loaded the time before. `renamed` is the name that its `predict` has
+    given its version since it was loaded, if it has.
+    """
 
     number: int
     key: Hashable
@@ -57,12 +61,18 @@ class Live:
     dropped: bool = False
     failed_at: float = 0.0
     again: bool = False
+    renamed: str = ""
     idle: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
 
     @property
     def loaded(self) -> bool:
         """Whether the model can answer."""
         return self.ready.done() and self.ready.exception() is None
+
+    @property
+    def version(self) -> str:
+        """The version's name; only for a model that is loaded."""
+        return self.renamed or self.ready.result()
 
     @property
     def failure(self) -> BaseException | None:

@@ -90,7 +90,7 @@ class LiveModels:
         """Return the name of the version that the project is served, or will be."""
         served = self._served(uid)
         if served is not None:
-            return served.ready.result()
+            return served.version
         manifest = self._wanted.manifest(uid)
         if manifest is not None:
             return manifest.name
@@ -318,7 +318,7 @@ class LiveModels:
             return
         self._serving[uid] = live
         if before is not None and before is not live:
-            logger.info("Project %s: version %s is served now", uid, live.ready.result())
+            logger.info("Project %s: version %s is served now", uid, live.version)
             self._drop(before)
 
     def _drop(self, live: Live) -> None:

@@ -184,9 +184,9 @@ class ModelPool(LiveModels):
             try:
                 if not live.loaded:
                     await asyncio.shield(live.ready)
-                if pinned is not None and live.ready.result() != pinned.ready.result():
-                    return Answer(error=f"version {live.ready.result()} took over meanwhile; ask again")
-                return await live.home.batcher.submit(
+                if pinned is not None and live.version != pinned.version:
+                    return Answer(error=f"version {live.version} took over meanwhile; ask again")
+                answer = await live.home.batcher.submit(
                     (live.number, request.params),
                     payload,
                     size=len(request.tasks),
@@ -196,6 +196,8 @@ class ModelPool(LiveModels):
                     apart=deaths > 0,
                     gone=gone,
                 )
+                live.renamed = answer.version or live.renamed
+                return answer
             except NoLabelConfig:
                 raise
             except ModelLoadError:
@@ -242,8 +244,8 @@ class ModelPool(LiveModels):
             bulk = Bulk(
                 request.tasks,
                 request.params,
-                key=(live.key, live.ready.result()),
-                version=live.ready.result(),
+                key=(live.key, live.version),
+                version=live.version,
                 kept=self._kept,
                 ask=ask,
             )

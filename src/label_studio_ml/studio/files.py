@@ -8,7 +8,7 @@ addresses are never asked.
 import base64
 import functools
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -101,21 +101,30 @@ class FileAccess:
             )
         return self._cached(reference)
 
-    def preload(self, value: Any, *, task_id: int | str | None = None, read_file: bool = True) -> Any:
+    def preload(
+        self,
+        value: Any,
+        *,
+        task_id: int | str | None = None,
+        fetch: Callable[[str], str] | None = None,
+        read_file: bool = True,
+    ) -> Any:
         """Return a copy of `value`, dicts and lists included, with each reference to a file replaced.
 
-        It becomes the file's text with `read_file` (the path where the file is not UTF-8 text), else its
+        `fetch` returns the path of the file that a reference names; None stands for `local_path` with `task_id`.
+        A reference becomes the file's text with `read_file` (the path where the file is not UTF-8 text), else its
         local path. A string counts as a reference by its form alone; text stays text, also when a file has
         that name. Raises FileFetchError.
         """
-        preload = functools.partial(self.preload, task_id=task_id, read_file=read_file)
+        fetch = fetch or functools.partial(self.local_path, task_id=task_id)
+        preload = functools.partial(self.preload, fetch=fetch, read_file=read_file)
         if isinstance(value, dict):
             return {key: preload(item) for key, item in value.items()}
         if isinstance(value, list):
             return [preload(item) for item in value]
         if not isinstance(value, str) or find_reference(value, self.studio_url) is None:
             return value
-        path = self.local_path(value, task_id=task_id)
+        path = str(fetch(value))
         if not read_file:
             return path
         try:

@@ -91,6 +91,10 @@ class Http:
         for session in sessions:
             session.close()
 
+    def access_token(self) -> str:
+        """Return the token as requests send it, without its kind; empty without one. Raises StudioError."""
+        return self.token.authorization(self._exchange).rpartition(" ")[2]
+
     @contextmanager
     def request(
         self,

@@ -96,3 +96,13 @@ class TrickyEvents(Tricky):
     def fit(self, event, data, **kwargs):
         obey(told("on_fit"))
         self.set("trained", event)
+
+
+class TrickyNames(Tricky):
+    """Names its version in `predict`, as models do whose prompt or weights came with the request."""
+
+    def predict(self, tasks, **kwargs):
+        for task in tasks:
+            if name := task.get("data", {}).get("name"):
+                self.set("model_version", name)
+        return super().predict(tasks, **kwargs)

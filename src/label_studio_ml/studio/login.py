@@ -1,0 +1,62 @@
+"""Label Studio's address and token for a model that no backend has built: in a prompt, a script or a test."""
+
+import logging
+from pathlib import Path
+
+from label_studio_ml.errors import StudioError
+from label_studio_ml.settings import Settings
+from label_studio_ml.studio.files import FileAccess, default_cache_dir
+from label_studio_ml.studio.http import Http
+from label_studio_ml.studio.references import same_origin
+from label_studio_ml.studio.tokens import TokenKind
+
+logger = logging.getLogger(__name__)
+
+
+def known_login(url: str, token: str, settings: Settings | None = None) -> tuple[str, str]:
+    """Return the address and the token to use where `url` and `token` are given, either may be empty.
+
+    What is not given comes from the settings (`LABEL_STUDIO_URL`, `LABEL_STUDIO_API_KEY` and their older names). A
+    configured token goes to the configured address only.
+    """
+    settings = settings or Settings.from_env()
+    address = url or settings.studio_url
+    if not token and (not settings.studio_url or same_origin(address, settings.studio_url)):
+        token = settings.studio_api_key
+    return address, token
+
+
+def known_files(
+    url: str, token: str, *, cache_dir: str | Path | None = None, settings: Settings | None = None
+) -> FileAccess:
+    """Return what fetches task files, with `known_login` and the settings' rules."""
+    settings = settings or Settings.from_env()
+    address, token = known_login(url, token, settings)
+    return FileAccess(
+        studio_url=address,
+        token=token,
+        cache_dir=Path(cache_dir) if cache_dir else default_cache_dir(),
+        document_root=settings.document_root,
+        verify_tls=settings.studio_verify_tls,
+        rules=settings.files,
+    )
+
+
+def sendable_token(url: str, token: str) -> str:
+    """Return the token that API calls can send: for a personal access token, a fresh access token made from it.
+
+    Where Label Studio does not make one, `token` itself is returned, with a warning.
+    """
+    if not token or not url:
+        return token
+    try:
+        http = Http(url, token, verify_tls=Settings.from_env().studio_verify_tls)
+        if http.token.kind is not TokenKind.PERSONAL:
+            return token
+        try:
+            return http.access_token()
+        finally:
+            http.close()
+    except StudioError as error:
+        logger.warning("The personal access token is passed on as it is: %s", error)
+        return token
