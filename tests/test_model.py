@@ -317,7 +317,12 @@ def test_a_model_built_by_hand_knows_what_is_set(
         assert file.ok, file.error
         assert model.get_label_studio_access_token() == "tok"
         made: list[dict[str, Any]] = []
-        monkeypatch.setattr(model_module, "LabelStudio", lambda **given: made.append(given) or "client")
+
+        def client(**given: Any) -> str:
+            made.append(given)
+            return "client"
+
+        monkeypatch.setattr(model_module, "LabelStudio", client)
         assert model.get_label_studio_client() == "client"
         assert model._get_label_studio_client() == "client"
         assert made == [{"base_url": studio.url, "api_key": "tok"}]

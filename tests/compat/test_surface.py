@@ -281,6 +281,9 @@ def test_the_oldest_base_class_for_other_label_configs() -> None:
         def convert_predictions(self, predictions, **kwargs):
             return [{"result": [], "score": float(number)} for number in predictions]
 
+        def fit2(self, X, y, **kwargs):
+            return {}
+
     assert Own().predict([{"id": 3}]) == [{"result": [], "score": 3.0}]
 
 
