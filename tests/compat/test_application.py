@@ -1,6 +1,7 @@
 """The application under its older names: `_server`, the manager of the first generation, `run_ml_backend`."""
 # mypy: disable-error-code="no-untyped-def, override"
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -145,7 +146,7 @@ def test_a_manager_without_an_application(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 SCRIPT = """
-import sys
+import os
 from label_studio_ml.model import predict_fn, update_fn
 from label_studio_ml.wsgi import run_ml_backend
 
@@ -157,7 +158,7 @@ def predict(tasks, context, helper, **kwargs):
 def update(event, data, helper, **kwargs):
     helper.set("count", str(int(helper.get("count") or 0) + 1))
 
-run_ml_backend(port=int(sys.argv[1]), host="127.0.0.1", debug=True)
+run_ml_backend(port=int(os.environ["PORT"]), host="127.0.0.1", debug=True)
 """
 
 
@@ -167,10 +168,11 @@ def test_run_ml_backend_serves_the_registered_functions(tmp_path: Path, where: s
     url = f"http://127.0.0.1:{port}"
     if where == "file":
         (tmp_path / "served.py").write_text(SCRIPT)
-        command = ["served.py", str(port)]
+        command = ["served.py"]
     else:
-        command = ["-c", SCRIPT, str(port)]
-    process = subprocess.Popen([sys.executable, *command], cwd=tmp_path)
+        command = ["-c", SCRIPT]
+    environment = {**os.environ, "PORT": str(port)}
+    process = subprocess.Popen([sys.executable, *command], cwd=tmp_path, env=environment)
     try:
 
         def up() -> bool:
@@ -180,8 +182,12 @@ def test_run_ml_backend_serves_the_registered_functions(tmp_path: Path, where: s
                 return False
 
         wait_until(up, "the backend answers", 120)
-        setup = requests.post(f"{url}/setup", json={"project": uid(1), "schema": CONFIG}, timeout=60)
-        assert setup.json() == {"model_version": "0.0.1"}
+
+        def version() -> Any:
+            body = {"project": uid(1), "schema": CONFIG}
+            return requests.post(f"{url}/setup", json=body, timeout=60).json().get("model_version")
+
+        wait_until(lambda: version() == "0.0.1", "the model is loaded", 120)
         event = {"action": "START_TRAINING", "project": {"id": 1, "created_at": "2026-01-01T00:00:00Z"}}
         trained = requests.post(f"{url}/webhook", json=event, timeout=60)
         assert trained.status_code == 201, trained.text
