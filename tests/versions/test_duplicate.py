@@ -70,9 +70,9 @@ def test_the_start_of_a_run_does_not_remove_a_copy_that_is_being_made(
     made.add("old", uid=TARGET)
     seen = []
 
-    def meanwhile(path: Path, copy: Manifest) -> None:
+    def meanwhile(path: Path, copy: Manifest, *, home: Path) -> None:
         """What happens between the writing of the manifest and the commit."""
-        write_manifest(path, copy)
+        write_manifest(path, copy, home=home)
         VersionStore(made.folder).clear_unfinished(TARGET)
         seen.extend([made.names(TARGET), made.served(TARGET), VersionStore(made.folder).unreadable(TARGET)])
 
@@ -88,7 +88,9 @@ def test_a_copy_that_ended_halfway_is_removed(made: Made, monkeypatch: pytest.Mo
     made.add("a")
     with monkeypatch.context() as patch:
         patch.setattr(shutil, "rmtree", lambda *args, **kwargs: None)  # as kill -9 leaves it
-        patch.setattr(module, "write_manifest", lambda *args: (_ for _ in ()).throw(OSError(28, "disk full")))
+        patch.setattr(
+            module, "write_manifest", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "disk full"))
+        )
         with pytest.raises(VersionError, match=r"copy of version a cannot be written: .*disk full"):
             duplicate(made.store, made.folder, P, TARGET)
     base = made.store.folder(TARGET)

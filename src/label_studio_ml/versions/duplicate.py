@@ -1,6 +1,5 @@
 """Giving a project a copy of another one's model."""
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +8,8 @@ import msgspec
 
 from label_studio_ml.versions.disk import flush
 from label_studio_ml.versions.manifest import MANIFEST, Manifest, unused_name
-from label_studio_ml.versions.pairs import apply_own, moved, pairs_of
+from label_studio_ml.versions.pairs import apply_own, pairs_of
+from label_studio_ml.versions.paths import localized, portable, relocated
 from label_studio_ml.versions.state import StoredState
 from label_studio_ml.versions.store import VersionStore, fingerprinted, write_manifest
 
@@ -25,20 +25,20 @@ def duplicate(store: VersionStore, model_dir: Path, source: str, target: str) ->
     served = store.served(source)
     old = store.folder(source, served.id if served else version_id)
     new = store.folder(target, version_id)
-    pairs = {key: moved(value, old, new) for key, value in StoredState(model_dir, source).items().items()}
+    pairs = {key: relocated(value, old, new) for key, value in StoredState(model_dir, source).items().items()}
     if served is None:
         StoredState(model_dir, target).update(pairs)
         return None
-    output = json.loads(moved(json.dumps(served.train_output), old, new))
-    states = {key: moved(value, old, new) for key, value in pairs_of(store.history(source), served).items()}
+    served = msgspec.structs.replace(served, state=pairs_of(store.history(source), served))
+    there = localized(portable(served, old), new)
     with store.writes(f"The copy of version {served.name}"), store.staged(target, version_id) as staged:
         shutil.copytree(old, staged, ignore=_ignore_manifest(old))
         copy = msgspec.structs.replace(
             fingerprinted(staged, served),
             id=version_id,
             project=target,
-            train_output=output,
-            state=states | pairs,
+            train_output=there.train_output,
+            state=there.state | pairs,
             events=[],
             gate="",
             comparison=None,
@@ -51,9 +51,7 @@ def duplicate(store: VersionStore, model_dir: Path, source: str, target: str) ->
                 parent=present.name if present else "",
                 fence=max(store.fence(target), 0) + 1,
             )
-            if store.remote:
-                copy = msgspec.structs.replace(copy, folder=str(new))
-            write_manifest(staged, copy)
+            write_manifest(staged, copy, home=new)
             store.adopt(staged, copy)
             apply_own(model_dir, copy)
             staged.rename(new)

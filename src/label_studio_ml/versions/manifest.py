@@ -27,9 +27,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     through to be served, else one line that says why it is held back; `comparison` has what the version before it and
     it were compared by, None where nothing says on which tasks their metrics were measured. `files` maps each file's
     path inside the folder to its sha256, `sizes` to its size in bytes. `created` is ISO 8601 in UTC. `annotations`
-    says how many labelled tasks it learned from, -1 if unknown, `source` where they came from. `folder` is the
-    version's folder as the paths in `train_output` and `state` name it, where versions are kept in a store elsewhere.
-    `code` is what trained it; its hash is empty where that was not recorded.
+    says how many labelled tasks it learned from, -1 if unknown, `source` where they came from. `portable`: in the file,
+    marks stand in `train_output` and `state` for the paths of the version's folder and of the model folder (`paths`);
+    a manifest that was read has the paths. `folder` is the folder that such paths name, in manifests that earlier
+    releases put into a store. `code` is what trained it; its hash is empty where that was not recorded.
     """
 
     id: str
@@ -50,6 +51,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     annotations: int = -1
     source: str = ""
     folder: str = ""
+    portable: bool = False
     code: CodeIdentity = CodeIdentity()
 
     @property

@@ -23,7 +23,8 @@ from label_studio_ml.versions import disk
 from label_studio_ml.versions.artifacts import ArtifactStore
 from label_studio_ml.versions.damage import damage
 from label_studio_ml.versions.manifest import MANIFEST, TOMBSTONE, Manifest
-from label_studio_ml.versions.pairs import apply_all, localized
+from label_studio_ml.versions.pairs import apply_all
+from label_studio_ml.versions.paths import localized
 from label_studio_ml.versions.patience import PATIENCE, patiently
 from label_studio_ml.versions.room import make_room, used_now
 from label_studio_ml.versions.store import VersionStore, write_manifest
@@ -198,7 +199,7 @@ class Mirror(VersionStore):
             return
         with self.staged(uid, f"{unquote(name)}-{secrets.token_hex(4)}") as staged:
             staged.mkdir()
-            write_manifest(staged, manifest, kind)
+            write_manifest(staged, manifest, kind, home=folder)
             with contextlib.suppress(FileExistsError):
                 staged.rename(folder)
 

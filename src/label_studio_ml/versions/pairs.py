@@ -1,9 +1,6 @@
 """The key/value pairs that go with a version: what its fit and those of its ancestors set."""
 
-import json
 from pathlib import Path
-
-import msgspec
 
 from label_studio_ml.versions.manifest import Manifest
 from label_studio_ml.versions.state import StoredState
@@ -35,24 +32,6 @@ def pairs_of(history: list[Manifest], manifest: Manifest) -> dict[str, str]:
     while (parent := by_name.get(way[-1].parent)) is not None and parent.fence < way[-1].fence:
         way.append(parent)
     return {key: value for one in reversed(way) for key, value in _own(one).items()}
-
-
-def moved(text: str, old: Path, new: Path) -> str:
-    """Return text, JSON or not, with the paths of one version's folder turned into those of its copy."""
-    return text.replace(str(old), str(new)).replace(json.dumps(str(old))[1:-1], json.dumps(str(new))[1:-1])
-
-
-def localized(manifest: Manifest, folder: Path) -> Manifest:
-    """Return the manifest with the paths of the folder that it was made in turned into those of `folder`."""
-    if not manifest.folder or manifest.folder == str(folder):
-        return manifest
-    old = Path(manifest.folder)
-    return msgspec.structs.replace(
-        manifest,
-        train_output=json.loads(moved(json.dumps(manifest.train_output), old, folder)),
-        state={key: moved(value, old, folder) for key, value in manifest.state.items()},
-        folder=str(folder),
-    )
 
 
 def _own(manifest: Manifest) -> dict[str, str]:

@@ -23,15 +23,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-import msgspec
-
 from label_studio_ml.errors import StoreError, VersionError
 from label_studio_ml.versions import disk
 from label_studio_ml.versions.decision import Decision
 from label_studio_ml.versions.manifest import Manifest
 from label_studio_ml.versions.mirror import DECISION, DELETED, FAILED, Mirror
 from label_studio_ml.versions.patience import patiently
-from label_studio_ml.versions.store import write_manifest
+from label_studio_ml.versions.store import manifest_text, write_manifest
 
 logger = logging.getLogger(__name__)
 
@@ -58,16 +56,15 @@ class RemoteStore(Mirror):
             patiently(partial(self.artifacts.put_file, folder / name, there), self._patience, holds)
 
     def _commit(self, folder: Path, manifest: Manifest, holds: Callable[[], None]) -> Manifest:
-        kept = msgspec.structs.replace(manifest, folder=str(self.folder(manifest.project, manifest.id)))
         self._unsure.add(manifest.id)  # a put without an answer may count all the same
-        patiently(lambda: self._put_manifest(kept), self._patience, holds)
+        patiently(lambda: self._put_manifest(manifest), self._patience, holds)
         self._unsure.discard(manifest.id)
-        write_manifest(folder, kept)
-        return kept
+        write_manifest(folder, manifest)
+        return manifest
 
     def _put_manifest(self, manifest: Manifest) -> None:
         name = self._meta(manifest.project, f"{disk.file_name(manifest.id)}.json")
-        text = msgspec.json.format(msgspec.json.encode(manifest, enc_hook=str), indent=1)
+        text = manifest_text(manifest, self.folder(manifest.project, manifest.id)).encode()
         try:
             self.artifacts.put(name, text, create=True)
         except FileExistsError:

@@ -4,6 +4,7 @@ Two SQLite files in the model folder, readable by their owner only: `projects.db
 access token included) and `state.db` (what models stored with `self.set`).
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,6 +12,8 @@ from typing import Any, Protocol
 import msgspec
 
 from label_studio_ml.cache import SqliteCache
+from label_studio_ml.versions.disk import file_name
+from label_studio_ml.versions.paths import VERSION, MovablePaths, former_folders
 
 
 class Project(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -107,25 +110,31 @@ class MemoryState:
 
 
 class StoredState:
-    """Pairs of one project in `state.db`, seen by all processes as soon as they are written."""
+    """Pairs of one project in `state.db`, seen by all processes as soon as they are written.
+
+    Paths in the model folder are kept relative to it, so that it may be moved.
+    """
 
     def __init__(self, folder: Path, uid: str) -> None:
         self._cache = SqliteCache(str(folder), db_name="state.db")
         self._uid = uid
+        self._folder = folder
+        self._paths = MovablePaths("model", folder)
 
     def of(self, uid: str) -> "StoredState":
         """Return the pairs of another project, over the same open file."""
         other = StoredState.__new__(StoredState)
-        other._cache, other._uid = self._cache, uid
+        other._cache, other._uid, other._folder, other._paths = self._cache, uid, self._folder, self._paths
         return other
 
     def get(self, key: str) -> str | None:
         """Return the value of `key`, or None."""
-        return self._cache.get(self._uid, key)
+        value = self._cache.get(self._uid, key)
+        return None if value is None else self._local(value)
 
     def set(self, key: str, value: str) -> None:
         """Store `value` under `key`."""
-        self._cache.set(self._uid, key, value)
+        self._cache.set(self._uid, key, self._paths.packed(value))
 
     def has(self, key: str) -> bool:
         """Tell whether `key` holds a value."""
@@ -133,7 +142,7 @@ class StoredState:
 
     def items(self) -> dict[str, str]:
         """Return all pairs."""
-        return self._cache.items(self._uid)
+        return {key: self._local(value) for key, value in self._cache.items(self._uid).items()}
 
     def delete(self, key: str) -> None:
         """Remove `key`, if it holds a value."""
@@ -142,7 +151,17 @@ class StoredState:
     def update(self, values: Mapping[str, str]) -> None:
         """Store all of `values` in one transaction."""
         if values:
-            self._cache.update(self._uid, dict(values))
+            self._cache.update(self._uid, {key: self._paths.packed(value) for key, value in values.items()})
+
+    def _local(self, value: str) -> str:
+        """Return a stored value with the paths of this folder, also one that an earlier release stored elsewhere."""
+        base = file_name(self._uid)
+        if f"versions/{base}/" in value.replace("\\/", "/") and not self._paths.marks(value):
+            tail = rf"(?:stores/[^/]+/)?versions/{re.escape(base)}{VERSION}"
+            former = [Path(place) for place in former_folders(value, tail)]
+            gone = [place for place in former if not (place / "state.db").exists()]
+            value = MovablePaths("model", self._folder, *gone).packed(value) if gone else value
+        return self._paths.unpacked(value)
 
 
 class StagedState:

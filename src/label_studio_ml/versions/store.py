@@ -28,6 +28,7 @@ from label_studio_ml.versions import disk
 from label_studio_ml.versions.damage import damage
 from label_studio_ml.versions.decision import Decision, named, served_line
 from label_studio_ml.versions.manifest import MANIFEST, TOMBSTONE, Manifest, new_version_id
+from label_studio_ml.versions.paths import localized, portable
 
 logger = logging.getLogger(__name__)
 
@@ -374,7 +375,7 @@ class VersionStore:
             status = path.stat()
             state = (status.st_mtime_ns, status.st_size, status.st_ino)
             if path not in self._read or self._read[path][0] != state:
-                self._read[path] = (state, msgspec.json.decode(path.read_bytes(), type=Manifest))
+                self._read[path] = (state, _read_manifest(path))
         except OSError:
             self._read.pop(path, None)
             return None
@@ -422,7 +423,21 @@ def fingerprinted(folder: Path, manifest: Manifest) -> Manifest:
     )
 
 
-def write_manifest(folder: Path, manifest: Manifest, name: str = MANIFEST) -> None:
-    """Write the file whose appearance makes `folder` a version, or one that was deleted. Raises OSError."""
-    text = msgspec.json.format(msgspec.json.encode(manifest, enc_hook=str), indent=1).decode()
-    disk.write_durably(folder / name, text)
+def write_manifest(
+    folder: Path, manifest: Manifest, name: str = MANIFEST, *, home: Path | None = None
+) -> None:
+    """Write the file whose appearance makes `folder` a version, or one that was deleted. Raises OSError.
+
+    `home` is the folder whose paths the manifest has, where that is not `folder` yet.
+    """
+    disk.write_durably(folder / name, manifest_text(manifest, home or folder))
+
+
+def manifest_text(manifest: Manifest, folder: Path) -> str:
+    """Return the text of a version's manifest; the paths of its `folder` in it are kept relative."""
+    kept = portable(manifest, folder)
+    return msgspec.json.format(msgspec.json.encode(kept, enc_hook=str), indent=1).decode()
+
+
+def _read_manifest(path: Path) -> Manifest:
+    return localized(msgspec.json.decode(path.read_bytes(), type=Manifest), path.parent)
