@@ -1,6 +1,8 @@
 """What holds for every test: settings come from the test, not from whoever runs it."""
 
+import logging
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -33,6 +35,15 @@ def clean_env(monkeypatch: pytest.MonkeyPatch) -> None:
     """An environment that sets nothing of a backend."""
     for name in _VARIABLES:
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def own_logging() -> Iterator[None]:
+    """Take back what a command says about logging: in a test it is not the whole process."""
+    handlers, level = logging.root.handlers[:], logging.root.level
+    yield
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
 
 
 @pytest.fixture(params=all_captured(), ids=lambda one: one.name)

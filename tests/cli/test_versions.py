@@ -1,9 +1,8 @@
 """The commands about versions: what they print, and what is on the disk after them."""
 
 import json
-import logging
+import shlex
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +11,10 @@ import pytest
 from label_studio_ml.cli import main as cli
 from label_studio_ml.code_identity import identify
 from label_studio_ml.versions.state import Projects
+from label_studio_ml.versions.store import VersionStore
 from versions.made import Made, P
 
 pytestmark = pytest.mark.usefixtures("clean_env", "own_logging")
-
-
-@pytest.fixture
-def own_logging() -> Iterator[None]:
-    """Take back what a command says about logging: in a test it is not the whole process."""
-    handlers, level = logging.root.handlers[:], logging.root.level
-    yield
-    logging.root.handlers[:] = handlers
-    logging.root.setLevel(level)
 
 
 @pytest.fixture
@@ -239,3 +230,76 @@ def test_the_environment_is_heeded(
     monkeypatch.setenv("MODEL_VERSION", "a")
     assert _listed(made, capsys)["a"]["pinned"]
     assert "MODEL_VERSION keeps version a served" in _fails(made, capsys, "promote", "b")
+
+
+def _other(made: Made, name: str = "other one") -> Made:
+    """Return the empty model folder of another backend, in the folder `name`."""
+    return Made(made.folder.parent / name / "data")
+
+
+def test_import(made: Made, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file = tmp_path / "b.tar.gz"
+    _run(made, capsys, "export", "b", "--output", str(file))
+    other = _other(made)
+    other.folder.mkdir(parents=True)
+    printed = _run(other, capsys, "import", str(file))
+    command = f"label-studio-ml promote '{other.folder.parent}' b --project={P}"
+    assert printed == f"Version b is imported into project 7. Serve it with: {command}\n"
+    assert _listed(other, capsys)["b"]["state"] == "held back"
+    assert "is in project 7 already" in _run(other, capsys, "import", str(file))
+    assert cli.main(shlex.split(command)[1:]) == 0
+    capsys.readouterr()
+    assert _listed(other, capsys)["b"]["state"] == "served"
+
+
+def test_import_into_the_project_of_another_label_studio(
+    made: Made, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "b.tar.gz"
+    _run(made, capsys, "export", "b", "--output", str(file))
+    other = _other(made)
+    Projects(other.folder).update("3.18", title="known, not trained")
+    printed = _run(other, capsys, "import", str(file), "--as", "b of 7", "--promote")
+    assert printed == (
+        "Version b of 7 is imported into project 3, and served until a newer one is let through\n"
+    )
+    assert other.served("3.18") == "b of 7"
+    Projects(other.folder).update("4.18")
+    assert "several projects" in _fails(other, capsys, "import", str(file))
+    assert "project 4." in _run(other, capsys, "import", str(file), "--project", "4")
+    assert "Project 5 is not known" in _fails(other, capsys, "import", str(file), "--project", "5")
+    assert "project 7." in _run(other, capsys, "import", str(file), "--project", "7")
+    assert "cannot be read" in _fails(other, capsys, "import", str(tmp_path / "none"))
+
+
+def test_push_and_pull_between_folders(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
+    there = made.folder.parent / "kept elsewhere"
+    printed = _run(made, capsys, "push", str(there))
+    assert printed.splitlines()[-1] == f"Copied 3 versions; 0 of them in {there} before"
+    assert VersionStore(there).served(P) is None
+    printed = _run(made, capsys, "push", str(there), "b", "--promote")
+    assert f"Copied 0 versions; 1 of them in {there} before" in printed
+    served = VersionStore(there).served(P)
+    assert served is not None
+    assert served.name == "b"
+    other = _other(made)
+    other.folder.mkdir(parents=True)
+    _run(other, capsys, "pull", str(there), "a", "b", "--promote")
+    assert sorted(other.names()) == ["a", "b"]
+    assert other.served() == "b"
+    assert other.weights("b").read_text() == "weights of b"
+    assert "There is no version 'x'" in _fails(other, capsys, "pull", str(there), "x")
+    empty = str(there / "nothing")
+    assert f"has no project {P}" in _fails(other, capsys, "pull", empty)
+
+
+def test_a_damaged_version_is_not_pushed(
+    made: Made, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    made.weights("b").write_text("weights of x")
+    assert cli.main(["push", str(made.folder.parent), str(tmp_path / "there")]) == 1
+    printed = capsys.readouterr()
+    assert "Version b is damaged: weights is not what was written" in printed.err
+    assert [one.name for one in VersionStore(tmp_path / "there").versions(P)] == ["a"], (
+        "those before are there"
+    )

@@ -39,11 +39,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def find(args: argparse.Namespace, *, reads: bool = False) -> Stored:
+def find(args: argparse.Namespace, *, reads: bool = False, otherwise: str = "") -> Stored:
     """Return what `args` name; the model file is not needed for it. `reads`: the command changes nothing.
 
+    `otherwise` is the uid of a project that may be meant although the backend has not heard of it.
     Raises SettingsError or UnknownProject.
     """
+    settings = settings_of(args)
+    store = open_store(settings)
+    uid = _uid(store, settings, args.project, reads=reads, otherwise=otherwise)
+    store.bring(uid)
+    return Stored(store, settings.model_dir, uid)
+
+
+def settings_of(args: argparse.Namespace) -> Settings:
+    """Return the settings of the backend that `args` name. Raises SettingsError."""
     folder = Path(args.root_dir, args.project_name)
     if not folder.is_dir():
         raise SettingsError(f"There is no folder {folder}", field="DIR")
@@ -51,17 +61,17 @@ def find(args: argparse.Namespace, *, reads: bool = False) -> Stored:
     settings = Settings.from_env(backend_dir=folder)
     if args.model_dir:
         settings = settings.with_model_dir(args.model_dir)
-    store = open_store(settings)
-    uid = _uid(store, settings, args.project, reads=reads)
-    store.bring(uid)
-    return Stored(store, settings.model_dir, uid)
+    return settings
 
 
-def _uid(store: VersionStore, settings: Settings, name: str | None, *, reads: bool) -> str:
+def _uid(store: VersionStore, settings: Settings, name: str | None, *, reads: bool, otherwise: str) -> str:
     model_dir = settings.model_dir
     known = set(store.projects())
     if (model_dir / "projects.db").exists():  # looking must not make it
         known.update(Projects(model_dir).uids())
+    fitting = {uid for uid in known if name is None or name in _names(uid)}
+    if otherwise and (otherwise in fitting or (not fitting and name in (None, *_names(otherwise)))):
+        return otherwise
     uid = only_one(settings, known, name, reads=reads)
     if uid is not None:
         return uid
@@ -75,3 +85,8 @@ def _uid(store: VersionStore, settings: Settings, name: str | None, *, reads: bo
         fix=f"Known: {', '.join(sorted(known)) or 'none'}",
         field="--project",
     )
+
+
+def _names(uid: str) -> tuple[str, str]:
+    """Return what a project may be called: its uid, or its plain id."""
+    return uid, uid.partition(".")[0]

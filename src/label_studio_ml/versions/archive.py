@@ -1,42 +1,181 @@
-"""A version as one file, to be kept elsewhere or looked into."""
+"""A version as one file: written to be kept elsewhere, and read on another machine."""
 
+import contextlib
+import gzip
+import io
+import re
 import secrets
+import shutil
 import tarfile
-from pathlib import Path
+import zlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+import msgspec
 
 from label_studio_ml.errors import VersionError
 from label_studio_ml.versions.disk import file_name
-from label_studio_ml.versions.manifest import MANIFEST, Manifest
-from label_studio_ml.versions.store import VersionStore
+from label_studio_ml.versions.manifest import MANIFEST, TOMBSTONE, Manifest
+from label_studio_ml.versions.store import VersionStore, manifest_text
+from label_studio_ml.versions.transfer import outgoing, write_checked
+
+#: Bytes that a manifest may have, and that any part of an archive may make us hold in memory.
+_MOST_AT_ONCE = 64 << 20
+_ID = re.compile(r"\w[\w.~-]{0,199}")
+#: Names in a project's folder that are no version's.
+_NO_ID = re.compile(r"changed|served\.json|.*\.(failed|lock)")
 
 
 def export(store: VersionStore, manifest: Manifest, target: Path) -> Path:
     """Write a version's folder with its manifest to `target`, a gzipped tar archive, and return its path.
 
-    All of it lies in one folder named like the version: files only, no links, no owners, no absolute paths.
+    All of it lies in one folder named like the version: files only, no links, no owners, no absolute paths. The
+    manifest has all key/value pairs that go with the version.
     Raises VersionError if the version is damaged, the file is there already, or the disk refuses.
     """
+    kept = outgoing(store, manifest)
     folder = store.folder(manifest.project, manifest.id)
-    wrong = store.damage(manifest, full=True)
-    if wrong:
-        raise VersionError(f"Version {manifest.name} is damaged: {wrong}", fix="Export another one")
     if target.exists():
         raise VersionError(
             f"{target} is there already", fix="Name another file, or remove it", field="--output"
         )
     half = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    top = file_name(manifest.name)
     try:
         with store.writes(str(target)):
             try:
                 with tarfile.open(half, "x:gz", format=tarfile.PAX_FORMAT) as archive:
-                    for name in (MANIFEST, *manifest.files):
-                        _add(archive, folder / name, f"{file_name(manifest.name)}/{name}")
+                    _add_text(archive, manifest_text(kept, folder), f"{top}/{MANIFEST}")
+                    for name in manifest.files:
+                        _add(archive, folder / name, f"{top}/{name}")
                 half.replace(target)
             finally:
                 half.unlink(missing_ok=True)
     except tarfile.TarError as error:
         raise VersionError(f"{target} cannot be written: {error}") from error
     return target
+
+
+class Archive:
+    """An archive that `export` wrote, open to be read. Whatever else a file holds is refused with a VersionError."""
+
+    def __init__(self, path: Path, archive: tarfile.TarFile) -> None:
+        self._path = path
+        self._archive = archive
+        self._top = ""
+        self.manifest = self._read_manifest()
+
+    def extract(self, folder: Path) -> None:
+        """Write the version's files into `folder`, each compared with its sha256. Raises VersionError and OSError."""
+        files, sizes = self.manifest.files, self.manifest.sizes
+        free = shutil.disk_usage(folder).free
+        if self.manifest.size > free:
+            raise VersionError(
+                f"{self._path} holds {self.manifest.size:,} bytes, and {free:,} are free", fix="Make room"
+            )
+        left = set(files)
+        with _readable(self._path):
+            while (member := self._archive.next()) is not None:
+                name = self._name(member)
+                if name not in left:
+                    raise self._refused(f"{name!r} is not in its manifest, or comes twice")
+                if member.size != sizes.get(name, member.size):
+                    raise self._refused(f"{name!r} has {member.size:,} bytes, {sizes[name]:,} were written")
+                left.discard(name)
+                write_checked(self._content(member).read, folder / name, files[name])
+        if left:
+            raise self._refused(f"{min(left)!r} is missing")
+
+    def _read_manifest(self) -> Manifest:
+        with _readable(self._path):
+            member = self._archive.next()
+            if member is None or self._name(member) != MANIFEST:
+                raise self._refused(f"it does not begin with a {MANIFEST}")
+            if member.size > _MOST_AT_ONCE:
+                raise self._refused(f"its {MANIFEST} has {member.size:,} bytes")
+            text = self._content(member).read(member.size)
+        try:
+            found = msgspec.json.decode(text, type=Manifest)
+        except (msgspec.MsgspecError, RecursionError) as error:
+            raise self._refused(f"its {MANIFEST} is damaged: {error}") from None
+        if not _ID.fullmatch(found.id) or _NO_ID.fullmatch(found.id):
+            raise self._refused(f"{found.id!r} is no version's id")
+        if not found.name.strip() or not found.name.isprintable() or len(found.name) > 256:
+            raise self._refused(f"{found.name[:80]!r} is no version's name")
+        if not found.project.isprintable() or not 0 < len(found.project) <= 200:
+            raise self._refused(f"{found.project[:80]!r} is no project")
+        for name in found.files:
+            self._see_safe(name)
+        return found
+
+    def _name(self, member: tarfile.TarInfo) -> str:
+        """Return a member's path inside the version's folder. Raises VersionError if it is anything but a file."""
+        if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or member.issparse():
+            raise self._refused(f"{member.name!r} is no plain file")
+        top, _, name = member.name.partition("/")
+        self._see_safe(member.name)
+        if not name or top != (self._top or top):
+            raise self._refused(f"{member.name!r} is not in the version's folder")
+        self._top = top
+        return name
+
+    def _see_safe(self, name: str) -> None:
+        path = PurePosixPath(name)
+        own = name in (MANIFEST, TOMBSTONE)
+        if (
+            own
+            or path.is_absolute()
+            or ".." in path.parts
+            or "\0" in name
+            or str(path) != name
+            or name == "."
+        ):
+            raise self._refused(f"{name!r} is no name of a file in a version's folder")
+
+    def _content(self, member: tarfile.TarInfo) -> io.BufferedIOBase:
+        content = self._archive.extractfile(member)
+        assert isinstance(content, io.BufferedIOBase)
+        return content
+
+    def _refused(self, why: str) -> VersionError:
+        return VersionError(
+            f"{self._path} is refused: {why}", fix="Import what label-studio-ml export wrote", field="FILE"
+        )
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[Archive]:
+    """Open an archive that `export` wrote. Raises VersionError if it is none."""
+    try:
+        raw = path.open("rb")
+    except OSError as error:
+        raise VersionError(f"{path} cannot be read: {error.strerror}", field="FILE") from None
+    with raw, _Careful(fileobj=raw, mode="rb") as unzipped:
+        with _readable(path):
+            archive = tarfile.open(fileobj=unzipped, mode="r:", errorlevel=2)  # noqa: SIM115
+        yield Archive(path, archive)
+
+
+class _Careful(gzip.GzipFile):
+    """A gzipped file that is not read in large parts, whatever the headers in it say."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is None or not 0 <= size <= _MOST_AT_ONCE:
+            raise tarfile.ReadError("a header is too long")
+        return super().read(size)
+
+
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turn what is wrong with an archive into a VersionError."""
+    try:
+        yield
+    except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error, RecursionError, ValueError) as error:
+        raise VersionError(
+            f"{path} is no archive of a version, or it is damaged: {error}",
+            fix="Import what label-studio-ml export wrote",
+            field="FILE",
+        ) from None
 
 
 def _add(archive: tarfile.TarFile, path: Path, name: str) -> None:
@@ -46,3 +185,10 @@ def _add(archive: tarfile.TarFile, path: Path, name: str) -> None:
     info.size, info.mtime, info.mode = status.st_size, int(status.st_mtime), 0o644
     with path.open("rb") as file:
         archive.addfile(info, file)
+
+
+def _add_text(archive: tarfile.TarFile, text: str, name: str) -> None:
+    info = tarfile.TarInfo(name)
+    data = text.encode()
+    info.size, info.mode = len(data), 0o644
+    archive.addfile(info, io.BytesIO(data))

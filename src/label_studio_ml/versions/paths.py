@@ -69,6 +69,8 @@ def portable(manifest: Manifest, folder: Path, *former: Path) -> Manifest:
 
     `former` are other places where that folder was.
     """
+    if manifest.portable:
+        return manifest
     version = MovablePaths("version", folder, *former)
     model = MovablePaths("model", *(place.parents[2] for place in (folder, *former)))
     kept = _changed(manifest, lambda text: model.packed(version.packed(text)))

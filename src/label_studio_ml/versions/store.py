@@ -196,7 +196,7 @@ class VersionStore:
 
     def history(self, uid: str) -> list[Manifest]:
         """Return all versions that a project ever had, oldest first; their files may be gone."""
-        return sorted([*self.versions(uid), *self._manifests(uid, TOMBSTONE)], key=lambda one: one.fence)
+        return sorted([*self.versions(uid), *self._manifests(uid, TOMBSTONE)], key=_age)
 
     def known(self, uid: str, holds: Callable[[], None] | None = None) -> list[Manifest]:
         """Return `history` as it is where the versions are kept. Raises StoreError, and what `holds` raises."""
@@ -367,7 +367,7 @@ class VersionStore:
 
     def _manifests(self, uid: str, name: str) -> list[Manifest]:
         found = [self._manifest(path / name) for path in self._folders(uid)]
-        return sorted((one for one in found if one is not None), key=lambda one: one.fence)
+        return sorted((one for one in found if one is not None), key=_age)
 
     def _manifest(self, path: Path) -> Manifest | None:
         """Return the manifest in a file, None if there is none. It is read again only if the file was changed."""
@@ -411,6 +411,11 @@ def _see_nobody_was_faster(manifest: Manifest, history: list[Manifest], events: 
     for known in history:
         if set(events).intersection(known.events):
             raise StaleFence(f"Version {known.name} holds events of version {manifest.id} already")
+
+
+def _age(manifest: Manifest) -> tuple[int, str]:
+    """Order versions from the oldest on: one that was imported has the fence of the newest one then."""
+    return manifest.fence, manifest.created
 
 
 def fingerprinted(folder: Path, manifest: Manifest) -> Manifest:

@@ -1,0 +1,163 @@
+"""`label-studio-ml import`, `push`, `pull`: versions from and to other machines.
+
+What comes in is held back until it is promoted; what is there already is left as it is.
+"""
+
+import argparse
+import contextlib
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from label_studio_ml.cli import stored
+from label_studio_ml.errors import SettingsError, UnknownProject
+from label_studio_ml.texts import our_command, plural
+from label_studio_ml.versions import archive, hand, transfer
+from label_studio_ml.versions.manifest import Manifest
+from label_studio_ml.versions.store import VersionStore
+
+
+def add_arguments(parser: argparse.ArgumentParser, command: str) -> None:
+    """Add the options of one of the commands."""
+    stored.add_arguments(parser)
+    if command == "import":
+        parser.add_argument("file", metavar="FILE", help="what `export` wrote")
+        parser.add_argument(
+            "--as", dest="name", default="", metavar="NAME", help="another name for the version"
+        )
+        parser.add_argument("--promote", action="store_true", help="serve it from now on")
+        return
+    parser.add_argument("url", metavar="URL", help="a store, such as s3://bucket/prefix, or another folder")
+    parser.add_argument("versions", metavar="VERSION", nargs="*", help="names or ids (default: all)")
+    parser.add_argument(
+        "--project-there",
+        metavar="ID",
+        help="the project's number or uid in the store, where that is another one",
+    )
+    parser.add_argument("--promote", action="store_true", help="serve the last of them there from now on")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what the command says, and return 0."""
+    steps: dict[str, Callable[[argparse.Namespace], int]] = {"import": _import, "push": _push, "pull": _pull}
+    return steps[args.command](args)
+
+
+def _import(args: argparse.Namespace) -> int:
+    with archive.opened(Path(args.file)) as opened:
+        found = stored.find(args, otherwise=opened.manifest.project)
+        made, new = transfer.take_in(
+            found.store, found.uid, opened.manifest, opened.extract, name=args.name.strip()
+        )
+    said = f"is imported into project {found.project}" if new else f"is in project {found.project} already"
+    if args.promote:
+        hand.promote(found.store, found.model_dir, found.uid, made.id)
+        print(f"Version {made.name} {said}, and served until a newer one is let through")
+        return 0
+    print(f"Version {made.name} {said}. Serve it with: {_promote(args, made)}")
+    return 0
+
+
+def _push(args: argparse.Namespace) -> int:
+    found = stored.find(args)
+    with _opened(args.url, found.model_dir) as (there, work):
+        uid = _uid_there(there, args, found.uid) or args.project_there or found.uid
+        there.known(uid)
+        chosen = _chosen(found.store, found.uid, args.versions)
+        made = _copy_all(found.store, chosen, there, uid, f"in {args.url}")
+        if args.promote and made:
+            hand.promote(there, work, uid, made[-1].id)
+            print(f"Version {made[-1].name} is served there until a newer one is let through")
+    return 0
+
+
+def _pull(args: argparse.Namespace) -> int:
+    with _opened(args.url, stored.settings_of(args).model_dir) as (there, _):
+        return _pull_from(there, args)
+
+
+def _pull_from(there: VersionStore, args: argparse.Namespace) -> int:
+    uids = there.projects()
+    otherwise = _named(uids, args.project_there) if args.project_there or len(uids) == 1 else None
+    found = stored.find(args, otherwise=otherwise or "")
+    uid = _uid_there(there, args, found.uid) or otherwise
+    if uid is None:
+        raise UnknownProject(
+            f"{args.url} has no project {args.project_there or found.uid}",
+            fix=f"Name one of these with --project-there: {', '.join(uids) or 'there is none'}",
+            field="--project-there",
+        )
+    there.known(uid)
+    made = _copy_all(there, _chosen(there, uid, args.versions), found.store, found.uid, "here")
+    if args.promote and made:
+        hand.promote(found.store, found.model_dir, found.uid, made[-1].id)
+        print(f"Version {made[-1].name} is served until a newer one is let through")
+    elif made:
+        print(f"Serve one with: {_promote(args, made[-1])}")
+    return 0
+
+
+def _copy_all(
+    source: VersionStore, chosen: list[Manifest], target: VersionStore, uid: str, where: str
+) -> list[Manifest]:
+    """Copy versions, oldest first, and say what became of each; return them as they are there."""
+    made: list[Manifest] = []
+    copied = 0
+    for number, one in enumerate(chosen, 1):
+        kept, new = transfer.copy(source, one, target, uid, keep_files=False)
+        copied += new
+        print(f"{number} of {len(chosen)}: version {kept.name} {'is' if new else 'was'} {where}", flush=True)
+        made.append(kept)
+    print(f"Copied {plural(copied, 'version')}; {len(chosen) - copied} of them {where} before")
+    return made
+
+
+def _chosen(store: VersionStore, uid: str, names: list[str]) -> list[Manifest]:
+    """Return the versions that are named, as they are named, or all, oldest first."""
+    return [hand.find(store, uid, name) for name in names] or store.versions(uid)
+
+
+@contextlib.contextmanager
+def _opened(url: str, model_dir: Path) -> Iterator[tuple[VersionStore, Path]]:
+    """Lend the store at a URL, or the one in another model folder, and the folder of its key/value pairs.
+
+    What is fetched lies in a folder of its own until all is done, so that it need not be fetched again after a failure;
+    `model_dir` keeps the pairs of what it serves itself.
+    """
+    if "://" not in url:
+        yield VersionStore(Path(url)), Path(url)
+        return
+    from label_studio_ml.versions.remote import RemoteStore
+
+    work = model_dir / "transfers"
+    store = RemoteStore(url, work)
+    store.artifacts.open()
+    yield store, work
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def _uid_there(there: VersionStore, args: argparse.Namespace, uid: str) -> str | None:
+    """Return the uid of the project at the other end: of the same uid, or the one that is named."""
+    known = there.projects()
+    if args.project_there:
+        return _named(known, args.project_there)
+    return uid if uid in known else None
+
+
+def _named(uids: list[str], name: str | None) -> str | None:
+    """Return the uid of the project in a store that `name` means, None if there is none; without a name, the only one."""
+    fitting = [uid for uid in uids if name is None or name in (uid, uid.partition(".")[0])]
+    if len(fitting) > 1 and name not in fitting:
+        raise SettingsError(
+            f"The store has several projects {name}",
+            fix=f"Give one of: {', '.join(fitting)}",
+            field="--project-there",
+        )
+    return name if name in fitting else next(iter(fitting), None)
+
+
+def _promote(args: argparse.Namespace, made: Manifest) -> str:
+    """Return the command that serves a version."""
+    place = Path(args.root_dir, args.project_name)
+    options = [f"--{name}={value}" for name, value in (("model-dir", args.model_dir),) if value]
+    return our_command("promote", place, made.name, f"--project={made.project}", *options)
