@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import label_studio_ml
+from label_studio_ml.cli.main import COMMANDS
 from label_studio_ml.texts import our_command, plural, shell_command
 
 
@@ -37,7 +38,9 @@ def test_what_a_shell_would_take_apart_is_quoted() -> None:
 
 SOURCE = Path(label_studio_ml.__file__).parent
 #: A command of ours or of pip, right before what is filled in.
-_COMMAND = re.compile(r"(label-studio-ml (?!backend)[a-z]+|pip install)[^{}]*\{")
+_COMMAND = re.compile(
+    rf"(label-studio-ml ({'|'.join(one.name for one in COMMANDS)})|pip install) [^{{}}]*\{{"
+)
 #: A count, and after it a noun that has one form only.
 _COUNTED = re.compile(
     r"(\{(len|sum)\([^{}]*\}|%d) (?!goes|waits)([a-z]+ )?(?!(s|is|was|has|times|waits|goes)\b)[a-z]+s\b|(?<!http)\(s\)"

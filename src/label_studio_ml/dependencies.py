@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from label_studio_ml import package_name
 from label_studio_ml.errors import SettingsError
+from label_studio_ml.texts import shell_command
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -64,7 +65,8 @@ def check_training() -> None:
         found = f"{item.name} {installed} is installed" if installed else f"{item.name} is not installed"
         raise SettingsError(
             f"{found}, and label-studio-ml needs {spelled}: no training could run",
-            fix=f"Run pip install '{spelled}', and take {item.name} out of the requirements that pin it",
+            fix=f"Run {shell_command('pip', 'install', spelled)}, "
+            f"and take {item.name} out of the requirements that pin it",
             field=item.name,
         )
 

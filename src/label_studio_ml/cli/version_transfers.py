@@ -145,7 +145,7 @@ def _uid_there(there: VersionStore, args: argparse.Namespace, uid: str) -> str |
 
 
 def _named(uids: list[str], name: str | None) -> str | None:
-    """Return the uid of the project in a store that `name` means, None if there is none; without a name, the only one."""
+    """Return the uid of the project of a store that `name` means, or of its only one; None if there is none."""
     fitting = [uid for uid in uids if name is None or name in (uid, uid.partition(".")[0])]
     if len(fitting) > 1 and name not in fitting:
         raise SettingsError(

@@ -24,6 +24,7 @@ from label_studio_ml.evaluation.results import LIBRARIES
 from label_studio_ml.evaluation.selection import Choice, held_out, trained_on, truth_of
 from label_studio_ml.gate import Comparison
 from label_studio_ml.settings import Settings
+from label_studio_ml.texts import plural
 from label_studio_ml.training.dataset import LabelledTasks
 from label_studio_ml.training.snapshots import SNAPSHOT
 
@@ -75,10 +76,11 @@ class _Tests:
 
     def text(self) -> str:
         """Say how the two differ."""
+        now = plural(len(self.new), "task")
         if self.previous is None:
-            return f"they were measured on {len(self.new)} tasks now, and on tasks that are not known before"
+            return f"they were measured on {now} now, and on tasks that are not known before"
         return (
-            f"they were measured on {len(self.new)} tasks now and on {len(self.previous)} before, "
+            f"they were measured on {now} now and on {len(self.previous)} before, "
             f"{self.same} of them the same"
         )
 
@@ -104,7 +106,8 @@ def compare(request: Request, settings: Settings) -> Comparison | None:
         )
     if len(tasks) > MOST_TASKS:
         tasks = random.Random(0).sample(tasks, MOST_TASKS)  # noqa: S311 (nothing secret)
-    logger.info("Measuring version %s and the new one on the same %d tasks", version, len(tasks))
+    together = plural(len(tasks), "task")
+    logger.info("Measuring version %s and the new one on the same %s", version, together)
     found: list[dict[str, float | None]] = []
     for name, candidate in (("the new version", request.new), (f"version {version}", request.previous)):
         try:
