@@ -45,12 +45,13 @@ _COMMAND = re.compile(
 _COUNTED = re.compile(
     r"(\{(len|sum)\([^{}]*\}|%d) (?!goes|waits)([a-z]+ )?(?!(s|is|was|has|times|waits|goes)\b)[a-z]+s\b|(?<!http)\(s\)"
 )
-#: Counts that are never one, or whose noun is in another place.
-_NEVER_ONE = {
+#: Parts of messages whose counts are never one, or whose noun is in another place.
+_NEVER_ONE = (
+    "projects with the number {",
     "{len(names)} model classes, {', '.join(names)}",
     "it is in the project {len(mine)} times",
     "%r -> 503 (%d times since the last such line): %s",
-}
+)
 
 
 def _messages() -> Iterator[tuple[str, str]]:
@@ -72,8 +73,12 @@ def _source(part: ast.expr) -> str:
     return ast.unparse(part.value) if isinstance(part, ast.FormattedValue) else ""
 
 
+def _excused(text: str) -> bool:
+    return any(part in text for part in _NEVER_ONE)
+
+
 def test_no_message_counts_without_minding_one() -> None:
-    found = [(place, text) for place, text in _messages() if _COUNTED.search(text) and text not in _NEVER_ONE]
+    found = [(place, text) for place, text in _messages() if _COUNTED.search(text) and not _excused(text)]
     assert not found, "use texts.plural"
 
 
