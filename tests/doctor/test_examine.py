@@ -2,19 +2,22 @@
 
 import json
 import shutil
+import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from label_studio_ml.connect.admin import Admin, Version
-from label_studio_ml.connect.backend import view
+from label_studio_ml.connect.backend import port_of, view
 from label_studio_ml.doctor import examine, machine, server, studio, work
 from label_studio_ml.doctor.check import Check, Status, fail, ok, skip, warn
 from label_studio_ml.doctor.context import Context
 from label_studio_ml.doctor.report import as_json, show
 from label_studio_ml.errors import StudioError
+from label_studio_ml.running import announced
 from label_studio_ml.settings import Settings
 
 
@@ -179,3 +182,88 @@ def test_model_file_in_its_own_interpreter(context: Context) -> None:
         found += machine.label_config(context)
     assert [check.status for check in found[1:]] == ["fail", "ok", "fail"]
     assert "no choice here" in found[1].what
+
+
+PROJECT = {"id": 1, "created_at": "2026-01-01T00:00:00Z", "title": "t", "show_collab_predictions": True}
+
+
+class Chooser(FakeAdmin):
+    """Has one task, whose predictions are of the version `stored`."""
+
+    def __init__(self, stored: str) -> None:
+        super().__init__()
+        self.stored = stored
+
+    def task_with_predictions(self, number: int) -> dict[str, Any] | None:
+        return {"predictions": [{"model_version": self.stored, "score": 0.5}]}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "status", "what"),
+    [
+        ("mine", "ok", "tasks show the predictions of 'mine'"),
+        ("rank-entropy-20261128-120000", "ok", "in the order of rank-entropy-20261128-120000"),
+        ("stored-1", "ok", "the stored predictions of version stored-1"),
+        ("other", "warn", "not this backend's title"),
+        ("", "warn", "no predictions show in tasks"),
+    ],
+)
+def test_what_somebody_chose_is_no_fault(context: Context, chosen: str, status: str, what: str) -> None:
+    context.admin = cast("Admin", Chooser("stored-1"))
+    context.project, context.entry = {**PROJECT, "model_version": chosen}, {"title": "mine"}
+    context.number = 1
+    check = _one(work.prelabeling(context))
+    assert check.status == status
+    assert what in check.what
+
+
+REPEATED = """<View><Repeater on="$pages" FLAG>
+  <Image name="page_{{idx}}" value="$pages[{{idx}}].url"/>
+  <RectangleLabels name="box_{{idx}}" toName="page_{{idx}}"><Label value="L"/></RectangleLabels>
+</Repeater></View>"""
+
+
+@pytest.mark.parametrize("flag", ["idx", "i"])
+def test_a_repeaters_names_hold_numbers(flag: str) -> None:
+    attribute = "" if flag == "idx" else f'indexFlag="{{{{{flag}}}}}"'
+    config = REPEATED.replace("FLAG", attribute).replace("{{idx}}", "{{" + flag + "}}")
+
+    def wrong(from_name: str, to_name: str) -> list[str]:
+        region = {"from_name": from_name, "to_name": to_name, "type": "rectanglelabels", "value": {}}
+        return work._invalid(config, {"result": [region]})
+
+    assert wrong("box_0", "page_0") == wrong("box_12", "page_12") == []
+    assert wrong("box_x", "page_0") == [f"there is no control 'box_x'; there are box_{{{{{flag}}}}}"]
+    assert wrong("box_1", "picture") == ["'box_1' does not label 'picture'"]
+
+
+def test_a_label_studio_below_a_path(context: Context) -> None:
+    context.settings = replace(context.settings, studio_url="http://studio.example")
+    context.task = {"id": 1, "data": {"image": "/ls/data/upload/1/a.png", "text": "/not/a/file"}}
+    check = _one(work.files(context))
+    assert check.status == "fail"
+    assert "Label Studio is below /ls" in check.what
+    assert check.fix == "Set LABEL_STUDIO_URL (or --url) to http://studio.example/ls"
+
+
+def test_where_the_running_server_listens_is_known(context: Context) -> None:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        port = listening.getsockname()[1]
+        with announced(context.settings.model_dir, "127.0.0.1", port):
+            assert port_of(context.settings, None) == port
+            assert port_of(context.settings, 9999) == 9999
+            assert view(context.settings, f"http://localhost:{port}", port).urls == (
+                f"http://127.0.0.1:{port}",
+            )
+            context.port, context.view = 1, view(context.settings, "http://127.0.0.1:1", 1)
+            check = _one(server.server(context))
+            assert check.what == f"it is not on port 1: it listens at http://127.0.0.1:{port}"
+            assert check.fix == f"Leave out --port, or give --port {port}"
+    assert port_of(context.settings, None) == 9090
+
+
+def test_a_server_that_listens_at_one_address_only(context: Context) -> None:
+    with announced(context.settings.model_dir, "127.0.0.2", 9123):
+        found = view(context.settings, "http://10.0.0.1:9123", 9123)
+    assert found.urls == ("http://10.0.0.1:9123", "http://127.0.0.2:9123", "http://127.0.0.1:9123")

@@ -457,3 +457,12 @@ def test_address_is_none(url: str) -> None:
     with pytest.raises(StudioError, match="not an http") as caught:
         StudioClient(url, LEGACY)
     assert caught.value.field == "LABEL_STUDIO_URL"
+
+
+def test_https_to_a_server_without_it(make_server: Callable[[], FakeServer], waits: list[float]) -> None:
+    server = make_server()
+    client = StudioClient(server.url.replace("http://", "https://"), "key")
+    with pytest.raises(StudioError) as caught:
+        client.project("1")
+    assert "does not speak TLS: what answers there is plain http" in caught.value.message
+    assert f"in place of https://, as in {server.url}" in caught.value.fix

@@ -558,3 +558,18 @@ def test_preload_passes_the_task_on(studio: FakeServer, files: FileAccess) -> No
 def test_preload_fails_loudly(files: FileAccess) -> None:
     with pytest.raises(FileFetchError, match="404"):
         files.preload({"a": "/data/upload/1/none.txt"})
+
+
+@pytest.mark.parametrize("route", ["data/upload/1/a.png", "data/local-files/?d=a.png"])
+def test_a_file_of_a_label_studio_below_a_path(tmp_path: Path, route: str) -> None:
+    """Its address without the path is the fault, not the folders that may be read."""
+    for studio_url, known, advice in (
+        ("http://host:8080", "http://host:8080", "Set LABEL_STUDIO_URL to http://host:8080/ls"),
+        ("", "not set", "Set LABEL_STUDIO_URL to Label Studio's address with /ls"),
+    ):
+        with pytest.raises(FileFetchError) as caught:
+            FileAccess(studio_url=studio_url, cache_dir=tmp_path).local_path(f"/ls/{route}")
+        assert f"below /ls, and LABEL_STUDIO_URL is {known}" in caught.value.message
+        assert (caught.value.fix, caught.value.field) == (advice, "LABEL_STUDIO_URL")
+    with pytest.raises(FileFetchError, match="LOCAL_FILES_DOCUMENT_ROOT"):
+        FileAccess(studio_url="http://host", cache_dir=tmp_path).local_path("/ls/a.png")

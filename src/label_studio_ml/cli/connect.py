@@ -45,8 +45,8 @@ def add_link_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port",
         type=int,
-        default=DEFAULT_PORT,
-        help="the backend's port on this machine (default: %(default)s)",
+        metavar="N",
+        help=f"the backend's port on this machine (default: where it runs, else {DEFAULT_PORT})",
     )
     parser.add_argument("--basic-auth-user", metavar="USER", help="the backend's login (or BASIC_AUTH_USER)")
     parser.add_argument("--basic-auth-pass", metavar="PASS", help="its password; better in BASIC_AUTH_PASS")
@@ -55,7 +55,7 @@ def add_link_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Connect; return 0 if every step is done."""
     from label_studio_ml.connect.admin import Admin
-    from label_studio_ml.connect.backend import view
+    from label_studio_ml.connect.backend import port_of, view
     from label_studio_ml.connect.identity import identity
     from label_studio_ml.connect.places import backend_url, checked
     from label_studio_ml.connect.steps import Plan, connect
@@ -68,12 +68,13 @@ def run(args: argparse.Namespace) -> int:
     ):
         if not value:
             raise SettingsError(f"{option} is missing", fix=f"Give {option} or set {name}", field=name)
-    url = checked(args.backend_url) if args.backend_url else backend_url(settings.studio_url, args.port)
+    port = port_of(settings, args.port)
+    url = checked(args.backend_url) if args.backend_url else backend_url(settings.studio_url, port)
     admin = Admin(settings.studio_url, settings.studio_api_key, verify_tls=settings.studio_verify_tls)
     try:
         plan = Plan(
             admin=admin,
-            view=view(settings, url, args.port),
+            view=view(settings, url, port),
             settings=settings,
             project=args.project or _new_project(args, admin),
             url=url,

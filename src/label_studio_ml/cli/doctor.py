@@ -49,20 +49,21 @@ def run(args: argparse.Namespace) -> int:
 
 def _context(args: argparse.Namespace, settings: Settings) -> "Context":
     from label_studio_ml.connect.admin import Admin
-    from label_studio_ml.connect.backend import view
+    from label_studio_ml.connect.backend import port_of, view
     from label_studio_ml.connect.identity import known_identity
     from label_studio_ml.connect.places import backend_url, checked
     from label_studio_ml.doctor.context import Context
 
     admin = None
-    url = f"http://localhost:{args.port}"
+    port = port_of(settings, args.port)
+    url = f"http://localhost:{port}"
     if settings.studio_url:
         admin = Admin(settings.studio_url, settings.studio_api_key, verify_tls=settings.studio_verify_tls)
     if args.backend_url:
         url = checked(args.backend_url)
     elif settings.studio_url:
         with contextlib.suppress(BackendError):  # the check of Label Studio's address says why
-            url = backend_url(settings.studio_url, args.port)
+            url = backend_url(settings.studio_url, port)
     options = (
         ("--url", args.url),
         ("--project", args.project),
@@ -72,8 +73,8 @@ def _context(args: argparse.Namespace, settings: Settings) -> "Context":
     return Context(
         settings=settings,
         folder=folder_of(args),
-        port=args.port,
-        view=view(settings, url, args.port),
+        port=port,
+        view=view(settings, url, port),
         url=url,
         name=known_identity(settings.model_dir),
         admin=admin,

@@ -1,15 +1,15 @@
 """`label-studio-ml jobs PROJECT_DIR`: list training jobs, follow one, cancel one."""
 
 import argparse
+import shutil
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from label_studio_ml import logs
 from label_studio_ml.cli.board import Reached, reach
 from label_studio_ml.cli.cancel import cancel
-from label_studio_ml.cli.follow import follow, metrics_text, outcome
+from label_studio_ml.cli.follow import follow, outcome
 from label_studio_ml.cli.parked import retry, show
 from label_studio_ml.cli.start import add_folder_arguments, folder_of, settings_from
 from label_studio_ml.errors import UnknownJob
@@ -17,12 +17,9 @@ from label_studio_ml.texts import our_command, plural
 
 if TYPE_CHECKING:
     from label_studio_ml.settings import Settings
-    from label_studio_ml.training.jobs import Job
 
 #: Jobs of a project that are listed, unless asked otherwise.
 _MOST = 20
-#: Width of the table where there is no terminal, in characters.
-_WIDTH = 220
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -79,7 +76,10 @@ def _list(settings: "Settings", reached: Reached, args: argparse.Namespace) -> i
     if not jobs:
         print("There are no training jobs yet")
         return 0
-    _table(jobs)
+    from label_studio_ml.cli.job_list import lines
+
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    print(*lines(jobs, width), sep="\n")
     for uid in _chosen(settings, args.project):
         _renewal(reached, uid)
     return 0
@@ -105,39 +105,3 @@ def _chosen(settings: "Settings", named: str | None) -> list[str]:
 
     uids = Projects(settings.model_dir).uids()
     return [uid for uid in uids if named is None or named in (uid, uid.partition(".")[0])]
-
-
-def _table(jobs: "list[Job]") -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False)
-    for name in ("job", "project", "state", "began", "took", "events", "tasks", "version", "metrics", "what"):
-        table.add_column(name, no_wrap=name not in ("metrics", "what"), overflow="fold")
-    for job in jobs:
-        state = "cancelling" if job.cancel and job.running else str(job.state)
-        if job.state == "started" and job.progress >= 0:
-            state += f" {job.progress:.0%}"
-        words = (
-            *(job.id, job.project.partition(".")[0], state, _clock(job.started or job.created), _took(job)),
-            *(str(job.events or ""), str(job.annotations) if job.annotations >= 0 else "", job.version),
-            *(metrics_text(job), job.error or job.ending or job.held_back or job.message),
-        )
-        table.add_row(*(Text(word) for word in words))
-    console = Console(width=None if sys.stdout.isatty() else _WIDTH)
-    console.print(table)
-
-
-def _clock(text: str) -> str:
-    """Return a job's time as the clock of this machine shows it."""
-    return f"{datetime.fromisoformat(text).astimezone():%Y-%m-%d %H:%M:%S}" if text else ""
-
-
-def _took(job: "Job") -> str:
-    """Return how long a job ran, or has been running."""
-    if not job.started:
-        return ""
-    end = datetime.fromisoformat(job.ended) if job.ended else datetime.now(UTC)
-    seconds = max(0, int((end - datetime.fromisoformat(job.started)).total_seconds()))
-    return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"

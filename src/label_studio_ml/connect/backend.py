@@ -3,10 +3,12 @@
 import base64
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from label_studio_ml.connect.places import canonical
 from label_studio_ml.errors import BackendError
-from label_studio_ml.settings import Settings
+from label_studio_ml.running import address
+from label_studio_ml.settings import DEFAULT_PORT, Settings
 from label_studio_ml.texts import our_command
 
 _TIMEOUT = 5.0
@@ -81,6 +83,26 @@ class BackendView:
 
 
 def view(settings: Settings, url: str, port: int) -> BackendView:
-    """Return the backend that Label Studio reaches at `url`: asked there, or else on this machine's port."""
-    here = f"http://127.0.0.1:{port}"
-    return BackendView((here,) if canonical(url) == canonical(here) else (url, here), settings)
+    """Return the backend that Label Studio reaches at `url`.
+
+    It is asked there, then where the server of the model folder says that it listens, then on this machine's `port`.
+    """
+    here = [f"http://127.0.0.1:{port}"]
+    if (announced := address(settings.model_dir)) and _port(announced) == port:
+        here.insert(0, announced)
+    seen = {canonical(one): one for one in (url, *here)}
+    if canonical(url) in map(canonical, here):
+        seen = {canonical(one): one for one in here}
+    return BackendView(tuple(seen.values()), settings)
+
+
+def port_of(settings: Settings, stated: int | None) -> int:
+    """Return the port of the backend on this machine: as stated, else as its running server says, else the usual."""
+    return stated or _port(address(settings.model_dir)) or DEFAULT_PORT
+
+
+def _port(url: str) -> int | None:
+    try:
+        return urlsplit(url).port
+    except ValueError:
+        return None

@@ -3,10 +3,12 @@
 import socket
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 from label_studio_ml.connect.backend import BackendDown
 from label_studio_ml.doctor.check import Check, fail, failed, ok, skip, warn
 from label_studio_ml.doctor.context import Context
+from label_studio_ml.running import address
 from label_studio_ml.texts import our_command
 
 
@@ -18,6 +20,12 @@ def server(context: Context) -> Iterator[Check]:
     except BackendDown as error:
         if error.field == "BASIC_AUTH_USER":
             yield failed("server", error)
+        elif (other := address(context.settings.model_dir)) and urlsplit(other).port != context.port:
+            yield fail(
+                "server",
+                f"it is not on port {context.port}: it listens at {other}",
+                f"Leave out --port, or give --port {urlsplit(other).port}",
+            )
         elif _listens(context.port):
             yield fail(
                 "server",

@@ -1,13 +1,16 @@
 """What the connection is for: a task's files, its prediction, and what of it shows in Label Studio."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from label_studio_ml.doctor.check import Check, fail, failed, ok, skip, warn
 from label_studio_ml.doctor.context import Context
 from label_studio_ml.errors import BackendError, FileFetchError
+from label_studio_ml.labels import parse_label_config
+from label_studio_ml.projects.rank import RANK_NAME
 from label_studio_ml.studio.files import FileAccess
-from label_studio_ml.studio.references import find_reference, mask
+from label_studio_ml.studio.references import find_reference, mask, missing_sub_path
 from label_studio_ml.texts import plural
 
 _FLAG = "ff_front_dev_1682_model_version_dropdown_070622_short=true"
@@ -27,7 +30,17 @@ def files(context: Context) -> Iterator[Check]:
         verify_tls=settings.studio_verify_tls,
         rules=settings.files,
     )
-    urls = [url for url in _texts(context.task.get("data")) if find_reference(url, settings.studio_url)]
+    texts = list(_texts(context.task.get("data")))
+    for text in texts:
+        if prefix := missing_sub_path(text, settings.studio_url):
+            address = settings.studio_url.rstrip("/") + prefix
+            yield fail(
+                "files",
+                f"task {context.task['id']} refers to {mask(text)}: Label Studio is below {prefix}",
+                f"Set LABEL_STUDIO_URL (or --url) to {address}",
+            )
+            return
+    urls = [url for url in texts if find_reference(url, settings.studio_url)]
     for url in urls:
         try:
             access.local_path(url, task_id=context.task["id"])
@@ -89,13 +102,41 @@ def prediction(context: Context) -> Iterator[Check]:
 
 def _invalid(config: str, found: dict[str, Any]) -> list[str]:
     """Return what of a prediction the label config does not allow."""
-    from label_studio_sdk.label_interface import LabelInterface
-
     regions = [region for region in found["result"] if isinstance(region, dict) and region.get("from_name")]
     if not regions:
         return []
+    if "<Repeater" in config:
+        return _invalid_repeated(config, regions)
+    from label_studio_sdk.label_interface import LabelInterface
+
     shown = {"result": regions, "score": found.get("score"), "model_version": found.get("model_version")}
     return [str(one) for one in LabelInterface(config).validate_prediction(shown, return_errors=True)]
+
+
+def _invalid_repeated(config: str, regions: list[dict[str, Any]]) -> list[str]:
+    """Return what names no control or object of a label config with a Repeater, whose names hold a number each."""
+    controls = parse_label_config(config)
+    variables = ["{{idx}}", *re.findall(r"""indexFlag=["']([^"']+)""", config)]
+    wrong = []
+    for region in regions:
+        fitting = [
+            one for name, one in controls.items() if _repeats(name, variables, str(region["from_name"]))
+        ]
+        if not fitting:
+            wrong.append(f"there is no control {region['from_name']!r}; there are {', '.join(controls)}")
+        elif not any(
+            _repeats(target, variables, str(region.get("to_name")))
+            for one in fitting
+            for target in one["to_name"]
+        ):
+            wrong.append(f"{region['from_name']!r} does not label {region.get('to_name')!r}")
+    return wrong
+
+
+def _repeats(pattern: str, variables: list[str], name: str) -> bool:
+    """Tell whether a Repeater makes `name` of `pattern`, such as `label_2` of `label_{{idx}}`."""
+    parts = re.split("|".join(map(re.escape, variables)), pattern)
+    return re.fullmatch(r"\d+".join(map(re.escape, parts)), name) is not None
 
 
 def prelabeling(context: Context) -> Iterator[Check]:
@@ -106,9 +147,11 @@ def prelabeling(context: Context) -> Iterator[Check]:
     chosen, title = context.project.get("model_version") or "", context.entry["title"]
     if chosen == title and context.project.get("show_collab_predictions"):
         yield ok("pre-labeling", f"tasks show the predictions of {title!r}")
+    elif RANK_NAME.fullmatch(chosen):
+        yield ok("pre-labeling", f"tasks are in the order of {chosen}, whose predictions they show")
     elif not chosen or not context.project.get("show_collab_predictions"):
         yield warn("pre-labeling", "no predictions show in tasks", context.connect_command)
-    elif chosen == context.entry.get("model_version"):
+    elif chosen == context.entry.get("model_version") or _has_stored(context, chosen):
         yield ok("pre-labeling", f"tasks show the stored predictions of version {chosen}")
     else:
         yield warn(
@@ -116,6 +159,18 @@ def prelabeling(context: Context) -> Iterator[Check]:
             f"the project's model version is {chosen!r}, not this backend's title {title!r}",
             context.connect_command,
         )
+
+
+def _has_stored(context: Context, version: str) -> bool:
+    """Tell whether a task of the project has a prediction of this version: then somebody chose it."""
+    if context.admin is None or context.number is None:
+        return False
+    try:
+        task = context.admin.task_with_predictions(context.number) or {}
+    except BackendError:
+        return False
+    stored = task.get("predictions") or []
+    return any(isinstance(one, dict) and one.get("model_version") == version for one in stored)
 
 
 def score_column(context: Context) -> Iterator[Check]:

@@ -35,8 +35,8 @@ COVERING = 50
 #: Tasks stored at a time.
 STORED_AT_ONCE = 500
 
-#: The versions that such runs make.
-_NAME = re.compile(rf"rank-({'|'.join(WAYS)})-\d{{8}}-\d{{6}}")
+#: What the versions are called that such runs make.
+RANK_NAME = re.compile(rf"rank-({'|'.join(WAYS)})-\d{{8}}-\d{{6}}")
 
 _LABELLED = filters.parse("total_annotations > 0")
 _UNLABELLED = filters.parse("total_annotations = 0")
@@ -86,7 +86,7 @@ async def rank(
     scored = await asyncio.to_thread(_scored, keeper.asked, by, top)
     scored.sort(key=lambda pair: pair[1])
     chosen = scored[:top]
-    earlier = [version for version in await asyncio.to_thread(api.versions) if _NAME.fullmatch(version)]
+    earlier = [version for version in await asyncio.to_thread(api.versions) if RANK_NAME.fullmatch(version)]
     stored = await asyncio.to_thread(_store, api, project, settings, name, chosen, progress.fail)
     if select and stored:
         await asyncio.to_thread(api.change, model_version=name, sampling=SAMPLING)

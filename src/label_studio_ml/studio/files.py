@@ -29,6 +29,7 @@ from label_studio_ml.studio.references import (
     data_content,
     find_reference,
     mask,
+    missing_sub_path,
     task_of,
 )
 from label_studio_ml.texts import shell_command
@@ -81,6 +82,14 @@ class FileAccess:
         """
         reference = self._find(url)
         if reference is None:
+            if prefix := missing_sub_path(url, self.studio_url):
+                known = mask(self.studio_url).rstrip("/") or "not set"
+                whole = f"{known}{prefix}" if self.studio_url else f"Label Studio's address with {prefix}"
+                raise FileFetchError(
+                    f"{mask(url)} is a file of a Label Studio below {prefix}, and LABEL_STUDIO_URL is {known}",
+                    fix=f"Set LABEL_STUDIO_URL to {whole}",
+                    field="LABEL_STUDIO_URL",
+                )
             folders = [self.document_root, project_dir and Path(project_dir), self.cache_dir]
             return str(path_inside(url, [folder for folder in folders if folder]))
         here: Path | None = None

@@ -6,6 +6,7 @@ not read.
 """
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -33,6 +34,11 @@ ATTEMPTS = 4
 LONGEST_WAIT = 30.0
 
 MAX_REDIRECTS = 10
+
+#: What OpenSSL's releases call an answer that is no TLS.
+_PLAIN = re.compile(
+    "wrong.version.number|http.request|unknown.protocol|packet.length.too.long", re.IGNORECASE
+)
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _TRY_AGAIN = frozenset({429, 500, 502, 503, 504})
@@ -288,7 +294,10 @@ class Http:
             return overdue(url, deadline.seconds, error)
         fix = "Set LABEL_STUDIO_URL to an address at which this machine reaches Label Studio" if own else ""
         what = "cannot be reached"
-        if isinstance(failure, SSLError):
+        if isinstance(failure, SSLError) and _PLAIN.search(str(failure)):
+            what = "does not speak TLS: what answers there is plain http"
+            fix = f"Give the address with http:// in place of https://, as in {mask(_plain(url))}"
+        elif isinstance(failure, SSLError):
             what, fix = (
                 "has a TLS certificate that is not trusted",
                 "Install its CA here, or set VERIFY_SSL=false",
@@ -309,6 +318,11 @@ def overdue(url: str, seconds: float, error: type[StudioError]) -> StudioError:
         fix="Raise FILES_TIMEOUT if the file is that slow to come",
         field="FILES_TIMEOUT",
     )
+
+
+def _plain(url: str) -> str:
+    parts = urlsplit(url)
+    return f"http://{parts.netloc}"
 
 
 def _too_late(wait: float) -> bool:

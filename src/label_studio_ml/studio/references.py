@@ -130,6 +130,21 @@ def find_reference(text: str, studio_url: str = "") -> Reference | None:
     return _on_studio(text)
 
 
+def missing_sub_path(text: str, studio_url: str) -> str:
+    """Return the sub-path of Label Studio that `text` begins with and `studio_url` lacks; empty if there is none.
+
+    A Label Studio below `/ls` calls its files `/ls/data/upload/…`, which is nothing at an address without `/ls`.
+    """
+    if not text.startswith("/") or find_reference(text, studio_url) is not None:
+        return ""
+    start = text.find("/", 1)
+    while 0 < start < len(text):
+        if _on_studio(text[start:]) is not None:
+            return text[:start]
+        start = text.find("/", start + 1)
+    return ""
+
+
 def _cloud(text: str) -> Reference | None:
     """Keys may have blanks in them; a sentence that begins with a key ends in no file extension."""
     if " " in text and not _EXTENSION.search(text):

@@ -1,0 +1,92 @@
+"""How a list of training jobs is printed: whole lines for files and pipes, short ones on a terminal."""
+
+import textwrap
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from label_studio_ml.cli.follow import metrics_text
+from label_studio_ml.texts import plural
+
+if TYPE_CHECKING:
+    from label_studio_ml.training.jobs import Job
+
+_COLUMNS = ("JOB", "PROJECT", "STATE", "BEGAN", "TOOK")
+_MORE = ("EVENTS", "TASKS", "VERSION", "METRICS", "WHAT")
+_INDENT = "  "
+
+
+def lines(jobs: "Iterable[Job]", width: int | None) -> list[str]:
+    """Return the lines of a list of jobs.
+
+    For a terminal of `width` characters each job has a line with id, project, state and times, and lines below it with
+    its numbers and with what is to be said of it, which is broken at blanks only. Without `width` there is one line for
+    each job, of any length. Ids and numbers are never cut.
+    """
+    found = list(jobs)
+    if width is None:
+        return _aligned([(*_COLUMNS, *_MORE), *((*_first(job), *_rest(job)) for job in found)])
+    head, *rows = _aligned([_COLUMNS, *map(_first, found)])
+    shown = [head]
+    for job, row in zip(found, rows, strict=True):
+        shown.append(row)
+        for text in (_numbers(job), job.version and f"version {job.version}", metrics_text(job), what(job)):
+            shown.extend(_wrapped(text, width))
+    return shown
+
+
+def what(job: "Job") -> str:
+    """Return what is to be said of a job: why it failed or was held back, else what it said last."""
+    return job.error or job.ending or job.held_back or job.comparison or job.message
+
+
+def _first(job: "Job") -> tuple[str, ...]:
+    state = "cancelling" if job.cancel and job.running else str(job.state)
+    if job.state == "started" and job.progress >= 0:
+        state += f" {job.progress:.0%}"
+    return (job.id, job.project.partition(".")[0], state, _clock(job.started or job.created), _took(job))
+
+
+def _rest(job: "Job") -> tuple[str, ...]:
+    annotations = str(job.annotations) if job.annotations >= 0 else ""
+    said = " ".join(what(job).split())
+    return (str(job.events or ""), annotations, job.version, metrics_text(job), said)
+
+
+def _numbers(job: "Job") -> str:
+    events = plural(job.events, "event") if job.events else ""
+    tasks = plural(job.annotations, "labelled task") if job.annotations >= 0 else ""
+    return ", ".join(text for text in (events, tasks) if text)
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(
+        " ".join(text.split()),
+        max(width, 40),
+        initial_indent=_INDENT,
+        subsequent_indent=_INDENT,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
+    """Return rows as lines with their columns below each other; the last column has no width."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
+
+
+def _clock(text: str) -> str:
+    """Return a job's time as the clock of this machine shows it."""
+    return f"{datetime.fromisoformat(text).astimezone():%Y-%m-%d %H:%M:%S}" if text else ""
+
+
+def _took(job: "Job") -> str:
+    """Return how long a job ran, or has been running."""
+    if not job.started:
+        return ""
+    end = datetime.fromisoformat(job.ended) if job.ended else datetime.now(UTC)
+    seconds = max(0, int((end - datetime.fromisoformat(job.started)).total_seconds()))
+    return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
