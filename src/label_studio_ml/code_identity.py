@@ -7,9 +7,8 @@ its own and with the files on the disk.
 import hashlib
 import importlib.metadata
 import os
+from dataclasses import dataclass, field
 from pathlib import Path
-
-import msgspec
 
 from label_studio_ml.imports import distribution, foreign_imports, imported_files
 
@@ -17,7 +16,8 @@ from label_studio_ml.imports import distribution, foreign_imports, imported_file
 SHORT = 8
 
 
-class CodeIdentity(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True)
+class CodeIdentity:
     """The code of a model class.
 
     `files` maps the model file and the modules that it imports from its folder, by their paths seen from there, to
@@ -26,8 +26,8 @@ class CodeIdentity(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     hash: str = ""
-    files: dict[str, str] = {}
-    packages: dict[str, str] = {}
+    files: dict[str, str] = field(default_factory=dict)
+    packages: dict[str, str] = field(default_factory=dict)
 
     @property
     def short(self) -> str:
@@ -63,6 +63,8 @@ def identify(script: Path) -> CodeIdentity:
             continue
         files[os.path.relpath(path, script.parent)] = hashlib.sha256(content).hexdigest()
     packages = _packages({item.target for item in foreign_imports(script)})
+    import msgspec  # not at the top: the command line reads this module to print its help
+
     content = msgspec.json.encode([sorted(files.items()), sorted(packages.items())])
     return CodeIdentity(hash=hashlib.sha256(content).hexdigest(), files=files, packages=packages)
 
