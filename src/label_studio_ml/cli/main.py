@@ -29,6 +29,9 @@ class Command:
     family: bool = False
 
 
+#: Modules of Python's library that Windows does not have.
+_UNIX_MODULES = frozenset({"fcntl", "grp", "pwd", "resource", "termios"})
+
 #: Every subcommand, in the order of the help text.
 COMMANDS = (
     Command("init", "make a backend's folder from a model file", "label_studio_ml.cli.init", ("create",)),
@@ -67,8 +70,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     0: done. 1: it failed, with one line on standard error that says why. 2: the command line is wrong.
     130: Ctrl-C. `argv` is the process's own arguments if None.
     """
+    argv = sys.argv[1:] if argv is None else argv
     try:
-        args, unknown = parse(sys.argv[1:] if argv is None else argv)
+        return _run(argv)
+    except ModuleNotFoundError as error:
+        if error.name not in _UNIX_MODULES:
+            raise
+        command = next((word for word in argv if not word.startswith("-")), "")
+        print(f"label-studio-ml: {command} does not run on Windows: use WSL or a container", file=sys.stderr)
+        return 1
+
+
+def _run(argv: Sequence[str]) -> int:
+    """Run one command as `main` does, where the machine has what it needs."""
+    try:
+        args, unknown = parse(argv)
         if unknown:
             args.parser.error(_unknown(unknown, args.parser))
     except SystemExit as done:  # argparse has written help or what is wrong
