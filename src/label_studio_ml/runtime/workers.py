@@ -8,6 +8,8 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+from label_studio_ml.dependencies import check_training
+from label_studio_ml.errors import SettingsError
 from label_studio_ml.interpreter import command
 from label_studio_ml.logs import RotatingFile
 from label_studio_ml.settings import Settings
@@ -102,10 +104,21 @@ class Workers:
         self._writing = threading.Lock()
         self._file: RotatingFile | None = None
         self._said = ""
+        self._checked = False
+        self._can_run = True
         self._keepers = [WorkerKeeper(self._write, delay=delay) for _ in range(count)]
 
     def tick(self, settings: Settings, arguments: Sequence[str] = ()) -> None:
-        """Start those that do not run."""
+        """Start those that do not run; none where they could not, which is said once."""
+        if not self._checked:
+            self._checked = True
+            try:
+                check_training()
+            except SettingsError as error:
+                logger.error("%s", error)
+                self._can_run = False
+        if not self._can_run:
+            return
         for keeper in self._keepers:
             keeper.tick(settings, arguments)
 
