@@ -1,6 +1,7 @@
 """Requirements against what is installed; an RQ that workers cannot run on is said once, and no worker is started."""
 
 import logging
+import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
@@ -10,7 +11,6 @@ from label_studio_ml import dependencies
 from label_studio_ml.cli.main import main
 from label_studio_ml.dependencies import check_training, needed, parse, unmet
 from label_studio_ml.errors import SettingsError
-from label_studio_ml.runtime import workers
 from label_studio_ml.runtime.workers import Workers
 from label_studio_ml.settings import Settings
 
@@ -59,7 +59,7 @@ def test_no_worker_is_started_again_and_again(
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a worker was started")
 
-    monkeypatch.setattr(workers.subprocess, "Popen", refuse)
+    monkeypatch.setattr(subprocess, "Popen", refuse)
     settings = Settings.from_env(backend_dir=tmp_path)
     kept = Workers(settings, 2)
     with caplog.at_level(logging.INFO):
