@@ -1,5 +1,6 @@
 """Finding and loading the user's class: both older generations' folders, and everything that can be wrong."""
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -405,3 +406,59 @@ class TestImports:
             "scikit-learn",
             "torch",
         ]
+
+
+class TestWhatReadingDoesNotFind:
+    @pytest.fixture
+    def packages(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """A folder of installed packages: one with a base class, one with a whole model."""
+        made = folder.parent / "site-packages"
+        write(
+            made,
+            company__init="",
+            company__bases=BASE + "class CompanyBase(LabelStudioMLBase): pass",
+            company__models="from .bases import CompanyBase\nclass Whole(CompanyBase): kind = 'whole'",
+        )
+        monkeypatch.syspath_prepend(made)
+        monkeypatch.setenv("PYTHONPATH", f"{made}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+        return made
+
+    @pytest.mark.parametrize(
+        ("text", "name"),
+        [
+            ("from company.bases import CompanyBase\nclass Mine(CompanyBase): pass", "Mine"),
+            ("from company.bases import CompanyBase as B\nclass Mine(B): pass", "Mine"),
+            ("import company.bases\nBase = company.bases.CompanyBase\nclass Mine(Base): pass", "Mine"),
+            ("from company.models import Whole", "Whole"),
+            (
+                f"{BASE}def make(base):\n  class Mine(base): pass\n  return Mine\nMade = make(LabelStudioMLBase)",
+                "Made",
+            ),
+        ],
+    )
+    def test_the_file_is_imported_to_look(self, folder: Path, packages: Path, text: str, name: str) -> None:
+        source = locate(write(folder, model=text).parent)
+        assert source == ModelSource(folder / "model.py", name)
+        assert load_class(source).__name__ in (name, "Mine")
+
+    def test_a_name_for_the_base_in_the_same_file_is_read(self, folder: Path) -> None:
+        text = BASE + "Base = LabelStudioMLBase\nclass Mine(Base): pass\nimport no_such_module"
+        assert model_classes(write(folder, model=text)) == ["Mine"]
+
+    def test_a_wsgi_file_may_serve_an_installed_class(self, folder: Path, packages: Path) -> None:
+        text = "from label_studio_ml.api import init_app\nfrom company.models import Whole as W\napp = init_app(W)"
+        write(folder, _wsgi=text)
+        source = locate(folder)
+        assert source == ModelSource(packages / "company" / "models.py", "Whole")
+        found = load_class(source)
+        assert (found.__module__, vars(found)["kind"]) == ("company.models", "whole")
+
+    def test_where_there_is_none_the_message_says_how_to_name_one(self, folder: Path) -> None:
+        write(folder, model="class Other: pass")
+        with pytest.raises(ModelFileError, match="--script FILE:CLASS"):
+            locate(folder)
+
+    def test_what_keeps_the_file_from_being_imported_is_said(self, folder: Path) -> None:
+        write(folder, model="from no_such_module import Base\nclass Mine(Base): pass")
+        with pytest.raises(ModelFileError, match="no_such_module is not installed"):
+            locate(folder)

@@ -28,7 +28,8 @@ def model_classes(script: Path) -> list[str]:
 class FileReader:
     """The classes of one file, and where the names come from that they inherit.
 
-    `classes` maps each class to the dotted names of its bases. `root` is the folder where absolute imports
+    `classes` maps each class to the dotted names of its bases, `aliases` each name that another one is assigned to, to
+    that. `root` is the folder where absolute imports
     start (the file's own, if None); `open_files` are those being read, so that a circle of imports ends.
     """
 
@@ -36,6 +37,7 @@ class FileReader:
     root: Path | None = None
     open_files: frozenset[Path] = frozenset()
     classes: dict[str, list[str]] = field(default_factory=dict, init=False)
+    aliases: dict[str, str] = field(default_factory=dict, init=False)
     imports: list[Import] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
@@ -44,6 +46,8 @@ class FileReader:
         for node in _outer_statements(tree.body):
             if isinstance(node, ast.ClassDef):
                 self.classes[node.name] = [dotted(base) for base in node.bases]
+            elif isinstance(node, ast.Assign) and dotted(node.value):
+                self.aliases |= {dotted(target): dotted(node.value) for target in node.targets}
 
     def model_names(self) -> list[str]:
         """Return the names of all model classes, bases included."""
@@ -51,12 +55,18 @@ class FileReader:
 
     def binds(self, name: str) -> bool:
         """Tell whether the file defines or imports `name`; true where a star import may do so."""
-        return name in self.classes or any(item.name in (name, "*") for item in self.imports)
+        return (
+            name in self.classes
+            or name in self.aliases
+            or any(item.name in (name, "*") for item in self.imports)
+        )
 
     def is_model(self, name: str, seen: frozenset[str] = frozenset()) -> bool:
         """Tell whether `name`, dotted, is a model class where this file uses it."""
         if name in self.classes and name not in seen:  # a class may inherit an imported one of its own name
             return any(self.is_model(base, seen | {name}) for base in self.classes[name])
+        if name in self.aliases and name not in seen:
+            return self.is_model(self.aliases[name], seen | {name})
         head, _, rest = name.partition(".")
         for item in self.imports:
             if item.name == head:

@@ -175,6 +175,17 @@ def is_installed(top: str) -> bool:
         return True
 
 
+def installed_folder(top: str) -> Path | None:
+    """Return the folder that holds the installed module or package `top`, None if there is none of that name."""
+    try:
+        spec = importlib.util.find_spec(top)
+    except ValueError:
+        return None
+    if spec is None or spec.origin is None or not spec.has_location:
+        return None
+    return Path(spec.origin).parents[1 if spec.submodule_search_locations else 0]
+
+
 def _follow(
     script: Path, *, whole_packages: bool, reached: dict[Path, None] | None = None
 ) -> Iterator[tuple[Path, Import]]:

@@ -6,7 +6,7 @@ The parent process reads its settings once, and hands them to the processes it s
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -312,6 +312,17 @@ def older_cache() -> tuple[str, Path]:
     kind = _choice(os.environ, "CACHE_TYPE", "sqlite")
     settings = Settings.from_env()
     return kind, settings.user_model_dir or Path()
+
+
+def environment_changes() -> Callable[[], dict[str, str]]:
+    """Return a function that returns the variables of this process's environment that were set since this call."""
+    before = dict(os.environ)
+    return lambda: {name: value for name, value in os.environ.items() if before.get(name) != value}
+
+
+def set_environment(values: Mapping[str, str]) -> None:
+    """Set variables of this process's environment, for it and for the processes that it starts."""
+    os.environ.update(values)
 
 
 def _with_secrets(env: Mapping[str, str]) -> Mapping[str, str]:

@@ -6,6 +6,7 @@ Finding is reading: only `load_class` runs the user's code.
 import ast
 import contextlib
 import importlib.util
+import logging
 import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,12 +19,14 @@ from label_studio_ml import user_path
 from label_studio_ml.classes import FileReader, dotted, model_classes
 from label_studio_ml.code_identity import CodeIdentity, identify
 from label_studio_ml.errors import ModelFileError
+from label_studio_ml.imported_classes import imported_classes
 from label_studio_ml.imports import (
     Import,
     MissingModule,
     distribution,
     imported_siblings,
     imports_of,
+    installed_folder,
     is_installed,
     missing_modules,
     module_files,
@@ -37,6 +40,8 @@ __all__ = [
     "ModelSource",
     "code_on_disk",
     "forget_modules",
+    "import_file",
+    "import_model_file",
     "imported_siblings",
     "is_importing",
     "load_class",
@@ -45,6 +50,8 @@ __all__ = [
     "model_classes",
     "user_class",
 ]
+
+logger = logging.getLogger(__name__)
 
 #: Folders of installed packages.
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
@@ -91,13 +98,21 @@ def locate(folder: Path, script: Path | None = None, class_name: str = "") -> Mo
             fix=f"Make it with: {our_command('init', folder)}",
             field=str(folder),
         )
-    served = _served(folder.resolve() / "_wsgi.py")
+    wsgi, broken = folder.resolve() / "_wsgi.py", None
+    try:
+        served = _served(wsgi)
+    except ModelFileError as error:
+        served, broken = None, error
     if served is not None and class_name in ("", served.class_name):
         return served
     model = folder.resolve() / "model.py"
-    if model.is_file():
-        return _choose(model, class_name)
-    return _only(folder.resolve(), class_name)
+    try:
+        found = _choose(model, class_name) if model.is_file() else _only(folder.resolve(), class_name)
+    except ModelFileError as error:
+        raise broken or error from None
+    if broken is not None:
+        logger.warning("%s. Instead, %s of %s is used", broken.message, found.class_name, found.script)
+    return found
 
 
 def load_class(source: ModelSource, folders: Sequence[str] = (), last: Sequence[str] = ()) -> type:
@@ -107,12 +122,8 @@ def load_class(source: ModelSource, folders: Sequence[str] = (), last: Sequence[
     and `last` at the end. A file that is already imported is not run again. Raises ModelFileError, with the user's file
     and line, whatever goes wrong.
     """
+    module = import_model_file(source.script, folders, last)
     script = source.script.resolve()
-    name, root = _module_name(script)
-    user_path.enter([str(script.parent), str(root), *folders], last)
-    module = sys.modules.get(name)
-    if module is None or getattr(module, "__file__", None) != str(script):
-        module = _execute(script, name)
     found = getattr(module, source.class_name, None)
     if found is None:  # functions only: the decorators of `label_studio_ml.model` serve its own base class
         found = getattr(sys.modules.get("label_studio_ml.model"), source.class_name, None)
@@ -123,6 +134,20 @@ def load_class(source: ModelSource, folders: Sequence[str] = (), last: Sequence[
             field=str(script),
         )
     return found
+
+
+def import_model_file(script: Path, folders: Sequence[str] = (), last: Sequence[str] = ()) -> ModuleType:
+    """Return the module of a model file, importing it if it is not yet. Raises ModelFileError.
+
+    `folders` and `last` are for `sys.path`, as in `load_class`.
+    """
+    script = script.resolve()
+    name, root = _module_name(script)
+    user_path.enter([str(script.parent), str(root), *folders], last)
+    module = sys.modules.get(name)
+    if module is None or getattr(module, "__file__", None) != str(script):
+        module = import_file(script, name)
+    return module
 
 
 def code_on_disk(folder: Path, script: Path | None = None, class_name: str = "") -> CodeIdentity:
@@ -158,6 +183,8 @@ def _choose(script: Path, class_name: str) -> ModelSource:
                 f"{script} has no class {class_name}", fix=_fix(script, names), field=str(script)
             )
         return ModelSource(script, class_name)
+    if not names:
+        names = imported_classes(script)
     if len(names) != 1:
         found = (
             f"{len(names)} model classes, {', '.join(names)}"
@@ -169,7 +196,10 @@ def _choose(script: Path, class_name: str) -> ModelSource:
 
 
 def _models(script: Path) -> list[str]:
-    """Return the model classes of `script`; where it only registers functions, the class that calls them."""
+    """Return the model classes of `script`, as reading tells them.
+
+    Where it only registers functions, this is the class that calls them.
+    """
     names = model_classes(script)
     functions = ("label_studio_ml.model.predict_fn", "label_studio_ml.model.update_fn")
     if not names and any(item.target in functions for item in FileReader(script).imports):
@@ -221,13 +251,18 @@ def _served(wsgi: Path) -> ModelSource | None:
             continue
         given = [word.value for word in node.keywords if word.arg == "model_class"] or node.args[:1]
         head, _, rest = dotted(given[0]).partition(".") if given else ("", "", "")
+        if not rest and any(isinstance(one, ast.ClassDef) and one.name == head for one in tree.body):
+            return ModelSource(wsgi, head)
         item = imports.get(head)
         if item is None or item.target.startswith("label_studio_ml."):
             continue
-        files, left = module_files(item.folder, f"{item.binds}.{rest}" if rest else item.binds)
+        target = f"{item.binds}.{rest}" if rest else item.binds
+        files, left = module_files(item.folder, target)
+        if not files and (installed := installed_folder(item.top)) is not None:
+            files, left = module_files(installed, target)
         if not files or len(left) != 1:
             raise ModelFileError(
-                f"{wsgi}, line {item.line}, imports {item.target}, which is not in that folder",
+                f"{wsgi}, line {item.line}, imports {item.target}, which is neither in that folder nor installed",
                 fix="Put the file back, or name the model with --script FILE:CLASS",
                 field=str(wsgi),
             )
@@ -241,12 +276,17 @@ def _fix(script: Path, names: list[str]) -> str:
     if names:
         return f"Name one with {shell_command('--script', f'{script.name}:{names[0]}')}"
     return (
-        "Write in it: from label_studio_ml.model import LabelStudioMLBase; class MyModel(LabelStudioMLBase)"
+        "Write in it: from label_studio_ml.model import LabelStudioMLBase; class MyModel(LabelStudioMLBase); "
+        "or name another file's class with --script FILE:CLASS"
     )
 
 
 def _module_name(script: Path) -> tuple[str, Path]:
     """Return the name to import `script` under, and the folder where that name starts."""
+    installed = next((folder for folder in script.parents if folder.name in _INSTALLED), None)
+    if installed is not None:
+        names = script.relative_to(installed).with_suffix("").parts
+        return ".".join(names[:-1] if names[-1] == "__init__" else names), installed
     relative = any(item.relative for item in imports_of(parse(script), script, script.parent))
     package = script.stem == "__init__"
     if package or (relative and (script.parent / "__init__.py").is_file()):
@@ -261,8 +301,8 @@ def _module_name(script: Path) -> tuple[str, Path]:
     return script.stem, script.parent
 
 
-def _execute(script: Path, name: str) -> ModuleType:
-    """Run `script` as the module `name`."""
+def import_file(script: Path, name: str) -> ModuleType:
+    """Run `script` as the module `name`. Raises ModelFileError, with the user's file and line, if it fails."""
     spec = importlib.util.spec_from_file_location(name, script)
     if spec is None or spec.loader is None:
         raise ModelFileError(f"{script} is not a Python file", field=str(script))

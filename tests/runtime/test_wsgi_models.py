@@ -236,3 +236,17 @@ def test_a_training_that_no_redis_took_is_no_success(make: Make) -> None:
     assert len(list((live.model_dir / "spool").glob("*.json"))) == 1
     kept = live.post("/webhook", created(1, 11))
     assert (kept.status_code, kept.json()["status"], kept.json()["job"]) == (201, "kept", None)
+
+
+def test_start_takes_arguments_and_environment_of_the_wsgi_file_to_prediction_and_training(
+    make: Make,
+) -> None:
+    live = make("globals_model", env={"LABEL_STUDIO_ML_CLASS": "Globals"})
+    wsgi = "import os\nos.environ['SIZE'] = 'huge'\n" + PLAIN.format(arguments=", size=os.environ['SIZE']")
+    (live.folder / "_wsgi.py").write_text(wsgi)
+    live.backend.start()
+    wait_until(lambda: live.setup(1) == "0.0.1", "the class is known")
+    assert _answered(live)["seen"]["size"] == "huge"
+    version = _train(live, 1)["model_version"]
+    entry = live.wait_served(1, lambda entry: bool(entry["model_version"] == version))
+    assert entry["seen"]["weights"] == "weights 1 of huge"

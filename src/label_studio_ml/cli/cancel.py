@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Cancel a job; return 0 if it is cancelled or will be, 1 if it ended otherwise."""
-    settings = settings_from(args)
+    settings = settings_from(args, run_wsgi=False)
     logs.configure("WARNING")
     with reach(settings) as reached:
         return cancel(reached, args.job)

@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List jobs and return 0; with `--follow` return 1 if the job failed or was cancelled."""
-    settings = settings_from(args)
+    settings = settings_from(args, run_wsgi=False)
     logs.configure("WARNING")
     with reach(settings) as reached:
         if args.cancel:

@@ -1,6 +1,7 @@
 """`label-studio-ml start PROJECT`: serve a backend's folder, whoever made it."""
 
 import argparse
+import contextlib
 import importlib
 import subprocess
 import sys
@@ -8,10 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from label_studio_ml.cli.options import add_serving_options, constructor_arguments, is_loopback
-from label_studio_ml.errors import SettingsError
+from label_studio_ml.cli.wsgi_file import WsgiFile, read_wsgi
+from label_studio_ml.errors import ModelFileError, SettingsError
 from label_studio_ml.interpreter import command
-from label_studio_ml.settings import Settings
-from label_studio_ml.source import locate
+from label_studio_ml.settings import Settings, set_environment
+from label_studio_ml.source import ModelSource, locate
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,15 +58,20 @@ def with_redis(settings: Settings, command: str) -> Settings:
     return settings
 
 
-def settings_from(args: argparse.Namespace) -> Settings:
-    """Return the settings of the environment with those of the command line over them, and the model found.
+def settings_from(args: argparse.Namespace, *, run_wsgi: bool = True) -> Settings:
+    """Return the settings of the environment and of `_wsgi.py` with those of the command line over them.
 
-    Raises SettingsError or ModelFileError when a value or the model file is wrong.
+    The model is found, too. Without `run_wsgi`, of `_wsgi.py` only what reading tells is used, which is quick. Raises
+    SettingsError or ModelFileError when a value or the model file is wrong.
     """
     folder = folder_of(args)
-    settings = Settings.from_env(backend_dir=folder)
+    wsgi = read_wsgi(folder, run=run_wsgi)
+    for remark in wsgi.remarks:
+        print(f"label-studio-ml: {remark}", file=sys.stderr)
+    set_environment(wsgi.environment)
+    settings = wsgi.settings(Settings.from_env(backend_dir=folder))
     script, class_name = split_script(args.script) if args.script else (settings.script, settings.class_name)
-    source = locate(folder, script, class_name)
+    source = _source(folder, script, class_name, wsgi)
     arguments = {**constructor_arguments(folder), **settings.init_kwargs, **dict(getattr(args, "kwargs", []))}
     settings = replace(settings, script=source.script, class_name=source.class_name, init_kwargs=arguments)
     if getattr(args, "model_dir", None):
@@ -78,6 +85,14 @@ def settings_from(args: argparse.Namespace) -> Settings:
     return _with_login(
         settings, getattr(args, "basic_auth_user", None), getattr(args, "basic_auth_pass", None)
     )
+
+
+def _source(folder: Path, script: Path | None, class_name: str, wsgi: WsgiFile) -> ModelSource:
+    """Return the model class: the named one, else the one that `_wsgi.py` serves, else the one in the folder."""
+    if wsgi.source is not None and script is None and class_name in ("", wsgi.source.class_name):
+        with contextlib.suppress(ModelFileError):
+            return locate(folder, wsgi.source.script, wsgi.source.class_name)
+    return locate(folder, script, class_name)
 
 
 def folder_of(args: argparse.Namespace) -> Path:

@@ -77,7 +77,7 @@ class ModelPlace:
         in_process, untrainable = _why_not_importable(model_class, file), ""
         if in_process and (file is None or model_class.__module__ != "__main__"):
             untrainable = in_process
-        if unfit := [name for name, value in settings.init_kwargs.items() if not _is_json(value)]:
+        if unfit := [name for name, value in settings.init_kwargs.items() if not is_json(value)]:
             in_process = untrainable = (
                 f"JSON cannot hold the constructor argument {unfit[0]} "
                 f"({type(settings.init_kwargs[unfit[0]]).__name__}) that init_app was given"
@@ -114,7 +114,7 @@ def _why_not_importable(model_class: type[LabelStudioMLBase], file: Path | None)
     return ""
 
 
-def _is_json(value: Any) -> bool:
+def is_json(value: Any) -> bool:
     """Tell whether a value is the same after it was written as JSON and read again."""
     try:
         return bool(json.loads(json.dumps(value, allow_nan=False)) == value)
