@@ -12,6 +12,8 @@ import logging
 import os
 import tempfile
 import threading
+import weakref
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -123,6 +125,23 @@ def _log_file(settings: Settings) -> logging.Handler | None:
         return None
 
 
+def _before_exit(running: "_Running") -> None:
+    """Close `running`, unless it is gone by then, when the interpreter begins to end.
+
+    `atexit` is too late: thread pools take no work then, so nothing could be closed in order. What they use
+    themselves is called before.
+    """
+    reference = weakref.ref(running)
+
+    def close() -> None:
+        if (alive := reference()) is not None:
+            alive.close()
+
+    register: Callable[[Callable[[], None]], object]
+    register = getattr(threading, "_register_atexit", atexit.register)
+    register(close)
+
+
 class _Running:
     """One backend on an event loop in a thread of this process, its model where `place` says."""
 
@@ -162,7 +181,7 @@ class _Running:
             return made
 
         self._core = self._wait(begin())
-        atexit.register(self.close)
+        _before_exit(self)
 
     def handle(self, method: str, path: str, query: str, headers: dict[str, str], read: Any) -> Any:
         """Answer one request, blocking this thread; `read` returns its body."""
@@ -180,7 +199,6 @@ class _Running:
         if self.pid != os.getpid() or self._closed:
             return
         self._closed = True
-        atexit.unregister(self.close)
         with contextlib.suppress(concurrent.futures.TimeoutError):
             self._wait(self._core.close(), timeout=5)
         if self._companion is not None:

@@ -1,0 +1,51 @@
+"""How a process that serves through `init_app` ends: in order, and without a word."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from e2e.backend import CLI, clean_environment
+from e2e.processes import wait_until
+from live import Live
+
+from .gunicorn_server import start_gunicorn
+
+WSGI = """
+from label_studio_ml.api import init_app
+from seed_model import Counter
+
+app = init_app(model_class=Counter)
+"""
+
+
+def test_the_tests_of_a_made_folder_end_without_a_word(tmp_path: Path) -> None:
+    environment = clean_environment()
+    subprocess.run([*CLI, "init", "made"], cwd=tmp_path, env=environment, check=True, capture_output=True)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        command,
+        cwd=tmp_path / "made",
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert done.stderr == ""
+    assert " passed in " in done.stdout.rstrip().splitlines()[-1]
+
+
+def test_gunicorn_ends_broker_and_worker_without_a_word(make: Callable[..., Live]) -> None:
+    live = make("seed_model")
+    start_gunicorn(live, WSGI)
+    live.setup(1)
+    live.wait_for_broker()
+    broker = live.broker()
+    assert live.backend.stop(signal.SIGTERM) == []
+    wait_until(lambda: not Path(f"/proc/{broker}").exists(), "the broker is gone")
+    output = live.backend.output()
+    assert "Traceback" not in output
+    assert "cannot schedule" not in output + (live.folder / "logs" / "server.log").read_text()
