@@ -36,6 +36,7 @@ class Served:
     host: str
     port: int
     debug: bool
+    reload: bool
 
 
 @pytest.fixture
@@ -43,8 +44,8 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[Served]:
     """The calls of a supervisor that serves nothing; the environment has no settings of its own."""
     calls: list[Served] = []
 
-    def serve(settings: Settings, *, host: str, port: int, debug: bool = False) -> int:
-        calls.append(Served(settings, host, port, debug))
+    def serve(settings: Settings, *, host: str, port: int, debug: bool = False, reload: bool = False) -> int:
+        calls.append(Served(settings, host, port, debug, reload))
         return 0
 
     supervisor = ModuleType("label_studio_ml.runtime.supervisor")
@@ -77,7 +78,7 @@ def test_a_bare_folder_is_served_on_loopback(
     monkeypatch.setattr(container, "in_container", lambda: False)
     assert main(["start", "my backend"]) == 0
     [call] = served
-    assert (call.host, call.port, call.debug) == ("127.0.0.1", 9090, False)
+    assert (call.host, call.port, call.debug, call.reload) == ("127.0.0.1", 9090, False, False)
     assert call.settings.backend_dir == folder
     assert (call.settings.script, call.settings.class_name) == (folder / "model.py", "Mine")
     assert call.settings.model_dir == folder / "data"
@@ -97,6 +98,16 @@ def test_every_flag_reaches_the_settings(folder: Path, served: list[Served]) -> 
     assert (call.settings.basic_auth_user, call.settings.basic_auth_pass) == ("u", "p")
     assert call.settings.init_kwargs == {"a": 1, "b": "x", "c": [1]}
     assert Settings.from_env(call.settings.to_env()) == call.settings
+
+
+def test_reload_is_handed_on_but_not_with_debug(
+    folder: Path, served: list[Served], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["start", "my backend", "--reload"]) == 0
+    assert served[0].reload
+    assert main(["start", "my backend", "--reload", "--debug"]) == 1
+    assert "--reload and --debug do not go together" in capsys.readouterr().err
+    assert len(served) == 1
 
 
 def test_the_command_line_wins_over_config_json(folder: Path, served: list[Served]) -> None:

@@ -20,6 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `start`."""
     add_folder_arguments(parser)
     add_serving_options(parser)
+    parser.add_argument(
+        "--reload", action="store_true", help="load the model again whenever its files are edited"
+    )
 
 
 def add_folder_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,10 +43,18 @@ def serve(args: argparse.Namespace, settings: Settings, **role: bool) -> int:
     """Serve with `settings` as the command line says; `role` is the supervisor's."""
     if args.check:
         return _check(settings)
+    if args.reload and args.debug:
+        raise SettingsError(
+            "--reload and --debug do not go together: with --debug the code is imported once",
+            fix="Leave one of them out",
+            field="--reload",
+        )
     if not is_loopback(args.host):
         print(f"label-studio-ml: {_exposure(args.host, args.port, settings)}", file=sys.stderr)
     supervisor = importlib.import_module("label_studio_ml.runtime.supervisor")
-    code: int = supervisor.serve(settings, host=args.host, port=args.port, debug=args.debug, **role)
+    code: int = supervisor.serve(
+        settings, host=args.host, port=args.port, debug=args.debug, reload=args.reload, **role
+    )
     return code
 
 

@@ -4,10 +4,12 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from label_studio_ml.errors import BackendError
+from label_studio_ml.serving.code_watch import CodeWatch
 from label_studio_ml.serving.lanes import Lane
 from label_studio_ml.serving.pool import ModelPool
 from label_studio_ml.settings import Settings
-from label_studio_ml.source import code_on_disk
+from label_studio_ml.source import code_on_disk, locate
 from label_studio_ml.training.desk import RedisDesk
 from label_studio_ml.versions.opening import open_store
 from label_studio_ml.versions.state import Projects, StoredState
@@ -22,12 +24,22 @@ REFRESH = 0.3
 
 
 class Core:
-    """Endpoints and model pool over one model folder. Lives on one event loop."""
+    """Endpoints and model pool over one model folder. Lives on one event loop.
+
+    With `reload`, models are loaded again with the new code whenever the model's files change.
+    """
 
     def __init__(
-        self, settings: Settings, make_lane: Callable[[], Lane], desk: TrainingDesk, *, lanes: int = 1
+        self,
+        settings: Settings,
+        make_lane: Callable[[], Lane],
+        desk: TrainingDesk,
+        *,
+        lanes: int = 1,
+        reload: bool = False,
     ) -> None:
         self._desk = desk
+        self._source = (settings.backend_dir, settings.script, settings.class_name)
         store = self._store = open_store(settings)
         state = StoredState(settings.model_dir, "")
         self.pool = ModelPool(
@@ -37,7 +49,7 @@ class Core:
             drain_first=settings.drain_first,
             separate=settings.separate,
             most=settings.max_label_configs,
-            code_on_disk=lambda: code_on_disk(settings.backend_dir, settings.script, settings.class_name),
+            code_on_disk=lambda: code_on_disk(*self._source),
             tell_ids=settings.log_json,
             remembered=lambda uid: state.of(uid).get("model_version"),
         )
@@ -46,6 +58,7 @@ class Core:
         self.endpoints = Endpoints(settings, self.pool, store, book, desk)
         self.pool.counts = self.endpoints.counts
         self._refreshing: asyncio.Task[None] | None = None
+        self._reload = reload
 
     async def start(self) -> None:
         """Begin to import the model, and to look for new versions."""
@@ -67,9 +80,25 @@ class Core:
         await self.pool.close()
 
     async def _refresh(self) -> None:
+        watch = await asyncio.to_thread(self._watch) if self._reload else None
         while True:
             await asyncio.sleep(REFRESH)
             try:
+                if watch is not None and await asyncio.to_thread(watch.changed):
+                    await self._load_again()
                 await self.pool.refresh()
             except Exception:
                 logger.exception("Looking for new versions failed")
+
+    def _watch(self) -> CodeWatch:
+        return CodeWatch(locate(*self._source).script, lambda: code_on_disk(*self._source))
+
+    async def _load_again(self) -> None:
+        """Load all models with the edited code; where that does not work, say why, and go on with the code before."""
+        logger.info("The model's files have changed: they are loaded again")
+        try:
+            await self.pool.reload()
+        except BackendError as error:
+            logger.error("The edited code is not used: %s. The code before goes on; edit it again", error)
+        else:
+            logger.info("The edited code is used from now on")

@@ -27,18 +27,27 @@ from label_studio_ml.training.desk import RedisDesk
 logger = logging.getLogger(__name__)
 
 
-def serve(settings: Settings, *, host: str, port: int, debug: bool = False, alone: bool = False) -> int:
+def serve(
+    settings: Settings,
+    *,
+    host: str,
+    port: int,
+    debug: bool = False,
+    alone: bool = False,
+    reload: bool = False,
+) -> int:
     """Serve the backend until SIGINT or SIGTERM; return the exit status.
 
     With `debug`, the model lives in this process, so that breakpoints work; with `alone`, broker and workers are
-    elsewhere. Raises SettingsError if the address cannot be used.
+    elsewhere; with `reload`, an edited model file is loaded at once.
+    Raises SettingsError if the address cannot be used.
     """
     _configure_logs(settings, "DEBUG" if debug else settings.log_level)
     with (
         contextlib.closing(_bound(host, port)) as listener,
         asyncio.Runner(loop_factory=_loop_factory()) as runner,
     ):
-        return runner.run(_serve(settings, listener, debug=debug, alone=alone))
+        return runner.run(_serve(settings, listener, debug=debug, alone=alone, reload=reload))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -48,7 +57,9 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return factory
 
 
-async def _serve(settings: Settings, listener: socket.socket, *, debug: bool, alone: bool) -> int:
+async def _serve(
+    settings: Settings, listener: socket.socket, *, debug: bool, alone: bool, reload: bool
+) -> int:
     companion = Companion(settings, workers=not alone)
     desk = RedisDesk.of(settings, companion.url)
     lanes = 1 if debug else settings.model_workers
@@ -56,7 +67,7 @@ async def _serve(settings: Settings, listener: socket.socket, *, debug: bool, al
     make_lane: Callable[[], Lane] = (
         (lambda: ThreadLane(settings, again=next(made) > 0)) if debug else (lambda: processes(settings))
     )
-    core = Core(settings, make_lane, desk, lanes=lanes)
+    core = Core(settings, make_lane, desk, lanes=lanes, reload=reload)
     await core.start()
     companion.start()
     server = _server(core, settings)

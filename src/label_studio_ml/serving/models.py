@@ -121,6 +121,46 @@ class LiveModels:
         if live is not None:
             await asyncio.wait([live.ready])
 
+    async def reload(self) -> None:
+        """Load all models again in new processes, with the code on the disk. Raises what keeps one from loading.
+
+        The processes of a label config, and their models, stay as they are where one of its models does not load.
+        """
+        for old in self._running.current:
+            home = await self._running.new(quiet=True)
+            try:
+                self._set_limits(home, await asyncio.shield(home.lane.info))
+                if self._drain_first:
+                    await home.lane.close(0)
+                    await self._running.exchange(old, old.group)
+                    continue
+                lives = {live.number: live for live in self._all() if live.loaded and old.placed}
+                lives = {number: live for number, live in lives.items() if live.home.group == old.group}
+                made = [(live, await self._again(live, home)) for live in lives.values()]
+            except BaseException:
+                await home.lane.close(0)
+                raise
+            before = self._running.with_group(old.group) if old.placed else [old]
+            if old.placed:
+                self._running.replace(home, old.group)
+            else:
+                self._running.replace_spare(home)
+            for live, anew in made:
+                if self._lives.get(live.key) is live:
+                    self._lives[live.key] = anew
+                if self._serving.get(live.project.uid) is live:
+                    self._serving[live.project.uid] = anew
+            for one in before:
+                self._running.spawn(self._retire(one))
+
+    async def _again(self, live: Live, home: Home) -> Live:
+        """Load a model once more, in `home`, and return it."""
+        self._numbers += 1
+        ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        anew = Live(self._numbers, live.key, live.project, live.manifest, home, ready)
+        ready.set_result(await home.lane.load(anew.number, ModelSpec.of(live.project, live.manifest)))
+        return anew
+
     def forget(self, uid: str) -> None:
         """Drop everything live of a project."""
         self._serving.pop(uid, None)

@@ -132,8 +132,11 @@ class ModelProcesses:
                 return home
             return next((other for other in self._of(group) if other.code.hash == code.hash), home)
 
-    async def new(self) -> Home:
-        """Start a process that is nobody's yet. Raises what keeps it from starting."""
+    async def new(self, *, quiet: bool = False) -> Home:
+        """Start a process that is nobody's yet; with `quiet`, the caller says why a model file cannot be used.
+
+        Raises what keeps it from starting.
+        """
         if self.quick_deaths:
             await asyncio.sleep(min(10.0, 0.1 * 2 ** min(self.quick_deaths, 10)))
         if self.closing:
@@ -147,7 +150,7 @@ class ModelProcesses:
         except Exception:
             self.all.discard(home)
             raise
-        self.spawn(self._watch(home))
+        self.spawn(self._watch(home, quiet=quiet))
         return home
 
     async def exchange(self, old: Home, label_config: str) -> Home:
@@ -165,6 +168,15 @@ class ModelProcesses:
         if home is None:
             raise LaneClosed("There is no model process")
         return home
+
+    def with_group(self, group: str) -> list[Home]:
+        """Return the processes for what `group` returns of a label config: the current one, and others it had."""
+        return self._of(group)
+
+    def replace_spare(self, home: Home) -> Home | None:
+        """Give the next label config `home`, and return the process that it would have had."""
+        before, self._spare = self._spare, home
+        return before
 
     def replace(self, home: Home, label_config: str) -> Home | None:
         """Make `home` the current process of a label config, and return the one that it was before."""
@@ -286,12 +298,13 @@ class ModelProcesses:
         home = Home(lane, batcher, time.monotonic())
         return home
 
-    async def _watch(self, home: Home) -> None:
+    async def _watch(self, home: Home, *, quiet: bool) -> None:
         """When a process ends, turn its queue away and say so, so that its models load again in the next one."""
         try:
             self.info = await asyncio.shield(home.lane.info)
         except BackendError as error:
-            logger.error("The model file cannot be used: %s", error)
+            if not quiet:
+                logger.error("The model file cannot be used: %s", error)
         why = await asyncio.shield(home.lane.ended)
         self.all.discard(home)
         self._room.set()

@@ -1,0 +1,37 @@
+"""Notices that the model's files were edited, for `start --reload`."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from label_studio_ml.code_identity import CodeIdentity, signature
+
+
+class CodeWatch:
+    """Looks at the model file and the modules that it imports from its folder. `on_disk` reads what they are now."""
+
+    def __init__(self, script: Path, on_disk: Callable[[], CodeIdentity]) -> None:
+        self._script = script
+        self._on_disk = on_disk
+        code = on_disk()
+        self._hash = code.hash
+        self._files = code.files
+        self._settled = self._last = signature(script, self._files)
+
+    def changed(self) -> bool:
+        """Tell whether the code has changed since this said so last.
+
+        Files that changed since the last look may still be written: they count at the next look that finds them the
+        same. A model file that is no longer Python counts as changed.
+        """
+        seen = signature(self._script, self._files)
+        if seen == self._settled:
+            return False
+        if seen != self._last:
+            self._last = seen
+            return False
+        code = self._on_disk()
+        before, self._hash = self._hash, code.hash
+        if code.hash:
+            self._files = code.files
+        self._settled = self._last = signature(self._script, self._files)
+        return not code.hash or code.hash != before

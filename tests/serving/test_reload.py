@@ -1,0 +1,105 @@
+"""Models that are loaded again when their files are edited."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from helpers import run, until
+from keeping import ANIMALS, MORE_ANIMALS, PAPERS, bench
+from label_studio_ml.code_identity import identify
+from label_studio_ml.errors import BackendError
+from label_studio_ml.serving.code_watch import CodeWatch
+
+pytestmark = pytest.mark.usefixtures("clean_env")
+
+
+def _settled(watch: CodeWatch) -> bool:
+    """Look as often as a change needs to be believed."""
+    return [watch.changed() for _ in range(3)].count(True) == 1
+
+
+def test_a_change_is_noticed_once_and_only_when_it_has_settled(tmp_path: Path) -> None:
+    script, helper = tmp_path / "model.py", tmp_path / "helper.py"
+    script.write_text("import helper\n")
+    helper.write_text("X = 1\n")
+    watch = CodeWatch(script, lambda: identify(script))
+    assert not watch.changed()
+    helper.write_text("X = 2222\n")
+    assert not watch.changed()
+    helper.write_text("X = 33333\n")
+    assert not watch.changed()
+    assert watch.changed()
+    assert not watch.changed()
+    os.utime(helper, (1, 1))
+    assert not _settled(watch)
+    (tmp_path / "more.py").write_text("Y = 1\n")
+    assert not _settled(watch)
+    helper.write_text("import more\n")
+    assert _settled(watch)
+    (tmp_path / "more.py").write_text("Y = 22\n")
+    assert _settled(watch)
+
+
+@pytest.mark.parametrize("drain_first", [False, True])
+def test_all_models_get_the_edited_code_and_no_request_is_lost(tmp_path: Path, drain_first: bool) -> None:
+    async def test() -> None:
+        async with bench(tmp_path / "be", drain_first=drain_first) as it:
+            it.publish(PAPERS, 1, identify(it.script))
+            projects = (ANIMALS, PAPERS, MORE_ANIMALS)
+            before = [await it.ask(project) for project in projects]
+            assert [said["code"] for said in before] == ["first"] * 3
+            over = False
+
+            async def flow() -> None:
+                while not over:
+                    assert (await it.ask(ANIMALS))["class"] == ["cat", "dog"]
+
+            flows = [asyncio.create_task(flow()) for _ in range(3)]
+            it.edit("second")
+            await it.pool.reload()
+            after = [await it.ask(project) for project in projects]
+            over = True
+            await asyncio.gather(*flows)
+            assert [said["code"] for said in after] == ["second"] * 3
+            assert [said["version"] for said in after] == ["INITIAL", "v1", "INITIAL"]
+            assert [said["class"] for said in after] == [said["class"] for said in before]
+            await until(lambda: len(it.running) == 2, "the processes before have ended")
+
+    run(test())
+
+
+@pytest.mark.parametrize(
+    "wrong", ["raise RuntimeError('on import')", "class Keeper(LabelStudioMLBase):\n    setup = None\n"]
+)
+def test_what_does_not_load_leaves_everything_as_it_was(tmp_path: Path, wrong: str) -> None:
+    async def test() -> None:
+        async with bench(tmp_path / "be") as it:
+            it.publish(ANIMALS, 1, identify(it.script))
+            before = await it.ask(ANIMALS)
+            works = it.script.read_text()
+            it.script.write_text(f"{works}\n{wrong}\n")
+            for _ in range(2):
+                with pytest.raises(BackendError):
+                    await it.pool.reload()
+            assert await it.ask(ANIMALS) == before
+            assert it.pool.failures(ANIMALS.uid) == {}
+            assert len(it.running) == 1
+            it.script.write_text(works)
+            it.edit("third")
+            await it.pool.reload()
+            assert (await it.ask(ANIMALS))["code"] == "third"
+
+    run(test())
+
+
+def test_a_process_that_has_no_model_yet_is_renewed_too(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with bench(tmp_path / "be") as it:
+            it.edit("second")
+            await it.pool.reload()
+            assert (await it.ask(ANIMALS))["code"] == "second"
+            await until(lambda: len(it.running) == 1, "the first process has ended")
+
+    run(test())
