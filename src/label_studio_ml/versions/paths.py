@@ -114,7 +114,8 @@ def _former_folders(manifest: Manifest) -> Iterable[Path]:
     project = Path("versions", file_name(manifest.project))
     texts = _texts([manifest.train_output, manifest.state])
     any_version = re.escape(str(project)) + VERSION
-    found = (prefix for text in texts for prefix in former_folders(text, any_version))
+    naming = (text for text in texts if str(project) in text.replace("\\/", "/"))
+    found = (prefix for text in naming for prefix in former_folders(text, any_version))
     return [Path(prefix, project, file_name(manifest.id)) for prefix in dict.fromkeys(found)]
 
 
