@@ -1,5 +1,10 @@
 """The list of jobs: nothing that people copy is cut, in a narrow terminal or in a file."""
 
+from dataclasses import replace
+
+import pytest
+
+from label_studio_ml.cli.follow import outcome
 from label_studio_ml.cli.job_list import lines
 from label_studio_ml.training.jobs import Job
 
@@ -68,3 +73,10 @@ def test_without_a_terminal_each_job_is_one_line() -> None:
     assert failed.endswith(CAUSE)
     assert "  accuracy 0.5625 loss 1.5 epochs 3  measured against" in finished
     assert head.index("VERSION") == finished.index("20261128-120000-9f3a")
+
+
+def test_the_end_says_what_was_compared(capsys: pytest.CaptureFixture[str]) -> None:
+    assert outcome(FINISHED) == 0
+    assert f"It was {FINISHED.comparison}\n" in capsys.readouterr().out
+    assert outcome(replace(FINISHED, held_back="accuracy is 0.5")) == 0
+    assert FINISHED.comparison not in capsys.readouterr().out

@@ -65,6 +65,8 @@ def outcome(job: "Job") -> int:
     print(f"Finished: version {job.version}{learned}")
     if job.held_back:
         print(f"It is held back, and the version before stays served: {job.held_back}")
+    elif job.comparison:
+        print(f"It was {job.comparison}")
     return 0
 
 
