@@ -250,3 +250,20 @@ def test_start_takes_arguments_and_environment_of_the_wsgi_file_to_prediction_an
     version = _train(live, 1)["model_version"]
     entry = live.wait_served(1, lambda entry: bool(entry["model_version"] == version))
     assert entry["seen"]["weights"] == "weights 1 of huge"
+
+
+def test_what_a_model_logs_and_raises_is_on_standard_output_below_gunicorn(make: Make) -> None:
+    live = make("seed_model", env={"LABEL_STUDIO_ML_CLASS": "Counter"})
+    wsgi = PLAIN.format(arguments="").replace("globals_model", "seed_model").replace("Globals", "Counter")
+    (live.folder / "_wsgi.py").write_text(wsgi)
+    errors = live.folder / "stderr.txt"
+    bind = f"127.0.0.1:{live.backend.port}"
+    shell = f'exec "{sys.executable}" -m gunicorn --bind {bind} _wsgi:app 2>stderr.txt'
+    start_program(live, ["sh", "-c", shell])
+    live.setup(1)
+    _answered(live, {"text": "x", "log": True})
+    wait_until(lambda: "logged by predict" in live.backend.output(), "standard output has the line")
+    body = {"tasks": [{"id": 1}], "project": uid(1), "label_config": CONFIG}
+    assert live.post("/predict", body).status_code == 500
+    wait_until(lambda: "KeyError: 'data'" in live.backend.output(), "standard output has the cause")
+    assert "logged by predict" not in errors.read_text()

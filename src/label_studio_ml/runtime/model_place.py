@@ -95,7 +95,7 @@ class ModelPlace:
     def make_runner(self) -> Lane:
         """Return what runs the model."""
         if not self.in_process:
-            return processes(self.settings)
+            return processes(self.settings, log_to_stdout=True)  # where models of older releases logged
         return ThreadLane(self.settings, self.model_class, renewable=self.testing)
 
 

@@ -98,6 +98,7 @@ class ProcessLane(asyncio.Protocol):
     """A fresh interpreter for the user's code, never a fork. `environment` goes on top of the settings' own.
 
     A call of `predict` that runs for more than `longest_call` seconds fails, and its process is ended.
+    With `log_to_stdout`, what the process writes to standard error goes to this process's standard output.
     """
 
     ahead = True
@@ -110,12 +111,14 @@ class ProcessLane(asyncio.Protocol):
         environment: Mapping[str, str] | None = None,
         *,
         longest_call: float = LONGEST_CALL,
+        log_to_stdout: bool = False,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.info: asyncio.Future[ClassInfo] = loop.create_future()
         self.ended: asyncio.Future[str] = loop.create_future()
         self._settings = settings
         self._environment = environment or {}
+        self._errors = subprocess.STDOUT if log_to_stdout else None
         self._frames = Frames()
         self._calls: dict[int, asyncio.Future[Any]] = {}
         self._loads: set[int] = set()
@@ -149,6 +152,7 @@ class ProcessLane(asyncio.Protocol):
                     command(self._settings, "label_studio_ml.serving.model_process", *descriptors),
                     pass_fds=descriptors,
                     stdin=subprocess.DEVNULL,
+                    stderr=self._errors,
                     env={**self._settings.child_env(), **self._environment},
                 )
             ours.setblocking(False)

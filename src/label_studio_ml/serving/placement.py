@@ -16,12 +16,13 @@ THREAD_VARIABLES = (
 )
 
 
-def processes(settings: Settings) -> Lane:
+def processes(settings: Settings, *, log_to_stdout: bool = False) -> Lane:
     """Return the lane that the settings ask for: one model process, or a group of several."""
     if settings.model_workers == 1:
-        return ProcessLane(settings)
+        return ProcessLane(settings, log_to_stdout=log_to_stdout)
     return LaneGroup(
-        lambda index: ProcessLane(settings, environment(settings, index)), settings.model_workers
+        lambda index: ProcessLane(settings, environment(settings, index), log_to_stdout=log_to_stdout),
+        settings.model_workers,
     )
 
 
