@@ -63,4 +63,3 @@ def test_with_reload_an_edited_file_is_used_at_once_and_a_broken_one_is_said_onc
     _edit(live, "fourth")
     live.wait_served(1, lambda entry: entry["seen"].get("code") == "fourth")
     assert _log(live).count("The edited code is not used") == 1
-    assert _log(live).count("not finished") == 1
