@@ -40,6 +40,7 @@ LAYERS = (
         "labels",
         "predictions",
         "protocol",
+        "region_checks",
     ),
     ("running", "source", "studio", "versions"),
     ("context", "ls_io", "managers", "response", "setup_request", "utils"),

@@ -11,12 +11,15 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from label_studio_sdk.label_interface import LabelInterface
 
 from helpers import strict
 from label_studio_ml.adapter import ModelSpec
 from label_studio_ml.context import ModelContext, model_context
 from label_studio_ml.model import LabelStudioMLBase
+from label_studio_ml.predictions import is_nothing
 from label_studio_ml.predictor import Answer, Predictor, Request
+from label_studio_ml.response import ModelResponse, PredictionValue
 from label_studio_ml.versions.state import Project
 from values import LyingSequence, Unwilling, predictions, values
 
@@ -121,7 +124,7 @@ def test_what_does_not_fit_is_asked_for_task_by_task(returned: Any) -> None:
 @pytest.mark.parametrize(
     "returned",
     [
-        *(None, [], {}, 3, "text", b"bytes", object()),
+        *({}, 3, "text", b"bytes", object()),
         *([None] * 3, [3] * 3, ["a"] * 3, [{}] * 3, [set()] * 3, [[None]] * 3),
         *([{"result": "text"}] * 3, [{"score": 1}] * 3),
     ],
@@ -132,6 +135,103 @@ def test_a_useless_return_value_loses_no_batch(returned: Any, caplog: pytest.Log
         entries = Asked(lambda _: returned).entries(3)
     assert all(set(entry) == {"error", "model_version"} for entry in entries)
     assert caplog.text.count("has no prediction") == 3
+
+
+@pytest.mark.parametrize("interactive", [False, True])
+@pytest.mark.parametrize(
+    "returned",
+    [None, [], (), {"predictions": []}, {"results": []}, ModelResponse(predictions=[])],
+    ids=["None", "list", "tuple", "predictions", "results", "ModelResponse"],
+)
+def test_nothing_to_say_is_an_empty_answer_and_no_error(
+    returned: Any, interactive: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked = Asked(lambda _: returned)
+    with caplog.at_level(logging.WARNING):
+        assert asked(1, interactive=interactive) == [Answer(results=b"[]")]
+        assert asked(3, 2) == [Answer(results=b"[]"), Answer(results=b"[]")]
+    assert caplog.text == ""
+
+
+def test_a_model_with_nothing_to_say_is_soon_asked_once_for_each_call() -> None:
+    asked = Asked(lambda _: [])
+    asked(3)
+    assert asked.calls == [[0, 1, 2], [0], [1], [2]]
+    asked.calls.clear()
+    asked(2, 1)
+    assert asked.calls == [[0, 1, 2]]
+
+
+def test_nothing_to_say_of_one_task_among_others_is_said_in_its_entry() -> None:
+    asked = Asked(lambda tasks: [] if len(tasks) > 1 or tasks[0]["id"] == 1 else [good(tasks[0])])
+    entries = asked.entries(3)
+    assert ["result" in entry for entry in entries] == [True, False, True]
+    assert entries[1]["error"] == "predict returned 0 prediction(s) for 1 task"
+
+
+CONFIG = """<View><Image name="img" value="$image"/><RectangleLabels name="box" toName="img">
+<Label value="cat"/><Label value="dog"/></RectangleLabels></View>"""
+BOX = {"x": 1.0, "y": 2.0, "width": 3.0, "height": 4.0}
+
+
+def box(label: str, **changes: Any) -> dict[str, Any]:
+    """Return a region of `CONFIG` with some fields changed."""
+    value = {**BOX, "rectanglelabels": [label]}
+    return {"from_name": "box", "to_name": "img", "type": "rectanglelabels", "value": value, **changes}
+
+
+class TestWhatTheLabelConfigDoesNotAllow:
+    def asked(self, regions: Callable[[int], Any], *, refuse: bool = True) -> Asked:
+        """Return a predictor whose prediction for task N has the regions `regions(N)`."""
+        asked = Asked(lambda tasks: [{"result": regions(task["id"]), "score": 0.5} for task in tasks])
+        spec = ModelSpec(project=Project(uid="1.2", label_config=CONFIG), version="v7")
+        asked.predictor = Predictor(asked.predictor.model, spec, refuse=refuse)
+        return asked
+
+    def test_a_task_whose_label_is_unknown_gets_the_cause_and_the_others_their_prediction(self) -> None:
+        entries = self.asked(lambda task: [box("lion" if task == 1 else "cat")]).entries(3)
+        assert ["result" in entry for entry in entries] == [True, False, True]
+        assert entries[1]["error"] == (
+            "the prediction does not fit the label config: region 0 of 'box': "
+            "the label 'lion' is not in the label config (it has: cat, dog)"
+        )
+
+    def test_it_is_counted_for_each_task_and_logged_once(self, caplog: pytest.LogCaptureFixture) -> None:
+        asked = self.asked(lambda task: [box("lion")])
+        with caplog.at_level(logging.ERROR):
+            [answer] = asked(3)
+            asked(2)
+        kind = "regions of 'box': the label 'lion' is not in the label config (it has: cat, dog)"
+        assert answer.refused == {kind: 3}
+        assert caplog.text.count("lion") == 1
+
+    def test_it_is_sent_where_that_is_asked_for(self) -> None:
+        asked = self.asked(lambda task: [box("lion")], refuse=False)
+        [answer] = asked(1)
+        assert strict(answer.results)[0]["result"] == [box("lion")]
+        assert sum(answer.refused.values()) == 1
+
+    def test_an_interactive_request_gets_the_cause(self) -> None:
+        [answer] = self.asked(lambda task: [box("cat", from_name="other")])(1, interactive=True)
+        assert "no control with this from_name (it has: box)" in answer.error
+
+    def test_regions_of_the_sdk_are_checked_as_they_are_sent(self) -> None:
+        control = LabelInterface(CONFIG).get_control("box")
+        good_region, bad_region = control.label("cat", **BOX), control.label("cat", **BOX)
+        bad_region.value.rectanglelabels = ["lion"]
+        entries = self.asked(lambda task: [bad_region if task else good_region]).entries(2)
+        assert ["result" in entry for entry in entries] == [True, False]
+        assert entries[0]["result"][0]["value"]["rectanglelabels"] == ["cat"]
+
+
+def test_a_score_that_the_sdk_filled_in_gives_way_to_the_regions_scores() -> None:
+    scored = [{"from_name": "a", "score": 0.9}, {"from_name": "b", "score": 0.7}]
+    response = ModelResponse(predictions=[PredictionValue(result=scored)])
+    [entry] = Asked(lambda _: response).entries(1)
+    assert entry["score"] == pytest.approx(0.8)
+    stated = ModelResponse(predictions=[PredictionValue(result=scored, score=0.0)])
+    [entry] = Asked(lambda _: stated).entries(1)
+    assert entry["score"] == 0.0
 
 
 def boom(bad: int, error: BaseException) -> Callable[[Tasks], Any]:
@@ -219,8 +319,8 @@ def test_an_interactive_request_gets_one_object_or_the_cause() -> None:
     several = Asked(lambda tasks: [[good(task), good(task)] for task in tasks])
     [answer] = several(1, interactive=True)
     assert strict(answer.results)[0]["result"] == [{"task": 0}]
-    [answer] = Asked(lambda _: None)(1, interactive=True)
-    assert answer.error == "predict returned None for 1 task"
+    [answer] = Asked(lambda _: 3)(1, interactive=True)
+    assert answer.error == "predict returned int, not one prediction for each of 1 task"
 
 
 def test_no_tasks_are_no_call() -> None:
@@ -402,7 +502,7 @@ def test_any_return_value_gives_one_strict_entry_per_task(data: st.DataObject) -
     for answer in (first, second):
         assert answer.error == ""
         entries = strict(answer.results)
-        assert len(entries) == size
+        assert len(entries) == (0 if is_nothing(returned) else size)
         for entry in entries:
             for one in entry if isinstance(entry, list) else [entry]:
                 assert one["model_version"] == "v7"

@@ -192,6 +192,7 @@ def _all_set(tmp_path: Path) -> Settings:
         train_every=0,
         quiet_period=0.5,
         min_annotations=7,
+        refuse_invalid=False,
         predict_after_training="all",
         predict_rate=2.5,
         python="python3.12",

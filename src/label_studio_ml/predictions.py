@@ -23,6 +23,10 @@ logger = logging.getLogger(__name__)
 _encoder = msgspec.json.Encoder(enc_hook=lambda value: plain(value))  # bytes become base64 text
 
 
+#: Why a task has no prediction where `predict` returned nothing for it, but something for other tasks of the request.
+NOTHING = "predict returned nothing for this task"
+
+
 class InvalidPrediction(Exception):
     """One task's prediction cannot be sent; the text says why."""
 
@@ -49,6 +53,20 @@ def listed(returned: Any, count: int) -> list[Any] | None:
         return None  # a set has no order
     entries = list(islice(values, count + 1))  # a generator may have no end
     return entries if len(entries) == count else None
+
+
+def is_nothing(returned: Any) -> bool:
+    """Tell whether `predict` returned no prediction at all: None, or an empty list, as list or in its wrapper.
+
+    Models that only answer an annotator's clicks return that for tasks without a context.
+    """
+    if isinstance(returned, Mapping):
+        if "result" in returned:
+            return False
+        returned = returned.get("predictions", returned.get("results", returned))
+    else:
+        returned = getattr(returned, "predictions", returned)
+    return returned is None or (isinstance(returned, list | tuple) and not returned)
 
 
 def describe(returned: Any, count: int) -> str:
@@ -105,7 +123,12 @@ def encode_failure(cause: str, version: str) -> bytes:
 
 def plain(value: Any) -> Any:
     """Turn a value that JSON does not know into one that it does. Raises TypeError if there is none."""
-    for method in ("model_dump", "_dict", "tolist", "item"):
+    for method in (
+        "_dict",
+        "model_dump",
+        "tolist",
+        "item",
+    ):  # an SDK region has both; `_dict` is the wire format
         convert = getattr(value, method, None)
         if callable(convert) and not isinstance(value, type):
             return _called(convert)
@@ -135,6 +158,8 @@ def _checked(prediction: Any, version: str) -> dict[str, Any]:
         dump = getattr(prediction, "model_dump", None)
         fields = dict(_called(dump)) if callable(dump) else {"score": getattr(prediction, "score", None)}
         fields["result"] = prediction.result if not callable(dump) else fields["result"]
+        if "score" not in getattr(prediction, "model_fields_set", ("score",)):
+            fields["score"] = None  # the SDK's default of 0.0 is not a statement of the model
     elif isinstance(prediction, Mapping):
         fields = dict(prediction)
     elif prediction is None:

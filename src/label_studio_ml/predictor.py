@@ -14,8 +14,10 @@ from label_studio_ml.predictions import (
     encode,
     encode_all,
     encode_failure,
+    is_nothing,
     listed,
 )
+from label_studio_ml.region_checks import Refusal, RegionChecks
 from label_studio_ml.texts import plural
 
 logger = logging.getLogger(__name__)
@@ -36,31 +38,61 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True):
 class Answer(msgspec.Struct, frozen=True):
     """The entries for one request as a JSON array; or why there are none.
 
+<<<<<<< HEAD
     There are none where `predict` raised and no task could be answered, where an interactive request has no prediction,
     and where the request is to blame, not the model (`invalid`). `version` is the name that `predict` has given the
     version, if it has.
+=======
+    There are none where `predict` raised and no task could be answered, where an interactive request has no prediction
+    that can be sent, and where the request is to blame, not the model (`invalid`). The array is empty where `predict`
+    has nothing to say of any task. `refused` counts the predictions that the label config does not allow, by kind.
+>>>>>>> 5a8a40a (Refuse predictions that the label config does not allow, and take nothing to say for what it is)
     """
 
     results: bytes = b""
     error: str = ""
     invalid: bool = False
     failed: int = 0
+<<<<<<< HEAD
     version: str = ""
+=======
+    refused: dict[str, int] = {}
+>>>>>>> 5a8a40a (Refuse predictions that the label config does not allow, and take nothing to say for what it is)
 
 
 class _Raised(InvalidPrediction):
     """`predict` raised."""
 
 
-class Predictor:
-    """A built model and the name of the version it is served under. Not safe for use from several threads at once."""
+class _Nothing(InvalidPrediction):
+    """`predict` returned no prediction, which is no failure where it has none for any task of the request."""
 
-    def __init__(self, model: LabelStudioMLBase, spec: ModelSpec) -> None:
+
+class _Refused(InvalidPrediction):
+    """The label config does not allow the prediction: `refusal` says why."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(f"the prediction does not fit the label config: {refusal}")
+        self.refusal = refusal
+
+
+class Predictor:
+    """A built model and the name of the version it is served under. Not safe for use from several threads at once.
+
+    Predictions that the project's label config does not allow are refused: their tasks get an entry with `error`, since
+    Label Studio would store them and show an empty task. With `refuse` false they are sent; either way each kind of
+    fault is logged once.
+    """
+
+    def __init__(self, model: LabelStudioMLBase, spec: ModelSpec, *, refuse: bool = True) -> None:
         self.model = model
         self.version = version_name(model, spec)
+        self._checks = RegionChecks(spec.project.label_config)
+        self._refuse = refuse
         self._told: set[str] = set()
         self._apart = False
         self._singly = False
+        self._silent = False  # predict had nothing to say of several tasks, nor of each of them alone
 
     def answer(self, requests: Sequence[Request]) -> list[Answer]:
         """Answer requests that have equal params, together if the model can take them so, and in their order."""
@@ -75,20 +107,23 @@ class Predictor:
                 decoded.pop(position, None)
                 answers[position] = Answer(error=f"tasks are not JSON: {error}", invalid=True)
         together = None if self._apart and len(decoded) > 1 else self._together([*decoded.values()], params)
-        wrong_count = isinstance(together, InvalidPrediction) and not isinstance(together, _Raised)
+        wrong_count = isinstance(together, InvalidPrediction) and not isinstance(together, _Raised | _Nothing)
+        silent = isinstance(together, _Nothing)
         start = 0
         for position, tasks in decoded.items():
             entries: list[Any] | InvalidPrediction
             if isinstance(together, list):
                 entries = together[start : start + len(tasks)]
                 start += len(tasks)
-            elif together is not None and len(decoded) == 1:
+            elif together is not None and (len(decoded) == 1 or (silent and self._silent)):
                 entries = self._each(together, tasks, params)
             else:
                 own = self._together([tasks], params)
                 wrong_count = wrong_count and isinstance(own, list)
                 entries = self._each(own, tasks, params)
+            silent = silent and isinstance(entries, _Nothing)
             answers[position] = self._finish(entries, tasks, interactive=requests[position].interactive)
+        self._silent = self._silent or (silent and len(decoded) > 1)
         if wrong_count and len(decoded) > 1:
             self._apart = True
             logger.warning(
@@ -115,7 +150,10 @@ class Predictor:
         """Return `entries`; where the tasks have none together, ask for each alone, and learn from that."""
         if isinstance(entries, list) or len(tasks) == 1:
             return entries
+        if isinstance(entries, _Nothing) and self._silent:
+            return entries
         alone = [self._alone(task, params) for task in tasks]
+        self._silent = all(isinstance(entry, _Nothing) for entry in alone)
         if not isinstance(entries, _Raised) and not any(isinstance(one, InvalidPrediction) for one in alone):
             self._singly = True
             logger.warning("predict does not take several tasks: from now on each is asked for alone")
@@ -134,10 +172,12 @@ class Predictor:
             cause = reason(error)
             self._tell(cause, len(tasks), error)
             return _Raised(cause)
-        if entries is None:
-            self._tell(cause, len(tasks))
-            return InvalidPrediction(cause)
-        return entries
+        if entries is not None:
+            return entries
+        if is_nothing(returned):
+            return _Nothing(cause)
+        self._tell(cause, len(tasks))
+        return InvalidPrediction(cause)
 
     def _alone(self, task: dict[str, Any], params: dict[str, Any]) -> Any:
         """Return the prediction for one task, or the failure that stands in for it."""
@@ -148,26 +188,70 @@ class Predictor:
         self, entries: list[Any] | InvalidPrediction, tasks: list[dict[str, Any]], *, interactive: bool
     ) -> Answer:
         """Encode one entry per task; where there is none, its cause."""
-        if isinstance(entries, list) and (body := encode_all(entries, self.version)) is not None:
+        every = [entries] if isinstance(entries, InvalidPrediction) else entries
+        if every and all(isinstance(entry, _Nothing) for entry in every):
+            return Answer(results=b"[]")
+        body = encode_all(entries, self.version) if isinstance(entries, list) else None
+        if body is not None and not any(map(self._needs_look, entries)):
             return Answer(results=body)
         encoded: list[bytes] = []
         failures: list[InvalidPrediction] = []
+        refused: dict[str, int] = {}
         for number, task in enumerate(tasks):
             try:
                 entry = entries if isinstance(entries, InvalidPrediction) else entries[number]
                 if isinstance(entry, InvalidPrediction):
                     raise entry
-                encoded.append(encode(entry, self.version, interactive=interactive))
+                one = encode(entry, self.version, interactive=interactive)
+                refusal = self._refusal(one)
+                if refusal is not None:
+                    refused[refusal.kind] = refused.get(refusal.kind, 0) + 1
+                    self._tell_refusal(refusal, task)
+                    if self._refuse:
+                        raise _Refused(refusal)
+                encoded.append(one)
             except Exception as error:  # noqa: BLE001 (what predict returned may raise when it is looked at)
                 failure = error if isinstance(error, InvalidPrediction) else InvalidPrediction(reason(error))
                 failures.append(failure)
                 encoded.append(encode_failure(str(failure), self.version))
-                logger.error("Task %s has no prediction: %s", task.get("id"), failure)
+                if not isinstance(failure, _Refused):
+                    logger.error("Task %s has no prediction: %s", task.get("id"), failure)
         if failures and len(failures) == len(tasks):
             raised = next((failure for failure in failures if isinstance(failure, _Raised)), None)
             if interactive or raised is not None:
-                return Answer(error=str(raised or failures[0]), failed=len(failures))
-        return Answer(results=b"[" + b",".join(encoded) + b"]", failed=len(failures))
+                return Answer(error=str(raised or failures[0]), failed=len(failures), refused=refused)
+        return Answer(results=b"[" + b",".join(encoded) + b"]", failed=len(failures), refused=refused)
+
+    def _needs_look(self, prediction: dict[str, Any]) -> bool:
+        """Tell whether a prediction needs a closer look: the label config does not allow it, or may not."""
+        result = prediction["result"]
+        if any(type(region) is not dict for region in result):
+            return True
+        return self._checks.refusal(result) is not None
+
+    def _refusal(self, body: bytes) -> Refusal | None:
+        """Return why the label config does not allow an encoded prediction, or one of several."""
+        try:
+            decoded = msgspec.json.decode(body)
+        except RecursionError:  # nested too deeply to be looked at
+            return None
+        for prediction in decoded if isinstance(decoded, list) else [decoded]:
+            refusal = self._checks.refusal(prediction["result"])
+            if refusal is not None:
+                return refusal
+        return None
+
+    def _tell_refusal(self, refusal: Refusal, task: dict[str, Any]) -> None:
+        """Log a fault in predictions, once for each kind."""
+        if refusal.kind in self._told or len(self._told) >= 100:
+            return
+        self._told.add(refusal.kind)
+        logger.error(
+            "Task %s: the prediction does not fit the label config: %s. %s; this is logged once",
+            task.get("id"),
+            refusal,
+            "It is not sent" if self._refuse else "It is sent all the same",
+        )
 
     def _tell(self, what: str, count: int, error: BaseException | None = None) -> None:
         """Log a failed call, with its traceback the first time."""

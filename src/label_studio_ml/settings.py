@@ -90,8 +90,9 @@ class Settings:
     `model_version` is the name of a version that is served in the projects that have it. `train_every`,
     `quiet_period` and `min_annotations` override what the class says (`training.policy`), where they are not None.
     `predict_after_training` says which tasks get predictions of a new version by themselves (`unlabelled`, `all`,
-    empty: none), `predict_rate` how many in a second at most (0: any number).
-    `python` is the interpreter for processes that are started (empty: this one's); `python_path` are folders that the
+    empty: none), `predict_rate` how many in a second at most (0: any number). `refuse_invalid` holds back predictions
+    that the project's label config does not allow (`INVALID_PREDICTIONS=send`: they are sent, and logged).
+        `python` is the interpreter for processes that are started (empty: this one's); `python_path` are folders that the
     user's code also imports from.
     `threads` is how many calls of `predict` may run at a time in one process where the class does not say (None: one).
     `use_redis` is `USE_REDIS` of the older releases, None where it is not set.
@@ -138,6 +139,7 @@ class Settings:
     train_every: int | None = None
     quiet_period: float | None = None
     min_annotations: int | None = None
+    refuse_invalid: bool = True
     predict_after_training: str = ""
     predict_rate: float = DEFAULT_PREDICT_RATE
     python: str = ""
@@ -220,6 +222,7 @@ class Settings:
             train_every=_integer(env, "TRAIN_EVERY", default=None, least=0),
             quiet_period=_seconds(env, "QUIET_PERIOD", default=None, least=0.0),
             min_annotations=_integer(env, "MIN_ANNOTATIONS", default=None, least=0),
+            refuse_invalid=_choice(env, "INVALID_PREDICTIONS", "refuse", "send") == "refuse",
             predict_after_training=_choice(env, "PREDICT_AFTER_TRAINING", "off", "unlabelled", "all").replace(
                 "off", ""
             ),
@@ -253,6 +256,7 @@ class Settings:
             "TRAIN_EVERY": self.train_every,
             "QUIET_PERIOD": self.quiet_period,
             "MIN_ANNOTATIONS": self.min_annotations,
+            "INVALID_PREDICTIONS": "refuse" if self.refuse_invalid else "send",
             "PREDICT_AFTER_TRAINING": self.predict_after_training,
             "PREDICT_AFTER_TRAINING_RATE": self.predict_rate,
             "MODEL_ROOT": self.model_root,

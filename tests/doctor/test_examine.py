@@ -48,6 +48,15 @@ def test_without_label_studio_the_rest_is_looked_at(context: Context) -> None:
     assert {name for name, status in found.items() if status is Status.OK} == {"packages", "disk"}
 
 
+def test_invalid_predictions_are_counted_by_kind(context: Context) -> None:
+    assert _one(work.invalid_predictions(context)).status is Status.SKIP
+    context.about = {"invalid_predictions": {}}
+    assert _one(work.invalid_predictions(context)).status is Status.OK
+    context.about = {"invalid_predictions": {"regions of 'a': x": 2, "regions of 'b': y": 5}}
+    check = _one(work.invalid_predictions(context))
+    assert (check.status, check.what) == (Status.WARN, "5 times regions of 'b': y (and 1 other kind)")
+
+
 def test_a_check_that_breaks_hides_no_other(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken_check(_: Context) -> Iterator[Check]:
         yield ok("first half", "fine")
@@ -215,26 +224,6 @@ def test_what_somebody_chose_is_no_fault(context: Context, chosen: str, status: 
     check = _one(work.prelabeling(context))
     assert check.status == status
     assert what in check.what
-
-
-REPEATED = """<View><Repeater on="$pages" FLAG>
-  <Image name="page_{{idx}}" value="$pages[{{idx}}].url"/>
-  <RectangleLabels name="box_{{idx}}" toName="page_{{idx}}"><Label value="L"/></RectangleLabels>
-</Repeater></View>"""
-
-
-@pytest.mark.parametrize("flag", ["idx", "i"])
-def test_a_repeaters_names_hold_numbers(flag: str) -> None:
-    attribute = "" if flag == "idx" else f'indexFlag="{{{{{flag}}}}}"'
-    config = REPEATED.replace("FLAG", attribute).replace("{{idx}}", "{{" + flag + "}}")
-
-    def wrong(from_name: str, to_name: str) -> list[str]:
-        region = {"from_name": from_name, "to_name": to_name, "type": "rectanglelabels", "value": {}}
-        return work._invalid(config, {"result": [region]})
-
-    assert wrong("box_0", "page_0") == wrong("box_12", "page_12") == []
-    assert wrong("box_x", "page_0") == [f"there is no control 'box_x'; there are box_{{{{{flag}}}}}"]
-    assert wrong("box_1", "picture") == ["'box_1' does not label 'picture'"]
 
 
 def test_a_label_studio_below_a_path(context: Context) -> None:

@@ -181,6 +181,18 @@ class TestPool:
 
         run(test())
 
+    def test_a_part_that_has_nothing_to_say_is_said_in_its_entries(self, tricky: Tricky) -> None:
+        async def test() -> None:
+            async with bench(tricky) as it:
+                silent = range(50, 100)
+                many = [task(number, "say nothing" if number in silent else "") for number in range(200)]
+                entries = await it.ask(*many)
+                assert numbers(entries) == [*range(50), *[None] * 50, *range(100, 200)]
+                assert entries[50]["error"] == "predict returned nothing for this task"
+                assert await it.ask(*(task(number, "say nothing") for number in range(120))) == []
+
+        run(test())
+
     def test_when_all_parts_fail_it_is_an_error_with_its_cause(self, tricky: Tricky) -> None:
         async def test() -> None:
             async with bench(tricky) as it:

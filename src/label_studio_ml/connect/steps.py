@@ -180,7 +180,9 @@ def _prediction(plan: Plan, backend: Json) -> str:
         said = f"{error.message} {_cause(plan, task)}".strip()
         raise StudioError(said, fix="See the backend's logs/server.log") from None
     results: Any = answer.get("response")
-    if not isinstance(results, list) or not results:
+    if results == [] or (isinstance(results, list) and results[0] == []):
+        return "Test prediction through Label Studio: it works; the model has nothing to say of this task by itself"
+    if not isinstance(results, list):
         raise StudioError("The backend's answer to the test prediction has no results")
     first = results[0][0] if isinstance(results[0], list) and results[0] else results[0]
     if not isinstance(first, dict) or "result" not in first:

@@ -25,6 +25,7 @@ CHECKS: tuple[Callable[[Context], Iterator[Check]], ...] = (
     link.events,
     work.files,
     work.prediction,
+    work.invalid_predictions,
     work.prelabeling,
     work.score_column,
 )

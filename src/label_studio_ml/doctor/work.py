@@ -7,12 +7,13 @@ from typing import Any
 from label_studio_ml.doctor.check import Check, fail, failed, ok, skip, warn
 from label_studio_ml.doctor.context import Context
 from label_studio_ml.errors import BackendError, FileFetchError
-from label_studio_ml.labels import parse_label_config
 from label_studio_ml.projects.rank import RANK_NAME
+from label_studio_ml.region_checks import RegionChecks
 from label_studio_ml.studio.files import FileAccess
 from label_studio_ml.studio.references import find_reference, mask, missing_sub_path
 from label_studio_ml.texts import plural
 
+_USE_CONFIG = "Let predict use the names and labels of self.parsed_label_config"
 _FLAG = "ff_front_dev_1682_model_version_dropdown_070622_short=true"
 
 
@@ -85,58 +86,32 @@ def prediction(context: Context) -> Iterator[Check]:
     first = results[0] if isinstance(results, list) and results else None
     if isinstance(first, list):
         first = first[0] if first else None
+    if first is None and isinstance(results, list):
+        yield ok("prediction", f"the model has nothing to say of task {context.task['id']} by itself")
+        return
     if not isinstance(first, dict) or "result" not in first:
         cause = first.get("error") if isinstance(first, dict) else "no result"
         yield fail("prediction", f"task {context.task['id']}: {cause}", see)
         return
-    wrong = _invalid(config, first)
-    if wrong:
-        yield fail(
-            "prediction",
-            f"the label config does not allow it: {wrong[0]}",
-            "Let predict use the names and labels of self.parsed_label_config",
-        )
+    refusal = RegionChecks(config).refusal(first["result"])
+    if refusal is not None:
+        yield fail("prediction", f"the label config does not allow it: {refusal}", _USE_CONFIG)
         return
     yield ok("prediction", f"{plural(len(first['result']), 'region')}, version {first.get('model_version')}")
 
 
-def _invalid(config: str, found: dict[str, Any]) -> list[str]:
-    """Return what of a prediction the label config does not allow."""
-    regions = [region for region in found["result"] if isinstance(region, dict) and region.get("from_name")]
-    if not regions:
-        return []
-    if "<Repeater" in config:
-        return _invalid_repeated(config, regions)
-    from label_studio_sdk.label_interface import LabelInterface
-
-    shown = {"result": regions, "score": found.get("score"), "model_version": found.get("model_version")}
-    return [str(one) for one in LabelInterface(config).validate_prediction(shown, return_errors=True)]
-
-
-def _invalid_repeated(config: str, regions: list[dict[str, Any]]) -> list[str]:
-    """Return what names no control or object of a label config with a Repeater, whose names hold a number each."""
-    controls = parse_label_config(config)
-    variables = ["{{idx}}", *re.findall(r"""indexFlag=["']([^"']+)""", config)]
-    wrong = []
-    for region in regions:
-        fitting = [
-            one for name, one in controls.items() if _repeats(name, variables, str(region["from_name"]))
-        ]
-        if not fitting:
-            wrong.append(f"there is no control {region['from_name']!r}; there are {', '.join(controls)}")
-        elif not any(
-            _repeats(target, variables, str(region.get("to_name")))
-            for one in fitting
-            for target in one["to_name"]
-        ):
-            wrong.append(f"{region['from_name']!r} does not label {region.get('to_name')!r}")
-    return wrong
-
-
-def _repeats(pattern: str, variables: list[str], name: str) -> bool:
-    """Tell whether a Repeater makes `name` of `pattern`, such as `label_2` of `label_{{idx}}`."""
-    parts = re.split("|".join(map(re.escape, variables)), pattern)
-    return re.fullmatch(r"\d+".join(map(re.escape, parts)), name) is not None
+def invalid_predictions(context: Context) -> Iterator[Check]:
+    """Has the running server made predictions that the label config does not allow?"""
+    if context.about is None:
+        yield skip("invalid predictions", "the backend is not up")
+        return
+    kinds: dict[str, int] = context.about.get("invalid_predictions") or {}
+    if not kinds:
+        yield ok("invalid predictions", "none since the server started")
+        return
+    worst = max(kinds, key=lambda kind: kinds[kind])
+    others = f" (and {plural(len(kinds) - 1, 'other kind')})" if len(kinds) > 1 else ""
+    yield warn("invalid predictions", f"{kinds[worst]} times {worst}{others}", _USE_CONFIG)
 
 
 def prelabeling(context: Context) -> Iterator[Check]:

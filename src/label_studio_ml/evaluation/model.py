@@ -16,6 +16,7 @@ from label_studio_ml.adapter import ModelSpec
 from label_studio_ml.errors import ModelLoadError, ModelProcessDied
 from label_studio_ml.evaluation.process import Build, Built, Predicted
 from label_studio_ml.interpreter import command
+from label_studio_ml.predictions import NOTHING
 from label_studio_ml.settings import Settings
 
 #: Seconds that the process has to end by itself.
@@ -93,7 +94,10 @@ class ModelUnderTest:
         answer = self._ask(msgspec.json.encode(shown), Predicted)
         if answer.error:
             return [{"error": answer.error} for _ in tasks]
-        return [_first(entry) for entry in msgspec.json.decode(answer.results)]
+        entries = msgspec.json.decode(answer.results)
+        if not entries:
+            return [{"error": NOTHING} for _ in tasks]
+        return [_first(entry) for entry in entries]
 
     def _ask(self, line: bytes, kind: type[Answer]) -> Answer:
         try:

@@ -51,7 +51,7 @@ def _build(request: Build, settings: Settings) -> tuple[Predictor, Built]:
     """Build the model. What its code stores with `set` is forgotten with this process."""
     cls = cast("type[LabelStudioMLBase]", user_class(settings))
     model = build(cls, request.spec, settings, MemoryState(request.state))
-    predictor = Predictor(model, request.spec)
+    predictor = Predictor(model, request.spec, refuse=False)
     return predictor, Built(predictor.version, describe_class(cls).max_batch_size)
 
 

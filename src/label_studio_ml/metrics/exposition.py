@@ -123,6 +123,11 @@ class _Families:
         )
         restarts.add_metric([], self._counts.restarts)
         yield restarts
+        invalid = CounterMetricFamily(
+            f"{PREFIX}_invalid_predictions", "Predictions that the project's label config does not allow"
+        )
+        invalid.add_metric([], self._counts.invalid_predictions)
+        yield invalid
         served = _gauge(
             "served_version_info", "The version that each project is served", labels=["project", "version"]
         )

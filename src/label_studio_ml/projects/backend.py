@@ -123,7 +123,7 @@ class BackendAsker:
                 continue
             if response.status_code == 500:
                 return [Outcome(error=_detail(response))] * len(tasks)
-            answers = outcomes(msgspec.json.encode(self._read(response)["results"]))
+            answers = outcomes(msgspec.json.encode(self._read(response)["results"]), len(tasks))
             if len(answers) != len(tasks):
                 raise BackendGone(
                     f"{self.url} gave {plural(len(answers), 'result')} for {plural(len(tasks), 'task')}"

@@ -10,6 +10,7 @@ import msgspec
 
 from label_studio_ml.adapter import ClassInfo, ModelSpec
 from label_studio_ml.errors import BackendError, ModelProcessDied
+from label_studio_ml.predictions import NOTHING
 from label_studio_ml.predictor import Request
 from label_studio_ml.serving.batching import LaneClosed
 from label_studio_ml.serving.lanes import Lane
@@ -128,12 +129,18 @@ class ModelApart:
             return [Outcome(error=str(error))] * len(tasks)
         if answer.error:
             return [Outcome(error=answer.error)] * len(tasks)
-        return outcomes(answer.results)
+        return outcomes(answer.results, len(tasks))
 
 
-def outcomes(results: bytes) -> list[Outcome]:
-    """Return the outcomes that the entries of a response spell."""
-    return [_outcome(entry) for entry in msgspec.json.decode(results)]
+def outcomes(results: bytes, count: int) -> list[Outcome]:
+    """Return the outcomes that the entries of a response to `count` tasks spell.
+
+    An empty response says that the model has no prediction for any of them.
+    """
+    entries = msgspec.json.decode(results)
+    if not entries:
+        return [Outcome(error=NOTHING)] * count
+    return [_outcome(entry) for entry in entries]
 
 
 def _outcome(entry: Any) -> Outcome:

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from label_studio_ml.errors import Overloaded
-from label_studio_ml.predictions import encode_failure
+from label_studio_ml.predictions import NOTHING, encode_failure
 from label_studio_ml.predictor import Answer
 from label_studio_ml.texts import plural
 
@@ -136,6 +136,7 @@ class Bulk:
                 entries = [encode_failure(answer.error, self._version)] * len(positions)
             else:
                 entries = [bytes(entry) for entry in _entries.decode(answer.results)]
+                entries = entries or [encode_failure(NOTHING, self._version)] * len(positions)
             for position, entry in zip(positions, entries, strict=True):
                 if self._late and not answer.error:
                     self._kept.put(self._key, self._params, self._tasks[position], entry)
@@ -177,6 +178,8 @@ class Bulk:
             logger.warning("A request of %s: %s", plural(len(self._tasks), "task"), cause)
             left: Any = encode_failure(cause, self._version)
             self._entries = [left if entry is None else entry for entry in self._entries]
+        elif all(entry == encode_failure(NOTHING, self._version) for entry in self._entries):
+            return Answer(results=b"[]")
         elif self._failures and all(_failed(entry) for entry in self._entries):
             return Answer(error=self._failures[0])
         return Answer(results=b"[" + b",".join(entry for entry in self._entries if entry is not None) + b"]")

@@ -60,7 +60,8 @@ class ModelHost:
         if self._class is None:
             raise ModelLoadError("no model class")
         state = StoredState(self._settings.model_dir, spec.project.uid)
-        predictor = Predictor(build(self._class, spec, self._settings, state), spec)
+        model = build(self._class, spec, self._settings, state)
+        predictor = Predictor(model, spec, refuse=self._settings.refuse_invalid)
         self._live[live] = predictor
         logger.info("Project %s: version %s is loaded", spec.project.uid, predictor.version)
         return predictor.version

@@ -102,6 +102,7 @@ async def connection(
         "events": sorted(events),
         "login": bool(settings.basic_auth_user),
         "time": time.time(),
+        "invalid_predictions": pool.counts.invalid_kinds,
     }
     if project is not None:
         body["project"] = {
