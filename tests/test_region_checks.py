@@ -201,7 +201,8 @@ def test_what_the_sdk_accepts_is_accepted(config: str, regions: list[dict[str, A
     spoilt = 0
     for number, region in enumerate(regions):
         for field in region.get("value", {}):
-            for value in (None, "text", [], ["unknown"], 1e9, {}):
+            values: list[Any] = [None, "text", [], ["unknown"], 1e9, {}]
+            for value in values:
                 changed = {**region, "value": {**region["value"], field: value}}
                 result = [*regions[:number], changed, *regions[number + 1 :]]
                 if interface.validate_prediction({"result": result}):

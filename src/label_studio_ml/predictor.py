@@ -191,8 +191,8 @@ class Predictor:
         every = [entries] if isinstance(entries, InvalidPrediction) else entries
         if every and all(isinstance(entry, _Nothing) for entry in every):
             return Answer(results=b"[]")
-        body = encode_all(entries, self.version) if isinstance(entries, list) else None
-        if body is not None and not any(map(self._needs_look, entries)):
+        body = encode_all(every, self.version) if every is entries else None
+        if body is not None and not any(map(self._needs_look, every)):
             return Answer(results=body)
         encoded: list[bytes] = []
         failures: list[InvalidPrediction] = []

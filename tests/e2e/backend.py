@@ -22,7 +22,15 @@ CLI: list[str] = (
 
 def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return this process's environment without what would set a backend up, plus `extra`."""
-    prefixes = ("LABEL_STUDIO_", "BASIC_AUTH_", "ML_SERVER_", "REDIS_", "MODEL_DIR", "LOG_LEVEL", "INVALID_PREDICTIONS")
+    prefixes = (
+        "LABEL_STUDIO_",
+        "BASIC_AUTH_",
+        "ML_SERVER_",
+        "REDIS_",
+        "MODEL_DIR",
+        "LOG_LEVEL",
+        "INVALID_PREDICTIONS",
+    )
     kept = {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
     return kept | {"PYTHONUNBUFFERED": "1"} | dict(extra or {})
 

@@ -74,8 +74,11 @@ class Tricky(LabelStudioMLBase):
     def predict(self, tasks, **kwargs):
         with (HERE / "predicts").open("a") as file:
             file.write(f"{[task.get('id') for task in tasks]}\n")
-        for task in tasks:
-            obey(task.get("data", {}).get("do", ""))
+        orders = [task.get("data", {}).get("do", "") for task in tasks]
+        if "say nothing" in orders:
+            return []
+        for order in orders:
+            obey(order)
         about = {
             "pid": os.getpid(),
             "number": self.number,
@@ -85,8 +88,6 @@ class Tricky(LabelStudioMLBase):
             "extra": self.extra_params,
             "context": kwargs.get("context"),
         }
-        if any("say nothing" in str(task.get("do")) for task in tasks):
-            return []
         return [{"result": [{**about, "task": task.get("id")}], "score": 0.5} for task in tasks]
 
     def fit(self, annotations, **kwargs):
