@@ -1,6 +1,5 @@
 """What the connection is for: a task's files, its prediction, and what of it shows in Label Studio."""
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
