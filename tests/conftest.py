@@ -1,10 +1,7 @@
 """What holds for every test: settings come from the test, not from whoever runs it."""
 
-<<<<<<< HEAD
 import logging
-=======
 import os
->>>>>>> 5a8a40a (Refuse predictions that the label config does not allow, and take nothing to say for what it is)
 import signal
 from collections.abc import Iterator
 from pathlib import Path

@@ -239,16 +239,24 @@ def test_a_fault_in_a_value_is_named(name: str, field: str, value: Any, fault: s
     assert refusal.kind == f"regions of {region['from_name']!r}: {fault}"
 
 
-def test_names_inside_a_repeater_have_an_index() -> None:
-    config = """<View><Repeater on="$pages" indexFlag="{{idx}}">
-    <Image name="page_{{idx}}" value="$pages[{{idx}}].url"/>
-    <RectangleLabels name="box_{{idx}}" toName="page_{{idx}}"><Label value="cat"/></RectangleLabels>
+@pytest.mark.parametrize("flag", ["idx", "i"])
+def test_names_inside_a_repeater_have_an_index(flag: str) -> None:
+    attribute = "" if flag == "idx" else 'indexFlag="{{i}}"'
+    config = f"""<View><Repeater on="$pages" {attribute}>
+    <Image name="page_{{{{idx}}}}" value="$pages[{{{{idx}}}}].url"/>
+    <RectangleLabels name="box_{{{{idx}}}}" toName="page_{{{{idx}}}}"><Label value="cat"/></RectangleLabels>
     </Repeater></View>"""
+    checks = RegionChecks(config.replace("{{idx}}", f"{{{{{flag}}}}}"))
     value = {**BOX, "rectanglelabels": ["cat"]}
-    region = {"from_name": "box_3", "to_name": "page_3", "type": "rectanglelabels", "value": value}
-    checks = RegionChecks(config)
-    assert checks.refusal([region]) is None
-    assert checks.refusal([{**region, "from_name": "other_3"}]) is not None
+
+    def fault(from_name: str, to_name: str) -> str:
+        region = {"from_name": from_name, "to_name": to_name, "type": "rectanglelabels", "value": value}
+        refusal = checks.refusal([region])
+        return "" if refusal is None else refusal.fault
+
+    assert fault("box_0", "page_0") == fault("box_12", "page_12") == ""
+    assert f"it has: box_{{{{{flag}}}}}" in fault("box_x", "page_0")
+    assert "to_name 'picture' is not what this control labels" in fault("box_1", "picture")
 
 
 @pytest.mark.parametrize(

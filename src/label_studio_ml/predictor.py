@@ -38,26 +38,18 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True):
 class Answer(msgspec.Struct, frozen=True):
     """The entries for one request as a JSON array; or why there are none.
 
-<<<<<<< HEAD
-    There are none where `predict` raised and no task could be answered, where an interactive request has no prediction,
-    and where the request is to blame, not the model (`invalid`). `version` is the name that `predict` has given the
-    version, if it has.
-=======
     There are none where `predict` raised and no task could be answered, where an interactive request has no prediction
     that can be sent, and where the request is to blame, not the model (`invalid`). The array is empty where `predict`
     has nothing to say of any task. `refused` counts the predictions that the label config does not allow, by kind.
->>>>>>> 5a8a40a (Refuse predictions that the label config does not allow, and take nothing to say for what it is)
+    `version` is the name that `predict` has given the version, if it has.
     """
 
     results: bytes = b""
     error: str = ""
     invalid: bool = False
     failed: int = 0
-<<<<<<< HEAD
     version: str = ""
-=======
     refused: dict[str, int] = {}
->>>>>>> 5a8a40a (Refuse predictions that the label config does not allow, and take nothing to say for what it is)
 
 
 class _Raised(InvalidPrediction):

@@ -92,7 +92,7 @@ class Settings:
     `predict_after_training` says which tasks get predictions of a new version by themselves (`unlabelled`, `all`,
     empty: none), `predict_rate` how many in a second at most (0: any number). `refuse_invalid` holds back predictions
     that the project's label config does not allow (`INVALID_PREDICTIONS=send`: they are sent, and logged).
-        `python` is the interpreter for processes that are started (empty: this one's); `python_path` are folders that the
+    `python` is the interpreter for processes that are started (empty: this one's); `python_path` are folders that the
     user's code also imports from.
     `threads` is how many calls of `predict` may run at a time in one process where the class does not say (None: one).
     `use_redis` is `USE_REDIS` of the older releases, None where it is not set.

@@ -184,13 +184,8 @@ class ModelPool(LiveModels):
             try:
                 if not live.loaded:
                     await asyncio.shield(live.ready)
-<<<<<<< HEAD
                 if pinned is not None and live.version != pinned.version:
                     return Answer(error=f"version {live.version} took over meanwhile; ask again")
-=======
-                if pinned is not None and live.ready.result() != pinned.ready.result():
-                    return Answer(error=f"version {live.ready.result()} took over meanwhile; ask again")
->>>>>>> 5a8a40a (Refuse predictions that the label config does not allow, and take nothing to say for what it is)
                 answer = await live.home.batcher.submit(
                     (live.number, request.params),
                     payload,
@@ -201,11 +196,8 @@ class ModelPool(LiveModels):
                     apart=deaths > 0,
                     gone=gone,
                 )
-<<<<<<< HEAD
                 live.renamed = answer.version or live.renamed
-=======
                 self.counts.invalid(answer.refused)
->>>>>>> 5a8a40a (Refuse predictions that the label config does not allow, and take nothing to say for what it is)
                 return answer
             except NoLabelConfig:
                 raise
