@@ -13,11 +13,13 @@ import subprocess
 import sys
 import time
 
-from cases import dummy, latency, minilm, overload, several, startup, swap, training
+from cases import dummy, latency, minilm, outages, overload, several, startup, swap, training
 from harness import envs, processes, report
 from harness.paths import BENCH, HERE
 
-CASES = {case.KEY: case for case in (dummy, minilm, latency, swap, overload, startup, training, several)}
+CASES = {
+    case.KEY: case for case in (dummy, minilm, latency, swap, overload, startup, training, several, outages)
+}
 
 #: Share of the processors that others may use for the machine to count as quiet, and seconds to wait for that.
 QUIET, PATIENCE = 0.05, 300

@@ -114,8 +114,9 @@ def test_while_fit_runs(backend: Backend, tricky: Tricky, order: str) -> None:
     post(backend, "setup")
     assert asked(backend).ok
     training = captured("train_legacy").with_fields(project=UID)
-    job = requests.post(f"{backend.url}/train", json=training.json, timeout=PATIENCE).json()["job"]
+    assert requests.post(f"{backend.url}/train", json=training.json, timeout=PATIENCE).status_code == 201
     wait_until(lambda: tricky.started("gate"), "fit runs")
+    job = requests.get(f"{backend.url}/jobs", timeout=PATIENCE).json()["jobs"][0]["job"]
     answers(backend)
     assert asked(backend).json()["results"][0]["model_version"] == "INITIAL"
     record = requests.post(f"{backend.url}/job_status", json={"job": job}, timeout=PATIENCE).json()

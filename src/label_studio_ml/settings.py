@@ -73,7 +73,8 @@ class Settings:
     (empty: the only one). `init_kwargs` are the extra constructor arguments (`--with KEY=VAL`). `model_dir` holds
     versions, state and the embedded broker's data; `user_model_dir` is `MODEL_DIR` as the user set it, or None.
     `model_root` is `MODEL_ROOT`, another folder for weights that model files read from the environment, or None.
-    `redis_url` is empty when the embedded broker is to be used. `max_body` is in bytes. `lease` and `sweep` are in
+    `redis_url` is empty when the embedded broker is to be used, `queue` where the queue that is the backend's own is.
+    `max_body` is in bytes. `lease` and `sweep` are in
     seconds: how long a worker that is gone keeps others from its project, and how often lost wake-ups are looked for.
     `fit_timeout` is how many seconds a training may take (0: any time), `cancel_grace` how many one may go on that was
     asked to stop; None leaves it to the model class.
@@ -107,7 +108,7 @@ class Settings:
     model_root: Path | None = None
     log_dir: Path = Path("logs")
     redis_url: str = field(default="", repr=False)
-    queue: str = "label-studio-ml"
+    queue: str = ""
     basic_auth_user: str = ""
     basic_auth_pass: str = field(default="", repr=False)
     studio_url: str = ""
@@ -184,7 +185,7 @@ class Settings:
             model_root=Path(env["MODEL_ROOT"]) if env.get("MODEL_ROOT") else None,
             log_dir=folder / (env.get("LABEL_STUDIO_ML_LOG_DIR") or "logs"),
             redis_url=_redis_url(env),
-            queue=env.get("RQ_QUEUE_NAME") or "label-studio-ml",
+            queue=env.get("RQ_QUEUE_NAME", "").strip(),
             basic_auth_user=user,
             basic_auth_pass=password,
             studio_url=_first(env, "LABEL_STUDIO_URL", "LABEL_STUDIO_HOST").rstrip("/"),

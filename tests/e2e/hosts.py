@@ -25,6 +25,7 @@ from .namespaces import Host, Network, run_in
 from .processes import Program, free_port, wait_until
 
 MODEL = "weighty_model"
+QUEUE = "hosts"
 
 #: Seconds of the lease and between two sweeps: short, so that the tests are.
 LEASE, SWEEP = 6.0, 1.0
@@ -142,6 +143,7 @@ class Site:
             "MODEL_DIR": self.s3.url,
             "CACHE_DIR": str(self.folder / name / "near"),
             "REDIS_URL": self.redis.url,
+            "RQ_QUEUE_NAME": QUEUE,
             "LABEL_STUDIO_ML_LEASE": str(LEASE),
             "LABEL_STUDIO_ML_SWEEP": str(SWEEP),
             "FIT_CONTROL": str(self.control_folder),
@@ -279,7 +281,7 @@ class Site:
 
     def waiting_events(self, project: int) -> int:
         """Return how many events lie in Redis."""
-        return int(self.redis.client().xlen(Keys("label-studio-ml").mailbox(uid(project))))
+        return int(self.redis.client().xlen(Keys(QUEUE).mailbox(uid(project))))
 
     def spooled(self) -> int:
         """Return how many events lie on servers' disks."""

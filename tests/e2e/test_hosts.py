@@ -14,7 +14,7 @@ import pytest
 from label_studio_ml.training.jobs import JobBoard
 from live import FakeStudio, alive, created, start_training, uid
 
-from .hosts import Load, Machine, Site, Watch, haproxy
+from .hosts import QUEUE, Load, Machine, Site, Watch, haproxy
 from .namespaces import Network
 from .processes import wait_until
 
@@ -263,7 +263,7 @@ def test_redis_is_killed_in_the_middle_of_a_training(site: Site, load: Load, wat
         site.wait_served(newest, 3)
         watch.note("Redis back: every event is trained on, and served", back)
         assert here.comes_to_rest() == newest
-        board = JobBoard(site.redis.client(), "label-studio-ml")
+        board = JobBoard(site.redis.client(), QUEUE)
         wait_until(lambda: not [job for job in board.jobs(uid(3)) if job.running], "no job is left in limbo")
 
 

@@ -74,6 +74,7 @@ class Place:
     def worker(self, **env: str) -> Program:
         settings = {
             "REDIS_URL": self.url,
+            "RQ_QUEUE_NAME": "test-queue",
             "LABEL_STUDIO_URL": self.project.server.url,
             "LABEL_STUDIO_API_KEY": TOKEN,
             "LABEL_STUDIO_ML_LEASE": "4",
@@ -101,7 +102,7 @@ def place(make_project: Callable[[int], FakeProject], tmp_path: Path) -> Iterato
     (folder / "model.py").write_text(MODEL)
     broker = Broker(tmp_path / "broker")
     url = broker.start()
-    place = Place(folder, url, make_project(40), JobBoard(connect(url), "label-studio-ml"))
+    place = Place(folder, url, make_project(40), JobBoard(connect(url), "test-queue"))
     yield place
     left = [pid for program in place.programs for pid in program.stop()]
     place.board.redis.close()
@@ -242,6 +243,19 @@ def _in_a_store(place: Place) -> tuple[RemoteStore, dict[str, str]]:
     made = Manifest(id="id-a", name="a", project=UID, fence=1, created="2026-01-01T00:00:00+00:00")
     store.publish(made)
     return store, {"MODEL_DIR": url, "CACHE_DIR": str(place.folder / "another")}
+
+
+@pytest.mark.parametrize("whose", [{"backend": "another1"}, {"model_class": "Another"}])
+def test_a_shard_for_another_backend_is_refused(place: Place, whose: dict[str, str]) -> None:
+    worker = place.worker()
+    spread, run = begun(place, msgspec.structs.replace(WHOLE, **whose), 1)
+    report = followed(spread, run)
+    assert (report.progress.written, report.progress.failed) == (0, 40)
+    (cause,) = report.progress.causes
+    assert "This shard is for another backend" in cause
+    assert "RQ_QUEUE_NAME" in cause
+    assert "This shard is for another backend" in worker.output()
+    assert place.project.each("INITIAL") == {}
 
 
 def test_a_version_that_another_machine_made_is_fetched_for_a_shard(place: Place) -> None:

@@ -119,7 +119,7 @@ def test_a_version_trained_on_one_machine_is_served_by_all(machines: Machines) -
         assert _weights(live) == "2 tasks"
         assert _readiness(live)[0] == 200
     late = machines.server()
-    assert late.setup(1) == name
+    wait_until(lambda: late.setup(1) == name, "the late server has fetched it")
     assert _weights(late) == "2 tasks"
     name = _train(machines, 13)
     for live in (one, two, late):
@@ -158,7 +158,7 @@ def test_the_store_goes_away_while_a_training_runs_and_while_servers_start(machi
     assert _weights(one) == "1 tasks"
     one.backend.kill()
     one.backend.start()
-    assert one.setup(1) == first
+    wait_until(lambda: one.setup(1) == first, "what is here is loaded")
     assert _weights(one) == "1 tasks"
     empty = machines.server()
     body = {"tasks": [{"id": 1, "data": {"text": "a"}}], "project": "1.1767225600", "label_config": "<View/>"}
@@ -189,7 +189,7 @@ def test_predictions_go_on_while_the_store_answers_nothing(machines: Machines) -
     one.backend.kill()
     one.backend.start()
     one.setup(1)
-    assert _weights(one) == "1 tasks", "what is here is served"
+    _wait_weights(one, "1 tasks")
     assert "has not answered for" in _readiness(one)[1]
     one.studio.add(1, 12)
     job = one.send(start_training(1))
@@ -202,9 +202,10 @@ def test_predictions_go_on_while_the_store_answers_nothing(machines: Machines) -
 
 
 def test_a_bucket_that_may_only_be_read_holds_trainings_back(machines: Machines) -> None:
+    one = machines.server()
+    one.wait_for_broker()  # it knows which queue is this backend's
     machines.s3.kill()
     machines.s3.start("--read-only")
-    one = machines.server()
     worker = machines.worker()
     one.setup(1)
     wait_until(lambda: "cannot be written" in _readiness(one)[1], "readiness says so", 30)

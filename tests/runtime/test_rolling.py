@@ -59,7 +59,7 @@ class Load:
 
 def test_a_rolling_restart_under_load_loses_nothing(make: Make, make_redis: MakeRedis) -> None:
     redis = make_redis()
-    env = {"REDIS_URL": redis.url, "LABEL_STUDIO_ML_LINGER": "4"}
+    env = {"REDIS_URL": redis.url, "RQ_QUEUE_NAME": "rolling", "LABEL_STUDIO_ML_LINGER": "4"}
     first = make(env=env)
     first.studio.add(1, 11)
     servers = [
@@ -91,7 +91,7 @@ def test_a_rolling_restart_under_load_loses_nothing(make: Make, make_redis: Make
         assert load.failures == []
         assert load.predicted > 100
         taken = redis.client(decode_responses=True)
-        keys = Keys("label-studio-ml")
+        keys = Keys("rolling")
         wait_until(lambda: not taken.smembers(keys.dirty), "every event has its outcome", 120)
         records = [taken.hgetall(keys.job(job)) for job in taken.lrange(keys.jobs(uid(1)), 0, -1)]
         outcomes = [int(record["events"]) for record in records if record["state"] == "finished"]

@@ -13,6 +13,7 @@ import pytest
 
 from e2e.processes import wait_until
 from label_studio_ml.training.jobs import JobBoard, connect
+from label_studio_ml.training.keys import DEFAULT_QUEUE
 from label_studio_ml.versions.store import VersionStore
 from live import TRAINING, WORKER, Control, Live, alive, created, start_training, uid
 
@@ -149,7 +150,7 @@ def test_ending_it_in_a_fit_hands_the_events_back(launch: Launch, number: signal
 
 
 def test_a_group_that_gets_ctrl_c_hands_the_events_back(launch: Launch) -> None:
-    """A terminal sends SIGINT to the server and to the worker alike."""
+    """A terminal sends SIGINT to the whole group of the server."""
     live, control, job = _in_fit(launch)
     program = live.backend.program
     assert program is not None
@@ -184,6 +185,7 @@ def test_a_worker_that_is_stopped_past_its_lease(launch: Launch) -> None:
 
 def _second_worker(live: Live, url: str) -> "subprocess.Popen[bytes]":
     env = {**live.backend.env, "REDIS_URL": url, "LABEL_STUDIO_ML_DIR": str(live.folder)}
+    env["RQ_QUEUE_NAME"] = DEFAULT_QUEUE  # that of a backend with a broker of its own
     env["LABEL_STUDIO_ML_LEASE"] = "4"
     return subprocess.Popen(
         [sys.executable, "-m", WORKER],

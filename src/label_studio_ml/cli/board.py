@@ -29,7 +29,8 @@ def reach(settings: Settings, *, work: bool = False) -> Iterator[Reached]:
     Raises BrokerError.
     """
     from label_studio_ml.runtime.companion import Companion
-    from label_studio_ml.training.jobs import JobBoard, connect
+    from label_studio_ml.training.boards import open_board
+    from label_studio_ml.training.jobs import connect
 
     if not work:
         settings = replace(settings, workers=0)
@@ -37,7 +38,9 @@ def reach(settings: Settings, *, work: bool = False) -> Iterator[Reached]:
     companion.start()
     try:
         connection = connect(companion.url(_BROKER_TIMEOUT))
-        yield Reached(JobBoard(connection, settings.queue), companion.owner)
+        board = open_board(connection, settings, embedded=not settings.redis_url, claiming=work)
+        yield Reached(board, companion.owner)
         connection.close()
     finally:
+        companion.hurry()
         companion.stop()

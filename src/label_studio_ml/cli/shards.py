@@ -32,15 +32,23 @@ async def spread(
     from label_studio_ml.projects.run import Report
     from label_studio_ml.projects.shards import Shard
     from label_studio_ml.projects.spread import Spread
-    from label_studio_ml.training.jobs import JobBoard
+    from label_studio_ml.training.boards import open_board
+    from label_studio_ml.training.owner import Owner
 
     connection = await asyncio.to_thread(_broker, settings)
     try:
-        board = JobBoard(connection, settings.queue)
+        board = await asyncio.to_thread(
+            open_board, connection, settings, embedded=not settings.redis_url, claiming=False
+        )
         work = Spread(board, api, project, settings.model_dir / "predict", tell)
         workers = await asyncio.to_thread(work.check_workers)
         version, version_id = await _version(args, settings, project)
-        whole = Shard(0, args.project, project.uid, version, version_id, 0, None, 0, list(conditions))
+        owner = board.owner or Owner("")
+        whole = Shard(
+            *(0, args.project, project.uid, version, version_id, 0, None, 0, list(conditions)),
+            backend=owner.id,
+            model_class=owner.model_class,
+        )
         progress = Progress()
         run = await asyncio.to_thread(work.begin, whole, args.shards)
         if run is None:

@@ -19,6 +19,7 @@ CHECKS: tuple[Callable[[Context], Iterator[Check]], ...] = (
     machine.label_config,
     server.server,
     server.redis_durability,
+    server.queue,
     link.addresses,
     link.entry,
     link.webhook,

@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 from label_studio_ml.connect.backend import BackendDown
 from label_studio_ml.doctor.check import Check, fail, failed, ok, skip, warn
 from label_studio_ml.doctor.context import Context
+from label_studio_ml.errors import BackendError
 from label_studio_ml.running import address
-from label_studio_ml.texts import our_command
+from label_studio_ml.texts import our_command, plural
 
 
 def server(context: Context) -> Iterator[Check]:
@@ -84,3 +85,43 @@ def redis_durability(context: Context) -> Iterator[Check]:
         return
     where = "given by REDIS_URL" if settings.redis_url else "the backend's own"
     yield ok("redis", f"{where}, append-only file on, {policy or 'unknown policy'}")
+
+
+def queue(context: Context) -> Iterator[Check]:
+    """Which queue of a Redis that others may use is this backend's, and does anything wait elsewhere?"""
+    from label_studio_ml.training.boards import open_board, worker_count
+    from label_studio_ml.training.jobs import connect
+    from label_studio_ml.training.mailbox import broker_errors
+    from label_studio_ml.training.owner import left_behind, owner_of
+
+    settings = context.settings
+    if not settings.redis_url:
+        return
+    client = connect(settings.redis_url)
+    try:
+        with broker_errors():
+            board = open_board(client, settings, embedded=False, claiming=False)
+            name = board.keys.queue
+            workers = worker_count(board)
+            others = left_behind(client, name, board.owner) if board.owner is not None else []
+            other = owner_of(client, settings.queue) if settings.queue not in ("", name) else None
+    except BackendError as error:
+        yield skip("queue", f"it cannot be looked at: {error.message}")
+        return
+    finally:
+        client.close()
+    if settings.queue not in ("", name):
+        yield warn(
+            "queue",
+            f"RQ_QUEUE_NAME={settings.queue} is the queue of another backend ({other}); this one uses {name}",
+            "Give each backend another RQ_QUEUE_NAME, or leave it out",
+        )
+    elif others:
+        waiting, events = others[0]
+        yield warn(
+            "queue",
+            f"{plural(events, 'event waits', 'events wait')} on the queue {waiting}, which is not this backend's",
+            f"To train on them, start it with RQ_QUEUE_NAME={waiting}",
+        )
+    else:
+        yield ok("queue", f"{name}, {plural(workers, 'worker')}")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import redis
 
-from label_studio_ml.errors import BackendError, BrokerError, VersionError
+from label_studio_ml.errors import BackendError, BrokerError, SettingsError, VersionError
 from label_studio_ml.projects.afresh import Renewer
 from label_studio_ml.projects.api import Interrupted
 from label_studio_ml.projects.journal import Busy, Journal
@@ -83,7 +83,7 @@ class Beside:
         self._afresh: Afresh | None = None
         self._stopping = threading.Event()
         self._beat: Callable[[Any], None] = lambda job: None
-        self.queue = f"{settings.queue}:predict"
+        self.queue = ""
         self.life = max(2, round(settings.lease))
 
     # As training.worker calls it
@@ -139,6 +139,7 @@ class Beside:
         logger.info("Project %s: shard %d, version %s", shard.uid, shard.number + 1, shard.version)
         with self._beating(job):
             try:
+                self._check_mine(shard)
                 self._learn(shard.uid)
                 self._runner.run(self._shard(shard, told, turn, lambda: self._say(job, told)))
             except (Interrupted, BrokerError) as error:
@@ -156,6 +157,17 @@ class Beside:
             if not turn.over() and not self._more():
                 self.make_room()
         return bool(told.error) or not turn.over()
+
+    def _check_mine(self, shard: Shard) -> None:
+        """Raise SettingsError if a shard is for another backend, or for another class."""
+        mine = self._the_board.owner
+        if mine is None or (shard.backend in ("", mine.id) and shard.model_class in ("", mine.model_class)):
+            return
+        raise SettingsError(
+            f"This shard is for another backend (class {shard.model_class}), not for {mine}",
+            fix="Give each backend another RQ_QUEUE_NAME, or leave it out",
+            field="RQ_QUEUE_NAME",
+        )
 
     def renew(self, uid: str, job: "Job") -> bool:
         """Give tasks predictions of the served version; return whether all is done. Raises BrokerError."""

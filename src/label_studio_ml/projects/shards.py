@@ -21,7 +21,8 @@ class Shard(msgspec.Struct, frozen=True):
 
     They are predicted with the version `version`, `version_id` is its id, empty for a model without training. `tasks`
     is about how many they are. This is all that a job says: where Label Studio is and whose token is used is the
-    worker's business.
+    worker's business. `backend` is the id of the backend that it is for, empty where the broker is its own, and
+    `model_class` its class.
     """
 
     number: int
@@ -33,6 +34,8 @@ class Shard(msgspec.Struct, frozen=True):
     upto: int | None
     tasks: int
     conditions: list[Filter] = []
+    backend: str = ""
+    model_class: str = ""
 
     @property
     def span(self) -> list[Filter]:

@@ -30,7 +30,7 @@ def main() -> int:
     if args.watch_stdin:
         threading.Thread(target=_watch, args=(orphaned,), daemon=True, name="watchdog").start()
     try:
-        worker.work(settings, Beside(settings))
+        worker.work(settings, Beside(settings), embedded=bool(args.embedded), tells=args.watch_stdin)
     finally:
         if orphaned.is_set() and args.embedded:
             stop_orphaned_broker(args.embedded)

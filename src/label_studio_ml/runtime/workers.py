@@ -13,6 +13,7 @@ from label_studio_ml.errors import SettingsError
 from label_studio_ml.interpreter import command
 from label_studio_ml.logs import RotatingFile
 from label_studio_ml.settings import Settings
+from label_studio_ml.training.notices import heard
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ class WorkerKeeper:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env=settings.child_env(),
+            process_group=0,  # Ctrl-C is for whoever started it, who ends it
         )
         self._process = process
         self._pump = threading.Thread(target=self._copy, args=(process,), daemon=True, name="worker-log")
@@ -70,10 +72,14 @@ class WorkerKeeper:
                 for line in lines:
                     self._log(line)
 
-    def terminate(self) -> None:
-        """Tell the worker to end."""
-        if self._process is not None:
-            self._process.terminate()
+    def terminate(self, *, at_once: bool = False) -> None:
+        """Tell the worker to end; `at_once` gives a running training no time, as the end of its server would."""
+        if self._process is None:
+            return
+        if at_once and self._process.stdin is not None:
+            with contextlib.suppress(OSError):
+                self._process.stdin.close()
+        self._process.terminate()
 
     def wait(self, deadline: float) -> None:
         """Wait for the worker's end until `deadline` on the monotonic clock, then kill it."""
@@ -107,6 +113,7 @@ class Workers:
         self._checked = False
         self._can_run = True
         self._keepers = [WorkerKeeper(self._write, delay=delay) for _ in range(count)]
+        self._at_once = False
 
     def tick(self, settings: Settings, arguments: Sequence[str] = ()) -> None:
         """Start those that do not run; none where they could not, which is said once."""
@@ -122,15 +129,23 @@ class Workers:
         for keeper in self._keepers:
             keeper.tick(settings, arguments)
 
+    def hurry(self) -> None:
+        """Let `stop` give a running training no time."""
+        self._at_once = True
+
     def stop(self) -> None:
         """End all of them; a running training has the settings' grace to end by itself."""
         for keeper in self._keepers:
-            keeper.terminate()
+            keeper.terminate(at_once=self._at_once)
         deadline = time.monotonic() + self._settings.grace + STOP_GRACE
         for keeper in self._keepers:
             keeper.wait(deadline)
 
     def _write(self, line: bytes) -> None:
+        if (told := heard(line)) is not None:
+            if not self._echo:  # else the worker's own words are on the terminal
+                logger.error("%s", told)
+            return
         with self._writing:
             if self._echo:
                 sys.stderr.buffer.write(line)

@@ -99,7 +99,7 @@ class Afresh:
         queue = Queue(self._board.keys.predictions, connection=self._board.redis)
         with broker_errors():
             with contextlib.suppress(NoSuchJobError, InvalidJobOperation):
-                job = Job.fetch(_job_id(uid), connection=self._board.redis)
+                job = Job.fetch(self._job_id(uid), connection=self._board.redis)
                 status = job.get_status(refresh=False)
                 if status == "started" or (status == "queued" and job.get_position() is not None):
                     return
@@ -108,13 +108,14 @@ class Afresh:
             queue.enqueue(
                 FUNCTION,
                 args=(uid,),
-                job_id=_job_id(uid),
+                job_id=self._job_id(uid),
                 job_timeout=-1,
                 result_ttl=0,
                 failure_ttl=3600,
                 description=f"predict tasks of project {uid} afresh",
             )
 
-
-def _job_id(uid: str) -> str:
-    return f"afresh-{hashlib.blake2b(uid.encode(), digest_size=8).hexdigest()}"
+    def _job_id(self, uid: str) -> str:
+        """Return the id of RQ's job: RQ knows jobs by it in the whole Redis, whatever queue they are on."""
+        name = f"{self._board.keys.queue} {uid}"
+        return f"afresh-{hashlib.blake2b(name.encode(), digest_size=8).hexdigest()}"

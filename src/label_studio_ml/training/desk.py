@@ -1,8 +1,16 @@
-"""Where the server hands in events for training. Quick but blocking: the server calls it in a thread."""
+"""Where the server hands in events for training. Quick but blocking: the server calls it in a thread.
+
+Label Studio waits a second for a webhook's answer, so Redis gets a small part of that. An event that it has not taken
+by then is written to the disk and goes there later, with the same token: whatever became of the first try, it counts
+once.
+"""
 
 import logging
+import math
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +24,22 @@ from label_studio_ml.training import views
 from label_studio_ml.training.cancel import request_cancel
 from label_studio_ml.training.events import ids_only, labelled, removed
 from label_studio_ml.training.figures import figures
-from label_studio_ml.training.jobs import JobBoard, StoredEvent, connect, new_token
+from label_studio_ml.training.jobs import JobBoard, StoredEvent, new_token
+from label_studio_ml.training.owner import ForeignQueue
+from label_studio_ml.training.reach import BoardOnDemand
 from label_studio_ml.training.spool import Spool, Spooled
 from label_studio_ml.versions.state import Project, Projects
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that a webhook waits for a broker that is just starting; Label Studio waits 1.
-PATIENCE = 0.8
-#: Seconds that Redis has to take a connection, and to answer.
-QUICK = (1.0, 2.0)
+#: Seconds that a webhook waits for Redis in all, its start and its connection included.
+BUDGET = 0.2
+#: Seconds that others wait for a broker that is just starting, for a connection, and for an answer.
+PATIENCE, CONNECT, ANSWER = 0.8, 1.0, 2.0
+#: Seconds between two tries of a webhook within its budget, and between two to find out which queue is the backend's.
+RETRY, PREPARE = 0.03, 1.0
+#: Events that are tried at once, and locks that keep the events of one project in order.
+TRIES, LOCKS = 8, 64
 
 
 class RedisDesk:
@@ -38,50 +52,98 @@ class RedisDesk:
     immediate = False
 
     def __init__(
-        self, url: Callable[[float], str], queue: str, spool: Path, projects: Projects | None = None
+        self, url: Callable[[float], str], settings: Settings, spool: Path, projects: Projects | None = None
     ) -> None:
         self._projects = projects
-        self._spool = Spool(spool, self._store)
-        self._url = url
-        self._queue = queue
-        self._board: JobBoard | None = None
-        self._board_url = ""
+        self._spool = Spool(spool, self._deliver)
+        self._patient = BoardOnDemand(url, settings, patience=(CONNECT, ANSWER), tries=2, wait=PATIENCE)
+        self._quick = BoardOnDemand(url, settings, patience=(BUDGET, BUDGET), tries=1, wait=BUDGET)
+        self._orders = [threading.Lock() for _ in range(LOCKS)]
+        self._threads = ThreadPoolExecutor(TRIES, "hand-in")
+        self._stopping = threading.Event()
+        self._away = False
 
     @classmethod
     def of(cls, settings: Settings, url: Callable[[float], str]) -> "RedisDesk":
         """Return the desk that the settings ask for."""
         projects = Projects(settings.model_dir) if settings.store_url else None
-        return cls(url, settings.queue, settings.model_dir / "spool", projects)
+        return cls(url, settings, settings.model_dir / "spool", projects)
 
     def hand_in(self, event: Event, *, trusted: bool, train: bool) -> str | None:
         """Keep an event; return the id of the job that will take it in.
 
-        None if it starts none, or if that is not known yet: then it is on the disk. Tries again for a moment where
-        the broker is just starting. Raises BrokerError if neither Redis nor the disk takes it.
+        None if it starts none, or if that is not known yet: then it is on the disk. Raises BrokerError if neither Redis
+        nor the disk takes it.
         """
+        deadline = time.monotonic() + BUDGET
         if not trusted:
             event = msgspec.structs.replace(event, data=ids_only(event))
         spooled = Spooled(event, trusted, train, new_token())
-        deadline = time.monotonic() + PATIENCE
-        while not self._spool.waiting():  # where others wait, it goes behind them
-            try:
-                return self._store(spooled)
-            except BrokerError as error:
-                if time.monotonic() > deadline:
-                    logger.warning("%s; an event is kept on the disk", error)
-                    break
-                time.sleep(0.05)
-        self._spool.keep(spooled)
+        with self._orders[hash(event.uid) % LOCKS]:  # for the rest of the budget of the one before, at most
+            if self._spool.empty():  # where others wait, it goes behind them
+                try:
+                    job = self._within(spooled, deadline)
+                except BrokerError as error:
+                    log = logger.debug if self._away else logger.warning
+                    log("%s; events are kept on the disk", error)
+                    self._away = True
+                else:
+                    self._away = False
+                    return job
+            name = self._spool.reserve()
+        self._spool.keep(spooled, name)
         return None
 
+    def _within(self, spooled: Spooled, deadline: float) -> str | None:
+        """Hand an event to Redis before `deadline`. Raises BrokerError if it has not taken it by then."""
+        try:
+            trying = self._threads.submit(self._try, spooled, deadline)
+            return trying.result(max(0.0, deadline - time.monotonic()))
+        except TimeoutError:
+            trying.cancel()
+            raise BrokerError(f"Redis has not answered within {BUDGET:g} s") from None
+        except RuntimeError:  # the interpreter is ending
+            raise BrokerError("The backend is shutting down") from None
+
+    def _try(self, spooled: Spooled, deadline: float) -> str | None:
+        """Try until `deadline`: Redis may be just starting."""
+        while True:
+            try:
+                return self._store(spooled, self._quick, deadline)
+            except BrokerError:
+                if time.monotonic() + RETRY > deadline:
+                    raise
+                time.sleep(RETRY)
+
+    def _deliver(self, spooled: Spooled) -> None:
+        """Hand over an event that was kept on the disk. Raises BrokerError."""
+        self._store(spooled, self._patient)
+
     def start(self) -> None:
-        """Hand over what an earlier server kept on the disk."""
+        """Hand over what an earlier server kept on the disk, and find out which queue is the backend's."""
         if self._spool.waiting():
             self._spool.start()
+        threading.Thread(target=self._prepare, daemon=True, name="queue").start()
+
+    def _prepare(self) -> None:
+        """Say at the start what there is to say about the queue, as soon as Redis can be had."""
+        said = ""
+        while not self._stopping.is_set():
+            try:
+                self._patient.say_left_behind()
+                self._quick.get()
+                return
+            except BrokerError as error:
+                if str(error) != said:
+                    logger.debug("The queue is not known yet: %s", error)
+                    said = str(error)
+                self._stopping.wait(PREPARE)
 
     def stop(self) -> None:
         """Hand nothing over any more; what is on the disk stays."""
+        self._stopping.set()
         self._spool.stop()
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     @property
     def spooled(self) -> int:
@@ -95,7 +157,7 @@ class RedisDesk:
 
     def figures(self) -> Training | None:
         """Return the trainings in numbers. Raises BrokerError."""
-        return figures(self._ready_board(), self._queue)
+        return figures(self._ready_board())
 
     def job_status(self, job_id: str) -> dict[str, Any] | None:
         """Return a job's record with the last lines of its log, None if there is none. Raises BrokerError."""
@@ -143,26 +205,34 @@ class RedisDesk:
         self._ready_board().describe(project, setup=True)
 
     def _ready_board(self) -> JobBoard:
-        url = self._url(PATIENCE)
-        if self._board is None or url != self._board_url:
-            self._board, self._board_url = JobBoard(connect(url, patience=QUICK, tries=2), self._queue), url
-        return self._board
+        return self._patient.get()
 
-    def _store(self, spooled: Spooled) -> str | None:
-        """Put an event into Redis; doing it twice changes nothing."""
+    def _store(self, spooled: Spooled, way: BoardOnDemand, deadline: float = math.inf) -> str | None:
+        """Put an event into Redis; doing it twice changes nothing. Nothing more is begun after `deadline`."""
         event = spooled.event
-        board = self._ready_board()
+        board = way.get()
         if spooled.trusted:
             gone_tasks, gone_annotations = removed(event)
             if gone_tasks or gone_annotations:
                 board.undeliver(event.uid, tasks=gone_tasks, annotations=gone_annotations)
             pairs = labelled(event)
-            if pairs:
+            if pairs and not _late(deadline):
                 board.deliver(event.uid, pairs)
+        if _late(deadline):
+            raise BrokerError(f"Redis has not taken an event within {BUDGET:g} s")
         if not spooled.train:
             return None
         known = self._projects.get(event.uid) if self._projects is not None else None
         if known is not None:
             board.describe(known)
         stored = StoredEvent(event.action, event.data, spooled.trusted)
-        return board.record(event.uid, stored, spooled.token)
+        try:
+            return board.record(event.uid, stored, spooled.token)
+        except ForeignQueue:
+            self._quick.drop()
+            self._patient.drop()
+            raise
+
+
+def _late(deadline: float) -> bool:
+    return time.monotonic() > deadline

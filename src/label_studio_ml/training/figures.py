@@ -8,14 +8,14 @@ from label_studio_ml.training.jobs import JobBoard
 from label_studio_ml.training.refusals import explain
 
 
-def figures(board: JobBoard, queue: str) -> Training:
+def figures(board: JobBoard) -> Training:
     """Return the numbers of one Redis. Raises BrokerError."""
     try:
         projects = board.dirty()
         with board.redis.pipeline(transaction=False) as pipe:
             pipe.hgetall(board.keys.outcomes)
-            pipe.llen(f"rq:queue:{queue}")
-            pipe.scard(f"rq:workers:{queue}")
+            pipe.llen(board.keys.wake_ups)
+            pipe.scard(f"rq:workers:{board.keys.queue}")
             for project in projects:
                 pipe.xlen(board.keys.mailbox(project))
             outcomes, queued, workers, *lengths = pipe.execute()

@@ -7,7 +7,7 @@ wakes a worker: a wake-up that gets lost is sent again by the sweeper.
 import logging
 import secrets
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -21,6 +21,7 @@ from label_studio_ml.errors import BrokerError
 from label_studio_ml.training.events import counted
 from label_studio_ml.training.mailbox import Mailboxes, broker_errors
 from label_studio_ml.training.mailbox import StoredEvent as StoredEvent
+from label_studio_ml.training.owner import ForeignQueue, Owner
 from label_studio_ml.training.policy import Decision
 from label_studio_ml.training.scripts import HOLD, NEXT, STORE
 
@@ -48,7 +49,7 @@ class Job:
     the one before were compared by, if by anything.
     `progress` is from 0 to 1, -1 before the run has said anything; `metrics` are the latest. `cancel` is the time at
     which somebody asked for the job's end, `ending` says how a run ended that was not let run. `upto` is the id of the
-    last event that the job is about.
+    last event that the job is about. `model_class` is the class that it is for, empty where that was not said.
     """
 
     id: str
@@ -70,6 +71,7 @@ class Job:
     cancel: str = ""
     ending: str = ""
     upto: str = ""
+    model_class: str = ""
 
     @property
     def running(self) -> bool:
@@ -140,11 +142,17 @@ def connect(url: str, patience: tuple[float, float] = (2.0, 5.0), tries: int = 3
 class JobBoard(Mailboxes):
     """The mailboxes and job records of one queue. Safe to use from several threads.
 
-    Every method raises BrokerError when Redis cannot be reached or refuses.
+    `owner` is the backend whose queue it is, None where the broker is its own. Every method raises BrokerError when
+    Redis cannot be reached or refuses.
     """
 
-    def __init__(self, connection: Any, queue: str) -> None:
+    def __init__(self, connection: Any, queue: str, owner: Owner | None = None) -> None:
         super().__init__(connection, queue)
+        self.owner = owner
+        #: Hears of each job that fails: its project, its id and the cause.
+        self.on_failure: Callable[[str, str, str], None] = lambda project, job_id, error: None
+        #: Hears of each run's end: its project, its job, and what Label Studio said if it refused the token.
+        self.on_login: Callable[[str, str, str], None] = lambda project, job_id, refused: None
         self._queue: Queue | None = None
         self._store = connection.register_script(STORE)
         self._hold = connection.register_script(HOLD)
@@ -155,15 +163,17 @@ class JobBoard(Mailboxes):
     def record(self, project: str, event: StoredEvent, token: str = "") -> str:
         """Keep `event` and wake a worker; return the id of the job that will take it in.
 
-        Called again with the same `token` it does nothing and returns the same.
+        Called again with the same `token` it does nothing and returns the same. Raises ForeignQueue if the queue has
+        become another backend's.
         """
         keys = self.keys
         token = token or new_token()
         names = (keys.mailbox, keys.payloads, keys.waiting, keys.hold, keys.jobs)
         mailbox, payloads, waiting, hold, jobs = (name(project) for name in names)
+        owner = self.owner or Owner("")
         with broker_errors():
-            job, is_new, wake = self._store(
-                keys=[keys.token(token), mailbox, payloads, keys.dirty, waiting, hold, jobs],
+            answer = self._store(
+                keys=[keys.token(token), mailbox, payloads, keys.dirty, waiting, hold, jobs, keys.backend],
                 args=[
                     project,
                     new_job_id(),
@@ -173,8 +183,14 @@ class JobBoard(Mailboxes):
                     TOKEN_LIFE,
                     now(),
                     keys.job(""),
+                    owner.id,
+                    owner.model_class,
+                    owner.code,
                 ],
             )
+        if not answer:
+            raise ForeignQueue(f"The queue {keys.queue} has become another backend's")
+        job, is_new, wake = answer
         job_id = str(job.decode())
         try:
             if is_new:
@@ -228,7 +244,7 @@ class JobBoard(Mailboxes):
                 job_timeout=-1,
                 result_ttl=0,
                 failure_ttl=3600,
-                description=f"train project {project}",
+                description=f"train project {project}{f' for {self.owner}' if self.owner is not None else ''}",
             )
 
     def unpark(self, project: str) -> str | None:
@@ -251,6 +267,8 @@ class JobBoard(Mailboxes):
             self.redis.hset(
                 self.keys.job(job_id), mapping={name: str(value) for name, value in fields.items()}
             )
+        if fields.get("state") == "failed" and (job := self.job(job_id)) is not None:
+            self.on_failure(job.project, job_id, job.error)
 
     def take_waiting(self, project: str) -> str | None:
         """Return the id of the job that begins now, or None if none was announced; later events make a new one."""
@@ -273,6 +291,8 @@ class JobBoard(Mailboxes):
             pipe.delete(self.keys.attempts(project))
             self._remove(pipe, project, event_ids)
             pipe.execute()
+        if fields.get("state") == "failed":
+            self.on_failure(project, job_id, str(fields.get("error", "")))
 
     def close_lost(self, project: str, current: str | None) -> None:
         """Write an end into the records of jobs whose worker is gone. Only for whoever holds the project's lease."""
@@ -323,6 +343,12 @@ class JobBoard(Mailboxes):
                     ],
                 )
             )
+
+    def waiting_job(self, project: str) -> Job | None:
+        """Return the record of the project's next job, None if none waits."""
+        with broker_errors():
+            waiting = self.redis.get(self.keys.waiting(project))
+        return self.job(waiting.decode()) if waiting else None
 
     def cancelling(self, project: str) -> bool:
         """Tell whether somebody asked for the end of the project's next job."""
@@ -386,6 +412,7 @@ class JobBoard(Mailboxes):
             cancel=texts.get("cancel", ""),
             ending=texts.get("ending", ""),
             upto=texts.get("upto", ""),
+            model_class=texts.get("class", ""),
         )
 
     def jobs(self, project: str, most: int = KEPT_JOBS) -> Iterator[Job]:

@@ -1,6 +1,11 @@
 """Every Redis key of ours, named here and nowhere else.
 
-All begin with `lsml:{queue}:`, so that backends with queues of their own share a Redis without mixing.
+All but one begin with `lsml:{queue}:`, so that backends with queues of their own share a Redis without mixing.
+
+    lsml:queues           hash: name of a queue → id of the backend it belongs to
+
+    backend               hash: whose queue it is: `id`, `class`, `code`, `place`; `until`: the time in ms until which
+                          that backend counts as running
 
     dirty                 set: projects with events in their mailbox
     mailbox:{project}     stream: the webhook events that no training has taken in, as `action` and `annotations` (how
@@ -39,6 +44,12 @@ RQ keeps its own keys under `rq:`, with the queue's name in them.
 from dataclasses import dataclass
 from urllib.parse import quote
 
+#: The queue of a backend with a broker of its own; what the names of others begin with where none was given.
+DEFAULT_QUEUE = "label-studio-ml"
+
+#: Whose the queues are, of all backends.
+REGISTER = "lsml:queues"
+
 
 @dataclass(frozen=True, slots=True)
 class Keys:
@@ -48,6 +59,11 @@ class Keys:
 
     def _key(self, *parts: str) -> str:
         return ":".join(("lsml", quote(self.queue, safe=""), *parts))
+
+    @property
+    def backend(self) -> str:
+        """Whose queue it is."""
+        return self._key("backend")
 
     @property
     def dirty(self) -> str:

@@ -18,7 +18,7 @@ from label_studio_ml.texts import plural
 from label_studio_ml.training import progress
 from label_studio_ml.training.folder import Snapshot, snapshot
 from label_studio_ml.training.job import TrainingJob
-from label_studio_ml.training.request import Outcome, RunRequest, client_of
+from label_studio_ml.training.request import Outcome, RunRequest, client_of, refusal
 from label_studio_ml.training.singles import single_events
 from label_studio_ml.versions.state import StagedState
 
@@ -67,7 +67,12 @@ def fit_events(
         return outcome
     cause = f"an event that came without login cannot be checked: {stop}"
     return msgspec.structs.replace(
-        outcome, error=cause, last=through or "0-0", passing=stop.passing, stuck=not stop.passing
+        outcome,
+        error=cause,
+        last=through or "0-0",
+        passing=stop.passing,
+        stuck=not stop.passing,
+        refused=refusal(stop),
     )
 
 

@@ -7,7 +7,7 @@ import msgspec
 
 from label_studio_ml.adapter import ModelSpec, studio_login
 from label_studio_ml.code_identity import CodeIdentity
-from label_studio_ml.errors import StudioError
+from label_studio_ml.errors import StudioAuthError, StudioError
 from label_studio_ml.gate import Comparison
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.settings import Settings
@@ -63,6 +63,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     run went no further. `passing` tells that the cause of `error` may pass: the other events are to be tried again
     later. `stuck` tells that it will not, and that the events would be lost. `postponed` says why the run was not due;
     `policy` when the class wants to be trained; `labelled` how many labelled tasks were counted for that, -1 for none.
+    `refused` is what Label Studio said where it refused the token, whatever the run was trained on then.
     """
 
     error: str = ""
@@ -88,6 +89,16 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     policy: Policy | None = None
     labelled: int = -1
     code: CodeIdentity = CodeIdentity()
+    refused: str = ""
+
+
+def refusal(error: BaseException | None) -> str:
+    """Return what Label Studio said if that is why an error was raised: it refused the token. Else nothing."""
+    while error is not None:
+        if isinstance(error, StudioAuthError):
+            return str(error)
+        error = error.__cause__
+    return ""
 
 
 def client_of(request: RunRequest, settings: Settings) -> StudioClient:

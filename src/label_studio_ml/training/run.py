@@ -39,7 +39,7 @@ from label_studio_ml.training.job import TrainingJob
 from label_studio_ml.training.mailbox import StoredEvent
 from label_studio_ml.training.policy import Policy, decide
 from label_studio_ml.training.replay import fit_events
-from label_studio_ml.training.request import Outcome, RunRequest, client_of
+from label_studio_ml.training.request import Outcome, RunRequest, client_of, refusal
 from label_studio_ml.training.snapshots import SNAPSHOT
 from label_studio_ml.training.wire import Limits, RunEnd, Said
 from label_studio_ml.versions.opening import open_store
@@ -101,8 +101,9 @@ def _perform(
     model._context.state = staged
     if kind == "event":
         return fit_events(model, request, settings, staged, job)
+    refused = ""
     if tasks is None:
-        tasks = _annotations(request, settings)
+        tasks, refused = _annotations(request, settings)
     about = (
         "the labelled tasks" if tasks.expected is None else f"about {plural(tasks.expected, 'labelled task')}"
     )
@@ -130,11 +131,15 @@ def _perform(
         annotations=tasks.finish(),
         source=tasks.source,
         generation="seed",
+        refused=refused,
     )
 
 
-def _annotations(request: RunRequest, settings: Settings) -> LabelledTasks:
-    """Return the project's labelled tasks from where they can be had. Raises FitError if from nowhere."""
+def _annotations(request: RunRequest, settings: Settings) -> tuple[LabelledTasks, str]:
+    """Return the project's labelled tasks from where they can be had, and how Label Studio refused the token.
+
+    Raises FitError if they can be had from nowhere.
+    """
     uid, snapshot = request.spec.project.uid, Path(request.workdir) / SNAPSHOT
     given: Any = None
     for event in request.all_events():
@@ -142,11 +147,11 @@ def _annotations(request: RunRequest, settings: Settings) -> LabelledTasks:
             told = event.data.get("annotations"), event.data.get("from_version")
             given = next((one for one in told if one is not None), given)
     if isinstance(given, list):
-        return LabelledTasks(lambda: given, "the training request", project=uid, snapshot=snapshot)
+        return LabelledTasks(lambda: given, "the training request", project=uid, snapshot=snapshot), ""
     if isinstance(given, str):
-        return from_version(open_store(settings), uid, given, snapshot)
+        return from_version(open_store(settings), uid, given, snapshot), ""
     try:
-        return from_studio(client_of(request, settings), uid, snapshot)
+        return from_studio(client_of(request, settings), uid, snapshot), ""
     except StudioError as error:
         if request.delivered:
             tasks = from_delivered(Path(request.delivered), project=uid, snapshot=snapshot)
@@ -154,7 +159,7 @@ def _annotations(request: RunRequest, settings: Settings) -> LabelledTasks:
                 logger.warning(
                     "Label Studio's annotations cannot be read (%s): training on what webhooks brought", error
                 )
-                return tasks
+                return tasks, refusal(error)
         kind = NotNow if error.passing else FitError
         raise kind(
             f"The annotations of project {request.spec.project.project_id} cannot be read: {error.message}",
@@ -205,6 +210,7 @@ def run(
             error=reason(error),
             trace="" if isinstance(error, BackendError) else traceback.format_exc(),
             passing=isinstance(error, NotNow) or (type(error) is StudioError and error.passing),
+            refused=refusal(error),
         )
     return msgspec.structs.replace(outcome, policy=policy, generation=outcome.generation or kind, code=code)
 

@@ -5,10 +5,15 @@ redis-py may send a command again whose answer got lost: each of these may run t
 
 #: Keeps an event and names the job that will take it in; for a token that is known it only says which job that is.
 #: What the next run waits for (the hold) is counted down; the button ends it.
-#: Keys: token, mailbox, payloads, dirty, waiting, hold, jobs. Arguments: project, id for a new job, action, number of
-#: annotations, event, life of the token in s, time, prefix of jobs' keys.
-#: Returns the job's id, 1 if it is new, 1 if a worker is to be woken.
+#: Keys: token, mailbox, payloads, dirty, waiting, hold, jobs, backend. Arguments: project, id for a new job, action,
+#: number of annotations, event, life of the token in s, time, prefix of jobs' keys, and of the backend that the job is
+#: for: id (nothing where the broker is its own), class and code.
+#: Returns the job's id, 1 if it is new, 1 if a worker is to be woken; nothing where the queue is another backend's.
 STORE = """
+if ARGV[9] ~= '' then
+  local owner = redis.call('hget', KEYS[8], 'id')
+  if owner and owner ~= ARGV[9] then return {} end
+end
 local known = redis.call('get', KEYS[1])
 if known then
   return {known, 0, redis.call('get', KEYS[5]) == known and 1 or 0}
@@ -22,6 +27,9 @@ if not job then
   redis.call('set', KEYS[5], job)
   redis.call('hset', ARGV[8] .. job, 'project', ARGV[1], 'state', 'queued', 'created', ARGV[7])
   redis.call('lpush', KEYS[7], job)
+end
+if ARGV[9] ~= '' then
+  redis.call('hset', ARGV[8] .. job, 'backend', ARGV[9], 'class', ARGV[10], 'code', ARGV[11])
 end
 redis.call('set', KEYS[1], job, 'ex', ARGV[6])
 if ARGV[3] == 'START_TRAINING' then
@@ -85,3 +93,24 @@ return 1
 
 #: Removes a project from the dirty set if its mailbox is empty. Keys: mailbox, dirty set. Argument: project.
 CLEAN = "if redis.call('xlen', KEYS[1]) == 0 then return redis.call('srem', KEYS[2], ARGV[1]) end return 0"
+
+#: Takes a queue for a backend, or says again that it uses it. Keys: backend, register of queues. Arguments: id, class,
+#: code, place, life in ms, 1 if a server says which class it serves, name of the queue.
+#: Returns nothing, or id, class, code and place of the backend that has it: one that is running, or another model.
+CLAIM = """
+local known = redis.call('hmget', KEYS[1], 'id', 'class', 'code', 'place', 'until')
+local time = redis.call('time')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if known[1] and known[1] ~= ARGV[1] then
+  local same = known[2] == ARGV[2] and known[3] == ARGV[3]
+  if not same or tonumber(known[5] or '0') > now then return {known[1], known[2], known[3], known[4]} end
+  redis.call('del', KEYS[1])
+  known[1] = false
+end
+if ARGV[6] == '1' or not known[1] then
+  redis.call('hset', KEYS[1], 'class', ARGV[2], 'code', ARGV[3], 'place', ARGV[4])
+end
+redis.call('hset', KEYS[1], 'id', ARGV[1], 'until', string.format('%.0f', now + tonumber(ARGV[5])))
+redis.call('hset', KEYS[2], ARGV[7], ARGV[1])
+return false
+"""

@@ -12,6 +12,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -22,6 +23,8 @@ from label_studio_ml.texts import plural
 
 logger = logging.getLogger(__name__)
 
+#: Seconds that an event's writer waits for the disk, and files that are flushed at once.
+FLUSH, FLUSHES = 0.05, 4
 #: Seconds between two tries to hand over.
 PAUSE = 0.5
 
@@ -47,26 +50,52 @@ class Spool:
         self._numbers = itertools.count()
         self._starting = threading.Lock()
         self._drainer: threading.Thread | None = None
+        self._coming: set[str] = set()
+        self._threads = ThreadPoolExecutor(FLUSHES, "flush")
         self._stop = threading.Event()
         #: How many events were kept since the start.
         self.kept = 0
 
-    def keep(self, spooled: Spooled) -> None:
-        """Write an event to the disk; it is safe when this returns. Raises BrokerError if the disk refuses."""
+    def reserve(self) -> str:
+        """Return the name under which an event is to be kept: from now on the spool is not empty."""
         name = f"{time.time_ns():020}-{next(self._numbers):06}-{secrets.token_hex(4)}"
+        with self._starting:
+            self._coming.add(name)
+        return name
+
+    def empty(self) -> bool:
+        """Tell whether no event is kept, nor about to be."""
+        with self._starting:
+            if self._coming:
+                return False
+        try:
+            with os.scandir(self._folder) as found:
+                return not any(entry.name.endswith(".json") for entry in found)
+        except OSError:
+            return True
+
+    def keep(self, spooled: Spooled, name: str | None = None) -> None:
+        """Write an event to the disk, under a name that was reserved; it outlives this process when this returns.
+
+        Raises BrokerError if the disk refuses.
+        """
+        name = name or self.reserve()
+        try:
+            self._write(spooled, name)
+        finally:
+            with self._starting:
+                self._coming.discard(name)
+        self.kept += 1
+        self.start()
+
+    def _write(self, spooled: Spooled, name: str) -> None:
         temporary = self._folder / f"{name}.tmp"
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 file.write(msgspec.json.encode(spooled))
-                file.flush()
-                os.fsync(file.fileno())
             temporary.rename(self._folder / f"{name}.json")
-            folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            self._on_the_disk(self._folder / f"{name}.json")
         except OSError as error:
             with contextlib.suppress(OSError):
                 temporary.unlink()
@@ -74,8 +103,15 @@ class Spool:
                 f"Redis is away, and the event cannot be kept on the disk either: {error}",
                 fix="Check MODEL_DIR, its rights and the disk",
             ) from error
-        self.kept += 1
-        self.start()
+
+    def _on_the_disk(self, path: Path) -> None:
+        """Have the system write a file to the disk, waiting a moment for it. Raises OSError if the disk refuses.
+
+        A disk that is busy for longer is not waited for: Label Studio sends an event once, whatever is answered and
+        when, and the annotator waits. The end of this process loses nothing of it, only that of the machine.
+        """
+        with contextlib.suppress(TimeoutError, RuntimeError):  # RuntimeError: the interpreter is ending
+            self._threads.submit(_flush, path).result(FLUSH)
 
     def waiting(self) -> list[Path]:
         """Return the kept events' files, in the order in which they came."""
@@ -147,3 +183,19 @@ class Spool:
                 yield False
             else:
                 yield True
+
+
+def _flush(path: Path) -> None:
+    """Have the system write a file and its name to the disk; one that was handed over already needs that no more."""
+    for name, how in ((path, os.O_RDONLY), (path.parent, os.O_RDONLY | os.O_DIRECTORY)):
+        try:
+            descriptor = os.open(name, how)
+        except FileNotFoundError:
+            return
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            logger.error("%s is not on the disk: %s", path, error)
+            raise
+        finally:
+            os.close(descriptor)

@@ -29,6 +29,7 @@ def describe(job: Job, part: LogPart | None = None) -> dict[str, Any]:
         "ending": job.ending,
         "cancel_requested": job.cancel if job.running else "",
         "source": job.source,
+        "model_class": job.model_class,
         "held_back": job.held_back,
         "comparison": job.comparison,
         "events": job.events,

@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import threading
+import uuid
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
@@ -13,8 +14,11 @@ from rq import Queue, SimpleWorker
 
 from label_studio_ml.errors import BackendError
 from label_studio_ml.settings import Settings
+from label_studio_ml.training.boards import Holder, open_board, say_left_behind, worker_name
 from label_studio_ml.training.jobs import JobBoard, connect
 from label_studio_ml.training.mailbox import broker_errors
+from label_studio_ml.training.notices import Notices, tell
+from label_studio_ml.training.owner import ForeignQueue
 from label_studio_ml.training.refusals import explain, wait_for
 from label_studio_ml.training.sweeper import sweep_forever
 from label_studio_ml.training.trainer import Trainer
@@ -28,6 +32,7 @@ _PRESENCE, _LEAST_PRESENCE = 6, 5
 _stopping = threading.Event()
 _handing_back = threading.Event()
 _trainer: Trainer | None = None
+_holder: Holder | None = None
 _beside: "Beside | None" = None
 
 
@@ -61,6 +66,8 @@ def train(uid: str) -> None:
     if _trainer is None:
         raise RuntimeError("train() runs only inside label_studio_ml.training.worker")
     try:
+        if _holder is not None and not _holder.takes(uid):
+            return
         with _beside.around(uid) if _beside is not None else nullcontext():
             _trainer.train(uid)
     except BackendError as error:
@@ -82,6 +89,20 @@ class Worker(SimpleWorker):  # type: ignore[misc]
     max_connection_wait_time = 5.0
     grace = 0.0
     beside: Beside | None = None
+    holder: Holder | None = None
+
+    def execute_job(self, job: Any, queue: Any) -> Any:
+        """Run a job, if the queue is this backend's still; else put it back and end, to find the queue that is."""
+        try:
+            if self.holder is not None:
+                self.holder.check()
+        except ForeignQueue as error:
+            logger.error("%s", error)
+            queue.enqueue_job(job, at_front=True)
+            raise SystemExit(1) from None
+        except BackendError as error:  # Redis has just gone: RQ will say so
+            logger.warning("%s", error)
+        return super().execute_job(job, queue)
 
     def get_heartbeat_ttl(self, job: Any) -> int:
         """Return for how many seconds RQ takes a job for alive without hearing of it."""
@@ -115,11 +136,14 @@ class Worker(SimpleWorker):  # type: ignore[misc]
         self._stop_requested = True  # the run ends, or hands its events back, first
 
 
-def make_worker(url: str, *queues: str) -> Worker:
+def make_worker(url: str, *queues: str, name: str | None = None) -> Worker:
     """Return a worker with connections of its own: RQ changes their time-outs."""
     connection = connect(url)
     return Worker(
-        [Queue(name, connection=connection) for name in queues], connection=connection, worker_ttl=WAIT + 15
+        [Queue(queue, connection=connection) for queue in queues],
+        name=name,
+        connection=connection,
+        worker_ttl=WAIT + 15,
     )
 
 
@@ -134,21 +158,35 @@ def tell_to_stop(grace: float) -> None:
         _handing_back.set()
 
 
-def work(settings: Settings, beside: Beside | None = None) -> None:
-    """Run one worker until it is told to stop by SIGTERM or SIGINT."""
-    global _trainer, _beside
+def work(
+    settings: Settings, beside: Beside | None = None, *, embedded: bool = False, tells: bool = False
+) -> None:
+    """Run one worker until it is told to stop by SIGTERM or SIGINT.
+
+    `embedded`: the broker is the backend's own. With `tells` a server reads its output, and is told what people who
+    look there should know.
+    """
+    global _trainer, _beside, _holder
     logging.getLogger("rq").setLevel(logging.WARNING)
     connection = connect(settings.redis_url)
-    board = JobBoard(connection, settings.queue)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: _stopping.set())
     if not wait_for(connection, _stopping):
         return
-    names = [settings.queue, *([beside.queue] if beside is not None else [])]
-    worker = make_worker(settings.redis_url, *names)
-    worker.grace, worker.beside = settings.grace, beside
+    board = _board(connection, settings, embedded=embedded)
+    if board is None:
+        return
+    holder = _holder = Holder(board, settings)
+    names = [board.keys.queue, *([board.keys.predictions] if beside is not None else [])]
+    worker = make_worker(settings.redis_url, *names, name=worker_name(board.owner, uuid.uuid4().hex))
+    worker.grace, worker.beside, worker.holder = settings.grace, beside, holder
+    notices = Notices(settings, _stopping, tell if tells else lambda text: None)
+    board.on_failure, board.on_login = notices.failed, notices.login
     _trainer = Trainer(
-        settings, board, _handing_back, make_room=beside.make_room if beside is not None else lambda: None
+        settings,
+        board,
+        _handing_back,
+        make_room=beside.make_room if beside is not None else lambda: None,
     )
     _trainer.memory.forget()
     _beside = beside
@@ -156,6 +194,12 @@ def work(settings: Settings, beside: Beside | None = None) -> None:
         beside.begin(board, _stopping, worker.maintain_heartbeats)
 
     def look() -> None:
+        try:
+            holder.check()
+        except ForeignQueue as error:
+            logger.error("%s", error)
+            os.kill(os.getpid(), signal.SIGTERM)  # the next worker finds the queue that is ours
+            return
         with broker_errors():
             worker.present(max(_LEAST_PRESENCE, round(_PRESENCE * settings.sweep)))
         if beside is not None:
@@ -163,9 +207,27 @@ def work(settings: Settings, beside: Beside | None = None) -> None:
 
     swept = (board, _trainer.memory, settings.sweep, _trainer.postponed, _stopping, look)
     threading.Thread(target=sweep_forever, args=swept, daemon=True, name="sweeper").start()
-    logger.info("Worker %d waits for training jobs on queue %s", os.getpid(), settings.queue)
+    logger.info("Worker %d waits for training jobs on queue %s", os.getpid(), board.keys.queue)
     try:
         worker.work(logging_level="WARNING")
     finally:
+        holder.release()
         if beside is not None:
             beside.close()
+
+
+def _board(connection: Any, settings: Settings, *, embedded: bool) -> JobBoard | None:
+    """Return this backend's job records, waiting until it is known which they are; None if told to stop meanwhile."""
+    said = ""
+    while not _stopping.is_set():
+        try:
+            board = open_board(connection, settings, embedded=embedded)
+        except BackendError as error:
+            if str(error) != said:
+                logger.error("%s", error)
+                said = str(error)
+            _stopping.wait(2.0)
+        else:
+            say_left_behind(board)
+            return board
+    return None

@@ -8,11 +8,16 @@ from typing import Any, Protocol
 
 from label_studio_ml.errors import BrokerError
 from label_studio_ml.versions.state import Project, Projects
+from label_studio_ml.web.threads import Threads
 
 logger = logging.getLogger(__name__)
 
 #: Seconds until the others are asked again about a project, and about one that nobody knew.
 AGAIN, SOON = 30.0, 1.0
+#: Seconds for which a request waits for what they say.
+PATIENCE = 0.1
+#: Questions that wait for them at once.
+ASKING = 4
 #: Projects of which it is remembered when the others were asked.
 MOST_ASKED = 10_000
 
@@ -36,6 +41,7 @@ class ProjectBook:
         self._known: dict[str, Project] = {}
         self._asked: dict[str, float] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._threads = Threads(ASKING, "others")
 
     async def get(self, uid: str) -> Project | None:
         """Return what is known of `uid`, None if nothing is."""
@@ -44,7 +50,7 @@ class ProjectBook:
             if project is not None:
                 self._known[uid] = project
             if self._due(uid):
-                await self._learn(uid)
+                await asyncio.wait([self._later(self._learn(uid))], timeout=PATIENCE)
         elif self._due(uid):
             self._later(self._learn(uid))
         return self._known.get(uid)
@@ -63,7 +69,7 @@ class ProjectBook:
     async def _learn(self, uid: str) -> None:
         """Take over what the others know of how to reach a project's Label Studio."""
         try:
-            found = await asyncio.to_thread(self._others.described, uid) if self._others else None
+            found = await self._threads.run(self._others.described, uid) if self._others else None
         except BrokerError as error:
             logger.debug("Project %s: the other servers cannot be asked: %s", uid, error)
             return
@@ -85,14 +91,15 @@ class ProjectBook:
     async def _tell(self, project: Project) -> None:
         try:
             if self._others is not None:
-                await asyncio.to_thread(self._others.describe, project)
+                await self._threads.run(self._others.describe, project)
         except BrokerError as error:  # its next event brings it there
             logger.warning("Project %s: the other servers are not told: %s", project.uid, error)
 
-    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+    def _later(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def find(self, name: str) -> Project | None:
         """Return the project with the uid or, where only one fits, the plain id `name`."""

@@ -42,12 +42,16 @@ from label_studio_ml.web.heard import Hearing, connection
 from label_studio_ml.web.jobs import JobRoutes, route_of
 from label_studio_ml.web.login import Login
 from label_studio_ml.web.statuses import part_of, status_of
+from label_studio_ml.web.threads import Threads
 from label_studio_ml.web.versions import VersionRoutes
 
 logger = logging.getLogger(__name__)
 
 #: Seconds that /setup waits for a model that is about to be ready (or to fail); Label Studio waits 3.
 SETUP_GRACE = 0.04
+
+#: Events that are handed in at once, and questions about trainings.
+INTAKE, QUESTIONS = 16, 8
 
 #: Request ids that are taken from the caller; others are replaced.
 _REQUEST_ID = re.compile(r"[!-~]{1,128}")
@@ -67,7 +71,9 @@ class Endpoints:
         self._book = book
         self._desk = desk
         self.counts = Counts()
-        self.health = Health(pool, desk, store, settings.model_dir, self.counts)
+        self._intake = Threads(INTAKE, "webhook")
+        questions = Threads(QUESTIONS, "trainings")
+        self.health = Health(pool, desk, store, settings.model_dir, self.counts, questions)
         self._ids = f"{secrets.token_hex(4)}-"
         self._login = Login(settings)
         self._numbers = itertools.count(1)
@@ -88,7 +94,7 @@ class Endpoints:
             ("GET", "/livez"): self._livez,
             ("GET", "/readyz"): self._readyz,
             ("GET", "/connection"): self._connection,
-            **JobRoutes(desk, pool, book, self._project).routes,
+            **JobRoutes(desk, pool, book, self._project, questions).routes,
             **VersionRoutes(store, settings.model_dir, pool, book, self._project).routes,
         }
         self._paths = {path for _, path in self._routes}
@@ -265,7 +271,7 @@ class Endpoints:
             await self._hand_in(event, trusted=call.trusted, train=False)
 
     async def _hand_in(self, event: Event, *, trusted: bool, train: bool) -> str | None:
-        job = await asyncio.to_thread(self._desk.hand_in, event, trusted=trusted, train=train)
+        job = await self._intake.run(self._desk.hand_in, event, trusted=trusted, train=train)
         project = await self._book.get(event.uid)
         if train and self._desk.immediate and project is not None:
             await self._pool.renew(project)

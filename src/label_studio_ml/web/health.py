@@ -15,6 +15,7 @@ from label_studio_ml.metrics.exposition import Moment, Training, render
 from label_studio_ml.serving.pool import ModelPool
 from label_studio_ml.versions.store import VersionStore
 from label_studio_ml.web.desk import TrainingDesk
+from label_studio_ml.web.threads import Threads
 
 #: Seconds that a look at broker and store counts; however often the probes ask, they are asked no oftener.
 FRESH = 1.0
@@ -42,8 +43,15 @@ class Health:
     """
 
     def __init__(
-        self, pool: ModelPool, desk: TrainingDesk, store: VersionStore, model_dir: Path, counts: Counts
+        self,
+        pool: ModelPool,
+        desk: TrainingDesk,
+        store: VersionStore,
+        model_dir: Path,
+        counts: Counts,
+        threads: Threads,
     ) -> None:
+        self._threads = threads
         self._store = store
         self.draining = False
         self._pool = pool
@@ -101,7 +109,7 @@ class Health:
         look = Look(serves=True)
         for part, see in (("store", self._see_store), ("broker", self._see_broker)):
             try:
-                await asyncio.to_thread(see, look)
+                await self._threads.run(see, look)
             except (BackendError, OSError) as error:
                 look.problems[part] = str(error)
                 look.serves = False

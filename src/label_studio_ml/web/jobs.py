@@ -1,6 +1,5 @@
 """The routes of training jobs: how they go, their logs and metrics, and their end."""
 
-import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -12,6 +11,7 @@ from label_studio_ml.versions.state import Project
 from label_studio_ml.web.book import ProjectBook
 from label_studio_ml.web.calls import Call, Handler, Response, json_response
 from label_studio_ml.web.desk import TrainingDesk
+from label_studio_ml.web.threads import Threads
 
 #: Jobs of a project that are listed, unless asked otherwise, and at most.
 MOST_JOBS = 50
@@ -28,7 +28,8 @@ def route_of(path: str) -> str:
 class JobRoutes:
     """The routes that tell of training jobs, and end them.
 
-    `find` returns the known project that a request names, and raises UnknownProject.
+    `find` returns the known project that a request names, and raises UnknownProject. The desk is
+    asked in `threads`.
     """
 
     def __init__(
@@ -37,7 +38,9 @@ class JobRoutes:
         pool: ModelPool,
         book: ProjectBook,
         find: Callable[[Any], Awaitable[Project]],
+        threads: Threads,
     ) -> None:
+        self._threads = threads
         self._desk = desk
         self._pool = pool
         self._book = book
@@ -57,14 +60,14 @@ class JobRoutes:
         job_id = fields.get("job") or fields.get("job_id")
         if not isinstance(job_id, str):
             raise RequestError("job must be the id of a training job", field="job")
-        status = await asyncio.to_thread(self._desk.job_status, job_id)
+        status = await self._threads.run(self._desk.job_status, job_id)
         if status is None:
             return json_response(410, {"job_status": "removed", "detail": f"There is no job {job_id}"})
         return json_response(200, status)
 
     async def _is_training(self, call: Call) -> Response:
         project = await self._find(call.parameter("project"))
-        job = await asyncio.to_thread(self._desk.running_job, project.uid)
+        job = await self._threads.run(self._desk.running_job, project.uid)
         body = {
             "is_training": job is not None,
             "model_version": self._pool.version(project.uid),
@@ -80,8 +83,8 @@ class JobRoutes:
         listed: list[dict[str, Any]] = []
         predictions: list[dict[str, Any]] = []
         for uid in uids:
-            listed += await asyncio.to_thread(self._desk.jobs, uid, most)
-            if (renewal := await asyncio.to_thread(self._desk.renewal, uid)) is not None:
+            listed += await self._threads.run(self._desk.jobs, uid, most)
+            if (renewal := await self._threads.run(self._desk.renewal, uid)) is not None:
                 predictions.append(renewal)
         listed.sort(key=lambda job: str(job.get("created", "")), reverse=True)
         return json_response(200, {"jobs": listed[:most], "predictions": predictions})
@@ -106,7 +109,7 @@ class JobRoutes:
         """Answer with what `ask` says of the job in the path. Raises UnknownJob."""
         found = _OF_ONE.fullmatch(call.path.rstrip("/"))
         job_id = found["job"] if found else ""
-        answer = await asyncio.to_thread(ask, job_id)
+        answer = await self._threads.run(ask, job_id)
         if answer is None:
             raise UnknownJob(f"There is no job {job_id}", field="job")
         return json_response(200, answer)

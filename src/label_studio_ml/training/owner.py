@@ -1,0 +1,187 @@
+"""Whose queue it is: each queue in Redis belongs to one backend, and each job names the backend that it is for.
+
+Without `RQ_QUEUE_NAME` a backend's queue carries its id. A queue with a name that people gave belongs to the backend
+that used it first; another backend with that setting works on a queue of its own, and says so.
+"""
+
+import contextlib
+import hashlib
+import logging
+import socket
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+
+from label_studio_ml.code_identity import identify
+from label_studio_ml.errors import BackendError, BrokerError, StoreError, VersionError
+from label_studio_ml.settings import Settings
+from label_studio_ml.texts import plural
+from label_studio_ml.training.keys import DEFAULT_QUEUE, REGISTER, Keys
+from label_studio_ml.training.refusals import explain
+from label_studio_ml.training.scripts import CLAIM
+from label_studio_ml.versions.identity import backend_id
+
+logger = logging.getLogger(__name__)
+
+#: Seconds for which a backend counts as running that was not heard of; at least, and in looks of a worker's sweeper.
+ALIVE, LOOKS = 60.0, 6
+
+
+class ForeignQueue(BrokerError):
+    """The queue belongs to another backend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A backend as its jobs name it.
+
+    `model_class` and `code` (a hash of the model file and what it imports from its folder) say what it trains; `place`
+    is where its folder is.
+    """
+
+    id: str
+    model_class: str = ""
+    code: str = ""
+    place: str = ""
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Owner":
+        """Return the backend with these settings. Raises VersionError or StoreError if its id cannot be had."""
+        code = ""
+        if settings.script is not None:
+            with contextlib.suppress(
+                BackendError, OSError
+            ):  # a file that is not Python: nothing will be trained
+                files = identify(settings.backend_dir / settings.script).files
+                code = hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()[:12]
+        place = f"{socket.gethostname()}:{settings.backend_dir}"
+        return cls(backend_id(settings), settings.class_name, code, place)
+
+    def __str__(self) -> str:
+        return f"{self.model_class or 'a model'} in {self.place}"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A backend's hold on a queue, for `life` seconds after it was last heard of.
+
+    A server says with `serving` which class is served now.
+    """
+
+    owner: Owner
+    life: float = ALIVE
+
+    def take(self, connection: Any, queue: str, *, serving: bool = False) -> Owner | None:
+        """Take the queue, or say again that it is used; return the other backend if it has it.
+
+        A queue whose backend is not heard of any more goes to one with the same class and code: the same one with a
+        new MODEL_DIR. Raises redis.RedisError.
+        """
+        mine = self.owner
+        args = (
+            mine.id,
+            mine.model_class,
+            mine.code,
+            mine.place,
+            round(self.life * 1000),
+            int(serving),
+            queue,
+        )
+        found = connection.eval(CLAIM, 2, Keys(queue).backend, REGISTER, *args)
+        return _owner(found) if found else None
+
+    def release(self, connection: Any, queue: str) -> None:
+        """Say that this backend ends: another folder of the same model may have the queue. Raises redis.RedisError."""
+        known = owner_of(connection, queue)
+        if known is not None and known.id == self.owner.id:
+            connection.hset(Keys(queue).backend, "until", 0)
+
+
+def own_queue(connection: Any, settings: Settings, claim: Claim, *, serving: bool, claiming: bool) -> str:
+    """Return the name of the queue that is this backend's. Raises redis.RedisError."""
+    name = settings.queue or f"{DEFAULT_QUEUE}-{claim.owner.id}"
+    apart = f"{name}.{claim.owner.id}"
+    other: Owner | None = None
+    if settings.queue and connection.exists(Keys(apart).backend):
+        other = owner_of(connection, name) or Owner("", place="another folder")
+    elif claiming:
+        other = claim.take(connection, name, serving=serving)
+    else:
+        known = owner_of(connection, name)
+        other = known if known is not None and known.id != claim.owner.id else None
+    if other is None:
+        return name
+    if claiming:
+        claim.take(connection, apart, serving=serving)
+        logger.error(
+            "RQ_QUEUE_NAME=%s is the queue of another backend (%s): this one (%s) uses the queue %s instead, with "
+            "workers of its own. Give each backend another RQ_QUEUE_NAME, or leave it out; servers and workers of one "
+            "backend share its MODEL_DIR",
+            name,
+            other,
+            claim.owner,
+            apart,
+        )
+    return apart
+
+
+def owner_of(connection: Any, queue: str) -> Owner | None:
+    """Return the backend that a queue belongs to, None if to none. Raises redis.RedisError."""
+    fields = connection.hmget(Keys(queue).backend, "id", "class", "code", "place")
+    return _owner(fields) if fields[0] else None
+
+
+def _owner(fields: list[bytes | None]) -> Owner:
+    return Owner(*((one or b"").decode() for one in fields))
+
+
+def identified(settings: Settings) -> Owner:
+    """Return who this backend is. Raises BrokerError where that cannot be known yet."""
+    try:
+        return Owner.of(settings)
+    except StoreError as error:
+        raise BrokerError(f"Which queue is this backend's is not known yet: {error}") from error
+    except VersionError as error:
+        raise BrokerError(error.message, fix=error.fix) from error
+
+
+def left_behind(connection: Any, queue: str, owner: Owner) -> list[tuple[str, int]]:
+    """Return the queues that this backend does not use and on which events wait that may be its own, with how many.
+
+    Those are the former default name, where nobody uses it, and queues that it used itself.
+    """
+    names = [
+        name.decode()
+        for name, whose in connection.hgetall(REGISTER).items()
+        if whose.decode() == owner.id and name.decode() != queue
+    ]
+    if queue != DEFAULT_QUEUE and owner_of(connection, DEFAULT_QUEUE) is None:
+        names.append(DEFAULT_QUEUE)
+    found = []
+    for name in sorted(set(names)):
+        keys = Keys(name)
+        waiting = sum(
+            int(connection.xlen(keys.mailbox(uid.decode()))) for uid in connection.smembers(keys.dirty)
+        )
+        if waiting:
+            found.append((name, waiting))
+    return found
+
+
+def tell_left_behind(connection: Any, queue: str, owner: Owner) -> None:
+    """Log which events wait where this backend does not look, and the setting that takes them up."""
+    try:
+        found = left_behind(connection, queue, owner)
+    except redis.RedisError as error:
+        logger.debug("Other queues were not looked at: %s", explain(error))
+        return
+    for name, waiting in found:
+        former = ", the former default name" if name == DEFAULT_QUEUE else ", which this backend used before"
+        logger.warning(
+            "%s in this Redis on the queue %s%s: to train on them, start with RQ_QUEUE_NAME=%s",
+            plural(waiting, "event waits", "events wait"),
+            name,
+            former,
+            name,
+        )

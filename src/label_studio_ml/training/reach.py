@@ -1,0 +1,79 @@
+"""A server's way to its job records: connections made when they are needed, and which queue is the backend's."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from label_studio_ml.settings import Settings
+from label_studio_ml.training.boards import claim_of, open_board, say_left_behind
+from label_studio_ml.training.jobs import JobBoard, connect
+from label_studio_ml.training.mailbox import broker_errors
+from label_studio_ml.training.owner import Claim, ForeignQueue
+
+logger = logging.getLogger(__name__)
+
+#: Seconds after which a server says again that it uses its queue.
+AGAIN = 5.0
+
+
+class BoardOnDemand:
+    """The job records over connections with the time-outs `patience` (to connect, to answer), in seconds.
+
+    `url` returns the broker's URL, waiting the given number of seconds for it at most. Safe to use from several
+    threads.
+    """
+
+    def __init__(
+        self,
+        url: Callable[[float], str],
+        settings: Settings,
+        *,
+        patience: tuple[float, float],
+        tries: int,
+        wait: float,
+    ) -> None:
+        self._url = url
+        self._settings = settings
+        self._patience, self._tries, self._wait = patience, tries, wait
+        self._lock = threading.Lock()
+        self._board: JobBoard | None = None
+        self._board_url = ""
+        self._claim: Claim | None = None
+        self._claimed = 0.0
+
+    def get(self) -> JobBoard:
+        """Return the job records. Raises BrokerError."""
+        url = self._url(self._wait)
+        with self._lock:
+            if self._board is None or url != self._board_url:
+                self._board = self._opened(url)
+                self._board_url = url
+            elif self._claim is not None and time.monotonic() - self._claimed > AGAIN:
+                self._say_again(self._claim, self._board)
+            return self._board
+
+    def drop(self) -> None:
+        """Find out anew, with the next use, which queue is the backend's."""
+        with self._lock:
+            self._board = None
+
+    def say_left_behind(self) -> None:
+        """Log which events wait on queues that this backend does not use. Raises BrokerError."""
+        say_left_behind(self.get())
+
+    def _opened(self, url: str) -> JobBoard:
+        embedded = not self._settings.redis_url
+        connection = connect(url, patience=self._patience, tries=self._tries)
+        board = open_board(connection, self._settings, embedded=embedded, serving=True)
+        self._claim = None if embedded else claim_of(self._settings)
+        self._claimed = time.monotonic()
+        return board
+
+    def _say_again(self, claim: Claim, board: JobBoard) -> None:
+        with broker_errors():
+            other = claim.take(board.redis, board.keys.queue, serving=True)
+        self._claimed = time.monotonic()
+        if other is not None:
+            self._board = None
+            raise ForeignQueue(f"The queue {board.keys.queue} has become another backend's ({other})")

@@ -1,0 +1,176 @@
+"""Which backend this is: an id in its MODEL_DIR, shared like the versions there by its servers and workers.
+
+Made once and kept. In a folder it is the file `backend.json`, in a store the object of that name, of which each machine
+keeps a copy in its `CACHE_DIR`: a store that is away does not keep a machine that has seen it from knowing who it is.
+"""
+
+import contextlib
+import logging
+import os
+import secrets
+import time
+from pathlib import Path
+
+import msgspec
+
+from label_studio_ml.errors import VersionError
+from label_studio_ml.settings import Settings
+from label_studio_ml.versions import disk
+from label_studio_ml.versions.artifacts import ArtifactStore
+
+logger = logging.getLogger(__name__)
+
+NAME = "backend.json"
+
+#: Seconds after which an id that was put into a store is read again: some stores cannot refuse a second one.
+SETTLE = 1.0
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """A backend's id, and `place`: the folder or the URL it was made for."""
+
+    id: str
+    place: str = ""
+
+
+def backend_id(settings: Settings) -> str:
+    """Return the backend's id, made where there is none yet.
+
+    A folder that is a copy of another one on this machine gets an id of its own. Raises VersionError where the folder
+    cannot be written or read, StoreError where the store cannot.
+    """
+    try:
+        settings.model_dir.mkdir(parents=True, exist_ok=True)
+        if settings.store_url:
+            return _in_store(settings.store_url, settings.model_dir / NAME)
+        return _in_folder(settings.model_dir.resolve())
+    except OSError as error:
+        raise VersionError(
+            f"The backend's id cannot be kept in {settings.model_dir / NAME}: {error}",
+            fix="Check MODEL_DIR, its rights and the disk",
+        ) from error
+
+
+def _new_id() -> str:
+    return secrets.token_hex(6)
+
+
+def _read(path: Path) -> Identity | None:
+    try:
+        return _decoded(path.read_bytes(), str(path))
+    except FileNotFoundError:
+        return None
+
+
+def _decoded(body: bytes, place: str) -> Identity:
+    try:
+        found = msgspec.json.decode(body, type=Identity)
+    except msgspec.MsgspecError as error:
+        raise VersionError(
+            f"{place} cannot be read: {error}",
+            fix='It holds the backend\'s id as {"id": "…"}; remove it to have a new one made',
+        ) from None
+    if not found.id.isalnum():
+        raise VersionError(
+            f"{place} holds no id of letters and digits", fix="Remove it to have a new one made"
+        )
+    return found
+
+
+def _encoded(identity: Identity) -> str:
+    return msgspec.json.encode(identity).decode()
+
+
+# In a folder
+
+
+def _in_folder(folder: Path) -> str:
+    path = folder / NAME
+    known = _read(path)
+    if known is not None and known.place == str(folder):
+        return known.id
+    try:
+        with disk.locked(folder / f".{NAME}.lock"):
+            known = _read(path)
+            if known is None:
+                return _made(path, Identity(_new_id(), str(folder)))
+            return _here(known, path)
+    except PermissionError:
+        if known is not None:  # readable only: it is whose it is
+            return known.id
+        raise
+
+
+def _here(known: Identity, path: Path) -> str:
+    """Return the id of a folder whose id was made in another place: it was moved, or it is a copy."""
+    place = str(path.parent)
+    if known.place == place:
+        return known.id
+    if _is_copy(known, path):
+        made = Identity(_new_id(), place)
+        logger.warning(
+            "%s is a copy of %s, which is there still: it is a backend of its own from now on",
+            place,
+            known.place,
+        )
+        disk.write_durably(path, _encoded(made))
+        return made.id
+    if not _same_folder(known.place, path):
+        disk.write_durably(path, _encoded(Identity(known.id, place)))
+    return known.id
+
+
+def _is_copy(known: Identity, path: Path) -> bool:
+    if not known.place or _same_folder(known.place, path):
+        return False
+    with contextlib.suppress(OSError, VersionError):
+        other = _read(Path(known.place) / NAME)
+        return other is not None and other.id == known.id
+    return False
+
+
+def _same_folder(place: str, path: Path) -> bool:
+    """Tell whether `place` is another name of the folder that `path` is in."""
+    with contextlib.suppress(OSError):
+        return bool(place) and os.path.samefile(Path(place) / NAME, path)
+    return False
+
+
+def _made(path: Path, identity: Identity) -> str:
+    """Write the id so that of several machines that do so at once all end with the same one; return it."""
+    temporary = path.with_name(f".{NAME}.{secrets.token_hex(4)}")
+    disk.write_durably(temporary, _encoded(identity))
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        known = _read(path)
+        return known.id if known is not None else _made(path, identity)
+    except OSError:  # no hard links here: the lock has to do
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    disk.flush(path.parent)
+    return identity.id
+
+
+# In a store
+
+
+def _in_store(url: str, copy: Path) -> str:
+    near = _read(copy)
+    if near is not None and near.place == url:
+        return near.id
+    artifacts = ArtifactStore(url)
+    body = artifacts.get(NAME)
+    if body is None:
+        try:
+            artifacts.put(NAME, _encoded(Identity(_new_id(), url)).encode(), create=True)
+            time.sleep(SETTLE)
+        except FileExistsError:
+            pass
+        body = artifacts.get(NAME)
+    if body is None:
+        raise VersionError(f"{url}/{NAME} is gone as soon as it is written", fix="Check MODEL_DIR's store")
+    found = _decoded(body, f"{url}/{NAME}")
+    disk.write_durably(copy, _encoded(Identity(found.id, url)))
+    return found.id

@@ -1,0 +1,162 @@
+"""Handing events in within a budget, on a real Redis that stops."""
+
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from e2e.processes import wait_until
+from label_studio_ml.protocol import Event
+from label_studio_ml.settings import Settings
+from label_studio_ml.training import desk as module
+from label_studio_ml.training.desk import RedisDesk
+from label_studio_ml.training.jobs import JobBoard
+from redis_server import MakeRedis, RedisServer, make_redis
+
+__all__ = ["make_redis"]
+
+
+@pytest.fixture
+def redis(make_redis: MakeRedis) -> RedisServer:
+    return make_redis("--appendonly", "yes")
+
+
+@pytest.fixture
+def desk(redis: RedisServer, tmp_path: Path) -> Iterator[RedisDesk]:
+    settings = Settings(
+        backend_dir=tmp_path, model_dir=tmp_path / "data", redis_url=redis.url, queue="handed-in"
+    )
+    made = RedisDesk.of(settings, lambda timeout: redis.url)
+    made.start()
+    yield made
+    made.stop()
+
+
+def event(number: int, project: str = "1", **data: Any) -> Event:
+    return Event(
+        action="ANNOTATION_CREATED",
+        uid=project,
+        label_config="",
+        title="",
+        data={"annotation": {"id": number, "task": 1}, "task": {"id": 1}, **data},
+    )
+
+
+def hand_in(desk: RedisDesk, number: int, project: str = "1") -> str | None:
+    return desk.hand_in(event(number, project), trusted=True, train=True)
+
+
+def events(redis: RedisServer, project: str = "1") -> list[int]:
+    board = JobBoard(redis.client(), "handed-in")
+    return [one.data["annotation"]["id"] for one in board.events(project)]
+
+
+def first(desk: RedisDesk) -> None:
+    """Hand the first event in, and wait until it is in Redis, however slow this machine is."""
+    hand_in(desk, 0)
+    wait_until(lambda: not desk.spooled, "it is in Redis", every=0.01)
+
+
+def test_an_event_has_its_job_in_the_answer(desk: RedisDesk, redis: RedisServer) -> None:
+    first(desk)
+    wait_until(lambda: hand_in(desk, 1), "its job is named", every=0.05)
+    assert events(redis)[:2] == [0, 1]
+
+
+def test_a_redis_that_is_stopped_is_not_waited_for_and_each_event_counts_once(
+    desk: RedisDesk, redis: RedisServer
+) -> None:
+    first(desk)
+    assert redis.program is not None
+    redis.program.process.send_signal(signal.SIGSTOP)
+    for number in range(1, 51):
+        assert hand_in(desk, number) is None
+    assert desk.spooled == 50
+    redis.program.process.send_signal(signal.SIGCONT)
+    wait_until(lambda: not desk.spooled, "Redis has them", every=0.01)
+    assert events(redis) == list(range(51)), "the first one was sent twice, and counts once"
+    board = JobBoard(redis.client(), "handed-in")
+    assert len(list(board.jobs("1"))) == 1
+
+
+def test_no_answer_waits_as_long_as_label_studio_does(desk: RedisDesk, redis: RedisServer) -> None:
+    """The quickest of several: a machine that is busy may be late once, but not each time."""
+    first(desk)
+    assert redis.program is not None
+    took = []
+    for number in range(1, 6):
+        redis.program.process.send_signal(signal.SIGSTOP)
+        began = time.monotonic()
+        hand_in(desk, number)
+        took.append(time.monotonic() - began)
+        redis.program.process.send_signal(signal.SIGCONT)
+        wait_until(lambda: not desk.spooled, "Redis has it", every=0.01)
+    assert min(took) < 0.9
+    assert events(redis) == list(range(6))
+
+
+def test_only_the_first_of_them_waits_for_the_budget(
+    desk: RedisDesk, redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first(desk)
+    monkeypatch.setattr(module, "BUDGET", 3.0)
+    assert redis.program is not None
+    redis.program.process.send_signal(signal.SIGSTOP)
+    began = time.monotonic()
+    hand_in(desk, 1)
+    one = time.monotonic() - began
+    began = time.monotonic()
+    for number in range(2, 12):
+        hand_in(desk, number)
+    ten = time.monotonic() - began
+    redis.program.process.send_signal(signal.SIGCONT)
+    assert ten < 5 * one, "those behind it go to the disk at once"
+    wait_until(lambda: not desk.spooled, "Redis has them", every=0.01)
+    assert events(redis) == list(range(12))
+
+
+def test_an_event_that_was_given_up_on_may_arrive_all_the_same(
+    desk: RedisDesk, redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first(desk)
+    monkeypatch.setattr(module, "BUDGET", 0.001)  # Redis takes most of them, but too late
+    for number in range(1, 101):
+        hand_in(desk, number)
+    wait_until(lambda: not desk.spooled, "Redis has them", every=0.01)
+    assert events(redis) == list(range(101))
+
+
+def test_events_of_a_project_that_come_at_once_keep_their_order_with_those_before(
+    desk: RedisDesk, redis: RedisServer
+) -> None:
+    first(desk)
+    projects = [str(number) for number in range(1, 9)]
+
+    def send(project: str) -> None:
+        for number in range(1, 41):
+            hand_in(desk, number, project)
+
+    with ThreadPoolExecutor(len(projects)) as threads:
+        sending = [threads.submit(send, project) for project in projects]
+        assert redis.program is not None
+        for _ in range(4):
+            redis.program.process.send_signal(signal.SIGSTOP)
+            time.sleep(0.05)
+            redis.program.process.send_signal(signal.SIGCONT)
+        for one in sending:
+            one.result(120)
+    wait_until(lambda: not desk.spooled, "Redis has them", every=0.01)
+    assert events(redis, "1") == list(range(41))
+    for project in projects[1:]:
+        assert events(redis, project) == list(range(1, 41))
+
+
+def test_after_its_end_events_go_to_the_disk(desk: RedisDesk, redis: RedisServer) -> None:
+    first(desk)
+    desk.stop()
+    assert hand_in(desk, 1) is None
+    assert desk.spooled == 1

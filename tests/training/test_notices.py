@@ -1,0 +1,120 @@
+"""What the server says of trainings that fail: in its terminal and in its log, once, with the command for more."""
+
+import shlex
+import subprocess
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from e2e.backend import CLI
+from e2e.processes import wait_until
+from label_studio_ml.settings import Settings
+from label_studio_ml.training import notices
+from label_studio_ml.training.notices import Notices, heard
+from live import Live, created, start_training
+from studio.fake import Reply
+
+Launch = Callable[..., Live]
+
+
+def said_by(folder: Path, stopping: bool = False) -> tuple[Notices, list[str]]:
+    said: list[str] = []
+    event = threading.Event()
+    if stopping:
+        event.set()
+    return Notices(Settings(backend_dir=folder), event, said.append), said
+
+
+def test_a_failed_job_is_one_line_with_a_command_that_can_be_pasted() -> None:
+    notice, said = said_by(Path("/my backends/be"))
+    notice.failed("7.1767225600", "20261128-1", "ValueError: no\nlabels " + "x" * 1000)
+    (line,) = said
+    assert line.startswith("Project 7: training job 20261128-1 failed: ValueError: no labels xxx")
+    assert line.endswith("label-studio-ml jobs '/my backends/be' --follow 20261128-1")
+    assert len(line) < 500
+    assert "\n" not in line
+
+
+def test_a_refused_token_is_said_once_until_it_is_taken_again() -> None:
+    notice, said = said_by(Path("/be"))
+    for job in ("1", "2", "3"):
+        notice.login("7", job, "Label Studio refused the token: 401")
+        notice.failed("7", job, "The annotations cannot be read: Label Studio refused the token: 401")
+    notice.login("8", "4", "Label Studio refused the token: 401")
+    assert [line.partition(" |")[0] for line in said] == [
+        "Project 7: job 1: Label Studio refused the token: 401",
+        "Project 8: job 4: Label Studio refused the token: 401",
+    ]
+    notice.login("7", "5", "")
+    notice.failed("7", "5", "no memory")
+    notice.login("7", "6", "Label Studio refused the token: 401")
+    assert [line.partition(" |")[0] for line in said[2:]] == [
+        "Project 7: training job 5 failed: no memory",
+        "Project 7: job 6: Label Studio refused the token: 401",
+    ]
+
+
+def test_what_ends_with_the_worker_is_no_news() -> None:
+    notice, said = said_by(Path("/be"), stopping=True)
+    notice.failed("7", "1", "the worker was stopped; the training will run again")
+    assert said == []
+
+
+def test_a_notice_is_one_line_of_the_workers_output(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    notices.tell("Zürich\nis down")
+    line = capfdbinary.readouterr().out
+    assert heard(line) == "Zürich\nis down"
+    assert line.count(b"\n") == 1
+    assert heard(b"[12:00] an ordinary line\n") is None
+    assert heard(notices.MARK + b"{\n") is None
+
+
+def told(live: Live) -> list[str]:
+    """Return the lines that both the terminal and the log have of trainings."""
+    log = (live.folder / "logs" / "server.log").read_text()
+    lines = [line for line in live.backend.output().splitlines() if " --follow " in line]
+    return [line for line in lines if line in log]
+
+
+def test_it_is_in_the_terminal_of_start_and_in_its_log(launch: Launch) -> None:
+    live = launch()
+    live.studio.add(1, 11)
+    live.setup(1)
+    live.control(1).do("raise")
+    job = live.send(start_training(1))
+    assert live.wait(job)["job_status"] == "failed"
+    wait_until(lambda: told(live), "it is said")
+    (line,) = told(live)
+    assert f"Project 1: training job {job} failed: ValueError: this fit was told to fail" in line
+    command = line.partition("See its log: ")[2]
+    words = shlex.split(command)
+    assert words[:2] == ["label-studio-ml", "jobs"]
+    done = subprocess.run(
+        [*CLI, *words[1:]],
+        env=live.backend.env,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert "this fit was told to fail" in done.stdout + done.stderr
+    assert "Traceback" in done.stdout
+    assert "notice" not in (live.folder / "logs" / "rq.log").read_text(), "the worker's own words are there"
+
+
+def test_a_token_that_label_studio_refuses_is_said_once(launch: Launch) -> None:
+    live = launch()
+    live.studio.add(1, 11)
+    live.setup(1)
+    live.studio.on("/api/tasks/", Reply.of({"detail": "Invalid token."}, 401))
+    for number in (11, 12, 13):
+        live.wait(live.send(created(1, number)))
+    wait_until(lambda: told(live), "it is said")
+    (line,) = told(live)
+    assert "Project 1: job " in line
+    assert "Label Studio refused the token: 401" in line
+    live.studio.add(1, 11)
+    assert live.wait(live.send(created(1, 14)))["job_status"] == "finished"
+    assert len(told(live)) == 1

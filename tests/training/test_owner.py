@@ -1,0 +1,214 @@
+"""Whose queue it is, on a real Redis."""
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from label_studio_ml.settings import Settings
+from label_studio_ml.training.afresh import Afresh
+from label_studio_ml.training.boards import Holder, open_board, say_left_behind, worker_name
+from label_studio_ml.training.jobs import JobBoard, StoredEvent, connect
+from label_studio_ml.training.keys import DEFAULT_QUEUE
+from label_studio_ml.training.owner import Claim, ForeignQueue, Owner, owner_of
+from label_studio_ml.training.worker import make_worker
+from label_studio_ml.versions.identity import backend_id
+
+EVENT = StoredEvent("START_TRAINING", {})
+A, B = Owner("a1", "Reader", "c0de", "host:/a"), Owner("b2", "Writer", "beef", "host:/b")
+
+
+def settings_of(
+    folder: Path, model_class: str = "Reader", queue: str = "", url: str = "redis://x"
+) -> Settings:
+    folder.mkdir(exist_ok=True)
+    (folder / "model.py").write_text(f"class {model_class}: ...")
+    return Settings(
+        backend_dir=folder,
+        model_dir=folder / "data",
+        script=Path("model.py"),
+        class_name=model_class,
+        queue=queue,
+        redis_url=url,
+    )
+
+
+def opened(url: str, settings: Settings) -> JobBoard:
+    return open_board(connect(url), settings, embedded=False, serving=True)
+
+
+def test_without_a_name_it_carries_the_id(url: str, tmp_path: Path) -> None:
+    one, two = settings_of(tmp_path / "one"), settings_of(tmp_path / "two", "Writer")
+    assert opened(url, one).keys.queue == f"{DEFAULT_QUEUE}-{backend_id(one)}"
+    assert opened(url, one).keys.queue != opened(url, two).keys.queue
+
+
+def test_the_broker_of_its_own_has_a_constant_name(url: str, tmp_path: Path) -> None:
+    board = open_board(connect(url), settings_of(tmp_path / "one"), embedded=True)
+    assert (board.keys.queue, board.owner) == (DEFAULT_QUEUE, None)
+
+
+def test_the_second_backend_with_a_name_is_kept_apart_for_good(
+    url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = settings_of(tmp_path / "one", queue="default")
+    two = settings_of(tmp_path / "two", "Writer", queue="default")
+    assert opened(url, one).keys.queue == "default"
+    apart = f"default.{backend_id(two)}"
+    for claiming in (False, True):
+        board = open_board(connect(url), two, embedded=False, claiming=claiming)
+        assert board.keys.queue == apart
+    (record,) = caplog.records
+    assert record.levelno == logging.ERROR
+    assert "RQ_QUEUE_NAME=default is the queue of another backend (Reader in" in record.message
+    assert opened(url, one).keys.queue == "default"
+    connect(url).delete(opened(url, one).keys.backend)
+    assert opened(url, two).keys.queue == apart, "what waits there is not left behind"
+
+
+def test_one_that_only_looks_claims_nothing(url: str, tmp_path: Path) -> None:
+    settings = settings_of(tmp_path / "one", queue="default")
+    board = open_board(connect(url), settings, embedded=False, claiming=False)
+    assert board.keys.queue == "default"
+    assert owner_of(board.redis, "default") is None
+    assert not board.redis.keys("*")
+
+
+class TestAClaim:
+    def test_holds_while_its_backend_is_heard_of_and_longer_against_another_model(self, url: str) -> None:
+        redis = connect(url)
+        assert Claim(A).take(redis, "q") is None
+        assert Claim(A).take(redis, "q") is None
+        again = replace(A, id="a2", place="host:/new")
+        assert Claim(again).take(redis, "q") == A
+        Claim(A).release(redis, "q")
+        assert Claim(B).take(redis, "q") == A, "whatever becomes of its backend, its events are not for B"
+        assert Claim(replace(again, code="new")).take(redis, "q") == A
+
+    def test_goes_to_the_same_model_with_a_new_folder(self, url: str) -> None:
+        redis = connect(url)
+        assert Claim(A).take(redis, "q") is None
+        Claim(B).release(redis, "q")
+        again = replace(A, id="a2", place="host:/new")
+        assert Claim(again).take(redis, "q") == A, "only its own backend releases it"
+        Claim(A).release(redis, "q")
+        assert Claim(again).take(redis, "q") is None
+        assert owner_of(redis, "q") == again
+        assert Claim(A).take(redis, "q") == again
+
+    def test_ends_by_itself(self, url: str) -> None:
+        redis = connect(url)
+        assert Claim(A, life=0.0).take(redis, "q") is None
+        assert Claim(replace(A, id="a2")).take(redis, "q") is None
+
+
+def test_an_event_for_a_queue_that_changed_hands_is_refused_whole(url: str) -> None:
+    redis = connect(url)
+    mine = JobBoard(redis, "q", A)
+    assert mine.record("1", EVENT)
+    redis.flushall()
+    assert Claim(B).take(redis, "q") is None
+    before = sorted(redis.keys("*"))
+    with pytest.raises(ForeignQueue, match="another backend's"):
+        mine.record("1", EVENT, token="t")
+    assert sorted(redis.keys("*")) == before
+    assert JobBoard(redis, "q", B).record("1", EVENT, token="t")
+
+
+def test_a_job_names_its_backend(url: str) -> None:
+    redis = connect(url)
+    board = JobBoard(redis, "q", A)
+    job = board.record("1", EVENT)
+    fields = redis.hgetall(board.keys.job(job))
+    assert (fields[b"backend"], fields[b"class"], fields[b"code"]) == (b"a1", b"Reader", b"c0de")
+    found = board.job(job)
+    assert found is not None
+    assert found.model_class == "Reader"
+
+
+class TestAWorkerWithAnotherClass:
+    """A copy of a backend's folder on another machine has its id, and so its queue."""
+
+    def holder(self, redis: object, model_class: str) -> Holder:
+        owner = replace(A, model_class=model_class)
+        return Holder(JobBoard(redis, "q", owner), Settings(backend_dir=Path()))
+
+    def test_refuses_the_job_and_says_so(self, url: str, caplog: pytest.LogCaptureFixture) -> None:
+        redis = connect(url)
+        assert Claim(A).take(redis, "q", serving=True) is None
+        board = JobBoard(redis, "q", A)
+        job = board.record("1", EVENT)
+        other = self.holder(redis, "Writer")
+        assert not other.takes("1")
+        assert not other.takes("1")
+        assert self.holder(redis, "Reader").takes("1")
+        (record,) = caplog.records
+        assert record.levelno == logging.ERROR
+        assert "for a worker with the class Reader; this one has Writer" in record.message
+        found = board.job(job)
+        assert found is not None
+        assert found.message == "waits: it is for a worker with the class Reader; this one has Writer"
+        assert len(board.events("1")) == 1
+
+    def test_takes_over_what_waits_for_a_class_that_was_renamed(self, url: str) -> None:
+        redis = connect(url)
+        assert Claim(A).take(redis, "q", serving=True) is None
+        JobBoard(redis, "q", A).record("1", EVENT)
+        renamed = replace(A, model_class="Writer")
+        worker = make_worker(url, "q", name=worker_name(A, "1"))
+        worker.register_birth()
+        assert Claim(renamed).take(redis, "q", serving=True) is None
+        assert not self.holder(redis, "Writer").takes("1"), "a worker with the former class is there"
+        worker.register_death()
+        assert self.holder(redis, "Writer").takes("1")
+
+    def test_ends_when_the_queue_is_another_backends(self, url: str) -> None:
+        redis = connect(url)
+        holder = self.holder(redis, "Reader")
+        holder.check()
+        assert owner_of(redis, "q") == A
+        redis.flushall()
+        assert Claim(B).take(redis, "q") is None
+        with pytest.raises(ForeignQueue, match="Writer in host:/b") as error:
+            holder.check()
+        assert "RQ_QUEUE_NAME" in error.value.fix
+        holder.release()
+        assert Claim(replace(B, id="b3")).take(redis, "q") == B, "it released nothing of another's"
+
+
+def test_queues_that_are_left_behind_are_said(
+    url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    named = opened(url, settings_of(tmp_path / "one", queue="before"))
+    named.record("1", EVENT)
+    other = opened(url, settings_of(tmp_path / "two", queue="others"))
+    other.record("1", EVENT)
+    former = JobBoard(connect(url), DEFAULT_QUEUE)
+    former.record("1", EVENT)
+    former.record("2", EVENT)
+    board = opened(url, settings_of(tmp_path / "one"))
+    say_left_behind(board)
+    before, default = (record.message for record in caplog.records)
+    assert before.startswith(
+        "1 event waits in this Redis on the queue before, which this backend used before: "
+    )
+    assert before.endswith(": to train on them, start with RQ_QUEUE_NAME=before")
+    assert default.startswith(
+        f"2 events wait in this Redis on the queue {DEFAULT_QUEUE}, the former default name: "
+    )
+    assert default.endswith(f": to train on them, start with RQ_QUEUE_NAME={DEFAULT_QUEUE}")
+    caplog.clear()
+    opened(url, settings_of(tmp_path / "two", queue=DEFAULT_QUEUE))
+    say_left_behind(opened(url, settings_of(tmp_path / "one", queue="before")))
+    assert not caplog.records
+
+
+def test_backends_with_a_project_of_one_number_both_predict_afresh(url: str) -> None:
+    redis = connect(url)
+    boards = [JobBoard(redis, "one", A), JobBoard(redis, "two", B)]
+    for board in boards:
+        Afresh(board).wake("1.5")
+    assert [redis.llen(f"rq:queue:{board.keys.predictions}") for board in boards] == [1, 1]
+    Afresh(boards[0]).wake("1.5")
+    assert redis.llen(f"rq:queue:{boards[0].keys.predictions}") == 1
