@@ -1,42 +1,83 @@
-"""Where the server of a model folder listens, so that other commands on the same folder can ask it."""
+"""Where the servers of a model folder listen, so that other commands on the same folder can ask one.
+
+Several may serve one folder, on ports of their own: each adds itself to `server.json`, and takes only itself out again.
+"""
 
 import contextlib
+import fcntl
 import json
 import os
 import secrets
+import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 _FILE = "server.json"
 
+#: One server: `url`, `pid`, and the `host` that it runs on.
+_Entry = dict[str, Any]
+
 
 @contextlib.contextmanager
-def announced(model_dir: Path, host: str, port: int) -> Iterator[None]:
-    """Say in the model folder that a server of this process listens there, until the block ends."""
-    path = model_dir / _FILE
+def announced(model_dir: Path, host: str, port: int) -> Iterator[str]:
+    """Say in the model folder that a server of this process listens there, until the block ends.
+
+    Yield the URL of another server that runs on the folder and this machine, empty if none does.
+    """
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (nothing is bound here)
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    text = json.dumps({"url": url, "pid": os.getpid()})
+    mine = {"url": url, "pid": os.getpid(), "host": socket.gethostname()}
+    other = address(model_dir)
     with contextlib.suppress(OSError):  # a read-only folder: others will have to be told the address
         model_dir.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{_FILE}.{secrets.token_hex(4)}")
-        temporary.write_text(text)
-        os.replace(temporary, path)
+        _change(model_dir, add=mine)
     try:
-        yield
+        yield other
     finally:
         with contextlib.suppress(OSError):
-            if path.read_text() == text:
-                path.unlink()
+            _change(model_dir, remove=mine)
 
 
 def address(model_dir: Path) -> str:
-    """Return the URL of the server that runs on this folder and this machine; empty if none does."""
+    """Return the URL of the server that runs on this folder and this machine, the oldest one; empty if none does."""
+    here = socket.gethostname()
+    return next((str(one["url"]) for one in _read(model_dir) if one["host"] == here and _runs(one)), "")
+
+
+def _change(model_dir: Path, *, add: _Entry | None = None, remove: _Entry | None = None) -> None:
+    """Add a server, or take one out; those of this machine that do not run any more go as well."""
+    path, here = model_dir / _FILE, socket.gethostname()
+    with (model_dir / f".{_FILE}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        kept = [one for one in _read(model_dir) if one != remove and (one["host"] != here or _runs(one))]
+        kept += [add] if add is not None else []
+        if not kept:
+            path.unlink(missing_ok=True)
+            return
+        temporary = path.with_name(f".{_FILE}.{secrets.token_hex(4)}")
+        temporary.write_text(json.dumps({**kept[0], "others": kept[1:]}))
+        os.replace(temporary, path)
+
+
+def _read(model_dir: Path) -> list[_Entry]:
+    """Return the servers that the file tells of; none if it cannot be read."""
     try:
         told = json.loads((model_dir / _FILE).read_text())
-        os.kill(int(told["pid"]), 0)
-        return str(told["url"])
+        found = [told, *told.get("others", [])]
+        here = socket.gethostname()  # earlier versions did not name it
+        return [
+            {"url": str(one["url"]), "pid": int(one["pid"]), "host": one.get("host", here)} for one in found
+        ]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return []
+
+
+def _runs(entry: _Entry) -> bool:
+    try:
+        os.kill(entry["pid"], 0)
     except PermissionError:
-        return str(told["url"])  # it runs, and belongs to somebody else
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
+        return True  # it runs, and belongs to somebody else
+    except (OSError, OverflowError):
+        return False
+    return True

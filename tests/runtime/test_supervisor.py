@@ -1,5 +1,6 @@
 """`label-studio-ml start` from its first to its last moment."""
 
+import os
 import signal
 import socket
 import subprocess
@@ -8,11 +9,15 @@ from collections.abc import Callable
 import pytest
 import requests
 
-from e2e.backend import CLI
+from e2e.backend import CLI, Backend
 from e2e.processes import Program, wait_until
+from label_studio_ml.running import address
 from live import WORKER, Live, alive, start_training
 
 Make = Callable[..., Live]
+
+#: What is in the command line of the process that runs the model.
+MODEL = "label_studio_ml.serving.model_process"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -41,6 +46,65 @@ def test_a_signal_right_after_the_start(make: Make, number: signal.Signals) -> N
     assert program is not None
     assert live.backend.stop(with_signal=number) == []
     assert program.process.returncode == 0
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.mark.parametrize("moment", ["it listens", "the model's process is there", "it serves"])
+def test_ctrl_c_at_a_terminal_in_the_first_moments(make: Make, moment: str) -> None:
+    """A terminal sends it to the whole group, while everything is just being imported."""
+    live = make()
+    backend = live.backend
+    command = [*CLI, "start", live.folder.name, "--port", str(backend.port)]
+    program = Program(command, cwd=live.folder.parent, env=backend.env, log=backend.log)
+    backend.program = program
+    reached = {
+        "it listens": lambda: _listens(backend.port),
+        "the model's process is there": lambda: live.processes(MODEL),
+        "it serves": lambda: "Serving " in program.output(),
+    }
+    wait_until(reached[moment], moment, every=0.001)
+    os.killpg(program.process.pid, signal.SIGINT)
+    program.process.wait(120)
+    assert backend.stop() == []
+    assert program.process.returncode in (0, 130)
+    assert "Traceback" not in program.output()
+    log = live.folder / "logs" / "rq.log"
+    assert not log.exists() or "Traceback" not in log.read_text()
+
+
+def test_a_second_start_on_the_folder(make: Make) -> None:
+    live = make()
+    live.backend.start()
+    arguments = [*CLI, "start", str(live.folder)]
+    same = subprocess.run(
+        [*arguments, "--port", str(live.backend.port)],
+        env=live.backend.env,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert same.returncode == 1
+    (line,) = same.stderr.splitlines()
+    assert f"This backend runs already: http://127.0.0.1:{live.backend.port}" in line
+    assert address(live.model_dir) == f"http://127.0.0.1:{live.backend.port}"
+    second = Backend(live.folder, live.folder.parent / "second.log", env=live.backend.env)
+    second.start()
+    try:
+        assert second.program is not None
+        program = second.program
+        told = f"Another server of this folder runs at http://127.0.0.1:{live.backend.port}"
+        wait_until(lambda: told in program.output(), "it says so")
+        assert address(live.model_dir) == f"http://127.0.0.1:{live.backend.port}", "the first one stays known"
+        assert live.backend.stop() == []
+        wait_until(lambda: address(live.model_dir) == f"http://127.0.0.1:{second.port}", "then the second is")
+    finally:
+        assert second.stop() == []
+    assert not (live.model_dir / "server.json").exists()
 
 
 def test_a_port_in_use_is_one_clear_line(make: Make) -> None:

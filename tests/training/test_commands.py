@@ -192,6 +192,29 @@ def test_ctrl_c_cancels_where_that_is_wanted(live: Live, terminals: list[Termina
     assert terminal.process.wait(60) == 1
 
 
+def test_ctrl_c_cancels_without_a_running_backend(
+    tmp_path: Path, studio: FakeStudio, terminals: list[Terminal]
+) -> None:
+    """A terminal sends SIGINT to the whole group: the worker that the command brought must not end by it."""
+    live = make_live(tmp_path / "alone", studio, "run_model", env={"CANCEL_GRACE": "0.2"})
+    studio.add(1, 1)
+    live.backend.start()
+    live.setup(1)
+    assert not live.backend.stop()
+    live.control(1).do("polite")
+    terminal = Terminal(live, "train", "--cancel-on-interrupt")
+    terminals.append(terminal)
+    wait_until(lambda: live.control(1).fits("end"), "the fit runs", every=0.02)
+    wait_until(lambda: terminal.shows("0:0"), "the bar is shown", every=0.05)
+    os.killpg(terminal.process.pid, signal.SIGINT)
+    wait_until(
+        lambda: terminal.shows("the training was cancelled: fit returned by itself"), "it is cancelled"
+    )
+    assert terminal.process.wait(120) == 1
+    listed = _run(live, "jobs", "--json")
+    assert [job["job_status"] for job in json.loads(listed.stdout)] == ["cancelled"]
+
+
 def test_without_a_running_backend(tmp_path: Path, studio: FakeStudio) -> None:
     """Jobs are listed all the same; nothing is trained for that, and nothing is left behind."""
     live = make_live(tmp_path / "backend", studio, "run_model", env={"LABEL_STUDIO_ML_LEASE": "3"})

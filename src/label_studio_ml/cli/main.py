@@ -89,6 +89,8 @@ def _run(argv: Sequence[str]) -> int:
             args.parser.error(_unknown(unknown, args.parser))
     except SystemExit as done:  # argparse has written help or what is wrong
         return done.code if isinstance(done.code, int) else 2
+    except KeyboardInterrupt:
+        return 130
     try:
         run: Callable[[argparse.Namespace], int] = args.run
         return run(args)

@@ -35,9 +35,14 @@ def work(settings: Settings) -> int:
             raise
         logger.warning("%s", error)
     stopping = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
     workers = Workers(settings, settings.workers, echo=True)
+
+    def interrupt(*_: object) -> None:
+        workers.hurry()
+        stopping.set()
+
+    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+    signal.signal(signal.SIGINT, interrupt)
     while not stopping.is_set():
         try:
             workers.tick(settings)

@@ -13,9 +13,8 @@ import socket
 import sys
 from collections.abc import Callable
 
-from label_studio_ml import logs
+from label_studio_ml import logs, running
 from label_studio_ml.errors import SettingsError
-from label_studio_ml.running import announced
 from label_studio_ml.runtime.companion import Companion
 from label_studio_ml.runtime.core import Core
 from label_studio_ml.runtime.http import Server
@@ -44,7 +43,7 @@ def serve(
     """
     _configure_logs(settings, "DEBUG" if debug else settings.log_level)
     with (
-        contextlib.closing(_bound(host, port)) as listener,
+        contextlib.closing(_bound(settings, host, port)) as listener,
         asyncio.Runner(loop_factory=_loop_factory()) as runner,
     ):
         return runner.run(_serve(settings, listener, debug=debug, alone=alone, reload=reload))
@@ -68,16 +67,22 @@ async def _serve(
         (lambda: ThreadLane(settings, again=next(made) > 0)) if debug else (lambda: processes(settings))
     )
     core = Core(settings, make_lane, desk, lanes=lanes, reload=reload)
-    await core.start()
-    companion.start()
-    server = _server(core, settings)
+    server = _server(core, companion, settings)  # from here on, Ctrl-C ends what has been started
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    logger.info(
-        "Serving %s on http://%s:%d (Ctrl-C ends it)", settings.class_name or "the model", shown, port
-    )
     try:
-        with announced(settings.model_dir, host, port):
+        await core.start()
+        companion.start()
+        with running.announced(settings.model_dir, host, port) as other:
+            logger.info(
+                "Serving %s on http://%s:%d (Ctrl-C ends it)", settings.class_name or "the model", shown, port
+            )
+            if other:
+                logger.warning(
+                    "Another server of this folder runs at %s: both serve the same versions, and share one worker. "
+                    "End one of them if that is not meant",
+                    other,
+                )
             await server.serve(listener)
     finally:
         await core.close()
@@ -85,7 +90,7 @@ async def _serve(
     return 0
 
 
-def _server(core: Core, settings: Settings) -> Server:
+def _server(core: Core, companion: Companion, settings: Settings) -> Server:
     """Return the HTTP server, which SIGINT and SIGTERM tell to finish what is under way and return."""
     server = Server(core.endpoints, settings.max_body, settings.drain)
     loop = asyncio.get_running_loop()
@@ -94,12 +99,16 @@ def _server(core: Core, settings: Settings) -> Server:
         core.drain()
         loop.call_later(linger, server.stop)
 
-    loop.add_signal_handler(signal.SIGINT, stop, 0.0)
+    def interrupt() -> None:
+        companion.hurry()
+        stop(0.0)
+
+    loop.add_signal_handler(signal.SIGINT, interrupt)
     loop.add_signal_handler(signal.SIGTERM, stop, settings.linger)
     return server
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def _bound(settings: Settings, host: str, port: int) -> socket.socket:
     """Return a listening socket. Raises SettingsError saying why the address cannot be had."""
     try:
         family, *_, address = socket.getaddrinfo(
@@ -111,6 +120,13 @@ def _bound(host: str, port: int) -> socket.socket:
         listener.listen(2048)
     except (OSError, OverflowError) as error:
         if getattr(error, "errno", None) == errno.EADDRINUSE:
+            ours = running.address(settings.model_dir)
+            if ours.endswith(f":{port}"):
+                raise SettingsError(
+                    f"This backend runs already: {ours}",
+                    fix="Use that one, or end it; a second one needs another --port",
+                    field="--port",
+                ) from None
             raise SettingsError(
                 f"Port {port} of {host} is in use",
                 fix="End what uses it, or choose another with --port",

@@ -154,6 +154,7 @@ class ProcessLane(asyncio.Protocol):
                     stdin=subprocess.DEVNULL,
                     stderr=self._errors,
                     env={**self._settings.child_env(), **self._environment},
+                    process_group=0,  # Ctrl-C is for the server, which ends it
                 )
             ours.setblocking(False)
             our_predictions.setblocking(False)
