@@ -90,7 +90,8 @@ def test_every_worker_serves_the_new_version(make: Make, model: str, options: tu
         trained = done["model_version"]
         _wait_for_all(live, trained)
         assert _versions(live) == {trained}, "none goes back"
-    assert "is published" in (live.folder / "logs" / "rq.log").read_text()
+    words = live.folder / "logs" / "rq.log"
+    wait_until(lambda: "is published" in words.read_text(), "what the worker said is written")
     records = [json.loads(line) for line in (live.folder / "logs" / "server.log").read_text().splitlines()]
     told = f"version {trained} is loaded"
     assert len({record["process"] for record in records if told in record["message"]}) == WORKERS

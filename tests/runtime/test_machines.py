@@ -117,7 +117,7 @@ def test_a_version_trained_on_one_machine_is_served_by_all(machines: Machines) -
     for live in (one, two):
         _wait_served(live, name)
         assert _weights(live) == "2 tasks"
-        assert _readiness(live)[0] == 200
+        wait_until(lambda live=live: _readiness(live)[0] == 200, "it is ready")  # type: ignore[misc]
     late = machines.server()
     wait_until(lambda: late.setup(1) == name, "the late server has fetched it")
     assert _weights(late) == "2 tasks"
@@ -190,7 +190,7 @@ def test_predictions_go_on_while_the_store_answers_nothing(machines: Machines) -
     one.backend.start()
     one.setup(1)
     _wait_weights(one, "1 tasks")
-    assert "has not answered for" in _readiness(one)[1]
+    wait_until(lambda: "has not answered for" in _readiness(one)[1], "readiness says what is wrong")
     one.studio.add(1, 12)
     job = one.send(start_training(1))
     machines.s3.wake()
@@ -209,7 +209,7 @@ def test_a_bucket_that_may_only_be_read_holds_trainings_back(machines: Machines)
     worker = machines.worker()
     one.setup(1)
     wait_until(lambda: "cannot be written" in _readiness(one)[1], "readiness says so", 30)
-    assert _readiness(one)[0] == 200, "predictions do not need it"
+    wait_until(lambda: _readiness(one)[0] == 200, "predictions do not need it")
     assert _weights(one) == ""
     one.studio.add(1, 11)
     job = one.send(start_training(1))

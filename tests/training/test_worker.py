@@ -65,7 +65,8 @@ def test_an_event_trains_and_the_version_is_served(seed: Live) -> None:
     log = (seed.folder / "logs" / "jobs" / f"{job}.log").read_text()
     assert "printed by fit" in log
     assert "logged by fit" in log
-    assert job in (seed.folder / "logs" / "rq.log").read_text()
+    words = seed.folder / "logs" / "rq.log"
+    wait_until(lambda: job in words.read_text(), "the server has written what the worker said")
     assert not seed.running(1)
 
 
