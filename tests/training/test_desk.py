@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from e2e.processes import wait_until
@@ -153,6 +154,17 @@ def test_events_of_a_project_that_come_at_once_keep_their_order_with_those_befor
     assert events(redis, "1") == list(range(41))
     for project in projects[1:]:
         assert events(redis, project) == list(range(1, 41))
+
+
+def test_a_training_that_somebody_asked_for_has_its_job_where_redis_is_only_slow(
+    desk: RedisDesk, redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first(desk)
+    monkeypatch.setattr(module, "BUDGET", 0.0)  # no answer is quick enough
+    monkeypatch.setattr(module, "ASKED", 120.0)
+    asked = msgspec.structs.replace(event(1), action="START_TRAINING")
+    job = desk.hand_in(asked, trusted=True, train=True)
+    assert [one.id for one in JobBoard(redis.client(), "handed-in").jobs("1")] == [job]
 
 
 def test_after_its_end_events_go_to_the_disk(desk: RedisDesk, redis: RedisServer) -> None:

@@ -5,6 +5,7 @@ by then is written to the disk and goes there later, with the same token: whatev
 once.
 """
 
+import contextlib
 import logging
 import math
 import threading
@@ -36,6 +37,8 @@ logger = logging.getLogger(__name__)
 BUDGET = 0.2
 #: Seconds that others wait for a broker that is just starting, for a connection, and for an answer.
 PATIENCE, CONNECT, ANSWER = 0.8, 1.0, 2.0
+#: Seconds for which the job of a training that somebody asked for is waited for besides, where Redis is only slow.
+ASKED = 1.0
 #: Seconds between two tries of a webhook within its budget, and between two to find out which queue is the backend's.
 RETRY, PREPARE = 0.03, 1.0
 #: Events that are tried at once, and locks that keep the events of one project in order.
@@ -79,8 +82,10 @@ class RedisDesk:
         if not trusted:
             event = msgspec.structs.replace(event, data=ids_only(event))
         spooled = Spooled(event, trusted, train, new_token())
+        tried = False
         with self._orders[hash(event.uid) % LOCKS]:  # for the rest of the budget of the one before, at most
             if self._spool.empty():  # where others wait, it goes behind them
+                tried = not self._away
                 try:
                     job = self._within(spooled, deadline)
                 except BrokerError as error:
@@ -92,6 +97,15 @@ class RedisDesk:
                     return job
             name = self._spool.reserve()
         self._spool.keep(spooled, name)
+        return self._job_of(spooled.token) if tried and event.action == "START_TRAINING" else None
+
+    def _job_of(self, token: str) -> str | None:
+        """Return the job of an event that is on its way from the disk to Redis, None if it takes longer than that."""
+        deadline = time.monotonic() + ASKED
+        while time.monotonic() < deadline and not self._stopping.wait(RETRY):
+            with contextlib.suppress(BrokerError):
+                if job := self._quick.get().job_of(token):
+                    return job
         return None
 
     def _within(self, spooled: Spooled, deadline: float) -> str | None:

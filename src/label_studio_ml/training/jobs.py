@@ -202,6 +202,12 @@ class JobBoard(Mailboxes):
             logger.warning("Project %s: no worker could be woken: %s", project, error)
         return job_id
 
+    def job_of(self, token: str) -> str | None:
+        """Return the job of the event that was handed in with `token`, None if none was."""
+        with broker_errors():
+            found = self.redis.get(self.keys.token(token))
+        return found.decode() if found else None
+
     def wake(self, project: str) -> None:
         """Wake a worker for a project whose mailbox holds events, unless one is at it, or a wake-up in the queue."""
         with broker_errors():
