@@ -212,7 +212,8 @@ def test_an_older_backends_requirements(podman: Podman, bases: tuple[str, str], 
         output = podman(*build, deadline=1500)
         assert "requirements.txt asks for gunicorn==20.1.0; gunicorn" in output
         program = "import rq, nervaluate, jiwer, label_studio_ml as m; print(m.__version__, rq.VERSION)"
-        shown = podman("run", "--rm", "--network", "none", image, "python", "-c", program).split()
+        said = podman("run", "--rm", "--network", "none", image, "python", "-c", program)
+        shown = said.splitlines()[-1].split()
         assert shown[0] == __version__
         assert shown[1].startswith("2."), shown
     finally:
