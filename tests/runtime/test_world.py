@@ -1,14 +1,19 @@
 """The world that user code runs in: its folder, what it imports, what it prints, and how what it starts ends."""
 
+import json
+import os
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from e2e.backend import CLI, Backend, clean_environment
-from live import FakeStudio, Live, start_training
+from e2e.processes import wait_until
+from live import CONFIG, FakeStudio, Live, alive, start_training, uid
 
 WHERE = """\
 import os
@@ -116,3 +121,159 @@ def test_a_model_file_below_the_folder_imports_from_the_folder(make_model: Calla
     live.setup(1)
     assert live.predict(1)["word"] == "found"
     trained(live, 1)
+
+
+STARTS = """\
+import asyncio, json, logging, multiprocessing, os, signal, sqlite3, subprocess, sys, threading, time
+from label_studio_ml.model import LabelStudioMLBase
+
+
+async def answer():
+    return "from the loop"
+
+
+class Mine(LabelStudioMLBase):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.database = sqlite3.connect(":memory:")
+        self.local = threading.local()
+        self.local.value = "made by the constructor"
+        self.loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(self.loop)
+        self.pools = []
+
+    def predict(self, tasks, **kwargs):
+        return [{"result": [], "said": getattr(self, task["data"]["text"])()} for task in tasks]
+
+    def fit(self, annotations, workdir="", **kwargs):
+        sleeper = subprocess.Popen(["sleep", "600"])
+        sleeper.send_signal(signal.SIGINT)
+        return {"status": sleeper.wait(60)}
+
+    def bound_to_the_thread(self):
+        row = self.database.execute("select 'from the database'").fetchone()
+        return [*row, self.local.value, asyncio.get_event_loop().run_until_complete(answer())]
+
+    def children(self):
+        with multiprocessing.Pool(2) as pool:
+            squares = pool.map(abs, [-1, -2, -3])
+        sleeper = subprocess.Popen(["sleep", "600"])
+        sleeper.terminate()
+        return [squares, sleeper.wait(60)]
+
+    def leave(self):
+        pool = multiprocessing.Pool(1)
+        self.pools.append(pool)
+        deaf = [sys.executable, "-c", "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(600)"]
+        own_session = subprocess.Popen(deaf, start_new_session=True)
+        shell = subprocess.run(["sh", "-c", "sleep 600 >&2 & echo $!"], capture_output=False, stdout=subprocess.PIPE)
+        return [pool.apply(os.getpid), own_session.pid, int(shell.stdout)]
+
+    def speak(self):
+        print("1 printed")
+        logging.getLogger("mine").warning("2 logged")
+        print("3 to standard error", file=sys.stderr)
+        subprocess.run(["echo", "4 by a program"])
+        os.write(1, b"5 by C code\\n")
+        print("a bar 1%\\ra bar 50%\\r6 a bar 100%")
+        print("7 äöü", end="\\n")
+        return os.getpid()
+
+    def hold(self):
+        print("before the gate")
+        while os.path.exists("gate"):
+            time.sleep(0.01)
+        return "held"
+"""
+
+
+def ask(live: Live, what: str) -> Any:
+    """Let `predict` do something; return what came of it."""
+    body = {"tasks": [{"id": 1, "data": {"text": what}}], "project": uid(1), "label_config": CONFIG}
+    answer = live.post("/predict", body)
+    assert answer.status_code == 200, answer.text
+    [entry] = answer.json()["results"]
+    return entry["said"]
+
+
+def test_predict_runs_in_the_thread_of_the_constructor_and_ends_what_it_starts(
+    make_model: Callable[..., Live],
+) -> None:
+    live = make_model(STARTS)
+    live.studio.add(1, 11)
+    live.backend.start()
+    live.setup(1)
+    mine = ["from the database", "made by the constructor", "from the loop"]
+    assert ask(live, "bound_to_the_thread") == mine
+    assert ask(live, "children") == [[1, 2, 3], -signal.SIGTERM]
+    done = trained(live, 1)  # a second model beside the first one
+    wait_until(lambda: live.setup(1) == done["model_version"], "the new version is served")
+    assert ask(live, "bound_to_the_thread") == mine
+    assert ask(live, "children") == [[1, 2, 3], -signal.SIGTERM]
+    [manifest] = (live.model_dir / "versions").glob("*/*/manifest.json")
+    assert json.loads(manifest.read_text())["train_output"]["status"] == -signal.SIGINT
+
+
+@pytest.mark.parametrize("end", ["stop the server", "kill the server", "kill the model process"])
+def test_nothing_that_predict_started_outlives_it(make_model: Callable[..., Live], end: str) -> None:
+    live = make_model(STARTS)
+    live.backend.start()
+    live.setup(1)
+    left = ask(live, "leave")
+    assert [alive(pid) for pid in left] == [True, True, True]
+    program = live.backend.program
+    assert program is not None
+    if end == "stop the server":
+        assert live.backend.stop() == []
+    elif end == "kill the server":
+        os.kill(program.process.pid, signal.SIGKILL)
+    else:
+        os.kill(ask(live, "speak"), signal.SIGKILL)
+    wait_until(lambda: not any(alive(pid) for pid in left), "they have ended")
+
+
+def test_what_predict_prints_is_in_the_log_and_on_the_terminal_in_its_order(
+    make_model: Callable[..., Live], tmp_path: Path
+) -> None:
+    live = make_model(STARTS)
+    live.backend.start()
+    live.setup(1)
+    ask(live, "speak")
+    log = live.folder / "logs" / "server.log"
+    said = [
+        "1 printed",
+        "2 logged",
+        "3 to standard error",
+        "4 by a program",
+        "5 by C code",
+        "6 a bar 100%",
+        "7 äöü",
+    ]
+
+    def lines(text: str) -> list[str]:
+        ends = [line.rpartition("] ")[2].rpartition("\r")[2] for line in text.splitlines()]
+        return [line for line in ends if line[:2] in {word[:2] for word in said}]
+
+    wait_until(lambda: "7 äöü" in log.read_text(), "all is in the log")
+    assert lines(log.read_text()) == said
+    assert lines(live.backend.output().replace("\r", "\n")) == said
+    (tmp_path / "gate").touch()
+    with ThreadPoolExecutor(1) as threads:
+        held = threads.submit(ask, live, "hold")
+        try:
+            wait_until(lambda: "before the gate\n" in log.read_text(), "a line is there at once")
+        finally:
+            (tmp_path / "gate").unlink()
+        assert held.result() == "held"
+
+
+def test_json_logs_hold_what_is_printed_as_records(make_model: Callable[..., Live]) -> None:
+    live = make_model(STARTS, LOG_FORMAT="json")
+    live.backend.start()
+    live.setup(1)
+    pid = ask(live, "speak")
+    log = live.folder / "logs" / "server.log"
+    wait_until(lambda: "7 äöü" in log.read_text(), "all is in the log")
+    records = {record["message"]: record for record in map(json.loads, log.read_text().splitlines())}
+    assert records["1 printed"]["logger"] == records["5 by C code"]["logger"] == "output"
+    assert (records["2 logged"]["logger"], records["2 logged"]["process"]) == ("mine", pid)

@@ -10,7 +10,7 @@ import pytest
 from helpers import run, until
 from keeping import ANIMALS, MORE_ANIMALS, PAPERS, Bench, bench
 from label_studio_ml.code_identity import CodeIdentity, identify
-from label_studio_ml.serving.lanes import ThreadLane
+from label_studio_ml.serving.thread_lane import ThreadLane
 from label_studio_ml.versions import hand
 
 pytestmark = pytest.mark.usefixtures("clean_env")

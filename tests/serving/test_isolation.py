@@ -8,7 +8,7 @@ import pytest
 
 from helpers import run, until
 from keeping import ANIMALS, MORE_ANIMALS, PAPERS, Bench, bench, config
-from label_studio_ml.serving.lanes import ThreadLane
+from label_studio_ml.serving.thread_lane import ThreadLane
 from label_studio_ml.versions.state import Project
 
 pytestmark = pytest.mark.usefixtures("clean_env")

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,7 +15,8 @@ from label_studio_ml.adapter import ModelSpec
 from label_studio_ml.errors import ModelFileError, ModelLoadError, ModelProcessDied, PredictError
 from label_studio_ml.predictor import Request
 from label_studio_ml.serving.batching import LaneClosed
-from label_studio_ml.serving.lanes import ProcessLane, ThreadLane
+from label_studio_ml.serving.lanes import ProcessLane
+from label_studio_ml.serving.thread_lane import ThreadLane
 from label_studio_ml.settings import Settings
 from label_studio_ml.versions.state import Project
 from tricky import CONFIG, Tricky, alive, task
@@ -81,6 +81,9 @@ def test_what_goes_wrong_in_its_process_is_in_the_servers_log(tricky: Tricky) ->
         async with started(ProcessLane, tricky.settings()) as lane:
             await lane.load(1, SPEC)
             await lane.predict(1, [asking(task(1, "raise first"))])
+            await until(
+                lambda: "Traceback" in log.read_text() and "told to first" in log.read_text(), "it is there"
+            )
             log.rename(log.with_suffix(".1"))  # the server rotates it
             await lane.predict(1, [asking(task(2, "raise second"))])
 
@@ -280,10 +283,8 @@ def test_a_crash_is_noticed_though_a_forked_child_keeps_the_connection_open(tric
             with pytest.raises(ModelProcessDied):
                 await asyncio.wait_for(lane.predict(1, [asking(task(1, "fork"))]), PATIENCE)
 
-    try:
-        run(test())
-    finally:
-        os.kill(int((tricky.folder / "forked").read_text()), signal.SIGKILL)
+    run(test())
+    assert not alive(int((tricky.folder / "forked").read_text())), "it outlives the process that forked it"
 
 
 def test_close_waits_for_what_runs(tricky: Tricky) -> None:

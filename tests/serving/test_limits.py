@@ -19,8 +19,9 @@ from label_studio_ml.protocol import parse_predict
 from label_studio_ml.serving import models as models_module
 from label_studio_ml.serving import processes as processes_module
 from label_studio_ml.serving.group import LaneGroup
-from label_studio_ml.serving.lanes import ProcessLane, ThreadLane
+from label_studio_ml.serving.lanes import ProcessLane
 from label_studio_ml.serving.placement import THREAD_VARIABLES, environment, processes
+from label_studio_ml.serving.thread_lane import ThreadLane
 from label_studio_ml.versions.state import Project
 from pools import ONE, bench
 from tricky import CONFIG, Tricky, alive, task

@@ -22,8 +22,9 @@ from label_studio_ml.errors import (
 )
 from label_studio_ml.protocol import parse_predict
 from label_studio_ml.serving import models as models_module
-from label_studio_ml.serving.lanes import ProcessLane, ThreadLane
+from label_studio_ml.serving.lanes import ProcessLane
 from label_studio_ml.serving.pool import ModelPool
+from label_studio_ml.serving.thread_lane import ThreadLane
 from label_studio_ml.versions.manifest import Manifest
 from label_studio_ml.versions.state import Project
 from label_studio_ml.versions.store import VersionStore

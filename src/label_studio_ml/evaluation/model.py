@@ -1,7 +1,6 @@
 """The model under test, in a process of its own."""
 
 import contextlib
-import os
 import signal
 import socket
 import subprocess
@@ -46,15 +45,18 @@ class ModelUnderTest:
 
     def __enter__(self) -> "ModelUnderTest":
         ours, theirs = socket.socketpair()
+        self._guard, guards = socket.socketpair()
+        ends = [theirs.fileno(), guards.fileno()]
         with contextlib.ExitStack() as stack:
             stack.enter_context(theirs)
+            stack.enter_context(guards)
             output: int | IO[bytes] = 2
             if self._log is not None:
                 self._log.parent.mkdir(parents=True, exist_ok=True)
                 output = stack.enter_context(self._log.open("ab"))
             self._process = subprocess.Popen(
-                command(self._settings, "label_studio_ml.evaluation.process", theirs.fileno()),
-                pass_fds=[theirs.fileno()],
+                command(self._settings, "label_studio_ml.evaluation.process", *ends),
+                pass_fds=ends,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -129,11 +131,7 @@ class ModelUnderTest:
         self._connection.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_GRACE)
-        if self._log is None:
-            self._process.kill()
-        else:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+        self._guard.close()  # its guard kills what is left
         self._process.wait()
 
 

@@ -1,11 +1,10 @@
-"""The process that runs the user's code for an evaluation. Its argument is FD.
+"""The process that runs the user's code for an evaluation. Its arguments are FD and GUARD_FD.
 
 It reads lines from the socket with descriptor FD: first what to build, then arrays of tasks. Each is answered with
 one line. It ends when the socket closes.
 """
 
 import logging
-import signal
 import socket
 import sys
 from typing import cast
@@ -17,6 +16,7 @@ from label_studio_ml.adapter import ModelSpec, build, describe_class, reason
 from label_studio_ml.errors import BackendError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.predictor import Predictor, Request
+from label_studio_ml.process_guard import stand_guard
 from label_studio_ml.settings import Settings
 from label_studio_ml.source import user_class
 from label_studio_ml.versions.state import MemoryState
@@ -56,8 +56,8 @@ def _build(request: Build, settings: Settings) -> tuple[Predictor, Built]:
 
 
 def main() -> int:
-    """Answer on the socket whose descriptor is the first argument."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Answer on the socket whose descriptor is the first argument; the second is the guard's."""
+    stand_guard(int(sys.argv[2]), 0)
     settings = Settings.from_env()
     logs.configure(settings.log_level)
     stream = socket.socket(fileno=int(sys.argv[1])).makefile("rwb")

@@ -13,8 +13,9 @@ from typing import Any
 
 from label_studio_ml.functions import functions
 from label_studio_ml.model import LabelStudioMLBase
-from label_studio_ml.serving.lanes import Lane, ThreadLane
+from label_studio_ml.serving.lanes import Lane
 from label_studio_ml.serving.placement import processes
+from label_studio_ml.serving.thread_lane import ThreadLane
 from label_studio_ml.settings import Settings
 
 logger = logging.getLogger(__name__)

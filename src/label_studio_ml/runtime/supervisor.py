@@ -18,8 +18,9 @@ from label_studio_ml.errors import SettingsError
 from label_studio_ml.runtime.companion import Companion
 from label_studio_ml.runtime.core import Core
 from label_studio_ml.runtime.http import Server
-from label_studio_ml.serving.lanes import Lane, ThreadLane
+from label_studio_ml.serving.lanes import Lane
 from label_studio_ml.serving.placement import processes
+from label_studio_ml.serving.thread_lane import ThreadLane
 from label_studio_ml.settings import Settings
 from label_studio_ml.training.desk import RedisDesk
 

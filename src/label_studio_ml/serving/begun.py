@@ -26,6 +26,7 @@ class Begun:
         self._memory = mmap.mmap(descriptor, _PAGES * mmap.PAGESIZE)
         self._own = threading.local()
         self._threads = 0
+        self._free: list[int] = []
         self._counting = threading.Lock()
 
     @staticmethod
@@ -46,9 +47,21 @@ class Begun:
         place: int | None = getattr(self._own, "place", None)
         if place is None:
             with self._counting:
-                place = self._own.place = min(self._threads, THREADS - 1) * _ENTRY.size
-                self._threads += 1
+                if self._free:
+                    place = self._free.pop()
+                else:
+                    place = min(self._threads, THREADS - 1) * _ENTRY.size
+                    self._threads += 1
+            self._own.place = place
         _ENTRY.pack_into(self._memory, place, call, time.monotonic())
+
+    def leave(self) -> None:
+        """Give this thread's entry back: the thread ends."""
+        place: int | None = self._own.__dict__.pop("place", None)
+        if place is not None:
+            _ENTRY.pack_into(self._memory, place, 0, 0.0)
+            with self._counting:
+                self._free.append(place)
 
     def running(self) -> dict[int, float]:
         """Return the calls that the process works on, or worked on when it ended, and for how many seconds."""

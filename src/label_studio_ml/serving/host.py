@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 class ModelHost:
-    """Builds models and asks them. `load` may run in one thread while `predict` runs in another.
+    """Builds models and asks them. One may be built in one thread while another predicts in a second one.
 
     With `again`, the user's modules are imported again where this process has them already.
     """
@@ -54,7 +54,8 @@ class ModelHost:
 
         `instead_of` is the number of a model that is forgotten, and its memory given back, before.
         """
-        if self._live.pop(instead_of, None) is not None:
+        if instead_of:
+            self.unload(instead_of)
             _give_back_memory()
         self.import_class()
         if self._class is None:

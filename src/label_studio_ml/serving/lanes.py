@@ -1,4 +1,4 @@
-"""Where models live: a process of their own, or a thread of this one. Both are lanes with the same methods.
+"""Where models live: a process of their own, or threads of this one (`thread_lane`). Both are lanes.
 
 A lane runs as many prediction calls at a time as the class says (`concurrency`); models load beside them.
 """
@@ -12,10 +12,9 @@ import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
-from label_studio_ml.adapter import ClassInfo, ModelSpec, reason
+from label_studio_ml.adapter import ClassInfo, ModelSpec
 from label_studio_ml.errors import (
     BackendError,
     ModelFileError,
@@ -24,11 +23,10 @@ from label_studio_ml.errors import (
     PredictError,
 )
 from label_studio_ml.interpreter import command
-from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.predictor import Answer, Request
+from label_studio_ml.process_guard import kill_group
 from label_studio_ml.serving.batching import LaneClosed
 from label_studio_ml.serving.begun import Begun
-from label_studio_ml.serving.host import ModelHost
 from label_studio_ml.serving.messages import (
     Failed,
     Frames,
@@ -128,6 +126,8 @@ class ProcessLane(asyncio.Protocol):
         self._too_long: set[int] = set()
         self._hung = False
         self._process: subprocess.Popen[bytes] | None = None
+        self._guard: socket.socket | None = None
+        self._pid = 0
         self._transport: asyncio.Transport | None = None
         self._predictions: asyncio.Transport | None = None
         self._status: int | None = None
@@ -135,26 +135,30 @@ class ProcessLane(asyncio.Protocol):
 
     @property
     def pid(self) -> int | None:
-        """The process's id, once it is started."""
-        return self._process.pid if self._process else None
+        """The process's id, once its guard has started it."""
+        if not self._pid and self._guard is not None:
+            with contextlib.suppress(OSError, ValueError):  # nothing was said yet
+                self._pid = int(self._guard.recv(64, socket.MSG_DONTWAIT))
+        return self._pid or None
 
     async def start(self) -> None:
         """Start the process; `info` tells whether it could import the model file."""
         loop = asyncio.get_running_loop()
         ours, theirs = socket.socketpair()
         our_predictions, their_predictions = socket.socketpair()
+        self._guard, guards = socket.socketpair()
         try:
             page = Begun.descriptor()
-            with theirs, their_predictions, _closing(page):
+            with theirs, their_predictions, guards, _closing(page):
                 self._begun = Begun(page)
-                descriptors = [theirs.fileno(), their_predictions.fileno(), page]
+                descriptors = [theirs.fileno(), their_predictions.fileno(), page, guards.fileno()]
                 self._process = subprocess.Popen(  # noqa: ASYNC220 (it returns at once)
                     command(self._settings, "label_studio_ml.serving.model_process", *descriptors),
                     pass_fds=descriptors,
                     stdin=subprocess.DEVNULL,
                     stderr=self._errors,
-                    env={**self._settings.child_env(), **self._environment},
-                    process_group=0,  # Ctrl-C is for the server, which ends it
+                    env={**self._settings.child_env(), **self._environment, "PYTHONUNBUFFERED": "1"},
+                    start_new_session=True,  # Ctrl-C is for the server, which ends it
                 )
             ours.setblocking(False)
             our_predictions.setblocking(False)
@@ -163,6 +167,7 @@ class ProcessLane(asyncio.Protocol):
         except BaseException as error:
             ours.close()
             our_predictions.close()
+            self._guard.close()
             if self._process is not None:
                 self._process.kill()
                 self._process.wait()
@@ -175,6 +180,8 @@ class ProcessLane(asyncio.Protocol):
 
     async def load(self, live: int, spec: ModelSpec, instead_of: int = 0) -> str:
         """Build a model there and return its version's name."""
+        if instead_of:  # in the thread where it lives
+            self._send(Unload(instead_of))
         answer = await self._ask(lambda call: Load(call, live, spec, instead_of))
         return str(answer.version)
 
@@ -191,7 +198,7 @@ class ProcessLane(asyncio.Protocol):
     async def close(self, grace: float = 5.0) -> None:
         """Ask the process to stop; after `grace` seconds it is killed."""
         if self._process is None:
-            _settle(self.ended, "The model process was never started")
+            settle(self.ended, "The model process was never started")
         self._send(Stop())
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.shield(self.ended), grace)
@@ -249,6 +256,7 @@ class ProcessLane(asyncio.Protocol):
 
     def _exited(self, status: int) -> None:
         self._status = status
+        self._end_group()
         if self._lost:
             self._finish(status)
         elif self._transport is not None:
@@ -268,30 +276,39 @@ class ProcessLane(asyncio.Protocol):
 
     def _kill(self) -> None:
         if self._process is not None and self._status is None:
-            self._process.kill()
+            if not self.pid:  # its guard has not started it
+                self._process.kill()
+            self._end_group()
+
+    def _end_group(self) -> None:
+        """Kill the process and what it started: its guard does, unless it was killed itself."""
+        if self.pid:
+            kill_group(self._pid, signal.SIGKILL)
+        if self._guard is not None:
+            self._guard.close()
 
     def _receive(self, message: FromModel) -> None:
         if isinstance(message, Imported):
-            _settle(self.info, message.info)
+            settle(self.info, message.info)
         elif isinstance(message, ImportFailed):
-            _fail(self.info, ModelFileError(message.message, fix=message.fix, field=message.field))
+            fail(self.info, ModelFileError(message.message, fix=message.fix, field=message.field))
         elif isinstance(message, Failed):
-            _fail(self._calls.get(message.call), ModelLoadError(message.message))
+            fail(self._calls.get(message.call), ModelLoadError(message.message))
         elif isinstance(message, Loaded | Predicted):
-            _settle(self._calls.get(message.call), message)
+            settle(self._calls.get(message.call), message)
 
     def _finish_unstarted(self, error: BaseException) -> None:
         """There is nothing to wait for."""
         self._status = self._status or 0
-        _fail(self.info, ModelFileError(f"The model process cannot be started: {error}"))
+        fail(self.info, ModelFileError(f"The model process cannot be started: {error}"))
         self.info.exception()
-        _settle(self.ended, f"The model process cannot be started: {error}")
+        settle(self.ended, f"The model process cannot be started: {error}")
 
     def _finish(self, status: int) -> None:
         """Tell everyone who waits how the process ended."""
         how = "was ended after a call that did not return" if self._hung else _how_it_ended(status)
         why = f"The model process {how}"
-        _fail(self.info, ModelFileError(f"{why} while it imported the model file"))
+        fail(self.info, ModelFileError(f"{why} while it imported the model file"))
         self.info.exception()  # nobody has to have waited for it
         begun = self._begun.running().keys() & self._calls.keys() if self._begun is not None else set()
         for call, future in self._calls.items():
@@ -301,10 +318,10 @@ class ProcessLane(asyncio.Protocol):
                 error = LaneClosed(why)
             else:
                 error = ModelProcessDied(why)
-            _fail(future, error)
+            fail(future, error)
         if self._predictions is not None:
             self._predictions.abort()
-        _settle(self.ended, why)
+        settle(self.ended, why)
 
 
 @contextlib.contextmanager
@@ -326,88 +343,13 @@ def _how_it_ended(status: int) -> str:
     return f"ended with status {status}"
 
 
-def _settle(future: "asyncio.Future[Any] | None", value: Any) -> None:
+def settle(future: "asyncio.Future[Any] | None", value: Any) -> None:
+    """Set the result of `future`, unless it is done or there is none."""
     if future is not None and not future.done():
         future.set_result(value)
 
 
-def _fail(future: "asyncio.Future[Any] | None", error: Exception) -> None:
+def fail(future: "asyncio.Future[Any] | None", error: Exception) -> None:
+    """Set the exception of `future`, unless it is done or there is none."""
     if future is not None and not future.done():
         future.set_exception(error)
-
-
-class ThreadLane:
-    """Models in this process: for `--debug`, for tests, and for classes that no other process can import.
-
-    A crash there is a crash here. With `again`, the user's modules are imported again. `renewable` is False where the
-    process that trains is another one and `model_class` cannot be imported again.
-    """
-
-    ahead = False
-    own_memory = False
-
-    def __init__(
-        self,
-        settings: Settings,
-        model_class: type[LabelStudioMLBase] | None = None,
-        *,
-        again: bool = False,
-        renewable: bool = True,
-    ) -> None:
-        loop = asyncio.get_running_loop()
-        self.renewable = renewable
-        self.info: asyncio.Future[ClassInfo] = loop.create_future()
-        self.ended: asyncio.Future[str] = loop.create_future()
-        self._host = ModelHost(settings, model_class, again=again)
-        self._predicting = ThreadPoolExecutor(1, thread_name_prefix="predict")
-        self._loading = ThreadPoolExecutor(1, thread_name_prefix="load")
-
-    async def start(self) -> None:
-        """Import the model file in the thread that will predict."""
-        try:
-            info = await self._call(self._predicting, self._host.import_class)
-            if info.concurrency > 1:
-                self._predicting.shutdown(wait=False)
-                self._predicting = ThreadPoolExecutor(info.concurrency, thread_name_prefix="predict")
-            _settle(self.info, info)
-        except BackendError as error:
-            _fail(self.info, error)
-            self.info.exception()
-
-    async def load(self, live: int, spec: ModelSpec, instead_of: int = 0) -> str:
-        """Build a model and return its version's name."""
-        return str(await self._call(self._loading, self._host.load, live, spec, instead_of))
-
-    async def predict(self, live: int, requests: Sequence[Request]) -> list[Answer]:
-        """Answer `requests`."""
-        answers: list[Answer] = await self._call(self._predicting, self._host.predict, live, list(requests))
-        return answers
-
-    def unload(self, live: int) -> None:
-        """Forget model `live`, after the predictions asked for before."""
-        self._predicting.submit(self._host.unload, live)
-
-    async def close(self, grace: float = 5.0) -> None:
-        """End the threads. What runs in them cannot be stopped from outside."""
-        self._predicting.shutdown(wait=False, cancel_futures=True)
-        self._loading.shutdown(wait=False, cancel_futures=True)
-        _settle(self.ended, "The model's thread was stopped")
-
-    async def _call(self, threads: ThreadPoolExecutor, function: Callable[..., Any], *args: Any) -> Any:
-        def call() -> Any:
-            try:
-                return function(*args)
-            except BackendError:
-                raise
-            except BaseException as error:  # SystemExit, say, would end the event loop
-                logger.exception("A call failed")
-                raise ModelLoadError(reason(error)) from error
-
-        if self.ended.done():
-            raise ModelProcessDied(self.ended.result())
-        try:
-            return await asyncio.get_running_loop().run_in_executor(threads, call)
-        except asyncio.CancelledError:
-            if self.ended.done():  # the call was still waiting for the thread
-                raise ModelProcessDied(self.ended.result()) from None
-            raise

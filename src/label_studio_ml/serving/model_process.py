@@ -1,10 +1,10 @@
-"""The process that runs the user's code for predictions. Its arguments are FDS.
+"""The process that runs the user's code for predictions. Its arguments are four descriptors.
 
-FDS are three descriptors: two sockets for the frames of `serving.messages`, and the page of `serving.begun`, where it
-notes what it works on. Models to load come over the first socket, all about predictions over the second; all answers
-go over the first. The main thread imports the model file, reads the second socket and predicts; a second thread builds
-models, so that a new version loads beside the old one; a third reads the first socket. When it closes, the server is
-gone, and so is this process.
+Two sockets for the frames of `serving.messages`, the page of `serving.begun`, where it notes what it works on, and the
+socket to its guard. Models to load come over the first socket, all about predictions over the second; all answers go
+over the first. A reader thread waits at the first one; when it closes, the server is gone, and so is this process.
+A new version is built in a thread of its own beside the old one. What is printed goes through the guard to the
+terminal and to logs/server.log.
 """
 
 import collections
@@ -16,13 +16,16 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeAlias
 
 import msgspec
 
 from label_studio_ml import logs
 from label_studio_ml.adapter import reason
 from label_studio_ml.errors import BackendError, NoLabelConfig
+from label_studio_ml.process_guard import stand_guard
 from label_studio_ml.serving.begun import Begun
 from label_studio_ml.serving.host import ModelHost
 from label_studio_ml.serving.messages import (
@@ -41,9 +44,14 @@ from label_studio_ml.serving.messages import (
     frame,
     to_model_decoder,
 )
+from label_studio_ml.serving.output import OutputCopy
 from label_studio_ml.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+
+#: What gives a thread the turn: the message that it is for, or nothing to begin with.
+Turns: TypeAlias = "queue.SimpleQueue[ToModel | None]"
 
 
 class Inbox:
@@ -82,7 +90,13 @@ class Inbox:
 
 
 class ModelProcess:
-    """The three threads and what they share."""
+    """The threads and what they share.
+
+    With `concurrency` 1, each model has a thread of its own, in which it is built and asked: database connections,
+    event loops and thread-locals that its constructor makes can be used in `predict`. One thread at a time has the
+    turn: it reads the requests and does those for its model, and hands the turn on with the first one for another
+    model. So a request that comes for the same model as the last one wakes no other thread.
+    """
 
     def __init__(
         self, control: socket.socket, predictions: socket.socket, begun: Begun, settings: Settings
@@ -93,6 +107,9 @@ class ModelProcess:
         self._host = ModelHost(settings)
         self._predictions = Inbox(predictions)
         self._loads: queue.SimpleQueue[Load | None] = queue.SimpleQueue()
+        self._main: Turns = queue.SimpleQueue()
+        self._turns: dict[int, Turns] = {}
+        self._threads: dict[int, threading.Thread] = {}
 
     def run(self) -> int:
         """Work until told to stop; return the exit status."""
@@ -108,21 +125,27 @@ class ModelProcess:
             logger.exception("The model class cannot be used")
             self._send(ImportFailed(reason(error), "", ""))
             return 1
-        loader = threading.Thread(target=self._load, daemon=True, name="loader")
-        loader.start()
-        # One call at a time belongs to the main thread, where most libraries expect to be.
-        threads = ThreadPoolExecutor(info.concurrency, "predict") if info.concurrency > 1 else None
+        several = info.concurrency > 1
+        load = self._answer if several else self._load_in_own_thread
+        threading.Thread(target=self._load, args=(load,), daemon=True, name="loader").start()
+        if several:
+            self._predict_several(info.concurrency)
+        else:
+            message: ToModel | None = None
+            while self._take_turn(0, self._main, message):
+                message = self._main.get()
+        self._loads.put(None)
+        return 0
+
+    def _predict_several(self, concurrency: int) -> None:
+        """Read the requests in this thread and do them in `concurrency` others, until told to stop."""
+        threads = ThreadPoolExecutor(concurrency, "predict")
         while not isinstance(message := self._predictions.get(), Stop):
             if isinstance(message, Unload):
                 self._host.unload(message.live)
-            elif isinstance(message, Predict) and threads is not None:
-                threads.submit(self._answer, message)
             elif isinstance(message, Predict):
-                self._answer(message)
-        if threads is not None:
-            threads.shutdown()
-        self._loads.put(None)
-        return 0
+                threads.submit(self._answer, message)
+        threads.shutdown()
 
     def _read(self) -> None:
         frames = Frames()
@@ -135,25 +158,79 @@ class ModelProcess:
         finally:  # the server is gone, in order or not: a broken connection is an OSError
             os._exit(0)
 
-    def _load(self) -> None:
-        while (message := self._loads.get()) is not None:
-            self._answer(message)
+    def _take_turn(self, live: int, own: Turns, message: ToModel | None) -> bool:
+        """Do `message`, if any, and what is read after it, until something is for another thread, which gets the turn.
 
-    def _answer(self, message: Load | Predict) -> None:
-        """Do what is asked and send what comes of it, or why it failed."""
-        answer: FromModel
+        This thread is that of model `live` (0: the main thread) and gets its turns through `own`. Return whether it has
+        to wait for the next one: it has not after the end of its model, or of the process.
+        """
+        while True:
+            message = message or self._predictions.get()
+            owner = self._main if isinstance(message, Stop) else self._turns.get(message.live, self._main)
+            if owner is not own:
+                owner.put(message)
+                return not live or self._turns.get(live) is own
+            if isinstance(message, Stop):
+                return False
+            if isinstance(message, Unload):
+                self._host.unload(message.live)
+                if self._turns.pop(message.live, None) is not None:
+                    self._main.put(None)
+                    return False
+            else:
+                self._answer(message)
+            message = None
+
+    def _load(self, load: Callable[[Load], None]) -> None:
+        while (message := self._loads.get()) is not None:
+            load(message)
+
+    def _load_in_own_thread(self, message: Load) -> None:
+        """Build a model in a new thread, which lives as long as the model; return when it is built."""
+        before = self._threads.pop(message.instead_of, None)
+        if before is not None:  # the order to forget that model is on its way, with the predictions
+            before.join()
+        built = threading.Event()
+        thread = threading.Thread(
+            target=self._live, args=(message, built), daemon=True, name=f"model {message.live}"
+        )
+        self._threads[message.live] = thread
+        thread.start()
+        built.wait()
+
+    def _live(self, message: Load, built: threading.Event) -> None:
+        """Build a model and answer for it until it is forgotten."""
+        own: Turns = queue.SimpleQueue()
+        try:
+            answer = self._attempt(message)
+            if isinstance(answer, Loaded):
+                self._turns[message.live] = own
+            self._send(answer)
+        finally:
+            built.set()
+        if isinstance(answer, Loaded):
+            while self._take_turn(message.live, own, own.get()):
+                pass
+        self._begun.leave()
+        if self._threads.get(message.live) is threading.current_thread():
+            self._threads.pop(message.live, None)
+
+    def _attempt(self, message: Load | Predict) -> FromModel:
+        """Do what is asked and return what comes of it, or why it failed."""
         try:
             if isinstance(message, Load):
-                answer = Loaded(message.call, self._host.load(message.live, message.spec, message.instead_of))
-            else:
-                self._begun.begin(message.call)
-                answer = Predicted(message.call, self._host.predict(message.live, message.requests))
+                return Loaded(message.call, self._host.load(message.live, message.spec, message.instead_of))
+            self._begun.begin(message.call)
+            return Predicted(message.call, self._host.predict(message.live, message.requests))
         except NoLabelConfig as error:  # a state that many projects begin in: the server says it in one line
-            answer = Failed(message.call, reason(error))
+            return Failed(message.call, reason(error))
         except BaseException as error:  # SystemExit, say, would end this thread without a word
             logger.exception("A call failed")
-            answer = Failed(message.call, reason(error))
-        self._send(answer)
+            return Failed(message.call, reason(error))
+
+    def _answer(self, message: Load | Predict) -> None:
+        """Do what is asked and send what comes of it."""
+        self._send(self._attempt(message))
         if isinstance(message, Predict):
             self._begun.begin(0)
 
@@ -166,16 +243,28 @@ class ModelProcess:
             self._control.sendall(data)
 
 
+def _restore_signals() -> None:
+    """Let a process that user code forks end on SIGTERM and SIGINT as any other; not this one (see `main`)."""
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
+        if signal.getsignal(number) is _ignore:
+            signal.signal(number, usual)
+
+
+def _ignore(number: int, frame: object) -> None:
+    pass
+
+
 def main() -> int:
-    """Run a model process on the sockets and the page whose descriptors are the arguments."""
-    for number in (
-        signal.SIGINT,
-        signal.SIGTERM,
-    ):  # they go to the whole group; the server tells us when to stop
-        signal.signal(number, signal.SIG_IGN)
+    """Run a model process on the descriptors that are the arguments: two sockets, the page and the guard's socket."""
     settings = Settings.from_env()
-    with contextlib.suppress(OSError):  # the server has said so already
-        logs.configure(settings.log_level, as_json=settings.log_json, file=settings.log_dir / "server.log")
+    output = OutputCopy(settings.log_dir / "server.log", as_json=settings.log_json)
+    stand_guard(int(sys.argv[4]), 0, output.copy)
+    # A service manager tells all processes to end; the server lets requests under way finish and then tells us.
+    # A handler, since what is ignored stays ignored in the programs that user code starts.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _ignore)
+    os.register_at_fork(after_in_child=_restore_signals)
+    logs.configure(settings.log_level, as_json=settings.log_json)  # the guard copies it to the file
     control, predictions = (socket.socket(fileno=int(number)) for number in sys.argv[1:3])
     for connection in (control, predictions):
         connection.set_inheritable(False)
@@ -188,7 +277,9 @@ def main() -> int:
         logger.error("The server is gone: %s", error)
         status = 1
     logging.shutdown()
-    sys.stdout.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
     # Threads and handlers of user code must not keep an ended model process alive.
     os._exit(status)
 

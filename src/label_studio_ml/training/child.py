@@ -14,9 +14,9 @@ import msgspec
 from label_studio_ml.adapter import studio_login
 from label_studio_ml.errors import BackendError
 from label_studio_ml.interpreter import command
+from label_studio_ml.process_guard import kill_group
 from label_studio_ml.settings import Settings
 from label_studio_ml.training.ending import TERM_GRACE, Ending
-from label_studio_ml.training.guard import kill_group
 from label_studio_ml.training.jobs import JobBoard
 from label_studio_ml.training.lease import RENEW, Lease, LeaseLost
 from label_studio_ml.training.live import LiveRecord

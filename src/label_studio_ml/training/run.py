@@ -8,7 +8,6 @@ Its guard ends it when the worker is gone or silent, so that no two runs of a pr
 import contextlib
 import logging
 import os
-import signal
 import socket
 import sys
 import traceback
@@ -29,12 +28,12 @@ from label_studio_ml.adapter import (
 )
 from label_studio_ml.errors import BackendError, FitError, StudioError
 from label_studio_ml.model import LabelStudioMLBase
+from label_studio_ml.process_guard import stand_guard
 from label_studio_ml.settings import Settings
 from label_studio_ml.source import code_on_disk, user_class
 from label_studio_ml.texts import plural
 from label_studio_ml.training.compare import compared, metrics_to_compare
 from label_studio_ml.training.dataset import LabelledTasks, from_delivered, from_studio, from_version
-from label_studio_ml.training.guard import stand_guard
 from label_studio_ml.training.job import TrainingJob
 from label_studio_ml.training.mailbox import StoredEvent
 from label_studio_ml.training.policy import Policy, decide
@@ -260,7 +259,6 @@ def limits(cls: type[LabelStudioMLBase], settings: Settings) -> Limits:
 
 def main() -> int:
     """Run one training on the socket whose descriptor is the first argument."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     stand_guard(int(sys.argv[2]), float(sys.argv[3]))
     settings = Settings.from_env()
     logs.configure(settings.log_level, as_json=settings.log_json)

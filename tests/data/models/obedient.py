@@ -40,7 +40,7 @@ def obey(order: str) -> None:
             (HERE / "forked").write_text(str(os.getpid()))
             time.sleep(120)
             os._exit(0)
-        while not (HERE / "forked").exists():
+        while not (HERE / "forked").exists() or not (HERE / "forked").read_text():
             time.sleep(0.01)
         os.kill(pid, signal.SIGKILL)
     if word == "thread":

@@ -1,0 +1,177 @@
+"""The guard of a process that runs user code: a process between it and the one that started it, without user code.
+
+    worker or server ── guard ── run (in a session of its own) ── whatever the run starts
+
+The guard kills the run and all that the run started when its starter is gone, or when a worker has not said for a while
+that it still holds the lease. A thread of the run could not do that: code that holds the interpreter lock stops every
+thread of its process. When the run ends, the guard kills what it left running and ends in the same way. On Linux these
+are all descendants; elsewhere those that are still in the run's process group.
+"""
+
+import contextlib
+import ctypes
+import io
+import os
+import resource
+import select
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+#: Linux's numbers of "send me this signal when my parent ends" and "give me descendants that lose their parent".
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+
+#: Seconds that descendants have to disappear after SIGKILL, and that the rest of the run's output has to be copied.
+_DISAPPEARING = 5.0
+_COPYING = 5.0
+
+
+def stand_guard(descriptor: int, patience: float, copy: Callable[[int, int], None] | None = None) -> None:
+    """Split off the run: return in it, and stay behind as its guard.
+
+    `descriptor` is a socket to the starter, which sends something each time it has renewed the lease; `patience` is for
+    how many seconds it may be silent, 0 means forever. The guard tells the starter the run's process id, and ends as
+    the run ended.
+    With `copy`, standard output and error of the run are one pipe: `copy` is called in a thread of the guard with the
+    descriptor of its other end and the run's process id, and returns when there is no more.
+    """
+    output = os.pipe() if copy is not None else None
+    wake, woken = socket.socketpair()
+    for end in (wake, woken):
+        end.setblocking(False)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    guard = os.getpid()
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)  # the run does not inherit it
+    run = os.fork()
+    if run == 0:
+        os.setsid()
+        _die_with_parent(guard)
+        os.close(descriptor)
+        wake.close()
+        woken.close()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+        if output is not None:
+            _write_to(output)
+        return
+    signal.set_wakeup_fd(woken.fileno())
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    keep = sorted((descriptor, wake.fileno(), woken.fileno(), *((2, output[0]) if output else ())))
+    for low, high in zip([-1, *keep], [*keep, os.sysconf("SC_OPEN_MAX")], strict=True):
+        os.closerange(low + 1, high)
+    with contextlib.suppress(OSError):
+        os.write(descriptor, b"%d\n" % run)
+    copying = None
+    if copy is not None and output is not None:
+        copying = threading.Thread(target=copy, args=(output[0], run), daemon=True)
+        copying.start()
+    status = _watch(run, descriptor, wake, patience)
+    kill_group(run, signal.SIGKILL)
+    _kill_descendants()
+    if copying is not None:
+        copying.join(_COPYING)
+    _end_as(status)
+
+
+def _write_to(output: tuple[int, int]) -> None:
+    """Make the pipe `output` standard output and error, and let each line that is printed be written at once."""
+    reading, writing = output
+    for number in (1, 2):
+        os.dup2(writing, number)
+    os.close(reading)
+    os.close(writing)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True, write_through=False)
+
+
+def _die_with_parent(guard: int) -> None:
+    """Ask the kernel to end this process with its guard, where it can."""
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != guard:
+        os._exit(1)
+
+
+def _prctl(option: int, value: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+def _watch(run: int, descriptor: int, wake: socket.socket, patience: float) -> int:
+    """Return the run's wait status when it has ended, by itself or by us."""
+    heard = time.monotonic()
+    while True:
+        status = _reap(run)
+        if status is not None:
+            return status
+        left = max(0.0, heard + patience - time.monotonic()) if patience else None
+        ready = select.select([descriptor, wake.fileno()], [], [], left)[0]
+        with contextlib.suppress(BlockingIOError):
+            wake.recv(4096)
+        if descriptor in ready:
+            heard = time.monotonic()
+            with contextlib.suppress(OSError):
+                if os.read(descriptor, 4096):
+                    continue
+        if wake.fileno() not in ready:
+            kill_group(run, signal.SIGKILL)
+            os.kill(run, signal.SIGKILL)  # it may not have its group yet
+            return os.waitpid(run, 0)[1]
+
+
+def _reap(run: int = 0) -> int | None:
+    """Take the statuses of children that have ended, also of orphans; return that of `run` if it is among them."""
+    found = None
+    with contextlib.suppress(ChildProcessError):
+        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            if ended[0] == run:
+                found = ended[1]
+    return found
+
+
+def _kill_descendants() -> None:
+    """Kill every process that the run started and that still runs, sessions of their own included."""
+    deadline = time.monotonic() + _DISAPPEARING
+    while (left := _descendants(os.getpid())) and time.monotonic() < deadline:
+        for pid in left:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        _reap()
+        time.sleep(0.005)
+
+
+def _descendants(ancestor: int) -> list[int]:
+    """Return the processes below `ancestor`, zombies included. Nothing where there is no /proc."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            parent = int(entry.read_text(errors="replace").rsplit(")", 1)[1].split()[1])
+            children.setdefault(parent, []).append(int(entry.parent.name))
+    found = children.get(ancestor, [])[:]
+    for pid in found:
+        found += children.get(pid, [])
+    return found
+
+
+def _end_as(status: int) -> None:
+    """End this process as the run ended."""
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        if number != signal.SIGKILL:
+            signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+    os._exit(os.waitstatus_to_exitcode(status) & 255)
+
+
+def kill_group(run: int, number: int) -> None:
+    """Send a signal to a run and what it started."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(run, number)
