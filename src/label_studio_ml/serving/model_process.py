@@ -243,11 +243,24 @@ class ModelProcess:
             self._control.sendall(data)
 
 
+_mask = threading.local()
+
+
+def _hold_signals() -> None:
+    """Before a fork: what is sent to the child before its handlers are restored must wait, not be ignored."""
+    _mask.before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+
+
+def _release_signals() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, _mask.before)
+
+
 def _restore_signals() -> None:
     """Let a process that user code forks end on SIGTERM and SIGINT as any other; not this one (see `main`)."""
     for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
         if signal.getsignal(number) is _ignore:
             signal.signal(number, usual)
+    _release_signals()
 
 
 def _ignore(number: int, frame: object) -> None:
@@ -263,7 +276,9 @@ def main() -> int:
     # A handler, since what is ignored stays ignored in the programs that user code starts.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _ignore)
-    os.register_at_fork(after_in_child=_restore_signals)
+    os.register_at_fork(
+        before=_hold_signals, after_in_parent=_release_signals, after_in_child=_restore_signals
+    )
     logs.configure(settings.log_level, as_json=settings.log_json)  # the guard copies it to the file
     control, predictions = (socket.socket(fileno=int(number)) for number in sys.argv[1:3])
     for connection in (control, predictions):
