@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from label_studio_ml import tools_alias
 from label_studio_ml.errors import ModelFileError
 
 #: Import names whose distribution on PyPI is called something else.
@@ -156,7 +157,8 @@ def missing_modules(script: Path) -> list[MissingModule]:
 
 def required_distributions(script: Path) -> list[str]:
     """Return what `script` and the modules beside it import anywhere, as names on PyPI, without our own."""
-    return sorted({distribution(item.target) for item in foreign_imports(script)}, key=str.lower)
+    imported = [item for item in foreign_imports(script) if not tools_alias.is_offered(item.top)]
+    return sorted({distribution(item.target) for item in imported}, key=str.lower)
 
 
 def distribution(target: str) -> str:
@@ -168,9 +170,9 @@ def distribution(target: str) -> str:
 
 
 def is_installed(top: str) -> bool:
-    """Tell whether this interpreter finds a module or package of that name."""
+    """Tell whether user code in this interpreter finds a module or package of that name."""
     try:
-        return importlib.util.find_spec(top) is not None
+        return importlib.util.find_spec(top) is not None or tools_alias.is_offered(top)
     except ValueError:  # loaded by hand: it is there, without a spec
         return True
 

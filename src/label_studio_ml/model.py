@@ -20,6 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from label_studio_ml import tools_alias
 from label_studio_ml.context import current_context, parse_extra_params
 from label_studio_ml.errors import StudioError
 from label_studio_ml.functions import functions
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from label_studio_ml.studio.many import FetchedFile
 
 logger = logging.getLogger(__name__)
+
+tools_alias.install()  # below gunicorn and in a prompt, it is the user's code that imports this module
 
 #: The events that start a training unless a class says otherwise.
 TRAIN_EVENTS = (

@@ -13,6 +13,8 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 
+from label_studio_ml import tools_alias
+
 logger = logging.getLogger(__name__)
 
 #: Installed packages that our modules, or what they import, use in a process that runs user code.
@@ -44,7 +46,11 @@ def set_aside(entries: Iterable[str]) -> None:
 
 
 def enter(folders: Sequence[str], last: Sequence[str] = ()) -> None:
-    """Put `folders`, then PYTHONPATH's, first on `sys.path`, and those of `last` that it lacks at its end."""
+    """Put `folders`, then PYTHONPATH's, first on `sys.path`, and those of `last` that it lacks at its end.
+
+    User code that is imported from there also gets `label_studio_tools`, see `tools_alias`.
+    """
+    tools_alias.install()
     first = list(dict.fromkeys([*folders, *_aside]))
     for folder in first:
         _keep_ours(folder, [entry for entry in sys.path if entry not in first])

@@ -328,3 +328,79 @@ def test_the_key_value_pairs_are_text() -> None:
     assert list(json.loads(made.get("parsed_label_config") or "")) == ["label"]
     with pytest.raises(ValueError, match="text"):
         made.set("key", {"a": 1})  # type: ignore[arg-type]
+
+
+# label_studio_tools, a distribution that the first generation depended on
+
+#: What the model files of that generation import from it.
+TOOLS = """
+from label_studio_tools.core.label_config import parse_config
+from label_studio_tools.core.utils.io import get_data_dir, get_cache_dir, get_local_path
+from label_studio_tools.core.utils.params import get_bool_env, get_env
+"""
+
+
+def _tools_backend(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "model.py").write_text(
+        f"{TOOLS}from label_studio_ml.model import LabelStudioMLBase\nimport label_studio_tools.core.utils.io as io\n"
+        "class Mine(LabelStudioMLBase):\n    where = io.__file__\n    parse = staticmethod(parse_config)\n"
+        "    get_local_path = staticmethod(get_local_path)\n"
+    )
+    return folder
+
+
+def _python(code: str, cwd: Path) -> list[str]:
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=cwd, timeout=120, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+LOAD = (
+    "import sys\nfrom pathlib import Path\nfrom label_studio_ml.source import load_class, locate, missing_modules\n"
+    "source = locate(Path('.'))\nmissing = missing_modules(source.script)\n"
+    "early = 'label_studio_tools' in sys.modules or 'label_studio_sdk' in sys.modules\n"
+    "cls = load_class(source)\n"
+)
+
+
+def test_user_code_gets_the_sdks_label_studio_tools(tmp_path: Path) -> None:
+    folder = _tools_backend(tmp_path / "be")
+    code = (
+        f"{LOAD}print(cls.where)\nprint(missing, early)\nprint(cls.parse({CONFIG!r})['label']['to_name'])\n"
+        "try: cls.get_local_path('/data/local-files/?d=etc/hostname', hostname='http://127.0.0.1:9')\n"
+        "except Exception: print('refused')\n"
+        "from label_studio_ml.imports import required_distributions\nprint(required_distributions(source.script))\n"
+    )
+    where, *rest = _python(code, folder)
+    assert where.endswith("label_studio_sdk/_extensions/label_studio_tools/core/utils/io.py")
+    assert rest == ["[] False", "['text']", "refused", "[]"]
+
+
+def test_it_is_there_below_gunicorn_and_in_a_prompt(tmp_path: Path) -> None:
+    code = "import label_studio_ml.model, sys\nassert 'label_studio_sdk' not in sys.modules\n"
+    assert _python(f"{code}{TOOLS}print(get_env('NOTHING_HERE', 'x'))", tmp_path) == ["x"]
+
+
+def test_an_installed_label_studio_tools_wins(tmp_path: Path) -> None:
+    folder = _tools_backend(tmp_path / "be")
+    utils = tmp_path / "installed" / "label_studio_tools" / "core" / "utils"
+    utils.mkdir(parents=True)
+    for place in (utils, utils.parent, utils.parent.parent):
+        (place / "__init__.py").write_text("")
+    (utils.parent / "label_config.py").write_text("parse_config = str.upper\n")
+    (utils / "io.py").write_text("get_local_path = get_data_dir = get_cache_dir = None\n")
+    (utils / "params.py").write_text("get_bool_env = get_env = None\n")
+    code = f"import sys; sys.path.append({str(tmp_path / 'installed')!r})\n{LOAD}print(cls.where, cls.parse('a'))\n"
+    code += "try: import label_studio_tools.postprocessing\nexcept ImportError: print('not there')\n"
+    code += "from label_studio_ml.imports import required_distributions\nprint(required_distributions(source.script))\n"
+    assert _python(code, folder) == [f"{utils / 'io.py'} A", "not there", "['label-studio-tools']"]
+
+
+def test_without_our_package_loaded_nothing_is_offered(tmp_path: Path) -> None:
+    code = (
+        "import sys, label_studio_ml, label_studio_ml.settings, label_studio_ml.cli.main\n"
+        "try: import label_studio_tools\nexcept ModuleNotFoundError as error: print(error)\n"
+    )
+    assert _python(code, tmp_path) == ["No module named 'label_studio_tools'"]
