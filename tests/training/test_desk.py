@@ -1,6 +1,7 @@
 """Handing events in within a budget, on a real Redis that stops."""
 
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from label_studio_ml.settings import Settings
 from label_studio_ml.training import desk as module
 from label_studio_ml.training.desk import RedisDesk
 from label_studio_ml.training.jobs import JobBoard
+from label_studio_ml.versions.state import Projects
 from redis_server import MakeRedis, RedisServer, make_redis
 
 __all__ = ["make_redis"]
@@ -172,3 +174,47 @@ def test_after_its_end_events_go_to_the_disk(desk: RedisDesk, redis: RedisServer
     desk.stop()
     assert hand_in(desk, 1) is None
     assert desk.spooled == 1
+
+
+def test_an_event_that_still_waits_for_a_thread_at_the_end_goes_to_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "TRIES", 1)
+    monkeypatch.setattr(module, "BUDGET", 60.0)
+    settings = Settings(backend_dir=tmp_path, model_dir=tmp_path / "data", redis_url="redis://127.0.0.1:1")
+    desk = RedisDesk.of(settings, lambda timeout: settings.redis_url)
+    busy, goes_on = threading.Event(), threading.Event()
+
+    def hold(*_: object) -> str:
+        busy.set()
+        goes_on.wait(60)
+        return "its job"
+
+    monkeypatch.setattr(desk, "_try", hold)
+    lock = hash("1") % module.LOCKS
+    other = next(str(number) for number in range(2, 1000) if hash(str(number)) % module.LOCKS != lock)
+    with ThreadPoolExecutor(2) as threads:
+        one = threads.submit(hand_in, desk, 1, "1")
+        assert busy.wait(60)
+        two = threads.submit(hand_in, desk, 2, other)
+        wait_until(lambda: desk._threads._work_queue.qsize(), "the second one waits", every=0.01)
+        desk.stop()
+        assert two.result(60) is None
+        goes_on.set()
+        assert one.result(60) == "its job"
+    assert desk.spooled == 1
+
+
+def test_an_event_counts_also_where_what_is_known_of_its_project_cannot_be_read(
+    redis: RedisServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "data" / "projects.db").mkdir(parents=True)
+    settings = Settings(
+        backend_dir=tmp_path, model_dir=tmp_path / "data", redis_url=redis.url, queue="handed-in"
+    )
+    desk = RedisDesk(lambda timeout: redis.url, settings, tmp_path / "spool", Projects(settings.model_dir))
+    hand_in(desk, 1)
+    wait_until(lambda: not desk.spooled, "it is in Redis", every=0.01)
+    desk.stop()
+    assert events(redis) == [1]
+    assert "what is known of it cannot be read" in caplog.text

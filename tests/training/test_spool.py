@@ -103,6 +103,37 @@ def test_an_event_that_is_half_written_is_none_and_one_that_is_damaged_is_set_as
     assert [path.name for path in folder.glob("*.bad")] == ["00000000000000000000-000000-x.bad"]
 
 
+def test_an_event_that_came_first_is_handed_over_first_also_where_it_is_written_last(
+    spool: Spool, desk: Desk
+) -> None:
+    desk.away = False
+    name = spool.reserve()
+    spool.keep(event(2))
+    time.sleep(0.2)  # long enough for the second one to be handed over, if it were not to wait
+    assert desk.taken == []
+    spool.keep(event(1), name)
+    wait_until(lambda: not spool.waiting(), "both are handed over", every=0.01)
+    assert desk.taken == ["1", "2"]
+
+
+def test_an_event_that_cannot_be_handed_over_does_not_stop_those_behind_it(tmp_path: Path) -> None:
+    taken = []
+
+    def take(spooled: Spooled) -> None:
+        if spooled.event.uid == "1":
+            raise TypeError("unhashable type: 'list'")
+        taken.append(spooled.event.uid)
+
+    spool = Spool(tmp_path / "spool", take)
+    names = [spool.reserve() for _ in range(3)]
+    for number in (2, 1, 0):
+        spool.keep(event(number), names[number])
+    wait_until(lambda: not spool.waiting(), "none waits any more", every=0.01)
+    spool.stop()
+    assert taken == ["0", "2"]
+    assert [path.name for path in (tmp_path / "spool").glob("*.bad")] == [f"{names[1]}.bad"]
+
+
 def test_a_disk_that_refuses_is_said(tmp_path: Path, desk: Desk) -> None:
     (tmp_path / "spool").write_text("in the way")
     with pytest.raises(BrokerError, match="cannot be kept on the disk either"):

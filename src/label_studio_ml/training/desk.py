@@ -11,13 +11,13 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from label_studio_ml.errors import BrokerError
+from label_studio_ml.errors import BackendError, BrokerError
 from label_studio_ml.metrics.exposition import Training
 from label_studio_ml.protocol import Event
 from label_studio_ml.settings import Settings
@@ -116,7 +116,7 @@ class RedisDesk:
         except TimeoutError:
             trying.cancel()
             raise BrokerError(f"Redis has not answered within {BUDGET:g} s") from None
-        except RuntimeError:  # the interpreter is ending
+        except (CancelledError, RuntimeError):  # the server or the interpreter is ending
             raise BrokerError("The backend is shutting down") from None
 
     def _try(self, spooled: Spooled, deadline: float) -> str | None:
@@ -236,7 +236,7 @@ class RedisDesk:
             raise BrokerError(f"Redis has not taken an event within {BUDGET:g} s")
         if not spooled.train:
             return None
-        known = self._projects.get(event.uid) if self._projects is not None else None
+        known = self._known(event.uid)
         if known is not None:
             board.describe(known)
         stored = StoredEvent(event.action, event.data, spooled.trusted)
@@ -246,6 +246,14 @@ class RedisDesk:
             self._quick.drop()
             self._patient.drop()
             raise
+
+    def _known(self, uid: str) -> Project | None:
+        """Return what goes with an event of a project; None where it cannot be read: the event matters more."""
+        try:
+            return self._projects.get(uid) if self._projects is not None else None
+        except BackendError as error:
+            logger.warning("Project %s: what is known of it cannot be read: %s", uid, error)
+            return None
 
 
 def _late(deadline: float) -> bool:

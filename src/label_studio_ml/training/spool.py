@@ -1,6 +1,6 @@
 """Events kept on this server's disk while Redis is away: one file each, handed over in order when it is back.
 
-A file's name says when its event came and is its token: handed over twice, it counts once.
+A file's name says when its event came; the token in it lets an event that is handed over twice count once.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from label_studio_ml.errors import BrokerError
+from label_studio_ml.errors import BackendError, BrokerError
 from label_studio_ml.protocol import Event
 from label_studio_ml.texts import plural
 
@@ -25,8 +25,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds that an event's writer waits for the disk, and files that are flushed at once.
 FLUSH, FLUSHES = 0.05, 4
-#: Seconds between two tries to hand over.
-PAUSE = 0.5
+#: Seconds between two tries to hand over, and between two looks for an event that is being written.
+PAUSE, WRITING = 0.5, 0.01
 
 
 class Spooled(msgspec.Struct, frozen=True):
@@ -41,7 +41,8 @@ class Spooled(msgspec.Struct, frozen=True):
 class Spool:
     """The kept events in `folder`. Servers may share it; safe to use from several threads.
 
-    `deliver` hands one event over, or raises BrokerError.
+    `deliver` hands one event over. A BackendError that it raises means that the event is to be handed over later; any
+    other exception sets the event aside, so that those behind it are handed over all the same.
     """
 
     def __init__(self, folder: Path, deliver: Callable[[Spooled], object]) -> None:
@@ -139,7 +140,7 @@ class Spool:
         while not self._stop.is_set():
             try:
                 handed = self._hand_over()
-            except (BrokerError, OSError) as error:
+            except (BackendError, OSError) as error:
                 if str(error) != said:
                     logger.warning("Events wait on this server's disk: %s", error)
                     said = str(error)
@@ -147,16 +148,24 @@ class Spool:
                 continue
             if handed:
                 logger.info("Handed over %s that had waited on this server's disk", plural(handed, "event"))
+            else:
+                self._stop.wait(WRITING)
             with self._starting:
                 if not self.waiting():
                     self._drainer = None
                     return
 
     def _hand_over(self) -> int:
-        """Hand over what waits, unless another server is doing so; return how many it were. Raises BrokerError."""
+        """Hand over what waits, unless another server is doing so; return how many it were.
+
+        Events behind one that is still being written wait for it, so that a project's stay in order. Raises
+        BackendError and OSError.
+        """
         count = 0
         with self._alone() as alone:
             for path in self.waiting() if alone else []:
+                if self._is_behind(path.stem):
+                    break
                 try:
                     spooled = msgspec.json.decode(path.read_bytes(), type=Spooled)
                 except FileNotFoundError:
@@ -165,12 +174,24 @@ class Spool:
                     logger.error("%s cannot be read and is set aside: %s", path, error)
                     path.rename(path.with_suffix(".bad"))
                     continue
-                self._deliver(spooled)
+                try:
+                    self._deliver(spooled)
+                except (BackendError, OSError):
+                    raise
+                except Exception:
+                    logger.exception("The event in %s cannot be handed over and is set aside", path)
+                    path.rename(path.with_suffix(".bad"))
+                    continue
                 path.unlink(missing_ok=True)
                 count += 1
                 if self._stop.is_set():
                     break
         return count
+
+    def _is_behind(self, name: str) -> bool:
+        """Tell whether an event that came before the one called `name` is still being written."""
+        with self._starting:
+            return any(coming < name for coming in self._coming)
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[bool]:
