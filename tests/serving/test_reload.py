@@ -2,12 +2,13 @@
 
 import asyncio
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 from helpers import run, until
-from keeping import ANIMALS, MORE_ANIMALS, PAPERS, bench
+from keeping import ANIMALS, LIMIT, MORE_ANIMALS, PAPERS, bench
 from label_studio_ml.code_identity import identify
 from label_studio_ml.errors import BackendError
 from label_studio_ml.serving.code_watch import CodeWatch
@@ -94,12 +95,53 @@ def test_what_does_not_load_leaves_everything_as_it_was(tmp_path: Path, wrong: s
     run(test())
 
 
-def test_a_process_that_has_no_model_yet_is_renewed_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize("drain_first", [False, True])
+def test_a_process_that_has_no_model_yet_is_renewed_too(tmp_path: Path, drain_first: bool) -> None:
     async def test() -> None:
-        async with bench(tmp_path / "be") as it:
+        async with bench(tmp_path / "be", drain_first=drain_first) as it:
             it.edit("second")
             await it.pool.reload()
             assert (await it.ask(ANIMALS))["code"] == "second"
             await until(lambda: len(it.running) == 1, "the first process has ended")
+
+    run(test())
+
+
+def test_a_process_of_a_group_that_ends_after_an_edit_gets_no_other_code_than_the_others(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test() -> None:
+        async with bench(tmp_path / "be", workers=2) as it:
+            it.publish(ANIMALS, 1, identify(it.script))
+            before = await it.served(ANIMALS, 1)
+            it.edit("second")
+            os.kill(before["pid"], signal.SIGKILL)
+            codes: list[str] = []
+            while not codes or codes[-1] != "second":
+                said = [await it.ask(ANIMALS, number) for number in range(4)]
+                codes += [one["code"] for one in said]
+            assert codes == sorted(codes)  # never one code beside the other
+            assert it.pool.version(ANIMALS.uid) == "v1"
+            await until(lambda: len(it.running) == 1, "the group with the code before has ended")
+        assert "keeper.py): the one that ended is not replaced" in caplog.text
+
+    run(test())
+
+
+def test_a_group_with_the_code_before_goes_on_where_the_edited_code_does_not_load(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test() -> None:
+        async with bench(tmp_path / "be", workers=2) as it:
+            before = await it.ask(ANIMALS)
+            works = it.script.read_text()
+            it.script.write_text(f"{works}\nclass Keeper(LabelStudioMLBase):\n    setup = None\n")
+            os.kill(before["pid"], signal.SIGKILL)
+            await until(lambda: "The edited code is not used" in caplog.text, "it says so", limit=LIMIT)
+            assert (await it.ask(ANIMALS))["code"] == "first"
+            it.script.write_text(works)
+            it.edit("third")
+            while (await it.ask(ANIMALS))["code"] != "third":
+                pass
 
     run(test())

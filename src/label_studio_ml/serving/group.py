@@ -2,7 +2,8 @@
 
     starting ──loaded──▶ member ──its process ends──▶ replaced by a new one that loads the same models
 
-The group ends when it is closed, or when its last member ends: then there is nothing left to replace from.
+The group ends when it is closed, or when its last member ends: then there is nothing left to replace from. All members
+have the same code: where the model's files were edited since, no member is replaced, and `when_edited` is called.
 """
 
 import asyncio
@@ -27,7 +28,11 @@ LONGEST_PAUSE = 10.0
 
 
 class LaneGroup:
-    """`count` lanes made by `make_lane(index)`, used as one lane."""
+    """`count` lanes made by `make_lane(index)`, used as one lane.
+
+    `when_edited` is called, once for each edit, when a member has ended and the files on the disk have other code than
+    the members that go on.
+    """
 
     ahead = False  # while one is at work, another may be free
     own_memory = True
@@ -45,6 +50,8 @@ class LaneGroup:
         self._busy: dict[int, int] = dict.fromkeys(range(count), 0)
         self._specs: dict[int, ModelSpec] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._edits: set[str] = set()
+        self.when_edited: Callable[[], object] = lambda: None
 
     async def start(self) -> None:
         """Begin to import the model file in every member; `info` tells the outcome."""
@@ -163,6 +170,7 @@ class LaneGroup:
                 if self._hopeless():
                     return await self._finish(why, 0)
                 replacement = await self._replacement(index)
+                pause = LONGEST_PAUSE if self._edits else pause
             self._members[index] = lane = replacement
 
     def _hopeless(self) -> bool:
@@ -170,11 +178,15 @@ class LaneGroup:
         return not self._members or (self.info.done() and self.info.exception() is not None)
 
     async def _replacement(self, index: int) -> Lane | None:
-        """Return a new member with all models loaded, or None if it ended while it loaded them."""
+        """Return a new member with all models loaded, or None if it ended while it loaded them or has other code."""
         lane = self._make_lane(index)
         self._joining.add(lane)  # whatever happens from here on, it is closed with the group
         try:
             await lane.start()
+            if self._is_edited(await asyncio.shield(lane.info)):
+                await lane.close(0)
+                self._joining.discard(lane)
+                return None
             loaded: set[int] = set()
             while missing := [live for live in self._specs if live not in loaded]:
                 for live in missing:
@@ -190,6 +202,21 @@ class LaneGroup:
             return None
         self._joining.discard(lane)
         return lane
+
+    def _is_edited(self, info: ClassInfo) -> bool:
+        """Tell whether a new process has other code than the members; if so, say it once for each such code."""
+        members = self.info.result() if self.info.done() and self.info.exception() is None else None
+        if members is None or members.code.same(info.code):
+            return False
+        if info.code.hash not in self._edits:
+            self._edits.add(info.code.hash)
+            logger.warning(
+                "The model's files were edited since its processes started (different: %s): "
+                "the one that ended is not replaced beside those with the code before",
+                ", ".join(members.code.differences(info.code)),
+            )
+            self.when_edited()
+        return True
 
     async def _finish(self, why: str, grace: float) -> None:
         """End whatever is there, and only then the group: nobody looks after it any longer."""

@@ -122,36 +122,9 @@ class LiveModels:
             await asyncio.wait([live.ready])
 
     async def reload(self) -> None:
-        """Load all models again in new processes, with the code on the disk. Raises what keeps one from loading.
-
-        The processes of a label config, and their models, stay as they are where one of its models does not load.
-        """
+        """Load all models again in new processes, with the code on the disk. Raises what keeps one from loading."""
         for old in self._running.current:
-            home = await self._running.new(quiet=True)
-            try:
-                self._set_limits(home, await asyncio.shield(home.lane.info))
-                if self._drain_first:
-                    await home.lane.close(0)
-                    await self._running.exchange(old, old.group)
-                    continue
-                lives = {live.number: live for live in self._all() if live.loaded and old.placed}
-                lives = {number: live for number, live in lives.items() if live.home.group == old.group}
-                made = [(live, await self._again(live, home)) for live in lives.values()]
-            except BaseException:
-                await home.lane.close(0)
-                raise
-            before = self._running.with_group(old.group) if old.placed else [old]
-            if old.placed:
-                self._running.replace(home, old.group)
-            else:
-                self._running.replace_spare(home)
-            for live, anew in made:
-                if self._lives.get(live.key) is live:
-                    self._lives[live.key] = anew
-                if self._serving.get(live.project.uid) is live:
-                    self._serving[live.project.uid] = anew
-            for one in before:
-                self._running.spawn(self._retire(one))
+            await self.load_again(old)
 
     async def _again(self, live: Live, home: Home) -> Live:
         """Load a model once more, in `home`, and return it."""
@@ -324,9 +297,7 @@ class LiveModels:
             await asyncio.wait(loading)
         number = 0
         for one in older():
-            del self._lives[one.key]  # from now on requests wait for the new one
-            if self._serving.get(live.project.uid) is one:
-                del self._serving[live.project.uid]
+            self._take_out(one)  # from now on requests wait for the new one
             while one.under_way:
                 one.idle.clear()
                 await one.idle.wait()
@@ -425,6 +396,34 @@ class LiveModels:
             while live.under_way:
                 live.idle.clear()
                 await live.idle.wait()
+
+    async def load_again(self, home: Home) -> None:
+        """Load the models of a process, and of others for its label config, again in a new one; then end those.
+
+        Raises what keeps one from loading: then all stays as it is. With `drain_first` they load when they are asked.
+        """
+        made = await self._running.new(quiet=True)
+        try:
+            self._set_limits(made, await asyncio.shield(made.lane.info))
+            if self._drain_first and home.placed:
+                await made.lane.close(0)
+                await self._running.exchange(home, home.group)
+                return
+            here = [one for one in self._all() if one.loaded and home.placed and one.home.group == home.group]
+            again = [(live, await self._again(live, made)) for live in dict.fromkeys(here)]
+        except BaseException:
+            await made.lane.close(0)
+            raise
+        before = self._running.take_over(made, home)
+        for live, anew in again:
+            if self._lives.get(live.key) is not live and self._serving.get(live.project.uid) is not live:
+                made.lane.unload(anew.number)  # another one has taken its place meanwhile
+            if self._lives.get(live.key) is live:
+                self._lives[live.key] = anew
+            if self._serving.get(live.project.uid) is live:
+                self._serving[live.project.uid] = anew
+        for one in before:
+            self._running.spawn(self._retire(one))
 
     async def lost(self, home: Home, why: str, *, current: bool) -> None:
         """Forget the models of a process that ended by itself, and load them again."""

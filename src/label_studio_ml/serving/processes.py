@@ -17,6 +17,7 @@ from label_studio_ml.errors import BackendError
 from label_studio_ml.metrics.counts import Counts
 from label_studio_ml.predictor import Answer, Request
 from label_studio_ml.serving.batching import Batcher, LaneClosed
+from label_studio_ml.serving.group import LaneGroup
 from label_studio_ml.serving.lanes import Lane
 from label_studio_ml.serving.live import Home, shutting_down
 from label_studio_ml.settings import DEFAULT_LABEL_CONFIGS
@@ -48,6 +49,9 @@ class Tenants(Protocol):
 
     async def lost(self, home: Home, why: str, *, current: bool) -> None:
         """Take note that a process has ended by itself; `current` tells that models were to be loaded there."""
+
+    async def load_again(self, home: Home) -> None:
+        """Load the models of a process again in a new one. Raises what keeps one from loading."""
 
 
 class ModelProcesses:
@@ -145,6 +149,8 @@ class ModelProcesses:
         lane = home.lane
         self.own_memory = lane.own_memory
         self.all.add(home)
+        if isinstance(lane, LaneGroup):
+            lane.when_edited = lambda: self.spawn(self._load_again(home))
         try:
             await lane.start()
         except Exception:
@@ -169,13 +175,16 @@ class ModelProcesses:
             raise LaneClosed("There is no model process")
         return home
 
-    def with_group(self, group: str) -> list[Home]:
-        """Return the processes for what `group` returns of a label config: the current one, and others it had."""
-        return self._of(group)
+    def take_over(self, home: Home, old: Home) -> list[Home]:
+        """Make `home` the current process where `old` is one, or was, and return those whose place it takes.
 
-    def replace_spare(self, home: Home) -> Home | None:
-        """Give the next label config `home`, and return the process that it would have had."""
-        before, self._spare = self._spare, home
+        These are all for the same label config; where `old` is nobody's yet, it is the only one.
+        """
+        if not old.placed:
+            self._spare = home
+            return [old]
+        before = self._of(old.group)
+        self._place(home, old.group)
         return before
 
     def replace(self, home: Home, label_config: str) -> Home | None:
@@ -297,6 +306,19 @@ class ModelProcesses:
         batcher.seen = self._counts().batches.observe
         home = Home(lane, batcher, time.monotonic())
         return home
+
+    async def _load_again(self, home: Home) -> None:
+        """Take the edited code for a group of processes of which one has ended and cannot be replaced."""
+        if home.retired or self.closing or not (home.placed or home is self._spare):
+            return
+        logger.info("The models are loaded again in new processes, with the code on the disk")
+        try:
+            await self._tenants.load_again(home)
+        except BackendError as error:
+            logger.error(
+                "The edited code is not used: %s. The code before goes on, in fewer processes; edit it again",
+                error,
+            )
 
     async def _watch(self, home: Home, *, quiet: bool) -> None:
         """When a process ends, turn its queue away and say so, so that its models load again in the next one."""
