@@ -29,7 +29,6 @@ def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
         "REDIS_",
         "MODEL_DIR",
         "LOG_LEVEL",
-        "INVALID_PREDICTIONS",
     )
     kept = {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
     return kept | {"PYTHONUNBUFFERED": "1"} | dict(extra or {})

@@ -51,8 +51,11 @@ def serve(
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    import uvloop
-
+    """Return what makes event loops: uvloop where it is installed, None for asyncio's own."""
+    try:
+        import uvloop
+    except ImportError:  # Windows and PyPy have none
+        return None
     factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
     return factory
 
