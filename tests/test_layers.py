@@ -32,6 +32,7 @@ LAYERS = (
         "code_identity",
         "coroutines",
         "dependencies",
+        "device_memory",
         "exceptions",
         "functions",
         "generations",

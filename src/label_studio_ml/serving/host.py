@@ -1,14 +1,13 @@
 """The models that live in one process, by number."""
 
-import gc
 import logging
-import sys
 
 import msgspec
 
 from label_studio_ml import logs
 from label_studio_ml.adapter import ClassInfo, ModelSpec, build, describe_class
 from label_studio_ml.code_identity import CodeIdentity
+from label_studio_ml.device_memory import release_memory
 from label_studio_ml.errors import ModelLoadError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.predictor import Answer, Predictor, Request
@@ -56,7 +55,7 @@ class ModelHost:
         """
         if instead_of:
             self.unload(instead_of)
-            _give_back_memory()
+            release_memory()
         self.import_class()
         if self._class is None:
             raise ModelLoadError("no model class")
@@ -80,11 +79,3 @@ class ModelHost:
     def unload(self, live: int) -> None:
         """Forget model number `live`."""
         self._live.pop(live, None)
-
-
-def _give_back_memory() -> None:
-    """Free what a forgotten model held, on the GPU too where the user's file uses torch."""
-    gc.collect()
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
-        torch.cuda.empty_cache()

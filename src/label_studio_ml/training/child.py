@@ -22,7 +22,7 @@ from label_studio_ml.training.lease import RENEW, Lease, LeaseLost
 from label_studio_ml.training.live import LiveRecord
 from label_studio_ml.training.request import Outcome, RunRequest
 from label_studio_ml.training.runlog import RunLog, Scrubber
-from label_studio_ml.training.wire import STOP, Limits, Said, send_request
+from label_studio_ml.training.wire import COMPARING, STOP, Limits, Said, send_request
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 PATIENCE = 2 / 3
 #: Seconds between two looks at what is due, at most.
 _TICK = 0.25
+#: Seconds that a comparison has to end by itself when its time is over.
+_COMPARISON_END = 60.0
 #: Seconds that loading the model may take where fit has a limit, if that is not longer.
 _LOADING = 600.0
 
@@ -67,7 +69,7 @@ class Child:
         )
 
         self._began = 0.0
-        self._fitting = False
+        self._fitting = self._comparing = False
 
     def run(self) -> Outcome:
         """Run the training and return its outcome; the process has ended in every case.
@@ -150,6 +152,10 @@ class Child:
     def _late(self) -> str:
         """Say what takes too long; nothing if nothing does."""
         timeout, passed = self._limits.fit_timeout, time.monotonic() - self._began
+        if self._comparing:
+            if passed >= COMPARING + _COMPARISON_END:
+                return f"comparing the versions took longer than {COMPARING:g} s"
+            return ""
         if self._fitting and timeout and passed >= timeout:
             return f"fit ran longer than {timeout:g} s (fit_timeout)"
         if not self._fitting and timeout and passed >= max(timeout, _LOADING):
@@ -163,6 +169,8 @@ class Child:
             self._limits = said.limits
         if said.begins:
             self._began, self._fitting = time.monotonic(), True
+        if said.compares:
+            self._began, self._comparing = time.monotonic(), True
         record.take(said)
         return msgspec.json.decode(said.outcome, type=Outcome | None)
 

@@ -5,9 +5,9 @@ of which version is better: both versions then predict the tasks that the new on
 that (`evaluation.comparison`), in the run's session, so that it ends with the run, and when the run is cancelled.
 """
 
-import gc
 import logging
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,14 @@ from typing import Any
 import msgspec
 
 from label_studio_ml.adapter import ModelSpec
+from label_studio_ml.device_memory import release_memory
+from label_studio_ml.errors import BackendError
 from label_studio_ml.gate import Comparison, parse_gate
 from label_studio_ml.interpreter import command
 from label_studio_ml.settings import Settings
 from label_studio_ml.training.dataset import HELD_OUT
 from label_studio_ml.training.request import Outcome, RunRequest
+from label_studio_ml.training.wire import COMPARING
 from label_studio_ml.versions.state import StoredState
 
 logger = logging.getLogger(__name__)
@@ -47,11 +50,34 @@ def compared(
     metrics: list[str],
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Outcome:
-    """Return the outcome with the comparison of `metrics`, as far as they can be compared."""
+    """Return the outcome with the comparison of `metrics`, as far as they can be compared.
+
+    Whatever keeps them from being compared leaves the outcome's other fields as they are: the training is done.
+    """
     previous = request.previous
     if previous is None:
         return outcome
-    gc.collect()  # the model that was trained: two others are loaded now
+    release_memory()  # the model that was trained is not needed any more, and two others are loaded now
+    try:
+        found = _compared(request, settings, outcome, metrics, cancelled)
+    except (BackendError, OSError) as error:
+        logger.warning("The new version and version %s were not compared: %s", previous.name, error)
+        found = Comparison(version=previous.name, unfair=f"they cannot be compared: {error}")
+    if found is not None:
+        logger.info("The new version was %s", found.text())
+    return msgspec.structs.replace(outcome, comparison=found)
+
+
+def _compared(
+    request: RunRequest,
+    settings: Settings,
+    outcome: Outcome,
+    metrics: list[str],
+    cancelled: Callable[[], bool],
+) -> Comparison | None:
+    """Return what the comparison says. Raises BackendError and OSError where it cannot be made or takes too long."""
+    previous = request.previous
+    assert previous is not None
     pairs = StoredState(settings.model_dir, request.spec.project.uid).items()
     new = ModelSpec(
         project=request.spec.project,
@@ -65,13 +91,9 @@ def compared(
     }
     answer, status = _ask(settings, msgspec.json.encode(asked), cancelled)
     try:
-        found = msgspec.json.decode(answer, type=Comparison | None)
+        return msgspec.json.decode(answer, type=Comparison | None)
     except msgspec.MsgspecError:
-        logger.warning("The new version and version %s were not compared: status %d", previous.name, status)
-        found = Comparison(version=previous.name, unfair=f"the comparison ended with status {status}")
-    if found is not None:
-        logger.info("The new version was %s", found.text())
-    return msgspec.structs.replace(outcome, comparison=found)
+        raise BackendError(f"its process ended with status {status}") from None
 
 
 def _candidate(spec: ModelSpec, folder: str, state: dict[str, str]) -> dict[str, Any]:
@@ -79,7 +101,11 @@ def _candidate(spec: ModelSpec, folder: str, state: dict[str, str]) -> dict[str,
 
 
 def _ask(settings: Settings, request: bytes, cancelled: Callable[[], bool]) -> tuple[bytes, int]:
-    """Run the comparison; return its answer, empty if it has none, and its exit status."""
+    """Run the comparison; return its answer, empty if it has none, and its exit status.
+
+    Raises BackendError if it takes longer than COMPARING, InterpreterError or OSError if it cannot be started.
+    """
+    deadline = time.monotonic() + COMPARING
     process = subprocess.Popen(
         command(settings, "label_studio_ml.evaluation.comparison"),
         stdin=subprocess.PIPE,
@@ -93,7 +119,10 @@ def _ask(settings: Settings, request: bytes, cancelled: Callable[[], bool]) -> t
             return answer, process.returncode
         except subprocess.TimeoutExpired:
             left = None
-        if cancelled():
+        late = time.monotonic() > deadline
+        if late or cancelled():
             process.kill()
             process.communicate()
+            if late:
+                raise BackendError(f"it took longer than {COMPARING:g} s")
             return b"", process.returncode

@@ -56,9 +56,13 @@ class PreviousVersion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """What a run says of itself: that fit begins, how far it is (0 to 1), what it does, or one point of its metrics."""
+    """What a run says of itself: that fit begins, how far it is (0 to 1), what it does, or one point of its metrics.
+
+    `compares`: fit is back, and its version is compared with the one before.
+    """
 
     begins: bool = False
+    compares: bool = False
     progress: float | None = None
     message: str | None = None
     point: dict[str, Any] | None = None
@@ -108,6 +112,10 @@ class TrainingJob:
     def begin(self) -> None:
         """Say that fit begins."""
         self._report(Report(begins=True))
+
+    def compare(self) -> None:
+        """Say that fit is back, and that its version is compared with the one before."""
+        self._report(Report(compares=True))
 
     def progress(self, fraction: float, message: str = "") -> None:
         """Say how much is done, from 0 to 1, and what is going on."""

@@ -220,7 +220,7 @@ def _measured(outcome: Outcome, request: RunRequest, settings: Settings, job: Tr
     if not metrics or (job is not None and job.cancelled):
         return outcome
     if job is not None:
-        job.begin()  # fit is back: what follows is not part of its time
+        job.compare()  # what follows is not part of the time that fit may take
     return compared(request, settings, outcome, metrics, (lambda: job.cancelled) if job else lambda: False)
 
 

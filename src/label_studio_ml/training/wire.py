@@ -8,6 +8,8 @@ import msgspec
 
 from label_studio_ml.training.job import Report
 
+#: Seconds that a run may take to compare its version with the one before, after its fit.
+COMPARING = 3600.0
 #: What the worker sends after the request: please stop.
 STOP = b"stop\n"
 
