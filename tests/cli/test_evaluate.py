@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from label_studio_ml.cli.main import main
+from label_studio_ml.code_identity import CodeIdentity, identify
 from label_studio_ml.training.dataset import LabelledTasks
 from label_studio_ml.training.snapshots import SNAPSHOT
 from label_studio_ml.versions.manifest import Manifest
@@ -57,7 +58,14 @@ FROM_FILE = ("--annotations", "export.json", "--label-config", "config.xml")
 
 
 def _train(
-    folder: Path, name: str, *, on: range, fence: int = 1, split: float = 0.0, answer: str = "bad"
+    folder: Path,
+    name: str,
+    *,
+    on: range,
+    fence: int = 1,
+    split: float = 0.0,
+    answer: str = "bad",
+    code: CodeIdentity | None = None,
 ) -> None:
     """Commit a version that has seen the tasks `on`."""
     store = VersionStore(folder / "data")
@@ -68,7 +76,13 @@ def _train(
     tasks.finish()
     store.publish(
         Manifest(
-            id=f"id{fence}", name=name, project=uid(7), fence=fence, created="", state={"answer": answer}
+            id=f"id{fence}",
+            name=name,
+            project=uid(7),
+            fence=fence,
+            created="",
+            state={"answer": answer},
+            code=code or CodeIdentity(),
         )
     )
 
@@ -240,3 +254,20 @@ def test_train_from_a_version_that_has_no_snapshot(
 ) -> None:
     assert main(["train", folder.name, "--from-version", "none"]) == 1
     assert "no version 'none'" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("known")
+def test_a_version_that_other_code_trained_is_said(
+    evaluate: Evaluate, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = folder / "judge.py"
+    _train(folder, "one", on=range(1, 21), code=identify(script))
+    assert evaluate(*FROM_FILE[:2]) == 0
+    assert "was trained" not in capsys.readouterr().err
+    script.write_text(f"{script.read_text()}\nEDITED = True\n")
+    assert evaluate(*FROM_FILE[:2], "--json") == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["version"] == "one"
+    [line] = [line for line in printed.err.splitlines() if "was trained" in line]
+    assert "version one was trained () by code " in line
+    assert line.endswith("different: judge.py")

@@ -1,10 +1,12 @@
 """A model in processes of its own, asked in batches."""
 
 import asyncio
+import logging
 from pathlib import Path
 
 import pytest
 
+from label_studio_ml.code_identity import CodeIdentity, identify
 from label_studio_ml.errors import ModelLoadError
 from label_studio_ml.serving.apart import FIRST, ModelApart
 from label_studio_ml.versions.manifest import Manifest
@@ -14,9 +16,15 @@ from tricky import CONFIG, Tricky, task
 ONE = Project(uid="1.1", label_config=CONFIG)
 
 
-def made(number: int) -> Manifest:
+def made(number: int, code: CodeIdentity | None = None) -> Manifest:
     return Manifest(
-        id="a", name=f"v{number}", project="1.1", fence=1, created="", train_output={"number": number}
+        id="a",
+        name=f"v{number}",
+        project="1.1",
+        fence=1,
+        created="",
+        train_output={"number": number},
+        code=code or CodeIdentity(),
     )
 
 
@@ -72,3 +80,34 @@ def test_a_model_that_does_not_load_is_an_error(tmp_path: Path) -> None:
             await model.close()
 
     asyncio.run(play())
+
+
+@pytest.mark.parametrize("edited", [True, False])
+def test_a_version_that_other_code_trained_is_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, edited: bool
+) -> None:
+    tricky = Tricky(tmp_path)
+    script = tmp_path / "obedient.py"
+    code = identify(script)
+    if edited:
+        script.write_text(f"{script.read_text()}\nEDITED = True\n")
+
+    async def play() -> None:
+        model = ModelApart(tricky.settings(), ONE, made(7, code))
+        try:
+            await model.start()
+            await model.ask([task(1, do="kill")])
+            await model.start()
+        finally:
+            await model.close()
+
+    asyncio.run(play())
+    warnings = [
+        record.getMessage()
+        for record in caplog.records
+        if record.levelno == logging.WARNING and "trained" in record.getMessage()
+    ]
+    assert len(warnings) == edited
+    for warning in warnings:
+        assert f"version v7 was trained () by code {code.short} and runs with code" in warning
+        assert warning.endswith("different: obedient.py")

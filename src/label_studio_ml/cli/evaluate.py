@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from label_studio_ml.versions.manifest import Manifest
     from label_studio_ml.versions.state import Project
     from label_studio_ml.versions.store import VersionStore
+
+logger = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,6 +67,7 @@ def run(args: argparse.Namespace) -> int:
     from label_studio_ml.evaluation.model import ModelUnderTest
     from label_studio_ml.evaluation.results import require_libraries
     from label_studio_ml.evaluation.selection import Choice, expected, trained_on
+    from label_studio_ml.source import code_on_disk
     from label_studio_ml.versions.disk import file_name
     from label_studio_ml.versions.opening import open_store
 
@@ -76,6 +80,9 @@ def run(args: argparse.Namespace) -> int:
     manifest = _version(store, project.uid, args.version)
     if manifest is not None:
         store.fetch(manifest)
+        here = code_on_disk(settings.backend_dir, settings.script, settings.class_name)
+        if note := manifest.other_code(here):
+            logger.warning("Project %s: %s", project.uid, note)
     tasks = _tasks(settings, project, args.annotations)
     # What was never trained here has seen none of the tasks.
     seen = trained_on(store.folder(project.uid, manifest.id)) if manifest else set[int]()

@@ -41,6 +41,7 @@ class ModelApart:
 
     `version` is its name, `info` what is known of its class, `batch` the most tasks that it takes at a time, `at_once`
     how many calls keep it busy. A call should not take more than `longest` seconds.
+    Where the code on the disk is not what trained the version, a warning is logged.
     A process that ends is replaced; what it was asked is asked again task by task, and a task that ends the process
     then gets no prediction.
     """
@@ -55,6 +56,7 @@ class ModelApart:
         longest: float = LONGEST,
     ) -> None:
         self._settings = settings
+        self._manifest = manifest
         self._spec = ModelSpec.of(project, manifest)
         self._make_lane = make_lane
         self._longest = longest
@@ -65,6 +67,7 @@ class ModelApart:
         self.batch = 1
         self.at_once = 1
         self._most = 1
+        self._code = ""
 
     async def start(self) -> str:
         """Build the model and return its version's name. Raises ModelError or ModelProcessDied."""
@@ -114,11 +117,19 @@ class ModelApart:
                     await lane.close(0)
                     raise
                 self.info = info
+                self._say_code(info)
                 self._most = info.max_batch_size
                 self.batch = min(self._most, FIRST)
                 self.at_once = self._settings.model_workers * info.concurrency + 1
                 self._lane = lane
             return self._lane
+
+    def _say_code(self, info: ClassInfo) -> None:
+        """Warn, once for each code, that the version is built with other code than trained it."""
+        note = self._manifest.other_code(info.code) if self._manifest is not None else ""
+        if note and self._code != info.code.hash:
+            logger.warning("Project %s: %s", self._spec.project.uid, note)
+        self._code = info.code.hash
 
     async def _call(self, lane: Lane, tasks: Sequence[Mapping[str, Any]], params: bytes) -> list[Outcome]:
         try:

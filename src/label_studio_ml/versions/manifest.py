@@ -59,6 +59,15 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         """The bytes of all files of the version."""
         return sum(self.sizes.values())
 
+    def other_code(self, running: CodeIdentity) -> str:
+        """Say in one line that the model runs with other code than trained this version; nothing if it does not."""
+        if self.code.same(running):
+            return ""
+        return (
+            f"version {self.name} was trained ({self.created}) by code {self.code.short} and runs with code "
+            f"{running.short}; different: {', '.join(self.code.differences(running))}"
+        )
+
 
 def new_version_id(moment: datetime | None = None) -> str:
     """Return a readable id that sorts by time: `20261123-141530-9f3a`, in UTC."""
