@@ -22,7 +22,7 @@ import flask
 
 from label_studio_ml import logs
 from label_studio_ml.adapter import describe_class
-from label_studio_ml.errors import BodyTooLarge, ModelFileError, SettingsError
+from label_studio_ml.errors import BackendError, BodyTooLarge, ModelFileError, SettingsError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.runtime.companion import Companion
 from label_studio_ml.runtime.core import Core
@@ -33,8 +33,10 @@ from label_studio_ml.settings import Settings
 from label_studio_ml.source import is_importing
 from label_studio_ml.training.desk import RedisDesk
 from label_studio_ml.training.local import LocalDesk, UntrainedDesk
+from label_studio_ml.web.calls import json_response
 from label_studio_ml.web.desk import TrainingDesk
 from label_studio_ml.web.http import too_large
+from label_studio_ml.web.statuses import status_of
 
 logger = logging.getLogger(__name__)
 
@@ -93,9 +95,16 @@ class BackendApp(flask.Flask):
     def _answer(self, path: str = "") -> flask.Response:
         request = flask.request
         headers = {name.lower(): value for name, value in request.headers.items()}
-        answer = self._started().handle(
-            request.method, f"/{path}", request.query_string.decode("latin-1"), headers, self._body
-        )
+        try:
+            running = self._started()
+        except BackendError as error:
+            logger.error("The backend cannot start: %s", error)
+            status = status_of(error)
+            answer = json_response(status, {"status": status, "detail": str(error)})
+        else:
+            answer = running.handle(
+                request.method, f"/{path}", request.query_string.decode("latin-1"), headers, self._body
+            )
         return flask.Response(answer.body, answer.status, answer.headers, content_type=answer.content_type)
 
     def _body(self) -> bytes:
@@ -156,8 +165,18 @@ class _Running:
         self._log = None if testing else _log_file(settings)
         if testing:  # a test compares what predict returned; what the label config does not allow is logged
             settings = replace(settings, refuse_invalid=False)
+        self._made: Core | None = None
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True, name="label-studio-ml")
         self._thread.start()
+        try:
+            self._core = self._start(place, settings)
+        except BaseException:
+            self.close()  # the next request starts all of it again
+            raise
+        _before_exit(self)
+
+    def _start(self, place: ModelPlace, settings: Settings) -> Core:
+        testing = place.testing
         if testing and settings.user_model_dir is None:
             self._scratch = tempfile.TemporaryDirectory(prefix="label-studio-ml-")
             settings = replace(settings, model_dir=Path(self._scratch.name), store_url="")
@@ -174,7 +193,7 @@ class _Running:
             desk = RedisDesk.of(settings, self._companion.url)
 
         async def begin() -> Core:
-            made = Core(
+            made = self._made = Core(
                 settings, place.make_runner, desk, lanes=1 if place.in_process else settings.model_workers
             )
             with contextlib.suppress(ModelFileError):  # what runs the model says so itself
@@ -182,8 +201,8 @@ class _Running:
             await made.start()
             return made
 
-        self._core = self._wait(begin())
-        _before_exit(self)
+        core: Core = self._wait(begin())
+        return core
 
     def handle(self, method: str, path: str, query: str, headers: dict[str, str], read: Any) -> Any:
         """Answer one request, blocking this thread; `read` returns its body."""
@@ -201,8 +220,9 @@ class _Running:
         if self.pid != os.getpid() or self._closed:
             return
         self._closed = True
-        with contextlib.suppress(concurrent.futures.TimeoutError):
-            self._wait(self._core.close(), timeout=5)
+        if self._made is not None:
+            with contextlib.suppress(concurrent.futures.TimeoutError):
+                self._wait(self._made.close(), timeout=5)
         if self._companion is not None:
             self._companion.stop()
         self._loop.call_soon_threadsafe(self._loop.stop)
