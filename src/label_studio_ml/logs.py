@@ -1,7 +1,6 @@
 """Where log records go: lines of text or of JSON, to a stream and to a file that several processes share."""
 
 import contextlib
-import fcntl
 import logging
 import os
 from collections.abc import Iterable, Iterator
@@ -12,6 +11,7 @@ from typing import IO
 
 import msgspec
 
+from label_studio_ml import file_locks
 from label_studio_ml.settings import LOG_FORMAT
 
 #: Bytes of a log file until a new one is begun, and how many old ones are kept.
@@ -109,17 +109,14 @@ class RotatingFile:
 
     def _rotate(self) -> None:
         """Move the file away, unless another process has done so meanwhile."""
-        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX)
+        with file_locks.folder_locked(self._path.parent):
             if self._file is None or not self._is_current(self._file):
                 return
             for number in range(self._kept - 1, 0, -1):
                 with contextlib.suppress(FileNotFoundError):
                     os.replace(f"{self._path}.{number}", f"{self._path}.{number + 1}")
+            self.close()  # Windows renames no open file
             os.replace(self._path, f"{self._path}.1")
-        finally:
-            os.close(folder)
 
 
 class SharedFileHandler(logging.Handler):

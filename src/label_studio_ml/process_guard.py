@@ -12,7 +12,6 @@ import contextlib
 import ctypes
 import io
 import os
-import resource
 import select
 import signal
 import socket
@@ -29,6 +28,11 @@ _PR_SET_CHILD_SUBREAPER = 36
 #: Seconds that descendants have to disappear after SIGKILL, and that the rest of the run's output has to be copied.
 _DISAPPEARING = 5.0
 _COPYING = 5.0
+
+
+def is_supported() -> bool:
+    """Tell whether this system has what a guard needs: Windows has not."""
+    return hasattr(os, "fork")
 
 
 def stand_guard(descriptor: int, patience: float, copy: Callable[[int, int], None] | None = None) -> None:
@@ -163,6 +167,8 @@ def _descendants(ancestor: int) -> list[int]:
 def _end_as(status: int) -> None:
     """End this process as the run ended."""
     if os.WIFSIGNALED(status):
+        import resource  # Windows has none
+
         number = os.WTERMSIG(status)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         if number != signal.SIGKILL:

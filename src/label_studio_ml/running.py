@@ -4,7 +4,6 @@ Several may serve one folder, on ports of their own: each adds itself to `server
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import secrets
@@ -12,6 +11,8 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from label_studio_ml import file_locks
 
 _FILE = "server.json"
 
@@ -49,7 +50,7 @@ def _change(model_dir: Path, *, add: _Entry | None = None, remove: _Entry | None
     """Add a server, or take one out; those of this machine that do not run any more go as well."""
     path, here = model_dir / _FILE, socket.gethostname()
     with (model_dir / f".{_FILE}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        file_locks.lock(lock)
         kept = [one for one in _read(model_dir) if one != remove and (one["host"] != here or _runs(one))]
         kept += [add] if add is not None else []
         if not kept:
@@ -74,6 +75,8 @@ def _read(model_dir: Path) -> list[_Entry]:
 
 
 def _runs(entry: _Entry) -> bool:
+    if not hasattr(os, "fork"):  # Windows, where no server runs, and signal 0 is Ctrl-C
+        return False
     try:
         os.kill(entry["pid"], 0)
     except PermissionError:

@@ -5,7 +5,7 @@ import asyncio
 import sys
 
 from label_studio_ml import logs
-from label_studio_ml.cli.options import add_log_level, add_model_options, count
+from label_studio_ml.cli.options import add_log_level, add_model_options, count, require_unix
 from label_studio_ml.cli.start import add_folder_arguments, settings_from
 from label_studio_ml.cli.studio import add_studio_arguments, project_number, with_studio
 from label_studio_ml.errors import SettingsError
@@ -37,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Work until SIGINT or SIGTERM, and return the exit code."""
+    require_unix("agent")
     from label_studio_ml.projects.login import project_api
     from label_studio_ml.runtime.agent import serve
 

@@ -11,9 +11,16 @@ from typing import Any
 
 from label_studio_ml.cli.container import default_host
 from label_studio_ml.errors import SettingsError
+from label_studio_ml.process_guard import is_supported
 from label_studio_ml.settings import DEFAULT_PORT, LOG_LEVELS
 
 _NUMBER = re.compile(r"[+-]?(\d+\.\d*|\.\d+|\d+)([eE][+-]?\d+)?")
+
+
+def require_unix(command: str) -> None:
+    """Raise SettingsError where `command` cannot run because the system has no Unix processes and sockets."""
+    if not is_supported():
+        raise SettingsError(f"{command} does not run on Windows: use WSL or a container")
 
 
 def add_serving_options(parser: argparse.ArgumentParser) -> None:

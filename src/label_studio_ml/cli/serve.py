@@ -3,6 +3,7 @@
 import argparse
 
 from label_studio_ml.cli import start
+from label_studio_ml.cli.options import require_unix
 
 add_arguments = start.add_arguments
 
@@ -11,5 +12,6 @@ def run(args: argparse.Namespace) -> int:
     """Serve until it is ended, and return the exit code; with `--check`, only build the model."""
     settings = start.settings_from(args)
     if not args.check:
+        require_unix("serve")
         start.with_redis(settings, "serve")
     return start.serve(args, settings, alone=True)

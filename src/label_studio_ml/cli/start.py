@@ -8,7 +8,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from label_studio_ml.cli.options import add_serving_options, constructor_arguments, is_loopback
+from label_studio_ml.cli.options import (
+    add_serving_options,
+    constructor_arguments,
+    is_loopback,
+    require_unix,
+)
 from label_studio_ml.cli.wsgi_file import WsgiFile, read_wsgi
 from label_studio_ml.errors import ModelFileError, SettingsError
 from label_studio_ml.interpreter import command
@@ -43,6 +48,7 @@ def serve(args: argparse.Namespace, settings: Settings, **role: bool) -> int:
     """Serve with `settings` as the command line says; `role` is the supervisor's."""
     if args.check:
         return _check(settings)
+    require_unix(args.command)
     if args.reload and args.debug:
         raise SettingsError(
             "--reload and --debug do not go together: with --debug the code is imported once",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from label_studio_ml import logs
 from label_studio_ml.cli.board import Reached, reach
 from label_studio_ml.cli.follow import follow, outcome
+from label_studio_ml.cli.options import require_unix
 from label_studio_ml.cli.projects import known_project
 from label_studio_ml.cli.start import add_folder_arguments, folder_of, settings_from
 from label_studio_ml.errors import BrokerError, JobEnded, UnknownJob
@@ -39,6 +40,7 @@ def run(args: argparse.Namespace) -> int:
     from label_studio_ml.training.jobs import StoredEvent
     from label_studio_ml.versions.opening import open_store
 
+    require_unix("train")
     settings = settings_from(args)
     logs.configure("WARNING")
     project = known_project(settings, args.project)

@@ -4,7 +4,7 @@ import argparse
 import importlib
 from dataclasses import replace
 
-from label_studio_ml.cli.options import add_log_level, add_model_options, count
+from label_studio_ml.cli.options import add_log_level, add_model_options, count, require_unix
 from label_studio_ml.cli.start import add_folder_arguments, settings_from, with_redis
 from label_studio_ml.dependencies import check_training
 
@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train until it is ended, and return the exit code."""
+    require_unix("worker")
     check_training()
     settings = with_redis(settings_from(args), "worker")
     if args.workers:

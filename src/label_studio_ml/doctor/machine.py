@@ -151,4 +151,4 @@ def _used(folder: Path) -> int:
 
 
 def _user() -> str:
-    return f"the user with the number {os.getuid()}"
+    return f"the user with the number {os.getuid()}" if hasattr(os, "getuid") else "the present user"

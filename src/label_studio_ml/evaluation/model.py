@@ -1,4 +1,4 @@
-"""The model under test, in a process of its own."""
+"""The model under test, in a process of its own; on Windows in this one."""
 
 import contextlib
 import signal
@@ -13,9 +13,10 @@ import msgspec
 
 from label_studio_ml.adapter import ModelSpec
 from label_studio_ml.errors import ModelLoadError, ModelProcessDied
-from label_studio_ml.evaluation.process import Build, Built, Predicted
+from label_studio_ml.evaluation.process import Answers, Build, Built, Predicted
 from label_studio_ml.interpreter import command
 from label_studio_ml.predictions import NOTHING
+from label_studio_ml.process_guard import is_supported
 from label_studio_ml.settings import Settings
 
 #: Seconds that the process has to end by itself.
@@ -31,8 +32,8 @@ class ModelUnderTest:
 
     `version` is the name that the model is served under, `max_batch_size` the most tasks it takes at a time. What the
     user's code prints goes to the file `log`; without one, the process stays in the session of this one and prints to
-    its standard error. Raises ModelLoadError when the model cannot be built, ModelProcessDied
-    when the process ends.
+    its standard error, as it does where it is no process of its own. Raises ModelLoadError when the model cannot be
+    built, ModelProcessDied when the process ends.
     """
 
     version = ""
@@ -41,9 +42,26 @@ class ModelUnderTest:
     def __init__(self, settings: Settings, spec: ModelSpec, state: dict[str, str], log: Path | None) -> None:
         self._settings = settings
         self._build = Build(spec, state)
-        self._log = log
+        self._log = log if is_supported() else None
+        self._here: Answers | None = None
 
     def __enter__(self) -> "ModelUnderTest":
+        if is_supported():
+            self._start()
+        else:
+            self._here = Answers(self._settings)
+        try:
+            built = self._ask(msgspec.json.encode(self._build), Built)
+            if built.error:
+                raise ModelLoadError(built.error, fix=built.fix or f"The traceback is in {self._where}")
+        except BaseException:
+            self._end()
+            raise
+        self.version, self.max_batch_size = built.version, built.max_batch_size
+        return self
+
+    def _start(self) -> None:
+        """Start the process that answers."""
         ours, theirs = socket.socketpair()
         self._guard, guards = socket.socketpair()
         ends = [theirs.fileno(), guards.fileno()]
@@ -65,15 +83,6 @@ class ModelUnderTest:
             )
         self._connection = ours
         self._stream = ours.makefile("rwb")
-        try:
-            built = self._ask(msgspec.json.encode(self._build), Built)
-            if built.error:
-                raise ModelLoadError(built.error, fix=built.fix or f"The traceback is in {self._where}")
-        except BaseException:
-            self._end()
-            raise
-        self.version, self.max_batch_size = built.version, built.max_batch_size
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -102,6 +111,8 @@ class ModelUnderTest:
         return [_first(entry) for entry in entries]
 
     def _ask(self, line: bytes, kind: type[Answer]) -> Answer:
+        if self._here is not None:
+            return msgspec.json.decode(msgspec.json.encode(self._here.answer(line)), type=kind)
         try:
             self._stream.write(line + b"\n")
             self._stream.flush()
@@ -126,6 +137,8 @@ class ModelUnderTest:
         return f"status {status}" if status >= 0 else f"killed by {signal.Signals(-status).name}"
 
     def _end(self) -> None:
+        if self._here is not None:
+            return
         with contextlib.suppress(OSError):
             self._stream.close()
         self._connection.close()

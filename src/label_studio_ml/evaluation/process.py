@@ -47,12 +47,36 @@ class Predicted(msgspec.Struct, frozen=True):
     error: str = ""
 
 
-def _build(request: Build, settings: Settings) -> tuple[Predictor, Built]:
-    """Build the model. What its code stores with `set` is forgotten with this process."""
-    cls = cast("type[LabelStudioMLBase]", user_class(settings))
-    model = build(cls, request.spec, settings, MemoryState(request.state))
-    predictor = Predictor(model, request.spec, refuse=False)
-    return predictor, Built(predictor.version, describe_class(cls).max_batch_size)
+class Answers:
+    """Answers lines in this process: the first one with the model that it builds, the others with its predictions."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._predictor: Predictor | None = None
+
+    def answer(self, line: bytes) -> Built | Predicted:
+        """Return the answer to a line."""
+        if self._predictor is None:
+            return self._try_build(msgspec.json.decode(line, type=Build))
+        (answer,) = self._predictor.answer([Request(line, b"{}")])
+        return Predicted(msgspec.Raw(answer.results or b"[]"), answer.error)
+
+    def _try_build(self, request: Build) -> Built:
+        try:
+            return self._build(request)
+        except BackendError as error:
+            logger.exception("The model cannot be built")
+            return Built(error=error.message, fix=error.fix)
+        except BaseException as error:  # user code may raise anything
+            logger.exception("The model cannot be built")
+            return Built(error=reason(error))
+
+    def _build(self, request: Build) -> Built:
+        """Build the model. What its code stores with `set` is forgotten with this process."""
+        cls = cast("type[LabelStudioMLBase]", user_class(self._settings))
+        model = build(cls, request.spec, self._settings, MemoryState(request.state))
+        self._predictor = Predictor(model, request.spec, refuse=False)
+        return Built(self._predictor.version, describe_class(cls).max_batch_size)
 
 
 def main() -> int:
@@ -61,25 +85,13 @@ def main() -> int:
     settings = Settings.from_env()
     logs.configure(settings.log_level)
     stream = socket.socket(fileno=int(sys.argv[1])).makefile("rwb")
-
-    def say(answer: msgspec.Struct) -> None:
+    answers = Answers(settings)
+    for line in stream:
+        answer = answers.answer(line)
         stream.write(msgspec.json.encode(answer) + b"\n")
         stream.flush()
-
-    try:
-        predictor, built = _build(msgspec.json.decode(stream.readline(), type=Build), settings)
-    except BackendError as error:
-        logger.exception("The model cannot be built")
-        say(Built(error=error.message, fix=error.fix))
-        return 1
-    except BaseException as error:  # user code may raise anything
-        logger.exception("The model cannot be built")
-        say(Built(error=reason(error)))
-        return 1
-    say(built)
-    for line in stream:
-        (answer,) = predictor.answer([Request(line, b"{}")])
-        say(Predicted(msgspec.Raw(answer.results or b"[]"), answer.error))
+        if isinstance(answer, Built) and answer.error:
+            return 1
     return 0
 
 

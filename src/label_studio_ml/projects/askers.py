@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from label_studio_ml.errors import BackendError, VersionError
+from label_studio_ml.process_guard import is_supported
 from label_studio_ml.projects.backend import BackendAsker, BackendGone
 from label_studio_ml.serving.apart import ModelApart, Outcome
 from label_studio_ml.settings import Settings
@@ -52,7 +53,9 @@ class EitherAsker:
     @property
     def way(self) -> str:
         """How the model is asked, in words."""
-        return f"the backend at {self._backend.url}" if self._backend is not None else "a process of its own"
+        if self._backend is not None:
+            return f"the backend at {self._backend.url}"
+        return "a process of its own" if is_supported() else "this process"
 
     async def start(self) -> str:
         """Find or build the model and return its version's name. Raises what keeps it from that, UnknownVersion."""

@@ -1,7 +1,6 @@
 """What a run on a project must know after it was killed: which predictions may have been stored, or not."""
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -10,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO, Protocol
 
+from label_studio_ml import file_locks
 from label_studio_ml.errors import SettingsError
 
 #: Seconds between two tries to hold a journal.
@@ -58,12 +58,12 @@ class Journal:
         self._path = folder / f"{name}{f'.{part}' if part else ''}.json"
         self._about = {"project": uid, "version": version}
         self._locks: list[IO[str]] = []
-        held = [(f"{name}.lock", fcntl.LOCK_SH if part else fcntl.LOCK_EX)]
-        held += [(f"{name}.{part}.lock", fcntl.LOCK_EX)] if part else []
+        held = [(f"{name}.lock", bool(part))]
+        held += [(f"{name}.{part}.lock", False)] if part else []
         deadline = time.monotonic() + patience
-        for file, kind in held:
+        for file, shared in held:
             self._locks.append(open(folder / file, "w"))  # noqa: SIM115 (kept open: it holds the lock)
-            while not _locked(self._locks[-1], kind):
+            while not _locked(self._locks[-1], shared=shared):
                 if time.monotonic() >= deadline:
                     self.close()
                     raise Busy(
@@ -126,9 +126,9 @@ class Journal:
             self._copy.write(text)
 
 
-def _locked(file: IO[str], kind: int) -> bool:
+def _locked(file: IO[str], *, shared: bool) -> bool:
     try:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
+        file_locks.try_lock(file, shared=shared)
     except BlockingIOError:
         return False
     return True

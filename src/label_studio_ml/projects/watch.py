@@ -1,7 +1,6 @@
 """What annotators did in a project since the last look, as the events that Label Studio's webhooks would bring."""
 
 import contextlib
-import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -11,6 +10,7 @@ from typing import IO, Any
 
 import msgspec
 
+from label_studio_ml import file_locks
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.projects.api import Json, ProjectApi
 from label_studio_ml.protocol import Event, parse_event
@@ -34,7 +34,7 @@ class Cursor:
         self._path = path
         self._lock: IO[str] = open(path.with_suffix(".lock"), "w")  # noqa: SIM115 (kept open: it holds the lock)
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file_locks.try_lock(self._lock)
         except BlockingIOError:
             self._lock.close()
             raise SettingsError("Another agent looks after this project", fix="Run one of them") from None

@@ -5,7 +5,6 @@ so what a webhook was told is kept is still there after a kill and a restart.
 """
 
 import contextlib
-import fcntl
 import importlib.util
 import logging
 import os
@@ -20,6 +19,7 @@ from typing import IO
 
 import redis
 
+from label_studio_ml import file_locks
 from label_studio_ml.errors import BrokerError
 
 logger = logging.getLogger(__name__)
@@ -102,7 +102,7 @@ class Broker:
         deadline = time.monotonic() + ADOPT_AFTER
         while True:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                file_locks.try_lock(lock)
             except BlockingIOError:
                 if time.monotonic() > deadline and running_url(self._folder):
                     lock.close()

@@ -7,7 +7,6 @@ runs broker and worker, the others use them, and one of them takes over when the
        └──address found──▶ guest ──lock taken──▶ owner
 """
 
-import fcntl
 import logging
 import os
 import threading
@@ -15,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
+from label_studio_ml import file_locks
 from label_studio_ml.errors import BackendError, BrokerError
 from label_studio_ml.runtime.broker import Broker, running_url
 from label_studio_ml.runtime.workers import Workers
@@ -118,7 +118,7 @@ class Companion:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         file = open(self._folder / "owner.lock", "w")  # noqa: SIM115 (kept open: it holds the lock)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file_locks.try_lock(file)
         except BlockingIOError:
             file.close()
             return False
@@ -142,7 +142,7 @@ def stop_orphaned_broker(folder: str) -> None:
     """Stop the broker whose data is in `folder`, unless a server holds the folder's lock."""
     try:
         with open(os.path.join(folder, "owner.lock"), "w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file_locks.try_lock(file)
             broker = Broker(Path(folder))
             broker.url = running_url(Path(folder))
             broker.stop()

@@ -2,8 +2,10 @@
 
 import os
 
+from label_studio_ml.process_guard import is_supported
 from label_studio_ml.serving.group import LaneGroup
 from label_studio_ml.serving.lanes import Lane, ProcessLane
+from label_studio_ml.serving.thread_lane import ThreadLane
 from label_studio_ml.settings import Settings
 
 #: What the usual numeric libraries read the number of their threads from (OpenMP, MKL, OpenBLAS, BLIS, numexpr).
@@ -17,7 +19,12 @@ THREAD_VARIABLES = (
 
 
 def processes(settings: Settings, *, log_to_stdout: bool = False) -> Lane:
-    """Return the lane that the settings ask for: one model process, or a group of several."""
+    """Return the lane that the settings ask for: one model process, or a group of several.
+
+    On Windows it is a thread of this process.
+    """
+    if not is_supported():
+        return ThreadLane(settings)
     if settings.model_workers == 1:
         return ProcessLane(settings, log_to_stdout=log_to_stdout)
     return LaneGroup(

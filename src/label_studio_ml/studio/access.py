@@ -5,15 +5,14 @@ It holds the short-lived access token, never the personal one.
 """
 
 import contextlib
-import fcntl
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from label_studio_ml import file_locks
 from label_studio_ml.studio.local import user_cache
 
 #: Seconds that a process waits for another one that refreshes.
@@ -78,9 +77,7 @@ class AccessShelf:
         file = None
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-            file = open(os.open(self.path, flags, 0o600), "r+", encoding="utf-8")  # noqa: SIM115
-            os.fchmod(file.fileno(), 0o600)
+            file = open(file_locks.open_private(self.path), "r+", encoding="utf-8")  # noqa: SIM115
             self._lock(file)
         except OSError:
             if file is not None:
@@ -98,7 +95,7 @@ class AccessShelf:
         end = time.monotonic() + _PATIENCE
         while True:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                file_locks.try_lock(file)
             except BlockingIOError:
                 if time.monotonic() > end:
                     raise

@@ -6,7 +6,6 @@ used for longest is removed first.
 """
 
 import contextlib
-import fcntl
 import os
 import re
 import time
@@ -14,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from label_studio_ml import file_locks
 from label_studio_ml.errors import FileFetchError
 
 #: Only files of such names are ours to remove: a folder may hold others'.
@@ -57,8 +57,7 @@ class FileCache:
         target, part = self.folder / name, self.folder / f".{name}.part"
         end = time.monotonic() + patience
         while True:
-            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-            with open(os.open(part, flags, 0o600), "r+b") as file:
+            with open(file_locks.open_private(part), "r+b") as file:
                 _lock(file, end)
                 if not _is_at(file, part):
                     continue  # whoever had the lock has finished or given up
@@ -71,6 +70,8 @@ class FileCache:
                     os.fsync(file.fileno())
                     size = os.fstat(file.fileno()).st_size
                     os.utime(part)
+                    if not file_locks.RENAMES_OPEN_FILES:
+                        file.close()
                     os.replace(part, target)
                 except BaseException:
                     with contextlib.suppress(OSError):
@@ -86,8 +87,8 @@ class FileCache:
     def _account(self, added: int, keep: str) -> None:
         """Count a new file in, and make room when there is too much. The count is on disk, for all processes."""
         with contextlib.suppress(OSError), open(self.folder / ".usage", "a+b") as usage:
-            os.chmod(usage.fileno(), 0o600)
-            fcntl.flock(usage, fcntl.LOCK_EX)
+            os.chmod(self.folder / ".usage", 0o600)
+            file_locks.lock(usage)
             usage.seek(0)
             text = usage.read()
             total = int(text) + added if text.isdigit() else self.size()
@@ -130,7 +131,7 @@ class FileCache:
         for path in self.folder.glob(".*.part"):
             if _PART.fullmatch(path.name):
                 with contextlib.suppress(OSError), path.open("r+b") as file:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    file_locks.try_lock(file)
                     if _is_at(file, path):
                         path.unlink()
 
@@ -139,7 +140,7 @@ def _lock(file: BinaryIO, end: float) -> None:
     """Take the file's lock. Raises FileFetchError when that takes beyond `end`."""
     while True:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file_locks.try_lock(file)
         except BlockingIOError:
             if time.monotonic() > end:
                 raise FileFetchError(

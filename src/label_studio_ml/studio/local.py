@@ -1,5 +1,6 @@
 """Files of tasks that are on this machine already. Links are followed before a path is judged."""
 
+import getpass
 import os
 import posixpath
 import tempfile
@@ -15,7 +16,8 @@ def user_cache(name: str) -> Path:
     home = os.path.expanduser("~")
     if os.path.isabs(home):
         return Path(home) / ".cache" / "label-studio-ml" / name
-    return Path(tempfile.gettempdir()) / f"label-studio-ml-{os.getuid()}" / name
+    user = os.getuid() if hasattr(os, "getuid") else getpass.getuser()
+    return Path(tempfile.gettempdir()) / f"label-studio-ml-{user}" / name
 
 
 def file_below(root: Path, name: str) -> Path | None:

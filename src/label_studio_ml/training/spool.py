@@ -4,7 +4,6 @@ A file's name says when its event came; the token in it lets an event that is ha
 """
 
 import contextlib
-import fcntl
 import itertools
 import logging
 import os
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from label_studio_ml import file_locks
 from label_studio_ml.errors import BackendError, BrokerError
 from label_studio_ml.protocol import Event
 from label_studio_ml.texts import plural
@@ -198,7 +198,7 @@ class Spool:
         """Hold the spool, so that one server at a time hands over and the order stays; yield whether it is ours."""
         with open(self._folder / "lock", "w") as lock:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                file_locks.try_lock(lock)
             except BlockingIOError:
                 self._stop.wait(PAUSE)
                 yield False

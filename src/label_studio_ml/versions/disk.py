@@ -1,7 +1,6 @@
 """Files that are there in full or not at all, and what is in a version's folder."""
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import secrets
@@ -10,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
+from label_studio_ml import file_locks
 from label_studio_ml.versions.manifest import MANIFEST, TOMBSTONE
 
 
@@ -50,7 +50,9 @@ def write_durably(path: Path, text: str) -> None:
 
 
 def flush(folder: Path) -> None:
-    """See to it that what was named or renamed in `folder` is on the disk."""
+    """See to it that what was named or renamed in `folder` is on the disk, where the system lets us."""
+    if not file_locks.OPENS_FOLDERS:
+        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -72,7 +74,7 @@ def empty(folder: Path, *, keep: str) -> None:
 def locked(path: Path) -> Iterator[None]:
     """Hold the lock that the file `path` stands for; the system gives it back when the process ends."""
     with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        file_locks.lock(lock)
         yield
 
 
@@ -80,7 +82,7 @@ def is_locked(path: Path) -> bool:
     """Tell whether somebody holds the lock that the file `path` stands for."""
     try:
         with path.open("r+") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file_locks.try_lock(lock)
     except FileNotFoundError:
         return False
     except BlockingIOError:
