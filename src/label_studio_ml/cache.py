@@ -173,7 +173,9 @@ class SqliteCache(BaseCache):
         # A file that is there is not opened here: closing it would drop the locks that other connections of this
         # process hold on it, and the next process that ends would take the log away from under them.
         try:
-            os.close(os.open(self.file, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o600))
+            os.close(
+                os.open(self.file, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o600)
+            )
         except FileExistsError:
             if stat.S_IMODE(self.file.stat().st_mode) & 0o077:
                 with contextlib.suppress(PermissionError):
