@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -66,7 +67,7 @@ def test_both_versions_are_measured(settings: Settings, request_: RunRequest) ->
 
 
 def test_one_that_cannot_be_started_fails_no_training(settings: Settings, request_: RunRequest) -> None:
-    settings = Settings(backend_dir=settings.backend_dir, python="no-such-python")
+    settings = replace(settings, python="no-such-python")
     assert "LABEL_STUDIO_ML_PYTHON=no-such-python" in _unfair(
         compared(request_, settings, DONE, ["accuracy"])
     )
@@ -87,7 +88,7 @@ def test_the_trained_model_makes_room_on_the_gpu(
     given_back = []
     cuda = SimpleNamespace(is_available=lambda: True, empty_cache=lambda: given_back.append(True))
     monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda))
-    settings = Settings(backend_dir=settings.backend_dir, python="no-such-python")
+    settings = replace(settings, python="no-such-python")
     compared(request_, settings, DONE, ["accuracy"])
     assert given_back == [True]
 
