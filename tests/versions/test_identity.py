@@ -1,6 +1,8 @@
 """The id of a backend: made once, shared by what shares MODEL_DIR, and not by copies."""
 
+import errno
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -12,7 +14,7 @@ import pytest
 
 from label_studio_ml.errors import VersionError
 from label_studio_ml.settings import Settings
-from label_studio_ml.versions import identity
+from label_studio_ml.versions import disk, identity
 from label_studio_ml.versions.identity import NAME, backend_id
 
 
@@ -61,6 +63,22 @@ def test_a_copy_beside_the_original_gets_its_own(tmp_path: Path, caplog: pytest.
     assert f"{tmp_path / 'two' / 'data'} is a copy of {tmp_path / 'one' / 'data'}" in caplog.text
     assert backend_id(settings_of(tmp_path / "two")) == copied
     assert backend_id(settings_of(tmp_path / "one")) == found
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS])
+def test_a_folder_that_can_only_be_read_has_the_id_that_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    found = backend_id(settings_of(tmp_path / "one"))
+    (tmp_path / "one").rename(tmp_path / "two")  # as a container sees it that mounts it elsewhere
+
+    def refuse(path: Path) -> None:
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(disk, "locked", refuse)
+    assert backend_id(settings_of(tmp_path / "two")) == found
+    with pytest.raises(VersionError, match="cannot be kept"):
+        backend_id(settings_of(tmp_path / "new"))
 
 
 def test_a_link_to_the_folder_is_the_folder(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ keeps a copy in its `CACHE_DIR`: a store that is away does not keep a machine th
 """
 
 import contextlib
+import errno
 import logging
 import os
 import secrets
@@ -24,6 +25,8 @@ NAME = "backend.json"
 
 #: Seconds after which an id that was put into a store is read again: some stores cannot refuse a second one.
 SETTLE = 1.0
+#: Errors of a folder that can only be read.
+_READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -95,8 +98,8 @@ def _in_folder(folder: Path) -> str:
             if known is None:
                 return _made(path, Identity(_new_id(), str(folder)))
             return _here(known, path)
-    except PermissionError:
-        if known is not None:  # readable only: it is whose it is
+    except OSError as error:
+        if known is not None and error.errno in _READ_ONLY:  # what is there is this backend's all the same
             return known.id
         raise
 
