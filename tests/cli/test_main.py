@@ -1,6 +1,7 @@
 """The command as a whole: what it prints, its exit codes, and what it does not import."""
 
 import argparse
+import os
 import subprocess
 import sys
 
@@ -91,6 +92,35 @@ def test_ctrl_c_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("label_studio_ml.cli.start.run", interrupt)
     assert cli.main(["start", "x"]) == 130
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("lines", [1, 100_000])
+def test_a_reader_that_is_gone_is_no_error(lines: int, unbuffered: str) -> None:
+    code = (
+        "import sys\nfrom label_studio_ml.cli import start\nfrom label_studio_ml.cli.main import main\n"
+        f"start.run = lambda args: print('line\\n' * {lines}) or 0\nsys.exit(main(['start', 'x']))"
+    )
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as output:
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            stdout=output,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_a_pipe_of_something_else_that_breaks_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(args: argparse.Namespace) -> int:
+        raise BrokenPipeError("some socket")
+
+    monkeypatch.setattr("label_studio_ml.cli.start.run", fail)
+    with pytest.raises(BrokenPipeError, match="some socket"):
+        cli.main(["start", "x"])
 
 
 def test_the_commands_exit_code_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:

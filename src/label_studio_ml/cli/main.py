@@ -5,6 +5,8 @@ Only the module of the command that is called is imported, so help and mistakes 
 
 import argparse
 import importlib
+import os
+import select
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -68,17 +70,45 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code.
 
     0: done. 1: it failed, with one line on standard error that says why. 2: the command line is wrong.
-    130: Ctrl-C. `argv` is the process's own arguments if None.
+    130: Ctrl-C. 141: whoever read its output, such as `head`, did not want more of it. `argv` is the process's own
+    arguments if None.
     """
     argv = sys.argv[1:] if argv is None else argv
     try:
-        return _run(argv)
+        code = _run(argv)
+        if sys.stdout is not None:  # below pythonw there is none
+            sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        if not _nobody_reads():
+            raise
+        return 141
     except ModuleNotFoundError as error:
         if error.name not in _UNIX_MODULES:
             raise
         command = next((word for word in argv if not word.startswith("-")), "")
         print(f"label-studio-ml: {command} does not run on Windows: use WSL or a container", file=sys.stderr)
         return 1
+
+
+def _nobody_reads() -> bool:
+    """Tell whether standard output's reader is gone; then what is still to be written to it goes nowhere."""
+    try:
+        sys.stdout.flush()
+        if not hasattr(select, "poll"):  # Windows
+            return False
+        poll = select.poll()
+        poll.register(sys.stdout, 0)
+        if not any(state & (select.POLLERR | select.POLLHUP) for _, state in poll.poll(0)):
+            return False
+    except BrokenPipeError:
+        pass
+    except (OSError, ValueError):  # closed, or not a file
+        return False
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+    return True
 
 
 def _run(argv: Sequence[str]) -> int:
