@@ -197,14 +197,19 @@ PROJECT = {"id": 1, "created_at": "2026-01-01T00:00:00Z", "title": "t", "show_co
 
 
 class Chooser(FakeAdmin):
-    """Has one task, whose predictions are of the version `stored`."""
+    """Has a task for each of the versions `stored`, with a prediction of it; the column shows that of the `chosen`."""
 
-    def __init__(self, stored: str) -> None:
+    def __init__(self, *stored: str, chosen: str = "") -> None:
         super().__init__()
         self.stored = stored
+        self.chosen = chosen
 
-    def task_with_predictions(self, number: int) -> dict[str, Any] | None:
-        return {"predictions": [{"model_version": self.stored, "score": 0.5}]}
+    def task_with_predictions(self, number: int, version: str = "") -> dict[str, Any] | None:
+        for one in self.stored:
+            if version in ("", one):
+                shown = 0.5 if one == self.chosen else None
+                return {"predictions": [{"model_version": one, "score": 0.5}], "predictions_score": shown}
+        return None
 
 
 @pytest.mark.parametrize(
@@ -218,10 +223,27 @@ class Chooser(FakeAdmin):
     ],
 )
 def test_what_somebody_chose_is_no_fault(context: Context, chosen: str, status: str, what: str) -> None:
-    context.admin = cast("Admin", Chooser("stored-1"))
+    context.admin = cast("Admin", Chooser("stored-0", "stored-1"))
     context.project, context.entry = {**PROJECT, "model_version": chosen}, {"title": "mine"}
     context.number = 1
     check = _one(work.prelabeling(context))
+    assert check.status == status
+    assert what in check.what
+
+
+@pytest.mark.parametrize(
+    ("chosen", "status", "what"),
+    [
+        # rank leaves out tasks that are labelled: those have predictions of other versions only
+        ("rank-entropy-20261128-120000", "ok", "the column shows them"),
+        ("stored-1", "ok", "the column shows them"),
+        ("mine", "warn", "it shows predictions of version 'mine' only, and theirs is 'stored-1'"),
+    ],
+)
+def test_scores_of_the_version_that_is_chosen(context: Context, chosen: str, status: str, what: str) -> None:
+    context.admin = cast("Admin", Chooser("stored-1", "rank-entropy-20261128-120000", chosen=chosen))
+    context.project, context.number = {**PROJECT, "model_version": chosen}, 1
+    check = _one(work.score_column(context))
     assert check.status == status
     assert what in check.what
 

@@ -93,10 +93,15 @@ class Admin:
         """Ask for something that every user may see."""
         self._call("GET", "/api/projects/", params={"page_size": "1", "include": "id"})
 
-    def task_with_predictions(self, number: int) -> Json | None:
-        """Return a task that has predictions as the task list shows it, None if there is none."""
-        name = "filter:tasks:total_predictions"
-        predicted = {"filter": name, "operator": "greater", "type": "Number", "value": 0}
+    def task_with_predictions(self, number: int, version: str = "") -> Json | None:
+        """Return a task that has predictions (of `version`) as the task list shows it, None if there is none."""
+        predicted: Json
+        if version:
+            name = "filter:tasks:predictions_model_versions"
+            predicted = {"filter": name, "operator": "contains", "type": "List", "value": [version]}
+        else:
+            name = "filter:tasks:total_predictions"
+            predicted = {"filter": name, "operator": "greater", "type": "Number", "value": 0}
         # Without "review", which keeps Label Studio from asking backends but leaves the score column out.
         return self._task(
             number, {"query": json.dumps({"filters": {"conjunction": "and", "items": [predicted]}})}

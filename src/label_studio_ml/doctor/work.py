@@ -140,7 +140,7 @@ def _has_stored(context: Context, version: str) -> bool:
     if context.admin is None or context.number is None:
         return False
     try:
-        task = context.admin.task_with_predictions(context.number) or {}
+        task = context.admin.task_with_predictions(context.number, version) or {}
     except BackendError:
         return False
     stored = task.get("predictions") or []
@@ -152,8 +152,10 @@ def score_column(context: Context) -> Iterator[Check]:
     if context.admin is None or context.project is None or context.number is None:
         yield skip("scores", "the project is not known")
         return
-    try:
-        task = context.admin.task_with_predictions(context.number)
+    chosen = context.project.get("model_version") or ""
+    try:  # a task may have predictions, but none of the chosen version: `rank` leaves out what is labelled
+        task = context.admin.task_with_predictions(context.number, chosen) if chosen else None
+        task = task or context.admin.task_with_predictions(context.number)
     except BackendError as error:
         yield failed("scores", error)
         return
@@ -166,7 +168,7 @@ def score_column(context: Context) -> Iterator[Check]:
     if task.get("predictions_score") is not None or not scored:
         yield ok("scores", "the column shows them" if scored else "the predictions have none")
         return
-    chosen, version = context.project.get("model_version"), scored[-1].get("model_version")
+    version = scored[-1].get("model_version")
     yield warn(
         "scores",
         f"the column is empty: it shows predictions of version {chosen!r} only, and theirs is {version!r}",
