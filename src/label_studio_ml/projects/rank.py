@@ -174,7 +174,8 @@ def _row(one: _Asked, field: str, by: str) -> list[float]:
     if isinstance(value, dict):  # by label: in the order of the labels, the same for all tasks
         value = [value[label] for label in sorted(value)]
     if not isinstance(value, list) or not all(isinstance(number, int | float) for number in value):
-        other = "least-confidence" if field == "embedding" or by == "coverage" else "coverage"
+        embeds = field != "embedding" and by != "coverage" and one.prediction.get("embedding") is not None
+        other = "coverage" if embeds else "least-confidence"
         raise SettingsError(
             f"The model's prediction of task {one.task} has no {field!r}, which --by {by} needs",
             fix=f"Let predict return it beside 'result' (a list of numbers), or use --by {other}",
