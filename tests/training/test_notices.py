@@ -11,6 +11,7 @@ import pytest
 from e2e.backend import CLI
 from e2e.processes import wait_until
 from label_studio_ml.settings import Settings
+from label_studio_ml.studio.tokens import Token
 from label_studio_ml.training import notices
 from label_studio_ml.training.notices import Notices, heard
 from live import Live, created, start_training
@@ -33,7 +34,7 @@ def test_a_failed_job_is_one_line_with_a_command_that_can_be_pasted() -> None:
     (line,) = said
     assert line.startswith("Project 7: training job 20261128-1 failed: ValueError: no labels xxx")
     assert line.endswith("label-studio-ml jobs '/my backends/be' --follow 20261128-1")
-    assert len(line) < 500
+    assert len(line) < 600
     assert "\n" not in line
 
 
@@ -54,6 +55,24 @@ def test_a_refused_token_is_said_once_until_it_is_taken_again() -> None:
         "Project 7: training job 5 failed: no memory",
         "Project 7: job 6: Label Studio refused the token: 401",
     ]
+
+
+def test_what_to_do_about_a_refused_token_is_said_whole() -> None:
+    notice, said = said_by(Path("/be"))
+    refused = (
+        "it is trained on what webhooks brought, because Label Studio refused the token: 401 at "
+        "http://label-studio.example:8080/api/projects/1234/ (Authentication token no longer valid: legacy token "
+        "authentication has been disabled for this organization). "
+    ) + Token("0123456789abcdef0123456789abcdef01234567").advice("legacy … disabled")
+    notice.login("7.1767225600", "20261128-135030-8a5454", refused)
+    assert "set LABEL_STUDIO_API_KEY to a personal access token, to be made in" in said[0]
+    assert "account settings | See its log: label-studio-ml jobs /be --follow" in said[0]
+
+
+def test_a_long_notice_reaches_the_server_whole(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    text = "é" * 600
+    notices.tell(text)
+    assert heard(capfdbinary.readouterr().out) == text
 
 
 def test_what_ends_with_the_worker_is_no_news() -> None:
@@ -114,7 +133,7 @@ def test_a_token_that_label_studio_refuses_is_said_once(launch: Launch) -> None:
     wait_until(lambda: told(live), "it is said")
     (line,) = told(live)
     assert "Project 1: job " in line
-    assert "Label Studio refused the token: 401" in line
+    assert "it is trained on what webhooks brought, because Label Studio refused the token: 401" in line
     live.studio.add(1, 11)
     assert live.wait(live.send(created(1, 14)))["job_status"] == "finished"
     assert len(told(live)) == 1

@@ -13,7 +13,9 @@ from label_studio_ml.texts import our_command
 logger = logging.getLogger(__name__)
 
 #: What a line of a worker's output begins with that is for the server, and bytes of it at most: it is one write.
-MARK, LONGEST = b"\x1enotice ", 3000
+MARK, LONGEST = b"\x1enotice ", 4000
+#: Characters of what happened at most: a refused token's cause ends with what to do.
+LONGEST_CAUSE = 450
 
 
 def tell(text: str) -> None:
@@ -60,7 +62,7 @@ class Notices:
 
     def _tell(self, uid: str, what: str, job: str) -> None:
         text = " ".join(what.split())
-        text = text if len(text) <= 300 else f"{text[:299]}…"
+        text = text if len(text) <= LONGEST_CAUSE else f"{text[: LONGEST_CAUSE - 1]}…"
         more = our_command("jobs", self._folder, "--follow", job)
         try:
             self._say(f"Project {uid.partition('.')[0]}: {text} | See its log: {more}")

@@ -158,7 +158,8 @@ def _annotations(request: RunRequest, settings: Settings) -> tuple[LabelledTasks
                 logger.warning(
                     "Label Studio's annotations cannot be read (%s): training on what webhooks brought", error
                 )
-                return tasks, refusal(error)
+                refused = refusal(error)
+                return tasks, refused and f"it is trained on what webhooks brought, because {refused}"
         kind = NotNow if error.passing else FitError
         raise kind(
             f"The annotations of project {request.spec.project.project_id} cannot be read: {error.message}",
