@@ -119,7 +119,9 @@ def test_projects_of_other_numbers(data: Path, capsys: pytest.CaptureFixture[str
     Projects(data).put(Project(uid=OTHER))
     assert known_project(_settings(data), "8").uid == OTHER
     assert main(["versions", "be"]) == 1
-    assert f"several projects: {OLD}, {NEW}, {OTHER}" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"several projects: {OLD}, {NEW}, {OTHER}" in said
+    assert f"such as --project {OLD}\n" in said, "another one has the same number"
 
 
 def test_requests_without_a_project_do_not_count(tmp_path: Path) -> None:

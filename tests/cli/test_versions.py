@@ -210,7 +210,8 @@ def test_mistakes(made: Made, capsys: pytest.CaptureFixture[str], words: list[st
 def test_several_projects_have_to_be_told_apart(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
     made.add("z", uid="8.1")
     Projects(made.folder).update("9.1", title="connected, not trained")
-    assert f"several projects: {P}, 8.1, 9.1. Name one with --project" in _fails(made, capsys, "rollback")
+    said = _fails(made, capsys, "rollback")
+    assert f"several projects: {P}, 8.1, 9.1. Name one with --project, such as --project 7\n" in said
     assert list(_listed(made, capsys, "--project", "8.1")) == ["z"]
     assert "Project 9 has no trained version yet" in _run(made, capsys, "versions", "--project", "9")
     assert "nothing to roll back" in _fails(made, capsys, "rollback", "--project", "9")

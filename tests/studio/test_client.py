@@ -272,6 +272,11 @@ def test_refused_legacy_token_says_what_to_do(studio: FakeServer, client: Studio
     ("token", "detail", "advice"),
     [
         (LEGACY, "Invalid token.", "No user of this Label Studio has this legacy token"),
+        (
+            jwt("refresh").rpartition(".")[0],
+            "Invalid token.",
+            "begins like a personal access token, but is not whole",
+        ),
         (LEGACY, "no", "new organizations refuse them, also the one that /setup brings"),
         (jwt("access"), "Token is expired", "holds a short-lived access token"),
     ],

@@ -50,13 +50,19 @@ def only_one(settings: Settings, uids: Iterable[str], name: str | None, *, reads
     if len({uid.partition(".")[0] for uid in fitting}) > 1:
         raise SettingsError(
             f"The backend knows several projects: {', '.join(sorted(fitting))}",
-            fix=f"Name one with --project, such as --project {min(fitting)}",
+            fix=f"Name one with --project, such as --project {_shortest(min(fitting), fitting)}",
             field="--project",
         )
     remembered = [one for one in found if not one.forgotten]
     if len(remembered) == 1:
         return remembered[0].uid
     return _of_same_number(settings, fitting, remembered or found, reads=reads)
+
+
+def _shortest(uid: str, known: Collection[str]) -> str:
+    """Return the number of a project where no other of the `known` ones has it, else its uid."""
+    number = uid.partition(".")[0]
+    return number if sum(one.partition(".")[0] == number for one in known) == 1 else uid
 
 
 def _of_same_number(

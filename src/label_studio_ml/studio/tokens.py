@@ -21,6 +21,8 @@ from label_studio_ml.studio.access import AccessShelf
 MARGIN = 30.0
 
 
+#: What the text of every JWT begins with: `{"` in Base64.
+_JWT = "eyJ"
 _NEW = "a personal access token, to be made in Label Studio's account settings"
 
 
@@ -117,6 +119,8 @@ class Token:
     def advice(self, detail: str, *, now: float | None = None) -> str:
         """Return what to do after a refusal for which Label Studio gave the reason `detail`."""
         said = detail.lower()
+        if self.kind is TokenKind.LEGACY and self._text.startswith(_JWT):
+            return f"LABEL_STUDIO_API_KEY begins like a personal access token, but is not whole: set it to {_NEW}"
         if self.kind is TokenKind.LEGACY and "legacy" in said and "disabled" in said:
             return f"Legacy tokens are switched off in this organization: set LABEL_STUDIO_API_KEY to {_NEW}"
         if self.kind is TokenKind.LEGACY and "invalid token" in said:
