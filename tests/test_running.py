@@ -1,5 +1,6 @@
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +43,15 @@ def test_a_file_that_cannot_be_read_tells_of_nobody_and_is_replaced(tmp_path: Pa
 def test_what_an_earlier_version_wrote_is_understood(tmp_path: Path) -> None:
     (tmp_path / "server.json").write_text(json.dumps({"url": "http://127.0.0.1:1", "pid": os.getpid()}))
     assert address(tmp_path) == "http://127.0.0.1:1"
+
+
+def test_a_killed_server_with_this_process_id_is_no_other_one(tmp_path: Path) -> None:
+    killed = {"url": "http://127.0.0.1:1", "pid": os.getpid(), "host": socket.gethostname()}
+    (tmp_path / "server.json").write_text(json.dumps(killed))
+    with announced(tmp_path, "127.0.0.1", 2) as other:
+        assert other == ""
+        assert address(tmp_path) == "http://127.0.0.1:2"
+    assert address(tmp_path) == ""
 
 
 def _other(folder: Path, port: int) -> "subprocess.Popen[str]":

@@ -29,7 +29,7 @@ def announced(model_dir: Path, host: str, port: int) -> Iterator[str]:
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (nothing is bound here)
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     mine = {"url": url, "pid": os.getpid(), "host": socket.gethostname()}
-    other = address(model_dir)
+    other = next((str(one["url"]) for one in _running_here(model_dir) if one["pid"] != mine["pid"]), "")
     with contextlib.suppress(OSError):  # a read-only folder: others will have to be told the address
         model_dir.mkdir(parents=True, exist_ok=True)
         _change(model_dir, add=mine)
@@ -42,8 +42,12 @@ def announced(model_dir: Path, host: str, port: int) -> Iterator[str]:
 
 def address(model_dir: Path) -> str:
     """Return the URL of the server that runs on this folder and this machine, the oldest one; empty if none does."""
+    return next((str(one["url"]) for one in _running_here(model_dir)), "")
+
+
+def _running_here(model_dir: Path) -> list[_Entry]:
     here = socket.gethostname()
-    return next((str(one["url"]) for one in _read(model_dir) if one["host"] == here and _runs(one)), "")
+    return [one for one in _read(model_dir) if one["host"] == here and _runs(one)]
 
 
 def _change(model_dir: Path, *, add: _Entry | None = None, remove: _Entry | None = None) -> None:
@@ -52,7 +56,9 @@ def _change(model_dir: Path, *, add: _Entry | None = None, remove: _Entry | None
     with (model_dir / f".{_FILE}.lock").open("w") as lock:
         file_locks.lock(lock)
         kept = [one for one in _read(model_dir) if one != remove and (one["host"] != here or _runs(one))]
-        kept += [add] if add is not None else []
+        if add is not None:
+            # A container that is started again gives its server the process id of the one that was killed in it.
+            kept = [one for one in kept if (one["host"], one["pid"]) != (here, add["pid"])] + [add]
         if not kept:
             path.unlink(missing_ok=True)
             return
