@@ -453,6 +453,15 @@ class TestWhatReadingDoesNotFind:
         found = load_class(source)
         assert (found.__module__, vars(found)["kind"]) == ("company.models", "whole")
 
+    def test_modules_of_an_installed_package_replace_no_others(
+        self, folder: Path, packages: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        write(packages, company__logging="", company__requests="")
+        before = sys.path[:]
+        load_class(ModelSource(packages / "company" / "models.py", "Whole"), folders=[str(folder)])
+        assert sys.path == [str(folder), *(entry for entry in before if entry != str(folder))]
+        assert caplog.text == ""
+
     def test_where_there_is_none_the_message_says_how_to_name_one(self, folder: Path) -> None:
         write(folder, model="class Other: pass")
         with pytest.raises(ModelFileError, match="--script FILE:CLASS"):

@@ -143,7 +143,10 @@ def import_model_file(script: Path, folders: Sequence[str] = (), last: Sequence[
     """
     script = script.resolve()
     name, root = _module_name(script)
-    user_path.enter([str(script.parent), str(root), *folders], last)
+    if root.name in _INSTALLED:  # a package's modules are imported by their full names only
+        user_path.enter(folders, [str(root), *last])
+    else:
+        user_path.enter([str(script.parent), str(root), *folders], last)
     module = sys.modules.get(name)
     if module is None or getattr(module, "__file__", None) != str(script):
         module = import_file(script, name)
