@@ -176,6 +176,19 @@ class TestAWorkerWithAnotherClass:
         holder.release()
         assert Claim(replace(B, id="b3")).take(redis, "q") == B, "it released nothing of another's"
 
+    def test_keeps_the_queue_while_another_worker_is_there(self, url: str) -> None:
+        redis = connect(url)
+        Claim(A).take(redis, "q")
+        holder = Holder(JobBoard(redis, "q", A), Settings(backend_dir=Path()))
+        other = make_worker(url, "q", name=worker_name(A, "2"))
+        other.register_birth()
+        again = replace(A, id="a2", place="host:/copy")
+        holder.release()
+        assert Claim(again).take(redis, "q") == A
+        other.register_death()
+        holder.release()
+        assert Claim(again).take(redis, "q") is None
+
 
 def test_queues_that_are_left_behind_are_said(
     url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture

@@ -7,6 +7,7 @@ from typing import Any
 
 import redis
 
+from label_studio_ml.errors import BrokerError
 from label_studio_ml.settings import Settings
 from label_studio_ml.training.jobs import JobBoard
 from label_studio_ml.training.keys import DEFAULT_QUEUE
@@ -75,9 +76,11 @@ class Holder:
             )
 
     def release(self) -> None:
-        """Say that this worker ends."""
-        if self._claim is not None:
-            with contextlib.suppress(redis.RedisError):
+        """Say that the backend's last worker has ended. Nothing happens while another one is there."""
+        if self._claim is None:
+            return
+        with contextlib.suppress(redis.RedisError, BrokerError):
+            if not worker_count(self._board):
                 self._claim.release(self._board.redis, self._board.keys.queue)
 
     def takes(self, uid: str) -> bool:
