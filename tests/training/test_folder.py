@@ -49,6 +49,31 @@ def test_our_own_files_do_not_count(tmp_path: Path, name: str) -> None:
     assert snapshot(tmp_path) == before
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "events.db-wal",
+        "server.json",
+        ".server.json.lock",
+        "backend.json",
+        ".backend.json.lock",
+        "spool/1.json",
+        "predict/7.db",
+        "agent/7.json",
+        "transfers/x",
+        "stores/x",
+    ],
+)
+def test_what_we_keep_in_the_model_folder_does_not_count_there(tmp_path: Path, name: str) -> None:
+    before = snapshot(tmp_path, [tmp_path])
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_text("x")
+    assert snapshot(tmp_path, [tmp_path]) == before
+    assert snapshot(tmp_path) != before, "elsewhere it is the user's"
+    (tmp_path / "weights.bin").write_text("x")
+    assert snapshot(tmp_path, [tmp_path]) != before
+
+
 def test_names_of_ours_deeper_down_are_the_models(tmp_path: Path) -> None:
     (tmp_path / "deep" / "versions").mkdir(parents=True)
     (tmp_path / "deep" / "versions" / "state.db").write_text("x")
