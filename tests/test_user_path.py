@@ -2,9 +2,11 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import requests
 
 from label_studio_ml.interpreter import command
 from label_studio_ml.settings import Settings
@@ -88,3 +90,22 @@ def test_a_model_file_with_such_a_name_is_imported_under_another(folder: Path) -
     (folder / "model.py").rename(folder / "requests.py")
     done = load(folder, "requests.py")
     assert done.stdout.splitlines() == ["my redis", "requests msgspec queue True", "found"], done.stderr
+
+
+def test_a_folder_of_installed_packages_on_pythonpath_hides_nothing() -> None:
+    packages = Path(requests.__file__).parents[1]
+    program = (
+        "import logging, sys; logging.basicConfig()\n"
+        "from label_studio_ml import user_path\n"
+        "user_path.enter(sys.argv[1:])\n"
+        "import requests, json\n"
+        "print(hasattr(json, 'loads'), hasattr(requests, 'Session'))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(packages)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert (done.stdout, done.stderr) == ("True True\n", "")

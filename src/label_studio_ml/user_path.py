@@ -66,9 +66,9 @@ def _keep_ours(folder: str, installed: Sequence[str]) -> None:
     shared = {name for name in _names(folder) if name in NEEDED or name in sys.stdlib_module_names}
     if not shared:
         return
-    needed = sorted(name for name in shared & NEEDED if _is_found(name, installed))
-    for module in (*_LATE, *needed):
-        _import_from(module, installed)
+    for module in (*_LATE, *sorted(shared & NEEDED)):
+        if _is_found(module.partition(".")[0], installed):  # else it is only in `folder`, or in one like it
+            _import_from(module, installed)
     for name in sorted(shared & sys.modules.keys()):
         if not _lies_in(name, folder):
             logger.warning(
