@@ -23,6 +23,7 @@ LAYERS = (
     ("gate",),
     ("settings",),
     ("interpreter", "logs"),
+    ("child_answer",),
     ("metrics",),
     (
         "active",

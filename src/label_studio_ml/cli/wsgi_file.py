@@ -3,18 +3,15 @@
 It is read; where that does not tell all, it is run in a process of its own.
 """
 
-import contextlib
 import json
-import os
-import subprocess
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from label_studio_ml.app_arguments import with_app_arguments
+from label_studio_ml.child_answer import child_answer
 from label_studio_ml.cli.wsgi_survey import Survey, survey
 from label_studio_ml.errors import ModelFileError
-from label_studio_ml.interpreter import command
 from label_studio_ml.settings import Settings
 from label_studio_ml.source import ModelSource
 
@@ -66,29 +63,16 @@ def read_wsgi(folder: Path, *, run: bool = True, patience: float = PATIENCE) -> 
 
 def _run(path: Path, patience: float) -> dict[str, Any]:
     """Run the file in a process of its own, and return what `wsgi_child` says of it."""
-    ours, theirs = os.pipe()
-    with os.fdopen(ours) as answer:
-        process = subprocess.Popen(
-            command(Settings(backend_dir=path.parent), "label_studio_ml.cli.wsgi_child", theirs, path),
-            pass_fds=[theirs],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        os.close(theirs)
-        try:
-            status = process.wait(patience)
-        except subprocess.TimeoutExpired:
-            return {"error": f"it was not done after {patience:g} s"}
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            process.wait()
-        try:
-            found: dict[str, Any] = json.loads(answer.read())
-        except ValueError:
-            return {"error": f"its process ended with status {status}"}
-        return found
+    settings = Settings(backend_dir=path.parent)
+    try:
+        answer, status = child_answer(settings, "label_studio_ml.cli.wsgi_child", path, patience=patience)
+    except TimeoutError:
+        return {"error": f"it was not done after {patience:g} s"}
+    try:
+        found: dict[str, Any] = json.loads(answer)
+    except ValueError:
+        return {"error": f"its process ended with status {status}"}
+    return found
 
 
 def _merged(path: Path, known: Survey, told: dict[str, Any]) -> WsgiFile:
