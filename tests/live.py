@@ -271,6 +271,11 @@ class Live:
         assert self.backend.program is not None
         return [pid for pid in self.backend.program.descendants() if words in command_line(pid)]
 
+    def model_processes(self) -> list[int]:
+        """Return the backend's processes that run the model; the guard of each has the same command line."""
+        found = self.processes("model_process")
+        return [pid for pid in found if _parent(pid) in found]
+
     def one(self, words: str) -> int:
         """Wait for a process of the backend with `words` in its command line."""
         return wait_until(lambda: self.processes(words), f"a process with {words!r} runs", every=0.02)[0]
@@ -367,3 +372,11 @@ def texts_below(folder: Path, *, without: str = "projects.db") -> dict[Path, byt
                 if path.is_file():
                     found[path] = path.read_bytes()
     return found
+
+
+def _parent(pid: int) -> int:
+    """Return the process id of a process's parent, 0 if the process is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    except OSError:
+        return 0

@@ -46,7 +46,7 @@ def test_a_version_that_edited_code_trained_is_served_by_that_code(make: Make) -
     assert [sorted(code["files"]) for code in codes] == [["behave.py", "seed_model.py"]] * 2
     assert codes[0]["files"]["behave.py"] == codes[1]["files"]["behave.py"]
     assert codes[0]["files"]["seed_model.py"] != codes[1]["files"]["seed_model.py"]
-    wait_until(lambda: len(live.processes("model_process")) == 1, "the process before has ended")
+    wait_until(lambda: len(live.model_processes()) == 1, "the process before has ended")
 
 
 def test_with_reload_an_edited_file_is_used_at_once_and_a_broken_one_is_said_once(make: Make) -> None:

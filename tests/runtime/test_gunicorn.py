@@ -17,16 +17,22 @@ __all__ = ["make_redis"]
 
 Make = Callable[..., Live]
 
+#: Each answer names the gunicorn worker: the parent of the guard of the model process.
 WSGI = """
 import os
+from pathlib import Path
 
 from label_studio_ml.api import init_app
 from {module} import {name}
 
 
+def parent(pid):
+    return int(Path(f"/proc/{{pid}}/stat").read_text().rsplit(")", 1)[1].split()[1])
+
+
 class Told({name}):
     def predict(self, *args, **kwargs):
-        return [{{**one, "worker": os.getppid()}} for one in super().predict(*args, **kwargs)]
+        return [{{**one, "worker": parent(os.getppid())}} for one in super().predict(*args, **kwargs)]
 
 
 app = init_app(model_class=Told)

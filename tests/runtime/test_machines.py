@@ -203,9 +203,11 @@ def test_predictions_go_on_while_the_store_answers_nothing(machines: Machines) -
 
 def test_a_bucket_that_may_only_be_read_holds_trainings_back(machines: Machines) -> None:
     one = machines.server()
-    one.wait_for_broker()  # it knows which queue is this backend's
+    one.wait_for_broker()  # it has put the backend's id there, which names the queue
+    one.backend.kill()
     machines.s3.kill()
     machines.s3.start("--read-only")
+    one.backend.start()
     worker = machines.worker()
     one.setup(1)
     wait_until(lambda: "cannot be written" in _readiness(one)[1], "readiness says so", 30)

@@ -114,7 +114,7 @@ def test_a_port_in_use_is_one_clear_line(make: Make) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         done = subprocess.run(
-            [*CLI, "start", str(live.folder), "--port", str(port)],
+            [*CLI, "start", str(live.folder), "--port", str(port), "--host", "127.0.0.1"],
             env=live.backend.env,
             capture_output=True,
             text=True,
