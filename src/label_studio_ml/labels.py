@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree
 
+from label_studio_ml import arguments
 from label_studio_ml.errors import LabelConfigError
 
 #: Tags whose attributes describe one label of the control around them.
@@ -36,6 +37,12 @@ def parse_label_config(xml: str | None) -> dict[str, Any]:
     Raises LabelConfigError, with `field="label_config"`, when the text is not well-formed XML or has a
     DOCTYPE.
     """
+    if not isinstance(xml, str | None):
+        raise LabelConfigError(
+            f"label_config must be the label config's XML as text, not {arguments.described(xml)}",
+            fix="Pass what the project's Labeling Interface settings show as code",
+            field="label_config",
+        )
     if xml is None or not xml.strip():
         return {}
     reader = _Reader()
@@ -76,8 +83,10 @@ def label_map(parsed: Mapping[str, Any], control: str, names: Sequence[str]) -> 
 
     A label of the config claims the model labels in its `predicted_values` attribute (comma-separated), else the
     model label of the same name, else the one that differs only in case. Model labels that nobody claims are left
-    out. Raises ValueError if the label config has no such control.
+    out. Raises ValueError if the label config has no such control, or an argument is of the wrong kind.
     """
+    arguments.text("tag_name", control, "the name of a control tag")
+    names = arguments.texts("names", names, "a list of the model's labels")
     if control not in parsed:
         raise ValueError(f"The label config has no control tag named {control!r}")
     by_lower = {name.lower(): name for name in reversed(names)}

@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from label_studio_ml import tools_alias
+from label_studio_ml.arguments import task as as_task
+from label_studio_ml.arguments import text, wrong
 from label_studio_ml.context import current_context, parse_extra_params
 from label_studio_ml.errors import StudioError
 from label_studio_ml.functions import functions
@@ -99,6 +101,10 @@ class LabelStudioMLBase:
         self._in_setup = False
         self._label_studio_client: Any = None
         self.project_id = "" if project_id is None else str(project_id)
+        if not isinstance(train_output, Mapping | None):
+            raise wrong("train_output", "the dict that fit returned", train_output)
+        if not isinstance(self._label_config, str):
+            parse_label_config(self._label_config)  # says what is wrong
         self.train_output = dict(train_output or {})
         self.hostname = hostname or self._context.studio_url
         self.access_token = access_token or self._context.studio_token
@@ -157,6 +163,8 @@ class LabelStudioMLBase:
 
     @label_config.setter
     def label_config(self, xml: str | None) -> None:
+        if not isinstance(xml, str | None):
+            parse_label_config(xml)  # says what is wrong
         self._label_config = xml or ""
         self._parsed_label_config = None
         self._label_interface = None
@@ -213,14 +221,15 @@ class LabelStudioMLBase:
     def build_label_map(self, tag_name: str, names: Sequence[str]) -> dict[str, str]:
         """Map the labels that a model knows to the labels of the control tag `tag_name`: see `labels.label_map`.
 
-        Raises ValueError if the label config has no such tag.
+        Raises ValueError if the label config has no such tag, or `names` is not a list of texts.
         """
         return label_map(self.parsed_label_config, tag_name, names)
 
     # The project's key/value pairs
 
     def get(self, key: str) -> str | None:
-        """Return the text stored under `key` for this project, or None."""
+        """Return the text stored under `key` for this project, or None. Raises ValueError if `key` is not text."""
+        text("key", key)
         if key == "label_config":
             return self._label_config or None
         if key == "parsed_label_config":
@@ -234,8 +243,9 @@ class LabelStudioMLBase:
 
         `set("model_version", …)` names the version: in `setup` the one before any training, in `fit` the new one, in
         `predict` the one that answers, from this answer on.
-        Raises ValueError if `value` is not text.
+        Raises ValueError if `key` or `value` is not text.
         """
+        text("key", key)
         if not isinstance(value, str):
             raise ValueError(
                 f"set({key!r}, …) takes text, not {type(value).__name__}: use json.dumps for other values"
@@ -331,7 +341,7 @@ class LabelStudioMLBase:
         Returns one `FetchedFile` for each task, in the order of `tasks`: with `task_id`, `url`, `path` and
         `error`. Each can be passed where a path can (`Image.open(file)`). A file that cannot be had does not
         stop the others: its `ok` is False, `error` names the task, the URL and the fix, and opening it raises
-        that error.
+        that error. Raises ValueError if an argument is of the wrong kind.
         """
         from label_studio_ml.studio.many import fetch_all
 
@@ -341,8 +351,10 @@ class LabelStudioMLBase:
         """Return the task's data (or `value`) with every file it refers to fetched.
 
         With `read_file`, a reference is replaced by the file's text, else by its local path. The task is not changed.
-        Each file is fetched with `get_local_path`, also where a class overrides it.
+        Each file is fetched with `get_local_path`, also where a class overrides it. Raises ValueError if `task` is
+        not a dict.
         """
+        as_task("task", task)
         about = {"task_id": task.get("id")} if accepts(self.get_local_path, "task_id") else {}
         return self._files().preload(
             task.get("data", {}) if value is None else value,

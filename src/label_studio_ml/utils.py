@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from label_studio_ml import arguments
 from label_studio_ml.labels import describe, first_tag
 from label_studio_ml.settings import Settings
 from label_studio_ml.studio.references import Kind, find_reference
@@ -100,6 +101,7 @@ def _name(key: str | int) -> str:
 
 def _annotations(task: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     """Return the task's annotations; exports before Label Studio 1.0 call them completions."""
+    arguments.task("task", task)
     return task.get("annotations") or task.get("completions") or []
 
 
@@ -178,9 +180,7 @@ class InMemoryLRUDictCache:
     """A dict of at most `capacity` values that drops the one not used for longest. Threads may share it."""
 
     def __init__(self, capacity: int = 1) -> None:
-        if capacity < 1:
-            raise ValueError(f"capacity must be at least 1, not {capacity}")
-        self.capacity = capacity
+        self.capacity = arguments.count("capacity", capacity)
         self.cache: OrderedDict[Any, Any] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -212,8 +212,8 @@ def match_labels(text: str, labels: Sequence[str]) -> list[str]:
 
     A label that is equal but for case and blanks at the ends wins. Raises ValueError when `labels` is empty.
     """
-    if isinstance(labels, str):
-        raise ValueError(f"labels must be a list of labels, not the text {labels!r}")
+    arguments.text("text", text)
+    labels = arguments.texts("labels", labels, "a list of labels")
     if not labels:
         raise ValueError("labels is empty: there is nothing to match the text with")
 
@@ -227,6 +227,7 @@ def match_labels(text: str, labels: Sequence[str]) -> list[str]:
 
 def is_valid_url(path: str) -> bool:
     """Return whether all of `path` is a URL with scheme and host. Text with blanks in it is none."""
+    arguments.text("path", path, "the text of a URL or path")
     if not path.isprintable() or " " in path:
         return False
     try:
@@ -242,7 +243,7 @@ def is_preload_needed(url: str) -> bool:
     That is an upload, local-files, cloud or http(s) URL. Text is text, also where a file of that name exists
     on this machine.
     """
-    found = find_reference(url)
+    found = find_reference(arguments.text("url", url))
     return found is not None and found.kind is not Kind.DATA
 
 

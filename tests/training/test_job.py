@@ -4,6 +4,7 @@
 import itertools
 import logging
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -202,3 +203,46 @@ def test_what_fit_says_of_the_version_before() -> None:
     job.log_previous(loss=float("nan"))
     assert job.previous_metrics == {"loss": None, "accuracy": 0.5}
     assert job.metrics == {}, "they are not this run's"
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (
+            lambda job: job.progress("half"),
+            "fraction of job.progress must be .*0 to 1.*, not the text 'half'",
+        ),
+        (lambda job: job.progress(None), "fraction of job.progress must be .*, not None"),
+        (lambda job: job.progress([1]), "fraction of job.progress must be .*, not a list"),
+        (lambda job: job.progress(math.nan), "fraction of job.progress must be .*, not nan"),
+        (lambda job: job.progress(50), "fraction of job.progress must be .*half.*, not 50"),
+        (
+            lambda job: job.log(step="first", loss=1),
+            "step of job.log must be a number .*, not the text 'first'",
+        ),
+        (lambda job: job.log({"loss": 1}), r"step of job.log must be .*job.log\(loss=0.3\)\), not a dict"),
+        (lambda job: job.log(0.5), "job.log has no metrics to record"),
+    ],
+)
+def test_what_job_cannot_use_is_told_and_costs_no_training(
+    call: Any, text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    job = TrainingJob()
+    with caplog.at_level(logging.WARNING):
+        call(job)
+        told = len(caplog.records)
+        call(job)
+    assert re.search(text, caplog.text)
+    assert len(caplog.records) == told  # once
+
+
+def test_sums_of_fractions_are_no_mistake(caplog: pytest.LogCaptureFixture) -> None:
+    said: list[Report] = []
+    job = TrainingJob(report=said.append)
+    job.progress(sum([0.1] * 10) + 1e-12)
+    job.log(step="last", loss=0.25)  # type: ignore[arg-type]
+    assert said[0].progress == 1.0
+    assert said[1].point is not None
+    assert "step" not in said[1].point
+    assert said[1].point["loss"] == 0.25
+    assert "progress" not in caplog.text

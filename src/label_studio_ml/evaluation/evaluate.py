@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from label_studio_ml.arguments import wrong
 from label_studio_ml.errors import PredictError, SettingsError
 from label_studio_ml.evaluation.measure import Observations
 from label_studio_ml.evaluation.model import ModelUnderTest
@@ -25,11 +26,12 @@ _CAUSES = 5
 REPORT = "evaluation.json"
 
 
-def tasks_in(file: Path, *, project: str = "") -> LabelledTasks:
+def tasks_in(file: Path | str, *, project: str = "") -> LabelledTasks:
     """Return the labelled tasks in a JSON export of Label Studio, or in a snapshot (`.jsonl.gz`).
 
     Raises SettingsError when it is neither, VersionError when a snapshot is damaged.
     """
+    file = Path(file)
     if file.name.endswith(Path(SNAPSHOT).suffix):
         return LabelledTasks.from_snapshot(file, project=project, source=str(file))
     try:
@@ -67,6 +69,7 @@ def observe(
     progress: Callable[[int], None],
 ) -> Observed:
     """Let a model that is running predict tasks. Parameters and errors are those of `evaluate`."""
+    _check_arguments(tasks, project, choice, seen)
     observations = Observations(project.label_config)
     selection = begin(choice, seen)
     failed, causes = 0, dict[str, None]()
@@ -88,6 +91,21 @@ def observe(
     return Observed(observations, selection, failed, list(causes))
 
 
+def _check_arguments(tasks: Any, project: Any, choice: Any, seen: Any) -> None:
+    """Raise ValueError if one is of the wrong kind: some would only be noticed after all predictions, or never."""
+    if not isinstance(tasks, LabelledTasks):
+        raise wrong("tasks", "LabelledTasks, as tasks_in(file) returns them", tasks)
+    if not isinstance(project, Project):
+        raise wrong("project", "a Project with its label config", project)
+    if not isinstance(choice, Choice):
+        raise wrong("choice", "a Choice, such as Choice(everything=True)", choice)
+    if seen is not None and not isinstance(seen, set | frozenset):
+        raise wrong("seen", "a set of task ids, or None if it is not known", seen)
+    for number in seen or ():
+        if not isinstance(number, int):
+            raise wrong("an element of seen", "a task's id, a whole number", number)
+
+
 def evaluate(
     model: ModelUnderTest,
     tasks: LabelledTasks,
@@ -100,8 +118,8 @@ def evaluate(
     """Let a model that is running predict tasks, and measure what it says.
 
     `seen` are the ids of tasks that it was trained on, None if that is not known. `progress` is told of each batch how
-    many tasks it held. Raises SettingsError when there is nothing to measure on, PredictError when no task could be
-    predicted.
+    many tasks it held. Raises ValueError when an argument is of the wrong kind, SettingsError when there is nothing to
+    measure on, PredictError when no task could be predicted.
     """
     observed = observe(model, tasks, project, choice, seen, progress=progress)
     return Evaluation(
@@ -117,12 +135,12 @@ def evaluate(
     )
 
 
-def save(evaluation: Evaluation, folder: Path) -> Evaluation:
+def save(evaluation: Evaluation, folder: Path | str) -> Evaluation:
     """Write the report and the pictures; return the evaluation with the pictures' names.
 
     Raises SettingsError when the folder cannot be written to.
     """
-    controls = {}
+    folder, controls = Path(folder), {}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, measured in evaluation.controls.items():

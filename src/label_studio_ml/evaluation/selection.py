@@ -23,6 +23,13 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     everything: bool = False
     ground_truth: bool = False
 
+    def __post_init__(self) -> None:
+        """Raise ValueError if `test` is no share between 0 and 1, or does not go with `everything`."""
+        if self.test is not None:
+            Split(self.test, 0, None, "")
+            if self.everything:
+                raise ValueError("test and everything do not go together: leave one of them out")
+
 
 def trained_on(folder: Path) -> set[int] | None:
     """Return the ids of the tasks that the version in `folder` learned from, None if that is not known.

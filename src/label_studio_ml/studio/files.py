@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import quote
 
+from label_studio_ml.arguments import described
 from label_studio_ml.errors import FileFetchError, StudioError
 from label_studio_ml.file_settings import FileSettings
 from label_studio_ml.studio import cloud
@@ -149,7 +150,15 @@ class FileAccess:
     def _find(self, url: str) -> Reference | None:
         """A blank in a URL is a mistake that is easy to put right where somebody asks for this very file."""
         if not isinstance(url, str):
-            raise FileFetchError(f"{type(url).__name__} is no reference to a file", fix="Pass the URL's text")
+            raise FileFetchError(
+                f"url must be the text of a URL or path, not {described(url)}",
+                fix="Pass what the task's data hold, such as task['data']['image']",
+                field="url",
+            )
+        if not url.strip():
+            raise FileFetchError(
+                "The URL is empty", fix="Correct the task: its data refer to no file", field="url"
+            )
         encoded = url.strip().replace(" ", "%20")
         return find_reference(url, self.studio_url) or find_reference(encoded, self.studio_url)
 

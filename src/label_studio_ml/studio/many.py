@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from label_studio_ml import arguments
 from label_studio_ml.errors import FileFetchError
 from label_studio_ml.studio.files import FileAccess
 
@@ -40,11 +41,17 @@ class FetchedFile(os.PathLike[str]):
 def fetch_all(
     files: FileAccess, tasks: Sequence[Mapping[str, Any]], key: str, *, workers: int = WORKERS
 ) -> list[FetchedFile]:
-    """Fetch `task["data"][key]` of each task, `workers` at a time; one result per task, in order."""
-    if not tasks:
+    """Fetch `task["data"][key]` of each task, `workers` at a time; one result per task, in order.
+
+    Raises ValueError if an argument is of the wrong kind.
+    """
+    several = arguments.tasks("tasks", tasks)
+    name = arguments.text("key", key, "the name of a field of the tasks' data").removeprefix("$")
+    at_once = arguments.count("workers", workers)
+    if not several:
         return []
-    with ThreadPoolExecutor(max(1, min(workers, len(tasks))), "fetch") as pool:
-        return list(pool.map(lambda task: _fetch(files, task, key.removeprefix("$")), tasks))
+    with ThreadPoolExecutor(min(at_once, len(several)), "fetch") as pool:
+        return list(pool.map(lambda task: _fetch(files, task, name), several))
 
 
 def _fetch(files: FileAccess, task: Mapping[str, Any], key: str) -> FetchedFile:

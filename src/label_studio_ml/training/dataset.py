@@ -98,7 +98,7 @@ class LabelledTasks:
         A hash of project and task id decides, so a task stays in its half as the set grows, in every run and on every
         machine; another `seed` makes another split. `by` keeps tasks together that have the same value in that
         field of their data, or for which that function returns the same. Raises ValueError when `test` is not
-        between 0 and 1.
+        between 0 and 1, or an argument is of the wrong kind.
         """
         rule = Split(test, seed, by, self._project, self._depth)
         halves = (self._half(rule, in_test=False), self._half(rule, in_test=True))
@@ -106,11 +106,21 @@ class LabelledTasks:
         return halves
 
     def _half(self, rule: Split, *, in_test: bool) -> "LabelledTasks":
-        half = LabelledTasks(
-            lambda: (task for task in self if rule.in_test(task) == in_test),
-            self.source,
-            project=self._project,
-        )
+        def read() -> Iterator[dict[str, Any]]:
+            count = grouped = 0
+            for task in self:
+                count += 1
+                grouped += rule.has_field(task)
+                if rule.in_test(task) == in_test:
+                    yield task
+            if count and not grouped:
+                logger.warning(
+                    "annotations.split(by=%r) keeps no tasks together: none has %r in its data",
+                    rule.by,
+                    rule.by,
+                )
+
+        half = LabelledTasks(read, self.source, project=self._project)
         half._depth, half._whole = self._depth + 1, self._whole
         return half
 

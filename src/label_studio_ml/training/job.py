@@ -21,6 +21,7 @@ from typing import Any
 
 import msgspec
 
+from label_studio_ml.arguments import wrong
 from label_studio_ml.training.history import History
 from label_studio_ml.versions.manifest import Manifest
 
@@ -29,6 +30,8 @@ logger = logging.getLogger(__name__)
 #: Longest message, in characters; most names of metrics in one call.
 LONGEST_MESSAGE = 500
 MOST_METRICS = 100
+#: By how much a sum of fractions may miss 0 or 1.
+_ROUNDING = 1e-6
 
 
 class PreviousVersion(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,10 +121,19 @@ class TrainingJob:
         self._report(Report(compares=True))
 
     def progress(self, fraction: float, message: str = "") -> None:
-        """Say how much is done, from 0 to 1, and what is going on."""
-        done = _number(fraction)
+        """Say how much is done, from 0 to 1, and what is going on.
+
+        A number outside of that is taken for the nearest in it. What is not a number is left out. Both cost no
+        training: a warning in the run's log says so.
+        """
+        try:
+            done = _number(fraction)
+        except (TypeError, ValueError):
+            done = None
+        if done is None or not -_ROUNDING <= done <= 1 + _ROUNDING:
+            meant = "a number from 0 to 1, such as 0.5 when half is done"
+            self._complain("progress", str(wrong("fraction of job.progress", meant, fraction)))
         if done is None:
-            self._complain("progress", f"progress({fraction!r}) is not a number from 0 to 1")
             return
         self._report(Report(progress=min(1.0, max(0.0, float(done))), message=_line(message)))
 
@@ -131,14 +143,26 @@ class TrainingJob:
         What is not a number is left out, with a warning in the run's log.
         """
         values = self._numbers("job.log", metrics)
+        at = self._step(step)
+        if not metrics:
+            self._complain("log", "job.log has no metrics to record: name them, as in job.log(loss=0.3)")
         if not values:
             return
         self.metrics.update(values)
         point = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **values}
-        if step is not None:
-            point = {"step": _number(step), **point}
+        if at is not None:
+            point = {"step": at, **point}
         self.history.add(point)
         self._report(Report(point=point))
+
+    def _step(self, step: Any) -> float | None:
+        """Return `step` as a number; None, with a warning, if it is none."""
+        try:
+            return None if step is None else _number(step)
+        except (TypeError, ValueError):
+            meant = "a number (metrics have names: job.log(loss=0.3))"
+            self._complain("step", str(wrong("step of job.log", meant, step)))
+            return None
 
     def log_previous(self, **metrics: Any) -> None:
         """Record metrics that the version before (`previous`) has on the tasks on which this run is measured.
