@@ -57,3 +57,10 @@ def count(name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
         raise wrong(name, "a whole number of at least 1", value)
     return int(value)
+
+
+def dictionary(name: str, value: Any, meant: str) -> dict[str, Any]:
+    """Return a copy of `value` if it is a dict, an empty one for None, else raise ValueError."""
+    if not isinstance(value, Mapping | None):
+        raise wrong(name, meant, value)
+    return dict(value or {})

@@ -25,6 +25,17 @@ _TASK_FIELD = re.compile(r"\$[A-Za-z_]+")
 _CONDITIONS = {"whenTagName": "tag", "whenLabelValue": "label", "whenChoiceValue": "choice"}
 
 
+def config_text(xml: str | None) -> str:
+    """Return a label config's XML, empty for None. Raises LabelConfigError if it is not text."""
+    if not isinstance(xml, str | None):
+        raise LabelConfigError(
+            f"label_config must be the label config's XML as text, not {arguments.described(xml)}",
+            fix="Pass what the project's Labeling Interface settings show as code",
+            field="label_config",
+        )
+    return xml or ""
+
+
 def parse_label_config(xml: str | None) -> dict[str, Any]:
     """Return the controls of a label config by name, in document order; `{}` for None or blank text.
 
@@ -37,13 +48,7 @@ def parse_label_config(xml: str | None) -> dict[str, Any]:
     Raises LabelConfigError, with `field="label_config"`, when the text is not well-formed XML or has a
     DOCTYPE.
     """
-    if not isinstance(xml, str | None):
-        raise LabelConfigError(
-            f"label_config must be the label config's XML as text, not {arguments.described(xml)}",
-            fix="Pass what the project's Labeling Interface settings show as code",
-            field="label_config",
-        )
-    if xml is None or not xml.strip():
+    if not (xml := config_text(xml)).strip():
         return {}
     reader = _Reader()
     parser = ElementTree.XMLParser(target=reader)  # noqa: S314 - the reader refuses a DOCTYPE

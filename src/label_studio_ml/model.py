@@ -20,16 +20,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from label_studio_ml import tools_alias
-from label_studio_ml.arguments import task as as_task
-from label_studio_ml.arguments import text, wrong
+from label_studio_ml import arguments, tools_alias
 from label_studio_ml.context import current_context, parse_extra_params
 from label_studio_ml.errors import StudioError
 from label_studio_ml.functions import functions
 from label_studio_ml.functions import predict_fn as predict_fn
 from label_studio_ml.functions import update_fn as update_fn
 from label_studio_ml.generations import accepts, initial_version, overrides_hook, positional_arguments
-from label_studio_ml.labels import label_map, parse_label_config
+from label_studio_ml.labels import config_text, label_map, parse_label_config
 from label_studio_ml.versions.state import StagedState
 
 if TYPE_CHECKING:
@@ -95,17 +93,13 @@ class LabelStudioMLBase:
         self._context = current_context()
         self._label_interface: Any = None
         self._parsed_label_config: dict[str, Any] | None = None
-        self._label_config = label_config or ""
+        self._label_config = config_text(label_config)
         self._model_version = model_version or None
         self._extra_params: Any = self._context.extra_params
         self._in_setup = False
         self._label_studio_client: Any = None
         self.project_id = "" if project_id is None else str(project_id)
-        if not isinstance(train_output, Mapping | None):
-            raise wrong("train_output", "the dict that fit returned", train_output)
-        if not isinstance(self._label_config, str):
-            parse_label_config(self._label_config)  # says what is wrong
-        self.train_output = dict(train_output or {})
+        self.train_output = arguments.dictionary("train_output", train_output, "the dict that fit returned")
         self.hostname = hostname or self._context.studio_url
         self.access_token = access_token or self._context.studio_token
         self.init_kwargs = kwargs
@@ -163,9 +157,7 @@ class LabelStudioMLBase:
 
     @label_config.setter
     def label_config(self, xml: str | None) -> None:
-        if not isinstance(xml, str | None):
-            parse_label_config(xml)  # says what is wrong
-        self._label_config = xml or ""
+        self._label_config = config_text(xml)
         self._parsed_label_config = None
         self._label_interface = None
 
@@ -229,7 +221,7 @@ class LabelStudioMLBase:
 
     def get(self, key: str) -> str | None:
         """Return the text stored under `key` for this project, or None. Raises ValueError if `key` is not text."""
-        text("key", key)
+        arguments.text("key", key)
         if key == "label_config":
             return self._label_config or None
         if key == "parsed_label_config":
@@ -245,7 +237,7 @@ class LabelStudioMLBase:
         `predict` the one that answers, from this answer on.
         Raises ValueError if `key` or `value` is not text.
         """
-        text("key", key)
+        arguments.text("key", key)
         if not isinstance(value, str):
             raise ValueError(
                 f"set({key!r}, …) takes text, not {type(value).__name__}: use json.dumps for other values"
@@ -351,10 +343,9 @@ class LabelStudioMLBase:
         """Return the task's data (or `value`) with every file it refers to fetched.
 
         With `read_file`, a reference is replaced by the file's text, else by its local path. The task is not changed.
-        Each file is fetched with `get_local_path`, also where a class overrides it. Raises ValueError if `task` is
-        not a dict.
+        Each file is fetched with `get_local_path`, also where a class overrides it.
         """
-        as_task("task", task)
+        arguments.task("task", task)
         about = {"task_id": task.get("id")} if accepts(self.get_local_path, "task_id") else {}
         return self._files().preload(
             task.get("data", {}) if value is None else value,
