@@ -20,7 +20,7 @@ from label_studio_ml.predictor import Request
 from label_studio_ml.protocol import parse_predict
 from label_studio_ml.serving.batching import LaneClosed
 from label_studio_ml.serving.group import LaneGroup
-from label_studio_ml.serving.lanes import ProcessLane
+from label_studio_ml.serving.lanes import Lane, ProcessLane
 from label_studio_ml.serving.pool import ModelPool
 from label_studio_ml.settings import Settings
 from label_studio_ml.versions.state import Project
@@ -251,6 +251,33 @@ def test_a_group_that_cannot_be_started_leaves_nothing(tricky: Tricky) -> None:
         crew = Crew(tricky.settings(), fails={1})
         with pytest.raises(OSError, match="no more processes"):
             await asyncio.wait_for(crew.group().start(), LIMIT)
+        assert not crew.pids
+
+    run(test())
+
+
+def test_a_group_that_is_closed_while_it_starts_starts_no_more(tricky: Tricky) -> None:
+    async def test() -> None:
+        crew = Crew(tricky.settings())
+        group = crew.group(3)
+        make = group._make_lane
+
+        def closing(index: int) -> Lane:
+            lane = make(index)
+            start = lane.start
+
+            async def then_close() -> None:
+                await start()
+                if index == 0:
+                    await group.close(0)
+
+            lane.start = then_close  # type: ignore[method-assign]
+            return lane
+
+        group._make_lane = closing
+        with pytest.raises(LaneClosed, match="stopped"):
+            await group.start()
+        assert [lane._process is not None for lane in crew.lanes] == [True, False, False]
         assert not crew.pids
 
     run(test())

@@ -59,6 +59,8 @@ class LaneGroup:
         self._joining.update(lanes)
         try:
             for lane in lanes:
+                if self.ended.done():  # closed meanwhile: nobody would end what starts from now on
+                    raise LaneClosed(self.ended.result())
                 await lane.start()
         except BaseException:
             await self.close(0)
