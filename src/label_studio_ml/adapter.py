@@ -18,6 +18,7 @@ from label_studio_ml.errors import BackendError, ModelFileError, ModelLoadError,
 from label_studio_ml.gate import parse_gate
 from label_studio_ml.generations import Generation, initial_version, method_parameters, overrides_hook
 from label_studio_ml.generations import generation as generation
+from label_studio_ml.imports import INSTALLED
 from label_studio_ml.labels import parse_label_config
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.settings import Settings
@@ -28,9 +29,8 @@ from label_studio_ml.versions.state import Project, State
 
 logger = logging.getLogger(__name__)
 
-#: Where code lives that is not the user's: ours and Python's own; and the names of folders of installed packages.
+#: Where code lives that is not the user's: ours and Python's own.
 _FOREIGN = {Path(__file__).parent, Path(sysconfig.get_path("stdlib"))}
-_PACKAGES = {"site-packages", "dist-packages"}
 
 #: The version's name before any training, for a class of the seed generation.
 INITIAL = "INITIAL"
@@ -314,7 +314,7 @@ def reason(error: BaseException) -> str:
     while walk is not None:
         path = Path(walk.tb_frame.f_code.co_filename)
         if (
-            not _PACKAGES.intersection(path.parts)
+            not INSTALLED.intersection(path.parts)
             and not _FOREIGN.intersection(path.parents)
             and path.is_file()
         ):

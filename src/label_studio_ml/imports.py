@@ -11,6 +11,9 @@ from pathlib import Path
 from label_studio_ml import tools_alias
 from label_studio_ml.errors import ModelFileError
 
+#: Names of folders of installed packages.
+INSTALLED = frozenset({"site-packages", "dist-packages"})
+
 #: Import names whose distribution on PyPI is called something else.
 # fmt: off
 _DISTRIBUTIONS = {

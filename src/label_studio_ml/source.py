@@ -21,6 +21,7 @@ from label_studio_ml.code_identity import CodeIdentity, identify
 from label_studio_ml.errors import ModelFileError
 from label_studio_ml.imported_classes import imported_classes
 from label_studio_ml.imports import (
+    INSTALLED,
     Import,
     MissingModule,
     distribution,
@@ -53,8 +54,6 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-#: Folders of installed packages.
-_INSTALLED = frozenset({"site-packages", "dist-packages"})
 
 _is_importing: ContextVar[bool] = ContextVar("is_importing", default=False)
 
@@ -143,7 +142,7 @@ def import_model_file(script: Path, folders: Sequence[str] = (), last: Sequence[
     """
     script = script.resolve()
     name, root = _module_name(script)
-    if root.name in _INSTALLED:  # a package's modules are imported by their full names only
+    if root.name in INSTALLED:  # a package's modules are imported by their full names only
         user_path.enter(folders, [str(root), *last])
     else:
         user_path.enter([str(script.parent), str(root), *folders], last)
@@ -173,7 +172,7 @@ def forget_modules(folder: Path) -> None:
         if name == "__main__" or not isinstance(file, str):
             continue
         parts = Path(file).parts
-        if Path(file).is_relative_to(folder) and not _INSTALLED.intersection(parts):
+        if Path(file).is_relative_to(folder) and not INSTALLED.intersection(parts):
             del sys.modules[name]
 
 
@@ -286,7 +285,7 @@ def _fix(script: Path, names: list[str]) -> str:
 
 def _module_name(script: Path) -> tuple[str, Path]:
     """Return the name to import `script` under, and the folder where that name starts."""
-    installed = next((folder for folder in script.parents if folder.name in _INSTALLED), None)
+    installed = next((folder for folder in script.parents if folder.name in INSTALLED), None)
     if installed is not None:
         names = script.relative_to(installed).with_suffix("").parts
         return ".".join(names[:-1] if names[-1] == "__init__" else names), installed

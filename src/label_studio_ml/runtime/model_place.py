@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from label_studio_ml.functions import functions
+from label_studio_ml.imports import INSTALLED
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.serving.lanes import Lane
 from label_studio_ml.serving.placement import processes
@@ -19,9 +20,6 @@ from label_studio_ml.serving.thread_lane import ThreadLane
 from label_studio_ml.settings import Settings
 
 logger = logging.getLogger(__name__)
-
-#: Folders of installed packages.
-_INSTALLED = frozenset({"site-packages", "dist-packages"})
 
 
 def defining_file(model_class: type[LabelStudioMLBase]) -> Path | None:
@@ -47,7 +45,7 @@ def backend_folder(model_class: type[LabelStudioMLBase], caller: str | None) -> 
     folder = Path(caller).resolve().parent if caller and Path(caller).is_file() else None
     if file is None or folder is None:
         return folder if file is None else file.parent
-    installed = bool(_INSTALLED.intersection(file.parts)) and not _INSTALLED.intersection(folder.parts)
+    installed = bool(INSTALLED.intersection(file.parts)) and not INSTALLED.intersection(folder.parts)
     return folder if installed or file.is_relative_to(folder) else file.parent
 
 
