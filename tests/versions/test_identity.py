@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -114,6 +115,36 @@ def test_machines_around_a_store_have_the_same(tmp_path: Path, monkeypatch: pyte
     assert found == {later}
     assert json.loads((tmp_path / "store" / NAME).read_text())["id"] == later
     assert backend_id(in_store(tmp_path / "later", f"file://{tmp_path / 'other'}")) != later
+
+
+def test_an_id_that_another_machine_is_writing_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(identity, "WRITING", 60.0)
+    (tmp_path / "store").mkdir()
+    place = tmp_path / "store" / NAME
+    place.write_text('{"id": "a')
+    writing = threading.Timer(0.3, place.write_text, ['{"id": "abc"}'])
+    writing.start()
+    assert backend_id(in_store(tmp_path / "machine", f"file://{tmp_path / 'store'}")) == "abc"
+    writing.join()
+    place.write_text("{")
+    monkeypatch.setattr(identity, "WRITING", 0.0)
+    with pytest.raises(VersionError, match="cannot be read"):
+        backend_id(in_store(tmp_path / "later", f"file://{tmp_path / 'store'}"))
+
+
+def test_a_backend_that_moves_its_versions_to_a_store_keeps_its_id(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(identity, "SETTLE", 0.0)
+    (tmp_path / "store").mkdir()
+    url = f"file://{tmp_path / 'store'}"
+    found = backend_id(settings_of(tmp_path / "one"))
+    other = backend_id(settings_of(tmp_path / "two"))
+    assert backend_id(in_store(tmp_path / "one", url)) == found
+    assert backend_id(in_store(tmp_path / "two", url)) == found != other, "the store has an id already"
+    assert backend_id(in_store(tmp_path / "one", f"file://{tmp_path / 'other'}")) != found
 
 
 def test_a_store_that_is_away_later_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

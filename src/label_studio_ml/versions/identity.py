@@ -25,6 +25,8 @@ NAME = "backend.json"
 
 #: Seconds after which an id that was put into a store is read again: some stores cannot refuse a second one.
 SETTLE = 1.0
+#: Seconds for which an id in a store may be half written: a store on a disk shows that.
+WRITING = 2.0
 #: Errors of a folder that can only be read.
 _READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 
@@ -160,20 +162,37 @@ def _made(path: Path, identity: Identity) -> str:
 
 
 def _in_store(url: str, copy: Path) -> str:
+    """Return the id that is in a store; the first machine puts it there.
+
+    A backend whose versions were in its folder before takes the id of the folder along, and so its queue.
+    """
     near = _read(copy)
     if near is not None and near.place == url:
         return near.id
     artifacts = ArtifactStore(url)
-    body = artifacts.get(NAME)
-    if body is None:
+    if artifacts.get(NAME) is None:
         try:
-            artifacts.put(NAME, _encoded(Identity(_new_id(), url)).encode(), create=True)
+            was_in_folder = near is not None and near.place == str(copy.parent.resolve())
+            made = Identity(near.id if near is not None and was_in_folder else _new_id(), url)
+            artifacts.put(NAME, _encoded(made).encode(), create=True)
             time.sleep(SETTLE)
         except FileExistsError:
             pass
-        body = artifacts.get(NAME)
-    if body is None:
-        raise VersionError(f"{url}/{NAME} is gone as soon as it is written", fix="Check MODEL_DIR's store")
-    found = _decoded(body, f"{url}/{NAME}")
+    found = _whole(artifacts, f"{url}/{NAME}")
     disk.write_durably(copy, _encoded(Identity(found.id, url)))
     return found.id
+
+
+def _whole(artifacts: ArtifactStore, place: str) -> Identity:
+    """Return the id in a store, waiting a moment for another machine that is writing it. Raises VersionError."""
+    deadline = time.monotonic() + WRITING
+    while True:
+        body = artifacts.get(NAME)
+        if body is None:
+            raise VersionError(f"{place} is gone as soon as it is written", fix="Check MODEL_DIR's store")
+        try:
+            return _decoded(body, place)
+        except VersionError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.05)
