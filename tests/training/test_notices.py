@@ -57,6 +57,15 @@ def test_a_refused_token_is_said_once_until_it_is_taken_again() -> None:
     ]
 
 
+def test_a_run_that_crashes_after_one_whose_token_was_refused_is_said() -> None:
+    notice, said = said_by(Path("/be"))
+    notice.login("7", "1", "Label Studio refused the token: 401")
+    notice.failed("7", "2", "the training process was killed by SIGKILL")
+    assert [line.partition(" |")[0] for line in said[1:]] == [
+        "Project 7: training job 2 failed: the training process was killed by SIGKILL"
+    ]
+
+
 def test_what_to_do_about_a_refused_token_is_said_whole() -> None:
     notice, said = said_by(Path("/be"))
     refused = (

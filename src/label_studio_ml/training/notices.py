@@ -45,19 +45,21 @@ class Notices:
         self._folder = settings.backend_dir
         self._stopping = stopping
         self._say = say
-        self._refused: set[str] = set()
+        #: Of each project whose token was refused last, the job that was refused.
+        self._refused: dict[str, str] = {}
 
     def login(self, uid: str, job: str, refused: str) -> None:
         """Note whether Label Studio refused a run's token, and say so if it did not refuse that of the one before."""
         if not refused:
-            self._refused.discard(uid)
-        elif uid not in self._refused:
-            self._refused.add(uid)
+            self._refused.pop(uid, None)
+            return
+        if uid not in self._refused:
             self._tell(uid, f"job {job}: {refused}", job)
+        self._refused[uid] = job
 
     def failed(self, uid: str, job: str, error: str) -> None:
-        """Say that a job failed, unless its token was refused."""
-        if uid not in self._refused and not self._stopping.is_set():
+        """Say that a job failed, unless its own token was refused: that is said already."""
+        if self._refused.get(uid) != job and not self._stopping.is_set():
             self._tell(uid, f"training job {job} failed: {error}", job)
 
     def _tell(self, uid: str, what: str, job: str) -> None:
