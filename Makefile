@@ -3,13 +3,14 @@
 #   make demo ARGS="--help"        what the demo can be told
 #   make test                      all tests, the ones against a real Label Studio and a real browser included: each part
 #                                  runs though one before it failed, and the end says what failed
+#   make matrix                    the unit tests on other Pythons and with the lowest dependencies: an hour
 #   make bench                     measure it beside its peers: twenty minutes, on an idle machine
 #   make check                     lint, formatting, types and the layers test only
 
 PYTHON ?= python3
 ARGS ?=
 
-.PHONY: setup demo demo-clean test unit e2e check bench clean
+.PHONY: setup demo demo-clean test unit e2e check matrix bench clean
 
 setup:
 	@$(PYTHON) scripts/setup
@@ -34,6 +35,10 @@ unit:
 
 e2e: setup
 	.venv/bin/python -m pytest -v tests/e2e $(ARGS)
+
+matrix: setup
+	.venv/bin/python scripts/resolve --full
+	.venv/bin/python scripts/matrix $(ARGS)
 
 bench:
 	@$(PYTHON) benchmarks/run.py $(ARGS)
