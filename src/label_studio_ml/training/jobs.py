@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import msgspec
 import redis
-from redis.backoff import ExponentialWithJitterBackoff
+from redis.backoff import EqualJitterBackoff
 from redis.retry import Retry
 
 from label_studio_ml.errors import BrokerError
@@ -127,7 +127,7 @@ def connect(url: str, patience: tuple[float, float] = (2.0, 5.0), tries: int = 3
     if options and hasattr(socket, "TCP_KEEPIDLE"):  # a read that waits hears of a dead network in 14 s
         spent = {socket.TCP_KEEPIDLE: 5, socket.TCP_KEEPINTVL: 3, socket.TCP_KEEPCNT: 3}
         options["socket_keepalive_options"] = spent
-    backoff = ExponentialWithJitterBackoff(base=0.25, cap=1)
+    backoff = EqualJitterBackoff(base=0.25, cap=1)
     again = Retry(backoff, tries - 1, (redis.exceptions.ConnectionError,))
     return redis.Redis.from_url(
         url,
