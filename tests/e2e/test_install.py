@@ -1,10 +1,19 @@
 """The package as users install it: beside the current Label Studio, built and not editable."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import requests
+
+from helpers import captured
+
+from .backend import clean_environment
+from .conftest import MODELS
+from .processes import Program, free_port, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -62,3 +71,43 @@ def test_the_command_and_its_templates_are_there(beside_studio: Path, tmp_path: 
     )
     assert str(beside_studio) in where
     assert (Path(where.strip()).parent / "py.typed").is_file()
+
+
+def test_it_serves_and_trains_there(beside_studio: Path, tmp_path: Path) -> None:
+    """With the releases of redis-py and RQ that the current Label Studio pins."""
+    (tmp_path / "made").mkdir()
+    shutil.copy(MODELS / "dummy.py", tmp_path / "made" / "model.py")
+    port = free_port()
+    url = f"http://localhost:{port}"
+    command = [str(beside_studio / "bin" / "label-studio-ml"), "start", "made", "--port", str(port)]
+    program = Program(command, cwd=tmp_path, env=clean_environment(), log=tmp_path / "log")
+
+    def send(name: str) -> Any:
+        request = captured(name)
+        answer = requests.request(request.method, url + request.path, json=request.json, timeout=60)
+        assert answer.ok, f"{answer.text}\n{program.output()[-3000:]}"
+        return answer.json()
+
+    def answers() -> bool:
+        assert program.running, program.output()[-3000:]
+        try:
+            return requests.get(f"{url}/readyz", timeout=10).status_code == 200
+        except requests.RequestException:
+            return False
+
+    def status() -> dict[str, Any]:
+        answer = requests.post(f"{url}/job_status", json={"job": job}, timeout=60).json()
+        return answer if answer["job_status"] in ("finished", "failed") else {}
+
+    try:
+        wait_until(answers, "it is ready")
+        assert send("setup")["model_version"] == "INITIAL"
+        (entry,) = send("predict_task_opened")["results"]
+        assert entry["result"], entry
+        send("webhook_ANNOTATION_CREATED")
+        job = send("webhook_START_TRAINING")["job"]
+        done = wait_until(status, "the training has ended")
+        assert done["job_status"] == "finished", done
+        wait_until(lambda: send("setup")["model_version"] == done["model_version"], "it is served")
+    finally:
+        assert program.stop() == []
