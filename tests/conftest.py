@@ -39,13 +39,17 @@ def clean_env(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def own_logging() -> Iterator[None]:
-    """Take back what a command says about logging: in a test it is not the whole process."""
-    handlers, level = logging.root.handlers[:], logging.root.level
+    """Take back what a test's commands say about logging: in a test they are not the whole process."""
+    handlers, level, disabled = logging.root.handlers[:], logging.root.level, logging.root.manager.disable
     yield
     logging.root.handlers[:] = handlers
     logging.root.setLevel(level)
+    logging.disable(disabled)
+    for logger in logging.root.manager.loggerDict.values():
+        if isinstance(logger, logging.Logger):
+            logger.disabled = False
 
 
 @pytest.fixture(params=all_captured(), ids=lambda one: one.name)
