@@ -17,7 +17,7 @@ from label_studio_ml.predictions import (
     is_nothing,
     listed,
 )
-from label_studio_ml.region_checks import Refusal, RegionChecks
+from label_studio_ml.region_checks import INVALID, Refusal, RegionChecks
 from label_studio_ml.texts import plural
 
 logger = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ class _Refused(InvalidPrediction):
     """The label config does not allow the prediction: `refusal` says why."""
 
     def __init__(self, refusal: Refusal) -> None:
-        super().__init__(f"the prediction does not fit the label config: {refusal}")
+        super().__init__(f"{INVALID}: {refusal}")
         self.refusal = refusal
 
 

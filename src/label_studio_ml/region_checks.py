@@ -14,6 +14,9 @@ from typing import Any
 from label_studio_ml.errors import LabelConfigError
 from label_studio_ml.labels import parse_label_config
 
+#: How the cause of a task without a prediction begins where the label config does not allow its prediction.
+INVALID = "the prediction does not fit the label config"
+
 #: Fields of a region's `value` without which Label Studio cannot draw it, by region type.
 #: Source: the result formats in Label Studio's documentation of its tags, and the SDK's value classes.
 _REQUIRED: dict[str, tuple[str, ...]] = {

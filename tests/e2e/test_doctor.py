@@ -172,7 +172,7 @@ def backend_that_is_down(ward: Ward) -> Iterator[None]:
     ward.backend.start()
 
 
-@fault("server", "give that to doctor", also=("backend",))
+@fault("server", "Leave out --port", also=("backend",))
 def port_that_something_else_has(ward: Ward) -> Iterator[None]:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
@@ -314,11 +314,13 @@ def task_file_at_a_private_address(ward: Ward) -> Iterator[None]:
     ward.environ["FILES_ALLOW_PRIVATE"] = "127.0.0.1"
 
 
-@fault("prediction", "self.parsed_label_config")
+@fault("prediction", "self.parsed_label_config", also=("invalid predictions",))
 def prediction_for_a_tag_that_is_not_there(ward: Ward) -> Iterator[None]:
     (ward.backend.folder / "wrong-name").touch()
     yield
     (ward.backend.folder / "wrong-name").unlink()
+    ward.backend.stop()  # it remembers them for as long as it runs
+    ward.backend.start()
 
 
 @fault("prediction", "logs/server.log")

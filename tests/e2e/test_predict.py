@@ -130,7 +130,7 @@ def test_what_a_killed_run_left_is_found_and_second_copies_go(
     said = predict.run("--project", str(project))
 
     assert "3 tasks have a prediction" in said
-    assert "1 second copies were removed" in said
+    assert "1 second copy was removed" in said
     expected = Counter({(task, "INITIAL"): 1 for task in ids})
     assert versions(label_studio, project) == expected + Counter({(ids[2], "INITIAL-2"): 1})
 

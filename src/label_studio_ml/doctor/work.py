@@ -7,7 +7,7 @@ from label_studio_ml.doctor.check import Check, fail, failed, ok, skip, warn
 from label_studio_ml.doctor.context import Context
 from label_studio_ml.errors import BackendError, FileFetchError
 from label_studio_ml.projects.rank import RANK_NAME
-from label_studio_ml.region_checks import RegionChecks
+from label_studio_ml.region_checks import INVALID, RegionChecks
 from label_studio_ml.studio.files import FileAccess
 from label_studio_ml.studio.references import find_reference, mask, missing_sub_path
 from label_studio_ml.texts import plural
@@ -90,7 +90,8 @@ def prediction(context: Context) -> Iterator[Check]:
         return
     if not isinstance(first, dict) or "result" not in first:
         cause = first.get("error") if isinstance(first, dict) else "no result"
-        yield fail("prediction", f"task {context.task['id']}: {cause}", see)
+        refused = str(cause).startswith(INVALID)
+        yield fail("prediction", f"task {context.task['id']}: {cause}", _USE_CONFIG if refused else see)
         return
     refusal = RegionChecks(config).refusal(first["result"])
     if refusal is not None:
@@ -110,7 +111,7 @@ def invalid_predictions(context: Context) -> Iterator[Check]:
         return
     worst = max(kinds, key=lambda kind: kinds[kind])
     others = f" (and {plural(len(kinds) - 1, 'other kind')})" if len(kinds) > 1 else ""
-    yield warn("invalid predictions", f"{kinds[worst]} times {worst}{others}", _USE_CONFIG)
+    yield warn("invalid predictions", f"{plural(kinds[worst], 'time')} {worst}{others}", _USE_CONFIG)
 
 
 def prelabeling(context: Context) -> Iterator[Check]:
