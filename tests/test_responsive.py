@@ -42,8 +42,15 @@ def post(backend: Backend, name: str, **fields: Any) -> requests.Response:
     return requests.post(f"{backend.url}{request.path}", json=request.json, timeout=PATIENCE)
 
 
+def _readiness(backend: Backend) -> dict[str, str]:
+    found: dict[str, str] = requests.get(f"{backend.url}/readyz", timeout=PATIENCE).json()
+    return found
+
+
 def answers(backend: Backend) -> None:
     """See that everything that Label Studio does not wait for answers, more than once."""
+    # The button is refused for as long as no broker can take the training, as in the backend's first second.
+    wait_until(lambda: _readiness(backend)["broker"] == "ok", "the broker is there")
     for _ in range(3):
         assert requests.get(f"{backend.url}/health", timeout=PATIENCE).json()["status"] == "UP"
         answer = post(backend, "setup")
