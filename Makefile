@@ -3,7 +3,7 @@
 #   make demo ARGS="--help"        what the demo can be told
 #   make test                      all tests, the ones against a real Label Studio and a real browser included: each part
 #                                  runs though one before it failed, and the end says what failed
-#   make matrix                    the unit tests on other Pythons and with the lowest dependencies: an hour
+#   make matrix                    the unit tests on other Pythons and with the lowest dependencies
 #   make bench                     measure it beside its peers: twenty minutes, on an idle machine
 #   make check                     lint, formatting, types and the layers test only
 
