@@ -7,6 +7,8 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +18,7 @@ import pytest
 from label_studio_ml.errors import VersionError
 from label_studio_ml.settings import Settings
 from label_studio_ml.versions import disk, identity
+from label_studio_ml.versions.artifacts import ArtifactStore
 from label_studio_ml.versions.identity import NAME, backend_id
 
 
@@ -104,10 +107,7 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     assert "MODEL_DIR" in error.value.fix
 
 
-def test_machines_around_a_store_have_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        identity, "SETTLE", 3.0
-    )  # this kind of store takes a second id: all write within that
+def test_machines_around_a_store_have_the_same(tmp_path: Path) -> None:
     url = f"file://{tmp_path / 'store'}"
     (tmp_path / "store").mkdir()
     machines = [in_store(tmp_path / f"machine{number}", url) for number in range(6)]
@@ -117,6 +117,55 @@ def test_machines_around_a_store_have_the_same(tmp_path: Path, monkeypatch: pyte
     assert found == {later}
     assert json.loads((tmp_path / "store" / NAME).read_text())["id"] == later
     assert backend_id(in_store(tmp_path / "later", f"file://{tmp_path / 'other'}")) != later
+
+
+class Sleeps(list[float]):
+    """What `time.sleep` of the module under test was told, and what happens meanwhile."""
+
+    def __init__(self, meanwhile: Callable[[], object] = lambda: None) -> None:
+        self.meanwhile = meanwhile
+
+    def sleep(self, seconds: float) -> None:
+        self.append(seconds)
+        self.meanwhile()
+
+    monotonic = staticmethod(time.monotonic)
+
+
+def test_a_machine_that_is_late_with_its_id_takes_the_one_that_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sleeps = Sleeps()
+    monkeypatch.setattr(identity, "time", sleeps)
+    url = f"file://{tmp_path / 'store'}"
+    early: list[str] = []
+
+    def see(store: ArtifactStore, name: str) -> None:
+        """Find nothing, and let another machine put its id before this one goes on."""
+        monkeypatch.undo()
+        monkeypatch.setattr(identity, "time", sleeps)
+        early.append(backend_id(in_store(tmp_path / "early", url)))
+
+    monkeypatch.setattr(ArtifactStore, "get", see)
+    assert [backend_id(in_store(tmp_path / "late", url))] == early
+    assert not sleeps, "a disk refuses a second id, so nobody has to wait"
+
+
+def test_a_store_that_takes_a_second_id_is_read_again_after_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = ArtifactStore.put
+
+    def put_over(store: ArtifactStore, name: str, data: bytes, *, create: bool = False) -> None:
+        put(store, name, data)
+
+    monkeypatch.setattr(ArtifactStore, "put", put_over)
+    (tmp_path / "store").mkdir()
+    there = tmp_path / "store" / NAME
+    sleeps = Sleeps(lambda: there.write_text('{"id": "another"}'))
+    monkeypatch.setattr(identity, "time", sleeps)
+    assert backend_id(in_store(tmp_path / "machine", f"file://{tmp_path / 'store'}")) == "another"
+    assert sleeps == [identity.SETTLE]
 
 
 def test_an_id_that_another_machine_is_writing_is_waited_for(
@@ -136,10 +185,7 @@ def test_an_id_that_another_machine_is_writing_is_waited_for(
         backend_id(in_store(tmp_path / "later", f"file://{tmp_path / 'store'}"))
 
 
-def test_a_backend_that_moves_its_versions_to_a_store_keeps_its_id(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(identity, "SETTLE", 0.0)
+def test_a_backend_that_moves_its_versions_to_a_store_keeps_its_id(tmp_path: Path) -> None:
     (tmp_path / "store").mkdir()
     url = f"file://{tmp_path / 'store'}"
     found = backend_id(settings_of(tmp_path / "one"))
@@ -149,8 +195,7 @@ def test_a_backend_that_moves_its_versions_to_a_store_keeps_its_id(
     assert backend_id(in_store(tmp_path / "one", f"file://{tmp_path / 'other'}")) != found
 
 
-def test_a_store_that_is_away_later_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(identity, "SETTLE", 0.0)
+def test_a_store_that_is_away_later_is_not_asked(tmp_path: Path) -> None:
     (tmp_path / "store").mkdir()
     settings = in_store(tmp_path / "machine", f"file://{tmp_path / 'store'}")
     found = backend_id(settings)

@@ -10,6 +10,7 @@ from typing import Any
 
 from label_studio_ml.errors import SettingsError, StoreError, VersionError
 from label_studio_ml.texts import shell_command
+from label_studio_ml.versions import disk
 from label_studio_ml.versions.calls import call
 
 #: Scheme of a URL: our extra that installs its driver, and the setting that holds its credentials.
@@ -22,6 +23,9 @@ _DRIVERS = {
     "abfs": ("azure", "AZURE_STORAGE_CONNECTION_STRING"),
     "abfss": ("azure", "AZURE_STORAGE_CONNECTION_STRING"),
 }
+
+#: Schemes of stores in a folder of this machine's file system, which other machines may share (NFS).
+_ON_DISK = ("file", "local")
 
 #: What a refused login is called, and what missing rights are; some drivers tell only that it is one of them.
 _BAD_LOGIN = ("Credential", "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken")
@@ -63,13 +67,17 @@ class ArtifactStore:
     def put(self, name: str, data: bytes, *, create: bool = False) -> None:
         """Write an object in place of the one of that name.
 
-        With `create`, raise FileExistsError if there is one, where the store can tell.
+        With `create`, raise FileExistsError if there is one, where the store can tell. On a disk it can, and an object
+        is never seen half written.
         """
         system, root = self._open()
         path = f"{root}/{name}"
         try:
             self._make_folder(system, path)
-            if create:
+            if self._scheme in _ON_DISK:
+                write = disk.create_durably if create else disk.replace_durably
+                write(Path(path), data, Path(root, f".writing-{secrets.token_hex(8)}"))
+            elif create:
                 try:
                     call(system, "pipe_file", path, data, mode="create", seconds=SILENCE)
                 except (NotImplementedError, TypeError):

@@ -35,18 +35,48 @@ def sha256(path: Path) -> str:
 
 def write_durably(path: Path, text: str) -> None:
     """Write a file so that after a crash it is there in full or not at all."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    replace_durably(path, text.encode(), path.with_name(f".{path.name}.{secrets.token_hex(4)}"))
+
+
+def create_durably(path: Path, data: bytes, temporary: Path | None = None) -> None:
+    """Write a file that is not there yet, so that readers see all of it or none. Raises FileExistsError if it exists.
+
+    Of several machines that share the disk one succeeds. `temporary` is a path on the same disk for the file while it
+    is written. Where the disk has no hard links, a reader may see the file before all of `data` is in it.
+    """
+    temporary = temporary or path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with temporary.open("w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+        _write_flushed(temporary, data)
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            raise
+        except OSError:  # no hard links on this disk
+            _write_flushed(path, data)
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+    flush(path.parent)
+
+
+def replace_durably(path: Path, data: bytes, temporary: Path) -> None:
+    """Write a file so that readers see all of the old content or all of `data`; `temporary` is on the same disk."""
+    try:
+        _write_flushed(temporary, data)
         temporary.replace(path)
     except OSError:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
     flush(path.parent)
+
+
+def _write_flushed(path: Path, data: bytes) -> None:
+    """Write a file that is not there yet and flush it to the disk. Raises FileExistsError if it is there."""
+    with path.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def flush(folder: Path) -> None:

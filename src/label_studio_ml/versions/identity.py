@@ -23,9 +23,9 @@ logger = logging.getLogger(__name__)
 
 NAME = "backend.json"
 
-#: Seconds after which an id that was put into a store is read again: some stores cannot refuse a second one.
+#: Seconds after which an id is read again that was put into a store which does not refuse a second one.
 SETTLE = 1.0
-#: Seconds for which an id in a store may be half written: a store on a disk shows that.
+#: Seconds for which an id in a store may be half written: a disk without hard links shows that.
 WRITING = 2.0
 #: Errors of a folder that can only be read.
 _READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -91,7 +91,9 @@ def _encoded(identity: Identity) -> str:
 
 def _in_folder(folder: Path) -> str:
     path = folder / NAME
-    known = _read(path)
+    known: Identity | None = None
+    with contextlib.suppress(VersionError):  # maybe half written; it is read again under the lock
+        known = _read(path)
     if known is not None and known.place == str(folder):
         return known.id
     try:
@@ -143,18 +145,11 @@ def _same_folder(place: str, path: Path) -> bool:
 
 def _made(path: Path, identity: Identity) -> str:
     """Write the id so that of several machines that do so at once all end with the same one; return it."""
-    temporary = path.with_name(f".{NAME}.{secrets.token_hex(4)}")
-    disk.write_durably(temporary, _encoded(identity))
     try:
-        os.link(temporary, path)
+        disk.create_durably(path, _encoded(identity).encode())
     except FileExistsError:
         known = _read(path)
         return known.id if known is not None else _made(path, identity)
-    except OSError:  # no hard links here: the lock has to do
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    disk.flush(path.parent)
     return identity.id
 
 
@@ -175,7 +170,8 @@ def _in_store(url: str, copy: Path) -> str:
             was_in_folder = near is not None and near.place == str(copy.parent.resolve())
             made = Identity(near.id if near is not None and was_in_folder else _new_id(), url)
             artifacts.put(NAME, _encoded(made).encode(), create=True)
-            time.sleep(SETTLE)
+            artifacts.put(NAME, _encoded(made).encode(), create=True)
+            time.sleep(SETTLE)  # the store took a second one: another machine's may have replaced this one
         except FileExistsError:
             pass
     found = _whole(artifacts, f"{url}/{NAME}")
