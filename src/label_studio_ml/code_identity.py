@@ -14,6 +14,8 @@ from label_studio_ml.imports import distribution, foreign_imports, imported_file
 
 #: Hexadecimal digits of a code's hash that messages show.
 SHORT = 8
+#: Hexadecimal digits of the hash of the files, by which queues in Redis and jobs name a backend's code.
+FILES_SHORT = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +35,11 @@ class CodeIdentity:
     def short(self) -> str:
         """The first digits of the hash, as messages show it."""
         return self.hash[:SHORT]
+
+    @property
+    def files_hash(self) -> str:
+        """A hash of the files alone: the same on machines with other packages."""
+        return hashlib.sha256(repr(sorted(self.files.items())).encode()).hexdigest()[:FILES_SHORT]
 
     def same(self, other: "CodeIdentity") -> bool:
         """Tell whether both are the same code, as far as that is known."""

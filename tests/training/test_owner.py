@@ -6,11 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from e2e.processes import wait_until
+from label_studio_ml.errors import BrokerError
 from label_studio_ml.settings import Settings
+from label_studio_ml.training import desk, reach
 from label_studio_ml.training.afresh import Afresh
 from label_studio_ml.training.boards import Holder, open_board, say_left_behind, worker_name
+from label_studio_ml.training.desk import RedisDesk
 from label_studio_ml.training.jobs import JobBoard, StoredEvent, connect
-from label_studio_ml.training.keys import DEFAULT_QUEUE
+from label_studio_ml.training.keys import DEFAULT_QUEUE, Keys
 from label_studio_ml.training.owner import Claim, ForeignQueue, Owner, owner_of
 from label_studio_ml.training.worker import make_worker
 from label_studio_ml.versions.identity import backend_id
@@ -35,7 +39,7 @@ def settings_of(
 
 
 def opened(url: str, settings: Settings) -> JobBoard:
-    return open_board(connect(url), settings, embedded=False, serving=True)
+    return open_board(connect(url), settings, embedded=False, server="server")
 
 
 def test_without_a_name_it_carries_the_id(url: str, tmp_path: Path) -> None:
@@ -136,7 +140,7 @@ class TestAWorkerWithAnotherClass:
 
     def test_refuses_the_job_and_says_so(self, url: str, caplog: pytest.LogCaptureFixture) -> None:
         redis = connect(url)
-        assert Claim(A).take(redis, "q", serving=True) is None
+        assert Claim(A, server="one").take(redis, "q") is None
         board = JobBoard(redis, "q", A)
         job = board.record("1", EVENT)
         other = self.holder(redis, "Writer")
@@ -153,12 +157,12 @@ class TestAWorkerWithAnotherClass:
 
     def test_takes_over_what_waits_for_a_class_that_was_renamed(self, url: str) -> None:
         redis = connect(url)
-        assert Claim(A).take(redis, "q", serving=True) is None
+        assert Claim(A, server="one").take(redis, "q") is None
         JobBoard(redis, "q", A).record("1", EVENT)
         renamed = replace(A, model_class="Writer")
         worker = make_worker(url, "q", name=worker_name(A, "1"))
         worker.register_birth()
-        assert Claim(renamed).take(redis, "q", serving=True) is None
+        assert Claim(renamed, server="one").take(redis, "q") is None
         assert not self.holder(redis, "Writer").takes("1"), "a worker with the former class is there"
         worker.register_death()
         assert self.holder(redis, "Writer").takes("1")
@@ -188,6 +192,58 @@ class TestAWorkerWithAnotherClass:
         other.register_death()
         holder.release()
         assert Claim(again).take(redis, "q") is None
+
+
+class TestAServer:
+    def test_that_runs_keeps_the_queue_when_the_last_worker_ends(self, url: str) -> None:
+        redis = connect(url)
+        server, second = Claim(A, server="one"), Claim(A, server="two")
+        assert server.take(redis, "q") is None
+        assert second.take(redis, "q") is None
+        holder = Holder(JobBoard(redis, "q", A), Settings(backend_dir=Path()))
+        holder.check()
+        holder.release()
+        again = Claim(replace(A, id="a2", place="host:/copy"))
+        assert again.take(redis, "q") == A
+        server.release(redis, "q")
+        assert again.take(redis, "q") == A, "the other server runs still"
+        second.release(redis, "q", workers=1)
+        assert again.take(redis, "q") == A, "a worker runs still"
+        holder.release()
+        assert again.take(redis, "q") is None
+
+    def test_that_was_killed_counts_no_longer_than_its_claim(self, url: str) -> None:
+        redis = connect(url)
+        assert Claim(A, life=0.0, server="killed").take(redis, "q") is None
+        assert Claim(A).take(redis, "q") is None
+        again = Claim(replace(A, id="a2", place="host:/copy"))
+        assert again.take(redis, "q") == A
+        Claim(A).release(redis, "q")
+        assert again.take(redis, "q") is None
+
+    def test_without_work_says_that_it_runs_until_it_ends(
+        self, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(desk, "USE", 0.02)
+        monkeypatch.setattr(reach, "AGAIN", 0.02)
+        redis = connect(url)
+        settings = settings_of(tmp_path / "one", queue="q")
+        servers = [RedisDesk(lambda _: url, settings, tmp_path / f"spool{number}") for number in range(2)]
+        for server in servers:
+            server.start()
+        keys = Keys("q")
+        wait_until(lambda: redis.zcard(keys.servers) == 2, "both servers have said so")
+        redis.delete(keys.servers)
+        redis.hset(keys.backend, "until", 1)
+        wait_until(lambda: redis.zcard(keys.servers) == 2, "both servers have said so again")
+        servers[0].stop()
+        assert redis.zcard(keys.servers) == 1
+        assert redis.hget(keys.backend, "until") != b"0"
+        servers[1].stop()
+        assert redis.zcard(keys.servers) == 0
+        assert redis.hget(keys.backend, "until") == b"0"
+        with pytest.raises(BrokerError, match="shutting down"):
+            servers[1]._quick.get()
 
 
 def test_queues_that_are_left_behind_are_said(

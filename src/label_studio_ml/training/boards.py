@@ -28,24 +28,24 @@ logger = logging.getLogger(__name__)
 
 
 def open_board(
-    connection: Any, settings: Settings, *, embedded: bool, serving: bool = False, claiming: bool = True
+    connection: Any, settings: Settings, *, embedded: bool, server: str = "", claiming: bool = True
 ) -> JobBoard:
     """Return the job records of the backend with these settings. Raises BrokerError.
 
-    `embedded` tells whether the broker is the backend's own. A server says with `serving` that it hands events in;
-    without `claiming` nothing is changed in Redis.
+    `embedded` tells whether the broker is the backend's own. `server` is the id of the server that hands events in,
+    empty for others; without `claiming` nothing is changed in Redis.
     """
     if embedded:
         return JobBoard(connection, settings.queue or DEFAULT_QUEUE)
-    claim = claim_of(settings)
+    claim = claim_of(settings, server)
     with broker_errors():
-        queue = own_queue(connection, settings, claim, serving=serving, claiming=claiming)
+        queue = own_queue(connection, settings, claim, claiming=claiming)
     return JobBoard(connection, queue, claim.owner)
 
 
-def claim_of(settings: Settings) -> Claim:
+def claim_of(settings: Settings, server: str = "") -> Claim:
     """Return the hold of the backend with these settings on its queue. Raises BrokerError."""
-    return Claim(identified(settings), max(ALIVE, LOOKS * settings.sweep))
+    return Claim(identified(settings), max(ALIVE, LOOKS * settings.sweep), server)
 
 
 def say_left_behind(board: JobBoard) -> None:
@@ -76,12 +76,9 @@ class Holder:
             )
 
     def release(self) -> None:
-        """Say that the backend's last worker has ended. Nothing happens while another one is there."""
-        if self._claim is None:
-            return
-        with contextlib.suppress(redis.RedisError, BrokerError):
-            if not worker_count(self._board):
-                self._claim.release(self._board.redis, self._board.keys.queue)
+        """Say that a worker has ended. Nothing happens while another one, or a server, is there."""
+        if self._claim is not None:
+            release(self._board, self._claim)
 
     def takes(self, uid: str) -> bool:
         """Tell whether the project's next job is for this worker's class; say so in its record where it is not.
@@ -110,6 +107,12 @@ class Holder:
             )
         self._board.update_job(job.id, message=f"waits: {why}")
         return False
+
+
+def release(board: JobBoard, claim: Claim) -> None:
+    """Give the queue free if what `claim` names was the backend's last process. Best effort: errors are ignored."""
+    with contextlib.suppress(redis.RedisError, BrokerError):
+        claim.release(board.redis, board.keys.queue, workers=worker_count(board))
 
 
 def worker_name(owner: Owner | None, number: str) -> str:

@@ -8,6 +8,7 @@ once.
 import contextlib
 import logging
 import math
+import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -41,6 +42,8 @@ PATIENCE, CONNECT, ANSWER = 0.8, 1.0, 2.0
 ASKED = 1.0
 #: Seconds between two tries of a webhook within its budget, and between two to find out which queue is the backend's.
 RETRY, PREPARE = 0.03, 1.0
+#: Seconds between two times that a server without work says that it runs.
+USE = 15.0
 #: Events that are tried at once, and locks that keep the events of one project in order.
 TRIES, LOCKS = 8, 64
 
@@ -59,8 +62,13 @@ class RedisDesk:
     ) -> None:
         self._projects = projects
         self._spool = Spool(spool, self._deliver)
-        self._patient = BoardOnDemand(url, settings, patience=(CONNECT, ANSWER), tries=2, wait=PATIENCE)
-        self._quick = BoardOnDemand(url, settings, patience=(BUDGET, BUDGET), tries=1, wait=BUDGET)
+        server = secrets.token_hex(8)
+        self._patient = BoardOnDemand(
+            url, settings, patience=(CONNECT, ANSWER), tries=2, wait=PATIENCE, server=server
+        )
+        self._quick = BoardOnDemand(
+            url, settings, patience=(BUDGET, BUDGET), tries=1, wait=BUDGET, server=server
+        )
         self._orders = [threading.Lock() for _ in range(LOCKS)]
         self._threads = ThreadPoolExecutor(TRIES, "hand-in")
         self._stopping = threading.Event()
@@ -137,26 +145,31 @@ class RedisDesk:
         """Hand over what an earlier server kept on the disk, and find out which queue is the backend's."""
         if self._spool.waiting():
             self._spool.start()
-        threading.Thread(target=self._prepare, daemon=True, name="queue").start()
+        threading.Thread(target=self._use_queue, daemon=True, name="queue").start()
 
-    def _prepare(self) -> None:
-        """Say at the start what there is to say about the queue, as soon as Redis can be had."""
-        said = ""
+    def _use_queue(self) -> None:
+        """Find out which queue is the backend's as soon as Redis can be had, and say now and then that it is used."""
+        said, told = "", False
         while not self._stopping.is_set():
             try:
-                self._patient.say_left_behind()
+                if not told:
+                    self._patient.say_left_behind()
+                    told = True
+                self._patient.get()
                 self._quick.get()
-                return
             except BrokerError as error:
                 if str(error) != said:
                     logger.debug("The queue is not known yet: %s", error)
                     said = str(error)
                 self._stopping.wait(PREPARE)
+            else:
+                self._stopping.wait(USE)
 
     def stop(self) -> None:
         """Hand nothing over any more; what is on the disk stays."""
         self._stopping.set()
         self._spool.stop()
+        self._quick.release()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     @property

@@ -6,6 +6,7 @@ All but one begin with `lsml:{queue}:`, so that backends with queues of their ow
 
     backend               hash: whose queue it is: `id`, `class`, `code`, `place`; `until`: the time in ms until which
                           that backend counts as running
+    servers               sorted set: the backend's servers, each with the time in ms until which it counts as running
 
     dirty                 set: projects with events in their mailbox
     mailbox:{project}     stream: the webhook events that no training has taken in, as `action` and `annotations` (how
@@ -64,6 +65,11 @@ class Keys:
     def backend(self) -> str:
         """Whose queue it is."""
         return self._key("backend")
+
+    @property
+    def servers(self) -> str:
+        """The servers that run and use the queue."""
+        return self._key("servers")
 
     @property
     def dirty(self) -> str:

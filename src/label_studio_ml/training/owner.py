@@ -5,7 +5,6 @@ that used it first; another backend with that setting works on a queue of its ow
 """
 
 import contextlib
-import hashlib
 import logging
 import socket
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from label_studio_ml.settings import Settings
 from label_studio_ml.texts import plural
 from label_studio_ml.training.keys import DEFAULT_QUEUE, REGISTER, Keys
 from label_studio_ml.training.refusals import explain
-from label_studio_ml.training.scripts import CLAIM
+from label_studio_ml.training.scripts import CLAIM, RELEASE
 from label_studio_ml.versions.identity import backend_id
 
 logger = logging.getLogger(__name__)
@@ -36,8 +35,7 @@ class ForeignQueue(BrokerError):
 class Owner:
     """A backend as its jobs name it.
 
-    `model_class` and `code` (a hash of the model file and what it imports from its folder) say what it trains; `place`
-    is where its folder is.
+    `model_class` and `code` (`CodeIdentity.files_hash`) say what it trains; `place` is where its folder is.
     """
 
     id: str
@@ -53,8 +51,7 @@ class Owner:
             with contextlib.suppress(
                 BackendError, OSError
             ):  # a file that is not Python: nothing will be trained
-                files = identify(settings.backend_dir / settings.script).files
-                code = hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()[:12]
+                code = identify(settings.backend_dir / settings.script).files_hash
         place = f"{socket.gethostname()}:{settings.backend_dir}"
         return cls(backend_id(settings), settings.class_name, code, place)
 
@@ -66,13 +63,15 @@ class Owner:
 class Claim:
     """A backend's hold on a queue, for `life` seconds after it was last heard of.
 
-    A server says with `serving` which class is served now.
+    `server` is the id of the server process that holds it, empty for a worker or a command. A server's class is the one
+    that is served now.
     """
 
     owner: Owner
     life: float = ALIVE
+    server: str = ""
 
-    def take(self, connection: Any, queue: str, *, serving: bool = False) -> Owner | None:
+    def take(self, connection: Any, queue: str) -> Owner | None:
         """Take the queue, or say again that it is used; return the other backend if it has it.
 
         A queue whose backend is not heard of any more goes to one with the same class and code: the same one with a
@@ -85,20 +84,25 @@ class Claim:
             mine.code,
             mine.place,
             round(self.life * 1000),
-            int(serving),
+            self.server,
             queue,
         )
-        found = connection.eval(CLAIM, 2, Keys(queue).backend, REGISTER, *args)
+        keys = Keys(queue)
+        found = connection.eval(CLAIM, 3, keys.backend, REGISTER, keys.servers, *args)
         return _owner(found) if found else None
 
-    def release(self, connection: Any, queue: str) -> None:
-        """Say that this backend ends: another folder of the same model may have the queue. Raises redis.RedisError."""
-        known = owner_of(connection, queue)
-        if known is not None and known.id == self.owner.id:
-            connection.hset(Keys(queue).backend, "until", 0)
+    def release(self, connection: Any, queue: str, *, workers: int = 0) -> None:
+        """Say that the claim's server, or the last worker, ends.
+
+        Once the backend has neither a server nor `workers`, another folder of the same model may have the queue. Raises
+        redis.RedisError.
+        """
+        keys = Keys(queue)
+        args = (self.owner.id, self.server, int(workers > 0))
+        connection.eval(RELEASE, 2, keys.backend, keys.servers, *args)
 
 
-def own_queue(connection: Any, settings: Settings, claim: Claim, *, serving: bool, claiming: bool) -> str:
+def own_queue(connection: Any, settings: Settings, claim: Claim, *, claiming: bool) -> str:
     """Return the name of the queue that is this backend's. Raises redis.RedisError."""
     name = settings.queue or f"{DEFAULT_QUEUE}-{claim.owner.id}"
     apart = f"{name}.{claim.owner.id}"
@@ -106,14 +110,14 @@ def own_queue(connection: Any, settings: Settings, claim: Claim, *, serving: boo
     if settings.queue and connection.exists(Keys(apart).backend):
         other = owner_of(connection, name) or Owner("", place="another folder")
     elif claiming:
-        other = claim.take(connection, name, serving=serving)
+        other = claim.take(connection, name)
     else:
         known = owner_of(connection, name)
         other = known if known is not None and known.id != claim.owner.id else None
     if other is None:
         return name
     if claiming:
-        claim.take(connection, apart, serving=serving)
+        claim.take(connection, apart)
         logger.error(
             "RQ_QUEUE_NAME=%s is the queue of another backend (%s): this one (%s) uses the queue %s instead, with "
             "workers of its own. Give each backend another RQ_QUEUE_NAME, or leave it out; servers and workers of one "

@@ -5,8 +5,9 @@ import threading
 import time
 from collections.abc import Callable
 
+from label_studio_ml.errors import BrokerError
 from label_studio_ml.settings import Settings
-from label_studio_ml.training.boards import claim_of, open_board, say_left_behind
+from label_studio_ml.training.boards import claim_of, open_board, release, say_left_behind
 from label_studio_ml.training.jobs import JobBoard, connect
 from label_studio_ml.training.mailbox import broker_errors
 from label_studio_ml.training.owner import Claim, ForeignQueue
@@ -20,8 +21,8 @@ AGAIN = 5.0
 class BoardOnDemand:
     """The job records over connections with the time-outs `patience` (to connect, to answer), in seconds.
 
-    `url` returns the broker's URL, waiting the given number of seconds for it at most. Safe to use from several
-    threads.
+    `url` returns the broker's URL, waiting the given number of seconds for it at most. `server` is the id of the server
+    process. Safe to use from several threads.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class BoardOnDemand:
         patience: tuple[float, float],
         tries: int,
         wait: float,
+        server: str = "",
     ) -> None:
         self._url = url
         self._settings = settings
@@ -40,12 +42,16 @@ class BoardOnDemand:
         self._board: JobBoard | None = None
         self._board_url = ""
         self._claim: Claim | None = None
+        self._server = server
+        self._ended = False
         self._claimed = 0.0
 
     def get(self) -> JobBoard:
         """Return the job records. Raises BrokerError."""
         url = self._url(self._wait)
         with self._lock:
+            if self._ended:
+                raise BrokerError("The backend is shutting down")
             if self._board is None or url != self._board_url:
                 self._board = self._opened(url)
                 self._board_url = url
@@ -58,6 +64,13 @@ class BoardOnDemand:
         with self._lock:
             self._board = None
 
+    def release(self) -> None:
+        """Say that this server ends, where it has used its queue; `get` raises from now on. Errors are ignored."""
+        with self._lock:
+            self._ended = True
+            if self._board is not None and self._claim is not None:
+                release(self._board, self._claim)
+
     def say_left_behind(self) -> None:
         """Log which events wait on queues that this backend does not use. Raises BrokerError."""
         say_left_behind(self.get())
@@ -65,14 +78,14 @@ class BoardOnDemand:
     def _opened(self, url: str) -> JobBoard:
         embedded = not self._settings.redis_url
         connection = connect(url, patience=self._patience, tries=self._tries)
-        board = open_board(connection, self._settings, embedded=embedded, serving=True)
-        self._claim = None if embedded else claim_of(self._settings)
+        board = open_board(connection, self._settings, embedded=embedded, server=self._server)
+        self._claim = None if embedded else claim_of(self._settings, self._server)
         self._claimed = time.monotonic()
         return board
 
     def _say_again(self, claim: Claim, board: JobBoard) -> None:
         with broker_errors():
-            other = claim.take(board.redis, board.keys.queue, serving=True)
+            other = claim.take(board.redis, board.keys.queue)
         self._claimed = time.monotonic()
         if other is not None:
             self._board = None

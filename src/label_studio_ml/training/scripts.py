@@ -94,8 +94,8 @@ return 1
 #: Removes a project from the dirty set if its mailbox is empty. Keys: mailbox, dirty set. Argument: project.
 CLEAN = "if redis.call('xlen', KEYS[1]) == 0 then return redis.call('srem', KEYS[2], ARGV[1]) end return 0"
 
-#: Takes a queue for a backend, or says again that it uses it. Keys: backend, register of queues. Arguments: id, class,
-#: code, place, life in ms, 1 if a server says which class it serves, name of the queue.
+#: Takes a queue for a backend, or says again that it uses it. Keys: backend, register of queues, servers. Arguments:
+#: id, class, code, place, life in ms, id of the server that says so (nothing if none does), name of the queue.
 #: Returns nothing, or id, class, code and place of the backend that has it: one that is running, or another model.
 CLAIM = """
 local known = redis.call('hmget', KEYS[1], 'id', 'class', 'code', 'place', 'until')
@@ -104,13 +104,29 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 if known[1] and known[1] ~= ARGV[1] then
   local same = known[2] == ARGV[2] and known[3] == ARGV[3]
   if not same or tonumber(known[5] or '0') > now then return {known[1], known[2], known[3], known[4]} end
-  redis.call('del', KEYS[1])
+  redis.call('del', KEYS[1], KEYS[3])
   known[1] = false
 end
-if ARGV[6] == '1' or not known[1] then
+if ARGV[6] ~= '' or not known[1] then
   redis.call('hset', KEYS[1], 'class', ARGV[2], 'code', ARGV[3], 'place', ARGV[4])
+end
+if ARGV[6] ~= '' then
+  redis.call('zadd', KEYS[3], string.format('%.0f', now + tonumber(ARGV[5])), ARGV[6])
 end
 redis.call('hset', KEYS[1], 'id', ARGV[1], 'until', string.format('%.0f', now + tonumber(ARGV[5])))
 redis.call('hset', KEYS[2], ARGV[7], ARGV[1])
 return false
+"""
+
+#: Counts one server of a backend out, and gives the queue free where no server of that backend is left. Keys: backend,
+#: servers. Arguments: id of the backend, of the server (nothing if it is none that ends), 1 if a worker is still there.
+RELEASE = """
+if redis.call('hget', KEYS[1], 'id') ~= ARGV[1] then return 0 end
+local time = redis.call('time')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('zrem', KEYS[2], ARGV[2])
+redis.call('zremrangebyscore', KEYS[2], '-inf', string.format('%.0f', now))
+if ARGV[3] == '1' or redis.call('zcard', KEYS[2]) > 0 then return 0 end
+redis.call('hset', KEYS[1], 'until', 0)
+return 1
 """
