@@ -1,7 +1,9 @@
 """Paths in what versions hold, after the folder that they name was moved."""
 
 import json
+import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 from label_studio_ml.versions.manifest import Manifest
 from label_studio_ml.versions.pairs import apply_own
 from label_studio_ml.versions.paths import MovablePaths
-from label_studio_ml.versions.state import StoredState
+from label_studio_ml.versions.state import StagedState, StoredState
 from label_studio_ml.versions.store import VersionStore, manifest_text
 
 from .made import Made, P
@@ -57,6 +59,132 @@ def test_json_in_a_text_stays_json(here: str, there: str, only_ascii: bool) -> N
     assert here not in json.loads(packed)["path"]
     moved = MovablePaths("model", Path(there)).unpacked(packed)
     assert json.loads(moved) == {"path": f"{there}/m.bin", "all": [there, "x"]}
+
+
+DATA = Path("/data")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "/database/x",
+        "/data2",
+        "/data-2/x",
+        "/data.bak",
+        "/data~",
+        "/data+x/y",
+        "/data@2/x",
+        "/data%20x/y",
+        "/data#1/x",
+        "/data=1/x",
+        "/data copy/x",
+        "/data (copy)/x",
+        "/dat\u00e4/x",
+        "/data\u00e9/x",
+        "/datae\u0301/x",
+        "/data\U0001f600/x",
+        json.dumps({"path": "/data\u00e9/x"}),
+        json.dumps({"path": "/data\u4e2d/x"}),
+        json.dumps(json.dumps({"path": "/data\u4e2d/x"})),
+        "/old/data/x",
+        "//data/x",
+        "../data/x",
+        "\u4e2d/data/x",
+        "\U0001f600/data/x",
+        json.dumps("\u4e2d/data/x"),
+        "a(1)/data/x",
+        "a]/data/x",
+        "$HOME/data/x",
+        "${HOME}/data/x",
+        "s3://data/x",
+        "https://host/data/x",
+    ],
+)
+def test_only_whole_parts_of_a_path_are_the_folder(text: str) -> None:
+    assert MovablePaths("model", DATA).packed(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{}",
+        "{}/x",
+        "in {}, {}/y; {}: ({}) [{}] <{}> '{}' and {}.",
+        "{}:{}/x|{}",
+        "PATH={}/bin",
+        "\u300c{}\u300d\u3001{}\u3002",
+        "one\n{}\ttwo",
+        "see {} (it is new)",
+        "file://{}/x",
+    ],
+)
+def test_a_folder_among_other_words(text: str) -> None:
+    here, there = text.replace("{}", "/data"), text.replace("{}", "/new")
+    for write in (str, json.dumps, lambda one: json.dumps([one], ensure_ascii=False)):
+        packed = MovablePaths("model", DATA).packed(write(here))
+        assert "/data" not in packed
+        assert MovablePaths("model", Path("/new")).unpacked(packed) == write(there)
+
+
+ODD = "/d/\u00e9 \u4e2d \U0001f600/it's"
+
+
+@pytest.mark.parametrize("there", ["/plain", "/n\u00fc \u6587/x"])
+@pytest.mark.parametrize("only_ascii", [True, False])
+@pytest.mark.parametrize("slashes", ["/", "\\/"])
+def test_a_text_of_json_comes_back_written_as_it_was(there: str, only_ascii: bool, slashes: str) -> None:
+    def text(folder: str) -> str:
+        values = {"path": f"{folder}/m", "all": [folder, "\u4e2d"]}
+        return json.dumps(values, ensure_ascii=only_ascii).replace("/", slashes)
+
+    for written in (text, lambda folder: f"{text(folder)}\n{text(folder)}\n"):  # also lines of JSON
+        packed = MovablePaths("model", Path(ODD)).packed(written(ODD))
+        assert MovablePaths("model", Path(ODD)).unpacked(packed) == written(ODD)
+        moved = MovablePaths("model", Path(there)).unpacked(packed)
+        if there == "/plain" or written is text:
+            assert moved == written(there)
+
+
+def _upper(text: str) -> str:
+    return re.sub(r"\\u[0-9a-f]{4}", lambda found: "\\u" + found[0][2:].upper(), text)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path: _upper(json.dumps([path])),
+        lambda path: json.dumps([path], ensure_ascii=False).replace("\u4e2d", "\\u4E2d"),
+        lambda path: json.dumps([path]).replace("'", "\\u0027").replace(" ", "\\u0020"),
+    ],
+)
+def test_every_way_in_which_json_may_escape_a_path_is_found(write: Callable[[str], str]) -> None:
+    packed = MovablePaths("model", Path(ODD)).packed(write(f"{ODD}/m"))
+    assert json.loads(MovablePaths("model", Path("/n\u00fc")).unpacked(packed)) == ["/n\u00fc/m"]
+
+
+def test_json_in_a_text_of_json() -> None:
+    packed = MovablePaths("model", Path(ODD)).packed(json.dumps(json.dumps({"path": f"{ODD}/m"})))
+    moved = MovablePaths("model", Path("/n\u00fc")).unpacked(packed)
+    assert json.loads(json.loads(moved)) == {"path": "/n\u00fc/m"}
+
+
+def test_a_value_with_a_path_that_is_set_again_is_not_a_change(tmp_path: Path) -> None:
+    folder = tmp_path / "\u00e9" / "data"
+    folder.mkdir(parents=True)
+    text = json.dumps({"path": f"{folder}/m"}, ensure_ascii=False)
+    state = StoredState(folder, P)
+    state.set("config", text)
+    again = StagedState(state)
+    again.set("config", text)
+    assert again.different() == {}
+
+
+@pytest.mark.parametrize("only_ascii", [True, False])
+def test_json_of_an_earlier_release_with_a_folder_beyond_ascii(tmp_path: Path, only_ascii: bool) -> None:
+    state = StoredState(tmp_path, P)
+    path = f"/gone \u4e2d/data/versions/{P}/20261123-141530-9f3a/m.bin"
+    state._cache.update(P, {"json": json.dumps([path], ensure_ascii=only_ascii)})
+    assert json.loads(str(state.get("json"))) == [f"{tmp_path}/versions/{P}/20261123-141530-9f3a/m.bin"]
 
 
 def test_slashes_that_json_escapes(tmp_path: Path) -> None:

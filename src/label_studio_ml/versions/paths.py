@@ -1,8 +1,8 @@
 """Paths inside a folder that may be moved: kept relative to it, and given back as paths of where it is now.
 
 A text is kept with a mark in place of the folder's path: `<version folder>/model.bin`, or `<version folder, in JSON>`
-where the text is JSON, whose escapes the path then gets. What the text itself has of a mark is kept as
-`<version folder as text`. So every text comes back as it was, but for the folder's path.
+where the path is written as JSON writes it; the other marks of `_STYLES` say in which of JSON's ways. What the text
+itself has of a mark is kept as `<version folder as text`. So every text comes back as it was, but for the path.
 """
 
 import json
@@ -17,12 +17,39 @@ import msgspec
 from label_studio_ml.versions.disk import file_name
 from label_studio_ml.versions.manifest import Manifest
 
-#: What may stand before a path, and what may not follow it, for it to be the whole path of the folder.
-_BEFORE, _AFTER = r"(?:(?<![\w./~+%-])|(?<=://))", r"(?![\w-])(?!\.\w)"
+#: Punctuation and blanks beyond ASCII; any other character there is part of a file's name.
+_PUNCTUATION = (
+    "\u00a0-\u00bf\u2000-\u200a\u2010-\u206f\u3000-\u303f\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65"
+)
+#: The first three digits of most of these as JSON escapes them, and of ASCII.
+_ESCAPED = "(?:00[0-7]|20[0-6]|30[0-3]|[fF][fF][0-6])"
+#: What may stand before a path: a blank, a quote, a bracket or a sign that separates paths, also as JSON escapes them.
+_BEFORE = rf"(?:^|(?<=[\s\"'`(\[{{<>,;:=|&?!@{_PUNCTUATION}])|(?<=://)|(?<=\\[nrtbf])|(?<=\\u{_ESCAPED}[0-9a-fA-F]))"
+#: What may not follow a folder's path, because the name of the folder goes on there.
+_AFTER = (
+    r"(?![\w~-])(?!\.\w)(?![+@%#=^$][\w\\.~%-])"
+    rf"(?![^\x00-\x7f{_PUNCTUATION}])(?!\\+u(?!{_ESCAPED}))"
+    r"(?! [^/\n\"'<>,;:()|]*[^\s/\"'<>,;:()|]/)(?! \([^()/\n]*\)/)"
+)
 #: The part of a path before its end that is known: the whole text, all after a quote, or up to a blank.
 _PREFIXES = (r"^(/.*?)", r"(?<=[\"'])(/[^\"'\n]*?)", _BEFORE + r"(/[^\s\"'<>,;]*?)")
 #: The pattern of a version's folder below its project's.
 VERSION = r"/[^/\s\"'<>,;]+"
+
+
+def _in_json(path: str, *, only_ascii: bool, slashes: bool) -> str:
+    text = json.dumps(path, ensure_ascii=only_ascii)[1:-1]
+    return text.replace("/", "\\/") if slashes else text
+
+
+#: The end of a mark: how the path that it stands for is written. JSON may escape what is not ASCII, and slashes.
+_STYLES: dict[str, Callable[[str], str]] = {
+    ">": str,
+    ", in JSON>": lambda path: _in_json(path, only_ascii=True, slashes=False),
+    ", in JSON of UTF-8>": lambda path: _in_json(path, only_ascii=False, slashes=False),
+    ", in JSON with escaped slashes>": lambda path: _in_json(path, only_ascii=True, slashes=True),
+    ", in JSON of UTF-8 with escaped slashes>": lambda path: _in_json(path, only_ascii=False, slashes=True),
+}
 
 
 class MovablePaths:
@@ -32,12 +59,13 @@ class MovablePaths:
         self._open = f"<{name} folder"
         self._folder = str(folder)
         ways = (str, os.path.abspath, os.path.realpath)
-        spellings = {str(way(place)) for way in ways for place in (folder, *former)} - {"/"}
-        escaped = {json.dumps(one, ensure_ascii=only)[1:-1] for one in spellings for only in (True, False)}
-        slashed = {one.replace("/", "\\/") for one in escaped}
-        self._spellings = sorted(spellings | escaped | slashed, key=len, reverse=True)
-        self._path = re.compile(f"{_BEFORE}(?:{'|'.join(map(re.escape, self._spellings))}){_AFTER}")
-        self._mark = re.compile(re.escape(self._open) + "(>|, in JSON>| as text)")
+        self._spellings = {str(way(place)) for way in ways for place in (folder, *former)} - {"/"}
+        patterns = map(_pattern, sorted(self._spellings, key=len, reverse=True))
+        self._path = re.compile(f"{_BEFORE}(?:{'|'.join(patterns)}){_AFTER}")
+        #: A part of each spelling that is in a text that has it, however it is written there.
+        self._parts = {max(re.findall(r"[A-Za-z0-9_.-]*", one), key=len) for one in self._spellings}
+        ends = "|".join(map(re.escape, _STYLES))
+        self._mark = re.compile(f"{re.escape(self._open)}({ends}| as text)")
 
     def marks(self, text: str) -> bool:
         """Tell whether a text has marks of this folder."""
@@ -47,21 +75,29 @@ class MovablePaths:
         """Return the text with a mark for each path of the folder."""
         if self._open in text:
             text = text.replace(self._open, f"{self._open} as text")
-        if not any(spelling in text for spelling in self._spellings):
+        if not any(part in text for part in self._parts):
             return text
-        mark = f"{self._open}, in JSON>" if _is_json(text) else f"{self._open}>"
-        return self._path.sub(lambda _: mark, text)
+        usual = _usual_style(text)
+        return self._path.sub(lambda found: self._open + self._style(found[0], usual), text)
+
+    def _style(self, written: str, usual: str) -> str:
+        """Return the end of the mark for a path that was found: the style that gives it back as it is written there."""
+        path = written if written in self._spellings else _unescaped(written)
+        fitting = [end for end, style in _STYLES.items() if style(path) == written]
+        if usual in fitting:
+            return usual
+        return next((end for end in fitting if end != ">"), ", in JSON>")
 
     def unpacked(self, text: str) -> str:
         """Return a text that was packed, maybe when the folder was elsewhere, with the paths of this one."""
         if self._open not in text:
             return text
-        paths = {
-            ">": self._folder,
-            ", in JSON>": json.dumps(self._folder)[1:-1],
-            " as text": self._open,
-        }
-        return self._mark.sub(lambda found: paths[found[1]], text)
+
+        def path(found: re.Match[str]) -> str:
+            style = _STYLES.get(found[1])
+            return self._open if style is None else style(self._folder)
+
+        return self._mark.sub(path, text)
 
 
 def portable(manifest: Manifest, folder: Path, *former: Path) -> Manifest:
@@ -100,11 +136,51 @@ def relocated(text: str, old: Path, new: Path) -> str:
 def former_folders(text: str, tail: str) -> list[str]:
     """Return what comes before `tail`, a pattern of the end of a path, wherever a text has such a path."""
     found = (
-        match[1]
+        _unescaped(match[1])
         for prefix in _PREFIXES
         for match in re.finditer(f"{prefix}/{tail}{_AFTER}", text.replace("\\/", "/"))
     )
     return list(dict.fromkeys(found))
+
+
+def _pattern(path: str) -> str:
+    """Return a pattern of a path as it is, or as JSON writes it, also JSON in a text of JSON."""
+    return "".join(map(_character, path))
+
+
+def _character(character: str) -> str:
+    if character == "/":
+        return r"(?:\\|\\\\\\)?/"
+    if character == "\\":
+        return r"\\+"
+    if character == '"':
+        return r'\\*"'
+    plain = re.escape(character)
+    if character.isascii() and (character.isalnum() or character in "_.-"):
+        return plain
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    escaped = "".join(rf"\\+u{units[at : at + 4]}" for at in range(0, len(units), 4))
+    short = re.escape(json.dumps(character, ensure_ascii=False)[1:-1])  # \n, \t
+    return f"(?:{plain}|(?i:{escaped})|{short})"
+
+
+def _usual_style(text: str) -> str:
+    """Return in which style a path stands in this text that looks the same in several."""
+    if not _is_json(text):
+        return ">"
+    letters = "" if text.isascii() else " of UTF-8"
+    slashes = " with escaped slashes" if "\\/" in text else ""
+    return f", in JSON{letters}{slashes}>"
+
+
+def _unescaped(path: str) -> str:
+    """Return a path without the escapes of JSON that it may be written with."""
+    if "\\" not in path:
+        return path
+    try:
+        return str(json.loads(f'"{path}"'))
+    except ValueError:
+        return path
 
 
 def _former_folders(manifest: Manifest) -> Iterable[Path]:
