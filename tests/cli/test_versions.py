@@ -245,7 +245,10 @@ def test_import(made: Made, capsys: pytest.CaptureFixture[str], tmp_path: Path) 
     other.folder.mkdir(parents=True)
     printed = _run(other, capsys, "import", str(file))
     command = f"label-studio-ml promote '{other.folder.parent}' b --project={P}"
-    assert printed == f"Version b is imported into project 7. Serve it with: {command}\n"
+    assert printed == (
+        "Version b has no parent now: a, from which it was trained, did not come along\n"
+        f"Version b is imported into project 7. Serve it with: {command}\n"
+    )
     assert _listed(other, capsys)["b"]["state"] == "held back"
     assert "is in project 7 already" in _run(other, capsys, "import", str(file))
     assert cli.main(shlex.split(command)[1:]) == 0
@@ -262,6 +265,7 @@ def test_import_into_the_project_of_another_label_studio(
     Projects(other.folder).update("3.18", title="known, not trained")
     printed = _run(other, capsys, "import", str(file), "--as", "b of 7", "--promote")
     assert printed == (
+        "Version b of 7 has no parent now: a, from which it was trained, did not come along\n"
         "Version b of 7 is imported into project 3, and served until a newer one is let through\n"
     )
     assert other.served("3.18") == "b of 7"
@@ -291,7 +295,50 @@ def test_push_and_pull_between_folders(made: Made, capsys: pytest.CaptureFixture
     assert other.weights("b").read_text() == "weights of b"
     assert "There is no version 'x'" in _fails(other, capsys, "pull", str(there), "x")
     empty = str(there / "nothing")
-    assert f"has no project {P}" in _fails(other, capsys, "pull", empty)
+    assert f"{empty} has no versions" in _fails(other, capsys, "pull", empty)
+    assert "has no project 9" in _fails(other, capsys, "pull", str(there), "--project-there", "9")
+
+
+def test_the_folder_of_another_backend_means_its_versions(
+    made: Made, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    backend = tmp_path / "another"
+    backend.mkdir()
+    (backend / "model.py").write_text("class Model: ...")
+    data = backend / "data"
+    printed = _run(made, capsys, "push", str(backend))
+    assert printed.splitlines()[0] == f"1 of 3: version a is in {data}"
+    assert printed.splitlines()[-1] == f"Copied 3 versions; 0 of them in {data} before"
+    assert sorted(one.name for one in VersionStore(data).versions(P)) == ["a", "b", "c"]
+    assert not (backend / "versions").exists()
+    other = _other(made)
+    other.folder.mkdir(parents=True)
+    _run(other, capsys, "pull", str(backend), "a")
+    assert other.names() == "a"
+    for where in (made.folder.parent, made.folder):
+        assert "is the backend's own model folder" in _fails(made, capsys, "push", str(where))
+
+
+def test_a_backend_with_versions_in_two_places_has_to_be_named(
+    made: Made, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    backend = tmp_path / "another"
+    for place in (backend / "versions", backend / "data" / "versions"):
+        place.mkdir(parents=True)
+        error = _fails(made, capsys, "push", str(backend)) if place.parent.name == "data" else ""
+    assert f"{backend} has versions in two places" in error
+    assert f"Give {backend / 'data'}" in error
+    assert "3 versions" in _run(made, capsys, "push", str(backend / "data"))
+
+
+def test_a_model_folder_beside_the_model_is_one(
+    made: Made, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """As release 1.0.9 had it: MODEL_DIR is the backend's folder itself."""
+    backend = tmp_path / "another"
+    (backend / "versions").mkdir(parents=True)
+    (backend / "model.py").write_text("class Model: ...")
+    assert f"0 of them in {backend} before" in _run(made, capsys, "push", str(backend))
 
 
 def test_a_damaged_version_is_not_pushed(

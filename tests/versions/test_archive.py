@@ -6,6 +6,7 @@ import shutil
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -18,7 +19,7 @@ from label_studio_ml.versions.manifest import Manifest
 from label_studio_ml.versions.retention import thin
 from label_studio_ml.versions.state import StoredState
 from label_studio_ml.versions.store import VersionStore
-from label_studio_ml.versions.transfer import HELD, take_in
+from label_studio_ml.versions.transfer import HELD, copy, lost_parent, outgoing, take_in
 
 from .made import Made, P
 
@@ -70,6 +71,57 @@ def test_a_version_from_another_machine(here: Made, file: Path, uid: str) -> Non
     assert (pairs["n"], pairs["path"]) == ("2", str(folder)), "its own"
     assert pairs["of a"].startswith(str(here.folder)), "and those of the version before it"
     assert _import(here, file, uid) == (version, False), "a second time changes nothing"
+
+
+def _set_here(made: Made, uid: str = P) -> dict[str, str]:
+    return StoredState(made.folder, uid).items()
+
+
+def test_a_version_here_with_the_name_of_the_parent_is_another_one(here: Made, file: Path) -> None:
+    folder = here.store.begin(P, "id-of-another")
+    (folder / "weights").write_text("weights of another")
+    here.store.publish(
+        Manifest(
+            id="id-of-another",
+            name="a",
+            fence=1,
+            project=P,
+            created="2026-01-01T00:00:00+00:00",
+            state={"foreign": "1"},
+        )
+    )
+    here.add("x")
+    version, _ = _import(here, file)
+    assert (version.parent, version.parent_id) == ("", "id-a")
+    with opened(file) as archive:
+        note = lost_parent(archive.manifest, version)
+    assert note == "Version b has no parent now: a, from which it was trained, did not come along"
+    hand.promote(here.store, here.folder, P, "b")
+    assert "foreign" not in _set_here(here), "no pair of a version that it was not trained from"
+
+
+def test_the_parent_is_the_version_with_its_id_whatever_its_name(made: Made, here: Made) -> None:
+    made.add("a", state={"n": "1"})
+    made.add("b", state={"m": "2"})
+    one, two = made.store.versions(P)
+    take_in(here.store, P, outgoing(made.store, one), _filled(made, one), name="a of elsewhere")
+    version, _ = copy(made.store, two, here.store, P)
+    assert (version.parent, version.parent_id) == ("a of elsewhere", "id-a")
+    assert lost_parent(two, version) == ""
+    hand.promote(here.store, here.folder, P, "b")
+    assert _set_here(here) == {"n": "1", "m": "2"}
+    third = Made(here.folder.parent / "third")
+    copied, _ = copy(here.store, version, third.store, P)
+    assert (copied.parent, copied.parent_id) == ("", "id-a")
+    again, _ = copy(third.store, copied, Made(here.folder.parent / "fourth").store, P)
+    assert again.parent_id == "id-a", "it is known on the way through a place without the parent"
+
+
+def _filled(made: Made, manifest: Manifest) -> Callable[[Path], None]:
+    def fill(staged: Path) -> None:
+        shutil.copyfile(made.weights(manifest.name), staged / "weights")
+
+    return fill
 
 
 def test_an_imported_version_takes_no_turn_from_what_is_trained(here: Made, file: Path) -> None:
@@ -237,12 +289,39 @@ def _refused(here: Made, path: Path, why: str) -> None:
         ("files", {"manifest.json": "0"}, "'manifest.json' is no name of a file"),
         ("files", {"deleted.json": "0"}, "'deleted.json' is no name of a file"),
         ("sizes", {"weights": 1 << 60}, "are free"),
+        ("sizes", {}, "does not give each file's size"),
+        ("sizes", {"weights": 12, "less": -(1 << 60)}, "does not give each file's size"),
+        ("sizes", {"weights": -12}, "does not give each file's size"),
+        ("sizes", {"weights": 11}, "has 12 bytes, 11 were written"),
     ],
 )
 def test_a_manifest_that_no_export_writes(
     here: Made, file: Path, tmp_path: Path, field: str, value: Any, why: str
 ) -> None:
     _refused(here, _rewritten(file, tmp_path, lambda fields: fields.update({field: value})), why)
+
+
+def test_a_disk_that_gets_full_meanwhile(
+    here: Made, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = iter([100, 11])
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=next(free)))
+    _refused(here, file, "needs 12 bytes, and 11 are free")
+
+
+def test_a_header_with_a_negative_size_is_refused(here: Made, file: Path, tmp_path: Path) -> None:
+    """Followed, it would be read for ever."""
+    members = _members(file)
+    info = members[1][0]
+    info.size = -512
+    header = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    path = tmp_path / "negative.tar.gz"
+    with gzip.open(path, "wb") as target:
+        target.write(
+            members[0][0].tobuf() + members[0][1].ljust(-len(members[0][1]) % 512 + len(members[0][1]), b"\0")
+        )
+        target.write(header + bytes(2048))
+    _refused(here, path, "negative.tar.gz")
 
 
 @pytest.mark.parametrize("share", [0, 0.1, 0.5, 0.9])

@@ -14,6 +14,7 @@ from label_studio_ml.errors import SettingsError, UnknownProject
 from label_studio_ml.texts import our_command, plural
 from label_studio_ml.versions import archive, hand, transfer
 from label_studio_ml.versions.manifest import Manifest
+from label_studio_ml.versions.opening import model_folder
 from label_studio_ml.versions.store import VersionStore
 
 
@@ -27,7 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser, command: str) -> None:
         )
         parser.add_argument("--promote", action="store_true", help="serve it from now on")
         return
-    parser.add_argument("url", metavar="URL", help="a store, such as s3://bucket/prefix, or another folder")
+    parser.add_argument(
+        "url",
+        metavar="URL",
+        help="a store, such as s3://bucket/prefix, or another backend's folder or model folder",
+    )
     parser.add_argument("versions", metavar="VERSION", nargs="*", help="names or ids (default: all)")
     parser.add_argument(
         "--project-there",
@@ -50,6 +55,8 @@ def _import(args: argparse.Namespace) -> int:
             found.store, found.uid, opened.manifest, opened.extract, name=args.name.strip()
         )
     said = f"is imported into project {found.project}" if new else f"is in project {found.project} already"
+    if new:
+        _say_lost_parent(opened.manifest, made)
     if args.promote:
         hand.promote(found.store, found.model_dir, found.uid, made.id)
         print(f"Version {made.name} {said}, and served until a newer one is let through")
@@ -60,11 +67,11 @@ def _import(args: argparse.Namespace) -> int:
 
 def _push(args: argparse.Namespace) -> int:
     found = stored.find(args)
-    with _opened(args.url, found.model_dir) as (there, work):
+    with _opened(args.url, found.model_dir) as (there, work, place):
         uid = _uid_there(there, args, found.uid) or args.project_there or found.uid
         there.known(uid)
         chosen = _chosen(found.store, found.uid, args.versions)
-        made = _copy_all(found.store, chosen, there, uid, f"in {args.url}")
+        made = _copy_all(found.store, chosen, there, uid, f"in {place}")
         if args.promote and made:
             hand.promote(there, work, uid, made[-1].id)
             print(f"Version {made[-1].name} is served there until a newer one is let through")
@@ -72,19 +79,25 @@ def _push(args: argparse.Namespace) -> int:
 
 
 def _pull(args: argparse.Namespace) -> int:
-    with _opened(args.url, stored.settings_of(args).model_dir) as (there, _):
-        return _pull_from(there, args)
+    with _opened(args.url, stored.settings_of(args).model_dir) as (there, _, place):
+        return _pull_from(there, place, args)
 
 
-def _pull_from(there: VersionStore, args: argparse.Namespace) -> int:
+def _pull_from(there: VersionStore, place: str, args: argparse.Namespace) -> int:
     uids = there.projects()
+    if not uids:
+        raise UnknownProject(
+            f"{place} has no versions",
+            fix="Give a store's URL, a backend's folder, or its model folder (data, or MODEL_DIR)",
+            field="URL",
+        )
     otherwise = _named(uids, args.project_there) if args.project_there or len(uids) == 1 else None
     found = stored.find(args, otherwise=otherwise or "")
     uid = _uid_there(there, args, found.uid) or otherwise
     if uid is None:
         raise UnknownProject(
-            f"{args.url} has no project {args.project_there or found.uid}",
-            fix=f"Name one of these with --project-there: {', '.join(uids) or 'there is none'}",
+            f"{place} has no project {args.project_there or found.uid}",
+            fix=f"Name one of these with --project-there: {', '.join(uids)}",
             field="--project-there",
         )
     there.known(uid)
@@ -107,9 +120,16 @@ def _copy_all(
         kept, new = transfer.copy(source, one, target, uid, keep_files=False)
         copied += new
         print(f"{number} of {len(chosen)}: version {kept.name} {'is' if new else 'was'} {where}", flush=True)
+        if new:
+            _say_lost_parent(one, kept)
         made.append(kept)
     print(f"Copied {plural(copied, 'version')}; {len(chosen) - copied} of them {where} before")
     return made
+
+
+def _say_lost_parent(source: Manifest, made: Manifest) -> None:
+    if note := transfer.lost_parent(source, made):
+        print(note, flush=True)
 
 
 def _chosen(store: VersionStore, uid: str, names: list[str]) -> list[Manifest]:
@@ -118,21 +138,26 @@ def _chosen(store: VersionStore, uid: str, names: list[str]) -> list[Manifest]:
 
 
 @contextlib.contextmanager
-def _opened(url: str, model_dir: Path) -> Iterator[tuple[VersionStore, Path]]:
-    """Lend the store at a URL, or the one in another model folder, and the folder of its key/value pairs.
+def _opened(url: str, model_dir: Path) -> Iterator[tuple[VersionStore, Path, str]]:
+    """Lend the store at a URL, or the one of another folder; with the folder of its key/value pairs, and its name.
 
     What is fetched lies in a folder of its own until all is done, so that it need not be fetched again after a failure;
     `model_dir` keeps the pairs of what it serves itself.
     """
     if "://" not in url:
-        yield VersionStore(Path(url)), Path(url)
+        folder = model_folder(Path(url))
+        if folder.resolve() == model_dir.resolve():
+            raise SettingsError(
+                f"{folder} is the backend's own model folder", fix="Give another one", field="URL"
+            )
+        yield VersionStore(folder), folder, str(folder)
         return
     from label_studio_ml.versions.remote import RemoteStore
 
     work = model_dir / "transfers"
     store = RemoteStore(url, work)
     store.artifacts.open()
-    yield store, work
+    yield store, work, url
     shutil.rmtree(work, ignore_errors=True)
 
 

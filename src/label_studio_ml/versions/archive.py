@@ -68,19 +68,18 @@ class Archive:
     def extract(self, folder: Path) -> None:
         """Write the version's files into `folder`, each compared with its sha256. Raises VersionError and OSError."""
         files, sizes = self.manifest.files, self.manifest.sizes
-        free = shutil.disk_usage(folder).free
-        if self.manifest.size > free:
-            raise VersionError(
-                f"{self._path} holds {self.manifest.size:,} bytes, and {free:,} are free", fix="Make room"
-            )
+        self._see_room(folder, self.manifest.size)
         left = set(files)
         with _readable(self._path):
             while (member := self._archive.next()) is not None:
                 name = self._name(member)
+                if member.size < 0:
+                    raise self._refused(f"{name!r} has {member.size:,} bytes")
                 if name not in left:
                     raise self._refused(f"{name!r} is not in its manifest, or comes twice")
-                if member.size != sizes.get(name, member.size):
+                if member.size != sizes[name]:
                     raise self._refused(f"{name!r} has {member.size:,} bytes, {sizes[name]:,} were written")
+                self._see_room(folder, member.size)
                 left.discard(name)
                 write_checked(self._content(member).read, folder / name, files[name])
         if left:
@@ -106,7 +105,14 @@ class Archive:
             raise self._refused(f"{found.project[:80]!r} is no project")
         for name in found.files:
             self._see_safe(name)
+        if found.sizes.keys() != found.files.keys() or min(found.sizes.values(), default=0) < 0:
+            raise self._refused(f"its {MANIFEST} does not give each file's size")
         return found
+
+    def _see_room(self, folder: Path, size: int) -> None:
+        free = shutil.disk_usage(folder).free
+        if size > free:
+            raise VersionError(f"{self._path} needs {size:,} bytes, and {free:,} are free", fix="Make room")
 
     def _name(self, member: tarfile.TarInfo) -> str:
         """Return a member's path inside the version's folder. Raises VersionError if it is anything but a file."""

@@ -49,6 +49,7 @@ def duplicate(store: VersionStore, model_dir: Path, source: str, target: str) ->
                 copy,
                 name=unused_name(served.name, {one.name for one in store.history(target)}),
                 parent=present.name if present else "",
+                parent_id="",
                 fence=max(store.fence(target), 0) + 1,
             )
             write_manifest(staged, copy, home=new)

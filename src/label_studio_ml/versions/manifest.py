@@ -21,16 +21,18 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What is recorded of a version.
 
     `id` names the folder, `name` is what Label Studio sees as `model_version`. `fence` orders the versions of a
-    project. `parent` is the name of the version that it was trained from. `events` are the ids of the webhook events
-    that went into it, `state` the key/value pairs that its fit set, `train_output` the dict that its fit returned
-    (with `job_id`), `metrics` the numbers that its fit returned or logged. `gate` is empty when the version was let
-    through to be served, else one line that says why it is held back; `comparison` has what the version before it and
-    it were compared by, None where nothing says on which tasks their metrics were measured. `files` maps each file's
-    path inside the folder to its sha256, `sizes` to its size in bytes. `created` is ISO 8601 in UTC. `annotations`
-    says how many labelled tasks it learned from, -1 if unknown, `source` where they came from. `portable`: in the file,
-    marks stand in `train_output` and `state` for the paths of the version's folder and of the model folder (`paths`);
-    a manifest that was read has the paths. `folder` is the folder that such paths name, in manifests that earlier
-    releases put into a store. `code` is what trained it; its hash is empty where that was not recorded.
+    project. `parent` is the name of the version that it was trained from, empty if there is none here. `parent_id` is
+    set in a version from elsewhere: the id of its parent there, whether that came along or not. `events` are the ids of
+    the webhook events that went into it, `state` the key/value pairs that its fit set, `train_output` the dict that its
+    fit returned (with `job_id`), `metrics` the numbers that its fit returned or logged. `gate` is empty when the
+    version was let through to be served, else one line that says why it is held back; `comparison` has what the version
+    before it and it were compared by, None where nothing says on which tasks their metrics were measured. `files` maps
+    each file's path inside the folder to its sha256, `sizes` to its size in bytes. `created` is ISO 8601 in UTC.
+    `annotations` says how many labelled tasks it learned from, -1 if unknown, `source` where they came from.
+    `portable`: in the file, marks stand in `train_output` and `state` for the paths of the version's folder and of the
+    model folder (`paths`); a manifest that was read has the paths. `folder` is the folder that such paths name, in
+    manifests that earlier releases put into a store. `code` is what trained it; its hash is empty where that was not
+    recorded.
     """
 
     id: str
@@ -40,6 +42,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     created: str
     job: str = ""
     parent: str = ""
+    parent_id: str = ""
     events: list[str] = []
     train_output: dict[str, Any] = {}
     state: dict[str, str] = {}

@@ -1,5 +1,8 @@
-"""The store that the settings name."""
+"""The store that the settings name, and the folder of versions that a path means."""
 
+from pathlib import Path
+
+from label_studio_ml.errors import VersionError
 from label_studio_ml.settings import Settings
 from label_studio_ml.versions.store import VersionStore
 
@@ -21,3 +24,21 @@ def check_store(settings: Settings) -> None:
         from label_studio_ml.versions.artifacts import ArtifactStore
 
         ArtifactStore(settings.store_url).check()
+
+
+def model_folder(path: Path) -> Path:
+    """Return the model folder that `path` means: itself, or `data` in it where it is a backend's folder.
+
+    A folder with versions is one, and so is a new or an empty one. Raises VersionError where it may be either.
+    """
+    data = path / "data"
+    if (path / "versions").is_dir():
+        if (data / "versions").is_dir():
+            raise VersionError(
+                f"{path} has versions in two places: {path / 'versions'} and {data / 'versions'}",
+                fix=f"Give {data}, or remove the folder that no backend uses",
+                field="URL",
+            )
+        return path
+    is_backend = data.is_dir() or any(path.glob("*.py"))
+    return data if is_backend else path

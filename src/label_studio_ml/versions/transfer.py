@@ -26,16 +26,22 @@ PART = 1 << 20
 
 
 def outgoing(store: VersionStore, manifest: Manifest) -> Manifest:
-    """Return a version's manifest as it goes to another place: no paths of this one, and all its key/value pairs.
+    """Return a version's manifest as it goes to another place.
+
+    It has no paths of this one, all key/value pairs that go with the version, and the id of its parent, whose name may
+    be another version's there.
 
     Raises VersionError where the version's files are not what was written.
     """
     wrong = store.damage(manifest, full=True)
     if wrong:
         raise VersionError(f"Version {manifest.name} is damaged: {wrong}", fix="Take another one")
-    pairs = pairs_of(store.history(manifest.project), manifest)
+    history = store.history(manifest.project)
+    pairs = pairs_of(history, manifest)
+    parent = named(history, manifest.parent)
+    parent_id = parent.id if parent is not None else manifest.parent_id
     folder = store.folder(manifest.project, manifest.id)
-    return portable(msgspec.structs.replace(manifest, state=pairs), folder)
+    return portable(msgspec.structs.replace(manifest, state=pairs, parent_id=parent_id), folder)
 
 
 def take_in(
@@ -44,7 +50,8 @@ def take_in(
     """Add a version to project `uid`, held back; return its manifest, and whether it was not there already.
 
     `kept` is the manifest as `outgoing` made it; `fill` writes its files into a folder and checks them. `name` is
-    another name for the version. Nothing is overwritten: raises VersionError where the name or the id is taken by
+    another name for the version. Its parent is the version here with the id that the parent had there; without one, it
+    has no parent here. Nothing is overwritten: raises VersionError where the name or the id is taken by
     another version, or was one's that is deleted.
     """
     present = _present(store, uid, kept, name)
@@ -57,7 +64,9 @@ def take_in(
             present = _present(store, uid, kept, name)
             if present is not None:
                 return present, False
-            taken = {one.id for one in store.history(uid)}
+            history = store.history(uid)
+            taken = {one.id for one in history}
+            parent = next((one.name for one in history if kept.parent_id and one.id == kept.parent_id), "")
             version_id = store.new_id(uid) if kept.id in taken else kept.id
             home = store.folder(uid, version_id)
             made = msgspec.structs.replace(
@@ -65,6 +74,7 @@ def take_in(
                 id=version_id,
                 project=uid,
                 name=name or kept.name,
+                parent=parent,
                 fence=max(store.fence(uid), 0),  # no higher: a run that has one already may still publish
                 events=[],
                 comparison=None,
@@ -100,6 +110,16 @@ def copy(
     if new and target.remote and not keep_files:
         disk.empty(target.folder(uid, made.id), keep=MANIFEST)
     return made, new
+
+
+def lost_parent(source: Manifest, made: Manifest) -> str:
+    """Say in one line that the parent of version `made` did not come along; nothing if it did, or there was none.
+
+    `source` is the version where it came from.
+    """
+    if not source.parent or made.parent:
+        return ""
+    return f"Version {made.name} has no parent now: {source.parent}, from which it was trained, did not come along"
 
 
 def write_checked(read: Callable[[int], bytes], place: Path, digest: str) -> None:
