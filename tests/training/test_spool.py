@@ -1,10 +1,11 @@
 """Events that are kept on the disk while Redis is away."""
 
+import errno
 import os
 import stat
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -138,6 +139,64 @@ def test_a_disk_that_refuses_is_said(tmp_path: Path, desk: Desk) -> None:
     (tmp_path / "spool").write_text("in the way")
     with pytest.raises(BrokerError, match="cannot be kept on the disk either"):
         Spool(tmp_path / "spool", desk).keep(event(1))
+
+
+@pytest.fixture
+def refuse(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
+    """Have the disk refuse to flush files, or folders."""
+    flush = os.fsync
+
+    def install(folders: bool) -> None:
+        def refused(descriptor: int) -> None:
+            if stat.S_ISDIR(os.fstat(descriptor).st_mode) == folders:
+                raise OSError(errno.ETIMEDOUT, "the disk is gone")
+            flush(descriptor)
+
+        monkeypatch.setattr(os, "fsync", refused)
+
+    monkeypatch.setattr("label_studio_ml.training.spool.FLUSH", 60.0)
+    return install
+
+
+def test_an_event_that_the_disk_refuses_is_not_handed_over(
+    spool: Spool, desk: Desk, tmp_path: Path, refuse: Callable[[bool], None]
+) -> None:
+    desk.away = False
+    refuse(False)
+    with pytest.raises(BrokerError, match="the disk is gone"):
+        spool.keep(event(1))
+    assert list((tmp_path / "spool").glob("*.*")) == []
+    assert (spool.kept, spool.empty()) == (0, True)
+    assert desk.taken == []
+
+
+def test_an_event_is_handed_over_once_where_only_its_folder_is_not_flushed(
+    spool: Spool, desk: Desk, refuse: Callable[[bool], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    refuse(True)
+    spool.keep(event(1))
+    assert spool.kept == 1
+    assert "is not on the disk: [Errno 110] the disk is gone" in caplog.text
+    desk.away = False
+    wait_until(lambda: not spool.waiting(), "it is handed over", every=0.01)
+    assert desk.taken == ["1"]
+
+
+def test_a_disk_that_is_slow_to_flush_is_not_waited_for(
+    spool: Spool, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready, flush = threading.Event(), os.fsync
+
+    def slow(descriptor: int) -> None:
+        ready.wait(60)
+        flush(descriptor)
+
+    monkeypatch.setattr(os, "fsync", slow)
+    spool.keep(event(1))
+    assert len(spool.waiting()) == 1, "it is kept before the disk has answered"
+    ready.set()
+    desk.away = False
+    wait_until(lambda: desk.taken == ["1"], "it is handed over", every=0.01)
 
 
 def test_it_stops_at_once(spool: Spool) -> None:

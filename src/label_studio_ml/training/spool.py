@@ -11,7 +11,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import msgspec
@@ -76,9 +76,10 @@ class Spool:
             return True
 
     def keep(self, spooled: Spooled, name: str | None = None) -> None:
-        """Write an event to the disk, under a name that was reserved; it outlives this process when this returns.
+        """Write an event to the disk, under a name that was reserved.
 
-        Raises BrokerError if the disk refuses.
+        When this returns, the event outlives this process and is handed over once. Raises BrokerError if the disk
+        refuses; then it is not handed over at all.
         """
         name = name or self.reserve()
         try:
@@ -90,13 +91,23 @@ class Spool:
         self.start()
 
     def _write(self, spooled: Spooled, name: str) -> None:
-        temporary = self._folder / f"{name}.tmp"
+        """Write an event's file, which the event is handed over from as soon as it has its name.
+
+        Where this raises BrokerError there is no such file. An error of the disk after that changes nothing: the event
+        is handed over, unless the machine ends before.
+        """
+        temporary, path = self._folder / f"{name}.tmp", self._folder / f"{name}.json"
+        deadline = time.monotonic() + FLUSH
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(msgspec.json.encode(spooled))
-            temporary.rename(self._folder / f"{name}.json")
-            self._on_the_disk(self._folder / f"{name}.json")
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            try:
+                with open(descriptor, "wb", closefd=False) as file:
+                    file.write(msgspec.json.encode(spooled))
+                self._flush(os.dup(descriptor), deadline)
+            finally:
+                os.close(descriptor)
+            temporary.rename(path)
         except OSError as error:
             with contextlib.suppress(OSError):
                 temporary.unlink()
@@ -104,15 +115,23 @@ class Spool:
                 f"Redis is away, and the event cannot be kept on the disk either: {error}",
                 fix="Check MODEL_DIR, its rights and the disk",
             ) from error
+        with contextlib.suppress(OSError):  # it is in the log
+            self._flush(os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY), deadline)
 
-    def _on_the_disk(self, path: Path) -> None:
-        """Have the system write a file to the disk, waiting a moment for it. Raises OSError if the disk refuses.
+    def _flush(self, descriptor: int, deadline: float) -> None:
+        """Have the system write a file or folder to the disk, waiting until `deadline` for it; closes `descriptor`.
 
         A disk that is busy for longer is not waited for: Label Studio sends an event once, whatever is answered and
         when, and the annotator waits. The end of this process loses nothing of it, only that of the machine.
+        Raises OSError if the disk refuses before that.
         """
-        with contextlib.suppress(TimeoutError, RuntimeError):  # RuntimeError: the interpreter is ending
-            self._threads.submit(_flush, path).result(FLUSH)
+        try:
+            flushing = self._threads.submit(_flush, descriptor, self._folder)
+        except RuntimeError:  # the interpreter is ending
+            os.close(descriptor)
+            return
+        if wait([flushing], max(0.0, deadline - time.monotonic())).done:
+            flushing.result()
 
     def waiting(self) -> list[Path]:
         """Return the kept events' files, in the order in which they came."""
@@ -206,17 +225,12 @@ class Spool:
                 yield True
 
 
-def _flush(path: Path) -> None:
-    """Have the system write a file and its name to the disk; one that was handed over already needs that no more."""
-    for name, how in ((path, os.O_RDONLY), (path.parent, os.O_RDONLY | os.O_DIRECTORY)):
-        try:
-            descriptor = os.open(name, how)
-        except FileNotFoundError:
-            return
-        try:
-            os.fsync(descriptor)
-        except OSError as error:
-            logger.error("%s is not on the disk: %s", path, error)
-            raise
-        finally:
-            os.close(descriptor)
+def _flush(descriptor: int, folder: Path) -> None:
+    """Have the system write what `descriptor` names to the disk, and close it. Raises OSError, which it logs."""
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        logger.error("An event in %s is not on the disk: %s", folder, error)
+        raise
+    finally:
+        os.close(descriptor)
