@@ -11,7 +11,7 @@ import pytest
 from label_studio_ml import utils
 from label_studio_ml.arguments import described
 from label_studio_ml.errors import FileFetchError, LabelConfigError
-from label_studio_ml.evaluation.evaluate import observe, save, tasks_in
+from label_studio_ml.evaluation.evaluate import Assignment, save, tasks_in
 from label_studio_ml.evaluation.results import Evaluation, Selection
 from label_studio_ml.evaluation.selection import Choice
 from label_studio_ml.model import LabelStudioMLBase
@@ -152,16 +152,6 @@ def test_a_split_by_a_field_that_no_task_has_is_told(caplog: pytest.LogCaptureFi
     assert caplog.text == ""
 
 
-class Asked:
-    """Stands for a model that must not be asked."""
-
-    version = "v"
-    max_batch_size = 1
-
-    def predict(self, tasks: Any) -> Any:
-        raise AssertionError("the arguments are looked at first")
-
-
 @pytest.mark.parametrize(
     ("name", "value", "text"),
     [
@@ -180,7 +170,7 @@ def test_an_evaluation_looks_at_its_arguments_first(name: str, value: Any, text:
         "seen": None,
     }
     with pytest.raises(ValueError, match=text):
-        observe(Asked(), **{**arguments, name: value}, progress=lambda count: None)
+        Assignment(**{**arguments, name: value})
 
 
 def test_evaluations_take_paths_as_text(tmp_path: Path) -> None:

@@ -49,6 +49,7 @@ __all__ = [
     "locate",
     "missing_modules",
     "model_classes",
+    "served_class",
     "user_class",
 ]
 
@@ -99,7 +100,7 @@ def locate(folder: Path, script: Path | None = None, class_name: str = "") -> Mo
         )
     wsgi, broken = folder.resolve() / "_wsgi.py", None
     try:
-        served = _served(wsgi)
+        served = served_class(wsgi)
     except ModelFileError as error:
         served, broken = None, error
     if served is not None and class_name in ("", served.class_name):
@@ -242,7 +243,7 @@ def _only(folder: Path, class_name: str) -> ModelSource:
     )
 
 
-def _served(wsgi: Path) -> ModelSource | None:
+def served_class(wsgi: Path) -> ModelSource | None:
     """Return the class that a `_wsgi.py` hands to `init_app`, or None when it is not there or names none."""
     if not wsgi.is_file():
         return None

@@ -149,10 +149,8 @@ def test_versions_that_other_code_trained_are_named_with_what_differs(
     assert note.endswith("the folder has other code, different: model.py")
     said = _run(made, capsys, "rollback")
     assert "is served version e instead of f" in said
-    assert (
-        f"Note: code {before.short} trained it (2026-11-24T10:00:00+00:00), and the folder has code" in said
-    )
-    assert "different: model.py. It is served by the code that is there" in said
+    trained = f"Note: version e was trained (2026-11-24T10:00:00+00:00) by code {before.short}"
+    assert f"{trained} and runs with code {after.short}; different: model.py" in said
     assert "Note:" in _run(made, capsys, "promote", "d")
     assert "Note:" not in _run(made, capsys, "promote", "f")
     assert "Note:" not in _run(made, capsys, "promote", "a")

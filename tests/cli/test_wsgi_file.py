@@ -7,12 +7,16 @@ from textwrap import dedent
 
 import pytest
 
+from label_studio_ml import code_identity
+from label_studio_ml.cli import main as cli
+from label_studio_ml.cli.code_here import code_here
 from label_studio_ml.cli.main import parse
 from label_studio_ml.cli.start import settings_from
 from label_studio_ml.cli.wsgi_file import read_wsgi
 from label_studio_ml.cli.wsgi_survey import survey
 from label_studio_ml.settings import Settings
 from label_studio_ml.source import ModelSource
+from versions.made import Made
 
 MODEL = "from label_studio_ml.model import LabelStudioMLBase\nclass Mine(LabelStudioMLBase): ...\n"
 
@@ -179,6 +183,36 @@ def test_a_class_that_only_running_finds_is_served(folder: Path) -> None:
     )
     settings = started(folder)
     assert (settings.script, settings.class_name) == (folder / "parts.py", "Mine")
+
+
+@pytest.mark.parametrize(
+    "serves",
+    [
+        "from other import Other\napp = init_app(model_class=Other)\n",
+        "import other\n\ndef make():\n    return other.Other\n\napp = init_app(model_class=make())\n",
+        "from model import Mine, make\napp = init_app(model_class=make())\n",
+    ],
+)
+def test_commands_about_versions_compare_the_code_that_start_would_serve(folder: Path, serves: str) -> None:
+    (folder / "other.py").write_text(MODEL.replace("Mine", "Other"))
+    (folder / "model.py").write_text(f"{MODEL}def make():\n    import other\n    return other.Other\n")
+    write(folder, serves, head=IMPORT)
+    settings = started(folder)
+    args, _ = parse(["versions", str(folder)])
+    assert (settings.script, settings.class_name) == (folder / "other.py", "Other")
+    assert code_here(args) == code_identity.identify(folder / "other.py")
+
+
+def test_commands_about_versions_look_where_start_keeps_them(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(folder, "app = init_app(model_class=Mine, model_dir='models')\n")
+    Made(folder / "models").add("a")
+    assert started(folder).model_dir == folder / "models"
+    assert cli.main(["versions", str(folder)]) == 0
+    assert capsys.readouterr().out.splitlines()[2].startswith("a ")
+    assert cli.main(["projects", str(folder)]) == 0
+    assert "7" in capsys.readouterr().out
 
 
 def test_a_class_of_the_file_itself_is_served(folder: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from label_studio_ml.adapter import ModelSpec
 from label_studio_ml.errors import ModelLoadError, ModelProcessDied, PredictError, SettingsError, VersionError
-from label_studio_ml.evaluation.evaluate import evaluate, save, tasks_in
+from label_studio_ml.evaluation.evaluate import Assignment, evaluate, save, tasks_in
 from label_studio_ml.evaluation.model import ModelUnderTest
 from label_studio_ml.evaluation.results import LIBRARIES, Evaluation, require_libraries
 from label_studio_ml.evaluation.selection import Choice
@@ -51,7 +51,7 @@ def _evaluate(settings: Settings, rows: list[dict[str, Any]], **state: str) -> t
     told: list[int] = []
     with _model(settings, version="v7", **state) as model:
         tasks = LabelledTasks(lambda: rows, "a test")
-        found = evaluate(model, tasks, PROJECT, Choice(), set(), progress=told.append)
+        found = evaluate(model, Assignment(tasks, PROJECT, Choice(), set()), progress=told.append)
     return found, told
 
 

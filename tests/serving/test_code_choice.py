@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("clean_env")
 
 def _warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     """Return what was said of versions that other code trained."""
-    return [record.getMessage() for record in caplog.records if "is served by code" in record.getMessage()]
+    return [record.getMessage() for record in caplog.records if "and runs with code" in record.getMessage()]
 
 
 @pytest.mark.parametrize("separate", [True, False])
@@ -117,7 +117,7 @@ def test_code_that_is_not_on_this_machine_is_said_once_and_the_version_is_served
             assert len(it.lanes) == 1
             [said] = _warnings(caplog)
             assert "version v1 was trained (2026-11-23T00:00:00Z) by code ffffffff" in said
-            assert f"is served by code {here.short}" in said
+            assert f"and runs with code {here.short}" in said
             assert "different: keeper.py, numpy 0.1 instead of none" in said
 
     with caplog.at_level(logging.WARNING, "label_studio_ml"):

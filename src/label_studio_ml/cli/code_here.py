@@ -1,25 +1,40 @@
 """The code in a backend's folder, for commands about versions that other code may have trained."""
 
 import argparse
+import contextlib
 from pathlib import Path
 
-from label_studio_ml.code_identity import CodeIdentity
+from label_studio_ml.cli.start import folder_of, source_of
+from label_studio_ml.cli.wsgi_file import WsgiFile, read_wsgi
+from label_studio_ml.code_identity import CodeIdentity, identify
+from label_studio_ml.errors import ModelFileError
 from label_studio_ml.settings import Settings
-from label_studio_ml.source import code_on_disk
+from label_studio_ml.source import served_class
 from label_studio_ml.versions.manifest import Manifest
 
 
 def code_here(args: argparse.Namespace) -> CodeIdentity:
-    """Return the code of the backend that `args` name; one without a hash where it has no model file."""
-    settings = Settings.from_env(backend_dir=Path(args.root_dir, args.project_name))
-    return code_on_disk(settings.backend_dir, settings.script, settings.class_name)
+    """Return the code that `start` would serve; one without a hash where there is no model file.
+
+    `_wsgi.py` is run where it does not say by itself which class it serves.
+    """
+    folder = folder_of(args)
+    settings = Settings.from_env(backend_dir=folder)
+    wsgi = WsgiFile() if settings.script is not None or _names_class(folder) else read_wsgi(folder)
+    try:
+        return identify(source_of(folder, settings.script, settings.class_name, wsgi).script)
+    except (ModelFileError, OSError):
+        return CodeIdentity()
+
+
+def _names_class(folder: Path) -> bool:
+    """Tell whether reading `_wsgi.py` is enough to know the class that it serves."""
+    with contextlib.suppress(ModelFileError):
+        return served_class(folder.resolve() / "_wsgi.py") is not None
+    return False
 
 
 def code_warning(chosen: Manifest, here: CodeIdentity) -> str:
     """Return a line to print where other code trained a version than is in the folder, else nothing."""
-    if chosen.code.same(here):
-        return ""
-    return (
-        f"\nNote: code {chosen.code.short} trained it ({chosen.created}), and the folder has code {here.short}; "
-        f"different: {', '.join(chosen.code.differences(here))}. It is served by the code that is there"
-    )
+    note = chosen.other_code(here)
+    return f"\nNote: {note}" if note else ""

@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     """Measure, write the report, show it, and return 0."""
     from label_studio_ml import logs
     from label_studio_ml.adapter import ModelSpec
-    from label_studio_ml.evaluation.evaluate import evaluate, save
+    from label_studio_ml.evaluation.evaluate import Assignment, evaluate, save
     from label_studio_ml.evaluation.model import ModelUnderTest
     from label_studio_ml.evaluation.results import require_libraries
     from label_studio_ml.evaluation.selection import Choice, expected, trained_on
@@ -94,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
         settings.log_dir / "evaluate.log",
     )
     with model, _progress(expected(tasks.expected, choice, seen)) as progress:
-        evaluation = evaluate(model, tasks, project, choice, seen, progress=progress)
+        evaluation = evaluate(model, Assignment(tasks, project, choice, seen), progress=progress)
     folder = args.output or settings.backend_dir / "evaluations" / file_name(evaluation.version, keep=" ")
     evaluation = save(evaluation, folder)
     if args.json:

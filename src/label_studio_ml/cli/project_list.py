@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from label_studio_ml import logs
+from label_studio_ml.cli.wsgi_file import read_wsgi
 from label_studio_ml.errors import SettingsError, UnknownProject
 from label_studio_ml.settings import Settings
 from label_studio_ml.texts import our_command, plural
@@ -69,7 +70,7 @@ def _settings(args: argparse.Namespace, name: str) -> Settings:
     if not folder.is_dir():
         raise SettingsError(f"There is no folder {folder}", field="DIR")
     logs.configure("ERROR")
-    settings = Settings.from_env(backend_dir=folder)
+    settings = read_wsgi(folder, run=False).settings(Settings.from_env(backend_dir=folder))
     return settings.with_model_dir(args.model_dir) if args.model_dir else settings
 
 

@@ -88,7 +88,7 @@ def settings_from(args: argparse.Namespace, *, run_wsgi: bool = True) -> Setting
     set_environment(wsgi.environment)
     settings = wsgi.settings(Settings.from_env(backend_dir=folder))
     script, class_name = split_script(args.script) if args.script else (settings.script, settings.class_name)
-    source = _source(folder, script, class_name, wsgi)
+    source = source_of(folder, script, class_name, wsgi)
     arguments = {**constructor_arguments(folder), **settings.init_kwargs, **dict(getattr(args, "kwargs", []))}
     settings = replace(settings, script=source.script, class_name=source.class_name, init_kwargs=arguments)
     if getattr(args, "model_dir", None):
@@ -104,7 +104,7 @@ def settings_from(args: argparse.Namespace, *, run_wsgi: bool = True) -> Setting
     )
 
 
-def _source(folder: Path, script: Path | None, class_name: str, wsgi: WsgiFile) -> ModelSource:
+def source_of(folder: Path, script: Path | None, class_name: str, wsgi: WsgiFile) -> ModelSource:
     """Return the model class: the named one, else the one that `_wsgi.py` serves, else the one in the folder."""
     if wsgi.source is not None and script is None and class_name in ("", wsgi.source.class_name):
         with contextlib.suppress(ModelFileError):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from label_studio_ml import logs
 from label_studio_ml.cli.projects import only_one
+from label_studio_ml.cli.wsgi_file import read_wsgi
 from label_studio_ml.errors import SettingsError, UnknownProject
 from label_studio_ml.settings import Settings
 from label_studio_ml.versions.opening import open_store
@@ -58,7 +59,7 @@ def settings_of(args: argparse.Namespace) -> Settings:
     if not folder.is_dir():
         raise SettingsError(f"There is no folder {folder}", field="DIR")
     logs.configure("ERROR")  # what is damaged is in the list
-    settings = Settings.from_env(backend_dir=folder)
+    settings = read_wsgi(folder, run=False).settings(Settings.from_env(backend_dir=folder))
     if args.model_dir:
         settings = settings.with_model_dir(args.model_dir)
     return settings

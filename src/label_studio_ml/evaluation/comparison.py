@@ -17,7 +17,7 @@ import msgspec
 from label_studio_ml import logs
 from label_studio_ml.adapter import ModelSpec, reason
 from label_studio_ml.errors import BackendError
-from label_studio_ml.evaluation.evaluate import observe
+from label_studio_ml.evaluation.evaluate import Assignment, observe
 from label_studio_ml.evaluation.measure import Observations
 from label_studio_ml.evaluation.model import ModelUnderTest
 from label_studio_ml.evaluation.results import LIBRARIES
@@ -149,11 +149,10 @@ def _metrics(
 ) -> dict[str, float | None]:
     """Return a version's metrics on `tasks` by name. Raises what building and asking a model raises."""
     chosen = LabelledTasks(lambda: tasks, "what the new version held out")
+    assignment = Assignment(chosen, candidate.spec.project, Choice(everything=True))
     model = ModelUnderTest(settings, candidate.spec, candidate.state, None)
     with model:
-        seen = observe(
-            model, chosen, candidate.spec.project, Choice(everything=True), None, progress=lambda _: None
-        )
+        seen = observe(model, assignment, progress=lambda _: None)
     return metrics_of(seen.observations)
 
 

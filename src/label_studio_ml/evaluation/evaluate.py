@@ -1,6 +1,7 @@
 """An evaluation from its first task to its files."""
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,34 @@ def tasks_in(file: Path | str, *, project: str = "") -> LabelledTasks:
     return LabelledTasks(lambda: tasks, str(file), len(tasks), project=project)
 
 
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What a model is measured on: the `tasks`, those of them that `choice` takes, and the project they are from.
+
+    `seen` are the ids of tasks that the model was trained on, None if that is not known. Raises ValueError when a value
+    is of the wrong kind: some would only be noticed after all predictions, or never.
+    """
+
+    tasks: LabelledTasks
+    project: Project
+    choice: Choice
+    seen: set[int] | None = None
+
+    def __post_init__(self) -> None:
+        """Look at the kinds of the values."""
+        if not isinstance(self.tasks, LabelledTasks):
+            raise wrong("tasks", "LabelledTasks, as tasks_in(file) returns them", self.tasks)
+        if not isinstance(self.project, Project):
+            raise wrong("project", "a Project with its label config", self.project)
+        if not isinstance(self.choice, Choice):
+            raise wrong("choice", "a Choice, such as Choice(everything=True)", self.choice)
+        if self.seen is not None and not isinstance(self.seen, set | frozenset):
+            raise wrong("seen", "a set of task ids, or None if it is not known", self.seen)
+        for number in self.seen or ():
+            if not isinstance(number, int):
+                raise wrong("an element of seen", "a task's id, a whole number", number)
+
+
 class Observed(msgspec.Struct, frozen=True):
     """What a model said of the chosen tasks, `failed` times nothing; `causes` are causes of that."""
 
@@ -59,21 +88,18 @@ class Observed(msgspec.Struct, frozen=True):
     causes: list[str]
 
 
-def observe(
-    model: ModelUnderTest,
-    tasks: LabelledTasks,
-    project: Project,
-    choice: Choice,
-    seen: set[int] | None,
-    *,
-    progress: Callable[[int], None],
-) -> Observed:
-    """Let a model that is running predict tasks. Parameters and errors are those of `evaluate`."""
-    _check_arguments(tasks, project, choice, seen)
+def observe(model: ModelUnderTest, assignment: Assignment, *, progress: Callable[[int], None]) -> Observed:
+    """Let a model that is running predict tasks; `progress` is told of each batch how many tasks it held.
+
+    Raises SettingsError when there is nothing to measure on, PredictError when no task could be predicted.
+    """
+    project, choice, seen = assignment.project, assignment.choice, assignment.seen
     observations = Observations(project.label_config)
     selection = begin(choice, seen)
     failed, causes = 0, dict[str, None]()
-    for batch in _batches(select(tasks, choice, seen, project.uid, selection), model.max_batch_size):
+    for batch in _batches(
+        select(assignment.tasks, choice, seen, project.uid, selection), model.max_batch_size
+    ):
         entries = model.predict([task for task, _ in batch])
         for (_, truth), entry in zip(batch, entries, strict=True):
             if "result" not in entry:
@@ -91,42 +117,14 @@ def observe(
     return Observed(observations, selection, failed, list(causes))
 
 
-def _check_arguments(tasks: Any, project: Any, choice: Any, seen: Any) -> None:
-    """Raise ValueError if one is of the wrong kind: some would only be noticed after all predictions, or never."""
-    if not isinstance(tasks, LabelledTasks):
-        raise wrong("tasks", "LabelledTasks, as tasks_in(file) returns them", tasks)
-    if not isinstance(project, Project):
-        raise wrong("project", "a Project with its label config", project)
-    if not isinstance(choice, Choice):
-        raise wrong("choice", "a Choice, such as Choice(everything=True)", choice)
-    if seen is not None and not isinstance(seen, set | frozenset):
-        raise wrong("seen", "a set of task ids, or None if it is not known", seen)
-    for number in seen or ():
-        if not isinstance(number, int):
-            raise wrong("an element of seen", "a task's id, a whole number", number)
-
-
-def evaluate(
-    model: ModelUnderTest,
-    tasks: LabelledTasks,
-    project: Project,
-    choice: Choice,
-    seen: set[int] | None,
-    *,
-    progress: Callable[[int], None],
-) -> Evaluation:
-    """Let a model that is running predict tasks, and measure what it says.
-
-    `seen` are the ids of tasks that it was trained on, None if that is not known. `progress` is told of each batch how
-    many tasks it held. Raises ValueError when an argument is of the wrong kind, SettingsError when there is nothing to
-    measure on, PredictError when no task could be predicted.
-    """
-    observed = observe(model, tasks, project, choice, seen, progress=progress)
+def evaluate(model: ModelUnderTest, assignment: Assignment, *, progress: Callable[[int], None]) -> Evaluation:
+    """Let a model that is running predict tasks, and measure what it says; see `observe` for the rest."""
+    observed = observe(model, assignment, progress=progress)
     return Evaluation(
-        project=project.project_id,
+        project=assignment.project.project_id,
         version=model.version,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        source=tasks.source,
+        source=assignment.tasks.source,
         tasks=observed.selection,
         failed=observed.failed,
         failures=observed.causes,

@@ -84,6 +84,7 @@ class Bulk:
         self._params = params
         self._key = key
         self._version = version
+        self._nothing = encode_failure(NOTHING, version)
         self._kept = kept
         self._ask = ask
         self._entries: list[bytes | None] = [kept.take(key, params, task) for task in tasks]
@@ -136,7 +137,7 @@ class Bulk:
                 entries = [encode_failure(answer.error, self._version)] * len(positions)
             else:
                 entries = [bytes(entry) for entry in _entries.decode(answer.results)]
-                entries = entries or [encode_failure(NOTHING, self._version)] * len(positions)
+                entries = entries or [self._nothing] * len(positions)
             for position, entry in zip(positions, entries, strict=True):
                 if self._late and not answer.error:
                     self._kept.put(self._key, self._params, self._tasks[position], entry)
@@ -178,7 +179,7 @@ class Bulk:
             logger.warning("A request of %s: %s", plural(len(self._tasks), "task"), cause)
             left: Any = encode_failure(cause, self._version)
             self._entries = [left if entry is None else entry for entry in self._entries]
-        elif all(entry == encode_failure(NOTHING, self._version) for entry in self._entries):
+        elif all(entry == self._nothing for entry in self._entries):
             return Answer(results=b"[]")
         elif self._failures and all(_failed(entry) for entry in self._entries):
             return Answer(error=self._failures[0])

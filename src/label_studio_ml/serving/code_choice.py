@@ -40,23 +40,19 @@ class CodeChoice:
 
     def say(self, live: Live) -> None:
         """Warn, once for each version, that a model is served by other code than trained it."""
-        if live.manifest is None or live.manifest.code.same(live.home.code):
+        running = live.home.code
+        note = live.manifest.other_code(running) if live.manifest is not None else ""
+        if live.manifest is None or not note:
             return
-        trained_by, running = live.manifest.code, live.home.code
         about = (live.project.uid, live.manifest.id, running.hash)
         if about in self._said:
             return
         self._said.add(about)
         logger.warning(
-            "Project %s: version %s was trained (%s) by code %s and is served by code %s; different: %s. "
-            "If it needs the code that trained it, put that on this machine and start the server again; "
-            "else train a new version",
+            "Project %s: %s. If it needs the code that trained it, put that on this machine and start the server "
+            "again; else train a new version",
             live.project.uid,
-            live.manifest.name,
-            live.manifest.created,
-            trained_by.short,
-            running.short,
-            ", ".join(trained_by.differences(running)),
+            note,
         )
 
 

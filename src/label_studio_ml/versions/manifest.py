@@ -63,7 +63,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         return sum(self.sizes.values())
 
     def other_code(self, running: CodeIdentity) -> str:
-        """Say in one line that the model runs with other code than trained this version; nothing if it does not."""
+        """Say in a part of a line that the model runs with other code than trained this version, else nothing."""
         if self.code.same(running):
             return ""
         return (
