@@ -15,6 +15,7 @@ from label_studio_ml.code_identity import CodeIdentity
 from label_studio_ml.context import ModelContext, model_context, parse_extra_params
 from label_studio_ml.coroutines import finish
 from label_studio_ml.errors import BackendError, ModelFileError, ModelLoadError, NoLabelConfig
+from label_studio_ml.forks import UserCode
 from label_studio_ml.gate import parse_gate
 from label_studio_ml.generations import Generation, initial_version, method_parameters, overrides_hook
 from label_studio_ml.generations import generation as generation
@@ -177,7 +178,7 @@ def build(
     }
     taken = fitting(cls.__init__, offered)
     try:
-        with model_context(context), setup_request(cls, project):
+        with UserCode(), model_context(context), setup_request(cls, project):
             model = cls(**taken)
             if not hasattr(model, "_context"):
                 raise ModelLoadError(
@@ -258,7 +259,8 @@ def ask(model: LabelStudioMLBase, tasks: list[dict[str, Any]], params: Mapping[s
     positional = {"self", *(parameter.name for parameter in parameters[:1])}
     keywords = {name: value for name, value in params.items() if name not in positional}
     keywords.setdefault("context", None)
-    return _finished(model.predict(tasks, **_fitting(parameters, keywords)))
+    with UserCode():
+        return _finished(model.predict(tasks, **_fitting(parameters, keywords)))
 
 
 @functools.lru_cache(maxsize=64)
@@ -282,7 +284,8 @@ def fit_annotations(
 ) -> dict[str, Any]:
     """Call a seed-generation `fit` and return its dict (`{}` if it returned none). `job` is its run object."""
     offered = {"event": event, "data": data, "job": job, "job_id": job_id, "workdir": str(workdir)}
-    returned = _finished(model.fit(annotations, **fitting(model.fit, offered)))
+    with UserCode():
+        returned = _finished(model.fit(annotations, **fitting(model.fit, offered)))
     if returned is None:
         return {}
     if not isinstance(returned, Mapping):
@@ -292,7 +295,8 @@ def fit_annotations(
 
 def fit_event(model: LabelStudioMLBase, event: str, data: Any, job_id: str, job: Any = None) -> Any:
     """Call an event-generation `fit` for one event, and return what it returns. `job` is its run object."""
-    return _finished(model.fit(event, data, **fitting(model.fit, {"job": job, "job_id": job_id})))
+    with UserCode():
+        return _finished(model.fit(event, data, **fitting(model.fit, {"job": job, "job_id": job_id})))
 
 
 def _finished(returned: Any) -> Any:

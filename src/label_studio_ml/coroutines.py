@@ -6,13 +6,16 @@ import threading
 from collections.abc import Awaitable
 from typing import Any
 
+from label_studio_ml.forks import UserCode
+
 
 def finish(awaitable: Awaitable[Any]) -> Any:
     """Run `awaitable` on the loop that all of them share, and return its result; what it raises comes out here."""
 
     async def work() -> tuple[Any, BaseException | None]:
         try:
-            return await awaitable, None
+            with UserCode():
+                return await awaitable, None
         except BaseException as error:  # noqa: BLE001 (SystemExit, say, would end the loop under the others)
             return None, error
 

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from label_studio_ml.adapter import ModelSpec, ask, reason, renamed, version_name
+from label_studio_ml.forks import UserCode
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.predictions import (
     InvalidPrediction,
@@ -158,7 +159,8 @@ class Predictor:
         try:
             returned = ask(self.model, list(tasks), dict(params))  # user code may empty the list
             self.version = renamed(self.model) or self.version
-            entries = listed(returned, len(tasks))
+            with UserCode():  # what it returned may be a generator
+                entries = listed(returned, len(tasks))
             cause = describe(returned, len(tasks)) if entries is None else ""
         except BaseException as error:  # noqa: BLE001 (user code may raise anything, SystemExit too)
             cause = reason(error)

@@ -19,6 +19,7 @@ from label_studio_ml import user_path
 from label_studio_ml.classes import FileReader, dotted, model_classes
 from label_studio_ml.code_identity import CodeIdentity, identify
 from label_studio_ml.errors import ModelFileError
+from label_studio_ml.forks import UserCode
 from label_studio_ml.imported_classes import imported_classes
 from label_studio_ml.imports import (
     INSTALLED,
@@ -313,7 +314,7 @@ def import_file(script: Path, name: str) -> ModuleType:
     before = sys.modules.get(name)
     sys.modules[name] = module
     try:
-        with _importing():
+        with _importing(), UserCode():
             spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         if before is None:

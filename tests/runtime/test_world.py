@@ -277,3 +277,57 @@ def test_json_logs_hold_what_is_printed_as_records(make_model: Callable[..., Liv
     records = {record["message"]: record for record in map(json.loads, log.read_text().splitlines())}
     assert records["1 printed"]["logger"] == records["5 by C code"]["logger"] == "output"
     assert (records["2 logged"]["logger"], records["2 logged"]["process"]) == ("mine", pid)
+
+
+FORKS = """\
+import os, sys
+from label_studio_ml.model import LabelStudioMLBase
+
+
+def status_of(work):
+    child = os.fork()
+    if child == 0:
+        work()
+        return None
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def fails():
+    raise ValueError("in the child")
+
+
+class Mine(LabelStudioMLBase):
+    def predict(self, tasks, **kwargs):
+        with open("calls", "a") as calls:
+            calls.write(f"{len(tasks)}\\n")
+        statuses = [status_of(work) for work in (lambda: sys.exit(7), sys.exit, fails)]
+        if None in statuses:
+            raise RuntimeError("a child came here")
+        if (returned := status_of(lambda: None)) is None:
+            return []
+        return [{"result": [], "said": [*statuses, returned]} for _ in tasks]
+
+    def fit(self, annotations, workdir="", **kwargs):
+        return {"status": status_of(lambda: sys.exit(7))}
+"""
+
+
+def test_a_child_that_user_code_forks_ends_where_that_code_ends(
+    make_model: Callable[..., Live], tmp_path: Path
+) -> None:
+    """It does not answer in the place of its parent, nor call `predict` again."""
+    live = make_model(FORKS)
+    live.studio.add(1, 11)
+    live.backend.start()
+    live.setup(1)
+    body = {"tasks": [{"id": 1}, {"id": 2}], "project": uid(1), "label_config": CONFIG}
+    answer = live.post("/predict", body)
+    assert answer.status_code == 200, answer.text
+    assert [entry["said"] for entry in answer.json()["results"]] == [[7, 0, 1, 0]] * 2
+    assert (tmp_path / "calls").read_text() == "2\n"
+    wait_until(
+        lambda: "ValueError: in the child" in live.backend.output(), "the child's traceback is printed"
+    )
+    trained(live, 1)
+    [manifest] = (live.model_dir / "versions").glob("*/*/manifest.json")
+    assert json.loads(manifest.read_text())["train_output"]["status"] == 7

@@ -190,6 +190,19 @@ def test_sys_exit_in_predict_is_a_failed_task_not_the_end(make: Any, order: str,
     run(test())
 
 
+@pytest.mark.parametrize("class_name", ["Tricky", "TrickyTwice"])
+def test_a_process_that_cannot_answer_any_more_ends(class_name: str, tricky: Tricky) -> None:
+    """Its callers learn it at once, and do not wait for an answer that nobody can send."""
+
+    async def test() -> None:
+        async with started(ProcessLane, tricky.settings(class_name)) as lane:
+            await lane.load(1, SPEC)
+            with pytest.raises(ModelProcessDied, match="ended with status 1"):
+                await asyncio.wait_for(lane.predict(1, [asking(task(1, "close"))]), PATIENCE)
+
+    run(test())
+
+
 @pytest.mark.parametrize(
     ("order", "how"), [("kill", r"killed by SIGKILL \(out of memory\?\)"), ("crash", "ended with status 3")]
 )

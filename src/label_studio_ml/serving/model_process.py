@@ -16,9 +16,9 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
 
 import msgspec
 
@@ -182,6 +182,10 @@ class ModelProcess:
             message = None
 
     def _load(self, load: Callable[[Load], None]) -> None:
+        with _ending_on_failure():
+            self._load_each(load)
+
+    def _load_each(self, load: Callable[[Load], None]) -> None:
         while (message := self._loads.get()) is not None:
             load(message)
 
@@ -192,11 +196,15 @@ class ModelProcess:
             before.join()
         built = threading.Event()
         thread = threading.Thread(
-            target=self._live, args=(message, built), daemon=True, name=f"model {message.live}"
+            target=self._run_model, args=(message, built), daemon=True, name=f"model {message.live}"
         )
         self._threads[message.live] = thread
         thread.start()
         built.wait()
+
+    def _run_model(self, message: Load, built: threading.Event) -> None:
+        with _ending_on_failure():
+            self._live(message, built)
 
     def _live(self, message: Load, built: threading.Event) -> None:
         """Build a model and answer for it until it is forgotten."""
@@ -239,8 +247,31 @@ class ModelProcess:
             data = frame(message)
         except (msgspec.MsgspecError, TypeError, ValueError) as error:
             data = frame(Failed(getattr(message, "call", 0), f"the answer cannot be sent: {error}"))
-        with self._sending:
-            self._control.sendall(data)
+        try:
+            with self._sending:
+                self._control.sendall(data)
+        except OSError as error:  # user code may have closed all descriptors, as daemons do
+            logger.error("The server cannot be answered any more: %s", error)
+            _end(1)
+
+
+@contextlib.contextmanager
+def _ending_on_failure() -> Iterator[None]:
+    """End the process where our own code in a thread fails: the server would wait for that thread's answers."""
+    try:
+        yield
+    except BaseException:
+        logger.exception("The model process cannot go on")
+        _end(1)
+
+
+def _end(status: int) -> NoReturn:
+    """End the process at once. Threads and handlers of user code must not keep an ended model process alive."""
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status)
 
 
 _mask = threading.local()
@@ -291,12 +322,7 @@ def main() -> int:
     except OSError as error:
         logger.error("The server is gone: %s", error)
         status = 1
-    logging.shutdown()
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):
-            stream.flush()
-    # Threads and handlers of user code must not keep an ended model process alive.
-    os._exit(status)
+    _end(status)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """A model that does what it is told: by each task (`data.do`), and by files beside it (`on_import`, `on_load`, …).
 
-Orders: `raise`, `exit`, `interrupt`, `kill`, `crash`, `fork` (and be killed, leaving a child), `thread` (leave one
-running, exit), `block NAME` (until somebody opens the pipe NAME for writing), `gil NAME` (the same, holding the
+Orders: `raise`, `exit`, `interrupt`, `kill`, `crash`, `close` (all descriptors, as daemons do), `fork` (and be killed,
+leaving a child), `thread` (leave one running, exit), `block NAME`
+(until somebody opens the pipe NAME for writing), `gil NAME` (the same, holding the
 interpreter lock).
 A file `on_load.VERSION` is for that version only.
 """
@@ -34,6 +35,8 @@ def obey(order: str) -> None:
         time.sleep(60)
     if word == "crash":
         os._exit(3)
+    if word == "close":
+        os.closerange(3, 256)
     if word == "fork":
         child = os.fork()
         if child == 0:
@@ -93,6 +96,10 @@ class Tricky(LabelStudioMLBase):
     def fit(self, annotations, **kwargs):
         obey(told("on_fit"))
         return {"number": self.number + 1, "seen": len(list(annotations))}
+
+
+class TrickyTwice(Tricky):
+    concurrency = 2
 
 
 class TrickyEvents(Tricky):
