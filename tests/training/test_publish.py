@@ -194,3 +194,8 @@ def test_a_version_is_compared_on_the_same_tasks(runs: Runs) -> None:
         f"measured against version {first.name} on the same 16 tasks: accuracy 0.5625 (before: 0.5)"
     )
     assert said["metrics"] == '{"accuracy":0.5625}'
+
+
+def test_a_number_beyond_every_float_is_none_that_can_be_compared(runs: Runs) -> None:
+    assert metrics_in({"loss": 10**400, "metrics": {"f1": 1}}) == {"loss": None, "f1": 1}
+    assert runs.publish(generation="seed", train_output={"loss": 10**400}).metrics == {"loss": None}

@@ -222,6 +222,17 @@ def test_a_fit_that_fails_is_recorded_with_its_cause(
     _next_run_works(live, project)
 
 
+def test_a_version_that_cannot_be_published_says_why(live: Live, board: JobBoard) -> None:
+    """And is not tried again and again."""
+    job = _begin(live, 33, "unnameable")
+    done = live.wait(job)
+    assert done["job_status"] == "failed"
+    assert done["error"].startswith("The version that fit made cannot be published: UnicodeEncodeError: ")
+    assert _settled(board, 33)
+    assert len(live.control(33).fits()) == 1
+    _next_run_works(live, 33)
+
+
 def test_a_fit_that_reads_address_zero(live: Live) -> None:
     job = _begin(live, 32, "null")
     done = live.wait(job)

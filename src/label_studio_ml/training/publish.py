@@ -1,5 +1,6 @@
 """From a run's outcome to a committed version."""
 
+import logging
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -7,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from label_studio_ml.adapter import reason
+from label_studio_ml.errors import VersionError
 from label_studio_ml.gate import Comparison, parse_gate
 from label_studio_ml.settings import Settings
 from label_studio_ml.training.jobs import StoredEvent, now
@@ -15,6 +18,8 @@ from label_studio_ml.versions.manifest import Manifest, unused_name
 from label_studio_ml.versions.pairs import apply_own
 from label_studio_ml.versions.retention import thin
 from label_studio_ml.versions.store import VersionStore
+
+logger = logging.getLogger(__name__)
 
 
 def publish(
@@ -32,7 +37,8 @@ def publish(
 
     A version that the gate does not let through is committed, but not served. For whoever holds the project's lease.
     `holds` raises where the lease is lost; `once`: each event is to be in one version only.
-    Raises StaleFence if somebody else has committed a newer one, VersionError if the disk refuses.
+    Raises StaleFence if somebody else has committed a newer one, VersionError if the disk refuses, or if a manifest
+    cannot hold what fit made, such as a file whose name is no text.
     """
     uid = request.spec.project.uid
     metrics = outcome.metrics | metrics_in(outcome.train_output)
@@ -53,13 +59,22 @@ def publish(
         source=outcome.source,
         code=outcome.code,
     )
-    manifest = store.publish(
-        made,
-        gate=parse_gate(settings.promote_if or outcome.promote_if),
-        then=lambda committed: apply_state(store, settings, committed),
-        holds=holds,
-        once=once,
-    )
+    try:
+        manifest = store.publish(
+            made,
+            gate=parse_gate(settings.promote_if or outcome.promote_if),
+            then=lambda committed: apply_state(store, settings, committed),
+            holds=holds,
+            once=once,
+        )
+    except (
+        ValueError,
+        TypeError,
+        ArithmeticError,
+        msgspec.MsgspecError,
+    ) as error:  # names and values of fit's
+        logger.exception("Version %s cannot be published", version_id)
+        raise VersionError(f"The version that fit made cannot be published: {reason(error)}") from error
     thin(store, uid, outcome.keep_versions if settings.keep_versions is None else settings.keep_versions)
     return manifest
 
@@ -109,7 +124,15 @@ def metrics_in(output: Mapping[str, Any]) -> dict[str, int | float | None]:
 def _numbers(values: Mapping[str, Any]) -> Iterator[tuple[str, int | float | None]]:
     for name, value in values.items():
         if isinstance(value, int | float) and not isinstance(value, bool):
-            yield name, value if math.isfinite(value) else None
+            yield name, value if _is_finite(value) else None
+
+
+def _is_finite(value: int | float) -> bool:
+    """Tell whether a number is one that JSON's readers take: an int may be larger than any float."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def taken_in(store: VersionStore, uid: str, events: list[StoredEvent]) -> tuple[Manifest | None, list[str]]:

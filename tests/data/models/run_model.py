@@ -34,6 +34,11 @@ class Runner(LabelStudioMLBase):
     def ok(self, job: Any, detail: str) -> None:
         """Return at once."""
 
+    def unnameable(self, job: Any, detail: str) -> None:
+        """Leave a file whose name is no text."""
+        with open(os.fsencode(job.workdir) + b"/weights-\xff", "w") as file:
+            file.write("w")
+
     def report(self, job: Any, detail: str) -> None:
         for step in range(1, 6):
             job.log(step=step, loss=1 / step, accuracy=0.5)
