@@ -4,6 +4,7 @@ import argparse
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -140,3 +141,49 @@ def test_the_old_import_path_still_parses(monkeypatch: pytest.MonkeyPatch) -> No
     args, unknown = server.get_args()
     assert (args.command, args.project_name, args.root_dir, unknown) == ("init", "mine", "there", ["--odd"])
     assert server.main is cli.main
+
+
+MODEL = """from label_studio_ml.model import LabelStudioMLBase
+
+
+class Mine(LabelStudioMLBase):
+    def predict(self, tasks, **kwargs):
+        return []
+"""
+COMMAND = (sys.executable, "-m", "label_studio_ml")
+
+
+def test_a_full_disk_behind_standard_output_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "model.py").write_text(MODEL)
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*COMMAND, "doctor", tmp_path], stdout=full, stderr=subprocess.PIPE, text=True, timeout=120
+        )
+    assert (done.returncode, done.stderr) == (1, "label-studio-ml: No space left on device\n")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+def test_a_terminal_that_lacks_a_character_gets_an_escape(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "model.py").write_text(MODEL)
+    done = subprocess.run(
+        [*COMMAND, "doctor", tmp_path, "--url", "http://127.0.0.1:1"],
+        env={**os.environ, "PYTHONIOENCODING": encoding, "COLUMNS": "200"},
+        capture_output=True,
+        timeout=120,
+    )
+    assert done.returncode == 1
+    assert done.stderr == b""
+    assert b"fail  label studio" in done.stdout
+    assert b"\\u2192" in done.stdout
+
+
+def test_closed_streams_are_no_failure_and_no_other_file_takes_their_numbers(tmp_path: Path) -> None:
+    """What a command starts prints to 1 and 2: were these a database's, it would be overwritten."""
+    looks = "[os.readlink(f'/proc/self/fd/{number}') for number in (0, 1, 2)]"
+    (tmp_path / "model.py").write_text(
+        f"import os\nopen('{tmp_path}/said', 'w').write(repr({looks}))\n{MODEL}"
+    )
+    script = '"$@" <&- >&- 2>&-'
+    done = subprocess.run(["sh", "-c", script, "sh", *COMMAND, "start", tmp_path, "--check"], timeout=120)
+    assert done.returncode == 0
+    assert (tmp_path / "said").read_text() == repr(["/dev/null"] * 3)

@@ -4,15 +4,15 @@ Only the module of the command that is called is imported, so help and mistakes 
 """
 
 import argparse
+import errno
 import importlib
-import os
-import select
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
 from label_studio_ml import __version__
+from label_studio_ml.cli.streams import discard_output, nobody_reads, prepare_streams
 from label_studio_ml.errors import BackendError
 
 
@@ -33,6 +33,9 @@ class Command:
 
 #: Modules of Python's library that Windows does not have.
 _UNIX_MODULES = frozenset({"fcntl", "grp", "pwd", "resource", "termios"})
+
+#: What the machine refuses is no fault of ours: one line says it.
+_REFUSALS = frozenset({errno.EACCES, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EROFS})
 
 #: Every subcommand, in the order of the help text.
 COMMANDS = (
@@ -74,15 +77,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments if None.
     """
     argv = sys.argv[1:] if argv is None else argv
+    prepare_streams()
     try:
         code = _run(argv)
-        if sys.stdout is not None:  # below pythonw there is none
+        if sys.stdout is not None:
             sys.stdout.flush()
         return code
     except BrokenPipeError:
-        if not _nobody_reads():
+        if not nobody_reads():
             raise
         return 141
+    except OSError as error:
+        if error.errno not in _REFUSALS:
+            raise
+        print(f"label-studio-ml: {_failure(error)}", file=sys.stderr)
+        return 1
     except ModuleNotFoundError as error:
         if error.name not in _UNIX_MODULES:
             raise
@@ -91,24 +100,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _nobody_reads() -> bool:
-    """Tell whether standard output's reader is gone; then what is still to be written to it goes nowhere."""
+def _failure(error: OSError) -> str:
+    """Say what the machine refused; after a full disk, nothing more is written to standard output."""
     try:
         sys.stdout.flush()
-        if not hasattr(select, "poll"):  # Windows
-            return False
-        poll = select.poll()
-        poll.register(sys.stdout, 0)
-        if not any(state & (select.POLLERR | select.POLLHUP) for _, state in poll.poll(0)):
-            return False
-    except BrokenPipeError:
-        pass
-    except (OSError, ValueError):  # closed, or not a file
-        return False
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
-    return True
+    except (OSError, ValueError):
+        discard_output()
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
 
 
 def _run(argv: Sequence[str]) -> int:
