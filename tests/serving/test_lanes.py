@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -379,6 +380,31 @@ def test_calls_after_the_end_are_refused_at_once(make: Any, tricky: Tricky) -> N
                     await asyncio.wait_for(call, PATIENCE)
 
     run(test())
+
+
+@pytest.mark.parametrize("way", ["close", "cancel"])
+def test_a_model_that_nobody_waits_for_any_more_leaves_no_thread(tricky: Tricky, way: str) -> None:
+    async def test() -> None:
+        tricky.order("on_load", "block gate")
+        async with started(ThreadLane, tricky.settings()) as lane:
+            loading = asyncio.create_task(lane.load(1, SPEC))
+            await until(lambda: tricky.started("gate"), "the model is built")
+            if way == "close":
+                await asyncio.wait_for(lane.close(0), PATIENCE)
+            else:
+                loading.cancel()
+                await asyncio.wait([loading])
+            tricky.release("gate")
+            with pytest.raises(ModelProcessDied if way == "close" else asyncio.CancelledError):
+                await asyncio.wait_for(loading, PATIENCE)
+            await until(lambda: not lane._host._live, "the model is forgotten")
+            await until(lambda: not _threads("model 1"), "its thread has ended")
+
+    run(test())
+
+
+def _threads(name: str) -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith(name)]
 
 
 def test_a_call_that_waits_for_a_thread_that_is_closed_is_told(tricky: Tricky) -> None:

@@ -1,5 +1,6 @@
 """What the server says of trainings that fail: in its terminal and in its log, once, with the command for more."""
 
+import logging
 import shlex
 import subprocess
 import threading
@@ -13,7 +14,7 @@ from e2e.processes import wait_until
 from label_studio_ml.settings import Settings
 from label_studio_ml.studio.tokens import Token
 from label_studio_ml.training import notices
-from label_studio_ml.training.notices import Notices, heard
+from label_studio_ml.training.notices import Notice, Notices, heard
 from live import Live, created, start_training
 from studio.fake import Reply
 
@@ -25,7 +26,7 @@ def said_by(folder: Path, stopping: bool = False) -> tuple[Notices, list[str]]:
     event = threading.Event()
     if stopping:
         event.set()
-    return Notices(Settings(backend_dir=folder), event, said.append), said
+    return Notices(Settings(backend_dir=folder), event, lambda text, level: said.append(text)), said
 
 
 def test_a_failed_job_is_one_line_with_a_command_that_can_be_pasted() -> None:
@@ -41,25 +42,35 @@ def test_a_failed_job_is_one_line_with_a_command_that_can_be_pasted() -> None:
 def test_a_refused_token_is_said_once_until_it_is_taken_again() -> None:
     notice, said = said_by(Path("/be"))
     for job in ("1", "2", "3"):
-        notice.login("7", job, "Label Studio refused the token: 401")
+        notice.login("7", job, "Label Studio refused the token: 401", trained=False)
         notice.failed("7", job, "The annotations cannot be read: Label Studio refused the token: 401")
-    notice.login("8", "4", "Label Studio refused the token: 401")
+    notice.login("8", "4", "Label Studio refused the token: 401", trained=False)
     assert [line.partition(" |")[0] for line in said] == [
         "Project 7: job 1: Label Studio refused the token: 401",
         "Project 8: job 4: Label Studio refused the token: 401",
     ]
-    notice.login("7", "5", "")
+    notice.login("7", "5", "", trained=False)
     notice.failed("7", "5", "no memory")
-    notice.login("7", "6", "Label Studio refused the token: 401")
+    notice.login("7", "6", "Label Studio refused the token: 401", trained=False)
     assert [line.partition(" |")[0] for line in said[2:]] == [
         "Project 7: training job 5 failed: no memory",
         "Project 7: job 6: Label Studio refused the token: 401",
     ]
 
 
+@pytest.mark.parametrize(("trained", "level"), [(True, logging.WARNING), (False, logging.ERROR)])
+def test_a_refused_token_is_a_warning_where_the_run_has_trained(trained: bool, level: int) -> None:
+    said: list[int] = []
+    notice = Notices(
+        Settings(backend_dir=Path("/be")), threading.Event(), lambda text, level: said.append(level)
+    )
+    notice.login("7", "1", "it is trained only on what webhooks brought", trained)
+    assert said == [level]
+
+
 def test_a_run_that_crashes_after_one_whose_token_was_refused_is_said() -> None:
     notice, said = said_by(Path("/be"))
-    notice.login("7", "1", "Label Studio refused the token: 401")
+    notice.login("7", "1", "Label Studio refused the token: 401", trained=False)
     notice.failed("7", "2", "the training process was killed by SIGKILL")
     assert [line.partition(" |")[0] for line in said[1:]] == [
         "Project 7: training job 2 failed: the training process was killed by SIGKILL"
@@ -69,11 +80,11 @@ def test_a_run_that_crashes_after_one_whose_token_was_refused_is_said() -> None:
 def test_what_to_do_about_a_refused_token_is_said_whole() -> None:
     notice, said = said_by(Path("/be"))
     refused = (
-        "it is trained on what webhooks brought, because Label Studio refused the token: 401 at "
+        "it is trained only on what webhooks brought, because Label Studio refused the token: 401 at "
         "http://label-studio.example:8080/api/projects/1234/ (Authentication token no longer valid: legacy token "
         "authentication has been disabled for this organization). "
     ) + Token("0123456789abcdef0123456789abcdef01234567").advice("legacy … disabled")
-    notice.login("7.1767225600", "20261128-135030-8a5454", refused)
+    notice.login("7.1767225600", "20261128-135030-8a5454", refused, trained=False)
     assert "set LABEL_STUDIO_API_KEY to a personal access token, to be made in" in said[0]
     assert "account settings | See its log: label-studio-ml jobs /be --follow" in said[0]
 
@@ -81,7 +92,7 @@ def test_what_to_do_about_a_refused_token_is_said_whole() -> None:
 def test_a_long_notice_reaches_the_server_whole(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     text = "é" * 600
     notices.tell(text)
-    assert heard(capfdbinary.readouterr().out) == text
+    assert heard(capfdbinary.readouterr().out) == Notice(text)
 
 
 def test_what_ends_with_the_worker_is_no_news() -> None:
@@ -91,9 +102,9 @@ def test_what_ends_with_the_worker_is_no_news() -> None:
 
 
 def test_a_notice_is_one_line_of_the_workers_output(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    notices.tell("Zürich\nis down")
+    notices.tell("Zürich\nis down", logging.WARNING)
     line = capfdbinary.readouterr().out
-    assert heard(line) == "Zürich\nis down"
+    assert heard(line) == Notice("Zürich\nis down", logging.WARNING)
     assert line.count(b"\n") == 1
     assert heard(b"[12:00] an ordinary line\n") is None
     assert heard(notices.MARK + b"{\n") is None
@@ -115,6 +126,7 @@ def test_it_is_in_the_terminal_of_start_and_in_its_log(launch: Launch) -> None:
     assert live.wait(job)["job_status"] == "failed"
     wait_until(lambda: told(live), "it is said")
     (line,) = told(live)
+    assert "ERROR" in line
     assert f"Project 1: training job {job} failed: ValueError: this fit was told to fail" in line
     command = line.partition("See its log: ")[2]
     words = shlex.split(command)
@@ -141,8 +153,9 @@ def test_a_token_that_label_studio_refuses_is_said_once(launch: Launch) -> None:
         live.wait(live.send(created(1, number)))
     wait_until(lambda: told(live), "it is said")
     (line,) = told(live)
+    assert "WARNING" in line
     assert "Project 1: job " in line
-    assert "it is trained on what webhooks brought, because Label Studio refused the token: 401" in line
+    assert "it is trained only on what webhooks brought, because Label Studio refused the token: 401" in line
     live.studio.add(1, 11)
     assert live.wait(live.send(created(1, 14)))["job_status"] == "finished"
     assert len(told(live)) == 1

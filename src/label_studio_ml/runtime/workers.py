@@ -144,7 +144,7 @@ class Workers:
     def _write(self, line: bytes) -> None:
         if (told := heard(line)) is not None:
             if not self._echo:  # else the worker's own words are on the terminal
-                logger.error("%s", told)
+                logger.log(told.level, "%s", told.text)
             return
         with self._writing:
             if self._echo:

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable
 
 from label_studio_ml.code_identity import CodeIdentity
-from label_studio_ml.serving.live import Live
+from label_studio_ml.serving.live import Home, Live
 
 logger = logging.getLogger(__name__)
 
@@ -17,13 +17,15 @@ class CodeChoice:
         self._on_disk = on_disk
         self._said: set[tuple[str, str, str]] = set()
 
-    async def needs_process(self, live: Live) -> bool:
-        """Tell whether a model is to be loaded in a new process: its version was trained by other code than the
-        process for it has, and the files on the disk have changed since that was started.
+    async def needs_process(self, live: Live, home: Home | None = None) -> bool:
+        """Tell whether a model is to be loaded in a new process instead of `home`, its own if that is not given.
+
+        Its version was trained by other code than that has, and the files on the disk have changed since it started.
         """
-        if live.manifest is None or not live.home.lane.own_memory:
+        home = home or live.home
+        if live.manifest is None or not home.lane.own_memory:
             return False
-        trained_by, running = live.manifest.code, live.home.code
+        trained_by, running = live.manifest.code, home.code
         if trained_by.same(running):
             return False
         disk = await asyncio.to_thread(self._on_disk)

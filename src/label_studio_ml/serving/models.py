@@ -20,6 +20,7 @@ from label_studio_ml.serving.code_choice import CodeChoice
 from label_studio_ml.serving.lanes import Lane
 from label_studio_ml.serving.live import Home, Live, key_of, shutting_down, without_config
 from label_studio_ml.serving.processes import ModelProcesses
+from label_studio_ml.serving.successors import Successors
 from label_studio_ml.serving.wanted import Wanted
 from label_studio_ml.settings import DEFAULT_LABEL_CONFIGS
 from label_studio_ml.versions.manifest import Manifest
@@ -61,6 +62,7 @@ class LiveModels:
         self._running = ModelProcesses(
             make_lane, self, lambda: self.counts, retry_after=retry_after, separate=separate, most=most
         )
+        self._successors = Successors(self._running.new)
         self._code = CodeChoice(code_on_disk)
         self._retry_after = retry_after
         self._lanes = lanes
@@ -204,7 +206,8 @@ class LiveModels:
         if live.failure is None:
             return live.loaded and (live.home.retired or live.home.lane.ended.done())
         due = time.monotonic() - live.failed_at > self._retry_after
-        return due or (isinstance(live.failure, ModelProcessDied) and not live.again)
+        ended = isinstance(live.failure, ModelProcessDied) and not live.again
+        return due or ended or isinstance(live.failure, LaneClosed)
 
     def _any_live(self, uid: str) -> Live | None:
         return next((live for live in reversed(self._lives.values()) if live.project.uid == uid), None)
@@ -256,19 +259,21 @@ class LiveModels:
         try:
             await asyncio.shield(old.lane.info)
             if await self._code.needs_process(live) or fresh:
-                if self._drain_first:
-                    live.home = await self._running.exchange(old, live.project.label_config)
-                else:
-                    live.home = await self._running.new()
+                live.home = await self._another_process(live, fresh=fresh)
             info = self._running.info = await asyncio.shield(live.home.lane.info)
             self._set_limits(live.home, info)
             name = await live.home.lane.load(live.number, spec, await self._make_room(live))
         except Exception as error:  # noqa: BLE001 (whatever it is, somebody may wait for this model)
+            if live.home.retired and isinstance(error, ModelProcessDied):
+                error = LaneClosed(str(error))  # it was ended for another model: this one loads elsewhere
             self._load_failed(live, error)
-            if live.home is not old and not live.home.placed:
+            here = [one for one in self._all() if one.home is live.home and one.failure is None]
+            if live.home is not old and not live.home.placed and not here:
+                self._successors.arrived(live.home)
                 await live.home.lane.close(0)
             return
         if live.home is not old and not live.home.placed:
+            self._successors.arrived(live.home)
             self._move_in(live.home, live.project.label_config)
         self._code.say(live)
         live.ready.set_result(name)
@@ -278,6 +283,21 @@ class LiveModels:
             self._unload_if_idle(live)
         else:
             self._replace(live)
+
+    async def _another_process(self, live: Live, *, fresh: bool) -> Home:
+        """Return a process for a model that must not load in its own: one that takes its place.
+
+        `fresh`: no other version of the project may be there.
+        """
+        old, label_config = live.home, live.project.label_config
+        if self._drain_first:
+            return await self._running.exchange(old, label_config)
+
+        async def fits(home: Home) -> bool:
+            others = [one for one in self._beside(live.project.uid, home) if one.manifest != live.manifest]
+            return not (fresh and others) and not await self._code.needs_process(live, home)
+
+        return await self._successors.join(self._running.group(label_config), fits)
 
     def _set_limits(self, home: Home, info: ClassInfo) -> None:
         home.batcher.max_batch = info.max_batch_size
@@ -308,7 +328,7 @@ class LiveModels:
         live.failed_at = time.monotonic()
         if not isinstance(error, BackendError):
             logger.error("A model cannot be loaded", exc_info=error)
-        if not isinstance(error, ModelError | ModelProcessDied):
+        if not isinstance(error, ModelError | ModelProcessDied | LaneClosed):
             error = ModelError(str(error))  # neither the version nor its process is to blame
         live.fail(error := without_config(live.project, error))
         kills = isinstance(error, ModelProcessDied) and live.again

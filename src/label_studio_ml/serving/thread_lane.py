@@ -68,12 +68,17 @@ class ThreadLane:
                 return str(await self._call(self._loading, self._host.load, live, spec, instead_of))
             before = self._threads.pop(instead_of, None)
             if before is not None:
-                await self._call(before, self._host.unload, instead_of)
-                before.shutdown(wait=False)
+                try:
+                    await self._call(before, self._host.unload, instead_of)
+                finally:
+                    before.shutdown(wait=False)
             thread = ThreadPoolExecutor(1, thread_name_prefix=f"model {live}")
             try:
                 version = str(await self._call(thread, self._host.load, live, spec, instead_of))
+                if self.ended.done():  # it was closed meanwhile, and nobody asks this model
+                    raise ModelProcessDied(self.ended.result())
             except BaseException:
+                thread.submit(self._host.unload, live)
                 thread.shutdown(wait=False)
                 raise
             self._threads[live] = thread

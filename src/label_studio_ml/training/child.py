@@ -86,7 +86,8 @@ class Child:
             _Process(self._settings, log, self._lease.seconds * PATIENCE) as process,
         ):
             outcome = self._watch(process, record)
-        self._board.on_login(self._request.spec.project.uid, job, scrubber.text(outcome.refused))
+        refused = scrubber.text(outcome.refused)
+        self._board.on_login(self._request.spec.project.uid, job, refused, not outcome.error)
         if record.cancelled.is_set():  # while the run was ending by itself
             raise self._ending("", process).returned(outcome.error)
         return msgspec.structs.replace(

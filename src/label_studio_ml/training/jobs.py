@@ -151,8 +151,9 @@ class JobBoard(Mailboxes):
         self.owner = owner
         #: Hears of each job that fails: its project, its id and the cause.
         self.on_failure: Callable[[str, str, str], None] = lambda project, job_id, error: None
-        #: Hears of each run's end: its project, its job, and what Label Studio said if it refused the token.
-        self.on_login: Callable[[str, str, str], None] = lambda project, job_id, refused: None
+        #: Hears of each run's end: its project, its job, what Label Studio said if it refused the token, and whether
+        #: the run has trained all the same.
+        self.on_login: Callable[[str, str, str, bool], None] = lambda project, job_id, refused, trained: None
         self._queue: Queue | None = None
         self._store = connection.register_script(STORE)
         self._hold = connection.register_script(HOLD)

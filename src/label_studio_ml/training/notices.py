@@ -18,17 +18,24 @@ MARK, LONGEST = b"\x1enotice ", 4000
 LONGEST_CAUSE = 450
 
 
-def tell(text: str) -> None:
+class Notice(msgspec.Struct, frozen=True):
+    """A line for people, and the level of `logging` at which it is logged."""
+
+    text: str
+    level: int = logging.ERROR
+
+
+def tell(text: str, level: int = logging.ERROR) -> None:
     """Tell the server that started this worker."""
-    os.write(1, MARK + msgspec.json.encode(text[: LONGEST // 6]) + b"\n")
+    os.write(1, MARK + msgspec.json.encode(Notice(text[: LONGEST // 6], level)) + b"\n")
 
 
-def heard(line: bytes) -> str | None:
+def heard(line: bytes) -> Notice | None:
     """Return what a line of a worker's output tells the server, None if it is not for the server."""
     if not line.startswith(MARK):
         return None
     try:
-        return msgspec.json.decode(line[len(MARK) :], type=str)
+        return msgspec.json.decode(line[len(MARK) :], type=Notice)
     except msgspec.MsgspecError:
         return None
 
@@ -40,7 +47,7 @@ class Notices:
     """
 
     def __init__(
-        self, settings: Settings, stopping: threading.Event, say: Callable[[str], None] = tell
+        self, settings: Settings, stopping: threading.Event, say: Callable[[str, int], None] = tell
     ) -> None:
         self._folder = settings.backend_dir
         self._stopping = stopping
@@ -48,13 +55,16 @@ class Notices:
         #: Of each project whose token was refused last, the job that was refused.
         self._refused: dict[str, str] = {}
 
-    def login(self, uid: str, job: str, refused: str) -> None:
-        """Note whether Label Studio refused a run's token, and say so if it did not refuse that of the one before."""
+    def login(self, uid: str, job: str, refused: str, trained: bool) -> None:
+        """Note whether Label Studio refused a run's token, and say so if it did not refuse that of the one before.
+
+        It is a warning where the run has `trained` all the same.
+        """
         if not refused:
             self._refused.pop(uid, None)
             return
         if uid not in self._refused:
-            self._tell(uid, f"job {job}: {refused}", job)
+            self._tell(uid, f"job {job}: {refused}", job, logging.WARNING if trained else logging.ERROR)
         self._refused[uid] = job
 
     def failed(self, uid: str, job: str, error: str) -> None:
@@ -62,11 +72,11 @@ class Notices:
         if self._refused.get(uid) != job and not self._stopping.is_set():
             self._tell(uid, f"training job {job} failed: {error}", job)
 
-    def _tell(self, uid: str, what: str, job: str) -> None:
+    def _tell(self, uid: str, what: str, job: str, level: int = logging.ERROR) -> None:
         text = " ".join(what.split())
         text = text if len(text) <= LONGEST_CAUSE else f"{text[: LONGEST_CAUSE - 1]}…"
         more = our_command("jobs", self._folder, "--follow", job)
         try:
-            self._say(f"Project {uid.partition('.')[0]}: {text} | See its log: {more}")
+            self._say(f"Project {uid.partition('.')[0]}: {text} | See its log: {more}", level)
         except OSError as error:  # the server is gone
             logger.debug("The server cannot be told: %s", error)

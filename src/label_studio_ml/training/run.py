@@ -159,7 +159,7 @@ def _annotations(request: RunRequest, settings: Settings) -> tuple[LabelledTasks
                     "Label Studio's annotations cannot be read (%s): training on what webhooks brought", error
                 )
                 refused = refusal(error)
-                return tasks, refused and f"it is trained on what webhooks brought, because {refused}"
+                return tasks, refused and f"it is trained only on what webhooks brought, because {refused}"
         kind = NotNow if error.passing else FitError
         raise kind(
             f"The annotations of project {request.spec.project.project_id} cannot be read: {error.message}",

@@ -180,7 +180,7 @@ def work(
     names = [board.keys.queue, *([board.keys.predictions] if beside is not None else [])]
     worker = make_worker(settings.redis_url, *names, name=worker_name(board.owner, uuid.uuid4().hex))
     worker.grace, worker.beside, worker.holder = settings.grace, beside, holder
-    notices = Notices(settings, _stopping, tell if tells else lambda text: None)
+    notices = Notices(settings, _stopping, tell if tells else lambda text, level: None)
     board.on_failure, board.on_login = notices.failed, notices.login
     _trainer = Trainer(
         settings,

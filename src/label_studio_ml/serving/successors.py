@@ -1,0 +1,48 @@
+"""Processes that are started to take the place of others: one for all models that need it at the same time."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from label_studio_ml.serving.live import Home
+
+
+class Successors:
+    """Processes that no label config has yet, by what their projects share a process by. `start` starts one."""
+
+    def __init__(self, start: Callable[[], Awaitable[Home]]) -> None:
+        self._start = start
+        self._coming: dict[str, asyncio.Future[Home]] = {}
+
+    async def join(self, group: str, fits: Callable[[Home], Awaitable[bool]]) -> Home:
+        """Return the process that is coming for `group`, where it `fits`, else a new one that others may join.
+
+        Raises what keeps it from starting, or from importing the model file.
+        """
+        refused: asyncio.Future[Home] | None = None
+        while (coming := self._coming.get(group)) is not None and coming is not refused:
+            home = await asyncio.shield(coming)
+            await asyncio.shield(home.lane.info)
+            if self._coming.get(group) is coming and await fits(home):
+                return home
+            refused = coming
+        made = self._coming[group] = asyncio.ensure_future(self._start())
+        try:
+            return await asyncio.shield(made)
+        except BaseException:
+            self._forget(group, made)
+            raise
+
+    def arrived(self, home: Home) -> None:
+        """Take note that a process has its place, or ends: nobody joins it here from now on."""
+        for group, coming in list(self._coming.items()):
+            if (
+                coming.done()
+                and not coming.cancelled()
+                and coming.exception() is None
+                and coming.result() is home
+            ):
+                del self._coming[group]
+
+    def _forget(self, group: str, made: "asyncio.Future[Home]") -> None:
+        if self._coming.get(group) is made:
+            del self._coming[group]
