@@ -1,18 +1,28 @@
 """One live model, and the lane that it lives in."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 from label_studio_ml.code_identity import CodeIdentity
-from label_studio_ml.errors import ModelLoadError, NoLabelConfig, Overloaded
+from label_studio_ml.errors import (
+    BackendError,
+    ModelError,
+    ModelLoadError,
+    ModelProcessDied,
+    NoLabelConfig,
+    Overloaded,
+)
 from label_studio_ml.labels import parse_label_config
 from label_studio_ml.predictor import Answer, Request
-from label_studio_ml.serving.batching import Batcher
+from label_studio_ml.serving.batching import Batcher, LaneClosed
 from label_studio_ml.serving.lanes import Lane
 from label_studio_ml.versions.manifest import Manifest
 from label_studio_ml.versions.state import Project
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, eq=False)
@@ -79,6 +89,17 @@ class Live:
         """Why the model did not load, or None."""
         return self.ready.exception() if self.ready.done() else None
 
+    def to_retry(self, after: float) -> bool:
+        """Tell whether it is to be loaded again: its process ended, or it failed to load `after` seconds ago.
+
+        One whose process died while it loaded is tried again at once, once; one whose process was ended for another
+        model, whenever that is so.
+        """
+        if self.failure is None:
+            return self.loaded and (self.home.retired or self.home.lane.ended.done())
+        died = isinstance(self.failure, ModelProcessDied) and not self.again
+        return died or isinstance(self.failure, LaneClosed) or time.monotonic() - self.failed_at > after
+
     def fail(self, error: Exception) -> None:
         """Say why the model cannot be had, to those who wait for it (nobody has to), unless that is settled."""
         if not self.ready.done():
@@ -98,7 +119,18 @@ def key_of(project: Project, manifest: Manifest | None) -> Hashable:
     )
 
 
-def without_config(project: Project, error: Exception) -> Exception:
+def load_failure(live: Live, error: Exception) -> Exception:
+    """Return the error to tell those who wait for a model that did not load; log one that nobody expects."""
+    if not isinstance(error, BackendError):
+        logger.error("A model cannot be loaded", exc_info=error)
+    if live.home.retired and isinstance(error, ModelProcessDied):
+        return LaneClosed(str(error))  # the process was ended for another model: this one loads elsewhere
+    if not isinstance(error, ModelError | ModelProcessDied):
+        error = ModelError(str(error))  # neither the version nor its process is to blame
+    return _without_config(live.project, error)
+
+
+def _without_config(project: Project, error: Exception) -> Exception:
     """Return NoLabelConfig for a model that cannot be built while the project has no label config, else `error`."""
     if isinstance(error, ModelLoadError) and not parse_label_config(project.label_config):
         return NoLabelConfig(str(error), field="label_config")

@@ -12,13 +12,13 @@ from collections.abc import Callable, Hashable
 
 from label_studio_ml.adapter import INITIAL, ClassInfo, ModelSpec
 from label_studio_ml.code_identity import CodeIdentity
-from label_studio_ml.errors import BackendError, ModelError, ModelLoadError, ModelProcessDied, NoLabelConfig
+from label_studio_ml.errors import ModelLoadError, ModelProcessDied, NoLabelConfig
 from label_studio_ml.metrics.counts import Counts
 from label_studio_ml.serving.arrivals import Arrivals
 from label_studio_ml.serving.batching import LaneClosed
 from label_studio_ml.serving.code_choice import CodeChoice
 from label_studio_ml.serving.lanes import Lane
-from label_studio_ml.serving.live import Home, Live, key_of, shutting_down, without_config
+from label_studio_ml.serving.live import Home, Live, key_of, load_failure, shutting_down
 from label_studio_ml.serving.processes import ModelProcesses
 from label_studio_ml.serving.successors import Successors
 from label_studio_ml.serving.wanted import Wanted
@@ -62,8 +62,8 @@ class LiveModels:
         self._running = ModelProcesses(
             make_lane, self, lambda: self.counts, retry_after=retry_after, separate=separate, most=most
         )
-        self._successors = Successors(self._running.new)
         self._code = CodeChoice(code_on_disk)
+        self._successors = Successors(self._running.new, self._code)
         self._retry_after = retry_after
         self._lanes = lanes
         self._drain_first = drain_first
@@ -183,7 +183,7 @@ class LiveModels:
         key = key_of(project, manifest)
         wanted = self._lives.get(key)
         again = False
-        if wanted is not None and self._to_retry(wanted):
+        if wanted is not None and wanted.to_retry(self._retry_after):
             again = isinstance(wanted.failure, ModelProcessDied)
             self._drop(wanted)
             wanted = None
@@ -197,17 +197,6 @@ class LiveModels:
         if served is not None and served.project.label_config == project.label_config:
             return served
         return wanted
-
-    def _to_retry(self, live: Live) -> bool:
-        """Tell whether a model is to be loaded again: its process ended, or it failed to load some time ago.
-
-        One whose process died while it loaded is tried again at once, once.
-        """
-        if live.failure is None:
-            return live.loaded and (live.home.retired or live.home.lane.ended.done())
-        due = time.monotonic() - live.failed_at > self._retry_after
-        ended = isinstance(live.failure, ModelProcessDied) and not live.again
-        return due or ended or isinstance(live.failure, LaneClosed)
 
     def _any_live(self, uid: str) -> Live | None:
         return next((live for live in reversed(self._lives.values()) if live.project.uid == uid), None)
@@ -264,8 +253,6 @@ class LiveModels:
             self._set_limits(live.home, info)
             name = await live.home.lane.load(live.number, spec, await self._make_room(live))
         except Exception as error:  # noqa: BLE001 (whatever it is, somebody may wait for this model)
-            if live.home.retired and isinstance(error, ModelProcessDied):
-                error = LaneClosed(str(error))  # it was ended for another model: this one loads elsewhere
             self._load_failed(live, error)
             here = [one for one in self._all() if one.home is live.home and one.failure is None]
             if live.home is not old and not live.home.placed and not here:
@@ -285,19 +272,17 @@ class LiveModels:
             self._replace(live)
 
     async def _another_process(self, live: Live, *, fresh: bool) -> Home:
-        """Return a process for a model that must not load in its own: one that takes its place.
-
-        `fresh`: no other version of the project may be there.
-        """
+        """Return a process to take the place of a model's own; with `fresh`, no other version may be there."""
         old, label_config = live.home, live.project.label_config
         if self._drain_first:
             return await self._running.exchange(old, label_config)
 
-        async def fits(home: Home) -> bool:
-            others = [one for one in self._beside(live.project.uid, home) if one.manifest != live.manifest]
-            return not (fresh and others) and not await self._code.needs_process(live, home)
+        def others(home: Home) -> bool:
+            return fresh and any(
+                one.manifest != live.manifest for one in self._beside(live.project.uid, home)
+            )
 
-        return await self._successors.join(self._running.group(label_config), fits)
+        return await self._successors.join(self._running.group(label_config), live, others)
 
     def _set_limits(self, home: Home, info: ClassInfo) -> None:
         home.batcher.max_batch = info.max_batch_size
@@ -326,11 +311,7 @@ class LiveModels:
 
     def _load_failed(self, live: Live, error: Exception) -> None:
         live.failed_at = time.monotonic()
-        if not isinstance(error, BackendError):
-            logger.error("A model cannot be loaded", exc_info=error)
-        if not isinstance(error, ModelError | ModelProcessDied | LaneClosed):
-            error = ModelError(str(error))  # neither the version nor its process is to blame
-        live.fail(error := without_config(live.project, error))
+        live.fail(error := load_failure(live, error))
         kills = isinstance(error, ModelProcessDied) and live.again
         blamed = isinstance(error, ModelLoadError) and not isinstance(error, NoLabelConfig)
         if live.manifest is not None and (kills or blamed):
