@@ -10,6 +10,8 @@ request is made for them, where the class or something that it imported uses Fla
 import contextlib
 import functools
 import inspect
+import io
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,8 +33,35 @@ def setup_request(cls: type, project: Project) -> Iterator[None]:
         "access_token": project.access_token,
         "extra_params": project.extra_params,
     }
-    with _application().test_request_context("/setup", method="POST", json=body):
+    with _application().request_context(_environ(json.dumps(body).encode())):
         yield
+
+
+def _environ(body: bytes) -> dict[str, Any]:
+    """Return the WSGI environment of a POST to `/setup`.
+
+    Made by hand: Flask's test helpers import modules (`pdb`, `code`) whose names files of the user may have.
+    """
+    return {
+        "REQUEST_METHOD": "POST",
+        "SCRIPT_NAME": "",
+        "PATH_INFO": "/setup",
+        "QUERY_STRING": "",
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "HTTP_HOST": "localhost",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": "127.0.0.1",
+        "CONTENT_TYPE": "application/json",
+        "CONTENT_LENGTH": str(len(body)),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
 
 
 @functools.cache

@@ -306,13 +306,19 @@ def _module_name(script: Path) -> tuple[str, Path]:
 
 
 def import_file(script: Path, name: str) -> ModuleType:
-    """Run `script` as the module `name`. Raises ModelFileError, with the user's file and line, if it fails."""
+    """Run `script` as the module `name`. Raises ModelFileError, with the user's file and line, if it fails.
+
+    In a process of ours it finds `sys.argv` without arguments: those of the process are not the user's, and a
+    `parse_args()` in the file would refuse them.
+    """
     spec = importlib.util.spec_from_file_location(name, script)
     if spec is None or spec.loader is None:
         raise ModelFileError(f"{script} is not a Python file", field=str(script))
     module = importlib.util.module_from_spec(spec)
     before = sys.modules.get(name)
     sys.modules[name] = module
+    if user_path.is_own_process():
+        sys.argv[:] = [str(script)]
     try:
         with _importing(), UserCode():
             spec.loader.exec_module(module)

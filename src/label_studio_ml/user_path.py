@@ -28,7 +28,7 @@ NEEDED = frozenset(
 #: our code imports late. They bring along what they need themselves.
 _LATE = (
     *("sqlite3", "queue", "concurrent.futures.thread", "concurrent.futures.process", "multiprocessing.pool"),
-    *("multiprocessing.spawn", "asyncio", "requests", "label_studio_sdk.label_interface"),
+    *("multiprocessing.spawn", "asyncio", "requests", "label_studio_sdk.label_interface", "flask"),
 )
 
 _aside: list[str] = []
@@ -43,6 +43,11 @@ def set_aside(entries: Iterable[str]) -> None:
     global _own_process
     _aside[:] = entries
     _own_process = True
+
+
+def is_own_process() -> bool:
+    """Tell whether this package started the process, for the user's code alone."""
+    return _own_process
 
 
 def enter(folders: Sequence[str], last: Sequence[str] = ()) -> None:

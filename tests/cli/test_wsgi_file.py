@@ -55,7 +55,11 @@ def started(folder: Path, *words: str) -> Settings:
     "text",
     [
         "app = init_app(model_class=Mine)\n",
-        "if __name__ == '__main__':\n    app = init_app(Mine, x=f())\nelse:\n    app = init_app(model_class=Mine)\n",
+        (
+            "if __name__ == '__main__':\n    app = init_app(Mine, basic_auth_user=args.basic_auth_user,\n"
+            "        model_dir=os.environ.get('MODEL_DIR', args.model_dir), **kwargs)\n"
+            "else:\n    app = init_app(model_class=Mine)\n"
+        ),
         (
             "import os\nBASE = os.path.join(os.path.dirname(__file__), 'x')\n"
             "app = init_app(model_class=Mine, model_dir=os.environ.get('MODEL_DIR', os.path.dirname(__file__)),\n"
@@ -66,6 +70,7 @@ def started(folder: Path, *words: str) -> Settings:
 def test_what_init_wrote_says_nothing_and_is_not_run(folder: Path, text: str) -> None:
     found = survey(write(folder, text))
     assert (found.arguments, found.needs_run, found.unused) == ({}, False, [])
+    assert (found.script_arguments, found.script_unused) == ({}, [])
 
 
 def test_our_own_template_is_not_run(folder: Path) -> None:
@@ -84,6 +89,46 @@ def test_arguments_that_are_written_out_are_read(folder: Path) -> None:
     (folder / "config.json").write_text('{"weights": "config", "other": 1}')
     settings = started(folder, "--with", "sizes=3")
     assert settings.init_kwargs == {"weights": "m.pth", "other": 1, "sizes": 3}
+
+
+@pytest.mark.parametrize("runs", [False, True])
+def test_arguments_below_if_main_are_used_or_said(
+    folder: Path, runs: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The older `start` ran the file, so these were the ones in use."""
+    extra = "app.after_request(lambda response: response)" if runs else ""
+    path = write(
+        folder,
+        f"""\
+        app = init_app(model_class=Mine, weights='gunicorn.pth', size=1)
+        {extra}
+        if __name__ == '__main__':
+            app = init_app(model_class=Mine, weights='m.pth', rate=args.rate, table=load(), basic_auth_user=None)
+        """,
+    )
+    assert started(folder, "--with", "more=2").init_kwargs == {"weights": "m.pth", "size": 1, "more": 2}
+    said = capsys.readouterr().err
+    assert f'{path}: below if __name__ == "__main__", not used here: rate=args.rate, table=load().' in said
+
+
+@pytest.mark.parametrize("form", ["parse_args", "parse_known_args"])
+def test_a_file_that_parses_its_arguments_finds_none(
+    folder: Path, form: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write(
+        folder,
+        f"""\
+        import argparse
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--rate", type=float, default=0.5)
+        parser.add_argument("words", nargs="*")
+        args = parser.{form}()
+        args = args if {form == "parse_args"} else args[0]
+        app = init_app(model_class=Mine, rate=args.rate, words=args.words)
+        """,
+    )
+    assert started(folder).init_kwargs == {"rate": 0.5, "words": []}
+    assert capfd.readouterr().err == ""
 
 
 def test_the_environment_that_the_file_sets_reaches_settings_and_children(

@@ -331,3 +331,41 @@ def test_a_child_that_user_code_forks_ends_where_that_code_ends(
     trained(live, 1)
     [manifest] = (live.model_dir / "versions").glob("*/*/manifest.json")
     assert json.loads(manifest.read_text())["train_output"]["status"] == 7
+
+
+PARSES = """\
+import argparse, sys
+import code
+from label_studio_ml.model import LabelStudioMLBase
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--rate", type=float, default=0.5)
+RATE = parser.parse_args().rate
+
+
+class Mine(LabelStudioMLBase):
+    def setup(self):
+        import flask
+
+        self.project = flask.request.get_json()["project"]
+
+    def predict(self, tasks, **kwargs):
+        return [{"result": [], "said": [RATE, code.word, self.project, len(sys.argv)]} for _ in tasks]
+
+    def fit(self, annotations, **kwargs):
+        return {"said": [RATE, code.word]}
+"""
+
+
+def test_arguments_of_our_processes_are_not_the_users_and_a_code_py_is(
+    make_model: Callable[..., Live],
+) -> None:
+    """Flask, which the class makes us use, has a use for the standard module `code`, and for `socketserver`."""
+    live = make_model(PARSES)
+    (live.folder / "code.py").write_text("word = 'mine'")
+    (live.folder / "socketserver.py").write_text("raise RuntimeError('not this one')")
+    live.studio.add(1, 11)
+    live.backend.start()
+    live.setup(1)
+    assert live.predict(1)["said"] == [0.5, "mine", uid(1), 1]
+    trained(live, 1)

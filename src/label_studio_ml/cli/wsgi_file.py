@@ -4,6 +4,7 @@ It is read; where that does not tell all, it is run in a process of its own.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from label_studio_ml.cli.wsgi_survey import Survey, survey
 from label_studio_ml.errors import ModelFileError
 from label_studio_ml.settings import Settings
 from label_studio_ml.source import ModelSource
+from label_studio_ml.texts import shell_command
 
 #: Seconds that a `_wsgi.py` may take: it may load the model's weights.
 PATIENCE = 600.0
@@ -57,7 +59,8 @@ def read_wsgi(folder: Path, *, run: bool = True, patience: float = PATIENCE) -> 
     except ModelFileError as error:
         return WsgiFile(remarks=(f"{error.message}: nothing of it is used",))
     if not known.needs_run or not run:
-        return WsgiFile(arguments=known.arguments, remarks=_remarks(path, known.unused if run else []))
+        arguments = known.arguments | known.script_arguments
+        return WsgiFile(arguments=arguments, remarks=_remarks(path, known) if run else ())
     return _merged(path, known, _run(path, patience))
 
 
@@ -87,15 +90,24 @@ def _merged(path: Path, known: Survey, told: dict[str, Any]) -> WsgiFile:
         )
     script, name = told.get("script"), told.get("class_name")
     return WsgiFile(
-        arguments=told.get("arguments", known.arguments),
+        arguments=told.get("arguments", known.arguments) | known.script_arguments,
         environment=told.get("environment", {}),
         source=ModelSource(Path(script), name) if script and name else None,
-        remarks=(*remarks, *_remarks(path, [*told.get("unused", []), *known.unused])),
+        remarks=(*remarks, *_remarks(path, known, told.get("unused", []))),
     )
 
 
-def _remarks(path: Path, unused: list[str]) -> tuple[str, ...]:
-    if not unused:
-        return ()
-    names = ", ".join(dict.fromkeys(unused))
-    return (f"{path}: not used here: {names}. To use them, serve it with gunicorn _wsgi:app",)
+def _remarks(path: Path, known: Survey, told: Sequence[str] = ()) -> tuple[str, ...]:
+    """Say what the file has and `start` does not use; `told` is what running it added to what reading tells."""
+    remarks = []
+    if unused := [*told, *known.unused]:
+        names = ", ".join(dict.fromkeys(unused))
+        remarks.append(f"{path}: not used here: {names}. To use them, serve it with gunicorn _wsgi:app")
+    if known.script_unused:
+        names = ", ".join(dict.fromkeys(known.script_unused))
+        run = shell_command("python", str(path))
+        remarks.append(
+            f'{path}: below if __name__ == "__main__", not used here: {names}. '
+            f"Give the values with --with, or run the file: {run}"
+        )
+    return tuple(remarks)

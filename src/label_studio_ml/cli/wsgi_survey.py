@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from label_studio_ml.classes import dotted
 from label_studio_ml.imports import parse
@@ -47,6 +47,9 @@ _TEMPLATE_VALUES = {
     "redis_port": {"os.environ.get('REDIS_PORT', 6379)"},
 }
 
+#: Arguments of `init_app` that `start` has options for.
+_START_OPTIONS = frozenset({"basic_auth_user", "basic_auth_pass", "model_dir"})
+
 #: Options of `app.run` that `start` has too, or that say nothing of use.
 _RUN_OPTIONS = frozenset({"host", "port", "debug", "threaded", "use_reloader"})
 
@@ -56,20 +59,25 @@ class Survey:
     """What reading tells of a `_wsgi.py`.
 
     `arguments` are those of `init_app` that are written out, `needs_run` tells that reading does not show everything,
-    and `unused` names what `start` has no use for.
+    and `unused` names what `start` has no use for. `script_arguments` are those that are written out below
+    `if __name__ == "__main__"`, which the older `start` ran; `script_unused` names the others there.
     """
 
     arguments: dict[str, Any] = field(default_factory=dict)
     needs_run: bool = False
     unused: list[str] = field(default_factory=list)
+    script_arguments: dict[str, Any] = field(default_factory=dict)
+    script_unused: list[str] = field(default_factory=list)
 
 
 def survey(wsgi: Path) -> Survey:
-    """Read a `_wsgi.py`, as far as it runs when it is imported. Raises ModelFileError if it is not Python."""
+    """Read a `_wsgi.py`. Raises ModelFileError if it is not Python."""
     tree = parse(wsgi)
     found = Survey()
     for statement in _imported_statements(tree.body):
         _look_at(statement, found)
+    for statement in _script_statements(tree.body):
+        _look_at_script(statement, found)
     found.unused += _run_options(tree)
     return found
 
@@ -77,10 +85,42 @@ def survey(wsgi: Path) -> Survey:
 def _imported_statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
     """Yield the top-level statements that run at import: all but those of `if __name__ == "__main__"`."""
     for node in body:
-        if isinstance(node, ast.If) and "__name__" in ast.unparse(node.test):
+        if _is_script_test(node):
             yield from _imported_statements(node.orelse)
         elif not isinstance(node, ast.Import | ast.ImportFrom):
             yield node
+
+
+def _script_statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Yield the statements of `if __name__ == "__main__"`."""
+    for node in body:
+        if _is_script_test(node):
+            yield from node.body
+
+
+def _is_script_test(node: ast.stmt) -> TypeGuard[ast.If]:
+    return isinstance(node, ast.If) and "__name__" in ast.unparse(node.test)
+
+
+def _look_at_script(node: ast.stmt, found: Survey) -> None:
+    """Take the arguments of `init_app` that are written out where the file is run as a script."""
+    for call in ast.walk(node):
+        if not isinstance(call, ast.Call) or dotted(call.func).rpartition(".")[2] != "init_app":
+            continue
+        for word in call.keywords:
+            if word.arg in (None, "model_class"):  # of None, what is given as `**kwargs`, start has its own
+                continue
+            spelled = ast.unparse(word.value)
+            if spelled in _TEMPLATE_VALUES.get(word.arg, ()):
+                continue
+            if word.arg in _START_OPTIONS and spelled == f"args.{word.arg}":
+                continue
+            try:
+                value = ast.literal_eval(word.value)
+            except ValueError:
+                found.script_unused.append(f"{word.arg}={spelled}")
+            else:
+                found.script_arguments |= {} if value is None else {word.arg: value}
 
 
 def _look_at(node: ast.stmt, found: Survey) -> None:
