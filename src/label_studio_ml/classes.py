@@ -29,8 +29,8 @@ class FileReader:
     """The classes of one file, and where the names come from that they inherit.
 
     `classes` maps each class to the dotted names of its bases, `aliases` each name that another one is assigned to, to
-    that. `root` is the folder where absolute imports
-    start (the file's own, if None); `open_files` are those being read, so that a circle of imports ends.
+    that; `assigned` are all names that are given a value. `root` is the folder where absolute imports start (the
+    file's own, if None); `open_files` are those being read, so that a circle of imports ends.
     """
 
     file: Path
@@ -38,6 +38,7 @@ class FileReader:
     open_files: frozenset[Path] = frozenset()
     classes: dict[str, list[str]] = field(default_factory=dict, init=False)
     aliases: dict[str, str] = field(default_factory=dict, init=False)
+    assigned: set[str] = field(default_factory=set, init=False)
     imports: list[Import] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
@@ -46,18 +47,21 @@ class FileReader:
         for node in _outer_statements(tree.body):
             if isinstance(node, ast.ClassDef):
                 self.classes[node.name] = [dotted(base) for base in node.bases]
-            elif isinstance(node, ast.Assign) and dotted(node.value):
-                self.aliases |= {dotted(target): dotted(node.value) for target in node.targets}
+            elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                self.assigned |= {dotted(target) for target in targets}
+                if dotted(node.value):
+                    self.aliases |= {dotted(target): dotted(node.value) for target in targets}
 
     def model_names(self) -> list[str]:
         """Return the names of all model classes, bases included."""
         return [name for name in self.classes if self.is_model(name)]
 
     def binds(self, name: str) -> bool:
-        """Tell whether the file defines or imports `name`; true where a star import may do so."""
+        """Tell whether the file defines, assigns or imports `name`; true where a star import may do so."""
         return (
             name in self.classes
-            or name in self.aliases
+            or name in self.assigned
             or any(item.name in (name, "*") for item in self.imports)
         )
 

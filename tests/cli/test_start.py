@@ -100,6 +100,19 @@ def test_every_flag_reaches_the_settings(folder: Path, served: list[Served]) -> 
     assert Settings.from_env(call.settings.to_env()) == call.settings
 
 
+@pytest.mark.parametrize("place", ["/proc/self/models", "taken/models"])
+def test_what_it_must_keep_has_to_have_a_place(
+    folder: Path, served: list[Served], place: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Else it would come up, and answer every call with an error."""
+    (folder / "taken").write_text("a file")
+    assert main(["start", "my backend", "--model-dir", place]) == 1
+    assert served == []
+    said = capsys.readouterr().err
+    assert f"{folder / place} cannot be written to: " in said
+    assert "name another folder in MODEL_DIR" in said
+
+
 def test_reload_is_handed_on_but_not_with_debug(
     folder: Path, served: list[Served], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -286,6 +299,17 @@ class TestCheck:
         assert main(["start", "my backend", "--check", "--with", "size=3"]) == 0
         assert capfd.readouterr().out.startswith("OK: Mine of ")
         assert served == []
+
+    def test_a_class_that_is_made_by_a_call(
+        self, folder: Path, served: list[Served], capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        made = "made = type('Made', (Mine,), {})\nwrapped: type = (lambda cls: type('W', (cls,), {}))(Mine)\n"
+        (folder / "model.py").write_text(f"{MODEL.format(body='pass')}\n{made}del Mine\n")
+        for name in ("made", "wrapped"):
+            assert main(["start", "my backend", "--check", "--script", f"model.py:{name}"]) == 0
+            assert capfd.readouterr().out.startswith(f"OK: {name} of ")
+        assert main(["start", "my backend", "--check", "--script", "model.py:absent"]) == 1
+        assert "has no class absent" in capfd.readouterr().err
 
     def test_a_model_that_wants_a_label_config_gets_a_sample(
         self, folder: Path, served: list[Served], capfd: pytest.CaptureFixture[str]

@@ -14,6 +14,7 @@ from label_studio_ml.cli.options import (
     is_loopback,
     require_unix,
 )
+from label_studio_ml.cli.writable import require_writable
 from label_studio_ml.cli.wsgi_file import WsgiFile, read_wsgi
 from label_studio_ml.errors import ModelFileError, SettingsError
 from label_studio_ml.interpreter import command
@@ -55,6 +56,7 @@ def serve(args: argparse.Namespace, settings: Settings, **role: bool) -> int:
             fix="Leave one of them out",
             field="--reload",
         )
+    require_writable(settings)
     if not is_loopback(args.host):
         print(f"label-studio-ml: {_exposure(args.host, args.port, settings)}", file=sys.stderr)
     supervisor = importlib.import_module("label_studio_ml.runtime.supervisor")

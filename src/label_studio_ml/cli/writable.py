@@ -1,0 +1,28 @@
+"""Whether a backend can keep what it must keep, asked before it serves."""
+
+import errno
+import tempfile
+
+from label_studio_ml.errors import SettingsError
+from label_studio_ml.settings import Settings
+
+#: A full disk may have room again in a moment; until then the server says so, and answers what it can.
+_PASSING = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+def require_writable(settings: Settings) -> None:
+    """Raise SettingsError where versions, events and state cannot be written: every call would fail."""
+    folder = settings.model_dir
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        if error.errno in _PASSING:
+            return
+        name = "CACHE_DIR" if settings.store_url else "MODEL_DIR"
+        raise SettingsError(
+            f"{folder} cannot be written to: {error.strerror}. Versions, events and state are kept there",
+            fix=f"Give this user the right to write there, or name another folder in {name}",
+            field=name,
+        ) from error
