@@ -248,9 +248,18 @@ def test_signatures_that_take_annotations(signature: str) -> None:
 def test_signatures_that_take_events(signature: str) -> None:
     cls = _class(signature)
     assert generation(cls) == "event"
-    returned = fit_event(cls(), "E", {"d": 1}, "job")
+    returned = fit_event(cls(), "E", {"d": 1}, job_id="job", workdir=Path("w"))
     words = returned.get("args", ()) or tuple(returned.values())[1:3]
     assert words[0] in ("E", {"d": 1})
+
+
+def test_a_fit_for_events_gets_its_folder_if_it_takes_it(tmp_path: Path) -> None:
+    class Electra(LabelStudioMLBase):
+        def fit(self, event, data, workdir=None, **kwargs):  # type: ignore[no-untyped-def]
+            return {"file": str(Path(workdir, "model.bin")), **kwargs}
+
+    returned = fit_event(Electra(), "E", {}, job_id="j", workdir=tmp_path, job="run")
+    assert returned == {"file": str(tmp_path / "model.bin"), "job_id": "j", "job": "run"}
 
 
 def test_no_fit_and_a_function_for_it() -> None:

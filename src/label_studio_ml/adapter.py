@@ -293,10 +293,13 @@ def fit_annotations(
     return dict(returned)
 
 
-def fit_event(model: LabelStudioMLBase, event: str, data: Any, job_id: str, job: Any = None) -> Any:
+def fit_event(
+    model: LabelStudioMLBase, event: str, data: Any, *, job_id: str, workdir: Path, job: Any = None
+) -> Any:
     """Call an event-generation `fit` for one event, and return what it returns. `job` is its run object."""
+    offered = {"job": job, "job_id": job_id, "workdir": str(workdir)}
     with UserCode():
-        return _finished(model.fit(event, data, **fitting(model.fit, {"job": job, "job_id": job_id})))
+        return _finished(model.fit(event, data, **fitting(model.fit, offered)))
 
 
 def _finished(returned: Any) -> Any:

@@ -135,8 +135,9 @@ class LabelStudioMLBase:
         Override it as `fit(self, annotations, **kwargs)`: `annotations` iterates over the project's labelled tasks, the
         dict that it returns comes back as `self.train_output` of the new version; parameters named `workdir` (a
         folder of the new version to write to), `event`, `data`, `job_id` and `job` are filled in. Or as
-        `fit(self, event, data, **kwargs)`: called once per webhook event. `job` says how far the training is, records
-        metrics and tells when to stop: see `label_studio_ml.training.job.TrainingJob`.
+        `fit(self, event, data, **kwargs)`: called once per webhook event; `workdir`, `job_id` and `job` are filled in.
+        `job` says how far the training is, records metrics and tells when to stop: see
+        `label_studio_ml.training.job.TrainingJob`.
         """
         if functions.update is None:
             return None

@@ -20,6 +20,7 @@ from label_studio_ml.training.folder import Snapshot, snapshot
 from label_studio_ml.training.job import TrainingJob
 from label_studio_ml.training.request import Outcome, RunRequest, client_of, refusal
 from label_studio_ml.training.singles import single_events
+from label_studio_ml.training.written_files import WrittenFiles
 from label_studio_ml.versions.state import StagedState
 
 logger = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ def fit_events(
     Raises what the only event raises.
     """
     before = user_files(settings)
+    elsewhere = WrittenFiles(Path.cwd(), [*user_folders(settings), settings.model_dir])
     served = version_name(model, request.spec)
     wanted = set(model.TRAIN_EVENTS) | {"START_TRAINING"}
     info = describe_class(type(model))
@@ -53,14 +55,17 @@ def fit_events(
         for action, data in singles:
             if job.cancelled:
                 break
-            _fit(model, action, data, request, staged, counts, job)
+            with elsewhere.watching():
+                _fit(model, action, data, request, staged, counts, job)
         if job.cancelled:  # fit may have returned early for it: the event does not count as through
             return _of_events(request, staged, counts, job, changed=False)
         through = event.id
     note(through, "")
     if counts.only is not None and stop is None:
         raise counts.only
-    written = user_files(settings) != before or any(Path(request.workdir).iterdir())
+    written = (
+        user_files(settings) != before or any(Path(request.workdir).iterdir()) or bool(elsewhere.found())
+    )
     changed = written or counts.returned or bool(_new_values(staged, served))
     outcome = _of_events(request, staged, counts, job, changed=changed)
     if stop is None:
@@ -92,7 +97,7 @@ def _fit(
     job.begin()
     kept = dict(staged.changes)
     try:
-        returned = fit_event(model, action, data, request.job, job)
+        returned = fit_event(model, action, data, job_id=request.job, workdir=Path(request.workdir), job=job)
     except (Exception, SystemExit) as error:
         logger.exception("fit failed for one %s", action)
         staged.changes = kept
@@ -227,11 +232,13 @@ def _nothing_new(counts: _Counts) -> str:
 
 
 def user_files(settings: Settings) -> Snapshot:
-    """Return a snapshot of the folders that an event-generation model keeps its weights in.
-
-    These are the backend's folder, and `MODEL_DIR` and `MODEL_ROOT` where they are set.
-    """
-    folders = {settings.backend_dir}
-    folders |= {settings.backend_dir / one for one in (settings.user_model_dir, settings.model_root) if one}
+    """Return a snapshot of the folders that an event-generation model keeps its weights in."""
     ours = (settings.model_dir, settings.log_dir)
-    return {name: state for folder in sorted(folders) for name, state in snapshot(folder, ours).items()}
+    folders = sorted(user_folders(settings))
+    return {name: state for folder in folders for name, state in snapshot(folder, ours).items()}
+
+
+def user_folders(settings: Settings) -> set[Path]:
+    """Return the backend's folder, and `MODEL_DIR` and `MODEL_ROOT` where they are set."""
+    named = (settings.user_model_dir, settings.model_root)
+    return {settings.backend_dir, *(settings.backend_dir / folder for folder in named if folder)}

@@ -1,0 +1,75 @@
+"""Notice which files `fit` writes below the working folder, outside the folders that are compared before and after.
+
+Model files keep weights at paths like `./results`, relative to the folder where the command was typed. That folder may
+be anyone's home, so it is not searched: Python's audit events tell what this process opens for writing. Files that a
+library opens without Python, or that a subprocess writes, are not seen.
+"""
+
+import contextlib
+import os
+import sys
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+#: Folders of tools, and the ending of log files: what is written there is no weights.
+_NOT_WEIGHTS = frozenset(("__pycache__", "node_modules", "logs"))
+_LOG = ".log"
+
+#: What is watching at present.
+_active: list["WrittenFiles"] = []
+_hooked = False
+
+
+class WrittenFiles:
+    """The files below `folder` that were opened for writing and exist, those below `without` left out."""
+
+    def __init__(self, folder: Path, without: Collection[Path]) -> None:
+        self._folder = Path(os.path.abspath(folder))
+        self._without = [Path(os.path.abspath(path)) for path in without]
+        self.opened: set[str] = set()
+
+    @contextlib.contextmanager
+    def watching(self) -> Iterator[None]:
+        """Collect what this process opens for writing meanwhile."""
+        _install()
+        _active.append(self)
+        try:
+            yield
+        finally:
+            _active.remove(self)
+
+    def found(self) -> list[Path]:
+        """Return the files, in the order of their names."""
+        paths = map(Path, sorted(self.opened))
+        return [path for path in paths if self._counts(path) and path.is_file()]
+
+    def _counts(self, path: Path) -> bool:
+        if not path.is_relative_to(self._folder) or path.suffix == _LOG:
+            return False
+        parts = path.relative_to(self._folder).parts
+        if any(part.startswith(".") or part in _NOT_WEIGHTS for part in parts):
+            return False
+        return not any(path.is_relative_to(folder) for folder in self._without)
+
+
+def _install() -> None:
+    """Hook into Python's audit events, once in a process: a hook cannot be taken back."""
+    global _hooked
+    if not _hooked:
+        _hooked = True
+        sys.addaudithook(_hear)
+
+
+def _hear(event: str, arguments: tuple[Any, ...]) -> None:
+    if not _active or event not in ("open", "os.rename"):
+        return
+    path = arguments[0] if event == "open" else arguments[1]
+    if event == "open" and not (isinstance(arguments[2], int) and arguments[2] & _WRITING):
+        return
+    if not isinstance(path, str | bytes | os.PathLike):
+        return  # a file descriptor
+    absolute = os.path.abspath(os.fsdecode(path))
+    for watching in _active:
+        watching.opened.add(absolute)
