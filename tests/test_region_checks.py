@@ -275,3 +275,23 @@ def test_a_region_that_is_no_object_is_named() -> None:
     config = f"<View>{ALLOWED['choices'][0]}</View>"
     refusal = RegionChecks(config).refusal(["text"])
     assert str(refusal) == "region 0: it is not a dict but str"
+
+
+def test_a_message_to_the_page_passes_where_an_annotator_asked() -> None:
+    """The interactive video example of the event generation answers so: no tag has a type of that name."""
+    checks = RegionChecks(f"<View>{ALLOWED['rectangles'][0]}</View>")
+    for message in (
+        {"type": "capabilities", "value": {"prompts": ["box"]}},
+        {"type": "track_progress", "from_name": "b", "to_name": "i", "value": {"frames": [1]}},
+    ):
+        assert checks.refusal([message], interactive=True) is None
+        assert checks.refusal([message]) is not None, "elsewhere it would be stored"
+
+
+@pytest.mark.parametrize(
+    "kind", ["rectanglelabels", "RectangleLabels", "choices", "brushlabels", "labels", ""]
+)
+def test_a_region_of_a_known_type_is_checked_where_an_annotator_asked_too(kind: str) -> None:
+    checks = RegionChecks(f"<View>{ALLOWED['rectangles'][0]}</View>")
+    region = {"type": kind, "from_name": "other", "to_name": "i", "value": BOX}
+    assert checks.refusal([region], interactive=True) is not None

@@ -186,7 +186,7 @@ class Predictor:
         if every and all(isinstance(entry, _Nothing) for entry in every):
             return Answer(results=b"[]")
         body = encode_all(every, self.version) if every is entries else None
-        if body is not None and not any(map(self._needs_look, every)):
+        if body is not None and not any(self._needs_look(entry, interactive) for entry in every):
             return Answer(results=body)
         encoded: list[bytes] = []
         failures: list[InvalidPrediction] = []
@@ -197,7 +197,7 @@ class Predictor:
                 if isinstance(entry, InvalidPrediction):
                     raise entry
                 one = encode(entry, self.version, interactive=interactive)
-                refusal = self._refusal(one)
+                refusal = self._refusal(one, interactive)
                 if refusal is not None:
                     refused[refusal.kind] = refused.get(refusal.kind, 0) + 1
                     self._tell_refusal(refusal, task)
@@ -216,21 +216,21 @@ class Predictor:
                 return Answer(error=str(raised or failures[0]), failed=len(failures), refused=refused)
         return Answer(results=b"[" + b",".join(encoded) + b"]", failed=len(failures), refused=refused)
 
-    def _needs_look(self, prediction: dict[str, Any]) -> bool:
-        """Tell whether a prediction needs a closer look: the label config does not allow it, or may not."""
+    def _needs_look(self, prediction: Any, interactive: bool) -> bool:
+        """Tell whether a prediction, a dict, needs a closer look: the label config does not allow it, or may not."""
         result = prediction["result"]
         if any(type(region) is not dict for region in result):
             return True
-        return self._checks.refusal(result) is not None
+        return self._checks.refusal(result, interactive=interactive) is not None
 
-    def _refusal(self, body: bytes) -> Refusal | None:
+    def _refusal(self, body: bytes, interactive: bool) -> Refusal | None:
         """Return why the label config does not allow an encoded prediction, or one of several."""
         try:
             decoded = msgspec.json.decode(body)
         except RecursionError:  # nested too deeply to be looked at
             return None
         for prediction in decoded if isinstance(decoded, list) else [decoded]:
-            refusal = self._checks.refusal(prediction["result"])
+            refusal = self._checks.refusal(prediction["result"], interactive=interactive)
             if refusal is not None:
                 return refusal
         return None

@@ -46,6 +46,9 @@ _NUMBERS = frozenset({"x", "y", "width", "height", "radiusX", "radiusY"})
 #: Region types that name no control tag of the label config: relations join regions, chat messages name their object.
 _WITHOUT_CONTROL = frozenset({"relation", "chatmessage"})
 
+#: Region types of Label Studio's tags.
+_TYPES = frozenset({*_REQUIRED, "labels", "magicwand", "videorectanglelabels"}) | _WITHOUT_CONTROL
+
 
 @dataclass(frozen=True, slots=True)
 class _Control:
@@ -103,20 +106,29 @@ class RegionChecks:
             else:
                 self._controls[name] = control
 
-    def refusal(self, result: Any) -> Refusal | None:
+    def refusal(self, result: Any, *, interactive: bool = False) -> Refusal | None:
         """Return why Label Studio would not show a prediction; None if it shows all of it.
 
         `result` is the prediction's list of regions; the first fault found is returned. A project without a label
-        config, or with one that cannot be read, allows everything.
+        config, or with one that cannot be read, allows everything. In the answer to an `interactive` request, a region
+        of a type that no tag of Label Studio has is a message to the annotator's page, which is not stored: it passes.
         """
         if not (self._controls or self._indexed) or not isinstance(result, list):
             return None
         for number, region in enumerate(result):
-            fault = self._fault(region)
+            fault = "" if interactive and self._is_message(region) else self._fault(region)
             if fault:
                 name = region.get("from_name") if isinstance(region, Mapping) else None
                 return Refusal(number, name if isinstance(name, str) else "", fault)
         return None
+
+    def _is_message(self, region: Any) -> bool:
+        """Tell whether a region is of a type that no tag has: `track_progress`, not `rectanglelabels`."""
+        kind = region.get("type") if isinstance(region, Mapping) else None
+        if not isinstance(kind, str) or not kind or kind.lower() in _TYPES:
+            return False
+        controls = (*self._controls.values(), *(control for _, control in self._indexed))
+        return all(kind.lower() != control.tag for control in controls)
 
     def _fault(self, region: Any) -> str:
         if not isinstance(region, Mapping):
