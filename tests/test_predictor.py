@@ -124,7 +124,7 @@ def test_what_does_not_fit_is_asked_for_task_by_task(returned: Any) -> None:
 @pytest.mark.parametrize(
     "returned",
     [
-        *({}, 3, "text", b"bytes", object()),
+        *(3, "text", b"bytes", object()),
         *([None] * 3, [3] * 3, ["a"] * 3, [{}] * 3, [set()] * 3, [[None]] * 3),
         *([{"result": "text"}] * 3, [{"score": 1}] * 3),
     ],
@@ -140,8 +140,8 @@ def test_a_useless_return_value_loses_no_batch(returned: Any, caplog: pytest.Log
 @pytest.mark.parametrize("interactive", [False, True])
 @pytest.mark.parametrize(
     "returned",
-    [None, [], (), {"predictions": []}, {"results": []}, ModelResponse(predictions=[])],
-    ids=["None", "list", "tuple", "predictions", "results", "ModelResponse"],
+    [None, [], (), {}, {"predictions": []}, {"results": []}, ModelResponse(predictions=[])],
+    ids=["None", "list", "tuple", "dict", "predictions", "results", "ModelResponse"],
 )
 def test_nothing_to_say_is_an_empty_answer_and_no_error(
     returned: Any, interactive: bool, caplog: pytest.LogCaptureFixture
@@ -214,6 +214,14 @@ class TestWhatTheLabelConfigDoesNotAllow:
     def test_an_interactive_request_gets_the_cause(self) -> None:
         [answer] = self.asked(lambda task: [box("cat", from_name="other")])(1, interactive=True)
         assert "no control with this from_name (it has: box)" in answer.error
+
+    def test_a_message_to_the_page_is_sent_in_an_interactive_request_only(self) -> None:
+        message = {"type": "track_started", "value": {"total_frames": 3}}
+        asked = self.asked(lambda task: [message])
+        [answer] = asked(1, interactive=True)
+        assert (strict(answer.results)[0]["result"], answer.refused) == ([message], {})
+        [entry] = asked.entries(1)
+        assert "no control with this from_name" in entry["error"]
 
     @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the SDK's own, on pydantic
     def test_regions_of_the_sdk_are_checked_as_they_are_sent(self) -> None:

@@ -56,7 +56,7 @@ def listed(returned: Any, count: int) -> list[Any] | None:
 
 
 def is_nothing(returned: Any) -> bool:
-    """Tell whether `predict` returned no prediction at all: None, or an empty list, as list or in its wrapper.
+    """Tell whether `predict` returned no prediction at all: None, an empty dict, or an empty list, bare or wrapped.
 
     Models that only answer an annotator's clicks return that for tasks without a context.
     """
@@ -66,7 +66,7 @@ def is_nothing(returned: Any) -> bool:
         returned = returned.get("predictions", returned.get("results", returned))
     else:
         returned = getattr(returned, "predictions", returned)
-    return returned is None or (isinstance(returned, list | tuple) and not returned)
+    return returned is None or (isinstance(returned, list | tuple | Mapping) and not returned)
 
 
 def describe(returned: Any, count: int) -> str:
