@@ -255,7 +255,7 @@ def test_signatures_that_take_events(signature: str) -> None:
 
 def test_a_fit_for_events_gets_its_folder_if_it_takes_it(tmp_path: Path) -> None:
     class Electra(LabelStudioMLBase):
-        def fit(self, event, data, workdir=None, **kwargs):  # type: ignore[no-untyped-def]
+        def fit(self, event, data, workdir=None, **kwargs):
             return {"file": str(Path(workdir, "model.bin")), **kwargs}
 
     returned = fit_event(Electra(), "E", {}, job_id="j", workdir=tmp_path, job="run")
