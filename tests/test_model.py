@@ -151,10 +151,26 @@ def test_setup_names_the_version_before_any_training() -> None:
     assert Versioned().model_version == "0.0.1"
 
 
-def test_setup_does_not_take_a_trained_version_back() -> None:
+class VersionedByConstructor(LabelStudioMLBase):
+    """As `grounding_sam` did it, after the base's constructor."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.set("model_version", "0.0.1")
+
+
+def test_a_constructor_names_the_version_before_any_training() -> None:
+    with model_context(ModelContext()):
+        model = VersionedByConstructor()
+    assert model.model_version == "0.0.1"
+    assert VersionedByConstructor().model_version == "0.0.1"
+
+
+@pytest.mark.parametrize("cls", [Versioned, VersionedByConstructor])
+def test_the_construction_does_not_take_a_trained_version_back(cls: type[LabelStudioMLBase]) -> None:
     state = MemoryState({"model_version": "1.4.0"})
     with model_context(ModelContext(state=state, version="1.4.0")):
-        model = Versioned()
+        model = cls()
     assert model.model_version == "1.4.0"
     assert model.get("model_version") == "1.4.0"
     assert state.get("model_version") == "1.4.0"
@@ -418,7 +434,7 @@ def _imported(code: str, tmp_path: Path) -> set[str]:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=240,
         cwd=tmp_path,
     )
     assert list(tmp_path.iterdir()) == [], "importing or building a model writes nothing"

@@ -50,6 +50,11 @@ def current_context() -> ModelContext:
     return _current.get() or ModelContext()
 
 
+def is_lent(context: ModelContext) -> bool:
+    """Tell whether `context` is what is lent at this place: the model that has it is being built."""
+    return _current.get() is context
+
+
 def parse_extra_params(value: Any) -> Any:
     """Return `extra_params` parsed: JSON text becomes its value, other text stays, empty text becomes None."""
     if isinstance(value, str):

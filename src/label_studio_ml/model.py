@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from label_studio_ml import arguments, tools_alias
-from label_studio_ml.context import current_context, parse_extra_params
+from label_studio_ml.context import current_context, is_lent, parse_extra_params
 from label_studio_ml.errors import StudioError
 from label_studio_ml.functions import functions
 from label_studio_ml.functions import predict_fn as predict_fn
@@ -234,8 +234,8 @@ class LabelStudioMLBase:
     def set(self, key: str, value: str) -> None:
         """Store the text `value` under `key` for this project.
 
-        `set("model_version", …)` names the version: in `setup` the one before any training, in `fit` the new one, in
-        `predict` the one that answers, from this answer on.
+        `set("model_version", …)` names the version: in the constructor and in `setup` the one before any training, in
+        `fit` the new one, in `predict` the one that answers, from this answer on.
         Raises ValueError if `key` or `value` is not text.
         """
         arguments.text("key", key)
@@ -243,15 +243,16 @@ class LabelStudioMLBase:
             raise ValueError(
                 f"set({key!r}, …) takes text, not {type(value).__name__}: use json.dumps for other values"
             )
-        if key == "model_version" and self._in_setup and self._context.version:
+        building = self._in_setup or is_lent(self._context)
+        if key == "model_version" and building and self._context.version:
             logger.debug(
-                "setup() names version %r; the trained version %r stays", value, self._context.version
+                "The constructor names version %r; the trained version %r stays", value, self._context.version
             )
             return
         self._context.state.set(key, value)
         if key == "model_version":
             self._model_version = None
-            if not self._in_setup and not isinstance(self._context.state, StagedState):
+            if not building and not isinstance(self._context.state, StagedState):
                 self._context.renamed = value
 
     def has(self, key: str) -> bool:
