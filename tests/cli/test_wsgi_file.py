@@ -108,7 +108,24 @@ def test_arguments_below_if_main_are_used_or_said(
     )
     assert started(folder, "--with", "more=2").init_kwargs == {"weights": "m.pth", "size": 1, "more": 2}
     said = capsys.readouterr().err
-    assert f'{path}: below if __name__ == "__main__", not used here: rate=args.rate, table=load().' in said
+    assert (
+        f'{path}: in functions and below if __name__ == "__main__", not used here: rate=args.rate, table=load().'
+        in said
+    )
+
+
+@pytest.mark.parametrize("rest", ["", "\nif __name__ == '__main__':\n    create().run(port=9090)\n"])
+def test_arguments_in_a_function_that_makes_the_application_are_used(
+    folder: Path, rest: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Served by `gunicorn "_wsgi:create()"`, or run as a script."""
+    make = "def create():\n    return init_app(model_class=Mine, weights='m.pth', size=make(1))\n"
+    path = write(folder, f"{make}{rest}")
+    assert started(folder).init_kwargs == {"weights": "m.pth"}
+    assert f"{path}: in functions and below" in (said := capsys.readouterr().err)
+    assert "not used here: size=make(1)." in said
+    write(folder, f"{make}{make.replace('create', 'other')}")
+    assert started(folder).init_kwargs == {}
 
 
 @pytest.mark.parametrize("form", ["parse_args", "parse_known_args"])

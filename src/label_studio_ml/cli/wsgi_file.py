@@ -107,7 +107,7 @@ def _remarks(path: Path, known: Survey, told: Sequence[str] = ()) -> tuple[str, 
         names = ", ".join(dict.fromkeys(known.script_unused))
         run = shell_command("python", str(path))
         remarks.append(
-            f'{path}: below if __name__ == "__main__", not used here: {names}. '
+            f'{path}: in functions and below if __name__ == "__main__", not used here: {names}. '
             f"Give the values with --with, or run the file: {run}"
         )
     return tuple(remarks)

@@ -59,8 +59,8 @@ class Survey:
     """What reading tells of a `_wsgi.py`.
 
     `arguments` are those of `init_app` that are written out, `needs_run` tells that reading does not show everything,
-    and `unused` names what `start` has no use for. `script_arguments` are those that are written out below
-    `if __name__ == "__main__"`, which the older `start` ran; `script_unused` names the others there.
+    and `unused` names what `start` has no use for. `script_arguments` are those that are written out in functions and
+    below `if __name__ == "__main__"`, which the older `start` ran; `script_unused` names the others there.
     """
 
     arguments: dict[str, Any] = field(default_factory=dict)
@@ -76,8 +76,8 @@ def survey(wsgi: Path) -> Survey:
     found = Survey()
     for statement in _imported_statements(tree.body):
         _look_at(statement, found)
-    for statement in _script_statements(tree.body):
-        _look_at_script(statement, found)
+    for call in _script_calls(tree.body):
+        _take_script_arguments(call, found)
     found.unused += _run_options(tree)
     return found
 
@@ -91,36 +91,47 @@ def _imported_statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
             yield node
 
 
-def _script_statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """Yield the statements of `if __name__ == "__main__"`."""
+def _script_calls(body: list[ast.stmt]) -> Iterator[ast.Call]:
+    """Yield the calls of `init_app` in functions (`main`, `create_app`) and below `if __name__ == "__main__"`.
+
+    Of functions only where there is one such call: of several it is not known which is meant.
+    """
+    functions = [node for node in body if isinstance(node, ast.FunctionDef)]
+    calls = [call for node in functions for call in _calls_of_init_app(node)]
+    if len(calls) == 1:
+        yield from calls
     for node in body:
         if _is_script_test(node):
-            yield from node.body
+            for statement in node.body:
+                yield from _calls_of_init_app(statement)
+
+
+def _calls_of_init_app(node: ast.stmt) -> Iterator[ast.Call]:
+    for call in ast.walk(node):
+        if isinstance(call, ast.Call) and dotted(call.func).rpartition(".")[2] == "init_app":
+            yield call
 
 
 def _is_script_test(node: ast.stmt) -> TypeGuard[ast.If]:
     return isinstance(node, ast.If) and "__name__" in ast.unparse(node.test)
 
 
-def _look_at_script(node: ast.stmt, found: Survey) -> None:
-    """Take the arguments of `init_app` that are written out where the file is run as a script."""
-    for call in ast.walk(node):
-        if not isinstance(call, ast.Call) or dotted(call.func).rpartition(".")[2] != "init_app":
+def _take_script_arguments(call: ast.Call, found: Survey) -> None:
+    """Take the arguments that are written out in a call that importing the file does not reach."""
+    for word in call.keywords:
+        if word.arg in (None, "model_class"):  # of None, what is given as `**kwargs`, start has its own
             continue
-        for word in call.keywords:
-            if word.arg in (None, "model_class"):  # of None, what is given as `**kwargs`, start has its own
-                continue
-            spelled = ast.unparse(word.value)
-            if spelled in _TEMPLATE_VALUES.get(word.arg, ()):
-                continue
-            if word.arg in _START_OPTIONS and spelled == f"args.{word.arg}":
-                continue
-            try:
-                value = ast.literal_eval(word.value)
-            except ValueError:
-                found.script_unused.append(f"{word.arg}={spelled}")
-            else:
-                found.script_arguments |= {} if value is None else {word.arg: value}
+        spelled = ast.unparse(word.value)
+        if spelled in _TEMPLATE_VALUES.get(word.arg, ()):
+            continue
+        if word.arg in _START_OPTIONS and spelled == f"args.{word.arg}":
+            continue
+        try:
+            value = ast.literal_eval(word.value)
+        except ValueError:
+            found.script_unused.append(f"{word.arg}={spelled}")
+        else:
+            found.script_arguments |= {} if value is None else {word.arg: value}
 
 
 def _look_at(node: ast.stmt, found: Survey) -> None:
