@@ -45,7 +45,7 @@ LAYERS = (
         "region_checks",
     ),
     ("running", "source", "studio", "versions"),
-    ("context", "ls_io", "managers", "response", "setup_request", "utils"),
+    ("context", "ls_io", "managers", "response", "sdk_objects", "setup_request", "utils"),
     ("model",),
     ("helpers",),
     ("adapter", "imported_classes_child", "predictor"),

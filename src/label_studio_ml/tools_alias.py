@@ -1,8 +1,10 @@
-"""Offer the SDK's copy of `label_studio_tools` to user code where that distribution is not installed.
+"""Offer modules to user code that older releases had: `label_studio_tools` and `label_studio_sdk.objects`.
 
 Release 1.0.9 of this package depended on the distribution `label-studio-tools`, and model files of that time import
-from it. Later it moved into the SDK. The import finder below stands last on `sys.meta_path`: it is asked only for
-modules that nothing else has, so an installed `label_studio_tools`, or a folder of that name beside the model, wins.
+from it. Later it moved into the SDK, whose copy is offered where that distribution is not installed. Model files of
+2024 import `label_studio_sdk.objects`, which moved to `label_studio_sdk.label_interface.objects`. The import finder
+below stands last on `sys.meta_path`: it is asked only for modules that nothing else has, so an installed
+`label_studio_tools`, or a folder of that name beside the model, wins.
 
 `core.utils.io.get_local_path` is the SDK's: it reads local files only below LOCAL_FILES_DOCUMENT_ROOT. Release 1.0.9
 took `/` where that was not set.
@@ -18,14 +20,22 @@ from types import ModuleType
 
 NAME = "label_studio_tools"
 
+_SDK_OBJECTS = "label_studio_sdk.objects"
+
 
 class _Finder:
-    """Finds the package `label_studio_tools` in the SDK's folder; its submodules are then found as usual."""
+    """Finds the package `label_studio_tools` in the SDK's folder, and a stand-in for `label_studio_sdk.objects`.
+
+    Submodules of the first are then found as usual.
+    """
 
     @staticmethod
     def find_spec(
         name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
+        if name == _SDK_OBJECTS:
+            stand_in = os.path.join(os.path.dirname(os.path.abspath(__file__)), "sdk_objects.py")
+            return importlib.util.spec_from_file_location(name, stand_in)
         if name != NAME:
             return None
         for folder in _copies():
@@ -36,7 +46,7 @@ class _Finder:
 
 
 def install() -> None:
-    """Let `import label_studio_tools` find the SDK's copy if it finds nothing else. Nothing is imported."""
+    """Let imports of what older releases had find it if they find nothing else. Nothing is imported."""
     if _Finder not in sys.meta_path:
         sys.meta_path.append(_Finder)
 

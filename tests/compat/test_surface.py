@@ -404,3 +404,16 @@ def test_without_our_package_loaded_nothing_is_offered(tmp_path: Path) -> None:
         "try: import label_studio_tools\nexcept ModuleNotFoundError as error: print(error)\n"
     )
     assert _python(code, tmp_path) == ["No module named 'label_studio_tools'"]
+
+
+def test_objects_of_the_sdk_are_where_model_files_of_2024_look_for_them(tmp_path: Path) -> None:
+    (tmp_path / "model.py").write_text(
+        "from label_studio_sdk.objects import PredictionValue\nfrom label_studio_ml.model import LabelStudioMLBase\n"
+        "class Mine(LabelStudioMLBase):\n    prediction = PredictionValue\n"
+    )
+    code = (
+        f"{LOAD}from label_studio_sdk.label_interface.objects import PredictionValue\n"
+        "print(missing, cls.prediction is PredictionValue)\n"
+        "try: from label_studio_sdk.objects import Other\nexcept ImportError: print('not there')\n"
+    )
+    assert _python(code, tmp_path) == ["[] True", "not there"]

@@ -9,7 +9,7 @@ from typing import Dict, List, Optional, Union
 import label_studio_sdk
 from label_studio_ml.model import LabelStudioMLBase, ModelResponse
 from label_studio_ml.utils import DATA_UNDEFINED_NAME
-from label_studio_sdk.label_interface.objects import PredictionValue
+from label_studio_sdk.objects import PredictionValue
 from label_studio_tools.core.utils.io import get_local_path
 
 logger = logging.getLogger(__name__)
