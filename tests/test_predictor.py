@@ -17,7 +17,7 @@ from helpers import strict
 from label_studio_ml.adapter import ModelSpec
 from label_studio_ml.context import ModelContext, model_context
 from label_studio_ml.model import LabelStudioMLBase
-from label_studio_ml.predictions import is_nothing
+from label_studio_ml.predictions import ODD_SCORES, is_nothing
 from label_studio_ml.predictor import Answer, Predictor, Request
 from label_studio_ml.response import ModelResponse, PredictionValue
 from label_studio_ml.versions.state import Project
@@ -178,6 +178,33 @@ def box(label: str, **changes: Any) -> dict[str, Any]:
     """Return a region of `CONFIG` with some fields changed."""
     value = {**BOX, "rectanglelabels": [label]}
     return {"from_name": "box", "to_name": "img", "type": "rectanglelabels", "value": value, **changes}
+
+
+class TestAScoreThatIsNoShareOfOne:
+    """Label Studio stores it and shows it times 100, as a percentage."""
+
+    @pytest.mark.parametrize(("score", "shown"), [(95, "9500 %"), (1.5, "150 %"), (-0.25, "-25 %")])
+    @pytest.mark.parametrize("interactive", [False, True])
+    def test_is_sent_and_counted_for_each_task_and_logged_once(
+        self, score: float, shown: str, interactive: bool, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        asked = Asked(
+            lambda tasks: [{"result": [], "score": score if task["id"] < 2 else 0.5} for task in tasks]
+        )
+        answers = [asked(3, interactive=interactive)[0] for _ in range(2)]
+        for answer in answers:
+            assert [entry["score"] for entry in strict(answer.results)] == [score, score, 0.5]
+            assert (answer.refused, answer.failed) == ({ODD_SCORES: 2}, 0)
+        (record,) = caplog.records
+        assert record.levelno == logging.WARNING
+        assert f"Task 0: the score {score:g} is not between 0 and 1" in record.getMessage()
+        assert f"Label Studio shows it as {shown}" in record.getMessage()
+
+    @pytest.mark.parametrize("score", [0, 1, 0.5, 1.0])
+    def test_is_none_of_these(self, score: float, caplog: pytest.LogCaptureFixture) -> None:
+        [answer] = Asked(lambda tasks: [{"result": [], "score": score} for _ in tasks])(2)
+        assert answer.refused == {}
+        assert not caplog.records
 
 
 class TestWhatTheLabelConfigDoesNotAllow:

@@ -27,6 +27,10 @@ _encoder = msgspec.json.Encoder(enc_hook=lambda value: plain(value))  # bytes be
 NOTHING = "predict returned nothing for this task"
 
 
+#: The kind of fault of a score that Label Studio stores and then shows as nonsense: as a percentage, whatever it is.
+ODD_SCORES = "scores that are not between 0 and 1"
+
+
 class InvalidPrediction(Exception):
     """One task's prediction cannot be sent; the text says why."""
 
@@ -99,7 +103,8 @@ def encode(prediction: Any, version: str, *, interactive: bool = False) -> bytes
 def encode_all(predictions: list[Any], version: str) -> bytes | None:
     """Return predictions that need no closer look as a JSON array, in one go; None if one of them does.
 
-    Those are plain dicts with a list as result and a number as score. A null may stand for NaN: it gets its look.
+    Those are plain dicts with a list as result and a number from 0 to 1 as score. A null may stand for NaN: it gets its
+    look.
     """
     stamped = []
     try:
@@ -107,7 +112,7 @@ def encode_all(predictions: list[Any], version: str) -> bytes | None:
             if type(prediction) is not dict or type(prediction.get("result")) is not list:
                 return None
             score = prediction["score"] if "score" in prediction else certainty(prediction)
-            if type(score) not in (float, int):
+            if type(score) not in (float, int) or not 0 <= score <= 1:
                 return None
             stamped.append({**prediction, "score": score, "model_version": version})
         body = _encoder.encode(stamped)

@@ -10,6 +10,7 @@ from label_studio_ml.adapter import ModelSpec, ask, reason, renamed, version_nam
 from label_studio_ml.forks import UserCode
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.predictions import (
+    ODD_SCORES,
     InvalidPrediction,
     describe,
     encode,
@@ -41,8 +42,9 @@ class Answer(msgspec.Struct, frozen=True):
 
     There are none where `predict` raised and no task could be answered, where an interactive request has no prediction
     that can be sent, and where the request is to blame, not the model (`invalid`). The array is empty where `predict`
-    has nothing to say of any task. `refused` counts the predictions that the label config does not allow, by kind.
-    `version` is the name that `predict` has given the version, if it has.
+    has nothing to say of any task. `refused` counts the predictions that the label config does not allow, or whose
+    score Label Studio shows as nonsense, by kind. `version` is the name that `predict` has given the version, if it
+    has.
     """
 
     results: bytes = b""
@@ -197,7 +199,7 @@ class Predictor:
                 if isinstance(entry, InvalidPrediction):
                     raise entry
                 one = encode(entry, self.version, interactive=interactive)
-                refusal = self._refusal(one, interactive)
+                refusal = self._refusal(one, task, refused, interactive=interactive)
                 if refusal is not None:
                     refused[refusal.kind] = refused.get(refusal.kind, 0) + 1
                     self._tell_refusal(refusal, task)
@@ -223,13 +225,22 @@ class Predictor:
             return True
         return self._checks.refusal(result, interactive=interactive) is not None
 
-    def _refusal(self, body: bytes, interactive: bool) -> Refusal | None:
-        """Return why the label config does not allow an encoded prediction, or one of several."""
+    def _refusal(
+        self, body: bytes, task: dict[str, Any], kinds: dict[str, int], *, interactive: bool
+    ) -> Refusal | None:
+        """Return why the label config does not allow an encoded prediction, or one of several.
+
+        A score that Label Studio shows as nonsense is only logged, and counted in `kinds`.
+        """
         try:
             decoded = msgspec.json.decode(body)
         except RecursionError:  # nested too deeply to be looked at
             return None
         for prediction in decoded if isinstance(decoded, list) else [decoded]:
+            score = prediction.get("score", 0.0)
+            if not 0 <= score <= 1:
+                kinds[ODD_SCORES] = kinds.get(ODD_SCORES, 0) + 1
+                self._tell_score(score, task)
             refusal = self._checks.refusal(prediction["result"], interactive=interactive)
             if refusal is not None:
                 return refusal
@@ -245,6 +256,19 @@ class Predictor:
             task.get("id"),
             refusal,
             "It is not sent" if self._refuse else "It is sent all the same",
+        )
+
+    def _tell_score(self, score: float, task: dict[str, Any]) -> None:
+        """Log, once, a score that is not a share of 1."""
+        if ODD_SCORES in self._told:
+            return
+        self._told.add(ODD_SCORES)
+        logger.warning(
+            "Task %s: the score %g is not between 0 and 1, and Label Studio shows it as %g %%: return a probability. "
+            "It is sent all the same; this is logged once",
+            task.get("id"),
+            score,
+            100 * score,
         )
 
     def _tell(self, what: str, count: int, error: BaseException | None = None) -> None:

@@ -17,6 +17,7 @@ from label_studio_ml.doctor.check import Check, Status, fail, ok, skip, warn
 from label_studio_ml.doctor.context import Context
 from label_studio_ml.doctor.report import as_json, show
 from label_studio_ml.errors import StudioError
+from label_studio_ml.predictions import ODD_SCORES
 from label_studio_ml.running import announced
 from label_studio_ml.settings import Settings
 
@@ -52,6 +53,10 @@ def test_invalid_predictions_are_counted_by_kind(context: Context) -> None:
     assert _one(work.invalid_predictions(context)).status is Status.SKIP
     context.about = {"invalid_predictions": {}}
     assert _one(work.invalid_predictions(context)).status is Status.OK
+    context.about = {"invalid_predictions": {ODD_SCORES: 7, "regions of 'a': x": 1}}
+    check = _one(work.invalid_predictions(context))
+    assert (check.status, check.what) == (Status.WARN, f"7 times {ODD_SCORES} (and 1 other kind)")
+    assert "return a probability as score" in check.fix
     context.about = {"invalid_predictions": {"regions of 'a': x": 2, "regions of 'b': y": 5}}
     check = _one(work.invalid_predictions(context))
     assert (check.status, check.what) == (Status.WARN, "5 times regions of 'b': y (and 1 other kind)")

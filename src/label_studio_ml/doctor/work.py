@@ -6,6 +6,7 @@ from typing import Any
 from label_studio_ml.doctor.check import Check, fail, failed, ok, skip, warn
 from label_studio_ml.doctor.context import Context
 from label_studio_ml.errors import BackendError, FileFetchError
+from label_studio_ml.predictions import ODD_SCORES
 from label_studio_ml.projects.rank import RANK_NAME
 from label_studio_ml.region_checks import INVALID, RegionChecks
 from label_studio_ml.studio.files import FileAccess
@@ -13,6 +14,7 @@ from label_studio_ml.studio.references import find_reference, mask, missing_sub_
 from label_studio_ml.texts import plural
 
 _USE_CONFIG = "Let predict use the names and labels of self.parsed_label_config"
+_PROBABILITY = "Let predict return a probability as score: Label Studio shows it as a percentage"
 _FLAG = "ff_front_dev_1682_model_version_dropdown_070622_short=true"
 
 
@@ -101,7 +103,7 @@ def prediction(context: Context) -> Iterator[Check]:
 
 
 def invalid_predictions(context: Context) -> Iterator[Check]:
-    """Has the running server made predictions that the label config does not allow?"""
+    """Has the running server made predictions that the label config does not allow, or with scores beyond 1?"""
     if context.about is None:
         yield skip("invalid predictions", "the backend is not up")
         return
@@ -111,7 +113,8 @@ def invalid_predictions(context: Context) -> Iterator[Check]:
         return
     worst = max(kinds, key=lambda kind: kinds[kind])
     others = f" (and {plural(len(kinds) - 1, 'other kind')})" if len(kinds) > 1 else ""
-    yield warn("invalid predictions", f"{plural(kinds[worst], 'time')} {worst}{others}", _USE_CONFIG)
+    fix = _PROBABILITY if worst == ODD_SCORES else _USE_CONFIG
+    yield warn("invalid predictions", f"{plural(kinds[worst], 'time')} {worst}{others}", fix)
 
 
 def prelabeling(context: Context) -> Iterator[Check]:

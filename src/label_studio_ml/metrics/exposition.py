@@ -124,7 +124,8 @@ class _Families:
         restarts.add_metric([], self._counts.restarts)
         yield restarts
         invalid = CounterMetricFamily(
-            f"{PREFIX}_invalid_predictions", "Predictions that the project's label config does not allow"
+            f"{PREFIX}_invalid_predictions",
+            "Predictions that the label config does not allow, or whose score is no share",
         )
         invalid.add_metric([], self._counts.invalid_predictions)
         yield invalid
