@@ -296,7 +296,7 @@ class TestVersions:
                 finally:
                     over = True
                     await asyncio.wait_for(asyncio.gather(*flows), LIMIT)
-                assert len(it.lanes) == 3
+                assert len(it.lanes) <= 3
                 assert [await it.number(project) for project in (ONE, TWO)] == [2, 2]
 
         run(test())

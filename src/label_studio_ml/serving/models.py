@@ -63,7 +63,7 @@ class LiveModels:
             make_lane, self, lambda: self.counts, retry_after=retry_after, separate=separate, most=most
         )
         self._code = CodeChoice(code_on_disk)
-        self._successors = Successors(self._running.new, self._code)
+        self._successors = Successors(self._running, self._code)
         self._retry_after = retry_after
         self._lanes = lanes
         self._drain_first = drain_first

@@ -111,6 +111,11 @@ class ModelProcesses:
         """The processes in which models are loaded, one for each label config; the first one before there is any."""
         return [*self._current.values(), *([self._spare] if self._spare is not None else [])]
 
+    def current_for(self, group: str) -> Home | None:
+        """Return the process in which the models of a group are loaded, None if none runs."""
+        home = self._current.get(group)
+        return home if home is not None and self._placed(home) else None
+
     def group(self, label_config: str) -> str:
         """Return what the projects with this label config share a process by."""
         return label_config if self._separate and self.own_memory else ""

@@ -1,40 +1,52 @@
 """Processes that are started to take the place of others: one for all models that need it at the same time."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import Callable
 
+from label_studio_ml.errors import BackendError
 from label_studio_ml.serving.code_choice import CodeChoice
 from label_studio_ml.serving.live import Home, Live
+from label_studio_ml.serving.processes import ModelProcesses
 
 
 class Successors:
-    """Processes that no label config has yet, by what their projects share a process by. `start` starts one."""
+    """Processes that no label config has yet, by what their projects share a process by."""
 
-    def __init__(self, start: Callable[[], Awaitable[Home]], code: CodeChoice) -> None:
-        self._start = start
+    def __init__(self, running: ModelProcesses, code: CodeChoice) -> None:
+        self._running = running
         self._code = code
         self._coming: dict[str, asyncio.Future[Home]] = {}
 
     async def join(self, group: str, live: Live, hinders: Callable[[Home], bool]) -> Home:
-        """Return the process that is coming for `group`, else a new one that others may join.
+        """Return the process that has taken the place of a model's own, or is coming for it, else a new one.
 
         One whose code is not that of the model's version is not joined, nor one where something `hinders` it.
         Raises what keeps it from starting, or from importing the model file.
         """
+        current = self._running.current_for(group)
+        if current is not None and current is not live.home and await self._fits(current, live, hinders):
+            return current
         refused: asyncio.Future[Home] | None = None
         while (coming := self._coming.get(group)) is not None and coming is not refused:
             home = await asyncio.shield(coming)
-            await asyncio.shield(home.lane.info)
-            wrong = hinders(home) or await self._code.needs_process(live, home)
-            if not wrong and self._coming.get(group) is coming:
+            if await self._fits(home, live, hinders):
                 return home
             refused = coming
-        made = self._coming[group] = asyncio.ensure_future(self._start())
+        made = self._coming[group] = asyncio.ensure_future(self._running.new())
         try:
             return await asyncio.shield(made)
         except BaseException:
             self._forget(group, made)
             raise
+
+    async def _fits(self, home: Home, live: Live, hinders: Callable[[Home], bool]) -> bool:
+        """Tell whether a model may load in a process that another one needed."""
+        with contextlib.suppress(BackendError):
+            await asyncio.shield(home.lane.info)
+            wrong = await self._code.needs_process(live, home)
+            return not (wrong or hinders(home) or home.retired or home.lane.ended.done())
+        return False
 
     def arrived(self, home: Home) -> None:
         """Take note that a process has its place, or ends: nobody joins it here from now on."""

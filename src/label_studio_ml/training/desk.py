@@ -73,6 +73,8 @@ class RedisDesk:
         self._threads = ThreadPoolExecutor(TRIES, "hand-in")
         self._stopping = threading.Event()
         self._away = False
+        #: Whether the Redis may have queues of other backends.
+        self._shared = bool(settings.redis_url)
 
     @classmethod
     def of(cls, settings: Settings, url: Callable[[float], str]) -> "RedisDesk":
@@ -163,6 +165,8 @@ class RedisDesk:
                     said = str(error)
                 self._stopping.wait(PREPARE)
             else:
+                if not self._shared:
+                    return
                 self._stopping.wait(USE)
 
     def stop(self) -> None:
