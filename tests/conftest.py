@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -57,6 +58,17 @@ def any_captured(request: pytest.FixtureRequest) -> Captured:
     """Each captured request in turn."""
     found: Captured = request.param
     return found
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Iterator[None]:  # the report travels through as it is
+    """Escape what is not text in a test's output: pytest-xdist cannot send it from one process to another."""
+    report: Any = yield
+    if report is not None:
+        report.sections = [
+            (title, text.encode(errors="backslashreplace").decode()) for title, text in report.sections
+        ]
+    return report
 
 
 @pytest.hookimpl(tryfirst=True)

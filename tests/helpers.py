@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -70,3 +71,8 @@ async def until(condition: Callable[[], object], what: str, limit: float = LIMIT
     while not condition():
         assert loop.time() < end, f"not within {limit:.0f} s: {what}"
         await asyncio.sleep(0.005)
+
+
+def name_of(value: object) -> str:
+    """Return `repr(value)` without addresses: processes that share a run's tests have to agree on their names."""
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from helpers import strict
+from helpers import name_of, strict
 from label_studio_ml.predictions import (
     InvalidPrediction,
     describe,
@@ -74,7 +74,7 @@ class TestListed:
             {1, 2},
             np.array(2),
         ],
-        ids=repr,
+        ids=name_of,
     )
     def test_what_is_not_one_for_each_task_is_not_a_list(self, returned: Any) -> None:
         assert listed(returned, 2) is None
@@ -117,7 +117,7 @@ class TestEncode:
             (1j, 0.0),
             (10**400, 0.0),
         ],
-        ids=repr,
+        ids=name_of,
     )
     def test_a_score_is_a_finite_number(self, score: Any, number: float) -> None:
         assert sent({**GOOD, "score": score})["score"] == number
@@ -144,7 +144,7 @@ class TestEncode:
             ({"probabilities": "0.9"}, 0.0),
             ({"probabilities": [1e308, 1e308]}, 0.0),
         ],
-        ids=repr,
+        ids=name_of,
     )
     def test_a_prediction_without_a_score_gets_one(self, said: dict[str, Any], score: float) -> None:
         """The surest number that the model gave itself; 0 is what the SDK's PredictionValue has for none."""
@@ -173,12 +173,12 @@ class TestEncode:
     def test_a_result_is_a_list(self, result: Any, regions: list[Any]) -> None:
         assert sent({"result": result})["result"] == regions
 
-    @pytest.mark.parametrize("result", ["text", b"bytes", 3, True, object()], ids=repr)
+    @pytest.mark.parametrize("result", ["text", b"bytes", 3, True, object()], ids=name_of)
     def test_what_cannot_be_regions_is_refused(self, result: Any) -> None:
         with pytest.raises(InvalidPrediction, match="'result' must be a list of regions"):
             encode({"result": result}, "v1")
 
-    @pytest.mark.parametrize("prediction", [None, 3, "text", b"x", {1}, object(), 0.5], ids=repr)
+    @pytest.mark.parametrize("prediction", [None, 3, "text", b"x", {1}, object(), 0.5], ids=name_of)
     def test_what_is_no_prediction_is_refused(self, prediction: Any) -> None:
         with pytest.raises(InvalidPrediction):
             encode(prediction, "v1")

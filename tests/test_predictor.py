@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from label_studio_sdk.label_interface import LabelInterface
 
-from helpers import strict
+from helpers import name_of, strict
 from label_studio_ml.adapter import ModelSpec
 from label_studio_ml.context import ModelContext, model_context
 from label_studio_ml.model import LabelStudioMLBase
@@ -128,7 +128,7 @@ def test_what_does_not_fit_is_asked_for_task_by_task(returned: Any) -> None:
         *([None] * 3, [3] * 3, ["a"] * 3, [{}] * 3, [set()] * 3, [[None]] * 3),
         *([{"result": "text"}] * 3, [{"score": 1}] * 3),
     ],
-    ids=repr,
+    ids=name_of,
 )
 def test_a_useless_return_value_loses_no_batch(returned: Any, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):

@@ -40,10 +40,16 @@ def _ephemeral() -> tuple[int, int]:
 
 
 def _ports() -> Iterator[int]:
-    """Yield ports of programs, each once, beginning anywhere: other processes take theirs in the same way."""
+    """Yield ports of programs, each once, beginning anywhere: other runs take theirs in the same way.
+
+    The processes of one run (pytest-xdist) begin as far from each other as they can, so that none gets another's.
+    """
     first, last = _ephemeral()
     ports = [port for port in range(11_000, 60_000) if not first <= port <= last]
-    begin = random.randrange(len(ports))
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    start = random.Random(os.environ.get("PYTEST_XDIST_TESTRUNUID")).randrange(len(ports))
+    begin = (start + number * len(ports) // count) % len(ports)
     yield from itertools.cycle(ports[begin:] + ports[:begin])
 
 

@@ -1,5 +1,6 @@
 """A real Label Studio: starting one, and its API as far as a person's clicks need it."""
 
+import contextlib
 import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
@@ -268,7 +269,7 @@ def migrated_data(environment: Path, cache: Path) -> Path:
         server.wait()
     finally:
         server.stop()
-    if not template.is_dir():
+    with contextlib.suppress(OSError):  # another process of the run was first
         unfinished.rename(template)
     shutil.rmtree(unfinished, ignore_errors=True)
     return template
