@@ -3,9 +3,8 @@
 import logging
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any
 
 import hypothesis
 import pytest
@@ -61,13 +60,12 @@ def any_captured(request: pytest.FixtureRequest) -> Captured:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport() -> Iterator[None]:  # the report travels through as it is
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Escape what is not text in a test's output: pytest-xdist cannot send it from one process to another."""
-    report: Any = yield
-    if report is not None:
-        report.sections = [
-            (title, text.encode(errors="backslashreplace").decode()) for title, text in report.sections
-        ]
+    report = yield
+    report.sections = [
+        (title, text.encode(errors="backslashreplace").decode()) for title, text in report.sections
+    ]
     return report
 
 

@@ -195,8 +195,9 @@ def test_an_older_backends_requirements(podman: Podman, bases: tuple[str, str], 
     old = tmp_path / "old"
     old.mkdir()
     shutil.copy(MODELS / "seed_class.py", old / "model.py")
+    # The comment is another one each time: what an earlier run built says nothing when it is taken from the cache.
     (old / "requirements.txt").write_text(
-        "label-studio-ml==1.0.8\nrq==1.10.1\nredis==4.3.4\ngunicorn==20.1.0\njoblib\n"
+        f"# {tmp_path}\nlabel-studio-ml==1.0.8\nrq==1.10.1\nredis==4.3.4\ngunicorn==20.1.0\njoblib\n"
     )
     (old / "requirements-base.txt").write_text(
         "label-studio-ml @ git+https://github.com/HumanSignal/label-studio-ml-backend.git@master\n"

@@ -91,9 +91,11 @@ def test_it_serves_and_trains_there(beside_studio: Path, tmp_path: Path) -> None
     def answers() -> bool:
         assert program.running, program.output()[-3000:]
         try:
-            return requests.get(f"{url}/readyz", timeout=10).status_code == 200
+            answer = requests.get(f"{url}/readyz", timeout=10)
         except requests.RequestException:
             return False
+        # It is ready to predict before its broker is up, and refuses to train until then.
+        return answer.status_code == 200 and answer.json()["broker"] == "ok"
 
     def status() -> dict[str, Any]:
         answer = requests.post(f"{url}/job_status", json={"job": job}, timeout=60).json()
