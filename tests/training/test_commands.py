@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import signal
 import subprocess
 import time
@@ -137,7 +138,9 @@ def test_train_that_is_cancelled_ends_with_1(live: Live) -> None:
 def test_an_unknown_job(live: Live) -> None:
     for words in (("cancel", "none"), ("jobs", "--cancel", "none"), ("jobs", "--follow", "none")):
         done = _run(live, *words)
-        assert (done.returncode, "There is no job none" in done.stderr) == (1, True)
+        assert done.returncode == 1
+        listed = f"label-studio-ml jobs {shlex.quote(live.folder.name)}"
+        assert done.stderr.endswith(f"There is no job none. List them with: {listed}\n")
 
 
 def test_jobs_as_json(live: Live) -> None:

@@ -1,11 +1,14 @@
 """`label-studio-ml cancel PROJECT_DIR JOB`: end a training job, running or waiting."""
 
 import argparse
+from pathlib import Path
 
 from label_studio_ml import logs
 from label_studio_ml.cli.board import Reached, reach
 from label_studio_ml.cli.follow import follow
-from label_studio_ml.cli.start import add_folder_arguments, settings_from
+from label_studio_ml.cli.start import add_folder_arguments, folder_of, settings_from
+from label_studio_ml.errors import UnknownJob
+from label_studio_ml.texts import our_command
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,17 +22,21 @@ def run(args: argparse.Namespace) -> int:
     settings = settings_from(args, run_wsgi=False)
     logs.configure("WARNING")
     with reach(settings) as reached:
-        return cancel(reached, args.job)
+        return cancel(reached, args.job, folder_of(args))
 
 
-def cancel(reached: Reached, job_id: str) -> int:
+def cancel(reached: Reached, job_id: str, folder: Path) -> int:
     """Ask for a job's end, wait for it where it runs, and say what came of it.
 
     Raises UnknownJob, JobEnded and BrokerError.
     """
     from label_studio_ml.training.cancel import request_cancel
 
-    asked = request_cancel(reached.board, job_id)
+    try:
+        asked = request_cancel(reached.board, job_id)
+    except UnknownJob as error:
+        error.fix = f"List them with: {our_command('jobs', folder)}"
+        raise
     if asked.state == "queued" or reached.alone:
         print(f"Job {job_id} has not begun: it will not run" if asked.state == "queued" else _LATER)
         return 0

@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     logs.configure("WARNING")
     with reach(settings) as reached:
         if args.cancel:
-            return cancel(reached, args.cancel)
+            return cancel(reached, args.cancel, folder_of(args))
         if args.follow:
             return _follow(reached, args.follow, folder_of(args))
         if args.parked or args.retry:

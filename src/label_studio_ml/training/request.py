@@ -63,7 +63,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     run went no further. `passing` tells that the cause of `error` may pass: the other events are to be tried again
     later. `stuck` tells that it will not, and that the events would be lost. `postponed` says why the run was not due;
     `policy` when the class wants to be trained; `labelled` how many labelled tasks were counted for that, -1 for none.
-    `refused` is what Label Studio said where it refused the token, whatever the run was trained on then.
+    `refused` says why Label Studio's annotations could not be had, also where the run was trained on others then.
     """
 
     error: str = ""

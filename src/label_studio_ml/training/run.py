@@ -25,6 +25,7 @@ from label_studio_ml.adapter import (
     fit_annotations,
     generation,
     reason,
+    studio_login,
 )
 from label_studio_ml.errors import BackendError, FitError, StudioError
 from label_studio_ml.model import LabelStudioMLBase
@@ -135,7 +136,9 @@ def _perform(
 
 
 def _annotations(request: RunRequest, settings: Settings) -> tuple[LabelledTasks, str]:
-    """Return the project's labelled tasks from where they can be had, and how Label Studio refused the token.
+    """Return the project's labelled tasks from where they can be had, and why they are not Label Studio's.
+
+    The latter is empty where nobody has said which Label Studio is meant.
 
     Raises FitError if they can be had from nowhere.
     """
@@ -158,8 +161,9 @@ def _annotations(request: RunRequest, settings: Settings) -> tuple[LabelledTasks
                 logger.warning(
                     "Label Studio's annotations cannot be read (%s): training on what webhooks brought", error
                 )
-                refused = refusal(error)
-                return tasks, refused and f"it is trained only on what webhooks brought, because {refused}"
+                is_known = all(studio_login(request.spec.project, settings))
+                why = refusal(error) or (str(error) if is_known else "")
+                return tasks, why and f"it is trained only on what webhooks brought, because {why}"
         kind = NotNow if error.passing else FitError
         raise kind(
             f"The annotations of project {request.spec.project.project_id} cannot be read: {error.message}",
