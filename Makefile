@@ -5,12 +5,14 @@
 #                                  runs though one before it failed, and the end says what failed
 #   make matrix                    the unit tests on other Pythons and with the lowest dependencies
 #   make bench                     measure it beside its peers: twenty minutes, on an idle machine
+#   make compat UPSTREAM=path      the examples of a checkout of the older package, run on this one (docs/compatibility.md);
+#                                  ARGS=--stand-ins without their heavy packages
 #   make check                     lint, formatting, types and the layers test only
 
 PYTHON ?= python3
 ARGS ?=
 
-.PHONY: setup demo demo-clean test unit e2e check matrix bench clean
+.PHONY: setup demo demo-clean test unit e2e check matrix bench compat clean
 
 setup:
 	@$(PYTHON) scripts/setup
@@ -42,6 +44,10 @@ matrix: setup
 
 bench:
 	@$(PYTHON) benchmarks/run.py $(ARGS)
+
+compat:
+	@test -n "$(UPSTREAM)" || { echo 'compat: name a checkout: make compat UPSTREAM=/path/to/label-studio-ml-backend'; exit 2; }
+	@$(PYTHON) compatibility/run.py "$(UPSTREAM)" $(ARGS)
 
 clean: demo-clean
 	rm -rf .venv .venvs .cache artefacts .mypy_cache .ruff_cache .pytest_cache

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -416,6 +417,28 @@ def test_preload_task_data_calls_an_overridden_get_local_path(tmp_path: Path) ->
 
     assert Later().preload_task_data(task, value="s3://bucket/k.png") == "text of it"
     assert asked == [("s3://bucket/k.png", 7)]
+
+
+def test_preload_task_data_calls_what_users_tests_patch(monkeypatch: pytest.MonkeyPatch) -> None:
+    fetched, opened = mock.Mock(return_value="path"), mock.mock_open(read_data="body")
+    monkeypatch.setattr("locale.getencoding", lambda: "UTF-8")
+    with (
+        mock.patch("label_studio_ml.model.LabelStudioMLBase.get_local_path", fetched),
+        mock.patch("builtins.open", opened),
+    ):
+        assert LabelStudioMLBase().preload_task_data({"id": 1, "data": {"url": "gs://b/k"}}) == {
+            "url": "body"
+        }
+    fetched.assert_called_once_with(url="gs://b/k", task_id=1)
+    opened.assert_called_once_with("path", "r")
+
+
+def test_preload_task_data_with_a_get_local_path_that_calls_the_url_otherwise() -> None:
+    class Named(LabelStudioMLBase):
+        def get_local_path(self, address: str) -> str:  # type: ignore[override]
+            return f"/own/{address}"
+
+    assert Named().preload_task_data({"data": "gs://b/k"}, read_file=False) == "/own/gs://b/k"
 
 
 def test_get_local_path_of_an_upload(tmp_path: Path) -> None:

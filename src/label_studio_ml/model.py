@@ -349,9 +349,15 @@ class LabelStudioMLBase:
         """
         arguments.task("task", task)
         about = {"task_id": task.get("id")} if accepts(self.get_local_path, "task_id") else {}
+
+        def fetch(url: str) -> str:
+            if accepts(self.get_local_path, "url"):
+                return self.get_local_path(url=url, **about)
+            return self.get_local_path(url, **about)
+
         return self._files().preload(
             task.get("data", {}) if value is None else value,
-            fetch=lambda url: self.get_local_path(url, **about),
+            fetch=fetch,
             read_file=read_file,
         )
 

@@ -6,8 +6,10 @@ addresses are never asked.
 """
 
 import base64
+import codecs
 import functools
 import hashlib
+import locale
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -137,10 +139,7 @@ class FileAccess:
         path = str(fetch(value))
         if not read_file:
             return path
-        try:
-            return Path(path).read_text(encoding="utf-8-sig")
-        except UnicodeDecodeError:
-            return path
+        return _text(path)
 
     def _http(self) -> Http:
         return _shared_http(
@@ -323,6 +322,19 @@ class FileAccess:
             fix="Raise FILES_MAX_MB",
             field="FILES_MAX_MB",
         )
+
+
+def _text(path: str) -> str:
+    """Return a file's text, or `path` where it is not UTF-8.
+
+    Users' tests patch `open` and look at how it is called: with nothing but path and mode, as release 2.x did.
+    """
+    utf8 = codecs.lookup(locale.getencoding()).name == "utf-8"
+    try:
+        with open(path, "r") if utf8 else open(path, encoding="utf-8") as file:  # noqa: UP015
+            return file.read().removeprefix("\ufeff")
+    except UnicodeDecodeError:
+        return path
 
 
 def _advice(status: int, kind: Kind, ours: bool) -> tuple[str, str]:

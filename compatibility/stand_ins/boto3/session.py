@@ -1,0 +1,6 @@
+"""Sessions."""
+
+
+class Config:
+    def __init__(self, **kwargs):
+        pass

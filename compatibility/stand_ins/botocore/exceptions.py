@@ -1,0 +1,9 @@
+"""Errors."""
+
+
+class ClientError(Exception):
+    pass
+
+
+class NoCredentialsError(Exception):
+    pass

@@ -1,0 +1,3 @@
+"""A stand-in for Docling."""
+
+__version__ = "2.0-stand-in"

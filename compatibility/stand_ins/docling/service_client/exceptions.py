@@ -1,0 +1,9 @@
+"""Errors."""
+
+
+class DoclingServiceClientError(Exception):
+    pass
+
+
+class ConversionError(DoclingServiceClientError):
+    pass

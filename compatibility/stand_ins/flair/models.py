@@ -1,0 +1,7 @@
+"""Taggers."""
+
+from flair.nn import Classifier
+
+
+class SequenceTagger(Classifier):
+    pass

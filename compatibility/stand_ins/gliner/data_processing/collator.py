@@ -1,0 +1,6 @@
+"""Collators."""
+
+
+class DataCollator:
+    def __init__(self, config, **kwargs):
+        pass

@@ -1,0 +1,5 @@
+"""The base class of callbacks."""
+
+
+class BaseCallbackHandler:
+    pass

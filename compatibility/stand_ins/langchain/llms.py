@@ -1,0 +1,6 @@
+"""Language models."""
+
+
+class OpenAI:
+    def __init__(self, **kwargs):
+        pass

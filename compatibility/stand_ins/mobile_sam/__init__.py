@@ -1,0 +1,3 @@
+"""A stand-in for MobileSAM."""
+
+from segment_anything import SamPredictor, sam_model_registry  # noqa: F401

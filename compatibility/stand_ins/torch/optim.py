@@ -1,0 +1,18 @@
+"""Optimizers that add a little to each bias, more to later ones."""
+
+import numpy as np
+
+
+class _Optimizer:
+    def __init__(self, parameters, **kwargs):
+        self.parameters = list(parameters)
+
+    def step(self):
+        for bias in self.parameters:
+            bias += 0.01 * np.arange(len(bias))
+
+    def zero_grad(self):
+        """There are no gradients."""
+
+
+Adam = AdamW = SGD = _Optimizer

@@ -1,0 +1,1 @@
+"""A stand-in for TorchMetrics: everything is right."""
