@@ -295,3 +295,14 @@ def test_a_region_of_a_known_type_is_checked_where_an_annotator_asked_too(kind: 
     checks = RegionChecks(f"<View>{ALLOWED['rectangles'][0]}</View>")
     region = {"type": kind, "from_name": "other", "to_name": "i", "value": BOX}
     assert checks.refusal([region], interactive=True) is not None
+
+
+def test_a_control_with_code_of_its_own_takes_regions_of_any_type() -> None:
+    """2.x's docling example sends `rectanglelabels` for a ReactCode, which is its own object."""
+    checks = RegionChecks('<View><ReactCode name="d" toName="d" data="$image"/></View>')
+    region = {"from_name": "d", "to_name": "d", "type": "rectanglelabels"}
+    assert checks.refusal([{**region, "value": {**BOX, "rectanglelabels": ["text"], "level": 1}}]) is None
+    assert checks.refusal([{**region, "type": "reactcode", "value": {"reactcode": {"any": 1}}}]) is None
+    other = checks.refusal([{**region, "to_name": "e", "value": BOX}])
+    assert other is not None
+    assert "to_name 'e'" in str(other)

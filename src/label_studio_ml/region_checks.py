@@ -49,6 +49,9 @@ _WITHOUT_CONTROL = frozenset({"relation", "chatmessage"})
 #: Region types of Label Studio's tags.
 _TYPES = frozenset({*_REQUIRED, "labels", "magicwand", "videorectanglelabels"}) | _WITHOUT_CONTROL
 
+#: Controls whose regions are drawn by code in the label config: of any type, with any value.
+_OWN_CODE = frozenset({"reactcode"})
+
 
 @dataclass(frozen=True, slots=True)
 class _Control:
@@ -146,6 +149,8 @@ class RegionChecks:
         if not control.allows_object(region.get("to_name")):
             allowed = ", ".join(map(_text, control.to_names))
             return f"to_name {region.get('to_name')!r} is not what this control labels ({allowed})"
+        if control.tag in _OWN_CODE:
+            return ""
         if kind != control.tag and not _shares_region(kind, control):
             return f"type {kind!r} does not match the control, a <{control.tag}>"
         return _value_fault(region.get("value"), kind, control)
