@@ -5,7 +5,7 @@
     python compatibility/run.py CHECKOUT --stand-ins         with stand-ins for heavy packages and services
     python compatibility/run.py CHECKOUT --only yolo,flair   some of them
     python compatibility/run.py CHECKOUT --own-tests         the checkout's own unit tests on this package
-    python compatibility/run.py CHECKOUT --markdown          write the table into docs/compatibility.md, too
+    python compatibility/run.py CHECKOUT --markdown          put the rows into docs/compatibility.md, too
 
 Each example is copied, unchanged, and run from its folder in three ways: below `label-studio-ml start`, below gunicorn
 as its Dockerfile does, and below gunicorn on the checkout's own package, which is what the other two are compared
@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from runner import cases, environments, own_tests, table
+from runner import backends, cases, environments, own_tests, table
 from runner.checkout import Checkout, Example
 from runner.environments import CannotInstall, Environments
 from runner.table import Row
@@ -45,9 +45,14 @@ def main() -> int:
     rows = []
     with ThreadPoolExecutor(args.jobs) as pool:
         work = functools.partial(_row, checkout, known, together, place)
-        for row in pool.map(work, wanted):
-            rows.append(row)
-            print(table.as_text([row]).partition("\n")[2], flush=True)
+        try:
+            for row in pool.map(work, wanted):
+                rows.append(row)
+                print(table.as_text([row]).partition("\n")[2], flush=True)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            backends.stop_all()
+            raise
     print(f"\n{table.as_text(rows)}\n\n{table.summary(rows)}", flush=True)
     if args.markdown:
         _write(checkout, rows, stand_ins=args.stand_ins)
@@ -66,7 +71,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", default="", metavar="NAMES", help="examples to run, separated by commas")
     parser.add_argument("--stand-ins", action="store_true", help="use compatibility/stand_ins/")
     parser.add_argument("--own-tests", action="store_true", help="run the checkout's unit tests instead")
-    parser.add_argument("--markdown", action="store_true", help=f"write the table into docs/{DOCUMENT.name}")
+    parser.add_argument("--markdown", action="store_true", help=f"put the rows into docs/{DOCUMENT.name}")
     parser.add_argument("--keep", action="store_true", help="leave copies and logs in the temporary folder")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="examples to run at a time")
     parser.add_argument(
@@ -118,6 +123,7 @@ def _row(
 def _write(checkout: Checkout, rows: list[Row], *, stand_ins: bool) -> None:
     flags = " --stand-ins" if stand_ins else ""
     command = f'make compat UPSTREAM=path ARGS="--markdown{flags}"'
+    rows = table.merged(DOCUMENT, checkout.generation, rows)
     caption = table.caption(checkout.commit, command, stand_ins=stand_ins)
     table.write_into(DOCUMENT, checkout.generation, table.as_markdown(rows, caption))
     print(f"written: {DOCUMENT.relative_to(environments.ROOT)}", flush=True)

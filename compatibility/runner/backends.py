@@ -24,6 +24,9 @@ REQUEST = 120.0
 _NOT_PASSED_ON = ("REDIS_URL", "REDIS_HOST", "MODEL_DIR", "PYTHONPATH", "RQ_QUEUE_NAME")
 
 
+_running: "set[subprocess.Popen[bytes]]" = set()
+
+
 class BackendFailed(Exception):
     """A backend that ended, or does not answer. The text is the cause, one line."""
 
@@ -133,12 +136,20 @@ def running(
             stderr=output,
             start_new_session=True,
         )
+        _running.add(process)
         try:
             backend = Backend(port, process, log)
             backend.wait_until_up()
             yield backend
         finally:
+            _running.discard(process)
             _stop(process)
+
+
+def stop_all() -> None:
+    """Stop every backend that runs, for a program that is told to end: what waits for their answers fails."""
+    for process in list(_running):
+        _stop(process)
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:

@@ -91,17 +91,21 @@ class Checkout:
 
     @property
     def commit(self) -> str:
-        """The commit of a git checkout, or the text of a file COMMIT, or "unknown"."""
+        """The commit of a git checkout, or the text of a file COMMIT, or "unknown commit"."""
         noted = self.folder / "COMMIT"
         if noted.is_file():
             return noted.read_text().strip()
         done = subprocess.run(
-            ["git", "-C", str(self.folder), "log", "-1", "--format=%h of %cs"],
+            ["git", "-C", str(self.folder), "log", "-1", "--format=commit %h of %cs"],
             capture_output=True,
             text=True,
             check=False,
         )
-        return done.stdout.strip() if (self.folder / ".git").exists() and done.returncode == 0 else "unknown"
+        return (
+            done.stdout.strip()
+            if (self.folder / ".git").exists() and done.returncode == 0
+            else "unknown commit"
+        )
 
     @property
     def own_tests(self) -> Path | None:

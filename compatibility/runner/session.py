@@ -100,7 +100,7 @@ class Session:
         }
         answer = self._backend.ask("POST", "/setup", body)
         if answer.status != 200 or not isinstance(answer.body, dict):
-            raise BackendFailed(f"/setup: {answer.status} {answer.text[:200]}; {self._backend.cause()}")
+            raise BackendFailed(f"/setup: {answer.status} {_detail(answer)}; {self._backend.cause()}")
         return answer.body.get("model_version")
 
     def _predict(self, when: str) -> None:
@@ -120,12 +120,16 @@ class Session:
         answer = self._backend.ask("POST", "/predict", body)
         results = answer.body.get("results") if isinstance(answer.body, dict) else None
         failed = answer.status != 200 or results is None
-        error = f"{answer.status} {answer.text[:200]}; {self._backend.cause()}" if failed else ""
+        error = f"{answer.status} {_detail(answer)}" if failed else ""
         self.record.predicted.append(Prediction(step, answer.status, None if failed else results, error))
 
     def _events(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield the events of an annotator who labels every task, and then presses the button."""
-        for index in range(len(self._case.annotations)):
+        """Yield the events of an annotator who labels every task, and then presses the button.
+
+        Of tasks that the case repeats, only the last ones are labelled now; the others were before.
+        """
+        annotations = len(self._case.annotations)
+        for index in range(annotations - annotations // self._case.repeat, annotations):
             self._studio.annotated = index + 1
             yield (
                 "ANNOTATION_CREATED",
@@ -203,3 +207,9 @@ class Session:
             if time.monotonic() > deadline:
                 raise BackendFailed(f"/setup says {served!r}, the training made {version!r}")
             time.sleep(0.1)
+
+
+def _detail(answer: Answer) -> str:
+    """Return what an answer says of a failure: its `detail`, or else its beginning."""
+    detail = answer.body.get("detail") if isinstance(answer.body, dict) else None
+    return str(detail or answer.text)[:200]

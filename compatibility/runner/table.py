@@ -44,14 +44,14 @@ class Row:
 
 def summary(rows: Sequence[Row]) -> str:
     """Return the counts in one sentence."""
-    count = len(rows)
-    started = sum(row.start == "ok" for row in rows)
-    below_gunicorn = sum(row.gunicorn == "ok" for row in rows)
-    compared = [row for row in rows if row.same != "-"]
+    run = [row for row in rows if row.start != "-"]
+    started = sum(row.start == "ok" for row in run)
+    below_gunicorn = sum(row.gunicorn == "ok" for row in run)
+    compared = [row for row in run if row.same != "-"]
     same = sum(row.same == "yes" for row in compared)
     return (
-        f"{started} of {count} answer everything below `start`, {below_gunicorn} of {count} below gunicorn; "
-        f"{same} of the {len(compared)} that were compared answer as on the older package."
+        f"Of {len(rows)} examples {len(run)} were run. {started} answer everything below `start`, {below_gunicorn} "
+        f"below gunicorn; {same} of the {len(compared)} that could be compared answer as on the older package."
     )
 
 
@@ -87,7 +87,23 @@ def caption(commit: str, command: str, *, stand_ins: bool) -> str:
         if stand_ins
         else "with the examples' own requirements"
     )
-    return f"Commit {commit} of the older repository, run on {today} {with_what}: `{command}`."
+    return f"Examples of the older repository ({commit}), run on {today} {with_what}: `{command}`."
+
+
+def merged(file: Path, name: str, rows: Sequence[Row]) -> list[Row]:
+    """Return `rows` together with those of the table called `name` in a Markdown file that are of other examples."""
+    text = file.read_text() if file.exists() else ""
+    block = text.partition(BEGIN.format(name))[2].partition(END.format(name))[0]
+    found = [_row(line) for line in [line for line in block.splitlines() if line.startswith("| ")][2:]]
+    fresh = {row.example for row in rows}
+    return sorted([*rows, *(row for row in found if row.example not in fresh)], key=lambda row: row.example)
+
+
+def _row(line: str) -> Row:
+    texts = re.split(r" (?<!\\)\|(?: |$)", line.removeprefix("| "))
+    cells = [text.replace(r"\|", "|").replace("&lt;", "<") for text in texts]
+    example, generation, start, gunicorn, same, notes = cells[: len(HEADINGS)]
+    return Row(example, generation, start, gunicorn, same, [notes] if notes else [])
 
 
 def write_into(file: Path, name: str, content: str) -> None:

@@ -93,7 +93,7 @@ def test_the_table_of_a_made_up_checkout(made_up: Path, tmp_path: Path) -> None:
     assert rows["broken"].split()[:5] == ["broken", "2.x", "no", "no", "-"], done.stdout
     assert "No module named 'no_such_package_anywhere'" in " ".join(done.stdout.split())
     assert "cases.toml has no input for it" in done.stdout
-    assert "1 of 3 answer everything below `start`, 1 of 3 below gunicorn" in done.stdout
+    assert "Of 3 examples 2 were run. 1 answer everything below `start`, 1 below gunicorn;" in done.stdout
     assert done.returncode == 1
     assert sorted(path for path in made_up.rglob("*")) == before, "the checkout is left as it was"
 
@@ -180,10 +180,27 @@ def test_what_else_is_compared() -> None:
     older = _record(one, version_after=1700000000)
     assert compare.compare(older, _record(one, version_after="20261128-1")).same
     assert not compare.compare(older, _record(one)).same, "no new version"
+    generated = _record(one, version_after="6fb78c97")
+    assert compare.compare(generated, _record(one, version_after="18671461")).same
     ok, broken = Training("START_TRAINING", 201, "ok"), Training("START_TRAINING", 201, "failed", "KeyError")
     worse = compare.compare(_record(one, trainings=[ok]), _record(one, trainings=[broken]))
     assert worse.differences == ["START_TRAINING: the training failed: KeyError"]
     assert compare.compare(_record(one, trainings=[broken]), _record(one, trainings=[broken])).same
+    trained = _record(
+        one,
+        trainings=[ok],
+        version_after="v2",
+        predicted=[Prediction("before", 200, one), Prediction("after the training", 200, [])],
+    )
+    untrained = _record(
+        one,
+        trainings=[broken],
+        predicted=[Prediction("before", 200, one), Prediction("after the training", 200, one)],
+    )
+    assert compare.compare(untrained, trained).improvements == [
+        "trains on START_TRAINING, where it failed: KeyError"
+    ]
+    assert compare.compare(untrained, trained).same
     assert compare.compare(_record([]), _record([])).improvements == ["predicts nothing on either"]
 
 
@@ -199,7 +216,16 @@ def test_the_table_goes_into_the_document(tmp_path: Path) -> None:
     text = file.read_text()
     assert text.startswith("# Title\n\nBefore.\n")
     assert text.count("| one | 2.x | ok | ok | yes | a\\|b |") == 1
-    assert "1 of the 1 that were compared answer as on the older package" in text
+    assert "Of 2 examples 1 were run." in text
+    assert "1 of the 1 that could be compared answer as on the older package" in text
+    rows = table.merged(file, "2.x", [table.Row("two", "2.x", "ok", "no", "no", ["x < y"])])
+    assert [row.cells for row in rows] == [
+        ("one", "2.x", "ok", "ok", "yes", "a|b"),
+        ("two", "2.x", "ok", "no", "no", "x < y"),
+    ]
+    table.write_into(file, "2.x", table.as_markdown(rows, "Caption."))
+    assert [row.cells for row in table.merged(file, "2.x", [])] == [row.cells for row in rows]
+    assert [row.example for row in table.merged(file, "1.x", [])] == []
 
 
 CASE = cases.Case(
@@ -299,7 +325,7 @@ def test_the_generation_of_a_checkout(tmp_path: Path) -> None:
     package = tmp_path / "label_studio_ml"
     package.mkdir()
     (package / "model.py").touch()
-    assert (Checkout(tmp_path).generation, Checkout(tmp_path).commit) == ("1.x", "unknown")
+    assert (Checkout(tmp_path).generation, Checkout(tmp_path).commit) == ("1.x", "unknown commit")
     (package / "response.py").touch()
     (tmp_path / "COMMIT").write_text("abc of a day\n")
     assert (Checkout(tmp_path).generation, Checkout(tmp_path).commit) == ("2.x", "abc of a day")

@@ -53,6 +53,13 @@ class Tensor(np.ndarray):
             else super().view(*shape)
         )
 
+    def double(self):
+        return self.astype(np.float64)
+
+    @property
+    def data(self):
+        return self
+
     def flip(self, axis):
         return np.flip(self, axis)
 
@@ -117,6 +124,10 @@ def unique(data, return_counts=False):
 
 def nan_to_num(data, nan=0.0):
     return as_tensor(np.nan_to_num(np.asarray(data), nan=nan))
+
+
+def sum(data):
+    return as_tensor(np.asarray(data).sum())
 
 
 def isnan(data):

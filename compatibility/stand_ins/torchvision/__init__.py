@@ -1,1 +1,3 @@
 """A stand-in for torchvision."""
+
+from torchvision import models, ops, transforms  # noqa: F401

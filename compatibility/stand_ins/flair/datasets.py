@@ -1,0 +1,5 @@
+"""Data sets."""
+
+
+class SentenceDataset(list):
+    pass
