@@ -107,6 +107,14 @@ def accepts(function: Callable[..., Any], name: str) -> bool:
     return any(p.kind is p.VAR_KEYWORD or p.name == name for p in method_parameters(function))
 
 
+def file_getter(get_local_path: Callable[..., str], task_id: Any) -> Callable[[str], str]:
+    """Return a class's `get_local_path` as a function of the URL alone, called by the names of arguments it has."""
+    about = {"task_id": task_id} if accepts(get_local_path, "task_id") else {}
+    if accepts(get_local_path, "url"):
+        return lambda url: get_local_path(url=url, **about)
+    return lambda url: get_local_path(url, **about)
+
+
 def overrides_hook(cls: type, name: str) -> bool:
     """Tell whether a class overrides a hook that takes one value; a method of that name that takes more is no hook."""
     if not overrides(cls, name):

@@ -26,7 +26,7 @@ from label_studio_ml.errors import StudioError
 from label_studio_ml.functions import functions
 from label_studio_ml.functions import predict_fn as predict_fn
 from label_studio_ml.functions import update_fn as update_fn
-from label_studio_ml.generations import accepts, initial_version, overrides_hook, positional_arguments
+from label_studio_ml.generations import file_getter, initial_version, overrides_hook, positional_arguments
 from label_studio_ml.labels import config_text, label_map, parse_label_config
 from label_studio_ml.versions.state import StagedState
 
@@ -348,16 +348,9 @@ class LabelStudioMLBase:
         Each file is fetched with `get_local_path`, also where a class overrides it.
         """
         arguments.task("task", task)
-        about = {"task_id": task.get("id")} if accepts(self.get_local_path, "task_id") else {}
-
-        def fetch(url: str) -> str:
-            if accepts(self.get_local_path, "url"):
-                return self.get_local_path(url=url, **about)
-            return self.get_local_path(url, **about)
-
         return self._files().preload(
             task.get("data", {}) if value is None else value,
-            fetch=fetch,
+            fetch=file_getter(self.get_local_path, task.get("id")),
             read_file=read_file,
         )
 
