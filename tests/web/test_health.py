@@ -188,8 +188,15 @@ def test_what_predict_logs_names_the_request(make: Make) -> None:
     for given in ("first", "second"):
         url = f"{live.backend.url}/predict"
         assert requests.post(url, json=body, headers={"X-Request-ID": given}, timeout=60).ok
-    lines = (live.folder / "logs" / "server.log").read_text().splitlines()
-    records = [record for record in map(json.loads, lines) if record["message"] == "logged by predict"]
+    log = live.folder / "logs" / "server.log"
+
+    def logged() -> list[dict[str, Any]]:
+        lines = log.read_text().splitlines(keepends=True)
+        found = [json.loads(line) for line in lines if line.endswith("\n")]
+        return [record for record in found if record["message"] == "logged by predict"]
+
+    wait_until(lambda: len(logged()) == 2, "both lines are in the log")
+    records = logged()
     assert [record["request_id"] for record in records] == ["first", "second"]
     assert live.backend.program is not None
     assert {record["process"] for record in records} & {live.backend.program.process.pid} == set()
