@@ -10,11 +10,6 @@ def test_a_dict_that_fit_returns_for_an_event_comes_back(repeater: Served) -> No
     """As `the_simplest_backend`, `dummy_model`, `electra` and `simple_text_classifier` (the last two: files) do it."""
     repeater.wait_for_version("0.0.1")
     assert repeater.predict({"text": "one"}) == []
-    repeater.studio.add(1, CHOICES)
-    job = repeater.train("START_TRAINING")
-    assert (job["job_status"], repeater.versions()) == ("finished", 0), (
-        "fit returned {}: there is no task yet"
-    )
     repeater.studio.add(1, CHOICES, labelled(41, "one", "good"), labelled(42, "two", "bad"))
     version = repeater.train_to("ANNOTATION_CREATED")
     assert version != "0.0.1"

@@ -33,7 +33,9 @@ def test_weights_that_are_read_while_the_module_is_imported(spans: Served) -> No
     annotation = {"id": 131, "was_cancelled": False, "result": result}
     spans.studio.add(1, SPANS, {"id": 31, "data": {"text": "Anna ran"}, "annotations": [annotation]})
     job = spans.train("ANNOTATION_CREATED")
-    assert (job["job_status"], spans.versions()) == ("finished", 0), "it is trained by the button only"
+    assert (job["job_status"], spans.versions()) == ("finished", 0), (
+        "fit returned {}, as that of docling does"
+    )
     assert spans.train_to("START_TRAINING") == "Spans-v1"
     assert [marked(entry) for entry in spans.predict(*texts)] == [
         ([], 2.0, "Spans-v1"),

@@ -95,6 +95,4 @@ class Boxes(LabelStudioMLBase):
         return ModelResponse(predictions=predictions, model_versions=self.get("model_version"))
 
     def fit(self, event, data, **kwargs):
-        if event == "ANNOTATION_UPDATED":
-            return {}
         raise NotImplementedError("Training is not implemented yet")

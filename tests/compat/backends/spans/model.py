@@ -20,6 +20,13 @@ with open(PATH) as _file:
     MODEL = SimpleNamespace(vocabulary=json.load(_file))
 
 
+class Draft(LabelStudioMLBase):
+    """A class of another try, which `_wsgi.py` does not serve."""
+
+    def predict(self, tasks, **kwargs):
+        raise RuntimeError("not this one")
+
+
 class Spans(LabelStudioMLBase):
     _labels_mapping = {"CITY": "Place"}
     _name = None
