@@ -128,6 +128,76 @@ def test_arguments_in_a_function_that_makes_the_application_are_used(
     assert started(folder).init_kwargs == {}
 
 
+@pytest.mark.parametrize(
+    ("text", "arguments"),
+    [
+        ("app = init_app(Mine, rate=1)\ndef debug():\n    return init_app(Mine, rate=2)\n", {"rate": 1}),
+        (
+            """\
+            def main():
+                init_app(Mine, rate=2).run()
+
+            if __name__ == "__main__":
+                main()
+            else:
+                app = init_app(Mine, rate=1)
+            """,
+            {"rate": 2},
+        ),
+        (
+            "if __name__ != '__main__':\n    app = init_app(Mine, rate=1)\nelse:\n    init_app(Mine, rate=2).run()\n",
+            {"rate": 2},
+        ),
+        (
+            "def create(rate):\n    return init_app(Mine, rate=rate, size=3)\napp = create(1)\n",
+            {"rate": 1, "size": 3},
+        ),
+    ],
+)
+def test_only_calls_that_running_the_file_reaches_count(
+    folder: Path, text: str, arguments: dict[str, int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(folder, text)
+    assert started(folder).init_kwargs == arguments
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "app = init_app(Mine, 'me', 'secret')\n",
+        "if __name__ == '__main__':\n    init_app(Mine, 'me', 'secret').run()\nelse:\n    app = init_app(Mine)\n",
+        (
+            "import argparse\nif __name__ == '__main__':\n    parser = argparse.ArgumentParser()\n"
+            "    parser.add_argument('--basic-auth-user', default='me')\n"
+            "    parser.add_argument('-p', '--secret', dest='basic_auth_pass', default='secret', type=str)\n"
+            "    args = parser.parse_args()\n    init_app(model_class=Mine, basic_auth_user=args.basic_auth_user,\n"
+            "        basic_auth_pass=args.basic_auth_pass).run()\nelse:\n    app = init_app(Mine)\n"
+        ),
+    ],
+)
+def test_a_login_is_taken_however_it_is_given(folder: Path, text: str) -> None:
+    """Else the server would be open to all, where the file locks it."""
+    write(folder, text)
+    settings = started(folder)
+    assert (settings.basic_auth_user, settings.basic_auth_pass, settings.init_kwargs) == ("me", "secret", {})
+
+
+def test_defaults_of_the_files_options_are_used(folder: Path) -> None:
+    write(
+        folder,
+        """\
+        if __name__ == "__main__":
+            parser.add_argument("-r", "--the-rate", type=float, default=0.5)
+            parser.add_argument("--size", type=int, default="3")
+            args = parser.parse_args()
+            app = init_app(model_class=Mine, rate=args.the_rate, size=args.size)
+        """,
+    )
+    found = survey(folder / "_wsgi.py")
+    assert (found.script_arguments, found.script_unused) == ({"rate": 0.5}, ["size=args.size"])
+
+
 @pytest.mark.parametrize("form", ["parse_args", "parse_known_args"])
 def test_a_file_that_parses_its_arguments_finds_none(
     folder: Path, form: str, capfd: pytest.CaptureFixture[str]

@@ -1,10 +1,11 @@
 """What a `_wsgi.py` says beyond the name of its class, as far as reading tells."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 from label_studio_ml.classes import dotted
 from label_studio_ml.imports import parse
@@ -47,8 +48,14 @@ _TEMPLATE_VALUES = {
     "redis_port": {"os.environ.get('REDIS_PORT', 6379)"},
 }
 
+#: Arguments of `init_app` that may be given without their names, behind the class.
+_LOGIN = ("basic_auth_user", "basic_auth_pass")
+
 #: Arguments of `init_app` that `start` has options for.
-_START_OPTIONS = frozenset({"basic_auth_user", "basic_auth_pass", "model_dir"})
+_START_OPTIONS = frozenset({*_LOGIN, "model_dir"})
+
+#: Statements whose bodies do not run where they stand.
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 #: Options of `app.run` that `start` has too, or that say nothing of use.
 _RUN_OPTIONS = frozenset({"host", "port", "debug", "threaded", "use_reloader"})
@@ -76,66 +83,145 @@ def survey(wsgi: Path) -> Survey:
     found = Survey()
     for statement in _imported_statements(tree.body):
         _look_at(statement, found)
-    for call in _script_calls(tree.body):
-        _take_script_arguments(call, found)
+    reading = _Calls.of(tree.body)
+    for call in reading.imported:
+        _take_arguments(call, found)
+    defaults = _option_defaults(tree)
+    for call in reading.script:
+        _take_script_arguments(call, defaults, found)
     found.unused += _run_options(tree)
     return found
+
+
+def _branches(node: ast.stmt) -> tuple[list[ast.stmt], list[ast.stmt]] | None:
+    """Return what an `if __name__ == "__main__"` runs as a script, and at import; None for other statements."""
+    if not isinstance(node, ast.If) or "__name__" not in (test := ast.unparse(node.test)):
+        return None
+    negated = "!=" in test or test.startswith("not ")
+    return (node.orelse, node.body) if negated else (node.body, node.orelse)
 
 
 def _imported_statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
     """Yield the top-level statements that run at import: all but those of `if __name__ == "__main__"`."""
     for node in body:
-        if _is_script_test(node):
-            yield from _imported_statements(node.orelse)
+        if (branches := _branches(node)) is not None:
+            yield from _imported_statements(branches[1])
         elif not isinstance(node, ast.Import | ast.ImportFrom):
             yield node
 
 
-def _script_calls(body: list[ast.stmt]) -> Iterator[ast.Call]:
-    """Yield the calls of `init_app` in functions (`main`, `create_app`) and below `if __name__ == "__main__"`.
+@dataclass(frozen=True, slots=True)
+class _Calls:
+    """The calls of `init_app` that the file's top-level statements do not show.
 
-    Of functions only where there is one such call: of several it is not known which is meant.
+    `imported` are in functions that run at import. `script` are below `if __name__ == "__main__"`, or in functions
+    that run there; where nothing else calls `init_app`, those in the functions of the file (`create_app`, for
+    `gunicorn "_wsgi:create_app()"`). Of several calls in functions it is not known which is meant: none is taken.
     """
-    functions = [node for node in body if isinstance(node, ast.FunctionDef)]
-    calls = [call for node in functions for call in _calls_of_init_app(node)]
-    if len(calls) == 1:
-        yield from calls
-    for node in body:
-        if _is_script_test(node):
-            for statement in node.body:
-                yield from _calls_of_init_app(statement)
+
+    imported: list[ast.Call]
+    script: list[ast.Call]
+
+    @classmethod
+    def of(cls, body: list[ast.stmt]) -> "_Calls":
+        functions = {node.name: node for node in body if isinstance(node, ast.FunctionDef)}
+        at_import = [node for node in _imported_statements(body) if not isinstance(node, _DEFINITIONS)]
+        as_script = [node for item in body for node in (_branches(item) or ([], []))[0]]
+        run_at_import = _functions_used(at_import, functions)
+        run_as_script = [node for node in _functions_used(as_script, functions) if node not in run_at_import]
+        written, in_functions = _calls_of_init_app(as_script), _calls_of_init_app(run_as_script)
+        if not _calls_of_init_app([*as_script, *at_import, *run_at_import, *run_as_script]):
+            in_functions = _calls_of_init_app([*functions.values()])
+        return cls(_only(_calls_of_init_app(run_at_import)), [*_only(in_functions), *written])
 
 
-def _calls_of_init_app(node: ast.stmt) -> Iterator[ast.Call]:
-    for call in ast.walk(node):
-        if isinstance(call, ast.Call) and dotted(call.func).rpartition(".")[2] == "init_app":
-            yield call
+def _functions_used(
+    statements: Sequence[ast.stmt], functions: Mapping[str, ast.FunctionDef]
+) -> list[ast.FunctionDef]:
+    """Return the functions of the file that `statements` name, and those that these name."""
+    used: dict[str, ast.FunctionDef] = {}
+    waiting = [*statements]
+    while waiting:
+        for node in ast.walk(waiting.pop()):
+            if isinstance(node, ast.Name) and node.id in functions and node.id not in used:
+                used[node.id] = functions[node.id]
+                waiting.append(functions[node.id])
+    return [*used.values()]
 
 
-def _is_script_test(node: ast.stmt) -> TypeGuard[ast.If]:
-    return isinstance(node, ast.If) and "__name__" in ast.unparse(node.test)
+def _calls_of_init_app(nodes: Sequence[ast.stmt]) -> list[ast.Call]:
+    return [
+        call
+        for node in nodes
+        for call in ast.walk(node)
+        if isinstance(call, ast.Call) and dotted(call.func).rpartition(".")[2] == "init_app"
+    ]
 
 
-def _take_script_arguments(call: ast.Call, found: Survey) -> None:
-    """Take the arguments that are written out in a call that importing the file does not reach."""
+def _only(calls: list[ast.Call]) -> list[ast.Call]:
+    return calls if len(calls) == 1 else []
+
+
+def _given(call: ast.Call) -> Iterator[tuple[str | None, ast.expr]]:
+    """Yield the arguments of a call of `init_app` by name, without the class; `**kwargs` and `*args` have none."""
+    for name, value in zip_longest(("model_class", *_LOGIN), call.args):
+        if value is not None and name != "model_class":
+            yield (None if isinstance(value, ast.Starred) else name), value
     for word in call.keywords:
-        if word.arg in (None, "model_class"):  # of None, what is given as `**kwargs`, start has its own
+        if word.arg != "model_class":
+            yield word.arg, word.value
+
+
+def _option_defaults(tree: ast.Module) -> dict[str, Any]:
+    """Return the defaults of an argument parser's options, as far as they are written out, by attribute (`args.rate`).
+
+    Left out are texts that the option's `type` makes into something else.
+    """
+    defaults: dict[str, Any] = {}
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or dotted(node.func).rpartition(".")[2] != "add_argument":
             continue
-        spelled = ast.unparse(word.value)
-        if spelled in _TEMPLATE_VALUES.get(word.arg, ()):
+        words = {word.arg: word.value for word in node.keywords}
+        try:
+            names = [str(ast.literal_eval(name)) for name in [*node.args, *filter(None, [words.get("dest")])]]
+            value = ast.literal_eval(words["default"])
+        except (KeyError, ValueError):
             continue
-        if word.arg in _START_OPTIONS and spelled == f"args.{word.arg}":
+        converted = isinstance(value, str) and "type" in words and ast.unparse(words["type"]) != "str"
+        if names and value is not None and not converted:
+            long = [name for name in names if name.startswith("--")] or names
+            name = names[-1] if "dest" in words else long[0]
+            defaults[name.lstrip("-").replace("-", "_")] = value
+    return defaults
+
+
+def _take_script_arguments(call: ast.Call, defaults: Mapping[str, Any], found: Survey) -> None:
+    """Take the arguments that are written out in a call that importing the file does not reach.
+
+    `defaults` are those of the options of its argument parser: an older `start` gave it none.
+    """
+    for name, expression in _given(call):
+        if name is None:  # what is given as `**kwargs`, start has its own
+            continue
+        spelled = ast.unparse(expression)
+        option = spelled.removeprefix("args.")
+        if spelled in _TEMPLATE_VALUES.get(name, ()):
+            continue
+        if option != spelled and option in defaults:
+            found.script_arguments[name] = defaults[option]
+            continue
+        if name in _START_OPTIONS and option == name:
             continue
         try:
-            value = ast.literal_eval(word.value)
+            value = ast.literal_eval(expression)
         except ValueError:
-            found.script_unused.append(f"{word.arg}={spelled}")
+            found.script_unused.append(f"{name}={spelled}")
         else:
-            found.script_arguments |= {} if value is None else {word.arg: value}
+            found.script_arguments |= {} if value is None else {name: value}
 
 
 def _look_at(node: ast.stmt, found: Survey) -> None:
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+    if isinstance(node, _DEFINITIONS):
         found.needs_run |= bool(node.decorator_list)
         return
     for inner in ast.walk(node):
@@ -150,20 +236,19 @@ def _look_at(node: ast.stmt, found: Survey) -> None:
 
 
 def _take_arguments(call: ast.Call, found: Survey) -> None:
-    given = [word for word in call.keywords if word.arg != "model_class"]
-    for word in given:
-        spelled = ast.unparse(word.value)
-        if word.arg is None:
+    for name, expression in _given(call):
+        spelled = ast.unparse(expression)
+        if name is None:
             found.needs_run |= spelled != "constructor_arguments(FOLDER)"
-        elif spelled in _TEMPLATE_VALUES.get(word.arg, ()):
+        elif spelled in _TEMPLATE_VALUES.get(name, ()):
             continue
         else:
             try:
-                value = ast.literal_eval(word.value)
+                value = ast.literal_eval(expression)
             except ValueError:
                 found.needs_run = True
             else:
-                found.arguments |= {} if value is None else {word.arg: value}
+                found.arguments |= {} if value is None else {name: value}
     model = [word.value for word in call.keywords if word.arg == "model_class"] or call.args[:1]
     found.needs_run |= bool(model) and not dotted(model[0])
 
