@@ -438,7 +438,18 @@ def test_preload_task_data_with_a_get_local_path_that_calls_the_url_otherwise() 
         def get_local_path(self, address: str) -> str:  # type: ignore[override]
             return f"/own/{address}"
 
-    assert Named().preload_task_data({"data": "gs://b/k"}, read_file=False) == "/own/gs://b/k"
+    class NamedWithMore(LabelStudioMLBase):
+        def get_local_path(self, address: str, **more: Any) -> str:  # type: ignore[override]
+            return f"/own/{address}/{more['task_id']}"
+
+    class ByPlace(LabelStudioMLBase):
+        def get_local_path(self, url: str, /, **more: Any) -> str:  # type: ignore[override]
+            return f"/own/{url}"
+
+    task = {"id": 3, "data": "gs://b/k"}
+    assert Named().preload_task_data(task, read_file=False) == "/own/gs://b/k"
+    assert NamedWithMore().preload_task_data(task, read_file=False) == "/own/gs://b/k/3"
+    assert ByPlace().preload_task_data(task, read_file=False) == "/own/gs://b/k"
 
 
 def test_get_local_path_of_an_upload(tmp_path: Path) -> None:

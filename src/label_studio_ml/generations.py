@@ -110,7 +110,10 @@ def accepts(function: Callable[..., Any], name: str) -> bool:
 def file_getter(get_local_path: Callable[..., str], task_id: Any) -> Callable[[str], str]:
     """Return a class's `get_local_path` as a function of the URL alone, called by the names of arguments it has."""
     about = {"task_id": task_id} if accepts(get_local_path, "task_id") else {}
-    if accepts(get_local_path, "url"):
+    parameters = method_parameters(get_local_path)
+    named = [p for p in parameters if p.name == "url" and p.kind is not p.POSITIONAL_ONLY]
+    otherwise_named = any(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters)
+    if named or (accepts(get_local_path, "url") and not otherwise_named):
         return lambda url: get_local_path(url=url, **about)
     return lambda url: get_local_path(url, **about)
 
