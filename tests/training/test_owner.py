@@ -3,6 +3,7 @@
 import logging
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -237,13 +238,36 @@ class TestAServer:
         redis.hset(keys.backend, "until", 1)
         wait_until(lambda: redis.zcard(keys.servers) == 2, "both servers have said so again")
         servers[0].stop()
-        assert redis.zcard(keys.servers) == 1
+        wait_until(lambda: redis.zcard(keys.servers) == 1, "the first one has said that it ends")
         assert redis.hget(keys.backend, "until") != b"0"
         servers[1].stop()
+        wait_until(lambda: redis.hget(keys.backend, "until") == b"0", "nobody uses the queue")
         assert redis.zcard(keys.servers) == 0
-        assert redis.hget(keys.backend, "until") == b"0"
+        for way in (servers[1]._quick, servers[1]._patient):
+            with pytest.raises(BrokerError, match="shutting down"):
+                way.get()
+
+    def test_that_ends_while_it_takes_the_queue_gives_it_free(
+        self, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(reach, "AGAIN", -1.0)
+        redis = connect(url)
+        server = RedisDesk(lambda _: url, settings_of(tmp_path / "one", queue="q"), tmp_path / "spool")
+        server._quick.get()
+        server._patient.get()
+        take = Claim.take
+
+        def take_late(claim: Claim, connection: Any, queue: str) -> Owner | None:
+            """Have the server end while the queue is being taken again."""
+            monkeypatch.setattr(Claim, "take", take)
+            server.stop()
+            return claim.take(connection, queue)
+
+        monkeypatch.setattr(Claim, "take", take_late)
         with pytest.raises(BrokerError, match="shutting down"):
-            servers[1]._quick.get()
+            server._patient.get()
+        assert redis.zcard(Keys("q").servers) == 0
+        assert redis.hget(Keys("q").backend, "until") == b"0"
 
 
 def test_queues_that_are_left_behind_are_said(

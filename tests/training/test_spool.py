@@ -13,7 +13,7 @@ import pytest
 from e2e.processes import wait_until
 from label_studio_ml.errors import BrokerError
 from label_studio_ml.protocol import Event
-from label_studio_ml.training.spool import Spool, Spooled
+from label_studio_ml.training.spool import OPEN, Spool, Spooled
 
 
 class Desk:
@@ -197,6 +197,30 @@ def test_a_disk_that_is_slow_to_flush_is_not_waited_for(
     ready.set()
     desk.away = False
     wait_until(lambda: desk.taken == ["1"], "it is handed over", every=0.01)
+
+
+def test_a_disk_that_does_not_answer_does_not_use_up_the_open_files(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready, flush, flushed = threading.Event(), os.fsync, list[int]()
+
+    def slow(descriptor: int) -> None:
+        ready.wait(60)
+        flush(descriptor)
+        flushed.append(descriptor)
+
+    monkeypatch.setattr(os, "fsync", slow)
+    monkeypatch.setattr("label_studio_ml.training.spool.FLUSH", 0.0)
+    before = len(os.listdir("/proc/self/fd"))
+    for number in range(100):
+        spool.keep(event(number))
+    assert len(os.listdir("/proc/self/fd")) - before < 50
+    assert len(spool.waiting()) == spool.kept == 100
+    ready.set()
+    wait_until(lambda: len(flushed) == OPEN, "the disk has answered", every=0.01)
+    monkeypatch.setattr("label_studio_ml.training.spool.FLUSH", 60.0)
+    spool.keep(event(100))
+    assert len(flushed) == OPEN + 2, "the next one is flushed again, and so is its folder"
 
 
 def test_it_stops_at_once(spool: Spool) -> None:

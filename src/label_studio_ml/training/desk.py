@@ -173,6 +173,7 @@ class RedisDesk:
         """Hand nothing over any more; what is on the disk stays."""
         self._stopping.set()
         self._spool.stop()
+        self._patient.end()
         self._quick.release()
         self._threads.shutdown(wait=False, cancel_futures=True)
 

@@ -51,12 +51,15 @@ class BoardOnDemand:
         url = self._url(self._wait)
         with self._lock:
             if self._ended:
-                raise BrokerError("The backend is shutting down")
+                raise _shutting_down()
             if self._board is None or url != self._board_url:
                 self._board = self._opened(url)
                 self._board_url = url
             elif self._claim is not None and time.monotonic() - self._claimed > AGAIN:
                 self._say_again(self._claim, self._board)
+            if self._ended:  # meanwhile: the claim may have come after the queue was given free
+                self._give_free()
+                raise _shutting_down()
             return self._board
 
     def drop(self) -> None:
@@ -64,12 +67,15 @@ class BoardOnDemand:
         with self._lock:
             self._board = None
 
+    def end(self) -> None:
+        """Have `get` raise from now on, without waiting for one that is under way: it gives the queue free itself."""
+        self._ended = True
+
     def release(self) -> None:
         """Say that this server ends, where it has used its queue; `get` raises from now on. Errors are ignored."""
+        self.end()
         with self._lock:
-            self._ended = True
-            if self._board is not None and self._claim is not None:
-                release(self._board, self._claim)
+            self._give_free()
 
     def say_left_behind(self) -> None:
         """Log which events wait on queues that this backend does not use. Raises BrokerError."""
@@ -83,6 +89,10 @@ class BoardOnDemand:
         self._claimed = time.monotonic()
         return board
 
+    def _give_free(self) -> None:
+        if self._board is not None and self._claim is not None:
+            release(self._board, self._claim)
+
     def _say_again(self, claim: Claim, board: JobBoard) -> None:
         with broker_errors():
             other = claim.take(board.redis, board.keys.queue)
@@ -90,3 +100,7 @@ class BoardOnDemand:
         if other is not None:
             self._board = None
             raise ForeignQueue(f"The queue {board.keys.queue} has become another backend's ({other})")
+
+
+def _shutting_down() -> BrokerError:
+    return BrokerError("The backend is shutting down")

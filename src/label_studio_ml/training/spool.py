@@ -23,8 +23,8 @@ from label_studio_ml.texts import plural
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that an event's writer waits for the disk, and files that are flushed at once.
-FLUSH, FLUSHES = 0.05, 4
+#: Seconds that an event's writer waits for the disk, files that are flushed at once, and files that are open for it.
+FLUSH, FLUSHES, OPEN = 0.05, 4, 32
 #: Seconds between two tries to hand over, and between two looks for an event that is being written.
 PAUSE, WRITING = 0.5, 0.01
 
@@ -53,6 +53,7 @@ class Spool:
         self._drainer: threading.Thread | None = None
         self._coming: set[str] = set()
         self._threads = ThreadPoolExecutor(FLUSHES, "flush")
+        self._flushing = threading.BoundedSemaphore(OPEN)
         self._stop = threading.Event()
         #: How many events were kept since the start.
         self.kept = 0
@@ -122,14 +123,21 @@ class Spool:
         """Have the system write a file or folder to the disk, waiting until `deadline` for it; closes `descriptor`.
 
         A disk that is busy for longer is not waited for: Label Studio sends an event once, whatever is answered and
-        when, and the annotator waits. The end of this process loses nothing of it, only that of the machine.
+        when, and the annotator waits. The end of this process loses nothing of it, only that of the machine. Where
+        many files wait for the disk already, this one is left to the system, which writes it in its own time: a process
+        with too many open files could keep no event at all.
         Raises OSError if the disk refuses before that.
         """
+        if not self._flushing.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            os.close(descriptor)
+            return
         try:
             flushing = self._threads.submit(_flush, descriptor, self._folder)
         except RuntimeError:  # the interpreter is ending
+            self._flushing.release()
             os.close(descriptor)
             return
+        flushing.add_done_callback(lambda _: self._flushing.release())
         if wait([flushing], max(0.0, deadline - time.monotonic())).done:
             flushing.result()
 
