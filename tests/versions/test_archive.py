@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import json
 import shutil
 import tarfile
 from collections.abc import Callable
@@ -71,6 +72,19 @@ def test_a_version_from_another_machine(here: Made, file: Path, uid: str) -> Non
     assert (pairs["n"], pairs["path"]) == ("2", str(folder)), "its own"
     assert pairs["of a"].startswith(str(here.folder)), "and those of the version before it"
     assert _import(here, file, uid) == (version, False), "a second time changes nothing"
+
+
+def test_a_version_whose_manifest_lacks_sizes(made: Made, here: Made, tmp_path: Path) -> None:
+    """Manifests did not have them at first."""
+    made.add("a")
+    path = made.store.folder(P, "id-a") / "manifest.json"
+    fields = json.loads(path.read_text())
+    del fields["sizes"]
+    path.write_text(json.dumps(fields))
+    [version] = VersionStore(made.folder).versions(P)
+    assert version.sizes == {}
+    taken, new = _import(here, export(VersionStore(made.folder), version, tmp_path / "a.tar.gz"))
+    assert (taken.sizes, new) == ({"weights": 12}, True)
 
 
 def _set_here(made: Made, uid: str = P) -> dict[str, str]:

@@ -1,11 +1,14 @@
 """Objects of a store in a folder that several machines share."""
 
+import errno
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from label_studio_ml.errors import StoreError
 from label_studio_ml.versions.artifacts import ArtifactStore
 
 ROUNDS, MACHINES = 40, 6
@@ -71,3 +74,28 @@ def test_where_there_are_no_hard_links_a_second_object_is_refused_all_the_same(
         store.put("object", b"second", create=True)
     assert store.get("object") == b"first"
     assert [path.name for path in tmp_path.iterdir()] == ["object"]
+
+
+def test_where_there_are_no_hard_links_a_disk_that_is_full_keeps_no_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A part of the backend's id would keep all machines from knowing it, also once there is room."""
+    flush, calls = os.fsync, list[int]()
+
+    def refuse(source: Path, target: Path) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    def full(descriptor: int) -> None:
+        calls.append(descriptor)
+        if len(calls) == 2:  # the first is that of the temporary file
+            raise OSError(errno.ENOSPC, "No space left on device")
+        flush(descriptor)
+
+    monkeypatch.setattr("os.link", refuse)
+    monkeypatch.setattr("os.fsync", full)
+    store = ArtifactStore(f"file://{tmp_path}")
+    with pytest.raises(StoreError, match="No space left"):
+        store.put("object", b"first", create=True)
+    assert list(tmp_path.iterdir()) == []
+    store.put("object", b"second", create=True)
+    assert store.get("object") == b"second"

@@ -72,11 +72,20 @@ def replace_durably(path: Path, data: bytes, temporary: Path) -> None:
 
 
 def _write_flushed(path: Path, data: bytes) -> None:
-    """Write a file that is not there yet and flush it to the disk. Raises FileExistsError if it is there."""
-    with path.open("xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    """Write a file that is not there yet and flush it to the disk; no part of it stays where the disk refuses.
+
+    Raises FileExistsError if it is there.
+    """
+    with path.open("xb", buffering=0) as file:
+        try:
+            left = memoryview(data)
+            while left:
+                left = left[file.write(left) :]
+            os.fsync(file.fileno())
+        except OSError:
+            with contextlib.suppress(OSError):
+                path.unlink()
+            raise
 
 
 def flush(folder: Path) -> None:

@@ -28,9 +28,8 @@ PART = 1 << 20
 def outgoing(store: VersionStore, manifest: Manifest) -> Manifest:
     """Return a version's manifest as it goes to another place.
 
-    It has no paths of this one, all key/value pairs that go with the version, and the id of its parent, whose name may
-    be another version's there.
-
+    It has no paths of this one, all key/value pairs that go with the version, the sizes of its files, which the oldest
+    manifests lack, and the id of its parent, whose name may be another version's there.
     Raises VersionError where the version's files are not what was written.
     """
     wrong = store.damage(manifest, full=True)
@@ -41,7 +40,8 @@ def outgoing(store: VersionStore, manifest: Manifest) -> Manifest:
     parent = named(history, manifest.parent)
     parent_id = parent.id if parent is not None else manifest.parent_id
     folder = store.folder(manifest.project, manifest.id)
-    return portable(msgspec.structs.replace(manifest, state=pairs, parent_id=parent_id), folder)
+    sizes = {name: (folder / name).stat().st_size for name in manifest.files}
+    return portable(msgspec.structs.replace(manifest, state=pairs, parent_id=parent_id, sizes=sizes), folder)
 
 
 def take_in(
