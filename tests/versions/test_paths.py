@@ -115,6 +115,8 @@ def test_only_whole_parts_of_a_path_are_the_folder(text: str) -> None:
         "\u300c{}\u300d\u3001{}\u3002",
         "one\n{}\ttwo",
         "see {} (it is new)",
+        "train --out {} --log logs/x",
+        "train --out {} to --log logs/x",
         "file://{}/x",
     ],
 )

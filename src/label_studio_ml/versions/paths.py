@@ -25,11 +25,11 @@ _PUNCTUATION = (
 _ESCAPED = "(?:00[0-7]|20[0-6]|30[0-3]|[fF][fF][0-6])"
 #: What may stand before a path: a blank, a quote, a bracket or a sign that separates paths, also as JSON escapes them.
 _BEFORE = rf"(?:^|(?<=[\s\"'`(\[{{<>,;:=|&?!@{_PUNCTUATION}])|(?<=://)|(?<=\\[nrtbf])|(?<=\\u{_ESCAPED}[0-9a-fA-F]))"
-#: What may not follow a folder's path, because the name of the folder goes on there.
+#: What may not follow a folder's path, because the name of the folder goes on there; options of a command may.
 _AFTER = (
     r"(?![\w~-])(?!\.\w)(?![+@%#=^$][\w\\.~%-])"
     rf"(?![^\x00-\x7f{_PUNCTUATION}])(?!\\+u(?!{_ESCAPED}))"
-    r"(?! [^/\n\"'<>,;:()|]*[^\s/\"'<>,;:()|]/)(?! \([^()/\n]*\)/)"
+    r"(?! (?!-)(?:(?! -)[^/\n\"'<>,;:()|])*[^\s/\"'<>,;:()|]/)(?! \([^()/\n]*\)/)"
 )
 #: The part of a path before its end that is known: the whole text, all after a quote, or up to a blank.
 _PREFIXES = (r"^(/.*?)", r"(?<=[\"'])(/[^\"'\n]*?)", _BEFORE + r"(/[^\s\"'<>,;]*?)")
