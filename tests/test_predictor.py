@@ -46,11 +46,15 @@ class Asked:
         spec = ModelSpec(project=Project(uid="1.2"), version=version)
         self.predictor = Predictor(Model(), spec)
 
-    def __call__(self, *sizes: int, interactive: bool = False) -> list[Answer]:
+    def __call__(
+        self, *sizes: int, interactive: bool = False, context: dict[str, Any] | None = None
+    ) -> list[Answer]:
         """Answer requests with so many tasks each, their ids counted through."""
         ids = itertools.count()
+        params = json.dumps({"context": context} if context else {}).encode()
+        interactive = interactive or bool(context)
         requests = [
-            Request(json.dumps([{"id": next(ids)} for _ in range(size)]).encode(), b"{}", interactive)
+            Request(json.dumps([{"id": next(ids)} for _ in range(size)]).encode(), params, interactive)
             for size in sizes
         ]
         return self.predictor.answer(requests)
@@ -249,6 +253,15 @@ class TestWhatTheLabelConfigDoesNotAllow:
         assert (strict(answer.results)[0]["result"], answer.refused) == ([message], {})
         [entry] = asked.entries(1)
         assert "no control with this from_name" in entry["error"]
+
+    def test_what_answers_an_event_of_the_page_is_sent_as_it_is(self) -> None:
+        """The interactive video example sends a mask as a preview, whatever the control is."""
+        preview = {"type": "bitmask", "from_name": "box", "to_name": "img", "value": {"imageDataURL": "x"}}
+        asked = self.asked(lambda task: [preview])
+        [answer] = asked(1, context={"event": "predict", "result": []})
+        assert (strict(answer.results)[0]["result"], answer.refused) == ([preview], {})
+        [answer] = asked(1, context={"result": [box("cat")]})
+        assert "type 'bitmask' does not match the control, a <rectanglelabels>" in answer.error
 
     @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the SDK's own, on pydantic
     def test_regions_of_the_sdk_are_checked_as_they_are_sent(self) -> None:

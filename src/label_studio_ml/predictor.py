@@ -1,7 +1,8 @@
 """One live model answering: however its `predict` behaves, every task of every request gets exactly one entry."""
 
+import functools
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -23,6 +24,13 @@ from label_studio_ml.region_checks import INVALID, Refusal, RegionChecks
 from label_studio_ml.texts import plural
 
 logger = logging.getLogger(__name__)
+
+
+#: Says of a prediction's regions why Label Studio would not show them, or None.
+Check = Callable[[Any], Refusal | None]
+
+#: Checks that every prediction passes.
+_NO_CHECKS = RegionChecks(None)
 
 
 class Request(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -76,7 +84,8 @@ class Predictor:
 
     Predictions that the project's label config does not allow are refused: their tasks get an entry with `error`, since
     Label Studio would store them and show an empty task. With `refuse` false they are sent; either way each kind of
-    fault is logged once.
+    fault is logged once. What an interactive request gets whose context has an `event` is not checked: code of the page
+    asked that has terms of its own, and Label Studio does not store it.
     """
 
     def __init__(self, model: LabelStudioMLBase, spec: ModelSpec, *, refuse: bool = True) -> None:
@@ -101,11 +110,13 @@ class Predictor:
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 decoded.pop(position, None)
                 answers[position] = Answer(error=f"tasks are not JSON: {error}", invalid=True)
+        event = _has_event(params)  # now: user code may change them
         together = None if self._apart and len(decoded) > 1 else self._together([*decoded.values()], params)
         wrong_count = isinstance(together, InvalidPrediction) and not isinstance(together, _Raised | _Nothing)
         silent = isinstance(together, _Nothing)
         start = 0
         for position, tasks in decoded.items():
+            interactive = requests[position].interactive
             entries: list[Any] | InvalidPrediction
             if isinstance(together, list):
                 entries = together[start : start + len(tasks)]
@@ -117,7 +128,8 @@ class Predictor:
                 wrong_count = wrong_count and isinstance(own, list)
                 entries = self._each(own, tasks, params)
             silent = silent and isinstance(entries, _Nothing)
-            answers[position] = self._finish(entries, tasks, interactive=requests[position].interactive)
+            checks = _NO_CHECKS if interactive and event else self._checks
+            answers[position] = self._finish(entries, tasks, checks, interactive=interactive)
         self._silent = self._silent or (silent and len(decoded) > 1)
         if wrong_count and len(decoded) > 1:
             self._apart = True
@@ -181,14 +193,20 @@ class Predictor:
         return entries if isinstance(entries, InvalidPrediction) else entries[0]
 
     def _finish(
-        self, entries: list[Any] | InvalidPrediction, tasks: list[dict[str, Any]], *, interactive: bool
+        self,
+        entries: list[Any] | InvalidPrediction,
+        tasks: list[dict[str, Any]],
+        checks: RegionChecks,
+        *,
+        interactive: bool,
     ) -> Answer:
         """Encode one entry per task; where there is none, its cause."""
+        check = functools.partial(checks.refusal, interactive=interactive)
         every = [entries] if isinstance(entries, InvalidPrediction) else entries
         if every and all(isinstance(entry, _Nothing) for entry in every):
             return Answer(results=b"[]")
         body = encode_all(every, self.version) if every is entries else None
-        if body is not None and not any(self._needs_look(entry, interactive) for entry in every):
+        if body is not None and not any(_needs_look(entry, check) for entry in every):
             return Answer(results=body)
         encoded: list[bytes] = []
         failures: list[InvalidPrediction] = []
@@ -199,7 +217,7 @@ class Predictor:
                 if isinstance(entry, InvalidPrediction):
                     raise entry
                 one = encode(entry, self.version, interactive=interactive)
-                refusal = self._refusal(one, task, refused, interactive=interactive)
+                refusal = self._refusal(one, task, refused, check)
                 if refusal is not None:
                     refused[refusal.kind] = refused.get(refusal.kind, 0) + 1
                     self._tell_refusal(refusal, task)
@@ -218,15 +236,8 @@ class Predictor:
                 return Answer(error=str(raised or failures[0]), failed=len(failures), refused=refused)
         return Answer(results=b"[" + b",".join(encoded) + b"]", failed=len(failures), refused=refused)
 
-    def _needs_look(self, prediction: Any, interactive: bool) -> bool:
-        """Tell whether a prediction, a dict, needs a closer look: the label config does not allow it, or may not."""
-        result = prediction["result"]
-        if any(type(region) is not dict for region in result):
-            return True
-        return self._checks.refusal(result, interactive=interactive) is not None
-
     def _refusal(
-        self, body: bytes, task: dict[str, Any], kinds: dict[str, int], *, interactive: bool
+        self, body: bytes, task: dict[str, Any], kinds: dict[str, int], check: Check
     ) -> Refusal | None:
         """Return why the label config does not allow an encoded prediction, or one of several.
 
@@ -241,7 +252,7 @@ class Predictor:
             if not 0 <= score <= 1:
                 kinds[ODD_SCORES] = kinds.get(ODD_SCORES, 0) + 1
                 self._tell_score(score, task)
-            refusal = self._checks.refusal(prediction["result"], interactive=interactive)
+            refusal = check(prediction["result"])
             if refusal is not None:
                 return refusal
         return None
@@ -280,3 +291,17 @@ class Predictor:
         logger.warning(
             "predict of %s failed: %s%s", plural(count, "task"), what, then, exc_info=error if first else None
         )
+
+
+def _has_event(params: Mapping[str, Any]) -> bool:
+    """Tell whether the context of a request names an `event`, which an annotator's click in Label Studio does not."""
+    context = params.get("context")
+    return isinstance(context, Mapping) and bool(context.get("event"))
+
+
+def _needs_look(prediction: Any, check: Check) -> bool:
+    """Tell whether a prediction, a dict, needs a closer look: the label config does not allow it, or may not."""
+    result = prediction["result"]
+    if any(type(region) is not dict for region in result):
+        return True
+    return check(result) is not None
