@@ -75,14 +75,21 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--keep", action="store_true", help="leave copies and logs in the temporary folder")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="examples to run at a time")
     parser.add_argument(
-        "--venv", type=Path, help="use this environment, which has this package, for all examples"
+        "--venv", type=_absolute, help="use this environment, which has this package, for all examples"
     )
-    parser.add_argument("--reference-venv", type=Path, help="with --venv: the one that has the older package")
+    parser.add_argument(
+        "--reference-venv", type=_absolute, help="with --venv: the one that has the older package"
+    )
     parser.add_argument("--cases", type=Path, default=cases.FILE, help="other inputs than cases.toml")
     args = parser.parse_args()
     if not args.checkout.is_dir():
         parser.error(f"there is no folder {args.checkout}")
     return args
+
+
+def _absolute(text: str) -> Path:
+    """Return a path of the command line for processes that start in other folders."""
+    return Path(text).absolute()
 
 
 def _together(checkout: Checkout, args: argparse.Namespace) -> Environments | None:

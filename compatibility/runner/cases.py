@@ -15,15 +15,17 @@ class Case:
 
     In texts, `{studio}` stands for the address of the stand-in for Label Studio, and `{folder}` for the example's
     copy. `context` holds the regions that an annotator has drawn when an interactive model is asked; None: it is not
-    asked with any. `annotations[i]` is the result of the annotation of task i, for examples that train. Tasks and
-    annotations are taken `repeat` times, for an example that needs many. `environment` is set for the backend, as
-    its compose file would. `files` are created in the example's copy (path -> text). `because` says why the example
-    cannot be run; it is left out then.
+    asked with any. `contexts` are whole contexts that are sent after it, one after the other; a text `{answer.NAME}` in
+    them is the last value NAME of a region in the answers before. `annotations[i]` is the result of the annotation of
+    task i, for examples that train. Tasks and annotations are taken `repeat` times, for an example that needs many.
+    `environment` is set for the backend, as its compose file would. `files` are created in the example's copy
+    (path -> text). `because` says why the example cannot be run; it is left out then.
     """
 
     label_config: str = ""
     tasks: tuple[dict[str, Any], ...] = ()
     context: tuple[dict[str, Any], ...] | None = None
+    contexts: tuple[dict[str, Any], ...] = ()
     annotations: tuple[tuple[dict[str, Any], ...], ...] = ()
     repeat: int = 1
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -56,7 +58,7 @@ def _case(place: str, entry: Any) -> Case:
     if not entry.get("because") and not (entry.get("label_config") and entry.get("tasks")):
         raise InvalidCase(f"{place} needs label_config and tasks, or because")
     values = dict(entry)
-    for name in ("tasks", "context"):
+    for name in ("tasks", "context", "contexts"):
         if name in values:
             values[name] = tuple(values[name])
     values["annotations"] = tuple(tuple(result) for result in values.get("annotations", ()))

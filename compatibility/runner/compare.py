@@ -9,7 +9,7 @@ from typing import Any
 from runner.session import Prediction, Record, Training
 
 #: Keys of a region whose value is made anew each time, or refers to such a one.
-_IDS = ("id", "parentID", "from_id", "to_id", "parent_id")
+_IDS = ("id", "parentID", "from_id", "to_id", "parent_id", "session_id")
 
 #: A name that is made anew each time.
 _GENERATED = re.compile(r"[0-9a-f-]{8,36}")

@@ -108,6 +108,11 @@ class Session:
         if self._case.context is not None:
             result = filled(list(self._case.context), {"studio": self._studio.url})
             self._ask_prediction(f"{when}, with a context", {"result": result})
+        answered: dict[str, str] = {}
+        for number, context in enumerate(self._case.contexts, 1):
+            step = f"{when}, context {number} ({context.get('event', 'no event')})"
+            self._ask_prediction(step, filled(context, {"studio": self._studio.url, **answered}))
+            answered |= _values(self.record.predicted[-1])
 
     def _ask_prediction(self, step: str, context: dict[str, Any] | None) -> None:
         interactive = range(1) if context else range(len(self._case.tasks))
@@ -207,6 +212,17 @@ class Session:
             if time.monotonic() > deadline:
                 raise BackendFailed(f"/setup says {served!r}, the training made {version!r}")
             time.sleep(0.1)
+
+
+def _values(prediction: Prediction) -> dict[str, str]:
+    """Return the texts in the values of a prediction's regions, as `answer.NAME`."""
+    return {
+        f"answer.{name}": text
+        for entry in prediction.results or []
+        for region in entry.get("result") or []
+        for name, text in region.get("value", {}).items()
+        if isinstance(text, str)
+    }
 
 
 def _detail(answer: Answer) -> str:

@@ -73,7 +73,10 @@ def video(frames: int = 20, width: int = 64, height: int = 48) -> bytes:
     return b"".join(content)
 
 
-#: Files below /files/ -> content type, content.
+#: Where Label Studio has uploaded files: it gives them to those who are logged in.
+UPLOADED = "/data/upload/1/"
+
+#: Files below /files/ and UPLOADED -> content type, content.
 FILES: Mapping[str, tuple[str, Callable[[], bytes]]] = {
     "image.png": ("image/png", png),
     "sound.wav": ("audio/wav", sound),
@@ -115,7 +118,8 @@ class StudioStandIn:
 
             def _answer(self) -> None:
                 self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                status, kind, body = stand_in._answer(self.command, self.path)
+                allowed = TOKEN in (self.headers.get("Authorization") or "")
+                status, kind, body = stand_in._answer(self.command, self.path, allowed=allowed)
                 self.send_response(status)
                 self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(body)))
@@ -187,11 +191,13 @@ class StudioStandIn:
             "completed_by": 1,
         }
 
-    def _answer(self, method: str, target: str) -> tuple[int, str, bytes]:
+    def _answer(self, method: str, target: str, *, allowed: bool) -> tuple[int, str, bytes]:
         self.asked.append(f"{method} {target}")
         parts = urlsplit(target)
-        if method != "POST" and parts.path.startswith("/files/"):
-            found = FILES.get(unquote(parts.path.removeprefix("/files/")))
+        if method != "POST" and parts.path.startswith(("/files/", UPLOADED)):
+            if parts.path.startswith(UPLOADED) and not allowed:
+                return 401, "application/json", b'{"detail": "Authentication credentials were not provided."}'
+            found = FILES.get(unquote(parts.path.rpartition("/")[2]))
             if found is not None:
                 return 200, found[0], found[1]()
         value = self._api(method, parts.path.rstrip("/"), dict(parse_qsl(parts.query)))

@@ -296,6 +296,39 @@ def test_trainings_of_the_first_generation_are_followed(backend: FakeServer, tmp
     assert (record.version, record.version_after) == ("v0", 2)
 
 
+def test_contexts_are_sent_in_order_and_take_texts_of_answers(backend: FakeServer, tmp_path: Path) -> None:
+    contexts: list[Any] = []
+
+    def predict(asked: Asked) -> Reply:
+        contexts.append(json.loads(asked.body)["params"]["context"])
+        region = {"type": "track_started", "value": {"session_id": f"s{len(contexts)}", "frames": [1]}}
+        return Reply.of({"results": [{"result": [region]}]})
+
+    Answers(backend)
+    backend.on("/predict", predict)
+    events = ({"event": "track"}, {"event": "progress", "session_id": "{answer.session_id}"})
+    case = cases.Case("<View/>", ({"text": "one"},), contexts=events)
+    running = Backend(backend.port, cast("Any", None), tmp_path / "log.txt")
+    with studio.StudioStandIn(case) as stand_in:
+        record = Session(running, stand_in).run(trains=False)
+    assert contexts == [None, {"event": "track"}, {"event": "progress", "session_id": "s2"}]
+    assert [prediction.step for prediction in record.predicted] == [
+        "before",
+        "before, context 1 (track)",
+        "before, context 2 (progress)",
+    ]
+
+
+def test_uploaded_files_are_given_to_who_is_logged_in() -> None:
+    with studio.StudioStandIn(CASE) as server:
+        address = f"{server.url}/data/upload/1/image.png"
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            urllib.request.urlopen(address, timeout=60)
+        request = urllib.request.Request(address, headers={"Authorization": f"Token {studio.TOKEN}"})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            assert answer.read() == studio.png()
+
+
 def test_a_request_without_an_answer_is_named(backend: FakeServer, tmp_path: Path) -> None:
     Answers(backend)
     backend.on("/setup", Reply.of({"detail": "no"}, 500))

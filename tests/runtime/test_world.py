@@ -13,7 +13,7 @@ import pytest
 
 from e2e.backend import CLI, Backend, clean_environment
 from e2e.processes import wait_until
-from live import CONFIG, FakeStudio, Live, alive, start_training, uid
+from live import CONFIG, TOKEN, FakeStudio, Live, alive, start_training, uid
 
 WHERE = """\
 import os
@@ -331,6 +331,46 @@ def test_a_child_that_user_code_forks_ends_where_that_code_ends(
     trained(live, 1)
     [manifest] = (live.model_dir / "versions").glob("*/*/manifest.json")
     assert json.loads(manifest.read_text())["train_output"]["status"] == 7
+
+
+READS_SETUP = """\
+from label_studio_ml.model import LabelStudioMLBase
+
+SAID = {}
+
+
+class Mine(LabelStudioMLBase):
+    def setup(self):
+        from flask import has_request_context, request
+
+        if has_request_context():
+            SAID.update(request.get_json(silent=True) or {})
+
+    def predict(self, tasks, **kwargs):
+        return [{"result": [], "said": dict(SAID)} for _ in tasks]
+"""
+
+
+@pytest.mark.parametrize("token", [TOKEN, "another-token"])
+def test_setup_reads_the_body_of_the_last_setup_request(make_model: Callable[..., Live], token: str) -> None:
+    """The interactive video example of the event generation learns Label Studio's address and a token so."""
+    live = make_model(READS_SETUP)
+    live.backend.start()
+    live.setup(1)
+    body = {
+        "project": uid(1),
+        "schema": CONFIG,
+        "hostname": live.studio.url,
+        "access_token": token,
+        "extra_params": {"threshold": 0.5},
+    }
+    assert live.post("/setup", body).status_code == 200
+
+    def is_known() -> bool:
+        return bool(live.predict(1)["said"].get("access_token") == token)
+
+    wait_until(is_known, "the model has the later token")
+    assert live.predict(1)["said"] == body
 
 
 PARSES = """\

@@ -11,21 +11,24 @@ def build_sam2(config, checkpoint, device="cpu", **kwargs):
 class _VideoPredictor:
     """Tracks every object as a square that moves by a pixel in each frame."""
 
-    def init_state(self, video_path):
+    def init_state(self, video_path, **kwargs):
         return {"objects": []}
 
     def reset_state(self, state):
         state["objects"] = []
 
-    def add_new_points(self, inference_state, frame_idx, obj_id, points, labels):
+    def add_new_points(self, inference_state, frame_idx, obj_id, points=None, labels=None, box=None):
         inference_state["objects"].append(obj_id)
         return frame_idx, inference_state["objects"], [self._mask(frame_idx)]
 
     add_new_points_or_box = add_new_points
 
-    def propagate_in_video(self, inference_state, start_frame_idx=0, max_frame_num_to_track=1):
+    def propagate_in_video(self, inference_state, start_frame_idx=0, max_frame_num_to_track=1, reverse=False):
         objects = sorted(set(inference_state["objects"]))
-        for frame in range(start_frame_idx, start_frame_idx + max_frame_num_to_track + 1):
+        for count in range(max_frame_num_to_track + 1):
+            frame = start_frame_idx - count if reverse else start_frame_idx + count
+            if frame < 0:
+                return
             yield frame, objects, [self._mask(frame) for _ in objects]
 
     def _mask(self, frame):
