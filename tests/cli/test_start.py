@@ -1,6 +1,8 @@
 """What `start` hands to the supervisor, for every kind of folder and flag."""
 
 import argparse
+import errno
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,6 +113,24 @@ def test_what_it_must_keep_has_to_have_a_place(
     said = capsys.readouterr().err
     assert f"{folder / place} cannot be written to: " in said
     assert "name another folder in MODEL_DIR" in said
+
+
+def test_a_folder_that_keeps_open_files_will_do(
+    folder: Path, served: list[Served], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Folders that a virtual machine shares with its host are like that."""
+    unlink = os.unlink
+
+    def unlink_closed(path: str) -> None:
+        names = [os.path.join("/proc/self/fd", name) for name in os.listdir("/proc/self/fd")]
+        if any(os.path.exists(name) and os.path.samefile(name, path) for name in names):
+            raise OSError(errno.ETXTBSY, os.strerror(errno.ETXTBSY), path)
+        unlink(path)
+
+    monkeypatch.setattr("os.unlink", unlink_closed)
+    monkeypatch.setattr("tempfile._O_TMPFILE_WORKS", False)
+    assert main(["start", "my backend"]) == 0
+    assert len(served) == 1
 
 
 def test_reload_is_handed_on_but_not_with_debug(

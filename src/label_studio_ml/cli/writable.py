@@ -15,7 +15,8 @@ def require_writable(settings: Settings) -> None:
     folder = settings.model_dir
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
+        # It has a name until it is closed: some shared folders do not remove a file that is open.
+        with tempfile.NamedTemporaryFile(dir=folder):
             pass
     except OSError as error:
         if error.errno in _PASSING:
