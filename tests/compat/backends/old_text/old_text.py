@@ -23,16 +23,11 @@ class OldText(LabelStudioMLBase):
     def __init__(self, pretrained_model="words", batch_size=32, num_epochs=100, train_logs=None, **kwargs):
         super(OldText, self).__init__(**kwargs)
         self.pretrained_model, self.batch_size, self.train_logs = pretrained_model, batch_size, train_logs
-        assert len(self.parsed_label_config) == 1
-        self.from_name, self.info = list(self.parsed_label_config.items())[0]
-        assert self.info["type"] == "Choices"
-        assert len(self.info["to_name"]) == 1
-        assert self.info["inputs"][0]["type"] == "Text"
-        self.to_name = self.info["to_name"][0]
-        self.value = self.info["inputs"][0]["value"]
-        if not self.train_output:
-            self.labels = self.info["labels"]
-        else:
+        ((self.from_name, self.info),) = self.parsed_label_config.items()
+        (self.to_name,), (source,) = self.info["to_name"], self.info["inputs"]
+        assert (self.info["type"], source["type"]) == ("Choices", "Text")
+        self.value, self.labels = source["value"], self.info["labels"]
+        if self.train_output:
             self.load(self.train_output)
 
     def load(self, train_output):

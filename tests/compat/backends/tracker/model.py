@@ -11,7 +11,7 @@ from label_studio_sdk.label_interface.objects import PredictionValue
 
 WINDOW = int(os.getenv("TRACKER_WINDOW", "1"))
 
-LS_CONTEXT: Dict[str, Optional[str]] = {"url": None, "token": None}
+_studio: Dict[str, Any] = {}
 _sessions: Dict[str, "Session"] = {}
 _state_key, _state = "", None
 
@@ -41,14 +41,12 @@ class Session:
 _go_on = threading.Event()
 
 
-def capture_request():
+def remember_studio():
     from flask import has_request_context, request
 
-    if not has_request_context():
-        return
-    data = request.get_json(silent=True) or {}
-    LS_CONTEXT["url"] = data.get("hostname") or LS_CONTEXT["url"]
-    LS_CONTEXT["token"] = data.get("access_token") or LS_CONTEXT["token"]
+    if has_request_context():
+        body = request.get_json(silent=True) or {}
+        _studio.update({name: body[name] for name in ("hostname", "access_token") if body.get(name)})
 
 
 def inference_state(path):
@@ -59,20 +57,17 @@ def inference_state(path):
 
 
 class Tracker(LabelStudioMLBase):
-    def setup(self) -> None:
-        capture_request()
+    def setup(self):
+        remember_studio()
 
-    def predict(
-        self, tasks: List[Dict[str, Any]], context: Optional[Dict[str, Any]] = None, **kwargs
-    ) -> ModelResponse:
-        context = context or {}
-        event = context.get("event", "predict")
+    def predict(self, tasks: List[Dict], context: Optional[Dict] = None, **kwargs) -> ModelResponse:
+        event = (context or {}).get("event")
         if event == "capabilities":
             return self.say("capabilities", {"prompts": ["box"], "model_info": {"window": WINDOW}}, {})
         from_name, to_name, value = self.get_first_tag_occurence("VideoRectangle", "Video")
         names = {"from_name": from_name, "to_name": to_name}
         if event == "prewarm":
-            return self.say("prewarm_ack", {"status": "ok", "host": LS_CONTEXT["url"]}, names)
+            return self.say("prewarm_ack", {"status": "ok", "host": _studio["hostname"]}, names)
         if event == "track":
             session = _sessions[str(tasks[0]["id"])] = Session(WINDOW)
             threading.Thread(target=session.run, args=(_go_on,), daemon=True).start()
@@ -83,7 +78,7 @@ class Tracker(LabelStudioMLBase):
             _sessions.pop(str(tasks[0]["id"])).cancelled = True
             _go_on.set()
             return self.say("track_cancel_ack", {"status": "cancelled"}, names)
-        if not context.get("result"):
+        if not (context or {}).get("result"):
             return ModelResponse(predictions=[])
         return self.track(tasks[0], value, context["result"][0])
 
