@@ -7,6 +7,7 @@ import shlex
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -25,6 +26,7 @@ _NOT_PASSED_ON = ("REDIS_URL", "REDIS_HOST", "MODEL_DIR", "PYTHONPATH", "RQ_QUEU
 
 
 _running: "set[subprocess.Popen[bytes]]" = set()
+_ending = threading.Event()
 
 
 class BackendFailed(Exception):
@@ -123,7 +125,11 @@ def gunicorn_command(venv: Path, folder: Path, command: str) -> list[str]:
 def running(
     command: Sequence[str], folder: Path, port: int, log: Path, environment: Mapping[str, str]
 ) -> Iterator[Backend]:
-    """Run a backend from `folder` in a session of its own; at the end, stop it with all that it started."""
+    """Run a backend from `folder` in a session of its own; at the end, stop it with all that it started.
+
+    Raises BackendFailed, also once `stop_all` was called.
+    """
+    _refuse_at_end()
     kept = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED_ON}
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
@@ -138,6 +144,7 @@ def running(
         )
         _running.add(process)
         try:
+            _refuse_at_end()
             backend = Backend(port, process, log)
             backend.wait_until_up()
             yield backend
@@ -147,9 +154,15 @@ def running(
 
 
 def stop_all() -> None:
-    """Stop every backend that runs, for a program that is told to end: what waits for their answers fails."""
+    """Stop every backend, for a program that is told to end. What waits for their answers fails; none is started."""
+    _ending.set()
     for process in list(_running):
         _stop(process)
+
+
+def _refuse_at_end() -> None:
+    if _ending.is_set():
+        raise BackendFailed("the program was told to end")
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:

@@ -20,7 +20,7 @@ _TOLERANCE = 1e-6
 
 @dataclass
 class Verdict:
-    """The comparison: `differences` are faults, `improvements` are answers that are better on purpose."""
+    """The comparison: `differences` are faults, `improvements` are answers that are better on purpose, or no worse."""
 
     differences: list[str] = field(default_factory=list)
     improvements: list[str] = field(default_factory=list)
@@ -66,6 +66,8 @@ def _compare_predictions(expected: Prediction, actual: Prediction, verdict: Verd
             )
         elif actual.results is None and expected.results is not None:
             verdict.differences.append(f"/predict {actual.step}: {actual.error[:160]}")
+        else:
+            verdict.improvements.append(f"/predict {actual.step} fails on either: {actual.error[:120]}")
         return
     if not expected.results or not actual.results:
         if any(entry.get("result") for entry in [*_entries(expected.results), *_entries(actual.results)]):
@@ -146,6 +148,8 @@ def _compare_trainings(expected: Training, actual: Training, verdict: Verdict) -
         verdict.improvements.append(f"trains on {expected.event}, where it failed: {expected.detail[:120]}")
     elif actual.ended == "failed" and expected.ended != "failed":
         verdict.differences.append(f"{actual.event}: the training failed: {actual.detail[:160]}")
+    elif actual.ended == "failed":
+        verdict.improvements.append(f"the training on {actual.event} fails on either: {actual.detail[:120]}")
 
 
 def _compare_versions_after(reference: Record, ours: Record, verdict: Verdict) -> None:

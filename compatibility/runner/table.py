@@ -50,7 +50,7 @@ def summary(rows: Sequence[Row]) -> str:
     compared = [row for row in run if row.same != "-"]
     same = sum(row.same == "yes" for row in compared)
     return (
-        f"Of {len(rows)} examples {len(run)} were run. {started} answer everything below `start`, {below_gunicorn} "
+        f"Of {len(rows)} examples {len(run)} were run. {started} run to the end below `start`, {below_gunicorn} "
         f"below gunicorn; {same} of the {len(compared)} that could be compared answer as on the older package."
     )
 

@@ -1,6 +1,7 @@
 """The program that runs the older package's examples (`make compat`), on a made-up checkout of two."""
 
 import json
+import os
 import subprocess
 import sys
 import urllib.error
@@ -16,6 +17,7 @@ from runner.backends import Backend, BackendFailed
 from runner.checkout import Checkout, Example
 from runner.session import Prediction, Record, Session, Training
 
+from e2e.processes import wait_until
 from studio.fake import Asked, FakeServer, Reply
 
 PROGRAM = Path(__file__).resolve().parents[2] / "compatibility" / "run.py"
@@ -93,9 +95,27 @@ def test_the_table_of_a_made_up_checkout(made_up: Path, tmp_path: Path) -> None:
     assert rows["broken"].split()[:5] == ["broken", "2.x", "no", "no", "-"], done.stdout
     assert "No module named 'no_such_package_anywhere'" in " ".join(done.stdout.split())
     assert "cases.toml has no input for it" in done.stdout
-    assert "Of 3 examples 2 were run. 1 answer everything below `start`, 1 below gunicorn;" in done.stdout
+    assert "Of 3 examples 2 were run. 1 run to the end below `start`, 1 below gunicorn;" in done.stdout
     assert done.returncode == 1
     assert sorted(path for path in made_up.rglob("*")) == before, "the checkout is left as it was"
+
+
+def test_it_ends_when_it_is_told_to(made_up: Path, tmp_path: Path) -> None:
+    """The example's other ways are not begun."""
+    model = made_up / "label_studio_ml" / "examples" / "good" / "model.py"
+    model.write_text(f"import threading\nthreading.Event().wait()\n{GOOD}")
+    command = [sys.executable, str(PROGRAM), str(made_up), "--cases", str(tmp_path / "cases.toml")]
+    command += ["--only", "good", "--venv", sys.prefix, "--reference-venv", sys.prefix]
+    program = subprocess.Popen(command, env={**os.environ, "TMPDIR": str(tmp_path)})
+    try:
+        wait_until(lambda: any(tmp_path.glob("compatibility-*/good/start/log.txt")), "a backend is started")
+        program.terminate()
+        assert program.wait(120) == 143
+    finally:
+        program.kill()
+        program.wait()
+    (made,) = tmp_path.glob("compatibility-*/good")
+    assert [log.parent.name for log in made.glob("*/log.txt")] == ["start"]
 
 
 def test_what_an_example_is(tmp_path: Path) -> None:
@@ -185,7 +205,11 @@ def test_what_else_is_compared() -> None:
     ok, broken = Training("START_TRAINING", 201, "ok"), Training("START_TRAINING", 201, "failed", "KeyError")
     worse = compare.compare(_record(one, trainings=[ok]), _record(one, trainings=[broken]))
     assert worse.differences == ["START_TRAINING: the training failed: KeyError"]
-    assert compare.compare(_record(one, trainings=[broken]), _record(one, trainings=[broken])).same
+    both = compare.compare(_record(one, trainings=[broken]), _record(one, trainings=[broken]))
+    assert both.improvements == ["the training on START_TRAINING fails on either: KeyError"]
+    assert both.same
+    unanswered = compare.compare(_record(one, predicted=failed), _record(one, predicted=failed))
+    assert "/predict before fails on either: 500 it broke" in unanswered.improvements
     trained = _record(
         one,
         trainings=[ok],
