@@ -33,8 +33,6 @@ class Training:
 class Record:
     """The answers of one backend. `broken` says at which request it stopped, and why; empty: it answered all."""
 
-    model_class: str = ""
-    first_version: Any = None
     version: Any = None
     version_after: Any = None
     predicted: "list[Prediction]" = field(default_factory=list)
@@ -65,9 +63,8 @@ class Session:
     def run(self, *, trains: bool) -> Record:
         """Ask everything; `trains` says whether annotations are sent, too."""
         self._check("GET", "/")
-        health = self._check("GET", "/health")
-        self.record.model_class = str((health.body or {}).get("model_class", ""))
-        self.record.first_version = self._setup()
+        self._check("GET", "/health")
+        self._setup()
         self._predict("before")
         self.record.version = self._setup()
         if trains:
@@ -78,11 +75,10 @@ class Session:
             self._predict("after the training")
         return self.record
 
-    def _check(self, method: str, path: str) -> Answer:
+    def _check(self, method: str, path: str) -> None:
         answer = self._backend.ask(method, path)
         if answer.status != 200:
             raise BackendFailed(f"{method} {path}: {answer.status} {answer.text[:200]}")
-        return answer
 
     @property
     def _uid(self) -> str:

@@ -89,12 +89,11 @@ FILES: Mapping[str, tuple[str, Callable[[], bytes]]] = {
 
 @dataclass
 class StudioStandIn:
-    """The server, with the project of one example; `asked` are the requests that arrived, `unknown` those that 404."""
+    """The server, with the project of one example; `unknown` are the requests that were answered with 404."""
 
     case: Case
     project_id: int = 1
     annotated: int = 0
-    asked: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     _server: ThreadingHTTPServer | None = None
 
@@ -192,7 +191,6 @@ class StudioStandIn:
         }
 
     def _answer(self, method: str, target: str, *, allowed: bool) -> tuple[int, str, bytes]:
-        self.asked.append(f"{method} {target}")
         parts = urlsplit(target)
         if method != "POST" and parts.path.startswith(("/files/", UPLOADED)):
             if parts.path.startswith(UPLOADED) and not allowed:
