@@ -15,7 +15,7 @@ from runner.checkout import Checkout
 #: Seconds for all of them together.
 LIMIT = 600.0
 
-#: Tests that fail on this package on purpose, by the beginning of their name, and why.
+#: Tests that fail on this package on purpose, and why: by name, those with parameters by the beginning of it.
 ON_PURPOSE = {
     "test_api.test_api": "/health says more than it did: version and max_batch_size",
     "test_api.test_predict": "tasks that are no list are refused: 400, field tasks",
@@ -60,9 +60,10 @@ def _remark(outcome: Outcome, reference: Outcome | None) -> str | None:
     """Return why a failure is none of ours, or None."""
     if reference is not None and reference.state == "failed":
         return f"fails on the older package, too: {reference.cause[:120]}"
-    return next(
-        (f"on purpose: {why}" for name, why in ON_PURPOSE.items() if outcome.name.startswith(name)), None
-    )
+    for name, why in ON_PURPOSE.items():
+        if outcome.name == name or ("[" in name and outcome.name.startswith(name)):
+            return f"on purpose: {why}"
+    return None
 
 
 def _counts(outcomes: list[Outcome]) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from runner import cases, compare, studio, table
+from runner import cases, compare, own_tests, studio, table
 from runner.backends import Backend, BackendFailed
 from runner.checkout import Checkout, Example
 from runner.session import Prediction, Record, Session, Training
@@ -358,6 +358,26 @@ def test_a_request_without_an_answer_is_named(backend: FakeServer, tmp_path: Pat
     backend.on("/setup", Reply.of({"detail": "no"}, 500))
     with pytest.raises(BackendFailed, match=r"/setup: 500 .*KeyError: 'annotation'"):
         _session(backend, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "reference", "remark"),
+    [
+        ("test_api.test_predict", None, "on purpose: tasks that are no list"),
+        ("test_api.test_predict_twice", None, None),
+        ("test_unit_model.test_preload_task_data[this is a text]", None, "on purpose: a text"),
+        ("test_api.test_other", own_tests.Outcome("", "passed"), None),
+        (
+            "test_api.test_other",
+            own_tests.Outcome("", "failed", "no port"),
+            "fails on the older package, too: no port",
+        ),
+    ],
+)
+def test_which_failures_are_ours(name: str, reference: own_tests.Outcome | None, remark: str | None) -> None:
+    found = own_tests._remark(own_tests.Outcome(name, "failed"), reference)
+    assert (found or "").startswith(remark or "")
+    assert (found is None) == (remark is None)
 
 
 def test_the_stand_in_for_label_studio() -> None:
