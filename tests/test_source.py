@@ -281,6 +281,18 @@ class TestLoadClass:
         assert vars(load_class(ModelSource(script, "Mine")))["x"] == 1
         assert sys.modules["platform"] is platform
 
+    @pytest.mark.parametrize("own", [False, True])
+    def test_a_file_that_parses_arguments_finds_none(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, own: bool
+    ) -> None:
+        """As below `start --debug`, in the process of the server."""
+        monkeypatch.setattr("sys.argv", given := ["label-studio-ml", "start", "be", "--debug"])
+        monkeypatch.setattr("label_studio_ml.user_path._own_process", own)
+        text = "import argparse\nargparse.ArgumentParser().parse_args()\nclass Mine: pass\n"
+        script = write(folder, model=text)
+        assert load_class(ModelSource(script, "Mine")).__name__ == "Mine"
+        assert given == ([str(script)] if own else ["label-studio-ml", "start", "be", "--debug"])
+
     def test_a_file_is_run_once(self, folder: Path) -> None:
         script = write(folder, model="class Mine: pass")
         assert load_class(ModelSource(script, "Mine")) is load_class(ModelSource(script, "Mine"))

@@ -308,8 +308,8 @@ def _module_name(script: Path) -> tuple[str, Path]:
 def import_file(script: Path, name: str) -> ModuleType:
     """Run `script` as the module `name`. Raises ModelFileError, with the user's file and line, if it fails.
 
-    In a process of ours it finds `sys.argv` without arguments: those of the process are not the user's, and a
-    `parse_args()` in the file would refuse them.
+    Meanwhile `sys.argv` has no arguments: those of the process are not the user's, and a `parse_args()` in the file
+    would refuse them. In a process that has no other code, it stays so.
     """
     spec = importlib.util.spec_from_file_location(name, script)
     if spec is None or spec.loader is None:
@@ -317,8 +317,7 @@ def import_file(script: Path, name: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     before = sys.modules.get(name)
     sys.modules[name] = module
-    if user_path.is_own_process():
-        sys.argv[:] = [str(script)]
+    arguments, sys.argv[:] = sys.argv[:], [str(script)]
     try:
         with _importing(), UserCode():
             spec.loader.exec_module(module)
@@ -328,6 +327,9 @@ def import_file(script: Path, name: str) -> ModuleType:
         else:
             sys.modules[name] = before
         raise _import_error(script, error) from error
+    finally:
+        if not user_path.is_own_process():
+            sys.argv[:] = arguments
     return module
 
 
