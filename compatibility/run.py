@@ -18,8 +18,9 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 from runner import backends, cases, environments, own_tests, table
@@ -40,10 +41,9 @@ def main() -> int:
         return own_tests.run(checkout)
     wanted = _wanted(checkout, args.only)
     known = cases.load(args.cases)
-    place = Path(tempfile.mkdtemp(prefix="compatibility-"))
     together = _together(checkout, args)
     rows = []
-    with ThreadPoolExecutor(args.jobs) as pool:
+    with _work_folder(keep=args.keep) as place, ThreadPoolExecutor(args.jobs) as pool:
         work = functools.partial(_row, checkout, known, together, place)
         try:
             for row in pool.map(work, wanted):
@@ -56,11 +56,20 @@ def main() -> int:
     print(f"\n{table.as_text(rows)}\n\n{table.summary(rows)}", flush=True)
     if args.markdown:
         _write(checkout, rows, stand_ins=args.stand_ins)
-    if args.keep:
-        print(f"copies and logs: {place}", flush=True)
-    else:
-        shutil.rmtree(place, ignore_errors=True)
     return 0 if all(row.good for row in rows if row.start != "-") else 1
+
+
+@contextmanager
+def _work_folder(*, keep: bool) -> Iterator[Path]:
+    """Lend a temporary folder. With `keep` it stays, and its path is printed at the end."""
+    place = Path(tempfile.mkdtemp(prefix="compatibility-"))
+    try:
+        yield place
+    finally:
+        if keep:
+            print(f"copies and logs: {place}", flush=True)
+        else:
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def _arguments() -> argparse.Namespace:

@@ -100,13 +100,16 @@ def test_the_table_of_a_made_up_checkout(made_up: Path, tmp_path: Path) -> None:
     assert sorted(path for path in made_up.rglob("*")) == before, "the checkout is left as it was"
 
 
-def test_it_ends_when_it_is_told_to(made_up: Path, tmp_path: Path) -> None:
-    """The example's other ways are not begun."""
+@pytest.mark.parametrize("keep", [False, True])
+def test_it_ends_when_it_is_told_to(made_up: Path, tmp_path: Path, keep: bool) -> None:
+    """The example's other ways are not begun, and nothing is left that is not to be kept."""
     model = made_up / "label_studio_ml" / "examples" / "good" / "model.py"
     model.write_text(f"import threading\nthreading.Event().wait()\n{GOOD}")
     command = [sys.executable, str(PROGRAM), str(made_up), "--cases", str(tmp_path / "cases.toml")]
     command += ["--only", "good", "--venv", sys.prefix, "--reference-venv", sys.prefix]
-    program = subprocess.Popen(command, env={**os.environ, "TMPDIR": str(tmp_path)})
+    program = subprocess.Popen(
+        [*command, *(["--keep"] if keep else [])], env={**os.environ, "TMPDIR": str(tmp_path)}
+    )
     try:
         wait_until(lambda: any(tmp_path.glob("compatibility-*/good/start/log.txt")), "a backend is started")
         program.terminate()
@@ -114,8 +117,8 @@ def test_it_ends_when_it_is_told_to(made_up: Path, tmp_path: Path) -> None:
     finally:
         program.kill()
         program.wait()
-    (made,) = tmp_path.glob("compatibility-*/good")
-    assert [log.parent.name for log in made.glob("*/log.txt")] == ["start"]
+    logs = [log.parent.name for log in tmp_path.glob("compatibility-*/good/*/log.txt")]
+    assert logs == (["start"] if keep else [])
 
 
 def test_what_an_example_is(tmp_path: Path) -> None:
