@@ -1,6 +1,7 @@
 """Whether a backend can keep what it must keep, asked before it serves."""
 
 import errno
+import os
 import tempfile
 
 from label_studio_ml.errors import SettingsError
@@ -11,12 +12,15 @@ _PASSING = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def require_writable(settings: Settings) -> None:
-    """Raise SettingsError where versions, events and state cannot be written: every call would fail."""
+    """Raise SettingsError where versions, events and state cannot be written: every call would fail.
+
+    A folder that is not there yet is not made: the one that it will be made in is tried.
+    """
     folder = settings.model_dir
+    existing = next((place for place in (folder, *folder.parents) if os.path.lexists(place)), folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         # It has a name until it is closed: some shared folders do not remove a file that is open.
-        with tempfile.NamedTemporaryFile(dir=folder):
+        with tempfile.NamedTemporaryFile(dir=existing):
             pass
     except OSError as error:
         if error.errno in _PASSING:
