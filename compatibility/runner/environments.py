@@ -31,7 +31,7 @@ RELEASE_1 = (
     *("label-studio-ml==1.0.9", "redis", "rq==1.10.1", "gunicorn==20.1.0", "setuptools<70"),
     *("markupsafe==2.0.1", "click<8.2", "label-studio-sdk<1", "requests", "pillow"),
 )
-LIGHT_1 = ("numpy<3", "pandas", "scikit-learn", "scipy")
+LIGHT_1 = ("numpy<3", "pandas", "scikit-learn", "scipy", "tqdm")
 
 #: A requirement that names the package itself, ours or the older one.
 _PACKAGE = re.compile(

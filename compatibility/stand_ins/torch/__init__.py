@@ -95,6 +95,10 @@ def zeros(*shape, dtype=np.float32, device=None):
     return np.zeros(shape, dtype).view(Tensor)
 
 
+def flatten(data):
+    return as_tensor(np.asarray(data).reshape(-1))
+
+
 def argmax(data, dim=None):
     return as_tensor(np.argmax(np.asarray(data), dim))
 
@@ -180,3 +184,5 @@ backends = SimpleNamespace(
     cuda=SimpleNamespace(matmul=SimpleNamespace(allow_tf32=False)),
     cudnn=SimpleNamespace(allow_tf32=False),
 )
+
+from torch import utils  # noqa: E402, F401 - `torch.utils.data` is used without being imported

@@ -16,14 +16,32 @@ AutoConfig = _Config
 
 class _Model:
     def __init__(self, config):
-        self.config = config
+        self.config, self.seen = config, 0
 
     @classmethod
     def from_pretrained(cls, name, config=None, **kwargs):
-        return cls(config or _Config.from_pretrained(name, **kwargs))
+        model = cls(config or _Config.from_pretrained(name, **kwargs))
+        saved = Path(str(name)) / "seen.json"
+        if saved.is_file():
+            model.seen = json.loads(saved.read_text())
+        return model
 
     def to(self, device):
         return self
+
+    def __call__(self, ids, labels=None, **kwargs):
+        """Find the class by the text's letters, and by how many examples it was trained with."""
+        import numpy as np
+        import torch
+
+        logits = np.zeros((len(ids), len(self.config.id2label)), np.float32)
+        for row, letters in zip(logits, np.asarray(ids), strict=True):
+            row[(int(letters.sum()) + self.seen) % len(row)] = 1.0 + self.seen / 10
+        return SimpleNamespace(logits=torch.as_tensor(logits))
+
+    def save_pretrained(self, folder):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        (Path(folder) / "seen.json").write_text(json.dumps(self.seen))
 
     def generate(self, ids, num_return_sequences=1, **kwargs):
         """Continue with the first letter, once more in each sequence."""
@@ -35,7 +53,7 @@ class _Model:
 
 
 AutoModelForSequenceClassification = AutoModelForTokenClassification = AutoModelForCausalLM = _Model
-AutoModel = BertForSequenceClassification = _Model
+AutoModel = BertForSequenceClassification = ElectraForSequenceClassification = _Model
 
 
 class _Encoding(dict):
@@ -52,10 +70,11 @@ class _Encoding(dict):
 class AutoTokenizer:
     pad_token, eos_token, eos_token_id = "[PAD]", " ", 0
 
-    def encode(self, text, **kwargs):
+    def encode(self, text, return_tensors=None, **kwargs):
         import torch
 
-        return torch.tensor([[ord(letter) for letter in text]])
+        numbers = [ord(letter) for letter in text]
+        return torch.tensor([numbers]) if return_tensors == "pt" else numbers
 
     def decode(self, ids, **kwargs):
         return "".join(chr(int(number)) for number in ids)
@@ -74,12 +93,12 @@ class AutoTokenizer:
         """There is nothing to save."""
 
 
-BertTokenizer = AutoTokenizer
+BertTokenizer = ElectraTokenizerFast = AutoTokenizer
 
 
 class TrainingArguments:
-    def __init__(self, **kwargs):
-        self.__dict__.update(kwargs)
+    def __init__(self, output_dir="", **kwargs):
+        self.__dict__.update(kwargs, output_dir=output_dir)
 
 
 class Trainer:
@@ -89,7 +108,7 @@ class Trainer:
         self.model, self.dataset, self.seen = model, train_dataset, 0
 
     def train(self):
-        self.seen = len(self.dataset)
+        self.seen = self.model.seen = len(self.dataset)
 
     def save_model(self, folder):
         Path(folder).mkdir(parents=True, exist_ok=True)
@@ -151,6 +170,17 @@ def pipeline(task, model=None, tokenizer=None, **kwargs):
 
 def get_cosine_schedule_with_warmup(*args, **kwargs):
     return SimpleNamespace(step=lambda: None)
+
+
+get_linear_schedule_with_warmup = get_cosine_schedule_with_warmup
+
+
+def __getattr__(name):
+    if name == "AdamW":
+        from torch.optim import AdamW
+
+        return AdamW
+    raise AttributeError(name)
 
 
 def set_seed(seed):

@@ -1,1 +1,3 @@
 """Packages of torch.utils."""
+
+from torch.utils import data  # noqa: F401

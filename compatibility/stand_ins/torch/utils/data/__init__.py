@@ -1,10 +1,7 @@
 """Data sets and loaders."""
 
 from torch import stack
-
-
-class Dataset:
-    pass
+from torch.utils.data.dataset import Dataset
 
 
 class TensorDataset(Dataset):
@@ -16,6 +13,14 @@ class TensorDataset(Dataset):
 
     def __getitem__(self, index):
         return tuple(tensor[index] for tensor in self.tensors)
+
+
+class SequentialSampler:
+    def __init__(self, dataset):
+        self.dataset = dataset
+
+
+RandomSampler = SequentialSampler  # nothing is random here
 
 
 class DataLoader:

@@ -1,0 +1,5 @@
+"""What data sets derive from."""
+
+
+class Dataset:
+    pass
