@@ -146,7 +146,7 @@ def test_a_file_is_predicted(backend: Path) -> None:
 def test_a_model_is_evaluated(backend: Path) -> None:
     words = ("--annotations", "export.json", "--label-config", "config.xml", "--all", "--json")
     done = _run(backend, "evaluate", "be", *words)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr.strip()) == (0, "")
     report = json.loads(done.stdout)
     assert report["controls"]["label"]["metrics"]["accuracy"] == 0.5
 
