@@ -5,13 +5,12 @@
 """
 
 import hashlib
-import importlib.machinery
-import importlib.util
 import os
+import runpy
 import shutil
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import SimpleNamespace
 
 from harness.paths import BENCH, ROOT, UPSTREAM
 
@@ -75,16 +74,6 @@ def _programs() -> None:
         sys.exit(f"benchmarks: missing: {names}; as root: apt-get update && apt-get install -y {names}")
 
 
-def _setup() -> ModuleType:
-    """Return scripts/setup as a module: it knows how to make environments."""
-    loader = importlib.machinery.SourceFileLoader("project_setup", str(ROOT / "scripts" / "setup"))
-    spec = importlib.util.spec_from_loader("project_setup", loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    writes = sys.dont_write_bytecode
-    sys.dont_write_bytecode = True
-    try:
-        loader.exec_module(module)
-    finally:
-        sys.dont_write_bytecode = writes
-    return module
+def _setup() -> SimpleNamespace:
+    """Return what scripts/setup defines: it knows how to make environments."""
+    return SimpleNamespace(**runpy.run_path(str(ROOT / "scripts" / "setup")))

@@ -4,15 +4,14 @@ With stand-ins all examples share two environments. Without, each example has tw
 """
 
 import hashlib
-import importlib.machinery
-import importlib.util
 import re
+import runpy
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from types import SimpleNamespace
 
 from runner.checkout import Checkout, Example
 
@@ -163,16 +162,6 @@ def _run(*command: str | Path) -> None:
         raise CannotInstall(" ".join(lines)[:300] or f"{command[1]} failed")
 
 
-def _setup() -> ModuleType:
-    """Return scripts/setup as a module: it knows how to get uv."""
-    loader = importlib.machinery.SourceFileLoader("project_setup", str(ROOT / "scripts" / "setup"))
-    spec = importlib.util.spec_from_loader("project_setup", loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    writes = sys.dont_write_bytecode
-    sys.dont_write_bytecode = True
-    try:
-        loader.exec_module(module)
-    finally:
-        sys.dont_write_bytecode = writes
-    return module
+def _setup() -> SimpleNamespace:
+    """Return what scripts/setup defines: it knows how to get uv."""
+    return SimpleNamespace(**runpy.run_path(str(ROOT / "scripts" / "setup")))
