@@ -273,6 +273,20 @@ def test_files_that_the_backend_writes_itself_make_no_version(settings: Settings
     assert not perform(Elsewhere, request, settings).changed
 
 
+def test_our_rotated_log_below_the_working_folder_makes_no_version(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = replace(settings, log_dir=tmp_path / "written" / "here")
+    settings.log_dir.mkdir(parents=True)
+
+    class Rotates(LabelStudioMLBase):
+        def fit(self, event, data, **kwargs):
+            (settings.log_dir / "server.log.1").write_text("line")
+
+    assert not perform(Rotates, _request(settings, created(1, 1)), settings).changed
+
+
 def test_a_class_without_fit_says_so(settings: Settings) -> None:
     class NoFit(LabelStudioMLBase):
         def predict(self, tasks, **kwargs):

@@ -34,7 +34,7 @@ def fit_events(
     Raises what the only event raises.
     """
     before = user_files(settings)
-    elsewhere = WrittenFiles(Path.cwd(), [*user_folders(settings), settings.model_dir])
+    elsewhere = WrittenFiles(Path.cwd(), [*user_folders(settings), *_our_folders(settings)])
     served = version_name(model, request.spec)
     wanted = set(model.TRAIN_EVENTS) | {"START_TRAINING"}
     info = describe_class(type(model))
@@ -233,9 +233,13 @@ def _nothing_new(counts: _Counts) -> str:
 
 def user_files(settings: Settings) -> Snapshot:
     """Return a snapshot of the folders that an event-generation model keeps its weights in."""
-    ours = (settings.model_dir, settings.log_dir)
-    folders = sorted(user_folders(settings))
+    ours, folders = _our_folders(settings), sorted(user_folders(settings))
     return {name: state for folder in folders for name, state in snapshot(folder, ours).items()}
+
+
+def _our_folders(settings: Settings) -> tuple[Path, ...]:
+    """Return the folders that we write to meanwhile, which say nothing of what `fit` wrote."""
+    return (settings.model_dir, settings.log_dir)
 
 
 def user_folders(settings: Settings) -> set[Path]:
