@@ -17,7 +17,17 @@ SOURCE = Path(__file__).resolve().parent.parent / "src" / PACKAGE
 
 #: Lowest first. Whoever stands in a row may import from its own row and from those above it in this list.
 LAYERS = (
-    ("arguments", "errors", "file_locks", "forks", "process_guard", "texts", "tools_alias", "user_path"),
+    (
+        "arguments",
+        "errors",
+        "file_locks",
+        "forks",
+        "process_guard",
+        "small_files",
+        "texts",
+        "tools_alias",
+        "user_path",
+    ),
     ("bootstrap",),
     ("file_settings", "setting_values"),
     ("gate",),

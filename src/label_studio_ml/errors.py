@@ -22,6 +22,7 @@
     ├── DeadlineExceeded        the answer would come after the caller gave up
     ├── VersionError            a model version cannot be written or read
     │   ├── StaleFence          somebody else trained this project in the meantime
+    │   ├── DecisionError       which version is to be served is not known
     │   └── StoreError          the store that MODEL_DIR's URL names is away, or refuses
     ├── Unsupported             a name of an older release that does nothing here
     ├── BrokerError             Redis or Valkey is missing, unreachable or refuses
@@ -137,6 +138,10 @@ class VersionError(BackendError):
 
 class StaleFence(VersionError):
     """A training run that lost its lease tried to publish."""
+
+
+class DecisionError(VersionError):
+    """What was decided about a project's versions cannot be read, or names a version that is gone."""
 
 
 class StoreError(VersionError):

@@ -20,6 +20,9 @@ from label_studio_ml.errors import StudioError
 from label_studio_ml.predictions import ODD_SCORES
 from label_studio_ml.running import announced
 from label_studio_ml.settings import Settings
+from label_studio_ml.versions.decision_files import COPY, DECISION
+from label_studio_ml.versions.hand import promote
+from versions.made import Made, P
 
 
 @pytest.fixture
@@ -46,7 +49,24 @@ def test_without_label_studio_the_rest_is_looked_at(context: Context) -> None:
     found = {check.name: check.status for check in examine.examine(context)}
     assert len(found) == len(examine.CHECKS) - 2, "there is no store to look at, and no Redis that others use"
     assert {name for name, status in found.items() if status is Status.FAIL} == {"model file", "server"}
-    assert {name for name, status in found.items() if status is Status.OK} == {"packages", "disk"}
+    assert {name for name, status in found.items() if status is Status.OK} == {
+        "packages",
+        "disk",
+        "decisions",
+    }
+
+
+def test_a_decision_that_cannot_be_read(context: Context) -> None:
+    made = Made(context.settings.model_dir)
+    made.add_all("ab")
+    promote(made.store, made.folder, P, "a")
+    assert _one(machine.decisions(context)).status is Status.OK
+    for name in (DECISION, COPY):
+        (made.store.folder(P) / name).write_bytes(b"")
+    check = _one(machine.decisions(context))
+    assert check.status is Status.FAIL
+    assert f"project {P} is to be served cannot be read" in check.what
+    assert check.fix.startswith(f"label-studio-ml promote {context.folder} VERSION")
 
 
 def test_invalid_predictions_are_counted_by_kind(context: Context) -> None:

@@ -427,7 +427,7 @@ class TestManyProjects:
                 looked: list[str] = []
                 hint = it.store.hint
 
-                def noted(uid: str) -> str:
+                def noted(uid: str) -> str | None:
                     looked.append(uid)
                     return hint(uid)
 

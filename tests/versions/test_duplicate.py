@@ -10,8 +10,9 @@ from label_studio_ml.versions import duplicate as module
 from label_studio_ml.versions.duplicate import duplicate
 from label_studio_ml.versions.hand import rollback
 from label_studio_ml.versions.manifest import Manifest
+from label_studio_ml.versions.manifest_files import write_manifest
 from label_studio_ml.versions.state import StoredState
-from label_studio_ml.versions.store import VersionStore, write_manifest
+from label_studio_ml.versions.store import VersionStore
 
 from .made import Made, P
 

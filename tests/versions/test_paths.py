@@ -11,10 +11,11 @@ import msgspec
 import pytest
 
 from label_studio_ml.versions.manifest import Manifest
+from label_studio_ml.versions.manifest_files import manifest_text
 from label_studio_ml.versions.pairs import apply_own
 from label_studio_ml.versions.paths import MovablePaths
 from label_studio_ml.versions.state import StagedState, StoredState
-from label_studio_ml.versions.store import VersionStore, manifest_text
+from label_studio_ml.versions.store import VersionStore
 
 from .made import Made, P
 

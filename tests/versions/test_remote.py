@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from e2e.processes import wait_until
-from label_studio_ml.errors import SettingsError, StaleFence, StoreError, VersionError
+from label_studio_ml.errors import DecisionError, SettingsError, StaleFence, StoreError, VersionError
 from label_studio_ml.settings import Settings
 from label_studio_ml.versions import hand, watch
 from label_studio_ml.versions.duplicate import duplicate
@@ -120,6 +120,34 @@ def test_the_watching_thread_has_new_versions_and_decisions_here_within_seconds(
     fourth = machine("fourth")
     fourth.bring(P)
     assert [one.name for one in fourth.history(P)] == ["a", "b"]
+
+
+def test_a_decision_that_the_store_has_damaged(machine: Machine, caplog: pytest.LogCaptureFixture) -> None:
+    worker, server = machine("worker"), machine("server")
+    for name in "abc":
+        _publish(worker, name)
+    hand.promote(worker, worker._work, P, "a")
+    server.bring(P)
+    meta, copy = f"versions/{P}/meta/served.json", f"versions/{P}/decided/served.json"
+    for damaged in (b"", b"\xff\xfe", b'{"version": 1}'):
+        worker.artifacts.put(meta, damaged)
+        other = machine(f"other-{len(damaged)}")
+        other.bring(P)
+        assert _weights(other) == "weights of a", "the store's copy is used"
+    worker.artifacts.put(copy, b"{")
+    for one in (machine("server"), server):  # they knew it before
+        one.bring(P)
+        assert _weights(one) == "weights of a"
+    assert "meta/served.json is damaged or missing: it is not taken over" in caplog.text
+    late = machine("late")
+    with pytest.raises(DecisionError):
+        late.bring(P)
+    with pytest.raises(DecisionError):
+        late.loadable(P, ())
+    hand.promote(worker, worker._work, P, "b")
+    for one in (late, server, machine("other-0")):
+        one.bring(P)
+        assert _weights(one) == "weights of b"
 
 
 def test_what_is_not_what_was_written_is_refused_and_the_one_before_stays(machine: Machine) -> None:

@@ -26,13 +26,17 @@ def run(args: argparse.Namespace) -> int:
     """List the versions, newest first; return 0, or 1 if `--verify` finds a damaged one."""
     found = stored.find(args, reads=True)
     listed = entries(found.store, found.uid, verify=args.verify, code=code_here(args))
+    problem = found.store.undecided_in(found.uid)
     if args.json:
         body = {"project": found.uid, "versions": [entry.to_dict() for entry in listed]}
+        body |= {"problem": problem} if problem else {}
         print(json.dumps(body, indent=1, ensure_ascii=False))
     elif listed:
         _print_table(found.project, listed)
     else:
         print(f"Project {found.project} has no trained version yet")
+    if problem and not args.json:
+        print(problem)
     return int(args.verify and any(entry.state == "damaged" for entry in listed))
 
 

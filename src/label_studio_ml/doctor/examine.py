@@ -11,6 +11,7 @@ CHECKS: tuple[Callable[[Context], Iterator[Check]], ...] = (
     machine.packages,
     machine.disk,
     machine.store,
+    machine.decisions,
     machine.model_file,
     studio.reachable,
     studio.token,

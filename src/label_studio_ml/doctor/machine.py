@@ -14,8 +14,8 @@ from label_studio_ml import __version__
 from label_studio_ml.doctor.check import Check, fail, ok, skip, warn
 from label_studio_ml.doctor.context import Context
 from label_studio_ml.interpreter import command
-from label_studio_ml.texts import shell_command
-from label_studio_ml.versions.opening import check_store
+from label_studio_ml.texts import our_command, shell_command
+from label_studio_ml.versions.opening import check_store, open_store
 
 #: Bytes free on the model folder's disk below which there is a warning, and below which a training will fail.
 _LITTLE = 1 << 30
@@ -140,6 +140,16 @@ def store(context: Context) -> Iterator[Check]:
         return
     check_store(settings)
     yield ok("store", f"{settings.store_url} can be listed, read and written to")
+
+
+def decisions(context: Context) -> Iterator[Check]:
+    """Is it known which version each project is to be served?"""
+    store = open_store(context.settings)
+    wrong = [text for uid in store.projects() if (text := store.undecided_in(uid))]
+    for text in wrong:
+        yield fail("decisions", text, our_command("promote", context.folder, "VERSION", "--project", "ID"))
+    if not wrong:
+        yield ok("decisions", "which version each project is served is known")
 
 
 def _used(folder: Path) -> int:

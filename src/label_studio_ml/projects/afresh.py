@@ -12,7 +12,14 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
-from label_studio_ml.errors import BackendError, BrokerError, SettingsError, StoreError, StudioUnavailable
+from label_studio_ml.errors import (
+    BackendError,
+    BrokerError,
+    DecisionError,
+    SettingsError,
+    StoreError,
+    StudioUnavailable,
+)
 from label_studio_ml.projects import filters
 from label_studio_ml.projects.api import ProjectApi
 from label_studio_ml.projects.backend import MOST, BackendAsker, BackendGone
@@ -68,11 +75,11 @@ class Renewer:
         due = self._afresh.due(uid)
         try:
             await asyncio.to_thread(self._store.bring, uid)  # another machine may have trained
-        except StoreError as error:
+            manifest = await asyncio.to_thread(self._store.served, uid)
+        except (StoreError, DecisionError) as error:
             logger.warning("Project %s: its tasks get predictions later: %s", uid, error)
             await turn.wait(PAUSE)
             return False
-        manifest = await asyncio.to_thread(self._store.served, uid)
         if due is None or manifest is None:
             self._afresh.finish(uid, due or "")
             return True
@@ -188,9 +195,10 @@ class _Newer:
         uid = self._manifest.project
         hint = self._store.hint(uid)
         served: Manifest | None = self._manifest
-        if hint != self._hint:
+        if hint is not None and hint != self._hint:
             self._hint = hint
-            served = self._store.served(uid)
+            with contextlib.suppress(DecisionError):  # it is said where it is served
+                served = self._store.served(uid)
         if served is None or served.id != self._manifest.id or not self._still():
             logger.info("Project %s: another version is served than %s", uid, self._manifest.name)
             return "another version is served"

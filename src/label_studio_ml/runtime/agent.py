@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from label_studio_ml.errors import BackendError, ModelError, StoreError
+from label_studio_ml.errors import BackendError, DecisionError, ModelError, StoreError
 from label_studio_ml.projects.afresh import UNLABELLED
 from label_studio_ml.projects.api import Interrupted, ProjectApi
 from label_studio_ml.projects.pipeline import Progress
@@ -85,7 +85,9 @@ class ProjectAgent:
             logger.info("Project %s: %s new, changed or gone", project.project_id, annotations)
         end = time.monotonic() + SLICE
         await self._predict(
-            project, model, lambda: time.monotonic() > end or self._store.hint(project.uid) != hint
+            project,
+            model,
+            lambda: time.monotonic() > end or self._store.hint(project.uid) not in (hint, None),
         )
         await self._show(self._cursor, model.version, str(found.get("model_version") or ""))
         return time.monotonic() > end
@@ -117,7 +119,15 @@ class ProjectAgent:
     async def _up_to_date(self, project: Project) -> ModelApart:
         """Return the model of the version to serve; where that does not load, of the one before. Raises ModelError."""
         while True:
-            manifest = self._store.loadable(project.uid, self._store.failures(project.uid))
+            try:
+                manifest = self._store.loadable(project.uid, self._store.failures(project.uid))
+            except DecisionError as error:
+                if self._model is None or not isinstance(self._built, tuple) or self._built[0] != project:
+                    raise
+                logger.error(
+                    "Project %s: version %s stays: %s", project.project_id, self._model.version, error
+                )
+                return self._model
             wanted = (project, manifest.id if manifest else "")
             if self._model is not None and self._built == wanted:
                 return self._model

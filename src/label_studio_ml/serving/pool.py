@@ -18,6 +18,7 @@ from label_studio_ml.errors import (
     Overloaded,
     PredictError,
     RequestError,
+    VersionError,
 )
 from label_studio_ml.predictor import Answer, Request
 from label_studio_ml.protocol import PredictRequest
@@ -79,6 +80,13 @@ class ModelPool(LiveModels):
     def served_versions(self) -> list[tuple[str, str]]:
         """Return the projects with the version that each is served."""
         return [(uid, self.version(uid)) for uid in self._serving]
+
+    def version_if_known(self, uid: str) -> str | None:
+        """Return the name of the version that the project is served; None where that is not known."""
+        try:
+            return self.version(uid)
+        except (VersionError, OSError):
+            return None
 
     def problem(self) -> str:
         """Return why no prediction could be answered now, nothing if the model file is imported and its lane runs."""

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Collection
 
+from label_studio_ml.errors import VersionError
 from label_studio_ml.versions.decision import Decision
 from label_studio_ml.versions.manifest import Manifest
 from label_studio_ml.versions.store import VersionStore
@@ -21,21 +22,22 @@ class Wanted:
 
     def __init__(self, store: VersionStore) -> None:
         self._store = store
-        self._known: dict[str, tuple[str, Manifest | None]] = {}
+        self._known: dict[str, tuple[str | None, Manifest | None]] = {}
+        #: What was known last of each project, whatever the hint says.
+        self._last: dict[str, tuple[Manifest | None]] = {}
+        self._said: dict[str, str] = {}
         self._decided: dict[str, Decision | None] = {}
         self._bad: dict[str, dict[str, str]] = {}
         self._first: dict[str, Manifest | None] = {}
         self._held_back: dict[str, str] = {}
 
     def manifest(self, uid: str) -> Manifest | None:
-        """Return the version to serve, of those that load; None if there is none."""
+        """Return the version to serve, of those that load; None if there is none.
+
+        Raises VersionError and OSError where that cannot be read and was not known before.
+        """
         if uid not in self._known:
-            hint = self._store.hint(uid)  # first: what is published or decided meanwhile changes it
-            decision = self._store.decision(uid)
-            if self._decided.setdefault(uid, decision) != decision:
-                self._bad.pop(uid, None)  # who promotes a version by hand wants it tried again
-            self._decided[uid] = decision
-            self._known[uid] = (hint, self._store.loadable(uid, self._bad.get(uid, {})))
+            self._known[uid] = self._look(uid)
         newest = self._known[uid][1]
         first = self._first.setdefault(uid, newest)
         if not self.keep_first or first == newest:
@@ -48,6 +50,40 @@ class Wanted:
                 newest.name,
             )
         return first
+
+    def _look(self, uid: str) -> tuple[str | None, Manifest | None]:
+        """Ask the store which version to serve; return it with the hint that this goes by.
+
+        What cannot be read leaves the one that was known before. Raises VersionError and OSError where none was.
+        """
+        hint = self._store.hint(uid)  # first: what is published or decided meanwhile changes it
+        kept = self._last.get(uid, (None,))
+        try:
+            decision = self._store.decision(uid)
+            if self._decided.setdefault(uid, decision) != decision:
+                self._bad.pop(uid, None)  # who promotes a version by hand wants it tried again
+            self._decided[uid] = decision
+            found = self._store.loadable(uid, self._bad.get(uid, {}))
+            gone = self._store.lost(uid)
+        except (VersionError, OSError) as error:
+            if uid not in self._last or self._is_bad(uid, kept[0]):
+                raise
+            self._say(uid, f"Project {uid}: the version that is served stays, because {error}")
+            return None, kept[0]
+        if kept[0] is not None and kept[0].id == gone and not self._is_bad(uid, kept[0]):
+            self._say(uid, f"Project {uid}: version {kept[0].name} stays served, though its files are gone")
+            return hint, kept[0]
+        self._said.pop(uid, None)
+        self._last[uid] = (found,)
+        return hint, found
+
+    def _is_bad(self, uid: str, manifest: Manifest | None) -> bool:
+        return manifest is not None and manifest.id in self._bad.get(uid, {})
+
+    def _say(self, uid: str, text: str) -> None:
+        if self._said.get(uid) != text:
+            self._said[uid] = text
+            logger.error("%s", text)
 
     def lacks(self, uid: str) -> bool:
         """Tell whether the store has a version to serve, and none of them is on this machine."""
@@ -78,14 +114,16 @@ class Wanted:
         known, self._known = self._known, {}
         found: list[str] = []
         for uid in uids:
-            if uid in known and (self._store.hint(uid) == known[uid][0] or self._away(uid, known[uid][0])):
+            if uid in known and self._is_same(uid, known[uid][0]):
                 self._known[uid] = known[uid]
             elif uid in known:
                 found.append(uid)
         return found
 
-    def _away(self, uid: str, hint: str) -> bool:
-        return bool(hint) and not self._store.folder(uid).is_dir()
+    def _is_same(self, uid: str, before: str | None) -> bool:
+        """Tell whether nothing was published or decided since the hint was `before`, as far as that can be read."""
+        hint = self._store.hint(uid)
+        return hint is None or hint == before or (bool(before) and not self._store.folder(uid).is_dir())
 
     def renew(self, uid: str) -> None:
         """Ask the store again."""
@@ -94,6 +132,8 @@ class Wanted:
     def forget(self, uid: str) -> None:
         """Drop what is known of a project."""
         self._known.pop(uid, None)
+        self._last.pop(uid, None)
+        self._said.pop(uid, None)
         self._decided.pop(uid, None)
         self._bad.pop(uid, None)
         self._first.pop(uid, None)

@@ -6,6 +6,7 @@ import hashlib
 import msgspec
 import redis
 
+from label_studio_ml.errors import DecisionError
 from label_studio_ml.training.jobs import JobBoard
 from label_studio_ml.training.mailbox import broker_errors
 from label_studio_ml.training.scripts import DONE
@@ -38,13 +39,19 @@ class Afresh:
 
     def before(self, store: VersionStore, uid: str) -> None:
         """Note which version is served before a training, if none was noted yet."""
-        served = store.served(uid)
+        try:
+            served = store.served(uid)
+        except DecisionError:  # the run itself says so
+            return
         with broker_errors():
             self._board.redis.hsetnx(self._board.keys.afresh_seen, uid, served.id if served else "")
 
     def after(self, store: VersionStore, uid: str) -> None:
         """Make a project due if another version is served than was noted. A worker killed in between loses nothing."""
-        served = store.served(uid)
+        try:
+            served = store.served(uid)
+        except DecisionError:
+            return
         keys = self._board.keys
         with broker_errors():
             seen = self._board.redis.hget(keys.afresh_seen, uid)

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from label_studio_ml.adapter import ModelSpec
-from label_studio_ml.errors import BackendError, BrokerError, StaleFence, StoreError
+from label_studio_ml.errors import BackendError, BrokerError, DecisionError, StaleFence, StoreError
 from label_studio_ml.logs import run_id
 from label_studio_ml.settings import Settings
 from label_studio_ml.texts import our_command, plural
@@ -86,7 +86,7 @@ class Trainer:
                 self._look(uid, lease)
             except LeaseLost as error:
                 logger.warning("Project %s: %s", uid, error)
-            except StoreError as error:
+            except (StoreError, DecisionError) as error:
                 if entries := self._board.entries(uid):
                     self._try_later(uid, None, str(error), entries)
         if not self._stopping.is_set() and not self._attempts(uid) and self._board.wakeable(uid):
@@ -230,7 +230,8 @@ class Trainer:
         board = self._board
         try:
             fence = self._fence(uid)
-        except StoreError as error:
+            self._store.line(uid)  # whose last is the parent of the new version
+        except (StoreError, DecisionError) as error:
             self._try_later(uid, job_id, str(error), entries)
             return
         code, clock = self.memory.code, board.clock()
@@ -367,7 +368,7 @@ class Trainer:
                     fence=fence,
                     holds=holds,
                 )
-        except StoreError as error:  # nothing is published: the events are trained on again
+        except (StoreError, DecisionError) as error:  # nothing is published: the events are trained on again
             self._store.discard(uid, version_id)
             self._try_later(uid, job_id, str(error), done)
             return None

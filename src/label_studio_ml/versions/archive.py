@@ -16,14 +16,15 @@ import msgspec
 from label_studio_ml.errors import VersionError
 from label_studio_ml.versions.disk import file_name
 from label_studio_ml.versions.manifest import MANIFEST, TOMBSTONE, Manifest
-from label_studio_ml.versions.store import VersionStore, manifest_text
+from label_studio_ml.versions.manifest_files import manifest_text
+from label_studio_ml.versions.store import VersionStore
 from label_studio_ml.versions.transfer import outgoing, write_checked
 
 #: Bytes that a manifest may have, and that any part of an archive may make us hold in memory.
 _MOST_AT_ONCE = 64 << 20
 _ID = re.compile(r"\w[\w.~-]{0,199}")
 #: Names in a project's folder that are no version's.
-_NO_ID = re.compile(r"changed|served\.json|.*\.(failed|lock)")
+_NO_ID = re.compile(r"changed|served\.json.*|.*\.(failed|lock)")
 
 
 def export(store: VersionStore, manifest: Manifest, target: Path) -> Path:

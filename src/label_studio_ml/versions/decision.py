@@ -4,7 +4,6 @@ Without a decision, the newest version that was let through is served. A decisio
 that is newer than it; a pinned one holds until somebody decides again.
 """
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,8 +11,6 @@ import msgspec
 
 from label_studio_ml.versions.disk import write_durably
 from label_studio_ml.versions.manifest import Manifest
-
-logger = logging.getLogger(__name__)
 
 #: Versions served before that a decision remembers.
 _REMEMBERED = 100
@@ -35,19 +32,6 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     promoted: list[str] = []
     at: str = ""
 
-    @classmethod
-    def read(cls, path: Path) -> "Decision | None":
-        """Return the decision in the file `path`, None if there is none that can be read."""
-        try:
-            return msgspec.json.decode(path.read_bytes(), type=cls)
-        except FileNotFoundError:
-            return None
-        except (OSError, msgspec.MsgspecError) as error:
-            logger.error(
-                "What was decided in %s cannot be read: %s. The newest version is served", path, error
-            )
-            return None
-
     def write(self, path: Path) -> None:
         """Put this decision in place of the one in `path`, at once. Raises OSError."""
         write_durably(path, self.text())
@@ -58,18 +42,21 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.json.format(msgspec.json.encode(kept), indent=1).decode()
 
 
-def served_line(versions: Sequence[Manifest], decision: Decision | None, pin: str = "") -> list[Manifest]:
+def served_line(
+    versions: Sequence[Manifest], decision: Decision | None, pin: str = "", *, lost: bool = False
+) -> list[Manifest]:
     """Return the versions that were served one after the other, oldest first: the last is to be served now.
 
     `versions` are in the order of their fences. What was rolled back is not among them. `pin` is the name or id of a
-    version that goes last whatever was decided, where the project has it.
+    version that goes last whatever was decided, where the project has it. `lost`: the version of the decision is gone,
+    and nobody deleted it: if it was pinned, newer ones are not served in its place.
     """
     known = {manifest.id: manifest for manifest in versions}
     if decision is None:
         line = [manifest for manifest in versions if not manifest.gate]
     else:
         line = [known[one] for one in (*decision.before, decision.version) if one in known]
-        if not (decision.pinned and decision.version in known):
+        if not (decision.pinned and (lost or decision.version in known)):
             line += [one for one in versions if not one.gate and one.fence > decision.fence]
     pinned = named(versions, pin)
     return [one for one in line if one is not pinned] + ([pinned] if pinned else [])

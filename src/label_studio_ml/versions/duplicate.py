@@ -8,10 +8,11 @@ import msgspec
 
 from label_studio_ml.versions.disk import flush
 from label_studio_ml.versions.manifest import MANIFEST, Manifest, unused_name
+from label_studio_ml.versions.manifest_files import fingerprinted, write_manifest
 from label_studio_ml.versions.pairs import apply_own, pairs_of
 from label_studio_ml.versions.paths import localized, portable, relocated
 from label_studio_ml.versions.state import StoredState
-from label_studio_ml.versions.store import VersionStore, fingerprinted, write_manifest
+from label_studio_ml.versions.store import VersionStore
 
 
 def duplicate(store: VersionStore, model_dir: Path, source: str, target: str) -> Manifest | None:

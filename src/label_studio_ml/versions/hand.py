@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from label_studio_ml.errors import RequestError, UnknownVersion, VersionError
+from label_studio_ml.errors import DecisionError, RequestError, UnknownVersion, VersionError
 from label_studio_ml.versions.decision import Decision, named
 from label_studio_ml.versions.manifest import Manifest
 from label_studio_ml.versions.pairs import apply_all
@@ -58,7 +58,7 @@ def promote(store: VersionStore, model_dir: Path, uid: str, name: str, *, pinned
     _heed_pin(store, uid, chosen)
     store.clear_failure(uid, chosen.id)
     with store.locked(uid):
-        before = [one.id for one in store.line(uid) if one.id != chosen.id]
+        before = [one.id for one in _line(store, uid) if one.id != chosen.id]
         _decide(store, model_dir, chosen, before=before, pinned=pinned, by_hand=[chosen.id])
     store.tell(uid)
     return chosen
@@ -145,8 +145,8 @@ def _decide(
 ) -> None:
     """Write down that `chosen` is to be served; its key/value pairs come first, for a model reads them as it loads."""
     uid = chosen.project
-    last = store.decision(uid)
-    if store.served(uid) != chosen:
+    last, served = _present(store, uid)
+    if served != chosen:
         apply_all(store, model_dir, chosen)
     store.decide(
         uid,
@@ -159,6 +159,22 @@ def _decide(
             at=datetime.now(UTC).isoformat(timespec="seconds"),
         ),
     )
+
+
+def _line(store: VersionStore, uid: str) -> list[Manifest]:
+    """Return the versions that were served; none where that is not known any more."""
+    try:
+        return store.line(uid)
+    except DecisionError:
+        return []
+
+
+def _present(store: VersionStore, uid: str) -> tuple[Decision | None, Manifest | None]:
+    """Return the decision and the version that is served; None where that is not known any more."""
+    try:
+        return store.decision(uid), store.served(uid)
+    except DecisionError:
+        return None, None
 
 
 def _heed_pin(store: VersionStore, uid: str, chosen: Manifest) -> None:

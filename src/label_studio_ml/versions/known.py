@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from label_studio_ml.cache import SqliteCache
+from label_studio_ml.errors import DecisionError
 from label_studio_ml.versions.state import Projects, StoredState
 from label_studio_ml.versions.store import VersionStore
 
@@ -66,7 +67,10 @@ def known_projects(model_dir: Path, store: VersionStore) -> list[KnownProject]:
         versions = store.versions(uid)
         if project is None and not versions:
             continue
-        served = store.served(uid)
+        try:
+            served = store.served(uid)
+        except DecisionError:  # the list of its versions says so
+            served = None
         found.append(
             KnownProject(
                 uid=uid,

@@ -5,6 +5,7 @@ from typing import Any, Literal
 import msgspec
 
 from label_studio_ml.code_identity import CodeIdentity
+from label_studio_ml.errors import DecisionError
 from label_studio_ml.versions.decision import named
 from label_studio_ml.versions.manifest import Manifest
 from label_studio_ml.versions.store import VersionStore
@@ -51,9 +52,11 @@ def entries(
     `code` is what the versions are, or would be, served by. A version whose manifest cannot be read comes last,
     with its id only.
     """
-    served = store.served(uid)
+    try:
+        served, decision = store.served(uid), store.decision(uid)
+    except DecisionError:  # `undecided_in` says why
+        served = decision = None
     failed = store.failures(uid)
-    decision = store.decision(uid)
     versions = store.versions(uid)
     pin = named(versions, store.pin) or (
         named(versions, decision.version) if decision and decision.pinned else None

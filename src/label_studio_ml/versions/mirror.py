@@ -19,22 +19,25 @@ from urllib.parse import unquote
 import msgspec
 
 from label_studio_ml.errors import StoreError, VersionError
+from label_studio_ml.small_files import DamagedFile, parse_json, read_text
 from label_studio_ml.versions import disk
 from label_studio_ml.versions.artifacts import ArtifactStore
 from label_studio_ml.versions.damage import damage
+from label_studio_ml.versions.decision import Decision
+from label_studio_ml.versions.decision_files import DECISION
 from label_studio_ml.versions.manifest import MANIFEST, TOMBSTONE, Manifest
+from label_studio_ml.versions.manifest_files import write_manifest
 from label_studio_ml.versions.pairs import apply_all
 from label_studio_ml.versions.paths import localized
 from label_studio_ml.versions.patience import PATIENCE, patiently
 from label_studio_ml.versions.room import make_room, used_now
-from label_studio_ml.versions.store import VersionStore, write_manifest
+from label_studio_ml.versions.store import VersionStore
 from label_studio_ml.versions.watch import Watch
 
 logger = logging.getLogger(__name__)
 
 DELETED = ".deleted.json"
 FAILED = ".failed"
-DECISION = "served.json"
 
 
 class Mirror(VersionStore):
@@ -136,15 +139,11 @@ class Mirror(VersionStore):
                 if name.endswith(DELETED):
                     self._learn(uid, name.removesuffix(DELETED), f"{there}/{name}", TOMBSTONE)
                 elif name == DECISION:
-                    text = self.artifacts.get(f"{there}/{name}")
-                    path = base / DECISION
-                    if text is not None and (not path.exists() or path.read_bytes() != text):
-                        disk.write_durably(path, text.decode())
+                    self._learn_decision(uid, f"{there}/{name}")
                 elif name.endswith(FAILED):
                     if not (base / name).exists():
-                        disk.write_durably(
-                            base / name, (self.artifacts.get(f"{there}/{name}") or b"").decode()
-                        )
+                        cause = self.artifacts.get(f"{there}/{name}") or b""
+                        disk.write_durably(base / name, cause.decode("utf-8", "replace"))
                 elif f"{name.removesuffix('.json')}{DELETED}" not in names:
                     self._learn(uid, name.removesuffix(".json"), f"{there}/{name}", MANIFEST)
             for path in base.glob(f"*{FAILED}"):
@@ -165,12 +164,35 @@ class Mirror(VersionStore):
         """Remove what the store does not have any more."""
         path = self.folder(uid) / name
         if name == DECISION:
-            path.unlink(missing_ok=True)
+            self._decisions.forget(uid)
             return
         logger.info("Project %s: version %s is not in the store any more; it goes from here", uid, name)
         for kind in (MANIFEST, TOMBSTONE):  # first: from then on it is none
             (path / kind).unlink(missing_ok=True)
         shutil.rmtree(path, ignore_errors=True)
+
+    def _learn_decision(self, uid: str, there: str) -> None:
+        """Have what people decided on the disk. What the store has damaged takes the place of nothing that is here."""
+        text = self.artifacts.get(there)
+        if text is None:
+            return
+        path = self.folder(uid) / DECISION
+        with contextlib.suppress(DamagedFile, OSError):
+            if read_text(path) == text.decode("utf-8", "replace"):
+                return
+        for name in (there, self._decision_copy(uid)):
+            text = self.artifacts.get(name) if name != there else text
+            with contextlib.suppress(DamagedFile):
+                if text is not None:
+                    self._decisions.write(uid, parse_json(text, Decision))
+                    return
+            self._warn_once(f"{self.artifacts.url}/{name} is damaged or missing: it is not taken over")
+        if not path.exists():  # a machine that never knew better refuses to serve the project
+            disk.replace_durably(path, b"?", path.with_name(f".{path.name}.{secrets.token_hex(4)}"))
+
+    @staticmethod
+    def _decision_copy(uid: str) -> str:
+        return f"versions/{disk.file_name(uid)}/decided/{DECISION}"
 
     def _learn(self, uid: str, name: str, there: str, kind: str) -> None:
         """Have one version's manifest on the disk, or what is left of it once it was deleted."""
@@ -288,7 +310,10 @@ class Mirror(VersionStore):
         """Store the key/value pairs of a version that is served here from now on; a model reads them as it loads."""
         path = self.folder(served.project) / ".applied"
         with self.writes("The pairs of a version"):
-            if not path.exists() or path.read_text() != served.id:
+            applied = None
+            with contextlib.suppress(DamagedFile):
+                applied = read_text(path)
+            if applied != served.id:
                 apply_all(self, self._work, served)
                 disk.write_durably(path, served.id)
 

@@ -6,6 +6,7 @@ Names below the URL:
 <url>/versions/<project uid>/meta/<version id>.json  the manifest, put last: its appearance is the commit
 <url>/versions/<project uid>/meta/<version id>.deleted.json, .failed    as on a disk
 <url>/versions/<project uid>/meta/served.json        what people decided
+<url>/versions/<project uid>/decided/served.json     its copy, written before it: used where that is damaged
 <url>/hints/<project uid>, <url>/changed             different after every change of the project, of any project
 
 `files/` goes up before the manifest, so a version that is seen is whole.
@@ -26,10 +27,11 @@ from urllib.parse import unquote
 from label_studio_ml.errors import StoreError, VersionError
 from label_studio_ml.versions import disk
 from label_studio_ml.versions.decision import Decision
+from label_studio_ml.versions.decision_files import DECISION
 from label_studio_ml.versions.manifest import Manifest
-from label_studio_ml.versions.mirror import DECISION, DELETED, FAILED, Mirror
+from label_studio_ml.versions.manifest_files import manifest_text, write_manifest
+from label_studio_ml.versions.mirror import DELETED, FAILED, Mirror
 from label_studio_ml.versions.patience import patiently
-from label_studio_ml.versions.store import manifest_text, write_manifest
 
 logger = logging.getLogger(__name__)
 
@@ -121,7 +123,8 @@ class RemoteStore(Mirror):
 
     def decide(self, uid: str, decision: Decision) -> None:
         """Write down what was decided, first where all machines see it. Raises VersionError."""
-        self.artifacts.put(self._meta(uid, DECISION), decision.text().encode())
+        for name in (self._decision_copy(uid), self._meta(uid, DECISION)):
+            self.artifacts.put(name, decision.text().encode())
         super().decide(uid, decision)
 
     def fail(self, uid: str, version_id: str, cause: str) -> None:

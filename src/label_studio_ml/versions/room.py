@@ -5,6 +5,7 @@ import os
 import time
 from pathlib import Path
 
+from label_studio_ml.errors import DecisionError
 from label_studio_ml.versions import disk
 from label_studio_ml.versions.damage import damage
 from label_studio_ml.versions.manifest import MANIFEST, Manifest
@@ -23,7 +24,10 @@ def make_room(store: VersionStore, near: Path, wanted: Manifest, most: int) -> N
     kept: list[tuple[float, Manifest]] = []
     used = wanted.size
     for uid in uids:
-        needed = {one.id for one in store.line(uid)[-2:]} | {wanted.id}
+        try:
+            needed = {one.id for one in store.line(uid)[-2:]} | {wanted.id}
+        except DecisionError:  # what is needed is not known: all of it stays
+            needed = {one.id for one in store.versions(uid)}
         for one in store.versions(uid):
             folder = store.folder(uid, one.id)
             if one.id == wanted.id or damage(folder, one) or not one.size:

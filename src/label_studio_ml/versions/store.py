@@ -6,6 +6,7 @@
         <version id>/deleted.json    in its place: the version was deleted; its name and its events stay known
         <version id>.failed          why the version did not load
         served.json                  what people decided: promoted, rolled back, pinned
+        served.json.copy             the same, written before it: used where that is damaged
         changed                      a hint for pollers, different after every change
 
 A folder without a manifest is the rest of a run that did not finish. A publish whose fence is lower than the newest
@@ -22,19 +23,21 @@ from urllib.parse import unquote
 
 import msgspec
 
-from label_studio_ml.errors import StaleFence, VersionError
+from label_studio_ml.errors import DecisionError, VersionError
 from label_studio_ml.gate import Gate
+from label_studio_ml.small_files import DamagedFile, read_text
 from label_studio_ml.versions import disk
+from label_studio_ml.versions.commit_checks import refusal, see_nobody_was_faster
 from label_studio_ml.versions.damage import damage
 from label_studio_ml.versions.decision import Decision, named, served_line
+from label_studio_ml.versions.decision_files import PROMOTE, DecisionFiles
 from label_studio_ml.versions.manifest import MANIFEST, TOMBSTONE, Manifest, new_version_id
-from label_studio_ml.versions.paths import localized, portable
+from label_studio_ml.versions.manifest_files import ManifestFiles, fingerprinted, write_manifest
 
 logger = logging.getLogger(__name__)
 
 _HINT = "changed"
 _LOCK = ".lock"
-_DECISION = "served.json"
 _FAILED = ".failed"
 _STAGED = ".copy-"
 
@@ -51,7 +54,8 @@ class VersionStore:
     def __init__(self, model_dir: Path, *, pin: str = "") -> None:
         self._root = model_dir / "versions"
         self.pin = pin
-        self._read: dict[Path, tuple[tuple[int, ...], Manifest | None]] = {}
+        self._manifests_read = ManifestFiles()
+        self._decisions = DecisionFiles(self.folder)
         self._said: set[str] = set()
 
     def folder(self, uid: str, version_id: str = "") -> Path:
@@ -115,9 +119,9 @@ class VersionStore:
             full = fingerprinted(folder, manifest)
             self._send(folder, full, holds)
             with self.locked(uid):
-                _see_nobody_was_faster(manifest, self.known(uid, holds), manifest.events if once else [])
+                see_nobody_was_faster(manifest, self.known(uid, holds), manifest.events if once else [])
                 served = self.served(uid)
-                full = msgspec.structs.replace(full, gate=_refusal(gate, full, served) if gate else "")
+                full = msgspec.structs.replace(full, gate=refusal(gate, full, served) if gate else "")
                 full = self._commit(folder, full, holds)
         try:
             if then is not None:
@@ -172,7 +176,7 @@ class VersionStore:
     def decide(self, uid: str, decision: Decision) -> None:
         """Write down what was decided, for whoever holds the lock. Raises VersionError if the disk refuses."""
         with self.writes("The decision"):
-            decision.write(self.folder(uid) / _DECISION)
+            self._decisions.write(uid, decision)
 
     def fail(self, uid: str, version_id: str, cause: str) -> None:
         """Note that a version does not load, for other processes to know; a disk that refuses is none the wiser."""
@@ -186,6 +190,7 @@ class VersionStore:
 
     def delete_project(self, uid: str) -> None:
         """Remove all versions of a project."""
+        self._decisions.forget(uid)
         shutil.rmtree(self.folder(uid), ignore_errors=True)
 
     # Reading
@@ -213,20 +218,57 @@ class VersionStore:
     def unreadable(self, uid: str) -> list[str]:
         """Return the ids of the versions whose manifest is damaged."""
         folders = [path for path in self._folders(uid) if (path / MANIFEST).exists()]
-        return [unquote(path.name) for path in folders if self._manifest(path / MANIFEST) is None]
+        return [unquote(path.name) for path in folders if self._manifests_read.get(path / MANIFEST) is None]
 
     def decision(self, uid: str) -> Decision | None:
-        """Return what was decided about a project's versions, None if nothing was."""
-        return Decision.read(self.folder(uid) / _DECISION)
+        """Return what was decided about a project's versions, None if nothing was. Raises DecisionError."""
+        return self._decisions.read(uid)
+
+    @property
+    def undecided(self) -> list[str]:
+        """What is wrong with the decisions that were read: one line for each project where something is."""
+        return list(self._decisions.problems.values())
+
+    def undecided_in(self, uid: str) -> str:
+        """Say what is wrong with what was decided about a project's versions, nothing if all is well."""
+        try:
+            self.line(uid)
+        except DecisionError as error:
+            return str(error)
+        return self._decisions.problems.get(uid, "")
+
+    def lost(self, uid: str) -> str:
+        """Return the id of the version that was decided on where it is gone and nobody deleted it, else nothing."""
+        return self._lost(uid, self.decision(uid), self.versions(uid))
+
+    def _lost(self, uid: str, decision: Decision | None, versions: list[Manifest]) -> str:
+        if decision is None or any(one.id == decision.version for one in versions):
+            return ""
+        deleted = (self.folder(uid, decision.version) / TOMBSTONE).exists()
+        return "" if deleted else decision.version
 
     def line(self, uid: str) -> list[Manifest]:
-        """Return the versions that were served one after the other, oldest first: the last is to be served now."""
-        versions = self.versions(uid)
+        """Return the versions that were served one after the other, oldest first: the last is to be served now.
+
+        Raises DecisionError where what was decided cannot be read, or names a version that is gone and no other.
+        """
+        versions, decision = self.versions(uid), self.decision(uid)
+        lost = self._lost(uid, decision, versions)
         if self.pin and named(versions, self.pin) is None:
             self._warn_once(
                 f"Project {uid} has no version {self.pin!r}, which MODEL_VERSION names: it is served as without it"
             )
-        return served_line(versions, self.decision(uid), self.pin)
+        line = served_line(versions, decision, self.pin, lost=bool(lost))
+        if lost and not line:
+            raise DecisionError(
+                f"Project {uid} is to be served version {lost}, which is gone or damaged", fix=PROMOTE
+            )
+        if lost and decision is not None and line[-1].fence <= decision.fence:
+            self._warn_once(
+                f"Project {uid} is to be served version {lost}, which is gone or damaged: {line[-1].name}, which was "
+                f"served before it, is. {PROMOTE}"
+            )
+        return line
 
     def served(self, uid: str, *, bad: Collection[str] | None = None) -> Manifest | None:
         """Return the version to serve; None stands for the untrained model.
@@ -260,16 +302,23 @@ class VersionStore:
         found: dict[str, str] = {}
         base = self.folder(uid)
         for path in base.glob(f"*{_FAILED}") if base.is_dir() else ():
-            with contextlib.suppress(OSError):
-                found[unquote(path.name.removesuffix(_FAILED))] = path.read_text()
+            try:
+                cause = read_text(path)
+            except (OSError, DamagedFile) as error:
+                cause = f"it did not load; why cannot be read: {error}"
+            if cause is not None:
+                found[unquote(path.name.removesuffix(_FAILED))] = cause
         return found
 
-    def hint(self, uid: str) -> str:
-        """Return, as cheaply as possible, what differs after each change of the project; empty before the first."""
+    def hint(self, uid: str) -> str | None:
+        """Return, as cheaply as possible, what differs after each change of the project; empty before the first.
+
+        None where that cannot be read now, which is no change.
+        """
         try:
-            return (self.folder(uid) / _HINT).read_text()
-        except OSError:
-            return ""
+            return read_text(self.folder(uid) / _HINT) or ""
+        except (OSError, DamagedFile):
+            return None
 
     # Where versions are kept elsewhere; here there is nothing to do
 
@@ -287,7 +336,10 @@ class VersionStore:
         """See whether the store can be written to. Raises StoreError."""
 
     def start(self) -> None:
-        """Begin to look for what changes."""
+        """Begin to look for what changes, and say which decisions cannot be read."""
+        for uid in self.projects():
+            with contextlib.suppress(VersionError):
+                self.decision(uid)
 
     def stop(self) -> None:
         """End that."""
@@ -359,33 +411,17 @@ class VersionStore:
         return self.folder(uid) / f"{disk.file_name(version_id)}{_FAILED}"
 
     def _folders(self, uid: str, *, staged: bool = False) -> list[Path]:
-        base = self.folder(uid)
-        if not base.is_dir():
+        try:
+            found = [path for path in self.folder(uid).iterdir() if path.is_dir()]
+        except (FileNotFoundError, NotADirectoryError):
             return []
-        found = [path for path in base.iterdir() if path.is_dir()]
+        except OSError as error:
+            raise VersionError(f"The versions of project {uid} cannot be read: {error}") from error
         return [path for path in found if staged or not path.name.startswith(_STAGED)]
 
     def _manifests(self, uid: str, name: str) -> list[Manifest]:
-        found = [self._manifest(path / name) for path in self._folders(uid)]
+        found = [self._manifests_read.get(path / name) for path in self._folders(uid)]
         return sorted((one for one in found if one is not None), key=_age)
-
-    def _manifest(self, path: Path) -> Manifest | None:
-        """Return the manifest in a file, None if there is none. It is read again only if the file was changed."""
-        try:
-            status = path.stat()
-            state = (status.st_mtime_ns, status.st_size, status.st_ino)
-            if path not in self._read or self._read[path][0] != state:
-                self._read[path] = (state, _read_manifest(path))
-        except OSError:
-            self._read.pop(path, None)
-            return None
-        except msgspec.MsgspecError as error:
-            self._read[path] = (state, None)
-            if path.name == MANIFEST:
-                self._warn_once(
-                    f"{path} is damaged, so this version is not served: {error}. Bring it back or delete the version"
-                )
-        return self._read[path][1]
 
     def _warn_once(self, text: str) -> None:
         if text not in self._said:
@@ -393,56 +429,6 @@ class VersionStore:
             logger.warning("%s", text)
 
 
-def _refusal(gate: Gate, new: Manifest, served: Manifest | None) -> str:
-    """Say why a new version is held back; a comparison with another version than the served one does not count."""
-    if served is None:
-        return gate.refusal(new.metrics, {})
-    compared = new.comparison is not None and new.comparison.version == served.name
-    return gate.refusal(new.metrics, served.metrics, new.comparison if compared else None)
-
-
-def _see_nobody_was_faster(manifest: Manifest, history: list[Manifest], events: Collection[str]) -> None:
-    """Raise StaleFence where another run has published what this one was to publish."""
-    newest = max((known.fence for known in history), default=-1)
-    if newest >= manifest.fence:
-        raise StaleFence(
-            f"Version {manifest.id} was trained under fence {manifest.fence}, but {newest} is committed"
-        )
-    for known in history:
-        if set(events).intersection(known.events):
-            raise StaleFence(f"Version {known.name} holds events of version {manifest.id} already")
-
-
 def _age(manifest: Manifest) -> tuple[int, str]:
     """Order versions from the oldest on: one that was imported has the fence of the newest one then."""
     return manifest.fence, manifest.created
-
-
-def fingerprinted(folder: Path, manifest: Manifest) -> Manifest:
-    """Return the manifest with sha256 and size of each file in `folder`. Raises OSError."""
-    names = disk.files_in(folder)
-    return msgspec.structs.replace(
-        manifest,
-        files={name: disk.sha256(folder / name) for name in names},
-        sizes={name: (folder / name).stat().st_size for name in names},
-    )
-
-
-def write_manifest(
-    folder: Path, manifest: Manifest, name: str = MANIFEST, *, home: Path | None = None
-) -> None:
-    """Write the file whose appearance makes `folder` a version, or one that was deleted. Raises OSError.
-
-    `home` is the folder whose paths the manifest has, where that is not `folder` yet.
-    """
-    disk.write_durably(folder / name, manifest_text(manifest, home or folder))
-
-
-def manifest_text(manifest: Manifest, folder: Path) -> str:
-    """Return the text of a version's manifest; the paths of its `folder` in it are kept relative."""
-    kept = portable(manifest, folder)
-    return msgspec.json.format(msgspec.json.encode(kept, enc_hook=str), indent=1).decode()
-
-
-def _read_manifest(path: Path) -> Manifest:
-    return localized(msgspec.json.decode(path.read_bytes(), type=Manifest), path.parent)

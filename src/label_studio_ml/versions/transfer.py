@@ -15,9 +15,10 @@ from label_studio_ml.errors import VersionError
 from label_studio_ml.versions import disk
 from label_studio_ml.versions.decision import named
 from label_studio_ml.versions.manifest import MANIFEST, Manifest
+from label_studio_ml.versions.manifest_files import write_manifest
 from label_studio_ml.versions.pairs import pairs_of
 from label_studio_ml.versions.paths import localized, portable
-from label_studio_ml.versions.store import VersionStore, write_manifest
+from label_studio_ml.versions.store import VersionStore
 
 #: Why a version that came in is not served.
 HELD = "it came from elsewhere and was not promoted yet"

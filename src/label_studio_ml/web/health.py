@@ -124,6 +124,8 @@ class Health:
             raise StoreError(problem)
         if hampered := self._store.hampered:
             look.problems["store"] = hampered
+        if undecided := self._store.undecided:
+            look.problems["store"] = undecided[0]
         folder = self._model_dir / "versions"
         with_versions = folder if folder.exists() else self._model_dir
         if with_versions.exists():

@@ -109,7 +109,7 @@ async def connection(
             "uid": project.uid,
             "hostname": project.hostname,
             "token": bool(project.access_token),
-            "model_version": pool.version(project.uid),
+            "model_version": pool.version_if_known(project.uid),
             "heard": await hearing.of(project.uid),
         }
     return body

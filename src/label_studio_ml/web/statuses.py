@@ -18,6 +18,7 @@ STATUSES: tuple[tuple[type[errors.BackendError], int], ...] = (
     (errors.DeadlineExceeded, 504),
     (errors.BrokerError, 503),
     (errors.StoreError, 503),
+    (errors.DecisionError, 503),
     (errors.StudioError, 502),
     (errors.BackendError, 500),
 )

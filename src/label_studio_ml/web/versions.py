@@ -50,7 +50,9 @@ class VersionRoutes:
         uids = [(await self._find(named)).uid] if named else await self._book.uids()
         body: dict[str, Any] = {"versions": self._names(uids)}
         if len(uids) == 1:
-            body["model_version"] = self._pool.version(uids[0])
+            body["model_version"] = self._pool.version_if_known(uids[0])
+            if problem := await asyncio.to_thread(self._store.undecided_in, uids[0]):
+                body["problem"] = problem
             if failures := self._pool.failures(uids[0]):
                 body["failed"] = failures
         if named:
@@ -64,7 +66,8 @@ class VersionRoutes:
         listed: dict[str, None] = {}
         for uid in uids:
             names = [manifest.name for manifest in reversed(self._store.versions(uid))]
-            listed.update(dict.fromkeys([*names, self._pool.version(uid)]))
+            served = self._pool.version_if_known(uid)
+            listed.update(dict.fromkeys([*names, *([served] if served else [])]))
         return list(listed)
 
     async def _promote(self, call: Call) -> Response:

@@ -1,0 +1,114 @@
+"""What was decided about each project's versions, on the disk: in `served.json`, and in a copy that is written first.
+
+A decision that cannot be read must not count as none: the newest version would be served, which may be the one that a
+person rejected. So the copy is used, else what this process read last; where neither is known, reading raises.
+"""
+
+import contextlib
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from label_studio_ml.errors import DecisionError
+from label_studio_ml.small_files import DamagedFile, read_json
+from label_studio_ml.versions import disk
+from label_studio_ml.versions.decision import Decision
+
+logger = logging.getLogger(__name__)
+
+DECISION = "served.json"
+COPY = "served.json.copy"
+
+#: What a person does about a decision that is lost.
+PROMOTE = "Say which version to serve: label-studio-ml promote DIR VERSION --project ID"
+
+
+class DecisionFiles:
+    """The decisions of the projects whose folders `folder` names. Safe to use from several threads."""
+
+    def __init__(self, folder: Callable[[str], Path]) -> None:
+        self._folder = folder
+        self._last: dict[str, Decision] = {}
+        self._copied: set[str] = set()
+        #: Of each project whose decision could not be read as it should when it was read last, what is wrong.
+        self.problems: dict[str, str] = {}
+
+    def read(self, uid: str) -> Decision | None:
+        """Return what was decided about a project's versions, None if nothing was.
+
+        Raises DecisionError where that cannot be read and is not known from before.
+        """
+        path = self._folder(uid) / DECISION
+        found, wrong = _try(path)
+        if found is not None:
+            self._note(uid, "", logging.INFO)
+            self._last[uid] = found
+            self._copy(uid, found)
+            return found
+        copy, also_wrong = _try(path.with_name(COPY))
+        if copy is not None:
+            text = f"{path} {wrong or 'is missing'}: its copy is used, by which {copy.version} was promoted"
+            self._note(uid, f"{text}. The next promote or rollback writes it anew", logging.WARNING)
+            self._last[uid] = copy
+            return copy
+        if not wrong and not also_wrong:
+            self._note(uid, "", logging.INFO)
+            self._last.pop(uid, None)
+            return None
+        wrong = wrong or f"is missing, and its copy {also_wrong}"
+        text = f"Which version project {uid} is to be served cannot be read: {path} {wrong}"
+        last = self._last.get(uid)
+        if last is None:
+            self._note(uid, f"{text}. {PROMOTE}", logging.ERROR)
+            raise DecisionError(text, fix=PROMOTE, field=DECISION)
+        self._note(uid, f"{text}. What was read before it holds on. {PROMOTE}", logging.ERROR)
+        return last
+
+    def write(self, uid: str, decision: Decision) -> None:
+        """Put a decision in place of the one before, at once. Raises OSError; then the one before stays."""
+        folder = self._folder(uid)
+        for name in (COPY, DECISION):
+            if (folder / name).is_dir():
+                (folder / name).rename(folder / f"{name}.damaged-{os.urandom(4).hex()}")
+        decision.write(folder / COPY)
+        decision.write(folder / DECISION)
+        self._last[uid] = decision
+        self._copied.add(uid)
+        self._note(uid, "", logging.INFO)
+
+    def forget(self, uid: str) -> None:
+        """Remove what was decided about a project's versions."""
+        for name in (COPY, DECISION):
+            (self._folder(uid) / name).unlink(missing_ok=True)
+        self._last.pop(uid, None)
+        self.problems.pop(uid, None)
+
+    def _copy(self, uid: str, decision: Decision) -> None:
+        """Make the copy where there is none: earlier releases wrote none. One that is there is never replaced here."""
+        if uid not in self._copied:
+            self._copied.add(uid)
+            path = self._folder(uid) / COPY
+            with contextlib.suppress(OSError):
+                if not path.exists():
+                    disk.create_durably(path, decision.text().encode())
+
+    def _note(self, uid: str, problem: str, level: int) -> None:
+        """Remember what is wrong with a project's decision, and log it where it is new."""
+        before = self.problems.pop(uid, "")
+        if problem:
+            self.problems[uid] = problem
+        if problem and problem != before:
+            logger.log(level, "%s", problem)
+        elif before and not problem:
+            logger.info("Project %s: what was decided about its versions can be read again", uid)
+
+
+def _try(path: Path) -> tuple[Decision | None, str]:
+    """Return the decision in a file, and what is wrong with the file; neither if there is none."""
+    try:
+        return read_json(path, Decision), ""
+    except DamagedFile as error:
+        return None, f"cannot be used: {error}"
+    except OSError as error:
+        return None, f"cannot be read: {error.strerror or error}"

@@ -1,0 +1,99 @@
+"""A real backend whose file of decisions is damaged: it never serves what a person rejected."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from e2e.backend import CLI
+from e2e.processes import wait_until
+from label_studio_ml.versions.decision_files import COPY, DECISION
+from label_studio_ml.versions.store import VersionStore
+from live import FakeStudio, Live, make_live, start_training, uid
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    fake = FakeStudio()
+    made = make_live(tmp_path_factory.mktemp("lost") / "backend", fake, "seed_model")
+    made.backend.start()
+    yield made
+    assert not made.backend.stop()
+    fake.stop()
+
+
+def _command(live: Live, *words: str) -> "subprocess.CompletedProcess[str]":
+    name, *rest = words
+    return subprocess.run(
+        [*CLI, name, live.folder.name, *rest],
+        cwd=live.folder.parent,
+        env=live.backend.env,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def _predict(live: Live, project: int) -> requests.Response:
+    body = {
+        "tasks": [{"id": 1, "data": {"text": "a"}}],
+        "project": uid(project),
+        "label_config": "",
+        "params": {"context": None},
+    }
+    return live.post("/predict", body)
+
+
+def test_a_damaged_decision(live: Live) -> None:
+    live.studio.add(1, 1, 2)
+    live.setup(1)
+    first = live.wait(live.send(start_training(1)))["model_version"]
+    second = live.wait(live.send(start_training(1)))["model_version"]
+    live.wait_served(1, lambda entry: entry["model_version"] == second)
+    assert _command(live, "rollback").returncode == 0
+    live.wait_served(1, lambda entry: entry["model_version"] == first)
+    folder = VersionStore(live.model_dir).folder(uid(1))
+    for name in (DECISION, COPY):
+        (folder / name).write_bytes(b"")
+    (folder / "changed").write_text("look again")
+    log = live.folder / "logs" / "server.log"
+    wait_until(lambda: "What was read before it holds on" in log.read_text(), "it is said")
+    assert live.predict(1)["model_version"] == first
+    assert live.setup(1) == first
+    ready = live.backend.url + "/readyz"
+    assert "served.json" in requests.get(ready, timeout=10).json()["store"]
+
+    live.backend.kill()
+    live.backend.start()
+    refused = _predict(live, 1)
+    assert refused.status_code == 503, refused.text
+    assert "served.json cannot be used: it is empty" in refused.json()["detail"]
+    assert "label-studio-ml promote" in refused.json()["detail"]
+    answer = requests.get(ready, timeout=10)
+    assert "served.json" in answer.json()["store"]
+    listed = live.post("/versions", {"project": uid(1)}).json()
+    assert {one["state"] for one in listed["details"]} == {"ready"}
+    assert listed["model_version"] is None
+    assert "served.json" in listed["problem"]
+    job = live.send(start_training(1))  # it is kept, and trained on once it is known from which version
+
+    def said() -> bool:
+        return "served.json" in str(live.job(job).get("message"))
+
+    wait_until(said, "the job says what it waits for")
+    assert [one.name for one in VersionStore(live.model_dir).versions(uid(1))] == [first, second]
+    shown = _command(live, "versions")
+    assert "served.json cannot be used: it is empty" in shown.stdout
+    assert "served.json" in json.loads(_command(live, "versions", "--json").stdout)["problem"]
+    assert "served.json" in _command(live, "doctor", "--json").stdout
+
+    promoted = _command(live, "promote", first)
+    assert promoted.returncode == 0, promoted.stderr
+    live.wait_served(1, lambda entry: entry["model_version"] == first)
+    done = live.wait(job)
+    assert done["job_status"] == "finished", done
+    (third,) = [one for one in VersionStore(live.model_dir).versions(uid(1)) if one.job == job]
+    assert third.parent == first
