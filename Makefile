@@ -4,6 +4,8 @@
 #   make test                      all tests, the ones against a real Label Studio and a real browser included: each part
 #                                  runs though one before it failed, and the end says what failed
 #   make matrix                    the unit tests on other Pythons and with the lowest dependencies
+#   make soak                      the long tests: every kill at every step, both brokers, both ways of each older backend,
+#                                  mutated requests; ARGS="-n 0 -k kill" goes to pytest (docs/development.md)
 #   make bench                     measure it beside its peers: twenty minutes, on an idle machine
 #   make compat UPSTREAM=path      the examples of a checkout of the older package, run on this one (docs/compatibility.md);
 #                                  ARGS=--stand-ins without their heavy packages
@@ -12,7 +14,7 @@
 PYTHON ?= python3
 ARGS ?=
 
-.PHONY: setup demo demo-clean test unit e2e check matrix bench compat clean
+.PHONY: setup demo demo-clean test unit e2e soak check matrix bench compat clean
 
 setup:
 	@$(PYTHON) scripts/setup
@@ -37,6 +39,10 @@ unit:
 
 e2e: setup
 	.venv/bin/python -m pytest -v tests/e2e $(ARGS)
+
+soak:
+	@$(PYTHON) scripts/setup package
+	@scripts/soak $(ARGS)
 
 matrix: setup
 	.venv/bin/python scripts/resolve --full

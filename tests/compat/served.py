@@ -127,11 +127,17 @@ def _start(live: Live, way: Way) -> None:
 
 
 def serving(
-    name: str, label_config: str, **env: str
+    name: str, label_config: str, always: tuple[Way, ...] = WAYS, **env: str
 ) -> Callable[[pytest.FixtureRequest, pytest.TempPathFactory], Iterator[Served]]:
-    """Return a fixture: the backend in the folder `name`, served both ways, each once for the module's tests."""
+    """Return a fixture: the backend in the folder `name`, served both ways, each once for the module's tests.
 
-    @pytest.fixture(scope="module", params=WAYS)
+    Ways that are not in `always` are marked `soak`: for backends of which nothing depends on the way.
+    """
+
+    @pytest.fixture(
+        scope="module",
+        params=[pytest.param(way, marks=() if way in always else pytest.mark.soak) for way in WAYS],
+    )
     def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         root = tmp_path_factory.mktemp(f"{name}-{request.param}")
         folder = root / name

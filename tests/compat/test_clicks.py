@@ -17,7 +17,7 @@ CLICKS = (
     '<TextArea name="words" toName="image"/></View>'
 )
 
-clicks = serving("clicks", CLICKS, LABEL_STUDIO_ACCESS_TOKEN=TOKEN)
+clicks = serving("clicks", CLICKS, ("start",), LABEL_STUDIO_ACCESS_TOKEN=TOKEN)
 
 
 def drawn(kind: str, **value: Any) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from .contents import CHOICES, chosen, labelled
 from .served import Served, serving
 
-counter = serving("counter", CHOICES, START_TRAINING_EACH_N_UPDATES="2")
+counter = serving("counter", CHOICES, ("start",), START_TRAINING_EACH_N_UPDATES="2")
 
 
 def test_weights_in_files_and_module_globals(counter: Served) -> None:

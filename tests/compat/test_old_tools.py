@@ -16,7 +16,7 @@ TALK = (
 )
 SPANS = '<View><Text name="text" value="$text"/><Labels name="span" toName="text"><Label value="It"/></Labels></View>'
 
-old_tools = serving("old_tools", BOXES)
+old_tools = serving("old_tools", BOXES, ("start",))
 
 
 def test_arguments_of_the_constructor_from_config_json(old_tools: Served) -> None:

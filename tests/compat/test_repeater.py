@@ -3,7 +3,7 @@
 from .contents import CHOICES, chosen, labelled
 from .served import Served, serving
 
-repeater = serving("repeater", CHOICES)
+repeater = serving("repeater", CHOICES, ("start",))
 
 
 def test_a_dict_that_fit_returns_for_an_event_comes_back(repeater: Served) -> None:

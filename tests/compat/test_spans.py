@@ -10,7 +10,7 @@ SPANS = (
 )
 SOUND = '<View><Audio name="sound" value="$sound"/><TextArea name="words" toName="sound"/></View>'
 
-spans = serving("spans", SPANS)
+spans = serving("spans", SPANS, ("start",))
 
 
 def marked(entry: dict[str, Any]) -> tuple[list[tuple[str, int, int]], float, str]:

@@ -1,7 +1,6 @@
 """Shards handed out to real workers around a real broker, their Label Studio a fake."""
 
 import asyncio
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -234,7 +233,6 @@ def test_what_keeps_a_shard_from_being_predicted_is_said(
     assert not place.project.predictions
 
 
-@pytest.mark.skipif("MEASURE" not in os.environ, reason="a measurement, for a quiet machine")
 def _in_a_store(place: Place) -> tuple[RemoteStore, dict[str, str]]:
     """Return a store, as a machine sees it that has published one version, and the settings of another machine."""
     url = (place.folder / "store").as_uri()
@@ -275,6 +273,7 @@ def test_a_version_that_another_machine_made_predicts_by_itself(place: Place) ->
     assert set(place.project.each("a").values()) == {1}
 
 
+@pytest.mark.soak
 def test_two_workers_are_twice_as_quick(make_project: Callable[[int], FakeProject], place: Place) -> None:
     rates: list[float] = []
     for _ in range(2):

@@ -32,6 +32,23 @@ STEPS = (
 )
 WITH_CHILD = ("dataset built", "fitting", "fitted")
 
+#: What every run of the tests kills: each part and each step is among them; `make soak` kills each part at each step.
+ALWAYS = (
+    ("child", "dataset built"),
+    ("child", "fitting"),
+    ("worker", "taken"),
+    ("worker", "committed"),
+    ("worker", "acknowledging"),
+    ("parent", "fitted"),
+    ("parent", "committing"),
+    ("broker", "fitting"),
+    ("broker", "acknowledged"),
+)
+ALL = (
+    *(("child", step) for step in WITH_CHILD),
+    *((victim, step) for victim in ("worker", "parent", "broker") for step in STEPS),
+)
+
 #: How the folders on the import path of a backend's processes reach this far.
 PAUSING = Path(__file__).parent.parent / "data" / "pausing"
 
@@ -73,10 +90,7 @@ def _kill(live: Live, victim: str) -> None:
 
 @pytest.mark.parametrize(
     ("victim", "step"),
-    [
-        *(("child", step) for step in WITH_CHILD),
-        *((victim, step) for victim in ("worker", "parent", "broker") for step in STEPS),
-    ],
+    [pytest.param(*kill, marks=() if kill in ALWAYS else pytest.mark.soak) for kill in ALL],
 )
 def test_killed_at(launch: Callable[..., Live], tmp_path: Path, victim: str, step: str) -> None:
     folder = tmp_path / "pause"
@@ -105,6 +119,12 @@ def test_killed_at(launch: Callable[..., Live], tmp_path: Path, victim: str, ste
         live.backend.start()
     jobs.append(live.send(created(PROJECT, 3)))
     _comes_to_rest(live, control, jobs)
+
+
+def test_every_run_kills_each_part_and_at_each_step() -> None:
+    assert {victim for victim, _ in ALWAYS} == {victim for victim, _ in ALL}
+    assert {step for _, step in ALWAYS} == set(STEPS)
+    assert set(ALWAYS) < set(ALL)
 
 
 def _comes_to_rest(live: Live, control: Control, jobs: list[str]) -> None:

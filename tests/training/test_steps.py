@@ -90,19 +90,28 @@ def _at_rest(board: JobBoard, project: int) -> bool:
     return not board.events(uid(project)) and not any(job.running for job in board.jobs(uid(project)))
 
 
+#: The steps at which a worker is killed, with the broker of every run: `make soak` takes both for each.
+STEPS = {
+    ("before", "taking the job"): "embedded",
+    ("after", "taking the job"): "redis-server",
+    ("after", "reading the mailbox"): "embedded",
+    ("after", "making the folder"): "redis-server",
+    ("before", "committing"): "embedded",
+    ("after", "committing"): "redis-server",
+    ("after", "storing the state"): "embedded",
+    ("before", "settling"): "redis-server",
+    ("after", "settling"): "embedded",
+}
+
+
 @pytest.mark.parametrize(
-    ("when", "step"),
+    ("url", "when", "step"),
     [
-        ("before", "taking the job"),
-        ("after", "taking the job"),
-        ("after", "reading the mailbox"),
-        ("after", "making the folder"),
-        ("before", "committing"),
-        ("after", "committing"),
-        ("after", "storing the state"),
-        ("before", "settling"),
-        ("after", "settling"),
+        pytest.param(kind, *step, marks=() if kind == always else pytest.mark.soak)
+        for step, always in STEPS.items()
+        for kind in ("embedded", "redis-server")
     ],
+    indirect=["url"],
 )
 def test_killed_at_a_step(
     settings: Settings,
@@ -195,6 +204,9 @@ def test_a_redis_younger_than_the_versions(settings: Settings, board: JobBoard, 
     assert {job.state for job in board.jobs(uid(1))} == {"finished"}
 
 
+@pytest.mark.parametrize(
+    "url", ["redis-server", pytest.param("embedded", marks=pytest.mark.soak)], indirect=True
+)
 def test_two_workers_and_bursts_of_events(
     settings: Settings, board: JobBoard, start: Start, control: Callable[[int], Control]
 ) -> None:
@@ -234,6 +246,9 @@ def test_two_workers_and_bursts_of_events(
     assert os.path.isdir(settings.log_dir / "jobs")
 
 
+@pytest.mark.parametrize(
+    "url", ["embedded", pytest.param("redis-server", marks=pytest.mark.soak)], indirect=True
+)
 def test_one_project_of_the_seed_generation_and_bursts(
     settings: Settings, board: JobBoard, start: Start, control: Callable[[int], Control]
 ) -> None:
