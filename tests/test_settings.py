@@ -199,6 +199,8 @@ def _all_set(tmp_path: Path) -> Settings:
         python_path=("/a b", "/c"),
         threads=3,
         use_redis=True,
+        spool_events=7,
+        spool_bytes=3 << 20,
     )
 
 

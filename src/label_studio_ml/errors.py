@@ -26,6 +26,7 @@
     │   └── StoreError          the store that MODEL_DIR's URL names is away, or refuses
     ├── Unsupported             a name of an older release that does nothing here
     ├── BrokerError             Redis or Valkey is missing, unreachable or refuses
+    │   └── SpoolFull           … and the disk keeps no more events meanwhile
     └── StudioError             Label Studio's API said no
         ├── StudioAuthError     … to the token
         ├── StudioUnavailable   nothing, or that it cannot answer at the moment
@@ -156,6 +157,10 @@ class Unsupported(BackendError):
 
 class BrokerError(BackendError):
     """Redis or Valkey is missing, unreachable or refuses the login."""
+
+
+class SpoolFull(BrokerError):
+    """Redis cannot be reached, and as many events as this server keeps on its disk wait there already."""
 
 
 class StudioError(BackendError):

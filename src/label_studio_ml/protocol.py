@@ -66,13 +66,17 @@ class SetupRequest(msgspec.Struct, frozen=True):
 
 
 class Event(msgspec.Struct, frozen=True):
-    """One webhook call: `action`, the project it belongs to, and the whole payload without secrets."""
+    """One webhook call: `action`, the project it belongs to, and the whole payload without secrets.
+
+    `size` is how many bytes it came in.
+    """
 
     action: str
     uid: str
     label_config: str
     title: str
     data: dict[str, Any]
+    size: int = 0
 
 
 class TrainRequest(msgspec.Struct, frozen=True):
@@ -150,7 +154,7 @@ def parse_event(body: bytes) -> Event:
         raise RequestError("action must be the name of an event", field="action")
     project = fields.get("project")
     if project is None:
-        return Event(action=action, uid="", label_config="", title="", data=fields)
+        return Event(action=action, uid="", label_config="", title="", data=fields, size=len(body))
     if not isinstance(project, dict):
         raise RequestError("project must be an object", field="project")
     clean = {name: value for name, value in project.items() if name not in SECRET_PROJECT_FIELDS}
@@ -160,6 +164,7 @@ def parse_event(body: bytes) -> Event:
         label_config=_text(project, "label_config", at="project."),
         title=_text(project, "title", at="project."),
         data={**fields, "project": clean},
+        size=len(body),
     )
 
 

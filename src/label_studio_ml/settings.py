@@ -42,6 +42,9 @@ DEFAULT_PREDICT_RATE = 10.0
 #: Seconds that requests under way have to finish after SIGTERM.
 DEFAULT_DRAIN = 10.0
 
+#: Webhook events that are kept on the disk while Redis is away, and MiB that they have.
+DEFAULT_SPOOL_EVENTS, DEFAULT_SPOOL_MB = 100_000, 1024
+
 #: MiB of versions that a machine keeps of those in a store elsewhere.
 DEFAULT_MODEL_CACHE = 20480
 
@@ -97,6 +100,7 @@ class Settings:
     user's code also imports from.
     `threads` is how many calls of `predict` may run at a time in one process where the class does not say (None: one).
     `use_redis` is `USE_REDIS` of the older releases, None where it is not set.
+    `spool_events` webhook events with `spool_bytes` are kept on the disk at most while Redis is away.
     """
 
     backend_dir: Path
@@ -147,6 +151,8 @@ class Settings:
     python_path: tuple[str, ...] = ()
     threads: int | None = None
     use_redis: bool | None = None
+    spool_events: int = DEFAULT_SPOOL_EVENTS
+    spool_bytes: int = DEFAULT_SPOOL_MB << 20
 
     @classmethod
     def from_env(
@@ -234,6 +240,8 @@ class Settings:
             python_path=tuple(filter(None, env.get("LABEL_STUDIO_ML_PYTHONPATH", "").split(os.pathsep))),
             threads=_integer(env, "LABEL_STUDIO_ML_THREADS", default=None, least=1),
             use_redis=_use_redis(env),
+            spool_events=_integer(env, "SPOOL_EVENTS", default=DEFAULT_SPOOL_EVENTS, least=1),
+            spool_bytes=_integer(env, "SPOOL_MB", default=DEFAULT_SPOOL_MB, least=1) << 20,
         )
 
     def to_env(self) -> dict[str, str]:
@@ -284,6 +292,8 @@ class Settings:
             "LABEL_STUDIO_ML_PYTHON": self.python,
             "LABEL_STUDIO_ML_PYTHONPATH": os.pathsep.join(self.python_path),
             "LABEL_STUDIO_ML_THREADS": self.threads,
+            "SPOOL_EVENTS": self.spool_events,
+            "SPOOL_MB": self.spool_bytes >> 20,
             "USE_REDIS": None if self.use_redis is None else str(self.use_redis).lower(),
         }
         found = {name: str(value) for name, value in values.items() if value not in (None, "")}

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from helpers import captured
-from label_studio_ml.training.events import counted, grouped, ids_only, labelled, removed
+from label_studio_ml.training.events import counted, grouped, labelled, removed
 from label_studio_ml.training.jobs import StoredEvent
+from label_studio_ml.training.untrusted import ids_only
 from live import annotation, created, created_in_bulk, start_training, task
 
 

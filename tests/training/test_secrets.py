@@ -80,7 +80,8 @@ def test_what_comes_without_login_is_read_from_label_studio(launch: Callable[...
 
 def test_without_login_nothing_starts_for_strangers(launch: Callable[..., Live]) -> None:
     live = launch(auth=AUTH)
-    assert live.post("/webhook", created(3, 1), login=False).status_code == 401
+    assert live.post("/webhook", created(3, 1), login=False).status_code == 202
+    assert list(_redis(live).scan_iter("lsml:*:mailbox:*")) == []
     live.setup(3)
     assert live.post("/webhook", start_training(3), login=False).status_code == 401
     assert live.post("/train", {"project": "3.1"}, login=False).status_code == 401

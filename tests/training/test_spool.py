@@ -13,7 +13,8 @@ import pytest
 from e2e.processes import wait_until
 from label_studio_ml.errors import BrokerError
 from label_studio_ml.protocol import Event
-from label_studio_ml.training.spool import OPEN, Spool, Spooled
+from label_studio_ml.training.spool import OPEN, Spool
+from label_studio_ml.training.spool_room import Spooled
 
 
 class Desk:

@@ -13,7 +13,7 @@ import requests
 from prometheus_client.parser import text_string_to_metric_families
 
 from e2e.processes import free_port, wait_until
-from live import CONFIG, Live, start_training, task, uid
+from live import CONFIG, Live, created, start_training, task, uid
 from redis_server import MakeRedis, make_redis
 from runtime.conftest import make, studio
 
@@ -117,6 +117,30 @@ def test_a_server_whose_redis_never_came_is_not_ready_but_predicts(make: Make) -
     assert (answer.json()["model"], answer.json()["store"]) == ("ok", "ok")
     assert _sample(live, "up", part="broker") == 0
     assert _sample(live, "errors_total", part="broker") >= 1
+
+
+def test_without_the_login_a_probe_says_only_which_part_fails_and_a_full_spool_is_said(make: Make) -> None:
+    port = free_port()
+    live = make(auth=("me", "secret"), env={"REDIS_URL": f"redis://localhost:{port}/0", "SPOOL_EVENTS": "2"})
+    live.backend.command = "serve"
+    live.backend.start()
+    live.setup(1)
+    for number in (1, 2):
+        assert live.post("/webhook", created(1, number)).status_code == 201
+    refused = live.post("/webhook", created(1, 3))
+    assert (refused.status_code, "SPOOL_EVENTS" in refused.json()["detail"]) == (503, True)
+    wait_until(lambda: "spool" in _get(live, "/readyz").json(), "the full spool is said")
+    wait_until(lambda: _get(live, "/readyz").json()["broker"] != "ok", "so is the Redis that is away")
+    for auth in (None, ("me", "wrong")):
+        said = _get(live, "/readyz", auth=auth).json()
+        assert {said["broker"], said["spool"]} == {"failing"}
+        assert str(port) not in str(said)
+    said = _get(live, "/readyz", auth=live.auth).json()
+    assert f"localhost:{port}" in said["broker"]
+    assert said["spool"].startswith("2 events wait")
+    assert _sample(live, "refused_events_total") == 1
+    assert _sample(live, "spool_events") == 2
+    assert _sample(live, "spool_bytes") > 200
 
 
 def test_a_redis_that_goes_away_later_is_named_and_the_server_stays_ready(

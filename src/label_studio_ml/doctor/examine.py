@@ -21,6 +21,7 @@ CHECKS: tuple[Callable[[Context], Iterator[Check]], ...] = (
     server.server,
     server.redis_durability,
     server.queue,
+    server.spool,
     link.addresses,
     link.entry,
     link.webhook,

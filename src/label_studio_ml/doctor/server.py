@@ -87,6 +87,23 @@ def redis_durability(context: Context) -> Iterator[Check]:
     yield ok("redis", f"{where}, append-only file on, {policy or 'unknown policy'}")
 
 
+def spool(context: Context) -> Iterator[Check]:
+    """Do events wait on this machine's disk for Redis, and are more taken?"""
+    from label_studio_ml.training.spool_room import SpoolRoom
+
+    settings = context.settings
+    room = SpoolRoom(settings.model_dir / "spool", settings.spool_events, settings.spool_bytes)
+    room.recount(set())
+    if room.problem:
+        yield fail("spool", room.problem, "Bring Redis back, or raise SPOOL_EVENTS and SPOOL_MB")
+    elif room.events:
+        yield warn(
+            "spool",
+            f"{plural(room.events, 'event waits', 'events wait')} on this machine's disk for Redis",
+            "Start the backend, and see that it reaches Redis",
+        )
+
+
 def queue(context: Context) -> Iterator[Check]:
     """Which queue of a Redis that others may use is this backend's, and does anything wait elsewhere?"""
     from label_studio_ml.training.boards import open_board, worker_count

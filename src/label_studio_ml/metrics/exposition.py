@@ -29,6 +29,7 @@ class Moment:
     queue: int = 0
     under_way: int = 0
     spooled: int = 0
+    spooled_bytes: int = 0
     processes: int = 0
     served: Sequence[tuple[str, str]] = ()
     up: Mapping[str, bool] = field(default_factory=dict)
@@ -98,6 +99,12 @@ class _Families:
         )
         spooled.add_metric([], self._counts.spooled_events)
         yield spooled
+        refused = CounterMetricFamily(
+            f"{PREFIX}_refused_events",
+            "Webhook events refused: Redis was away, and this server's disk kept no more",
+        )
+        refused.add_metric([], self._counts.refused_events)
+        yield refused
         errors = CounterMetricFamily(f"{PREFIX}_errors", "Failures, by the part that failed", labels=["part"])
         for part, count in self._counts.errors.items():
             errors.add_metric([part], count)
@@ -144,6 +151,7 @@ class _Families:
             up.add_metric([part], int(reachable))
         yield up
         yield _gauge("spool_events", "Events on this server's disk that wait for Redis", self._moment.spooled)
+        yield _gauge("spool_bytes", "Bytes that these events have", self._moment.spooled_bytes)
         training = self._moment.training
         if training is None:
             return

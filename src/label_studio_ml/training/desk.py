@@ -14,25 +14,27 @@ import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import msgspec
-
-from label_studio_ml.errors import BackendError, BrokerError
+from label_studio_ml.errors import BackendError, BodyTooLarge, BrokerError
 from label_studio_ml.metrics.exposition import Training
 from label_studio_ml.protocol import Event
 from label_studio_ml.settings import Settings
 from label_studio_ml.training import views
 from label_studio_ml.training.cancel import request_cancel
-from label_studio_ml.training.events import ids_only, labelled, removed
+from label_studio_ml.training.events import labelled, removed
 from label_studio_ml.training.figures import figures
 from label_studio_ml.training.jobs import JobBoard, StoredEvent, new_token
 from label_studio_ml.training.owner import ForeignQueue
 from label_studio_ml.training.reach import BoardOnDemand
-from label_studio_ml.training.spool import Spool, Spooled
+from label_studio_ml.training.spool import Spool
+from label_studio_ml.training.spool_room import Spooled
+from label_studio_ml.training.untrusted import ids_only
 from label_studio_ml.versions.state import Project, Projects
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 #: Seconds that a webhook waits for Redis in all, its start and its connection included.
 BUDGET = 0.2
@@ -46,6 +48,8 @@ RETRY, PREPARE = 0.03, 1.0
 USE = 15.0
 #: Events that are tried at once, and locks that keep the events of one project in order.
 TRIES, LOCKS = 8, 64
+#: Bytes of an event that is kept whole. Of a larger one ids only are: the rest is read from Label Studio.
+LARGE = 64 << 20
 
 
 class RedisDesk:
@@ -61,7 +65,9 @@ class RedisDesk:
         self, url: Callable[[float], str], settings: Settings, spool: Path, projects: Projects | None = None
     ) -> None:
         self._projects = projects
-        self._spool = Spool(spool, self._deliver)
+        self._spool = Spool(
+            spool, self._deliver, events=settings.spool_events, most_bytes=settings.spool_bytes
+        )
         server = secrets.token_hex(8)
         self._patient = BoardOnDemand(
             url, settings, patience=(CONNECT, ANSWER), tries=2, wait=PATIENCE, server=server
@@ -86,18 +92,18 @@ class RedisDesk:
         """Keep an event; return the id of the job that will take it in.
 
         None if it starts none, or if that is not known yet: then it is on the disk. Raises BrokerError if neither Redis
-        nor the disk takes it.
+        nor the disk takes it, and BodyTooLarge.
         """
         deadline = time.monotonic() + BUDGET
-        if not trusted:
-            event = msgspec.structs.replace(event, data=ids_only(event))
-        spooled = Spooled(event, trusted, train, new_token())
+        spooled = _kept(event, trusted=trusted, train=train)
+        if spooled is None:
+            return None
         tried = False
         with self._orders[hash(event.uid) % LOCKS]:  # for the rest of the budget of the one before, at most
             if self._spool.empty():  # where others wait, it goes behind them
                 tried = not self._away
                 try:
-                    job = self._within(spooled, deadline)
+                    job = self._within(spooled, deadline, self._try)
                 except BrokerError as error:
                     log = logger.debug if self._away else logger.warning
                     log("%s; events are kept on the disk", error)
@@ -109,6 +115,26 @@ class RedisDesk:
         self._spool.keep(spooled, name)
         return self._job_of(spooled.token) if tried and event.action == "START_TRAINING" else None
 
+    def rehearse(self, event: Event) -> None:
+        """Take as long as `hand_in` of an event without login, and raise what that would, but keep nothing."""
+        deadline = time.monotonic() + BUDGET
+        spooled = _kept(event, trusted=False, train=True)
+        if spooled is None:
+            return
+        with self._orders[hash(event.uid) % LOCKS]:
+            if self._spool.empty() and not self._away:
+                try:
+                    self._within(spooled, deadline, self._ask)
+                except BrokerError as error:
+                    logger.debug("%s", error)
+                else:
+                    return
+        self._spool.room.check()
+
+    def _ask(self, spooled: Spooled, deadline: float) -> None:
+        """Ask Redis for what it does not have."""
+        self._quick.get().job_of(spooled.token)
+
     def _job_of(self, token: str) -> str | None:
         """Return the job of an event that is on its way from the disk to Redis, None if it takes longer than that."""
         deadline = time.monotonic() + ASKED
@@ -118,10 +144,10 @@ class RedisDesk:
                     return job
         return None
 
-    def _within(self, spooled: Spooled, deadline: float) -> str | None:
-        """Hand an event to Redis before `deadline`. Raises BrokerError if it has not taken it by then."""
+    def _within(self, spooled: Spooled, deadline: float, call: Callable[[Spooled, float], T]) -> T:
+        """Have `call` hand an event to Redis before `deadline`. Raises BrokerError if it has not taken it by then."""
         try:
-            trying = self._threads.submit(self._try, spooled, deadline)
+            trying = self._threads.submit(call, spooled, deadline)
             return trying.result(max(0.0, deadline - time.monotonic()))
         except TimeoutError:
             trying.cancel()
@@ -145,7 +171,7 @@ class RedisDesk:
 
     def start(self) -> None:
         """Hand over what an earlier server kept on the disk, and find out which queue is the backend's."""
-        if self._spool.waiting():
+        if self._spool.events:
             self._spool.start()
         threading.Thread(target=self._use_queue, daemon=True, name="queue").start()
 
@@ -180,7 +206,22 @@ class RedisDesk:
     @property
     def spooled(self) -> int:
         """How many events wait on the disk."""
-        return len(self._spool.waiting())
+        return self._spool.events
+
+    @property
+    def spooled_bytes(self) -> int:
+        """How many bytes they have."""
+        return self._spool.room.size
+
+    @property
+    def refused(self) -> int:
+        """How many events were refused since the start because the disk keeps no more."""
+        return self._spool.room.refused
+
+    @property
+    def spool_problem(self) -> str:
+        """Why no more events are kept on the disk, empty if some are."""
+        return self._spool.room.problem
 
     @property
     def kept(self) -> int:
@@ -257,9 +298,11 @@ class RedisDesk:
         known = self._known(event.uid)
         if known is not None:
             board.describe(known)
-        stored = StoredEvent(event.action, event.data, spooled.trusted)
+        stored, large = StoredEvent(event.action, event.data, spooled.trusted), False
+        if spooled.trusted and event.size > LARGE:
+            stored, large = StoredEvent(event.action, ids_only(event), trusted=False), True
         try:
-            return board.record(event.uid, stored, spooled.token)
+            return board.record(event.uid, stored, spooled.token, bounded=not large)
         except ForeignQueue:
             self._quick.drop()
             self._patient.drop()
@@ -272,6 +315,28 @@ class RedisDesk:
         except BackendError as error:
             logger.warning("Project %s: what is known of it cannot be read: %s", uid, error)
             return None
+
+
+def _kept(event: Event, *, trusted: bool, train: bool) -> Spooled | None:
+    """Return what is kept of an event, None if nothing: it starts no training, and says nothing of annotations.
+
+    Its label config and title are not: they are for the server that got it. Raises BodyTooLarge for a request to train
+    on more tasks than can be kept.
+    """
+    data = event.data
+    if not trusted:
+        if not train:
+            return None
+        data = ids_only(event)
+    elif event.action == "START_TRAINING" and event.size > LARGE:
+        raise BodyTooLarge(
+            f"The training request has {event.size >> 20} MiB; at most {LARGE >> 20} are kept",
+            fix="Send no tasks: they are read from Label Studio",
+            field="annotations",
+        )
+    elif not train and not any(removed(event)) and not labelled(event):
+        return None
+    return Spooled(Event(event.action, event.uid, "", "", data, event.size), trusted, train, new_token())
 
 
 def _late(deadline: float) -> bool:

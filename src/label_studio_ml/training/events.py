@@ -34,8 +34,9 @@ def labelled(event: AnyEvent) -> list[tuple[dict[str, Any], dict[str, Any]]]:
         tasks, annotations = event.data.get("task") or [], event.data.get("annotation") or []
     else:
         return []
-    by_id = {task.get("id"): task for task in dicts(tasks)}
-    return [(by_id.get(one.get("task"), {"id": one.get("task")}), one) for one in dicts(annotations)]
+    by_id = {_key(task.get("id")): task for task in dicts(tasks)}
+    owners = [(_key(one.get("task")), one) for one in dicts(annotations)]
+    return [(by_id.get(owner, {"id": owner}), one) for owner, one in owners]
 
 
 def counted(event: AnyEvent) -> int:
@@ -54,9 +55,10 @@ def grouped(pairs: Iterable[tuple[dict[str, Any], dict[str, Any]]]) -> dict[Any,
     """Return (task, annotation) pairs as tasks with their annotations, by task id; the last word on each counts."""
     tasks: dict[Any, dict[str, Any]] = {}
     for task, annotation in pairs:
-        known = tasks.get(task.get("id"), {"annotations": []})["annotations"]
+        key = _key(task.get("id"))
+        known = tasks.get(key, {"annotations": []})["annotations"]
         others = [one for one in known if one.get("id") != annotation.get("id")]
-        tasks[task.get("id")] = {**task, "annotations": [*others, annotation]}
+        tasks[key] = {**task, "annotations": [*others, annotation]}
     return tasks
 
 
@@ -65,24 +67,6 @@ def removed(event: AnyEvent) -> tuple[list[object], list[object]]:
     tasks = _ids(event.data.get("tasks")) if event.action == "TASKS_DELETED" else []
     annotations = _ids(event.data.get("annotations")) if event.action == "ANNOTATIONS_DELETED" else []
     return tasks, annotations
-
-
-def ids_only(event: AnyEvent) -> dict[str, Any]:
-    """Return what is kept of an event that came without login: ids, to be looked up in Label Studio."""
-    data: dict[str, Any] = {"project": {"id": (event.data.get("project") or {}).get("id")}}
-    for name in ("task", "annotation"):
-        value = event.data.get(name)
-        if isinstance(value, dict) and isinstance(value.get("id"), int):
-            data[name] = value["id"]
-    if event.action == "ANNOTATIONS_CREATED":
-        data["annotations"] = [
-            {"id": annotation["id"], "task": task["id"]}
-            for task, annotation in labelled(event)
-            if isinstance(annotation.get("id"), int) and isinstance(task.get("id"), int)
-        ]
-    if event.action == "ANNOTATIONS_DELETED":
-        data["annotations"] = [{"id": number} for number in removed(event)[1]]
-    return data
 
 
 def _skipped(annotation: Any) -> bool:
@@ -94,5 +78,15 @@ def dicts(values: Any) -> list[dict[str, Any]]:
     return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
 
 
+def is_id(value: Any) -> bool:
+    """Tell whether a value may be the id of a task or an annotation: a whole number from 0 on, as databases have it."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 63
+
+
+def _key(value: Any) -> int | str | None:
+    """Return an id that may be looked up; None for what is none, such as a list."""
+    return value if isinstance(value, int | str) else None
+
+
 def _ids(values: Any) -> list[object]:
-    return [value["id"] for value in dicts(values) if isinstance(value.get("id"), int)]
+    return [value["id"] for value in dicts(values) if is_id(value.get("id"))]

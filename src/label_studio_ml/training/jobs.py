@@ -24,6 +24,7 @@ from label_studio_ml.training.mailbox import StoredEvent as StoredEvent
 from label_studio_ml.training.owner import ForeignQueue, Owner
 from label_studio_ml.training.policy import Decision
 from label_studio_ml.training.scripts import HOLD, NEXT, STORE
+from label_studio_ml.training.untrusted import MAX_BYTES, MAX_EVENTS, beyond, digest, is_beyond, is_too_long
 
 if TYPE_CHECKING:
     from rq import Queue
@@ -111,6 +112,18 @@ def new_token() -> str:
     return secrets.token_hex(16)
 
 
+#: What STORE is told of all other events.
+_UNLIMITED: tuple[str | bytes | int, ...] = ("", "", 0, 0, 0)
+
+
+def _limits(event: StoredEvent) -> tuple[str | bytes | int, ...]:
+    """Return what STORE is told of an event that came without login."""
+    many = is_beyond(event.data)
+    rest = StoredEvent("ANNOTATIONS_CREATED", event.data if many else beyond(event), trusted=False)
+    too_long = int(many or is_too_long(event.data))
+    return digest(event), msgspec.json.encode(rest), MAX_EVENTS, MAX_BYTES, too_long
+
+
 def _rq_id(job_id: str) -> str:
     """Return the id of the RQ job that wakes a worker for the training job `job_id`."""
     return f"train-{job_id}"
@@ -161,20 +174,24 @@ class JobBoard(Mailboxes):
 
     # Handing in
 
-    def record(self, project: str, event: StoredEvent, token: str = "") -> str:
+    def record(self, project: str, event: StoredEvent, token: str = "", *, bounded: bool = True) -> str:
         """Keep `event` and wake a worker; return the id of the job that will take it in.
 
-        Called again with the same `token` it does nothing and returns the same. Raises ForeignQueue if the queue has
-        become another backend's.
+        Called again with the same `token` it does nothing and returns the same. Of those that are not trusted, no more
+        are kept than `untrusted` says, if they are `bounded`. Raises ForeignQueue if the queue has become another
+        backend's.
         """
         keys = self.keys
         token = token or new_token()
-        names = (keys.mailbox, keys.payloads, keys.waiting, keys.hold, keys.jobs)
-        mailbox, payloads, waiting, hold, jobs = (name(project) for name in names)
+        names = (keys.mailbox, keys.payloads, keys.waiting, keys.hold, keys.jobs, keys.untrusted, keys.folds)
+        mailbox, payloads, waiting, hold, jobs, untrusted, folds = (name(project) for name in names)
         owner = self.owner or Owner("")
         with broker_errors():
             answer = self._store(
-                keys=[keys.token(token), mailbox, payloads, keys.dirty, waiting, hold, jobs, keys.backend],
+                keys=[
+                    *(keys.token(token), mailbox, payloads, keys.dirty, waiting, hold, jobs, keys.backend),
+                    *(untrusted, folds),
+                ],
                 args=[
                     project,
                     new_job_id(),
@@ -187,6 +204,7 @@ class JobBoard(Mailboxes):
                     owner.id,
                     owner.model_class,
                     owner.code,
+                    *(_limits(event) if bounded and not event.trusted else _UNLIMITED),
                 ],
             )
         if not answer:
@@ -261,7 +279,7 @@ class JobBoard(Mailboxes):
         """
         job_id = None
         for parked in self.parked(project):
-            job_id = self.record(project, parked.event, token=f"{project}:{parked.event.id}")
+            job_id = self.record(project, parked.event, token=f"{project}:{parked.event.id}", bounded=False)
             with broker_errors():
                 self.redis.hdel(self.keys.parked(project), parked.event.id)
         return job_id

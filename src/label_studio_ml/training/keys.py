@@ -12,6 +12,10 @@ All but one begin with `lsml:{queue}:`, so that backends with queues of their ow
     mailbox:{project}     stream: the webhook events that no training has taken in, as `action` and `annotations` (how
                           many it brings); the truth about what is to be done
     payloads:{project}    hash: stream id → JSON of the whole event; kept apart, so that the mailbox is quick to read
+    untrusted:{project}   hash: stream id → bytes of an event in the mailbox that came without login; `events` and
+                          `bytes`: how many and how much these are; `beyond`: id of the event that stands for all that
+                          came beyond the limits since the last run began
+    folds:{project}       hash: digest of what an event without login says → stream id; those that no run has read yet
     token:{token}         string, expiring: the job of an event that is stored already
     waiting:{project}     string: id of the job that the next run will be
     hold:{project}        hash: why no run is due yet. `need`: annotations that have to come; `at`: time in ms at which
@@ -136,6 +140,14 @@ class Keys:
         """Return the key of what the project's events say."""
         return self._key("payloads", project)
 
+    def untrusted(self, project: str) -> str:
+        """Return the key of how much of the project's mailbox came without login."""
+        return self._key("untrusted", project)
+
+    def folds(self, project: str) -> str:
+        """Return the key of what the project's events without login say."""
+        return self._key("folds", project)
+
     def token(self, token: str) -> str:
         """Return the key that remembers an event."""
         return self._key("token", token)
@@ -201,6 +213,8 @@ class Keys:
         named = (
             self.mailbox,
             self.payloads,
+            self.untrusted,
+            self.folds,
             self.waiting,
             self.hold,
             self.labelled,

@@ -25,7 +25,8 @@ class LocalDesk:
     """Each event that trains is trained on before `hand_in` returns, together with what earlier events brought."""
 
     immediate = True
-    spooled = kept = 0
+    spooled = kept = spooled_bytes = refused = 0
+    spool_problem = ""
 
     def start(self) -> None:
         """Do nothing: nothing waits."""
@@ -50,6 +51,9 @@ class LocalDesk:
         job_id = new_job_id()
         self._jobs[job_id] = self._train(job_id, event)
         return job_id
+
+    def rehearse(self, event: Event) -> None:
+        """Do nothing: an event that nothing is kept of trains nothing."""
 
     def job_status(self, job_id: str) -> dict[str, Any] | None:
         """Return a job's record, None if there is none."""

@@ -16,7 +16,7 @@ from label_studio_ml.training.events import grouped
 from label_studio_ml.training.keys import Keys
 from label_studio_ml.training.policy import Entry
 from label_studio_ml.training.refusals import explain
-from label_studio_ml.training.scripts import CLEAN
+from label_studio_ml.training.scripts import BEGIN, REMOVE
 from label_studio_ml.versions.state import Project
 
 #: Entries of a stream, and fields of a hash that hold whole events, that are read at a time.
@@ -91,10 +91,15 @@ class Mailboxes:
             pipe.execute()
 
     def _remove(self, pipe: Any, project: str, event_ids: list[str]) -> None:
-        for start in range(0, len(event_ids), PAGE):
-            pipe.xdel(self.keys.mailbox(project), *event_ids[start : start + PAGE])
-            pipe.hdel(self.keys.payloads(project), *event_ids[start : start + PAGE])
-        pipe.eval(CLEAN, 2, self.keys.mailbox(project), self.keys.dirty, project)
+        mailbox, payloads = self.keys.mailbox(project), self.keys.payloads(project)
+        keys = (mailbox, payloads, self.keys.dirty, self.keys.untrusted(project))
+        for start in range(0, max(len(event_ids), 1), PAGE):
+            pipe.eval(REMOVE, len(keys), *keys, project, *event_ids[start : start + PAGE])
+
+    def begin(self, project: str) -> None:
+        """Let no event that comes from now on be folded into one that waits: a run has read those."""
+        with broker_errors():
+            self.redis.eval(BEGIN, 2, self.keys.untrusted(project), self.keys.folds(project))
 
     def dirty(self) -> list[str]:
         """Return the projects with events that wait."""

@@ -46,7 +46,12 @@ def fit_events(
         if job.cancelled:
             break
         try:
-            singles = single_events(event, wanted, lambda number: client().task(number))
+            singles = single_events(
+                event,
+                wanted,
+                lambda number: client().task(number),
+                lambda: client().labelled_tasks(request.spec.project.uid),
+            )
         except StudioError as error:
             logger.warning("%s came without login and cannot be checked: %s", event.action, error)
             stop = error

@@ -5,9 +5,13 @@ redis-py may send a command again whose answer got lost: each of these may run t
 
 #: Keeps an event and names the job that will take it in; for a token that is known it only says which job that is.
 #: What the next run waits for (the hold) is counted down; the button ends it.
-#: Keys: token, mailbox, payloads, dirty, waiting, hold, jobs, backend. Arguments: project, id for a new job, action,
-#: number of annotations, event, life of the token in s, time, prefix of jobs' keys, and of the backend that the job is
-#: for: id (nothing where the broker is its own), class and code.
+#: An event without login has a digest of what it says: while one with that digest waits, it is folded into that.
+#: Where too many of its project wait, or it is too long itself, one event stands for all that come from then on: that
+#: one goes to the mailbox's end and counts one more each time.
+#: Keys: token, mailbox, payloads, dirty, waiting, hold, jobs, backend, untrusted, folds. Arguments: project, id for a
+#: new job, action, number of annotations, event, life of the token in s, time, prefix of jobs' keys; of the backend
+#: that the job is for: id (nothing where the broker is its own), class and code; the digest (nothing for an event with
+#: login), the event that stands for those beyond the limits, how many events and bytes may wait, 1 if it is too long.
 #: Returns the job's id, 1 if it is new, 1 if a worker is to be woken; nothing where the queue is another backend's.
 STORE = """
 if ARGV[9] ~= '' then
@@ -18,8 +22,35 @@ local known = redis.call('get', KEYS[1])
 if known then
   return {known, 0, redis.call('get', KEYS[5]) == known and 1 or 0}
 end
-local id = redis.call('xadd', KEYS[2], '*', 'action', ARGV[3], 'annotations', ARGV[4])
-redis.call('hset', KEYS[3], id, ARGV[5])
+local action, count, event, life = ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6]
+local beyond = false
+if ARGV[12] ~= '' then
+  local folded = redis.call('get', KEYS[5])
+  if folded and redis.call('hexists', KEYS[10], ARGV[12]) == 1 then return {folded, 0, 0} end
+  local held = redis.call('hmget', KEYS[9], 'events', 'bytes', 'beyond')
+  beyond = ARGV[16] == '1' or tonumber(held[1] or '0') >= tonumber(ARGV[14])
+    or tonumber(held[2] or '0') + #event > tonumber(ARGV[15])
+  if beyond then
+    action, event, life = 'ANNOTATIONS_CREATED', ARGV[13], ''
+    local before = held[3] and redis.call('xrange', KEYS[2], held[3], held[3]) or {}
+    if #before == 1 then
+      count = count + tonumber(before[1][2][4])
+      event = redis.call('hget', KEYS[3], held[3]) or event
+      redis.call('xdel', KEYS[2], held[3])
+      redis.call('hdel', KEYS[3], held[3])
+    end
+  end
+end
+local id = redis.call('xadd', KEYS[2], '*', 'action', action, 'annotations', count)
+redis.call('hset', KEYS[3], id, event)
+if beyond then
+  redis.call('hset', KEYS[9], 'beyond', id)
+elseif ARGV[12] ~= '' then
+  redis.call('hset', KEYS[9], id, #event)
+  redis.call('hincrby', KEYS[9], 'events', 1)
+  redis.call('hincrby', KEYS[9], 'bytes', #event)
+  redis.call('hset', KEYS[10], ARGV[12], id)
+end
 redis.call('sadd', KEYS[4], ARGV[1])
 local job, new, wake = redis.call('get', KEYS[5]), 0, 0
 if not job then
@@ -31,7 +62,7 @@ end
 if ARGV[9] ~= '' then
   redis.call('hset', ARGV[8] .. job, 'backend', ARGV[9], 'class', ARGV[10], 'code', ARGV[11])
 end
-redis.call('set', KEYS[1], job, 'ex', ARGV[6])
+if life ~= '' then redis.call('set', KEYS[1], job, 'ex', life) end
 if ARGV[3] == 'START_TRAINING' then
   wake = math.max(wake, redis.call('del', KEYS[6]))
 elseif tonumber(ARGV[4]) > 0 and redis.call('hexists', KEYS[6], 'need') == 1 then
@@ -91,8 +122,36 @@ redis.call('hdel', KEYS[1], ARGV[1])
 return 1
 """
 
-#: Removes a project from the dirty set if its mailbox is empty. Keys: mailbox, dirty set. Argument: project.
-CLEAN = "if redis.call('xlen', KEYS[1]) == 0 then return redis.call('srem', KEYS[2], ARGV[1]) end return 0"
+#: Removes events from a mailbox, and its project from the dirty set if no event is left. Keys: mailbox, payloads, dirty
+#: set, untrusted. Arguments: project, ids of events. A Redis without memory counts nothing, and removes them all the
+#: same; the count is right again when the mailbox is empty.
+REMOVE = """
+for number = 2, #ARGV do
+  local id = ARGV[number]
+  redis.call('xdel', KEYS[1], id)
+  redis.call('hdel', KEYS[2], id)
+  local size = redis.call('hget', KEYS[4], id)
+  if size then
+    redis.call('hdel', KEYS[4], id)
+    redis.pcall('hincrby', KEYS[4], 'events', -1)
+    redis.pcall('hincrby', KEYS[4], 'bytes', -tonumber(size))
+  elseif redis.call('hget', KEYS[4], 'beyond') == id then
+    redis.call('hdel', KEYS[4], 'beyond')
+  end
+end
+if redis.call('xlen', KEYS[1]) == 0 then
+  redis.call('del', KEYS[4])
+  return redis.call('srem', KEYS[3], ARGV[1])
+end
+return 0
+"""
+
+#: Lets no later event count as the same as one that waits now: a run has read these. Keys: untrusted, folds.
+BEGIN = """
+redis.call('hdel', KEYS[1], 'beyond')
+redis.call('del', KEYS[2])
+return 1
+"""
 
 #: Takes a queue for a backend, or says again that it uses it. Keys: backend, register of queues, servers. Arguments:
 #: id, class, code, place, life in ms, id of the server that says so (nothing if none does), name of the queue.

@@ -1,12 +1,13 @@
 """From events as they are kept to events as `fit(event, data)` knows them: one annotation each, and true."""
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from label_studio_ml.errors import StudioError
 from label_studio_ml.training.events import dicts
 from label_studio_ml.training.mailbox import StoredEvent
+from label_studio_ml.training.untrusted import changed_since, is_beyond
 
 logger = logging.getLogger(__name__)
 
@@ -17,13 +18,19 @@ _BULK = {"ANNOTATIONS_CREATED": "ANNOTATION_CREATED", "ANNOTATIONS_DELETED": "AN
 
 
 def single_events(
-    event: StoredEvent, wanted: Collection[str], task: Callable[[int], dict[str, Any]]
+    event: StoredEvent,
+    wanted: Collection[str],
+    task: Callable[[int], dict[str, Any]],
+    tasks: Callable[[], Iterable[dict[str, Any]]],
 ) -> list[Single]:
     """Return (action, data) of an event, or of the single events that a bulk event stands for.
 
     Only those that are `wanted`; a class that wants a bulk event and not its single ones gets it whole. `task` reads a
-    task from Label Studio. Raises StudioError when an event that came without login cannot be checked there now.
+    task from Label Studio, `tasks` all labelled ones of the project. Raises StudioError when an event that came
+    without login cannot be checked there now.
     """
+    if not event.trusted and is_beyond(event.data):
+        return changed_since(event.data, wanted, tasks())
     single = _BULK.get(event.action, event.action)
     if single in wanted:
         data = event.data if event.trusted else _checked(event, task)
@@ -69,6 +76,15 @@ def _checked(event: StoredEvent, read: Callable[[int], dict[str, Any]]) -> dict[
                 raise
             logger.warning(
                 "%s of task %s came without login and is not true: %s", event.action, task_id, error
+            )
+            continue
+        owner, project = task.get("project"), (event.data.get("project") or {}).get("id")
+        if owner is not None and str(owner) != str(project):
+            logger.warning(
+                "%s of task %s came without login and is not true: the task is of project %s",
+                event.action,
+                task_id,
+                owner,
             )
             continue
         found = [one for one in task.get("annotations", []) if (task_id, one.get("id")) in told]

@@ -6,10 +6,12 @@ A file's name says when its event came; the token in it lets an event that is ha
 import contextlib
 import itertools
 import logging
+import math
 import os
 import secrets
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
@@ -18,8 +20,9 @@ import msgspec
 
 from label_studio_ml import file_locks
 from label_studio_ml.errors import BackendError, BrokerError
-from label_studio_ml.protocol import Event
+from label_studio_ml.settings import DEFAULT_SPOOL_EVENTS, DEFAULT_SPOOL_MB
 from label_studio_ml.texts import plural
+from label_studio_ml.training.spool_room import STRANGE, Spooled, SpoolRoom
 
 logger = logging.getLogger(__name__)
 
@@ -27,15 +30,8 @@ logger = logging.getLogger(__name__)
 FLUSH, FLUSHES, OPEN = 0.05, 4, 32
 #: Seconds between two tries to hand over, and between two looks for an event that is being written.
 PAUSE, WRITING = 0.5, 0.01
-
-
-class Spooled(msgspec.Struct, frozen=True):
-    """One event with what `hand_in` was told of it, and the token that it was tried with, if it was."""
-
-    event: Event
-    trusted: bool
-    train: bool
-    token: str
+#: Seconds between two looks at the whole folder while nothing can be handed over.
+RECOUNT = 5.0
 
 
 class Spool:
@@ -45,13 +41,26 @@ class Spool:
     other exception sets the event aside, so that those behind it are handed over all the same.
     """
 
-    def __init__(self, folder: Path, deliver: Callable[[Spooled], object]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        deliver: Callable[[Spooled], object],
+        *,
+        events: int = DEFAULT_SPOOL_EVENTS,
+        most_bytes: int = DEFAULT_SPOOL_MB << 20,
+    ) -> None:
         self._folder = folder
+        #: How much it holds, and how much more it takes.
+        self.room = SpoolRoom(folder, events, most_bytes)
         self._deliver = deliver
         self._numbers = itertools.count()
         self._starting = threading.Lock()
         self._drainer: threading.Thread | None = None
         self._coming: set[str] = set()
+        self._mine: set[str] = set()
+        self._queue: deque[str] = deque()
+        self._others_until = self._recounted = -math.inf
+        self._last = 0
         self._threads = ThreadPoolExecutor(FLUSHES, "flush")
         self._flushing = threading.BoundedSemaphore(OPEN)
         self._stop = threading.Event()
@@ -60,38 +69,60 @@ class Spool:
 
     def reserve(self) -> str:
         """Return the name under which an event is to be kept: from now on the spool is not empty."""
-        name = f"{time.time_ns():020}-{next(self._numbers):06}-{secrets.token_hex(4)}"
         with self._starting:
+            self._last = max(self._last + 1, time.time_ns())  # a clock that is set back changes no order
+            name = f"{self._last:020}-{next(self._numbers):06}-{secrets.token_hex(4)}"
             self._coming.add(name)
         return name
 
     def empty(self) -> bool:
         """Tell whether no event is kept, nor about to be."""
         with self._starting:
-            if self._coming:
+            if self._coming or self._mine:
                 return False
+        now = time.monotonic()
+        if now < self._others_until:
+            return False
+        if self._any():  # of another server: for a while, it is not looked again
+            self._others_until = now + PAUSE
+            return False
+        return True
+
+    def _any(self) -> bool:
+        """Tell whether an event's file is in the folder."""
         try:
             with os.scandir(self._folder) as found:
-                return not any(entry.name.endswith(".json") for entry in found)
+                return any(entry.name.endswith(".json") for entry in found)
         except OSError:
-            return True
+            return False
 
     def keep(self, spooled: Spooled, name: str | None = None) -> None:
         """Write an event to the disk, under a name that was reserved.
 
-        When this returns, the event outlives this process and is handed over once. Raises BrokerError if the disk
-        refuses; then it is not handed over at all.
+        When this returns, the event outlives this process and is handed over once; one without login is not written
+        if one that waits says the same. Raises BrokerError if the disk refuses, and SpoolFull if there is no room; then
+        it is not handed over at all.
         """
-        name = name or self.reserve()
+        reserved = name = name or self.reserve()
         try:
-            self._write(spooled, name)
+            admitted = self.room.admit(spooled, name)
+            if admitted is None:
+                return
+            _, name, content = admitted
+            try:
+                self._write(content, name)
+            except BaseException:
+                self.room.remove(name)
+                raise
+            with self._starting:
+                self._mine.add(name)
         finally:
             with self._starting:
-                self._coming.discard(name)
+                self._coming.discard(reserved)
         self.kept += 1
         self.start()
 
-    def _write(self, spooled: Spooled, name: str) -> None:
+    def _write(self, content: bytes, name: str) -> None:
         """Write an event's file, which the event is handed over from as soon as it has its name.
 
         Where this raises BrokerError there is no such file. An error of the disk after that changes nothing: the event
@@ -104,7 +135,7 @@ class Spool:
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             try:
                 with open(descriptor, "wb", closefd=False) as file:
-                    file.write(msgspec.json.encode(spooled))
+                    file.write(content)
                 self._flush(os.dup(descriptor), deadline)
             finally:
                 os.close(descriptor)
@@ -141,6 +172,24 @@ class Spool:
         if wait([flushing], max(0.0, deadline - time.monotonic())).done:
             flushing.result()
 
+    @property
+    def events(self) -> int:
+        """How many events are kept, as far as this server knows."""
+        if self._drainer is None and time.monotonic() - self._recounted >= RECOUNT:
+            self._recount()
+        return self.room.events
+
+    def _recount(self) -> list[str]:
+        """Look which events are kept; return those that may be handed over, in the order in which they came.
+
+        Events behind one that is still being written wait for it, so that a project's stay in order.
+        """
+        self._recounted = time.monotonic()
+        with self._starting:
+            coming = set(self._coming)
+        first = min(coming, default="~")
+        return [name for name in self.room.recount(coming) if name.removesuffix(STRANGE) < first]
+
     def waiting(self) -> list[Path]:
         """Return the kept events' files, in the order in which they came."""
         try:
@@ -171,6 +220,8 @@ class Spool:
                 if str(error) != said:
                     logger.warning("Events wait on this server's disk: %s", error)
                     said = str(error)
+                if time.monotonic() - self._recounted >= RECOUNT:
+                    self._recount()
                 self._stop.wait(PAUSE)
                 continue
             if handed:
@@ -178,47 +229,55 @@ class Spool:
             else:
                 self._stop.wait(WRITING)
             with self._starting:
-                if not self.waiting():
+                if not self._queue and not self._coming and not self._any():
+                    self.room.recount(set())
+                    self._mine.clear()
                     self._drainer = None
                     return
 
     def _hand_over(self) -> int:
         """Hand over what waits, unless another server is doing so; return how many it were.
 
-        Events behind one that is still being written wait for it, so that a project's stay in order. Raises
-        BackendError and OSError.
+        Raises BackendError and OSError.
         """
         count = 0
         with self._alone() as alone:
-            for path in self.waiting() if alone else []:
-                if self._is_behind(path.stem):
-                    break
-                try:
-                    spooled = msgspec.json.decode(path.read_bytes(), type=Spooled)
-                except FileNotFoundError:
-                    continue
-                except msgspec.MsgspecError as error:
-                    logger.error("%s cannot be read and is set aside: %s", path, error)
-                    path.rename(path.with_suffix(".bad"))
-                    continue
-                try:
-                    self._deliver(spooled)
-                except (BackendError, OSError):
-                    raise
-                except Exception:
-                    logger.exception("The event in %s cannot be handed over and is set aside", path)
-                    path.rename(path.with_suffix(".bad"))
-                    continue
-                path.unlink(missing_ok=True)
-                count += 1
-                if self._stop.is_set():
-                    break
+            if alone and not self._queue:
+                self._queue.extend(self._recount())
+            while alone and self._queue and not self._stop.is_set():
+                name = self._queue[0]
+                count += self._hand_over_one(name)
+                self._queue.popleft()
+                self.room.remove(name)
+                with self._starting:
+                    self._mine.discard(name)
         return count
 
-    def _is_behind(self, name: str) -> bool:
-        """Tell whether an event that came before the one called `name` is still being written."""
-        with self._starting:
-            return any(coming < name for coming in self._coming)
+    def _hand_over_one(self, name: str) -> int:
+        """Hand over the event called `name`; return 1, or 0 if another server has done so or it was set aside.
+
+        Raises BackendError and OSError.
+        """
+        path = self._folder / f"{name}.json"
+        try:
+            spooled = msgspec.json.decode(path.read_bytes(), type=Spooled)
+        except FileNotFoundError:
+            return 0
+        except msgspec.MsgspecError as error:
+            logger.error("%s cannot be read and is set aside: %s", path, error)
+            path.rename(path.with_suffix(".bad"))
+            return 0
+        self.room.begin(name)
+        try:
+            self._deliver(spooled)
+        except (BackendError, OSError):
+            raise
+        except Exception:
+            logger.exception("The event in %s cannot be handed over and is set aside", path)
+            path.rename(path.with_suffix(".bad"))
+            return 0
+        path.unlink(missing_ok=True)
+        return 1
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[bool]:

@@ -239,6 +239,7 @@ class Trainer:
         if starts > MAX_STARTS:
             self._park(uid, job_id, entries, f"{starts - 1} runs ended with their worker")
             return
+        board.begin(uid)
         version_id = self._store.new_id(uid)
         upto = entries[-1].id
         board.update_job(job_id, state="started", started=now(), events=len(entries), message="", upto=upto)

@@ -20,7 +20,7 @@ class Response:
 
 @dataclass(slots=True)
 class Call:
-    """One request. `trusted` is false where login is asked for and was not given (only /webhook lets it through)."""
+    """One request. `trusted` is false where login is asked for and was not given: /webhook and probes take that."""
 
     method: str
     path: str

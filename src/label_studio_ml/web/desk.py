@@ -20,6 +20,18 @@ class TrainingDesk(Protocol):
     def kept(self) -> int:
         """How many events were kept there since the start."""
 
+    @property
+    def spooled_bytes(self) -> int:
+        """How many bytes the events on this server's disk have."""
+
+    @property
+    def refused(self) -> int:
+        """How many events were refused since the start because the disk keeps no more."""
+
+    @property
+    def spool_problem(self) -> str:
+        """Why the disk keeps no more events, empty if it does."""
+
     def start(self) -> None:
         """Hand over what an earlier server kept."""
 
@@ -28,6 +40,9 @@ class TrainingDesk(Protocol):
 
     def hand_in(self, event: Event, *, trusted: bool, train: bool) -> str | None:
         """Keep an event; return the id of the training job that will take it in, None if it starts none."""
+
+    def rehearse(self, event: Event) -> None:
+        """Take as long as `hand_in` of an event without login, and raise what that would, but keep nothing."""
 
     def job_status(self, job_id: str) -> dict[str, Any] | None:
         """Return a job's record as JSON values, None if there is none."""

@@ -43,6 +43,7 @@ from label_studio_ml.web.jobs import JobRoutes, route_of
 from label_studio_ml.web.login import Login
 from label_studio_ml.web.statuses import part_of, status_of
 from label_studio_ml.web.threads import Threads
+from label_studio_ml.web.untrusted import UntrustedEvents, starts_nothing
 from label_studio_ml.web.versions import VersionRoutes
 
 logger = logging.getLogger(__name__)
@@ -78,6 +79,13 @@ class Endpoints:
         self._login = Login(settings)
         self._numbers = itertools.count(1)
         self._hearing = Hearing(settings.model_dir)
+        self._untrusted = UntrustedEvents(
+            book,
+            pool,
+            self._hearing,
+            lambda event: self._hand_in(event, trusted=False, train=True),
+            lambda event: self._intake.run(self._desk.rehearse, event),
+        )
         self._refused = 0
         self._refusal_logged = 0.0
         self._routes: dict[tuple[str, str], Handler] = {
@@ -158,7 +166,7 @@ class Endpoints:
         if part := part_of(error):
             self.counts.error(part)
         status = status_of(error)
-        if isinstance(error, errors.Overloaded):
+        if isinstance(error, errors.Overloaded | errors.SpoolFull):
             self._log_refusal(path, error)
         else:
             log = logger.error if status >= 500 else logger.warning
@@ -174,7 +182,7 @@ class Endpoints:
         fields = {"field": error.field} if error.field else {}
         return json_response(status, {"status": status, "detail": str(error), **fields}, extra)
 
-    def _log_refusal(self, path: str, error: errors.Overloaded) -> None:
+    def _log_refusal(self, path: str, error: errors.BackendError) -> None:
         """Log refusals at most once a second: under overload there are thousands, and the log must not add to it."""
         self._refused += 1
         now = time.monotonic()
@@ -230,35 +238,30 @@ class Endpoints:
     async def _webhook(self, call: Call) -> Response:
         event = parse_event(call.body)
         self.counts.events += 1
-        if event.action == "START_TRAINING" and not call.trusted:
-            raise errors.NotAuthorized("START_TRAINING needs this backend's user and password")
         known = self._known_events()
+        if not call.trusted:
+            return await self._untrusted.take(event, known)
         if event.action not in known:
-            await self._hear(event, call)
-            return json_response(200, {"status": "ok", "detail": f"{event.action} starts no training"})
+            await self._hear(event)
+            return starts_nothing(event)
         if not event.uid:
             raise errors.RequestError("project is missing", field="project")
-        if not call.trusted and await self._book.get(event.uid) is None:
-            raise errors.NotAuthorized(
-                "An event without login, of a project that never called /setup with it"
-            )
-        await self._hear(event, call)
+        await self._hear(event)
         if self._pool.info is not None and self._pool.info.generation == "none":
             return json_response(
                 200, {"status": "ignored", "detail": f"{self._pool.info.name} has no fit method"}
             )
-        return _accepted(event, await self._hand_in(event, trusted=call.trusted, train=True))
+        return _accepted(event, await self._hand_in(event, trusted=True, train=True))
 
     def _known_events(self) -> set[str]:
         """Return the actions that start a training."""
         own = self._pool.info.train_events if self._pool.info is not None else TRAIN_EVENTS
         return training_actions(own)
 
-    async def _hear(self, event: Event, call: Call) -> None:
-        """Take from an event what is worth knowing whatever becomes of it."""
-        if event.uid and (call.trusted or await self._book.get(event.uid)):
-            await self._hearing.note(event.uid, event.action, authorized=call.trusted)
-        if event.uid and call.trusted:
+    async def _hear(self, event: Event) -> None:
+        """Take from an event that came with the login what is worth knowing whatever becomes of it."""
+        if event.uid:
+            await self._hearing.note(event.uid, event.action, authorized=True)
             before = await self._book.get(event.uid)
             changes = {"label_config": event.label_config or None, "title": event.title or None}
             project = await self._book.update(event.uid, **changes)
@@ -268,7 +271,7 @@ class Endpoints:
                 except errors.BackendError as error:  # the event counts all the same
                     logger.warning("Project %s: %s", event.uid, error)
         if event.uid and event.action not in self._known_events():
-            await self._hand_in(event, trusted=call.trusted, train=False)
+            await self._hand_in(event, trusted=True, train=False)
 
     async def _hand_in(self, event: Event, *, trusted: bool, train: bool) -> str | None:
         job = await self._intake.run(self._desk.hand_in, event, trusted=trusted, train=train)
@@ -290,6 +293,7 @@ class Endpoints:
                 "annotations": request.tasks,
                 "project": {"id": project.project_id},
             },
+            size=len(call.body),
         )
         return _accepted(event, await self._hand_in(event, trusted=True, train=True))
 
@@ -325,6 +329,8 @@ class Endpoints:
 
     async def _readyz(self, call: Call) -> Response:
         ready, parts = await self.health.ready()
+        if not call.trusted:  # what is wrong names addresses and folders
+            parts = {part: said if said == "ok" else "failing" for part, said in parts.items()}
         return json_response(200 if ready else 503, {"status": "READY" if ready else "NOT READY", **parts})
 
     async def _connection(self, call: Call) -> Response:

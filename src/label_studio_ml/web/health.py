@@ -70,6 +70,8 @@ class Health:
             "model": model or "ok",
             **{part: look.problems.get(part, "ok") for part in ("store", "broker")},
         }
+        if spool := look.problems.get("spool"):
+            parts["spool"] = spool
         if look.serves:
             self._settled = True
         if self.draining:
@@ -80,6 +82,7 @@ class Health:
         """Return everything that is counted, in Prometheus' text format."""
         look = await self._fresh()
         self._counts.spooled_events = self._desk.kept
+        self._counts.refused_events = self._desk.refused
         moment = Moment(
             version=__version__,
             queue=self._pool.waiting,
@@ -92,6 +95,7 @@ class Health:
             },
             training=look.training,
             spooled=self._desk.spooled,
+            spooled_bytes=self._desk.spooled_bytes,
         )
         return await asyncio.to_thread(render, self._counts, moment)
 
@@ -107,6 +111,7 @@ class Health:
 
     async def _see(self) -> Look:
         look = Look(serves=True)
+        self._see_spool(look)
         for part, see in (("store", self._see_store), ("broker", self._see_broker)):
             try:
                 await self._threads.run(see, look)
@@ -133,3 +138,7 @@ class Health:
 
     def _see_broker(self, look: Look) -> None:
         look.training = self._desk.figures()
+
+    def _see_spool(self, look: Look) -> None:
+        if problem := self._desk.spool_problem:
+            look.problems["spool"] = problem

@@ -25,16 +25,21 @@ class Login:
 
     def check(self, header: str, path: str) -> bool:
         """Tell whether the caller gave the login that is asked for. Raises NotAuthorized where that is required."""
-        if not self._required or path in OPEN:
+        if not self._required:
             return True
+        if path in OPEN:
+            return self._fits(header)
         if not header and path.rstrip("/") == "/webhook":
             # Label Studio's own webhooks carry no credentials; what they say is checked with Label Studio before use.
             return False
+        if not self._fits(header):
+            raise NotAuthorized("Login is missing or wrong", fix="Give this backend's user and password")
+        return True
+
+    def _fits(self, header: str) -> bool:
         kind, _, encoded = header.partition(" ")
         try:
             given = base64.b64decode(encoded.strip(), validate=True) if kind.lower() == "basic" else b""
         except (binascii.Error, ValueError):
             given = b""
-        if not any(hmac.compare_digest(given, known) for known in self._credentials):
-            raise NotAuthorized("Login is missing or wrong", fix="Give this backend's user and password")
-        return True
+        return any(hmac.compare_digest(given, known) for known in self._credentials)

@@ -1,0 +1,74 @@
+"""Webhook events that came without the login that this backend asks for.
+
+Label Studio's own webhooks carry none, and anybody else may send such an event. So the answer does not tell whether the
+project is known here: status and body are the same, the same is asked of Redis, and the time is rounded up.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection
+
+from label_studio_ml.errors import NotAuthorized, RequestError
+from label_studio_ml.protocol import Event
+from label_studio_ml.serving.pool import ModelPool
+from label_studio_ml.web.book import ProjectBook
+from label_studio_ml.web.calls import Response, json_response
+from label_studio_ml.web.heard import Hearing
+
+#: Seconds that the time until an answer is a multiple of.
+STEP = 0.02
+
+
+class UntrustedEvents:
+    """Takes events without login.
+
+    `hand_in` keeps an event of a known project; `rehearse` does nothing, and takes as long.
+    """
+
+    def __init__(
+        self,
+        book: ProjectBook,
+        pool: ModelPool,
+        hearing: Hearing,
+        hand_in: Callable[[Event], Awaitable[object]],
+        rehearse: Callable[[Event], Awaitable[object]],
+    ) -> None:
+        self._book = book
+        self._pool = pool
+        self._hearing = hearing
+        self._hand_in = hand_in
+        self._rehearse = rehearse
+
+    async def take(self, event: Event, training: Collection[str]) -> Response:
+        """Answer an event; `training` are the actions that start a training.
+
+        Nothing is kept of an event of a project that never called `/setup` with the login, and of any other one ids
+        only. Raises NotAuthorized, RequestError, and what `hand_in` raises.
+        """
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        try:
+            return await self._take(event, training)
+        finally:
+            await asyncio.sleep(STEP - (loop.time() - begun) % STEP)
+
+    async def _take(self, event: Event, training: Collection[str]) -> Response:
+        if event.action == "START_TRAINING":
+            raise NotAuthorized("START_TRAINING needs this backend's user and password")
+        known = bool(event.uid) and await self._book.get(event.uid) is not None
+        if known:
+            await self._hearing.note(event.uid, event.action, authorized=False)
+        if event.action not in training:
+            return starts_nothing(event)
+        if not event.uid:
+            raise RequestError("project is missing", field="project")
+        info = self._pool.info
+        if info is not None and info.generation == "none":
+            return json_response(200, {"status": "ignored", "detail": f"{info.name} has no fit method"})
+        await (self._hand_in(event) if known else self._rehearse(event))
+        detail = "It came without login: it counts if its project has called /setup with the login"
+        return json_response(202, {"status": "accepted", "job": None, "detail": detail})
+
+
+def starts_nothing(event: Event) -> Response:
+    """Return the answer to an event that starts no training."""
+    return json_response(200, {"status": "ok", "detail": f"{event.action} starts no training"})
