@@ -96,10 +96,14 @@ class Mailboxes:
         for start in range(0, max(len(event_ids), 1), PAGE):
             pipe.eval(REMOVE, len(keys), *keys, project, *event_ids[start : start + PAGE])
 
-    def begin(self, project: str) -> None:
-        """Let no event that comes from now on be folded into one that waits: a run has read those."""
+    def begin(self, project: str) -> int:
+        """Count a run that has read the mailbox; return how many have since one had an outcome.
+
+        No event that comes from now on is folded into one that waits.
+        """
+        keys = (self.keys.untrusted(project), self.keys.folds(project), self.keys.attempts(project))
         with broker_errors():
-            self.redis.eval(BEGIN, 2, self.keys.untrusted(project), self.keys.folds(project))
+            return int(self.redis.eval(BEGIN, len(keys), *keys))
 
     def dirty(self) -> list[str]:
         """Return the projects with events that wait."""

@@ -146,11 +146,12 @@ end
 return 0
 """
 
-#: Lets no later event count as the same as one that waits now: a run has read these. Keys: untrusted, folds.
+#: Counts a run that begins, and lets no later event count as the same as one that waits now: it has read these.
+#: Keys: untrusted, folds, attempts. Returns the count.
 BEGIN = """
 redis.call('hdel', KEYS[1], 'beyond')
 redis.call('del', KEYS[2])
-return 1
+return redis.call('hincrby', KEYS[3], 'starts', 1)
 """
 
 #: Takes a queue for a backend, or says again that it uses it. Keys: backend, register of queues, servers. Arguments:

@@ -235,11 +235,10 @@ class Trainer:
             self._try_later(uid, job_id, str(error), entries)
             return
         code, clock = self.memory.code, board.clock()
-        starts = int(board.redis.hincrby(board.keys.attempts(uid), "starts", 1))
+        starts = board.begin(uid)
         if starts > MAX_STARTS:
             self._park(uid, job_id, entries, f"{starts - 1} runs ended with their worker")
             return
-        board.begin(uid)
         version_id = self._store.new_id(uid)
         upto = entries[-1].id
         board.update_job(job_id, state="started", started=now(), events=len(entries), message="", upto=upto)
