@@ -23,6 +23,7 @@ LAYERS = (
         "file_locks",
         "forks",
         "process_guard",
+        "processes",
         "small_files",
         "texts",
         "tools_alias",

@@ -55,7 +55,9 @@ def stand_guard(descriptor: int, patience: float, copy: Callable[[int, int], Non
     run = os.fork()
     if run == 0:
         os.setsid()
-        _die_with_parent(guard)
+        die_with_parent(signal.SIGKILL)
+        if os.getppid() != guard:
+            os._exit(1)
         os.close(descriptor)
         wake.close()
         woken.close()
@@ -96,11 +98,12 @@ def _write_to(output: tuple[int, int]) -> None:
             stream.reconfigure(line_buffering=True, write_through=False)
 
 
-def _die_with_parent(guard: int) -> None:
-    """Ask the kernel to end this process with its guard, where it can."""
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != guard:
-        os._exit(1)
+def die_with_parent(number: int) -> None:
+    """Have the kernel send this process a signal when its parent ends, where it can: on Linux.
+
+    It does so when the thread ends that started this process. Nothing is sent if the parent is gone already.
+    """
+    _prctl(_PR_SET_PDEATHSIG, number)
 
 
 def _prctl(option: int, value: int) -> None:

@@ -17,6 +17,7 @@ from typing import IO
 from label_studio_ml import file_locks
 from label_studio_ml.errors import BackendError, BrokerError
 from label_studio_ml.runtime.broker import Broker, running_url
+from label_studio_ml.runtime.foreign_workers import ForeignWorkers
 from label_studio_ml.runtime.workers import Workers
 from label_studio_ml.settings import Settings
 
@@ -37,6 +38,7 @@ class Companion:
         self._workers = Workers(settings, settings.workers, delay=worker_delay)
         self._broker: Broker | None = None
         self._lock_file: IO[str] | None = None
+        self._foreign: ForeignWorkers | None = None
         self._url = ""
         self._error: BackendError | None = None
         self._ready = threading.Event()
@@ -96,6 +98,9 @@ class Companion:
                     logger.error("Background training is not available: %s", failure)
                 self._error = failure
                 self._stop.wait(2.0)
+            except Exception:  # nobody else would start broker and worker again
+                logger.exception("Looking after background training failed")
+                self._stop.wait(2.0)
             self._stop.wait(TICK if self._ready.is_set() else 0.05)
 
     def _tick(self) -> None:
@@ -105,14 +110,22 @@ class Companion:
             return
         if self._settings.redis_url:
             self._serve(self._settings.redis_url)
-        elif self._broker is None or not self._broker.alive():
+        else:
+            self._keep_broker()
+        embedded = [] if self._settings.redis_url else ["--embedded", str(self._folder.absolute())]
+        self._workers.tick(replace(self._settings, redis_url=self._url), embedded)
+
+    def _keep_broker(self) -> None:
+        """Have the broker run, and nobody use it who belongs to another server."""
+        if self._foreign is None:
+            self._foreign = ForeignWorkers(self._folder)
+        self._foreign.tick()
+        if self._broker is None or not self._broker.alive():
             if self._broker is not None:
                 logger.error("The embedded broker ended (%s); it is started again", self._broker.last_words())
                 self._ready.clear()
             self._broker = Broker(self._folder, self._stop)
             self._serve(self._broker.start())
-        embedded = [] if self._settings.redis_url else ["--embedded", str(self._folder)]
-        self._workers.tick(replace(self._settings, redis_url=self._url), embedded)
 
     def _take_lock(self) -> bool:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -3,7 +3,7 @@
 import logging
 import signal
 import sys
-import threading
+import time
 
 from label_studio_ml import logs
 from label_studio_ml.errors import StoreError
@@ -34,22 +34,27 @@ def work(settings: Settings) -> int:
         if not error.passing:
             raise
         logger.warning("%s", error)
-    stopping = threading.Event()
     workers = Workers(settings, settings.workers, echo=True)
+    stopping = False
 
-    def interrupt(*_: object) -> None:
-        workers.hurry()
-        stopping.set()
+    def stop(number: int, frame: object) -> None:  # it takes no lock, which this thread might hold
+        nonlocal stopping
+        stopping = True
+        if number == signal.SIGINT:
+            workers.hurry()
 
-    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
-    signal.signal(signal.SIGINT, interrupt)
-    while not stopping.is_set():
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    while not stopping:
         try:
             workers.tick(settings)
         except OSError as error:
             logger.error("A worker cannot be started: %s", error)
-            stopping.wait(2.0)
-        stopping.wait(TICK)
+            time.sleep(2.0)
+        except Exception:  # nobody else would start workers again
+            logger.exception("Looking after the workers failed")
+            time.sleep(2.0)
+        time.sleep(TICK)
     workers.stop()
     sys.stderr.flush()
     return 0

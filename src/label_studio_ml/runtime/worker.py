@@ -1,49 +1,105 @@
-"""The worker's process. Its arguments are [--watch-stdin] [--embedded FOLDER].
+"""The worker's process. Its arguments are [--parent PID] [--embedded FOLDER].
 
-With `--watch-stdin` it ends when standard input closes, which it does when the server that started it is gone;
-`--embedded FOLDER` then also stops the embedded broker with its data in FOLDER, if no other server uses it.
+With `--parent` it belongs to the server with that process id and ends with it: standard input closes then, and its
+parent is another process. `--embedded FOLDER` says that the broker is the server's own, with its data in FOLDER; a
+worker whose server is gone stops it, if no other server uses it.
 """
 
 import argparse
 import contextlib
+import logging
 import os
+import select
 import signal
 import sys
 import threading
+import time
 
 from label_studio_ml import logs
+from label_studio_ml.process_guard import die_with_parent
 from label_studio_ml.projects.beside import Beside
 from label_studio_ml.runtime.companion import stop_orphaned_broker
 from label_studio_ml.settings import Settings
 from label_studio_ml.training import worker
 
+logger = logging.getLogger(__name__)
+
+#: Seconds between two looks whether the server is still there, where standard input does not tell.
+LOOK = 1.0
+#: Seconds that a worker has to end after its server, to hand its events back; and between two signals meanwhile.
+ORPHAN_GRACE = 20.0
+AGAIN = 1.0
+
+
+class Parent:
+    """The server that started this worker."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._first = os.getppid()
+
+    def gone(self) -> bool:
+        """Tell whether the server has ended."""
+        if os.getppid() != self._first:
+            return True
+        try:
+            os.kill(self._pid, 0)
+        except ProcessLookupError:
+            return True
+        except PermissionError:  # it has changed its user: it is there
+            pass
+        return False
+
 
 def main() -> int:
     """Run one worker until it is told to stop."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--watch-stdin", action="store_true")
+    parser.add_argument("--parent", type=int, default=0)
     parser.add_argument("--embedded", default="")
     args = parser.parse_args()
+    worker.stopping.install()
+    parent = Parent(args.parent) if args.parent else None
+    if parent is not None:
+        die_with_parent(signal.SIGTERM)  # until the thread below looks
+        threading.Thread(target=_watch, args=(parent, args.embedded), daemon=True, name="watchdog").start()
     settings = Settings.from_env()
     logs.configure(settings.log_level, as_json=settings.log_json)
-    orphaned = threading.Event()
-    if args.watch_stdin:
-        threading.Thread(target=_watch, args=(orphaned,), daemon=True, name="watchdog").start()
     try:
-        worker.work(settings, Beside(settings), embedded=bool(args.embedded), tells=args.watch_stdin)
+        worker.work(
+            settings,
+            Beside(settings),
+            embedded=bool(args.embedded),
+            tells=parent is not None,
+            abandoned=parent.gone if parent is not None else lambda: False,
+        )
     finally:
-        if orphaned.is_set() and args.embedded:
+        if parent is not None and parent.gone() and args.embedded:
             stop_orphaned_broker(args.embedded)
     return 0
 
 
-def _watch(orphaned: threading.Event) -> None:
-    with contextlib.suppress(OSError):
-        while os.read(0, 4096):
-            pass
-    orphaned.set()
-    worker.tell_to_stop(0)
-    os.kill(os.getpid(), signal.SIGTERM)
+def _watch(parent: Parent, embedded: str) -> None:
+    """End this process when its server is gone, the hard way where nothing else does."""
+    while not _closed(LOOK) and not parent.gone():
+        pass
+    deadline = time.monotonic() + ORPHAN_GRACE
+    while time.monotonic() < deadline:
+        worker.stopping.tell(0)
+        os.kill(os.getpid(), signal.SIGTERM)  # again and again: what it interrupts may go on waiting
+        time.sleep(AGAIN)
+    logger.error("Worker %d has not ended within %.0f s after its server", os.getpid(), ORPHAN_GRACE)
+    with contextlib.suppress(Exception):
+        if embedded and parent.gone():
+            stop_orphaned_broker(embedded)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _closed(seconds: float) -> bool:
+    """Wait so long for the end of standard input, and tell whether it has come."""
+    try:
+        return bool(select.select([0], [], [], seconds)[0]) and not os.read(0, 4096)
+    except (OSError, ValueError):
+        return True
 
 
 if __name__ == "__main__":

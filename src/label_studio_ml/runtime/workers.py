@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -18,7 +19,7 @@ from label_studio_ml.training.notices import heard
 logger = logging.getLogger(__name__)
 
 #: Seconds a worker that ends again and again is left alone, at most.
-LONGEST_PAUSE = 30.0
+LONGEST_PAUSE = 10.0
 #: Seconds that a worker has to end after SIGTERM, beyond the grace of a running training.
 STOP_GRACE = 10.0
 
@@ -53,7 +54,7 @@ class WorkerKeeper:
 
     def _start(self, settings: Settings, arguments: Sequence[str]) -> None:
         process = subprocess.Popen(
-            command(settings, "label_studio_ml.runtime.worker", "--watch-stdin", *arguments),
+            command(settings, "label_studio_ml.runtime.worker", "--parent", os.getpid(), *arguments),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -44,7 +44,8 @@ def sweep_forever(
     """Have one of the workers sweep every `pause` seconds until `stopping`.
 
     This one does it besides when it starts, when a project's time comes that it knows of, and when `postponed` is set.
-    `also` is done each time, whoever sweeps; it may raise BrokerError.
+    `also` is done each time, whoever sweeps. Whatever goes wrong is logged and tried again: a worker whose sweeper has
+    ended would leave projects waiting for ever.
     """
     look = True
     while not stopping.is_set():
@@ -56,6 +57,9 @@ def sweep_forever(
             also()
         except BrokerError as error:
             logger.warning("%s", error)
+            failed = True
+        except Exception:
+            logger.exception("Looking for projects that wait failed")
             failed = True
         told = postponed.wait(max(wait, 0.01))
         look = told or failed or wait < pause

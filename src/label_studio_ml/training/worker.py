@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import redis
 from rq import Queue, SimpleWorker
+from rq.exceptions import DequeueTimeout, StopRequested
 
 from label_studio_ml.errors import BackendError
 from label_studio_ml.settings import Settings
@@ -20,6 +21,7 @@ from label_studio_ml.training.mailbox import broker_errors
 from label_studio_ml.training.notices import Notices, tell
 from label_studio_ml.training.owner import ForeignQueue
 from label_studio_ml.training.refusals import explain, wait_for
+from label_studio_ml.training.stopping import Stopping
 from label_studio_ml.training.sweeper import sweep_forever
 from label_studio_ml.training.trainer import Trainer
 
@@ -28,9 +30,8 @@ logger = logging.getLogger(__name__)
 #: Seconds after which a worker that was killed is not counted any more, in looks of the sweeper, and at least.
 _PRESENCE, _LEAST_PRESENCE = 6, 5
 
-#: Set when no further training is to be taken, and when the one that runs is to be handed back.
-_stopping = threading.Event()
-_handing_back = threading.Event()
+#: Whether this process is to stop, as signals and other threads say.
+stopping = Stopping()
 _trainer: Trainer | None = None
 _holder: Holder | None = None
 _beside: "Beside | None" = None
@@ -78,25 +79,39 @@ def train(uid: str) -> None:
 
 #: Seconds for which RQ waits for work before it asks again; Redis has 10 more to say that there is none.
 WAIT = 10
+#: Seconds between two tries to reach a Redis that is away, at first and at most.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
 
 
 class Worker(SimpleWorker):  # type: ignore[misc]
     """RQ's worker that runs jobs in its own process (ours start a child).
 
-    It ends at once on SIGINT, and on SIGTERM when the training that runs has ended or its `grace` (in seconds) is over.
+    It ends at once on SIGINT, and on SIGTERM when the training that runs has ended or the grace (see `Stopping`) is
+    over. `abandoned` tells whether the server that started it is gone: it takes no job then.
     """
 
-    max_connection_wait_time = 5.0
-    grace = 0.0
     beside: Beside | None = None
     holder: Holder | None = None
+    abandoned: Callable[[], bool] = staticmethod(lambda: False)
+
+    @property
+    def _stop_requested(self) -> bool:
+        """What RQ's own loops ask before they go on."""
+        return stopping.requested
+
+    @_stop_requested.setter
+    def _stop_requested(self, value: bool) -> None:
+        stopping.requested = stopping.requested or value
 
     def execute_job(self, job: Any, queue: Any) -> Any:
-        """Run a job, if the queue is this backend's still; else put it back and end, to find the queue that is."""
+        """Run a job, if it is this worker's to run; else put it back and end."""
+        if stopping.requested or self.abandoned():
+            queue.enqueue_job(job, at_front=True)
+            raise StopRequested
         try:
             if self.holder is not None:
                 self.holder.check()
-        except ForeignQueue as error:
+        except ForeignQueue as error:  # the next worker finds the queue that is ours
             logger.error("%s", error)
             queue.enqueue_job(job, at_front=True)
             raise SystemExit(1) from None
@@ -118,22 +133,54 @@ class Worker(SimpleWorker):  # type: ignore[misc]
         """Listen to none of RQ's commands: a training is cancelled by its record."""
 
     def dequeue_job_and_maintain_ttl(self, timeout: int | None, max_idle_time: int | None = None) -> Any:
-        """Wait for work, whatever becomes of the network meanwhile."""
-        while True:
+        """Wait for work, whatever becomes of the network meanwhile; return None when the worker is to stop.
+
+        In place of RQ's own loop, which goes on through a signal that it does not see: here, nothing is taken from a
+        queue before it is known that the worker may go on.
+        """
+        pause = _FIRST_PAUSE
+        while not stopping.requested and not self.abandoned():
             try:
-                return super().dequeue_job_and_maintain_ttl(timeout, max_idle_time)
+                if self.get_state() != "idle":
+                    self.set_state("idle")
+                self.heartbeat()
+                if self.should_run_maintenance_tasks:
+                    self.run_maintenance_tasks()
+                found = self._take(timeout)
+            except DequeueTimeout:
+                pause = _FIRST_PAUSE
             except redis.exceptions.TimeoutError as error:
                 logger.warning("%s", explain(error))
+            except redis.exceptions.ConnectionError as error:
+                logger.warning("%s; trying again in %g s", explain(error), pause)
+                stopping.told.wait(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+            else:
+                return found
+        return None
+
+    def _take(self, timeout: int | None) -> Any:
+        """Take a job from the queues. A signal ends the wait, and the worker; see `Stopping`."""
+        stopping.idle = True
+        try:
+            if stopping.requested:
+                return None
+            found = self.queue_class.dequeue_any(
+                self._ordered_queues,
+                timeout,
+                connection=self.connection,
+                job_class=self.job_class,
+                serializer=self.serializer,
+                death_penalty_class=self.death_penalty_class,
+            )
+        finally:
+            stopping.idle = False
+        if found is not None:
+            found[0].redis_server_version = self.get_redis_server_version()
+        return found
 
     def _install_signal_handlers(self) -> None:
-        signal.signal(signal.SIGTERM, self._stop)
-        signal.signal(signal.SIGINT, self._stop)
-
-    def _stop(self, number: int, frame: object) -> None:
-        tell_to_stop(self.grace if number == signal.SIGTERM else 0.0)
-        if self.get_state() in ("idle", "started"):
-            raise SystemExit(0)
-        self._stop_requested = True  # the run ends, or hands its events back, first
+        """Keep the handlers that `work` installed before anything else."""
 
 
 def make_worker(url: str, *queues: str, name: str | None = None) -> Worker:
@@ -147,31 +194,25 @@ def make_worker(url: str, *queues: str, name: str | None = None) -> Worker:
     )
 
 
-def tell_to_stop(grace: float) -> None:
-    """Take no further training, and hand the one that runs back in `grace` seconds."""
-    _stopping.set()
-    if grace:
-        timer = threading.Timer(grace, _handing_back.set)
-        timer.daemon = True
-        timer.start()
-    else:
-        _handing_back.set()
-
-
 def work(
-    settings: Settings, beside: Beside | None = None, *, embedded: bool = False, tells: bool = False
+    settings: Settings,
+    beside: Beside | None = None,
+    *,
+    embedded: bool = False,
+    tells: bool = False,
+    abandoned: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Run one worker until it is told to stop by SIGTERM or SIGINT.
+    """Run one worker until it is told to stop by SIGTERM or SIGINT, or `abandoned` says that its server is gone.
 
     `embedded`: the broker is the backend's own. With `tells` a server reads its output, and is told what people who
     look there should know.
     """
     global _trainer, _beside, _holder
     logging.getLogger("rq").setLevel(logging.WARNING)
+    stopping.grace = settings.grace
+    stopping.install()
     connection = connect(settings.redis_url)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: _stopping.set())
-    if not wait_for(connection, _stopping):
+    if not wait_for(connection, stopping.told):
         return
     board = _board(connection, settings, embedded=embedded)
     if board is None:
@@ -179,19 +220,19 @@ def work(
     holder = _holder = Holder(board, settings)
     names = [board.keys.queue, *([board.keys.predictions] if beside is not None else [])]
     worker = make_worker(settings.redis_url, *names, name=worker_name(board.owner, uuid.uuid4().hex))
-    worker.grace, worker.beside, worker.holder = settings.grace, beside, holder
-    notices = Notices(settings, _stopping, tell if tells else lambda text, level: None)
+    worker.abandoned, worker.beside, worker.holder = abandoned, beside, holder
+    notices = Notices(settings, stopping.told, tell if tells else lambda text, level: None)
     board.on_failure, board.on_login = notices.failed, notices.login
     _trainer = Trainer(
         settings,
         board,
-        _handing_back,
+        stopping.handing_back,
         make_room=beside.make_room if beside is not None else lambda: None,
     )
     _trainer.memory.forget()
     _beside = beside
     if beside is not None:
-        beside.begin(board, _stopping, worker.maintain_heartbeats)
+        beside.begin(board, stopping.told, worker.maintain_heartbeats)
 
     def look() -> None:
         try:
@@ -205,7 +246,7 @@ def work(
         if beside is not None:
             beside.sweep()
 
-    swept = (board, _trainer.memory, settings.sweep, _trainer.postponed, _stopping, look)
+    swept = (board, _trainer.memory, settings.sweep, _trainer.postponed, stopping.told, look)
     threading.Thread(target=sweep_forever, args=swept, daemon=True, name="sweeper").start()
     logger.info("Worker %d waits for training jobs on queue %s", os.getpid(), board.keys.queue)
     try:
@@ -219,14 +260,14 @@ def work(
 def _board(connection: Any, settings: Settings, *, embedded: bool) -> JobBoard | None:
     """Return this backend's job records, waiting until it is known which they are; None if told to stop meanwhile."""
     said = ""
-    while not _stopping.is_set():
+    while not stopping.told.is_set():
         try:
             board = open_board(connection, settings, embedded=embedded)
         except BackendError as error:
             if str(error) != said:
                 logger.error("%s", error)
                 said = str(error)
-            _stopping.wait(2.0)
+            stopping.told.wait(2.0)
         else:
             say_left_behind(board)
             return board

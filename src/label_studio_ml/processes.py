@@ -1,0 +1,89 @@
+"""The processes of this machine, as /proc lists them: Linux only; elsewhere nothing is found."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+_PROC = Path("/proc")
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process that runs, or has ended and waits for its parent to take notice (`zombie`).
+
+    `started` is the time of its start in ticks since the machine's: together with `pid` it names one process for ever.
+    """
+
+    pid: int
+    parent: int
+    session: int
+    started: int
+    zombie: bool
+
+    def arguments(self) -> list[str]:
+        """Return its command line, empty if it is gone or a zombie."""
+        return self._texts("cmdline")
+
+    def environment(self) -> list[str]:
+        """Return the `NAME=value` pairs that it was started with, empty where that may not be read."""
+        return self._texts("environ")
+
+    def in_our_namespace(self) -> bool:
+        """Tell whether its process ids mean what ours do: those in a container do not."""
+        try:
+            return os.readlink(_PROC / str(self.pid) / "ns/pid") == os.readlink(_PROC / "self/ns/pid")
+        except OSError:
+            return False
+
+    def means_folder(self, path: str, folder: str) -> bool:
+        """Tell whether the absolute `path` is for it what `folder` is for us: in a container it is another one."""
+        try:
+            return os.path.samefile(_PROC / str(self.pid) / "root" / path.lstrip("/"), folder)
+        except OSError:
+            return False
+
+    def runs(self) -> bool:
+        """Tell whether this very process still runs."""
+        now = find(self.pid)
+        return now is not None and now.started == self.started and not now.zombie
+
+    def send(self, number: int) -> None:
+        """Send it a signal; one that is gone by now gets none."""
+        if self.runs():
+            with contextlib.suppress(OSError):
+                os.kill(self.pid, number)
+
+    def _texts(self, name: str) -> list[str]:
+        with contextlib.suppress(OSError):
+            return (_PROC / str(self.pid) / name).read_text(errors="replace").rstrip("\0").split("\0")
+        return []
+
+
+def find(pid: int) -> Process | None:
+    """Return the process with this id, None if there is none."""
+    try:
+        fields = (_PROC / str(pid) / "stat").read_text(errors="replace").rsplit(")", 1)[1].split()
+        return Process(pid, int(fields[1]), int(fields[3]), int(fields[19]), fields[0] == "Z")
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def everything() -> Iterator[Process]:
+    """Yield all processes that can be seen."""
+    with contextlib.suppress(OSError):
+        for name in os.listdir(_PROC):
+            if name.isdecimal() and (process := find(int(name))) is not None:
+                yield process
+
+
+def descendants(ancestor: int) -> list[Process]:
+    """Return the processes below `ancestor`, parents before their children."""
+    children: dict[int, list[Process]] = {}
+    for process in everything():
+        children.setdefault(process.parent, []).append(process)
+    found = children.get(ancestor, [])[:]
+    for process in found:
+        found += children.get(process.pid, [])
+    return found

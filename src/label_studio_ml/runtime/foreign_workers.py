@@ -1,0 +1,54 @@
+"""Workers of an earlier server that still use this server's embedded broker: they are ended.
+
+A worker ends with its server by itself (`runtime.worker`). One that did not would take trainings from this server's
+queue, and end each of them again. Found on Linux only; elsewhere a worker that notices that its server is gone takes
+none.
+"""
+
+import logging
+import os
+import signal
+import time
+from pathlib import Path
+
+from label_studio_ml.processes import Process, everything
+
+logger = logging.getLogger(__name__)
+
+#: Seconds that such a worker has to hand its events back before it is killed.
+GRACE = 15.0
+
+_MODULE = "label_studio_ml.runtime.worker"
+
+
+class ForeignWorkers:
+    """The workers on the broker in `folder` that this process has not started. Only for the holder of its lock."""
+
+    def __init__(self, folder: Path) -> None:
+        """Find them, and tell them to end."""
+        self._deadline = time.monotonic() + GRACE
+        self._left = [process for process in everything() if _is_foreign(process, str(folder))]
+        for process in self._left:
+            logger.warning("Worker %d of an earlier server still runs: it is told to end", process.pid)
+            process.send(signal.SIGTERM)
+
+    def tick(self) -> None:
+        """Kill those that have not ended in time."""
+        if not self._left:
+            return
+        self._left = [process for process in self._left if process.runs()]
+        if time.monotonic() > self._deadline:
+            for process in self._left:
+                logger.warning("Worker %d of an earlier server did not end: it is killed", process.pid)
+                process.send(signal.SIGKILL)
+            self._left = []
+
+
+def _is_foreign(process: Process, folder: str) -> bool:
+    if process.zombie or process.parent == os.getpid():
+        return False
+    words = process.arguments()
+    if _MODULE not in words or "--embedded" not in words:
+        return False
+    named = words[words.index("--embedded") + 1 :]
+    return bool(named) and process.in_our_namespace() and process.means_folder(named[0], folder)
