@@ -25,6 +25,7 @@ LAYERS = (
         "process_guard",
         "processes",
         "small_files",
+        "strays",
         "texts",
         "tools_alias",
         "user_path",

@@ -5,7 +5,8 @@
 The guard kills the run and all that the run started when its starter is gone, or when a worker has not said for a while
 that it still holds the lease. A thread of the run could not do that: code that holds the interpreter lock stops every
 thread of its process. When the run ends, the guard kills what it left running and ends in the same way. On Linux these
-are all descendants; elsewhere those that are still in the run's process group.
+are all descendants; elsewhere those that are still in the run's process group. What is left where a guard is killed
+itself is found by its starter: see `strays`.
 """
 
 import contextlib
@@ -19,7 +20,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
+
+from label_studio_ml.processes import descendants
 
 #: Linux's numbers of "send me this signal when my parent ends" and "give me descendants that lose their parent".
 _PR_SET_PDEATHSIG = 1
@@ -146,25 +148,12 @@ def _reap(run: int = 0) -> int | None:
 def _kill_descendants() -> None:
     """Kill every process that the run started and that still runs, sessions of their own included."""
     deadline = time.monotonic() + _DISAPPEARING
-    while (left := _descendants(os.getpid())) and time.monotonic() < deadline:
-        for pid in left:
+    while (left := descendants(os.getpid())) and time.monotonic() < deadline:
+        for process in left:
             with contextlib.suppress(OSError):
-                os.kill(pid, signal.SIGKILL)
+                os.kill(process.pid, signal.SIGKILL)
         _reap()
         time.sleep(0.005)
-
-
-def _descendants(ancestor: int) -> list[int]:
-    """Return the processes below `ancestor`, zombies included. Nothing where there is no /proc."""
-    children: dict[int, list[int]] = {}
-    for entry in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            parent = int(entry.read_text(errors="replace").rsplit(")", 1)[1].split()[1])
-            children.setdefault(parent, []).append(int(entry.parent.name))
-    found = children.get(ancestor, [])[:]
-    for pid in found:
-        found += children.get(pid, [])
-    return found
 
 
 def _end_as(status: int) -> None:

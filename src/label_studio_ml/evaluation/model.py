@@ -18,6 +18,7 @@ from label_studio_ml.interpreter import command
 from label_studio_ml.predictions import NOTHING
 from label_studio_ml.process_guard import is_supported
 from label_studio_ml.settings import Settings
+from label_studio_ml.strays import Guarded
 
 #: Seconds that the process has to end by itself.
 _GRACE = 5.0
@@ -72,7 +73,7 @@ class ModelUnderTest:
             if self._log is not None:
                 self._log.parent.mkdir(parents=True, exist_ok=True)
                 output = stack.enter_context(self._log.open("ab"))
-            self._process = subprocess.Popen(
+            self._guarded = Guarded(
                 command(self._settings, "label_studio_ml.evaluation.process", *ends),
                 pass_fds=ends,
                 stdin=subprocess.DEVNULL,
@@ -81,6 +82,7 @@ class ModelUnderTest:
                 env={**self._settings.child_env(), "PYTHONUNBUFFERED": "1"},
                 start_new_session=self._log is not None,
             )
+        self._process = self._guarded.popen
         self._connection = ours
         self._stream = ours.makefile("rwb")
 
@@ -146,6 +148,7 @@ class ModelUnderTest:
             self._process.wait(_GRACE)
         self._guard.close()  # its guard kills what is left
         self._process.wait()
+        self._guarded.ended()
 
 
 def _first(entry: Any) -> dict[str, Any]:

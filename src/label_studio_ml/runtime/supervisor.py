@@ -22,6 +22,7 @@ from label_studio_ml.serving.lanes import Lane
 from label_studio_ml.serving.placement import processes
 from label_studio_ml.serving.thread_lane import ThreadLane
 from label_studio_ml.settings import Settings
+from label_studio_ml.strays import end_left_behind
 from label_studio_ml.training.desk import RedisDesk
 
 logger = logging.getLogger(__name__)
@@ -75,6 +76,7 @@ async def _serve(
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     try:
+        await asyncio.to_thread(end_left_behind)
         await core.start()
         companion.start()
         with running.announced(settings.model_dir, host, port) as other:

@@ -20,6 +20,7 @@ from label_studio_ml.process_guard import die_with_parent
 from label_studio_ml.projects.beside import Beside
 from label_studio_ml.runtime.companion import stop_orphaned_broker
 from label_studio_ml.settings import Settings
+from label_studio_ml.strays import adopt_orphans, end_left_behind
 from label_studio_ml.training import worker
 
 logger = logging.getLogger(__name__)
@@ -58,12 +59,14 @@ def main() -> int:
     parser.add_argument("--embedded", default="")
     args = parser.parse_args()
     worker.stopping.install()
+    adopt_orphans()
     parent = Parent(args.parent) if args.parent else None
     if parent is not None:
         die_with_parent(signal.SIGTERM)  # until the thread below looks
         threading.Thread(target=_watch, args=(parent, args.embedded), daemon=True, name="watchdog").start()
     settings = Settings.from_env()
     logs.configure(settings.log_level, as_json=settings.log_json)
+    end_left_behind()
     try:
         worker.work(
             settings,

@@ -44,6 +44,7 @@ from label_studio_ml.serving.messages import (
     from_model_decoder,
 )
 from label_studio_ml.settings import Settings
+from label_studio_ml.strays import Guarded
 
 logger = logging.getLogger(__name__)
 
@@ -125,6 +126,7 @@ class ProcessLane(asyncio.Protocol):
         self._longest_call = longest_call
         self._too_long: set[int] = set()
         self._hung = False
+        self._guarded: Guarded | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._guard: socket.socket | None = None
         self._pid = 0
@@ -152,7 +154,7 @@ class ProcessLane(asyncio.Protocol):
             with theirs, their_predictions, guards, _closing(page):
                 self._begun = Begun(page)
                 descriptors = [theirs.fileno(), their_predictions.fileno(), page, guards.fileno()]
-                self._process = subprocess.Popen(  # noqa: ASYNC220 (it returns at once)
+                self._guarded = Guarded(
                     command(self._settings, "label_studio_ml.serving.model_process", *descriptors),
                     pass_fds=descriptors,
                     stdin=subprocess.DEVNULL,
@@ -160,6 +162,7 @@ class ProcessLane(asyncio.Protocol):
                     env={**self._settings.child_env(), **self._environment, "PYTHONUNBUFFERED": "1"},
                     start_new_session=True,  # Ctrl-C is for the server, which ends it
                 )
+                self._process = self._guarded.popen
             ours.setblocking(False)
             our_predictions.setblocking(False)
             await loop.create_connection(lambda: self, sock=ours)
@@ -168,13 +171,14 @@ class ProcessLane(asyncio.Protocol):
             ours.close()
             our_predictions.close()
             self._guard.close()
-            if self._process is not None:
-                self._process.kill()
-                self._process.wait()
+            if self._guarded is not None:
+                self._guarded.popen.kill()
+                self._guarded.popen.wait()
+                self._guarded.ended()
             self._finish_unstarted(error)
             raise
         threading.Thread(
-            target=self._watch, args=(loop, self._process), daemon=True, name="model process watch"
+            target=self._watch, args=(loop, self._guarded), daemon=True, name="model process watch"
         ).start()
         loop.call_later(self._longest_call / 10, self._look)
 
@@ -248,9 +252,10 @@ class ProcessLane(asyncio.Protocol):
         else:
             self._finish(self._status)
 
-    def _watch(self, loop: asyncio.AbstractEventLoop, process: "subprocess.Popen[bytes]") -> None:
-        """Wait, in a thread, for the process to end."""
-        status = process.wait()
+    def _watch(self, loop: asyncio.AbstractEventLoop, guarded: Guarded) -> None:
+        """Wait, in a thread, for the process to end, and with it what it started."""
+        status = guarded.popen.wait()
+        guarded.ended()
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody wants to know any more
             loop.call_soon_threadsafe(self._exited, status)
 

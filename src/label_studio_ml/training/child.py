@@ -16,6 +16,7 @@ from label_studio_ml.errors import BackendError
 from label_studio_ml.interpreter import command
 from label_studio_ml.process_guard import kill_group
 from label_studio_ml.settings import Settings
+from label_studio_ml.strays import Guarded
 from label_studio_ml.training.ending import TERM_GRACE, Ending
 from label_studio_ml.training.jobs import JobBoard
 from label_studio_ml.training.lease import RENEW, Lease, LeaseLost
@@ -190,7 +191,7 @@ class _Process:
         self._run = 0
         with theirs, guards:
             ends = [theirs.fileno(), guards.fileno()]
-            self.popen = subprocess.Popen(
+            self._guarded = Guarded(
                 command(settings, "label_studio_ml.training.run", *ends, patience),
                 pass_fds=ends,
                 stdin=subprocess.DEVNULL,
@@ -199,6 +200,7 @@ class _Process:
                 env={**settings.child_env(), "PYTHONUNBUFFERED": "1"},
                 start_new_session=True,
             )
+        self.popen = self._guarded.popen
         log.close_writer()
 
     def __enter__(self) -> "_Process":
@@ -215,6 +217,7 @@ class _Process:
         self._guard.close()
         self.connection.close()
         self.popen.wait()
+        self._guarded.ended()
 
     def tell_guard(self) -> None:
         """Tell the guard that the lease was renewed."""

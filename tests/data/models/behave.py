@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -89,6 +90,28 @@ def _do(what: str, fields: dict[str, Any]) -> None:
             time.sleep(600)
             os._exit(0)
         os.kill(os.getpid(), signal.SIGKILL)
+    if kind == "daemons":
+        _start_daemons(control(detail))
+        time.sleep(600)
     if kind == "fork" and os.fork() == 0:
         time.sleep(600)
         os._exit(0)
+
+
+def _start_daemons(folder: Path) -> None:
+    """Start what leaves the session of this process in all usual ways, and write down the process ids."""
+    sleep = ["sleep", "600"]
+    alone = subprocess.Popen(sleep, start_new_session=True)
+    bare = subprocess.Popen(sleep, start_new_session=True, env={})
+    reading, writing = os.pipe()
+    first = os.fork()
+    if first == 0:
+        os.setsid()
+        second = os.fork()
+        if second == 0:
+            time.sleep(600)
+            os._exit(0)
+        os.write(writing, str(second).encode())
+        os._exit(0)
+    os.waitpid(first, 0)
+    note(folder, "daemons", started=[alone.pid, bare.pid, int(os.read(reading, 32))])
