@@ -16,6 +16,8 @@ import requests
 
 from e2e.backend import Backend
 from e2e.processes import wait_until
+from label_studio_ml.training.jobs import JobBoard, connect
+from label_studio_ml.training.keys import DEFAULT_QUEUE
 from studio.fake import Asked, FakeServer, Reply
 
 MODELS = Path(__file__).parent / "data" / "models"
@@ -294,6 +296,10 @@ class Live:
             return found
 
         return wait_until(answers, "the broker answers", every=0.02)
+
+    def board(self) -> JobBoard:
+        """Return the job records on the embedded broker, which has to run; its connection is the caller's to close."""
+        return JobBoard(connect((self.model_dir / "broker" / "address").read_text()), DEFAULT_QUEUE)
 
     def kill(self, words: str) -> int:
         """End one process of the backend with SIGKILL and return when it is gone."""

@@ -61,6 +61,18 @@ def test_a_quiet_time(ago: int, due: bool) -> None:
         assert decision.message == "waits until no event has come for 2 s (quiet_period)"
 
 
+@pytest.mark.parametrize("quiet", [0.0, 2.0])
+@pytest.mark.parametrize("ahead", [2001, 86_400_000])
+def test_a_last_event_from_the_future_counts_as_quiet(ahead: int, quiet: float) -> None:
+    """The clock was set back: nobody waits for the day on which it comes that far again."""
+    assert decide(Policy(quiet_period=quiet), _tally(1, ago=-ahead), NOW, None).due
+
+
+def test_an_event_that_came_while_the_clock_was_asked_is_waited_for() -> None:
+    decision = decide(Policy(quiet_period=2.0), _tally(1, ago=-3), NOW, None)
+    assert (decision.due, decision.at) == (False, NOW + 3 + 2000)
+
+
 def test_everything_has_to_be_there() -> None:
     """Of each combination: due if and only if all three are met, and there is always a way on."""
     policy = Policy(train_every=3, quiet_period=1.0, min_annotations=4)

@@ -182,11 +182,11 @@ def test_the_sweeper_wakes_for_no_project_that_is_in_the_queue(settings: Setting
     _deliver(settings, board, 1, 1)
     _deliver(settings, board, 2, 1)
     for _ in range(3):
-        sweep(board, Memory(board, settings))
+        sweep(board, Memory(board, settings), settings.lease)
     assert board.redis.llen("rq:queue:test-queue") == 2
     board.redis.delete("rq:queue:test-queue")  # RQ lost them
     for _ in range(3):
-        sweep(board, Memory(board, settings))
+        sweep(board, Memory(board, settings), settings.lease)
     assert board.redis.llen("rq:queue:test-queue") == 2
 
 

@@ -23,7 +23,7 @@ class Sweeper:
         self.postponed = threading.Event()
         self.stopping = threading.Event()
         monkeypatch.setattr(sweeper, "sweep", self._sweep)
-        arguments = (board, None, 0.01, self.postponed, self.stopping, self._round)
+        arguments = (board, None, 30.0, 0.01, self.postponed, self.stopping, self._round)
         self.thread = threading.Thread(target=sweeper.sweep_forever, args=arguments, daemon=True)
 
     def _sweep(self, *args: object) -> float:

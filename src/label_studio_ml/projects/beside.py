@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -37,6 +38,7 @@ from label_studio_ml.versions.state import Project, Projects
 if TYPE_CHECKING:
     from rq import Retry
     from rq.job import Job
+    from rq.registry import StartedJobRegistry
 
 logger = logging.getLogger(__name__)
 
@@ -116,13 +118,20 @@ class Beside:
         from rq.registry import StartedJobRegistry
 
         board = self._the_board
-        pause = round(900 * self._settings.sweep)  # of all workers, one looks
         with broker_errors():
-            if board.redis.set(board.keys.swept, 1, nx=True, px=max(pause, 1)):
-                StartedJobRegistry(queue=Queue(self.queue, connection=board.redis)).cleanup()
+            if board.take_turn(board.keys.swept, self._settings.sweep):  # of all workers, one looks
+                started = StartedJobRegistry(queue=Queue(self.queue, connection=board.redis))
+                self._shorten(started)
+                started.cleanup()
                 if self._afresh is not None:
                     for uid in self._afresh.projects():
                         self._afresh.wake(uid)
+
+    def _shorten(self, started: "StartedJobRegistry") -> None:
+        """Let no job count as alive for longer than its worker is believed: a clock that was set back would do that."""
+        most = time.time() + self.life
+        for ahead in self._the_board.redis.zrangebyscore(started.key, f"({most + 1}", "+inf"):
+            self._the_board.redis.zadd(started.key, {ahead: most}, xx=True)
 
     def close(self) -> None:
         """End the model's process."""

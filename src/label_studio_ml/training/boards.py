@@ -26,6 +26,9 @@ from label_studio_ml.training.owner import (
 
 logger = logging.getLogger(__name__)
 
+#: Seconds for which RQ counts a worker that it does not hear of, at most: one that has just begun a job.
+LONGEST_PRESENCE = 420
+
 
 def open_board(
     connection: Any, settings: Settings, *, embedded: bool, server: str = "", claiming: bool = True
@@ -118,6 +121,17 @@ def release(board: JobBoard, claim: Claim) -> None:
 def worker_name(owner: Owner | None, number: str) -> str:
     """Return the name under which RQ lists a worker: it says which class it has."""
     return f"{owner.model_class}.{number}" if owner is not None and owner.model_class else number
+
+
+def shorten_workers(board: JobBoard) -> None:
+    """Let no worker be counted for longer than RQ does, as one would be after the clock was set back.
+
+    Raises BrokerError.
+    """
+    with broker_errors():
+        for key in board.redis.smembers(f"rq:workers:{board.keys.queue}"):
+            if board.redis.ttl(key) > LONGEST_PRESENCE:
+                board.redis.expire(key, LONGEST_PRESENCE)
 
 
 def worker_classes(board: JobBoard) -> set[str]:

@@ -23,7 +23,7 @@ from label_studio_ml.training.mailbox import Mailboxes, broker_errors
 from label_studio_ml.training.mailbox import StoredEvent as StoredEvent
 from label_studio_ml.training.owner import ForeignQueue, Owner
 from label_studio_ml.training.policy import Decision
-from label_studio_ml.training.scripts import HOLD, NEXT, STORE
+from label_studio_ml.training.scripts import HELD, HOLD, NEXT, STORE, TURN
 from label_studio_ml.training.untrusted import MAX_BYTES, MAX_EVENTS, beyond, digest, is_beyond, is_too_long
 
 if TYPE_CHECKING:
@@ -87,14 +87,25 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Why a project's next run is not due. `at` is the time in ms at which to look again, None for not by itself."""
+    """Why a project's next run is not due.
+
+    `at` is the time in ms at which to look again, None for not by itself; `since` is when that was decided.
+    """
 
     code: str
     at: int | None = None
+    since: int = 0
+
+    def waits(self, now: int) -> bool:
+        """Tell whether the time to look again has yet to come, at the time `now` in ms.
+
+        It has come if `now` is before the decision: nobody knows how long that is ago, the clock was set back.
+        """
+        return self.at is None or self.since <= now < self.at
 
     def holds(self, code: str, now: int) -> bool:
         """Tell whether it still holds for a model with this code, at the time `now` in ms."""
-        return self.code == code and (self.at is None or now < self.at)
+        return self.code == code and self.waits(now)
 
 
 def now() -> str:
@@ -388,7 +399,7 @@ class JobBoard(Mailboxes):
         if not fields:
             return None
         at = fields.get(b"at")
-        return Hold(fields[b"code"].decode(), int(at) if at else None)
+        return Hold(fields[b"code"].decode(), int(at) if at else None, int(fields.get(b"since", 0)))
 
     def wakeable(self, project: str) -> bool:
         """Tell whether events wait, and for nothing but a worker."""
@@ -400,13 +411,17 @@ class JobBoard(Mailboxes):
 
     def turn(self, pause: float) -> bool:
         """Tell whether it is this worker that looks for lost wake-ups, of all that would every `pause` seconds."""
-        with broker_errors():
-            return bool(self.redis.set(self.keys.looked, 1, nx=True, px=max(1, round(900 * pause))))
+        return self.take_turn(self.keys.looked, pause)
 
-    def leased(self, project: str) -> bool:
-        """Tell whether a worker trains the project."""
+    def take_turn(self, key: str, pause: float) -> bool:
+        """Tell whether this process does what one of them is to do every `pause` seconds; `key` names it."""
         with broker_errors():
-            return bool(self.redis.exists(self.keys.lease(project)))
+            return bool(self.redis.eval(TURN, 1, key, max(1, round(900 * pause))))
+
+    def leased(self, project: str, life: float) -> bool:
+        """Tell whether a worker trains the project. `life` is that of a lease, in seconds."""
+        with broker_errors():
+            return bool(self.redis.eval(HELD, 1, self.keys.lease(project), round(1000 * life)))
 
     # Records
 

@@ -19,7 +19,8 @@ All but one begin with `lsml:{queue}:`, so that backends with queues of their ow
     token:{token}         string, expiring: the job of an event that is stored already
     waiting:{project}     string: id of the job that the next run will be
     hold:{project}        hash: why no run is due yet. `need`: annotations that have to come; `at`: time in ms at which
-                          to look again; `have`, `text`: what the job's record says; `code`: the model's code
+                          to look again; `have`, `text`: what the job's record says; `code`: the model's code;
+                          `since`: time in ms at which that was decided
     policy                string: JSON of when the class wants to be trained, as its last child said
     labelled:{project}    string: JSON of how many labelled tasks the last child counted, and when
     lease:{project}       string: held, expiring, by the one worker that trains the project

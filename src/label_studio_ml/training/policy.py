@@ -97,7 +97,8 @@ class Decision:
 def decide(policy: Policy, tally: Tally, now: int, labelled: int | None) -> Decision:
     """Tell whether a run is due at the time `now` (ms). `labelled` is the project's labelled tasks, None if not known.
 
-    Whatever is not known never holds a run up.
+    Whatever is not known never holds a run up, and neither does a last event from the future: the clock was set back
+    since it came, by more than the quiet time at least.
     """
     if tally.asked:
         return Decision(due=True)
@@ -123,8 +124,9 @@ def decide(policy: Policy, tally: Tally, now: int, labelled: int | None) -> Deci
         )
     if lacking:
         return max(lacking, key=lambda one: one.need or 0)
-    quiet = tally.last + round(policy.quiet_period * 1000)
-    if now < quiet:
+    pause = round(policy.quiet_period * 1000)
+    quiet = tally.last + pause
+    if tally.last <= now + pause and now < quiet:
         return Decision(
             at=quiet, text=f"waits until no event has come for {policy.quiet_period:g} s (quiet_period)"
         )

@@ -92,6 +92,7 @@ return job
 #: Lets a project wait. Its job goes back to be the next one; where a newer one is that already, the job ends.
 #: Keys: waiting, hold, mailbox, job. Arguments: job id, text, have, need or nothing, at or nothing, code, id of the
 #: last event that was looked at, time, prefix of jobs' keys.
+#: `since` is when that was, by the clock that `at` is of.
 #: Returns 1, or 0 if more events have come since: then it has to be decided anew.
 HOLD = """
 local message = string.gsub(ARGV[2], '{have}', ARGV[3])
@@ -107,10 +108,30 @@ end
 local last = redis.call('xrevrange', KEYS[3], '+', '-', 'count', 1)
 if #last == 0 or last[1][1] ~= ARGV[7] then return 0 end
 redis.call('del', KEYS[2])
-redis.call('hset', KEYS[2], 'code', ARGV[6], 'text', ARGV[2], 'have', ARGV[3])
+local time = redis.call('time')
+local since = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+redis.call('hset', KEYS[2], 'code', ARGV[6], 'text', ARGV[2], 'have', ARGV[3], 'since', since)
 if ARGV[4] ~= '' then redis.call('hset', KEYS[2], 'need', ARGV[4]) end
 if ARGV[5] ~= '' then redis.call('hset', KEYS[2], 'at', ARGV[5]) end
 return 1
+"""
+
+#: Takes a turn that ends by itself. Key: the turn's. Argument: its life in ms. Returns 1 if it was free.
+#: One that would last longer than a whole turn was taken before the clock was set back: it is free.
+TURN = """
+local left = redis.call('pttl', KEYS[1])
+if left ~= -2 and left <= tonumber(ARGV[1]) then return 0 end
+redis.call('set', KEYS[1], 1, 'px', ARGV[1])
+return 1
+"""
+
+#: Tells whether somebody holds a lease. Key: lease. Argument: the life of a lease in ms. Returns 1 if so.
+#: One that would live longer was taken before the clock was set back. It lives for a lease's life from now on: whoever
+#: holds it renews it in that time, and nobody does if its worker was killed.
+HELD = """
+local left = redis.call('pttl', KEYS[1])
+if left > tonumber(ARGV[1]) then redis.call('pexpire', KEYS[1], ARGV[1]) end
+return left == -2 and 0 or 1
 """
 
 #: Ends what a version made due, unless another one has since. Key: afresh. Arguments: project, id of the version.
@@ -156,11 +177,19 @@ return redis.call('hincrby', KEYS[3], 'starts', 1)
 
 #: Takes a queue for a backend, or says again that it uses it. Keys: backend, register of queues, servers. Arguments:
 #: id, class, code, place, life in ms, id of the server that says so (nothing if none does), name of the queue.
+#: Who would count as running for longer than a life was heard of before the clock was set back: for a life from now on.
 #: Returns nothing, or id, class, code and place of the backend that has it: one that is running, or another model.
 CLAIM = """
 local known = redis.call('hmget', KEYS[1], 'id', 'class', 'code', 'place', 'until')
 local time = redis.call('time')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local life = string.format('%.0f', now + tonumber(ARGV[5]))
+for _, ahead in ipairs(redis.call('zrangebyscore', KEYS[3], '(' .. life, '+inf')) do
+  redis.call('zadd', KEYS[3], life, ahead)
+end
+if tonumber(known[5] or '0') > tonumber(life) then
+  redis.call('hset', KEYS[1], 'until', life)
+end
 if known[1] and known[1] ~= ARGV[1] then
   local same = known[2] == ARGV[2] and known[3] == ARGV[3]
   if not same or tonumber(known[5] or '0') > now then return {known[1], known[2], known[3], known[4]} end
@@ -171,9 +200,9 @@ if ARGV[6] ~= '' or not known[1] then
   redis.call('hset', KEYS[1], 'class', ARGV[2], 'code', ARGV[3], 'place', ARGV[4])
 end
 if ARGV[6] ~= '' then
-  redis.call('zadd', KEYS[3], string.format('%.0f', now + tonumber(ARGV[5])), ARGV[6])
+  redis.call('zadd', KEYS[3], life, ARGV[6])
 end
-redis.call('hset', KEYS[1], 'id', ARGV[1], 'until', string.format('%.0f', now + tonumber(ARGV[5])))
+redis.call('hset', KEYS[1], 'id', ARGV[1], 'until', life)
 redis.call('hset', KEYS[2], ARGV[7], ARGV[1])
 return false
 """

@@ -12,11 +12,11 @@ from label_studio_ml.training.memory import Memory
 logger = logging.getLogger(__name__)
 
 
-def sweep(board: JobBoard, memory: Memory) -> float:
+def sweep(board: JobBoard, memory: Memory, lease: float) -> float:
     """Wake workers for projects with events that nobody trains and nobody is about to.
 
-    One that waits for more annotations or for a time is left alone until then. Returns the seconds to the next such
-    time, infinity if there is none.
+    One that waits for more annotations or for a time is left alone until then. `lease` is the life of a lease in
+    seconds. Returns the seconds to the next such time, infinity if there is none.
     """
     projects = board.dirty()
     if not projects:
@@ -27,7 +27,7 @@ def sweep(board: JobBoard, memory: Memory) -> float:
         hold = board.hold(uid)
         if hold is not None and hold.holds(code, now):
             times += [hold.at] if hold.at is not None else []
-        elif not board.leased(uid):
+        elif not board.leased(uid, lease):
             logger.info("Project %s has events and no run: waking a worker", uid)
             board.wake(uid)
     return max(0.0, (min(times) - now) / 1000) if times else math.inf
@@ -36,6 +36,7 @@ def sweep(board: JobBoard, memory: Memory) -> float:
 def sweep_forever(
     board: JobBoard,
     memory: Memory,
+    lease: float,
     pause: float,
     postponed: threading.Event,
     stopping: threading.Event,
@@ -53,7 +54,7 @@ def sweep_forever(
         postponed.clear()
         try:
             if board.turn(pause) or look:
-                wait = min(pause, sweep(board, memory))
+                wait = min(pause, sweep(board, memory, lease))
             also()
         except BrokerError as error:
             logger.warning("%s", error)

@@ -15,7 +15,7 @@ from rq.exceptions import DequeueTimeout, StopRequested
 
 from label_studio_ml.errors import BackendError
 from label_studio_ml.settings import Settings
-from label_studio_ml.training.boards import Holder, open_board, say_left_behind, worker_name
+from label_studio_ml.training.boards import Holder, open_board, say_left_behind, shorten_workers, worker_name
 from label_studio_ml.training.jobs import JobBoard, connect
 from label_studio_ml.training.mailbox import broker_errors
 from label_studio_ml.training.notices import Notices, tell
@@ -243,10 +243,11 @@ def work(
             return
         with broker_errors():
             worker.present(max(_LEAST_PRESENCE, round(_PRESENCE * settings.sweep)))
+        shorten_workers(board)
         if beside is not None:
             beside.sweep()
 
-    swept = (board, _trainer.memory, settings.sweep, _trainer.postponed, stopping.told, look)
+    swept = (board, _trainer.memory, settings.lease, settings.sweep, _trainer.postponed, stopping.told, look)
     threading.Thread(target=sweep_forever, args=swept, daemon=True, name="sweeper").start()
     logger.info("Worker %d waits for training jobs on queue %s", os.getpid(), board.keys.queue)
     try:

@@ -1,0 +1,163 @@
+"""Redis's clock is set: what was stored with the former one holds nothing up.
+
+Redis's own clock cannot be set here. What it had stored a day ahead is written instead: it is the same afterwards.
+"""
+
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rq import Queue
+from rq.registry import StartedJobRegistry
+
+from e2e.processes import wait_until
+from label_studio_ml.projects.beside import Beside
+from label_studio_ml.settings import Settings
+from label_studio_ml.training.boards import shorten_workers
+from label_studio_ml.training.jobs import Hold, JobBoard, StoredEvent
+from label_studio_ml.training.lease import Lease
+from label_studio_ml.training.memory import Memory
+from label_studio_ml.training.owner import Claim, Owner, owner_of
+from label_studio_ml.training.policy import Decision
+from label_studio_ml.training.sweeper import sweep
+from live import Live, created, uid
+
+P = "7.1767225600"
+DAY = 86_400_000
+LEASE = 20.0
+
+
+@pytest.fixture
+def memory(board: JobBoard, tmp_path: Path) -> Memory:
+    (tmp_path / "model.py").write_text("")
+    return Memory(board, Settings(backend_dir=tmp_path, script=tmp_path / "model.py"))
+
+
+def _record(board: JobBoard) -> str:
+    """Store an event, and take its wake-up from the queue."""
+    job = board.record(P, StoredEvent("ANNOTATION_CREATED", {"annotation": {"id": 1}}))
+    board.redis.delete(board.keys.wake_ups)
+    return job
+
+
+def _woken(board: JobBoard) -> bool:
+    return bool(board.redis.llen(board.keys.wake_ups))
+
+
+def test_a_turn_that_lasts_a_day_is_over(board: JobBoard) -> None:
+    board.redis.set(board.keys.looked, 1, px=DAY)
+    assert board.turn(1000)
+    assert board.redis.pttl(board.keys.looked) <= 900_000
+    assert not board.turn(1000)
+
+
+def test_a_lease_that_lives_a_day_lives_as_long_as_others_from_now_on(board: JobBoard) -> None:
+    """Its worker was killed before the clock was set back. One that is there renews it."""
+    lease = Lease(board.redis, board.keys.lease(P), LEASE)
+    assert lease.take()
+    board.redis.pexpire(board.keys.lease(P), DAY)
+    assert board.leased(P, LEASE)
+    left = board.redis.pttl(board.keys.lease(P))
+    assert 0 < left <= LEASE * 1000
+    assert lease.renew()
+    board.redis.pexpire(board.keys.lease(P), 5_000)
+    assert board.leased(P, LEASE)
+    assert board.redis.pttl(board.keys.lease(P)) <= 5_000
+    lease.release()
+    assert not board.leased(P, LEASE)
+
+
+def test_the_sweeper_wakes_a_project_whose_lease_would_live_a_day(board: JobBoard, memory: Memory) -> None:
+    _record(board)
+    board.redis.set(board.keys.lease(P), "a worker that was killed", px=DAY)
+    sweep(board, memory, 1.0)
+    assert not _woken(board)
+    wait_until(lambda: sweep(board, memory, 1.0) == math.inf and _woken(board), "it is woken", 60)
+
+
+@pytest.mark.parametrize("step", [-DAY, DAY])
+def test_what_waits_for_a_time_is_looked_at_again_when_the_clock_was_set(
+    step: int, board: JobBoard, memory: Memory
+) -> None:
+    job = _record(board)
+    last = board.entries(P)[-1].id
+    now = board.clock()
+    waits = Decision(at=now + 600_000, text="waits")
+    assert board.postpone(P, job, waits, code=memory.code, last=last)
+    hold = board.hold(P)
+    assert hold is not None
+    assert now <= hold.since <= board.clock()
+    assert 0 < sweep(board, memory, LEASE) <= 600
+    assert not _woken(board)
+    for field in ("at", "since"):
+        board.redis.hincrby(board.keys.hold(P), field, -step)
+    sweep(board, memory, LEASE)
+    assert _woken(board)
+
+
+def test_a_wait_without_a_time_is_none_of_the_clocks_business() -> None:
+    assert Hold("code", None, since=10).holds("code", 5)
+    assert Hold("code", 20, since=10).holds("code", 10)
+    assert not Hold("code", 20, since=10).holds("code", 9)
+    assert not Hold("code", 20, since=10).holds("code", 20)
+    assert not Hold("code", 20, since=10).holds("other", 15)
+
+
+def test_a_backend_counts_as_running_no_longer_than_it_should(board: JobBoard) -> None:
+    first, second = (Owner(name, "Model", "code", f"host:/{name}") for name in ("one", "two"))
+    life = 0.5
+    assert Claim(first, life, server="server").take(board.redis, "q") is None
+    keys = board.keys.__class__("q")
+    ahead = board.clock() + DAY
+    board.redis.hset(keys.backend, "until", ahead)
+    board.redis.zadd(keys.servers, {"server": ahead, "gone": ahead})
+    assert Claim(second, life).take(board.redis, "q") == first
+    assert board.redis.zscore(keys.servers, "gone") <= board.clock() + life * 1000
+    wait_until(lambda: Claim(second, life).take(board.redis, "q") is None, "it is not heard of any more", 60)
+    assert owner_of(board.redis, "q") == second
+
+
+def test_a_worker_is_counted_no_longer_than_rq_counts_it(board: JobBoard) -> None:
+    board.redis.sadd(
+        f"rq:workers:{board.keys.queue}", "rq:worker:killed", "rq:worker:there", "rq:worker:gone"
+    )
+    board.redis.hset("rq:worker:killed", "birth", "")
+    board.redis.expire("rq:worker:killed", DAY // 1000)
+    board.redis.hset("rq:worker:there", "birth", "")
+    board.redis.expire("rq:worker:there", 30)
+    shorten_workers(board)
+    assert 60 < board.redis.ttl("rq:worker:killed") <= 480
+    assert 0 < board.redis.ttl("rq:worker:there") <= 30
+
+
+def test_a_shard_counts_as_worked_on_no_longer_than_its_worker_is_believed(
+    board: JobBoard, tmp_path: Path
+) -> None:
+    settings = Settings(backend_dir=tmp_path, model_dir=tmp_path / "data", lease=LEASE, sweep=0.01)
+    beside = Beside(settings)
+    beside.begin(board, beside._stopping, lambda job: None)
+    started = StartedJobRegistry(queue=Queue(beside.queue, connection=board.redis))
+    board.redis.zadd(started.key, {"shard:1": time.time() + 86_400, "shard:2": time.time() + 1})
+    beside.sweep()
+    scores: dict[bytes, Any] = dict(board.redis.zrange(started.key, 0, -1, withscores=True))
+    assert scores[b"shard:1"] <= time.time() + beside.life
+    assert scores[b"shard:2"] <= time.time() + 1
+    beside.close()
+
+
+def test_events_that_came_before_the_clock_was_set_back_are_trained_on(launch: Any) -> None:
+    """A mailbox whose last event is a day ahead gives ids of that day to all events that come later."""
+    live: Live = launch()
+    live.studio.add(7, 1, 2)
+    live.setup(7)
+    live.broker()
+    board = live.board()
+    board.redis.xadd(
+        board.keys.mailbox(uid(7)), {"action": "x", "annotations": 0}, f"{board.clock() + DAY}-0"
+    )
+    board.redis.xtrim(board.keys.mailbox(uid(7)), 0)
+    job = live.send(created(7, 1))
+    assert live.wait(job)["job_status"] == "finished"
+    board.redis.close()
