@@ -23,6 +23,7 @@ from label_studio_ml.training.mailbox import Mailboxes, broker_errors
 from label_studio_ml.training.mailbox import StoredEvent as StoredEvent
 from label_studio_ml.training.owner import ForeignQueue, Owner
 from label_studio_ml.training.policy import Decision
+from label_studio_ml.training.postponement import Hold as Hold
 from label_studio_ml.training.scripts import HELD, HOLD, NEXT, STORE, TURN
 from label_studio_ml.training.untrusted import MAX_BYTES, MAX_EVENTS, beyond, digest, is_beyond, is_too_long
 
@@ -83,29 +84,6 @@ class Job:
     def postponed(self) -> bool:
         """Whether the job waits for more than a free worker."""
         return self.state == "queued" and bool(self.message)
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """Why a project's next run is not due.
-
-    `at` is the time in ms at which to look again, None for not by itself; `since` is when that was decided.
-    """
-
-    code: str
-    at: int | None = None
-    since: int = 0
-
-    def waits(self, now: int) -> bool:
-        """Tell whether the time to look again has yet to come, at the time `now` in ms.
-
-        It has come if `now` is before the decision: nobody knows how long that is ago, the clock was set back.
-        """
-        return self.at is None or self.since <= now < self.at
-
-    def holds(self, code: str, now: int) -> bool:
-        """Tell whether it still holds for a model with this code, at the time `now` in ms."""
-        return self.code == code and self.waits(now)
 
 
 def now() -> str:
