@@ -203,12 +203,6 @@ def test_unusable_place_is_named(tmp_path: Path) -> None:
     assert caught.value.field == "MODEL_DIR"
 
 
-def test_broken_file_is_named(tmp_path: Path) -> None:
-    (tmp_path / "cache.db").write_bytes(b"no database at all" * 100)
-    with pytest.raises(VersionError, match=r"cache\.db"):
-        SqliteCache(tmp_path).get("1", "k")
-
-
 def test_create_cache(tmp_path: Path) -> None:
     cache: BaseCache = create_cache("sqlite", tmp_path, db_name="x.db")
     cache.set("1", "k", "v")

@@ -19,6 +19,7 @@ SOURCE = Path(__file__).resolve().parent.parent / "src" / PACKAGE
 LAYERS = (
     (
         "arguments",
+        "disk_errors",
         "errors",
         "file_locks",
         "forks",
@@ -44,6 +45,7 @@ LAYERS = (
         "classes",
         "code_identity",
         "coroutines",
+        "damaged_database",
         "dependencies",
         "device_memory",
         "exceptions",

@@ -1,21 +1,31 @@
 """Per-project key and value pairs in a SQLite file, as the later API generation's models keep their state.
 
 The table is the older implementation's, so an existing `cache.db` goes on working. Every read asks the file,
-so what another process wrote is seen at once.
+so what another process wrote is seen at once. A damaged file is set aside, and a new one takes its place, with what
+could be read of it and what its owner knows from elsewhere.
 """
 
 import contextlib
+import logging
 import os
 import sqlite3
 import stat
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from label_studio_ml import damaged_database
+from label_studio_ml.damaged_database import DamagedDatabase, Rows
+from label_studio_ml.disk_errors import disk_fix
 from label_studio_ml.errors import VersionError
+from label_studio_ml.texts import plural
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 #: How long, in seconds, a statement waits for another process's transaction to end.
 BUSY_TIMEOUT = 10.0
@@ -83,11 +93,22 @@ class SqliteCache(BaseCache):
     """A cache in the file `path`/`db_name`, to be shared by threads and processes of one machine.
 
     The file is opened, and made with mode 0600, when it is first needed; the folder too. Raises VersionError
-    when it cannot be opened, read or written.
+    when it cannot be opened, read or written. When it is damaged, `known` returns what goes into the file that
+    takes its place, besides what can be read of the damaged one; `loss` is what the log says of the rest.
     """
 
-    def __init__(self, path: str | os.PathLike[str] = ".", db_name: str = "cache.db") -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str] = ".",
+        db_name: str = "cache.db",
+        *,
+        known: Callable[[], Rows] = dict,
+        loss: str = "The rest of what was in it is lost",
+    ) -> None:
         self.file = Path(path) / db_name
+        self._known = known
+        self._loss = loss
+        self._identity: tuple[int, int] | None = None
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._owner = 0
@@ -97,24 +118,19 @@ class SqliteCache(BaseCache):
 
     def get(self, project_id: str, key: str) -> str | None:
         """Return the value as it is in the file now, or None when there is none."""
-        with self._connected() as connection:
-            row = connection.execute(
-                "SELECT value FROM cache WHERE project_id = ? AND key = ?", (project_id, key)
-            ).fetchone()
+        query = "SELECT value FROM cache WHERE project_id = ? AND key = ?"
+        row = self._do(lambda connection: connection.execute(query, (project_id, key)).fetchone())
         return None if row is None else str(row[0])
 
     def items(self, project_id: str) -> dict[str, str]:
         """Return all keys and values of a project, as they are in the file now, sorted by key."""
-        with self._connected() as connection:
-            rows = connection.execute(
-                "SELECT key, value FROM cache WHERE project_id = ? ORDER BY key", (project_id,)
-            ).fetchall()
-        return dict(rows)
+        query = "SELECT key, value FROM cache WHERE project_id = ? ORDER BY key"
+        return dict(self._do(lambda connection: connection.execute(query, (project_id,)).fetchall()))
 
     def projects(self) -> list[str]:
         """Return the ids of all projects that have a value in the file now, sorted."""
-        with self._connected() as connection:
-            rows = connection.execute("SELECT DISTINCT project_id FROM cache ORDER BY project_id").fetchall()
+        query = "SELECT DISTINCT project_id FROM cache ORDER BY project_id"
+        rows = self._do(lambda connection: connection.execute(query).fetchall())
         return [str(row[0]) for row in rows]
 
     def update(self, project_id: str, mapping: Mapping[str, str]) -> None:
@@ -126,50 +142,95 @@ class SqliteCache(BaseCache):
             if not isinstance(value, str):
                 raise ValueError(f"The value of {key!r} must be a str, not {type(value).__name__}")
         rows = [(project_id, key, value) for key, value in mapping.items()]
-        with self._connected() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                connection.executemany(_WRITE, rows)
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
+        self._do(lambda connection: _write(connection, rows))
 
     def delete(self, project_id: str, key: str) -> None:
         """Remove the value, if there is one."""
-        with self._connected() as connection:
-            connection.execute("DELETE FROM cache WHERE project_id = ? AND key = ?", (project_id, key))
+        query = "DELETE FROM cache WHERE project_id = ? AND key = ?"
+        self._do(lambda connection: connection.execute(query, (project_id, key)))
 
     def close(self) -> None:
         """Close the file; the next use opens it again."""
         with self._lock:
-            connection, self._connection = self._connection, None
-            if connection is not None and self._owner == os.getpid():
-                connection.close()
+            self._drop()
 
     def __del__(self) -> None:
         with contextlib.suppress(sqlite3.Error, AttributeError):
             self.close()
 
-    @contextlib.contextmanager
-    def _connected(self) -> Iterator[sqlite3.Connection]:
-        """Lend the connection to one thread at a time; a forked child opens its own, as SQLite asks for."""
+    def _do(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Lend the connection to one thread at a time; a damaged file is set aside, and the work done in a new one."""
         with self._lock:
             try:
-                if self._connection is None or self._owner != os.getpid():
-                    self._connection = self._open()
-                    self._owner = os.getpid()
-                yield self._connection
+                try:
+                    return work(self._current())
+                except sqlite3.DatabaseError as error:
+                    if not damaged_database.is_damage(error):
+                        raise
+                    self._replace(str(error))
+                    return work(self._current())
             except (sqlite3.Error, OSError) as error:
-                raise VersionError(
-                    f"The state file {self.file} cannot be used: {error}",
-                    fix="MODEL_DIR must be a folder that this user may write to",
-                    field="MODEL_DIR",
-                ) from error
+                raise self._unusable(error) from error
+
+    def _unusable(self, error: Exception) -> VersionError:
+        return VersionError(
+            f"The state file {self.file} cannot be used: {error}",
+            fix=disk_fix(error, self.file.parent, "MODEL_DIR must be a folder that this user may write to"),
+            field="MODEL_DIR",
+        )
+
+    def _current(self) -> sqlite3.Connection:
+        """Return a connection to the file that has its name now; a forked child opens its own, as SQLite asks for."""
+        connection = self._connection
+        if (
+            connection is None
+            or self._owner != os.getpid()
+            or self._identity != damaged_database.identity(self.file)
+        ):
+            self._drop()
+            with self._made_alone():
+                connection = self._open()
+        return connection
+
+    @contextlib.contextmanager
+    def _made_alone(self) -> Iterator[None]:
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        with damaged_database.alone(self.file):
+            yield
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None and self._owner == os.getpid():
+            connection.close()
+
+    def _replace(self, why: str) -> None:
+        """Set a damaged file aside and make a new one, unless another process has. Raises OSError, sqlite3.Error."""
+        before = self._identity
+        with self._made_alone():
+            there = damaged_database.identity(self.file)
+            if (
+                there is None
+                or (before is not None and there != before)
+                or damaged_database.is_whole(self.file)
+            ):
+                self._drop()
+                return
+            read = damaged_database.readable_rows(self.file)
+            known = self._known()
+            aside = damaged_database.set_aside(self.file)
+            self._drop()
+            rows = {**known, **read}
+            connection = self._open()
+            _write(connection, [(project, key, value) for (project, key), value in rows.items()])
+            brought = len(rows) - len(read)
+            logger.error(
+                "%s is damaged (%s) and was set aside as %s. %s of it could be read%s. %s",
+                *(self.file, why, aside.name, plural(len(read), "entry", "entries")),
+                f", {plural(brought, 'is', 'are')} brought back from elsewhere" if brought else "",
+                self._loss,
+            )
 
     def _open(self) -> sqlite3.Connection:
-        self.file.parent.mkdir(parents=True, exist_ok=True)
         # A file that is there is not opened here: closing it would drop the locks that other connections of this
         # process hold on it, and the next process that ends would take the log away from under them.
         try:
@@ -177,18 +238,43 @@ class SqliteCache(BaseCache):
                 os.open(self.file, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o600)
             )
         except FileExistsError:
-            if stat.S_IMODE(self.file.stat().st_mode) & 0o077:
-                with contextlib.suppress(PermissionError):
-                    self.file.chmod(0o600)
+            self._check_file()
         connection = sqlite3.connect(
             self.file, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
         )
+        connection.text_factory = lambda data: data.decode("utf-8", "replace")
         try:
             _prepare(connection)
         except BaseException:
             connection.close()
             raise
+        self._connection, self._owner = connection, os.getpid()
+        self._identity = damaged_database.identity(self.file)
         return connection
+
+    def _check_file(self) -> None:
+        """Raise DamagedDatabase if the file that is there can be no database; make it the owner's only."""
+        status = self.file.stat()
+        self._identity = status.st_dev, status.st_ino
+        if not stat.S_ISREG(status.st_mode):
+            raise DamagedDatabase("it is not a file")
+        if stat.S_IMODE(status.st_mode) & 0o077:
+            with contextlib.suppress(PermissionError):
+                self.file.chmod(0o600)
+        if not status.st_size:
+            raise DamagedDatabase("it is empty")
+
+
+def _write(connection: sqlite3.Connection, rows: Sequence[tuple[str, str, str]]) -> None:
+    """Write all rows or, when something fails, none."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        connection.executemany(_WRITE, rows)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
 
 
 def _prepare(connection: sqlite3.Connection) -> None:

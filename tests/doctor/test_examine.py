@@ -47,7 +47,9 @@ def _one(found: Iterator[Check]) -> Check:
 
 def test_without_label_studio_the_rest_is_looked_at(context: Context) -> None:
     found = {check.name: check.status for check in examine.examine(context)}
-    assert len(found) == len(examine.CHECKS) - 2, "there is no store to look at, and no Redis that others use"
+    assert len(found) == len(examine.CHECKS) - 3, (
+        "there is no store to look at, no Redis that others use, no damage"
+    )
     assert {name for name, status in found.items() if status is Status.FAIL} == {"model file", "server"}
     assert {name for name, status in found.items() if status is Status.OK} == {
         "packages",
@@ -67,6 +69,17 @@ def test_a_decision_that_cannot_be_read(context: Context) -> None:
     assert check.status is Status.FAIL
     assert f"project {P} is to be served cannot be read" in check.what
     assert check.fix.startswith(f"label-studio-ml promote {context.folder} VERSION")
+
+
+def test_a_database_that_was_set_aside(context: Context) -> None:
+    folder = context.settings.model_dir
+    folder.mkdir()
+    assert list(machine.set_aside(context)) == []
+    for suffix in ("", "-wal"):
+        (folder / f"state.db.damaged-20261128-201500{suffix}").write_bytes(b"")
+    check = _one(machine.set_aside(context))
+    assert check.status is Status.WARN
+    assert str(folder / "state.db.damaged-20261128-201500 was damaged") in check.what
 
 
 def test_invalid_predictions_are_counted_by_kind(context: Context) -> None:

@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 from label_studio_ml.errors import VersionError
+from label_studio_ml.versions.hand import rollback
 from label_studio_ml.versions.state import MemoryState, Project, Projects, StagedState, State, StoredState
+
+from .made import Made, P
 
 
 def test_projects(tmp_path: Path) -> None:
@@ -84,3 +87,37 @@ def test_a_folder_that_cannot_be_used_is_named_with_its_setting(tmp_path: Path) 
         StoredState(tmp_path / "file", "1").set("a", "b")
     with pytest.raises(VersionError, match="MODEL_DIR"):
         Projects(tmp_path / "file").uids()
+
+
+def test_a_state_that_is_damaged_is_made_of_the_manifests(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = Made(tmp_path)
+    path = str(made.store.folder(P, "id-b") / "weights")
+    made.add("a", state={"labels": "x y", "model_version": "a"})
+    made.add("b", state={"path": path, "model_version": "b"})
+    made.add("c", state={"labels": "rejected"})
+    rollback(made.store, tmp_path, P)
+    state = StoredState(tmp_path, P)
+    wanted = {"labels": "x y", "path": path, "model_version": "b"}
+    assert state.items() == wanted
+    state.set("of nobody's fit", "1")
+    (tmp_path / "state.db-wal").unlink(missing_ok=True)
+    (tmp_path / "state.db").write_bytes(b"no database" * 1000)
+    assert StoredState(tmp_path, P).items() == wanted
+    assert "3 are brought back from elsewhere" in caplog.text
+    assert "What models stored besides with self.set is lost" in caplog.text
+    assert state.items() == wanted, "who had it open sees the new file"
+
+
+def test_what_is_kept_of_a_project_and_damaged_is_as_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    projects = Projects(tmp_path)
+    projects.update("1.1", title="a")
+    for text in ("{", "7", '{"uid": 1}'):
+        projects._cache.set("1.1", "project", text)
+        assert projects.get("1.1") is None
+    assert "Project 1.1: what is kept of it" in caplog.text
+    assert projects.update("1.1", title="b").title == "b"
+    assert Projects(tmp_path).get("1.1") == Project(uid="1.1", title="b")

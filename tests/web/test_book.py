@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from helpers import run, until
-from label_studio_ml.errors import BrokerError
+from label_studio_ml.errors import BrokerError, VersionError
 from label_studio_ml.versions.state import Project, Projects
 from label_studio_ml.web import book as book_module
 from label_studio_ml.web.book import ProjectBook
@@ -112,3 +112,51 @@ def test_a_redis_that_is_away_keeps_nobody_from_what_is_known(
     run(check())
     alone = ProjectBook(Projects(tmp_path / "alone"))
     run(alone.told(UID, **SETUP))
+
+
+def test_what_the_disk_does_not_take_is_kept_in_memory_and_written_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    projects = Projects(tmp_path)
+    book = ProjectBook(projects)
+    monkeypatch.setattr(book_module, "WRITE_AGAIN", 0.0)
+
+    def full(project: Project) -> None:
+        raise VersionError("The state file cannot be used: database or disk is full")
+
+    async def test() -> None:
+        await book.told(UID, **SETUP)
+        with monkeypatch.context() as patch:
+            patch.setattr(projects, "put", full)
+            assert (await book.update(UID, title="new")).title == "new"
+            other = await book.update("2.1", label_config="<View/>")
+            assert other == await book.get("2.1")
+            assert await book.uids() == [UID, "2.1"]
+            known = projects.get(UID)
+            assert known is not None
+            assert known.title == ""
+        await book.get(UID)
+        await until(lambda: projects.get("2.1") is not None, "it is written")
+        assert projects.get("2.1") == other
+        assert projects.get(UID) == Project(uid=UID, title="new", **SETUP)
+
+    run(test())
+    assert caplog.text.count("disk is full. What is known of projects stays in memory") == 1
+
+
+def test_a_file_that_is_gone_has_all_again_after_the_next_setup(tmp_path: Path) -> None:
+    book = ProjectBook(Projects(tmp_path))
+
+    def remove() -> None:
+        for file in tmp_path.glob("projects.db*"):
+            file.unlink()
+
+    async def test() -> None:
+        await book.told(UID, **SETUP)
+        await book.update(UID, title="mine")
+        remove()
+        assert Projects(tmp_path).get(UID) is None
+        await book.told(UID, **SETUP)
+        assert Projects(tmp_path).get(UID) == Project(uid=UID, title="mine", **SETUP)
+
+    run(test())

@@ -150,7 +150,7 @@ def _state(
     settings: Settings, store: "VersionStore", uid: str, manifest: "Manifest | None"
 ) -> dict[str, str]:
     """Return the key/value pairs as they are where this version is served: a model may keep its weights in them."""
-    from label_studio_ml.versions.pairs import pairs_of
+    from label_studio_ml.versions.lineage import pairs_of
     from label_studio_ml.versions.state import StoredState
 
     history = store.history(uid)

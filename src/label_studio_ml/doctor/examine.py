@@ -12,6 +12,7 @@ CHECKS: tuple[Callable[[Context], Iterator[Check]], ...] = (
     machine.disk,
     machine.store,
     machine.decisions,
+    machine.set_aside,
     machine.model_file,
     studio.reachable,
     studio.token,

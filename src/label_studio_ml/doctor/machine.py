@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from label_studio_ml import __version__
+from label_studio_ml.damaged_database import those_set_aside
 from label_studio_ml.doctor.check import Check, fail, ok, skip, warn
 from label_studio_ml.doctor.context import Context
 from label_studio_ml.interpreter import command
@@ -150,6 +151,16 @@ def decisions(context: Context) -> Iterator[Check]:
         yield fail("decisions", text, our_command("promote", context.folder, "VERSION", "--project", "ID"))
     if not wrong:
         yield ok("decisions", "which version each project is served is known")
+
+
+def set_aside(context: Context) -> Iterator[Check]:
+    """Were database files damaged, so that what was in them may be lost?"""
+    for path in those_set_aside(context.settings.model_dir):
+        yield warn(
+            "set aside",
+            f"{path} was damaged and set aside; the log of that time says what could be read of it",
+            "Remove it, with what has its name and -wal or -shm, when nothing of it is missed",
+        )
 
 
 def _used(folder: Path) -> int:

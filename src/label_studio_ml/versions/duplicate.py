@@ -7,9 +7,10 @@ from pathlib import Path
 import msgspec
 
 from label_studio_ml.versions.disk import flush
+from label_studio_ml.versions.lineage import pairs_of
 from label_studio_ml.versions.manifest import MANIFEST, Manifest, unused_name
 from label_studio_ml.versions.manifest_files import fingerprinted, write_manifest
-from label_studio_ml.versions.pairs import apply_own, pairs_of
+from label_studio_ml.versions.pairs import apply_own
 from label_studio_ml.versions.paths import localized, portable, relocated
 from label_studio_ml.versions.state import StoredState
 from label_studio_ml.versions.store import VersionStore

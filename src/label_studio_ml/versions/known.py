@@ -1,5 +1,6 @@
 """The projects that a backend knows, with what tells two of the same number apart."""
 
+import contextlib
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,6 +9,7 @@ import msgspec
 
 from label_studio_ml.cache import SqliteCache
 from label_studio_ml.errors import DecisionError
+from label_studio_ml.small_files import DamagedFile, parse_json
 from label_studio_ml.versions.state import Projects, StoredState
 from label_studio_ml.versions.store import VersionStore
 
@@ -98,7 +100,11 @@ def last_heard(model_dir: Path, uid: str) -> float | None:
     if not (model_dir / EVENTS).exists():
         return None
     events = SqliteCache(str(model_dir), db_name=EVENTS).items(uid).values()
-    return max((msgspec.json.decode(text, type=_Moment).at for text in events), default=None)
+    found: list[float] = []
+    for text in events:
+        with contextlib.suppress(DamagedFile):
+            found.append(parse_json(text.encode(), _Moment).at)
+    return max(found, default=None)
 
 
 def forget(model_dir: Path, store: VersionStore, uid: str, *, versions: bool) -> None:

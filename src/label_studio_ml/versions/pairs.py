@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from label_studio_ml.versions.lineage import own_pairs, pairs_of
 from label_studio_ml.versions.manifest import Manifest
 from label_studio_ml.versions.state import StoredState
 from label_studio_ml.versions.store import VersionStore
@@ -9,7 +10,7 @@ from label_studio_ml.versions.store import VersionStore
 
 def apply_own(model_dir: Path, manifest: Manifest) -> None:
     """Store the pairs that a version's fit set. Doing it twice does no harm."""
-    StoredState(model_dir, manifest.project).update(_own(manifest))
+    StoredState(model_dir, manifest.project).update(own_pairs(manifest))
 
 
 def apply_all(store: VersionStore, model_dir: Path, manifest: Manifest) -> None:
@@ -23,19 +24,3 @@ def apply_all(store: VersionStore, model_dir: Path, manifest: Manifest) -> None:
     for key in {key for one in history for key in one.state} - set(wanted):
         state.delete(key)
     state.update(wanted)
-
-
-def pairs_of(history: list[Manifest], manifest: Manifest) -> dict[str, str]:
-    """Return the pairs that the fits of a version and of its ancestors set, the latest of each key."""
-    by_name = {one.name: one for one in history}
-    way = [manifest]
-    while (parent := by_name.get(way[-1].parent)) is not None and parent.fence < way[-1].fence:
-        way.append(parent)
-    return {key: value for one in reversed(way) for key, value in _own(one).items()}
-
-
-def _own(manifest: Manifest) -> dict[str, str]:
-    pairs = dict(manifest.state)
-    if "model_version" in pairs:
-        pairs["model_version"] = manifest.name
-    return pairs

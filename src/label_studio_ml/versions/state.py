@@ -4,6 +4,7 @@ Two SQLite files in the model folder, readable by their owner only: `projects.db
 access token included) and `state.db` (what models stored with `self.set`).
 """
 
+import logging
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,8 +13,16 @@ from typing import Any, Protocol
 import msgspec
 
 from label_studio_ml.cache import SqliteCache
+from label_studio_ml.small_files import DamagedFile, parse_json
 from label_studio_ml.versions.disk import file_name
 from label_studio_ml.versions.paths import VERSION, MovablePaths, former_folders
+from label_studio_ml.versions.recovery import pairs_in_manifests
+
+logger = logging.getLogger(__name__)
+
+
+#: The file in the model folder that holds what `/setup` brought.
+PROJECTS = "projects.db"
 
 
 class Project(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -41,18 +50,31 @@ class Project(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return f"Project(uid={self.uid!r}, hostname={self.hostname!r})"
 
 
+def changed(project: Project, changes: Mapping[str, Any]) -> Project:
+    """Return `project` with `changes`, leaving out those that are None."""
+    kept = {name: value for name, value in changes.items() if value is not None}
+    return msgspec.structs.replace(project, **kept)
+
+
 class Projects:
     """The projects that this backend has heard of. Safe to use from several threads and processes."""
 
     _KEY = "project"
 
     def __init__(self, folder: Path) -> None:
-        self._cache = SqliteCache(str(folder), db_name="projects.db")
+        loss = "What Label Studio said of the other projects comes back with its next /setup"
+        self._cache = SqliteCache(str(folder), db_name=PROJECTS, loss=loss)
 
     def get(self, uid: str) -> Project | None:
         """Return what is known of `uid`, or None if nothing is."""
         text = self._cache.get(uid, self._KEY)
-        return msgspec.json.decode(text, type=Project) if text else None
+        if not text:
+            return None
+        try:
+            return parse_json(text.encode(), Project)
+        except DamagedFile as error:
+            logger.error("Project %s: what is kept of it in %s is not used: %s", uid, self._cache.file, error)
+            return None
 
     def put(self, project: Project) -> None:
         """Remember `project` in place of what was known of it."""
@@ -68,10 +90,12 @@ class Projects:
 
     def update(self, uid: str, **changes: Any) -> Project:
         """Change what is known of `uid` (new if unknown), leaving out changes that are None; return the result."""
-        known = self.get(uid)
-        merged = msgspec.structs.replace(
-            known or Project(uid=uid), **{name: value for name, value in changes.items() if value is not None}
-        )
+        return self.merge(Project(uid=uid), changes)
+
+    def merge(self, remembered: Project, changes: Mapping[str, Any]) -> Project:
+        """Do as `update` does, with `remembered` as what was known before where the file has nothing of the project."""
+        known = self.get(remembered.uid)
+        merged = changed(known or remembered, changes)
         if merged != known:
             self.put(merged)
         return merged
@@ -116,10 +140,15 @@ class StoredState:
     """
 
     def __init__(self, folder: Path, uid: str) -> None:
-        self._cache = SqliteCache(str(folder), db_name="state.db")
+        self._paths = paths = MovablePaths("model", folder)
+        self._cache = SqliteCache(
+            str(folder),
+            db_name="state.db",
+            known=lambda: {key: paths.packed(value) for key, value in pairs_in_manifests(folder).items()},
+            loss="What models stored besides with self.set is lost",
+        )
         self._uid = uid
         self._folder = folder
-        self._paths = MovablePaths("model", folder)
 
     def of(self, uid: str) -> "StoredState":
         """Return the pairs of another project, over the same open file."""

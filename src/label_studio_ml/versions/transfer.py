@@ -14,9 +14,9 @@ import msgspec
 from label_studio_ml.errors import VersionError
 from label_studio_ml.versions import disk
 from label_studio_ml.versions.decision import named
+from label_studio_ml.versions.lineage import pairs_of
 from label_studio_ml.versions.manifest import MANIFEST, Manifest
 from label_studio_ml.versions.manifest_files import write_manifest
-from label_studio_ml.versions.pairs import pairs_of
 from label_studio_ml.versions.paths import localized, portable
 from label_studio_ml.versions.store import VersionStore
 

@@ -6,8 +6,10 @@ import time
 from collections.abc import Coroutine
 from typing import Any, Protocol
 
-from label_studio_ml.errors import BrokerError
-from label_studio_ml.versions.state import Project, Projects
+import msgspec
+
+from label_studio_ml.errors import BackendError, BrokerError
+from label_studio_ml.versions.state import Project, Projects, changed
 from label_studio_ml.web.threads import Threads
 
 logger = logging.getLogger(__name__)
@@ -18,6 +20,8 @@ AGAIN, SOON = 30.0, 1.0
 PATIENCE = 0.1
 #: Questions that wait for them at once.
 ASKING = 4
+#: Seconds between two tries to write what the disk did not take.
+WRITE_AGAIN = 10.0
 #: Projects of which it is remembered when the others were asked.
 MOST_ASKED = 10_000
 
@@ -42,11 +46,17 @@ class ProjectBook:
         self._asked: dict[str, float] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._threads = Threads(ASKING, "others")
+        self._unwritten: set[str] = set()
+        self._tried = 0.0
+        self._problem = ""
 
     async def get(self, uid: str) -> Project | None:
         """Return what is known of `uid`, None if nothing is."""
+        if self._unwritten and time.monotonic() - self._tried > WRITE_AGAIN:
+            self._tried = time.monotonic()
+            self._later(self._write_again())
         if uid not in self._known:
-            project = await asyncio.to_thread(self._projects.get, uid)
+            project = await self._read(uid)
             if project is not None:
                 self._known[uid] = project
             if self._due(uid):
@@ -79,11 +89,14 @@ class ProjectBook:
         changes = {name: getattr(found, name) for name in ("hostname", "access_token", "extra_params")}
         if known is None or not known.label_config:
             changes["label_config"] = found.label_config
-        self._known[uid] = await asyncio.to_thread(self._projects.update, uid, **changes)
+        self._known[uid] = await self._write(uid, changes)
 
     async def told(self, uid: str, **changes: Any) -> Project:
         """Change what is known of `uid` to what `/setup` says, here and, without waiting for that, for the others."""
-        project = await self.update(uid, **changes)
+        await self.get(uid)
+        project = self._known[uid] = await self._write(
+            uid, changes
+        )  # also where the file was replaced meanwhile
         self._asked[uid] = time.monotonic()
         self._later(self._tell(project))
         return project
@@ -115,15 +128,54 @@ class ProjectBook:
         known = await self.get(uid)
         if known is not None and all(getattr(known, name) == value for name, value in changes.items()):
             return known
-        project = await asyncio.to_thread(self._projects.update, uid, **changes)
-        self._known[uid] = project
+        project = self._known[uid] = await self._write(uid, changes)
         return project
 
     async def uids(self) -> list[str]:
         """Return the uids of all known projects."""
-        return await asyncio.to_thread(self._projects.uids)
+        try:
+            found = await asyncio.to_thread(self._projects.uids)
+        except BackendError as error:
+            self._say(error)
+            return sorted(self._known)
+        return sorted({*found, *self._unwritten})
+
+    async def _read(self, uid: str) -> Project | None:
+        """Return what the file says of a project; nothing where it cannot be read: requests bring most of it."""
+        try:
+            return await asyncio.to_thread(self._projects.get, uid)
+        except BackendError as error:
+            self._say(error)
+            return None
+
+    async def _write(self, uid: str, changes: dict[str, Any]) -> Project:
+        """Change what is known of a project, and write it; what a full disk does not take is written later."""
+        remembered = self._known.get(uid) or Project(uid=uid)
+        try:
+            project = await asyncio.to_thread(self._projects.merge, remembered, changes)
+        except BackendError as error:
+            self._say(error)
+            self._unwritten.add(uid)
+            self._tried = time.monotonic()
+            return changed(remembered, changes)
+        self._unwritten.discard(uid)
+        if self._problem and not self._unwritten:
+            self._problem = ""
+            logger.info("What is known of projects can be written again")
+        return project
+
+    async def _write_again(self) -> None:
+        for uid in list(self._unwritten):
+            if (project := self._known.get(uid)) is not None:
+                await self._write(uid, msgspec.structs.asdict(project))
+
+    def _say(self, error: BackendError) -> None:
+        if str(error) != self._problem:
+            self._problem = str(error)
+            logger.error("%s. What is known of projects stays in memory until then", error)
 
     async def delete(self, uid: str) -> None:
         """Forget `uid`."""
         self._known.pop(uid, None)
+        self._unwritten.discard(uid)
         await asyncio.to_thread(self._projects.delete, uid)

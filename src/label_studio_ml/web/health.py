@@ -13,6 +13,7 @@ from label_studio_ml.errors import BackendError, StoreError
 from label_studio_ml.metrics.counts import Counts
 from label_studio_ml.metrics.exposition import Moment, Training, render
 from label_studio_ml.serving.pool import ModelPool
+from label_studio_ml.versions.state import PROJECTS, Projects
 from label_studio_ml.versions.store import VersionStore
 from label_studio_ml.web.desk import TrainingDesk
 from label_studio_ml.web.threads import Threads
@@ -58,6 +59,7 @@ class Health:
         self._desk = desk
         self._model_dir = model_dir
         self._counts = counts
+        self._projects = Projects(model_dir)
         self._look = Look()
         self._looking: asyncio.Task[Look] | None = None
         self._settled = False
@@ -129,6 +131,8 @@ class Health:
             raise StoreError(problem)
         if hampered := self._store.hampered:
             look.problems["store"] = hampered
+        if (self._model_dir / PROJECTS).exists():
+            self._projects.get("")  # a file that cannot be used is named
         if undecided := self._store.undecided:
             look.problems["store"] = undecided[0]
         folder = self._model_dir / "versions"

@@ -4,6 +4,7 @@ Label Studio says nothing of a webhook that fails, so this record is how `connec
 """
 
 import asyncio
+import contextlib
 import logging
 import threading
 import time
@@ -17,6 +18,7 @@ from label_studio_ml.cache import SqliteCache
 from label_studio_ml.errors import BackendError
 from label_studio_ml.serving.pool import ModelPool
 from label_studio_ml.settings import Settings
+from label_studio_ml.small_files import DamagedFile, parse_json
 from label_studio_ml.versions.known import EVENTS
 from label_studio_ml.versions.state import Project
 
@@ -78,8 +80,15 @@ class Hearing:
 
     async def of(self, uid: str) -> dict[str, Any]:
         """Return the last event of each kind of a project, action to `{"at", "authorized"}`."""
-        stored = await asyncio.to_thread(self._cache.items, uid)
-        events = {action: msgspec.json.decode(text, type=Heard) for action, text in stored.items()}
+        try:
+            stored = await asyncio.to_thread(self._cache.items, uid)
+        except BackendError as error:
+            logger.warning("%s", error)
+            stored = {}
+        events: dict[str, Heard] = {}
+        for action, text in stored.items():
+            with contextlib.suppress(DamagedFile):
+                events[action] = parse_json(text.encode(), Heard)
         with self._lock:
             for action, event in self._known.get(uid, {}).items():
                 if action not in events or events[action].at < event.at:

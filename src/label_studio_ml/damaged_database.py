@@ -1,0 +1,96 @@
+"""SQLite files that are damaged: found out, read as far as possible, and set aside for a new one."""
+
+import contextlib
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from label_studio_ml import file_locks
+
+#: SQLite's numbers for a damaged file, and for one that is no database at all.
+_DAMAGE = (11, 26)
+#: What belongs to a database file besides itself. They go first: left behind, they would be read into the new file.
+_WITH_IT = ("-wal", "-shm", "")
+
+Rows = dict[tuple[str, str], str]
+
+
+class DamagedDatabase(sqlite3.DatabaseError):
+    """The file is empty, or a folder."""
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Tell whether an error says that the file is damaged, and not that it cannot be used now."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return isinstance(error, DamagedDatabase) or (isinstance(code, int) and code & 0xFF in _DAMAGE)
+
+
+def identity(file: Path) -> tuple[int, int] | None:
+    """Return what tells a file from another one of its name, None if there is none."""
+    try:
+        status = os.stat(file)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+@contextlib.contextmanager
+def alone(file: Path) -> Iterator[None]:
+    """Keep other processes from opening a database, or setting it aside; where the folder allows no lock, do not."""
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(OSError):
+            held.enter_context(file_locks.folder_locked(file.parent))
+        yield
+
+
+def is_whole(file: Path) -> bool:
+    """Tell whether SQLite finds nothing wrong with a file, in a connection of its own. Raises sqlite3.Error."""
+    if file.is_dir() or not file.stat().st_size:
+        return False
+    with contextlib.closing(sqlite3.connect(file, timeout=10.0)) as connection:
+        try:
+            found = connection.execute("PRAGMA quick_check(1)").fetchone()
+        except sqlite3.DatabaseError as error:
+            if is_damage(error):
+                return False
+            raise
+    return bool(found) and found[0] == "ok"
+
+
+def readable_rows(file: Path) -> Rows:
+    """Return what can be read of a damaged file: (project, key) to value."""
+    rows: Rows = {}
+    if not file.is_file():
+        return rows
+    for order in ("ASC", "DESC"):
+        with (
+            contextlib.suppress(sqlite3.Error),
+            contextlib.closing(sqlite3.connect(file, timeout=1.0)) as connection,
+        ):
+            query = f"SELECT project_id, key, value FROM cache ORDER BY rowid {order}"  # noqa: S608
+            for project, key, value in connection.execute(query):
+                if all(isinstance(one, str) for one in (project, key, value)):
+                    rows.setdefault((project, key), value)
+    return rows
+
+
+def set_aside(file: Path) -> Path:
+    """Rename a file, with what belongs to it, and return its new path. For whoever has it `alone`. Raises OSError."""
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+    aside = file.with_name(f"{file.name}.damaged-{stamp}")
+    number = 1
+    while aside.exists():
+        number += 1
+        aside = file.with_name(f"{file.name}.damaged-{stamp}-{number}")
+    for suffix in _WITH_IT:
+        with contextlib.suppress(FileNotFoundError):
+            os.replace(f"{file}{suffix}", f"{aside}{suffix}")
+    return aside
+
+
+def those_set_aside(folder: Path) -> list[Path]:
+    """Return the database files in a folder that were set aside."""
+    found = folder.glob("*.db.damaged-*")
+    return sorted(path for path in found if not path.name.endswith(("-wal", "-shm")))

@@ -1,0 +1,48 @@
+"""What to do about an error of the disk, named by its cause: full, read-only, too many open files."""
+
+import errno
+import shutil
+import sqlite3
+from pathlib import Path
+
+#: Free bytes below which a disk counts as full where SQLite does not say why it failed.
+_FULL = 256 << 10
+#: SQLite's numbers for what a full disk leads to: an input or output error, a full disk, a file that cannot be opened.
+_SQLITE = (10, 13, 14)
+
+
+def is_full(error: BaseException, place: Path | None = None) -> bool:
+    """Tell whether an error comes of a full disk, or a used-up quota; `place` is a path on the disk, if known."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if isinstance(cause, sqlite3.Error) and place is not None:
+            code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+            if code == 13 or (code in _SQLITE and free_bytes(place) < _FULL):
+                return True
+        cause = cause.__cause__
+    return False
+
+
+def disk_fix(error: BaseException, place: Path, otherwise: str = "") -> str:
+    """Return what to do about an error of the disk that `place` is on; `otherwise` where its cause says nothing."""
+    number = error.errno if isinstance(error, OSError) else None
+    if is_full(error, place):
+        return f"The disk of {place} is full: make room on it"
+    if number == errno.EROFS:
+        return f"The disk of {place} is read-only: mount it so that it can be written to"
+    if number in (errno.EMFILE, errno.ENFILE):
+        return "Allow more open files (ulimit -n)"
+    return otherwise or "Check MODEL_DIR, its rights and the disk"
+
+
+def free_bytes(place: Path) -> int:
+    """Return how many bytes are free on the disk that a path is on, or will be; very many if nobody can say."""
+    for one in (place, *place.absolute().parents):
+        if one.exists():
+            try:
+                return shutil.disk_usage(one).free
+            except OSError:
+                break
+    return 1 << 62

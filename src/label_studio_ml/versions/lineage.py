@@ -1,0 +1,20 @@
+"""Which key/value pairs go with a version: by its manifest and those of the versions that it was trained from."""
+
+from label_studio_ml.versions.manifest import Manifest
+
+
+def pairs_of(history: list[Manifest], manifest: Manifest) -> dict[str, str]:
+    """Return the pairs that the fits of a version and of its ancestors set, the latest of each key."""
+    by_name = {one.name: one for one in history}
+    way = [manifest]
+    while (parent := by_name.get(way[-1].parent)) is not None and parent.fence < way[-1].fence:
+        way.append(parent)
+    return {key: value for one in reversed(way) for key, value in own_pairs(one).items()}
+
+
+def own_pairs(manifest: Manifest) -> dict[str, str]:
+    """Return the pairs that a version's own fit set."""
+    pairs = dict(manifest.state)
+    if "model_version" in pairs:
+        pairs["model_version"] = manifest.name
+    return pairs
