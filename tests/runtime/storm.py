@@ -1,0 +1,246 @@
+"""A backend whose processes are killed at random while events come, and what must be true of it afterwards."""
+
+import contextlib
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import redis
+import requests
+
+from e2e.processes import Program, wait_until
+from label_studio_ml.errors import BrokerError
+from label_studio_ml.processes import everything, find
+from label_studio_ml.versions.store import VersionStore
+from live import TRAINING, WORKER, Live, alive, created, uid
+
+MODEL = "label_studio_ml.serving.model_process"
+
+#: Seconds between two kills, at most: as long as a worker takes to start and begin a run.
+PAUSE = 1.5
+#: Part of the kills that hit two processes in one moment.
+PAIRS = 0.25
+
+_SIGNALS = (*[signal.SIGKILL] * 5, *[signal.SIGTERM] * 3, *[signal.SIGINT] * 2)
+
+
+@dataclass
+class Sender:
+    """Delivers one event after another to a project. `kept` are those that were accepted, `unsure` the others."""
+
+    live: Live
+    project: int
+    stop: threading.Event = field(default_factory=threading.Event)
+    kept: list[int] = field(default_factory=list)
+    unsure: list[int] = field(default_factory=list)
+
+    def run(self) -> None:
+        number = 0
+        while not self.stop.is_set():
+            number += 1
+            status = 0
+            try:
+                url = f"{self.live.backend.url}/webhook"
+                status = requests.post(url, json=created(self.project, number), timeout=90).status_code
+            except requests.RequestException as error:
+                if "Connection refused" in str(error):  # nobody has got it
+                    number -= 1
+                    self.stop.wait(0.3)
+                    continue
+            (self.kept if status == 201 else self.unsure).append(number)
+            self.stop.wait(0.1)
+
+
+class Storm:
+    """Kills processes of one backend that trains `projects`. `seed` decides which, when and how."""
+
+    def __init__(self, live: Live, seed: int, projects: tuple[int, ...]) -> None:
+        self.live = live
+        self.random = random.Random(seed)
+        self.senders = [Sender(live, project) for project in projects]
+        self.programs: list[Program] = []
+        self.killed: list[str] = []
+
+    def rage(self, kills: int) -> None:
+        """Let events come, kill so many processes meanwhile, and return when the last event was sent."""
+        self._note_program()
+        threads = [threading.Thread(target=sender.run, daemon=True) for sender in self.senders]
+        for thread in threads:
+            thread.start()
+        try:
+            while len(self.killed) < kills:
+                time.sleep(self.random.uniform(0, PAUSE))
+                count = 2 if self.random.random() < PAIRS else 1
+                self._kill(self.random.sample(sorted(VICTIMS), count))
+        finally:
+            for sender in self.senders:
+                sender.stop.set()
+            for thread in threads:
+                thread.join(120)
+
+    def _note_program(self) -> None:
+        program = self.live.backend.program
+        assert program is not None
+        program.descendants()
+        self.programs.append(program)
+
+    def _kill(self, names: list[str]) -> None:
+        """Send a signal to one process of each name that runs, to all in one moment."""
+        targets = []
+        for name in names:
+            pids = VICTIMS[name](self.live)
+            if pids:
+                number = self.random.choice(_SIGNALS)
+                if (
+                    name == "run" and number == signal.SIGINT
+                ):  # that is an outcome: fit raises KeyboardInterrupt
+                    number = signal.SIGKILL
+                targets.append((name, self.random.choice(pids), number))
+        assert self.live.backend.program is not None
+        self.live.backend.program.descendants()
+        for name, pid, number in targets:
+            with contextlib.suppress(OSError):
+                os.kill(pid, number)
+                self.killed.append(f"{name} {number.name}")
+        if any(name == "parent" for name, *_ in targets):
+            self._restart()
+
+    def _restart(self) -> None:
+        """Start the server again as soon as it has ended, as a service manager would."""
+        program = self.live.backend.program
+        assert program is not None
+        program.process.wait(120)
+        self.live.backend.start()
+        self._note_program()
+
+    # What must be true afterwards
+
+    def seconds_until_running(self, deadline: float) -> float:
+        """Return after how many seconds each project is trained, or has been trained completely."""
+        began = time.monotonic()
+        wait_until(self._runs_or_rests, "each project with events has a live run", deadline)
+        return time.monotonic() - began
+
+    def _runs_or_rests(self) -> bool:
+        with contextlib.suppress(BrokerError, redis.RedisError, OSError):
+            board = self.live.board()
+            try:
+                dirty = set(board.dirty())
+                return all(
+                    uid(sender.project) not in dirty
+                    or board.redis.exists(board.keys.lease(uid(sender.project)))
+                    for sender in self.senders
+                )
+            finally:
+                board.redis.close()
+        return False
+
+    def come_to_rest(self, deadline: float) -> int:
+        """Wait until no event waits; bring back what was set aside after crashes. Return how many that were."""
+        brought_back = 0
+        end = time.monotonic() + deadline
+        while True:
+            wait_until(self._rests, "all events are trained on", end - time.monotonic(), every=0.3)
+            board = self.live.board()
+            try:
+                parked = sum(len(list(board.parked(uid(sender.project)))) for sender in self.senders)
+                for sender in self.senders:
+                    board.unpark(uid(sender.project))
+            finally:
+                board.redis.close()
+            if not parked:
+                return brought_back
+            brought_back += parked
+
+    def _rests(self) -> bool:
+        if list(self.live.folder.rglob("spool/*.json")):
+            return False
+        with contextlib.suppress(BrokerError, redis.RedisError, OSError):
+            board = self.live.board()
+            try:
+                return not board.dirty() and not any(
+                    board.redis.exists(board.keys.lease(uid(sender.project))) for sender in self.senders
+                )
+            finally:
+                board.redis.close()
+        return False
+
+    def check_outcomes(self) -> None:
+        """See that every accepted event is in exactly one version, and that no two fits ran at a time."""
+        store = VersionStore(self.live.model_dir)
+        for sender in self.senders:
+            taken_in = [event for manifest in store.history(uid(sender.project)) for event in manifest.events]
+            assert len(taken_in) == len(set(taken_in)), "an event is in two versions"
+            least, most = len(sender.kept), len(sender.kept) + len(sender.unsure)
+            assert least <= len(taken_in) <= most, (
+                f"project {sender.project}: {len(taken_in)} events in versions"
+            )
+            control = self.live.control(sender.project)
+            assert control.overlaps == 0
+            if fits := [fit["annotation"] for fit in control.fits("end") if "annotation" in fit]:
+                missing = {1000 + number for number in sender.kept} - set(fits)
+                assert not missing, f"project {sender.project}: never trained on {sorted(missing)}"
+            board = self.live.board()
+            states = {job.state for job in board.jobs(uid(sender.project))}
+            board.redis.close()
+            assert states <= {"finished", "failed"}, states
+
+    def end(self) -> None:
+        """Stop the backend and see that no process of it is left, of any of its runs."""
+        left = self.live.backend.stop()
+        gone = [program for program in self.programs if program.process.poll() is not None]
+        assert gone == self.programs
+        left += [pid for program in self.programs for pid in program.descendants()]
+        left += self._with_its_folder()
+        assert not left, {pid: find(pid) for pid in left}
+
+    def _with_its_folder(self) -> list[int]:
+        """Return the processes that have the backend's folder in their command line."""
+        folder = str(self.live.folder)
+        return [
+            process.pid
+            for process in everything()
+            if process.pid != os.getpid() and any(folder in word for word in process.arguments())
+        ]
+
+
+def _processes(words: str, guard: bool) -> Callable[[Live], list[int]]:
+    """Return what finds the processes of a kind that have a guard, or the guards; both have the same command line."""
+
+    def found(live: Live) -> list[int]:
+        pids = [pid for pid in live.processes(words) if alive(pid)]
+        below = [pid for pid in pids if (process := find(pid)) is not None and process.parent in pids]
+        return [pid for pid in pids if pid not in below] if guard else below
+
+    return found
+
+
+def _broker(live: Live) -> list[int]:
+    with contextlib.suppress(OSError, redis.RedisError):
+        connection = redis.Redis.from_url(
+            (live.model_dir / "broker" / "address").read_text(), socket_connect_timeout=1, socket_timeout=1
+        )
+        info: dict[str, int] = connection.info("server")  # type: ignore[assignment]
+        connection.close()
+        return [int(info["process_id"])]
+    return []
+
+
+def _parent(live: Live) -> list[int]:
+    assert live.backend.program is not None
+    return [live.backend.program.process.pid]
+
+
+VICTIMS: dict[str, Callable[[Live], list[int]]] = {
+    "worker": lambda live: live.processes(WORKER),
+    "broker": _broker,
+    "parent": _parent,
+    "model process": _processes(MODEL, guard=False),
+    "model's guard": _processes(MODEL, guard=True),
+    "run": _processes(TRAINING, guard=False),
+    "run's guard": _processes(TRAINING, guard=True),
+}
