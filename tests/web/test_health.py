@@ -13,6 +13,10 @@ import requests
 from prometheus_client.parser import text_string_to_metric_families
 
 from e2e.processes import free_port, wait_until
+from label_studio_ml.connect.backend import BackendView
+from label_studio_ml.doctor import server
+from label_studio_ml.doctor.context import Context
+from label_studio_ml.settings import Settings
 from live import CONFIG, Live, created, start_training, task, uid
 from redis_server import MakeRedis, make_redis
 from runtime.conftest import make, studio
@@ -21,6 +25,7 @@ __all__ = ["make", "make_redis", "studio"]
 
 Make = Callable[..., Live]
 
+IMPATIENT = Path(__file__).resolve().parents[1] / "data" / "impatient"
 DASHBOARD = Path(__file__).resolve().parents[2] / "deploy" / "grafana" / "dashboard.json"
 
 
@@ -268,3 +273,36 @@ def test_the_dashboard_asks_only_for_metrics_that_there_are(make: Make) -> None:
     }
     assert len(asked) >= 15
     assert asked - there == set()
+
+
+def test_events_that_wait_although_nothing_trains_them_are_said(make: Make, make_redis: MakeRedis) -> None:
+    """With a login: without it, only that something is wrong."""
+    live = make(auth=("me", "secret"), env={"REDIS_URL": make_redis().url}, paths=[IMPATIENT])
+    live.backend.command = "serve"
+    live.backend.start()
+    live.studio.add(1, 11)
+    live.setup(1)
+    wait_until(lambda: _get(live, "/readyz").status_code == 200, "it is ready")
+    assert "training" not in _get(live, "/readyz").json()
+    settings = Settings(backend_dir=live.folder, basic_auth_user="me", basic_auth_pass="secret")
+    view = BackendView((live.backend.url,), settings)
+    context = Context(settings, live.folder, live.backend.port, view, live.backend.url, "", about={})
+    assert [check.status for check in server.trainings(context)] == ["ok"]
+    live.send(start_training(1))
+    wait_until(lambda: "training" in _get(live, "/readyz").json(), "it is said")
+    answer = _get(live, "/readyz")
+    assert (answer.status_code, answer.json()["training"]) == (200, "failing")
+    said = _get(live, "/readyz", auth=live.auth).json()["training"]
+    assert said.startswith(f"1 event waits (project {uid(1)}) and no training has begun for ")
+    assert said.endswith("no training worker is there")
+    assert _sample(live, "stalled_projects") == 1
+    (check,) = server.trainings(context)
+    assert (check.status, check.what.partition(" and ")[0]) == ("fail", f"1 event waits (project {uid(1)})")
+    assert "label-studio-ml start" in check.fix
+    assert "1 event waits" in live.backend.output()
+    live.backend.stop()
+    live.backend.command = "start"
+    live.backend.start()
+    wait_until(lambda: live.control(1).fits("end"), "a worker trains")
+    wait_until(lambda: "training" not in _get(live, "/readyz").json(), "nothing waits any more")
+    assert _sample(live, "stalled_projects") == 0

@@ -36,6 +36,10 @@ class BackendView:
         """Return the answer of /health. Raises BackendDown."""
         return self._get("/health")
 
+    def ready(self) -> dict[str, Any]:
+        """Return the answer of /readyz of a server that is ready. Raises BackendDown."""
+        return self._get("/readyz")
+
     def connection(self, project: int | str | None = None) -> dict[str, Any]:
         """Return what the backend says of a project's connection; its uid is sure to be the right one's.
 

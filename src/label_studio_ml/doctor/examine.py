@@ -23,6 +23,7 @@ CHECKS: tuple[Callable[[Context], Iterator[Check]], ...] = (
     server.redis_durability,
     server.queue,
     server.spool,
+    server.trainings,
     link.addresses,
     link.entry,
     link.webhook,

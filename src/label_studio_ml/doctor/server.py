@@ -104,6 +104,23 @@ def spool(context: Context) -> Iterator[Check]:
         )
 
 
+def trainings(context: Context) -> Iterator[Check]:
+    """Do events wait although nothing trains them?"""
+    if context.about is None:
+        yield skip("trainings", "the backend is not up")
+        return
+    try:
+        found = context.view.ready()
+    except BackendError as error:  # it shuts down, or its Redis was never there
+        yield skip("trainings", error.message)
+        return
+    if wrong := found.get("training"):
+        restart = our_command("start", context.folder)
+        yield fail("trainings", str(wrong), f"See logs/rq.log; end the backend and run again: {restart}")
+    else:
+        yield ok("trainings", "no event waits for more than its turn")
+
+
 def queue(context: Context) -> Iterator[Check]:
     """Which queue of a Redis that others may use is this backend's, and does anything wait elsewhere?"""
     from label_studio_ml.training.boards import open_board, worker_count

@@ -30,6 +30,7 @@ class Moment:
     under_way: int = 0
     spooled: int = 0
     spooled_bytes: int = 0
+    stalled: int = 0
     processes: int = 0
     served: Sequence[tuple[str, str]] = ()
     up: Mapping[str, bool] = field(default_factory=dict)
@@ -155,6 +156,11 @@ class _Families:
         training = self._moment.training
         if training is None:
             return
+        yield _gauge(
+            "stalled_projects",
+            "Projects whose events have waited for more than 60 s although nothing trains them",
+            self._moment.stalled,
+        )
         yield _gauge("backlog_events", "Events that no training has taken in", training.backlog)
         yield _gauge("parked_events", "Events set aside because their trainings crashed", training.parked)
         yield _gauge("queued_trainings", "Trainings that wait for a worker", training.queued)

@@ -29,6 +29,7 @@ from label_studio_ml.training.owner import ForeignQueue
 from label_studio_ml.training.reach import BoardOnDemand
 from label_studio_ml.training.spool import Spool
 from label_studio_ml.training.spool_room import Spooled
+from label_studio_ml.training.stalled import Stall, StallWatch
 from label_studio_ml.training.untrusted import ids_only
 from label_studio_ml.versions.state import Project, Projects
 
@@ -78,6 +79,7 @@ class RedisDesk:
         self._orders = [threading.Lock() for _ in range(LOCKS)]
         self._threads = ThreadPoolExecutor(TRIES, "hand-in")
         self._stopping = threading.Event()
+        self._stalls = StallWatch(self._ready_board)
         self._away = False
         #: Whether the Redis may have queues of other backends.
         self._shared = bool(settings.redis_url)
@@ -174,6 +176,7 @@ class RedisDesk:
         if self._spool.events:
             self._spool.start()
         threading.Thread(target=self._use_queue, daemon=True, name="queue").start()
+        self._stalls.start(self._stopping)
 
     def _use_queue(self) -> None:
         """Find out which queue is the backend's as soon as Redis can be had, and say now and then that it is used."""
@@ -202,6 +205,11 @@ class RedisDesk:
         self._patient.end()
         self._quick.release()
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def stall(self) -> Stall | None:
+        """The projects whose events have waited for too long, None if none has."""
+        return self._stalls.stall
 
     @property
     def spooled(self) -> int:

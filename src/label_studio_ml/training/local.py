@@ -26,6 +26,7 @@ class LocalDesk:
 
     immediate = True
     spooled = kept = spooled_bytes = refused = 0
+    stall = None
     spool_problem = ""
 
     def start(self) -> None:

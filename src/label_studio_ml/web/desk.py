@@ -4,6 +4,7 @@ from typing import Any, Protocol
 
 from label_studio_ml.metrics.exposition import Training
 from label_studio_ml.protocol import Event
+from label_studio_ml.training.stalled import Stall
 
 
 class TrainingDesk(Protocol):
@@ -27,6 +28,10 @@ class TrainingDesk(Protocol):
     @property
     def refused(self) -> int:
         """How many events were refused since the start because the disk keeps no more."""
+
+    @property
+    def stall(self) -> Stall | None:
+        """The projects whose events have waited for too long, None if none has."""
 
     @property
     def spool_problem(self) -> str:

@@ -40,7 +40,7 @@ class Health:
     It is ready when the model file is imported, and broker and store were reachable once. A Redis or a store that goes
     away later is named in the answer, but the server stays ready: it goes on answering predictions with what is
     loaded, and if all servers turned unready at once, nobody would. A store that can be read but not written to is
-    named, too: predictions do not need that.
+    named, too, and so are events that wait although nothing trains them: predictions do not need that.
     """
 
     def __init__(
@@ -74,6 +74,8 @@ class Health:
         }
         if spool := look.problems.get("spool"):
             parts["spool"] = spool
+        if stall := self._desk.stall:
+            parts["training"] = stall.message
         if look.serves:
             self._settled = True
         if self.draining:
@@ -98,6 +100,7 @@ class Health:
             training=look.training,
             spooled=self._desk.spooled,
             spooled_bytes=self._desk.spooled_bytes,
+            stalled=len(stall.projects) if (stall := self._desk.stall) else 0,
         )
         return await asyncio.to_thread(render, self._counts, moment)
 
