@@ -32,7 +32,7 @@ LAYERS = (
         "user_path",
     ),
     ("bootstrap",),
-    ("file_settings", "setting_values"),
+    ("file_settings", "http_settings", "setting_values"),
     ("gate",),
     ("settings",),
     ("interpreter", "logs"),

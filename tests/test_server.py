@@ -21,6 +21,8 @@ SECRETS = {"token": "C4NARY-token", "task_data_login": "C4NARY-login", "task_dat
 STUDIO = {"User-Agent": "heartex/1.23.2"}
 MAX_BODY = 200_000
 
+JSON = {"Content-Type": "application/json"}
+
 #: Seconds that a call may take on a busy machine.
 PATIENCE = 60.0
 
@@ -36,7 +38,7 @@ def backend(tricky: Tricky) -> Iterator[Backend]:
     made = Backend(
         tricky.folder,
         tricky.folder.parent / "backend.log",
-        arguments=["--script", "obedient.py:Tricky", "--log-level", "DEBUG"],
+        arguments=["--script", "obedient.py:Tricky", "--log-level", "DEBUG", "--host", "127.0.0.1"],
         env={
             "BASIC_AUTH_USER": LOGIN[0],
             "BASIC_AUTH_PASS": LOGIN[1],
@@ -99,7 +101,7 @@ def test_every_captured_request_is_answered(known: Backend, any_captured: Captur
 def test_without_the_login_all_but_webhooks_of_known_projects_is_401(known: Backend) -> None:
     for name in ("health", "setup", "predict_retrieve", "versions", "webhook_START_TRAINING"):
         assert ask(known, captured(name), auth=None).status_code == 401
-    assert ask(known, captured("webhook_ANNOTATION_CREATED"), auth=None).status_code == 201
+    assert ask(known, captured("webhook_ANNOTATION_CREATED"), auth=None).status_code == 202
     stranger = {**captured("webhook_ANNOTATION_CREATED").json["project"], "id": 99}
     event = captured("webhook_ANNOTATION_CREATED").with_fields(project=stranger)
     assert ask(known, event, auth=None).status_code == 401
@@ -151,7 +153,7 @@ def test_a_body_over_the_limit_is_413(known: Backend, chunked: bool, size: int) 
     body = json.dumps({"tasks": [], "project": "x" * size}).encode()
     data: Any = iter([body[at : at + 65536] for at in range(0, len(body), 65536)]) if chunked else body
     try:
-        answer = requests.post(f"{known.url}/predict", data=data, auth=LOGIN, timeout=PATIENCE)
+        answer = requests.post(f"{known.url}/predict", data=data, headers=JSON, auth=LOGIN, timeout=PATIENCE)
     except requests.ConnectionError:
         assert size > 2 * MAX_BODY, "the answer was there before the whole body was sent"
     else:
@@ -159,12 +161,94 @@ def test_a_body_over_the_limit_is_413(known: Backend, chunked: bool, size: int) 
     assert ask(known, captured("health")).ok
 
 
+EVIL = "https://evil.example"
+
+#: What a page of another site can make a browser send, and the status that it gets.
+FOREIGN = [
+    ({"Content-Type": "text/plain"}, 415),
+    ({"Content-Type": "application/x-www-form-urlencoded"}, 415),
+    ({"Content-Type": "multipart/form-data; boundary=x"}, 415),
+    ({}, 415),
+    ({**JSON, "Origin": EVIL}, 403),
+    ({**JSON, "Origin": "null"}, 403),
+    ({**JSON, "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}, 403),
+    ({**JSON, "Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors"}, 403),
+    ({"Content-Type": "text/plain", "Origin": EVIL, "Sec-Fetch-Site": "cross-site"}, 403),
+]
+POSTS = [
+    "/predict",
+    "/setup",
+    "/webhook",
+    "/train",
+    "/delete",
+    "/validate",
+    "/duplicate_model",
+    "/versions/promote",
+]
+
+
+def check_foreign(url: str) -> None:
+    """Check that what pages of other sites can send is not answered, and that links to pages of ours work."""
+    for path in POSTS:
+        for headers, status in FOREIGN:
+            answer = requests.post(
+                f"{url}{path}", data=b'{"project": "1.1"}', headers=headers, auth=LOGIN, timeout=PATIENCE
+            )
+            assert answer.status_code == status, (path, headers, answer.text)
+            assert answer.json()["field"] in ("Content-Type", "Origin", "Sec-Fetch-Site")
+    for fetched in ("/versions", "/jobs", "/metrics", "/health"):
+        headers = {"Origin": EVIL, "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors"}
+        assert (
+            requests.get(f"{url}{fetched}", headers=headers, auth=LOGIN, timeout=PATIENCE).status_code == 403
+        )
+    link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    assert requests.get(f"{url}/problem/400/some-cause", headers=link, timeout=PATIENCE).status_code == 400
+    assert requests.get(f"{url}/health", headers=link, auth=LOGIN, timeout=PATIENCE).ok
+
+
+def test_pages_of_other_sites_cannot_drive_it(known: Backend) -> None:
+    check_foreign(known.url)
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("evil.example", 421),
+        ("evil.example:9090", 421),
+        ("localhost:1", 200),
+        ("127.0.0.1", 200),
+        ("[::1]:9090", 200),
+        ("host.docker.internal:9090", 200),
+    ],
+)
+@pytest.mark.parametrize("path", ["/health", "/livez"])
+def test_on_a_loopback_address_it_is_not_known_by_other_names(
+    known: Backend, path: str, host: str, status: int
+) -> None:
+    answer = requests.get(f"{known.url}{path}", headers={"Host": host}, auth=LOGIN, timeout=PATIENCE)
+    assert answer.status_code == status
+    assert ("ALLOWED_HOSTS" in answer.text) == (status == 421)
+
+
+@pytest.mark.parametrize("login", ["", "Basic d3Jvbmc6bG9naW4="], ids=["none", "wrong"])
+@pytest.mark.parametrize("path", ["/predict", "/train", "/nowhere"])
+def test_without_the_login_the_body_is_not_waited_for(known: Backend, path: str, login: str) -> None:
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n"
+    head += "Expect: 100-continue\r\n" + (f"Authorization: {login}\r\n" if login else "")
+    with socket.create_connection(("localhost", known.port), timeout=PATIENCE) as connection:
+        connection.sendall(f"{head}\r\n".encode())
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        assert answer.status == 401
+        assert answer.headers["WWW-Authenticate"]
+
+
 def test_a_connection_serves_one_request_after_another(known: Backend) -> None:
     with requests.Session() as session:
         session.auth = LOGIN
         for _ in range(5):
             assert session.get(f"{known.url}/health", timeout=PATIENCE).ok
-            assert session.post(f"{known.url}/nowhere", data=b"x", timeout=PATIENCE).status_code == 404
+            assert session.post(f"{known.url}/nowhere", json={}, timeout=PATIENCE).status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -187,7 +271,7 @@ def test_gunicorn_serves_the_wsgi_file(workers: int, tmp_path: Path) -> None:
     server = Program(
         [sys.executable, "-m", "gunicorn", *bind, "_wsgi:app"],
         cwd=tricky.folder,
-        env=clean_environment({"LABEL_STUDIO_ML_MAX_BODY": str(MAX_BODY)}),
+        env=clean_environment({"LABEL_STUDIO_ML_MAX_BODY": str(MAX_BODY), "ALLOWED_HOSTS": "named.example"}),
         log=tmp_path / "gunicorn.log",
     )
     url = f"http://127.0.0.1:{port}"
@@ -202,26 +286,34 @@ def test_gunicorn_serves_the_wsgi_file(workers: int, tmp_path: Path) -> None:
     try:
         wait_until(up, "gunicorn serves")
         setup = captured("setup")
-        assert requests.post(f"{url}/setup", data=setup.body, timeout=PATIENCE).json() == {
+        assert requests.post(f"{url}/setup", data=setup.body, headers=JSON, timeout=PATIENCE).json() == {
             "model_version": "INITIAL"
         }
         for _ in range(10):  # every worker knows the project, whoever heard of it
             request = captured("predict_retrieve")
-            answer = requests.post(f"{url}/predict", data=request.body, timeout=PATIENCE)
+            answer = requests.post(f"{url}/predict", data=request.body, headers=JSON, timeout=PATIENCE)
             assert len(answer.json()["results"]) == len(request.json["tasks"])
         over = [b" " * 65536] * 10
         for data in (b"".join(over), iter(over)):
-            assert requests.post(f"{url}/predict", data=data, timeout=PATIENCE).status_code == 413
+            assert (
+                requests.post(f"{url}/predict", data=data, headers=JSON, timeout=PATIENCE).status_code == 413
+            )
         small = iter([b'{"tasks": [], ', b'"project": "1.1"}'])
-        assert requests.post(f"{url}/predict", data=small, timeout=PATIENCE).json() == {"results": []}
+        assert requests.post(f"{url}/predict", data=small, headers=JSON, timeout=PATIENCE).json() == {
+            "results": []
+        }
 
         def trains() -> bool:  # what comes before the broker is up is kept, without a job
             event = captured("webhook_ANNOTATION_CREATED")
-            answer = requests.post(f"{url}/webhook", data=event.body, timeout=PATIENCE)
+            answer = requests.post(f"{url}/webhook", data=event.body, headers=JSON, timeout=PATIENCE)
             assert answer.status_code == 201
             return bool(answer.json()["job"])
 
         wait_until(trains, "an event starts a job")
+        check_foreign(url)
+        for host, status in {"evil.example": 421, "named.example": 200, "127.0.0.1:1": 200}.items():
+            answer = requests.get(f"{url}/health", headers={"Host": host}, timeout=PATIENCE)
+            assert (answer.status_code, "ALLOWED_HOSTS" in answer.text) == (status, status == 421)
     finally:
         left = server.stop()
     assert not left, f"processes that outlived gunicorn: {left}"

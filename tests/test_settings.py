@@ -8,6 +8,7 @@ import pytest
 
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.file_settings import FileSettings
+from label_studio_ml.http_settings import HttpSettings
 from label_studio_ml.settings import DEFAULT_MAX_BODY, Settings
 
 
@@ -168,6 +169,7 @@ def _all_set(tmp_path: Path) -> Settings:
             private=("10.0.0.0/8", "images"),
             cloud_roots=("s3://bucket/prefix", "gs://other"),
         ),
+        http=HttpSettings(allowed_hosts=("ml.example.com", ".internal"), max_in_flight=3 << 20),
         log_level="ERROR",
         max_body=4096,
         lease=1.5,

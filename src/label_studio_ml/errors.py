@@ -3,6 +3,9 @@
     BackendError
     ├── RequestError            what the client sent is wrong
     │   ├── BodyTooLarge
+    │   ├── WrongContentType
+    │   ├── ForeignOrigin
+    │   ├── UnknownHost
     │   ├── UnknownProject
     │   ├── UnknownVersion
     │   ├── UnknownJob
@@ -63,6 +66,18 @@ class RequestError(BackendError):
 
 class BodyTooLarge(RequestError):
     """The body is larger than the limit."""
+
+
+class WrongContentType(RequestError):
+    """The body is not said to be JSON."""
+
+
+class ForeignOrigin(RequestError):
+    """A page of another site asks, through the browser of somebody who looks at it."""
+
+
+class UnknownHost(RequestError):
+    """The request is for a host name that this server is not known by."""
 
 
 class UnknownProject(RequestError):

@@ -15,6 +15,7 @@ from urllib.parse import quote, urlencode
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.file_settings import FileSettings
 from label_studio_ml.gate import parse_gate
+from label_studio_ml.http_settings import HttpSettings
 from label_studio_ml.setting_values import boolean as _boolean
 from label_studio_ml.setting_values import choice as _choice
 from label_studio_ml.setting_values import first as _first
@@ -87,7 +88,8 @@ class Settings:
     `workers` processes train.
     After SIGTERM, a server says for `linger` seconds that it is not ready while it still takes requests, and gives
     those under way `drain` seconds; a running training has `grace` seconds before it is handed back. `log_json`
-    writes logs as JSON, one object a line. `files` says what is allowed of task files. `promote_if` (which new
+    writes logs as JSON, one object a line. `files` says what is allowed of task files, `http`
+    what the HTTP server goes by. `promote_if` (which new
     versions are served) and `keep_versions` (how many stay, 0: all) win over the class's where they are given.
     `store_url` is `MODEL_DIR` where that is a URL: versions are kept there, and `model_dir` (`CACHE_DIR`) is this
     machine's own folder, with up to `model_cache_bytes` of them besides those that are served.
@@ -120,6 +122,7 @@ class Settings:
     studio_verify_tls: bool = True
     document_root: Path | None = None
     files: FileSettings = field(default_factory=FileSettings)
+    http: HttpSettings = field(default_factory=HttpSettings)
     log_level: str = "INFO"
     max_body: int = DEFAULT_MAX_BODY
     lease: float = DEFAULT_LEASE
@@ -199,6 +202,7 @@ class Settings:
             studio_verify_tls=_boolean(env, "VERIFY_SSL", default=True),
             document_root=Path(document_root) if document_root else None,
             files=FileSettings.from_env(env, Path(os.path.expanduser("~")) if environ is None else None),
+            http=HttpSettings.from_env(env),
             log_level=_log_level(env),
             max_body=_integer(env, "LABEL_STUDIO_ML_MAX_BODY", default=DEFAULT_MAX_BODY, least=1024),
             lease=_seconds(env, "LABEL_STUDIO_ML_LEASE", default=DEFAULT_LEASE, least=1.0),
@@ -247,6 +251,7 @@ class Settings:
     def to_env(self) -> dict[str, str]:
         """Return the environment variables that make `from_env` return these settings."""
         values: dict[str, object] = {
+            **self.http.to_env(),
             "LABEL_STUDIO_ML_DIR": self.backend_dir,
             "LABEL_STUDIO_ML_SCRIPT": self.script,
             "LABEL_STUDIO_ML_CLASS": self.class_name,

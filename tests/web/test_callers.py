@@ -58,7 +58,9 @@ class Site:
     async def send(self, path: str, body: bytes = b"", method: str = "POST") -> Caller:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         writer.write(
-            f"{method} {path} HTTP/1.1\r\nHost: here\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+            f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n".encode()
+            + body
         )
         await writer.drain()
         return Caller(reader, writer)

@@ -198,7 +198,10 @@ def test_a_request_id_comes_back_and_is_in_the_log(make: Make, given: str) -> No
     live = make(env={"LOG_FORMAT": "json"})
     live.backend.start()
     answer = requests.post(
-        f"{live.backend.url}/setup", data=b"{", headers={"X-Request-ID": given}, timeout=30
+        f"{live.backend.url}/setup",
+        data=b"{",
+        headers={"X-Request-ID": given, "Content-Type": "application/json"},
+        timeout=30,
     )
     assert (answer.status_code, answer.headers["X-Request-ID"]) == (400, given)
     text = (live.folder / "logs" / "server.log").read_text()

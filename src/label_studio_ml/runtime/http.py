@@ -4,17 +4,35 @@ import asyncio
 import socket
 from email.utils import formatdate
 
-from label_studio_ml.web.http import Answering, Connection, Site
+from label_studio_ml.http_settings import DEFAULT_MAX_IN_FLIGHT
+from label_studio_ml.web.connections import Answering, BodyBudget, Connections, Site
+from label_studio_ml.web.http import Connection
 
 #: Seconds between two looks at the connections.
 SWEEP = 1.0
 
 
 class Server:
-    """Serves `endpoints` until it is told to stop; then what is under way has `drain` seconds to finish."""
+    """Serves `endpoints` until it is told to stop; then what is under way has `drain` seconds to finish.
 
-    def __init__(self, endpoints: Answering, max_body: int, drain: float) -> None:
-        self.site = Site(endpoints, max_body)
+    A body may have `max_body` bytes, all bodies in memory `max_in_flight`. At most `max_connections` are open at a time
+    (0: any number), and `backlog` wait to be accepted.
+    """
+
+    def __init__(
+        self,
+        endpoints: Answering,
+        max_body: int,
+        drain: float,
+        *,
+        max_in_flight: int = DEFAULT_MAX_IN_FLIGHT,
+        max_connections: int = 0,
+        backlog: int = 2048,
+    ) -> None:
+        self.site = Site(
+            endpoints, min(max_body, max_in_flight), BodyBudget(max_in_flight), Connections(max_connections)
+        )
+        self._backlog = backlog
         self._drain = drain
         self._stopping = asyncio.Event()
 
@@ -26,7 +44,7 @@ class Server:
         """Serve on a listening socket until `stop`, and return when no connection is left."""
         loop = asyncio.get_running_loop()
         self._look()
-        server = await loop.create_server(lambda: Connection(self.site), sock=listener, backlog=2048)
+        server = await loop.create_server(lambda: Connection(self.site), sock=listener, backlog=self._backlog)
         sweeping = asyncio.create_task(self._sweep())
         try:
             await self._stopping.wait()
@@ -35,13 +53,13 @@ class Server:
             server.close()
             end = loop.time() + self._drain
             while self.site.connections and (now := loop.time()) < end:
-                for connection in list(self.site.connections):
+                for connection in self.site.connections:
                     connection.drain(now)
                 await asyncio.sleep(0.02)
         finally:
             sweeping.cancel()
             server.close()
-            for connection in list(self.site.connections):
+            for connection in self.site.connections:
                 connection.abort()
 
     async def _sweep(self) -> None:
@@ -52,5 +70,5 @@ class Server:
     def _look(self) -> None:
         self.site.date = f"date: {formatdate(usegmt=True)}\r\n".encode()
         now = asyncio.get_running_loop().time()
-        for connection in list(self.site.connections):
+        for connection in self.site.connections:
             connection.sweep(now)

@@ -24,6 +24,7 @@ from label_studio_ml.serving.thread_lane import ThreadLane
 from label_studio_ml.settings import Settings
 from label_studio_ml.strays import end_left_behind
 from label_studio_ml.training.desk import RedisDesk
+from label_studio_ml.web.access import is_loopback
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +75,7 @@ async def _serve(
     core = Core(settings, make_lane, desk, lanes=lanes, reload=reload)
     server = _server(core, companion, settings)  # from here on, Ctrl-C ends what has been started
     host, port = listener.getsockname()[:2]
+    core.endpoints.access.loopback = is_loopback(host)
     shown = f"[{host}]" if ":" in host else host
     try:
         await asyncio.to_thread(end_left_behind)
@@ -98,7 +100,9 @@ async def _serve(
 
 def _server(core: Core, companion: Companion, settings: Settings) -> Server:
     """Return the HTTP server, which SIGINT and SIGTERM tell to finish what is under way and return."""
-    server = Server(core.endpoints, settings.max_body, settings.drain)
+    server = Server(
+        core.endpoints, settings.max_body, settings.drain, max_in_flight=settings.http.max_in_flight
+    )
     loop = asyncio.get_running_loop()
 
     def stop(linger: float) -> None:

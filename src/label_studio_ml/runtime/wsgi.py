@@ -13,16 +13,17 @@ import os
 import tempfile
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import flask
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from label_studio_ml import logs
 from label_studio_ml.adapter import describe_class
-from label_studio_ml.errors import BackendError, BodyTooLarge, ModelFileError, SettingsError
+from label_studio_ml.errors import BackendError, ModelFileError, SettingsError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.runtime.companion import Companion
 from label_studio_ml.runtime.core import Core
@@ -33,9 +34,10 @@ from label_studio_ml.settings import Settings
 from label_studio_ml.source import is_importing
 from label_studio_ml.training.desk import RedisDesk
 from label_studio_ml.training.local import LocalDesk, UntrainedDesk
-from label_studio_ml.web.calls import json_response
+from label_studio_ml.web.access import is_loopback
+from label_studio_ml.web.calls import Response, json_response
+from label_studio_ml.web.connections import BodyBudget, too_large
 from label_studio_ml.web.desk import TrainingDesk
-from label_studio_ml.web.http import too_large
 from label_studio_ml.web.statuses import status_of
 
 logger = logging.getLogger(__name__)
@@ -103,15 +105,14 @@ class BackendApp(flask.Flask):
             answer = json_response(status, {"status": status, "detail": str(error)})
         else:
             answer = running.handle(
-                request.method, f"/{path}", request.query_string.decode("latin-1"), headers, self._body
+                request.method,
+                f"/{path}",
+                request.query_string.decode("latin-1"),
+                headers,
+                _body,
+                loopback=_listens_on_loopback(request.environ),
             )
         return flask.Response(answer.body, answer.status, answer.headers, content_type=answer.content_type)
-
-    def _body(self) -> bytes:
-        body = flask.request.get_data(cache=True)
-        if len(body) > self._settings.max_body:
-            raise too_large(self._settings.max_body)
-        return body
 
     def _started(self) -> "_Running":
         """Return what runs in this process, starting it on the first request and after a fork."""
@@ -123,6 +124,29 @@ class BackendApp(flask.Flask):
                 here = bool(self.config["TESTING"]) or self.all_here
                 self._running = _Running(ModelPlace.of(settings, self._model_class, testing=here))
             return self._running
+
+
+def _body(limit: int) -> bytes:
+    """Read the body of the request. Raises BodyTooLarge if it has more than `limit` bytes."""
+    request = flask.request
+    with contextlib.suppress(AttributeError):  # Flask 3.0 goes by MAX_CONTENT_LENGTH only
+        request.max_content_length = limit + 1
+    try:
+        body = request.get_data(cache=True)
+    except RequestEntityTooLarge:
+        raise too_large(limit) from None
+    if len(body) > limit:
+        raise too_large(limit)
+    return body
+
+
+def _listens_on_loopback(environ: Mapping[str, Any]) -> bool:
+    """Tell whether the server is Flask's own on a loopback address.
+
+    Others are often behind a proxy on the same machine, which passes on any Host, or do not tell their address.
+    """
+    software, name = str(environ.get("SERVER_SOFTWARE", "")), str(environ.get("SERVER_NAME", ""))
+    return software.startswith("Werkzeug") and is_loopback(name)
 
 
 def _log_file(settings: Settings) -> logging.Handler | None:
@@ -160,7 +184,9 @@ class _Running:
         self._loop = asyncio.new_event_loop()
         self._companion: Companion | None = None
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
-        self._max_body = settings.max_body
+        self._testing = testing
+        self._budget = BodyBudget(settings.http.max_in_flight)
+        self._counting = threading.Lock()
         self._closed = False
         self._log = None if testing else _log_file(settings)
         if testing:  # a test compares what predict returned; what the label config does not allow is logged
@@ -204,16 +230,61 @@ class _Running:
         core: Core = self._wait(begin())
         return core
 
-    def handle(self, method: str, path: str, query: str, headers: dict[str, str], read: Any) -> Any:
-        """Answer one request, blocking this thread; `read` returns its body."""
+    def handle(
+        self,
+        method: str,
+        path: str,
+        query: str,
+        headers: dict[str, str],
+        read: Callable[[int], bytes],
+        *,
+        loopback: bool,
+    ) -> Response:
+        """Answer one request, blocking this thread; `read` returns its body, up to a number of bytes.
+
+        `loopback` tells that the web server listens on a loopback address.
+        """
+        endpoints = self._core.endpoints
         length = headers.get("content-length", "")
-        if length.isdigit() and int(length) > self._max_body:
-            return self._core.endpoints.refuse(too_large(self._max_body), path, headers)
+        size = int(length) if length.isdigit() else 0
+        has_body = size > 0 or "transfer-encoding" in headers
         try:
-            body = read()
-        except BodyTooLarge as error:
-            return self._core.endpoints.refuse(error, path, headers)
-        return self._wait(self._core.endpoints.handle(method, path, query, headers, body))
+            admission = endpoints.admit(
+                method, path, headers, has_body=has_body, untyped=self._testing, loopback=loopback
+            )
+            if size > admission.max_body:
+                raise too_large(admission.max_body)
+            with self._counted(size, trusted=admission.trusted) as count:
+                body = read(admission.max_body)
+                count(len(body) - size)
+                if body and not has_body:  # the web server does not tell that it was chunked
+                    endpoints.admit(method, path, headers, has_body=True, untyped=self._testing)
+                response: Response = self._wait(
+                    endpoints.handle(method, path, query, headers, body, None, admission)
+                )
+        except BackendError as error:
+            return endpoints.refuse(error, path, headers)
+        return response
+
+    @contextlib.contextmanager
+    def _counted(self, size: int, *, trusted: bool) -> Iterator[Callable[[int], None]]:
+        """Count the bytes of a body while they are in memory; what it yields counts more. Raises Overloaded."""
+        counted = 0
+
+        def count(more: int) -> None:
+            nonlocal counted
+            with self._counting:
+                if more > 0:
+                    self._budget.take(more, trusted=trusted)
+                else:
+                    self._budget.give_back(-more, trusted=trusted)
+            counted += more
+
+        count(size)
+        try:
+            yield count
+        finally:
+            count(-counted)
 
     def close(self) -> None:
         """End what was started, in the process that started it."""

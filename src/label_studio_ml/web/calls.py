@@ -18,6 +18,14 @@ class Response:
     content_type: str = "application/json"
 
 
+@dataclass(slots=True, frozen=True)
+class Admission:
+    """What a request may do, decided from its head: whether it gave the login, and how many bytes its body may have."""
+
+    trusted: bool
+    max_body: int
+
+
 @dataclass(slots=True)
 class Call:
     """One request. `trusted` is false where login is asked for and was not given: /webhook and probes take that."""

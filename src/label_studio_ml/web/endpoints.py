@@ -34,8 +34,9 @@ from label_studio_ml.versions.duplicate import duplicate
 from label_studio_ml.versions.state import Project
 from label_studio_ml.versions.store import VersionStore
 from label_studio_ml.web import problem
+from label_studio_ml.web.access import AccessRules
 from label_studio_ml.web.book import ProjectBook
-from label_studio_ml.web.calls import Call, Handler, Response, json_response
+from label_studio_ml.web.calls import Admission, Call, Handler, Response, json_response
 from label_studio_ml.web.desk import TrainingDesk
 from label_studio_ml.web.health import Health
 from label_studio_ml.web.heard import Hearing, connection
@@ -59,6 +60,11 @@ _REQUEST_ID = re.compile(r"[!-~]{1,128}")
 
 _STUDIO_AGENT = "heartex/"
 
+#: Bytes that a body may have: of a request without the login that is asked for; and of one to a route that takes a
+#: label config, or a few names only. Others have as many as the settings say.
+UNTRUSTED_BODY, CONFIG_BODY, SMALL_BODY = 1 << 20, 32 << 20, 1 << 20
+_LARGE_ROUTES = {"/predict": 0, "/webhook": 0, "/train": 0, "/setup": CONFIG_BODY, "/validate": CONFIG_BODY}
+
 
 class Endpoints:
     """All routes of one backend."""
@@ -77,6 +83,13 @@ class Endpoints:
         self.health = Health(pool, desk, store, settings.model_dir, self.counts, questions)
         self._ids = f"{secrets.token_hex(4)}-"
         self._login = Login(settings)
+        self.access = AccessRules(settings.http.allowed_hosts)
+        self._without_login = Admission(trusted=False, max_body=min(UNTRUSTED_BODY, settings.max_body))
+        self._small = Admission(trusted=True, max_body=min(SMALL_BODY, settings.max_body))
+        self._admissions = {
+            route: Admission(trusted=True, max_body=min(most or settings.max_body, settings.max_body))
+            for route, most in _LARGE_ROUTES.items()
+        }
         self._numbers = itertools.count(1)
         self._hearing = Hearing(settings.model_dir)
         self._untrusted = UntrustedEvents(
@@ -107,6 +120,29 @@ class Endpoints:
         }
         self._paths = {path for _, path in self._routes}
 
+    def admit(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        *,
+        has_body: bool,
+        untyped: bool = False,
+        loopback: bool = False,
+    ) -> Admission:
+        """Decide from a request's head, before its body is read, what it may do.
+
+        With `untyped` a body needs no Content-Type, as tests in users' folders send none; `loopback` tells that this
+        request came to a loopback address. Raises NotAuthorized, UnknownHost, ForeignOrigin or WrongContentType.
+        """
+        typed = has_body and not (untyped and not headers.get("content-type"))
+        self.access.check(method, headers, has_body=typed, loopback=loopback)
+        if path.startswith("/problem/"):
+            return self._small
+        if not self._login.check(headers.get("authorization", ""), path):
+            return self._without_login
+        return self._admissions.get(path) or self._admissions.get(path.rstrip("/"), self._small)
+
     async def handle(
         self,
         method: str,
@@ -115,27 +151,45 @@ class Endpoints:
         headers: Mapping[str, str],
         body: bytes,
         gone: Callable[[], bool] | None = None,
+        admission: Admission | None = None,
     ) -> Response:
-        """Answer one request; never raises. `headers` has lower-case names; `gone` tells whether the caller left."""
+        """Answer one request; never raises. `headers` has lower-case names; `gone` tells whether the caller left.
+
+        `admission` is what `admit` said of it; where it is None, `admit` is asked first.
+        """
         began = time.perf_counter()
+        given = self._begin(headers)
+        route = path if path in self._paths else route_of(path)
+        call = Call(method, path, query, body, gone=gone)
+        response = await self._answer(route, call, headers, admission)
+        return self._finish(response, given, route, time.perf_counter() - began)
+
+    def _begin(self, headers: Mapping[str, str]) -> str:
+        """Return the id that a request goes by, in the log too: the caller's, or a new one."""
         given = headers.get("x-request-id", "")
         if not given or not _REQUEST_ID.fullmatch(given):
             given = f"{self._ids}{next(self._numbers):x}"
         logs.request_id.set(given)
-        route = path if path in self._paths else route_of(path)
-        response = await self._answer(route, Call(method, path, query, body, gone=gone), headers)
+        return given
+
+    def _finish(self, response: Response, given: str, route: str, seconds: float) -> Response:
+        """Count an answer, and add the headers that all have."""
         response.headers["X-Request-ID"] = given
         if self.health.draining:
             response.headers["Connection"] = "close"  # the next request of this caller is for another server
-        self.counts.request(self._counted(route), response.status, time.perf_counter() - began)
+        self.counts.request(self._counted(route), response.status, seconds)
         return response
 
-    async def _answer(self, route: str, call: Call, headers: Mapping[str, str]) -> Response:
+    async def _answer(
+        self, route: str, call: Call, headers: Mapping[str, str], admission: Admission | None
+    ) -> Response:
         try:
+            if admission is None:
+                admission = self.admit(call.method, call.path, headers, has_body=bool(call.body))
             if call.path.startswith("/problem/"):
                 code, cause = problem.parse(call.path)
                 return json_response(code, {"status": code, "detail": cause})
-            call.trusted = self._login.check(headers.get("authorization", ""), call.path)
+            call.trusted = admission.trusted
             handler = self._routes.get(("GET" if call.method == "HEAD" else call.method, route))
             if handler is None:
                 return self._unknown(call.method, route)
@@ -151,10 +205,9 @@ class Endpoints:
             )
 
     def refuse(self, error: errors.BackendError, path: str, headers: Mapping[str, str]) -> Response:
-        """Answer a request that could not even be read."""
-        response = self._failed(error, path, headers)
-        self.counts.request(self._counted(route_of(path)), response.status, 0.0)
-        return response
+        """Answer a request that was not admitted, or could not be read."""
+        given = self._begin(headers)
+        return self._finish(self._failed(error, path, headers), given, route_of(path), 0.0)
 
     def _counted(self, route: str) -> str:
         """Return the route if it is one of ours: others are counted together."""

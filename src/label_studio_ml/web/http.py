@@ -1,33 +1,29 @@
-"""The HTTP/1.1 face of the endpoints: one connection, from bytes to answers.
+"""The HTTP/1.1 face of the endpoints: one connection, from requests to answers.
 
     idle ──first byte──▶ reading ──whole request──▶ answering ──answer written──▶ idle, or the next one that waits
-      └──too long──▶ closed    └──too long, too large, not HTTP──▶ refused: answer, end of stream, closed
+      └──too long──▶ closed    └──refused──▶ answer, end of stream, closed
 
-Requests of one connection are answered one after the other, in order. Who does not read its answers is not read from.
+Requests of one connection are answered one after the other, in order. Back-pressure: while a client does not read its
+answers, nothing more is read from its connection. A client that has ended its side of the connection after its last
+request gets the answers all the same.
 """
 
 import asyncio
 import functools
 import http
 import logging
+import socket
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Protocol
-from urllib.parse import unquote
+from typing import cast
 
-import httptools
-
-from label_studio_ml.errors import BackendError, BodyTooLarge
-from label_studio_ml.web.calls import Response, json_response
+from label_studio_ml.web.calls import Response
+from label_studio_ml.web.connections import Site
+from label_studio_ml.web.request_reader import Request, RequestReader, failure
 
 logger = logging.getLogger(__name__)
 
 #: Seconds that a connection may stay open with nothing to do: more than the minute after which proxies close theirs.
 KEEP_ALIVE = 75.0
-#: Seconds for the head of a request, and between two pieces of its body.
-HEAD_TIMEOUT = 30.0
-BODY_TIMEOUT = 60.0
 #: Seconds without progress after which a caller that does not read its answer is given up.
 WRITE_TIMEOUT = 60.0
 #: Seconds that a caller that was refused has to read the answer and to stop sending.
@@ -38,53 +34,11 @@ LAST_REQUEST = 0.5
 #: Requests of one connection that may wait before it is not read any further, and bytes parsed at a time.
 PIPELINE = 8
 PIECE = 64 << 10
-#: Bytes of a head beyond the pieces that it begins and ends in.
-MAX_HEAD = 64 << 10
 
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _LINES: dict[int, bytes] = {
     int(status): f"HTTP/1.1 {status} {status.phrase}\r\n".encode() for status in http.HTTPStatus
 }
-_NAMES: dict[bytes, str] = {}
-
-
-class Answering(Protocol):
-    """What stands behind the connections."""
-
-    async def handle(
-        self,
-        method: str,
-        path: str,
-        query: str,
-        headers: Mapping[str, str],
-        body: bytes,
-        gone: Callable[[], bool] | None = None,
-    ) -> Response:
-        """Answer one request; never raises."""
-
-    def refuse(self, error: BackendError, path: str, headers: Mapping[str, str]) -> Response:
-        """Answer a request that could not even be read."""
-
-
-@dataclass(eq=False)
-class Site:
-    """What all connections share. `date` is the Date header's line; `draining` asks callers to leave."""
-
-    endpoints: Answering
-    max_body: int
-    connections: "set[Connection]" = field(default_factory=set)
-    draining: bool = False
-    date: bytes = b""
-
-
-@dataclass(slots=True)
-class _Request:
-    method: str
-    target: bytes
-    headers: dict[str, str]
-    body: bytes
-    keep: bool
-    old: bool  # HTTP/1.0
-    refused: Response | None = None
 
 
 class Connection(asyncio.Protocol):
@@ -93,48 +47,70 @@ class Connection(asyncio.Protocol):
     def __init__(self, site: Site) -> None:
         self._site = site
         self._loop = asyncio.get_running_loop()
-        self._parser = httptools.HttpRequestParser(self)
+        now = self._loop.time()
+        self._reader = RequestReader(site, self._take, self._tell_to_continue, now)
         self._transport: asyncio.Transport | None = None
-        self._waiting: deque[_Request] = deque()
+        self._waiting: deque[Request] = deque()
         self._task: asyncio.Task[None] | None = None
         self._unread: deque[bytes] = deque()
-        self._target = b""
-        self._headers: dict[str, str] = {}
-        self._parts: list[bytes] = []
-        self._size = 0
-        self._head = 0
-        self._begun = 0
-        self._reading = self._in_body = False
-        self._continue = False
-        self._last_one = False  # no request is taken after the one that is read or was read last
         self._ended = False
-        self._lost = False
+        self._lost = self._half_closed = self._old = False
         self._blocked = self._held = False
         self._stuck = 0
-        self._heard = self._since = self._loop.time()
+        #: When the connection was last used, and since when it does not read its answers or lingers.
+        self._used = self._since = now
 
     @property
     def idle(self) -> bool:
         """Whether there is nothing to do."""
-        return self._task is None and not self._waiting and not self._reading
+        return self._task is None and not self._waiting and not self._reader.reading
+
+    @property
+    def answering(self) -> bool:
+        """Whether a request is being answered, or waits for that."""
+        return self._task is not None or bool(self._waiting)
 
     def gone(self) -> bool:
-        """Tell whether the caller has left."""
+        """Tell whether the caller has left: one that has only ended its side still reads."""
+        if self._half_closed and not self._lost and self._is_broken():
+            self._lost = True
+            self.abort()
         return self._lost
+
+    def _is_broken(self) -> bool:
+        """Tell whether the caller's machine has answered that nobody reads there any more."""
+        if self._transport is None:
+            return True
+        try:
+            connected: socket.socket = self._transport.get_extra_info("socket")
+            return connected.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
+        except OSError:
+            return True
 
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the connection."""
-        self._transport = transport  # type: ignore[assignment]
-        self._site.connections.add(self)
+        """Take the connection, if there is room for it."""
+        self._transport = cast("asyncio.Transport", transport)
+        if not self._site.connections.add(self):
+            self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Note that the caller left. What is being answered is finished all the same."""
         self._lost = True
-        self._waiting.clear()
-        self._unread.clear()
+        self._forget()
         self._site.connections.discard(self)
+
+    def eof_received(self) -> bool:
+        """Note that the caller sends nothing more. Return whether the connection stays open, for its answers."""
+        self._half_closed = True
+        if self._reader.reading:
+            self._reader.close()
+        if not self.answering and not self._unread:
+            return False
+        if self._task is not None:
+            self._probe()
+        return True
 
     def pause_writing(self) -> None:
         """Answer nothing further until the caller has read more."""
@@ -150,8 +126,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what the caller sends."""
-        self._heard = self._loop.time()
-        if self._last_one and not self._reading:
+        if self._over:
             return  # nothing after the last request is of interest
         if self._unread:
             self._unread.append(data)
@@ -161,161 +136,100 @@ class Connection(asyncio.Protocol):
             self._unread.extend(data[start : start + PIECE] for start in range(0, len(data), PIECE))
             self._feed_on()
 
+    @property
+    def _over(self) -> bool:
+        """Whether no further request is read."""
+        return self._reader.closed and not self._reader.reading
+
     def _feed_on(self) -> None:
         """Parse what was put aside, as far as requests may wait."""
         while self._unread and len(self._waiting) < PIPELINE and not self._blocked:
             self._feed(self._unread.popleft())
-            if self._last_one and not self._reading:
+            if self._over:
                 self._unread.clear()
         self._hold()
 
     def _hold(self) -> None:
         """Read from the caller as long as it may send more."""
         hold = self._blocked or len(self._waiting) >= PIPELINE or bool(self._unread)
-        if hold != self._held and self._transport is not None and not self._transport.is_closing():
-            self._held = hold
-            (self._transport.pause_reading if hold else self._transport.resume_reading)()
+        transport = self._transport
+        if hold == self._held or self._half_closed or transport is None or transport.is_closing():
+            return
+        self._held = hold
+        (transport.pause_reading if hold else transport.resume_reading)()
 
     def _feed(self, data: bytes) -> None:
-        begun, size = self._begun, self._size
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            pass  # the request is answered as if it had not asked for that
-        except httptools.HttpParserError as error:
-            if not self._last_one:
-                self._refuse(_failure(400, f"This is not an HTTP request: {error}"))
-            return
-        if self._reading and begun == self._begun and size == self._size:
-            self._head += len(data)  # no end of the head in sight, or nothing but trailers
-            if self._head > MAX_HEAD:
-                self._refuse(_failure(431, f"The head of the request has more than {MAX_HEAD} bytes"))
+        self._reader.feed(data, self._loop.time())
         if len(self._waiting) >= PIPELINE:
             self._hold()
 
-    # The parser's callbacks
-
-    def on_message_begin(self) -> None:
-        """Begin a request."""
-        if self._last_one:
-            return
-        self._begun += 1
-        self._reading, self._in_body, self._continue = True, False, False
-        self._target, self._headers, self._parts = b"", {}, []
-        self._size = self._head = 0
-        self._since = self._heard
-
-    def on_url(self, url: bytes) -> None:
-        """Take a piece of the request's target."""
-        self._target += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header, the last one of its name; trailers after a body count for nothing."""
-        if self._in_body:
-            return
-        known = _NAMES.get(name)
-        if known is None:
-            known = name.decode("latin-1").lower()
-            if len(_NAMES) < 256:
-                _NAMES[name] = known
-        self._headers[known] = value.decode("latin-1")
-
-    def on_headers_complete(self) -> None:
-        """Look whether the body may come."""
-        self._in_body = True
-        if self._last_one or not self._reading:
-            return
-        headers = self._headers
-        if int(headers.get("content-length") or 0) > self._site.max_body:
-            self._refuse_body()
-        elif headers.get("expect", "").lower() == "100-continue":
-            self._continue = True
-            self._tell_to_continue()
-
-    def on_body(self, body: bytes) -> None:
-        """Take a piece of the body."""
-        if not self._reading:
-            return
-        self._parts.append(body)
-        self._size += len(body)
-        if self._size > self._site.max_body:
-            self._refuse_body()
-
-    def on_message_complete(self) -> None:
-        """Hand the request over."""
-        if not self._reading:
-            return
-        parser = self._parser
-        keep = bool(parser.should_keep_alive()) and not parser.should_upgrade()
-        body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-        self._reading = False
-        self._parts = []
-        self._last_one = not keep
-        self._take(
-            _Request(
-                parser.get_method().decode("latin-1"),
-                self._target,
-                self._headers,
-                body,
-                keep,
-                parser.get_http_version() == "1.0",
-            )
-        )
-
     # Answering
 
-    def _take(self, request: _Request) -> None:
+    def _take(self, request: Request) -> None:
+        self._site.connections.used(self)
         self._waiting.append(request)
         if self._task is None:
             self._next()
 
-    def _refuse_body(self) -> None:
-        path, _ = _split(self._target)
-        self._refuse(self._site.endpoints.refuse(too_large(self._site.max_body), path, self._headers))
-
-    def _refuse(self, response: Response) -> None:
-        """Answer what cannot be read, after all that came before it; nothing is read after it."""
-        self._reading, self._last_one = False, True
-        self._parts = []
-        self._take(_Request("", b"", {}, b"", keep=False, old=False, refused=response))
-
     def _tell_to_continue(self) -> None:
-        if self._continue and self._task is None and not self._waiting and self._transport is not None:
-            self._continue = False
-            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if self._reader.expects_continue and not self.answering and self._transport is not None:
+            self._reader.expects_continue = False
+            self._transport.write(_CONTINUE)
+
+    def _probe(self) -> None:
+        """Find out whether a caller that sends nothing more still reads: one that does not breaks the connection."""
+        if self._transport is not None and not self._transport.is_closing() and not self._old:
+            self._transport.write(_CONTINUE)
 
     def _next(self) -> None:
         """Begin to answer the next request, if there is one and the caller reads."""
         if self._task is not None or self._blocked or self._ended or self._lost:
             return
-        if self._waiting:
-            self._task = self._loop.create_task(self._answer(self._waiting.popleft()))
+        if not self._waiting and self._unread and self._half_closed:
+            self._feed_on()  # begins the next request, if there is one
+        if self._task is not None:
             return
-        self._since = self._heard = self._loop.time()
-        if self._reading:
+        if self._waiting:
+            request = self._waiting.popleft()
+            self._old = request.old
+            self._task = self._loop.create_task(self._answer(request))
+            return
+        if self._half_closed:
+            self._end()
+            return
+        self._used = self._loop.time()
+        if self._reader.reading:
+            self._reader.restart_clock(self._used)
             self._tell_to_continue()
         if self._unread:
             self._feed_on()
         else:
             self._hold()
 
-    async def _answer(self, request: _Request) -> None:
+    async def _answer(self, request: Request) -> None:
         try:
             if request.refused is not None:
                 response = request.refused
             else:
-                path, query = _split(request.target)
                 response = await self._site.endpoints.handle(
-                    request.method, path, query, request.headers, request.body, self.gone
+                    request.method,
+                    request.path,
+                    request.query,
+                    request.headers,
+                    request.body,
+                    self.gone,
+                    request.admission,
                 )
         except Exception:
             logger.exception("A request was not answered")
-            response = _failure(500, "internal error; see logs/server.log")
+            response = failure(500, "internal error; see logs/server.log")
+        finally:
+            self._site.budget.give_back(request.charge, trusted=request.admission.trusted)
         self._write(request, response)
         self._task = None
         self._next()
 
-    def _write(self, request: _Request, response: Response) -> None:
+    def _write(self, request: Request, response: Response) -> None:
         transport = self._transport
         if self._lost or transport is None or transport.is_closing():
             return
@@ -342,17 +256,23 @@ class Connection(asyncio.Protocol):
         if not keep:
             self._end(linger=True)
 
+    def _forget(self) -> None:
+        """Forget the requests that are not begun yet, and what was read of another."""
+        for request in self._waiting:
+            self._site.budget.give_back(request.charge, trusted=request.admission.trusted)
+        self._waiting.clear()
+        self._unread.clear()
+        self._reader.close()
+
     def _end(self, *, linger: bool = False) -> None:
         """Send nothing more. With `linger`, let the caller read first: what it still sends would cut the answer off."""
         transport = self._transport
         if self._ended or transport is None:
             return
-        self._ended = self._last_one = True
-        self._reading = False
-        self._waiting.clear()
-        self._unread.clear()
+        self._ended = True
+        self._forget()
         self._since = self._loop.time()
-        if not linger or not transport.can_write_eof() or transport.is_closing():
+        if not linger or self._half_closed or not transport.can_write_eof() or transport.is_closing():
             transport.close()
             return
         transport.write_eof()
@@ -372,18 +292,16 @@ class Connection(asyncio.Protocol):
                 self._stuck, self._since = left, now
             elif now - self._since > WRITE_TIMEOUT:
                 transport.abort()
-        elif self._task is not None or self._waiting:
+        elif self.answering:
             return
-        elif self._reading:
-            late = now - (self._heard if self._in_body else self._since)
-            if late > (BODY_TIMEOUT if self._in_body else HEAD_TIMEOUT):
-                self._refuse(_failure(408, "The request did not come to its end"))
-        elif now - self._heard > KEEP_ALIVE:
+        elif self._reader.late(now):
+            self._reader.refuse(failure(408, "The request did not come to its end"))
+        elif not self._reader.reading and now - self._used > KEEP_ALIVE:
             self._end()
 
     def drain(self, now: float) -> None:
         """End as soon as there is nothing to do, and nothing on its way."""
-        if self.idle and now - self._heard > LAST_REQUEST:
+        if self.idle and now - self._used > LAST_REQUEST:
             self._end()
 
     def abort(self) -> None:
@@ -395,28 +313,3 @@ class Connection(asyncio.Protocol):
 @functools.lru_cache(maxsize=16)
 def _type_line(content_type: str) -> bytes:
     return f"content-type: {content_type}\r\n".encode("latin-1")
-
-
-def _split(target: bytes) -> tuple[str, str]:
-    """Return path, decoded, and query of a request's target."""
-    if not target.startswith(b"/") and b"://" in target:
-        try:
-            url = httptools.parse_url(target)
-        except httptools.HttpParserInvalidURLError:
-            return target.decode("latin-1"), ""
-        target = (url.path or b"/") + (b"?" + url.query if url.query else b"")
-    path, _, query = target.decode("latin-1").partition("?")
-    return unquote(path) if "%" in path else path, query
-
-
-def _failure(status: int, detail: str) -> Response:
-    return json_response(status, {"status": status, "detail": detail})
-
-
-def too_large(limit: int) -> BodyTooLarge:
-    """Return the error of a body over `limit` bytes."""
-    return BodyTooLarge(
-        f"The body is larger than {limit} bytes",
-        fix="Send fewer tasks in one request, or raise LABEL_STUDIO_ML_MAX_BODY",
-        field="body",
-    )

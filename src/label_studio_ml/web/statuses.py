@@ -5,6 +5,9 @@ from label_studio_ml import errors
 #: Errors and their HTTP statuses; the first class that fits counts.
 STATUSES: tuple[tuple[type[errors.BackendError], int], ...] = (
     (errors.BodyTooLarge, 413),
+    (errors.WrongContentType, 415),
+    (errors.ForeignOrigin, 403),
+    (errors.UnknownHost, 421),
     (errors.UnknownProject, 404),
     (errors.UnknownJob, 404),
     (errors.JobEnded, 409),

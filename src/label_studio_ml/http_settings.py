@@ -1,0 +1,60 @@
+"""Settings of the HTTP server: which hosts it is known by, and how much it takes at a time."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from label_studio_ml.errors import SettingsError
+from label_studio_ml.setting_values import integer
+
+#: Bytes of request bodies in memory at a time: those being received, and those of requests not yet answered.
+DEFAULT_MAX_IN_FLIGHT = 2 << 30
+
+#: A host name, `.example.com` or `*.example.com` for all below it, or `*` for any.
+_NAME = re.compile(r"\*|(\*?\.)?[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
+
+
+@dataclass(frozen=True, slots=True)
+class HttpSettings:
+    """What the HTTP server goes by.
+
+    `allowed_hosts` are the host names that requests may be for, besides addresses and the machine's own names (empty:
+    any, unless the server listens on a loopback address). `max_in_flight` is in bytes.
+    """
+
+    allowed_hosts: tuple[str, ...] = ()
+    max_in_flight: int = DEFAULT_MAX_IN_FLIGHT
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> "HttpSettings":
+        """Read them from an environment. Raises SettingsError, naming the variable."""
+        return cls(
+            allowed_hosts=_allowed_hosts(env),
+            max_in_flight=integer(
+                env, "LABEL_STUDIO_ML_MAX_IN_FLIGHT", default=DEFAULT_MAX_IN_FLIGHT, least=1024
+            ),
+        )
+
+    def to_env(self) -> dict[str, object]:
+        """Return the variables that make `from_env` return these settings."""
+        return {
+            "ALLOWED_HOSTS": ",".join(self.allowed_hosts),
+            "LABEL_STUDIO_ML_MAX_IN_FLIGHT": self.max_in_flight,
+        }
+
+
+def _allowed_hosts(env: Mapping[str, str]) -> tuple[str, ...]:
+    """Read ALLOWED_HOSTS: names, comma separated; ports are left out."""
+    names = []
+    for entry in env.get("ALLOWED_HOSTS", "").lower().split(","):
+        if not (name := entry.strip()):
+            continue
+        name = re.sub(r":\d+$", "", name)
+        if not _NAME.fullmatch(name):
+            raise SettingsError(
+                f"ALLOWED_HOSTS: {entry.strip()!r} is not a host name",
+                fix="Give names without scheme and path, comma separated: ml.example.com,.internal.example.com",
+                field="ALLOWED_HOSTS",
+            )
+        names.append(name)
+    return tuple(names)

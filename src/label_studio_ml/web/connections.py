@@ -1,0 +1,167 @@
+"""What all connections of one server share: the endpoints, the limits, and which connections there are."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from label_studio_ml.errors import BackendError, BodyTooLarge, Overloaded
+from label_studio_ml.http_settings import DEFAULT_MAX_IN_FLIGHT
+from label_studio_ml.web.calls import Admission, Response
+
+#: The part of the bodies in memory (a divisor) that those of requests without the login may take.
+UNTRUSTED_SHARE = 16
+
+#: Connections that are looked at, the longest unused first, for one that has nothing to do.
+CANDIDATES = 64
+
+
+class Answering(Protocol):
+    """What stands behind the connections."""
+
+    def admit(self, method: str, path: str, headers: Mapping[str, str], *, has_body: bool) -> Admission:
+        """Decide from a request's head what it may do, before its body is read. Raises BackendError."""
+
+    async def handle(
+        self,
+        method: str,
+        path: str,
+        query: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        gone: Callable[[], bool] | None = None,
+        admission: Admission | None = None,
+    ) -> Response:
+        """Answer one request; never raises. Without `admission`, `admit` is asked first."""
+
+    def refuse(self, error: BackendError, path: str, headers: Mapping[str, str]) -> Response:
+        """Answer a request that was not admitted, or could not be read."""
+
+
+class BodyBudget:
+    """Counts the bytes of request bodies in memory: those being received, and those of requests not yet answered.
+
+    At most `most` bytes, and at most a part of them for requests that are not trusted: whoever has no login cannot
+    take the room of those who have one.
+    """
+
+    def __init__(self, most: int = DEFAULT_MAX_IN_FLIGHT) -> None:
+        self.most = most
+        self._shares = {True: most, False: most // UNTRUSTED_SHARE}
+        self._taken = {True: 0, False: 0}
+
+    @property
+    def taken(self) -> int:
+        """Bytes in memory now."""
+        return self._taken[True] + self._taken[False]
+
+    def check(self, size: int, *, trusted: bool) -> None:
+        """Raise Overloaded where `size` more bytes would be too many."""
+        if size + self.taken > self.most or size + self._taken[trusted] > self._shares[trusted]:
+            raise Overloaded(
+                f"The request bodies in memory would be larger than {self._shares[trusted]} bytes together",
+                fix="Send the request again later, or raise LABEL_STUDIO_ML_MAX_IN_FLIGHT",
+            )
+
+    def take(self, size: int, *, trusted: bool) -> None:
+        """Count `size` more bytes. Raises Overloaded, and counts nothing, where they are too many."""
+        self.check(size, trusted=trusted)
+        self._taken[trusted] += size
+
+    def give_back(self, size: int, *, trusted: bool) -> None:
+        """Count `size` bytes less."""
+        self._taken[trusted] -= size
+
+
+class Droppable(Protocol):
+    """A connection, as far as the registry is concerned with it."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to do."""
+
+    @property
+    def answering(self) -> bool:
+        """Whether a request of it is being answered, or waits for that."""
+
+    def sweep(self, now: float) -> None:
+        """End what takes too long."""
+
+    def drain(self, now: float) -> None:
+        """End as soon as there is nothing to do."""
+
+    def abort(self) -> None:
+        """End at once."""
+
+
+class Connections:
+    """The open connections, the longest unused first; `most` at a time (0: any number)."""
+
+    def __init__(self, most: int = 0) -> None:
+        self._most = most
+        self._open: dict[Droppable, None] = {}
+        #: How many were closed because there were too many.
+        self.dropped = 0
+
+    def __len__(self) -> int:
+        """Return how many are open."""
+        return len(self._open)
+
+    def __iter__(self) -> Iterator[Droppable]:
+        """Iterate over those that are open now; they may be closed meanwhile."""
+        return iter(list(self._open))
+
+    def add(self, connection: Droppable) -> bool:
+        """Add a new connection; False if there is no room for it.
+
+        Where there are too many, the one that was not used for longest is closed, one without anything to do before one
+        whose request has not come to its end. Connections with a request that is being answered are never closed.
+        """
+        if self._most and len(self._open) >= self._most:
+            self.dropped += 1
+            if (unused := self._longest_unused()) is None:
+                return False
+            del self._open[unused]
+            unused.abort()
+        self._open[connection] = None
+        return True
+
+    def _longest_unused(self) -> Droppable | None:
+        unfinished: list[Droppable] = []
+        for connection in self._open:
+            if connection.idle:
+                return connection
+            if not connection.answering:
+                unfinished.append(connection)
+                if len(unfinished) == CANDIDATES:
+                    break
+        return unfinished[0] if unfinished else None
+
+    def used(self, connection: Droppable) -> None:
+        """Note that a connection brought a request."""
+        if self._open.pop(connection, self) is None:
+            self._open[connection] = None
+
+    def discard(self, connection: Droppable) -> None:
+        """Note that a connection is closed."""
+        self._open.pop(connection, None)
+
+
+@dataclass(eq=False)
+class Site:
+    """What all connections share. `date` is the Date header's line; `draining` asks callers to leave."""
+
+    endpoints: Answering
+    max_body: int
+    budget: BodyBudget = field(default_factory=BodyBudget)
+    connections: Connections = field(default_factory=Connections)
+    draining: bool = False
+    date: bytes = b""
+
+
+def too_large(limit: int, fix: str = "") -> BodyTooLarge:
+    """Return the error of a body over `limit` bytes."""
+    return BodyTooLarge(
+        f"The body is larger than {limit} bytes",
+        fix=fix or "Send fewer tasks in one request, or raise LABEL_STUDIO_ML_MAX_BODY",
+        field="body",
+    )

@@ -1,0 +1,218 @@
+"""What is decided before a body is read, how many bytes of bodies are taken, and how many connections."""
+
+import asyncio
+import contextlib
+import json
+from typing import Any
+
+import pytest
+
+from helpers import run, until
+from label_studio_ml.errors import Overloaded
+from label_studio_ml.web.connections import BodyBudget
+from wire import GET, LIMIT, connected, post, site
+
+
+class TestLogin:
+    @pytest.mark.parametrize("expect", [[], [b"Expect: 100-continue"]], ids=["", "expect"])
+    @pytest.mark.parametrize("framing", [b"Content-Length: 90000", b"Transfer-Encoding: chunked"])
+    def test_without_it_no_body_is_waited_for(self, expect: list[bytes], framing: bytes) -> None:
+        head = b"\r\n".join([b"POST /secret HTTP/1.1", b"Host: x", framing, *expect, b"", b""])
+
+        async def test() -> None:
+            async with site() as it:
+                wire = await it.connect(head)
+                status, headers, _ = await wire.answer()
+                assert (status, headers["connection"]) == (401, "close"), "100 Continue would be here"
+                assert it.endpoints.asked == []
+
+        run(test())
+
+    def test_with_it_the_body_is_read(self) -> None:
+        async def test() -> None:
+            async with site() as it:
+                wire = await it.connect(post(b"12345", b"Authorization: Basic good", path=b"/secret"))
+                assert (await wire.answer())[0] == 200
+                assert it.endpoints.asked[0][3] == b"12345"
+
+        run(test())
+
+    @pytest.mark.parametrize("framing", [b"", b"Content-Length: 0\r\n"])
+    def test_a_request_without_a_body_leaves_the_connection_open(self, framing: bytes) -> None:
+        async def test() -> None:
+            async with site() as it:
+                wire = await it.connect(b"GET /secret HTTP/1.1\r\nHost: x\r\n%b\r\n" % framing, GET)
+                status, headers, _ = await wire.answer()
+                assert (status, headers.get("connection")) == (401, None)
+                assert (await wire.answer())[0] == 200
+
+        run(test())
+
+    @pytest.mark.parametrize("size", [1001, LIMIT])
+    @pytest.mark.parametrize("chunked", [False, True])
+    def test_a_body_without_it_has_a_limit_of_its_own(self, size: int, chunked: bool) -> None:
+        body = b"x" * size
+        head = b"POST /untrusted HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        sent = head + b"%x\r\n%b\r\n0\r\n\r\n" % (size, body) if chunked else post(body, path=b"/untrusted")
+
+        async def test() -> None:
+            async with site() as it:
+                wire = await it.connect(sent)
+                status, _, answer = await wire.answer()
+                assert (status, "larger than 1000 bytes" in json.loads(answer)["detail"]) == (413, True)
+                assert it.endpoints.asked == []
+                assert (await (await it.connect(post(b"x" * 1000, path=b"/untrusted"))).answer())[0] == 200
+
+        run(test())
+
+
+class TestBytesInFlight:
+    def test_those_beyond_the_limit_are_refused_until_others_are_answered(self) -> None:
+        async def test() -> None:
+            async with site(max_in_flight=200_000) as it:
+                body = b"x" * 90_000
+                first = [await it.connect(post(body, path=b"/wait")) for _ in range(2)]
+                await until(lambda: len(it.endpoints.asked) == 2, "they are asked")
+                assert it.server.site.budget.taken == 180_000
+                for late in (post(body), post(body)[:-80_000]):  # whole, or its head
+                    status, headers, detail = await (await it.connect(late)).answer()
+                    assert (status, headers["connection"]) == (503, "close")
+                    assert "MAX_IN_FLIGHT" in json.loads(detail)["detail"]
+                assert (await (await it.connect(post(b"x" * 1000))).answer())[0] == 200
+                it.endpoints.gate.set()
+                for wire in first:
+                    assert (await wire.answer())[0] == 200
+                await until(lambda: it.server.site.budget.taken == 0, "their bytes are given back")
+                assert (await (await it.connect(post(body))).answer())[0] == 200
+
+        run(test())
+
+    def test_bodies_that_are_still_being_received_count(self) -> None:
+        head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+        async def test() -> None:
+            async with site(max_in_flight=150_000) as it:
+                half = await it.connect(head, b"%x\r\n%b\r\n" % (90_000, b"x" * 90_000))
+                await until(lambda: it.server.site.budget.taken == 90_000, "it is counted")
+                other = await it.connect(head, b"%x\r\n%b\r\n" % (90_000, b"x" * 90_000))
+                assert (await other.answer())[0] == 503
+                half.writer.transport.abort()
+                await until(lambda: it.server.site.budget.taken == 0, "what was read of it is given back")
+
+        run(test())
+
+    def test_whatever_becomes_of_a_connection_its_bytes_are_given_back(self) -> None:
+        async def test() -> None:
+            async with site() as it:
+                wire = await it.connect(b"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n", post(b"x" * 1000) * 5)
+                await until(lambda: it.server.site.budget.taken == 5000, "they wait")
+                wire.writer.transport.abort()
+                it.endpoints.gate.set()
+                await until(lambda: it.server.site.budget.taken == 0, "they are given back")
+                for bad in (post(b"x" * (LIMIT + 1)), post(b"12345")[:-2] + b"", b"NOT HTTP\r\n\r\n"):
+                    other = await it.connect(bad)
+                    with contextlib.suppress(OSError, EOFError):
+                        other.writer.write_eof()
+                        await other.closed()
+                await until(lambda: it.connections == 0, "all are closed")
+                assert it.server.site.budget.taken == 0
+
+        run(test())
+
+    def test_a_body_in_thousands_of_small_chunks_takes_little_more_than_its_size(self) -> None:
+        import tracemalloc
+
+        head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        size = LIMIT - 1
+
+        async def test() -> None:
+            async with site() as it:
+                wire = await it.connect(head)
+                await until(lambda: it.connections == 1, "it is connected")
+                [connection] = await connected(it)
+                tracemalloc.start()
+                try:
+                    wire.send(b"1\r\nx\r\n" * size)
+                    await until(lambda: connection._reader._size == size, "all have come")
+                    ours = tracemalloc.take_snapshot().filter_traces(
+                        [tracemalloc.Filter(True, "*/request_reader.py")]
+                    )
+                finally:
+                    tracemalloc.stop()
+                assert sum(trace.size for trace in ours.traces) < 2 * size
+                wire.send(b"0\r\n\r\n")
+                assert (await wire.answer())[0] == 200
+                assert it.endpoints.asked[0][3] == b"x" * size
+
+        run(test())
+
+    def test_those_without_the_login_have_a_part_of_it(self) -> None:
+        budget = BodyBudget(1600)
+        budget.take(100, trusted=False)
+        with pytest.raises(Overloaded):
+            budget.take(1, trusted=False)
+        budget.take(1500, trusted=True)
+        with pytest.raises(Overloaded):
+            budget.take(1, trusted=True)
+        budget.give_back(100, trusted=False)
+        budget.take(100, trusted=True)
+        assert budget.taken == 1600
+
+
+class TestConnections:
+    def test_the_one_that_is_idle_for_longest_makes_room(self) -> None:
+        async def test() -> None:
+            async with site(max_connections=3) as it:
+                wires = [await it.connect(GET) for _ in range(3)]
+                for wire in wires:
+                    assert (await wire.answer())[0] == 200
+                wires[0].send(GET)  # it is used again
+                assert (await wires[0].answer())[0] == 200
+                assert (await (await it.connect(GET)).answer())[0] == 200
+                assert await wires[1].closed() == b""
+                for wire in (wires[0], wires[2]):
+                    wire.send(GET)
+                    assert (await wire.answer())[0] == 200
+
+        run(test())
+
+    def test_idle_ones_go_before_those_whose_request_is_still_coming(self) -> None:
+        async def test() -> None:
+            async with site(max_connections=2) as it:
+                coming = await it.connect(post(b"12345")[:-2])
+                await until(lambda: it.connections == 1, "it is connected")
+                idle = await it.connect(GET)
+                assert (await idle.answer())[0] == 200
+                assert (await (await it.connect(GET)).answer())[0] == 200
+                assert await idle.closed() == b""
+                coming.send(b"45")
+                assert (await coming.answer())[0] == 200
+
+        run(test())
+
+    def test_what_is_being_answered_is_never_dropped(self) -> None:
+        waiting = b"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n"
+
+        async def test() -> None:
+            async with site(max_connections=2) as it:
+                wires = [await it.connect(waiting) for _ in range(2)]
+                await until(lambda: len(it.endpoints.asked) == 2, "they are asked")
+                with contextlib.suppress(ConnectionError):
+                    assert await (await it.connect(GET)).closed() == b""
+                it.endpoints.gate.set()
+                for wire in wires:
+                    assert (await wire.answer())[0] == 200
+                assert it.server.site.connections.dropped == 1
+
+        run(test())
+
+    def test_hundreds_of_silent_ones_keep_nobody_out(self) -> None:
+        async def test() -> None:
+            async with site(max_connections=20) as it:
+                silent: list[Any] = [await it.connect(*([b"GET / HT"] * (n % 2))) for n in range(300)]
+                assert it.connections <= 20
+                for _ in range(30):
+                    assert (await (await it.connect(GET)).answer())[0] == 200
+                await asyncio.wait_for(silent[0].closed(), 60)
+
+        run(test())

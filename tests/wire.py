@@ -1,0 +1,139 @@
+"""An HTTP server with endpoints that echo, and connections to it that send bytes as they are."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from helpers import until
+from label_studio_ml.errors import BackendError, NotAuthorized
+from label_studio_ml.runtime.http import Server
+from label_studio_ml.web.calls import Admission, Response
+from label_studio_ml.web.statuses import status_of
+
+LIMIT = 100_000
+
+#: Seconds after which what a test waits for will not come any more.
+PATIENCE = 120.0
+GET = b"GET /1 HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+class Endpoints:
+    """Echoes requests. `/wait…` is answered when the test says so, `/large` with many bytes, `/raise` not at all."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str, str, bytes]] = []
+        self.headers: Mapping[str, str] = {}
+        self.gate = asyncio.Event()
+        self.gone: list[Callable[[], bool]] = []
+        self.answered = 0
+
+    def admit(self, method: str, path: str, headers: Mapping[str, str], *, has_body: bool) -> Admission:
+        if path.startswith("/secret") and headers.get("authorization") != "Basic good":
+            raise NotAuthorized("Login is missing or wrong")
+        trusted = not path.startswith("/untrusted")
+        return Admission(trusted, LIMIT if trusted else 1000)
+
+    async def handle(
+        self,
+        method: str,
+        path: str,
+        query: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        gone: Any = None,
+        admission: Admission | None = None,
+    ) -> Response:
+        assert admission is not None
+        self.asked.append((method, path, query, body))
+        self.headers = headers
+        self.gone.append(gone)
+        if path.startswith("/wait"):
+            await self.gate.wait()
+        if path == "/raise":
+            raise RuntimeError("a bug")
+        self.answered += 1
+        if path == "/large":
+            return Response(200, b"x" * 3_000_000)
+        if path == "/close":
+            return Response(200, b"{}", {"Connection": "close"})
+        if path.startswith("/status/"):
+            return Response(int(path[8:]), b"{}", {"X-More": "a"})
+        return Response(200, json.dumps([method, path, query, len(body)]).encode())
+
+    def refuse(self, error: BackendError, path: str, headers: Mapping[str, str]) -> Response:
+        return Response(status_of(error), json.dumps({"detail": str(error), "path": path}).encode())
+
+
+class Wire:
+    """One connection to the server under test."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+
+    def send(self, *parts: bytes) -> None:
+        for part in parts:
+            self.writer.write(part)
+
+    async def head(self) -> tuple[int, dict[str, str]]:
+        lines = (await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), PATIENCE)).decode().split("\r\n")
+        assert lines[0].startswith("HTTP/1.1 ")
+        return int(lines[0].split()[1]), dict(line.lower().split(": ", 1) for line in lines[1:] if line)
+
+    async def answer(self, *, head: bool = False) -> tuple[int, dict[str, str], bytes]:
+        status, headers = await self.head()
+        length = 0 if head else int(headers["content-length"])
+        return status, headers, await asyncio.wait_for(self.reader.readexactly(length), PATIENCE)
+
+    async def closed(self) -> bytes:
+        """Wait for the end of what the server sends, and return what there was."""
+        return await asyncio.wait_for(self.reader.read(), PATIENCE)
+
+
+class Site:
+    def __init__(
+        self, endpoints: Endpoints, server: Server, port: int, serving: "asyncio.Task[None]"
+    ) -> None:
+        self.endpoints, self.server, self.port, self.serving = endpoints, server, port, serving
+        self.wires: list[Wire] = []
+
+    async def connect(self, *parts: bytes) -> Wire:
+        wire = Wire(*await asyncio.open_connection("127.0.0.1", self.port))
+        self.wires.append(wire)
+        wire.send(*parts)
+        return wire
+
+    @property
+    def connections(self) -> int:
+        return len(self.server.site.connections)
+
+
+@asynccontextmanager
+async def site(drain: float = PATIENCE, **limits: int) -> AsyncIterator[Site]:
+    """Serve `Endpoints`, with the limits of `Server`."""
+    endpoints = Endpoints()
+    server = Server(endpoints, LIMIT, drain, **limits)
+    listener = socket.create_server(("127.0.0.1", 0))
+    serving = asyncio.create_task(server.serve(listener))
+    made = Site(endpoints, server, listener.getsockname()[1], serving)
+    try:
+        yield made
+    finally:
+        endpoints.gate.set()
+        for wire in made.wires:
+            wire.writer.transport.abort()
+        server.stop()
+        await asyncio.wait_for(serving, PATIENCE)
+        listener.close()
+
+
+def post(body: bytes, *headers: bytes, path: bytes = b"/predict") -> bytes:
+    lines = [b"POST %b HTTP/1.1" % path, b"Host: x", b"Content-Length: %d" % len(body), *headers, b"", body]
+    return b"\r\n".join(lines)
+
+
+async def connected(it: Site, count: int = 1) -> list[Any]:
+    await until(lambda: it.connections == count, "it is connected")
+    return list(it.server.site.connections)
