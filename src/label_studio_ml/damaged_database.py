@@ -9,8 +9,8 @@ from pathlib import Path
 
 from label_studio_ml import file_locks
 
-#: SQLite's numbers for a damaged file, and for one that is no database at all.
-_DAMAGE = (11, 26)
+#: What SQLite says of a damaged file, and of one that is no database at all.
+_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 #: What belongs to a database file besides itself. They go first: left behind, they would be read into the new file.
 _WITH_IT = ("-wal", "-shm", "")
 

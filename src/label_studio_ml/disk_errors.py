@@ -7,8 +7,8 @@ from pathlib import Path
 
 #: Free bytes below which a disk counts as full where SQLite does not say why it failed.
 _FULL = 256 << 10
-#: SQLite's numbers for what a full disk leads to: an input or output error, a full disk, a file that cannot be opened.
-_SQLITE = (10, 13, 14)
+#: What SQLite says where it does not say that the disk is full.
+_UNSAID = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
 
 
 def is_full(error: BaseException, place: Path | None = None) -> bool:
@@ -17,9 +17,11 @@ def is_full(error: BaseException, place: Path | None = None) -> bool:
     while cause is not None:
         if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
             return True
-        if isinstance(cause, sqlite3.Error) and place is not None:
+        if isinstance(cause, sqlite3.Error):
             code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
-            if code == 13 or (code in _SQLITE and free_bytes(place) < _FULL):
+            if code == sqlite3.SQLITE_FULL:
+                return True
+            if code in _UNSAID and place is not None and free_bytes(place) < _FULL:
                 return True
         cause = cause.__cause__
     return False

@@ -89,7 +89,19 @@ def test_only_its_owner_reaches_it(make: Make, tmp_path: Path) -> None:
     assert _client(broker.url).config_get("port") == {"port": "0"}
 
 
-@pytest.mark.parametrize("name", ["with a space", "long" * 40, "per%cent?#", "ümläut", "quo\"te's", "plus+"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "line\nbreak",
+        "tab\tand bell\x07",
+        "with a space",
+        "long" * 40,
+        "per%cent?#",
+        "ümläut",
+        "quo\"te's",
+        "plus+",
+    ],
+)
 def test_folders_of_all_kinds(make: Make, tmp_path: Path, name: str) -> None:
     folder = tmp_path / name / "broker"
     broker = make(folder)

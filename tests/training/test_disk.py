@@ -2,17 +2,24 @@
 
 import contextlib
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 import requests
 
+from e2e.backend import CLI
 from e2e.processes import wait_until
 from label_studio_ml.errors import VersionError
+from label_studio_ml.versions.state import Projects
 from label_studio_ml.versions.store import VersionStore
-from live import Live, start_training, uid
+from live import TOKEN, Live, created, start_training, uid
+from redis_server import MakeRedis, make_redis
+
+__all__ = ["make_redis"]
 
 
 def _in_the_way(path: Path) -> None:
@@ -102,6 +109,74 @@ def test_a_disk_that_is_full(small_disk: Path, launch: Callable[..., Live]) -> N
 
     again = wait_until(taken, "events are taken again")
     assert live.wait(again)["job_status"] == "finished"
+
+
+def test_a_full_disk_while_redis_is_elsewhere(
+    small_disk: Path, launch: Callable[..., Live], make_redis: MakeRedis
+) -> None:
+    """Everything is answered from what is known, events are taken, and what could not be written is, later."""
+    redis = make_redis()
+    models = small_disk / "models"
+    live = launch("event_model", env={"MODEL_DIR": str(models), "REDIS_URL": redis.url})
+    live.studio.add(1, 11)
+    live.setup(1)
+    live.wait(live.send(created(1, 11)))
+    live.predict(1)
+    _fill(small_disk / "filler")
+    for _ in range(2):
+        live.predict(1)
+        live.predict(2)  # nobody has heard of it
+    live.setup(3)
+    event = created(1, 12)
+    event["project"]["title"] = "another title"
+    jobs = [live.send(event), live.send(created(4, 13))]
+
+    def named(job: str) -> bool:
+        return f"The disk of {models} is full" in live.job(job).get("message", "")
+
+    for job in jobs:
+        wait_until(partial(named, job), "the job says what it waits for")
+    assert "error" not in requests.get(f"{live.backend.url}/connection?project=1", timeout=90).json()
+    said = (live.folder / "logs" / "server.log").read_text()
+    assert said.count("What is known of projects stays in memory") == 1
+    assert said.count("events.db cannot be used: database or disk is full") == 1
+    (small_disk / "filler").unlink()
+    for job in jobs:
+        assert live.wait(job)["job_status"] == "finished"
+    projects = Projects(models)
+
+    def written() -> bool:
+        live.predict(2)
+        return projects.get(uid(2)) is not None and projects.get(uid(3)) is not None
+
+    wait_until(written, "what was kept in memory is written")
+    first, third = projects.get(uid(1)), projects.get(uid(3))
+    assert first is not None
+    assert third is not None
+    assert (first.title, third.access_token) == ("another title", TOKEN)
+
+
+def test_commands_on_a_full_disk_name_it(small_disk: Path, launch: Callable[..., Live]) -> None:
+    models = small_disk / "models"
+    live = launch(env={"MODEL_DIR": str(models)})
+    live.setup(1)
+    live.studio.add(1, 11)
+    live.wait(live.send(start_training(1)))
+    live.backend.stop()
+    other = small_disk.parent / "other"
+    shutil.copytree(models / "versions", other / "versions")
+    shutil.rmtree(models / "versions")
+    shutil.rmtree(models / "broker")
+    _fill(small_disk / "filler")
+    folder = str(live.folder)
+    for command in (["jobs", folder], ["pull", folder, str(other), "--project", uid(1)]):
+        done = subprocess.run(
+            [*CLI, *command], env=live.backend.env, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert done.returncode == 1, done.stdout
+        assert "full: make room on it" in done.stderr
+        assert "MODEL_DIR must be" not in done.stderr
+        assert "its rights" not in done.stderr
 
 
 def test_versions_on_a_disk_that_turns_read_only(

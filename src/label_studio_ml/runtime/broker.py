@@ -20,6 +20,7 @@ from typing import IO
 import redis
 
 from label_studio_ml import file_locks
+from label_studio_ml.disk_errors import disk_fix, free_bytes
 from label_studio_ml.errors import BrokerError
 
 logger = logging.getLogger(__name__)
@@ -28,6 +29,8 @@ logger = logging.getLogger(__name__)
 START_TIMEOUT = 30.0
 #: Bytes of free disk below which the append-only file counts as having no space left.
 _LEAST_SPACE = 64 << 10
+#: What to do then.
+_MAKE_ROOM = "The disk is full: make room on it"
 #: Seconds that a server whose backend is gone has to end before it is adopted.
 ADOPT_AFTER = 2.0
 #: Longest path of a Unix socket that every platform takes, in bytes (macOS: 104 with the final zero).
@@ -86,7 +89,7 @@ class Broker:
         except OSError as error:
             raise BrokerError(
                 f"The embedded broker cannot be started: {error}",
-                fix="Check MODEL_DIR, its rights and the disk",
+                fix=disk_fix(error, self._folder),
             ) from error
         self.url = f"unix://{path}?db=0"
         self._wait()
@@ -121,7 +124,9 @@ class Broker:
 
     def _socket_path(self) -> Path:
         path = self._folder / "broker.sock"
-        if len(str(path).encode()) <= _LONGEST_SOCKET and not any(c in str(path) for c in "?#% "):
+        if len(str(path).encode()) <= _LONGEST_SOCKET and not any(
+            c in "?#% " or not c.isprintable() for c in str(path)
+        ):
             return path
         # The same folder again after a crash: whoever knows the old address, a worker say, finds the server there.
         self._socket_folder = _private_socket_folder(self.address_file) or tempfile.mkdtemp(
@@ -158,7 +163,7 @@ class Broker:
             if self._process is not None and self._process.poll() is not None:
                 raise BrokerError(
                     f"The embedded broker ended at once: {self.last_words()}",
-                    fix=f"See {self._folder / 'broker.log'}",
+                    fix=_MAKE_ROOM if self._is_full() else f"See {self._folder / 'broker.log'}",
                 )
             if time.monotonic() > deadline:
                 raise BrokerError(f"The embedded broker did not come up in {START_TIMEOUT:.0f} s")
@@ -167,12 +172,15 @@ class Broker:
 
     def last_words(self) -> str:
         """Say why the server ended, as far as that can be known."""
+        if self._is_full():
+            return f"No space left on the disk of {self._folder}"
         with contextlib.suppress(OSError):
-            if shutil.disk_usage(self._folder).free < _LEAST_SPACE:
-                return f"No space left on the disk of {self._folder}"
             lines = (self._folder / "broker.log").read_text(errors="replace").strip().splitlines()
             return lines[-1] if lines else "it said nothing"
         return "its log cannot be read"
+
+    def _is_full(self) -> bool:
+        return free_bytes(self._folder) < _LEAST_SPACE
 
     def alive(self) -> bool:
         """Tell whether the server runs."""

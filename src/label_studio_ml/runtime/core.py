@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from label_studio_ml.errors import BackendError
+from label_studio_ml.errors import BackendError, VersionError
 from label_studio_ml.serving.code_watch import CodeWatch
 from label_studio_ml.serving.lanes import Lane
 from label_studio_ml.serving.pool import ModelPool
@@ -51,7 +51,7 @@ class Core:
             most=settings.max_label_configs,
             code_on_disk=lambda: code_on_disk(*self._source),
             tell_ids=settings.log_json,
-            remembered=lambda uid: state.of(uid).get("model_version"),
+            remembered=lambda uid: _remembered(state, uid),
         )
         others = desk if settings.store_url and isinstance(desk, RedisDesk) else None
         book = ProjectBook(Projects(settings.model_dir), others)
@@ -102,3 +102,12 @@ class Core:
             logger.error("The edited code is not used: %s. The code before goes on; edit it again", error)
         else:
             logger.info("The edited code is used from now on")
+
+
+def _remembered(state: StoredState, uid: str) -> str | None:
+    """Return the name that an untrained class has given its version; None also where that cannot be read."""
+    try:
+        return state.of(uid).get("model_version")
+    except VersionError as error:
+        logger.debug("%s", error)
+        return None

@@ -13,7 +13,7 @@ from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.predictor import Answer, Predictor, Request
 from label_studio_ml.settings import Settings
 from label_studio_ml.source import code_on_disk, forget_modules, user_class
-from label_studio_ml.versions.state import StoredState
+from label_studio_ml.versions.state import PatientState, StoredState
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class ModelHost:
         self.import_class()
         if self._class is None:
             raise ModelLoadError("no model class")
-        state = StoredState(self._settings.model_dir, spec.project.uid)
+        state = PatientState(StoredState(self._settings.model_dir, spec.project.uid))
         model = build(self._class, spec, self._settings, state)
         predictor = Predictor(model, spec, refuse=self._settings.refuse_invalid)
         self._live[live] = predictor

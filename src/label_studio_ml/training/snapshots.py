@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from label_studio_ml.disk_errors import disk_fix
 from label_studio_ml.errors import VersionError
 
 #: The snapshot's name in a version's folder.
@@ -117,7 +118,7 @@ class _Recorder:
 def _refused(path: Path, error: OSError) -> VersionError:
     return VersionError(
         f"The snapshot of the annotations, {path}, cannot be written: {error}",
-        fix="Check MODEL_DIR, its rights and the disk",
+        fix=disk_fix(error, path),
         field=str(path),
     )
 

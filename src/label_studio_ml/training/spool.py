@@ -19,6 +19,7 @@ from pathlib import Path
 import msgspec
 
 from label_studio_ml import file_locks
+from label_studio_ml.disk_errors import disk_fix
 from label_studio_ml.errors import BackendError, BrokerError
 from label_studio_ml.settings import DEFAULT_SPOOL_EVENTS, DEFAULT_SPOOL_MB
 from label_studio_ml.texts import plural
@@ -145,7 +146,7 @@ class Spool:
                 temporary.unlink()
             raise BrokerError(
                 f"Redis is away, and the event cannot be kept on the disk either: {error}",
-                fix="Check MODEL_DIR, its rights and the disk",
+                fix=disk_fix(error, self._folder),
             ) from error
         with contextlib.suppress(OSError):  # it is in the log
             self._flush(os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY), deadline)

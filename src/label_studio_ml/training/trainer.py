@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from label_studio_ml.adapter import ModelSpec
+from label_studio_ml.disk_errors import disk_fix, is_full
 from label_studio_ml.errors import BackendError, BrokerError, DecisionError, StaleFence, StoreError
 from label_studio_ml.logs import run_id
 from label_studio_ml.settings import Settings
@@ -30,6 +31,7 @@ from label_studio_ml.training.memory import Memory
 from label_studio_ml.training.policy import Decision, Entry, Policy, Tally, decide, order
 from label_studio_ml.training.publish import apply_state, publish, published, taken_in
 from label_studio_ml.training.request import Outcome, RunRequest
+from label_studio_ml.training.settle import settle_patiently
 from label_studio_ml.versions.opening import open_store
 from label_studio_ml.versions.state import Projects
 
@@ -43,8 +45,6 @@ MAX_STARTS = 10
 MAX_TRIES = 100
 #: Seconds until such a run is tried again, at most.
 LONGEST_PAUSE = 900.0
-#: Seconds for which the outcome of a run is written again where Redis refuses it.
-SETTLE_PATIENCE = 10.0
 
 
 class Trainer:
@@ -284,11 +284,14 @@ class Trainer:
         except BrokerError:  # the events stay
             raise
         except BackendError as error:
-            outcome = Outcome(error=str(error))
+            outcome = Outcome(error=str(error), passing=is_full(error))
         except OSError as error:
-            outcome = Outcome(
-                error=f"{error}. Check the disk, and the rights on MODEL_DIR and the logs folder"
+            fix = disk_fix(
+                error,
+                self._settings.model_dir,
+                "Check the disk, and the rights on MODEL_DIR and the logs folder",
             )
+            outcome = Outcome(error=f"{error}. {fix}", passing=is_full(error))
         except msgspec.MsgspecError as error:
             outcome = Outcome(error=f"the training process answered with something unreadable: {error}")
         if outcome.policy is not None:
@@ -309,7 +312,7 @@ class Trainer:
                 return
             logger.info("Job %s took %.1f s", job_id, time.monotonic() - began)
             count(board, str(said["state"]))
-            self._settle(lease, uid, job_id, done, {"ended": now(), **said})
+            settle_patiently(board, lease, uid, job_id, done, {"ended": now(), **said})
         else:
             self._store.discard(uid, version_id)
         progress.place(self._settings.model_dir, uid).unlink(missing_ok=True)
@@ -318,25 +321,6 @@ class Trainer:
             self._park(uid, board.new_job(uid) if done else job_id, rest, outcome.error)
         elif rest:
             self._try_later(uid, None if done else job_id, outcome.error, rest)
-
-    def _settle(
-        self, lease: Lease, uid: str, job_id: str, done: list[Entry], fields: dict[str, object]
-    ) -> None:
-        """Write a run's outcome; a Redis whose disk was full takes it only a moment after there is room again.
-
-        Raises BrokerError when it does not, and LeaseLost.
-        """
-        deadline = time.monotonic() + SETTLE_PATIENCE
-        while True:
-            try:
-                self._board.settle(uid, job_id, [entry.id for entry in done], **fields)
-                return
-            except BrokerError as error:
-                if time.monotonic() > deadline:
-                    raise
-                logger.warning("Job %s: its outcome cannot be written yet: %s", job_id, error)
-            time.sleep(0.2)
-            lease.renew()
 
     def _commit(
         self,
@@ -379,6 +363,9 @@ class Trainer:
         except BackendError as error:
             logger.error("Job %s: %s", job_id, error)
             self._store.discard(uid, version_id)
+            if is_full(error):
+                self._try_later(uid, job_id, str(error), done)
+                return None
             return {"state": "failed", "error": str(error)}
         learned = f"{plural(outcome.annotations, 'labelled task')} from {outcome.source}"
         made_of = learned if outcome.annotations >= 0 else plural(len(done), "event")

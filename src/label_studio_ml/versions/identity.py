@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from label_studio_ml.disk_errors import disk_fix
 from label_studio_ml.errors import VersionError
 from label_studio_ml.settings import Settings
 from label_studio_ml.versions import disk
@@ -52,7 +53,7 @@ def backend_id(settings: Settings) -> str:
     except OSError as error:
         raise VersionError(
             f"The backend's id cannot be kept in {settings.model_dir / NAME}: {error}",
-            fix="Check MODEL_DIR, its rights and the disk",
+            fix=disk_fix(error, settings.model_dir),
         ) from error
 
 

@@ -4,8 +4,11 @@ Two SQLite files in the model folder, readable by their owner only: `projects.db
 access token included) and `state.db` (what models stored with `self.set`).
 """
 
+import contextlib
 import logging
 import re
+import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,6 +16,8 @@ from typing import Any, Protocol
 import msgspec
 
 from label_studio_ml.cache import SqliteCache
+from label_studio_ml.disk_errors import is_full
+from label_studio_ml.errors import VersionError
 from label_studio_ml.small_files import DamagedFile, parse_json
 from label_studio_ml.versions.disk import file_name
 from label_studio_ml.versions.paths import VERSION, MovablePaths, former_folders
@@ -21,6 +26,8 @@ from label_studio_ml.versions.recovery import pairs_in_manifests
 logger = logging.getLogger(__name__)
 
 
+#: Seconds between two tries to write pairs that the disk did not take.
+WRITE_AGAIN = 5.0
 #: The file in the model folder that holds what `/setup` brought.
 PROJECTS = "projects.db"
 
@@ -148,12 +155,12 @@ class StoredState:
             loss="What models stored besides with self.set is lost",
         )
         self._uid = uid
-        self._folder = folder
+        self.folder = folder
 
     def of(self, uid: str) -> "StoredState":
         """Return the pairs of another project, over the same open file."""
         other = StoredState.__new__(StoredState)
-        other._cache, other._uid, other._folder, other._paths = self._cache, uid, self._folder, self._paths
+        other._cache, other._uid, other.folder, other._paths = self._cache, uid, self.folder, self._paths
         return other
 
     def get(self, key: str) -> str | None:
@@ -189,8 +196,56 @@ class StoredState:
             tail = rf"(?:stores/[^/]+/)?versions/{re.escape(base)}{VERSION}"
             former = [Path(place) for place in former_folders(value, tail)]
             gone = [place for place in former if not (place / "state.db").exists()]
-            value = MovablePaths("model", self._folder, *gone).packed(value) if gone else value
+            value = MovablePaths("model", self.folder, *gone).packed(value) if gone else value
         return self._paths.unpacked(value)
+
+
+class PatientState:
+    """Pairs for a model that serves: predictions do not end with a disk that is full.
+
+    What the disk does not take is kept in memory, seen by this process alone, and written with the next pair that it
+    takes, or some seconds later when a pair is read.
+    """
+
+    def __init__(self, below: StoredState) -> None:
+        self._below = below
+        self._pending: dict[str, str] = {}
+        self._lock = threading.Lock()
+        self._tried = 0.0
+
+    def get(self, key: str) -> str | None:
+        """Return the value of `key`, or None. Raises VersionError where the file cannot be read."""
+        if self._pending and time.monotonic() - self._tried > WRITE_AGAIN:
+            with contextlib.suppress(VersionError):
+                self._write()
+        return self._pending[key] if key in self._pending else self._below.get(key)
+
+    def has(self, key: str) -> bool:
+        """Tell whether `key` holds a value."""
+        return self.get(key) is not None
+
+    def set(self, key: str, value: str) -> None:
+        """Store `value` under `key`. Raises ValueError where it is not a str, VersionError unless the disk is full."""
+        if not isinstance(value, str):
+            raise ValueError(f"The value of {key!r} must be a str, not {type(value).__name__}")
+        with self._lock:
+            self._pending[key] = value
+        self._write()
+
+    def _write(self) -> None:
+        with self._lock:
+            waited, self._tried = bool(self._tried), time.monotonic()
+            try:
+                self._below.update(self._pending)
+            except VersionError as error:
+                if not is_full(error, self._below.folder):
+                    raise
+                if not waited:
+                    logger.error("%s. Until then what the model stores is kept in memory", error)
+                return
+            self._pending, self._tried = {}, 0.0
+        if waited:
+            logger.info("What the model stores can be written again")
 
 
 class StagedState:

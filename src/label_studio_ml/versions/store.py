@@ -23,6 +23,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from label_studio_ml.disk_errors import disk_fix
 from label_studio_ml.errors import DecisionError, VersionError
 from label_studio_ml.gate import Gate
 from label_studio_ml.small_files import DamagedFile, read_text
@@ -88,7 +89,7 @@ class VersionStore:
         except OSError as error:
             raise VersionError(
                 f"The folder of a new version cannot be made: {error}",
-                fix="Check MODEL_DIR, its rights and the disk",
+                fix=disk_fix(error, self._root),
             ) from error
         return folder
 
@@ -404,7 +405,7 @@ class VersionStore:
             yield
         except (OSError, shutil.Error) as error:
             raise VersionError(
-                f"{what} cannot be written: {error}", fix="Check MODEL_DIR, its rights and the disk"
+                f"{what} cannot be written: {error}", fix=disk_fix(error, self._root)
             ) from error
 
     def _failure(self, uid: str, version_id: str) -> Path:

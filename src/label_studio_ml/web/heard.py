@@ -60,6 +60,7 @@ class Hearing:
         self._known: dict[str, dict[str, Heard]] = {}
         self._unwritten: dict[str, dict[str, str]] = {}
         self._written: dict[str, float] = {}
+        self._problem = ""
 
     async def note(self, uid: str, action: str, *, authorized: bool) -> None:
         """Remember an event of one of Label Studio's kinds. A disk that fails is logged, never raised."""
@@ -76,14 +77,23 @@ class Hearing:
         try:
             await asyncio.to_thread(self._cache.update, uid, changes)
         except BackendError as error:
-            logger.warning("%s", error)
+            self._say(str(error))
+            with self._lock:  # they are written with the next event
+                self._unwritten[uid] = {**changes, **self._unwritten.get(uid, {})}
+        else:
+            self._problem = ""
+
+    def _say(self, problem: str) -> None:
+        if problem != self._problem:
+            logger.warning("%s", problem)
+        self._problem = problem
 
     async def of(self, uid: str) -> dict[str, Any]:
         """Return the last event of each kind of a project, action to `{"at", "authorized"}`."""
         try:
             stored = await asyncio.to_thread(self._cache.items, uid)
         except BackendError as error:
-            logger.warning("%s", error)
+            self._say(str(error))
             stored = {}
         events: dict[str, Heard] = {}
         for action, text in stored.items():
