@@ -1,4 +1,7 @@
-"""A backend whose processes are killed at random while events come, and what must be true of it afterwards."""
+"""A backend whose processes are killed at random while events come, and what must be true of it afterwards.
+
+It is one server with its own broker and worker, or a server, a Redis and workers that are started by themselves.
+"""
 
 import contextlib
 import os
@@ -15,8 +18,9 @@ import requests
 from e2e.processes import Program, wait_until
 from label_studio_ml.errors import BrokerError
 from label_studio_ml.processes import everything, find
+from label_studio_ml.training.jobs import JobBoard
 from label_studio_ml.versions.store import VersionStore
-from live import TRAINING, WORKER, Live, alive, created, uid
+from live import TRAINING, WORKER, Live, alive, command_line, created, uid
 
 MODEL = "label_studio_ml.serving.model_process"
 
@@ -55,19 +59,38 @@ class Sender:
             self.stop.wait(0.1)
 
 
-class Storm:
-    """Kills processes of one backend that trains `projects`. `seed` decides which, when and how."""
+@dataclass
+class Part:
+    """A program that somebody starts again when it has ended: `start` does it and returns it."""
 
-    def __init__(self, live: Live, seed: int, projects: tuple[int, ...]) -> None:
+    start: Callable[[], Program]
+    program: Program
+
+
+class Storm:
+    """Kills processes of one backend that trains `projects`. `seed` decides which, when and how.
+
+    `parts` are the programs of it, all running; `board` returns its job records over a connection of the caller's.
+    """
+
+    def __init__(
+        self,
+        live: Live,
+        seed: int,
+        projects: tuple[int, ...],
+        parts: dict[str, Part],
+        board: Callable[[], JobBoard],
+    ) -> None:
         self.live = live
         self.random = random.Random(seed)
         self.senders = [Sender(live, project) for project in projects]
-        self.programs: list[Program] = []
+        self.parts = parts
+        self.programs = [part.program for part in parts.values()]
         self.killed: list[str] = []
+        self._board = board
 
     def rage(self, kills: int) -> None:
         """Let events come, kill so many processes meanwhile, and return when the last event was sent."""
-        self._note_program()
         threads = [threading.Thread(target=sender.run, daemon=True) for sender in self.senders]
         for thread in threads:
             thread.start()
@@ -75,24 +98,18 @@ class Storm:
             while len(self.killed) < kills:
                 time.sleep(self.random.uniform(0, PAUSE))
                 count = 2 if self.random.random() < PAIRS else 1
-                self._kill(self.random.sample(sorted(VICTIMS), count))
+                self._kill(self.random.sample(sorted({*KINDS, *self.parts}), count))
         finally:
             for sender in self.senders:
                 sender.stop.set()
             for thread in threads:
                 thread.join(120)
 
-    def _note_program(self) -> None:
-        program = self.live.backend.program
-        assert program is not None
-        program.descendants()
-        self.programs.append(program)
-
     def _kill(self, names: list[str]) -> None:
         """Send a signal to one process of each name that runs, to all in one moment."""
         targets = []
         for name in names:
-            pids = VICTIMS[name](self.live)
+            pids = [self.parts[name].program.process.pid] if name in self.parts else self._find(name)
             if pids:
                 number = self.random.choice(_SIGNALS)
                 if (
@@ -100,22 +117,46 @@ class Storm:
                 ):  # that is an outcome: fit raises KeyboardInterrupt
                     number = signal.SIGKILL
                 targets.append((name, self.random.choice(pids), number))
-        assert self.live.backend.program is not None
-        self.live.backend.program.descendants()
+        self._descendants()  # who is there is remembered as what came of its program
         for name, pid, number in targets:
             with contextlib.suppress(OSError):
                 os.kill(pid, number)
                 self.killed.append(f"{name} {number.name}")
-        if any(name == "parent" for name, *_ in targets):
-            self._restart()
+        for name, *_ in targets:
+            if name in self.parts:
+                self._restart(self.parts[name])
 
-    def _restart(self) -> None:
-        """Start the server again as soon as it has ended, as a service manager would."""
-        program = self.live.backend.program
-        assert program is not None
-        program.process.wait(120)
-        self.live.backend.start()
-        self._note_program()
+    def _restart(self, part: Part) -> None:
+        """Start a program again as soon as it has ended, as a service manager would."""
+        part.program.process.wait(120)
+        part.program = part.start()
+        self.programs.append(part.program)
+
+    def _descendants(self) -> set[int]:
+        return {pid for part in self.parts.values() for pid in part.program.descendants()}
+
+    def _find(self, name: str) -> list[int]:
+        """Return the processes of a kind. A guard has the same command line as the process below it."""
+        if name == "broker":
+            return self._broker()
+        words, guard = KINDS[name]
+        pids = [pid for pid in self._descendants() if alive(pid) and words in command_line(pid)]
+        if guard is None:
+            return pids
+        below = [pid for pid in pids if (process := find(pid)) is not None and process.parent in pids]
+        return sorted(set(pids) - set(below)) if guard else below
+
+    def _broker(self) -> list[int]:
+        """Return the embedded broker; nothing where there is none."""
+        if "redis" in self.parts:
+            return []
+        with contextlib.suppress(OSError, redis.RedisError):
+            url = (self.live.model_dir / "broker" / "address").read_text()
+            connection = redis.Redis.from_url(url, socket_connect_timeout=1, socket_timeout=1)
+            info: dict[str, int] = connection.info("server")  # type: ignore[assignment]
+            connection.close()
+            return [int(info["process_id"])]
+        return []
 
     # What must be true afterwards
 
@@ -127,7 +168,7 @@ class Storm:
 
     def _runs_or_rests(self) -> bool:
         with contextlib.suppress(BrokerError, redis.RedisError, OSError):
-            board = self.live.board()
+            board = self._board()
             try:
                 dirty = set(board.dirty())
                 return all(
@@ -145,7 +186,7 @@ class Storm:
         end = time.monotonic() + deadline
         while True:
             wait_until(self._rests, "all events are trained on", end - time.monotonic(), every=0.3)
-            board = self.live.board()
+            board = self._board()
             try:
                 parked = sum(len(list(board.parked(uid(sender.project)))) for sender in self.senders)
                 for sender in self.senders:
@@ -160,7 +201,7 @@ class Storm:
         if list(self.live.folder.rglob("spool/*.json")):
             return False
         with contextlib.suppress(BrokerError, redis.RedisError, OSError):
-            board = self.live.board()
+            board = self._board()
             try:
                 return not board.dirty() and not any(
                     board.redis.exists(board.keys.lease(uid(sender.project))) for sender in self.senders
@@ -184,16 +225,14 @@ class Storm:
             if fits := [fit["annotation"] for fit in control.fits("end") if "annotation" in fit]:
                 missing = {1000 + number for number in sender.kept} - set(fits)
                 assert not missing, f"project {sender.project}: never trained on {sorted(missing)}"
-            board = self.live.board()
+            board = self._board()
             states = {job.state for job in board.jobs(uid(sender.project))}
             board.redis.close()
             assert states <= {"finished", "failed"}, states
 
     def end(self) -> None:
-        """Stop the backend and see that no process of it is left, of any of its runs."""
-        left = self.live.backend.stop()
-        gone = [program for program in self.programs if program.process.poll() is not None]
-        assert gone == self.programs
+        """Stop all parts and see that no process of the backend is left, of any of its runs."""
+        left = [pid for part in self.parts.values() for pid in part.program.stop()]
         left += [pid for program in self.programs for pid in program.descendants()]
         left += self._with_its_folder()
         assert not left, {pid: find(pid) for pid in left}
@@ -208,39 +247,12 @@ class Storm:
         ]
 
 
-def _processes(words: str, guard: bool) -> Callable[[Live], list[int]]:
-    """Return what finds the processes of a kind that have a guard, or the guards; both have the same command line."""
-
-    def found(live: Live) -> list[int]:
-        pids = [pid for pid in live.processes(words) if alive(pid)]
-        below = [pid for pid in pids if (process := find(pid)) is not None and process.parent in pids]
-        return [pid for pid in pids if pid not in below] if guard else below
-
-    return found
-
-
-def _broker(live: Live) -> list[int]:
-    with contextlib.suppress(OSError, redis.RedisError):
-        connection = redis.Redis.from_url(
-            (live.model_dir / "broker" / "address").read_text(), socket_connect_timeout=1, socket_timeout=1
-        )
-        info: dict[str, int] = connection.info("server")  # type: ignore[assignment]
-        connection.close()
-        return [int(info["process_id"])]
-    return []
-
-
-def _parent(live: Live) -> list[int]:
-    assert live.backend.program is not None
-    return [live.backend.program.process.pid]
-
-
-VICTIMS: dict[str, Callable[[Live], list[int]]] = {
-    "worker": lambda live: live.processes(WORKER),
-    "broker": _broker,
-    "parent": _parent,
-    "model process": _processes(MODEL, guard=False),
-    "model's guard": _processes(MODEL, guard=True),
-    "run": _processes(TRAINING, guard=False),
-    "run's guard": _processes(TRAINING, guard=True),
+#: Kinds of processes: words of their command line, and whether the guard is meant, where there is one.
+KINDS: dict[str, tuple[str, bool | None]] = {
+    "worker": (WORKER, None),
+    "broker": ("", None),
+    "model process": (MODEL, False),
+    "model's guard": (MODEL, True),
+    "run": (TRAINING, False),
+    "run's guard": (TRAINING, True),
 }

@@ -5,11 +5,18 @@ A seed decides what is killed when, as far as the machine's speed leaves it to i
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from e2e.backend import CLI
+from e2e.processes import Program
+from label_studio_ml.training.jobs import JobBoard, connect
 from live import Live
-from runtime.storm import Storm
+from redis_server import MakeRedis, make_redis
+from runtime.storm import Part, Storm
+
+__all__ = ["make_redis"]
 
 PROJECTS = (1, 2)
 KILLS = 30
@@ -27,14 +34,25 @@ SEEDS = [int(seed) for seed in os.environ.get("KILL_SEEDS", "").split(",") if se
 Make = Callable[..., Live]
 
 
-def _survive(make: Make, seed: int, kills: int, env: dict[str, str]) -> None:
-    live = make("event_model" if seed % 2 else "seed_model", env=env)
+def _server(live: Live) -> Part:
+    """Start a backend's server."""
+
+    def start() -> Program:
+        live.backend.start()
+        assert live.backend.program is not None
+        return live.backend.program
+
+    return Part(start, start())
+
+
+def _set_up(live: Live) -> None:
     for project in PROJECTS:
         live.studio.add(project, 1, 2, 3)
-    live.backend.start()
-    for project in PROJECTS:
         live.setup(project)
-    storm = Storm(live, seed, PROJECTS)
+        live.control(project).do("daemon")  # each fit starts what has to end with it
+
+
+def _survive(storm: Storm, seed: int, kills: int) -> None:
     try:
         storm.rage(kills)
         began = storm.seconds_until_running(PROMISE)
@@ -47,19 +65,72 @@ def _survive(make: Make, seed: int, kills: int, env: dict[str, str]) -> None:
         raise
     kept, unsure = (sum(len(getattr(one, name)) for one in storm.senders) for name in ("kept", "unsure"))
     print(
-        f"SOAK kills: seed {seed}: {len(storm.killed)} kills, {kept} events accepted, {unsure} not answered, "
-        f"{aside} set aside and brought back, running again after {began:.0f} s"
+        f"SOAK kills: {', '.join(storm.parts)}: seed {seed}: {len(storm.killed)} kills, {kept} events accepted, "
+        f"{unsure} not answered, {aside} set aside and brought back, running again after {began:.0f} s"
     )
+
+
+def _one_machine(make: Make, seed: int, kills: int, env: dict[str, str]) -> None:
+    live = make("event_model" if seed % 2 else "seed_model", env=env)
+    parts = {"server": _server(live)}
+    _set_up(live)
+    _survive(Storm(live, seed, PROJECTS, parts, live.board), seed, kills)
+
+
+def _several_machines(
+    make: Make, make_redis: MakeRedis, tmp_path: Path, seed: int, kills: int, env: dict[str, str]
+) -> None:
+    """Kill a server, a Redis and two programs of workers."""
+    server = make_redis("--appendonly", "yes", "--appendfsync", "always")
+    live = make(
+        "event_model" if seed % 2 else "seed_model",
+        env={**env, "REDIS_URL": server.url, "RQ_QUEUE_NAME": "storm"},
+    )
+    live.backend.command = "serve"
+
+    def start_redis() -> Program:
+        server.start()
+        assert server.program is not None
+        return server.program
+
+    def start_worker() -> Program:
+        command = [*CLI, "worker", live.folder.name]
+        return Program(command, cwd=live.folder.parent, env=live.backend.env, log=tmp_path / "workers.log")
+
+    assert server.program is not None
+    parts = {
+        "redis": Part(start_redis, server.program),
+        "server": _server(live),
+        **{f"workers {number}": Part(start_worker, start_worker()) for number in (1, 2)},
+    }
+    _set_up(live)
+    storm = Storm(
+        live, seed, PROJECTS, dict(reversed(parts.items())), lambda: JobBoard(connect(server.url), "storm")
+    )
+    try:
+        _survive(storm, seed, kills)
+    finally:
+        for part in parts.values():
+            part.program.kill()
 
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", [101, 102])
 def test_a_few_kills(seed: int, make: Make) -> None:
-    _survive(make, seed, 8, QUICK)
+    _one_machine(make, seed, 8, QUICK)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("seed", SEEDS or range(1, 11))
 def test_many_kills(seed: int, make: Make) -> None:
-    _survive(make, seed, KILLS, USUAL)
+    _one_machine(make, seed, KILLS, USUAL)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("seed", SEEDS or range(1, 4))
+def test_many_kills_of_programs_around_one_redis(
+    seed: int, make: Make, make_redis: MakeRedis, tmp_path: Path
+) -> None:
+    _several_machines(make, make_redis, tmp_path, seed, KILLS, USUAL)

@@ -90,6 +90,8 @@ def _do(what: str, fields: dict[str, Any]) -> None:
             time.sleep(600)
             os._exit(0)
         os.kill(os.getpid(), signal.SIGKILL)
+    if kind == "daemon":
+        subprocess.Popen(["sleep", "600"], start_new_session=True)
     if kind == "daemons":
         _start_daemons(control(detail))
         time.sleep(600)
