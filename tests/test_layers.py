@@ -141,7 +141,9 @@ HEAVY = (
 )
 HEAVY_ALLOWED: dict[str, tuple[str, ...]] = {
     "response": ("label_studio_sdk",),  # its fields are the SDK's classes; only users' code imports it
-    **dict.fromkeys(("training.worker", "training.lease"), ("rq",)),  # the RQ worker's process
+    **dict.fromkeys(
+        ("training.worker", "training.lease", "training.rq_jobs"), ("rq",)
+    ),  # the RQ worker's process
     "runtime.wsgi": ("flask",),  # what it makes is a Flask application; only users' _wsgi.py files come here
 }
 

@@ -168,9 +168,9 @@ def test_interrupted_it_takes_back_what_has_not_begun_and_goes_on_with_all_of_it
 
 def _check_secrets(place: Place, run: Run) -> None:
     """What Redis holds of a run names no login: it is the worker's own."""
-    from rq.job import Job
+    from label_studio_ml.training.rq_jobs import Job
 
-    for job in Job.fetch_many(run.jobs, connection=place.board.redis):
+    for job in Job.fetch_many(run.jobs, place.board.redis):
         assert job is not None
         held = repr((job.args, job.kwargs, job.meta, job.description))
         assert UID in held

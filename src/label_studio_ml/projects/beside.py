@@ -24,10 +24,12 @@ from label_studio_ml.projects.login import project_api
 from label_studio_ml.projects.notes import Notes
 from label_studio_ml.projects.pipeline import Progress
 from label_studio_ml.projects.run import predict_project, project_of
+from label_studio_ml.projects.shards import FUNCTION as SHARD
 from label_studio_ml.projects.shards import Shard, Told
 from label_studio_ml.projects.turn import GRACE, Turn, beside_it
 from label_studio_ml.serving.apart import ModelApart
 from label_studio_ml.settings import Settings
+from label_studio_ml.training.afresh import FUNCTION as AFRESH
 from label_studio_ml.training.afresh import Afresh
 from label_studio_ml.training.jobs import JobBoard
 from label_studio_ml.training.mailbox import broker_errors
@@ -37,8 +39,9 @@ from label_studio_ml.versions.state import Project, Projects
 
 if TYPE_CHECKING:
     from rq import Retry
-    from rq.job import Job
     from rq.registry import StartedJobRegistry
+
+    from label_studio_ml.training.rq_jobs import Job, Runnable
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +75,13 @@ def afresh(uid: str) -> "Retry | None":
     return None if _beside.renew(uid, job) else Retry(max=_ALWAYS)
 
 
+def _functions() -> "dict[str, Runnable]":
+    """Return the functions that a worker runs for jobs of the queue of predictions, by the names that jobs have."""
+    from label_studio_ml.training.rq_jobs import Runnable, one_text
+
+    return {SHARD: Runnable(shard, Shard.alone_in), AFRESH: Runnable(afresh, one_text)}
+
+
 class Beside:
     """Predicts shards in one worker; the model stays in memory for the next one, until a training begins."""
 
@@ -86,6 +96,7 @@ class Beside:
         self._stopping = threading.Event()
         self._beat: Callable[[Any], None] = lambda job: None
         self.queue = ""
+        self.functions = _functions()
         self.life = max(2, round(settings.lease))
 
     # As training.worker calls it
@@ -114,15 +125,14 @@ class Beside:
 
     def sweep(self) -> None:
         """Begin those shards again whose workers are gone. Raises BrokerError."""
-        from rq import Queue
-        from rq.registry import StartedJobRegistry
+        from label_studio_ml.training.rq_jobs import Queue, clean, started
 
         board = self._the_board
         with broker_errors():
             if board.take_turn(board.keys.swept, self._settings.sweep):  # of all workers, one looks
-                started = StartedJobRegistry(queue=Queue(self.queue, connection=board.redis))
-                self._shorten(started)
-                started.cleanup()
+                queue = Queue(self.queue, board.redis)
+                self._shorten(started(queue))
+                clean(queue)
                 if self._afresh is not None:
                     for uid in self._afresh.projects():
                         self._afresh.wake(uid)
@@ -276,10 +286,10 @@ class Beside:
 
     def _more(self) -> bool:
         """Tell whether further shards wait."""
-        from rq import Queue
+        from label_studio_ml.training.rq_jobs import Queue
 
         with contextlib.suppress(redis.RedisError):
-            return bool(Queue(self.queue, connection=self._the_board.redis).count)
+            return bool(Queue(self.queue, self._the_board.redis).count)
         return False
 
     @staticmethod

@@ -1,5 +1,6 @@
 """Parts of a project that are predicted by themselves, as jobs of RQ."""
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,6 +37,16 @@ class Shard(msgspec.Struct, frozen=True):
     conditions: list[Filter] = []
     backend: str = ""
     model_class: str = ""
+
+    @classmethod
+    def alone_in(cls, args: list[Any]) -> bool:
+        """Tell whether a job's arguments are one shard."""
+        try:
+            (fields,) = args
+            msgspec.convert(fields, cls)
+        except (ValueError, msgspec.ValidationError):
+            return False
+        return True
 
     @property
     def span(self) -> list[Filter]:
@@ -77,8 +88,10 @@ class Told(msgspec.Struct):
 
     @classmethod
     def of(cls, meta: dict[str, Any]) -> "Told | None":
-        """Return what the job's meta data hold, None if it has said nothing yet."""
-        return msgspec.convert(meta["told"], cls) if "told" in meta else None
+        """Return what the job's meta data hold, None if it has said nothing yet, or nothing that can be read."""
+        with contextlib.suppress(msgspec.ValidationError):
+            return msgspec.convert(meta["told"], cls) if "told" in meta else None
+        return None
 
     def update(self, progress: Progress) -> None:
         """Take over how far a run is; what an earlier run of the shard has stored counts as well."""

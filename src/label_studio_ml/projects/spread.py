@@ -23,7 +23,7 @@ from label_studio_ml.training.mailbox import broker_errors
 from label_studio_ml.versions.state import Project
 
 if TYPE_CHECKING:
-    from rq.job import Job
+    from label_studio_ml.training.rq_jobs import Job
 
 #: Seconds between two looks at the shards, and until a lost one is noticed, in looks.
 LOOK = 0.5
@@ -47,24 +47,24 @@ class Spread:
         folder: Path,
         told: Callable[[str], None] = lambda what: None,
     ) -> None:
-        from rq import Queue
+        from label_studio_ml.training.rq_jobs import Queue
 
         self._board = board
         self._api = api
         self._project = project
         self._folder = folder
         self._told = told
-        self._queue = Queue(board.keys.predictions, connection=board.redis)
+        self._queue = Queue(board.keys.predictions, board.redis)
         self._key = board.keys.sharded(project.uid)
         self._missed: dict[str, int] = {}
         self._again, self._alone = 0.0, False
 
     def check_workers(self) -> int:
         """Return how many workers there are. Raises BrokerError if there is none."""
-        from rq import Worker
+        from label_studio_ml.training.rq_jobs import workers_of
 
         with broker_errors():
-            found = len(Worker.all(queue=self._queue))
+            found = len(workers_of(self._queue))
         if not found:
             raise BrokerError(
                 "No worker is running that could predict",
@@ -176,10 +176,10 @@ class Spread:
         return any(job is not None and job.get_status(refresh=False) in _LIVE for job in self._jobs(run))
 
     def _jobs(self, run: Run) -> "list[Job | None]":
-        from rq.job import Job
+        from label_studio_ml.training.rq_jobs import Job
 
         with broker_errors():
-            return list(Job.fetch_many(run.jobs, connection=self._board.redis))
+            return Job.fetch_many(run.jobs, self._board.redis)
 
     def _enqueue(self, run: Run, shard: Shard) -> None:
         from rq import Retry

@@ -99,11 +99,11 @@ class Afresh:
 
     def wake(self, uid: str) -> None:
         """Wake a worker for a project, unless a job for it waits or runs."""
-        from rq import Queue
         from rq.exceptions import InvalidJobOperation, NoSuchJobError
-        from rq.job import Job
 
-        queue = Queue(self._board.keys.predictions, connection=self._board.redis)
+        from label_studio_ml.training.rq_jobs import Job, Queue
+
+        queue = Queue(self._board.keys.predictions, self._board.redis)
         with broker_errors():
             with contextlib.suppress(NoSuchJobError, InvalidJobOperation):
                 job = Job.fetch(self._job_id(uid), connection=self._board.redis)

@@ -145,9 +145,7 @@ def worker_count(board: JobBoard) -> int:
 
 
 def _workers(board: JobBoard) -> Iterator[str]:
-    from rq import Queue, Worker
+    from label_studio_ml.training.rq_jobs import Queue, workers_of
 
     with broker_errors():
-        yield from (
-            str(one.name) for one in Worker.all(queue=Queue(board.keys.queue, connection=board.redis))
-        )
+        yield from (str(one.name) for one in workers_of(Queue(board.keys.queue, board.redis)))

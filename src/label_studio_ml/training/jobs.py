@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import Any, Literal, cast
 
 import msgspec
 import redis
@@ -19,6 +19,7 @@ from redis.retry import Retry
 
 from label_studio_ml.errors import BrokerError
 from label_studio_ml.training.events import counted
+from label_studio_ml.training.keys import job_id_of
 from label_studio_ml.training.mailbox import Mailboxes, broker_errors
 from label_studio_ml.training.mailbox import StoredEvent as StoredEvent
 from label_studio_ml.training.owner import ForeignQueue, Owner
@@ -27,11 +28,10 @@ from label_studio_ml.training.postponement import Hold as Hold
 from label_studio_ml.training.scripts import HELD, HOLD, NEXT, STORE, TURN
 from label_studio_ml.training.untrusted import MAX_BYTES, MAX_EVENTS, beyond, digest, is_beyond, is_too_long
 
-if TYPE_CHECKING:
-    from rq import Queue
-
 logger = logging.getLogger(__name__)
 
+#: The function that a wake-up names, as a worker's table has it.
+TRAIN = "label_studio_ml.training.worker.train"
 #: Job records kept for each project.
 KEPT_JOBS = 200
 #: Job records among which the unfinished ones are: each run closes what was lost before it.
@@ -156,7 +156,6 @@ class JobBoard(Mailboxes):
         #: Hears of each run's end: its project, its job, what Label Studio said if it refused the token, and whether
         #: the run has trained all the same.
         self.on_login: Callable[[str, str, str, bool], None] = lambda project, job_id, refused, trained: None
-        self._queue: Queue | None = None
         self._store = connection.register_script(STORE)
         self._hold = connection.register_script(HOLD)
         self._next = connection.register_script(NEXT)
@@ -224,7 +223,10 @@ class JobBoard(Mailboxes):
             )
             if found is None:
                 return
-            job_id = found.decode()
+            job_id = job_id_of(found)
+            if job_id is None:  # something else than this package has written there
+                self.redis.delete(self.keys.waiting(project))
+                return
             if not self.redis.hexists(self.keys.job(job_id), "created"):
                 self._write_new(project, job_id)
             if self.redis.lpos(self.keys.wake_ups, _rq_id(job_id)) is None:
@@ -246,13 +248,11 @@ class JobBoard(Mailboxes):
             self.redis.ltrim(self.keys.jobs(project), 0, KEPT_JOBS - 1)
 
     def _enqueue(self, project: str, job_id: str) -> None:
-        if self._queue is None:
-            from rq import Queue
+        from label_studio_ml.training.rq_jobs import Queue
 
-            self._queue = Queue(self.keys.queue, connection=self.redis)
         with broker_errors():
-            self._queue.enqueue(
-                "label_studio_ml.training.worker.train",
+            Queue(self.keys.queue, self.redis).enqueue(
+                TRAIN,
                 project,
                 job_id=_rq_id(job_id),
                 job_timeout=-1,
@@ -290,7 +290,7 @@ class JobBoard(Mailboxes):
             pipe.getdel(self.keys.waiting(project))
             pipe.delete(self.keys.hold(project))
             waiting = cast("bytes | None", pipe.execute()[0])
-        return waiting.decode() if waiting else None
+        return job_id_of(waiting)
 
     def new_job(self, project: str) -> str:
         """Return the id of a new job with a record."""

@@ -47,14 +47,30 @@ All but one begin with `lsml:{queue}:`, so that backends with queues of their ow
 RQ keeps its own keys under `rq:`, with the queue's name in them.
 """
 
+import logging
+import re
 from dataclasses import dataclass
 from urllib.parse import quote
+
+logger = logging.getLogger(__name__)
+
+#: What a job's id looks like. It names a file, so no other text from Redis is taken for one.
+_JOB_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
 
 #: The queue of a backend with a broker of its own; what the names of others begin with where none was given.
 DEFAULT_QUEUE = "label-studio-ml"
 
 #: Whose the queues are, of all backends.
 REGISTER = "lsml:queues"
+
+
+def job_id_of(value: bytes | None) -> str | None:
+    """Return the job's id that Redis had at a key, None if there is none, or none that may name a file."""
+    text = value.decode(errors="replace") if value else ""
+    if text and not _JOB_ID.fullmatch(text):
+        logger.error("Redis names a job %.100r, which is no job's id: a new one takes its place", text)
+        return None
+    return text or None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,22 +5,24 @@ import os
 import signal
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 import redis
-from rq import Queue, SimpleWorker
+from rq import SimpleWorker
 from rq.exceptions import DequeueTimeout, StopRequested
+from rq.serializers import JSONSerializer
 
 from label_studio_ml.errors import BackendError
 from label_studio_ml.settings import Settings
 from label_studio_ml.training.boards import Holder, open_board, say_left_behind, shorten_workers, worker_name
-from label_studio_ml.training.jobs import JobBoard, connect
+from label_studio_ml.training.jobs import TRAIN, JobBoard, connect
 from label_studio_ml.training.mailbox import broker_errors
 from label_studio_ml.training.notices import Notices, tell
 from label_studio_ml.training.owner import ForeignQueue
 from label_studio_ml.training.refusals import explain, wait_for
+from label_studio_ml.training.rq_jobs import Job, Queue, Runnable, clean_all, one_text
 from label_studio_ml.training.stopping import Stopping
 from label_studio_ml.training.sweeper import sweep_forever
 from label_studio_ml.training.trainer import Trainer
@@ -45,6 +47,10 @@ class Beside(Protocol):
 
     queue: str
     life: int
+
+    @property
+    def functions(self) -> Mapping[str, Runnable]:
+        """The functions that its jobs may name."""
 
     def begin(self, board: JobBoard, stopping: threading.Event, beat: Callable[[Any], None]) -> None:
         """Get ready. `stopping` is set when the worker is to end; `beat(job)` says that a job is being worked on."""
@@ -77,6 +83,9 @@ def train(uid: str) -> None:
         logger.error("Project %s: %s", uid, explain(error))
 
 
+#: What this process runs at the word of Redis, besides what `beside` has: nothing else that a job names is looked up.
+FUNCTIONS = {TRAIN: Runnable(train, one_text)}
+
 #: Seconds for which RQ waits for work before it asks again; Redis has 10 more to say that there is none.
 WAIT = 10
 #: Seconds between two tries to reach a Redis that is away, at first and at most.
@@ -104,7 +113,10 @@ class Worker(SimpleWorker):  # type: ignore[misc]
         stopping.requested = stopping.requested or value
 
     def execute_job(self, job: Any, queue: Any) -> Any:
-        """Run a job, if it is this worker's to run; else put it back and end."""
+        """Run a job, if it is this worker's to run; else put it back and end.
+
+        A job that names another function than ours, or that is not JSON, is removed.
+        """
         if stopping.requested or self.abandoned():
             queue.enqueue_job(job, at_front=True)
             raise StopRequested
@@ -117,6 +129,12 @@ class Worker(SimpleWorker):  # type: ignore[misc]
             raise SystemExit(1) from None
         except BackendError as error:  # Redis has just gone: RQ will say so
             logger.warning("%s", error)
+        if refusal := job.admit({**FUNCTIONS, **(self.beside.functions if self.beside is not None else {})}):
+            logger.error("RQ's job %s on queue %s is refused and removed: %s", job.id, queue.name, refusal)
+            job.remove()
+            if _trainer is not None:  # have the sweeper look: a refused wake-up's events are still there
+                _trainer.postponed.set()
+            return False
         return super().execute_job(job, queue)
 
     def get_heartbeat_ttl(self, job: Any) -> int:
@@ -131,6 +149,10 @@ class Worker(SimpleWorker):  # type: ignore[misc]
 
     def subscribe(self) -> None:
         """Listen to none of RQ's commands: a training is cancelled by its record."""
+
+    def run_maintenance_tasks(self) -> None:
+        """Clean RQ's lists, but not its groups."""
+        clean_all(self)
 
     def dequeue_job_and_maintain_ttl(self, timeout: int | None, max_idle_time: int | None = None) -> Any:
         """Wait for work, whatever becomes of the network meanwhile; return None when the worker is to stop.
@@ -149,6 +171,8 @@ class Worker(SimpleWorker):  # type: ignore[misc]
                 found = self._take(timeout)
             except DequeueTimeout:
                 pause = _FIRST_PAUSE
+            except UnicodeDecodeError:
+                logger.error("A job's id in RQ's queue is no text: it is left out")
             except redis.exceptions.TimeoutError as error:
                 logger.warning("%s", explain(error))
             except redis.exceptions.ConnectionError as error:
@@ -190,6 +214,9 @@ def make_worker(url: str, *queues: str, name: str | None = None) -> Worker:
         [Queue(queue, connection=connection) for queue in queues],
         name=name,
         connection=connection,
+        job_class=Job,
+        queue_class=Queue,
+        serializer=JSONSerializer,
         worker_ttl=WAIT + 15,
     )
 
