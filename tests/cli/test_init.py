@@ -3,16 +3,19 @@
 import argparse
 import ast
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from label_studio_ml import __version__, server
 from label_studio_ml.cli import scaffold
 from label_studio_ml.cli.main import main
 from label_studio_ml.cli.sample import expected_tags, sample
+from label_studio_ml.settings import Settings
 from label_studio_ml.source import ModelSource, locate
 
 MODEL = """\
@@ -25,6 +28,8 @@ class Mine(LabelStudioMLBase):
 
 FILES = {
     ".dockerignore",
+    ".env",
+    ".gitignore",
     "Dockerfile",
     "README.md",
     "_wsgi.py",
@@ -338,6 +343,56 @@ def test_functions_without_a_class_are_served_by_the_base_class(here: Path, scri
     assert locate(here / "my_backend") == ModelSource(
         here / "my_backend" / "detector.py", "LabelStudioMLBase"
     )
+
+
+def _passwords(folder: Path) -> list[str]:
+    return re.findall(r"^REDIS_PASSWORD=(.*)$", (folder / ".env").read_text(), re.MULTILINE)
+
+
+def test_redis_has_a_password_of_its_own_that_is_in_no_other_file(here: Path) -> None:
+    assert main(["init", "one"]) == 0
+    assert main(["init", "two"]) == 0
+    (one,), (two,) = _passwords(here / "one"), _passwords(here / "two")
+    assert one != two
+    assert len(one) >= 40
+    env = here / "one" / ".env"
+    assert env.stat().st_mode & 0o777 == 0o600
+    for path in (here / "one").rglob("*"):
+        assert path == env or path.is_dir() or one.encode() not in path.read_bytes()
+    assert ".env" in (here / "one" / ".gitignore").read_text().splitlines()
+    assert ".env*" in (here / "one" / ".dockerignore").read_text().splitlines()
+
+
+def test_the_compose_file_has_no_default_for_the_password_and_publishes_no_redis(here: Path) -> None:
+    assert main(["init", "one"]) == 0
+    services = yaml.safe_load((here / "one" / "docker-compose.yml").read_text())["services"]
+    command = services["redis"]["command"]
+    given = command[command.index("--requirepass") + 1]
+    assert given.startswith("${REDIS_PASSWORD:?")
+    assert "ports" not in services["redis"]
+    assert "--protected-mode" not in command
+    for name in ("server", "worker"):
+        environment = services[name]["environment"]
+        assert environment["REDIS_PASSWORD"] == given
+        values = {"REDIS_URL": "", "REDIS_HOST": environment["REDIS_HOST"], "REDIS_PASSWORD": "a-b_c"}
+        assert Settings.from_env(values, backend_dir=here).redis_url == "redis://:a-b_c@redis:6379/0"
+
+
+def test_force_adds_to_an_env_file_and_changes_nothing_of_it(here: Path) -> None:
+    made = here / "one"
+    made.mkdir()
+    (made / ".env").write_text("BACKEND_PORT=9\nLABEL_STUDIO_API_KEY=mine")
+    (made / ".gitignore").write_text("*.pyc\n/data\n")
+    assert main(["init", "one", "--force"]) == 0
+    text = (made / ".env").read_text()
+    assert text.startswith("BACKEND_PORT=9\nLABEL_STUDIO_API_KEY=mine\nREDIS_PASSWORD=")
+    assert (made / ".env").stat().st_mode & 0o777 == 0o600
+    assert (made / ".gitignore").read_text() == "*.pyc\n/data\n.env\ndata/\n"
+    assert main(["init", "one", "--force"]) == 0
+    assert (made / ".env").read_text() == text
+    (made / ".env").write_text("REDIS_PASSWORD=own\n")
+    assert main(["init", "one", "--force"]) == 0
+    assert (made / ".env").read_text() == "REDIS_PASSWORD=own\n"
 
 
 def test_the_container_names_suit_label_studio_and_docker(here: Path) -> None:

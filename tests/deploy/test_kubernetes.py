@@ -15,6 +15,10 @@ VERSIONS = ("1.29", "1.33")
 
 Manifest = dict[str, Any]
 
+#: The secret that is made by hand, as base/kustomization.yaml says.
+SECRET_NAME = "backend"
+SECRET = {"REDIS_PASSWORD": "made-up", "LABEL_STUDIO_API_KEY": "made-up"}
+
 
 def _kustomization(folder: str) -> Manifest:
     loaded: Manifest = yaml.safe_load((ROOT / folder / "kustomization.yaml").read_text())
@@ -55,6 +59,25 @@ def test_every_file_is_named() -> None:
         assert files <= set(_kustomization(folder)["resources"])
 
 
+def test_no_file_has_a_password_and_the_command_that_makes_them_is_there() -> None:
+    for path in ROOT.rglob("*.yaml"):
+        text = path.read_text()
+        assert "secretGenerator" not in text, path
+        assert "change-me" not in text, path
+        assert all(one is None or one["kind"] != "Secret" for one in yaml.safe_load_all(text)), path
+    (made,) = [
+        line
+        for line in (ROOT / "base" / "kustomization.yaml").read_text().splitlines()
+        if "create secret generic" in line
+    ]
+    assert f"create secret generic {SECRET_NAME} " in made
+    (redis,) = _of("StatefulSet")
+    (container,) = redis["spec"]["template"]["spec"]["containers"]
+    given = container["args"][container["args"].index("--requirepass") + 1]
+    (password,) = [one for one in container["env"] if given == f"$({one['name']})"]
+    assert password["valueFrom"]["secretKeyRef"] == {"name": SECRET_NAME, "key": "REDIS_PASSWORD"}
+
+
 def test_selectors_choose_the_pods_they_mean() -> None:
     pods = {
         manifest["metadata"]["name"]: manifest["spec"]["template"]["metadata"]["labels"]
@@ -75,11 +98,7 @@ def test_selectors_choose_the_pods_they_mean() -> None:
 
 def test_what_pods_refer_to_is_there_and_their_settings_are_understood(tmp_path: Path) -> None:
     made = _kustomization("base")
-    generated = {
-        one["name"]: dict(literal.split("=", 1) for literal in one["literals"])
-        for generator in ("configMapGenerator", "secretGenerator")
-        for one in made[generator]
-    }
+    generated = {one["name"] for one in made["configMapGenerator"]} | {SECRET_NAME}
     claims = {claim["metadata"]["name"] for claim in _of("PersistentVolumeClaim")}
     for deployment in _of("Deployment"):
         pod = deployment["spec"]["template"]["spec"]
@@ -89,11 +108,10 @@ def test_what_pods_refer_to_is_there_and_their_settings_are_understood(tmp_path:
         for source in container["envFrom"]:
             (reference,) = source.values()
             assert reference["name"] in generated
-        for generator in ("configMapGenerator", "secretGenerator"):
-            for one in made[generator]:
-                env |= dict(literal.split("=", 1) for literal in one["literals"])
-        settings = Settings.from_env(env, backend_dir=tmp_path)
-        assert settings.redis_url == "redis://:change-me@redis:6379/0"
+        for one in made["configMapGenerator"]:
+            env |= dict(literal.split("=", 1) for literal in one["literals"])
+        settings = Settings.from_env({**env, **SECRET}, backend_dir=tmp_path)
+        assert settings.redis_url == "redis://:made-up@redis:6379/0"
         assert settings.grace < pod["terminationGracePeriodSeconds"] or container["name"] == "server"
         assert settings.linger + settings.drain < pod["terminationGracePeriodSeconds"]
         mounted = {mount["name"] for mount in container["volumeMounts"]}
@@ -108,12 +126,11 @@ def test_with_a_store_each_pod_has_a_folder_of_its_own_that_holds_more_than_the_
     assert made["resources"] == ["../base"]
     env: dict[str, str] = {}
     for folder in ("base", "store"):
-        for generator in ("configMapGenerator", "secretGenerator"):
-            for one in _kustomization(folder)[generator]:
-                assert one["name"] == "backend"
-                assert folder == "base" or one["behavior"] == "merge"
-                env |= dict(literal.split("=", 1) for literal in one["literals"])
-    settings = Settings.from_env(env, backend_dir=tmp_path)
+        for one in _kustomization(folder)["configMapGenerator"]:
+            assert one["name"] == "backend"
+            assert folder == "base" or one["behavior"] == "merge"
+            env |= dict(literal.split("=", 1) for literal in one["literals"])
+    settings = Settings.from_env({**env, **SECRET}, backend_dir=tmp_path)
     assert settings.store_url == "s3://bucket/prefix"
     patches = [yaml.safe_load((ROOT / "store" / patch["path"]).read_text()) for patch in made["patches"]]
     for deployment in _of("Deployment"):

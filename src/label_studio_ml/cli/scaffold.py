@@ -11,6 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from label_studio_ml import __version__, package_name
+from label_studio_ml.cli.private_files import ADDED_TO, add_lines, write_private_files
 from label_studio_ml.cli.requirements import own_requirements
 from label_studio_ml.cli.sample import expected_tags, sample
 from label_studio_ml.cli.wheel import PACKAGE, build_wheel
@@ -65,6 +66,7 @@ def build(backend: Backend, folder: Path) -> list[str]:
         notes += _copy_requirements(source.script.parent, folder)
     _make_logs(folder / "logs")
     notes += _add_wheel(folder / "wheels")
+    write_private_files(folder)
     values = _values(backend.name, source)
     for name, template in TEMPLATES.items():
         path = folder / name
@@ -226,7 +228,10 @@ def _fill(text: str, values: dict[str, str]) -> str:
 
 
 def _replace_files(made: Path, target: Path) -> None:
-    """Move every file of `made` to its place in `target`, over one that is there; log files stay as they are."""
+    """Move every file of `made` to its place in `target`, over one that is there; log files stay as they are.
+
+    To a `.env` and a `.gitignore` that are there lines are added.
+    """
     paths = [
         path
         for path in sorted(made.rglob("*"))
@@ -239,7 +244,10 @@ def _replace_files(made: Path, target: Path) -> None:
     for path in paths:
         place = target / path.relative_to(made)
         place.parent.mkdir(parents=True, exist_ok=True)
-        path.replace(place)
+        if path.parent == made and path.name in ADDED_TO and place.exists():
+            add_lines(path, place)
+        else:
+            path.replace(place)
     new = {path.name for path in paths if path.parent == made / "wheels"}
     for old in (target / "wheels").glob(f"{PACKAGE}-*.whl"):
         if new and old.name not in new:
