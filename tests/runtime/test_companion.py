@@ -138,6 +138,25 @@ def test_stop_does_not_wait_for_a_broker_that_another_server_left(tmp_path: Path
         assert not stopping.is_alive()
 
 
+def test_whatever_goes_wrong_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without a free thread, say: nobody else would start the worker later."""
+    settings = Settings(backend_dir=tmp_path, model_dir=tmp_path / "data", log_dir=tmp_path / "logs")
+    companion = Companion(settings)
+    tries = []
+
+    def tick(*args: object) -> None:
+        tries.append(args)
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(companion._workers, "tick", tick)
+    companion.start()
+    try:
+        wait_until(lambda: len(tries) > 1, "it tries again")
+        assert companion.url(90).startswith("unix://")
+    finally:
+        companion.stop()
+
+
 def test_the_url_is_waited_for(tmp_path: Path) -> None:
     settings = Settings(backend_dir=tmp_path, model_dir=tmp_path / "data", log_dir=tmp_path / "logs")
     companion = Companion(settings, worker_delay=60)

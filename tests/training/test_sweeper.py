@@ -19,7 +19,7 @@ class Sweeper:
         self.sweeps = 0
         self.rounds = 0
         self.next = math.inf
-        self.error: BrokerError | None = None
+        self.error: Exception | None = None
         self.postponed = threading.Event()
         self.stopping = threading.Event()
         monkeypatch.setattr(sweeper, "sweep", self._sweep)
@@ -79,6 +79,9 @@ def test_it_looks_when_it_starts_when_it_is_told_and_when_nobody_else_does(
     one.postponed.set()
     before = one.sweeps
     wait_until(lambda: one.sweeps > before + 3, "what failed is tried again", every=0.005)
+    one.error = RuntimeError("nobody has thought of it")
+    before = one.sweeps
+    wait_until(lambda: one.sweeps > before + 3, "it goes on whatever happens", every=0.005)
     one.error = None
     wait_until(one.rests, "it did not fail", every=0.005)
     before = one.sweeps

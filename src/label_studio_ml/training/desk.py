@@ -193,6 +193,9 @@ class RedisDesk:
                     logger.debug("The queue is not known yet: %s", error)
                     said = str(error)
                 self._stopping.wait(PREPARE)
+            except Exception:  # nobody else would say that the queue is used
+                logger.exception("Looking for the queue failed")
+                self._stopping.wait(USE)
             else:
                 if not self._shared:
                     return
