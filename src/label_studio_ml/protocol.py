@@ -23,6 +23,9 @@ MAX_UID = 200
 #: Bytes of params up to which what was read of them is remembered.
 _SHORT = 512
 
+#: Bytes from which on it is looked whether the tasks of a `/predict` are objects before they are kept one by one.
+_LARGE = 1 << 20
+
 #: What never leaves a webhook's payload: Label Studio sends the project's secrets with every event.
 SECRET_PROJECT_FIELDS = ("token", "task_data_login", "task_data_password")
 
@@ -38,6 +41,16 @@ class _PredictBody(msgspec.Struct):
     project: str | int | None = None
     label_config: str | None = None
     params: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _AnyTask(msgspec.Struct, gc=False):
+    """A task of which nothing is read."""
+
+
+class _PredictShape(msgspec.Struct):
+    """A `/predict` of which only is read that its tasks are objects, in little memory."""
+
+    tasks: list[_AnyTask]
 
 
 class PredictRequest(msgspec.Struct, frozen=True):
@@ -88,6 +101,7 @@ class TrainRequest(msgspec.Struct, frozen=True):
 
 
 _predict_decoder = msgspec.json.Decoder(_PredictBody)
+_shape_decoder = msgspec.json.Decoder(_PredictShape)
 _params_decoder = msgspec.json.Decoder(_Params)
 _any_decoder = msgspec.json.Decoder()
 
@@ -98,6 +112,8 @@ ANONYMOUS = "default"
 def parse_predict(body: bytes) -> PredictRequest:
     """Read the body of `/predict`. Raises RequestError, naming the field."""
     try:
+        if len(body) > _LARGE:  # else millions of numbers as tasks would take a hundred times their size
+            _shape_decoder.decode(body)
         request = _predict_decoder.decode(body)
     except msgspec.ValidationError as error:
         raise _complaint(error) from None
@@ -207,7 +223,7 @@ def project_uid(value: Any, *, required: bool) -> str:
 @functools.lru_cache(maxsize=10_000)
 def _checked_uid(uid: str) -> str:
     """Return a uid that may name folders. Raises RequestError; what is good is remembered."""
-    if not uid.isprintable() or len(quote(uid, safe="")) > MAX_UID:
+    if len(uid) > MAX_UID or not uid.isprintable() or len(quote(uid, safe="")) > MAX_UID:
         raise RequestError(f"project must be printable text of at most {MAX_UID} characters", field="project")
     return uid
 

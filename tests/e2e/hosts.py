@@ -56,7 +56,8 @@ backend servers
 
 _ASK = (
     "import sys, urllib.request as r;"
-    "print(r.urlopen(r.Request(sys.argv[1], sys.argv[2].encode()), timeout=20).read().decode())"
+    "h={'Content-Type': 'application/json'};"
+    "print(r.urlopen(r.Request(sys.argv[1], sys.argv[2].encode(), h), timeout=20).read().decode())"
 )
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import importlib.util
+import io
 import json
 import logging
 import time
@@ -433,6 +434,46 @@ class TestLogin:
     @pytest.fixture
     def app(self, make_app: MakeApp) -> BackendApp:
         return make_app(basic_auth_user=self.LOGIN[0], basic_auth_pass=self.LOGIN[1])
+
+    @pytest.mark.parametrize("path", ["/webhook", "/predict"])
+    def test_a_body_without_the_login_is_not_read_beyond_a_mebibyte(self, app: BackendApp, path: str) -> None:
+        body = b'{"action": "%b"}' % (b"x" * (1 << 20))
+        read: list[int] = []
+
+        class Body(io.BytesIO):
+            def read(self, size: int | None = -1) -> bytes:
+                read.append(1)
+                return super().read(size)
+
+            def readinto(self, buffer: Any) -> int:
+                read.append(1)
+                return super().readinto(buffer)
+
+        refused, answered = {"/webhook": (413, 200), "/predict": (401, 400)}[path]
+        for login, status in ((None, refused), (basic(*self.LOGIN), answered)):
+            read.clear()
+            answer = app.test_client().post(
+                path,
+                input_stream=Body(body),
+                content_length=len(body),
+                content_type="application/json",
+                headers={"Authorization": login} if login else {},
+            )
+            assert (answer.status_code, bool(read)) == (status, login is not None)
+
+    @pytest.mark.parametrize(
+        ("headers", "status"),
+        [
+            ({"Content-Type": "text/plain"}, 415),
+            ({"Content-Type": "application/json", "Origin": "http://evil.example"}, 403),
+            ({}, 400),  # as tests in users' folders send it
+        ],
+    )
+    def test_below_flask_the_rules_for_pages_of_other_sites_hold(
+        self, app: BackendApp, headers: dict[str, str], status: int
+    ) -> None:
+        given = {"Authorization": basic(*self.LOGIN), **headers}
+        assert app.test_client().post("/predict", data=b"{}", headers=given).status_code == status
 
     def test_with_the_login_everything_works(self, app: BackendApp) -> None:
         client = Client(app, self.LOGIN)

@@ -35,7 +35,7 @@ from label_studio_ml.source import is_importing
 from label_studio_ml.training.desk import RedisDesk
 from label_studio_ml.training.local import LocalDesk, UntrainedDesk
 from label_studio_ml.web.access import is_loopback
-from label_studio_ml.web.calls import Response, json_response
+from label_studio_ml.web.calls import Admission, Response, json_response
 from label_studio_ml.web.connections import BodyBudget, too_large
 from label_studio_ml.web.desk import TrainingDesk
 from label_studio_ml.web.statuses import status_of
@@ -126,17 +126,17 @@ class BackendApp(flask.Flask):
             return self._running
 
 
-def _body(limit: int) -> bytes:
-    """Read the body of the request. Raises BodyTooLarge if it has more than `limit` bytes."""
-    request = flask.request
+def _body(admission: Admission) -> bytes:
+    """Read the body of the request. Raises BodyTooLarge if it has more bytes than it may."""
+    request, limit = flask.request, admission.max_body
     with contextlib.suppress(AttributeError):  # Flask 3.0 goes by MAX_CONTENT_LENGTH only
         request.max_content_length = limit + 1
     try:
         body = request.get_data(cache=True)
     except RequestEntityTooLarge:
-        raise too_large(limit) from None
+        raise too_large(limit, trusted=admission.trusted) from None
     if len(body) > limit:
-        raise too_large(limit)
+        raise too_large(limit, trusted=admission.trusted)
     return body
 
 
@@ -236,11 +236,11 @@ class _Running:
         path: str,
         query: str,
         headers: dict[str, str],
-        read: Callable[[int], bytes],
+        read: Callable[[Admission], bytes],
         *,
         loopback: bool,
     ) -> Response:
-        """Answer one request, blocking this thread; `read` returns its body, up to a number of bytes.
+        """Answer one request, blocking this thread; `read` returns its body.
 
         `loopback` tells that the web server listens on a loopback address.
         """
@@ -253,9 +253,9 @@ class _Running:
                 method, path, headers, has_body=has_body, untyped=self._testing, loopback=loopback
             )
             if size > admission.max_body:
-                raise too_large(admission.max_body)
+                raise too_large(admission.max_body, trusted=admission.trusted)
             with self._counted(size, trusted=admission.trusted) as count:
-                body = read(admission.max_body)
+                body = read(admission)
                 count(len(body) - size)
                 if body and not has_body:  # the web server does not tell that it was chunked
                     endpoints.admit(method, path, headers, has_body=True, untyped=self._testing)

@@ -158,10 +158,12 @@ class Site:
     date: bytes = b""
 
 
-def too_large(limit: int, fix: str = "") -> BodyTooLarge:
-    """Return the error of a body over `limit` bytes."""
+def too_large(limit: int, *, trusted: bool = True) -> BodyTooLarge:
+    """Return the error of a body over `limit` bytes; one that is not trusted may be larger with the login."""
     return BodyTooLarge(
         f"The body is larger than {limit} bytes",
-        fix=fix or "Send fewer tasks in one request, or raise LABEL_STUDIO_ML_MAX_BODY",
+        fix="Send fewer tasks in one request, or raise LABEL_STUDIO_ML_MAX_BODY"
+        if trusted
+        else "Give this backend's user and password, or send less",
         field="body",
     )

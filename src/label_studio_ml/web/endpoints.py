@@ -41,6 +41,7 @@ from label_studio_ml.web.desk import TrainingDesk
 from label_studio_ml.web.health import Health
 from label_studio_ml.web.heard import Hearing, connection
 from label_studio_ml.web.jobs import JobRoutes, route_of
+from label_studio_ml.web.large_bodies import TASKS, LargeBodies
 from label_studio_ml.web.login import Login
 from label_studio_ml.web.statuses import part_of, status_of
 from label_studio_ml.web.threads import Threads
@@ -83,6 +84,7 @@ class Endpoints:
         self.health = Health(pool, desk, store, settings.model_dir, self.counts, questions)
         self._ids = f"{secrets.token_hex(4)}-"
         self._login = Login(settings)
+        self._bodies = LargeBodies()
         self.access = AccessRules(settings.http.allowed_hosts)
         self._without_login = Admission(trusted=False, max_body=min(UNTRUSTED_BODY, settings.max_body))
         self._small = Admission(trusted=True, max_body=min(SMALL_BODY, settings.max_body))
@@ -260,7 +262,7 @@ class Endpoints:
         return json_response(200, {"status": "UP", "model_class": name, "version": __version__, **limits})
 
     async def _setup(self, call: Call) -> Response:
-        request = parse_setup(call.body)
+        request = await self._bodies.parse(parse_setup, call.body)
         _check_config(request.label_config, "schema")
         project = await self._book.told(
             request.uid,
@@ -278,7 +280,7 @@ class Endpoints:
         return json_response(200, {"model_version": version})
 
     async def _predict(self, call: Call) -> Response:
-        request = parse_predict(call.body)
+        request = await self._bodies.parse(parse_predict, call.body, TASKS)
         uid = request.uid or ANONYMOUS
         project = await self._book.get(uid)
         if project is None or (request.label_config and request.label_config != project.label_config):
@@ -289,7 +291,7 @@ class Endpoints:
         return Response(200, b'{"results":' + results + b"}")
 
     async def _webhook(self, call: Call) -> Response:
-        event = parse_event(call.body)
+        event = await self._bodies.parse(parse_event, call.body)
         self.counts.events += 1
         known = self._known_events()
         if not call.trusted:
@@ -334,7 +336,7 @@ class Endpoints:
         return job
 
     async def _train(self, call: Call) -> Response:
-        request = parse_train(call.body)
+        request = await self._bodies.parse(parse_train, call.body)
         project = await self._book.update(request.uid, label_config=request.label_config or None)
         event = Event(
             action="START_TRAINING",
@@ -351,7 +353,7 @@ class Endpoints:
         return _accepted(event, await self._hand_in(event, trusted=True, train=True))
 
     async def _validate(self, call: Call) -> Response:
-        config = parse_object(call.body).get("config")
+        config = (await self._bodies.parse(parse_object, call.body)).get("config")
         if not isinstance(config, str):
             raise errors.RequestError("config must be a label config as text", field="config")
         _check_config(config, "config")

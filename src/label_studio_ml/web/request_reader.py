@@ -201,7 +201,7 @@ class RequestReader:
                 self._method, self._path, self._headers, has_body=self._has_body
             )
             if length > self._limit:
-                raise too_large(self._limit)
+                raise too_large(self._limit, trusted=self._admission.trusted)
             if length:
                 site.budget.check(length, trusted=self._admission.trusted)
         except BackendError as error:
@@ -238,7 +238,7 @@ class RequestReader:
             self._body += body
         self._size += len(body)
         if self._size > self._limit:
-            self._refuse_for(too_large(self._limit))
+            self._refuse_for(too_large(self._limit, trusted=self._admission.trusted))
 
     def on_message_complete(self) -> None:
         """Hand the request over."""

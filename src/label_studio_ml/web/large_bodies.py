@@ -1,0 +1,67 @@
+"""Large request bodies are parsed in threads, and only if the values in them do not take many times their size.
+
+Parsing holds the interpreter lock, so a thread alone does not keep the event loop going: 60 MiB of `[],[],…` take
+10 s and 1.5 GB as Python objects. How many values there are is counted before, piece by piece.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from label_studio_ml.errors import BodyTooLarge
+from label_studio_ml.web.threads import Threads
+
+T = TypeVar("T")
+
+#: Bytes from which on a body is large, and bytes looked at between two chances for other threads.
+LARGE = 1 << 20
+PIECE = 1 << 20
+
+#: Large bodies that are parsed at once: others wait, as bytes.
+THREADS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How many arrays and objects, and how many values in all, a large body may have."""
+
+    containers: int
+    values: int
+
+
+#: For bodies whose values become Python objects, and for those of `/predict`, whose tasks stay JSON.
+OBJECTS = Limit(1_000_000, 10_000_000)
+TASKS = Limit(2_000_000, 20_000_000)
+
+
+class LargeBodies:
+    """Parses request bodies, large ones in a thread."""
+
+    def __init__(self) -> None:
+        self._threads = Threads(THREADS, "bodies")
+
+    async def parse(self, parse: Callable[[bytes], T], body: bytes, limit: Limit = OBJECTS) -> T:
+        """Return what `parse` makes of a body. Raises what it raises, and BodyTooLarge."""
+        if len(body) <= LARGE:
+            return parse(body)
+        return await self._threads.run(_parse, parse, body, limit)
+
+
+def _parse(parse: Callable[[bytes], T], body: bytes, limit: Limit) -> T:
+    check(body, limit)
+    return parse(body)
+
+
+def check(body: bytes, limit: Limit) -> None:
+    """Raise BodyTooLarge if a body has more values than `limit`. Brackets and commas in texts count as well."""
+    containers = values = 0
+    for start in range(0, len(body), PIECE):
+        end = start + PIECE
+        containers += body.count(b"[", start, end) + body.count(b"{", start, end)
+        values += body.count(b",", start, end)
+        if containers > limit.containers or values > limit.values:
+            raise BodyTooLarge(
+                f"The body has more than {limit.containers:,} arrays and objects, or {limit.values:,} values",
+                fix="Send fewer tasks in one request",
+                field="body",
+            )
