@@ -45,8 +45,10 @@ class Endpoints:
         body: bytes,
         gone: Any = None,
         admission: Admission | None = None,
+        peer: str = "",
     ) -> Response:
         assert admission is not None
+        self.peer = peer
         self.asked.append((method, path, query, body))
         self.headers = headers
         self.gone.append(gone)

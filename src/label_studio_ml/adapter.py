@@ -158,6 +158,7 @@ def build(
         files=FileAccess(
             studio_url=url,
             token=token,
+            studio_private=studio_private(project, settings),
             cache_dir=settings.model_dir / "files",
             document_root=settings.document_root,
             verify_tls=settings.studio_verify_tls,
@@ -216,6 +217,11 @@ def studio_login(project: Project, settings: Settings) -> tuple[str, str]:
             "LABEL_STUDIO_API_KEY is not used: set LABEL_STUDIO_URL too, so that it is known whose key it is"
         )
     return project.hostname, project.access_token
+
+
+def studio_private(project: Project, settings: Settings) -> tuple[str, ...]:
+    """Return which private addresses the Label Studio of `studio_login` may have, `*` for any."""
+    return ("*",) if settings.studio_url else project.private
 
 
 def _fill(model: LabelStudioMLBase, missing: Mapping[str, Any]) -> None:

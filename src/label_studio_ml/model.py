@@ -366,11 +366,13 @@ class LabelStudioMLBase:
             files,
             studio_url=host,
             token=token or (files.token if same_origin(host, files.studio_url) else ""),
+            studio_private=files.studio_private if same_origin(host, files.studio_url) else ("*",),
         )
 
     def _login(self) -> tuple[str, str]:
         """Return where Label Studio is and the token as it was configured, else as `/setup` brought it."""
         if self._context.files is not None:  # a backend has built this model, and knows both
+            self._context.files.check_studio()
             return self._context.studio_url or self.hostname, self._context.studio_token or self.access_token
         from label_studio_ml.studio.login import known_login
 

@@ -4,9 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import redis
+import requests
 
 from live import (
     CANARIES,
+    CONFIG,
     TOKEN,
     Live,
     annotation,
@@ -15,6 +17,7 @@ from live import (
     start_training,
     task,
     texts_below,
+    uid,
 )
 
 AUTH = ("somebody", "CANARY-backend-password")
@@ -86,3 +89,23 @@ def test_without_login_nothing_starts_for_strangers(launch: Callable[..., Live])
     assert live.post("/webhook", start_training(3), login=False).status_code == 401
     assert live.post("/train", {"project": "3.1"}, login=False).status_code == 401
     assert not live.running(3)
+
+
+def test_a_label_studio_that_a_stranger_names_is_not_asked(launch: Callable[..., Live]) -> None:
+    """Without a login: a call that a proxy sent on comes from nobody that is known."""
+    live = launch()
+    live.studio.add(4, 41)
+    live.studio.asked.clear()
+    body = {"project": uid(4), "schema": CONFIG, "hostname": live.studio.url, "access_token": TOKEN}
+    answer = requests.post(
+        f"{live.backend.url}/setup", json=body, headers={"X-Forwarded-For": "203.0.113.9"}, timeout=90
+    )
+    assert answer.status_code == 200
+    refused = live.wait(live.send(start_training(4)))
+    assert refused["job_status"] == "failed"
+    assert "nobody has confirmed" in refused["error"]
+    assert f"Set LABEL_STUDIO_URL={live.studio.url}" in refused["error"]
+    assert live.studio.asked == []
+    live.setup(4)
+    assert live.wait(live.send(start_training(4)))["job_status"] == "finished"
+    assert live.studio.asked

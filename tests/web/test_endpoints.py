@@ -651,3 +651,22 @@ class TestProblems:
         assert headers["Location"].isascii()
         assert len(headers["Location"]) < 400
         assert "X-Evil" not in headers
+
+
+class TestSetupWithoutLogin:
+    """What `/setup` names is read from only if it may be named: seen in what is stored of the project."""
+
+    def test_the_address_of_the_caller_decides(self, ask: Client) -> None:
+        body = {**captured("setup").json, "hostname": "http://127.0.0.1:8080"}
+        assert ask("POST", "/setup", body)[0] == 200
+        assert ask.app._running is not None
+        book = ask.app._running._core.endpoints._book
+
+        def known() -> Any:
+            return book._known[body["project"]]
+
+        assert (known().hostname, known().private) == ("http://127.0.0.1:8080", ("127.0.0.1",))
+        forged = {**body, "hostname": "http://10.0.0.5", "access_token": "forged"}
+        assert ask("POST", "/setup", forged, X_Forwarded_For="203.0.113.9")[0] == 200
+        assert known().hostname == "http://127.0.0.1:8080"
+        assert known().access_token == body["access_token"]

@@ -165,7 +165,7 @@ def _state(
 
 def _tasks(settings: Settings, project: "Project", file: Path | None) -> "LabelledTasks":
     """Return the annotated tasks. Raises StudioError when Label Studio cannot be asked for them."""
-    from label_studio_ml.adapter import studio_login
+    from label_studio_ml.adapter import studio_login, studio_private
     from label_studio_ml.evaluation.evaluate import tasks_in
     from label_studio_ml.studio.client import StudioClient
     from label_studio_ml.training.dataset import from_studio
@@ -178,7 +178,10 @@ def _tasks(settings: Settings, project: "Project", file: Path | None) -> "Labell
             "It is not known where Label Studio is",
             fix="Set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY, or name an export with --annotations",
         )
-    return from_studio(StudioClient(url, token, verify_tls=settings.studio_verify_tls), project.uid)
+    private = studio_private(project, settings)
+    return from_studio(
+        StudioClient(url, token, verify_tls=settings.studio_verify_tls, private=private), project.uid
+    )
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from label_studio_ml.adapter import studio_login
+from label_studio_ml.adapter import studio_login, studio_private
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.projects.api import READ_TIMEOUT, ProjectApi
 from label_studio_ml.settings import Settings
@@ -27,5 +27,13 @@ def project_api(settings: Settings, project: int, **options: Any) -> ProjectApi:
             field=missing.partition(" ")[0],
         )
     return ProjectApi(
-        Http(url, token, verify_tls=settings.studio_verify_tls, read_timeout=READ_TIMEOUT), project, **options
+        Http(
+            url,
+            token,
+            verify_tls=settings.studio_verify_tls,
+            read_timeout=READ_TIMEOUT,
+            own_private=studio_private(known, settings),
+        ),
+        project,
+        **options,
     )

@@ -53,6 +53,7 @@ def described(found: Mapping[str, Any], settings: Settings) -> Project:
         access_token=known.access_token if known else "",
         extra_params=known.extra_params if known else None,
         title=str(found.get("title") or ""),
+        private=known.private if known else (),
     )
 
 

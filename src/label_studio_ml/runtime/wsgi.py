@@ -111,6 +111,7 @@ class BackendApp(flask.Flask):
                 headers,
                 _body,
                 loopback=_listens_on_loopback(request.environ),
+                peer=request.remote_addr or "",
             )
         return flask.Response(answer.body, answer.status, answer.headers, content_type=answer.content_type)
 
@@ -239,10 +240,11 @@ class _Running:
         read: Callable[[Admission], bytes],
         *,
         loopback: bool,
+        peer: str,
     ) -> Response:
         """Answer one request, blocking this thread; `read` returns its body.
 
-        `loopback` tells that the web server listens on a loopback address.
+        `loopback` tells that the web server listens on a loopback address, `peer` is the caller's.
         """
         endpoints = self._core.endpoints
         length = headers.get("content-length", "")
@@ -260,7 +262,7 @@ class _Running:
                 if body and not has_body:  # the web server does not tell that it was chunked
                     endpoints.admit(method, path, headers, has_body=True, untyped=self._testing)
                 response: Response = self._wait(
-                    endpoints.handle(method, path, query, headers, body, None, admission)
+                    endpoints.handle(method, path, query, headers, body, None, admission, peer)
                 )
         except BackendError as error:
             return endpoints.refuse(error, path, headers)

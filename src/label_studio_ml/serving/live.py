@@ -115,6 +115,7 @@ def key_of(project: Project, manifest: Manifest | None) -> Hashable:
         project.label_config,
         project.hostname,
         project.access_token,
+        project.private,
         repr(project.extra_params),
     )
 

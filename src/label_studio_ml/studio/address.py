@@ -7,9 +7,11 @@ So a name that is looked up twice with two answers, or a number that hides an ad
 import ipaddress
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from label_studio_ml.errors import FileFetchError
 from label_studio_ml.studio.deadline import current
+from label_studio_ml.studio.peer import addresses
 
 if TYPE_CHECKING:
     from requests import Session
@@ -52,12 +54,21 @@ def is_allowed(host: str, address: str, private: Iterable[str]) -> bool:
     return False
 
 
-def check(host: str, address: str, *, private: Iterable[str]) -> None:
-    """Raise FileFetchError when `address`, which `host` stands for, is one to keep away from."""
+def check(host: str, address: str, *, private: Iterable[str], advice: str = "") -> None:
+    """Raise FileFetchError when `address`, which `host` stands for, is one to keep away from.
+
+    `advice` is what to do about a private one where that is not FILES_ALLOW_PRIVATE.
+    """
     never = refusal(address, allow_private=True)
     if not never and is_allowed(host, address, private):
         return
     reason = never or refusal(address, allow_private=False)
+    if reason and advice and not never:
+        raise FileFetchError(
+            f"{host} leads to {address}, {reason}, and nobody has confirmed that this is Label Studio's",
+            fix=advice,
+            field="LABEL_STUDIO_URL",
+        )
     if reason:
         raise FileFetchError(
             f"{host} leads to {address}, {reason}, from which no file is fetched",
@@ -66,7 +77,16 @@ def check(host: str, address: str, *, private: Iterable[str]) -> None:
         )
 
 
-def guard(session: "Session", *, private: Iterable[str]) -> None:
+def check_all(url: str, *, private: Iterable[str], advice: str) -> None:
+    """Raise FileFetchError when an address that the host of `url` stands for is one to keep away from.
+
+    For requests that others make (`guard` looks at the connection itself). Blocks while the name is looked up.
+    """
+    for address in addresses(url):
+        check(urlsplit(url).hostname or "", str(address), private=private, advice=advice)
+
+
+def guard(session: "Session", *, private: Iterable[str], advice: str = "") -> None:
     """Make `session` check the address of each connection that it opens; one to a proxy it does not.
 
     A `Deadline` ends the connections that are used inside it.
@@ -99,7 +119,7 @@ def guard(session: "Session", *, private: Iterable[str]) -> None:
 
     def _checked(connection: Any, host: str) -> Any:
         try:
-            check(host, connection.getpeername()[0], private=private)
+            check(host, connection.getpeername()[0], private=private, advice=advice)
             _watch(connection)
         except BaseException:
             connection.close()

@@ -40,7 +40,8 @@ class StudioClient:
     """Reads projects and tasks of the Label Studio at `url`, with a legacy or a personal access token.
 
     `url` may have a sub-path. Timeouts are in seconds, for each try. `access_folder` is where processes share
-    access tokens (the user's cache, if None). Every method raises StudioAuthError when
+    access tokens (the user's cache, if None). `private` are the private
+    addresses that Label Studio may have. Every method raises StudioAuthError when
     the token is missing or refused, and StudioError when Label Studio cannot be reached or answers with an
     error; both name URL, status and the setting to change. Threads may share a client.
     """
@@ -54,6 +55,7 @@ class StudioClient:
         connect_timeout: float = 5.0,
         read_timeout: float = 60.0,
         access_folder: Path | None = None,
+        private: tuple[str, ...] = ("*",),
     ) -> None:
         if not url.strip():
             raise StudioError(
@@ -66,6 +68,7 @@ class StudioClient:
             connect_timeout=connect_timeout,
             read_timeout=read_timeout,
             access_folder=access_folder,
+            own_private=private,
         )
 
     def __repr__(self) -> str:

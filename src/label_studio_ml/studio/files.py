@@ -20,9 +20,10 @@ from label_studio_ml.arguments import described
 from label_studio_ml.errors import FileFetchError, StudioError
 from label_studio_ml.file_settings import FileSettings
 from label_studio_ml.studio import cloud
+from label_studio_ml.studio.address import check_all
 from label_studio_ml.studio.deadline import Deadline
 from label_studio_ml.studio.filecache import FileCache
-from label_studio_ml.studio.http import ATTEMPTS, Http, overdue
+from label_studio_ml.studio.http import ATTEMPTS, Http, overdue, unconfirmed
 from label_studio_ml.studio.local import file_below, path_inside, upload_in, user_cache
 from label_studio_ml.studio.references import (
     STUDIO_KINDS,
@@ -59,14 +60,16 @@ def default_cache_dir() -> Path:
 class FileAccess:
     """Fetches the files that tasks refer to, and keeps them in `cache_dir`.
 
-    `studio_url` and `token` are Label Studio's; either may be empty, then its own files cannot be had. Files
+    `studio_url` and `token` are Label Studio's; either may be empty, then its own files cannot be had. `studio_private`
+    are the private addresses that it may have, `*` for any. Files
     of `/data/local-files/` are read from `document_root` where it is set and has them, else through Label
-    Studio. `rules` say what else is allowed: of private addresses, only Label Studio's own is unless they name
+    Studio. `rules` say what else is allowed: of private addresses, only those are unless they name
     it; link-local ones and clouds' metadata services never are. Threads may share one, processes the cache.
     """
 
     studio_url: str = ""
     token: str = field(default="", repr=False)
+    studio_private: tuple[str, ...] = ("*",)
     cache_dir: Path
     document_root: Path | None = None
     verify_tls: bool = True
@@ -141,9 +144,19 @@ class FileAccess:
             return path
         return _text(path)
 
+    def check_studio(self) -> None:
+        """Raise FileFetchError if Label Studio has a private address, and nobody has confirmed that it is the one."""
+        if self.studio_url and "*" not in self.studio_private:
+            allowed = (*self.studio_private, *self.rules.private)
+            check_all(self.studio_url, private=allowed, advice=unconfirmed(self.studio_url))
+
     def _http(self) -> Http:
         return _shared_http(
-            self.studio_url, self.token, verify_tls=self.verify_tls, private=self.rules.private
+            self.studio_url,
+            self.token,
+            verify_tls=self.verify_tls,
+            private=self.rules.private,
+            own_private=self.studio_private,
         )
 
     def _find(self, url: str) -> Reference | None:

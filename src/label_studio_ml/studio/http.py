@@ -50,7 +50,8 @@ class Http:
     """HTTP with one Label Studio and with the places that its tasks' files are at. Threads may share it.
 
     `url` is Label Studio's address with its sub-path, if any; empty when it is not known. Timeouts are in
-    seconds. `private` are the hosts elsewhere that may be asked though they are private. Access tokens are
+    seconds. `private` are the hosts elsewhere that may be asked though they are private, `own_private` the addresses
+    that Label Studio itself may have. Access tokens are
     shared in `access_folder` (the user's cache, if None). Raises StudioError when `url` is not an http(s)
     address. Inside a `Deadline`, a request ends with it.
     """
@@ -64,6 +65,7 @@ class Http:
         connect_timeout: float = 5.0,
         read_timeout: float = 60.0,
         private: tuple[str, ...] = (),
+        own_private: tuple[str, ...] = ("*",),
         sleep: Callable[[float], None] = time.sleep,
         access_folder: Path | None = None,
     ) -> None:
@@ -72,7 +74,7 @@ class Http:
         self.token = Token(token, shelf=lambda refresh: AccessShelf(folder, self.base, refresh))
         self._verify = verify_tls
         self._timeout = (connect_timeout, read_timeout)
-        self._private = private
+        self._private, self._own_private = private, (*own_private, *private)
         self._sleep = sleep
         self._lock = threading.Lock()
         self._sessions: dict[bool, Session] = {}
@@ -282,7 +284,10 @@ class Http:
             if own not in self._sessions:
                 session = Session()
                 session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-                guard(session, private=("*",) if own else self._private)
+                if own:
+                    guard(session, private=self._own_private, advice=unconfirmed(self.base))
+                else:
+                    guard(session, private=self._private)
                 self._sessions[own] = session
             return self._sessions[own]
 
@@ -309,6 +314,11 @@ class Http:
         )
         found.passing = not isinstance(failure, SSLError)
         return found
+
+
+def unconfirmed(url: str) -> str:
+    """Return what to do where nobody has confirmed that Label Studio is at `url`."""
+    return f"Set LABEL_STUDIO_URL={mask(url)} if that is your Label Studio"
 
 
 def overdue(url: str, seconds: float, error: type[StudioError]) -> StudioError:

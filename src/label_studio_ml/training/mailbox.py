@@ -131,6 +131,7 @@ class Mailboxes:
                 hostname=known.hostname,
                 access_token=known.access_token,
                 extra_params=known.extra_params,
+                private=known.private,
             )
         with broker_errors():
             self.redis.set(self.keys.project(project.uid), msgspec.json.encode(project))

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from label_studio_ml.adapter import ModelSpec, studio_login
+from label_studio_ml.adapter import ModelSpec, studio_login, studio_private
 from label_studio_ml.code_identity import CodeIdentity
 from label_studio_ml.errors import StudioAuthError, StudioError
 from label_studio_ml.gate import Comparison
@@ -109,4 +109,5 @@ def client_of(request: RunRequest, settings: Settings) -> StudioClient:
             "it is not known where Label Studio is",
             fix="Add this backend to a project in Label Studio, or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY",
         )
-    return StudioClient(url, token, verify_tls=settings.studio_verify_tls)
+    private = studio_private(request.spec.project, settings)
+    return StudioClient(url, token, verify_tls=settings.studio_verify_tls, private=private)

@@ -37,7 +37,8 @@ class Project(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `uid` is Label Studio's `"<id>.<created_at as a whole number of seconds>"`, unique across servers in practice;
     `hostname` and `access_token` are what `/setup` brought; `extra_params` is the backend's "extra params" field
-    parsed to whatever it held; `seen` is True once a request or event of the project arrived.
+    parsed to whatever it held. `private` are the private addresses that the host may have, `*` for any: none if the
+    host was named by somebody who may be a stranger.
     """
 
     uid: str
@@ -46,6 +47,7 @@ class Project(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     access_token: str = ""
     extra_params: Any = None
     title: str = ""
+    private: tuple[str, ...] = ()
 
     @property
     def project_id(self) -> str:

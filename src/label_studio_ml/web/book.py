@@ -86,7 +86,9 @@ class ProjectBook:
         if found is None or not found.access_token:
             return
         known = self._known.get(uid)
-        changes = {name: getattr(found, name) for name in ("hostname", "access_token", "extra_params")}
+        changes = {
+            name: getattr(found, name) for name in ("hostname", "access_token", "extra_params", "private")
+        }
         if known is None or not known.label_config:
             changes["label_config"] = found.label_config
         self._known[uid] = await self._write(uid, changes)

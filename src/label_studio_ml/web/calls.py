@@ -36,6 +36,7 @@ class Call:
     body: bytes
     trusted: bool = True
     gone: Callable[[], bool] | None = None
+    peer: str = ""
 
     def parameter(self, name: str) -> str | None:
         """Return a parameter of the query, None if it is not there."""

@@ -30,6 +30,7 @@ class Answering(Protocol):
         body: bytes,
         gone: Callable[[], bool] | None = None,
         admission: Admission | None = None,
+        peer: str = "",
     ) -> Response:
         """Answer one request; never raises. Without `admission`, `admit` is asked first."""
 

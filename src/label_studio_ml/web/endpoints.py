@@ -43,6 +43,7 @@ from label_studio_ml.web.heard import Hearing, connection
 from label_studio_ml.web.jobs import JobRoutes, route_of
 from label_studio_ml.web.large_bodies import TASKS, LargeBodies
 from label_studio_ml.web.login import Login
+from label_studio_ml.web.setup_host import SetupHosts, sender
 from label_studio_ml.web.statuses import part_of, status_of
 from label_studio_ml.web.threads import Threads
 from label_studio_ml.web.untrusted import UntrustedEvents, starts_nothing
@@ -92,6 +93,7 @@ class Endpoints:
             route: Admission(trusted=True, max_body=min(most or settings.max_body, settings.max_body))
             for route, most in _LARGE_ROUTES.items()
         }
+        self._hosts = SetupHosts(settings, login=self._login.required)
         self._numbers = itertools.count(1)
         self._hearing = Hearing(settings.model_dir)
         self._untrusted = UntrustedEvents(
@@ -154,15 +156,17 @@ class Endpoints:
         body: bytes,
         gone: Callable[[], bool] | None = None,
         admission: Admission | None = None,
+        peer: str = "",
     ) -> Response:
         """Answer one request; never raises. `headers` has lower-case names; `gone` tells whether the caller left.
 
-        `admission` is what `admit` said of it; where it is None, `admit` is asked first.
+        `admission` is what `admit` said of it; where it is None, `admit` is asked first. `peer` is the address that the
+        request came from, empty if it is not known.
         """
         began = time.perf_counter()
         given = self._begin(headers)
         route = path if path in self._paths else route_of(path)
-        call = Call(method, path, query, body, gone=gone)
+        call = Call(method, path, query, body, gone=gone, peer=sender(peer, headers))
         response = await self._answer(route, call, headers, admission)
         return self._finish(response, given, route, time.perf_counter() - began)
 
@@ -267,8 +271,7 @@ class Endpoints:
         project = await self._book.told(
             request.uid,
             label_config=request.label_config,
-            hostname=request.hostname,
-            access_token=request.access_token,
+            **await self._hosts.changes(request, await self._book.get(request.uid), call),
             extra_params="" if request.extra_params is None else request.extra_params,
         )
         try:

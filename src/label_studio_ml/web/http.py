@@ -53,6 +53,7 @@ class Connection(asyncio.Protocol):
         self._waiting: deque[Request] = deque()
         self._task: asyncio.Task[None] | None = None
         self._unread: deque[bytes] = deque()
+        self._peer = ""
         self._ended = False
         self._lost = self._half_closed = self._old = False
         self._blocked = self._held = False
@@ -92,6 +93,8 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection, if there is room for it."""
         self._transport = cast("asyncio.Transport", transport)
+        name = transport.get_extra_info("peername")
+        self._peer = str(name[0]) if isinstance(name, tuple) else ""  # a socket in the file system has none
         if not self._site.connections.add(self):
             self._transport.abort()
 
@@ -219,6 +222,7 @@ class Connection(asyncio.Protocol):
                     request.body,
                     self.gone,
                     request.admission,
+                    self._peer,
                 )
         except Exception:
             logger.exception("A request was not answered")

@@ -23,6 +23,11 @@ class Login:
         with contextlib.suppress(UnicodeEncodeError):
             self._credentials.append(login.encode("latin-1"))
 
+    @property
+    def required(self) -> bool:
+        """Whether calls need a login."""
+        return self._required
+
     def check(self, header: str, path: str) -> bool:
         """Tell whether the caller gave the login that is asked for. Raises NotAuthorized where that is required."""
         if not self._required:

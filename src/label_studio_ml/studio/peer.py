@@ -1,0 +1,90 @@
+"""Which private addresses the Label Studio that a caller names may have.
+
+Who calls `/setup` without a login may be anybody, so it may name no host but its own: the name has to stand for the
+address that the call came from. A caller on this machine, or in a container on it, may name this machine.
+"""
+
+import contextlib
+import ipaddress
+import socket
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+#: What the names of the networks begin with that container engines make on a machine.
+_BRIDGES = ("docker", "br-", "podman", "cni", "nerdctl")
+_ROUTES = Path("/proc/net/route")
+
+
+def private_addresses(url: str, peer: str) -> tuple[str, ...]:
+    """Return those addresses of the host of `url` that a caller with the address `peer` may name, sorted.
+
+    Empty if there are none, or if the host is not known. Blocks while the name is looked up.
+    """
+    caller = _address(peer)
+    if caller is None:
+        return ()
+    found = set(addresses(url))
+    if is_here(caller) or _in_container(caller):
+        return tuple(sorted(str(address) for address in found if address == caller or is_here(address)))
+    return (str(caller),) if caller in found else ()
+
+
+def local_caller(peer: str) -> bool:
+    """Tell whether a caller is on this machine, or in a container on it."""
+    caller = _address(peer)
+    return caller is not None and (is_here(caller) or _in_container(caller))
+
+
+def addresses(url: str) -> list[Address]:
+    """Return what the host of a URL stands for, nothing if that is not known. Blocks while it is looked up."""
+    with contextlib.suppress(ValueError, OSError, UnicodeError):
+        parts = urlsplit(url)
+        if parts.hostname:
+            answers = socket.getaddrinfo(parts.hostname, parts.port or 80, type=socket.SOCK_STREAM)
+            return [found for answer in answers if (found := _address(str(answer[4][0]))) is not None]
+    return []
+
+
+def is_here(address: Address) -> bool:
+    """Tell whether an address is one of this machine's."""
+    if address.is_loopback:
+        return True
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.bind((str(address), 0))  # only an address of one's own can be bound
+        return not address.is_unspecified
+    return False
+
+
+def _in_container(address: Address) -> bool:
+    """Tell whether an address is in a network that a container engine made on this machine."""
+    with contextlib.suppress(OSError):
+        lines = _ROUTES.read_text().splitlines()[1:]
+        return any(address in network for network in _bridges(lines))
+    return False
+
+
+def _bridges(lines: Iterable[str]) -> list[ipaddress.IPv4Network]:
+    """Return the networks of bridges in lines of Linux's table of routes, whose numbers are in the machine's order."""
+    networks = []
+    for line in lines:
+        name, destination, *_ = fields = line.split()
+        if name.startswith(_BRIDGES) and len(fields) > 7 and int(fields[7], 16):
+            start, mask = (
+                ipaddress.IPv4Address(socket.ntohl(int(text, 16))) for text in (destination, fields[7])
+            )
+            networks.append(ipaddress.IPv4Network((str(start), str(mask)), strict=False))
+    return networks
+
+
+def _address(text: str) -> Address | None:
+    """Return an address, an IPv4 one that is written as IPv6 as itself; None if the text is none."""
+    try:
+        found = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    inner = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    return inner or found
