@@ -114,3 +114,48 @@ def test_in_a_process_of_somebody_elses(tmp_path: Path, capsys: pytest.CaptureFi
     handler.close()
     assert "hello again" in capsys.readouterr().err
     assert "hello again" in (tmp_path / "b.log").read_text()
+
+
+FORGED = "[2026-11-28 20:00:00,000] [INFO] [label_studio_ml.web::login::1] Login of admin"
+
+
+def lines_of(tmp_path: Path, name: str, message: str, error: Exception | None = None) -> list[str]:
+    """Return the lines that a record makes in a file."""
+    configure("INFO", file=tmp_path / "server.log")
+    logging.getLogger(name).error("%s", message, exc_info=error)
+    return (tmp_path / "server.log").read_text().splitlines()
+
+
+def test_a_message_makes_one_line_whatever_others_wrote_into_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = f"task 1\n{FORGED}\r\x1b[2J\x00\x07\x9b\u2028\u202e\ttab, é, 日本 and \ud800"
+    lines = lines_of(tmp_path, "label_studio_ml.x", odd)
+    assert len(lines) == 1
+    assert lines[0].endswith(
+        rf"task 1\n{FORGED}\r\x1b[2J\x00\x07\x9b\u2028\u202e" + "\ttab, é, 日本 and " + r"\ud800"
+    )
+    assert capsys.readouterr().err.splitlines() == lines, "on the terminal too"
+
+
+def test_what_user_code_logs_keeps_its_lines_and_none_looks_like_a_record(tmp_path: Path) -> None:
+    first, second, third = lines_of(tmp_path, "model", f"one\n{FORGED}\n\x1b[31mthree")
+    assert first.endswith(" one")
+    assert (second, third) == (f"    {FORGED}", r"    \x1b[31mthree")
+
+
+def test_a_traceback_keeps_its_lines_and_none_looks_like_a_record(tmp_path: Path) -> None:
+    try:
+        raise ValueError(f"bad task\n{FORGED}\n\x1b[2J")
+    except ValueError as error:
+        _, *lines = lines_of(tmp_path, "label_studio_ml.x", "it failed", error)
+    assert lines[0] == "Traceback (most recent call last):"
+    assert lines[-3:] == ["ValueError: bad task", f"    {FORGED}", r"\x1b[2J"]
+
+
+def test_json_records_are_one_line_each_too(tmp_path: Path) -> None:
+    configure("INFO", as_json=True, file=tmp_path / "server.log")
+    logging.getLogger("label_studio_ml.x").error("%s", f"a\n{FORGED}\x1b\x00")
+    (line,) = (tmp_path / "server.log").read_text().splitlines()
+    assert json.loads(line)["message"] == f"a\n{FORGED}\x1b\x00"
+    assert "\x1b" not in line

@@ -7,12 +7,16 @@ from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import msgspec
 
 from label_studio_ml import file_locks
 from label_studio_ml.settings import LOG_FORMAT
+from label_studio_ml.texts import visible
+
+#: Records of these loggers are ours.
+_OURS = __name__.partition(".")[0]
 
 #: Bytes of a log file until a new one is begun, and how many old ones are kept.
 MAX_BYTES = 10_000_000
@@ -35,6 +39,42 @@ def about_requests(ids: Iterable[str]) -> Iterator[None]:
     finally:
         request_ids.reset(others)
         request_id.reset(one)
+
+
+class TextFormatter(logging.Formatter):
+    """One line for each record, however many the message has: what others wrote must not look like a record of ours.
+
+    Control characters are written as escapes, line breaks too: those of other packages and of user code stay, with the
+    lines after the first indented. A traceback follows in lines of its own, of which none begins like a record.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(LOG_FORMAT)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        """Return the record's first lines."""
+        ours = record.name.partition(".")[0] == _OURS
+        record.message = visible(record.message) if ours else _lines(record.message)
+        return super().formatMessage(record)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802
+        """Return the traceback."""
+        return _harmless(super().formatException(ei))
+
+    def formatStack(self, stack_info: str) -> str:  # noqa: N802
+        """Return the stack."""
+        return _harmless(super().formatStack(stack_info))
+
+
+def _lines(text: str) -> str:
+    """Return text with its line breaks, the lines after the first indented."""
+    return "\n    ".join(visible(line) for line in text.split("\n"))
+
+
+def _harmless(text: str) -> str:
+    """Return a traceback whose lines do not look like records: what an exception says may be anything."""
+    lines = (visible(line) for line in text.split("\n"))
+    return "\n".join(f"    {line}" if line.startswith(("[", "{")) else line for line in lines)
 
 
 class JsonFormatter(logging.Formatter):
@@ -149,7 +189,7 @@ def configure(level: str, *, as_json: bool = False, file: Path | None = None) ->
             logging.getLogger().addHandler(SharedFileHandler(file))
     finally:
         for handler in handlers:
-            handler.setFormatter(JsonFormatter() if as_json else logging.Formatter(LOG_FORMAT))
+            handler.setFormatter(JsonFormatter() if as_json else TextFormatter())
 
 
 def join(level: str, *, as_json: bool = False, file: Path) -> logging.Handler:
@@ -162,6 +202,6 @@ def join(level: str, *, as_json: bool = False, file: Path) -> logging.Handler:
     if not root.handlers:
         configure(level, as_json=as_json)
     handler = SharedFileHandler(file)
-    handler.setFormatter(JsonFormatter() if as_json else logging.Formatter(LOG_FORMAT))
+    handler.setFormatter(JsonFormatter() if as_json else TextFormatter())
     root.addHandler(handler)
     return handler

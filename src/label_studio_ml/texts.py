@@ -1,10 +1,30 @@
 """Parts of messages to people: counted things, and commands that can be pasted into a shell."""
 
+import re
 import shlex
 from os import PathLike
 
 #: Our command's name.
 _COMMAND = "label-studio-ml"
+
+
+#: Characters that change how a terminal shows what follows, or end a line: controls but the tab, separators of lines
+#: and paragraphs, marks that turn the direction of writing, halves of surrogate pairs.
+_HIDDEN = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_NAMED = {"\n": "\\n", "\r": "\\r"}
+
+
+def visible(text: str) -> str:
+    r"""Return `text` as one line, each character in it that is not seen as an escape: `\n`, `\x1b`, `\u202e`.
+
+    For what others wrote (names, ids, causes), where it must neither look like a line of ours nor work on a terminal.
+    """
+    return _HIDDEN.sub(_escape, text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    number = ord(found[0])
+    return _NAMED.get(found[0]) or (f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}")
 
 
 def plural(count: int, singular: str, several: str = "") -> str:

@@ -80,3 +80,26 @@ def test_the_end_says_what_was_compared(capsys: pytest.CaptureFixture[str]) -> N
     assert f"It was {FINISHED.comparison}\n" in capsys.readouterr().out
     assert outcome(replace(FINISHED, held_back="accuracy is 0.5")) == 0
     assert FINISHED.comparison not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("width", [80, None])
+def test_what_a_terminal_would_act_on_is_shown_as_an_escape(width: int | None) -> None:
+    """Names and causes come from user code, tasks and callers."""
+    odd = replace(
+        FAILED,
+        project="7\x1b]0;title\x07.1",
+        error="ValueError: \x1b[2J\x00 and\x9b31m \u202etxt",
+        version="v\x1b",
+    )
+    shown = "\n".join(lines([odd], width))
+    assert "\x1b" not in shown
+    assert not [character for character in shown if not character.isprintable() and character != "\n"]
+    assert r"ValueError: \x1b[2J\x00 and\x9b31m \u202etxt" in " ".join(shown.split())
+
+
+def test_so_is_what_is_said_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
+    outcome(replace(FAILED, error="bad\x1b[2J"))
+    outcome(replace(FINISHED, version="v\x1b[2J"))
+    printed = capsys.readouterr()
+    assert r"bad\x1b[2J" in printed.err
+    assert r"v\x1b[2J" in printed.out

@@ -214,3 +214,15 @@ def test_a_project_that_is_being_trained_is_not_forgotten(
         assert "with 1 event that waited for a training" in capsys.readouterr().out
         assert board.entries(OLD) == []
         assert list(board.jobs(OLD)) == []
+
+
+def test_what_a_terminal_would_act_on_is_shown_as_an_escape(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A title and an address are what /setup and events say."""
+    Projects(data).put(Project(uid=OTHER, title="x\x1b[2J\ny", hostname="http://h\x9b"))
+    assert main(["projects", str(data.parent)]) == 0
+    printed = capsys.readouterr().out
+    assert r"x\x1b[2J" in printed
+    assert "\x1b" not in printed
+    assert "\x9b" not in printed

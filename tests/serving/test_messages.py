@@ -31,8 +31,8 @@ from label_studio_ml.versions.state import Project
 PROJECT = Project(uid="1.2", label_config="<View/>", extra_params={"a": [1, None]}, access_token="t")
 
 TO_MODEL: list[ToModel] = [
-    Load(1, 2, ModelSpec(project=PROJECT, version="v", train_output={"n": 1.5})),
-    Load(1, 2, ModelSpec(project=Project(uid="é"))),
+    Load.of(1, 2, ModelSpec(project=PROJECT, version="v", train_output={"n": 1.5})),
+    Load.of(1, 2, ModelSpec(project=Project(uid="é"))),
     Predict(3, 4, [Request(b"[]", b"{}"), Request(b'[{"id": 1}]', b"{}", True)]),
     Unload(5),
     Stop(),

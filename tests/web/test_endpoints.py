@@ -653,6 +653,21 @@ class TestProblems:
         assert "X-Evil" not in headers
 
 
+class TestReflectedText:
+    """A browser that is sent to an address of ours takes nothing in it for a page."""
+
+    @pytest.mark.parametrize(
+        "path",
+        ["/problem/500/<script>alert(1)</script>", "/problem/404/%3Cimg%20src=x%20onerror=alert(1)%3E"],
+    )
+    def test_words_in_a_url_are_data(self, ask: Client, path: str) -> None:
+        _, body, headers = ask.full("GET", path)
+        assert "<" in body["detail"]
+        assert headers["Content-Type"] == "application/json"
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Content-Security-Policy"].startswith("default-src 'none'")
+
+
 class TestSetupWithoutLogin:
     """What `/setup` names is read from only if it may be named: seen in what is stored of the project."""
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol
 
+from label_studio_ml.cli.streams import say
 from label_studio_ml.texts import plural
 
 if TYPE_CHECKING:
@@ -49,24 +50,24 @@ def follow(board: "JobBoard", job_id: str, *, log: bool = False) -> "Job | None"
 def outcome(job: "Job") -> int:
     """Say what came of a job that has ended, and return the exit code: 0 if it finished, else 1."""
     if job.state == "cancelled":
-        print(f"label-studio-ml: the training was cancelled: {job.ending}", file=sys.stderr)
+        say(f"label-studio-ml: the training was cancelled: {job.ending}", file=sys.stderr)
         return 1
     if job.state != "finished":
-        print(f"label-studio-ml: the training failed: {job.error}", file=sys.stderr)
+        say(f"label-studio-ml: the training failed: {job.error}", file=sys.stderr)
         return 1
     if not job.version:
-        print("Finished; the model's fit changed nothing, so there is no new version")
+        say("Finished; the model's fit changed nothing, so there is no new version")
         return 0
     learned = (
         f", learned from {plural(job.annotations, 'labelled task')} ({job.source})"
         if job.annotations >= 0
         else ""
     )
-    print(f"Finished: version {job.version}{learned}")
+    say(f"Finished: version {job.version}{learned}")
     if job.held_back:
-        print(f"It is held back, and the version before stays served: {job.held_back}")
+        say(f"It is held back, and the version before stays served: {job.held_back}")
     elif job.comparison:
-        print(f"It was {job.comparison}")
+        say(f"It was {job.comparison}")
     return 0
 
 
@@ -143,12 +144,12 @@ class _Lines:
         """Print a line when something is new, now and then."""
         if job.state == "started" and not self._started:
             self._started = True
-            print(f"Started; its log is logs/jobs/{job.id}.log", flush=True)
+            say(f"Started; its log is logs/jobs/{job.id}.log", flush=True)
         percent = f"{job.progress:.0%}" if job.progress >= 0 else ""
         text = " ".join(word for word in (percent, summary(job)) if word)
         if text != self._said and time.monotonic() - self._when >= _LINE:
             self._said, self._when = text, time.monotonic()
-            print(text, flush=True)
+            say(text, flush=True)
 
     def line(self, text: str) -> None:
         """Print a line of the log."""

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from label_studio_ml.cli.follow import metrics_text
-from label_studio_ml.texts import plural
+from label_studio_ml.texts import plural, visible
 
 if TYPE_CHECKING:
     from label_studio_ml.training.jobs import Job
@@ -61,7 +61,7 @@ def _numbers(job: "Job") -> str:
 
 def _wrapped(text: str, width: int) -> list[str]:
     return textwrap.wrap(
-        " ".join(text.split()),
+        visible(" ".join(text.split())),
         max(width, 40),
         initial_indent=_INDENT,
         subsequent_indent=_INDENT,
@@ -72,6 +72,7 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
     """Return rows as lines with their columns below each other; the last column has no width."""
+    rows = [tuple(map(visible, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows

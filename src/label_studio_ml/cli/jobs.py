@@ -12,6 +12,7 @@ from label_studio_ml.cli.cancel import cancel
 from label_studio_ml.cli.follow import follow, outcome
 from label_studio_ml.cli.parked import retry, show
 from label_studio_ml.cli.start import add_folder_arguments, folder_of, settings_from
+from label_studio_ml.cli.streams import say
 from label_studio_ml.errors import UnknownJob
 from label_studio_ml.texts import our_command, plural
 
@@ -91,7 +92,7 @@ def _renewal(reached: Reached, uid: str) -> None:
 
     found = Afresh(reached.board).renewal(uid)
     if found is not None:
-        print(
+        say(
             f"Project {uid.partition('.')[0]}: {found.written:,} of "
             f"{plural(found.total, 'task')} got predictions of version "
             f"{found.version} after its training ({found.state})"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from label_studio_ml import __version__
-from label_studio_ml.cli.streams import discard_output, nobody_reads, prepare_streams
+from label_studio_ml.cli.streams import discard_output, nobody_reads, prepare_streams, say
 from label_studio_ml.errors import BackendError
 
 
@@ -90,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.errno not in _REFUSALS:
             raise
-        print(f"label-studio-ml: {_failure(error)}", file=sys.stderr)
+        say(f"label-studio-ml: {_failure(error)}", file=sys.stderr)
         return 1
     except ModuleNotFoundError as error:
         if error.name not in _UNIX_MODULES:
@@ -123,7 +123,7 @@ def _run(argv: Sequence[str]) -> int:
         run: Callable[[argparse.Namespace], int] = args.run
         return run(args)
     except BackendError as error:
-        print(f"label-studio-ml: {error}", file=sys.stderr)
+        say(f"label-studio-ml: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -4,6 +4,7 @@ import sys
 from datetime import UTC, datetime
 
 from label_studio_ml.cli.board import Reached
+from label_studio_ml.cli.streams import say
 
 
 def show(reached: Reached, uids: list[str]) -> int:
@@ -14,9 +15,9 @@ def show(reached: Reached, uids: list[str]) -> int:
             count += 1
             milliseconds = int(parked.event.id.partition("-")[0])
             came = datetime.fromtimestamp(milliseconds / 1000, UTC).astimezone()
-            print(f"{uid.partition('.')[0]}  {came:%Y-%m-%d %H:%M:%S}  {parked.event.action}  {parked.why}")
+            say(f"{uid.partition('.')[0]}  {came:%Y-%m-%d %H:%M:%S}  {parked.event.action}  {parked.why}")
     if not count:
-        print("No events are set aside")
+        say("No events are set aside")
     return 0
 
 
@@ -27,10 +28,10 @@ def retry(reached: Reached, uids: list[str]) -> int:
         job = reached.board.unpark(uid)
         if job is not None:
             found = True
-            print(f"Job {job}: training project {uid.partition('.')[0]} on the events that were set aside")
+            say(f"Job {job}: training project {uid.partition('.')[0]} on the events that were set aside")
     if not found:
-        print("No events are set aside", file=sys.stderr)
+        say("No events are set aside", file=sys.stderr)
         return 1
     if reached.alone:
-        print("No backend is running: they wait for when one is", file=sys.stderr)
+        say("No backend is running: they wait for when one is", file=sys.stderr)
     return 0

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from label_studio_ml import logs
+from label_studio_ml.cli.streams import say
 from label_studio_ml.cli.wsgi_file import read_wsgi
 from label_studio_ml.errors import SettingsError, UnknownProject
 from label_studio_ml.settings import Settings
@@ -85,11 +86,11 @@ def _print(known: list[KnownProject]) -> None:
         state = "forgotten: only its versions are left" if one.forgotten else ""
         if one.number in twice and not state:
             state = "current" if one.current else "older: another project has its number"
-        print(f"{one.uid}  {one.title}".rstrip() + (f"  ({state})" if state else ""))
-        print(f"  Label Studio: {one.host or 'not known'}" + (f", made {one.created}" if one.created else ""))
-        print(f"  last heard:   {one.heard_at or 'never'}")
+        say(f"{one.uid}  {one.title}".rstrip() + (f"  ({state})" if state else ""))
+        say(f"  Label Studio: {one.host or 'not known'}" + (f", made {one.created}" if one.created else ""))
+        say(f"  last heard:   {one.heard_at or 'never'}")
         served = f", {one.served} is served" if one.served else ""
-        print(f"  versions:     {one.versions}{served}")
+        say(f"  versions:     {one.versions}{served}")
 
 
 def _forget(
@@ -110,15 +111,15 @@ def _forget(
         _refuse_running(settings, one)
     lost = "events, jobs and keys" + (" and all versions" if args.with_versions else "; the versions stay")
     for one in chosen:
-        print(f"{one.uid}: {one.text()}, {plural(one.versions, 'version')}")
+        say(f"{one.uid}: {one.text()}, {plural(one.versions, 'version')}")
     if not args.yes and not _agreed(f"Forget {plural(len(chosen), 'project')} ({lost})? [y/N] "):
-        print("Nothing is forgotten")
+        say("Nothing is forgotten")
         return 1
     for one in chosen:
         waiting = _forget_queue(settings, one.uid)
         forget(settings.model_dir, store, one.uid, versions=args.with_versions)
         gone = f", with {plural(waiting, 'event')} that waited for a training" if waiting else ""
-        print(f"Forgot {one.uid}{gone}")
+        say(f"Forgot {one.uid}{gone}")
     return 0
 
 

@@ -5,6 +5,9 @@ import io
 import os
 import select
 import sys
+from typing import TextIO
+
+from label_studio_ml.texts import visible
 
 
 def prepare_streams() -> None:
@@ -41,6 +44,11 @@ def _open_as_null(number: int) -> bool:
             os.set_inheritable(number, True)
             return True
     return False
+
+
+def say(text: str, *, file: TextIO | None = None, flush: bool = False) -> None:
+    """Print a line, or several; what is not seen in it is printed as an escape: names and causes may hold anything."""
+    print("\n".join(visible(line) for line in text.split("\n")), file=file, flush=flush)
 
 
 def nobody_reads() -> bool:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from label_studio_ml.cli import stored
 from label_studio_ml.cli.code_here import code_here
+from label_studio_ml.texts import visible
 from label_studio_ml.versions.listing import Entry, entries
 
 #: Columns of a table that goes into a file or a pipe.
@@ -80,9 +81,11 @@ def _print_table(project: str, listed: list[Entry]) -> None:
             _state(entry),
         )
         style = {"served": "bold green", "damaged": "red", "failed to load": "red"}.get(entry.state, "")
-        table.add_row(*(Text(cell) for cell in cells), style=style)
+        table.add_row(*(Text("\n".join(map(visible, cell.split("\n")))) for cell in cells), style=style)
     console = Console(width=None if sys.stdout.isatty() else _WIDTH, highlight=False)
-    console.print(Text(f"Project {project}"), table, *map(Text, _code_notes(listed)), sep="\n")
+    console.print(
+        Text(visible(f"Project {project}")), table, *map(Text, map(visible, _code_notes(listed))), sep="\n"
+    )
 
 
 def _state(entry: Entry) -> str:

@@ -186,7 +186,7 @@ class ProcessLane(asyncio.Protocol):
         """Build a model there and return its version's name."""
         if instead_of:  # in the thread where it lives
             self._send(Unload(instead_of))
-        answer = await self._ask(lambda call: Load(call, live, spec, instead_of))
+        answer = await self._ask(lambda call: Load.of(call, live, spec, instead_of))
         return str(answer.version)
 
     async def predict(self, live: int, requests: Sequence[Request]) -> list[Answer]:

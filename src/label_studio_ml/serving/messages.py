@@ -12,12 +12,25 @@ from label_studio_ml.predictor import Answer, Request
 
 
 class Load(msgspec.Struct, tag=True, frozen=True):
-    """Build a model from `spec` and keep it as number `live`, after forgetting number `instead_of` (0: none)."""
+    """Build a model from `spec` and keep it as number `live`, after forgetting number `instead_of` (0: none).
+
+    The spec is packed as JSON: what people wrote into it may hold larger numbers than MessagePack does.
+    """
 
     call: int
     live: int
-    spec: ModelSpec
+    packed: bytes
     instead_of: int = 0
+
+    @classmethod
+    def of(cls, call: int, live: int, spec: ModelSpec, instead_of: int = 0) -> "Load":
+        """Return the message for `spec`."""
+        return cls(call, live, msgspec.json.encode(spec), instead_of)
+
+    @property
+    def spec(self) -> ModelSpec:
+        """What the model is built from."""
+        return msgspec.json.decode(self.packed, type=ModelSpec)
 
 
 class Predict(msgspec.Struct, tag=True, frozen=True):

@@ -27,6 +27,18 @@ class LogPart:
         return self.first + len(self.lines)
 
 
+@dataclass(frozen=True, slots=True)
+class ShownPart(LogPart):
+    """Some lines of a log of which others are left out. `after` is the number of the first line after both."""
+
+    after: int = 0
+
+    @property
+    def next(self) -> int:
+        """The number of the first line after these, and after those that are left out."""
+        return self.after
+
+
 def write_live(
     board: JobBoard,
     job_id: str,

@@ -1,14 +1,19 @@
 """Training jobs as others see them: JSON values for `/job_status`, `/jobs` and the command line."""
 
+import re
 from typing import Any
 
 from label_studio_ml.training.afresh import Afresh
 from label_studio_ml.training.jobs import Job, JobBoard
-from label_studio_ml.training.pages import LogPart, read_log, read_points
+from label_studio_ml.training.pages import LogPart, ShownPart, read_log, read_points
 
 #: Lines of the log that come with a job's record: of one job, and of each in a list.
 LINES_OF_ONE = 20
 LINES_IN_LIST = 3
+
+#: Where a traceback begins, and a line of it that names a place in a file.
+_TRACE = re.compile(r"\s*(\+ )?(Exception Group )?Traceback \(most recent call last\):")
+_PLACE = re.compile(r'[\s|]+File ".*", line \d+')
 
 
 def describe(job: Job, part: LogPart | None = None) -> dict[str, Any]:
@@ -64,15 +69,41 @@ def renewal(board: JobBoard, uid: str) -> dict[str, Any] | None:
     return {name: value for name, value in fields.items() if value != ""}
 
 
+def shown_log(board: JobBoard, job_id: str, after: int) -> LogPart:
+    """Return the lines of a job's log from number `after` on as clients get them: without tracebacks.
+
+    Those show the model's code and the folders of the machine. A line says where they are; a part's `next` counts the
+    lines that are left out. Raises BrokerError.
+    """
+    whole = read_log(board, job_id)
+    hidden = without_traces(whole.lines, job_id)
+    kept = [(number, line) for number, line in enumerate(hidden, whole.first) if line is not None]
+    kept = kept[after:] if after < 0 else [(number, line) for number, line in kept if number >= after]
+    current = "" if _PLACE.match(whole.current) else whole.current
+    first = kept[0][0] if kept else max(whole.first, min(after, whole.next) if after >= 0 else whole.next)
+    return ShownPart(first, [line for _, line in kept], current, whole.next)
+
+
+def without_traces(lines: list[str], job_id: str) -> list[str | None]:
+    """Return the lines of a log, None in place of those that are a traceback's; its last line, the error, stays."""
+    shown: list[str | None] = []
+    inside = False
+    for line in lines:
+        begins = _TRACE.match(line) is not None
+        inside = begins or _PLACE.match(line) is not None or (inside and line[:1].isspace())
+        shown.append(f"(traceback: see logs/jobs/{job_id}.log)" if begins else None if inside else line)
+    return shown
+
+
 def one(board: JobBoard, job_id: str) -> dict[str, Any] | None:
     """Return a job's record with the last lines of its log, None if there is none. Raises BrokerError."""
     job = board.job(job_id)
-    return describe(job, read_log(board, job_id, -LINES_OF_ONE)) if job is not None else None
+    return describe(job, shown_log(board, job_id, -LINES_OF_ONE)) if job is not None else None
 
 
 def several(board: JobBoard, uid: str, most: int) -> list[dict[str, Any]]:
     """Return the records of a project's jobs, newest first. Raises BrokerError."""
-    return [describe(job, read_log(board, job.id, -LINES_IN_LIST)) for job in board.jobs(uid, most)]
+    return [describe(job, shown_log(board, job.id, -LINES_IN_LIST)) for job in board.jobs(uid, most)]
 
 
 def log(board: JobBoard, job_id: str, after: int) -> dict[str, Any] | None:
@@ -83,7 +114,7 @@ def log(board: JobBoard, job_id: str, after: int) -> dict[str, Any] | None:
     job = board.job(job_id)
     if job is None:
         return None
-    part = read_log(board, job_id, after)
+    part = shown_log(board, job_id, after)
     body = {"job": job_id, "job_status": job.state, "first": part.first, "next": part.next}
     return {**body, "lines": part.lines, **({"current": part.current} if part.current else {})}
 

@@ -194,7 +194,7 @@ class Endpoints:
                 admission = self.admit(call.method, call.path, headers, has_body=bool(call.body))
             if call.path.startswith("/problem/"):
                 code, cause = problem.parse(call.path)
-                return json_response(code, {"status": code, "detail": cause})
+                return json_response(code, {"status": code, "detail": cause}, dict(problem.HEADERS))
             call.trusted = admission.trusted
             handler = self._routes.get(("GET" if call.method == "HEAD" else call.method, route))
             if handler is None:

@@ -16,6 +16,9 @@ from label_studio_ml.web.threads import Threads
 #: Jobs of a project that are listed, unless asked otherwise, and at most.
 MOST_JOBS = 50
 
+#: What a number in a query may be: none that a Redis or a disk would stumble over.
+_NUMBER = re.compile(r"-?[0-9]{1,9}")
+
 _OF_ONE = re.compile(r"/jobs/(?P<job>[^/]+)(?P<part>/log|/metrics|/cancel)?")
 
 
@@ -120,10 +123,8 @@ def _count(call: Call, name: str, default: int, least: int | None = None) -> int
     text = call.parameter(name)
     if text is None:
         return default
-    try:
-        number = int(text)
-    except ValueError:
-        number = None
+    number = int(text) if _NUMBER.fullmatch(text) else None
     if number is None or (least is not None and number < least):
-        raise RequestError(f"{name} must be a whole number", field=name)
+        below = "" if least is None else f" from {least} on"
+        raise RequestError(f"{name} must be a whole number{below}, of nine digits at most", field=name)
     return number

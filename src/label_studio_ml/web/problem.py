@@ -7,6 +7,9 @@ redirected to `problem/<status>/<the cause in words>`, a page that answers with 
 import re
 from urllib.parse import quote, unquote
 
+#: What keeps a browser from taking the words of such a URL, which anybody may write, for a page of ours.
+HEADERS = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; sandbox"}
+
 #: Longest cause in a URL, in characters.
 LONGEST = 300
 
