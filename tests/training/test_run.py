@@ -398,7 +398,8 @@ def test_a_child_answers_and_ends(
 ) -> None:
     studio.add(1, 1, 2)
     request = _request(settings, created(1, 1))
-    project = msgspec.structs.replace(request.spec.project, hostname=studio.url, access_token=TOKEN)
+    login = {"hostname": studio.url, "access_token": TOKEN, "private": ("*",)}
+    project = msgspec.structs.replace(request.spec.project, **login)
     spec = msgspec.structs.replace(request.spec, project=project)
     children.append(
         Child(settings, control.folder.parent, msgspec.structs.replace(request, spec=spec), 250.0)
