@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from label_studio_ml.web import book as book_module
 from label_studio_ml.web.book import ProjectBook
 
 UID = "1.1767225600"
-SETUP = {"label_config": "<View/>", "hostname": "http://studio", "access_token": "first"}
+SETUP: dict[str, Any] = {"label_config": "<View/>", "hostname": "http://studio", "access_token": "first"}
 
 
 class Shared:
