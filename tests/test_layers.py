@@ -39,8 +39,10 @@ LAYERS = (
     ("child_answer",),
     ("metrics",),
     (
+        "access_tokens",
         "active",
         "app_arguments",
+        "backend_login",
         "cache",
         "classes",
         "code_identity",

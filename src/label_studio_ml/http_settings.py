@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.setting_values import integer
@@ -19,11 +20,14 @@ class HttpSettings:
     """What the HTTP server goes by.
 
     `allowed_hosts` are the host names that requests may be for, besides addresses and the machine's own names (empty:
-    any, unless the server listens on a loopback address). `max_in_flight` is in bytes.
+    any, unless the server listens on a loopback address). `max_in_flight` is in bytes. `tokens_file` has the tokens
+    that are taken in place of the login, seen from the backend's folder. `token` is the one that our own commands send.
     """
 
     allowed_hosts: tuple[str, ...] = ()
     max_in_flight: int = DEFAULT_MAX_IN_FLIGHT
+    tokens_file: Path | None = None
+    token: str = field(default="", repr=False)
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "HttpSettings":
@@ -33,6 +37,8 @@ class HttpSettings:
             max_in_flight=integer(
                 env, "LABEL_STUDIO_ML_MAX_IN_FLIGHT", default=DEFAULT_MAX_IN_FLIGHT, least=1024
             ),
+            tokens_file=Path(env["TOKENS_FILE"]) if env.get("TOKENS_FILE", "").strip() else None,
+            token=env.get("LABEL_STUDIO_ML_TOKEN", "").strip(),
         )
 
     def to_env(self) -> dict[str, object]:
@@ -40,6 +46,8 @@ class HttpSettings:
         return {
             "ALLOWED_HOSTS": ",".join(self.allowed_hosts),
             "LABEL_STUDIO_ML_MAX_IN_FLIGHT": self.max_in_flight,
+            "TOKENS_FILE": self.tokens_file,
+            "LABEL_STUDIO_ML_TOKEN": self.token,
         }
 
 

@@ -63,6 +63,7 @@ COMMANDS = (
     Command("push", "copy versions into a store", "label_studio_ml.cli.version_transfers", family=True),
     Command("pull", "copy versions from a store", "label_studio_ml.cli.version_transfers", family=True),
     Command("projects", "list the projects a backend knows, forget some", "label_studio_ml.cli.project_list"),
+    Command("tokens", "add, list or revoke tokens for calling a backend", "label_studio_ml.cli.tokens"),
     Command("rank", "order a project's tasks by what a label would teach", "label_studio_ml.cli.rank"),
     Command("agent", "work for a Label Studio that cannot reach here", "label_studio_ml.cli.agent"),
     Command("doctor", "find what is wrong with a backend's connection", "label_studio_ml.cli.doctor"),

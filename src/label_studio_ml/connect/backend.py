@@ -1,10 +1,10 @@
 """Our own backend as it is seen over HTTP from here."""
 
-import base64
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from label_studio_ml.backend_login import authorization
 from label_studio_ml.connect.places import canonical
 from label_studio_ml.errors import BackendError
 from label_studio_ml.running import address
@@ -27,10 +27,7 @@ class BackendView:
 
     def authorization(self) -> str:
         """Return the Authorization header that the backend asks for, empty if it asks for none."""
-        if not self.settings.basic_auth_user:
-            return ""
-        login = f"{self.settings.basic_auth_user}:{self.settings.basic_auth_pass}"
-        return f"Basic {base64.b64encode(login.encode()).decode()}"
+        return authorization(self.settings)
 
     def health(self) -> dict[str, Any]:
         """Return the answer of /health. Raises BackendDown."""
@@ -71,7 +68,8 @@ class BackendView:
             if response.status_code == 401:
                 raise BackendDown(
                     f"The backend at {url} asks for another login",
-                    fix="Set BASIC_AUTH_USER and BASIC_AUTH_PASS as they are where the backend runs",
+                    fix="Set BASIC_AUTH_USER and BASIC_AUTH_PASS as they are where the backend runs, or a token in "
+                    "LABEL_STUDIO_ML_TOKEN",
                     field="BASIC_AUTH_USER",
                 )
             if response.status_code == 200 and isinstance(body, dict):

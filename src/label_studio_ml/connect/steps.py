@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from label_studio_ml.backend_login import asks_login
 from label_studio_ml.connect import hooks
 from label_studio_ml.connect.admin import Admin, Json, StudioRefusedError
 from label_studio_ml.connect.backend import BackendView
@@ -215,7 +216,7 @@ def _event(plan: Plan, project: Json) -> str:
             f"its log names the webhook {hooks.address(plan.url)}",
             field="SSRF_PROTECTION_ENABLED",
         )
-    if plan.settings.basic_auth_user and not heard["authorized"]:
+    if asks_login(plan.settings) and not heard["authorized"]:
         raise StudioError("The test event arrived without its login", fix="Run connect again")
     return "Test event from Label Studio: arrived at the backend"
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from label_studio_ml.backend_login import asks_login
 from label_studio_ml.connect import hooks
 from label_studio_ml.connect.identity import is_ours
 from label_studio_ml.connect.places import canonical, webhook_host_fits
@@ -154,7 +155,7 @@ def events(context: Context) -> Iterator[Check]:
             "for the webhook in its log",
         )
         return
-    if context.settings.basic_auth_user and not there["authorized"]:
+    if asks_login(context.settings) and not there["authorized"]:
         yield fail("events", "an event arrived without login", context.connect_command)
         return
     yield ok("events", f"an event arrived; before that, {_lately(before)}")

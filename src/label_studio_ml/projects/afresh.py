@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
+from label_studio_ml.backend_login import authorization
 from label_studio_ml.errors import (
     BackendError,
     BrokerError,
@@ -164,9 +165,8 @@ class Renewer:
         if not url:
             return await self._build(project, manifest.name, manifest.id)
         settings = self._settings
-        login = (settings.basic_auth_user, settings.basic_auth_pass) if settings.basic_auth_user else None
         most = round(settings.predict_rate * GOAL) or MOST
-        asker = BackendAsker(url, project, login, goal=GOAL, most=most)
+        asker = BackendAsker(url, project, authorization(settings), goal=GOAL, most=most)
         deadline = time.monotonic() + SERVED
         while (serves := await asker.start()) != manifest.name:
             if time.monotonic() > deadline:

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from label_studio_ml.backend_login import authorization
 from label_studio_ml.errors import BackendError, VersionError
 from label_studio_ml.process_guard import is_supported
 from label_studio_ml.projects.backend import BackendAsker, BackendGone
@@ -35,8 +36,7 @@ class EitherAsker:
         self._project = project
         self._wanted = wanted
         self._told = told
-        login = (settings.basic_auth_user, settings.basic_auth_pass) if settings.basic_auth_user else None
-        self._backend = BackendAsker(url, project, login) if url else None
+        self._backend = BackendAsker(url, project, authorization(settings)) if url else None
         self._apart: ModelApart | None = None
         self.version = ""
 

@@ -43,7 +43,7 @@ class BackendAsker:
         self,
         url: str,
         project: Project,
-        login: tuple[str, str] | None = None,
+        authorization: str = "",
         *,
         goal: float = GOAL,
         most: int = MOST,
@@ -52,7 +52,7 @@ class BackendAsker:
         self._most = most
         self.url = url.rstrip("/")
         self._project = project
-        self._login = login
+        self._authorization = authorization
         self.version = ""
         self.batch = 1
         self._least = MAX_BATCH + 1
@@ -143,8 +143,9 @@ class BackendAsker:
                 "GET" if body is None else "POST",
                 self.url + path,
                 data=None if body is None else msgspec.json.encode(body),
-                headers={"Content-Type": "application/json"},
-                auth=self._login or (lambda request: request),
+                headers={"Content-Type": "application/json"}
+                | ({"Authorization": self._authorization} if self._authorization else {}),
+                auth=lambda request: request,  # no login of ~/.netrc
                 timeout=(5, 120),
             )
         except requests.RequestException as error:
@@ -154,7 +155,8 @@ class BackendAsker:
         if response.status_code == 401:
             raise NotAuthorized(
                 f"The backend at {self.url} asks for a login",
-                fix="Set BASIC_AUTH_USER and BASIC_AUTH_PASS to its user and password",
+                fix="Set BASIC_AUTH_USER and BASIC_AUTH_PASS to its user and password, or LABEL_STUDIO_ML_TOKEN to "
+                "a token",
             )
         if response.status_code >= 400:
             raise BackendError(f"The backend at {self.url} refused: {_detail(response)}")

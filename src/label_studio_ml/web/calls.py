@@ -28,7 +28,10 @@ class Admission:
 
 @dataclass(slots=True)
 class Call:
-    """One request. `trusted` is false where login is asked for and was not given: /webhook and probes take that."""
+    """One request. `trusted` is false where login is asked for and was not given: /webhook and probes take that.
+
+    `caller` is who gave it, where that is logged.
+    """
 
     method: str
     path: str
@@ -37,6 +40,7 @@ class Call:
     trusted: bool = True
     gone: Callable[[], bool] | None = None
     peer: str = ""
+    caller: str = ""
 
     def parameter(self, name: str) -> str | None:
         """Return a parameter of the query, None if it is not there."""

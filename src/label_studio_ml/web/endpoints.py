@@ -65,6 +65,8 @@ _STUDIO_AGENT = "heartex/"
 #: Bytes that a body may have: of a request without the login that is asked for; and of one to a route that takes a
 #: label config, or a few names only. Others have as many as the settings say.
 UNTRUSTED_BODY, CONFIG_BODY, SMALL_BODY = 1 << 20, 32 << 20, 1 << 20
+#: Routes that start trainings: who called them is logged.
+_NAMED = ("/train", "/webhook")
 _LARGE_ROUTES = {"/predict": 0, "/webhook": 0, "/train": 0, "/setup": CONFIG_BODY, "/validate": CONFIG_BODY}
 
 
@@ -196,6 +198,8 @@ class Endpoints:
                 code, cause = problem.parse(call.path)
                 return json_response(code, {"status": code, "detail": cause}, dict(problem.HEADERS))
             call.trusted = admission.trusted
+            if call.trusted and route in _NAMED:
+                call.caller = self._login.caller(headers.get("authorization", ""))
             handler = self._routes.get(("GET" if call.method == "HEAD" else call.method, route))
             if handler is None:
                 return self._unknown(call.method, route)
@@ -235,7 +239,7 @@ class Endpoints:
             return json_response(
                 303, {"detail": str(error)}, {"Location": problem.reference(path, status, str(error))}
             )
-        extra = {"WWW-Authenticate": 'Basic realm="Label Studio ML backend"'} if status == 401 else {}
+        extra = {"WWW-Authenticate": self._login.challenge} if status == 401 else {}
         if status == 503:
             extra["Retry-After"] = "1"
         fields = {"field": error.field} if error.field else {}
@@ -309,7 +313,7 @@ class Endpoints:
             return json_response(
                 200, {"status": "ignored", "detail": f"{self._pool.info.name} has no fit method"}
             )
-        return _accepted(event, await self._hand_in(event, trusted=True, train=True))
+        return self._begun(call, event, await self._hand_in(event, trusted=True, train=True))
 
     def _known_events(self) -> set[str]:
         """Return the actions that start a training."""
@@ -353,7 +357,13 @@ class Endpoints:
             },
             size=len(call.body),
         )
-        return _accepted(event, await self._hand_in(event, trusted=True, train=True))
+        return self._begun(call, event, await self._hand_in(event, trusted=True, train=True))
+
+    def _begun(self, call: Call, event: Event, job: str | None) -> Response:
+        """Answer with the job that takes an event, and log who sent it."""
+        if call.caller:
+            logger.info("%s of project %s came from %s: job %s", event.action, event.uid, call.caller, job)
+        return _accepted(event, job)
 
     async def _validate(self, call: Call) -> Response:
         config = (await self._bodies.parse(parse_object, call.body)).get("config")

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from label_studio_ml import __version__
+from label_studio_ml.backend_login import asks_login
 from label_studio_ml.cache import SqliteCache
 from label_studio_ml.errors import BackendError
 from label_studio_ml.serving.pool import ModelPool
@@ -119,7 +120,7 @@ async def connection(
         "model_class": info.name if info is not None else None,
         "learns": info.generation != "none" if info is not None else None,
         "events": sorted(events),
-        "login": bool(settings.basic_auth_user),
+        "login": asks_login(settings),
         "time": time.time(),
         "invalid_predictions": pool.counts.invalid_kinds,
     }

@@ -1,0 +1,56 @@
+"""`label-studio-ml tokens add NAME`, `tokens list`, `tokens revoke NAME`: who may call a backend without its login."""
+
+import argparse
+import os
+from pathlib import Path
+
+from label_studio_ml import access_tokens
+from label_studio_ml.errors import SettingsError
+from label_studio_ml.settings import Settings
+from label_studio_ml.texts import our_command
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `tokens`."""
+    parser.usage = (
+        "label-studio-ml tokens add NAME [--file FILE]\n"
+        "       label-studio-ml tokens list [--file FILE]\n"
+        "       label-studio-ml tokens revoke NAME [--file FILE]"
+    )
+    parser.add_argument("what", choices=("add", "list", "revoke"), help="what to do")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="the token's name: who or what uses it")
+    parser.add_argument("--file", metavar="FILE", help="the file with the tokens (default: TOKENS_FILE)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do it; `add` prints the token, which no file has. Raises SettingsError."""
+    file = _file(args.file)
+    if args.what == "list":
+        for name in access_tokens.names(file):
+            print(name)
+        return 0
+    if not args.name:
+        raise SettingsError(
+            "Whose token is not said",
+            fix=f"Give a name: {our_command('tokens', args.what, 'NAME')}",
+            field="NAME",
+        )
+    if args.what == "revoke":
+        access_tokens.revoke(file, args.name)
+        print(f"{args.name} is revoked: a server that reads {file} refuses it from the next request on.")
+        return 0
+    print(access_tokens.add(file, args.name))
+    return 0
+
+
+def _file(named: str | None) -> Path:
+    if named:
+        return Path(os.path.abspath(named))
+    settings = Settings.from_env()
+    if settings.http.tokens_file is None:
+        raise SettingsError(
+            "It is not said which file has the tokens",
+            fix="Set TOKENS_FILE, here and where the backend runs, or give --file",
+            field="TOKENS_FILE",
+        )
+    return settings.backend_dir / settings.http.tokens_file

@@ -1,0 +1,162 @@
+"""The file with tokens: what counts in it, and that changes of it count at once."""
+
+import hashlib
+import logging
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from label_studio_ml import access_tokens
+from label_studio_ml.access_tokens import AccessTokens, add, names, parse, revoke
+from label_studio_ml.cli.main import main
+from label_studio_ml.errors import SettingsError
+
+LONG = "0123456789abcdef"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "tokens.txt"
+
+
+def test_a_token_that_is_added_is_accepted_and_the_file_has_only_its_hash(file: Path) -> None:
+    token = add(file, "ci")
+    assert token.startswith("lsml_")
+    assert len(token) > 40
+    assert token not in file.read_text()
+    assert file.read_text() == f"ci: sha256:{hashlib.sha256(token.encode()).hexdigest()}\n"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    tokens = AccessTokens(file)
+    assert tokens.name_of(token) == "ci"
+    assert tokens.name_of(token + "x") is None
+    assert tokens.name_of("") is None
+    assert tokens.name_of(hashlib.sha256(token.encode()).hexdigest()) is None
+
+
+def test_the_file_is_read_again_when_it_changes(file: Path) -> None:
+    first = add(file, "first")
+    tokens = AccessTokens(file)
+    second = add(file, "second")
+    assert tokens.name_of(second) == "second"
+    revoke(file, "first")
+    assert tokens.name_of(first) is None
+    assert tokens.name_of(second) == "second"
+    assert names(file) == ["second"]
+
+
+@pytest.mark.parametrize("how", ["gone", "a folder", "empty"])
+def test_without_a_readable_file_no_token_is_accepted(
+    file: Path, how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    token = add(file, "ci")
+    tokens = AccessTokens(file)
+    assert tokens.name_of(token) == "ci"
+    saved = file.read_text()
+    file.unlink()
+    if how == "a folder":
+        file.mkdir()
+    elif how == "empty":
+        file.touch()
+    assert tokens.name_of(token) is None
+    if how != "empty":
+        assert "cannot be read" in caplog.text
+    if file.is_dir():
+        file.rmdir()
+    file.write_text(saved)
+    assert tokens.name_of(token) == "ci"
+
+
+def test_an_error_that_says_nothing_of_the_file_takes_no_token_away(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = add(file, "ci")
+    tokens = AccessTokens(file)
+    file.write_text(file.read_text() + "# changed\n")
+
+    def fails(path: Path) -> str:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(access_tokens, "read_text", fails)
+        assert tokens.name_of(token) == "ci"
+
+
+def test_lines_that_are_wrong_are_left_out_and_said(caplog: pytest.LogCaptureFixture) -> None:
+    text = "\n".join(
+        [
+            "# a comment",
+            "",
+            f"plain: {LONG}",
+            "short: 0123456789abcde",
+            f"plain: {LONG}x",
+            f"two words: {LONG}",
+            f"blank: {LONG} {LONG}",
+            "nothing",
+            f"umlaut: ä{LONG}",
+            "upper: sha256:" + "A" * 64,
+        ]
+    )
+    found = parse(text)
+    assert found["plain"] == hashlib.sha256(LONG.encode()).hexdigest()
+    assert set(found) == {"plain", "upper"}
+    for number in (4, 5, 6, 7, 8, 9):
+        assert f"line {number} is left out" in caplog.text
+    assert LONG not in caplog.text
+
+
+def test_a_file_with_tokens_in_the_clear_becomes_private(file: Path) -> None:
+    file.write_text(f"plain: {LONG}\n")
+    file.chmod(0o644)
+    assert AccessTokens(file).name_of(LONG) == "plain"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_names_are_checked_and_not_taken_twice(file: Path) -> None:
+    add(file, "ci")
+    with pytest.raises(SettingsError, match="a token named ci already"):
+        add(file, "ci")
+    for name in ("", "a b", "a\nb", "x" * 65, "ci:x"):
+        with pytest.raises(SettingsError, match="is no name for a token"):
+            add(file, name)
+    with pytest.raises(SettingsError, match="no token named other; there are: ci"):
+        revoke(file, "other")
+    assert names(file) == ["ci"]
+
+
+def test_what_people_wrote_into_the_file_stays(file: Path) -> None:
+    file.write_text(f"# of the team\nplain: {LONG}\n")
+    add(file, "ci")
+    revoke(file, "ci")
+    assert file.read_text() == f"# of the team\nplain: {LONG}\n"
+
+
+def test_the_commands(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TOKENS_FILE", raising=False)
+    assert main(["tokens", "list"]) == 1
+    assert "TOKENS_FILE" in capsys.readouterr().err
+    monkeypatch.setenv("TOKENS_FILE", "tokens.txt")
+    assert main(["tokens", "add", "ci"]) == 0
+    token = capsys.readouterr().out.strip()
+    assert AccessTokens(tmp_path / "tokens.txt").name_of(token) == "ci"
+    assert main(["tokens", "add"]) == 1
+    assert main(["tokens", "list", "--file", str(tmp_path / "tokens.txt")]) == 0
+    assert capsys.readouterr().out == "ci\n"
+    assert main(["tokens", "revoke", "ci"]) == 0
+    assert AccessTokens(tmp_path / "tokens.txt").name_of(token) is None
+    assert main(["tokens", "revoke", "ci"]) == 1
+    assert "no token named ci; there are: none" in capsys.readouterr().err
+
+
+def test_the_tokens_in_a_log_are_named_and_not_shown(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    token = add(file, "ci")
+    os.utime(file)
+    AccessTokens(file)
+    assert "1 valid token: ci" in caplog.text
+    assert "ci" in caplog.text
+    assert token not in caplog.text
