@@ -59,7 +59,7 @@ class Guarded:
 
     def ended(self) -> None:
         """End what the guard, which has ended, was kept from ending. May take a moment; nothing is raised."""
-        if self.popen.returncode == -signal.SIGKILL:  # as its process ended, or because it was killed itself
+        if self.popen.returncode:  # as its process ended, or because something ended the guard itself
             _end(lambda: [process for process in everything() if self._is_marked(process)])
         with _starting:
             _started.discard(self.popen.pid)

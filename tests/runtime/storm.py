@@ -9,7 +9,7 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import redis
@@ -105,13 +105,28 @@ class Storm:
             for thread in threads:
                 thread.join(120)
 
-    def _kill(self, names: list[str]) -> None:
+    def kill(self, names: tuple[str, ...]) -> None:
+        """Kill one process of each name with SIGKILL, all in one moment."""
+        self._kill(list(names), (signal.SIGKILL,))
+        assert len(self.killed) == len(names), self.killed
+
+    def lease(self, project: int) -> bytes:
+        """Return what names the run that trains a project, empty if none does or that cannot be seen."""
+        with contextlib.suppress(BrokerError, redis.RedisError, OSError):
+            board = self._board()
+            try:
+                return bytes(board.redis.get(board.keys.lease(uid(project))) or b"")
+            finally:
+                board.redis.close()
+        return b""
+
+    def _kill(self, names: list[str], signals: Sequence[signal.Signals] = _SIGNALS) -> None:
         """Send a signal to one process of each name that runs, to all in one moment."""
         targets = []
         for name in names:
             pids = [self.parts[name].program.process.pid] if name in self.parts else self._find(name)
             if pids:
-                number = self.random.choice(_SIGNALS)
+                number = self.random.choice(signals)
                 if (
                     name == "run" and number == signal.SIGINT
                 ):  # that is an outcome: fit raises KeyboardInterrupt

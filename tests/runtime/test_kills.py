@@ -4,15 +4,16 @@ A seed decides what is killed when, as far as the machine's speed leaves it to i
 """
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from e2e.backend import CLI
-from e2e.processes import Program
+from e2e.processes import Program, wait_until
 from label_studio_ml.training.jobs import JobBoard, connect
-from live import Live
+from live import Live, created
 from redis_server import MakeRedis, make_redis
 from runtime.storm import Part, Storm
 
@@ -28,6 +29,16 @@ REST = 240.0
 #: What is as in production: the leases of killed workers last as long as they do there.
 USUAL = {"LABEL_STUDIO_ML_LEASE": "30", "LABEL_STUDIO_ML_SWEEP": "10"}
 QUICK = {"LABEL_STUDIO_ML_LEASE": "5", "LABEL_STUDIO_ML_SWEEP": "1"}
+
+KILLED_IN_A_FIT = [
+    ("run",),
+    ("run's guard",),
+    ("worker",),
+    ("server",),
+    ("worker", "broker"),
+    ("worker", "run's guard"),
+    ("server", "worker", "broker", "run's guard"),
+]
 
 SEEDS = [int(seed) for seed in os.environ.get("KILL_SEEDS", "").split(",") if seed]
 
@@ -125,6 +136,30 @@ def test_a_few_kills(seed: int, make: Make) -> None:
 @pytest.mark.parametrize("seed", SEEDS or range(1, 11))
 def test_many_kills(seed: int, make: Make) -> None:
     _one_machine(make, seed, KILLS, USUAL)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("names", KILLED_IN_A_FIT, ids=" and ".join)
+def test_what_is_killed_in_a_fit_is_trained_again_within_a_minute(names: tuple[str, ...], make: Make) -> None:
+    """With the leases and pauses of production."""
+    live = make(env=USUAL)
+    storm = Storm(live, 0, (1,), {"server": _server(live)}, live.board)
+    live.studio.add(1, 11)
+    live.setup(1)
+    live.control(1).close_gate()
+    live.send(created(1, 11))
+    live.control(1).wait_for_fit()
+    before = storm.lease(1)
+    assert before
+    began = time.monotonic()
+    storm.kill(names)
+    wait_until(lambda: storm.lease(1) not in (b"", before), "another run has the project", PROMISE)
+    print(f"SOAK {' and '.join(names)} killed in a fit: trained again after {time.monotonic() - began:.0f} s")
+    live.control(1).open_gate()
+    storm.come_to_rest(REST)
+    assert live.control(1).overlaps == 0
+    storm.end()
 
 
 @pytest.mark.soak
