@@ -56,6 +56,7 @@ LAYERS = (
         "imported_classes",
         "imports",
         "labels",
+        "lone_surrogates",
         "predictions",
         "protocol",
         "region_checks",

@@ -148,6 +148,20 @@ class Versioned(LabelStudioMLBase):
         self.set("model_version", "0.0.1")
 
 
+@pytest.mark.parametrize("name", [" ", "x" * 257, "a\nb", "a\0"])
+def test_what_cannot_name_a_version(name: str) -> None:
+    model = LabelStudioMLBase()
+    with pytest.raises(ValueError, match=r"set\('model_version', …\): .* cannot name a version: it "):
+        model.set("model_version", name)
+    assert model.get("model_version") != name
+
+
+@pytest.mark.parametrize(("key", "value"), [("k", "\ud800"), ("\udfff", "v"), ("model_version", "v\ud800")])
+def test_halves_of_characters_cannot_be_stored(key: str, value: str) -> None:
+    with pytest.raises(ValueError, match="half of a character"):
+        LabelStudioMLBase().set(key, value)
+
+
 def test_setup_names_the_version_before_any_training() -> None:
     assert Versioned().model_version == "0.0.1"
 

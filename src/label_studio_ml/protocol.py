@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from label_studio_ml import lone_surrogates
 from label_studio_ml.errors import RequestError
 
 _FIELD = re.compile(r"(?P<what>.*) - at `\$\.?(?P<path>.*)`")
@@ -112,6 +113,7 @@ ANONYMOUS = "default"
 def parse_predict(body: bytes) -> PredictRequest:
     """Read the body of `/predict`. Raises RequestError, naming the field."""
     try:
+        body = lone_surrogates.replaced(body)
         if len(body) > _LARGE:  # else millions of numbers as tasks would take a hundred times their size
             _shape_decoder.decode(body)
         request = _predict_decoder.decode(body)
@@ -202,7 +204,7 @@ def parse_train(body: bytes) -> TrainRequest:
 def parse_object(body: bytes) -> dict[str, Any]:
     """Read a body that must be a JSON object. Raises RequestError if it is not."""
     try:
-        value = _any_decoder.decode(body)
+        value = _any_decoder.decode(lone_surrogates.replaced(body))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _not_json(error) from None
     if not isinstance(value, dict):

@@ -9,7 +9,7 @@ import pytest
 
 from label_studio_ml.adapter import ModelSpec
 from label_studio_ml.code_identity import CodeIdentity
-from label_studio_ml.errors import StaleFence
+from label_studio_ml.errors import StaleFence, VersionError
 from label_studio_ml.gate import Comparison
 from label_studio_ml.settings import Settings
 from label_studio_ml.training.jobs import StoredEvent
@@ -92,6 +92,33 @@ def test_without_a_name_it_is_never_the_one_that_was_served_before_any_training(
 
 def test_setting_the_served_name_again_makes_a_new_one(runs: Runs) -> None:
     assert runs.publish(generation="event", served="0.0.1", version="0.0.1").name != "0.0.1"
+
+
+@pytest.mark.parametrize("version", ["INITIAL", "0.0.1"])
+@pytest.mark.parametrize("generation", ["event", "seed"])
+def test_the_name_of_an_untrained_model_is_never_a_versions(
+    runs: Runs, version: str, generation: str
+) -> None:
+    made = runs.publish(generation=generation, served="mine", version=version)
+    assert made.name == f"{version}-2"
+
+
+@pytest.mark.parametrize(
+    ("version", "why"),
+    [
+        (" ", "it is blank"),
+        ("x" * 5000, r"it has 5,000 characters, at most 256"),
+        ("a\nb", r"it holds '\\n'"),
+        ("\x1b[31m", r"it holds '\\x1b'"),
+        ("\ud800", r"it holds '\\ud800'"),
+    ],
+)
+def test_what_cannot_name_a_version(runs: Runs, version: str, why: str) -> None:
+    with pytest.raises(VersionError, match=why) as caught:
+        runs.publish(generation="event", version=version)
+    assert caught.value.field == "model_version"
+    assert len(str(caught.value)) < 400
+    assert runs.store.versions(P) == []
 
 
 def test_state_is_stored_with_the_name_that_it_got(runs: Runs, tmp_path: Path) -> None:

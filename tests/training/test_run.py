@@ -24,7 +24,7 @@ from label_studio_ml.settings import Settings
 from label_studio_ml.training.dataset import LabelledTasks
 from label_studio_ml.training.jobs import StoredEvent
 from label_studio_ml.training.request import Outcome, RunRequest
-from label_studio_ml.training.run import perform, run
+from label_studio_ml.training.run import encoded, perform, run
 from label_studio_ml.training.snapshots import SNAPSHOT
 from label_studio_ml.training.wire import Said, send_request
 from label_studio_ml.versions.manifest import Manifest
@@ -93,6 +93,40 @@ def test_what_json_cannot_hold_is_named(settings: Settings, value: Any) -> None:
 
     with pytest.raises(FitError, match="'model'"):
         perform(Returns, _request(settings, created(1, 7)), settings, tasks=_tasks())
+
+
+@pytest.mark.parametrize(
+    "output", [{"\ud800": 1}, {"a": "\ud800"}, {"a": {"\udfff": 1}}, {"a": ["\ud83d"]}], ids=ascii
+)
+def test_halves_of_characters_in_what_fit_returns_are_named(
+    settings: Settings, output: dict[str, Any]
+) -> None:
+    class Odd(LabelStudioMLBase):
+        def fit(self, annotations: Any, **kwargs: Any) -> dict[str, Any]:
+            return output
+
+    request = _request(settings, {"action": "START_TRAINING", "annotations": []})
+    outcome = run(request, settings, lambda: Odd)
+    assert "fit returned" in outcome.error
+    assert "surrogates not allowed" in outcome.error
+    assert msgspec.json.decode(encoded(outcome), type=Outcome) == outcome
+
+
+def test_what_else_cannot_be_said_of_a_run_is_a_failure_that_names_it() -> None:
+    for field in ({"source": "\ud800"}, {"state": {"k": "\udc00"}}, {"metrics": {"\ud800": 1.0}}):
+        told = msgspec.json.decode(encoded(Outcome(changed=True, generation="seed", **field)), type=Outcome)
+        assert f"{next(iter(field))} of the run cannot be kept" in told.error
+        assert (told.changed, told.generation) == (False, "seed")
+
+
+def test_an_error_with_half_of_a_character_is_told(settings: Settings) -> None:
+    class Odd(LabelStudioMLBase):
+        def fit(self, annotations: Any, **kwargs: Any) -> dict[str, Any]:
+            raise ValueError("bad \ud800 text")
+
+    outcome = run(_request(settings, {"action": "START_TRAINING", "annotations": []}), settings, lambda: Odd)
+    assert "bad \\ud800 text" in outcome.error
+    assert msgspec.json.decode(encoded(outcome), type=Outcome).error == outcome.error
 
 
 def test_tasks_that_came_with_the_request(settings: Settings) -> None:

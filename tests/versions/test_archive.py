@@ -150,6 +150,48 @@ def test_an_imported_version_takes_no_turn_from_what_is_trained(here: Made, file
     assert thin(here.store, P, 4) == []
 
 
+@pytest.mark.parametrize("name", ["INITIAL", "0.0.1", "x" * 257, " ", "a\x1b"])
+def test_names_that_no_version_may_have_here(here: Made, file: Path, name: str) -> None:
+    with pytest.raises(VersionError, match="cannot name a version here") as caught:
+        _import(here, file, name=name)
+    assert caught.value.field == "--as"
+    assert here.store.versions(P) == []
+
+
+@pytest.mark.parametrize("absolute", [True, False])
+def test_links_to_files_elsewhere_are_not_exported(made: Made, tmp_path: Path, absolute: bool) -> None:
+    """Neither in an archive nor to another store; a link to a file of the version itself goes as a copy of it."""
+    secret = tmp_path / "secret"
+    secret.write_text("not yours")
+    folder = made.store.begin(P, "id-x")
+    (folder / "weights").write_text("mine")
+    (folder / "latest").symlink_to("weights")
+    (folder / "link").symlink_to(secret if absolute else Path("../../../../secret"))
+    assert (folder / "link").read_text() == "not yours"
+    version = made.store.publish(
+        Manifest(id="id-x", name="x", project=P, fence=1, created="2026-01-01T00:00:00+00:00")
+    )
+    target = tmp_path / "x.tar.gz"
+    with pytest.raises(
+        VersionError, match=r"link is a link to .*secret, which is not in the version's folder"
+    ):
+        export(made.store, version, target)
+    assert not target.exists()
+    other = VersionStore(tmp_path / "other")
+    with pytest.raises(VersionError, match="link is a link to"):
+        copy(made.store, version, other, P)
+    assert other.versions(P) == []
+
+    (folder / "link").unlink()
+    (folder / "link").write_text("not yours")
+    export(made.store, version, target)
+    with tarfile.open(target) as archive:
+        assert all(member.isreg() for member in archive)
+        latest = archive.extractfile("x/latest")
+        assert latest is not None
+        assert latest.read() == b"mine"
+
+
 def test_names_and_ids_that_are_taken(here: Made, file: Path) -> None:
     _import(here, file)
     hand.promote(here.store, here.folder, P, "b")

@@ -16,6 +16,7 @@ from label_studio_ml.evaluation.model import ModelUnderTest
 from label_studio_ml.evaluation.picture import draw
 from label_studio_ml.evaluation.results import Evaluation, Selection
 from label_studio_ml.evaluation.selection import Choice, begin, complain, select
+from label_studio_ml.lone_surrogates import replaced
 from label_studio_ml.texts import plural
 from label_studio_ml.training.dataset import LabelledTasks
 from label_studio_ml.training.snapshots import SNAPSHOT
@@ -36,8 +37,8 @@ def tasks_in(file: Path | str, *, project: str = "") -> LabelledTasks:
     if file.name.endswith(Path(SNAPSHOT).suffix):
         return LabelledTasks.from_snapshot(file, project=project, source=str(file))
     try:
-        found = msgspec.json.decode(file.read_bytes())
-    except (OSError, msgspec.MsgspecError) as error:
+        found = msgspec.json.decode(replaced(file.read_bytes()))
+    except (OSError, ValueError, RecursionError) as error:
         raise SettingsError(f"{file} cannot be read: {error}", field="--annotations") from error
     if not isinstance(found, list) or not all(
         isinstance(one, dict) and "annotations" in one for one in found

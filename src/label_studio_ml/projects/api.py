@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
+from label_studio_ml import lone_surrogates
 from label_studio_ml.errors import BackendError, StudioError, StudioUnavailable
 from label_studio_ml.projects import filters
 from label_studio_ml.projects.filters import Filter
@@ -290,7 +291,7 @@ class ProjectApi:
         if empty:
             return None
         try:
-            return response.json()
+            return lone_surrogates.parsed(response.content)
         except (ValueError, OSError):
             raise StudioError(
                 f"Label Studio did not answer with JSON: {self._http.status(response)}",

@@ -10,6 +10,7 @@ from typing import IO, Any
 import msgspec
 
 from label_studio_ml.errors import SettingsError
+from label_studio_ml.lone_surrogates import replaced
 from label_studio_ml.projects.pipeline import Predicted, Task
 
 _LINES = (".jsonl", ".ndjson")
@@ -38,8 +39,8 @@ def read_tasks(path: Path) -> Iterator[dict[str, Any]]:
 
 def _decode(text: bytes, where: str) -> Any:
     try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return msgspec.json.decode(replaced(text))
+    except (ValueError, RecursionError) as error:
         raise SettingsError(f"{where} is not JSON: {error}", field="--input") from None
 
 

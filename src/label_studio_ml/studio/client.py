@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from label_studio_ml import lone_surrogates
 from label_studio_ml.errors import StudioError
 from label_studio_ml.studio.http import Http
 
@@ -181,7 +182,7 @@ class StudioClient:
                     response.status_code
                 )
             try:
-                value = response.json()
+                value = lone_surrogates.parsed(response.content)
             except (ValueError, OSError):
                 value = None
         if not isinstance(value, dict):

@@ -15,6 +15,7 @@ from label_studio_ml.settings import Settings
 from label_studio_ml.training.jobs import StoredEvent, now
 from label_studio_ml.training.request import Outcome, RunRequest
 from label_studio_ml.versions.manifest import Manifest, unused_name
+from label_studio_ml.versions.names import UNTRAINED, name_problem
 from label_studio_ml.versions.pairs import apply_own
 from label_studio_ml.versions.retention import thin
 from label_studio_ml.versions.store import VersionStore
@@ -159,8 +160,14 @@ def _name(store: VersionStore, uid: str, outcome: Outcome, parent: str, version_
     """
     if outcome.generation == "seed" and not outcome.version:
         return version_id
+    if outcome.version and (problem := name_problem(outcome.version)):
+        raise VersionError(
+            f"fit set the name {outcome.version[:80]!r}, which cannot name a version: {problem}",
+            fix="Give self.set('model_version', …) another one",
+            field="model_version",
+        )
     served = outcome.served or parent or "0.0.1"
-    taken = {served, *(manifest.name for manifest in store.history(uid))}
+    taken = {served, *UNTRAINED, *(manifest.name for manifest in store.history(uid))}
     if outcome.version and outcome.version not in taken:
         return outcome.version
     base = outcome.version or served

@@ -178,7 +178,7 @@ def _jsonable(output: dict[str, Any]) -> dict[str, Any]:
     clean: dict[str, Any] = {}
     for key, value in output.items():
         try:
-            clean[str(key)] = msgspec.json.decode(msgspec.json.encode(value, enc_hook=plain))
+            clean.update(msgspec.json.decode(msgspec.json.encode({str(key): value}, enc_hook=plain)))
         except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
             raise FitError(f"fit returned {key!r} with a value that JSON cannot hold: {error}") from None
     return clean
@@ -211,8 +211,8 @@ def run(
     except BaseException as error:
         logger.exception("The training failed")
         outcome = Outcome(
-            error=reason(error),
-            trace="" if isinstance(error, BackendError) else traceback.format_exc(),
+            error=_as_text(reason(error)),
+            trace="" if isinstance(error, BackendError) else _as_text(traceback.format_exc()),
             passing=isinstance(error, NotNow) or (type(error) is StudioError and error.passing),
             refused=refusal(error),
         )
@@ -262,6 +262,33 @@ def limits(cls: type[LabelStudioMLBase], settings: Settings) -> Limits:
     return Limits(fit_timeout=timeout, cancel_grace=grace)
 
 
+def encoded(outcome: Outcome) -> bytes:
+    """Return an outcome as JSON; one that cannot be JSON becomes a failure that says which part of it."""
+    try:
+        return msgspec.json.encode(outcome)
+    except (TypeError, ValueError, RecursionError) as error:
+        parts = {name: getattr(outcome, name) for name in outcome.__struct_fields__}
+        bad = next((name for name, part in parts.items() if not _is_json(part)), "what came of it")
+        told = ascii(outcome.error) if bad == "error" else f"{bad} of the run cannot be kept: {error}"
+        logger.error("%s", told)
+        return msgspec.json.encode(
+            Outcome(error=told, policy=outcome.policy, generation=outcome.generation, code=outcome.code)
+        )
+
+
+def _as_text(text: str) -> str:
+    """Return a text of user code's, with what cannot be written as UTF-8 spelled out."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _is_json(value: object) -> bool:
+    try:
+        msgspec.json.encode(value)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
+
+
 def main() -> int:
     """Run one training on the socket whose descriptor is the first argument."""
     stand_guard(int(sys.argv[2]), float(sys.argv[3]))
@@ -275,7 +302,7 @@ def main() -> int:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
-    end.say(Said(outcome=msgspec.Raw(msgspec.json.encode(outcome))))
+    end.say(Said(outcome=msgspec.Raw(encoded(outcome))))
     os._exit(0)
 
 

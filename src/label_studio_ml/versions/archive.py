@@ -17,6 +17,7 @@ from label_studio_ml.errors import VersionError
 from label_studio_ml.versions.disk import file_name
 from label_studio_ml.versions.manifest import MANIFEST, TOMBSTONE, Manifest
 from label_studio_ml.versions.manifest_files import manifest_text
+from label_studio_ml.versions.names import name_problem
 from label_studio_ml.versions.store import VersionStore
 from label_studio_ml.versions.transfer import outgoing, write_checked
 
@@ -100,8 +101,8 @@ class Archive:
             raise self._refused(f"its {MANIFEST} is damaged: {error}") from None
         if not _ID.fullmatch(found.id) or _NO_ID.fullmatch(found.id):
             raise self._refused(f"{found.id!r} is no version's id")
-        if not found.name.strip() or not found.name.isprintable() or len(found.name) > 256:
-            raise self._refused(f"{found.name[:80]!r} is no version's name")
+        if problem := name_problem(found.name):
+            raise self._refused(f"{found.name[:80]!r} is no version's name: {problem}")
         if not found.project.isprintable() or not 0 < len(found.project) <= 200:
             raise self._refused(f"{found.project[:80]!r} is no project")
         for name in found.files:

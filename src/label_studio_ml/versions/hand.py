@@ -32,12 +32,12 @@ def find(store: VersionStore, uid: str, name: str) -> Manifest:
     if begin and name:
         several = ", ".join(one.name for one in begin)
         raise UnknownVersion(
-            f"{name!r} may be any of the versions {several}", fix="Give the whole name", field="version"
+            f"{name[:80]!r} may be any of the versions {several}", fix="Give the whole name", field="version"
         )
     known = [one.name for one in reversed(versions)]
     close = get_close_matches(name, [*known, *(one.id for one in versions)], n=3) or known[:3]
     raise UnknownVersion(
-        f"There is no version {name!r}",
+        f"There is no version {name[:80]!r}",
         fix=f"Did you mean {' or '.join(dict.fromkeys(close))}?"
         if close
         else "The project has none yet: train it",

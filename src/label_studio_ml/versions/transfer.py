@@ -17,6 +17,7 @@ from label_studio_ml.versions.decision import named
 from label_studio_ml.versions.lineage import pairs_of
 from label_studio_ml.versions.manifest import MANIFEST, Manifest
 from label_studio_ml.versions.manifest_files import write_manifest
+from label_studio_ml.versions.names import UNTRAINED, name_problem
 from label_studio_ml.versions.paths import localized, portable
 from label_studio_ml.versions.store import VersionStore
 
@@ -36,6 +37,8 @@ def outgoing(store: VersionStore, manifest: Manifest) -> Manifest:
     wrong = store.damage(manifest, full=True)
     if wrong:
         raise VersionError(f"Version {manifest.name} is damaged: {wrong}", fix="Take another one")
+    for name in manifest.files:
+        _see_inside(store.folder(manifest.project, manifest.id), name)
     history = store.history(manifest.project)
     pairs = pairs_of(history, manifest)
     parent = named(history, manifest.parent)
@@ -43,6 +46,17 @@ def outgoing(store: VersionStore, manifest: Manifest) -> Manifest:
     folder = store.folder(manifest.project, manifest.id)
     sizes = {name: (folder / name).stat().st_size for name in manifest.files}
     return portable(msgspec.structs.replace(manifest, state=pairs, parent_id=parent_id, sizes=sizes), folder)
+
+
+def _see_inside(folder: Path, name: str) -> None:
+    """Raise VersionError where a version's file is a link to what is not in its folder, which stays on this machine."""
+    target = (folder / name).resolve()
+    if not target.is_relative_to(folder.resolve()) or not target.is_file():
+        raise VersionError(
+            f"{name} is a link to {target}, which is not in the version's folder",
+            fix="Put a copy of the file in its place, or train anew and copy it in fit",
+            field=name,
+        )
 
 
 def take_in(
@@ -58,6 +72,7 @@ def take_in(
     present = _present(store, uid, kept, name)
     if present is not None:
         return present, False
+    _check_name(name or kept.name)
     with store.writes(f"Version {kept.name}"), store.staged(uid, kept.id) as staged:
         staged.mkdir()
         fill(staged)
@@ -133,6 +148,17 @@ def write_checked(read: Callable[[int], bytes], place: Path, digest: str) -> Non
             file.write(part)
     if found.hexdigest() != digest:
         raise VersionError(f"{place.name} is not what was written (its sha256 differs)", fix="Fetch it again")
+
+
+def _check_name(name: str) -> None:
+    """Raise VersionError unless a version that comes in may have this name."""
+    problem = name_problem(name) or ("a model that was never trained has it" if name in UNTRAINED else "")
+    if problem:
+        raise VersionError(
+            f"{name[:80]!r} cannot name a version here: {problem}",
+            fix="Give it another name with --as NAME",
+            field="--as",
+        )
 
 
 def _present(store: VersionStore, uid: str, kept: Manifest, name: str) -> Manifest | None:
