@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from label_studio_ml import arguments, lone_surrogates, tools_alias
+from label_studio_ml import arguments, tools_alias
 from label_studio_ml.context import current_context, is_lent, parse_extra_params
 from label_studio_ml.errors import StudioError
 from label_studio_ml.functions import functions
@@ -28,7 +28,7 @@ from label_studio_ml.functions import predict_fn as predict_fn
 from label_studio_ml.functions import update_fn as update_fn
 from label_studio_ml.generations import file_getter, initial_version, overrides_hook, positional_arguments
 from label_studio_ml.labels import config_text, label_map, parse_label_config
-from label_studio_ml.versions.names import name_problem
+from label_studio_ml.versions.names import check_pair
 from label_studio_ml.versions.state import StagedState
 
 if TYPE_CHECKING:
@@ -239,18 +239,7 @@ class LabelStudioMLBase:
         `fit` the new one, in `predict` the one that answers, from this answer on.
         Raises ValueError if `key` or `value` is not text.
         """
-        arguments.text("key", key)
-        if not isinstance(value, str):
-            raise ValueError(
-                f"set({key!r}, …) takes text, not {type(value).__name__}: use json.dumps for other values"
-            )
-        for text in (key, value):
-            if lone_surrogates.are_in(text):
-                raise ValueError(
-                    f"set({key!r}, …): {text[:80]!r} holds half of a character, which is no text"
-                )
-        if key == "model_version" and value and (problem := name_problem(value)):
-            raise ValueError(f"set('model_version', …): {value[:80]!r} cannot name a version: {problem}")
+        check_pair(key, value)
         building = self._in_setup or is_lent(self._context)
         if key == "model_version" and building and self._context.version:
             logger.debug(

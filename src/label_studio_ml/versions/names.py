@@ -1,4 +1,8 @@
-"""What a version may be called."""
+"""What a version may be called, and what user code may store."""
+
+from typing import Any
+
+from label_studio_ml import arguments, lone_surrogates
 
 #: Characters that a name may have.
 LONGEST = 256
@@ -16,3 +20,17 @@ def name_problem(name: str) -> str:
         odd = next(character for character in name if not character.isprintable())
         return f"it holds {odd!a}, which cannot be shown"
     return ""
+
+
+def check_pair(key: Any, value: Any) -> None:
+    """Raise ValueError where a model's `set(key, value)` cannot be kept, or names a version as none may be called."""
+    arguments.text("key", key)
+    if not isinstance(value, str):
+        raise ValueError(
+            f"set({key!r}, …) takes text, not {type(value).__name__}: use json.dumps for other values"
+        )
+    for text in (key, value):
+        if lone_surrogates.are_in(text):
+            raise ValueError(f"set({key!r}, …): {text[:80]!r} holds half of a character, which is no text")
+    if key == "model_version" and value and (problem := name_problem(value)):
+        raise ValueError(f"set('model_version', …): {value[:80]!r} cannot name a version: {problem}")
