@@ -277,3 +277,14 @@ def test_a_number_that_is_too_large_is_the_callers_mistake(site: Site, target: s
     answer = site.ask("GET", target.format(number), b"")
     assert answer.status in (400, 404) or (answer.status == 200 and "limit" in target), answer.body
     assert b"Redis" not in answer.body
+
+
+def test_extra_params_of_any_size_reach_the_model(site: Site) -> None:
+    """A number that is too large for a frame made each model of the project fail to load, with 500."""
+    uid = "64.1795434258"
+    setup = captured("setup").with_fields(project=uid, extra_params={"seed": 2**70})
+    check(site, "POST", "/setup", setup.body, True)
+    predict = captured("predict_retrieve").with_fields(project=uid)
+    answer = site.ask("POST", "/predict", predict.body)
+    assert answer.status == 200, answer.body
+    assert len(strict(answer.body)["results"]) == len(predict.json["tasks"])

@@ -56,6 +56,12 @@ def test_a_stranger_may_not_name_what_it_is_not(caplog: pytest.LogCaptureFixture
     assert f"set LABEL_STUDIO_URL={HERE}" in line
 
 
+def test_a_label_studio_with_a_public_address_is_no_news(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    assert changes(hosts(), setup("http://8.8.8.8"), STRANGER)["private"] == ()
+    assert not caplog.records
+
+
 KNOWN = Project(uid="1.1", hostname=HERE, access_token="token", private=("127.0.0.1",))
 
 

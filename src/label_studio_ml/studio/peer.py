@@ -38,6 +38,12 @@ def local_caller(peer: str) -> bool:
     return caller is not None and (is_here(caller) or _in_container(caller))
 
 
+def is_public(url: str) -> bool:
+    """Tell whether the host of a URL has public addresses only. Blocks while the name is looked up."""
+    found = addresses(url)
+    return bool(found) and all(address.is_global for address in found)
+
+
 def addresses(url: str) -> list[Address]:
     """Return what the host of a URL stands for, nothing if that is not known. Blocks while it is looked up."""
     with contextlib.suppress(ValueError, OSError, UnicodeError):

@@ -13,7 +13,7 @@ from typing import Any
 
 from label_studio_ml.protocol import SetupRequest
 from label_studio_ml.settings import Settings
-from label_studio_ml.studio.peer import local_caller, private_addresses
+from label_studio_ml.studio.peer import is_public, local_caller, private_addresses
 from label_studio_ml.studio.references import mask
 from label_studio_ml.versions.state import Project
 from label_studio_ml.web.calls import Call
@@ -58,7 +58,7 @@ class SetupHosts:
         private = await self._private(request.hostname, call.peer)
         if known is None or not known.private or not known.hostname:
             if not private:
-                self._say_unconfirmed(request, call.peer)
+                await self._say_unconfirmed(request, call.peer)
             return {**told, "private": private}
         if private and known.hostname == request.hostname:
             if known.private == ANY or set(private) <= set(known.private):
@@ -88,12 +88,18 @@ class SetupHosts:
             self._known[key] = now, found
         return found
 
-    def _say_unconfirmed(self, request: SetupRequest, peer: str) -> None:
+    async def _say_unconfirmed(self, request: SetupRequest, peer: str) -> None:
+        if (request.uid, request.hostname) in self._said:
+            return
+        looking = asyncio.ensure_future(self._threads.run(is_public, request.hostname))
+        done, _ = await asyncio.wait([looking], timeout=PATIENCE)
+        if done and looking.result():
+            return
         self._say(
             request,
             f"Project {request.uid}: /setup came without a login from {peer or 'an unknown address'} and names "
-            f"{mask(request.hostname)}, which is elsewhere: annotations and files are read from there only if its "
-            f"address is public. If that is your Label Studio, set LABEL_STUDIO_URL={mask(request.hostname)}",
+            f"{mask(request.hostname)}, which is elsewhere and has no public address: neither annotations nor "
+            f"files are read from there. If that is your Label Studio, set LABEL_STUDIO_URL={mask(request.hostname)}",
         )
 
     def _say_kept(self, request: SetupRequest, known: Project, peer: str) -> None:
