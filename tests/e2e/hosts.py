@@ -149,6 +149,8 @@ class Site:
             "LABEL_STUDIO_ML_SWEEP": str(SWEEP),
             "FIT_CONTROL": str(self.control_folder),
             "HALT": str(self._halt),
+            # Calls come from the balancer: nobody else confirms a Label Studio with a private address.
+            "LABEL_STUDIO_URL": self.studio.url,
         }
         where: dict[str, Any] = {"host": host.address, "prefix": host.prefix}
         live = make_live(self.folder / name, self.studio, MODEL, env=env, paths=[HALTING], **where)
