@@ -6,6 +6,8 @@
 #   make matrix                    the unit tests on other Pythons and with the lowest dependencies
 #   make soak                      the long tests: every kill at every step, both brokers, both ways of each older backend,
 #                                  mutated requests; ARGS="-n 0 -k kill" goes to pytest (docs/development.md)
+#   make lock                      pin what the server's image installs, with hashes, and write the SBOM
+#   make audit                     known vulnerabilities of what is pinned (docs/security.md)
 #   make bench                     measure it beside its peers: twenty minutes, on an idle machine
 #   make compat UPSTREAM=path      the examples of a checkout of the older package, run on this one (docs/compatibility.md);
 #                                  ARGS=--stand-ins without their heavy packages
@@ -14,7 +16,7 @@
 PYTHON ?= python3
 ARGS ?=
 
-.PHONY: setup demo demo-clean test unit e2e soak check matrix bench compat clean
+.PHONY: setup demo demo-clean test unit e2e soak lock audit check matrix bench compat clean
 
 setup:
 	@$(PYTHON) scripts/setup
@@ -43,6 +45,12 @@ e2e: setup
 soak:
 	@$(PYTHON) scripts/setup package
 	@scripts/soak $(ARGS)
+
+lock: setup
+	@$(PYTHON) scripts/lock
+
+audit:
+	@$(PYTHON) scripts/audit $(ARGS)
 
 matrix: setup
 	.venv/bin/python scripts/resolve --full

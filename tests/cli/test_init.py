@@ -38,6 +38,7 @@ FILES = {
     "requirements-base.txt",
     "requirements-test.txt",
     "requirements.txt",
+    "server.lock.txt",
     "test_api.py",
     "wheels",
 }

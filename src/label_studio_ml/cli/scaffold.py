@@ -26,6 +26,7 @@ TEMPLATES = {
     "docker-compose.yml": "docker-compose.yml",
     ".dockerignore": "dockerignore",
     "requirements-base.txt": "requirements-base.txt",
+    "server.lock.txt": "server.lock.txt",
     "requirements-test.txt": "requirements-test.txt",
     "README.md": "README.md",
     "test_api.py": "test_api.py",
