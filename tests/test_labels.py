@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from label_studio_sdk._extensions.label_studio_tools.core.label_config import parse_config
 
 from label_studio_ml.errors import LabelConfigError
-from label_studio_ml.labels import describe, first_tag, parse_label_config
+from label_studio_ml.labels import MAX_CHARACTERS, describe, first_tag, parse_label_config
 
 CONFIGS = {
     "choices": """<View><Text name="text" value="$text"/>
@@ -262,3 +263,60 @@ def test_import_is_light() -> None:
     code = f"import sys, label_studio_ml.labels; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def _repeated(count: int) -> str:
+    """Return a label config of `count` controls that use `count` indexes in turn, all of the same few names."""
+    parts = [
+        f'<Text name="t{number}" value="$t" indexFlag="{{{{i{number % 50}}}}}"/>'
+        f'<Choices name="c{number}" toName="t{number}"><Choice value="a"/></Choices>'
+        for number in range(count)
+    ]
+    return f"<View>{''.join(parts)}</View>"
+
+
+def test_the_time_grows_as_the_text_does() -> None:
+    """621 KiB took 33 s: each control was compared with each index flag that stands before it."""
+
+    def seconds(count: int) -> float:
+        xml = _repeated(count)
+        times = []
+        for _ in range(5):
+            began = time.process_time()
+            assert len(parse_label_config(xml)) == count
+            times.append(time.process_time() - began)
+        return min(times)
+
+    assert seconds(8000) < 16 * 8 * seconds(500)
+
+
+def test_too_many_index_flags_are_refused() -> None:
+    xml = "".join(f'<Text name="t{number}" value="$t" indexFlag="i{number}"/>' for number in range(101))
+    with pytest.raises(LabelConfigError, match="more than 100 different values of indexFlag") as error:
+        parse_label_config(f"<View>{xml}</View>")
+    assert error.value.field == "label_config"
+    assert parse_label_config(f"<View>{xml.replace('i100', 'i0')}</View>") == {}
+
+
+def test_a_label_config_has_a_largest_size() -> None:
+    xml = f"<View>{' ' * (MAX_CHARACTERS - 13)}</View>"
+    assert parse_label_config(xml) == {}
+    with pytest.raises(LabelConfigError, match="4,194,305 characters, more than the 4,194,304") as error:
+        parse_label_config(f"{xml} ")
+    assert error.value.field == "label_config"
+
+
+def test_a_taxonomy_of_thousands_of_choices_is_taken() -> None:
+    choices = "".join(f'<Choice value="Chapter {n}: a name of some length"/>' for n in range(40_000))
+    xml = f'<View><Text name="t" value="$t"/><Taxonomy name="x" toName="t">{choices}</Taxonomy></View>'
+    assert len(parse_label_config(xml)["x"]["labels"]) == 40_000
+
+
+def test_controls_that_name_their_object_too_often_are_refused() -> None:
+    def config(times: int) -> str:
+        control = f'<Choices name="%s" toName="{",".join("t" * times)}"/>'
+        return f'<View><Text name="t" value="$t"/>{control % "a"}{control % "b"}</View>'
+
+    assert len(parse_label_config(config(50_000))["b"]["inputs"]) == 50_000
+    with pytest.raises(LabelConfigError, match="more than 100,000 names together"):
+        parse_label_config(config(50_001))

@@ -12,6 +12,15 @@ from xml.etree import ElementTree
 from label_studio_ml import arguments
 from label_studio_ml.errors import LabelConfigError
 
+#: Characters that a label config may have. A taxonomy of 20,000 choices has a quarter of that.
+MAX_CHARACTERS = 4 << 20
+
+#: Different `indexFlag`s that a label config may have: each is looked for in the names of all controls.
+MAX_INDEX_FLAGS = 100
+
+#: Names in all `toName`s of a label config together: each control has its own description of each of them.
+MAX_TARGETS = 100_000
+
 #: Tags whose attributes describe one label of the control around them.
 _LABEL_TAGS = frozenset({"Label", "Choice", "Relation"})
 
@@ -45,10 +54,12 @@ def parse_label_config(xml: str | None) -> dict[str, Any]:
     `conditionals` (`{"type", "name"}`), `dynamic_labels` (True) and `regex` (`{index variable: pattern}`) are
     there only where the config asks for them.
 
-    Raises LabelConfigError, with `field="label_config"`, when the text is not well-formed XML or has a
-    DOCTYPE.
+    Raises LabelConfigError, with `field="label_config"`, when the text is not well-formed XML, has a
+    DOCTYPE, or is too large.
     """
-    if not (xml := config_text(xml)).strip():
+    xml = config_text(xml)
+    check_size(xml)
+    if not xml.strip():
         return {}
     reader = _Reader()
     parser = ElementTree.XMLParser(target=reader)  # noqa: S314 - the reader refuses a DOCTYPE
@@ -69,6 +80,16 @@ def parse_label_config(xml: str | None) -> dict[str, Any]:
             field="label_config",
         ) from None
     return reader.result()
+
+
+def check_size(xml: str) -> None:
+    """Raise LabelConfigError if a label config has more than `MAX_CHARACTERS` characters."""
+    if len(xml) > MAX_CHARACTERS:
+        raise LabelConfigError(
+            f"The label config has {len(xml):,} characters, more than the {MAX_CHARACTERS:,} that are taken",
+            fix='Let long lists of labels come with the tasks, as in <Taxonomy value="$labels">',
+            field="label_config",
+        )
 
 
 def first_tag(parsed: Mapping[str, Any], control: str, object_tag: str) -> tuple[str, dict[str, Any]]:
@@ -122,7 +143,10 @@ class _Reader:
         self.controls: dict[str, dict[str, Any]] = {}
         self.objects: dict[str, dict[str, Any]] = {}
         self.labels: dict[str, dict[str, dict[str, str]]] = {}
-        self.index_variables: list[str] = []
+        #: How many objects all controls name.
+        self.targets = 0
+        #: Index variables in document order, each once.
+        self.index_variables: dict[str, None] = {}
         #: For each open element, the control that a label inside it belongs to.
         self.owners: list[str | None] = []
 
@@ -139,7 +163,7 @@ class _Reader:
         name = attributes.get("name")
         variable = attributes.get("indexFlag")
         if variable is not None:
-            self.index_variables.append(variable)
+            self._add_index(variable)
         if name and attributes.get("toName") and tag not in _HELPER_TAGS:
             self.controls[name] = self._control(tag, attributes)
         elif name and (attributes.get("value") or attributes.get("valueList")):
@@ -163,12 +187,28 @@ class _Reader:
     def close(self) -> None:
         """Take the end of the document."""
 
+    def _add_index(self, variable: str) -> None:
+        self.index_variables[variable] = None
+        if len(self.index_variables) > MAX_INDEX_FLAGS:
+            raise LabelConfigError(
+                f"The label config has more than {MAX_INDEX_FLAGS} different values of indexFlag",
+                fix="Give the <Repeater> tags the same indexFlag",
+                field="label_config",
+            )
+
     def _control(self, tag: str, attributes: Mapping[str, str]) -> dict[str, Any]:
-        control: dict[str, Any] = {"type": tag, "to_name": attributes["toName"].split(",")}
+        targets = attributes["toName"]
+        self.targets += targets.count(",") + 1
+        if self.targets > MAX_TARGETS:
+            raise LabelConfigError(
+                f"The toName attributes of the label config have more than {MAX_TARGETS:,} names together",
+                field="label_config",
+            )
+        control: dict[str, Any] = {"type": tag, "to_name": targets.split(",")}
         indexed = [
             variable
             for variable in self.index_variables
-            if any(variable in name for name in control["to_name"])
+            if variable in targets and any(variable in name for name in control["to_name"])
         ]
         if indexed:
             control["regex"] = dict.fromkeys(indexed, ".*")

@@ -6,8 +6,9 @@ control's, a missing value, a label that the control does not have. They refuse 
 `LabelInterface.validate_prediction` accepts, do not import the SDK, and take microseconds a region.
 """
 
+import itertools
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +46,9 @@ _NUMBERS = frozenset({"x", "y", "width", "height", "radiusX", "radiusY"})
 
 #: Region types that name no control tag of the label config: relations join regions, chat messages name their object.
 _WITHOUT_CONTROL = frozenset({"relation", "chatmessage"})
+
+#: Names that a message lists.
+_LISTED = 20
 
 #: Region types of Label Studio's tags.
 _TYPES = frozenset({*_REQUIRED, "labels", "magicwand", "videorectanglelabels"}) | _WITHOUT_CONTROL
@@ -98,7 +102,7 @@ class RegionChecks:
             parsed = parse_label_config(label_config)
         except LabelConfigError:
             parsed = {}
-        geometries = frozenset(info["type"].lower() for info in parsed.values())
+        geometries = self._tags = frozenset(info["type"].lower() for info in parsed.values())
         self._controls: dict[str, _Control] = {}
         self._indexed: list[tuple[re.Pattern[str], _Control]] = []
         for name, info in parsed.items():
@@ -130,8 +134,7 @@ class RegionChecks:
         kind = region.get("type") if isinstance(region, Mapping) else None
         if not isinstance(kind, str) or not kind or kind.lower() in _TYPES:
             return False
-        controls = (*self._controls.values(), *(control for _, control in self._indexed))
-        return all(kind.lower() != control.tag for control in controls)
+        return kind.lower() not in self._tags
 
     def _fault(self, region: Any) -> str:
         if not isinstance(region, Mapping):
@@ -144,16 +147,20 @@ class RegionChecks:
             return ""
         control = self._find(region.get("from_name"))
         if control is None:
-            known = ", ".join([*self._controls, *(item.name for _, item in self._indexed)])
-            return f"the label config has no control with this from_name (it has: {known})"
+            return f"the label config has no control with this from_name (it has: {_listed(self._names())})"
         if not control.allows_object(region.get("to_name")):
-            allowed = ", ".join(map(_text, control.to_names))
+            allowed = _listed(map(_text, control.to_names))
             return f"to_name {region.get('to_name')!r} is not what this control labels ({allowed})"
         if control.tag in _OWN_CODE:
             return ""
         if kind != control.tag and not _shares_region(kind, control):
             return f"type {kind!r} does not match the control, a <{control.tag}>"
         return _value_fault(region.get("value"), kind, control)
+
+    def _names(self) -> Iterator[str]:
+        """Yield the names of all controls."""
+        yield from self._controls
+        yield from (item.name for _, item in self._indexed)
 
     def _find(self, from_name: Any) -> _Control | None:
         if not isinstance(from_name, str):
@@ -221,9 +228,14 @@ def _value_fault(value: Any, kind: str, control: _Control) -> str:
         return ""
     for label in _labels(value, kind):
         if not isinstance(label, str) or label not in control.labels:
-            known = ", ".join(sorted(control.labels)[:20])
+            known = _listed(sorted(control.labels))
             return f"the label {label!r} is not in the label config (it has: {known})"
     return ""
+
+
+def _listed(names: Iterable[str]) -> str:
+    """Return the first of some names, with commas between them: a label config may have thousands."""
+    return ", ".join(itertools.islice(names, _LISTED))
 
 
 def _labels(value: Mapping[Any, Any], kind: str) -> list[Any]:

@@ -5,6 +5,7 @@ import importlib.util
 import io
 import json
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,8 +16,10 @@ import pytest
 from e2e.processes import wait_until
 from helpers import Captured, all_captured, captured, strict
 from label_studio_ml.api import init_app
+from label_studio_ml.labels import parse_label_config
 from label_studio_ml.protocol import Event
 from label_studio_ml.runtime.wsgi import BackendApp
+from label_studio_ml.web import label_configs
 from tricky import CONFIG, Tricky, task
 
 pytestmark = pytest.mark.usefixtures("clean_env")
@@ -685,3 +688,39 @@ class TestSetupWithoutLogin:
         assert ask("POST", "/setup", forged, X_Forwarded_For="203.0.113.9")[0] == 200
         assert known().hostname == "http://127.0.0.1:8080"
         assert known().access_token == body["access_token"]
+
+
+class TestLargeLabelConfigs:
+    @pytest.mark.parametrize(
+        ("path", "name"),
+        [
+            ("/setup", "schema"),
+            ("/validate", "config"),
+            ("/predict", "label_config"),
+            ("/train", "label_config"),
+        ],
+    )
+    def test_one_that_is_too_large_is_refused(self, ask: Client, path: str, name: str) -> None:
+        config = f"<View>{' ' * (4 << 20)}</View>"
+        status, body = ask("POST", path, {"project": "1.1", "tasks": [], "annotations": [], name: config})
+        assert (status, body["field"]) == (400, name)
+        assert "more than the 4,194,304 that are taken" in body["detail"]
+
+    def test_an_event_with_one_counts_without_it(self, known: Client) -> None:
+        event = captured("webhook_PROJECT_UPDATED")
+        event.json["project"]["label_config"] = "x" * (5 << 20)
+        assert known.captured(event)[0] == 200
+        assert known.captured(captured("predict_retrieve"))[0] == 200
+
+    def test_a_large_one_is_parsed_in_a_thread(self, ask: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+        threads: list[str] = []
+
+        def parse(xml: str) -> dict[str, Any]:
+            threads.append(threading.current_thread().name)
+            return parse_label_config(xml)
+
+        monkeypatch.setattr(label_configs, "parse_label_config", parse)
+        for size in (100, 100_000):
+            assert ask("POST", "/validate", {"config": f"<View>{' ' * size}</View>"})[0] == 200
+        assert threads[0] == "label-studio-ml"
+        assert threads[1] != "label-studio-ml"

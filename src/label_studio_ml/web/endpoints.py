@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from label_studio_ml import __version__, errors, logs
-from label_studio_ml.labels import parse_label_config
+from label_studio_ml.labels import check_size
 from label_studio_ml.metrics.counts import Counts
 from label_studio_ml.metrics.exposition import CONTENT_TYPE
 from label_studio_ml.model import TRAIN_EVENTS
@@ -41,6 +41,7 @@ from label_studio_ml.web.desk import TrainingDesk
 from label_studio_ml.web.health import Health
 from label_studio_ml.web.heard import Hearing, connection
 from label_studio_ml.web.jobs import JobRoutes, route_of
+from label_studio_ml.web.label_configs import check_config, of_event
 from label_studio_ml.web.large_bodies import TASKS, LargeBodies
 from label_studio_ml.web.login import Login
 from label_studio_ml.web.setup_host import SetupHosts, sender
@@ -271,7 +272,7 @@ class Endpoints:
 
     async def _setup(self, call: Call) -> Response:
         request = await self._bodies.parse(parse_setup, call.body)
-        _check_config(request.label_config, "schema")
+        await check_config(request.label_config, "schema")
         project = await self._book.told(
             request.uid,
             label_config=request.label_config,
@@ -291,7 +292,7 @@ class Endpoints:
         uid = request.uid or ANONYMOUS
         project = await self._book.get(uid)
         if project is None or (request.label_config and request.label_config != project.label_config):
-            _check_config(request.label_config, "label_config")
+            await check_config(request.label_config, "label_config")
             project = await self._book.update(uid, label_config=request.label_config)
         results = await self._pool.predict(project, request, call.gone)
         self.counts.predicted_tasks += len(request.tasks)
@@ -325,7 +326,7 @@ class Endpoints:
         if event.uid:
             await self._hearing.note(event.uid, event.action, authorized=True)
             before = await self._book.get(event.uid)
-            changes = {"label_config": event.label_config or None, "title": event.title or None}
+            changes = {"label_config": of_event(event) or None, "title": event.title or None}
             project = await self._book.update(event.uid, **changes)
             if before is not None and before.label_config != project.label_config:
                 try:
@@ -344,6 +345,8 @@ class Endpoints:
 
     async def _train(self, call: Call) -> Response:
         request = await self._bodies.parse(parse_train, call.body)
+        if request.label_config:
+            check_size(request.label_config)
         project = await self._book.update(request.uid, label_config=request.label_config or None)
         event = Event(
             action="START_TRAINING",
@@ -369,7 +372,7 @@ class Endpoints:
         config = (await self._bodies.parse(parse_object, call.body)).get("config")
         if not isinstance(config, str):
             raise errors.RequestError("config must be a label config as text", field="config")
-        _check_config(config, "config")
+        await check_config(config, "config")
         return json_response(200, {"status": "ok"})
 
     async def _duplicate(self, call: Call) -> Response:
@@ -431,11 +434,3 @@ def _accepted(event: Event, job: str | None) -> Response:
     if event.action == "START_TRAINING":
         raise errors.BrokerError(f"The training {waits}", fix="It starts when Redis is back")
     return json_response(201, {"status": "kept", "job": None, "detail": f"The event {waits}"})
-
-
-def _check_config(xml: str, name: str) -> None:
-    """Raise LabelConfigError, naming the request's field, if a label config cannot be read."""
-    try:
-        parse_label_config(xml)
-    except errors.LabelConfigError as error:
-        raise errors.LabelConfigError(f"{name}: {error.message}", fix=error.fix, field=name) from None
