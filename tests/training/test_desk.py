@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from e2e.processes import wait_until
+from label_studio_ml.errors import StoreError
 from label_studio_ml.protocol import Event
 from label_studio_ml.settings import Settings
 from label_studio_ml.training import desk as module
@@ -206,9 +207,12 @@ def test_an_event_that_still_waits_for_a_thread_at_the_end_goes_to_the_disk(
 
 
 def test_an_event_counts_also_where_what_is_known_of_its_project_cannot_be_read(
-    redis: RedisServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    redis: RedisServer, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "data" / "projects.db").mkdir(parents=True)
+    def unreadable(*args: object) -> None:
+        raise StoreError("the disk does not answer")
+
+    monkeypatch.setattr(Projects, "get", unreadable)
     settings = Settings(
         backend_dir=tmp_path, model_dir=tmp_path / "data", redis_url=redis.url, queue="handed-in"
     )
