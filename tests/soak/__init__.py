@@ -1,0 +1,1 @@
+"""Long tests: what a backend does with many inputs that nobody meant to send."""

@@ -1,0 +1,238 @@
+"""Requests that somebody could have made of Label Studio's by accident or on purpose, and what h11 reads in them."""
+
+import itertools
+import json
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import h11
+
+from helpers import Captured, all_captured
+
+#: What is inserted somewhere: pieces of HTTP in which servers differ, and bytes that no text has.
+PIECES = (
+    *(
+        b"\r\n",
+        b"\n",
+        b"\r",
+        b"\r\n\r\n",
+        b"\0",
+        b" ",
+        b"\t",
+        b":",
+        b",",
+        b"\xff\xfe",
+        b"\x1b[31m",
+        b"%00",
+        b"\xc0\xaf",
+    ),
+    *(
+        b"Content-Length: 5\r\n",
+        b"Content-Length: 0\r\n",
+        b"Content-Length: +5\r\n",
+        b"Content-Length: 5, 5\r\n",
+    ),
+    *(b"Content-Length: -1\r\n", b"Content-Length: 99999999999999999999\r\n", b"Content-Length : 4\r\n"),
+    *(
+        b"Transfer-Encoding: chunked\r\n",
+        b"Transfer-Encoding: gzip, chunked\r\n",
+        b"Transfer-Encoding:\x0bchunked\r\n",
+    ),
+    *(b"Transfer-Encoding : chunked\r\n", b"transfer-encoding: CHUNKED\r\n", b"Expect: 100-continue\r\n"),
+    *(
+        b"Upgrade: h2c\r\nConnection: Upgrade\r\n",
+        b"Host: other\r\n",
+        b"Connection: close\r\n",
+        b" folded: x\r\n",
+    ),
+    *(
+        b"0\r\n\r\n",
+        b"5\r\nhello\r\n",
+        b"ffffffffffffffff\r\n",
+        b"1;a=b\r\nx\r\n",
+        b"0x1\r\n",
+        b"GET /health HTTP/1.1\r\n",
+    ),
+    *(b"POST /train HTTP/1.1\r\nHost: x\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"GET /\r\n"),
+)
+#: What takes the place of a value in a body.
+VALUES: tuple[Any, ...] = (
+    *(
+        None,
+        True,
+        -1,
+        2**63,
+        2**70,
+        1e308,
+        "",
+        " ",
+        "\0",
+        "\ud800",
+        "../../x",
+        "\x1b[2J\nERROR",
+        "x" * 5000,
+        [],
+        {},
+    ),
+    *([[]], {"id": {}}, [None], {"a": [1, 2]}, "http://127.0.0.1:1/", "<View>" * 50),
+)
+PATHS = (
+    "/predict",
+    "/webhook",
+    "/train",
+    "/setup",
+    "/validate",
+    "/jobs",
+    "/versions",
+    "/job_status",
+    "/health",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """Bytes to be sent, cut into `parts`, with a last request `sentinel` that is as it should be."""
+
+    parts: tuple[bytes, ...]
+    sentinel: bytes
+
+    @property
+    def stream(self) -> bytes:
+        """All of it."""
+        return b"".join(self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How many whole requests a parser found, the sentinel's place among them (None: it is none), and an error."""
+
+    requests: int
+    sentinel: int | None
+    error: bool
+
+
+class Mutator:
+    """Makes inputs; the same `seed` makes the same ones. `host` is that of the server."""
+
+    def __init__(self, seed: int, host: str) -> None:
+        self._random = random.Random(seed)
+        self._host = host.encode()
+        self._captured = all_captured()
+        self._count = 0
+
+    def next(self) -> Input:
+        """Return another input: one request or two, mutated or not, and the sentinel."""
+        self._count += 1
+        chance = self._random
+        requests = [self._request() for _ in range(chance.choice((1, 1, 1, 2)))]
+        stream = bytearray(b"".join(requests))
+        for _ in range(chance.choice((0, 1, 1, 1, 2, 4))):
+            self._mutate(stream)
+        name = f"sentinel-{self._count}".encode()
+        last = b"GET /livez HTTP/1.1\r\nHost: %s\r\nX-Request-ID: %s\r\n\r\n" % (self._host, name)
+        stream += last
+        cuts = sorted(chance.sample(range(1, len(stream)), min(len(stream) - 1, chance.choice((0, 0, 1, 3)))))
+        edges = [0, *cuts, len(stream)]
+        parts = tuple(bytes(stream[a:b]) for a, b in itertools.pairwise(edges))
+        return Input(parts, name)
+
+    def _request(self) -> bytes:
+        chance = self._random
+        origin: Captured = chance.choice(self._captured)
+        value = json.loads(json.dumps(origin.json))
+        if chance.random() < 0.5:
+            value = self._changed(value)
+        body = b"" if value is None else json.dumps(value).encode()
+        path = chance.choice((origin.path, origin.path, chance.choice(PATHS))).encode()
+        head = [b"%s %s HTTP/1.1" % (origin.method.encode(), path), b"Host: " + self._host]
+        if body:
+            head.append(b"Content-Type: application/json")
+        if body and chance.random() < 0.25:
+            head.append(b"Transfer-Encoding: chunked")
+            body = self._chunked(body)
+        elif body:
+            head.append(b"Content-Length: %d" % len(body))
+        return b"\r\n".join(head) + b"\r\n\r\n" + body
+
+    def _chunked(self, body: bytes) -> bytes:
+        size = self._random.choice((1, 7, 100, 100_000)) if len(body) < 3000 else 1000
+        chunks = (body[start : start + size] for start in range(0, len(body), size))
+        return b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
+
+    def _changed(self, value: Any) -> Any:
+        """Return a JSON value with one value somewhere in it replaced, left out or doubled."""
+        chance = self._random
+        if not isinstance(value, dict | list) or not value or chance.random() < 0.2:
+            return chance.choice(VALUES)
+        key: Any = chance.choice(list(value)) if isinstance(value, dict) else chance.randrange(len(value))
+        if chance.random() < 0.15:
+            del value[key]
+        else:
+            value[key] = self._changed(value[key])
+        return value
+
+    def _mutate(self, stream: bytearray) -> None:
+        chance = self._random
+        at = (
+            chance.randrange(len(stream) + 1)
+            if chance.random() < 0.5
+            else chance.randrange(min(len(stream), 200) + 1)
+        )
+        kind = chance.randrange(6)
+        if kind == 0 and at < len(stream):
+            stream[at] ^= 1 << chance.randrange(8)
+        elif kind == 1:
+            del stream[at : at + chance.choice((1, 2, 10, 100))]
+        elif kind == 2:
+            stream[at:at] = stream[at : at + chance.choice((1, 10, 100))]
+        elif kind == 3:
+            stream[at:at] = bytes(chance.randrange(256) for _ in range(chance.choice((1, 4))))
+        elif kind == 4 and (ends := [i for i in range(len(stream)) if stream[i : i + 2] == b"\r\n"][:20]):
+            place = chance.choice(ends) + 2
+            stream[place:place] = chance.choice(PIECES)
+        else:
+            stream[at:at] = chance.choice(PIECES)
+
+
+def read(stream: bytes, sentinel: bytes) -> Reading:
+    """Return what h11 finds in what a client sends before it ends its side.
+
+    Any CR and LF before a request line are left out, as llhttp does it; h11 takes CRLF and LF only.
+    """
+    requests, place = 0, None
+    while stream := stream.lstrip(b"\r\n"):
+        connection = h11.Connection(h11.SERVER, max_incomplete_event_size=1 << 20)
+        connection.receive_data(stream)
+        try:
+            is_sentinel = _reads_one(connection, sentinel)
+        except h11.RemoteProtocolError:
+            is_sentinel = None
+        if is_sentinel is None:
+            return Reading(requests, place, error=True)
+        place = requests if is_sentinel and place is None else place
+        requests += 1
+        connection.send(h11.Response(status_code=200, headers=[("content-length", "0")]))
+        connection.send(h11.EndOfMessage())
+        if connection.our_state is not h11.DONE:  # the client has asked to close the connection
+            break
+        stream = connection.trailing_data[0]
+    return Reading(requests, place, error=False)
+
+
+def _reads_one(connection: h11.Connection, sentinel: bytes) -> bool | None:
+    """Read one request; tell whether it is the sentinel, None if it is not whole."""
+    is_sentinel = False
+    while True:
+        event = connection.next_event()
+        if event is h11.NEED_DATA or event is h11.PAUSED:
+            return None
+        if isinstance(event, h11.Request):
+            is_sentinel = _names(event.headers, sentinel)
+        elif isinstance(event, h11.EndOfMessage):
+            return is_sentinel
+
+
+def _names(headers: Iterable[tuple[bytes, bytes]], sentinel: bytes) -> bool:
+    return any(name == b"x-request-id" and value == sentinel for name, value in headers)
