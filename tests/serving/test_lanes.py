@@ -3,6 +3,8 @@
 import asyncio
 import json
 import os
+import signal
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -299,6 +301,24 @@ def test_a_crash_is_noticed_though_a_forked_child_keeps_the_connection_open(tric
 
     run(test())
     assert not alive(int((tricky.folder / "forked").read_text())), "it outlives the process that forked it"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists the processes")
+def test_what_predict_started_in_a_session_of_its_own_ends_though_the_guard_was_killed(
+    tricky: Tricky,
+) -> None:
+    async def test() -> None:
+        async with started(ProcessLane, tricky.settings()) as lane:
+            await lane.load(1, SPEC)
+            await lane.predict(1, [asking(task(1, "daemon"))])
+            daemon = int((tricky.folder / "daemon").read_text())
+            assert alive(daemon)
+            assert lane._process is not None
+            os.kill(lane._process.pid, signal.SIGKILL)
+            await asyncio.wait_for(asyncio.shield(lane.ended), PATIENCE)
+            assert not alive(daemon), "it outlives the model process"
+
+    run(test())
 
 
 def test_close_waits_for_what_runs(tricky: Tricky) -> None:

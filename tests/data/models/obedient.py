@@ -1,7 +1,7 @@
 """A model that does what it is told: by each task (`data.do`), and by files beside it (`on_import`, `on_load`, …).
 
 Orders: `raise`, `exit`, `interrupt`, `kill`, `crash`, `close` (all descriptors, as daemons do), `fork` (and be killed,
-leaving a child), `thread` (leave one running, exit), `block NAME`
+leaving a child), `daemon` (start one in a session of its own), `thread` (leave one running, exit), `block NAME`
 (until somebody opens the pipe NAME for writing), `gil NAME` (the same, holding the
 interpreter lock).
 A file `on_load.VERSION` is for that version only.
@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -46,6 +47,9 @@ def obey(order: str) -> None:
         while not (HERE / "forked").exists() or not (HERE / "forked").read_text():
             time.sleep(0.01)
         os.kill(pid, signal.SIGKILL)
+    if word == "daemon":
+        daemon = subprocess.Popen(["sleep", "120"], start_new_session=True)
+        (HERE / "daemon").write_text(str(daemon.pid))
     if word == "thread":
         threading.Thread(target=time.sleep, args=(120,), name="left behind").start()
         sys.exit("with a thread left behind")
