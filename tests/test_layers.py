@@ -19,6 +19,7 @@ SOURCE = Path(__file__).resolve().parent.parent / "src" / PACKAGE
 LAYERS = (
     (
         "arguments",
+        "descriptors",
         "disk_errors",
         "errors",
         "file_locks",

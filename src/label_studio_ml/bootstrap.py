@@ -1,4 +1,4 @@
-"""Start one module of this package in a new interpreter: `python -P bootstrap.py MODULE [ARGUMENT …]`.
+"""Start one module of this package in a new interpreter: `python -P bootstrap.py [--files=N] MODULE [ARGUMENT …]`.
 
 Run by its absolute path, so that no folder decides which `label_studio_ml` is imported: neither the working folder
 (a clone of another release, say) nor PYTHONPATH. The user's entries on `sys.path` are put behind the installed packages
@@ -42,6 +42,17 @@ def _pin_package() -> None:
     spec.loader.exec_module(package)
 
 
+def _limit_files() -> None:
+    """Give this process the soft limit of open files that a first argument `--files=NUMBER` names."""
+    if not sys.argv[1].startswith("--files="):
+        return
+    import resource
+
+    number = int(sys.argv.pop(1).removeprefix("--files="))
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (number, hard))
+
+
 def _run(taken: list[str]) -> int:
     """Call the `main` of the module that the first argument names, with the others as its own."""
     import importlib
@@ -59,6 +70,7 @@ def _run(taken: list[str]) -> int:
 
 if __name__ == "__main__":
     entries = _take_user_entries()
+    _limit_files()
     _pin_package()
     sys.exit(_run(entries))
 elif __name__ == "__mp_main__":

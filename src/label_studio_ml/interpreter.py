@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from label_studio_ml import descriptors
 from label_studio_ml.errors import BackendError
 from label_studio_ml.settings import Settings
 
@@ -32,7 +33,8 @@ def command(settings: Settings, module: str, *arguments: object) -> list[str]:
 
     Raises InterpreterError if no interpreter can import this package.
     """
-    return [interpreter(settings.python), "-P", str(BOOTSTRAP), module, *map(str, arguments)]
+    bootstrap = (str(BOOTSTRAP), *descriptors.options())
+    return [interpreter(settings.python), "-P", *bootstrap, module, *map(str, arguments)]
 
 
 @functools.lru_cache(maxsize=8)

@@ -13,7 +13,7 @@ import socket
 import sys
 from collections.abc import Callable
 
-from label_studio_ml import logs, running
+from label_studio_ml import descriptors, logs, running
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.runtime.companion import Companion
 from label_studio_ml.runtime.core import Core
@@ -44,6 +44,7 @@ def serve(
     elsewhere; with `reload`, an edited model file is loaded at once.
     Raises SettingsError if the address cannot be used.
     """
+    descriptors.raise_limit()
     _configure_logs(settings, "DEBUG" if debug else settings.log_level)
     with (
         contextlib.closing(_bound(settings, host, port)) as listener,
@@ -100,8 +101,14 @@ async def _serve(
 
 def _server(core: Core, companion: Companion, settings: Settings) -> Server:
     """Return the HTTP server, which SIGINT and SIGTERM tell to finish what is under way and return."""
+    room = descriptors.capacity()
     server = Server(
-        core.endpoints, settings.max_body, settings.drain, max_in_flight=settings.http.max_in_flight
+        core.endpoints,
+        settings.max_body,
+        settings.drain,
+        max_in_flight=settings.http.max_in_flight,
+        max_connections=room.connections,
+        backlog=room.backlog,
     )
     loop = asyncio.get_running_loop()
 
