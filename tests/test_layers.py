@@ -24,6 +24,7 @@ LAYERS = (
         "errors",
         "file_locks",
         "forks",
+        "private_files",
         "process_guard",
         "processes",
         "small_files",

@@ -21,6 +21,7 @@ from label_studio_ml import damaged_database
 from label_studio_ml.damaged_database import DamagedDatabase, Rows
 from label_studio_ml.disk_errors import disk_fix
 from label_studio_ml.errors import VersionError
+from label_studio_ml.private_files import make_folder
 from label_studio_ml.texts import plural
 
 T = TypeVar("T")
@@ -194,7 +195,7 @@ class SqliteCache(BaseCache):
 
     @contextlib.contextmanager
     def _made_alone(self) -> Iterator[None]:
-        self.file.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self.file.parent)
         with damaged_database.alone(self.file):
             yield
 

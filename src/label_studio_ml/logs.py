@@ -12,6 +12,7 @@ from typing import IO, Any
 import msgspec
 
 from label_studio_ml import file_locks
+from label_studio_ml.private_files import make_folder, open_file
 from label_studio_ml.settings import LOG_FORMAT
 from label_studio_ml.texts import visible
 
@@ -111,7 +112,7 @@ class RotatingFile:
     """
 
     def __init__(self, path: Path, *, max_bytes: int = MAX_BYTES, kept: int = KEPT) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         self._path = path
         self._max_bytes = max_bytes
         self._kept = kept
@@ -143,7 +144,7 @@ class RotatingFile:
 
     def _reopen(self) -> IO[bytes]:
         self.close()
-        self._file = open(self._path, "ab", buffering=0)  # noqa: SIM115 (kept open)
+        self._file = open_file(self._path, "ab", buffering=0)
         self._file.seek(0, os.SEEK_END)
         return self._file
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from label_studio_ml import file_locks
+from label_studio_ml.private_files import make_folder, open_file
 
 _FILE = "server.json"
 
@@ -31,7 +32,7 @@ def announced(model_dir: Path, host: str, port: int) -> Iterator[str]:
     mine = {"url": url, "pid": os.getpid(), "host": socket.gethostname()}
     other = next((str(one["url"]) for one in _running_here(model_dir) if one["pid"] != mine["pid"]), "")
     with contextlib.suppress(OSError):  # a read-only folder: others will have to be told the address
-        model_dir.mkdir(parents=True, exist_ok=True)
+        make_folder(model_dir)
         _change(model_dir, add=mine)
     try:
         yield other
@@ -63,7 +64,8 @@ def _change(model_dir: Path, *, add: _Entry | None = None, remove: _Entry | None
             path.unlink(missing_ok=True)
             return
         temporary = path.with_name(f".{_FILE}.{secrets.token_hex(4)}")
-        temporary.write_text(json.dumps({**kept[0], "others": kept[1:]}))
+        with open_file(temporary, "xb") as file:
+            file.write(json.dumps({**kept[0], "others": kept[1:]}).encode())
         os.replace(temporary, path)
 
 

@@ -142,6 +142,7 @@ class Settings:
     log_json: bool = False
     promote_if: str = ""
     keep_versions: int | None = None
+    keep_job_logs: int = 30  # days
     model_version: str = ""
     store_url: str = ""
     model_cache_bytes: int = DEFAULT_MODEL_CACHE << 20
@@ -225,6 +226,7 @@ class Settings:
             grace=_seconds(env, "LABEL_STUDIO_ML_TRAINING_GRACE", default=0.0, least=0.0),
             log_json=_choice(env, "LOG_FORMAT", "text", "json") == "json",
             promote_if=_gate(env),
+            keep_job_logs=_integer(env, "LABEL_STUDIO_ML_KEEP_JOB_LOGS", default=30, least=0),
             keep_versions=(
                 _integer(env, "KEEP_VERSIONS", default=0, least=0) if env.get("KEEP_VERSIONS") else None
             ),
@@ -294,6 +296,7 @@ class Settings:
             "LABEL_STUDIO_ML_TRAINING_GRACE": self.grace,
             "PROMOTE_IF": self.promote_if,
             "KEEP_VERSIONS": self.keep_versions,
+            "LABEL_STUDIO_ML_KEEP_JOB_LOGS": self.keep_job_logs,
             "MODEL_VERSION": self.model_version,
             "LABEL_STUDIO_ML_PYTHON": self.python,
             "LABEL_STUDIO_ML_PYTHONPATH": os.pathsep.join(self.python_path),

@@ -17,6 +17,7 @@ from label_studio_ml.evaluation.picture import draw
 from label_studio_ml.evaluation.results import Evaluation, Selection
 from label_studio_ml.evaluation.selection import Choice, begin, complain, select
 from label_studio_ml.lone_surrogates import replaced
+from label_studio_ml.private_files import make_folder
 from label_studio_ml.texts import plural
 from label_studio_ml.training.dataset import LabelledTasks
 from label_studio_ml.training.snapshots import SNAPSHOT
@@ -141,7 +142,7 @@ def save(evaluation: Evaluation, folder: Path | str) -> Evaluation:
     """
     folder, controls = Path(folder), {}
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         for name, measured in evaluation.controls.items():
             controls[name] = measured
             if measured.confusion is not None:

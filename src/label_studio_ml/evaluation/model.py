@@ -16,6 +16,7 @@ from label_studio_ml.errors import ModelLoadError, ModelProcessDied
 from label_studio_ml.evaluation.process import Answers, Build, Built, Predicted
 from label_studio_ml.interpreter import command
 from label_studio_ml.predictions import NOTHING
+from label_studio_ml.private_files import make_folder, open_file
 from label_studio_ml.process_guard import is_supported
 from label_studio_ml.settings import Settings
 from label_studio_ml.strays import Guarded
@@ -71,8 +72,8 @@ class ModelUnderTest:
             stack.enter_context(guards)
             output: int | IO[bytes] = 2
             if self._log is not None:
-                self._log.parent.mkdir(parents=True, exist_ok=True)
-                output = stack.enter_context(self._log.open("ab"))
+                make_folder(self._log.parent)
+                output = stack.enter_context(open_file(self._log, "ab"))
             self._guarded = Guarded(
                 command(self._settings, "label_studio_ml.evaluation.process", *ends),
                 pass_fds=ends,

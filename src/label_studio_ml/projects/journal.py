@@ -11,6 +11,7 @@ from typing import IO, Protocol
 
 from label_studio_ml import file_locks
 from label_studio_ml.errors import SettingsError
+from label_studio_ml.private_files import make_folder
 
 #: Seconds between two tries to hold a journal.
 _POLL = 0.1
@@ -54,7 +55,7 @@ class Journal:
     ) -> None:
         self._copy = copy
         name = hashlib.blake2b(f"{uid}\n{version}".encode(), digest_size=8).hexdigest()
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(folder)
         self._path = folder / f"{name}{f'.{part}' if part else ''}.json"
         self._about = {"project": uid, "version": version}
         self._locks: list[IO[str]] = []

@@ -12,6 +12,7 @@ import msgspec
 
 from label_studio_ml import file_locks
 from label_studio_ml.errors import SettingsError
+from label_studio_ml.private_files import make_folder
 from label_studio_ml.projects.api import Json, ProjectApi
 from label_studio_ml.protocol import Event, parse_event
 
@@ -30,7 +31,7 @@ class Cursor:
     """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(path.parent)
         self._path = path
         self._lock: IO[str] = open(path.with_suffix(".lock"), "w")  # noqa: SIM115 (kept open: it holds the lock)
         try:

@@ -22,6 +22,7 @@ import redis
 from label_studio_ml import file_locks
 from label_studio_ml.disk_errors import disk_fix, free_bytes
 from label_studio_ml.errors import BrokerError
+from label_studio_ml.private_files import make_folder
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +78,7 @@ class Broker:
     def start(self) -> str:
         """Start the server, or adopt the one that an earlier backend left; return its URL. Raises BrokerError."""
         try:
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_folder(self._folder)
             lock = self._lock()
             if lock is None:
                 logger.info("Using the broker that is running already")

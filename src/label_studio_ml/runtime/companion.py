@@ -16,6 +16,7 @@ from typing import IO
 
 from label_studio_ml import file_locks
 from label_studio_ml.errors import BackendError, BrokerError
+from label_studio_ml.private_files import make_folder
 from label_studio_ml.runtime.broker import Broker, running_url
 from label_studio_ml.runtime.foreign_workers import ForeignWorkers
 from label_studio_ml.runtime.workers import Workers
@@ -128,7 +129,7 @@ class Companion:
             self._serve(self._broker.start())
 
     def _take_lock(self) -> bool:
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(self._folder)
         file = open(self._folder / "owner.lock", "w")  # noqa: SIM115 (kept open: it holds the lock)
         try:
             file_locks.try_lock(file)

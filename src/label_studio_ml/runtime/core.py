@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from label_studio_ml import private_files
 from label_studio_ml.errors import BackendError, VersionError
 from label_studio_ml.serving.code_watch import CodeWatch
 from label_studio_ml.serving.lanes import Lane
@@ -40,6 +41,8 @@ class Core:
     ) -> None:
         self._desk = desk
         self._source = (settings.backend_dir, settings.script, settings.class_name)
+        #: The model folder, and the folder of logs.
+        self._folders = (settings.model_dir, settings.log_dir)
         store = self._store = open_store(settings)
         state = StoredState(settings.model_dir, "")
         self.pool = ModelPool(
@@ -62,6 +65,7 @@ class Core:
 
     async def start(self) -> None:
         """Begin to import the model, and to look for new versions."""
+        await asyncio.to_thread(private_files.mend, *self._folders)
         await asyncio.to_thread(self._desk.start)
         await asyncio.to_thread(self._store.start)
         await self.pool.start()

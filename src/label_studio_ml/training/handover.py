@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from label_studio_ml.private_files import make_folder
 from label_studio_ml.training.mailbox import Mailboxes, StoredEvent
 from label_studio_ml.training.policy import Entry
 from label_studio_ml.training.request import RunRequest
@@ -25,7 +26,7 @@ def handed_over(
     uid = request.spec.project.uid
     last = entries[-1].id
     needed = [entry for entry in entries if whole or entry.action == "START_TRAINING" or entry.id == last]
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     events, delivered = folder / f"{request.job}.events", folder / f"{request.job}.tasks"
     try:
         _write(events, board.payloads(uid, [entry.id for entry in needed]))

@@ -17,6 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
+from label_studio_ml.private_files import make_folder, open_file
+
 logger = logging.getLogger(__name__)
 
 #: Most bytes that a run's file holds of its beginning; the last lines come after them.
@@ -129,8 +131,8 @@ class RunLog:
 
     def __enter__(self) -> "RunLog":
         """Open file and pipe. Raises OSError if the file cannot be made."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self._path.open("ab")
+        make_folder(self._path.parent)
+        self._file = open_file(self._path, "ab")
         self._reader, self.writer = os.pipe()
         self._thread.start()
         return self

@@ -13,6 +13,7 @@ import msgspec
 
 from label_studio_ml.disk_errors import disk_fix
 from label_studio_ml.errors import VersionError
+from label_studio_ml.private_files import open_file
 
 #: The snapshot's name in a version's folder.
 SNAPSHOT = "annotations.jsonl.gz"
@@ -81,7 +82,7 @@ class _Recorder:
         self._temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         self._encoder = msgspec.json.Encoder(enc_hook=str)
         try:
-            self._raw = self._temporary.open("xb")
+            self._raw = open_file(self._temporary, "xb")
         except OSError as error:
             raise _refused(path, error) from error
         packed = gzip.GzipFile("", "wb", _LEVEL, self._raw, mtime=0)

@@ -21,6 +21,7 @@ import msgspec
 from label_studio_ml import file_locks
 from label_studio_ml.disk_errors import disk_fix
 from label_studio_ml.errors import BackendError, BrokerError
+from label_studio_ml.private_files import make_folder
 from label_studio_ml.settings import DEFAULT_SPOOL_EVENTS, DEFAULT_SPOOL_MB
 from label_studio_ml.texts import plural
 from label_studio_ml.training.spool_room import STRANGE, Spooled, SpoolRoom
@@ -132,7 +133,7 @@ class Spool:
         temporary, path = self._folder / f"{name}.tmp", self._folder / f"{name}.json"
         deadline = time.monotonic() + FLUSH
         try:
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_folder(self._folder)
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             try:
                 with open(descriptor, "wb", closefd=False) as file:

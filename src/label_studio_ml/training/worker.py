@@ -17,6 +17,7 @@ from rq.serializers import JSONSerializer
 from label_studio_ml.errors import BackendError
 from label_studio_ml.settings import Settings
 from label_studio_ml.training.boards import Holder, open_board, say_left_behind, shorten_workers, worker_name
+from label_studio_ml.training.job_logs import JobLogs
 from label_studio_ml.training.jobs import TRAIN, JobBoard, connect
 from label_studio_ml.training.mailbox import broker_errors
 from label_studio_ml.training.notices import Notices, tell
@@ -257,6 +258,7 @@ def work(
         make_room=beside.make_room if beside is not None else lambda: None,
     )
     _trainer.memory.forget()
+    job_logs = JobLogs(settings.log_dir / "jobs", settings.keep_job_logs)
     _beside = beside
     if beside is not None:
         beside.begin(board, stopping.told, worker.maintain_heartbeats)
@@ -271,6 +273,7 @@ def work(
         with broker_errors():
             worker.present(max(_LEAST_PRESENCE, round(_PRESENCE * settings.sweep)))
         shorten_workers(board)
+        job_logs.clear_now_and_then(board)
         if beside is not None:
             beside.sweep()
 

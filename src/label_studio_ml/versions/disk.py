@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from label_studio_ml import file_locks
+from label_studio_ml.private_files import open_file
 from label_studio_ml.versions.manifest import MANIFEST, TOMBSTONE
 
 
@@ -76,7 +77,7 @@ def _write_flushed(path: Path, data: bytes) -> None:
 
     Raises FileExistsError if it is there.
     """
-    with path.open("xb", buffering=0) as file:
+    with open_file(path, "xb", buffering=0) as file:
         try:
             left = memoryview(data)
             while left:

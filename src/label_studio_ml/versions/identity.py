@@ -16,6 +16,7 @@ import msgspec
 
 from label_studio_ml.disk_errors import disk_fix
 from label_studio_ml.errors import VersionError
+from label_studio_ml.private_files import make_folder
 from label_studio_ml.settings import Settings
 from label_studio_ml.versions import disk
 from label_studio_ml.versions.artifacts import ArtifactStore
@@ -46,7 +47,7 @@ def backend_id(settings: Settings) -> str:
     cannot be written or read, StoreError where the store cannot.
     """
     try:
-        settings.model_dir.mkdir(parents=True, exist_ok=True)
+        make_folder(settings.model_dir)
         if settings.store_url:
             return _in_store(settings.store_url, settings.model_dir / NAME)
         return _in_folder(settings.model_dir.resolve())

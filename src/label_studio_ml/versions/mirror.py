@@ -19,6 +19,7 @@ from urllib.parse import unquote
 import msgspec
 
 from label_studio_ml.errors import StoreError, VersionError
+from label_studio_ml.private_files import make_folder
 from label_studio_ml.small_files import DamagedFile, parse_json, read_text
 from label_studio_ml.versions import disk
 from label_studio_ml.versions.artifacts import ArtifactStore
@@ -134,7 +135,7 @@ class Mirror(VersionStore):
         here = self._here_of(uid)  # first: what comes here meanwhile may not be in the list
         names = set(self.artifacts.names(there))
         with self.writes(f"What the store holds of project {uid}"):
-            base.mkdir(parents=True, exist_ok=True)
+            make_folder(base)
             for name in sorted(names):
                 if name.endswith(DELETED):
                     self._learn(uid, name.removesuffix(DELETED), f"{there}/{name}", TOMBSTONE)
@@ -220,7 +221,7 @@ class Mirror(VersionStore):
             write_manifest(folder, manifest, kind)
             return
         with self.staged(uid, f"{unquote(name)}-{secrets.token_hex(4)}") as staged:
-            staged.mkdir()
+            staged.mkdir(mode=0o700)
             write_manifest(staged, manifest, kind, home=folder)
             with contextlib.suppress(FileExistsError):
                 staged.rename(folder)
@@ -254,14 +255,14 @@ class Mirror(VersionStore):
             return
         with self.writes(f"Version {manifest.name}"):
             lock = self._near / "fetching" / ".lock"
-            lock.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(lock.parent)
             with disk.locked(lock):
                 if self._here(manifest):  # another process was quicker
                     return
                 logger.info("Project %s: fetching version %s", manifest.project, manifest.name)
                 make_room(self, self._near, manifest, self._most)
                 half = lock.parent / secrets.token_hex(8)
-                half.mkdir()
+                half.mkdir(mode=0o700)
                 try:
                     for name, digest in manifest.files.items():
                         self._fetch_file(manifest, name, digest, half, folder)
@@ -278,7 +279,7 @@ class Mirror(VersionStore):
         self.artifacts.get_file(f"{self._files(manifest)}/{name}", got)
         if disk.sha256(got) != digest:
             raise VersionError(f"{name} is not what was written (its sha256 differs)")
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         got.replace(target)
 
     def _here(self, manifest: Manifest) -> bool:

@@ -26,6 +26,7 @@ import msgspec
 from label_studio_ml.disk_errors import disk_fix
 from label_studio_ml.errors import DecisionError, VersionError
 from label_studio_ml.gate import Gate
+from label_studio_ml.private_files import make_folder
 from label_studio_ml.small_files import DamagedFile, read_text
 from label_studio_ml.versions import disk
 from label_studio_ml.versions.commit_checks import refusal, see_nobody_was_faster
@@ -85,7 +86,8 @@ class VersionStore:
         """Make the folder of a version to be, and return it. Raises VersionError if the disk refuses."""
         folder = self.folder(uid, version_id)
         try:
-            folder.mkdir(parents=True)
+            make_folder(folder.parent)
+            folder.mkdir(mode=0o700)
         except OSError as error:
             raise VersionError(
                 f"The folder of a new version cannot be made: {error}",
@@ -388,7 +390,7 @@ class VersionStore:
     def staged(self, uid: str, version_id: str) -> Iterator[Path]:
         """Lend a path for a folder that is to become a version's folder; what is left there at the end is removed."""
         base = self.folder(uid)
-        base.mkdir(parents=True, exist_ok=True)
+        make_folder(base)
         path = base / f"{_STAGED}{disk.file_name(version_id)}"
         lock = path.with_name(f"{path.name}{_LOCK}")
         with disk.locked(lock):

@@ -74,7 +74,7 @@ def take_in(
         return present, False
     _check_name(name or kept.name)
     with store.writes(f"Version {kept.name}"), store.staged(uid, kept.id) as staged:
-        staged.mkdir()
+        staged.mkdir(mode=0o700)
         fill(staged)
         with store.locked(uid):
             present = _present(store, uid, kept, name)
