@@ -4,6 +4,7 @@ Found by reading, before the files are run: a version records the code that trai
 its own and with the files on the disk.
 """
 
+import errno
 import hashlib
 import importlib.metadata
 import os
@@ -59,14 +60,16 @@ class CodeIdentity:
 def identify(script: Path) -> CodeIdentity:
     """Return the code of the model file `script` as it is on the disk. Raises ModelFileError if it is not Python.
 
-    A file that disappears meanwhile is left out.
+    A file that disappears meanwhile is left out. Raises OSError where too many files are open.
     """
     script = script.resolve()
     files = {}
     for path in imported_files(script):
         try:
             content = path.read_bytes()
-        except OSError:
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):  # it is there
+                raise
             continue
         files[os.path.relpath(path, script.parent)] = hashlib.sha256(content).hexdigest()
     packages = _packages({item.target for item in foreign_imports(script)})

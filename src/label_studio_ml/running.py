@@ -78,7 +78,7 @@ def _read(model_dir: Path) -> list[_Entry]:
         return [
             {"url": str(one["url"]), "pid": int(one["pid"]), "host": one.get("host", here)} for one in found
         ]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return []
 
 

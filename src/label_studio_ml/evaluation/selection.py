@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 
-from label_studio_ml.errors import SettingsError
+from label_studio_ml.errors import SettingsError, VersionError
 from label_studio_ml.evaluation.results import Selection
+from label_studio_ml.small_files import DamagedFile, read_json
 from label_studio_ml.texts import plural
 from label_studio_ml.training.dataset import HELD_OUT, LabelledTasks
 from label_studio_ml.training.snapshots import SNAPSHOT
@@ -43,12 +44,18 @@ def trained_on(folder: Path) -> set[int] | None:
     return ids - (held_out(folder) or set())
 
 
+class _HeldOut(msgspec.Struct):
+    held_out: list[int]
+
+
 def held_out(folder: Path) -> set[int] | None:
     """Return the ids of the tasks that the fit of the version in `folder` held out, None if it noted none."""
     note = folder / HELD_OUT
-    if not note.exists():
-        return None
-    return set(msgspec.json.decode(note.read_bytes())["held_out"])
+    try:
+        found = read_json(note, _HeldOut)
+    except DamagedFile as error:
+        raise VersionError(f"{note} cannot be used: {error}", field=str(note)) from None
+    return None if found is None else set(found.held_out)
 
 
 def select(

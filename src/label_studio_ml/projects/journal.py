@@ -107,11 +107,19 @@ class Journal:
         texts = self._copy.read() if self._copy is not None else []
         for path in (self._path, *parts):
             with contextlib.suppress(FileNotFoundError):
-                texts.append(path.read_text())
+                texts.append(path.read_text(errors="replace"))
         for text in dict.fromkeys(texts):
-            kept = json.loads(text)
-            self.sending += kept["sending"]
-            self.doubtful.update(kept["doubtful"])
+            try:
+                kept = json.loads(text)
+                self.sending += kept["sending"]
+                self.doubtful.update(kept["doubtful"])
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
+                self.close()
+                raise SettingsError(
+                    f"{self._path}, or a file beside it, is damaged ({error}): it says which predictions were being "
+                    "sent when a run ended, and may have been stored",
+                    fix="See whether tasks have two predictions of one version, then remove the file",
+                ) from None
         self.sending = sorted(set(self.sending))
         if texts:
             self._write()
@@ -139,7 +147,7 @@ def unfinished(folder: Path, uid: str) -> list[str]:
     """Return the versions whose predictions were being sent to a project when their run ended."""
     found = set()
     for path in folder.glob("*.json"):
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
             kept = json.loads(path.read_text())
             if kept["project"] == uid and kept["sending"]:
                 found.add(str(kept["version"]))

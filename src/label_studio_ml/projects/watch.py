@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import os
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -20,6 +21,8 @@ from label_studio_ml.protocol import Event, parse_event
 OVERLAP = timedelta(seconds=60)
 #: The beginning of time, as Label Studio writes it.
 _BEGIN = "1970-01-01T00:00:00.000000Z"
+
+logger = logging.getLogger(__name__)
 
 
 class Cursor:
@@ -42,9 +45,19 @@ class Cursor:
         self.since = self.selected = ""
         self.annotations: dict[int, list[Any]] = {}
         with contextlib.suppress(FileNotFoundError):
-            kept = json.loads(path.read_text())
-            self.since, self.selected = kept["since"], kept["selected"]
-            self.annotations = {int(number): about for number, about in kept["annotations"].items()}
+            text = path.read_text(errors="replace")
+            try:
+                kept = json.loads(text)
+                annotations = {int(number): about for number, about in kept["annotations"].items()}
+                self.since, self.selected = str(kept["since"]), str(kept["selected"])
+                self.annotations = annotations
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+                aside = path.with_name(f"{path.name}.damaged")
+                os.replace(path, aside)
+                logger.error(
+                    "%s is damaged (%s) and was set aside as %s: the project is looked at as on the first start",
+                    *(path, error, aside.name),
+                )
 
     def close(self) -> None:
         """Let others look after the project."""

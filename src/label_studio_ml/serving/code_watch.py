@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from label_studio_ml.code_identity import CodeIdentity, signature
+from label_studio_ml.small_files import is_passing
 
 
 class CodeWatch:
@@ -23,6 +24,8 @@ class CodeWatch:
         Files that changed since the last look may still be written: they count at the next look that finds them the
         same. A model file that is no longer Python counts as changed.
         """
+        if self._is_out_of_reach():
+            return False
         seen = signature(self._script, self._files)
         if seen == self._settled:
             return False
@@ -30,8 +33,18 @@ class CodeWatch:
             self._last = seen
             return False
         code = self._on_disk()
+        if not code.hash and self._is_out_of_reach():
+            return False
         before, self._hash = self._hash, code.hash
         if code.hash:
             self._files = code.files
         self._settled = self._last = signature(self._script, self._files)
         return not code.hash or code.hash != before
+
+    def _is_out_of_reach(self) -> bool:
+        """Tell whether the model file cannot be read for a cause that passes, such as too many open files."""
+        try:
+            with self._script.open("rb"):
+                return False
+        except OSError as error:
+            return is_passing(error)

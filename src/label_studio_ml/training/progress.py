@@ -47,5 +47,5 @@ def read(path: Path, kind: type[Result]) -> Progress[Result] | None:
     """Return what was written, None if nothing was or it cannot be read."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Progress[kind])  # type: ignore[valid-type]
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, ValueError, RecursionError):
         return None

@@ -16,13 +16,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
-import msgspec
-
 from label_studio_ml import file_locks
 from label_studio_ml.disk_errors import disk_fix
 from label_studio_ml.errors import BackendError, BrokerError
 from label_studio_ml.private_files import make_folder
 from label_studio_ml.settings import DEFAULT_SPOOL_EVENTS, DEFAULT_SPOOL_MB
+from label_studio_ml.small_files import DamagedFile, read_json
 from label_studio_ml.texts import plural
 from label_studio_ml.training.spool_room import STRANGE, Spooled, SpoolRoom
 
@@ -262,12 +261,12 @@ class Spool:
         """
         path = self._folder / f"{name}.json"
         try:
-            spooled = msgspec.json.decode(path.read_bytes(), type=Spooled)
-        except FileNotFoundError:
-            return 0
-        except msgspec.MsgspecError as error:
+            spooled = read_json(path, Spooled)
+        except DamagedFile as error:
             logger.error("%s cannot be read and is set aside: %s", path, error)
             path.rename(path.with_suffix(".bad"))
+            return 0
+        if spooled is None:
             return 0
         self.room.begin(name)
         try:

@@ -18,6 +18,7 @@ from label_studio_ml.disk_errors import disk_fix
 from label_studio_ml.errors import VersionError
 from label_studio_ml.private_files import make_folder
 from label_studio_ml.settings import Settings
+from label_studio_ml.small_files import DamagedFile, parse_json
 from label_studio_ml.versions import disk
 from label_studio_ml.versions.artifacts import ArtifactStore
 
@@ -71,8 +72,8 @@ def _read(path: Path) -> Identity | None:
 
 def _decoded(body: bytes, place: str) -> Identity:
     try:
-        found = msgspec.json.decode(body, type=Identity)
-    except msgspec.MsgspecError as error:
+        found = parse_json(body, Identity)
+    except DamagedFile as error:
         raise VersionError(
             f"{place} cannot be read: {error}",
             fix='It holds the backend\'s id as {"id": "…"}; remove it to have a new one made',
