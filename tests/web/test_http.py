@@ -47,6 +47,27 @@ class TestRequests:
 
         run(test())
 
+    def test_a_body_that_comes_whole_after_its_head_is_no_overhead(self) -> None:
+        """A client that sends head and body apart, as Label Studio's does: the connection goes on after that."""
+        request = post(b"x" * 3000)
+        end = request.index(b"\r\n\r\n") + 4
+
+        async def test() -> None:
+            async with site() as it:
+                wire = await it.connect()
+                await until(lambda: it.connections, "it is connected")
+                for number in range(1, 4):
+                    wire.send(request[:end])
+                    readers = [one._reader for one in it.server.site.connections]  # type: ignore[attr-defined]
+                    await until(lambda: any(one.reading for one in readers), "the head is there")  # noqa: B023
+                    wire.send(request[end:])
+                    assert (await wire.answer())[0] == 200
+                    assert len(it.endpoints.asked) == number
+                wire.send(GET)
+                assert (await wire.answer())[0] == 200
+
+        run(test())
+
     @pytest.mark.parametrize(
         ("target", "path", "query"),
         [

@@ -73,7 +73,7 @@ class RequestReader:
         self.expects_continue = False
         self._in_body = self._has_body = False
         self._upgrading = self._resuming = False
-        self._begun = 0
+        self._begun = self._completed = 0
         self._since = self._heard = now
         self._line_ends = 0
         self._reset()
@@ -93,7 +93,7 @@ class RequestReader:
     def feed(self, data: bytes, now: float) -> None:
         """Parse a piece of what the client sends."""
         self._heard = now
-        begun, size = self._begun, self._size
+        begun, size, completed = self._begun, self._size, self._completed
         rest = memoryview(data)
         while True:
             try:
@@ -109,11 +109,11 @@ class RequestReader:
                     self.refuse(failure(400, f"This is not an HTTP request: {error}"))
                 return
             break
-        if begun == self._begun and size == self._size:
+        if (begun, size, completed) == (self._begun, self._size, self._completed):
             self._count_overhead(len(data), now)
 
     def _count_overhead(self, size: int, now: float) -> None:
-        """Count bytes that brought neither a new request nor a part of a body."""
+        """Count bytes that brought neither a new request, nor a part of a body, nor the end of a request."""
         if self.reading:
             self._head += size  # no end of the head in sight, or nothing but trailers
             if self._head > MAX_HEAD:
@@ -248,6 +248,7 @@ class RequestReader:
             self._upgrading = True
             return
         self.reading = False
+        self._completed += 1
         keep = self._keep and self._method != "CONNECT"
         body = self._body if isinstance(self._body, bytes) else bytes(self._body)
         request = Request(
