@@ -3,6 +3,7 @@
 import itertools
 import json
 import random
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -89,6 +90,9 @@ PATHS = (
     "/job_status",
     "/health",
 )
+
+#: A request line up to the version, with the blanks in it.
+_BLANKS = re.compile(rb"\A([!-~]+) +([!-~\x80-\xff]+) +(?=HTTP/)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,10 +203,11 @@ class Mutator:
 def read(stream: bytes, sentinel: bytes) -> Reading:
     """Return what h11 finds in what a client sends before it ends its side.
 
-    Any CR and LF before a request line are left out, as llhttp does it; h11 takes CRLF and LF only.
+    Where llhttp takes more than h11 does, and RFC 9112 allows it, the stream is changed first: any CR and LF before a
+    request line (section 2.2), and several blanks in one (section 3, as nginx has it).
     """
     requests, place = 0, None
-    while stream := stream.lstrip(b"\r\n"):
+    while stream := _BLANKS.sub(rb"\1 \2 ", stream.lstrip(b"\r\n"), count=1):
         connection = h11.Connection(h11.SERVER, max_incomplete_event_size=1 << 20)
         connection.receive_data(stream)
         try:

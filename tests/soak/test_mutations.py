@@ -25,6 +25,7 @@ POST = b"POST / HTTP/1.1\r\nHost: x\r\n"
             POST + b"Content-Length: 2\r\nConnection: close\r\n\r\n{}" + SENTINEL,
             Reading(1, None, error=False),
         ),
+        (SENTINEL.replace(b" ", b"   ", 2), Reading(1, 0, error=False)),
         (b"\xff" + SENTINEL, Reading(0, None, error=True)),
         (b"\r\n\r\n", Reading(0, None, error=False)),
     ],
