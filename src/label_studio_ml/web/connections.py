@@ -47,30 +47,31 @@ class BodyBudget:
 
     def __init__(self, most: int = DEFAULT_MAX_IN_FLIGHT) -> None:
         self.most = most
-        self._shares = {True: most, False: most // UNTRUSTED_SHARE}
-        self._taken = {True: 0, False: 0}
-
-    @property
-    def taken(self) -> int:
-        """Bytes in memory now."""
-        return self._taken[True] + self._taken[False]
+        #: Bytes in memory now, and those of requests without the login.
+        self.taken = self._untrusted = 0
 
     def check(self, size: int, *, trusted: bool) -> None:
         """Raise Overloaded where `size` more bytes would be too many."""
-        if size + self.taken > self.most or size + self._taken[trusted] > self._shares[trusted]:
+        most = self.most
+        if size + self.taken > most or (not trusted and size + self._untrusted > most // UNTRUSTED_SHARE):
+            share = most if trusted else most // UNTRUSTED_SHARE
             raise Overloaded(
-                f"The request bodies in memory would be larger than {self._shares[trusted]} bytes together",
+                f"The request bodies in memory would be larger than {share} bytes together",
                 fix="Send the request again later, or raise LABEL_STUDIO_ML_MAX_IN_FLIGHT",
             )
 
     def take(self, size: int, *, trusted: bool) -> None:
         """Count `size` more bytes. Raises Overloaded, and counts nothing, where they are too many."""
         self.check(size, trusted=trusted)
-        self._taken[trusted] += size
+        self.taken += size
+        if not trusted:
+            self._untrusted += size
 
     def give_back(self, size: int, *, trusted: bool) -> None:
         """Count `size` bytes less."""
-        self._taken[trusted] -= size
+        self.taken -= size
+        if not trusted:
+            self._untrusted -= size
 
 
 class Droppable(Protocol):

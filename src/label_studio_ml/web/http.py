@@ -129,7 +129,8 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what the caller sends."""
-        if self._over:
+        reader = self._reader
+        if reader.closed and not reader.reading:
             return  # nothing after the last request is of interest
         if self._unread:
             self._unread.append(data)

@@ -31,8 +31,12 @@ BODY_RATE = 16 << 10
 MAX_HEAD = 64 << 10
 MAX_LINE_ENDS = 256
 
+#: Bytes of a body up to which it is not looked in advance whether there is room for it.
+SMALL_BODY = 64 << 10
+
 #: Names of headers as they come -> in lower case.
 _NAMES: dict[bytes, str] = {}
+_BLANK = ord(" ")
 _REFUSED = Admission(trusted=False, max_body=0)
 
 
@@ -85,6 +89,7 @@ class RequestReader:
         self._path = self._query = self._method = self._version = self._doubled = ""
         self._headers: dict[str, str] = {}
         self._admission = _REFUSED
+        self._limit = 0
         self._refused: Response | None = None
         self._keep = True
         self._body: bytes | bytearray = b""
@@ -94,13 +99,13 @@ class RequestReader:
         """Parse a piece of what the client sends."""
         self._heard = now
         begun, size, completed = self._begun, self._size, self._completed
-        rest = memoryview(data)
+        rest: bytes | memoryview = data
         while True:
             try:
                 self._parser.feed_data(rest)
             except httptools.HttpParserUpgrade as upgrade:
                 # The request is handled as if it had not asked for another protocol; what follows is HTTP.
-                rest = rest[upgrade.args[0] :]
+                rest = memoryview(rest)[upgrade.args[0] :]
                 self._resume()
                 if rest and not self.closed:
                     continue
@@ -163,9 +168,11 @@ class RequestReader:
             if len(_NAMES) < 256:
                 _NAMES[name] = known
         headers = self._headers
-        if known in headers and known in SINGLE:
+        if known in SINGLE and known in headers:
             self._doubled = known
-        headers[known] = value.decode("latin-1").rstrip(" \t")
+        if value and value[-1] <= _BLANK:
+            value = value.rstrip()
+        headers[known] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         """Decide whether the request is handled, before its body comes."""
@@ -200,9 +207,10 @@ class RequestReader:
             self._admission = site.endpoints.admit(
                 self._method, self._path, self._headers, has_body=self._has_body
             )
+            self._limit = min(site.max_body, self._admission.max_body)
             if length > self._limit:
                 raise too_large(self._limit, trusted=self._admission.trusted)
-            if length:
+            if length > SMALL_BODY:
                 site.budget.check(length, trusted=self._admission.trusted)
         except BackendError as error:
             self._refuse_for(error)
@@ -217,16 +225,13 @@ class RequestReader:
         else:
             self._refused = response
 
-    @property
-    def _limit(self) -> int:
-        return min(self._site.max_body, self._admission.max_body)
-
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body."""
         if not self.reading:
             return
+        size = len(body)
         try:
-            self._site.budget.take(len(body), trusted=self._admission.trusted)
+            self._site.budget.take(size, trusted=self._admission.trusted)
         except BackendError as error:
             self._refuse_for(error)
             return
@@ -236,7 +241,7 @@ class RequestReader:
             if isinstance(self._body, bytes):
                 self._body = bytearray(self._body)
             self._body += body
-        self._size += len(body)
+        self._size += size
         if self._size > self._limit:
             self._refuse_for(too_large(self._limit, trusted=self._admission.trusted))
 
