@@ -29,7 +29,7 @@ STEPS: dict[str, tuple[Any, str]] = {
     "asking whether it is suspended": (SimpleWorker, "check_for_suspension"),
     "waiting for work": (worker.Worker, "dequeue_job_and_maintain_ttl"),
     "the first heartbeat": (SimpleWorker, "heartbeat"),
-    "cleaning up": (SimpleWorker, "run_maintenance_tasks"),
+    "cleaning up": (worker.Worker, "run_maintenance_tasks"),
 }
 
 
