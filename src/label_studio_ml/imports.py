@@ -1,8 +1,10 @@
 """What a Python file imports, found by reading it and never by running it."""
 
 import ast
+import contextlib
 import importlib.util
 import sys
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +12,12 @@ from pathlib import Path
 
 from label_studio_ml import tools_alias
 from label_studio_ml.errors import ModelFileError
+
+#: CPython 3.11 counts the depth of a syntax tree for all threads together: with two of them in `ast.parse`, either may
+#: fail with SystemError (python/cpython#106905). A failure is tried again: threads of
+#: other code may be in it, too.
+_parsing = threading.Lock()
+_PARSE_TRIES = 5
 
 #: Names of folders of installed packages.
 INSTALLED = frozenset({"site-packages", "dist-packages"})
@@ -67,9 +75,7 @@ class MissingModule:
 def parse(file: Path) -> ast.Module:
     """Return the syntax tree of `file`; raise ModelFileError when it cannot be read or is not Python."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(file.read_bytes(), filename=str(file))
+        return _parse(file.read_bytes(), str(file))
     except OSError as error:
         raise ModelFileError(f"{file} cannot be read: {error.strerror}", field=str(file)) from error
     except SyntaxError as error:
@@ -77,6 +83,16 @@ def parse(file: Path) -> ast.Module:
         raise ModelFileError(f"Syntax error in {where}: {error.msg}", field=str(file)) from error
     except ValueError as error:
         raise ModelFileError(f"{file} is not a Python file: {error}", field=str(file)) from error
+
+
+def _parse(source: bytes, name: str) -> ast.Module:
+    """Return the syntax tree of `source`, as `ast.parse` does, whatever other threads do meanwhile."""
+    with _parsing, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for _ in range(_PARSE_TRIES - 1):
+            with contextlib.suppress(SystemError):
+                return ast.parse(source, filename=name)
+        return ast.parse(source, filename=name)
 
 
 def imports_of(tree: ast.Module, file: Path, root: Path) -> list[Import]:
