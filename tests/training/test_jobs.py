@@ -327,6 +327,19 @@ def test_a_project_that_is_trained_gets_no_second_job(board: JobBoard) -> None:
     assert _wakes(board) == 1
 
 
+def test_a_sweeper_that_looked_before_a_run_ended_makes_no_job(board: JobBoard) -> None:
+    board.record(P, _created())
+    assert _wakes(board) == 1
+    assert board.take_waiting(P)
+    assert board.dirty() == [P]
+    board.acknowledge(P, [entry.id for entry in board.entries(P)])
+    board.redis.sadd(board.keys.dirty, P)  # as the sweeper has read it
+    board.wake(P)
+    assert _wakes(board) == 0
+    assert len(list(board.jobs(P))) == 1
+    assert board.dirty() == []
+
+
 def test_the_button_ends_every_waiting(board: JobBoard) -> None:
     for decision in (Decision(text="button"), Decision(at=1 << 60, text="t"), Decision(need=9, text="n")):
         job = board.record(P, _created())

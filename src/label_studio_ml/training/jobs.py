@@ -217,10 +217,9 @@ class JobBoard(Mailboxes):
 
     def wake(self, project: str) -> None:
         """Wake a worker for a project whose mailbox holds events, unless one is at it, or a wake-up in the queue."""
+        names = (self.keys.waiting(project), self.keys.lease(project), self.keys.mailbox(project))
         with broker_errors():
-            found = self._next(
-                keys=[self.keys.waiting(project), self.keys.lease(project)], args=[new_job_id()]
-            )
+            found = self._next(keys=[*names, self.keys.dirty], args=[new_job_id(), project])
             if found is None:
                 return
             job_id = job_id_of(found)

@@ -78,11 +78,15 @@ end
 return {job, new, wake}
 """
 
-#: Names the job that a worker is woken for. Keys: waiting, lease. Argument: id for a new job.
-#: Returns the job's id; nothing where none waits and a worker trains the project: it looks again when it ends.
+#: Names the job that a worker is woken for. Keys: waiting, lease, mailbox, dirty. Arguments: id for a new job,
+#: project.
+#: Returns the job's id; nothing where none waits and a worker trains the project (it looks again when it ends), or has
+#: trained it on all events since the caller looked: then it is not dirty either.
 NEXT = """
 local job = redis.call('get', KEYS[1])
-if not job and redis.call('exists', KEYS[2]) == 0 then
+if not job and redis.call('xlen', KEYS[3]) == 0 then
+  redis.call('srem', KEYS[4], ARGV[2])
+elseif not job and redis.call('exists', KEYS[2]) == 0 then
   job = ARGV[1]
   redis.call('set', KEYS[1], job)
 end
