@@ -132,6 +132,93 @@ def test_what_people_wrote_into_the_file_stays(file: Path) -> None:
     assert file.read_text() == f"# of the team\nplain: {LONG}\n"
 
 
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to other users")
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o444])
+def test_changes_keep_the_mode_and_a_link_to_the_file(tmp_path: Path, mode: int) -> None:
+    (tmp_path / "shared").mkdir()
+    real, link = tmp_path / "shared" / "tokens", tmp_path / "link"
+    real.write_text(f"one: sha256:{hashlib.sha256(LONG.encode()).hexdigest()}\n")
+    real.chmod(mode)
+    link.symlink_to(real)
+    token = add(link, "ci")
+    revoke(link, "one")
+    assert link.is_symlink()
+    assert stat.S_IMODE(real.stat().st_mode) == mode
+    assert names(real) == ["ci"]
+    assert AccessTokens(link).name_of(token) == "ci"
+
+
+@needs_root
+def test_changes_keep_the_owner_and_the_group(file: Path) -> None:
+    add(file, "one")
+    os.chown(file, 1234, 2345)
+    file.chmod(0o640)
+    for _ in range(2):
+        token = add(file, "ci")
+        status = file.stat()
+        assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (1234, 2345, 0o640)
+        assert AccessTokens(file).name_of(token) == "ci"
+        revoke(file, "ci")
+    lock = file.with_name(".tokens.txt.lock").stat()
+    assert (lock.st_uid, stat.S_IMODE(lock.st_mode)) == (1234, 0o600), "the owner can change it as well"
+
+
+@needs_root
+def test_a_new_file_belongs_to_the_owner_of_its_folder(tmp_path: Path) -> None:
+    os.chown(tmp_path, 1234, 2345)
+    add(tmp_path / "tokens", "ci")
+    status = (tmp_path / "tokens").stat()
+    assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (1234, 2345, 0o600)
+
+
+@needs_root
+def test_a_file_whose_owner_cannot_be_kept_is_left_alone(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    add(file, "one")
+    os.chown(file, 1234, 2345)
+    before = file.read_text()
+
+    def refused(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fchown", refused)
+        with pytest.raises(SettingsError, match=r"belongs to 1234:2345, and root cannot .*Run this as 1234"):
+            add(file, "two")
+    assert file.read_text() == before
+    assert sorted(path.name for path in file.parent.iterdir()) == [".tokens.txt.lock", "tokens.txt"]
+
+
+def test_the_log_says_why_the_file_cannot_be_read_and_what_to_do(
+    file: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert AccessTokens(file).name_of("x") is None
+    assert "label-studio-ml tokens add NAME" in caplog.text
+    add(file, "ci")
+
+    def refused(path: Path) -> str:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(access_tokens, "read_text", refused)
+    monkeypatch.setattr(os, "geteuid", lambda: 54321)
+    AccessTokens(file)
+    assert f"It belongs to {access_tokens.access(file)}, and this server runs as 54321" in caplog.text
+    assert f"chown 54321 {file}" in caplog.text
+
+
+def test_who_can_read_a_new_file_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "tokens.txt"
+    assert main(["tokens", "add", "one", "--file", str(file)]) == 0
+    out, err = capsys.readouterr()
+    assert AccessTokens(file).name_of(out.strip()) == "one"
+    assert access_tokens.access(file).endswith(", 0600")
+    assert f"is new ({access_tokens.access(file)}): only its owner can read it" in err
+    assert f"chown USER {file}" in err
+    assert main(["tokens", "add", "two", "--file", str(file)]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_the_commands(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

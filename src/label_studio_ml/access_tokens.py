@@ -11,6 +11,7 @@ import logging
 import os
 import re
 import secrets
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,7 +19,7 @@ from pathlib import Path
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.file_locks import lock, open_private
 from label_studio_ml.small_files import DamagedFile, is_passing, read_text
-from label_studio_ml.texts import plural
+from label_studio_ml.texts import our_command, plural
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +90,10 @@ class AccessTokens:
         except (OSError, DamagedFile) as error:
             if not is_passing(error):
                 self._seen, self._tokens = None, {}
-                self._say(f"TOKENS_FILE={self._file} cannot be read ({error}): no token is accepted")
+                self._say(
+                    f"TOKENS_FILE={self._file} cannot be read ({error}): no token is accepted. "
+                    f"{_remedy(self._file, error)}"
+                )
             return
         self._tokens = parse(text or "")
         self._seen = seen
@@ -147,11 +151,26 @@ def revoke(file: Path, name: str) -> None:
         lines[:] = kept
 
 
+def access(file: Path) -> str:
+    """Return who owns a file and its mode, such as "root:root, 0600"; empty if that is not known."""
+    try:
+        status = file.stat()
+    except OSError:
+        return ""
+    return f"{_user(status.st_uid)}:{_group(status.st_gid)}, {stat.S_IMODE(status.st_mode):04o}"
+
+
 @contextlib.contextmanager
 def _changing(file: Path) -> Iterator[list[str]]:
-    """Yield the lines of a file and write them back in one step, for the owner only."""
+    """Yield the lines of a file and write them back in one step; its owner, its rights and a link to it stay.
+
+    A new file is for its owner only, who is the owner of the folder where that is possible.
+    Raises SettingsError if the owner would change.
+    """
+    file = Path(os.path.realpath(file))
     descriptor = open_private(file.with_name(f".{file.name}.lock"))
     with os.fdopen(descriptor) as held:
+        _give_owner(held.fileno(), file)
         lock(held)
         lines = _text(file).splitlines()
         yield lines
@@ -160,11 +179,74 @@ def _changing(file: Path) -> Iterator[list[str]]:
             with os.fdopen(descriptor, "w", encoding="utf-8") as made:
                 made.write("".join(f"{line}\n" for line in lines))
                 made.flush()
+                _give_rights(made.fileno(), file)
                 os.fsync(made.fileno())
             os.replace(temporary, file)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
+
+
+def _give_owner(descriptor: int, file: Path) -> None:
+    """Give an open file to whom `file`, or else its folder, belongs, where that is possible."""
+    if hasattr(os, "fchown"):
+        status = (file if file.exists() else file.parent).stat()
+        with contextlib.suppress(OSError):
+            os.fchown(descriptor, status.st_uid, status.st_gid)
+
+
+def _give_rights(descriptor: int, file: Path) -> None:
+    """Give a new file the owner, the mode and the access list of the one that it replaces, if there is one."""
+    if not hasattr(os, "fchown"):  # Windows
+        return
+    _give_owner(descriptor, file)
+    try:
+        status = file.stat()
+    except FileNotFoundError:
+        return
+    now = os.fstat(descriptor)
+    if (now.st_uid, now.st_gid) != (status.st_uid, status.st_gid):
+        raise SettingsError(
+            f"{file} belongs to {_user(status.st_uid)}:{_group(status.st_gid)}, "
+            f"and {_user(now.st_uid)} cannot keep it so",
+            fix=f"Run this as {_user(status.st_uid)}, or as root",
+            field="TOKENS_FILE",
+        )
+    if hasattr(os, "listxattr"):
+        with contextlib.suppress(OSError):
+            for name in os.listxattr(file):
+                os.setxattr(descriptor, name, os.getxattr(file, name))
+    os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
+
+
+def _remedy(file: Path, error: OSError | DamagedFile) -> str:
+    """Return what to do about a file that cannot be read."""
+    if isinstance(error, PermissionError) and hasattr(os, "geteuid"):
+        user, owned = _user(os.geteuid()), access(file)
+        if owned:
+            return f"It belongs to {owned}, and this server runs as {user}: chown {user} {file}"
+        return f"This server runs as {user}, which may not look into {file.parent}: chmod a+x {file.parent}"
+    if isinstance(error, FileNotFoundError):
+        return f"Make it: {our_command('tokens', 'add', 'NAME')}"
+    return "Put a file of lines `name: token` there"
+
+
+def _user(uid: int) -> str:
+    try:
+        import pwd
+
+        return pwd.getpwuid(uid).pw_name
+    except (ImportError, KeyError):
+        return str(uid)
+
+
+def _group(gid: int) -> str:
+    try:
+        import grp
+
+        return grp.getgrgid(gid).gr_name
+    except (ImportError, KeyError):
+        return str(gid)
 
 
 def _text(file: Path) -> str:

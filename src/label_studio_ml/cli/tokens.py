@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
 from label_studio_ml import access_tokens
@@ -39,8 +40,20 @@ def run(args: argparse.Namespace) -> int:
         access_tokens.revoke(file, args.name)
         print(f"{args.name} is revoked: a server that reads {file} refuses it from the next request on.")
         return 0
+    new = not file.exists()
     print(access_tokens.add(file, args.name))
+    if new:
+        _say_who_reads(file)
     return 0
+
+
+def _say_who_reads(file: Path) -> None:
+    """Say who can read a new file: a backend that runs as somebody else cannot, and accepts no token then."""
+    print(
+        f"{file} is new ({access_tokens.access(file)}): only its owner can read it. If the backend runs as another "
+        f"user, give it to that one: chown USER {file}",
+        file=sys.stderr,
+    )
 
 
 def _file(named: str | None) -> Path:
