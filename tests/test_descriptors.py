@@ -1,6 +1,8 @@
 """The limit of open files: raised in the server, not in what runs user code; connections stay below it."""
 
 import contextlib
+import os
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -128,3 +130,29 @@ def _processor_seconds(pid: int, over: float) -> float:
 def _times(pid: int) -> int:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return int(fields[11]) + int(fields[12])
+
+
+def test_a_model_process_starts_while_the_server_has_more_than_1024_open_files(
+    tmp_path: Path, connections: contextlib.ExitStack
+) -> None:
+    backend = _started(tmp_path, 1024, 4096)
+    try:
+        assert backend.program is not None
+        for _ in range(1200):
+            connections.enter_context(socket.create_connection(("localhost", backend.port), PATIENCE))
+        files = Path(f"/proc/{backend.program.process.pid}/fd")
+        wait_until(lambda: len(list(files.iterdir())) > 1200, "the server has all of them")
+        models = [pid for pid, line in _processes(backend).items() if "serving.model_process" in line]
+        for pid in models:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+        def predicts() -> bool:
+            return requests.post(f"{backend.url}/predict", json=BODY, timeout=PATIENCE).ok
+
+        wait_until(predicts, "a new model process answers")
+        later = {pid for pid, line in _processes(backend).items() if "serving.model_process" in line}
+        assert later.isdisjoint(models)
+        assert "filedescriptor out of range" not in backend.output()
+    finally:
+        assert not backend.stop()

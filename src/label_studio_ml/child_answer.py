@@ -4,10 +4,10 @@ For code that must not run in this process: a user's file that is imported or ru
 """
 
 import os
-import select
 import subprocess
 import time
 
+from label_studio_ml.descriptors import readable
 from label_studio_ml.interpreter import command
 from label_studio_ml.settings import Settings
 
@@ -46,7 +46,7 @@ def _received(descriptor: int, process: "subprocess.Popen[bytes]", deadline: flo
     received = bytearray()
     while True:
         ended = process.poll() is not None
-        if select.select([descriptor], [], [], 0 if ended else 0.1)[0]:
+        if readable([descriptor], 0 if ended else 0.1):
             if not (data := os.read(descriptor, 1 << 16)):
                 return bytes(received)
             received += data

@@ -4,7 +4,10 @@ Code that calls `select()` breaks on descriptors from 1,024 on, so that most sys
 let it raise its own. Connections get a part of what there is: files, databases and children need some as well.
 """
 
+import os
+import selectors
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 #: Open files that are enough, connections that are, and those that may wait to be accepted.
@@ -65,6 +68,29 @@ def capacity() -> Capacity:
 
     soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return _capacity(MOST_FILES if soft == resource.RLIM_INFINITY else soft)
+
+
+def readable(numbers: Iterable[int], seconds: float | None) -> list[int]:
+    """Wait until one of the descriptors can be read, and return those that can; None waits as long as it takes."""
+    with getattr(selectors, "PollSelector", selectors.SelectSelector)() as selector:  # select() ends at 1,024
+        for number in numbers:
+            selector.register(number, selectors.EVENT_READ)
+        return [key.fd for key, _ in selector.select(seconds)]
+
+
+def low(number: int) -> int:
+    """Return a low number for a descriptor that was inherited, and close the one that it had."""
+    import fcntl  # Windows has none
+
+    try:
+        return fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, 3)
+    finally:
+        os.close(number)
+
+
+def above_all() -> int:
+    """Return a number above all descriptors of this process: one inherited from a server may be above its own limit."""
+    return max(os.sysconf("SC_OPEN_MAX"), MOST_FILES)
 
 
 def _capacity(files: int) -> Capacity:

@@ -13,7 +13,6 @@ import contextlib
 import ctypes
 import io
 import os
-import select
 import signal
 import socket
 import sys
@@ -21,6 +20,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from label_studio_ml.descriptors import above_all, low, readable
 from label_studio_ml.processes import descendants
 
 #: Linux's numbers of "send me this signal when my parent ends" and "give me descendants that lose their parent".
@@ -46,6 +46,7 @@ def stand_guard(descriptor: int, patience: float, copy: Callable[[int, int], Non
     With `copy`, standard output and error of the run are one pipe: `copy` is called in a thread of the guard with the
     descriptor of its other end and the run's process id, and returns when there is no more.
     """
+    descriptor = low(descriptor)
     output = os.pipe() if copy is not None else None
     wake, woken = socket.socketpair()
     for end in (wake, woken):
@@ -72,8 +73,8 @@ def stand_guard(descriptor: int, patience: float, copy: Callable[[int, int], Non
     signal.set_wakeup_fd(woken.fileno())
     signal.signal(signal.SIGCHLD, lambda *_: None)
     keep = sorted((descriptor, wake.fileno(), woken.fileno(), *((2, output[0]) if output else ())))
-    for low, high in zip([-1, *keep], [*keep, os.sysconf("SC_OPEN_MAX")], strict=True):
-        os.closerange(low + 1, high)
+    for before, after in zip([-1, *keep], [*keep, above_all()], strict=True):
+        os.closerange(before + 1, after)
     with contextlib.suppress(OSError):
         os.write(descriptor, b"%d\n" % run)
     copying = None
@@ -121,7 +122,7 @@ def _watch(run: int, descriptor: int, wake: socket.socket, patience: float) -> i
         if status is not None:
             return status
         left = max(0.0, heard + patience - time.monotonic()) if patience else None
-        ready = select.select([descriptor, wake.fileno()], [], [], left)[0]
+        ready = readable([descriptor, wake.fileno()], left)
         with contextlib.suppress(BlockingIOError):
             wake.recv(4096)
         if descriptor in ready:

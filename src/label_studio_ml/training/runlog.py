@@ -8,7 +8,6 @@ import contextlib
 import logging
 import os
 import re
-import select
 import threading
 import time
 from collections import deque
@@ -17,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
+from label_studio_ml.descriptors import readable
 from label_studio_ml.private_files import make_folder, open_file
 
 logger = logging.getLogger(__name__)
@@ -155,8 +155,7 @@ class RunLog:
 
     def _pump(self) -> None:
         while True:
-            ready = select.select([self._reader], [], [], DRAIN if self._ended.is_set() else 0.2)[0]
-            if not ready:
+            if not readable([self._reader], DRAIN if self._ended.is_set() else 0.2):
                 self.catch_up()
                 if self._ended.is_set():
                     break
