@@ -55,6 +55,7 @@ LAYERS = (
         "exceptions",
         "functions",
         "generations",
+        "heavy_requests",
         "imported_classes",
         "imports",
         "labels",
@@ -103,6 +104,7 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
         (*HTTP_SERVERS, *QUEUES, "asyncio", *SERVER_PARTS),
     ),
     "errors": (PACKAGE, *HTTP_SERVERS, "http"),
+    "heavy_requests": (*IO, *HTTP_SERVERS, *QUEUES),
     "protocol": (*IO, *HTTP_SERVERS, *QUEUES),
     "serving": (*QUEUES, f"{PACKAGE}.training"),
     "serving.batching": (

@@ -82,7 +82,8 @@ class SetupRequest(msgspec.Struct, frozen=True):
 class Event(msgspec.Struct, frozen=True):
     """One webhook call: `action`, the project it belongs to, and the whole payload without secrets.
 
-    `size` is how many bytes it came in.
+    `size` is how many bytes it came in. With `ids_only`, tasks and annotations in the payload are their ids: the rest
+    is to be read from Label Studio.
     """
 
     action: str
@@ -91,14 +92,15 @@ class Event(msgspec.Struct, frozen=True):
     title: str
     data: dict[str, Any]
     size: int = 0
+    ids_only: bool = False
 
 
 class TrainRequest(msgspec.Struct, frozen=True):
-    """One `/train` of Label Studio before 1.4.1: the labelled tasks come along."""
+    """One `/train` of Label Studio before 1.4.1: the labelled tasks come along, as JSON where they are many values."""
 
     uid: str
     label_config: str
-    tasks: list[dict[str, Any]]
+    tasks: list[dict[str, Any]] | list[msgspec.Raw]
 
 
 _predict_decoder = msgspec.json.Decoder(_PredictBody)

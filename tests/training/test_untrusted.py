@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
+import msgspec
 import pytest
 
 from e2e.processes import wait_until
@@ -23,7 +25,7 @@ from label_studio_ml.training.singles import single_events
 from label_studio_ml.training.spool import Spool
 from label_studio_ml.training.spool_room import Spooled
 from label_studio_ml.training.untrusted import beyond, digest, ids_only, is_beyond, is_too_long
-from live import Live, annotation, created, task, uid
+from live import Live, annotation, created, created_in_bulk, task, uid
 from redis_server import MakeRedis, RedisServer, make_redis
 
 __all__ = ["make_redis"]
@@ -243,6 +245,35 @@ def came(event: dict[str, Any], project: int = 5) -> Event:
 
 def texts(desk: RedisDesk) -> list[str]:
     return [path.read_text() for path in desk._spool.waiting()]
+
+
+def test_an_event_of_which_only_ids_were_read_is_kept_as_such(away: RedisDesk) -> None:
+    event = {**created_in_bulk(5, 1, 2), "task": [{"id": 1}, {"id": 2}]}
+    event["annotation"] = [{"id": 1001, "task": 1}, {"id": 1002, "task": 2}]
+    small = msgspec.structs.replace(came(event), ids_only=True)
+    away.hand_in(small, trusted=True, train=True)
+    (text,) = texts(away)
+    spooled = msgspec.json.decode(text, type=Spooled)
+    assert (spooled.event.ids_only, spooled.trusted) == (True, True)
+
+    class Board:
+        delivered: ClassVar[list[Any]] = []
+        recorded: ClassVar[list[StoredEvent]] = []
+
+        def deliver(self, uid: str, pairs: list[Any]) -> None:
+            self.delivered.append(pairs)
+
+        def record(self, uid: str, stored: StoredEvent, token: str, *, bounded: bool) -> str:
+            assert not bounded
+            self.recorded.append(stored)
+            return "job"
+
+    board = Board()
+    assert away._store(spooled, SimpleNamespace(get=lambda: board)) == "job"  # type: ignore[arg-type]
+    (stored,) = board.recorded
+    assert not stored.trusted
+    assert stored.data["annotations"] == [{"id": 1001, "task": 1}, {"id": 1002, "task": 2}]
+    assert board.delivered == []
 
 
 class TestSpool:

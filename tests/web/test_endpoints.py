@@ -439,8 +439,8 @@ class TestLogin:
         return make_app(basic_auth_user=self.LOGIN[0], basic_auth_pass=self.LOGIN[1])
 
     @pytest.mark.parametrize("path", ["/webhook", "/predict"])
-    def test_a_body_without_the_login_is_not_read_beyond_a_mebibyte(self, app: BackendApp, path: str) -> None:
-        body = b'{"action": "%b"}' % (b"x" * (1 << 20))
+    def test_a_body_without_the_login_is_not_read_beyond_its_limit(self, app: BackendApp, path: str) -> None:
+        body = b'{"action": "%b"}' % (b"x" * ((32 if path == "/webhook" else 1) << 20))
         read: list[int] = []
 
         class Body(io.BytesIO):
@@ -463,6 +463,11 @@ class TestLogin:
                 headers={"Authorization": login} if login else {},
             )
             assert (answer.status_code, bool(read)) == (status, login is not None)
+
+    def test_a_large_event_of_label_studio_itself_is_taken_without_the_login(self, app: BackendApp) -> None:
+        event = {"action": "ANNOTATION_CREATED", "project": {"id": 1}, "annotation": {"rle": [0] * (1 << 20)}}
+        status, body = Client(app)("POST", "/webhook", event)
+        assert (status, body["status"]) == (202, "accepted")
 
     @pytest.mark.parametrize(
         ("headers", "status"),

@@ -58,6 +58,26 @@ def test_small_bodies_are_parsed_at_once_and_large_ones_in_a_thread(size: int) -
     run(test())
 
 
+def test_of_a_body_of_many_values_something_else_is_made_where_there_is_a_way() -> None:
+    async def test() -> None:
+        bodies, many = LargeBodies(), b"[],[],[]" + b" " * 2 * MIB
+        assert await bodies.parse(len, many, Limit(3, 2), heavy=lambda body: -1) == len(many)
+        assert await bodies.parse(len, many, Limit(2, 2), heavy=lambda body: -1) == -1
+        with pytest.raises(BodyTooLarge):
+            await bodies.parse(len, many, Limit(2, 2))
+
+    run(test())
+
+
+@pytest.mark.parametrize(("size", "here"), [(1000, True), (100 << 10, False)])
+def test_without_login_bodies_are_large_earlier(size: int, here: bool) -> None:
+    async def test() -> None:
+        thread = await LargeBodies().parse_untrusted(lambda _: threading.current_thread(), b"x" * size)
+        assert (thread is threading.current_thread()) == here
+
+    run(test())
+
+
 @pytest.mark.parametrize(
     ("tasks", "field"),
     [
@@ -163,6 +183,21 @@ def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
     )
     yield made
     assert not made.stop()
+
+
+def test_an_event_of_large_brush_masks_is_kept(backend: Backend) -> None:
+    """600 annotations of 20,000 numbers each: more than become Python objects, and Label Studio sends it once."""
+    masks = b",".join(
+        b'{"id": %d, "task": %d, "result": [{"value": {"rle": [%b0]}}]}' % (one, one, b"255, " * 20_000)
+        for one in range(600)
+    )
+    tasks = b",".join(b'{"id": %d}' % one for one in range(600))
+    body = b'{"action": "ANNOTATIONS_CREATED", "project": {"id": 2}, "task": [%b], "annotation": [%b]}'
+    with Watch(backend) as watch:
+        status, answer = send(backend, "/webhook", body % (tasks, masks))
+    assert status == 201, answer
+    assert watch.longest < RESPONSIVE
+    assert watch.grown < 5 * SIZE
 
 
 EMPTY = {"arrays": b"[],", "objects": b"{},", "numbers": b"1,", "texts": b'"",'}

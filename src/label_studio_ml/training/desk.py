@@ -16,6 +16,8 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
+
 from label_studio_ml.errors import BackendError, BodyTooLarge, BrokerError
 from label_studio_ml.metrics.exposition import Training
 from label_studio_ml.protocol import Event
@@ -299,7 +301,7 @@ class RedisDesk:
             gone_tasks, gone_annotations = removed(event)
             if gone_tasks or gone_annotations:
                 board.undeliver(event.uid, tasks=gone_tasks, annotations=gone_annotations)
-            pairs = labelled(event)
+            pairs = [] if event.ids_only else labelled(event)
             if pairs and not _late(deadline):
                 board.deliver(event.uid, pairs)
         if _late(deadline):
@@ -310,7 +312,7 @@ class RedisDesk:
         if known is not None:
             board.describe(known)
         stored, large = StoredEvent(event.action, event.data, spooled.trusted), False
-        if spooled.trusted and event.size > LARGE:
+        if spooled.trusted and (event.ids_only or event.size > LARGE):
             stored, large = StoredEvent(event.action, ids_only(event), trusted=False), True
         try:
             return board.record(event.uid, stored, spooled.token, bounded=not large)
@@ -345,9 +347,10 @@ def _kept(event: Event, *, trusted: bool, train: bool) -> Spooled | None:
             fix="Send no tasks: they are read from Label Studio",
             field="annotations",
         )
-    elif not train and not any(removed(event)) and not labelled(event):
+    elif not train and not any(removed(event)) and (event.ids_only or not labelled(event)):
         return None
-    return Spooled(Event(event.action, event.uid, "", "", data, event.size), trusted, train, new_token())
+    kept = msgspec.structs.replace(event, label_config="", title="", data=data)
+    return Spooled(kept, trusted, train, new_token())
 
 
 def _late(deadline: float) -> bool:

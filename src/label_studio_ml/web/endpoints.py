@@ -10,9 +10,11 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from label_studio_ml import __version__, errors, logs
+from label_studio_ml.heavy_requests import parse_event_ids, parse_train_request
 from label_studio_ml.labels import check_size
 from label_studio_ml.metrics.counts import Counts
 from label_studio_ml.metrics.exposition import CONTENT_TYPE
@@ -63,9 +65,10 @@ _REQUEST_ID = re.compile(r"[!-~]{1,128}")
 
 _STUDIO_AGENT = "heartex/"
 
-#: Bytes that a body may have: of a request without the login that is asked for; and of one to a route that takes a
-#: label config, or a few names only. Others have as many as the settings say.
-UNTRUSTED_BODY, CONFIG_BODY, SMALL_BODY = 1 << 20, 32 << 20, 1 << 20
+#: Bytes that a body may have: of a request without the login that is asked for, and of such an event, of which only
+#: ids are read (Label Studio's own webhooks come so, once only, and one brush mask may have more than 1 MiB); and of
+#: one to a route that takes a label config, or a few names only. Others have as many as the settings say.
+UNTRUSTED_BODY, UNTRUSTED_EVENT, CONFIG_BODY, SMALL_BODY = 1 << 20, 32 << 20, 32 << 20, 1 << 20
 #: Routes that start trainings: who called them is logged.
 _NAMED = ("/train", "/webhook")
 _LARGE_ROUTES = {"/predict": 0, "/webhook": 0, "/train": 0, "/setup": CONFIG_BODY, "/validate": CONFIG_BODY}
@@ -91,6 +94,7 @@ class Endpoints:
         self._bodies = LargeBodies()
         self.access = AccessRules(settings.http.allowed_hosts)
         self._without_login = Admission(trusted=False, max_body=min(UNTRUSTED_BODY, settings.max_body))
+        self._event_without_login = Admission(trusted=False, max_body=min(UNTRUSTED_EVENT, settings.max_body))
         self._small = Admission(trusted=True, max_body=min(SMALL_BODY, settings.max_body))
         self._admissions = {
             route: Admission(trusted=True, max_body=min(most or settings.max_body, settings.max_body))
@@ -147,7 +151,7 @@ class Endpoints:
         if path.startswith("/problem/"):
             return self._small
         if not self._login.check(headers.get("authorization", ""), path):
-            return self._without_login
+            return self._event_without_login if path.rstrip("/") == "/webhook" else self._without_login
         return self._admissions.get(path) or self._admissions.get(path.rstrip("/"), self._small)
 
     async def handle(
@@ -299,7 +303,11 @@ class Endpoints:
         return Response(200, b'{"results":' + results + b"}")
 
     async def _webhook(self, call: Call) -> Response:
-        event = await self._bodies.parse(parse_event, call.body)
+        if call.trusted or self._desk.immediate:
+            heavy = None if self._desk.immediate else partial(parse_event_ids, trusted=True)
+            event = await self._bodies.parse(parse_event, call.body, heavy=heavy)
+        else:
+            event = await self._bodies.parse_untrusted(partial(parse_event_ids, trusted=False), call.body)
         self.counts.events += 1
         known = self._known_events()
         if not call.trusted:
@@ -344,7 +352,8 @@ class Endpoints:
         return job
 
     async def _train(self, call: Call) -> Response:
-        request = await self._bodies.parse(parse_train, call.body)
+        heavy = None if self._desk.immediate else parse_train_request
+        request = await self._bodies.parse(parse_train, call.body, heavy=heavy)
         if request.label_config:
             check_size(request.label_config)
         project = await self._book.update(request.uid, label_config=request.label_config or None)

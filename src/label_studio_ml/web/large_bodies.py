@@ -1,7 +1,8 @@
 """Large request bodies are parsed in threads, and only if the values in them do not take many times their size.
 
 Parsing holds the interpreter lock, so a thread alone does not keep the event loop going: 60 MiB of `[],[],…` take
-10 s and 1.5 GB as Python objects. How many values there are is counted before, piece by piece.
+10 s and 1.5 GB as Python objects. How many values there are is counted before, piece by piece. What Label Studio sends
+once only, events, is not refused for that: ids are read of it instead, and the values are skipped.
 """
 
 from collections.abc import Callable
@@ -13,12 +14,13 @@ from label_studio_ml.web.threads import Threads
 
 T = TypeVar("T")
 
-#: Bytes from which on a body is large, and bytes looked at between two chances for other threads.
-LARGE = 1 << 20
+#: Bytes from which on a body is large, with the login and without; and bytes looked at between two chances for other
+#: threads.
+LARGE, UNTRUSTED_LARGE = 1 << 20, 64 << 10
 PIECE = 1 << 20
 
-#: Large bodies that are parsed at once: others wait, as bytes.
-THREADS = 2
+#: Large bodies that are parsed at once, with the login and without: others wait, as bytes.
+THREADS, UNTRUSTED_THREADS = 2, 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +41,37 @@ class LargeBodies:
 
     def __init__(self) -> None:
         self._threads = Threads(THREADS, "bodies")
+        self._untrusted_threads = Threads(UNTRUSTED_THREADS, "untrusted bodies")
 
-    async def parse(self, parse: Callable[[bytes], T], body: bytes, limit: Limit = OBJECTS) -> T:
-        """Return what `parse` makes of a body. Raises what it raises, and BodyTooLarge."""
+    async def parse(
+        self,
+        parse: Callable[[bytes], T],
+        body: bytes,
+        limit: Limit = OBJECTS,
+        heavy: Callable[[bytes], T] | None = None,
+    ) -> T:
+        """Return what `parse` makes of a body, or `heavy` of one that has more values than `limit`.
+
+        Raises what they raise, and BodyTooLarge where there is no `heavy`.
+        """
         if len(body) <= LARGE:
             return parse(body)
-        return await self._threads.run(_parse, parse, body, limit)
+        return await self._threads.run(_parse, parse, body, limit, heavy)
+
+    async def parse_untrusted(self, parse: Callable[[bytes], T], body: bytes) -> T:
+        """Return what `parse` makes of a body that came without login; it has to be one that skips values."""
+        if len(body) <= UNTRUSTED_LARGE:
+            return parse(body)
+        return await self._untrusted_threads.run(parse, body)
 
 
-def _parse(parse: Callable[[bytes], T], body: bytes, limit: Limit) -> T:
-    check(body, limit)
+def _parse(parse: Callable[[bytes], T], body: bytes, limit: Limit, heavy: Callable[[bytes], T] | None) -> T:
+    try:
+        check(body, limit)
+    except BodyTooLarge:
+        if heavy is None:
+            raise
+        return heavy(body)
     return parse(body)
 
 
