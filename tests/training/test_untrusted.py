@@ -18,6 +18,7 @@ from label_studio_ml.protocol import Event
 from label_studio_ml.settings import Settings
 from label_studio_ml.training import desk as desk_module
 from label_studio_ml.training import jobs, spool_room, untrusted
+from label_studio_ml.training.cancel import request_cancel, settle_cancelled
 from label_studio_ml.training.desk import RedisDesk
 from label_studio_ml.training.jobs import JobBoard, StoredEvent, connect
 from label_studio_ml.training.keys import DEFAULT_QUEUE
@@ -96,6 +97,22 @@ class TestMailbox:
         later = board.record(P, forged(1))
         assert board.record(P, forged(1)) == later
         assert len(board.events(P)) == 3
+
+    def test_none_is_folded_into_one_that_a_cancelled_job_took_with_it(self, board: JobBoard) -> None:
+        cancelled = board.record(P, forged(1))
+        request_cancel(board, cancelled)
+        assert board.take_waiting(P) == cancelled
+        assert settle_cancelled(board, P, cancelled, board.entries(P)) == ([], None)
+        assert waiting(board) == []
+        board.record(P, forged(2))
+        board.record(P, forged(1))
+        assert waiting(board) == [("ANNOTATION_UPDATED", 2), ("ANNOTATION_UPDATED", 1)]
+
+    def test_none_is_folded_into_one_that_was_set_aside(self, board: JobBoard) -> None:
+        board.record(P, forged(1))
+        board.park(P, [event.id for event in board.events(P)], why="it crashes", since="now")
+        board.record(P, forged(1))
+        assert waiting(board) == [("ANNOTATION_UPDATED", 1)]
 
     def test_none_is_folded_while_no_job_is_named_for_it(self, board: JobBoard) -> None:
         one = board.record(P, forged(1))

@@ -92,7 +92,7 @@ class Mailboxes:
 
     def _remove(self, pipe: Any, project: str, event_ids: list[str]) -> None:
         mailbox, payloads = self.keys.mailbox(project), self.keys.payloads(project)
-        keys = (mailbox, payloads, self.keys.dirty, self.keys.untrusted(project))
+        keys = (mailbox, payloads, self.keys.dirty, self.keys.untrusted(project), self.keys.folds(project))
         for start in range(0, max(len(event_ids), 1), PAGE):
             pipe.eval(REMOVE, len(keys), *keys, project, *event_ids[start : start + PAGE])
 

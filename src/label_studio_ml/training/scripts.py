@@ -129,12 +129,13 @@ redis.call('set', KEYS[1], 1, 'px', ARGV[1])
 return 1
 """
 
-#: Tells whether somebody holds a lease. Key: lease. Argument: the life of a lease in ms. Returns 1 if so.
-#: One that would live longer was taken before the clock was set back. It lives for a lease's life from now on: whoever
-#: holds it renews it in that time, and nobody does if its worker was killed.
+#: Tells whether somebody holds a lease. Key: lease. Argument: life in ms of a lease that does not say its own.
+#: Returns 1 if so. One that would live longer was taken before the clock was set back. It lives for its own life from
+#: now on: whoever holds it renews it in that time, and nobody does if its worker was killed.
 HELD = """
 local left = redis.call('pttl', KEYS[1])
-if left > tonumber(ARGV[1]) then redis.call('pexpire', KEYS[1], ARGV[1]) end
+local life = string.match(redis.call('get', KEYS[1]) or '', ':(%d+)$') or ARGV[1]
+if left > tonumber(life) then redis.call('pexpire', KEYS[1], life) end
 return left == -2 and 0 or 1
 """
 
@@ -148,9 +149,10 @@ return 1
 """
 
 #: Removes events from a mailbox, and its project from the dirty set if no event is left. Keys: mailbox, payloads, dirty
-#: set, untrusted. Arguments: project, ids of events. A Redis without memory counts nothing, and removes them all the
-#: same; the count is right again when the mailbox is empty.
+#: set, untrusted, folds. Arguments: project, ids of events. No later event is folded into one that is removed. A Redis
+#: without memory counts nothing, and removes them all the same; the count is right again when the mailbox is empty.
 REMOVE = """
+redis.call('del', KEYS[5])
 for number = 2, #ARGV do
   local id = ARGV[number]
   redis.call('xdel', KEYS[1], id)
