@@ -69,6 +69,20 @@ def test_a_lease_that_lives_a_day_lives_as_long_as_others_from_now_on(board: Job
     assert not board.leased(P, LEASE)
 
 
+def test_a_lease_of_a_worker_with_a_longer_life_keeps_that(board: JobBoard) -> None:
+    lease = Lease(board.redis, board.keys.lease(P), 600)
+    assert lease.take()
+    assert board.leased(P, 1.0)
+    assert 300_000 < board.redis.pttl(board.keys.lease(P)) <= 600_000
+    board.redis.pexpire(board.keys.lease(P), DAY)
+    assert board.leased(P, 1.0)
+    assert 300_000 < board.redis.pttl(board.keys.lease(P)) <= 600_000
+    assert lease.renew()
+    lease.check()
+    lease.release()
+    assert not board.leased(P, 1.0)
+
+
 def test_the_sweeper_wakes_a_project_whose_lease_would_live_a_day(board: JobBoard, memory: Memory) -> None:
     _record(board)
     board.redis.set(board.keys.lease(P), "a worker that was killed", px=DAY)

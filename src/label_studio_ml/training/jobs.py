@@ -396,7 +396,7 @@ class JobBoard(Mailboxes):
             return bool(self.redis.eval(TURN, 1, key, max(1, round(900 * pause))))
 
     def leased(self, project: str, life: float) -> bool:
-        """Tell whether a worker trains the project. `life` is that of a lease, in seconds."""
+        """Tell whether a worker trains the project. `life` is that of a lease that does not say its own, in seconds."""
         with broker_errors():
             return bool(self.redis.eval(HELD, 1, self.keys.lease(project), round(1000 * life)))
 

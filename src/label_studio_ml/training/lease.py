@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -27,6 +28,7 @@ class LeaseLost(BackendError):
 class Lease:
     """An expiring hold on a project, kept in Redis under `key` for `seconds` after each renewal.
 
+    Its value says how long it lives, for workers whose leases live longer or shorter (`scripts.HELD`).
     The holder counts those seconds, too: cut off from Redis, it knows when it may have lost the project.
     """
 
@@ -39,7 +41,8 @@ class Lease:
     def take(self) -> bool:
         """Take the project; return False if somebody else holds it."""
         asked = time.monotonic()
-        taken = bool(self._lock.acquire())
+        token = f"{secrets.token_hex(16)}:{max(1, round(1000 * self.seconds))}"
+        taken = bool(self._lock.acquire(token=token))
         self._until = asked + self.seconds if taken else 0.0
         return taken
 
