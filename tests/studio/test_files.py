@@ -420,6 +420,15 @@ def test_private_addresses_can_be_refused(
         ("::ffff:169.254.169.254", True),
         ("64:ff9b::a9fe:a9fe", True),
         ("2002:a9fe:a9fe::", True),
+        ("::a9fe:a9fe", True),
+        ("::100.100.100.200", True),
+        ("64:ff9b:1::a9fe:a9fe", True),
+        ("64:ff9b:1:a9fe:a9:fe00::", True),
+        ("64:ff9b:1:a9:fe:a9fe::", True),
+        ("64:ff9b:1:0:a9:fea9:fe00:0", True),
+        ("64:ff9b:1::808:808", False),
+        ("::7f00:1", False),
+        ("fec0::1", False),
         ("fd00:ec2::254", True),
         ("100.100.100.200", True),
         ("127.0.0.1", False),
@@ -432,7 +441,18 @@ def test_addresses_never_allowed(text: str, link_local: bool) -> None:
     assert bool(address.refusal(text, allow_private=True)) is link_local
 
 
-PRIVATE = ["127.0.0.1", "10.1.2.3", "192.168.0.1", "172.16.0.1", "::1", "fd00::1", "0.0.0.0", "224.0.0.1"]
+PRIVATE = [
+    *("127.0.0.1", "10.1.2.3", "192.168.0.1", "172.16.0.1", "::1", "fd00::1", "0.0.0.0", "224.0.0.1", "::"),
+    *(
+        "fec0::1",
+        "feff::1",
+        "::127.0.0.1",
+        "::10.0.0.5",
+        "64:ff9b::a00:5",
+        "64:ff9b:1::a00:5",
+        "64:ff9b:1::808:808",
+    ),
+]
 
 
 @pytest.mark.parametrize("text", PRIVATE)
@@ -443,6 +463,8 @@ def test_private_addresses(text: str) -> None:
 def test_public_addresses() -> None:
     assert address.refusal("8.8.8.8", allow_private=False) == ""
     assert address.refusal("2606:4700::1111", allow_private=False) == ""
+    assert address.refusal("::8.8.8.8", allow_private=False) == ""
+    assert address.refusal("64:ff9b::8.8.8.8", allow_private=False) == ""
 
 
 # Size, and what breaks off

@@ -20,24 +20,48 @@ if TYPE_CHECKING:
 #: ("Instance Metadata Service" in the EC2 user guide) and Alibaba Cloud's ("View instance metadata", ECS).
 METADATA = frozenset({"fd00:ec2::254", "100.100.100.200"})
 
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052, section 2.1
+_LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")  # RFC 8215
+_COMPATIBLE = ipaddress.ip_network("::/96")  # RFC 4291, section 2.5.5.1
 
 
 def refusal(address: str, *, allow_private: bool) -> str:
     """Return what forbids fetching from an IP address, such as "a link-local address"; empty if nothing."""
-    found: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(found, ipaddress.IPv6Address):
-        inner = found.ipv4_mapped or found.sixtofour
-        if found in _NAT64:
-            inner = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
-        found = inner or found
-    if found.is_link_local:
+    meant = _meant(ipaddress.ip_address(address.partition("%")[0]))
+    if any(one.is_link_local for one in meant):
         return "a link-local address"
-    if str(found) in METADATA:
+    if any(str(one) in METADATA for one in meant):
         return "a cloud's metadata service"
-    if not allow_private and (not found.is_global or found.is_multicast):
+    if not allow_private and any(_is_private(one) for one in meant):
         return "a private address"
     return ""
+
+
+def _meant(found: _Address) -> list[_Address]:
+    """Return the IPv4 address that an IPv6 one stands for, or else the address itself.
+
+    Of a network's own NAT64 the length of the prefix is not known: then each that it may stand for, and itself.
+    """
+    if isinstance(found, ipaddress.IPv4Address):
+        return [found]
+    inner = found.ipv4_mapped or found.sixtofour
+    if inner is not None:
+        return [inner]
+    data = found.packed
+    if found in _NAT64 or (found in _COMPATIBLE and int(found) > 1):
+        return [ipaddress.IPv4Address(data[12:])]
+    if found in _LOCAL_NAT64:  # RFC 6052, section 2.2: prefixes of 48, 56, 64 and 96 bits
+        parts = (data[6:8] + data[9:11], data[7:8] + data[9:12], data[9:13], data[12:])
+        return [found, *(ipaddress.IPv4Address(part) for part in parts)]
+    return [found]
+
+
+def _is_private(found: _Address) -> bool:
+    if isinstance(found, ipaddress.IPv6Address) and (found.is_site_local or found in _LOCAL_NAT64):
+        return True
+    return not found.is_global or found.is_multicast
 
 
 def is_allowed(host: str, address: str, private: Iterable[str]) -> bool:
