@@ -12,7 +12,7 @@ from label_studio_ml.file_settings import FileSettings
 from label_studio_ml.studio import peer as module
 from label_studio_ml.studio.client import StudioClient
 from label_studio_ml.studio.files import FileAccess
-from label_studio_ml.studio.peer import local_caller, private_addresses
+from label_studio_ml.studio.peer import addresses, local_caller, private_addresses
 
 from .fake import FakeServer, Reply
 
@@ -68,7 +68,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
 def test_a_caller_may_name_only_itself(
     names: dict[str, list[str]], url: str, peer: str, expected: tuple[str, ...]
 ) -> None:
-    assert private_addresses(url, peer) == expected
+    assert private_addresses(addresses(url), peer) == expected
 
 
 def test_a_container_on_this_machine_may_name_this_machine(
@@ -82,10 +82,12 @@ def test_a_container_on_this_machine_may_name_this_machine(
         head + line.format("eth0", "0000000A", "000000FF") + line.format("docker0", "000011AC", "0000FFFF")
     )
     monkeypatch.setattr(module, "_ROUTES", routes)
-    assert private_addresses("http://localhost:8080", "172.17.0.2") == ("127.0.0.1", "::1")
+    assert private_addresses(addresses("http://localhost:8080"), "172.17.0.2") == ("127.0.0.1", "::1")
     assert local_caller("172.17.0.2")
-    assert private_addresses("http://localhost:8080", "10.0.0.2") == (), "of another machine's network"
-    assert private_addresses("http://elsewhere", "172.17.0.2") == ()
+    assert private_addresses(addresses("http://localhost:8080"), "10.0.0.2") == (), (
+        "of another machine's network"
+    )
+    assert private_addresses(addresses("http://elsewhere"), "172.17.0.2") == ()
     assert not local_caller("172.18.0.2")
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 import redis
 import requests
 
@@ -91,15 +92,16 @@ def test_without_login_nothing_starts_for_strangers(launch: Callable[..., Live])
     assert not live.running(3)
 
 
-def test_a_label_studio_that_a_stranger_names_is_not_asked(launch: Callable[..., Live]) -> None:
-    """Without a login: a call that a proxy sent on comes from nobody that is known."""
+@pytest.mark.parametrize("headers", [{"X-Forwarded-For": "203.0.113.9"}, {"Host": "192.0.2.5"}])
+def test_a_label_studio_that_a_stranger_names_is_not_asked(
+    launch: Callable[..., Live], headers: dict[str, str]
+) -> None:
+    """Without a login: a call that a proxy sent on, whether it says so or not, comes from nobody that is known."""
     live = launch()
     live.studio.add(4, 41)
     live.studio.asked.clear()
     body = {"project": uid(4), "schema": CONFIG, "hostname": live.studio.url, "access_token": TOKEN}
-    answer = requests.post(
-        f"{live.backend.url}/setup", json=body, headers={"X-Forwarded-For": "203.0.113.9"}, timeout=90
-    )
+    answer = requests.post(f"{live.backend.url}/setup", json=body, headers=headers, timeout=90)
     assert answer.status_code == 200
     refused = live.wait(live.send(start_training(4)))
     assert refused["job_status"] == "failed"

@@ -18,15 +18,12 @@ _BRIDGES = ("docker", "br-", "podman", "cni", "nerdctl")
 _ROUTES = Path("/proc/net/route")
 
 
-def private_addresses(url: str, peer: str) -> tuple[str, ...]:
-    """Return those addresses of the host of `url` that a caller with the address `peer` may name, sorted.
-
-    Empty if there are none, or if the host is not known. Blocks while the name is looked up.
-    """
-    caller = _address(peer)
+def private_addresses(found: Iterable[Address], peer: str) -> tuple[str, ...]:
+    """Return those of a host's addresses that a caller with the address `peer` may name, sorted; empty if none."""
+    caller = parse_address(peer)
     if caller is None:
         return ()
-    found = set(addresses(url))
+    found = set(found)
     if is_here(caller) or _in_container(caller):
         return tuple(sorted(str(address) for address in found if address == caller or is_here(address)))
     return (str(caller),) if caller in found else ()
@@ -34,13 +31,13 @@ def private_addresses(url: str, peer: str) -> tuple[str, ...]:
 
 def local_caller(peer: str) -> bool:
     """Tell whether a caller is on this machine, or in a container on it."""
-    caller = _address(peer)
+    caller = parse_address(peer)
     return caller is not None and (is_here(caller) or _in_container(caller))
 
 
-def is_public(url: str) -> bool:
-    """Tell whether the host of a URL has public addresses only. Blocks while the name is looked up."""
-    found = addresses(url)
+def are_public(found: Iterable[Address]) -> bool:
+    """Tell whether there are addresses, and public ones only."""
+    found = list(found)
     return bool(found) and all(address.is_global for address in found)
 
 
@@ -50,7 +47,7 @@ def addresses(url: str) -> list[Address]:
         parts = urlsplit(url)
         if parts.hostname:
             answers = socket.getaddrinfo(parts.hostname, parts.port or 80, type=socket.SOCK_STREAM)
-            return [found for answer in answers if (found := _address(str(answer[4][0]))) is not None]
+            return [found for answer in answers if (found := parse_address(str(answer[4][0]))) is not None]
     return []
 
 
@@ -86,7 +83,7 @@ def _bridges(lines: Iterable[str]) -> list[ipaddress.IPv4Network]:
     return networks
 
 
-def _address(text: str) -> Address | None:
+def parse_address(text: str) -> Address | None:
     """Return an address, an IPv4 one that is written as IPv6 as itself; None if the text is none."""
     try:
         found = ipaddress.ip_address(text.partition("%")[0])

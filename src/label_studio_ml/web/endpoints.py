@@ -173,7 +173,8 @@ class Endpoints:
         began = time.perf_counter()
         given = self._begin(headers)
         route = path if path in self._paths else route_of(path)
-        call = Call(method, path, query, body, gone=gone, peer=sender(peer, headers))
+        sent_from = sender(peer, headers) if route == "/setup" else ""  # nothing else asks for it
+        call = Call(method, path, query, body, gone=gone, peer=sent_from)
         response = await self._answer(route, call, headers, admission)
         return self._finish(response, given, route, time.perf_counter() - began)
 

@@ -5,26 +5,24 @@ private address if the call comes from there (`studio.peer`); and a host that wa
 one that a stranger names.
 """
 
-import asyncio
+import ipaddress
 import logging
-import time
 from collections.abc import Mapping
 from typing import Any
 
 from label_studio_ml.protocol import SetupRequest
 from label_studio_ml.settings import Settings
-from label_studio_ml.studio.peer import is_public, local_caller, private_addresses
+from label_studio_ml.studio.peer import are_public, local_caller, parse_address, private_addresses
 from label_studio_ml.studio.references import mask
 from label_studio_ml.versions.state import Project
+from label_studio_ml.web.access import CONTAINER_HOSTS, host_name, is_loopback
 from label_studio_ml.web.calls import Call
-from label_studio_ml.web.threads import Threads
+from label_studio_ml.web.host_names import HostNames
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that a `/setup` waits until the name of a host has been looked up, and for which that is remembered.
-PATIENCE, REMEMBERED = 0.5, 30.0
-#: Names that are looked up at once, that are remembered, and addresses that a project's Label Studio may have.
-LOOKUPS, MOST, MOST_ADDRESSES = 4, 1000, 16
+#: Messages that are remembered, and addresses that a project's Label Studio may have.
+MOST, MOST_ADDRESSES = 1000, 16
 
 #: Headers that proxies add.
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
@@ -34,8 +32,32 @@ ANY = ("*",)
 
 
 def sender(peer: str, headers: Mapping[str, str]) -> str:
-    """Return the address that a request was sent from, nothing where a proxy sent it on: `peer` is the proxy's."""
-    return "" if any(name in headers for name in _FORWARDED) else peer
+    """Return the address that a request was sent from, nothing where a proxy sent it on: `peer` is the proxy's.
+
+    A proxy on this machine may not say that it is one: a request that comes from here and is for another host than
+    this machine was sent on, too.
+    """
+    address = parse_address(peer)
+    if address is None or any(name in headers for name in _FORWARDED):
+        return ""
+    if local_caller(peer) and not _is_for_here(host_name(headers.get("host", "")), address.is_loopback):
+        return ""
+    return str(address)
+
+
+def _is_for_here(name: str, over_loopback: bool) -> bool:
+    """Tell whether a Host is one by which callers on this machine, or in containers on it, reach this server."""
+    if is_loopback(name) or name.endswith(".localhost") or name in CONTAINER_HOSTS:
+        return True
+    if over_loopback or not name:
+        return False
+    if "." not in name and ":" not in name:  # a container's name
+        return True
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 class SetupHosts:
@@ -44,9 +66,8 @@ class SetupHosts:
     def __init__(self, settings: Settings, *, login: bool) -> None:
         self._settings = settings
         self._login = login
-        self._threads = Threads(LOOKUPS, "names")
-        self._known: dict[tuple[str, str], tuple[float, tuple[str, ...]]] = {}
-        self._said: set[tuple[str, str]] = set()
+        self._names = HostNames()
+        self._said: set[tuple[str, ...]] = set()
 
     async def changes(self, request: SetupRequest, known: Project | None, call: Call) -> dict[str, Any]:
         """Return what a `/setup` changes of where a project's Label Studio is, and of the token for it."""
@@ -55,46 +76,32 @@ class SetupHosts:
             return {**told, "private": ANY}
         if self._settings.studio_url or not request.hostname:
             return told
-        private = await self._private(request.hostname, call.peer)
-        if known is None or not known.private or not known.hostname:
-            if not private:
-                await self._say_unconfirmed(request, call.peer)
-            return {**told, "private": private}
-        if private and known.hostname == request.hostname:
-            if known.private == ANY or set(private) <= set(known.private):
+        confirmed = known if known is not None and known.private and known.hostname else None
+        same = confirmed is not None and confirmed.hostname == request.hostname
+        if confirmed is not None and same:
+            unchanged = confirmed.access_token == request.access_token
+            if call.peer in confirmed.private or (confirmed.private == ANY and unchanged):
                 return told
-            merged = (*known.private, *(one for one in private if one not in known.private))
+        found = await self._names.find(request.hostname)
+        private = private_addresses(found or (), call.peer)
+        if confirmed is None:
+            if not private and not are_public(found or ()):
+                self._say_unconfirmed(request, call.peer)
+            return {**told, "private": private}
+        if same and private:
+            if confirmed.private == ANY or set(private) <= set(confirmed.private):
+                return told
+            merged = (*confirmed.private, *(one for one in private if one not in confirmed.private))
             return {**told, "private": merged[-MOST_ADDRESSES:]}
+        if same and found is None and local_caller(call.peer):
+            return told
         if private and local_caller(call.peer):
             return {**told, "private": private}
-        if known.hostname != request.hostname or known.access_token != request.access_token:
-            self._say_kept(request, known, call.peer)
+        if not same or confirmed.access_token != request.access_token:
+            self._say_kept(request, confirmed, call.peer, in_time=found is not None)
         return {}
 
-    async def _private(self, hostname: str, peer: str) -> tuple[str, ...]:
-        """Return which private addresses the host may have, nothing if that takes too long."""
-        key, now = (hostname, peer), time.monotonic()
-        at, found = self._known.get(key, (-REMEMBERED, ()))
-        if now - at < REMEMBERED:
-            return found
-        looking = asyncio.ensure_future(self._threads.run(private_addresses, hostname, peer))
-        done, _ = await asyncio.wait([looking], timeout=PATIENCE)
-        if not done:
-            return found
-        found = looking.result()
-        if len(self._known) >= MOST:
-            self._known.clear()
-        if found:
-            self._known[key] = now, found
-        return found
-
-    async def _say_unconfirmed(self, request: SetupRequest, peer: str) -> None:
-        if (request.uid, request.hostname) in self._said:
-            return
-        looking = asyncio.ensure_future(self._threads.run(is_public, request.hostname))
-        done, _ = await asyncio.wait([looking], timeout=PATIENCE)
-        if done and looking.result():
-            return
+    def _say_unconfirmed(self, request: SetupRequest, peer: str) -> None:
         self._say(
             request,
             f"Project {request.uid}: /setup came without a login from {peer or 'an unknown address'} and names "
@@ -102,17 +109,27 @@ class SetupHosts:
             f"files are read from there. If that is your Label Studio, set LABEL_STUDIO_URL={mask(request.hostname)}",
         )
 
-    def _say_kept(self, request: SetupRequest, known: Project, peer: str) -> None:
+    def _say_kept(self, request: SetupRequest, known: Project, peer: str, *, in_time: bool) -> None:
+        came = f"Project {request.uid}: /setup came without a login from {peer or 'an unknown address'} and names "
+        if not in_time:
+            self._say(
+                request,
+                f"{came}{mask(request.hostname)}, which could not be looked up in time: its token is not taken yet, "
+                f"annotations and files are still read from {mask(known.hostname)} with the one before. It is when "
+                f"/setup comes again and the name is found; or set LABEL_STUDIO_URL={mask(request.hostname)}",
+                "slow",
+            )
+            return
         self._say(
             request,
-            f"Project {request.uid}: /setup came without a login from {peer or 'an unknown address'} and names "
-            f"{mask(request.hostname)}; annotations and files are still read from {mask(known.hostname)} with the "
-            f"token that came from there. If Label Studio has moved, set LABEL_STUDIO_URL={mask(request.hostname)}",
+            f"{came}{mask(request.hostname)}; annotations and files are still read from {mask(known.hostname)} with "
+            f"the token that came from there. If Label Studio has moved, set "
+            f"LABEL_STUDIO_URL={mask(request.hostname)}",
         )
 
-    def _say(self, request: SetupRequest, message: str) -> None:
-        """Log a message once for each project and host."""
-        key = (request.uid, request.hostname)
+    def _say(self, request: SetupRequest, message: str, kind: str = "") -> None:
+        """Log a message of a kind once for each project and host."""
+        key = (request.uid, request.hostname, kind)
         if len(self._said) >= MOST:
             self._said.clear()
         if key not in self._said:
