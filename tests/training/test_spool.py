@@ -6,15 +6,17 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from e2e.processes import wait_until
 from label_studio_ml.errors import BrokerError
 from label_studio_ml.protocol import Event
 from label_studio_ml.training.spool import OPEN, Spool
-from label_studio_ml.training.spool_room import Spooled
+from label_studio_ml.training.spool_room import Spooled, SpoolRoom
 
 
 class Desk:
@@ -230,3 +232,66 @@ def test_it_stops_at_once(spool: Spool) -> None:
     spool.stop()
     assert not [thread for thread in threading.enumerate() if thread.name == "spool"]
     assert time.monotonic() - began < 5
+
+
+def test_nothing_is_folded_into_an_event_that_the_disk_refuses_in_the_end(
+    spool: Spool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flush, begun, refused = os.fsync, threading.Event(), threading.Event()
+
+    def first_fails(descriptor: int) -> None:
+        if begun.is_set():
+            flush(descriptor)
+            return
+        begun.set()
+        assert refused.wait(60.0)
+        raise OSError(errno.ENOSPC, "the disk is full")
+
+    monkeypatch.setattr(os, "fsync", first_fails)
+    monkeypatch.setattr("label_studio_ml.training.spool.FLUSH", 60.0)
+    same = msgspec.structs.replace(event(1), trusted=False)
+    with ThreadPoolExecutor(1) as threads:
+        failing = threads.submit(spool.keep, same)
+        assert begun.wait(60.0)
+        spool.keep(same)
+        refused.set()
+        with pytest.raises(BrokerError, match="the disk is full"):
+            failing.result(60.0)
+    assert len(spool.waiting()) == spool.room.events == spool.kept == 1
+
+
+def test_nothing_is_folded_into_an_event_that_is_handed_over_before_its_writer_goes_on(
+    tmp_path: Path,
+) -> None:
+    room = SpoolRoom(tmp_path, 10, 1 << 20)
+    same = msgspec.structs.replace(event(1), trusted=False)
+    admitted = room.admit(same, "1")
+    assert admitted is not None
+    room.begin(admitted[1])
+    room.written(admitted[1])
+    admitted = room.admit(same, "2")
+    assert admitted is not None
+    room.written(admitted[1])
+    assert room.admit(same, "3") is None
+
+
+def test_an_event_that_comes_during_a_recount_stays_counted(spool: Spool) -> None:
+    lock = spool._starting
+
+    class Between:
+        """The lock, with an event that begins to be written when it is given free for the first time."""
+
+        used = False
+
+        def __enter__(self) -> None:
+            lock.acquire()
+
+        def __exit__(self, *_: object) -> None:
+            lock.release()
+            if not self.used:
+                self.used = True
+                assert spool.room.admit(event(1), spool.reserve()) is not None
+
+    spool._starting = Between()  # type: ignore[assignment]
+    assert spool._recount() == []
+    assert spool.room.events == 1

@@ -1,13 +1,16 @@
 """The steps on a project's keys that must happen whole or not at all, as scripts that Redis runs.
 
-redis-py may send a command again whose answer got lost: each of these may run twice and leaves the same.
+redis-py may send a command again whose answer got lost: each of these may run twice and leaves the same, but for one
+number (`STORE`).
 """
 
 #: Keeps an event and names the job that will take it in; for a token that is known it only says which job that is.
 #: What the next run waits for (the hold) is counted down; the button ends it.
 #: An event without login has a digest of what it says: while one with that digest waits, it is folded into that.
 #: Where too many of its project wait, or it is too long itself, one event stands for all that come from then on: that
-#: one goes to the mailbox's end and counts one more each time.
+#: one goes to the mailbox's end and counts one more each time. No token is kept of an event that was folded or counted
+#: so: anybody may send any number of them, and each token would take memory. One that is sent again because its answer
+#: was lost is folded again, or counted twice.
 #: Keys: token, mailbox, payloads, dirty, waiting, hold, jobs, backend, untrusted, folds. Arguments: project, id for a
 #: new job, action, number of annotations, event, life of the token in s, time, prefix of jobs' keys; of the backend
 #: that the job is for: id (nothing where the broker is its own), class and code; the digest (nothing for an event with

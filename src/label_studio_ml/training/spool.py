@@ -115,6 +115,7 @@ class Spool:
             except BaseException:
                 self.room.remove(name)
                 raise
+            self.room.written(name)
             with self._starting:
                 self._mine.add(name)
         finally:
@@ -188,8 +189,9 @@ class Spool:
         self._recounted = time.monotonic()
         with self._starting:
             coming = set(self._coming)
+            before = self.room.written_names(coming)
         first = min(coming, default="~")
-        return [name for name in self.room.recount(coming) if name.removesuffix(STRANGE) < first]
+        return [name for name in self.room.recount(before) if name.removesuffix(STRANGE) < first]
 
     def waiting(self) -> list[Path]:
         """Return the kept events' files, in the order in which they came."""
@@ -231,7 +233,7 @@ class Spool:
                 self._stop.wait(WRITING)
             with self._starting:
                 if not self._queue and not self._coming and not self._any():
-                    self.room.recount(set())
+                    self.room.recount(self.room.written_names(set()))
                     self._mine.clear()
                     self._drainer = None
                     return

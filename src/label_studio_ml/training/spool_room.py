@@ -84,7 +84,8 @@ class SpoolRoom:
     def admit(self, spooled: Spooled, name: str) -> tuple[Spooled, str, bytes] | None:
         """Count an event that is to be kept as `name`; return what is kept, under which name, and its content.
 
-        None if one that waits says the same. Raises SpoolFull where there is no room.
+        None if one that waits says the same; `written` is to be called when this one is on the disk. Raises SpoolFull
+        where there is no room.
         """
         content = msgspec.json.encode(spooled)
         if spooled.trusted:
@@ -122,8 +123,13 @@ class SpoolRoom:
         if name.endswith(STRANGE):
             self._strange += 1
             self._strange_bytes += file.size
-        if file.says is not None:
-            self._said.add(file.says)
+
+    def written(self, name: str) -> None:
+        """Let later events that say the same as the one called `name` be folded into it: it is on the disk."""
+        with self._lock:
+            file = self._files.get(name)
+            if file is not None and file.says is not None:
+                self._said.add(file.says)
 
     def _full(self, problem: str) -> SpoolFull:
         self.refused += 1
@@ -157,13 +163,19 @@ class SpoolRoom:
             if file.says is not None:
                 self._said.discard(file.says)
 
-    def recount(self, coming: set[str]) -> list[str]:
-        """Look which files are there, those of other servers too; return their names in the order in which they came.
+    def written_names(self, coming: set[str]) -> set[str]:
+        """Return the names of the events that are counted, without those that are being written: `coming`.
 
-        `coming` are the names of files that are being written, which may not be there yet.
+        No event may begin to be written between the look at those and this call.
         """
         with self._lock:
-            before = {name for name in self._files if name.removesuffix(STRANGE) not in coming}
+            return {name for name in self._files if name.removesuffix(STRANGE) not in coming}
+
+    def recount(self, before: set[str]) -> list[str]:
+        """Look which files are there, those of other servers too; return their names in the order in which they came.
+
+        `before` is what `written_names` said: what is not there of it any more is not counted any more.
+        """
         found: dict[str, int] = {}
         with contextlib.suppress(OSError), os.scandir(self._folder) as entries:
             for entry in entries:
