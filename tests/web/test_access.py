@@ -90,6 +90,44 @@ def test_hosts_on_a_loopback_address(host: str, known: bool) -> None:
         assert outcome(rules, "GET", False, host=host) is (None if known else UnknownHost)
 
 
+@pytest.mark.parametrize(
+    ("host", "known"),
+    [
+        ("evil.example", False),
+        ("evil.example:9090", False),
+        ("127.0.0.1.evil.example", False),
+        ("evil.", True),
+        ("localhost:9090", True),
+        ("127.0.0.1:9090", True),
+        ("192.168.1.5:9090", True),
+        ("[fd00::5]:9090", True),
+        ("host.docker.internal:9090", True),
+        ("backend:9090", True),
+    ],
+)
+def test_hosts_that_a_browser_asks_where_the_server_listens_on_all_addresses(host: str, known: bool) -> None:
+    """A page whose own name is made to point here (DNS rebinding) has that name as Host, and as Origin."""
+    refused = None if known else UnknownHost
+    same = {"origin": f"http://{host}", "accept_language": "de"}
+    for _ in range(2):  # the second time it is remembered
+        assert outcome(AccessRules(), "POST", content_type=JSON, host=host, **same) is refused
+    assert outcome(AccessRules(), "GET", False, host=host, sec_fetch_site="same-origin") is refused
+    assert outcome(AccessRules(), "GET", False, host=host, accept_language="") is refused, "plain HTTP"
+    assert outcome(AccessRules(), "GET", False, host=host) is None, "no browser"
+    assert outcome(AccessRules(), "POST", content_type=JSON, host=host) is None, "no browser"
+    assert outcome(AccessRules(("*",)), "POST", content_type=JSON, host=host, **same) is None
+
+
+def test_a_short_name_that_was_accepted_for_a_browser_is_not_where_names_are_given() -> None:
+    rules = AccessRules()
+    assert outcome(rules, "GET", False, host="backend", accept_language="de") is None
+    rules.loopback = True
+    assert outcome(rules, "GET", False, host="backend", accept_language="de") is UnknownHost
+    named = AccessRules(("ml.example.com",))
+    assert outcome(named, "GET", False, host="backend", accept_language="de") is UnknownHost
+    assert outcome(named, "GET", False, host="ml.example.com", accept_language="de") is None
+
+
 @pytest.mark.parametrize("loopback", [False, True])
 @pytest.mark.parametrize(
     ("host", "known"),
@@ -167,7 +205,7 @@ def test_pages_of_other_sites(method: str, headers: dict[str, str], refused: boo
     ],
 )
 def test_an_origin_is_compared_with_the_host(origin: str, host: str, same: bool) -> None:
-    refused = outcome(AccessRules(), "POST", content_type=JSON, origin=origin, host=host)
+    refused = outcome(AccessRules(("*",)), "POST", content_type=JSON, origin=origin, host=host)
     assert refused is (None if same else ForeignOrigin)
 
 

@@ -3,6 +3,9 @@
 A backend on somebody's own machine is within reach of every page that their browser shows. Such a page can send
 requests, though it cannot read the answers (CORS); and where its own name is made to point to this machine (DNS
 rebinding), it can read them as well. Label Studio and command-line tools send neither Origin nor Sec-Fetch-Site.
+
+Over plain HTTP to a name, browsers send no Sec-Fetch-Site, and no Origin with a GET of the page's own site. What they
+always send, and a page cannot leave out, is Accept-Language ("HTTP-network-or-cache fetch" in the Fetch standard).
 """
 
 import ipaddress
@@ -18,6 +21,8 @@ CONTAINER_HOSTS = frozenset(
 )
 
 _JSON = re.compile(r"application/([\w.+-]+\+)?json\s*(;.*)?", re.IGNORECASE)
+#: Headers of which a browser sends one at least.
+_BROWSERS = ("origin", "sec-fetch-site", "accept-language")
 #: Values of headers of which the decision is remembered.
 _REMEMBERED = 256
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
@@ -26,7 +31,8 @@ _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 class AccessRules:
     """The rules, with the names of `allowed_hosts`: host names, `.example.com` for all below it, `*` for any.
 
-    The Host is checked where names are given, and where the server listens on a loopback address (`loopback`).
+    The Host is checked where names are given, where the server listens on a loopback address (`loopback`), and else
+    if a browser asks. Only then names without a dot count, such as `backend`: the public DNS has no such hosts.
     """
 
     def __init__(self, allowed_hosts: Sequence[str] = ()) -> None:
@@ -43,20 +49,24 @@ class AccessRules:
         self, method: str, headers: Mapping[str, str], *, has_body: bool, loopback: bool = False
     ) -> None:
         """Check a request's head. Raises UnknownHost, ForeignOrigin or WrongContentType."""
-        if not self._any and (self._names or self._suffixes or self.loopback or loopback):
-            self._check_host(headers.get("host", ""))
+        if not self._any:
+            if self._names or self._suffixes or self.loopback or loopback:
+                self._check_host(headers.get("host", ""))
+            elif any(name in headers for name in _BROWSERS):
+                self._check_host(headers.get("host", ""), short=True)
         if "origin" in headers or "sec-fetch-site" in headers:
             self._check_origin(method, headers)
         if has_body and method != "GET" and method != "HEAD":
             self._check_type(headers.get("content-type", ""))
 
-    def _check_host(self, host: str) -> None:
+    def _check_host(self, host: str, *, short: bool = False) -> None:
+        """Raise UnknownHost if the server is not known by that name. With `short` it is by any without a dot."""
         if not host:  # HTTP/1.0: no browser speaks that
             return
         known = self._hosts.get(host)
         if known is None:
             known = self._remember(self._hosts, host, self._is_known(host_name(host)))
-        if not known:
+        if not known and not (short and "." not in host_name(host)):
             raise UnknownHost(
                 f"This server is not known as {host!r}",
                 fix="Ask it by its IP address or localhost, or name the host in ALLOWED_HOSTS",
