@@ -38,9 +38,13 @@ class Process:
             return False
 
     def means_folder(self, path: str, folder: str) -> bool:
-        """Tell whether the absolute `path` is for it what `folder` is for us: in a container it is another one."""
+        """Tell whether `path` is for it what `folder` is for us: in a container it is another one.
+
+        A path that is not absolute begins in its working folder.
+        """
+        base = _PROC / str(self.pid) / ("root" if path.startswith("/") else "cwd")
         try:
-            return os.path.samefile(_PROC / str(self.pid) / "root" / path.lstrip("/"), folder)
+            return os.path.samefile(base / path.lstrip("/"), folder)
         except OSError:
             return False
 

@@ -17,6 +17,7 @@ from label_studio_ml.processes import find
 from label_studio_ml.runtime import foreign_workers
 from label_studio_ml.runtime.broker import Broker
 from label_studio_ml.runtime.companion import Companion
+from label_studio_ml.runtime.foreign_workers import _MODULE, _is_foreign
 from label_studio_ml.runtime.worker import Parent
 from label_studio_ml.settings import Settings
 from label_studio_ml.training.boards import worker_count
@@ -117,6 +118,35 @@ def test_a_server_ends_the_workers_of_another_one_on_its_broker(
         for pid in filter(alive, (foreign, other)):
             os.kill(pid, signal.SIGKILL)
         elsewhere.stop()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists the processes")
+def test_a_worker_of_an_earlier_release_names_its_broker_from_its_working_folder(tmp_path: Path) -> None:
+    """Its path is looked up where it runs: another backend's has the same name there."""
+    folders = [tmp_path / name for name in ("ours", "another")]
+    for folder in folders:
+        (folder / "data" / "broker").mkdir(parents=True)
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", "import time; time.sleep(600)", _MODULE, "--embedded", "data/broker"],
+            cwd=folder,
+        )
+        for folder in folders
+    ]
+    try:
+        foreign = []
+        for worker in workers:
+            process = find(worker.pid)
+            assert process is not None
+            wait_until(lambda process=process: _MODULE in process.arguments(), "it runs its program")  # type: ignore[misc]
+            foreign.append(replace(process, parent=1))  # its server is gone
+        for folder, expected in zip(folders, ([True, False], [False, True]), strict=True):
+            broker = str(folder / "data" / "broker")
+            assert [_is_foreign(process, broker) for process in foreign] == expected
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.wait()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists the processes")
