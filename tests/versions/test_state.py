@@ -7,7 +7,15 @@ import pytest
 
 from label_studio_ml.errors import VersionError
 from label_studio_ml.versions.hand import rollback
-from label_studio_ml.versions.state import MemoryState, Project, Projects, StagedState, State, StoredState
+from label_studio_ml.versions.state import (
+    MemoryState,
+    PatientState,
+    Project,
+    Projects,
+    StagedState,
+    State,
+    StoredState,
+)
 
 from .made import Made, P
 
@@ -121,3 +129,20 @@ def test_what_is_kept_of_a_project_and_damaged_is_as_nothing(
     assert "Project 1.1: what is kept of it" in caplog.text
     assert projects.update("1.1", title="b").title == "b"
     assert Projects(tmp_path).get("1.1") == Project(uid="1.1", title="b")
+
+
+def test_a_value_that_cannot_be_stored_is_not_kept_in_memory(tmp_path: Path) -> None:
+    """Only a full disk is waited for."""
+    folder = tmp_path / "data"
+    state = PatientState(StoredState(folder, "1.1"))
+    folder.write_text("a file")
+    with pytest.raises(VersionError):
+        state.set("one", "1")
+    folder.unlink()
+    assert not state.has("one")
+    state.set("two", "2")
+    with pytest.raises(ValueError, match="surrogates"):
+        state.set("two", "\ud800")
+    state.set("three", "3")
+    assert StoredState(folder, "1.1").items() == {"two": "2", "three": "3"}
+    assert state.get("two") == "2"

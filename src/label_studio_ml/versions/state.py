@@ -218,34 +218,45 @@ class PatientState:
     def get(self, key: str) -> str | None:
         """Return the value of `key`, or None. Raises VersionError where the file cannot be read."""
         if self._pending and time.monotonic() - self._tried > WRITE_AGAIN:
-            with contextlib.suppress(VersionError):
+            with contextlib.suppress(VersionError), self._lock:
                 self._write()
-        return self._pending[key] if key in self._pending else self._below.get(key)
+        pending = self._pending
+        return pending[key] if key in pending else self._below.get(key)
 
     def has(self, key: str) -> bool:
         """Tell whether `key` holds a value."""
         return self.get(key) is not None
 
     def set(self, key: str, value: str) -> None:
-        """Store `value` under `key`. Raises ValueError where it is not a str, VersionError unless the disk is full."""
+        """Store `value` under `key`.
+
+        Raises ValueError where it is not a str, VersionError unless the disk is full: then `key` is what it was.
+        """
         if not isinstance(value, str):
             raise ValueError(f"The value of {key!r} must be a str, not {type(value).__name__}")
         with self._lock:
-            self._pending[key] = value
-        self._write()
+            before = self._pending
+            self._pending = {**before, key: value}
+            try:
+                self._write()
+            except BaseException:
+                self._pending = before
+                if not before:
+                    self._tried = 0.0
+                raise
 
     def _write(self) -> None:
-        with self._lock:
-            waited, self._tried = bool(self._tried), time.monotonic()
-            try:
-                self._below.update(self._pending)
-            except VersionError as error:
-                if not is_full(error, self._below.folder):
-                    raise
-                if not waited:
-                    logger.error("%s. Until then what the model stores is kept in memory", error)
-                return
-            self._pending, self._tried = {}, 0.0
+        """Write what waits. Only for whoever holds the lock."""
+        waited, self._tried = bool(self._tried), time.monotonic()
+        try:
+            self._below.update(self._pending)
+        except VersionError as error:
+            if not is_full(error, self._below.folder):
+                raise
+            if not waited:
+                logger.error("%s. Until then what the model stores is kept in memory", error)
+            return
+        self._pending, self._tried = {}, 0.0
         if waited:
             logger.info("What the model stores can be written again")
 
