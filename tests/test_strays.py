@@ -1,6 +1,7 @@
 """What user code started and whose guard is gone."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import pytest
 
 from e2e.processes import wait_until
 from label_studio_ml import strays
+from label_studio_ml.processes import descendants, find
 from label_studio_ml.strays import Guarded, end_left_behind
 from live import alive
 
@@ -116,3 +118,48 @@ def test_marks_of_others_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert strays._adopting is False
+
+
+def test_the_mark_of_a_starter_that_runs_is_left_alone_and_that_of_an_earlier_process_is_not() -> None:
+    """A process id alone names nobody: the start of its process belongs to it."""
+    me = find(os.getpid())
+    assert me is not None
+    kept, gone = (
+        subprocess.Popen(["sleep", "600"], env={**os.environ, strays._MARK: f"{me.pid}:{started}:number"})
+        for started in (me.started, me.started - 1)
+    )
+    try:
+        wait_until(lambda: all(_marked(process.pid) for process in (kept, gone)), "both run")
+        end_left_behind()
+        wait_until(lambda: not alive(gone.pid), "that of an earlier process is ended")
+        assert kept.poll() is None
+    finally:
+        for process in (kept, gone):
+            process.kill()
+            process.wait()
+
+
+def test_the_mark_of_a_process_in_another_container_is_left_alone() -> None:
+    """Its starter is named by an id that means nothing, or another process, here."""
+    unshare = ["unshare", "--pid", "--fork", "--kill-child"]
+    if shutil.which("unshare") is None or subprocess.run([*unshare, "true"], check=False).returncode:
+        pytest.skip("no namespace of process ids can be made here")
+    mark = f"{strays._MARK}=4194305:1:number"
+    starter = subprocess.Popen([*unshare, "env", mark, "sleep", "600"])
+    try:
+        (inside,) = wait_until(
+            lambda: [one for one in descendants(starter.pid) if _marked(one.pid)], "it runs in its namespace"
+        )
+        assert not inside.in_our_namespace()
+        end_left_behind()
+        assert starter.poll() is None
+        assert inside.runs()
+    finally:
+        starter.kill()
+        starter.wait()
+    wait_until(lambda: not inside.runs(), "it has ended with its starter")
+
+
+def _marked(pid: int) -> bool:
+    found = find(pid)
+    return found is not None and found.arguments() == ["sleep", "600"] and bool(strays._marks(found))

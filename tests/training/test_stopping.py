@@ -101,8 +101,6 @@ def test_sigterm_gives_a_training_its_grace_and_sigint_takes_it_away() -> None:
     stopping.grace = 600.0
     stopping._handle(signal.SIGTERM, None)
     assert stopping.requested
-    stopping._handle(signal.SIGINT, None)
-    stopping._installed = False
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         stopping.install()
@@ -110,6 +108,8 @@ def test_sigterm_gives_a_training_its_grace_and_sigint_takes_it_away() -> None:
         for number, handler in before.items():
             signal.signal(number, handler)
     assert stopping.told.wait(60)
+    assert not stopping.handing_back.wait(0.5), "SIGTERM alone leaves the training its grace"
+    stopping._handle(signal.SIGINT, None)
     assert stopping.handing_back.wait(60)
 
 
