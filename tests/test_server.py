@@ -147,6 +147,36 @@ def test_below_a_path_prefix_the_page_is_below_it_too(known: Backend) -> None:
     assert there.startswith("http://proxy/ml/problem/400/")
 
 
+def check_host_problem(url: str) -> None:
+    """Check that Label Studio, which asks under a name that is not known, is told so."""
+    headers = {**STUDIO, "Host": "evil.example"}
+    answer = requests.get(f"{url}/health", headers=headers, auth=LOGIN, timeout=PATIENCE)
+    assert [step.status_code for step in answer.history] == [303]
+    assert answer.status_code == 421
+    assert answer.url.startswith(f"{url}/problem/421/")
+    assert "ALLOWED_HOSTS" in answer.url
+    assert "evil.example" in answer.json()["detail"]
+
+
+def test_label_studio_is_told_of_a_host_that_is_not_known(known: Backend) -> None:
+    check_host_problem(known.url)
+
+
+@pytest.mark.parametrize("path", ["/problem/421/x", "//problem/421/x"])
+def test_what_is_refused_at_a_problem_page_leads_to_no_other(known: Backend, path: str) -> None:
+    body = {"data": b"{}", "headers": {**STUDIO, **JSON, "Host": "evil.example"}}
+    answer = requests.post(f"{known.url}{path}", timeout=PATIENCE, **body)  # type: ignore[arg-type]
+    assert (answer.history, answer.status_code) == ([], 421)
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
+def test_a_problem_page_takes_no_body(known: Backend, chunked: bool) -> None:
+    data: Any = iter([b"{}"]) if chunked else b"{}"
+    answer = requests.post(f"{known.url}/problem/500/x", data=data, headers=JSON, timeout=PATIENCE)
+    assert (answer.status_code, answer.json()["field"]) == (413, "body")
+    assert "takes no body" in answer.json()["detail"]
+
+
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
 @pytest.mark.parametrize("size", [MAX_BODY + 1, 20 * MAX_BODY])
 def test_a_body_over_the_limit_is_413(known: Backend, chunked: bool, size: int) -> None:
@@ -314,6 +344,7 @@ def test_gunicorn_serves_the_wsgi_file(workers: int, tmp_path: Path) -> None:
         for host, status in {"evil.example": 421, "named.example": 200, "127.0.0.1:1": 200}.items():
             answer = requests.get(f"{url}/health", headers={"Host": host}, timeout=PATIENCE)
             assert (answer.status_code, "ALLOWED_HOSTS" in answer.text) == (status, status == 421)
+        check_host_problem(url)
     finally:
         left = server.stop()
     assert not left, f"processes that outlived gunicorn: {left}"

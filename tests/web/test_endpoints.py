@@ -651,6 +651,28 @@ class TestProblems:
     def test_the_page_answers_with_its_status(self, ask: Client, path: str, status: int) -> None:
         assert ask("GET", path)[0] == status
 
+    def test_a_host_that_is_not_known_is_told_at_the_page(
+        self, make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("ALLOWED_HOSTS", "named.example")
+        ask = Client(make_app())
+        strange = {"User_Agent": self.STUDIO, "Host": "evil.example"}
+        code, _, headers = ask.full("GET", "/health", **strange)
+        assert (code, headers["Location"].startswith("problem/421/")) == (303, True)
+        code, body, headers = ask.full("GET", f"/{headers['Location']}", **strange)
+        assert (code, "ALLOWED HOSTS" in body["detail"].replace("_", " ")) == (421, True)
+        code, body, headers = ask.full("POST", "/problem/400/x", **strange)
+        assert (code, "Location" in headers) == (421, False)
+
+    def test_the_page_takes_no_body_and_is_not_trusted(self, ask: Client) -> None:
+        code, body = ask("POST", "/problem/500/x", {"a": 1})
+        assert (code, body["field"]) == (413, "body")
+        assert "takes no body" in body["detail"]
+        assert ask.app._running is not None
+        endpoints = ask.app._running._core.endpoints
+        admission = endpoints.admit("POST", "/problem/500/x", {"host": "localhost"}, has_body=False)
+        assert (admission.trusted, admission.max_body) == (False, 0)
+
     def test_a_long_cause_with_odd_characters_makes_a_sound_url(self, ask: Client) -> None:
         order = "raise \r\nX-Evil: 1 é \N{PILE OF POO} /../ ?a#b%" + "x" * 5000
         fields = {"tasks": [task(1, order)], "project": "1.1"}
@@ -659,6 +681,17 @@ class TestProblems:
         assert headers["Location"].isascii()
         assert len(headers["Location"]) < 400
         assert "X-Evil" not in headers
+
+
+class TestDeclaredSize:
+    @pytest.mark.parametrize("length", ["\u00b2", "-5", "1_0", "5 5", "0x5", "9" * 5000])
+    def test_one_that_is_no_number_is_refused(self, ask: Client, length: str) -> None:
+        answer = ask._client.post(
+            "/predict", content_type="application/json", environ_overrides={"CONTENT_LENGTH": length}
+        )
+        assert answer.status_code == 400
+        assert answer.json is not None
+        assert answer.json["field"] == "Content-Length"
 
 
 class TestReflectedText:

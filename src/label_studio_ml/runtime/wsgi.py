@@ -23,7 +23,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from label_studio_ml import logs
 from label_studio_ml.adapter import describe_class
-from label_studio_ml.errors import BackendError, ModelFileError, SettingsError
+from label_studio_ml.errors import BackendError, ModelFileError, RequestError, SettingsError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.runtime.companion import Companion
 from label_studio_ml.runtime.core import Core
@@ -42,6 +42,8 @@ from label_studio_ml.web.statuses import status_of
 
 logger = logging.getLogger(__name__)
 
+#: Digits that the size of a body may have.
+_LONGEST_SIZE = 20
 _METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH"]
 
 
@@ -125,6 +127,20 @@ class BackendApp(flask.Flask):
                 here = bool(self.config["TESTING"]) or self.all_here
                 self._running = _Running(ModelPlace.of(settings, self._model_class, testing=here))
             return self._running
+
+
+def _declared_size(headers: Mapping[str, str]) -> int:
+    """Return how many bytes a request says that its body has, 0 if it does not say. Raises RequestError."""
+    length = headers.get("content-length", "").strip()
+    if not length:
+        return 0
+    if not length.isascii() or not length.isdigit() or len(length) > _LONGEST_SIZE:
+        raise RequestError(
+            "Content-Length is not a number of bytes",
+            fix="Send the size of the body in decimal digits",
+            field="Content-Length",
+        )
+    return int(length)
 
 
 def _body(admission: Admission) -> bytes:
@@ -247,10 +263,9 @@ class _Running:
         `loopback` tells that the web server listens on a loopback address, `peer` is the caller's.
         """
         endpoints = self._core.endpoints
-        length = headers.get("content-length", "")
-        size = int(length) if length.isdigit() else 0
-        has_body = size > 0 or "transfer-encoding" in headers
         try:
+            size = _declared_size(headers)
+            has_body = size > 0 or "transfer-encoding" in headers
             admission = endpoints.admit(
                 method, path, headers, has_body=has_body, untyped=self._testing, loopback=loopback
             )

@@ -46,10 +46,16 @@ class AccessRules:
         self._types: dict[str, bool] = {}
 
     def check(
-        self, method: str, headers: Mapping[str, str], *, has_body: bool, loopback: bool = False
+        self,
+        method: str,
+        headers: Mapping[str, str],
+        *,
+        has_body: bool,
+        loopback: bool = False,
+        any_host: bool = False,
     ) -> None:
-        """Check a request's head. Raises UnknownHost, ForeignOrigin or WrongContentType."""
-        if not self._any:
+        """Check a request's head, its Host unless `any_host`. Raises UnknownHost, ForeignOrigin or WrongContentType."""
+        if not self._any and not any_host:
             if self._names or self._suffixes or self.loopback or loopback:
                 self._check_host(headers.get("host", ""))
             elif any(name in headers for name in _BROWSERS):

@@ -162,6 +162,8 @@ class Site:
 
 def too_large(limit: int, *, trusted: bool = True) -> BodyTooLarge:
     """Return the error of a body over `limit` bytes; one that is not trusted may be larger with the login."""
+    if not limit:
+        return BodyTooLarge("This address takes no body", fix="Send the request without one", field="body")
     return BodyTooLarge(
         f"The body is larger than {limit} bytes",
         fix="Send fewer tasks in one request, or raise LABEL_STUDIO_ML_MAX_BODY"

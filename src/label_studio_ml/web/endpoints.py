@@ -95,6 +95,7 @@ class Endpoints:
         self.access = AccessRules(settings.http.allowed_hosts)
         self._without_login = Admission(trusted=False, max_body=min(UNTRUSTED_BODY, settings.max_body))
         self._event_without_login = Admission(trusted=False, max_body=min(UNTRUSTED_EVENT, settings.max_body))
+        self._page = Admission(trusted=False, max_body=0)
         self._small = Admission(trusted=True, max_body=min(SMALL_BODY, settings.max_body))
         self._admissions = {
             route: Admission(trusted=True, max_body=min(most or settings.max_body, settings.max_body))
@@ -147,9 +148,11 @@ class Endpoints:
         request came to a loopback address. Raises NotAuthorized, UnknownHost, ForeignOrigin or WrongContentType.
         """
         typed = has_body and not (untyped and not headers.get("content-type"))
+        if path.startswith("/problem/"):  # it says only what its URL says, whatever the Host
+            reads = method in ("GET", "HEAD")
+            self.access.check(method, headers, has_body=typed, loopback=loopback, any_host=reads)
+            return self._page
         self.access.check(method, headers, has_body=typed, loopback=loopback)
-        if path.startswith("/problem/"):
-            return self._small
         if not self._login.check(headers.get("authorization", ""), path):
             return self._event_without_login if path.rstrip("/") == "/webhook" else self._without_login
         return self._admissions.get(path) or self._admissions.get(path.rstrip("/"), self._small)
@@ -240,7 +243,8 @@ class Endpoints:
         else:
             log = logger.error if status >= 500 else logger.warning
             log("%r -> %d: %s", path, status, error)  # quoted: a path may hold line breaks
-        if headers.get("user-agent", "").startswith(_STUDIO_AGENT) and status != 401:
+        studio = headers.get("user-agent", "").startswith(_STUDIO_AGENT)
+        if studio and status != 401 and "/problem/" not in path:
             # Label Studio shows status, reason phrase and final URL of a failure, never the body: spell it in the URL.
             return json_response(
                 303, {"detail": str(error)}, {"Location": problem.reference(path, status, str(error))}
