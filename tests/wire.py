@@ -59,6 +59,8 @@ class Endpoints:
         self.answered += 1
         if path == "/large":
             return Response(200, b"x" * 3_000_000)
+        if path == "/unsendable":
+            return Response(200, b"{}", {"X-More": "\N{PILE OF POO}"})
         if path == "/close":
             return Response(200, b"{}", {"Connection": "close"})
         if path.startswith("/status/"):

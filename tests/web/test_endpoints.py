@@ -656,7 +656,7 @@ class TestProblems:
     ) -> None:
         monkeypatch.setenv("ALLOWED_HOSTS", "named.example")
         ask = Client(make_app())
-        strange = {"User_Agent": self.STUDIO, "Host": "evil.example"}
+        strange: dict[str, Any] = {"User_Agent": self.STUDIO, "Host": "evil.example"}
         code, _, headers = ask.full("GET", "/health", **strange)
         assert (code, headers["Location"].startswith("problem/421/")) == (303, True)
         code, body, headers = ask.full("GET", f"/{headers['Location']}", **strange)

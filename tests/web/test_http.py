@@ -1,6 +1,7 @@
 """What comes over the wire and what goes back, byte by byte, on real sockets."""
 
 import asyncio
+import contextlib
 import json
 
 import pytest
@@ -221,6 +222,19 @@ class TestAnswers:
             async with site() as it:
                 wire = await it.connect(b"GET /raise HTTP/1.1\r\nHost: x\r\n\r\n", GET)
                 assert [(await wire.answer())[0] for _ in range(2)] == [500, 200]
+
+        run(test())
+
+    def test_an_answer_that_cannot_be_sent_ends_the_connection(self) -> None:
+        async def test() -> None:
+            async with site() as it:
+                wire = await it.connect(b"GET /unsendable HTTP/1.1\r\nHost: x\r\n\r\n", post(b"12345"), GET)
+                with contextlib.suppress(ConnectionError):
+                    assert await wire.closed() == b""
+                await until(lambda: it.connections == 0, "it is closed")
+                assert [path for _, path, _, _ in it.endpoints.asked] == ["/unsendable"]
+                assert it.server.site.budget.taken == 0
+                assert (await (await it.connect(GET)).answer())[0] == 200
 
         run(test())
 

@@ -8,8 +8,10 @@ import json
 import pytest
 
 from helpers import run
+from label_studio_ml.web.connections import Site
 from label_studio_ml.web.head_checks import is_host
-from wire import GET, site
+from label_studio_ml.web.request_reader import MAX_HEADERS, Request, RequestReader
+from wire import GET, Endpoints, site
 
 BODY = b"12345"
 CHUNKS = b"5\r\n12345\r\n0\r\n\r\n"
@@ -36,6 +38,14 @@ CHUNKS = b"5\r\n12345\r\n0\r\n\r\n"
         # RFC 9110, 11.6.2 and RFC 6454, 7.3: these are no lists.
         (b"GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Basic YQ==\r\nAuthorization: Basic Yg==", b"", 400),
         (b"GET / HTTP/1.1\r\nHost: a\r\nOrigin: http://a\r\nOrigin: http://b", b"", 400),
+        (
+            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Type: a/b\r\nContent-Type: c/d",
+            BODY,
+            400,
+        ),
+        # RFC 9112, 6.1 and 6.3: what is last is not what is first, and a proxy may go by the other one.
+        (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked", CHUNKS, 400),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 5", BODY, 400),
         # RFC 9112, 6.1: a transfer coding that is not understood; faulty framing in HTTP/1.0 and beside a length.
         (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked", CHUNKS, 501),
         (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip", CHUNKS, 501),
@@ -153,6 +163,38 @@ def test_http_1_0_is_not_told_to_continue() -> None:
             assert (await wire.head())[0] == 200
 
     run(test())
+
+
+@pytest.mark.parametrize("name", [b"X-%d", b"X"], ids=["different names", "one name"])
+@pytest.mark.parametrize("size", [100, 1 << 20], ids=["in pieces", "at once"])
+def test_more_headers_than_the_limit_are_refused(name: bytes, size: int) -> None:
+    def head(count: int) -> bytes:
+        more = b"".join((name % number if b"%" in name else name) + b": y\r\n" for number in range(count - 1))
+        return b"GET /1 HTTP/1.1\r\nHost: a\r\n" + more + b"\r\n"
+
+    async def test() -> None:
+        async with site() as it:
+            assert (await (await it.connect(head(MAX_HEADERS))).answer())[0] == 200
+            wire = await it.connect()
+            stream = head(10_000)
+            for start in range(0, len(stream), size):
+                wire.send(stream[start : start + size])
+            status, headers, detail = await wire.answer()
+            assert (status, headers["connection"]) == (431, "close")
+            assert json.loads(detail)["detail"] == "The head of the request has more than 128 headers"
+            assert len(it.endpoints.asked) == 1
+
+    run(test())
+
+
+def test_headers_beyond_the_limit_are_not_kept() -> None:
+    kept: list[Request] = []
+    server = Site(Endpoints(), 1000)
+    reader = RequestReader(server, kept.append, lambda: None, 0.0)
+    names = b"".join(b"X-%d: y\r\n" % number for number in range(5000))
+    reader.feed(b"GET / HTTP/1.1\r\nHost: a\r\n" + names, 0.0)
+    assert len(reader._headers) == MAX_HEADERS
+    assert [request.refused.status for request in kept if request.refused is not None] == [431]
 
 
 @pytest.mark.parametrize(

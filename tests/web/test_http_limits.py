@@ -9,8 +9,8 @@ import pytest
 
 from helpers import run, until
 from label_studio_ml.errors import Overloaded
-from label_studio_ml.web.connections import BodyBudget
-from wire import GET, LIMIT, connected, post, site
+from label_studio_ml.web.connections import CANDIDATES, BodyBudget, Stage
+from wire import GET, LIMIT, Site, Wire, connected, post, site
 
 
 class TestLogin:
@@ -159,7 +159,114 @@ class TestBytesInFlight:
         assert budget.taken == 1600
 
 
+def part(size: int, path: bytes = b"/untrusted") -> bytes:
+    """Return a request without its last bytes: `size` bytes of a body of 1000."""
+    return post(b"x" * 1000, path=path)[: size - 1000]
+
+
+class TestWithoutLogin:
+    """A body without the login that does not come to its end keeps no other out."""
+
+    WHOLE = post(b"x" * 1000, path=b"/untrusted")
+
+    @staticmethod
+    async def fill(it: Site, count: int, size: int) -> list[Wire]:
+        wires = []
+        for number in range(1, count + 1):
+            wires.append(await it.connect(part(size)))
+            await until(lambda: it.server.site.budget.taken == number * size, "a part has come")  # noqa: B023
+        return wires
+
+    def test_the_one_that_takes_longest_makes_room(self) -> None:
+        async def test() -> None:
+            async with site(max_in_flight=160_000) as it:  # 10,000 for these
+                wires = await self.fill(it, 10, 990)
+                assert (await (await it.connect(self.WHOLE)).answer())[0] == 200
+                status, headers, detail = await wires[0].answer()
+                assert (status, headers["connection"]) == (503, "close")
+                assert "others need its room" in json.loads(detail)["detail"]
+                for wire in wires[1:]:
+                    wire.send(b"x" * 10)
+                    assert (await wire.answer())[0] == 200
+                assert it.server.site.budget.taken == 0
+                assert len(it.endpoints.asked) == 10
+
+        run(test())
+
+    def test_many_small_ones_make_room_for_one(self) -> None:
+        async def test() -> None:
+            async with site(max_in_flight=16_000) as it:  # 1,000 for these
+                wires = await self.fill(it, 5, 200)
+                assert (await (await it.connect(self.WHOLE)).answer())[0] == 200
+                assert [(await wire.answer())[0] for wire in wires] == [503] * 5
+                assert it.server.site.budget.taken == 0
+
+        run(test())
+
+    def test_what_waits_for_its_answer_does_not_give_way(self) -> None:
+        async def test() -> None:
+            async with site(max_in_flight=160_000) as it:
+                it.server.site.budget.take(9_500, trusted=False)  # their bodies have come
+                assert (await (await it.connect(self.WHOLE)).answer())[0] == 503
+                it.server.site.budget.give_back(9_500, trusted=False)
+                assert (await (await it.connect(self.WHOLE)).answer())[0] == 200
+
+        run(test())
+
+    def test_one_with_the_login_takes_nobodys_room(self) -> None:
+        async def test() -> None:
+            async with site(max_in_flight=160_000) as it:
+                [wire] = await self.fill(it, 1, 990)
+                assert (await (await it.connect(post(b"x" * 50_000))).answer())[0] == 200
+                wire.send(b"x" * 10)
+                assert (await wire.answer())[0] == 200
+
+        run(test())
+
+
 class TestConnections:
+    @pytest.mark.parametrize(
+        ("first", "second"),
+        [
+            (part(10, b"/predict"), b"GET / HT"),
+            (part(10), b"GET / HT"),
+            (part(10, b"/predict"), part(10)),
+        ],
+        ids=["body, head", "body without the login, head", "body, body without the login"],
+    )
+    def test_what_costs_the_caller_least_makes_room(self, first: bytes, second: bytes) -> None:
+        async def test() -> None:
+            async with site(max_connections=2) as it:
+                kept = await it.connect(first)
+                [earlier] = await connected(it)
+                await until(lambda: earlier.stage > Stage.IDLE, "it has begun")
+                dropped = await it.connect(second)
+                later = (await connected(it, 2))[1]
+                await until(lambda: later.stage > Stage.IDLE, "it has begun")
+                assert (await (await it.connect(GET)).answer())[0] == 200
+                with contextlib.suppress(ConnectionError):
+                    assert await dropped.closed() == b""
+                kept.send(b"x" * 990)
+                assert (await kept.answer())[0] == 200
+
+        run(test())
+
+    def test_heads_without_end_abort_no_upload_with_the_login(self) -> None:
+        async def test() -> None:
+            async with site(max_connections=100) as it:
+                uploads = []
+                for number in range(CANDIDATES + 6):
+                    uploads.append(await it.connect(part(10, b"/predict")))
+                    await until(lambda: it.server.site.budget.taken == 10 * number + 10, "it comes")  # noqa: B023
+                for _ in range(200):
+                    await it.connect(b"GET / HT")
+                await until(lambda: it.server.site.connections.dropped >= 150, "there are too many")
+                for upload in uploads:
+                    upload.send(b"x" * 990)
+                    assert (await upload.answer())[0] == 200
+
+        run(test())
+
     def test_the_one_that_is_idle_for_longest_makes_room(self) -> None:
         async def test() -> None:
             async with site(max_connections=3) as it:

@@ -25,13 +25,23 @@ def _forever(piece: bytes) -> Iterator[bytes]:
     [
         (b"", b"\r\n", 400),
         (GET, b"\r\n", 400),
-        (b"GET / HTTP/1.1\r\n", b"X: y\r\n", 408),
+        (b"GET / HTTP/1.1\r\n", b"X: y\r\n", 431),
+        (b"GET / HTTP/1.1\r\nX: ", b"y", 408),
         (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 90000\r\n\r\n", b"x", 408),
         (CHUNKED, b"1\r\nx\r\n", 408),
         (CHUNKED, b"1;a=b\r\nx\r\n", 408),
         (CHUNKED + b"1\r\nx\r\n0\r\n", b"X: y\r\n", 408),
     ],
-    ids=["line ends", "line ends after a request", "head", "body", "chunks", "chunk extensions", "trailers"],
+    ids=[
+        "line ends",
+        "line ends after a request",
+        "head",
+        "header",
+        "body",
+        "chunks",
+        "chunk extensions",
+        "trailers",
+    ],
 )
 def test_what_drips_comes_to_an_end(
     first: bytes, drip: bytes, status: int, monkeypatch: pytest.MonkeyPatch
@@ -78,6 +88,27 @@ def test_a_body_that_comes_at_the_least_rate_is_taken(monkeypatch: pytest.Monkey
             assert reader.late(now + 265 + (reader._since - now))
             wire.send(request[-300:])
             assert (await wire.answer())[0] == 200
+
+    run(test())
+
+
+@pytest.mark.parametrize(("path", "seconds"), [(b"/untrusted", 20), (b"/predict", 60)])
+def test_a_body_without_the_login_has_less_time(path: bytes, seconds: int) -> None:
+    async def test() -> None:
+        async with site() as it:
+            wire = await it.connect(post(b"12345", path=path)[:-3])
+            [connection] = await connected(it)
+            reader = connection._reader
+            await until(lambda: reader._size == 2, "a part has come")
+            reader._heard = reader._since + seconds  # it drips
+            assert not reader.late(reader._since + seconds - 0.01)
+            assert reader.late(reader._since + seconds + 0.01)
+            reader._size += 20 << 20  # a large one that keeps coming
+            assert not reader.late(reader._since + seconds + 60)
+            reader._size -= 20 << 20
+            reader._since -= seconds + 1
+            assert (await wire.answer())[0] == 408
+            assert it.server.site.budget.taken == 0
 
     run(test())
 

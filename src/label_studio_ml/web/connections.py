@@ -1,5 +1,6 @@
 """What all connections of one server share: the endpoints, the limits, and which connections there are."""
 
+import enum
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -11,8 +12,19 @@ from label_studio_ml.web.calls import Admission, Response
 #: The part of the bodies in memory (a divisor) that those of requests without the login may take.
 UNTRUSTED_SHARE = 16
 
-#: Connections that are looked at, the longest unused first, for one that has nothing to do.
+#: Connections that are looked at, the longest unused first, for one that has nothing to do. Those that only callers
+#: with the login can make do not count.
 CANDIDATES = 64
+
+
+class Stage(enum.IntEnum):
+    """How far the request of a connection is. Where there is no room, the lowest is closed first."""
+
+    IDLE = 0
+    HEAD = 1
+    UNTRUSTED_BODY = 2
+    TRUSTED_BODY = 3
+    ANSWERING = 4
 
 
 class Answering(Protocol):
@@ -53,12 +65,16 @@ class BodyBudget:
     def check(self, size: int, *, trusted: bool) -> None:
         """Raise Overloaded where `size` more bytes would be too many."""
         most = self.most
-        if size + self.taken > most or (not trusted and size + self._untrusted > most // UNTRUSTED_SHARE):
+        if size + self.taken > most or (not trusted and self.share_is_full(size)):
             share = most if trusted else most // UNTRUSTED_SHARE
             raise Overloaded(
                 f"The request bodies in memory would be larger than {share} bytes together",
                 fix="Send the request again later, or raise LABEL_STUDIO_ML_MAX_IN_FLIGHT",
             )
+
+    def share_is_full(self, size: int) -> bool:
+        """Tell whether `size` more bytes are too many for the part of those without the login."""
+        return size + self._untrusted > self.most // UNTRUSTED_SHARE
 
     def take(self, size: int, *, trusted: bool) -> None:
         """Count `size` more bytes. Raises Overloaded, and counts nothing, where they are too many."""
@@ -78,12 +94,8 @@ class Droppable(Protocol):
     """A connection, as far as the registry is concerned with it."""
 
     @property
-    def idle(self) -> bool:
-        """Whether there is nothing to do."""
-
-    @property
-    def answering(self) -> bool:
-        """Whether a request of it is being answered, or waits for that."""
+    def stage(self) -> Stage:
+        """How far its request is."""
 
     def sweep(self, now: float) -> None:
         """End what takes too long."""
@@ -115,8 +127,8 @@ class Connections:
     def add(self, connection: Droppable) -> bool:
         """Add a new connection; False if there is no room for it.
 
-        Where there are too many, the one that was not used for longest is closed, one without anything to do before one
-        whose request has not come to its end. Connections with a request that is being answered are never closed.
+        Where there are too many, one at the lowest stage is closed, the one that was not used for longest of these.
+        Connections with a request that is being answered are never closed.
         """
         if self._most and len(self._open) >= self._most:
             self.dropped += 1
@@ -128,15 +140,17 @@ class Connections:
         return True
 
     def _longest_unused(self) -> Droppable | None:
-        unfinished: list[Droppable] = []
+        found: Droppable | None = None
+        lowest, seen = Stage.ANSWERING, 0
         for connection in self._open:
-            if connection.idle:
-                return connection
-            if not connection.answering:
-                unfinished.append(connection)
-                if len(unfinished) == CANDIDATES:
-                    break
-        return unfinished[0] if unfinished else None
+            stage = connection.stage
+            if stage < lowest:
+                found, lowest = connection, stage
+            if stage < Stage.TRUSTED_BODY:
+                seen += 1
+            if lowest == Stage.IDLE or seen == CANDIDATES:
+                break
+        return found
 
     def used(self, connection: Droppable) -> None:
         """Note that a connection brought a request."""
@@ -146,6 +160,42 @@ class Connections:
     def discard(self, connection: Droppable) -> None:
         """Note that a connection is closed."""
         self._open.pop(connection, None)
+
+
+class Receiving(Protocol):
+    """A request of a caller without the login whose body has not come to its end."""
+
+    def give_up(self) -> None:
+        """Refuse the request, and give back the bytes that have come."""
+
+
+class UntrustedBodies:
+    """The bodies without the login that are being received, the one that has begun first at the front.
+
+    Label Studio's webhooks carry no login, and are lost if they are refused: callers that never finish must not keep
+    them out. So the longest-running body gives way where there is no room for another.
+    """
+
+    def __init__(self, budget: BodyBudget) -> None:
+        self._budget = budget
+        self._open: dict[Receiving, None] = {}
+
+    def make_room(self, size: int, request: Receiving) -> None:
+        """Give up bodies that have begun before that of `request`, until its next `size` bytes have room."""
+        while self._budget.share_is_full(size):
+            oldest = next(iter(self._open), request)
+            if oldest is request:
+                return
+            del self._open[oldest]
+            oldest.give_up()
+
+    def begin(self, request: Receiving) -> None:
+        """Note that the first bytes of a body have come."""
+        self._open[request] = None
+
+    def end(self, request: Receiving) -> None:
+        """Note that a body is complete, or will not be."""
+        self._open.pop(request, None)
 
 
 @dataclass(eq=False)
@@ -158,6 +208,11 @@ class Site:
     connections: Connections = field(default_factory=Connections)
     draining: bool = False
     date: bytes = b""
+    untrusted: UntrustedBodies = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Let the bodies without the login share the budget."""
+        self.untrusted = UntrustedBodies(self.budget)
 
 
 def too_large(limit: int, *, trusted: bool = True) -> BodyTooLarge:

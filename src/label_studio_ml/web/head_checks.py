@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 #: Headers of which a request may have only one: with two, a proxy and this server could go by different ones.
-SINGLE = frozenset({"host", "origin", "authorization"})
+SINGLE = frozenset({"host", "origin", "authorization", "content-type", "content-length", "transfer-encoding"})
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(:[0-9]*)?")
 

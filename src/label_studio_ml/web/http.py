@@ -17,7 +17,7 @@ from collections import deque
 from typing import cast
 
 from label_studio_ml.web.calls import Response
-from label_studio_ml.web.connections import Site
+from label_studio_ml.web.connections import Site, Stage
 from label_studio_ml.web.request_reader import Request, RequestReader, failure
 
 logger = logging.getLogger(__name__)
@@ -70,6 +70,11 @@ class Connection(asyncio.Protocol):
     def answering(self) -> bool:
         """Whether a request is being answered, or waits for that."""
         return self._task is not None or bool(self._waiting)
+
+    @property
+    def stage(self) -> Stage:
+        """How far the request is."""
+        return Stage.ANSWERING if self.answering else self._reader.stage
 
     def gone(self) -> bool:
         """Tell whether the caller has left: one that has only ended its side still reads."""
@@ -230,7 +235,13 @@ class Connection(asyncio.Protocol):
             response = failure(500, "internal error; see logs/server.log")
         finally:
             self._site.budget.give_back(request.charge, trusted=request.admission.trusted)
-        self._write(request, response)
+        try:
+            self._write(request, response)
+        except Exception:  # no further answer can be told apart from what may be sent of this one
+            logger.exception("An answer was not sent")
+            self._ended = True
+            self._forget()
+            self.abort()
         self._task = None
         self._next()
 

@@ -14,9 +14,9 @@ from urllib.parse import unquote
 
 import httptools
 
-from label_studio_ml.errors import BackendError
+from label_studio_ml.errors import BackendError, Overloaded
 from label_studio_ml.web.calls import Admission, Response, json_response
-from label_studio_ml.web.connections import Site, too_large
+from label_studio_ml.web.connections import Site, Stage, too_large
 from label_studio_ml.web.head_checks import SINGLE, fault_of
 
 logger = logging.getLogger(__name__)
@@ -27,9 +27,14 @@ HEAD_TIMEOUT = 30.0
 #: a second.
 BODY_TIMEOUT = 60.0
 BODY_RATE = 16 << 10
+#: The same for the whole body of a request without the login.
+UNTRUSTED_TIMEOUT = 20.0
+UNTRUSTED_RATE = 256 << 10
 #: Bytes of a head beyond the pieces that it begins and ends in; and of line ends before it.
 MAX_HEAD = 64 << 10
 MAX_LINE_ENDS = 256
+#: Headers of a request: as Python objects each takes far more than its bytes.
+MAX_HEADERS = 128
 
 #: Bytes of a body up to which it is not looked in advance whether there is room for it.
 SMALL_BODY = 64 << 10
@@ -93,7 +98,7 @@ class RequestReader:
         self._refused: Response | None = None
         self._keep = True
         self._body: bytes | bytearray = b""
-        self._size = self._head = 0
+        self._size = self._head = self._count = 0
 
     def feed(self, data: bytes, now: float) -> None:
         """Parse a piece of what the client sends."""
@@ -162,10 +167,15 @@ class RequestReader:
         """Take a header, the last one of its name; trailers after a body count for nothing."""
         if self._in_body:
             return
+        self._count += 1
+        if self._count > MAX_HEADERS:
+            self.refuse(failure(431, f"The head of the request has more than {MAX_HEADERS} headers"))
+            self._in_body = True  # what is left of the head is not kept
+            return
         known = _NAMES.get(name)
         if known is None:
             known = name.decode("latin-1").lower()
-            if len(_NAMES) < 256:
+            if len(_NAMES) < 256 and len(name) <= 64:
                 _NAMES[name] = known
         headers = self._headers
         if known in SINGLE and known in headers:
@@ -210,7 +220,7 @@ class RequestReader:
             self._limit = min(site.max_body, self._admission.max_body)
             if length > self._limit:
                 raise too_large(self._limit, trusted=self._admission.trusted)
-            if length > SMALL_BODY:
+            if length > SMALL_BODY and self._admission.trusted:  # else others may have to make room for it
                 site.budget.check(length, trusted=self._admission.trusted)
         except BackendError as error:
             self._refuse_for(error)
@@ -230,6 +240,9 @@ class RequestReader:
         if not self.reading:
             return
         size = len(body)
+        if not self._admission.trusted:
+            self._site.untrusted.make_room(size, self)
+            self._site.untrusted.begin(self)
         try:
             self._site.budget.take(size, trusted=self._admission.trusted)
         except BackendError as error:
@@ -254,6 +267,8 @@ class RequestReader:
             return
         self.reading = False
         self._completed += 1
+        if not self._admission.trusted:
+            self._site.untrusted.end(self)
         keep = self._keep and self._method != "CONNECT"
         body = self._body if isinstance(self._body, bytes) else bytes(self._body)
         request = Request(
@@ -283,13 +298,34 @@ class RequestReader:
     def close(self) -> None:
         """Read nothing more, and forget what was read of a request."""
         self.reading, self.closed = False, True
+        self._site.untrusted.end(self)
         self._site.budget.give_back(self._size, trusted=self._admission.trusted)
         self._body, self._size = b"", 0
+
+    def give_up(self) -> None:
+        """Refuse the request that is being read: its body takes room that others need."""
+        self._refuse_for(
+            Overloaded(
+                "The body took too long, and others need its room",
+                fix="Send it faster, or with this backend's user and password",
+            )
+        )
+
+    @property
+    def stage(self) -> Stage:
+        """How far the request that is being read is."""
+        if not self.reading:
+            return Stage.IDLE
+        if not self._in_body:
+            return Stage.HEAD
+        return Stage.TRUSTED_BODY if self._admission.trusted else Stage.UNTRUSTED_BODY
 
     def late(self, now: float) -> bool:
         """Tell whether a request that is being read takes too long."""
         since = now - self._since
         if self.reading and self._in_body:
+            if not self._admission.trusted and since > UNTRUSTED_TIMEOUT + self._size / UNTRUSTED_RATE:
+                return True
             return now - self._heard > BODY_TIMEOUT or since > BODY_TIMEOUT + self._size / BODY_RATE
         return bool(self.reading or self._line_ends) and since > HEAD_TIMEOUT
 
