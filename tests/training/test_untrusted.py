@@ -501,3 +501,18 @@ class TestProcesses:
         wait_until(lambda: not board.entries(uid(2)), "all have been trained on")
         assert [fit["annotation"] for fit in control.fits()] == [1021, 1022, 1023]
         assert beyond(Event("X", "", "", "", {}))["project"] == {"id": None}
+
+    def test_events_too_large_to_be_kept_are_trained_on_as_label_studio_has_them(
+        self, launch: Callable[..., Live]
+    ) -> None:
+        live = launch("event_model", auth=AUTH)
+        live.studio.add(2, 21, 22, 23)
+        live.setup(2)
+        live.wait_for_broker()
+        many: list[list[int]] = [[]] * 1_100_000
+        assert live.post("/webhook", created(2, 21, more=many)).status_code == 201
+        assert live.post("/webhook", created(2, 22, more=many), login=False).status_code == 202
+        assert live.post("/webhook", created(2, 23)).status_code == 201
+        board, control = self.board(live), live.control(2)
+        wait_until(lambda: not board.entries(uid(2)), "all have been trained on")
+        assert [fit["annotation"] for fit in control.fits()] == [1021, 1022, 1023]
