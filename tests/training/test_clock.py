@@ -133,6 +133,32 @@ def test_a_backend_counts_as_running_no_longer_than_it_should(board: JobBoard) -
     assert owner_of(board.redis, "q") == second
 
 
+def test_a_server_with_a_longer_life_counts_as_running_for_that(board: JobBoard) -> None:
+    owner = Owner("one", "Model", "code", "host:/one")
+    copy = Claim(Owner("two", "Model", "code", "host:/two"))
+    slow, quick = Claim(owner, 3600, server="slow"), Claim(owner, 60, server="quick")
+    keys = board.keys.__class__("q")
+
+    def left(of: float) -> bool:
+        """Tell whether a time is about the slow server's life ahead."""
+        return 3_000_000 < of - board.clock() <= 3_600_000
+
+    assert slow.take(board.redis, "q") is None
+    for score in (None, board.clock() + DAY):
+        if score is not None:  # the clock was set back
+            board.redis.zadd(keys.servers, {"slow": score})
+            board.redis.hset(keys.backend, "until", score)
+        assert quick.take(board.redis, "q") is None
+        assert left(board.redis.zscore(keys.servers, "slow"))
+        assert left(float(board.redis.hget(keys.backend, "until")))
+    assert board.redis.zscore(keys.servers, "quick") - board.clock() <= 60_000
+    quick.release(board.redis, "q")
+    assert copy.take(board.redis, "q") == owner
+    slow.release(board.redis, "q")
+    assert not [field for field in board.redis.hkeys(keys.backend) if field.startswith(b"life:")]
+    assert copy.take(board.redis, "q") is None
+
+
 def test_a_worker_is_counted_no_longer_than_rq_counts_it(board: JobBoard) -> None:
     board.redis.sadd(
         f"rq:workers:{board.keys.queue}", "rq:worker:killed", "rq:worker:there", "rq:worker:gone"

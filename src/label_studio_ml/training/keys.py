@@ -5,7 +5,8 @@ All but one begin with `lsml:{queue}:`, so that backends with queues of their ow
     lsml:queues           hash: name of a queue → id of the backend it belongs to
 
     backend               hash: whose queue it is: `id`, `class`, `code`, `place`; `until`: the time in ms until which
-                          that backend counts as running
+                          that backend counts as running, `life`: for how many ms it does since it was last heard of;
+                          `life:{server}`: the same of each server
     servers               sorted set: the backend's servers, each with the time in ms until which it counts as running
 
     dirty                 set: projects with events in their mailbox

@@ -186,32 +186,39 @@ return redis.call('hincrby', KEYS[3], 'starts', 1)
 
 #: Takes a queue for a backend, or says again that it uses it. Keys: backend, register of queues, servers. Arguments:
 #: id, class, code, place, life in ms, id of the server that says so (nothing if none does), name of the queue.
-#: Who would count as running for longer than a life was heard of before the clock was set back: for a life from now on.
+#: Who would count as running for longer than its life was heard of before the clock was set back: for its life from now
+#: on. Servers may have other lives than this one: each one's is kept, and beside `until` the life that it is of.
 #: Returns nothing, or id, class, code and place of the backend that has it: one that is running, or another model.
 CLAIM = """
-local known = redis.call('hmget', KEYS[1], 'id', 'class', 'code', 'place', 'until')
+local known = redis.call('hmget', KEYS[1], 'id', 'class', 'code', 'place', 'until', 'life')
 local time = redis.call('time')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local life = string.format('%.0f', now + tonumber(ARGV[5]))
 for _, ahead in ipairs(redis.call('zrangebyscore', KEYS[3], '(' .. life, '+inf')) do
-  redis.call('zadd', KEYS[3], life, ahead)
+  local most = now + tonumber(redis.call('hget', KEYS[1], 'life:' .. ahead) or ARGV[5])
+  if tonumber(redis.call('zscore', KEYS[3], ahead)) > most then
+    redis.call('zadd', KEYS[3], string.format('%.0f', most), ahead)
+  end
 end
-if tonumber(known[5] or '0') > tonumber(life) then
-  redis.call('hset', KEYS[1], 'until', life)
+local heard = math.min(tonumber(known[5] or '0'), now + tonumber(known[6] or ARGV[5]))
+if heard < tonumber(known[5] or '0') then
+  redis.call('hset', KEYS[1], 'until', string.format('%.0f', heard))
 end
 if known[1] and known[1] ~= ARGV[1] then
   local same = known[2] == ARGV[2] and known[3] == ARGV[3]
-  if not same or tonumber(known[5] or '0') > now then return {known[1], known[2], known[3], known[4]} end
+  if not same or heard > now then return {known[1], known[2], known[3], known[4]} end
   redis.call('del', KEYS[1], KEYS[3])
-  known[1] = false
+  known[1], heard = false, 0
 end
 if ARGV[6] ~= '' or not known[1] then
   redis.call('hset', KEYS[1], 'class', ARGV[2], 'code', ARGV[3], 'place', ARGV[4])
 end
 if ARGV[6] ~= '' then
   redis.call('zadd', KEYS[3], life, ARGV[6])
+  redis.call('hset', KEYS[1], 'life:' .. ARGV[6], ARGV[5])
 end
-redis.call('hset', KEYS[1], 'id', ARGV[1], 'until', life)
+redis.call('hset', KEYS[1], 'id', ARGV[1])
+if heard <= tonumber(life) then redis.call('hset', KEYS[1], 'until', life, 'life', ARGV[5]) end
 redis.call('hset', KEYS[2], ARGV[7], ARGV[1])
 return false
 """
@@ -222,8 +229,11 @@ RELEASE = """
 if redis.call('hget', KEYS[1], 'id') ~= ARGV[1] then return 0 end
 local time = redis.call('time')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-redis.call('zrem', KEYS[2], ARGV[2])
-redis.call('zremrangebyscore', KEYS[2], '-inf', string.format('%.0f', now))
+redis.call('zadd', KEYS[2], 0, ARGV[2])
+for _, gone in ipairs(redis.call('zrangebyscore', KEYS[2], '-inf', string.format('%.0f', now))) do
+  redis.call('zrem', KEYS[2], gone)
+  redis.call('hdel', KEYS[1], 'life:' .. gone)
+end
 if ARGV[3] == '1' or redis.call('zcard', KEYS[2]) > 0 then return 0 end
 redis.call('hset', KEYS[1], 'until', 0)
 return 1
