@@ -44,6 +44,7 @@ def test_every_missing_folder_is_made_private(tmp_path: Path) -> None:
 
 def test_what_earlier_releases_made_is_mended(tmp_path: Path) -> None:
     models, logs, other = tmp_path / "models", tmp_path / "logs", tmp_path / "other"
+    job = "20260101-120000-0a1b2c.log"
     version = models / "versions" / "1.1" / "id-a"
     ours = [
         version / "annotations.jsonl.gz",
@@ -51,14 +52,20 @@ def test_what_earlier_releases_made_is_mended(tmp_path: Path) -> None:
         models / "state.db",
         logs / "server.log",
     ]
-    ours += [logs / "jobs" / "j.log", models / "runs" / "1.1.progress"]
+    ours += [
+        logs / "jobs" / job,
+        logs / "server.log.3",
+        models / "runs" / "1.1.progress",
+        models / "server.json",
+    ]
+    ours += [models / "projects.db-wal", models / "cache.db.damaged-20260101-120000-2-shm"]
     theirs = [version / "weights", models / "notes.txt", other / "secret"]
     for file in (*ours, *theirs):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("x")
-    (models / "linked.json").symlink_to(other / "secret")
+    (models / "events.db").symlink_to(other / "secret")
     (models / "spool").symlink_to(other)
-    mend(models, logs)
+    mend(models, logs, tmp_path)
     assert [stat.S_IMODE(file.stat().st_mode) for file in ours] == [0o600] * len(ours)
     assert [stat.S_IMODE(file.stat().st_mode) for file in theirs] == [0o644] * len(theirs)
     for folder in (models / "versions", version.parent, version, logs, logs / "jobs"):
@@ -67,7 +74,25 @@ def test_what_earlier_releases_made_is_mended(tmp_path: Path) -> None:
         "it may be anybody's, and what is ours in it is closed"
     )
     assert stat.S_IMODE(other.stat().st_mode) == 0o755
-    mend(tmp_path / "nowhere", tmp_path / "nowhere")
+    mend(tmp_path / "nowhere", tmp_path / "nowhere", tmp_path)
+
+
+def test_what_is_not_ours_keeps_its_rights(tmp_path: Path) -> None:
+    models, logs = tmp_path / "models", tmp_path / "var" / "log"
+    theirs = [
+        models / name
+        for name in ("config.json", "app.db", "state.dbase", "runs/exp1/x", "files/x", "spool/x")
+    ]
+    theirs += [logs / name for name in ("dpkg.log", "server.log.conf", "jobs/nightly-backup.log")]
+    ours = [logs / "server.log", logs / "jobs" / "20260101-120000-0a1b2c.log", models / "state.db"]
+    for file in (*ours, *theirs):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("x")
+    logs.chmod(0o1777)
+    before = {path: path.stat().st_mode for path in tmp_path.rglob("*") if path not in ours}
+    mend(models, logs, tmp_path / "backend")
+    assert {path: path.stat().st_mode for path in before} == before
+    assert [stat.S_IMODE(file.stat().st_mode) for file in ours] == [0o600] * len(ours)
 
 
 @pytest.fixture(scope="module")

@@ -23,16 +23,23 @@ def test_old_logs_without_a_record_go(board: JobBoard, tmp_path: Path) -> None:
     folder = tmp_path / "jobs"
     kept = board.new_job("1.1")
     _log(folder, kept, 100)
-    _log(folder, "gone-and-old", 31)
-    _log(folder, "gone-and-new", 29)
-    (folder / "odd.log").mkdir()
+    _log(folder, "20260101-120000-00000a", 31)
+    _log(folder, "20260102-120000-00000b", 29)
+    _log(folder, "nightly-backup", 100)
+    (folder / "20260103-120000-00000c.log").mkdir()
     (folder / "notes.txt").write_text("mine")
     JobLogs(folder, 0).clear_now_and_then(board)
-    assert len(list(folder.iterdir())) == 5
+    assert len(list(folder.iterdir())) == 6
     logs = JobLogs(folder, 30)
     logs.clear_now_and_then(board)
     left = {path.name for path in folder.iterdir()}
-    assert left == {f"{kept}.log", "gone-and-new.log", "odd.log", "notes.txt"}
+    assert left == {
+        f"{kept}.log",
+        "20260102-120000-00000b.log",
+        "nightly-backup.log",
+        "20260103-120000-00000c.log",
+        "notes.txt",
+    }
     board.forget("1.1")
     logs.clear_now_and_then(board)
     assert (folder / f"{kept}.log").exists(), "it looks once an hour"

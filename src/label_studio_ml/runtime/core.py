@@ -41,8 +41,7 @@ class Core:
     ) -> None:
         self._desk = desk
         self._source = (settings.backend_dir, settings.script, settings.class_name)
-        #: The model folder, and the folder of logs.
-        self._folders = (settings.model_dir, settings.log_dir)
+        self._folders = (settings.model_dir, settings.log_dir, settings.backend_dir)
         store = self._store = open_store(settings)
         state = StoredState(settings.model_dir, "")
         self.pool = ModelPool(

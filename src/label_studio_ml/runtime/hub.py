@@ -5,7 +5,7 @@ import signal
 import sys
 import time
 
-from label_studio_ml import logs
+from label_studio_ml import logs, private_files
 from label_studio_ml.errors import StoreError
 from label_studio_ml.runtime.workers import Workers
 from label_studio_ml.settings import Settings
@@ -28,6 +28,7 @@ def work(settings: Settings) -> int:
     """
     logs.configure(settings.log_level, as_json=settings.log_json)
     _check_broker(settings.redis_url)
+    private_files.mend(settings.model_dir, settings.log_dir, settings.backend_dir)
     try:
         check_store(settings)
     except StoreError as error:

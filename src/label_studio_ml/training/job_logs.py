@@ -1,10 +1,15 @@
-"""Removing the logs of jobs whose records are gone: Redis keeps the records of a project's last jobs only."""
+"""Removing the logs of jobs whose records are gone: Redis keeps the records of a project's last jobs only.
+
+A log is told by its name, the id of its job. Backends that share a folder of logs and have a Redis each cannot tell
+each other's: there the log of another one's job goes as if its record was gone.
+"""
 
 import contextlib
 import logging
 import time
 from pathlib import Path
 
+from label_studio_ml.private_files import JOB_LOG
 from label_studio_ml.texts import plural
 from label_studio_ml.training.jobs import JobBoard
 
@@ -32,6 +37,8 @@ class JobLogs:
         """Remove what is too old. Raises BrokerError."""
         gone, before = 0, time.time() - self._days * DAY
         for path in self._folder.glob("*.log"):
+            if not JOB_LOG.fullmatch(path.name):
+                continue  # another program's
             with contextlib.suppress(OSError):
                 if path.stat().st_mtime < before and board.job(path.stem) is None:
                     path.unlink()
