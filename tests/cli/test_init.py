@@ -396,6 +396,21 @@ def test_force_adds_to_an_env_file_and_changes_nothing_of_it(here: Path) -> None
     assert (made / ".env").read_text() == "REDIS_PASSWORD=own\n"
 
 
+@pytest.mark.parametrize(
+    "empty", ["REDIS_PASSWORD=", "export REDIS_PASSWORD = ''", "REDIS_PASSWORD= # later"]
+)
+def test_force_gives_an_empty_password_a_value(here: Path, empty: str) -> None:
+    made = here / "one"
+    made.mkdir()
+    (made / ".env").write_text(f"{empty}\nBACKEND_PORT=9\n")
+    assert main(["init", "one", "--force"]) == 0
+    text = (made / ".env").read_text()
+    assert text.startswith(f"{empty}\nBACKEND_PORT=9\nREDIS_PASSWORD=")
+    assert len(_passwords(made)[-1]) >= 40
+    assert main(["init", "one", "--force"]) == 0
+    assert (made / ".env").read_text() == text
+
+
 def test_the_container_names_suit_label_studio_and_docker(here: Path) -> None:
     assert main(["init", "My Backend 2"]) == 0
     compose = (here / "My Backend 2" / "docker-compose.yml").read_text()

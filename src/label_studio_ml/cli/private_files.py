@@ -29,10 +29,13 @@ def write_private_files(folder: Path) -> None:
 def add_lines(new: Path, there: Path) -> None:
     """Add to the file `there` those lines of `new` whose name it does not have; a comment comes with none.
 
+    In `.env` a name without a value counts as missing: the last line of a name holds.
+
     Raises OSError when it cannot be written.
     """
     text = there.read_text(encoding="utf-8", errors="surrogateescape")
-    names = {_name(line) for line in text.splitlines()}
+    needs_value = there.name == ENV
+    names = {_name(line) for line in text.splitlines() if not (needs_value and _is_empty(line))}
     lines = [line for line in new.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
     missing = [line for line in lines if _name(line) not in names]
     if missing:
@@ -45,6 +48,12 @@ def add_lines(new: Path, there: Path) -> None:
 
 def _name(line: str) -> str:
     return line.strip().removeprefix("export ").partition("=")[0].strip().rstrip("/")
+
+
+def _is_empty(line: str) -> bool:
+    """Tell whether a line of `.env` gives no value: none, an empty pair of quotes, or a comment."""
+    value = line.partition("=")[2].strip()
+    return value in ("", "''", '""') or value.startswith("#")
 
 
 def _write(path: Path, text: str) -> None:
