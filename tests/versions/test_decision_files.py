@@ -9,6 +9,7 @@ import pytest
 
 from label_studio_ml.errors import DecisionError, RequestError, VersionError
 from label_studio_ml.serving.wanted import Wanted
+from label_studio_ml.versions.decision import Decision
 from label_studio_ml.versions.decision_files import COPY, DECISION
 from label_studio_ml.versions.hand import delete, promote, rollback, unpin
 from label_studio_ml.versions.listing import entries
@@ -124,6 +125,61 @@ def test_a_decision_of_an_earlier_release_gets_its_copy(made: Made) -> None:
     assert copy.read_bytes() == file.read_bytes()
     file.unlink()
     assert made.served() == "b"
+
+
+def _older_release_promotes(made: Made, name: str) -> None:
+    """Write the decision alone, as releases before the copy do."""
+    before = made.store.decision(P)
+    assert before is not None
+    decision = Decision(
+        version=f"id-{name}", fence=before.fence, before=["id-b"], at="9999-01-01T00:00:00+00:00"
+    )
+    decision.write(_files(made)[0])
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_the_copy_follows_what_an_older_release_decided(made: Made, damage: Break) -> None:
+    _older_release_promotes(made, "a")
+    assert made.served() == "a"
+    damage(_files(made)[0])
+    assert made.served() == "a"
+
+
+@pytest.mark.parametrize("damage", [*DAMAGES, Path.unlink])
+def test_an_earlier_copy_takes_no_place_of_what_a_process_knows(made: Made, damage: Break) -> None:
+    file, copy = _files(made)
+    earlier = copy.read_bytes()
+    _older_release_promotes(made, "a")
+    knows, served = VersionStore(made.folder), []
+    served.append(knows.served(P))
+    copy.write_bytes(earlier)
+    damage(file)
+    served.append(knows.served(P))
+    assert [one.name for one in served if one] == ["a", "a"]
+    Decision(version="id-c", fence=3, at="9999-12-31T00:00:00+00:00").write(copy)
+    found = knows.served(P)
+    assert found is not None
+    assert found.name == "c", "a later copy does"
+
+
+def test_a_project_with_a_folder_for_a_decision_can_be_deleted(made: Made) -> None:
+    for file in _files(made):
+        _folder(file)
+    made.store.delete_project(P)
+    assert not made.store.folder(P).exists()
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_version_named_by_the_settings_is_served_whatever_was_decided(made: Made, damage: Break) -> None:
+    for file in _files(made):
+        damage(file)
+    served = VersionStore(made.folder, pin="c").served(P)
+    assert served is not None
+    assert served.name == "c"
+    for pin, bad in (("none such", ()), ("c", ("id-c",))):
+        with pytest.raises(DecisionError):
+            VersionStore(made.folder, pin=pin).served(P, bad=bad)
+    assert "served.json" in VersionStore(made.folder, pin="c").undecided_in(P)
 
 
 def test_both_files_removed_is_no_decision(made: Made) -> None:

@@ -150,6 +150,81 @@ def test_a_decision_that_the_store_has_damaged(machine: Machine, caplog: pytest.
         assert _weights(one) == "weights of b"
 
 
+def test_a_decision_that_only_the_stores_copy_has(machine: Machine) -> None:
+    worker, server = machine("worker"), machine("server")
+    for name in "abc":
+        _publish(worker, name)
+    hand.promote(worker, worker._work, P, "a")
+    server.bring(P)
+    meta, copy = f"versions/{P}/meta/served.json", f"versions/{P}/decided/served.json"
+    text = worker.artifacts.get(meta)
+    assert text
+    worker.artifacts.delete([meta])
+    for one in (server, machine("server"), machine("new")):
+        one.bring(P)
+        assert _weights(one) == "weights of a"
+    worker.artifacts.put(copy, b"{")
+    server.bring(P)
+    assert _weights(server) == "weights of a"
+    with pytest.raises(DecisionError):
+        machine("late").bring(P)
+    worker.artifacts.delete([copy])
+    server.bring(P)
+    assert server.decision(P) is None
+    assert _weights(server) == "weights of c"
+
+
+def test_the_stores_copy_follows_what_an_older_release_decided(machine: Machine) -> None:
+    worker, server = machine("worker"), machine("server")
+    for name in "abc":
+        _publish(worker, name)
+    meta, copy = f"versions/{P}/meta/served.json", f"versions/{P}/decided/served.json"
+    hand.promote(worker, worker._work, P, "a")
+    earlier = worker.artifacts.get(copy)
+    assert earlier
+    hand.promote(worker, worker._work, P, "b")
+    worker.artifacts.put(copy, earlier)  # older releases do not write it
+    server.bring(P)
+    assert worker.artifacts.get(copy) == worker.artifacts.get(meta)
+    worker.artifacts.put(copy, earlier)
+    worker.artifacts.put(meta, b"")
+    for one in (server, machine("server")):
+        one.bring(P)
+        assert _weights(one) == "weights of b", "what is known here is later than the copy"
+    worker.delete_project(P)
+    assert worker.artifacts.names(f"versions/{P}", deep=True) == []
+
+
+def test_a_decision_in_other_words_is_the_same(machine: Machine) -> None:
+    worker, server = machine("worker"), machine("server")
+    _publish(worker, "a")
+    hand.promote(worker, worker._work, P, "a")
+    server.bring(P)
+    meta = f"versions/{P}/meta/served.json"
+    worker.artifacts.put(meta, json.dumps(json.loads(worker.artifacts.get(meta) or b"")).encode() + b"\n")
+    before = (server.folder(P) / "served.json").stat().st_ino
+    for _ in range(2):
+        server.bring(P)
+    assert (server.folder(P) / "served.json").stat().st_ino == before
+    (server.folder(P) / "served.json").write_bytes(b"")
+    server.bring(P)
+    assert VersionStore(server._near).decision(P) == worker.decision(P), "a damaged one is written again"
+    assert VersionStore(server._near).undecided_in(P) == ""
+
+
+def test_a_store_says_at_once_which_decisions_here_cannot_be_read(
+    machine: Machine, s3: S3Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker = machine("worker")
+    _publish(worker, "a")
+    hand.promote(worker, worker._work, P, "a")
+    for name in ("served.json", "served.json.copy"):
+        (worker.folder(P) / name).write_bytes(b"")
+    s3.kill()
+    machine("worker").start()
+    assert "cannot be used: it is empty" in caplog.text
+
+
 def test_what_is_not_what_was_written_is_refused_and_the_one_before_stays(machine: Machine) -> None:
     worker, server = machine("worker"), machine("server")
     _publish(worker, "a")

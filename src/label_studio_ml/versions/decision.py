@@ -36,6 +36,10 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         """Put this decision in place of the one in `path`, at once. Raises OSError."""
         write_durably(path, self.text())
 
+    def later(self, other: "Decision") -> bool:
+        """Tell whether this was decided after `other`."""
+        return (self.fence, self.at) > (other.fence, other.at)
+
     def text(self) -> str:
         """Return this decision as it is written down."""
         kept = msgspec.structs.replace(self, before=self.before[-_REMEMBERED:])

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from label_studio_ml.errors import DecisionError
 from label_studio_ml.small_files import DamagedFile, read_json
-from label_studio_ml.versions import disk
 from label_studio_ml.versions.decision import Decision
 
 logger = logging.getLogger(__name__)
@@ -30,7 +29,8 @@ class DecisionFiles:
     def __init__(self, folder: Callable[[str], Path]) -> None:
         self._folder = folder
         self._last: dict[str, Decision] = {}
-        self._copied: set[str] = set()
+        #: Of each project, what its copy was seen to hold.
+        self._copied: dict[str, Decision] = {}
         #: Of each project whose decision could not be read as it should when it was read last, what is wrong.
         self.problems: dict[str, str] = {}
 
@@ -47,18 +47,18 @@ class DecisionFiles:
             self._copy(uid, found)
             return found
         copy, also_wrong = _try(path.with_name(COPY))
-        if copy is not None:
+        last = self._last.get(uid)
+        if copy is not None and (last is None or last == copy or copy.later(last)):
             text = f"{path} {wrong or 'is missing'}: its copy is used, by which {copy.version} was promoted"
             self._note(uid, f"{text}. The next promote or rollback writes it anew", logging.WARNING)
             self._last[uid] = copy
             return copy
-        if not wrong and not also_wrong:
+        if copy is None and not wrong and not also_wrong:
             self._note(uid, "", logging.INFO)
             self._last.pop(uid, None)
             return None
-        wrong = wrong or f"is missing, and its copy {also_wrong}"
+        wrong = wrong or f"is missing, and its copy {also_wrong or 'is an earlier one'}"
         text = f"Which version project {uid} is to be served cannot be read: {path} {wrong}"
-        last = self._last.get(uid)
         if last is None:
             self._note(uid, f"{text}. {PROMOTE}", logging.ERROR)
             raise DecisionError(text, fix=PROMOTE, field=DECISION)
@@ -69,29 +69,30 @@ class DecisionFiles:
         """Put a decision in place of the one before, at once. Raises OSError; then the one before stays."""
         folder = self._folder(uid)
         for name in (COPY, DECISION):
-            if (folder / name).is_dir():
-                (folder / name).rename(folder / f"{name}.damaged-{os.urandom(4).hex()}")
+            _clear_way(folder / name)
         decision.write(folder / COPY)
         decision.write(folder / DECISION)
-        self._last[uid] = decision
-        self._copied.add(uid)
+        self._last[uid] = self._copied[uid] = decision
         self._note(uid, "", logging.INFO)
 
     def forget(self, uid: str) -> None:
-        """Remove what was decided about a project's versions."""
+        """Remove what was decided about a project's versions. A folder of that name is renamed. Raises OSError."""
         for name in (COPY, DECISION):
+            _clear_way(self._folder(uid) / name)
             (self._folder(uid) / name).unlink(missing_ok=True)
         self._last.pop(uid, None)
+        self._copied.pop(uid, None)
         self.problems.pop(uid, None)
 
     def _copy(self, uid: str, decision: Decision) -> None:
-        """Make the copy where there is none: earlier releases wrote none. One that is there is never replaced here."""
-        if uid not in self._copied:
-            self._copied.add(uid)
+        """Have the copy say what was read: earlier releases write none, and leave one that is there as it is."""
+        if self._copied.get(uid) != decision:
             path = self._folder(uid) / COPY
             with contextlib.suppress(OSError):
-                if not path.exists():
-                    disk.create_durably(path, decision.text().encode())
+                if _try(path)[0] != decision:
+                    _clear_way(path)
+                    decision.write(path)
+                self._copied[uid] = decision
 
     def _note(self, uid: str, problem: str, level: int) -> None:
         """Remember what is wrong with a project's decision, and log it where it is new."""
@@ -102,6 +103,12 @@ class DecisionFiles:
             logger.log(level, "%s", problem)
         elif before and not problem:
             logger.info("Project %s: what was decided about its versions can be read again", uid)
+
+
+def _clear_way(path: Path) -> None:
+    """Set a folder aside that has a file's name. Raises OSError."""
+    if path.is_dir() and not path.is_symlink():
+        path.rename(path.with_name(f"{path.name}.damaged-{os.urandom(4).hex()}"))
 
 
 def _try(path: Path) -> tuple[Decision | None, str]:

@@ -18,7 +18,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from label_studio_ml.errors import StoreError, VersionError
+from label_studio_ml.errors import DecisionError, StoreError, VersionError
 from label_studio_ml.private_files import make_folder
 from label_studio_ml.small_files import DamagedFile, parse_json, read_text
 from label_studio_ml.versions import disk
@@ -59,6 +59,8 @@ class Mirror(VersionStore):
         self._work = work
         self._most = most
         self._patience = patience
+        #: Of each project, what the store's copy of its decision was seen to hold.
+        self._copied: dict[str, Decision] = {}
         self._refused: dict[tuple[str, str], str] = {}
         self._bringing = threading.RLock()
         self._watch = Watch(self.artifacts, self.bring)
@@ -76,8 +78,12 @@ class Mirror(VersionStore):
         return self._watch.hampered
 
     def start(self) -> None:
-        """Begin to look for what changes, in a thread. Raises SettingsError where the URL cannot be used."""
+        """Begin to look for what changes, in a thread. Raises SettingsError where the URL cannot be used.
+
+        What is wrong with the decisions on this machine is said at once.
+        """
         self.artifacts.open()
+        super().start()
         self._watch.start()
 
     def stop(self) -> None:
@@ -140,7 +146,7 @@ class Mirror(VersionStore):
                 if name.endswith(DELETED):
                     self._learn(uid, name.removesuffix(DELETED), f"{there}/{name}", TOMBSTONE)
                 elif name == DECISION:
-                    self._learn_decision(uid, f"{there}/{name}")
+                    continue
                 elif name.endswith(FAILED):
                     if not (base / name).exists():
                         cause = self.artifacts.get(f"{there}/{name}") or b""
@@ -150,8 +156,9 @@ class Mirror(VersionStore):
             for path in base.glob(f"*{FAILED}"):
                 if path.name not in names:
                     path.unlink(missing_ok=True)
+            self._learn_decision(uid, f"{there}/{DECISION}", listed=DECISION in names, here=DECISION in here)
             for name in here:
-                if not names.intersection((name, f"{name}.json", f"{name}{DELETED}")):
+                if name != DECISION and not names.intersection((name, f"{name}.json", f"{name}{DELETED}")):
                     self._drop(uid, name)
             (base / ".synced").touch()
 
@@ -164,32 +171,62 @@ class Mirror(VersionStore):
     def _drop(self, uid: str, name: str) -> None:
         """Remove what the store does not have any more."""
         path = self.folder(uid) / name
-        if name == DECISION:
-            self._decisions.forget(uid)
-            return
         logger.info("Project %s: version %s is not in the store any more; it goes from here", uid, name)
         for kind in (MANIFEST, TOMBSTONE):  # first: from then on it is none
             (path / kind).unlink(missing_ok=True)
         shutil.rmtree(path, ignore_errors=True)
 
-    def _learn_decision(self, uid: str, there: str) -> None:
-        """Have what people decided on the disk. What the store has damaged takes the place of nothing that is here."""
-        text = self.artifacts.get(there)
-        if text is None:
+    def _learn_decision(self, uid: str, there: str, *, listed: bool, here: bool) -> None:
+        """Have what people decided on the disk. What the store has damaged takes the place of nothing that is here.
+
+        `listed` and `here` say whether the decision was in the store and on the disk. It goes from the disk where the
+        store has neither it nor its copy.
+        """
+        text = self.artifacts.get(there) if listed else None
+        decision = self._parsed(text)
+        if decision is not None:
+            if self._decided_here(uid) != decision or uid in self._decisions.problems:
+                self._decisions.write(uid, decision)
+            self._copy_there(uid, there, decision)
             return
-        path = self.folder(uid) / DECISION
-        with contextlib.suppress(DamagedFile, OSError):
-            if read_text(path) == text.decode("utf-8", "replace"):
-                return
-        for name in (there, self._decision_copy(uid)):
-            text = self.artifacts.get(name) if name != there else text
-            with contextlib.suppress(DamagedFile):
-                if text is not None:
-                    self._decisions.write(uid, parse_json(text, Decision))
-                    return
+        name, damaged = self._decision_copy(uid), text is not None
+        text = self.artifacts.get(name)
+        if text is None and not damaged:
+            if here and not listed:
+                self._decisions.forget(uid)
+            return
+        copy, known = self._parsed(text), self._decided_here(uid)
+        self._warn_once(f"{self.artifacts.url}/{there} is damaged or missing: it is not taken over")
+        if copy is not None and (known is None or copy.later(known)):
+            self._decisions.write(uid, copy)
+        elif copy is None:
             self._warn_once(f"{self.artifacts.url}/{name} is damaged or missing: it is not taken over")
-        if not path.exists():  # a machine that never knew better refuses to serve the project
-            disk.replace_durably(path, b"?", path.with_name(f".{path.name}.{secrets.token_hex(4)}"))
+            path = self.folder(uid) / DECISION
+            if not path.exists():  # a machine that never knew better refuses to serve the project
+                disk.replace_durably(path, b"?", path.with_name(f".{path.name}.{secrets.token_hex(4)}"))
+
+    def _decided_here(self, uid: str) -> Decision | None:
+        with contextlib.suppress(DecisionError):
+            return self._decisions.read(uid)
+        return None
+
+    @staticmethod
+    def _parsed(text: bytes | None) -> Decision | None:
+        with contextlib.suppress(DamagedFile):
+            return parse_json(text, Decision) if text is not None else None
+        return None
+
+    def _copy_there(self, uid: str, there: str, decision: Decision) -> None:
+        """Have the store's copy say what was read, as far as it lets us: earlier releases do not write it."""
+        name = self._decision_copy(uid)
+        if self._copied.get(uid) == decision:
+            return
+        with contextlib.suppress(StoreError):
+            if self._parsed(self.artifacts.get(name)) != decision:
+                self.artifacts.put(name, decision.text().encode())
+                if self.artifacts.get(there) is None:  # the project was deleted meanwhile
+                    self.artifacts.delete([name])
+            self._copied[uid] = decision
 
     @staticmethod
     def _decision_copy(uid: str) -> str:
@@ -230,7 +267,11 @@ class Mirror(VersionStore):
 
     def loadable(self, uid: str, bad: Collection[str]) -> Manifest | None:
         """Return the version to serve, of those whose files are on this machine."""
-        return next((one for one in reversed(self.line(uid)) if one.id not in bad and self._here(one)), None)
+        for one in reversed(self.line(uid)):
+            if one.id not in bad and self._here(one):
+                return one
+        self.decision(uid)  # raises, where `pin` is all that is known
+        return None
 
     def damage(self, manifest: Manifest, *, full: bool = False) -> str:
         """Say what is wrong with a version's files; what was not fetched is fine, unless `full`: then it is fetched."""

@@ -147,7 +147,8 @@ class RemoteStore(Mirror):
         there = f"versions/{disk.file_name(uid)}"
         names = self.artifacts.names(there, deep=True)
         meta_first = sorted(names, key=lambda name: not name.startswith("meta/"))
-        self.artifacts.delete([f"{there}/{name}" for name in meta_first])
+        copy = self._decision_copy(uid)  # last, too: a machine that looks meanwhile may write it again
+        self.artifacts.delete([copy, *(f"{there}/{name}" for name in meta_first), copy])
         self.tell(uid)
         self._watch.marks.pop(uid, None)
         super().delete_project(uid)

@@ -67,6 +67,9 @@ class VersionStore:
 
     def projects(self) -> list[str]:
         """Return the uids of the projects that have a folder here."""
+        return self._projects_here()
+
+    def _projects_here(self) -> list[str]:
         if not self._root.is_dir():
             return []
         return sorted(unquote(path.name) for path in self._root.iterdir() if path.is_dir())
@@ -253,11 +256,19 @@ class VersionStore:
     def line(self, uid: str) -> list[Manifest]:
         """Return the versions that were served one after the other, oldest first: the last is to be served now.
 
-        Raises DecisionError where what was decided cannot be read, or names a version that is gone and no other.
+        Raises DecisionError where what was decided cannot be read, or names a version that is gone and no other. With
+        `pin`, what is to be served is known then, too.
         """
-        versions, decision = self.versions(uid), self.decision(uid)
+        versions = self.versions(uid)
+        pinned = named(versions, self.pin)
+        try:
+            decision = self.decision(uid)
+        except DecisionError:
+            if pinned is None:
+                raise
+            return [pinned]
         lost = self._lost(uid, decision, versions)
-        if self.pin and named(versions, self.pin) is None:
+        if self.pin and pinned is None:
             self._warn_once(
                 f"Project {uid} has no version {self.pin!r}, which MODEL_VERSION names: it is served as without it"
             )
@@ -290,6 +301,7 @@ class VersionStore:
                 f"Project {uid}: version {manifest.name} is damaged and not served: {wrong}. "
                 "The one before is served; bring its files back or delete it"
             )
+        self.decision(uid)  # raises, where `pin` is all that is known
         return None
 
     def loadable(self, uid: str, bad: Collection[str]) -> Manifest | None:
@@ -340,7 +352,7 @@ class VersionStore:
 
     def start(self) -> None:
         """Begin to look for what changes, and say which decisions cannot be read."""
-        for uid in self.projects():
+        for uid in self._projects_here():
             with contextlib.suppress(VersionError):
                 self.decision(uid)
 
