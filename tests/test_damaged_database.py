@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from label_studio_ml import cache as cache_module
 from label_studio_ml.cache import SqliteCache
 from label_studio_ml.damaged_database import those_set_aside
 from label_studio_ml.errors import VersionError
@@ -70,8 +71,12 @@ def test_it_is_set_aside_and_said(
     if damage is _torn and opened and not caplog.text:
         return  # its own memory of the pages was whole, and the closing wrote them
     assert SqliteCache(tmp_path).get("2", "k") == "from elsewhere"
-    (aside,) = those_set_aside(tmp_path)
-    assert caplog.text.count(f"was set aside as {aside.name}") == 1
+    if damage is _empty:
+        assert those_set_aside(tmp_path) == [], "there is nothing in it to keep"
+        assert caplog.text.count("was empty and is made anew") == 1
+    else:
+        (aside,) = those_set_aside(tmp_path)
+        assert caplog.text.count(f"was set aside as {aside.name}") == 1
     assert "1 is brought back from elsewhere. Say it loudly" in caplog.text
     if damage is _torn:
         assert len(kept) > len(ROWS) / 2, "what lies before and behind the damage is read"
@@ -111,6 +116,37 @@ def test_a_damaged_file_that_cannot_be_set_aside_is_named(
     monkeypatch.setattr(os, "replace", refused)
     with pytest.raises(VersionError, match=r"cache\.db cannot be used: .*not permitted"):
         cache.get("1", "a")
+
+
+def _full(connection: sqlite3.Connection) -> None:
+    raise sqlite3.OperationalError("database or disk is full")
+
+
+def test_a_full_disk_leaves_no_empty_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as full:
+        full.setattr(cache_module, "_prepare", _full)
+        for _ in range(3):
+            with pytest.raises(VersionError, match="full"):
+                SqliteCache(tmp_path).set("1", "k", "v")
+            assert [path.name for path in tmp_path.iterdir() if path.name != ".lock"] == []
+    SqliteCache(tmp_path).set("1", "k", "v")
+    assert those_set_aside(tmp_path) == []
+
+
+def test_a_damaged_file_waits_for_room_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = _filled(tmp_path, known=lambda: {("2", "k"): "from elsewhere"})
+    _torn(cache.file)
+    damaged = cache.file.read_bytes()
+    with monkeypatch.context() as full:
+        full.setattr(cache_module, "_write", lambda connection, rows: _full(connection))
+        for _ in range(3):
+            with pytest.raises(VersionError, match="full"):
+                cache.items("1")
+            assert cache.file.read_bytes() == damaged
+            assert those_set_aside(tmp_path) == []
+    assert len(cache.items("1")) > len(ROWS) / 2
+    assert cache.get("2", "k") == "from elsewhere"
+    assert len(those_set_aside(tmp_path)) == 1
 
 
 _WRITER = """

@@ -217,28 +217,37 @@ class SqliteCache(BaseCache):
                 self._drop()
                 return
             read = damaged_database.readable_rows(self.file)
-            known = self._known()
+            rows = {**self._known(), **read}
+            blank = damaged_database.is_blank(self.file)
             aside = damaged_database.set_aside(self.file)
             self._drop()
-            rows = {**known, **read}
-            connection = self._open()
-            _write(connection, [(project, key, value) for (project, key), value in rows.items()])
+            try:
+                _write(self._open(), [(project, key, value) for (project, key), value in rows.items()])
+            except BaseException:  # the next call tries again with the same file
+                self._drop()
+                damaged_database.put_back(aside, self.file)
+                raise
             brought = len(rows) - len(read)
+            also = f", {plural(brought, 'is', 'are')} brought back from elsewhere" if brought else ""
+            if blank:
+                damaged_database.remove(aside)
+                logger.warning("%s was empty and is made anew%s. %s", self.file, also, self._loss)
+                return
             logger.error(
                 "%s is damaged (%s) and was set aside as %s. %s of it could be read%s. %s",
-                *(self.file, why, aside.name, plural(len(read), "entry", "entries")),
-                f", {plural(brought, 'is', 'are')} brought back from elsewhere" if brought else "",
-                self._loss,
+                *(self.file, why, aside.name, plural(len(read), "entry", "entries"), also, self._loss),
             )
 
     def _open(self) -> sqlite3.Connection:
         # A file that is there is not opened here: closing it would drop the locks that other connections of this
         # process hold on it, and the next process that ends would take the log away from under them.
+        made = True
         try:
             os.close(
                 os.open(self.file, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o600)
             )
         except FileExistsError:
+            made = False
             self._check_file()
         connection = sqlite3.connect(
             self.file, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
@@ -248,6 +257,8 @@ class SqliteCache(BaseCache):
             _prepare(connection)
         except BaseException:
             connection.close()
+            if made:  # else the next call takes the empty file for a damaged one
+                damaged_database.remove(self.file)
             raise
         self._connection, self._owner = connection, os.getpid()
         self._identity = damaged_database.identity(self.file)

@@ -90,6 +90,26 @@ def set_aside(file: Path) -> Path:
     return aside
 
 
+def put_back(aside: Path, file: Path) -> None:
+    """Undo `set_aside`; what was made in the meantime goes. Raises OSError."""
+    remove(file)
+    for suffix in _WITH_IT:
+        with contextlib.suppress(FileNotFoundError):
+            os.replace(f"{aside}{suffix}", f"{file}{suffix}")
+
+
+def remove(file: Path) -> None:
+    """Remove a file, with what belongs to it. For whoever has it `alone`. Raises OSError."""
+    for suffix in _WITH_IT:
+        Path(f"{file}{suffix}").unlink(missing_ok=True)
+
+
+def is_blank(file: Path) -> bool:
+    """Tell whether a file has nothing in it, nor in its log: whoever made it came no further. Raises OSError."""
+    log = Path(f"{file}-wal")
+    return file.is_file() and not file.stat().st_size and not (log.exists() and log.stat().st_size)
+
+
 def those_set_aside(folder: Path) -> list[Path]:
     """Return the database files in a folder that were set aside."""
     found = folder.glob("*.db.damaged-*")
