@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 #: How long, in seconds, a statement waits for another process's transaction to end.
 BUSY_TIMEOUT = 10.0
+#: How often a piece of work is done, at most, while other processes set the file aside.
+_SWAPS = 5
 
 _CREATE_TABLE = """
 CREATE TABLE IF NOT EXISTS cache (
@@ -164,14 +166,25 @@ class SqliteCache(BaseCache):
         with self._lock:
             try:
                 try:
-                    return work(self._current())
+                    return self._work(work)
                 except sqlite3.DatabaseError as error:
                     if not damaged_database.is_damage(error):
                         raise
                     self._replace(str(error))
-                    return work(self._current())
+                    return self._work(work)
             except (sqlite3.Error, OSError) as error:
                 raise self._unusable(error) from error
+
+    def _work(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do the work, and again if another process set the file aside meanwhile: the new one may not have it.
+
+        Each piece of work leaves the same when it is done twice.
+        """
+        for _ in range(_SWAPS):
+            done = work(self._current())
+            if self._identity == damaged_database.identity(self.file):
+                break
+        return done
 
     def _unusable(self, error: Exception) -> VersionError:
         return VersionError(
@@ -216,12 +229,13 @@ class SqliteCache(BaseCache):
             ):
                 self._drop()
                 return
-            read = damaged_database.readable_rows(self.file)
-            rows = {**self._known(), **read}
             blank = damaged_database.is_blank(self.file)
             aside = damaged_database.set_aside(self.file)
             self._drop()
             try:
+                # Read only now: who has written to it before sees that it has its name no more, and writes again.
+                read = damaged_database.readable_rows(aside)
+                rows = {**self._known(), **read}
                 _write(self._open(), [(project, key, value) for (project, key), value in rows.items()])
             except BaseException:  # the next call tries again with the same file
                 self._drop()
