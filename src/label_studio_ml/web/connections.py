@@ -78,7 +78,8 @@ class BodyBudget:
 
     def take(self, size: int, *, trusted: bool) -> None:
         """Count `size` more bytes. Raises Overloaded, and counts nothing, where they are too many."""
-        self.check(size, trusted=trusted)
+        if not trusted or size + self.taken > self.most:
+            self.check(size, trusted=trusted)
         self.taken += size
         if not trusted:
             self._untrusted += size

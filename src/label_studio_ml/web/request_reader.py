@@ -67,6 +67,40 @@ class RequestReader:
     `take` gets each request; `may_continue` is called where the client waits for a `100 Continue`. `now` is a time.
     """
 
+    #: An object with more than 30 attributes in a dict has none that CPython finds without hashing.
+    __slots__ = (
+        "_admission",
+        "_body",
+        "_count",
+        "_doubled",
+        "_has_body",
+        "_head",
+        "_headers",
+        "_heard",
+        "_in_body",
+        "_keep",
+        "_limit",
+        "_line_ends",
+        "_may_continue",
+        "_method",
+        "_parser",
+        "_path",
+        "_progress",
+        "_query",
+        "_refused",
+        "_resuming",
+        "_since",
+        "_site",
+        "_size",
+        "_take",
+        "_target",
+        "_upgrading",
+        "_version",
+        "closed",
+        "expects_continue",
+        "reading",
+    )
+
     def __init__(
         self, site: Site, take: Callable[[Request], None], may_continue: Callable[[], None], now: float
     ) -> None:
@@ -82,7 +116,8 @@ class RequestReader:
         self.expects_continue = False
         self._in_body = self._has_body = False
         self._upgrading = self._resuming = False
-        self._begun = self._completed = 0
+        #: Grows with each request that begins or ends, and each part of a body.
+        self._progress = 0
         self._since = self._heard = now
         self._line_ends = 0
         self._reset()
@@ -103,7 +138,7 @@ class RequestReader:
     def feed(self, data: bytes, now: float) -> None:
         """Parse a piece of what the client sends."""
         self._heard = now
-        begun, size, completed = self._begun, self._size, self._completed
+        progress = self._progress
         rest: bytes | memoryview = data
         while True:
             try:
@@ -119,7 +154,7 @@ class RequestReader:
                     self.refuse(failure(400, f"This is not an HTTP request: {error}"))
                 return
             break
-        if (begun, size, completed) == (self._begun, self._size, self._completed):
+        if progress == self._progress:
             self._count_overhead(len(data), now)
 
     def _count_overhead(self, size: int, now: float) -> None:
@@ -151,7 +186,7 @@ class RequestReader:
         """Begin a request."""
         if self.closed or self._resuming:
             return
-        self._begun += 1
+        self._progress += 1
         self._reset()
         self.reading = True
         if not self._line_ends:
@@ -178,7 +213,7 @@ class RequestReader:
             if len(_NAMES) < 256 and len(name) <= 64:
                 _NAMES[name] = known
         headers = self._headers
-        if known in SINGLE and known in headers:
+        if known in headers and known in SINGLE:
             self._doubled = known
         if value and value[-1] <= _BLANK:
             value = value.rstrip()
@@ -240,11 +275,13 @@ class RequestReader:
         if not self.reading:
             return
         size = len(body)
-        if not self._admission.trusted:
+        self._progress += 1
+        trusted = self._admission.trusted
+        if not trusted:
             self._site.untrusted.make_room(size, self)
             self._site.untrusted.begin(self)
         try:
-            self._site.budget.take(size, trusted=self._admission.trusted)
+            self._site.budget.take(size, trusted=trusted)
         except BackendError as error:
             self._refuse_for(error)
             return
@@ -256,7 +293,7 @@ class RequestReader:
             self._body += body
         self._size += size
         if self._size > self._limit:
-            self._refuse_for(too_large(self._limit, trusted=self._admission.trusted))
+            self._refuse_for(too_large(self._limit, trusted=trusted))
 
     def on_message_complete(self) -> None:
         """Hand the request over."""
@@ -266,7 +303,7 @@ class RequestReader:
             self._upgrading = True
             return
         self.reading = False
-        self._completed += 1
+        self._progress += 1
         if not self._admission.trusted:
             self._site.untrusted.end(self)
         keep = self._keep and self._method != "CONNECT"
