@@ -46,7 +46,7 @@ class HttpSettings:
         return {
             "ALLOWED_HOSTS": ",".join(self.allowed_hosts),
             "LABEL_STUDIO_ML_MAX_IN_FLIGHT": self.max_in_flight,
-            "TOKENS_FILE": self.tokens_file,
+            "TOKENS_FILE": self.tokens_file or "",
             "LABEL_STUDIO_ML_TOKEN": self.token,
         }
 
