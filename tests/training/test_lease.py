@@ -48,6 +48,7 @@ def test_who_is_cut_off_from_redis_knows_when_it_may_be_lost(
         with pytest.raises(LeaseLost, match="Redis was away"):
             holds()
     monkeypatch.undo()
+    wait_until(lambda: not board.redis.exists("lease"), "Redis lets it go, a little later than its holder")
     with pytest.raises(LeaseLost):
         lease.renew()
     assert _lost(lease)
