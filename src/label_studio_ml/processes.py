@@ -50,8 +50,7 @@ class Process:
 
     def runs(self) -> bool:
         """Tell whether this very process still runs."""
-        now = find(self.pid)
-        return now is not None and now.started == self.started and not now.zombie
+        return is_running(self.pid, self.started)
 
     def send(self, number: int) -> None:
         """Send it a signal; one that is gone by now gets none."""
@@ -72,6 +71,12 @@ def find(pid: int) -> Process | None:
         return Process(pid, int(fields[1]), int(fields[3]), int(fields[19]), fields[0] == "Z")
     except (OSError, ValueError, IndexError):
         return None
+
+
+def is_running(pid: int, started: int) -> bool:
+    """Tell whether the process with this id and this time of its start still runs."""
+    now = find(pid)
+    return now is not None and now.started == started and not now.zombie
 
 
 def everything() -> Iterator[Process]:

@@ -24,7 +24,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from label_studio_ml.processes import Process, everything, find
+from label_studio_ml.processes import Process, everything, find, is_running
 
 logger = logging.getLogger(__name__)
 
@@ -84,12 +84,7 @@ def end_left_behind() -> None:
 
 def _is_left_behind(process: Process) -> bool:
     marks = _marks(process)
-    return any(not _runs(pid, started) for pid, started, _ in marks) and process.in_our_namespace()
-
-
-def _runs(pid: int, started: int) -> bool:
-    found = find(pid)
-    return found is not None and found.started == started and not found.zombie
+    return any(not is_running(pid, started) for pid, started, _ in marks) and process.in_our_namespace()
 
 
 def _marks(process: Process) -> list[tuple[int, int, str]]:
