@@ -56,8 +56,11 @@ def answers(backend: Backend) -> None:
         answer = post(backend, "setup")
         assert (answer.status_code, answer.json()["model_version"]) == (200, "INITIAL")
         assert requests.get(f"{backend.url}/versions", timeout=PATIENCE).status_code == 200
-        for action in ("webhook_ANNOTATION_CREATED", "webhook_START_TRAINING", "webhook_TASKS_CREATED"):
+        for action in ("webhook_ANNOTATION_CREATED", "webhook_TASKS_CREATED"):
             assert post(backend, action).status_code in (200, 201)
+        started = post(backend, "webhook_START_TRAINING")
+        # Where Redis has no processor for more than a second, the request is kept and says so.
+        assert started.status_code == 201 or "waits on this server's disk" in started.text
 
 
 def asked(backend: Backend, do: str = "") -> requests.Response:

@@ -51,6 +51,8 @@ _NEVER_ONE = (
     "{len(names)} model classes, {', '.join(names)}",
     "it is in the project {len(mine)} times",
     "%r -> 503 (%d times since the last such line): %s",
+    "characters, more than the {",
+    "characters, at most {",
 )
 
 

@@ -1,6 +1,7 @@
 """A project that has no label config yet: it is connected, said in one line, and served as soon as it has one."""
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,14 +44,24 @@ EMPTY = "<View></View>"
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
     """A backend whose class looks at the label config when it is built, its model in a process or (debug) a thread."""
     first = FIRST.get(request.param, FIRST["StopIteration"])
-    (tmp_path / "backend").mkdir()
-    (tmp_path / "backend" / "model.py").write_text(MODEL.format(first=first))
-    debug = ("--debug",) if request.param == "debug" else ()
-    backend = Backend(tmp_path / "backend", tmp_path / "backend.log", arguments=debug)
+    with _running(
+        tmp_path, MODEL.format(first=first), ["--debug"] if request.param == "debug" else []
+    ) as backend:
+        yield backend
+
+
+@contextlib.contextmanager
+def _running(folder: Path, model: str, arguments: Sequence[str] = ()) -> Iterator[Backend]:
+    """Start a backend of a model file, and end it."""
+    (folder / "backend").mkdir()
+    (folder / "backend" / "model.py").write_text(model)
+    backend = Backend(folder / "backend", folder / "backend.log", arguments=arguments)
     backend.start()
-    yield backend
-    left = backend.stop()
-    print(backend.output()[-6000:])
+    try:
+        yield backend
+    finally:
+        left = backend.stop()
+        print(backend.output()[-6000:])
     assert not left
 
 
@@ -89,6 +100,22 @@ def test_it_is_connected_and_served_once_it_has_one(backend: Backend) -> None:
     answer = _setup(backend, CONFIG)
     assert (answer.status_code, answer.json()) == (200, {"model_version": "INITIAL"})
     assert _chosen(_predict(backend, CONFIG)) == ["good"]
+
+
+def test_it_is_said_of_a_class_that_is_built_after_setup_was_answered(tmp_path: Path) -> None:
+    """`/setup` waits a moment only for a model that loads slowly; the line comes all the same."""
+    gate = tmp_path / "gate"
+    waits = f"""
+        import pathlib, time
+        while not pathlib.Path({str(gate)!r}).exists():
+            time.sleep(0.02)
+"""
+    slow = MODEL.format(first=FIRST["KeyError"]).replace("(**kwargs)\n", f"(**kwargs)\n{waits}", 1)
+    with _running(tmp_path, slow) as backend:
+        assert _setup(backend, EMPTY).json() == {"model_version": "INITIAL"}
+        assert "has no label config yet" not in backend.output()
+        gate.touch()
+        wait_until(lambda: "has no label config yet, and Eager needs one" in backend.output(), "it is said")
 
 
 def test_a_version_outlives_an_empty_config(backend: Backend) -> None:

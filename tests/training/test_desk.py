@@ -159,11 +159,15 @@ def test_events_of_a_project_that_come_at_once_keep_their_order_with_those_befor
         assert events(redis, project) == list(range(1, 41))
 
 
+@pytest.mark.parametrize("before", [0, 3])
 def test_a_training_that_somebody_asked_for_has_its_job_where_redis_is_only_slow(
-    desk: RedisDesk, redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+    desk: RedisDesk, redis: RedisServer, monkeypatch: pytest.MonkeyPatch, before: int
 ) -> None:
+    """Also where events `before` it are on the disk."""
     first(desk)
     monkeypatch.setattr(module, "BUDGET", 0.0)  # no answer is quick enough
+    for number in range(before):
+        assert hand_in(desk, number + 2) is None
     monkeypatch.setattr(module, "ASKED", 120.0)
     asked = msgspec.structs.replace(event(1), action="START_TRAINING")
     job = desk.hand_in(asked, trusted=True, train=True)

@@ -166,7 +166,7 @@ def test_a_wake_up_that_a_killed_worker_had_begun_is_sent_again(
     later = worker.make_worker(redis_url, "test-queue")
     again, _ = later.dequeue_job_and_maintain_ttl(1)
     assert again.id == job.id
-    assert again.args == (P,)
+    assert list(again.args) == [P]
 
 
 def test_a_worker_waits_for_a_redis_that_is_away_only_until_it_is_told_to_stop(

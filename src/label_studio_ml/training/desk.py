@@ -102,10 +102,8 @@ class RedisDesk:
         spooled = _kept(event, trusted=trusted, train=train)
         if spooled is None:
             return None
-        tried = False
         with self._orders[hash(event.uid) % LOCKS]:  # for the rest of the budget of the one before, at most
             if self._spool.empty():  # where others wait, it goes behind them
-                tried = not self._away
                 try:
                     job = self._within(spooled, deadline, self._try)
                 except BrokerError as error:
@@ -117,7 +115,7 @@ class RedisDesk:
                     return job
             name = self._spool.reserve()
         self._spool.keep(spooled, name)
-        return self._job_of(spooled.token) if tried and event.action == "START_TRAINING" else None
+        return self._job_of(spooled.token) if event.action == "START_TRAINING" else None
 
     def rehearse(self, event: Event) -> None:
         """Take as long as `hand_in` of an event without login, and raise what that would, but keep nothing."""

@@ -290,9 +290,8 @@ class Endpoints:
         )
         try:
             version = await self._pool.touch(project, SETUP_GRACE)
-        except errors.NoLabelConfig as error:
+        except errors.NoLabelConfig:
             # A project is connected before anyone has set up its labelling page: many classes cannot be built yet.
-            logger.warning("%s", error)
             version = self._pool.version(project.uid)
         return json_response(200, {"model_version": version})
 
