@@ -121,20 +121,19 @@ def key_of(project: Project, manifest: Manifest | None) -> Hashable:
 
 
 def load_failure(live: Live, error: Exception) -> Exception:
-    """Return the error to tell those who wait for a model that did not load; log one that nobody expects."""
+    """Return the error to tell those who wait for a model that did not load.
+
+    Logs an error that nobody expects, and that a class needs a label config: `/setup` does not wait for a slow load.
+    """
     if not isinstance(error, BackendError):
         logger.error("A model cannot be loaded", exc_info=error)
     if live.home.retired and isinstance(error, ModelProcessDied):
         return LaneClosed(str(error))  # the process was ended for another model: this one loads elsewhere
     if not isinstance(error, ModelError | ModelProcessDied):
         error = ModelError(str(error))  # neither the version nor its process is to blame
-    return _without_config(live.project, error)
-
-
-def _without_config(project: Project, error: Exception) -> Exception:
-    """Return NoLabelConfig for a model that cannot be built while the project has no label config, else `error`."""
-    if isinstance(error, ModelLoadError) and not parse_label_config(project.label_config):
-        return NoLabelConfig(str(error), field="label_config")
+    if isinstance(error, ModelLoadError) and not parse_label_config(live.project.label_config):
+        error = NoLabelConfig(str(error), field="label_config")
+        logger.warning("%s", error)
     return error
 
 

@@ -312,8 +312,6 @@ class LiveModels:
     def _load_failed(self, live: Live, error: Exception) -> None:
         live.failed_at = time.monotonic()
         live.fail(error := load_failure(live, error))
-        if isinstance(error, NoLabelConfig):
-            logger.warning("%s", error)  # here, as `/setup` does not wait for a slow load
         kills = isinstance(error, ModelProcessDied) and live.again
         blamed = isinstance(error, ModelLoadError) and not isinstance(error, NoLabelConfig)
         if live.manifest is not None and (kills or blamed):
