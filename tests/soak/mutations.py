@@ -5,12 +5,12 @@ import json
 import random
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import h11
 
-from helpers import Captured, all_captured
+from helpers import all_captured
 
 #: What is inserted somewhere: pieces of HTTP in which servers differ, and bytes that no text has.
 PIECES = (
@@ -91,6 +91,7 @@ PATHS = (
     "/health",
 )
 
+_LINE_END = re.compile(rb"\r\n")
 #: A request line up to the version, with the blanks in it.
 _BLANKS = re.compile(rb"\A([!-~]+) +([!-~\x80-\xff]+) +(?=HTTP/)")
 
@@ -110,20 +111,29 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How many whole requests a parser found, the sentinel's place among them (None: it is none), and an error."""
+    """How many whole requests a parser found, the sentinel's place among them (None: it is none), and an error.
+
+    `methods` and `bodies` are those of the requests.
+    """
 
     requests: int
     sentinel: int | None
     error: bool
+    methods: tuple[bytes, ...] = field(default=(), compare=False, repr=False)
+    bodies: tuple[bytes, ...] = field(default=(), compare=False, repr=False)
 
 
 class Mutator:
-    """Makes inputs; the same `seed` makes the same ones. `host` is that of the server."""
+    """Makes inputs; the same `seed` makes the same ones. `host` is that of the server.
 
-    def __init__(self, seed: int, host: str) -> None:
+    `login` is an Authorization header that half of the requests have; without one, none has it.
+    """
+
+    def __init__(self, seed: int, host: str, login: str = "") -> None:
         self._random = random.Random(seed)
         self._host = host.encode()
-        self._captured = all_captured()
+        self._login = login.encode()
+        self._captured = [(origin, origin.body) for origin in all_captured()]
         self._count = 0
 
     def next(self) -> Input:
@@ -144,13 +154,14 @@ class Mutator:
 
     def _request(self) -> bytes:
         chance = self._random
-        origin: Captured = chance.choice(self._captured)
-        value = json.loads(json.dumps(origin.json))
+        origin, body = chance.choice(self._captured)
         if chance.random() < 0.5:
-            value = self._changed(value)
-        body = b"" if value is None else json.dumps(value).encode()
+            value = self._changed(json.loads(body or b"null"))
+            body = b"" if value is None else json.dumps(value).encode()
         path = chance.choice((origin.path, origin.path, chance.choice(PATHS))).encode()
         head = [b"%s %s HTTP/1.1" % (origin.method.encode(), path), b"Host: " + self._host]
+        if self._login and chance.random() < 0.5:
+            head.append(b"Authorization: " + self._login)
         if body:
             head.append(b"Content-Type: application/json")
         if body and chance.random() < 0.25:
@@ -161,7 +172,8 @@ class Mutator:
         return b"\r\n".join(head) + b"\r\n\r\n" + body
 
     def _chunked(self, body: bytes) -> bytes:
-        size = self._random.choice((1, 7, 100, 100_000)) if len(body) < 3000 else 1000
+        size = self._random.choice((1, 7, 100, 1000, 100_000))
+        size = max(size, len(body) // 20)  # h11 takes long for each chunk
         chunks = (body[start : start + size] for start in range(0, len(body), size))
         return b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
 
@@ -193,8 +205,10 @@ class Mutator:
             stream[at:at] = stream[at : at + chance.choice((1, 10, 100))]
         elif kind == 3:
             stream[at:at] = bytes(chance.randrange(256) for _ in range(chance.choice((1, 4))))
-        elif kind == 4 and (ends := [i for i in range(len(stream)) if stream[i : i + 2] == b"\r\n"][:20]):
-            place = chance.choice(ends) + 2
+        elif kind == 4 and (
+            ends := [found.end() for found in itertools.islice(_LINE_END.finditer(stream), 20)]
+        ):
+            place = chance.choice(ends)
             stream[place:place] = chance.choice(PIECES)
         else:
             stream[at:at] = chance.choice(PIECES)
@@ -206,37 +220,50 @@ def read(stream: bytes, sentinel: bytes) -> Reading:
     Where llhttp takes more than h11 does, and RFC 9112 allows it, the stream is changed first: any CR and LF before a
     request line (section 2.2), and several blanks in one (section 3, as nginx has it).
     """
-    requests, place = 0, None
+    place: int | None = None
+    methods: list[bytes] = []
+    bodies: list[bytes] = []
+
+    def reading(*, error: bool) -> Reading:
+        return Reading(len(bodies), place, error, tuple(methods), tuple(bodies))
+
     while stream := _BLANKS.sub(rb"\1 \2 ", stream.lstrip(b"\r\n"), count=1):
         connection = h11.Connection(h11.SERVER, max_incomplete_event_size=1 << 20)
         connection.receive_data(stream)
         try:
-            is_sentinel = _reads_one(connection, sentinel)
+            found = _read_one(connection)
         except h11.RemoteProtocolError:
-            is_sentinel = None
-        if is_sentinel is None:
-            return Reading(requests, place, error=True)
-        place = requests if is_sentinel and place is None else place
-        requests += 1
+            found = None
+        if found is None:
+            return reading(error=True)
+        request, body = found
+        if place is None and _names(request.headers, sentinel):
+            place = len(bodies)
+        methods.append(request.method)
+        bodies.append(body)
         connection.send(h11.Response(status_code=200, headers=[("content-length", "0")]))
         connection.send(h11.EndOfMessage())
         if connection.our_state is not h11.DONE:  # the client has asked to close the connection
             break
         stream = connection.trailing_data[0]
-    return Reading(requests, place, error=False)
+    return reading(error=False)
 
 
-def _reads_one(connection: h11.Connection, sentinel: bytes) -> bool | None:
-    """Read one request; tell whether it is the sentinel, None if it is not whole."""
-    is_sentinel = False
+def _read_one(connection: h11.Connection) -> tuple[h11.Request, bytes] | None:
+    """Read one request and its body; return None if it is not whole."""
+    request: h11.Request | None = None
+    body: list[bytes] = []
     while True:
         event = connection.next_event()
         if event is h11.NEED_DATA or event is h11.PAUSED:
             return None
         if isinstance(event, h11.Request):
-            is_sentinel = _names(event.headers, sentinel)
+            request = event
+        elif isinstance(event, h11.Data):
+            body.append(bytes(event.data))
         elif isinstance(event, h11.EndOfMessage):
-            return is_sentinel
+            assert request is not None
+            return request, b"".join(body)
 
 
 def _names(headers: Iterable[tuple[bytes, bytes]], sentinel: bytes) -> bool:

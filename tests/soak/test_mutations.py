@@ -2,8 +2,9 @@
 
 import pytest
 
-from .mutations import Input, Mutator, Reading, read
-from .test_http_mutations import Answers, wrong
+from .answers import Answers, parse, wrong
+from .mutations import Mutator, Reading, read
+from .test_connection_mutations import compare
 
 HOST = b"Host: x\r\n"
 SENTINEL = b"GET /livez HTTP/1.1\r\nHost: x\r\nX-Request-ID: s\r\n\r\n"
@@ -46,9 +47,34 @@ def test_what_h11_reads(stream: bytes, reading: Reading) -> None:
     ],
 )
 def test_what_is_wrong(answers: Answers, said: str) -> None:
-    one = Input((POST + b"Content-Length: 2\r\n\r\n{}", SENTINEL), b"s")
-    found = wrong(one, answers)
+    reading = read(POST + b"Content-Length: 2\r\n\r\n{}" + SENTINEL, b"s")
+    found = wrong(reading, answers)
     assert found == "" if not said else said in found
+
+
+def test_the_answers_in_what_is_received() -> None:
+    received = (
+        b"HTTP/1.1 100 Continue\r\n\r\n"
+        b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n"
+        b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 2\r\n\r\n{}"
+        b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\nX-Request-ID: s\r\nconnection: close\r\n\r\n1"
+    )
+    answers = parse(received, b"s", (b"HEAD", b"GET"))
+    assert (answers.statuses, answers.sentinel, answers.closed) == ([200, 503, 200], 2, True)
+    assert answers.failures == [b"{}"]
+    for part in (received[:-1], received[:-5], b"x" + received):
+        with pytest.raises(AssertionError):
+            parse(part, b"s", (b"HEAD",))
+
+
+def test_what_is_not_the_request_that_h11_reads() -> None:
+    reading = read(POST + b"Content-Length: 2\r\n\r\n{}" + SENTINEL, b"s")
+    answers = Answers(
+        [200, 200], 1, closed=False, heads=[b"HTTP/1.1 200 OK\r\nX-Number: 0", b"HTTP/1.1 200 OK"]
+    )
+    assert compare(reading, answers, [("POST", b"{}")]) == ""
+    assert "request 0 is" in compare(reading, answers, [("POST", b"{")])
+    assert "request 0 is" in compare(reading, answers, [("GET", b"{}")])
 
 
 def test_the_same_seed_makes_the_same_inputs() -> None:

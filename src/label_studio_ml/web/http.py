@@ -130,6 +130,8 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Go on."""
         self._blocked = False
+        if self._ended:  # what is still sent would cut off the answer
+            self._hold()
         self._next()
 
     def data_received(self, data: bytes) -> None:

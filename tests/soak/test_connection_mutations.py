@@ -1,0 +1,167 @@
+"""Mutated requests given to the connection itself, over a fake transport: many more than go over sockets.
+
+Connection, request reader, admission, login and refusals are those of a backend; what answers the routes is a fake. Each
+answer of a route says which request it is for, so that its method and its body are compared with what h11 reads.
+
+`SOAK_INPUTS` is how many there are under `make soak` (a million), `SOAK_SEED` where they begin.
+"""
+
+import asyncio
+import logging
+import os
+import random
+import re
+import socket
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from label_studio_ml.errors import Overloaded
+from label_studio_ml.settings import Settings
+from label_studio_ml.versions.state import Projects
+from label_studio_ml.versions.store import VersionStore
+from label_studio_ml.web.book import ProjectBook
+from label_studio_ml.web.calls import Call, Response, json_response
+from label_studio_ml.web.connections import Site
+from label_studio_ml.web.endpoints import Endpoints
+
+from .answers import Answers, describe, parse, wrong
+from .fake_transport import exchange
+from .mutations import Mutator, Reading, read
+from .processes import Found, spread
+
+HOST = "127.0.0.1:9090"
+LOGIN = "Basic bWU6c2VjcmV0"
+
+_NUMBER = re.compile(rb"\r\nX-Number: (\d+)")
+
+
+class FakeRoutes:
+    """What answers every route: at once, later, or by a refusal. It keeps the requests of one input."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self.chance = chance
+        self.asked: list[tuple[str, bytes]] = []
+
+    async def answer(self, call: Call) -> Response:
+        """Answer with the number of the request."""
+        number = len(self.asked)
+        self.asked.append((call.method, call.body))
+        for _ in range(self.chance.choice((0, 0, 1, 3))):
+            await asyncio.sleep(0)
+        if call.gone is not None:
+            call.gone()
+        if self.chance.random() < 0.05:
+            raise Overloaded("There is too much to do", fix="Send it again later")
+        return json_response(200, {}, {"X-Number": f"{number}"})
+
+
+class Logged(logging.Handler):
+    """Keeps what is logged with a traceback."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.tracebacks: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a record's traceback."""
+        if record.exc_info:
+            self.tracebacks.append(self.format(record))
+
+
+def make_site(folder: Path, routes: FakeRoutes, *, login: bool) -> Site:
+    """Return a site with the endpoints of a backend, all of whose routes are fakes."""
+    settings = Settings(
+        backend_dir=folder,
+        model_dir=folder,
+        basic_auth_user="me" if login else "",
+        basic_auth_pass="secret" if login else "",
+    )
+    nothing = cast("Any", None)  # what only the routes use
+    endpoints = Endpoints(settings, nothing, VersionStore(folder), ProjectBook(Projects(folder)), nothing)
+    endpoints.access.loopback = True
+    endpoints._routes = dict.fromkeys(endpoints._routes, routes.answer)
+    return Site(endpoints, 20_000)
+
+
+def compare(reading: Reading, answers: Answers, asked: list[tuple[str, bytes]]) -> str:
+    """Return what is wrong with the answers to an input, nothing if they are right."""
+    for place, head in enumerate(answers.heads):
+        if number := _NUMBER.search(head):
+            if place >= len(reading.bodies):
+                return f"request {place} was handled, h11 has no such: {reading}"
+            method, body = asked[int(number[1])]
+            if method.encode() != reading.methods[place] or body != reading.bodies[place]:
+                return f"request {place} is {method} {body[:200]!r}, for h11 {reading.bodies[place][:200]!r}"
+    return wrong(reading, answers)
+
+
+async def _work(folder: Path, seed: int, count: int) -> Found:
+    chance = random.Random(f"connection {seed}")
+    login = seed % 2 == 0
+    routes = FakeRoutes(chance)
+    site = make_site(folder, routes, login=login)
+    site.date = b"date: x\r\n"
+    mutator = Mutator(seed, HOST, LOGIN if login else "")
+    logged = Logged()
+    logging.getLogger().addHandler(logged)
+    logging.getLogger().setLevel(logging.ERROR)
+    logging.getLogger("label_studio_ml.web.endpoints").setLevel(logging.CRITICAL)  # thousands of refusals
+    found = Found()
+    ours, theirs = socket.socketpair()
+    for number in range(count):
+        one = mutator.next()
+        reading = read(one.stream, one.sentinel)
+        routes.asked.clear()
+        try:
+            received = await exchange(site, one, chance, ours)
+            answers = parse(received, one.sentinel, reading.methods)
+        except AssertionError as error:
+            said = str(error)
+            site = make_site(
+                folder, routes, login=login
+            )  # what is left behind of one is no fault of the next
+        else:
+            said = compare(reading, answers, routes.asked)
+            found.counts.update(f"{status}" for status in answers.statuses)
+        if said or logged.tracebacks:
+            found.wrongs.append(describe(seed, number, one, said + "".join(logged.tracebacks[:1])))
+            logged.tracebacks.clear()
+        found.counts["inputs"] += 1
+    ours.close()
+    theirs.close()
+    logging.getLogger().removeHandler(logged)
+    return found
+
+
+def work(folder: Path, seed: int, count: int) -> Found:
+    """Give the first inputs of a seed to connections and check every answer."""
+    return asyncio.run(_work(folder, seed, count))
+
+
+def test_some_mutated_requests(tmp_path: Path) -> None:
+    found = Found()
+    for seed in (1, 2):
+        found.add(work(tmp_path, seed, 750))
+    assert not found.wrongs, "\n".join(found.wrongs)
+    assert found.counts["inputs"] == 1500
+    assert found.counts["200"] > 300
+    assert found.counts["400"] > 50
+    assert found.counts["401"] > 50
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(0)
+def test_many_mutated_requests(tmp_path: Path) -> None:
+    count = int(os.environ.get("SOAK_INPUTS", "1000000"))
+    seed = int(os.environ.get("SOAK_SEED", "1000"))
+    began = time.monotonic()
+    found = spread(partial(work, tmp_path), count, seed)
+    print(
+        f"\nSOAK mutated requests in process: {found.counts['inputs']} inputs from seed {seed} in "
+        f"{time.monotonic() - began:.0f} s: {found.statuses()}"
+    )
+    assert not found.wrongs, "\n".join(found.wrongs)
