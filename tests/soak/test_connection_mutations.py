@@ -1,6 +1,6 @@
 """Mutated requests given to the connection itself, over a fake transport: many more than go over sockets.
 
-Connection, request reader, admission, login and refusals are those of a backend; what answers the routes is a fake. Each
+Connection, request reader, admission, login and refusals are those of a backend; the routes are fakes. Each
 answer of a route says which request it is for, so that its method and its body are compared with what h11 reads.
 
 `SOAK_INPUTS` is how many there are under `make soak` (a million), `SOAK_SEED` where they begin.

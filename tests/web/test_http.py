@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import socket
 
 import pytest
 
@@ -381,6 +382,28 @@ class TestRefused:
                 assert (await wire.answer())[0] == 413
                 await asyncio.wait([sending], timeout=PATIENCE)
                 assert sending.done()
+
+        run(test())
+
+    def test_who_reads_a_last_answer_late_is_read_from_to_the_end(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What it had sent, and nobody read, made the system cut the answer off when the connection was closed."""
+        monkeypatch.setattr(http_module, "LINGER", 1000.0)
+
+        async def test() -> None:
+            async with site() as it:
+                wire = await it.connect()
+                (connection,) = await connected(it)
+                connected_socket = connection._transport.get_extra_info("socket")
+                connected_socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 10_000)
+                wire.send(b"GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                await until(lambda: connection._blocked, "the answer waits for its reader")
+                wire.send(b"x" * 10_000_000)
+                assert len((await wire.answer())[2]) == 3_000_000
+                await asyncio.wait_for(wire.writer.drain(), PATIENCE)
+                wire.writer.write_eof()
+                await until(lambda: it.connections == 0, "the end is seen")
 
         run(test())
 
