@@ -14,6 +14,7 @@ from rq.registry import StartedJobRegistry
 
 from e2e.processes import wait_until
 from label_studio_ml.projects.beside import Beside
+from label_studio_ml.projects.shards import FUNCTION as SHARD
 from label_studio_ml.settings import Settings
 from label_studio_ml.training.boards import shorten_workers
 from label_studio_ml.training.jobs import Hold, JobBoard, StoredEvent
@@ -21,7 +22,10 @@ from label_studio_ml.training.lease import Lease
 from label_studio_ml.training.memory import Memory
 from label_studio_ml.training.owner import Claim, Owner, owner_of
 from label_studio_ml.training.policy import Decision
+from label_studio_ml.training.rq_jobs import Queue as OurQueue
+from label_studio_ml.training.rq_jobs import Runnable, started
 from label_studio_ml.training.sweeper import sweep
+from label_studio_ml.training.worker import make_worker
 from live import Live, created, uid
 
 P = "7.1767225600"
@@ -185,6 +189,36 @@ def test_a_shard_counts_as_worked_on_no_longer_than_its_worker_is_believed(
     assert scores[b"shard:1"] <= time.time() + beside.life
     assert scores[b"shard:2"] <= time.time() + 1
     beside.close()
+
+
+def test_a_worker_with_a_shorter_lease_leaves_the_shard_of_another_to_it(
+    board: JobBoard, url: str, tmp_path: Path
+) -> None:
+    """How long a shard's worker is believed without being heard is that worker's own setting."""
+    quick = _beside(board, tmp_path, lease=2.0)
+    slow = make_worker(url, quick.queue)
+    slow.beside = _beside(board, tmp_path, lease=600.0)
+    queue = OurQueue(quick.queue, connection=board.redis)
+    registry = started(queue)
+    scores = []
+
+    def during() -> None:
+        quick.sweep()
+        scores.append(registry.connection.zrange(registry.key, 0, -1, withscores=True)[0][1])
+
+    slow.beside.functions = {SHARD: Runnable(during, lambda args: not args)}
+    queue.enqueue(SHARD)
+    slow.work(burst=True)
+    assert scores[0] > time.time() + 300
+    quick.close()
+    slow.beside.close()
+
+
+def _beside(board: JobBoard, folder: Path, lease: float) -> Beside:
+    settings = Settings(backend_dir=folder, model_dir=folder / "data", lease=lease, sweep=0.01)
+    beside = Beside(settings)
+    beside.begin(board, beside._stopping, lambda job: None)
+    return beside
 
 
 def test_events_that_came_before_the_clock_was_set_back_are_trained_on(launch: Any) -> None:

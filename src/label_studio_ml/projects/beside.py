@@ -138,10 +138,19 @@ class Beside:
                         self._afresh.wake(uid)
 
     def _shorten(self, started: "StartedJobRegistry") -> None:
-        """Let no job count as alive for longer than its worker is believed: a clock that was set back would do that."""
-        most = time.time() + self.life
-        for ahead in self._the_board.redis.zrangebyscore(started.key, f"({most + 1}", "+inf"):
-            self._the_board.redis.zadd(started.key, {ahead: most}, xx=True)
+        """Let no job count as alive for longer than its own worker is believed: a clock that was set back does that.
+
+        For how long that is, the worker has stored in the job; where it has not, it is taken to be set as this one.
+        """
+        connection, now = self._the_board.redis, time.time()
+        for member, until in connection.zrange(started.key, 0, -1, withscores=True):
+            if until <= now + 1:
+                continue
+            job_id = member.partition(b":")[0].decode(errors="replace")
+            (job,) = started.job_class.fetch_many([job_id], connection)
+            most = now + (job.declared_life(self.life) if job is not None else self.life)
+            if until > most + 1:
+                connection.zadd(started.key, {member: most}, xx=True)
 
     def close(self) -> None:
         """End the model's process."""

@@ -40,6 +40,11 @@ _MEMBER = re.compile(rb"[A-Za-z0-9_-]+(:[A-Za-z0-9_-]+)?")
 #: What RQ raises at ids, times and states that are none.
 _FOREIGN = (ValueError, TypeError, KeyError, AttributeError)
 
+#: The entry of a job's meta data that says for how many seconds its worker is believed without being heard.
+_LIFE = "life"
+#: Seconds that such a figure has at most: what is above was not written by a worker of this package.
+_LONGEST_LIFE = 86_400
+
 UNREADABLE = (
     "its content is not JSON: an older version of this package has made it, or something else writes to this Redis. "
     "Trainings are started again by themselves; a `predict --shards` of an older version has to be run again"
@@ -129,6 +134,19 @@ class Job(RqJob):  # type: ignore[misc]
         if self._admitted is None:
             raise ValueError("no worker has admitted this job")
         return self._admitted
+
+    def declare_life(self, seconds: float) -> None:
+        """Store for how many seconds the worker that begins this job is believed without being heard.
+
+        Other workers may be set differently: they go by this figure. Raises redis.RedisError.
+        """
+        self.meta[_LIFE] = seconds
+        self.save_meta()
+
+    def declared_life(self, default: float) -> float:
+        """Return the seconds that `declare_life` stored, `default` if none are stored that can be meant."""
+        seconds = self.meta.get(_LIFE)
+        return seconds if type(seconds) in (int, float) and 0 < seconds <= _LONGEST_LIFE else default
 
     def remove(self) -> None:
         """Remove the job from Redis, without looking at what it says of other jobs."""

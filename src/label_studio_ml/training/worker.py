@@ -136,6 +136,8 @@ class Worker(SimpleWorker):  # type: ignore[misc]
             if _trainer is not None:  # have the sweeper look: a refused wake-up's events are still there
                 _trainer.postponed.set()
             return False
+        if self.beside is not None and job.origin == self.beside.queue:
+            job.declare_life(self.beside.life)
         return super().execute_job(job, queue)
 
     def get_heartbeat_ttl(self, job: Any) -> int:
