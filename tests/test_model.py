@@ -1,6 +1,7 @@
 """The model class in a plain Python prompt, written as its authors of both generations write it."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -198,9 +199,10 @@ def test_bump_model_version() -> None:
     assert model.bump_model_version() == "0.1.0"
     assert model.bump_model_version() == "0.2.0"
     assert model.get("model_version") == "0.2.0"
-    model.set("model_version", "mine")
-    with pytest.raises(ValueError, match="mine"):
-        model.bump_model_version()
+    for name in ("mine", "1.2.²", "1.2.x.3", "1..2.3"):
+        model.set("model_version", name)
+        with pytest.raises(ValueError, match=re.escape(f"{name!r} is not of the form")):
+            model.bump_model_version()
 
 
 # Extra params

@@ -8,7 +8,7 @@ import pytest
 
 import label_studio_ml
 from label_studio_ml.cli.main import COMMANDS
-from label_studio_ml.texts import our_command, plural, shell_command
+from label_studio_ml.texts import our_command, plural, shell_command, whole_number
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,17 @@ from label_studio_ml.texts import our_command, plural, shell_command
 )
 def test_things_are_counted_with_the_right_form(count: int, nouns: tuple[str, ...], text: str) -> None:
     assert plural(count, *nouns) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        *(("0", 0), ("0012", 12), ("", None), ("-1", None), ("1.0", None), (" 1", None), ("1_0", None)),
+        *(("²", None), ("٣", None), ("9" * 5000, None)),
+    ],
+)
+def test_a_whole_number_is_ascii_digits(text: str, number: int | None) -> None:
+    assert whole_number(text) == number
 
 
 def test_what_a_shell_would_take_apart_is_quoted() -> None:
@@ -54,6 +65,17 @@ _NEVER_ONE = (
     "characters, more than the {",
     "characters, at most {",
 )
+
+
+def test_digits_are_read_in_one_place() -> None:
+    """`"²".isdigit()` is true, and `int("²")` raises ValueError."""
+    found = [
+        f"{path.relative_to(SOURCE)}:{node.lineno}"
+        for path in sorted(SOURCE.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr in ("isdigit", "isdecimal", "isnumeric")
+    ]
+    assert [place.partition(":")[0] for place in found] == ["texts.py"], "use texts.whole_number"
 
 
 def _messages() -> Iterator[tuple[str, str]]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.settings import Settings
+from label_studio_ml.texts import whole_number
 
 logger = logging.getLogger(__name__)
 
@@ -54,9 +55,9 @@ def _is_backend_folder(settings: Settings, model_dir: str) -> bool:
 
 
 def _port(value: Any) -> int:
-    text = str(DEFAULT_REDIS_PORT if value is None else value)
-    if not text.isdecimal() or not 0 < int(text) < 65536:
+    port = whole_number(str(DEFAULT_REDIS_PORT if value is None else value))
+    if port is None or not 0 < port < 65536:
         raise SettingsError(
             f"redis_port={value!r} is not a port", fix="Use a number from 1 to 65535", field="redis_port"
         )
-    return int(text)
+    return port

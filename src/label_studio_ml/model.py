@@ -28,6 +28,7 @@ from label_studio_ml.functions import predict_fn as predict_fn
 from label_studio_ml.functions import update_fn as update_fn
 from label_studio_ml.generations import file_getter, initial_version, overrides_hook, positional_arguments
 from label_studio_ml.labels import config_text, label_map, parse_label_config
+from label_studio_ml.texts import whole_number
 from label_studio_ml.versions.names import check_pair
 from label_studio_ml.versions.state import StagedState
 
@@ -280,12 +281,12 @@ class LabelStudioMLBase:
         Raises ValueError if the present version does not have that form.
         """
         present = self.get("model_version") or self.INITIAL_MODEL_VERSION
-        parts = present.split(".")
-        if len(parts) != 3 or not all(part.isdigit() for part in parts):
+        parts = [number for part in present.split(".") if (number := whole_number(part)) is not None]
+        if len(parts) != 3 or present.count(".") != 2:
             raise ValueError(
                 f"Version {present!r} is not of the form X.Y.Z: name the next one with set('model_version', …)"
             )
-        bumped = f"{parts[0]}.{int(parts[1]) + 1}.0"
+        bumped = f"{parts[0]}.{parts[1] + 1}.0"
         self.set("model_version", bumped)
         return bumped
 

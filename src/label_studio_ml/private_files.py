@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from label_studio_ml.texts import whole_number
+
 FOLDER, FILE = 0o700, 0o600
 
 
@@ -58,7 +60,7 @@ def mend(model_dir: Path, log_dir: Path, backend_dir: Path) -> None:
     for name in _LOGS:
         _restrict(log_dir / name)
         for path in log_dir.glob(f"{name}.*"):
-            if path.suffix[1:].isdecimal():
+            if whole_number(path.suffix[1:]) is not None:
                 _restrict(path)
     for path in log_dir.glob("jobs/*.log"):
         if JOB_LOG.fullmatch(path.name):

@@ -10,7 +10,6 @@ itself is found by its starter: see `strays`.
 """
 
 import contextlib
-import ctypes
 import io
 import os
 import signal
@@ -21,11 +20,7 @@ import time
 from collections.abc import Callable
 
 from label_studio_ml.descriptors import above_all, low, readable
-from label_studio_ml.processes import descendants
-
-#: Linux's numbers of "send me this signal when my parent ends" and "give me descendants that lose their parent".
-_PR_SET_PDEATHSIG = 1
-_PR_SET_CHILD_SUBREAPER = 36
+from label_studio_ml.processes import become_subreaper, descendants, die_with_parent
 
 #: Seconds that descendants have to disappear after SIGKILL, and that the rest of the run's output has to be copied.
 _DISAPPEARING = 5.0
@@ -54,7 +49,7 @@ def stand_guard(descriptor: int, patience: float, copy: Callable[[int, int], Non
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     guard = os.getpid()
-    _prctl(_PR_SET_CHILD_SUBREAPER, 1)  # the run does not inherit it
+    become_subreaper()  # the run does not inherit it
     run = os.fork()
     if run == 0:
         os.setsid()
@@ -99,19 +94,6 @@ def _write_to(output: tuple[int, int]) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(line_buffering=True, write_through=False)
-
-
-def die_with_parent(number: int) -> None:
-    """Have the kernel send this process a signal when its parent ends, where it can: on Linux.
-
-    It does so when the thread ends that started this process. Nothing is sent if the parent is gone already.
-    """
-    _prctl(_PR_SET_PDEATHSIG, number)
-
-
-def _prctl(option: int, value: int) -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
 def _watch(run: int, descriptor: int, wake: socket.socket, patience: float) -> int:

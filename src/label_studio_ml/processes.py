@@ -1,12 +1,23 @@
-"""The processes of this machine, as /proc lists them: Linux only; elsewhere nothing is found."""
+"""The processes of this machine, as /proc lists them, and what the kernel is asked to do when one ends.
+
+Linux only: elsewhere nothing is found, and nothing is asked.
+"""
 
 import contextlib
+import ctypes
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from label_studio_ml.texts import whole_number
+
 _PROC = Path("/proc")
+
+#: Options of prctl(2): "send me this signal when my parent ends" and "give me descendants that lose their parent".
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +94,7 @@ def everything() -> Iterator[Process]:
     """Yield all processes that can be seen."""
     with contextlib.suppress(OSError):
         for name in os.listdir(_PROC):
-            if name.isdecimal() and (process := find(int(name))) is not None:
+            if (pid := whole_number(name)) is not None and (process := find(pid)) is not None:
                 yield process
 
 
@@ -96,3 +107,20 @@ def descendants(ancestor: int) -> list[Process]:
     for process in found:
         found += children.get(process.pid, [])
     return found
+
+
+def become_subreaper() -> bool:
+    """Have this process become the parent of all descendants that lose theirs; return whether the kernel does that."""
+    return _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def die_with_parent(number: int) -> None:
+    """Have the kernel send this process the signal `number` when its parent ends, where it can.
+
+    It does so when the thread ends that started this process. Nothing is sent if the parent is gone already.
+    """
+    _prctl(_PR_SET_PDEATHSIG, number)
+
+
+def _prctl(option: int, value: int) -> bool:
+    return sys.platform == "linux" and bool(ctypes.CDLL(None).prctl(option, value, 0, 0, 0) == 0)

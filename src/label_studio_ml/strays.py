@@ -12,25 +12,22 @@ Elsewhere, a process in a session of its own whose guard was killed goes on; tho
 """
 
 import contextlib
-import ctypes
 import logging
 import os
 import secrets
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from label_studio_ml.processes import Process, everything, find, is_running
+from label_studio_ml.processes import Process, become_subreaper, everything, find, is_running
+from label_studio_ml.texts import whole_number
 
 logger = logging.getLogger(__name__)
 
 _MARK = "LABEL_STUDIO_ML_STARTED_BY"
-#: Linux's number of "give me descendants that lose their parent".
-_PR_SET_CHILD_SUBREAPER = 36
 #: Seconds that processes have to disappear after SIGKILL.
 _DISAPPEARING = 5.0
 
@@ -73,8 +70,7 @@ class Guarded:
 def adopt_orphans() -> None:
     """Have this process become the parent of all descendants that lose theirs. Call it where no user code runs."""
     global _adopting
-    if sys.platform == "linux":
-        _adopting = ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+    _adopting = become_subreaper()
 
 
 def end_left_behind() -> None:
@@ -95,12 +91,15 @@ def _marks(process: Process) -> list[tuple[int, int, str]]:
         name, _, value = pair.partition("=")
         if name == _MARK:
             parts = [mark.split(":") for mark in value.split()]
-            return [(int(part[0]), int(part[1]), part[2]) for part in parts if _is_mark(part)]
+            return [mark for part in parts if (mark := _mark(part)) is not None]
     return []
 
 
-def _is_mark(parts: list[str]) -> bool:
-    return len(parts) == 3 and parts[0].isdecimal() and parts[1].isdecimal()
+def _mark(parts: list[str]) -> tuple[int, int, str] | None:
+    if len(parts) != 3:
+        return None
+    pid, started = whole_number(parts[0]), whole_number(parts[1])
+    return None if pid is None or started is None else (pid, started, parts[2])
 
 
 def _adopted() -> list[Process]:

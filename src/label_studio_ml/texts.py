@@ -1,4 +1,4 @@
-"""Parts of messages to people: counted things, and commands that can be pasted into a shell."""
+"""Texts that people wrote or read: counted things, commands that can be pasted into a shell, numbers in digits."""
 
 import re
 import shlex
@@ -34,6 +34,19 @@ def plural(count: int, singular: str, several: str = "") -> str:
     noun: `plural(count, "task has", "tasks have")`.
     """
     return f"{count:,} {singular if count == 1 else several or f'{singular}s'}"
+
+
+def whole_number(text: str) -> int | None:
+    """Return the whole number that `text` writes in ASCII digits, without a sign; None if it is anything else.
+
+    In place of `isdigit()` before `int()`: the one takes "²", which the other refuses, as it does thousands of digits.
+    """
+    if not (text.isascii() and text.isdigit()):
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        return None
 
 
 def shell_command(*words: str | int | PathLike[str]) -> str:

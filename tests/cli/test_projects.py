@@ -75,6 +75,12 @@ def test_what_is_known_of_them(data: Path) -> None:
     assert found[2].heard is None
 
 
+@pytest.mark.parametrize("made", ["²", "9" * 30])
+def test_a_time_that_is_none_says_nothing(data: Path, made: str) -> None:
+    Projects(data).put(Project(uid=f"9.{made}"))
+    assert [one.created for one in known_projects(data, VersionStore(data)) if one.number == "9"] == [""]
+
+
 def test_a_command_that_reads_takes_the_one_heard_last(
     data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -152,7 +152,8 @@ class FakeAdmin:
 
 
 @pytest.mark.parametrize(
-    ("release", "status"), [("1.23.2", "ok"), ("1.13.0", "ok"), ("1.12.1", "fail"), ("2.0dev", "ok")]
+    ("release", "status"),
+    [("1.23.2", "ok"), ("1.13.0", "ok"), ("1.12.1", "fail"), ("2.0dev", "ok"), ("1.²", "fail")],
 )
 def test_release(context: Context, release: str, status: str) -> None:
     context.admin = cast("Admin", FakeAdmin(release))

@@ -23,6 +23,8 @@ from label_studio_ml.projects.filters import parse
         ("data.lang in (en, de)", "data.lang", "in_list", "String", ["en", "de"]),
         ("data.lang is empty", "data.lang", "empty", "String", True),
         ("completed_at is not empty", "completed_at", "empty", "Datetime", False),
+        ("data.lang = 1e999", "data.lang", "equal", "String", "1e999"),
+        ("data.lang = ²", "data.lang", "equal", "String", "²"),
         ("created_at > 2026-11-23", "created_at", "greater", "Datetime", "2026-11-23T00:00:00.000Z"),
         (
             "updated_at<2026-11-23T14:00:00+02:00",

@@ -68,10 +68,11 @@ def test_what_was_just_handed_out_stays_up_to_twice_the_limit(tmp_path: Path) ->
     assert 5 in _numbers(cache)
 
 
-def test_the_count_survives_and_is_mended(tmp_path: Path) -> None:
+@pytest.mark.parametrize("nonsense", ["nonsense", "²", "9" * 5000])
+def test_the_count_survives_and_is_mended(tmp_path: Path, nonsense: str) -> None:
     _fill(FileCache(tmp_path, 1000), 1, 400, 900)
     assert (tmp_path / ".usage").read_text() == "400"
-    (tmp_path / ".usage").write_text("nonsense")
+    (tmp_path / ".usage").write_text(nonsense)
     _fill(FileCache(tmp_path, 1000), 2, 400, 800)
     assert (tmp_path / ".usage").read_text() == "800"
     _fill(FileCache(tmp_path, 1000), 3, 400)

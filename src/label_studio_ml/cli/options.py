@@ -13,6 +13,7 @@ from label_studio_ml.cli.container import default_host
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.process_guard import is_supported
 from label_studio_ml.settings import DEFAULT_PORT, LOG_LEVELS
+from label_studio_ml.texts import whole_number
 
 _NUMBER = re.compile(r"[+-]?(\d+\.\d*|\.\d+|\d+)([eE][+-]?\d+)?")
 
@@ -91,9 +92,10 @@ def add_log_level(parser: argparse.ArgumentParser) -> None:
 
 def count(text: str) -> int:
     """Return a whole number of at least 1; raise argparse.ArgumentTypeError if it is not that."""
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
+    number = whole_number(text)
+    if not number:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
-    return int(text)
+    return number
 
 
 def key_value(text: str) -> tuple[str, Any]:
@@ -147,6 +149,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _port(text: str) -> int:
-    if not text.isdecimal() or not 0 < int(text) < 65536:
+    port = whole_number(text)
+    if port is None or not 0 < port < 65536:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port: use a number from 1 to 65535")
-    return int(text)
+    return port

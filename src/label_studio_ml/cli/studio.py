@@ -7,6 +7,7 @@ from pathlib import Path
 
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.settings import Settings
+from label_studio_ml.texts import whole_number
 
 
 def add_studio_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +51,7 @@ def with_studio(args: argparse.Namespace, settings: Settings) -> Settings:
 
 def project_number(text: str) -> int:
     """Return a project's id; raise argparse.ArgumentTypeError if it is none."""
-    number = text.partition(".")[0]
-    if not number.isascii() or not number.isdigit():
+    number = whole_number(text.partition(".")[0])
+    if number is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not the id of a project")
-    return int(number)
+    return number

@@ -7,7 +7,7 @@ from label_studio_ml.doctor.check import Check, fail, failed, ok, skip, warn
 from label_studio_ml.doctor.context import Context
 from label_studio_ml.errors import BackendError
 from label_studio_ml.studio.tokens import TokenKind
-from label_studio_ml.texts import plural
+from label_studio_ml.texts import plural, whole_number
 
 #: The first release with the filters of the task list that a training needs.
 _OLDEST = (1, 13)
@@ -27,7 +27,8 @@ def reachable(context: Context) -> Iterator[Check]:
         yield failed("label studio", error)
         return
     context.studio_works = True
-    numbers = tuple(int(part) for part in version.release.split(".")[:2] if part.isdigit())
+    parts = (whole_number(part) for part in version.release.split(".")[:2])
+    numbers = tuple(part for part in parts if part is not None)
     if numbers and numbers < _OLDEST:
         yield fail(
             "label studio", f"{version.release} is too old", "Install Label Studio 1.13 or newer, best 1.23"

@@ -1,10 +1,12 @@
 """`--where "total_annotations = 0"`: conditions on tasks, as the filters of Label Studio's Data Manager."""
 
+import math
 import re
 from datetime import UTC, datetime
 from typing import Any
 
 from label_studio_ml.errors import SettingsError
+from label_studio_ml.texts import whole_number
 
 Filter = dict[str, Any]
 
@@ -137,7 +139,10 @@ def _plain(text: str) -> int | float | str:
         return text[1:-1]
     if not _NUMBER.fullmatch(text):
         return text
-    return int(text) if text.lstrip("+-").isdigit() else float(text)
+    if whole_number(text.lstrip("+-")) is not None:
+        return int(text)
+    number = float(text)
+    return number if math.isfinite(number) else text
 
 
 def _moment(text: str) -> str:

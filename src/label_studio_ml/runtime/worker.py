@@ -16,7 +16,7 @@ import threading
 import time
 
 from label_studio_ml import logs
-from label_studio_ml.process_guard import die_with_parent
+from label_studio_ml.processes import die_with_parent
 from label_studio_ml.projects.beside import Beside
 from label_studio_ml.runtime.companion import stop_orphaned_broker
 from label_studio_ml.settings import Settings

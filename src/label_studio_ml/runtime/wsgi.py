@@ -32,6 +32,7 @@ from label_studio_ml.runtime.supervisor import serve
 from label_studio_ml.runtime.wsgi_host import request_threads
 from label_studio_ml.settings import Settings
 from label_studio_ml.source import is_importing
+from label_studio_ml.texts import whole_number
 from label_studio_ml.training.desk import RedisDesk
 from label_studio_ml.training.local import LocalDesk, UntrainedDesk
 from label_studio_ml.web.access import is_loopback
@@ -134,13 +135,14 @@ def _declared_size(headers: Mapping[str, str]) -> int:
     length = headers.get("content-length", "").strip()
     if not length:
         return 0
-    if not length.isascii() or not length.isdigit() or len(length) > _LONGEST_SIZE:
+    size = whole_number(length)
+    if size is None or len(length) > _LONGEST_SIZE:
         raise RequestError(
             "Content-Length is not a number of bytes",
             fix="Send the size of the body in decimal digits",
             field="Content-Length",
         )
-    return int(length)
+    return size
 
 
 def _body(admission: Admission) -> bytes:

@@ -4,6 +4,8 @@ import sys
 from types import FrameType
 from typing import Any
 
+from label_studio_ml.texts import whole_number
+
 
 def request_threads() -> int | None:
     """Return how many requests the server answers at a time in this process, None where it does not say.
@@ -33,4 +35,4 @@ def _of_uwsgi() -> int | None:
     options: Any = getattr(sys.modules.get("uwsgi"), "opt", {})
     value = options.get("threads") or options.get(b"threads") or b""
     text = value.decode() if isinstance(value, bytes) else str(value)
-    return int(text) if text.isdecimal() else None
+    return whole_number(text)

@@ -11,6 +11,7 @@ from typing import Any
 from label_studio_ml import lone_surrogates
 from label_studio_ml.errors import StudioError
 from label_studio_ml.studio.http import Http
+from label_studio_ml.texts import whole_number
 
 #: Fields of a task in Label Studio's JSON export and in its requests for predictions alike.
 TASK_FIELDS = (
@@ -196,10 +197,10 @@ class StudioClient:
 
 def _number(value: int | str) -> int:
     """Return an id as a number; a project's may be its uid, `"<id>.<creation time>"`. Raises ValueError."""
-    text = str(value).partition(".")[0]
-    if not (text.isascii() and text.isdigit()):
+    number = whole_number(str(value).partition(".")[0])
+    if number is None:
         raise ValueError(f"{value!r} is not an id of Label Studio")
-    return int(text)
+    return number
 
 
 def _task(raw: Mapping[str, Any]) -> dict[str, Any]:

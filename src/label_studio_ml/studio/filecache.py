@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 from label_studio_ml import file_locks
 from label_studio_ml.errors import FileFetchError
+from label_studio_ml.texts import whole_number
 
 #: Only files of such names are ours to remove: a folder may hold others'.
 _NAME = re.compile(r"[0-9a-f]{32}(\.[A-Za-z0-9]{1,10}){0,2}")
@@ -90,8 +91,8 @@ class FileCache:
             os.chmod(self.folder / ".usage", 0o600)
             file_locks.lock(usage)
             usage.seek(0)
-            text = usage.read()
-            total = int(text) + added if text.isdigit() else self.size()
+            before = whole_number(usage.read().decode(errors="replace"))
+            total = before + added if before is not None else self.size()
             if total > self.limit:
                 total = self._evict(keep)
             usage.truncate(0)

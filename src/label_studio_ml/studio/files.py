@@ -36,7 +36,7 @@ from label_studio_ml.studio.references import (
     missing_sub_path,
     task_of,
 )
-from label_studio_ml.texts import shell_command
+from label_studio_ml.texts import shell_command, whole_number
 
 if TYPE_CHECKING:
     from requests import Response
@@ -239,7 +239,7 @@ class FileAccess:
         if owner and task_id is not None and owner != str(task_id):
             raise FileFetchError(f"{mask(reference.target)} belongs to task {owner}, not to task {task_id}")
         if reference.kind is Kind.CLOUD:
-            if task_id is None or not str(task_id).isdigit():
+            if task_id is None or whole_number(str(task_id)) is None:
                 raise FileFetchError(
                     f"{mask(reference.target)} needs the id of its task, for which Label Studio opens it",
                     fix="Pass task_id=task['id']",
@@ -305,7 +305,7 @@ class FileAccess:
         if response.status_code != 200:
             raise self._bad(FileFetchError, response, reference.kind)
         length = response.headers.get("Content-Length", "")
-        if length.isascii() and length.isdigit() and int(length) > self.rules.max_bytes:
+        if (whole_number(length) or 0) > self.rules.max_bytes:
             raise self._too_large(response.url)
 
     def _bad(self, error: type[FileFetchError], response: "Response", kind: Kind) -> FileFetchError:

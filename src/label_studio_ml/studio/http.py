@@ -23,6 +23,7 @@ from label_studio_ml.studio.address import guard
 from label_studio_ml.studio.deadline import current
 from label_studio_ml.studio.references import below, mask, origin
 from label_studio_ml.studio.tokens import Token, TokenKind
+from label_studio_ml.texts import whole_number
 
 if TYPE_CHECKING:
     from requests import Response, Session
@@ -32,6 +33,8 @@ logger = logging.getLogger(__name__)
 #: Tries in all, and the longest wait before the next one, in seconds, whatever a server asks for.
 ATTEMPTS = 4
 LONGEST_WAIT = 30.0
+#: Seconds that a server is believed to want a pause for, at most.
+_LONGEST_RETRY = 86_400
 
 MAX_REDIRECTS = 10
 
@@ -343,8 +346,8 @@ def _too_late(wait: float) -> bool:
 def _retry_after(response: "Response") -> float:
     """Return how many seconds the server asks to wait, by a number or a date; 0 when it does not say."""
     text = response.headers.get("Retry-After", "").strip()
-    if text.isascii() and text.isdigit():
-        return float(text)
+    if (seconds := whole_number(text)) is not None:
+        return float(min(seconds, _LONGEST_RETRY))
     try:
         when = parsedate_to_datetime(text)
     except ValueError:

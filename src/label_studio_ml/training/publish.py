@@ -12,6 +12,7 @@ from label_studio_ml.adapter import reason
 from label_studio_ml.errors import VersionError
 from label_studio_ml.gate import Comparison, parse_gate
 from label_studio_ml.settings import Settings
+from label_studio_ml.texts import whole_number
 from label_studio_ml.training.jobs import StoredEvent, now
 from label_studio_ml.training.request import Outcome, RunRequest
 from label_studio_ml.versions.manifest import Manifest, unused_name
@@ -172,6 +173,6 @@ def _name(store: VersionStore, uid: str, outcome: Outcome, parent: str, version_
         return outcome.version
     base = outcome.version or served
     stem, _, number = base.rpartition("-")
-    if not outcome.version and number.isdigit() and stem:
+    if not outcome.version and whole_number(number) is not None and stem:
         base = stem
     return unused_name(base, {base, *taken})

@@ -14,7 +14,7 @@ from label_studio_ml.errors import StudioError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.predictions import plain
 from label_studio_ml.settings import Settings
-from label_studio_ml.texts import plural
+from label_studio_ml.texts import plural, whole_number
 from label_studio_ml.training import progress
 from label_studio_ml.training.folder import Snapshot, snapshot
 from label_studio_ml.training.job import TrainingJob
@@ -147,7 +147,7 @@ def _new_values(staged: StagedState, served: str) -> dict[str, str]:
     values = staged.different()
     name = values.get("model_version", "")
     stem, _, number = served.rpartition("-")
-    if name and (name == served or (number.isdigit() and stem == name)):
+    if name and (name == served or (whole_number(number) is not None and stem == name)):
         del values["model_version"]
     return values
 

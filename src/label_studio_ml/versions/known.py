@@ -10,6 +10,7 @@ import msgspec
 from label_studio_ml.cache import SqliteCache
 from label_studio_ml.errors import DecisionError
 from label_studio_ml.small_files import DamagedFile, parse_json
+from label_studio_ml.texts import whole_number
 from label_studio_ml.versions.state import Projects, StoredState
 from label_studio_ml.versions.store import VersionStore
 
@@ -79,7 +80,7 @@ def known_projects(model_dir: Path, store: VersionStore) -> list[KnownProject]:
                 number=number,
                 title=project.title if project else "",
                 host=project.hostname if project else "",
-                created=_iso(float(seconds)) if seconds.isdigit() else "",
+                created=_iso(whole_number(seconds)),
                 heard=last_heard(model_dir, uid),
                 versions=len(versions),
                 served=served.name if served else "",
@@ -126,11 +127,12 @@ def forget(model_dir: Path, store: VersionStore, uid: str, *, versions: bool) ->
 
 def _recency(project: KnownProject) -> tuple[float, float]:
     """Return what orders projects of one number: the last event, then when Label Studio made them."""
-    seconds = project.uid.partition(".")[2]
-    return project.heard or 0.0, float(seconds) if seconds.isdigit() else 0.0
+    return project.heard or 0.0, whole_number(project.uid.partition(".")[2]) or 0
 
 
-def _iso(seconds: float) -> str:
+def _iso(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
     try:
         return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
     except (ValueError, OverflowError, OSError):
