@@ -22,6 +22,11 @@ def visible(text: str) -> str:
     return _HIDDEN.sub(_escape, text)
 
 
+def json_visible(text: str) -> str:
+    r"""Return JSON without line breaks, each character in it that is not seen as JSON's escape for it: `\u009b`."""
+    return _HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
 def _escape(found: re.Match[str]) -> str:
     number = ord(found[0])
     return _NAMED.get(found[0]) or (f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}")

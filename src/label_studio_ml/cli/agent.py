@@ -7,6 +7,7 @@ import sys
 from label_studio_ml import logs
 from label_studio_ml.cli.options import add_log_level, add_model_options, count, require_unix
 from label_studio_ml.cli.start import add_folder_arguments, settings_from
+from label_studio_ml.cli.streams import say
 from label_studio_ml.cli.studio import add_studio_arguments, project_number, with_studio
 from label_studio_ml.errors import SettingsError
 
@@ -50,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         logs.configure(settings.log_level, as_json=settings.log_json, file=settings.log_dir / "agent.log")
     except OSError as error:
-        print(f"label-studio-ml: no log file: {error}", file=sys.stderr)
+        say(f"label-studio-ml: no log file: {error}", file=sys.stderr)
     apis = [project_api(settings, project, patience=_PATIENCE) for project in args.project]
     return asyncio.run(
         serve(settings, apis, every=args.every, everything=args.all_tasks, select=not args.no_select)

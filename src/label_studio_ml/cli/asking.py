@@ -5,6 +5,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from label_studio_ml.cli.options import add_log_level, add_model_options, count
+from label_studio_ml.cli.streams import say
 from label_studio_ml.running import address
 from label_studio_ml.settings import Settings
 from label_studio_ml.versions.state import Project
@@ -41,10 +42,10 @@ async def started(args: argparse.Namespace, settings: Settings, project: Project
     except BaseException:
         await asker.close()
         raise
-    print(f"Version {asker.version}, asked from {asker.way}", file=sys.stderr, flush=True)
+    say(f"Version {asker.version}, asked from {asker.way}", file=sys.stderr, flush=True)
     return asker
 
 
 def tell(what: str) -> None:
     """Say something beside the progress."""
-    print(f"label-studio-ml: {what}", file=sys.stderr, flush=True)
+    say(f"label-studio-ml: {what}", file=sys.stderr, flush=True)

@@ -7,6 +7,7 @@ from label_studio_ml import logs
 from label_studio_ml.cli.board import Reached, reach
 from label_studio_ml.cli.follow import follow
 from label_studio_ml.cli.start import add_folder_arguments, folder_of, settings_from
+from label_studio_ml.cli.streams import say
 from label_studio_ml.errors import UnknownJob
 from label_studio_ml.texts import our_command
 
@@ -38,14 +39,14 @@ def cancel(reached: Reached, job_id: str, folder: Path) -> int:
         error.fix = f"List them with: {our_command('jobs', folder)}"
         raise
     if asked.state == "queued" or reached.alone:
-        print(f"Job {job_id} has not begun: it will not run" if asked.state == "queued" else _LATER)
+        say(f"Job {job_id} has not begun: it will not run" if asked.state == "queued" else _LATER)
         return 0
-    print(f"Job {job_id} is asked to stop", flush=True)
+    say(f"Job {job_id} is asked to stop", flush=True)
     job = follow(reached.board, job_id)
     if job is not None and job.state != "cancelled":
-        print(f"It ended before that: it is {job.state}")
+        say(f"It ended before that: it is {job.state}")
         return 1
-    print(f"Cancelled: {job.ending if job is not None else 'its project was deleted'}")
+    say(f"Cancelled: {job.ending if job is not None else 'its project was deleted'}")
     return 0
 
 

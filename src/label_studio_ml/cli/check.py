@@ -5,6 +5,7 @@ from typing import cast
 
 from label_studio_ml.adapter import ModelSpec, build, describe_class
 from label_studio_ml.cli.sample import expected_tags, sample
+from label_studio_ml.cli.streams import say
 from label_studio_ml.errors import BackendError, ModelFileError, ModelLoadError
 from label_studio_ml.generations import has_predict
 from label_studio_ml.model import LabelStudioMLBase
@@ -20,9 +21,9 @@ def main() -> int:
     """
     label_config = sys.stdin.read() if sys.argv[1:] == ["-"] else ""
     try:
-        print(f"OK: {check(Settings.from_env(), label_config)}")
+        say(f"OK: {check(Settings.from_env(), label_config)}")
     except BackendError as error:
-        print(f"label-studio-ml: {error}", file=sys.stderr)
+        say(f"label-studio-ml: {error}", file=sys.stderr)
         return 1
     return 0
 

@@ -35,6 +35,6 @@ def _names_class(folder: Path) -> bool:
 
 
 def code_warning(chosen: Manifest, here: CodeIdentity) -> str:
-    """Return a line to print where other code trained a version than is in the folder, else nothing."""
+    """Return a sentence to add where other code trained a version than is in the folder, else nothing."""
     note = chosen.other_code(here)
-    return f"\nNote: {note}" if note else ""
+    return f". Note: {note}" if note else ""

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from label_studio_ml.cli.start import add_folder_arguments, settings_from
+from label_studio_ml.cli.streams import say
 from label_studio_ml.cli.studio import add_studio_arguments, with_studio
 from label_studio_ml.errors import BackendError, SettingsError
 from label_studio_ml.settings import DEFAULT_PORT
@@ -85,13 +86,13 @@ def run(args: argparse.Namespace) -> int:
             prelabel=args.prelabel,
         )
         for line in connect(plan):
-            print(f"ok      {line}", flush=True)
+            say(f"ok      {line}", flush=True)
     except BackendError as error:
-        print(f"failed  {error}", flush=True)
+        say(f"failed  {error}", flush=True)
         return 1
     finally:
         admin.close()
-    print(f"Connected: {settings.studio_url}/projects/{plan.project}/data")
+    say(f"Connected: {settings.studio_url}/projects/{plan.project}/data")
     return 0
 
 
@@ -115,7 +116,7 @@ def _new_project(args: argparse.Namespace, admin: "Admin") -> int:
     from label_studio_ml.connect.new_project import make_project
 
     number, tasks = make_project(admin, args.new, args.label_config, args.tasks)
-    print(
+    say(
         f"ok      Project {number} is made: {args.new}, {tasks} {'task' if tasks == 1 else 'tasks'}",
         flush=True,
     )

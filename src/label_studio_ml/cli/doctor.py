@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from label_studio_ml.cli.connect import add_link_arguments
 from label_studio_ml.cli.start import add_folder_arguments, folder_of, settings_from
+from label_studio_ml.cli.streams import say_json
 from label_studio_ml.cli.studio import with_studio
 from label_studio_ml.errors import BackendError
 from label_studio_ml.settings import Settings
@@ -38,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         if args.json:
             found = list(examine(context))
-            print(as_json(found))
+            say_json(as_json(found))
         else:
             found = show(examine(context))
     finally:

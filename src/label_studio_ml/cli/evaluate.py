@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from label_studio_ml.cli.start import add_folder_arguments, settings_from
+from label_studio_ml.cli.streams import say_json
 from label_studio_ml.errors import SettingsError, StudioError, UnknownProject
 from label_studio_ml.settings import Settings
 
@@ -98,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
     folder = args.output or settings.backend_dir / "evaluations" / file_name(evaluation.version, keep=" ")
     evaluation = save(evaluation, folder)
     if args.json:
-        print(evaluation.to_json().decode())
+        say_json(evaluation.to_json().decode())
     else:
         from label_studio_ml.cli.evaluation_tables import show
 

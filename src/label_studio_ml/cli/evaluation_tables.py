@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from label_studio_ml.evaluation.evaluate import REPORT
 from label_studio_ml.evaluation.results import Evaluation, Measured, Selection
-from label_studio_ml.texts import plural
+from label_studio_ml.texts import plural, visible
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 def show(evaluation: Evaluation, folder: Path) -> None:
     """Print what was found, and where the files are."""
     from rich.console import Console
-    from rich.markup import escape
 
     console = Console()
 
@@ -22,14 +21,14 @@ def show(evaluation: Evaluation, folder: Path) -> None:
         console.print(line, soft_wrap=isinstance(line, str))
 
     say(
-        f"Version [bold]{escape(evaluation.version)}[/] of project {escape(evaluation.project)}, "
-        f"annotations from {escape(evaluation.source)}"
+        f"Version [bold]{_plain(evaluation.version)}[/] of project {_plain(evaluation.project)}, "
+        f"annotations from {_plain(evaluation.source)}"
     )
-    say(escape(_used(evaluation.tasks)))
+    say(_plain(_used(evaluation.tasks)))
     if evaluation.failed:
         causes = "; ".join(evaluation.failures)
         say(
-            f"[yellow]{plural(evaluation.failed, 'of them has', 'of them have')} no prediction:[/] {escape(causes)}"
+            f"[yellow]{plural(evaluation.failed, 'of them has', 'of them have')} no prediction:[/] {_plain(causes)}"
         )
     for name, measured in evaluation.controls.items():
         say()
@@ -37,9 +36,11 @@ def show(evaluation: Evaluation, folder: Path) -> None:
         if measured.labels:
             say(_by_label(measured))
     for name, reason in evaluation.not_measured.items():
-        say(f"\n{escape(name)}: not measured, {escape(reason)}")
+        say()
+        say(f"{_plain(name)}: not measured, {_plain(reason)}")
     pictures = [measured.picture for measured in evaluation.controls.values() if measured.picture]
-    say(f"\nWritten to {escape(str(folder))}: {escape(', '.join([REPORT, *pictures]))}")
+    say()
+    say(f"Written to {_plain(str(folder))}: {_plain(', '.join([REPORT, *pictures]))}")
 
 
 def _used(tasks: Selection) -> str:
@@ -59,18 +60,17 @@ def _used(tasks: Selection) -> str:
 
 
 def _overall(name: str, measured: Measured) -> str:
-    from rich.markup import escape
-
-    values = ", ".join(f"{metric} [bold]{_text(value)}[/]" for metric, value in measured.metrics.items())
-    return f"[bold]{escape(name)}[/] ({measured.kind}, {plural(measured.tasks, 'task')}): {values}"
+    values = ", ".join(
+        f"{_plain(metric)} [bold]{_text(value)}[/]" for metric, value in measured.metrics.items()
+    )
+    return f"[bold]{_plain(name)}[/] ({_plain(measured.kind)}, {plural(measured.tasks, 'task')}): {values}"
 
 
 def _by_label(measured: Measured) -> "Table":
-    from rich.markup import escape
     from rich.table import Table
 
     columns = list(dict.fromkeys(name for values in measured.labels.values() for name in values))
-    table = Table("label", *columns)
+    table = Table("label", *map(_plain, columns))
     for column in table.columns[1:]:
         column.justify = "right"
     for label, values in measured.labels.items():
@@ -78,8 +78,15 @@ def _by_label(measured: Measured) -> "Table":
             f"{values.get(name) or 0:.0f}" if name == "support" else _text(values.get(name))
             for name in columns
         )
-        table.add_row(escape(label), *cells)
+        table.add_row(_plain(label), *cells)
     return table
+
+
+def _plain(text: str) -> str:
+    """Return text as the terminal is to show it: without rich's markup, and with what is not seen as escapes."""
+    from rich.markup import escape
+
+    return escape(visible(text))
 
 
 def _text(value: float | None) -> str:

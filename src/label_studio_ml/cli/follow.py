@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol
 
 from label_studio_ml.cli.streams import say
-from label_studio_ml.texts import plural
+from label_studio_ml.texts import plural, visible
 
 if TYPE_CHECKING:
     from label_studio_ml.training.jobs import Job, JobBoard
@@ -122,14 +122,15 @@ class _Bar:
             description=state,
             total=1.0 if known else None,
             completed=max(job.progress, 0.0),
-            what=summary(job),
+            what=visible(summary(job)),
         )
 
     def line(self, text: str) -> None:
-        """Print a line above the bar."""
+        """Print a line above the bar, in its colours; other control characters are printed as escapes."""
         from rich.text import Text
 
-        self._progress.console.print(Text.from_ansi(text))
+        line = Text.from_ansi(text)
+        self._progress.console.print(line if line.plain == visible(line.plain) else Text(visible(line.plain)))
 
 
 class _Lines:
@@ -153,4 +154,4 @@ class _Lines:
 
     def line(self, text: str) -> None:
         """Print a line of the log."""
-        print(text, flush=True)
+        say(text, flush=True)

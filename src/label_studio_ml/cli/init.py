@@ -6,6 +6,7 @@ from pathlib import Path
 
 from label_studio_ml.cli.scaffold import Backend, make
 from label_studio_ml.cli.start import folder_of, split_script
+from label_studio_ml.cli.streams import say
 from label_studio_ml.errors import ModelFileError
 from label_studio_ml.source import MissingModule, ModelSource, locate, missing_modules
 from label_studio_ml.texts import our_command, shell_command
@@ -33,13 +34,13 @@ def run(args: argparse.Namespace) -> int:
     notes = make(backend, target, force=args.force)
     source = locate(target)
     origin = backend.source.script if backend.source else "a new model that learns from your annotations"
-    print(f"Made {target} with {source.class_name} from {origin}.")
+    say(f"Made {target} with {source.class_name} from {origin}.")
     for note in notes:
-        print(f"label-studio-ml: {note}", file=sys.stderr)
+        say(f"label-studio-ml: {note}", file=sys.stderr)
     missing = missing_modules(source.script)
     if missing:
-        print(f"label-studio-ml: {_missing(missing, target)}", file=sys.stderr)
-    print(f"Start it with: {our_command('start', target)}")
+        say(f"label-studio-ml: {_missing(missing, target)}", file=sys.stderr)
+    say(f"Start it with: {our_command('start', target)}")
     return 0
 
 

@@ -12,7 +12,7 @@ from label_studio_ml.cli.cancel import cancel
 from label_studio_ml.cli.follow import follow, outcome
 from label_studio_ml.cli.parked import retry, show
 from label_studio_ml.cli.start import add_folder_arguments, folder_of, settings_from
-from label_studio_ml.cli.streams import say
+from label_studio_ml.cli.streams import say, say_json
 from label_studio_ml.errors import UnknownJob
 from label_studio_ml.texts import our_command, plural
 
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _follow(reached: Reached, job_id: str, folder: Path) -> int:
     if reached.alone and (known := reached.board.job(job_id)) is not None and known.running:
-        print("No backend is running: the job goes on when one is", file=sys.stderr)
+        say("No backend is running: the job goes on when one is", file=sys.stderr)
         return 1
     job = follow(reached.board, job_id, log=True)
     if job is None:
@@ -72,15 +72,15 @@ def _list(settings: "Settings", reached: Reached, args: argparse.Namespace) -> i
         from label_studio_ml.training.views import LINES_IN_LIST, describe
 
         found = [describe(job, read_log(reached.board, job.id, -LINES_IN_LIST)) for job in jobs]
-        print(msgspec.json.format(msgspec.json.encode(found), indent=1).decode())
+        say_json(msgspec.json.format(msgspec.json.encode(found), indent=1).decode())
         return 0
     if not jobs:
-        print("There are no training jobs yet")
+        say("There are no training jobs yet")
         return 0
     from label_studio_ml.cli.job_list import lines
 
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    print(*lines(jobs, width), sep="\n")
+    say(*lines(jobs, width))
     for uid in _chosen(settings, args.project):
         _renewal(reached, uid)
     return 0

@@ -97,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if error.name not in _UNIX_MODULES:
             raise
         command = next((word for word in argv if not word.startswith("-")), "")
-        print(f"label-studio-ml: {command} does not run on Windows: use WSL or a container", file=sys.stderr)
+        say(f"label-studio-ml: {command} does not run on Windows: use WSL or a container", file=sys.stderr)
         return 1
 
 

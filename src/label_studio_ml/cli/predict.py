@@ -12,6 +12,7 @@ from label_studio_ml import logs
 from label_studio_ml.cli.asking import add_asker_arguments, started, tell
 from label_studio_ml.cli.options import count
 from label_studio_ml.cli.start import add_folder_arguments, settings_from
+from label_studio_ml.cli.streams import say
 from label_studio_ml.cli.studio import add_studio_arguments, project_number, with_studio
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.settings import Settings
@@ -151,14 +152,14 @@ def _busy(progress: "Progress") -> str:
 def _say(report: "Report", *, dry_run: bool) -> int:
     progress = report.progress
     if dry_run:
-        print(
+        say(
             f"{plural(progress.total or 0, 'task has', 'tasks have')} no prediction of version "
             f"{report.version}; nothing was stored"
         )
         if report.sample is not None:
-            print(f"The first would get: {report.sample.error or json.dumps(report.sample.predictions)}")
+            say(f"The first would get: {report.sample.error or json.dumps(report.sample.predictions)}")
         return 1 if report.sample is not None and report.sample.error else 0
-    print(
+    say(
         f"{plural(progress.written, 'task has', 'tasks have')} a prediction of version {report.version} now, "
         f"in {progress.seconds:.1f} s ({progress.rate:.1f}/s{_busy(progress)})"
         + (
@@ -168,5 +169,5 @@ def _say(report: "Report", *, dry_run: bool) -> int:
         )
     )
     for cause, tasks in progress.causes.items():
-        print(f"label-studio-ml: {plural(tasks, 'task has', 'tasks have')} none: {cause}", file=sys.stderr)
+        say(f"label-studio-ml: {plural(tasks, 'task has', 'tasks have')} none: {cause}", file=sys.stderr)
     return 1 if progress.failed else 0

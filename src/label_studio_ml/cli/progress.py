@@ -7,7 +7,8 @@ import time
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
-from label_studio_ml.texts import plural
+from label_studio_ml.cli.streams import say
+from label_studio_ml.texts import plural, visible
 
 if TYPE_CHECKING:
     from label_studio_ml.projects.pipeline import Progress
@@ -34,7 +35,7 @@ async def _bar(progress: "Progress", what: str) -> None:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]:.1f}/s"),
@@ -42,7 +43,7 @@ async def _bar(progress: "Progress", what: str) -> None:
         TextColumn("{task.fields[failed]}"),
     )
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(what, total=None, rate=0.0, failed="")
+        task = bar.add_task(visible(what), total=None, rate=0.0, failed="")
         try:
             while True:
                 _update(bar, task, progress)
@@ -64,7 +65,7 @@ def _update(bar: "object", task: int, progress: "Progress") -> None:
 async def _lines(progress: "Progress", what: str) -> None:
     while True:
         await asyncio.sleep(_LINE)
-        print(f"{what}: {line(progress)}", file=sys.stderr, flush=True)
+        say(f"{what}: {line(progress)}", file=sys.stderr, flush=True)
 
 
 def line(progress: "Progress") -> str:

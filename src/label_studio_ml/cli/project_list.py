@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from label_studio_ml import logs
-from label_studio_ml.cli.streams import say
+from label_studio_ml.cli.streams import say, say_json
 from label_studio_ml.cli.wsgi_file import read_wsgi
 from label_studio_ml.errors import SettingsError, UnknownProject
 from label_studio_ml.settings import Settings
@@ -58,11 +58,11 @@ def run(args: argparse.Namespace) -> int:
     if forgetting:
         return _forget(args, settings, store, known, named, folder)
     if args.json:
-        print(json.dumps([_entry(one) for one in known], indent=1, ensure_ascii=False))
+        say_json(json.dumps([_entry(one) for one in known], indent=1, ensure_ascii=False))
     elif known:
         _print(known)
     else:
-        print(f"No project is known in {settings.model_dir}")
+        say(f"No project is known in {settings.model_dir}")
     return 0
 
 

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Collection, Iterable
 from typing import Any
 
+from label_studio_ml.cli.streams import say
 from label_studio_ml.errors import BackendError, SettingsError, StudioError, UnknownProject
 from label_studio_ml.protocol import ANONYMOUS, uid_of
 from label_studio_ml.settings import Settings
@@ -78,7 +79,7 @@ def _of_same_number(
             return uid
     if reads and found:
         chosen = found[0]
-        print(
+        say(
             f"label-studio-ml: there are {len(fitting)} projects with the number {number}; this is {chosen.uid}, "
             f"the one heard last ({chosen.text()}). For another one give its --project: "
             f"{', '.join(one.uid for one in found[1:])}",

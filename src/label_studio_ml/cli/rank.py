@@ -8,6 +8,7 @@ from label_studio_ml import logs
 from label_studio_ml.cli.asking import add_asker_arguments, started, tell
 from label_studio_ml.cli.options import count
 from label_studio_ml.cli.start import add_folder_arguments, settings_from
+from label_studio_ml.cli.streams import say
 from label_studio_ml.cli.studio import add_studio_arguments, project_number, with_studio
 from label_studio_ml.settings import Settings
 from label_studio_ml.texts import plural
@@ -77,16 +78,14 @@ async def _rank(args: argparse.Namespace, settings: Settings) -> int:
                 )
         finally:
             await asker.close()
-    print(
+    say(
         f"{plural(ranked.stored, 'task has', 'tasks have')} a score as {ranked.version}; "
         "the lowest is to be labelled first"
     )
     if ranked.stored and not args.no_select:
-        print('"Label All Tasks" goes by it; in the Data Manager, order by prediction score, lowest first')
+        say('"Label All Tasks" goes by it; in the Data Manager, order by prediction score, lowest first')
     for task, score in ranked.first:
-        print(f"  task {task}: {score:.4f}")
+        say(f"  task {task}: {score:.4f}")
     for cause, tasks in progress.causes.items():
-        print(
-            f"label-studio-ml: {plural(tasks, 'task has', 'tasks have')} no score: {cause}", file=sys.stderr
-        )
+        say(f"label-studio-ml: {plural(tasks, 'task has', 'tasks have')} no score: {cause}", file=sys.stderr)
     return 1 if progress.failed else 0

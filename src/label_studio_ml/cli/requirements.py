@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from label_studio_ml import package_name
+from label_studio_ml.cli.streams import say
 from label_studio_ml.dependencies import needed, normalized, parse, unmet
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def main(files: Sequence[str]) -> int:
     for name in files:
         for item, installed in unmet(parse(Path(name).read_text(encoding="utf-8").splitlines())):
             found = f"{item.name} {installed} is installed" if installed else "it is not installed"
-            print(
+            say(
                 f"label-studio-ml: {name} asks for {item.name}{item.specifier}; {found}, as {package_name} or "
                 f"what it needs does not take that version"
             )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from label_studio_ml.cli.asking import started, tell
 from label_studio_ml.cli.progress import shown
+from label_studio_ml.cli.streams import say
 from label_studio_ml.errors import BrokerError
 from label_studio_ml.settings import Settings
 from label_studio_ml.texts import plural
@@ -55,7 +56,7 @@ async def spread(
             progress.total = 0
             return Report(version, progress)
         told = f"{plural(len(run.shards), 'shard')}, {plural(workers, 'worker')}"
-        print(f"Version {version}, {told}", file=sys.stderr, flush=True)
+        say(f"Version {version}, {told}", file=sys.stderr, flush=True)
         async with shown(progress, f"Project {args.project}, version {version}"):
             ended = await work.follow(run, progress)
         return await asyncio.to_thread(work.finish, run, ended, progress)

@@ -14,6 +14,7 @@ from label_studio_ml.cli.options import (
     is_loopback,
     require_unix,
 )
+from label_studio_ml.cli.streams import say
 from label_studio_ml.cli.writable import require_writable
 from label_studio_ml.cli.wsgi_file import WsgiFile, read_wsgi
 from label_studio_ml.errors import ModelFileError, SettingsError
@@ -58,7 +59,7 @@ def serve(args: argparse.Namespace, settings: Settings, **role: bool) -> int:
         )
     require_writable(settings)
     if not is_loopback(args.host):
-        print(f"label-studio-ml: {_exposure(args.host, args.port, settings)}", file=sys.stderr)
+        say(f"label-studio-ml: {_exposure(args.host, args.port, settings)}", file=sys.stderr)
     supervisor = importlib.import_module("label_studio_ml.runtime.supervisor")
     code: int = supervisor.serve(
         settings, host=args.host, port=args.port, debug=args.debug, reload=args.reload, **role
@@ -86,7 +87,7 @@ def settings_from(args: argparse.Namespace, *, run_wsgi: bool = True) -> Setting
     folder = folder_of(args)
     wsgi = read_wsgi(folder, run=run_wsgi)
     for remark in wsgi.remarks:
-        print(f"label-studio-ml: {remark}", file=sys.stderr)
+        say(f"label-studio-ml: {remark}", file=sys.stderr)
     set_environment(wsgi.environment)
     settings = wsgi.settings(Settings.from_env(backend_dir=folder))
     script, class_name = split_script(args.script) if args.script else (settings.script, settings.class_name)

@@ -7,7 +7,7 @@ import select
 import sys
 from typing import TextIO
 
-from label_studio_ml.texts import visible
+from label_studio_ml.texts import json_visible, visible
 
 
 def prepare_streams() -> None:
@@ -46,9 +46,18 @@ def _open_as_null(number: int) -> bool:
     return False
 
 
-def say(text: str, *, file: TextIO | None = None, flush: bool = False) -> None:
-    """Print a line, or several; what is not seen in it is printed as an escape: names and causes may hold anything."""
-    print("\n".join(visible(line) for line in text.split("\n")), file=file, flush=flush)
+def say(*lines: str, file: TextIO | None = None, flush: bool = False) -> None:
+    """Print each text as one line, as the log does: what is not seen in it, line breaks too, is printed as an escape.
+
+    Names, titles and causes come from files and servers, and may hold anything. To file None, standard output.
+    """
+    print("\n".join(map(visible, lines)), file=file, flush=flush)
+
+
+def say_json(text: str) -> None:
+    """Print JSON on standard output; characters that are not seen are written in it as JSON's own escapes."""
+    lines = text.split("\n")  # in JSON they are between values only
+    print("\n".join(json_visible(line) for line in lines))
 
 
 def nobody_reads() -> bool:

@@ -5,6 +5,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from label_studio_ml.cli.streams import say
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.settings import Settings
 from label_studio_ml.texts import whole_number
@@ -33,7 +34,7 @@ def with_studio(args: argparse.Namespace, settings: Settings) -> Settings:
     token = settings.studio_api_key
     if args.api_key:
         token = args.api_key
-        print(
+        say(
             "label-studio-ml: other users of this machine see --api-key in the process list; use "
             "LABEL_STUDIO_API_KEY or --api-key-file",
             file=sys.stderr,

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from label_studio_ml import access_tokens
+from label_studio_ml.cli.streams import say
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.settings import Settings
 from label_studio_ml.texts import our_command
@@ -28,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     file = _file(args.file)
     if args.what == "list":
         for name in access_tokens.names(file):
-            print(name)
+            say(name)
         return 0
     if not args.name:
         raise SettingsError(
@@ -38,10 +39,10 @@ def run(args: argparse.Namespace) -> int:
         )
     if args.what == "revoke":
         access_tokens.revoke(file, args.name)
-        print(f"{args.name} is revoked: a server that reads {file} refuses it from the next request on.")
+        say(f"{args.name} is revoked: a server that reads {file} refuses it from the next request on.")
         return 0
     new = not file.exists()
-    print(access_tokens.add(file, args.name))
+    say(access_tokens.add(file, args.name))
     if new:
         _say_who_reads(file)
     return 0
@@ -49,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _say_who_reads(file: Path) -> None:
     """Say who can read a new file: a backend that runs as somebody else cannot, and accepts no token then."""
-    print(
+    say(
         f"{file} is new ({access_tokens.access(file)}): only its owner can read it. If the backend runs as another "
         f"user, give it to that one: chown USER {file}",
         file=sys.stderr,

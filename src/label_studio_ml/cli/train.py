@@ -10,6 +10,7 @@ from label_studio_ml.cli.follow import follow, outcome
 from label_studio_ml.cli.options import require_unix
 from label_studio_ml.cli.projects import known_project
 from label_studio_ml.cli.start import add_folder_arguments, folder_of, settings_from
+from label_studio_ml.cli.streams import say
 from label_studio_ml.errors import BrokerError, JobEnded, UnknownJob
 from label_studio_ml.texts import our_command
 
@@ -51,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
             version_snapshot(store, project.uid, args.from_version)
             data["from_version"] = args.from_version
         job_id = reached.board.record(project.uid, StoredEvent("START_TRAINING", data))
-        print(f"Job {job_id}: training project {project.project_id}", flush=True)
+        say(f"Job {job_id}: training project {project.project_id}", flush=True)
         if args.no_wait:
             if reached.alone:
                 raise BrokerError(
@@ -63,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
             job = follow(reached.board, job_id)
         except KeyboardInterrupt:
             if not args.cancel_on_interrupt:
-                print(f"\n{_detached(folder_of(args), job_id, alone=reached.alone)}", flush=True)
+                say("", _detached(folder_of(args), job_id, alone=reached.alone), flush=True)
                 return 130
             job = _cancelled(reached, project.uid, job_id)
         if job is None:
@@ -85,7 +86,7 @@ def _cancelled(reached: Reached, uid: str, job_id: str) -> "Job | None":
     """Cancel a job, or what took its events over: Ctrl-C reaches a worker of our own, too, and it hands them back."""
     from label_studio_ml.training.cancel import request_cancel
 
-    print("\nCancelling", flush=True)
+    say("", "Cancelling", flush=True)
     for one in [job_id, *(job.id for job in reached.board.jobs(uid, 3) if job.running)]:
         try:
             request_cancel(reached.board, one)

@@ -10,6 +10,7 @@ from pathlib import Path
 from label_studio_ml.cli import stored
 from label_studio_ml.cli.code_here import code_here, code_warning
 from label_studio_ml.cli.stored import Stored
+from label_studio_ml.cli.streams import say
 from label_studio_ml.versions import hand
 from label_studio_ml.versions.archive import export
 
@@ -38,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
         "delete": _delete,
         "export": _export,
     }
-    print(steps[args.command](args, stored.find(args)))
+    say(steps[args.command](args, stored.find(args)))
     return 0
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from label_studio_ml.cli import stored
+from label_studio_ml.cli.streams import say
 from label_studio_ml.errors import SettingsError, UnknownProject
 from label_studio_ml.texts import our_command, plural
 from label_studio_ml.versions import archive, hand, transfer
@@ -59,9 +60,9 @@ def _import(args: argparse.Namespace) -> int:
         _say_lost_parent(opened.manifest, made)
     if args.promote:
         hand.promote(found.store, found.model_dir, found.uid, made.id)
-        print(f"Version {made.name} {said}, and served until a newer one is let through")
+        say(f"Version {made.name} {said}, and served until a newer one is let through")
         return 0
-    print(f"Version {made.name} {said}. Serve it with: {_promote(args, made)}")
+    say(f"Version {made.name} {said}. Serve it with: {_promote(args, made)}")
     return 0
 
 
@@ -74,7 +75,7 @@ def _push(args: argparse.Namespace) -> int:
         made = _copy_all(found.store, chosen, there, uid, f"in {place}")
         if args.promote and made:
             hand.promote(there, work, uid, made[-1].id)
-            print(f"Version {made[-1].name} is served there until a newer one is let through")
+            say(f"Version {made[-1].name} is served there until a newer one is let through")
     return 0
 
 
@@ -104,9 +105,9 @@ def _pull_from(there: VersionStore, place: str, args: argparse.Namespace) -> int
     made = _copy_all(there, _chosen(there, uid, args.versions), found.store, found.uid, "here")
     if args.promote and made:
         hand.promote(found.store, found.model_dir, found.uid, made[-1].id)
-        print(f"Version {made[-1].name} is served until a newer one is let through")
+        say(f"Version {made[-1].name} is served until a newer one is let through")
     elif made:
-        print(f"Serve one with: {_promote(args, made[-1])}")
+        say(f"Serve one with: {_promote(args, made[-1])}")
     return 0
 
 
@@ -119,17 +120,17 @@ def _copy_all(
     for number, one in enumerate(chosen, 1):
         kept, new = transfer.copy(source, one, target, uid, keep_files=False)
         copied += new
-        print(f"{number} of {len(chosen)}: version {kept.name} {'is' if new else 'was'} {where}", flush=True)
+        say(f"{number} of {len(chosen)}: version {kept.name} {'is' if new else 'was'} {where}", flush=True)
         if new:
             _say_lost_parent(one, kept)
         made.append(kept)
-    print(f"Copied {plural(copied, 'version')}; {len(chosen) - copied} of them {where} before")
+    say(f"Copied {plural(copied, 'version')}; {len(chosen) - copied} of them {where} before")
     return made
 
 
 def _say_lost_parent(source: Manifest, made: Manifest) -> None:
     if note := transfer.lost_parent(source, made):
-        print(note, flush=True)
+        say(note, flush=True)
 
 
 def _chosen(store: VersionStore, uid: str, names: list[str]) -> list[Manifest]:

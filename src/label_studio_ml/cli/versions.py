@@ -7,6 +7,7 @@ from datetime import datetime
 
 from label_studio_ml.cli import stored
 from label_studio_ml.cli.code_here import code_here
+from label_studio_ml.cli.streams import say, say_json
 from label_studio_ml.texts import visible
 from label_studio_ml.versions.listing import Entry, entries
 
@@ -31,13 +32,13 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         body = {"project": found.uid, "versions": [entry.to_dict() for entry in listed]}
         body |= {"problem": problem} if problem else {}
-        print(json.dumps(body, indent=1, ensure_ascii=False))
+        say_json(json.dumps(body, indent=1, ensure_ascii=False))
     elif listed:
         _print_table(found.project, listed)
     else:
-        print(f"Project {found.project} has no trained version yet")
+        say(f"Project {found.project} has no trained version yet")
     if problem and not args.json:
-        print(problem)
+        say(problem)
     return int(args.verify and any(entry.state == "damaged" for entry in listed))
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 
 from label_studio_ml.doctor.check import Check, Status
+from label_studio_ml.texts import visible
 
 _COLOURS = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "red", Status.SKIP: "bright_black"}
 
@@ -29,9 +30,10 @@ def show(found: Iterable[Check]) -> list[Check]:
     with console.status("Looking at the first link"):
         for check in found:
             checks.append(check)
-            table.add_row(Text(check.status, style=_COLOURS[check.status]), check.name, Text(check.what))
+            status = Text(check.status, style=_COLOURS[check.status])
+            table.add_row(status, Text(visible(check.name)), Text(visible(check.what)))
             if check.fix:
-                table.add_row("", "", Text(f"→ {check.fix}", style="cyan"))
+                table.add_row("", "", Text(f"→ {visible(check.fix)}", style="cyan"))
     console.print(table)
     counts = {status: sum(check.status is status for check in checks) for status in Status}
     console.print(", ".join(f"{count} {status}" for status, count in counts.items() if count))
