@@ -57,7 +57,7 @@ class Endpoints:
         if path == "/raise":
             raise RuntimeError("a bug")
         self.answered += 1
-        if path == "/large":
+        if path in ("/large", "/untrusted/large"):
             return Response(200, b"x" * 3_000_000)
         if path == "/unsendable":
             return Response(200, b"{}", {"X-More": "\N{PILE OF POO}"})

@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import json
+import socket
 from typing import Any
 
 import pytest
 
+from helpers import LIMIT as LIMIT_OF_A_TEST
 from helpers import run, until
 from label_studio_ml.errors import Overloaded
 from label_studio_ml.web.connections import CANDIDATES, BodyBudget, Stage
@@ -213,6 +215,19 @@ class TestWithoutLogin:
 
         run(test())
 
+    def test_those_behind_answers_that_are_not_read_do_not_wait(self) -> None:
+        async def test() -> None:
+            async with site(max_in_flight=160_000) as it:
+                wire = await it.connect()
+                wire.writer.transport.pause_reading()  # type: ignore[attr-defined]
+                wire.send(b"GET /untrusted/large HTTP/1.1\r\nHost: x\r\n\r\n" * 5 + self.WHOLE * 3)
+                await until(lambda: bool(it.endpoints.asked), "it is asked")
+                await until(lambda: it.connections == 0, "it is closed")
+                assert it.server.site.budget.taken == 0
+                assert "/untrusted" not in [path for _, path, _, _ in it.endpoints.asked]
+
+        run(test())
+
     def test_one_with_the_login_takes_nobodys_room(self) -> None:
         async def test() -> None:
             async with site(max_in_flight=160_000) as it:
@@ -313,6 +328,28 @@ class TestConnections:
 
         run(test())
 
+    @pytest.mark.parametrize("trusted", [False, True], ids=["without the login", "with it"])
+    def test_who_does_not_read_keeps_nobody_out_without_the_login(self, trusted: bool) -> None:
+        path = b"/large" if trusted else b"/untrusted/large"
+        asking = b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % path
+
+        async def test() -> None:
+            async with site(max_connections=2) as it:
+                for number in range(2):
+                    wire = await it.connect()
+                    wire.writer.transport.pause_reading()  # type: ignore[attr-defined]
+                    wire.send(asking * 3)
+                    connection = (await connected(it, number + 1))[number]
+                    await until(lambda: connection._blocked and connection.answering, "it is full")  # noqa: B023
+                other = await it.connect(GET)
+                if trusted:
+                    with contextlib.suppress(ConnectionError):
+                        assert await other.closed() == b""
+                else:
+                    assert (await other.answer())[0] == 200
+
+        run(test())
+
     def test_hundreds_of_silent_ones_keep_nobody_out(self) -> None:
         async def test() -> None:
             async with site(max_connections=20) as it:
@@ -323,3 +360,51 @@ class TestConnections:
                 await asyncio.wait_for(silent[0].closed(), 60)
 
         run(test())
+
+    def test_a_new_one_is_not_taken_for_one_with_nothing_to_do(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        async def test() -> None:
+            async with site(max_connections=1) as it:
+                await it.connect()
+                [new] = await connected(it)
+                assert new.stage == Stage.HEAD
+                monkeypatch.setattr("label_studio_ml.web.http.FRESH", 0.0)
+                await until(lambda: new.stage == Stage.IDLE, "it is not new any more")
+
+        run(test())
+
+    def test_who_pipelines_without_the_login_keeps_nobody_out(self) -> None:
+        async def test() -> None:
+            async with site(max_connections=1) as it:
+                await it.connect()
+                [one] = await connected(it)
+                one._reader.feed(b"GET /wait/untrusted HTTP/1.1\r\nHost: x\r\n\r\n", 0.0)
+                assert one.stage == Stage.ANSWERING
+                one._trusted = False
+                assert one.stage == Stage.ANSWERING
+                one._reader.feed(GET, 0.0)
+                assert one.stage == Stage.HEAD
+
+        run(test())
+
+    @pytest.mark.parametrize("name", ["asyncio", "uvloop"])
+    def test_those_that_wait_are_accepted_together(self, name: str) -> None:
+        """However much each turn of the event loop has to do for others, a new connection waits for few turns."""
+        count = 60
+
+        async def test() -> None:
+            async with site(backlog=count) as it:
+                address = ("127.0.0.1", it.port)
+                with contextlib.ExitStack() as clients:
+                    for _ in range(count):  # the loop has no turn meanwhile
+                        clients.enter_context(socket.create_connection(address))
+                    turns = 0
+                    while it.connections < count:
+                        await asyncio.sleep(0)
+                        turns += 1
+                        assert turns < count / 2, f"{it.connections} of {count} are accepted"
+                    last = await it.connect(GET)
+                    assert (await last.answer())[0] == 200
+
+        factory = pytest.importorskip("uvloop").new_event_loop if name == "uvloop" else None
+        with asyncio.Runner(loop_factory=factory) as runner:
+            runner.run(asyncio.wait_for(test(), LIMIT_OF_A_TEST))

@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds that a connection may stay open with nothing to do: more than the minute after which proxies close theirs.
 KEEP_ALIVE = 75.0
+#: Seconds in which a new connection is one whose first request is coming.
+FRESH = 5.0
 #: Seconds without progress after which a caller that does not read its answer is given up.
 WRITE_TIMEOUT = 60.0
 #: Seconds that a caller that was refused has to read the answer and to stop sending.
@@ -56,6 +58,9 @@ class Connection(asyncio.Protocol):
         self._peer = ""
         self._ended = False
         self._lost = self._half_closed = self._old = False
+        #: Whether the caller of the last request to be answered had the login, where one is asked for.
+        self._trusted = True
+        self._asked = False
         self._blocked = self._held = False
         self._stuck = 0
         #: When the connection was last used, and since when it does not read its answers or lingers.
@@ -73,8 +78,17 @@ class Connection(asyncio.Protocol):
 
     @property
     def stage(self) -> Stage:
-        """How far the request is."""
-        return Stage.ANSWERING if self.answering else self._reader.stage
+        """How far the request is.
+
+        Whoever has no login and reads no answers, or does not wait for them, has come no further than to a head. So
+        has whoever has just connected: a connection that was never used may be one that nothing was read from yet.
+        """
+        if self.answering:
+            demanding = self._blocked or self._waiting
+            return Stage.HEAD if demanding and not self._trusted else Stage.ANSWERING
+        if self._asked or self._reader.reading or self._loop.time() - self._used > FRESH:
+            return self._reader.stage
+        return Stage.HEAD
 
     def gone(self) -> bool:
         """Tell whether the caller has left: one that has only ended its side still reads."""
@@ -121,8 +135,14 @@ class Connection(asyncio.Protocol):
         return True
 
     def pause_writing(self) -> None:
-        """Answer nothing further until the caller has read more."""
+        """Answer nothing further until the caller has read more.
+
+        Bodies without the login must not wait for that, as others need their room: the connection is closed.
+        """
         self._blocked = True
+        if any(request.charge and not request.admission.trusted for request in self._waiting):
+            self.abort()
+            return
         self._stuck = 0
         self._since = self._loop.time()
         self._hold()
@@ -177,6 +197,7 @@ class Connection(asyncio.Protocol):
     # Answering
 
     def _take(self, request: Request) -> None:
+        self._asked = True
         self._site.connections.used(self)
         self._waiting.append(request)
         if self._task is None:
@@ -203,6 +224,7 @@ class Connection(asyncio.Protocol):
         if self._waiting:
             request = self._waiting.popleft()
             self._old = request.old
+            self._trusted = request.admission.trusted
             self._task = self._loop.create_task(self._answer(request))
             return
         if self._half_closed:
