@@ -125,6 +125,20 @@ def test_the_same_address_after_a_crash(make: Make, tmp_path: Path) -> None:
     assert make(folder).start() == url
 
 
+def test_the_address_is_there_in_full_or_not_at_all(make: Make, tmp_path: Path) -> None:
+    """Who reads it while a server starts again sees the old one: the file is replaced, not written anew."""
+    first = make()
+    first.start()
+    before = tmp_path / "before"
+    os.link(first.address_file, before)
+    os.kill(_pid(first.url), signal.SIGKILL)
+    wait_until(lambda: not first.alive(), "it is gone", every=0.01)
+    second = make()
+    second.start()
+    assert not second.address_file.samefile(before)
+    assert before.read_text() == second.address_file.read_text() == second.url
+
+
 def test_an_address_in_a_folder_of_somebody_else_is_not_used_again(make: Make, tmp_path: Path) -> None:
     folder = tmp_path / ("long" * 40)
     elsewhere = tmp_path / "lsml-open"

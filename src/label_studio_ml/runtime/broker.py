@@ -23,6 +23,7 @@ from label_studio_ml import file_locks
 from label_studio_ml.disk_errors import disk_fix, free_bytes
 from label_studio_ml.errors import BrokerError
 from label_studio_ml.private_files import make_folder
+from label_studio_ml.versions.disk import write_durably
 
 logger = logging.getLogger(__name__)
 
@@ -87,14 +88,14 @@ class Broker:
             path = self._socket_path()
             with lock:
                 self._launch(path, lock.fileno())
+            self.url = f"unix://{path}?db=0"
+            self._wait()
+            write_durably(self.address_file, self.url)
         except OSError as error:
             raise BrokerError(
                 f"The embedded broker cannot be started: {error}",
                 fix=disk_fix(error, self._folder),
             ) from error
-        self.url = f"unix://{path}?db=0"
-        self._wait()
-        _write_private(self.address_file, self.url)
         return self.url
 
     def _lock(self) -> IO[str] | None:
@@ -231,8 +232,3 @@ def _answers(url: str) -> bool:
         return False
     except (redis.RedisError, OSError):
         return False
-
-
-def _write_private(path: Path, text: str) -> None:
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
