@@ -46,7 +46,7 @@ def test_the_file_is_read_again_when_it_changes(file: Path) -> None:
     assert names(file) == ["second"]
 
 
-@pytest.mark.parametrize("how", ["gone", "a folder", "empty"])
+@pytest.mark.parametrize("how", ["gone", "a folder", "empty", "a pipe", "a device", "huge"])
 def test_without_a_readable_file_no_token_is_accepted(
     file: Path, how: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -59,11 +59,19 @@ def test_without_a_readable_file_no_token_is_accepted(
         file.mkdir()
     elif how == "empty":
         file.touch()
+    elif how == "a pipe":
+        os.mkfifo(file)
+    elif how == "a device":
+        file.symlink_to("/dev/zero")
+    elif how == "huge":
+        file.write_text(saved + "#" * (2 << 20))
     assert tokens.name_of(token) is None
     if how != "empty":
         assert "cannot be read" in caplog.text
     if file.is_dir():
         file.rmdir()
+    else:
+        file.unlink(missing_ok=True)
     file.write_text(saved)
     assert tokens.name_of(token) == "ci"
 
@@ -96,12 +104,15 @@ def test_lines_that_are_wrong_are_left_out_and_said(caplog: pytest.LogCaptureFix
             "nothing",
             f"umlaut: ä{LONG}",
             "upper: sha256:" + "A" * 64,
+            "cut: sha256:" + "a" * 40,
+            "cut too: SHA256:" + "a" * 40,
         ]
     )
     found = parse(text)
     assert found["plain"] == hashlib.sha256(LONG.encode()).hexdigest()
     assert set(found) == {"plain", "upper"}
-    for number in (4, 5, 6, 7, 8, 9):
+    assert found["upper"] == "a" * 64
+    for number in (4, 5, 6, 7, 8, 9, 11, 12):
         assert f"line {number} is left out" in caplog.text
     assert LONG not in caplog.text
 

@@ -29,7 +29,9 @@ MIN_LENGTH = 16
 PREFIX = "lsml_"
 
 _NAME = re.compile(r"[A-Za-z0-9_.@-]{1,64}")
-_HASH = re.compile(r"sha256:([0-9a-f]{64})")
+_HASH = re.compile(r"sha256:([0-9a-f]{64})", re.IGNORECASE)
+#: Bytes that the file may have.
+_LARGEST = 1 << 20
 
 
 def digest(token: str) -> str:
@@ -46,10 +48,14 @@ def parse(text: str) -> dict[str, str]:
             wrong = "its name is not of 1 to 64 letters, digits, dots, dashes and underscores"
         elif name in tokens:
             wrong = f"{name} stands in the file twice: the first one counts"
+        elif hashed is None and value.lower().startswith(
+            "sha256:"
+        ):  # as a token, all who can read it would have one
+            wrong = "what follows sha256: is not a hash of 64 hexadecimal digits"
         elif hashed is None and (len(value) < MIN_LENGTH or not value.isascii() or " " in value):
             wrong = f"its token is not of at least {MIN_LENGTH} characters without blanks"
         else:
-            tokens[name] = hashed[1] if hashed else digest(value)
+            tokens[name] = hashed[1].lower() if hashed else digest(value)
             continue
         logger.error("TOKENS_FILE, line %d is left out: %s", number, wrong)
     return tokens
@@ -86,6 +92,7 @@ class AccessTokens:
             seen = (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_mode)
             if seen == self._seen:
                 return
+            _check_readable(status)
             text = read_text(self._file)
         except (OSError, DamagedFile) as error:
             if not is_passing(error):
@@ -217,6 +224,14 @@ def _give_rights(descriptor: int, file: Path) -> None:
             for name in os.listxattr(file):
                 os.setxattr(descriptor, name, os.getxattr(file, name))
     os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
+
+
+def _check_readable(status: os.stat_result) -> None:
+    """Raise DamagedFile for what would take long to read, or for ever: requests wait for it."""
+    if not stat.S_ISREG(status.st_mode):
+        raise DamagedFile("it is not a file")
+    if status.st_size > _LARGEST:
+        raise DamagedFile(f"it has more than {_LARGEST >> 20} MiB")
 
 
 def _remedy(file: Path, error: OSError | DamagedFile) -> str:

@@ -309,6 +309,32 @@ class TestSpool:
         assert away.hand_in(came(created(5, 1)), trusted=True, train=False) is None
         assert len(texts(away)) == 1, "the annotation is what a later training may need"
 
+    def test_a_redis_that_does_not_answer_is_not_asked_for_each_event_without_login(
+        self, away: RedisDesk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Thousands of them would each take a thread for 0.2 s, which Label Studio's own events wait for."""
+        asked: list[bool] = []
+
+        def within(spooled: Spooled, deadline: float, call: Any) -> None:
+            asked.append(spooled.trusted)
+            raise BrokerError("Redis has not answered")
+
+        monkeypatch.setattr(away, "_within", within)
+        monkeypatch.setattr("label_studio_ml.training.desk.UNANSWERED", 1e6)
+        for number in range(3):
+            away.rehearse(came(created(6, number), 6))
+        assert asked == [False]
+        away.hand_in(came(created(5, 1)), trusted=True, train=False)
+        assert asked == [False, True], "those with login always are"
+        assert len(texts(away)) == 1
+        monkeypatch.setattr(away._spool, "empty", lambda: True)
+        away.hand_in(came(created(5, 2)), trusted=False, train=True)
+        assert len(texts(away)) == 2
+        assert asked == [False, True]
+        monkeypatch.setattr("label_studio_ml.training.desk.UNANSWERED", -1.0)
+        away.rehearse(came(created(6, 9), 6))
+        assert asked == [False, True, False]
+
     def test_neither_label_config_nor_title_of_an_event_without_login_is_written(
         self, away: RedisDesk
     ) -> None:

@@ -49,6 +49,9 @@ ASKED = 1.0
 RETRY, PREPARE = 0.03, 1.0
 #: Seconds between two times that a server without work says that it runs.
 USE = 15.0
+#: Seconds for which Redis is not asked for events without login after it did not answer: each would wait for `BUDGET`,
+#: and events with login behind them.
+UNANSWERED = 1.0
 #: Events that are tried at once, and locks that keep the events of one project in order.
 TRIES, LOCKS = 8, 64
 #: Bytes of an event that is kept whole. Of a larger one ids only are: the rest is read from Label Studio.
@@ -83,6 +86,8 @@ class RedisDesk:
         self._stopping = threading.Event()
         self._stalls = StallWatch(self._ready_board)
         self._away = False
+        #: When Redis did not answer in time for an event.
+        self._unanswered = -math.inf
         #: Whether the Redis may have queues of other backends.
         self._shared = bool(settings.redis_url)
 
@@ -103,15 +108,17 @@ class RedisDesk:
         if spooled is None:
             return None
         with self._orders[hash(event.uid) % LOCKS]:  # for the rest of the budget of the one before, at most
-            if self._spool.empty():  # where others wait, it goes behind them
+            if self._to_ask(trusted=trusted):
                 try:
                     job = self._within(spooled, deadline, self._try)
                 except BrokerError as error:
                     log = logger.debug if self._away else logger.warning
                     log("%s; events are kept on the disk", error)
                     self._away = True
+                    self._unanswered = time.monotonic()
                 else:
                     self._away = False
+                    self._unanswered = -math.inf
                     return job
             name = self._spool.reserve()
         self._spool.keep(spooled, name)
@@ -124,14 +131,19 @@ class RedisDesk:
         if spooled is None:
             return
         with self._orders[hash(event.uid) % LOCKS]:
-            if self._spool.empty() and not self._away:
+            if self._to_ask(trusted=False):
                 try:
                     self._within(spooled, deadline, self._ask)
                 except BrokerError as error:
                     logger.debug("%s", error)
+                    self._unanswered = time.monotonic()
                 else:
                     return
         self._spool.room.check()
+
+    def _to_ask(self, *, trusted: bool) -> bool:
+        """Tell whether Redis is asked to take an event; where others wait on the disk, it goes behind them."""
+        return self._spool.empty() and (trusted or time.monotonic() - self._unanswered > UNANSWERED)
 
     def _ask(self, spooled: Spooled, deadline: float) -> None:
         """Ask Redis for what it does not have."""
