@@ -334,3 +334,9 @@ def test_a_uid_fits_into_a_file_name(uid: str) -> None:
 def test_a_uid_is_printable(uid: str) -> None:
     with pytest.raises(RequestError):
         project_uid(uid, required=True)
+
+
+@pytest.mark.parametrize("body", [b"", b'{"tasks": ['])
+def test_a_body_that_ends_too_early_is_said_to(body: bytes) -> None:
+    with pytest.raises(RequestError, match="it is empty, or ends too early"):
+        parse_object(body)

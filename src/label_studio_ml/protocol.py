@@ -257,7 +257,8 @@ def _text(fields: dict[str, Any], name: str, *, at: str = "") -> str:
 
 
 def _not_json(error: Exception) -> RequestError:
-    return RequestError(f"the body is not JSON: {error}", field="body")
+    said = "it is empty, or ends too early" if str(error) == "Input data was truncated" else error
+    return RequestError(f"the body is not JSON: {said}", field="body")
 
 
 def _complaint(error: msgspec.ValidationError) -> RequestError:

@@ -271,6 +271,25 @@ def test_force_does_not_replace_the_model_that_a_backend_has(here: Path) -> None
     assert locate(here / "my_backend").class_name == "Mine"
 
 
+def test_force_keeps_a_model_file_that_another_one_replaces(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "model.py").write_text(MODEL)
+    made = here / "my_backend"
+    assert main(["init", "my_backend"]) == 0
+    for edited, kept in (("first", "model.py.before"), ("second", "model.py.before2")):
+        (made / "model.py").write_text(f"{MODEL}# {edited}\n")
+        capsys.readouterr()
+        assert main(["init", "my_backend", "--force"]) == 0
+        assert f"it is {kept} now" in capsys.readouterr().err
+        assert (made / "model.py").read_text() == MODEL
+        assert (made / kept).read_text() == f"{MODEL}# {edited}\n"
+    assert main(["init", "my_backend", "--force"]) == 0
+    assert "before" not in capsys.readouterr().err
+    assert {path.name for path in made.glob("*.before*")} == {"model.py.before", "model.py.before2"}
+    assert locate(made).class_name == "Mine"
+
+
 def test_force_takes_a_new_script(here: Path, script: Path) -> None:
     assert main(["init", "my_backend"]) == 0
     assert main(["init", "my_backend", "--force", "--script", str(script)]) == 0
@@ -364,6 +383,26 @@ def test_redis_has_a_password_of_its_own_that_is_in_no_other_file(here: Path) ->
     assert ".env*" in (here / "one" / ".dockerignore").read_text().splitlines()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+def test_logs_are_private_and_no_repository_gets_them(here: Path) -> None:
+    assert main(["init", "one"]) == 0
+    logs = here / "one" / "logs"
+    assert logs.stat().st_mode & 0o777 == 0o700
+    assert (logs / "server.log").stat().st_mode & 0o777 == 0o600
+    assert {"logs/*", "!logs/.gitkeep"} < set((here / "one" / ".gitignore").read_text().splitlines())
+
+
+def test_what_a_server_that_others_reach_needs_can_be_set_in_the_env_file(here: Path) -> None:
+    assert main(["init", "one"]) == 0
+    services = yaml.safe_load((here / "one" / "docker-compose.yml").read_text())["services"]
+    environment = services["server"]["environment"]
+    for name in ("BASIC_AUTH_USER", "BASIC_AUTH_PASS", "ALLOWED_HOSTS", "TOKENS_FILE"):
+        assert environment[name] == f"${{{name}:-}}"
+    unset = Settings.from_env({"ALLOWED_HOSTS": "", "TOKENS_FILE": ""}, backend_dir=here)
+    none = Settings.from_env({}, backend_dir=here)
+    assert unset == none
+
+
 def test_the_compose_file_has_no_default_for_the_password_and_publishes_no_redis(here: Path) -> None:
     assert main(["init", "one"]) == 0
     services = yaml.safe_load((here / "one" / "docker-compose.yml").read_text())["services"]
@@ -388,7 +427,7 @@ def test_force_adds_to_an_env_file_and_changes_nothing_of_it(here: Path) -> None
     text = (made / ".env").read_text()
     assert text.startswith("BACKEND_PORT=9\nLABEL_STUDIO_API_KEY=mine\nREDIS_PASSWORD=")
     assert (made / ".env").stat().st_mode & 0o777 == 0o600
-    assert (made / ".gitignore").read_text() == "*.pyc\n/data\n.env\ndata/\n"
+    assert (made / ".gitignore").read_text() == "*.pyc\n/data\n.env\ndata/\nlogs/*\n!logs/.gitkeep\n"
     assert main(["init", "one", "--force"]) == 0
     assert (made / ".env").read_text() == text
     (made / ".env").write_text("REDIS_PASSWORD=own\n")

@@ -187,3 +187,12 @@ def test_closed_streams_are_no_failure_and_no_other_file_takes_their_numbers(tmp
     done = subprocess.run(["sh", "-c", script, "sh", *COMMAND, "start", tmp_path, "--check"], timeout=120)
     assert done.returncode == 0
     assert (tmp_path / "said").read_text() == repr(["/dev/null"] * 3)
+
+
+def test_help_writes_names_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    for command, says in (
+        ("start", "Serve a backend's folder to Label Studio."),
+        ("worker", "(needs Redis)."),
+    ):
+        assert cli.main([command, "--help"]) == 0
+        assert says in capsys.readouterr().out

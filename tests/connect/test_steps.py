@@ -6,9 +6,9 @@ from typing import Any, cast
 import pytest
 import requests
 
-from label_studio_ml.connect.admin import Admin
+from label_studio_ml.connect.admin import Admin, StudioRefusedError
 from label_studio_ml.connect.backend import BackendView
-from label_studio_ml.connect.steps import arrived
+from label_studio_ml.connect.steps import _explained, arrived
 from label_studio_ml.doctor import server, work
 from label_studio_ml.doctor.check import Status
 from label_studio_ml.doctor.context import Context
@@ -78,3 +78,22 @@ def test_doctors_prediction_leaves_no_project_behind(live: Live) -> None:
     uids = Projects(live.model_dir).uids()
     assert "default" not in uids
     assert uid_of(project) in uids
+
+
+@pytest.mark.parametrize(
+    ("said", "says"),
+    [
+        (
+            "Can't connect to ML backend: SSLError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed')",
+            "REQUESTS_CA_BUNDLE",
+        ),
+        ("Can't connect to ML backend …: Connection refused", "--host 0.0.0.0"),
+        ("Able to connect, but authentication parameters were not provided", "BASIC_AUTH_USER"),
+    ],
+)
+def test_what_label_studio_says_of_an_address_is_explained(said: str, says: str) -> None:
+    error = _explained(
+        StudioRefusedError(f"Label Studio refused: {said}", 400, said), "https://ml.example.com"
+    )
+    assert says in (error.fix or "")
+    assert said in error.message

@@ -39,7 +39,9 @@ def looked(found: Context) -> tuple[str, str, str]:
 def test_its_own_with_its_workers(redis: RedisServer, tmp_path: Path) -> None:
     found = context(tmp_path, redis_url=redis.url)
     name = open_board(connect(redis.url), found.settings, embedded=False).keys.queue
-    assert looked(found) == ("ok", f"{name}, 0 workers", "")
+    status, what, fix = looked(found)
+    assert (status, what) == ("warn", f"{name}, and no worker of it is there: nothing is trained")
+    assert f"label-studio-ml worker {tmp_path}" in fix
     worker = make_worker(redis.url, name)
     worker.register_birth()
     assert looked(found) == ("ok", f"{name}, 1 worker", "")
@@ -71,3 +73,15 @@ def test_a_redis_that_is_away(tmp_path: Path) -> None:
 
 def test_the_broker_of_its_own_has_none(tmp_path: Path) -> None:
     assert list(server.queue(context(tmp_path))) == []
+
+
+@pytest.mark.parametrize(("redis_url", "says"), [("redis://there", "worker"), ("", "start")])
+def test_where_no_worker_trains_the_command_that_starts_one_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, redis_url: str, says: str
+) -> None:
+    found = context(tmp_path, redis_url=redis_url)
+    found.about = {}
+    monkeypatch.setattr(type(found.view), "ready", lambda view: {"training": "1 event waits"})
+    (check,) = server.trainings(found)
+    assert (check.status, check.what) == ("fail", "1 event waits")
+    assert f"label-studio-ml {says} {tmp_path}" in check.fix

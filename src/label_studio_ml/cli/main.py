@@ -149,7 +149,7 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
             command.name,
             aliases=command.aliases,
             help=command.help,
-            description=command.help.capitalize() + ".",
+            description=f"{command.help[0].upper()}{command.help[1:]}.",
             allow_abbrev=False,
         )
         if by_name.get(called) is command:

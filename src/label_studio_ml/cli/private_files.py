@@ -17,13 +17,13 @@ ADDED_TO = (ENV, IGNORED)
 
 
 def write_private_files(folder: Path) -> None:
-    """Write `.env` with a new password, for its owner only, and a `.gitignore` that leaves it out."""
+    """Write `.env` with a new password, for its owner only, and a `.gitignore` for it, versions and logs."""
     _write(
         folder / ENV,
         "# Read by docker compose; for its owner only. Neither the image nor a repository gets this file.\n"
         f"{REDIS_PASSWORD}={secrets.token_urlsafe(32)}\n",
     )
-    (folder / IGNORED).write_text(f"{ENV}\ndata/\n", encoding="utf-8")
+    (folder / IGNORED).write_text(f"{ENV}\ndata/\nlogs/*\n!logs/.gitkeep\n", encoding="utf-8")
 
 
 def add_lines(new: Path, there: Path) -> None:

@@ -17,6 +17,7 @@ from label_studio_ml.cli.sample import expected_tags, sample
 from label_studio_ml.cli.wheel import PACKAGE, build_wheel
 from label_studio_ml.errors import ModelFileError, SettingsError
 from label_studio_ml.imports import required_distributions
+from label_studio_ml.private_files import make_folder, open_file
 from label_studio_ml.source import ModelSource, imported_siblings
 
 #: What is written for every backend: file name -> template.
@@ -111,7 +112,7 @@ def _make(backend: Backend, target: Path) -> list[str]:
                 os.chown(path, _CONTAINER_UID, _CONTAINER_UID)
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.exists():
-            _replace_files(made, target)
+            notes += _replace_files(made, target)
         else:
             made.rename(target)
     return notes
@@ -124,9 +125,9 @@ def _user() -> int:
 
 def _make_logs(folder: Path) -> None:
     """Make the folder of the log files; `uwsgi.log`, as older tutorials call the server's log, is a link to it."""
-    folder.mkdir()
+    make_folder(folder)
     (folder / ".gitkeep").touch()
-    (folder / "server.log").touch()
+    open_file(folder / "server.log", "ab").close()
     with contextlib.suppress(OSError, NotImplementedError):  # Windows lets few users make links
         (folder / "uwsgi.log").symlink_to("server.log")
 
@@ -228,10 +229,13 @@ def _fill(text: str, values: dict[str, str]) -> str:
     return re.sub(r"@(\w+)@", lambda match: values[match[1]], text)
 
 
-def _replace_files(made: Path, target: Path) -> None:
+def _replace_files(made: Path, target: Path) -> list[str]:
     """Move every file of `made` to its place in `target`, over one that is there; log files stay as they are.
 
-    To a `.env` and a `.gitignore` that are there lines are added.
+    To a `.env` and a `.gitignore` that are there lines are added. A file of the user's (the model file,
+    say) that differs stays beside the new one under another name; return a line for each of these.
+
+    Raises SettingsError and OSError.
     """
     paths = [
         path
@@ -242,14 +246,30 @@ def _replace_files(made: Path, target: Path) -> None:
         place = target / path.relative_to(made)
         if place.is_dir():
             raise SettingsError(f"{place} is a folder where init writes a file", field=str(place))
+    notes = []
     for path in paths:
         place = target / path.relative_to(made)
         place.parent.mkdir(parents=True, exist_ok=True)
         if path.parent == made and path.name in ADDED_TO and place.exists():
             add_lines(path, place)
-        else:
-            path.replace(place)
+            continue
+        if path.parent != made / "wheels" and path.relative_to(made).as_posix() not in TEMPLATES:
+            notes += _set_aside(place, path)
+        path.replace(place)
     new = {path.name for path in paths if path.parent == made / "wheels"}
     for old in (target / "wheels").glob(f"{PACKAGE}-*.whl"):
         if new and old.name not in new:
             old.unlink()
+    return notes
+
+
+def _set_aside(place: Path, new: Path) -> list[str]:
+    """Rename a file that is there and differs from the new one; return a line that says so. Raises OSError."""
+    if not place.is_file() or place.read_bytes() == new.read_bytes():
+        return []
+    names = (place.with_name(f"{place.name}.before{number}") for number in ("", *range(2, 1000)))
+    kept = next(name for name in names if not name.exists())
+    place.rename(kept)
+    return [
+        f"{place} was another file: it is {kept.name} now. To keep the folder's own model, give it with --script"
+    ]

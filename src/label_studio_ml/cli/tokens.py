@@ -19,7 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "       label-studio-ml tokens list [--file FILE]\n"
         "       label-studio-ml tokens revoke NAME [--file FILE]"
     )
-    parser.add_argument("what", choices=("add", "list", "revoke"), help="what to do")
+    parser.add_argument(
+        "what", metavar="add|list|revoke", choices=("add", "list", "revoke"), help="what to do"
+    )
     parser.add_argument("name", nargs="?", metavar="NAME", help="the token's name: who or what uses it")
     parser.add_argument("--file", metavar="FILE", help="the file with the tokens (default: TOKENS_FILE)")
 

@@ -129,6 +129,13 @@ def _explained(error: StudioRefusedError, url: str) -> StudioError:
             fix="Set BASIC_AUTH_USER and BASIC_AUTH_PASS as they are where the backend runs",
             field="BASIC_AUTH_USER",
         )
+    if "certificate verify failed" in said or "certificate_verify_failed" in said:
+        return StudioError(
+            f"Label Studio does not trust the certificate of {url}: {error.message}",
+            fix="Start Label Studio with REQUESTS_CA_BUNDLE, a file with the authorities that it shall trust, the "
+            "certificate's among them, or give the backend a certificate of a public authority",
+            field="--backend-url",
+        )
     if "can't connect" in said:
         return StudioError(
             f"Label Studio cannot reach the backend at {url}: {error.message}",

@@ -115,10 +115,17 @@ def trainings(context: Context) -> Iterator[Check]:
         yield skip("trainings", error.message)
         return
     if wrong := found.get("training"):
-        restart = our_command("start", context.folder)
-        yield fail("trainings", str(wrong), f"See logs/rq.log; end the backend and run again: {restart}")
+        yield fail("trainings", str(wrong), _how_to_train(context))
     else:
         yield ok("trainings", "no event waits for more than its turn")
+
+
+def _how_to_train(context: Context) -> str:
+    """Say how a worker is started: by itself where the backend has a Redis of the user's, else with the server."""
+    if context.settings.redis_url:
+        worker = our_command("worker", context.folder)
+        return f"See logs/rq.log where the worker runs; start one with this REDIS_URL and MODEL_DIR: {worker}"
+    return f"See logs/rq.log; end the backend and run again: {our_command('start', context.folder)}"
 
 
 def queue(context: Context) -> Iterator[Check]:
@@ -156,6 +163,10 @@ def queue(context: Context) -> Iterator[Check]:
             "queue",
             f"{plural(events, 'event waits', 'events wait')} on the queue {waiting}, which is not this backend's",
             f"To train on them, start it with RQ_QUEUE_NAME={waiting}",
+        )
+    elif not workers:
+        yield warn(
+            "queue", f"{name}, and no worker of it is there: nothing is trained", _how_to_train(context)
         )
     else:
         yield ok("queue", f"{name}, {plural(workers, 'worker')}")

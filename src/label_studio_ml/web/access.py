@@ -96,7 +96,8 @@ class AccessRules:
             if foreign or site not in ("none", "same-origin"):
                 raise ForeignOrigin(
                     f"Pages of {origin!r} may not ask this backend",
-                    fix="If they are yours, name their host in ALLOWED_HOSTS",
+                    fix="If that is a name of this backend, put it into ALLOWED_HOSTS; pages of other sites "
+                    "have to ask through their own server",
                     field="Origin",
                 )
         elif site not in ("none", "same-origin") and not _is_navigation(method, headers):
@@ -111,7 +112,7 @@ class AccessRules:
             sent = f"is {content_type!r}" if content_type else "is missing"
             raise WrongContentType(
                 f"The Content-Type of the body {sent}",
-                fix="Send it as JSON, with: -H 'Content-Type: application/json'",
+                fix="Send it as JSON, with curl: -H 'Content-Type: application/json'; with requests: json=BODY",
                 field="Content-Type",
             )
 

@@ -378,7 +378,8 @@ class Endpoints:
     def _begun(self, call: Call, event: Event, job: str | None) -> Response:
         """Answer with the job that takes an event, and log who sent it."""
         if call.caller:
-            logger.info("%s of project %s came from %s: job %s", event.action, event.uid, call.caller, job)
+            place = f"job {job}" if job else "kept on this server's disk"
+            logger.info("%s of project %s came from %s: %s", event.action, event.uid, call.caller, place)
         return _accepted(event, job)
 
     async def _validate(self, call: Call) -> Response:
@@ -443,7 +444,7 @@ def _accepted(event: Event, job: str | None) -> Response:
     """
     if job is not None:
         return json_response(201, {"status": "ok", "job": job})
-    waits = "waits on this server's disk, because Redis cannot be reached"
+    waits = "waits on this server's disk, because Redis does not answer in time"
     if event.action == "START_TRAINING":
         raise errors.BrokerError(f"The training {waits}", fix="It starts when Redis is back")
     return json_response(201, {"status": "kept", "job": None, "detail": f"The event {waits}"})

@@ -43,7 +43,8 @@ class Login:
             return False
         if not self._fits(header):
             raise NotAuthorized(
-                "Login is missing or wrong", fix="Give this backend's user and password, or a token"
+                "Login is missing or wrong",
+                fix="Give this backend's user and password, or a token with 'Authorization: Bearer TOKEN'",
             )
         return True
 
