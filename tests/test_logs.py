@@ -53,6 +53,18 @@ def test_json_has_one_object_a_line(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "run_id" not in record
 
 
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_long_message_of_ours_is_cut(as_json: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    """A caller without the login may send a path of 64 KiB, again and again."""
+    configure("INFO", as_json=as_json)
+    logging.getLogger("label_studio_ml.web").warning("%r -> 401", "/" + "x" * 60_000)
+    line = capsys.readouterr().err
+    assert len(line) < logs.MAX_MESSAGE + 500
+    assert "more characters)" in line
+    logging.getLogger("model").warning("x" * 60_000)
+    assert "x" * 60_000 in capsys.readouterr().err
+
+
 def test_a_file_that_is_full_is_moved_away(tmp_path: Path) -> None:
     path = tmp_path / "a.log"
     file = RotatingFile(path, max_bytes=100, kept=2)

@@ -23,6 +23,10 @@ _OURS = __name__.partition(".")[0]
 MAX_BYTES = 10_000_000
 KEPT = 5
 
+#: Characters of a message of ours that are written. Some hold what callers without the login sent, such as paths of
+#: 64 KiB, which would push everything else out of the files.
+MAX_MESSAGE = 4000
+
 #: What the present work belongs to; written into each JSON record.
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 request_ids: ContextVar[tuple[str, ...]] = ContextVar("request_ids", default=())
@@ -45,8 +49,9 @@ def about_requests(ids: Iterable[str]) -> Iterator[None]:
 class TextFormatter(logging.Formatter):
     """One line for each record, however many the message has: what others wrote must not look like a record of ours.
 
-    Control characters are written as escapes, line breaks too: those of other packages and of user code stay, with the
-    lines after the first indented. A traceback follows in lines of its own, of which none begins like a record.
+    Messages of ours end after `MAX_MESSAGE` characters. Control characters are written as escapes, line breaks too:
+    those of other packages and of user code stay, with the lines after the first indented. A traceback follows in lines
+    of its own, of which none begins like a record.
     """
 
     def __init__(self) -> None:
@@ -54,8 +59,8 @@ class TextFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         """Return the record's first lines."""
-        ours = record.name.partition(".")[0] == _OURS
-        record.message = visible(record.message) if ours else _lines(record.message)
+        ours = _is_ours(record)
+        record.message = visible(_shortened(record.message)) if ours else _lines(record.message)
         return super().formatMessage(record)
 
     def formatException(self, ei: Any) -> str:  # noqa: N802
@@ -65,6 +70,16 @@ class TextFormatter(logging.Formatter):
     def formatStack(self, stack_info: str) -> str:  # noqa: N802
         """Return the stack."""
         return _harmless(super().formatStack(stack_info))
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    return record.name.partition(".")[0] == _OURS
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= MAX_MESSAGE:
+        return text
+    return f"{text[:MAX_MESSAGE]}… ({len(text) - MAX_MESSAGE} more characters)"
 
 
 def _lines(text: str) -> str:
@@ -91,7 +106,7 @@ class JsonFormatter(logging.Formatter):
             "time": at,
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _shortened(record.getMessage()) if _is_ours(record) else record.getMessage(),
             "process": record.process,
         }
         if request := request_id.get():
