@@ -1,7 +1,8 @@
 """What servers tell each other of a project: Label Studio calls `/setup` of one of them only."""
 
 import asyncio
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -159,5 +160,69 @@ def test_a_file_that_is_gone_has_all_again_after_the_next_setup(tmp_path: Path) 
         assert Projects(tmp_path).get(UID) is None
         await book.told(UID, **SETUP)
         assert Projects(tmp_path).get(UID) == Project(uid=UID, title="mine", **SETUP)
+
+    run(test())
+
+
+class Counted(Projects):
+    """Counts how often the file is asked to change."""
+
+    merged = 0
+
+    def merge(self, remembered: Project, changes: Mapping[str, Any]) -> Project:
+        self.merged += 1
+        return super().merge(remembered, changes)
+
+    def settle(self, folder: Path) -> None:
+        """Let the file's last write be a while ago."""
+        for number, file in enumerate(sorted(folder.glob("projects.db*"))):
+            before = file.stat().st_mtime_ns
+            os.utime(file, ns=(before, before - (60 + number) * 1_000_000_000))
+
+
+def test_a_setup_that_says_nothing_new_asks_the_file_only_where_somebody_wrote_to_it(tmp_path: Path) -> None:
+    projects = Counted(tmp_path)
+    book = ProjectBook(projects)
+
+    async def test() -> None:
+        await book.told(UID, **SETUP)
+        await book.told(UID, **SETUP)
+        assert projects.merged == 2, "written too shortly ago to tell"
+        projects.settle(tmp_path)
+        for _ in range(5):
+            await book.told(UID, **SETUP)
+        assert projects.merged == 3
+        Projects(tmp_path).update(UID, title="theirs")
+        assert (await book.told(UID, **SETUP)).title == "theirs"
+        projects.settle(tmp_path)
+        assert (await book.told(UID, **{**SETUP, "access_token": "new"})).access_token == "new"
+        found = Projects(tmp_path).get(UID)
+        assert found is not None
+        assert (found.access_token, found.title) == ("new", "theirs")
+
+    run(test())
+
+
+def test_a_setup_is_written_where_the_disk_did_not_take_it_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    projects = Counted(tmp_path)
+    book = ProjectBook(projects)
+
+    def full(project: Project) -> None:
+        raise VersionError("The state file cannot be used: database or disk is full")
+
+    async def test() -> None:
+        await book.told(UID, **SETUP)
+        projects.settle(tmp_path)
+        await book.told(UID, **SETUP)
+        with monkeypatch.context() as patch:
+            patch.setattr(projects, "put", full)
+            for _ in range(2):
+                await book.told(UID, **{**SETUP, "access_token": "new"})
+        await book.told(UID, **{**SETUP, "access_token": "new"})
+        found = projects.get(UID)
+        assert found is not None
+        assert found.access_token == "new"
 
     run(test())

@@ -5,6 +5,7 @@ address that the call came from. A caller on this machine, or in a container on 
 """
 
 import contextlib
+import functools
 import ipaddress
 import socket
 from collections.abc import Iterable
@@ -15,6 +16,8 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 #: What the names of the networks begin with that container engines make on a machine.
 _BRIDGES = ("docker", "br-", "podman", "cni", "nerdctl")
+#: Characters that an address has at most.
+LONGEST = 45
 _ROUTES = Path("/proc/net/route")
 
 
@@ -85,8 +88,14 @@ def _bridges(lines: Iterable[str]) -> list[ipaddress.IPv4Network]:
 
 def parse_address(text: str) -> Address | None:
     """Return an address, an IPv4 one that is written as IPv6 as itself; None if the text is none."""
+    text = text.partition("%")[0]
+    return _parsed(text) if len(text) <= LONGEST else None
+
+
+@functools.lru_cache(maxsize=256)
+def _parsed(text: str) -> Address | None:
     try:
-        found = ipaddress.ip_address(text.partition("%")[0])
+        found = ipaddress.ip_address(text)
     except ValueError:
         return None
     inner = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None

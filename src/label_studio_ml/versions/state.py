@@ -6,6 +6,7 @@ access token included) and `state.db` (what models stored with `self.set`).
 
 import contextlib
 import logging
+import os
 import re
 import threading
 import time
@@ -28,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds between two tries to write pairs that the disk did not take.
 WRITE_AGAIN = 5.0
+#: Seconds after which a further write to a file shows in its time.
+SETTLED = 2.0
 #: The file in the model folder that holds what `/setup` brought.
 PROJECTS = "projects.db"
 
@@ -73,6 +76,7 @@ class Projects:
     def __init__(self, folder: Path) -> None:
         loss = "What Label Studio said of the other projects comes back with its next /setup"
         self._cache = SqliteCache(str(folder), db_name=PROJECTS, loss=loss)
+        self._files = (str(self._cache.file), f"{self._cache.file}-wal")
 
     def get(self, uid: str) -> Project | None:
         """Return what is known of `uid`, or None if nothing is."""
@@ -84,6 +88,19 @@ class Projects:
         except DamagedFile as error:
             logger.error("Project %s: what is kept of it in %s is not used: %s", uid, self._cache.file, error)
             return None
+
+    def stamp(self) -> object:
+        """Return what changes whenever anybody writes to the file, or puts another one in its place.
+
+        None where it was written so shortly ago that another write could have the same time, or is not there.
+        """
+        try:
+            found = [os.stat(file) for file in self._files]
+        except OSError:
+            return None
+        if time.time() - max(status.st_mtime for status in found) < SETTLED:
+            return None
+        return [(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns) for status in found]
 
     def put(self, project: Project) -> None:
         """Remember `project` in place of what was known of it."""

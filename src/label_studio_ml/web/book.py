@@ -47,6 +47,8 @@ class ProjectBook:
         self._tasks: set[asyncio.Task[None]] = set()
         self._threads = Threads(ASKING, "others")
         self._unwritten: set[str] = set()
+        #: Of each project, the stamp of the file when it held just what is known.
+        self._stamps: dict[str, object] = {}
         self._tried = 0.0
         self._problem = ""
 
@@ -95,18 +97,24 @@ class ProjectBook:
 
     async def told(self, uid: str, **changes: Any) -> Project:
         """Change what is known of `uid` to what `/setup` says, here and, without waiting for that, for the others."""
-        await self.get(uid)
-        project = self._known[uid] = await self._write(
-            uid, changes
-        )  # also where the file was replaced meanwhile
-        self._asked[uid] = time.monotonic()
-        self._later(self._tell(project))
+        known = await self.get(uid)
+        stamp = self._projects.stamp()
+        as_read = stamp is not None and self._stamps.get(uid) == stamp and uid not in self._unwritten
+        if known is not None and as_read and changed(known, changes) == known:
+            project = known
+        else:  # also where the file was replaced meanwhile
+            project = self._known[uid] = await self._write(uid, changes)
+            self._stamps.pop(uid, None)
+            if uid not in self._unwritten and stamp == self._projects.stamp():  # nothing was to be written
+                self._stamps[uid] = stamp
+        if self._others is not None:
+            self._asked[uid] = time.monotonic()
+            self._later(self._tell(project, self._others))
         return project
 
-    async def _tell(self, project: Project) -> None:
+    async def _tell(self, project: Project, others: Others) -> None:
         try:
-            if self._others is not None:
-                await self._threads.run(self._others.describe, project)
+            await self._threads.run(others.describe, project)
         except BrokerError as error:  # its next event brings it there
             logger.warning("Project %s: the other servers are not told: %s", project.uid, error)
 
@@ -180,4 +188,5 @@ class ProjectBook:
         """Forget `uid`."""
         self._known.pop(uid, None)
         self._unwritten.discard(uid)
+        self._stamps.pop(uid, None)
         await asyncio.to_thread(self._projects.delete, uid)
