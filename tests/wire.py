@@ -10,7 +10,7 @@ from typing import Any
 from helpers import until
 from label_studio_ml.errors import BackendError, NotAuthorized
 from label_studio_ml.runtime.http import Server
-from label_studio_ml.web.calls import Admission, Response
+from label_studio_ml.web.calls import Admission, Call, Response
 from label_studio_ml.web.statuses import status_of
 
 LIMIT = 100_000
@@ -30,28 +30,20 @@ class Endpoints:
         self.gone: list[Callable[[], bool]] = []
         self.answered = 0
 
-    def admit(self, method: str, path: str, headers: Mapping[str, str], *, has_body: bool) -> Admission:
-        if path.startswith("/secret") and headers.get("authorization") != "Basic good":
+    def admit(self, call: Call) -> Admission:
+        if call.path.startswith("/secret") and call.headers.get("authorization") != "Basic good":
             raise NotAuthorized("Login is missing or wrong")
-        trusted = not path.startswith("/untrusted")
+        trusted = not call.path.startswith("/untrusted")
         return Admission(trusted, LIMIT if trusted else 1000)
 
-    async def handle(
-        self,
-        method: str,
-        path: str,
-        query: str,
-        headers: Mapping[str, str],
-        body: bytes,
-        gone: Any = None,
-        admission: Admission | None = None,
-        peer: str = "",
-    ) -> Response:
-        assert admission is not None
-        self.peer = peer
+    async def handle(self, call: Call) -> Response:
+        assert call.admission is not None
+        assert call.gone is not None
+        method, path, query, body = call.method, call.path, call.query, call.body
+        self.peer = call.peer
         self.asked.append((method, path, query, body))
-        self.headers = headers
-        self.gone.append(gone)
+        self.headers = call.headers
+        self.gone.append(call.gone)
         if path.startswith("/wait"):
             await self.gate.wait()
         if path == "/raise":
@@ -67,8 +59,8 @@ class Endpoints:
             return Response(int(path[8:]), b"{}", {"X-More": "a"})
         return Response(200, json.dumps([method, path, query, len(body)]).encode())
 
-    def refuse(self, error: BackendError, path: str, headers: Mapping[str, str]) -> Response:
-        return Response(status_of(error), json.dumps({"detail": str(error), "path": path}).encode())
+    def refuse(self, error: BackendError, call: Call) -> Response:
+        return Response(status_of(error), json.dumps({"detail": str(error), "path": call.path}).encode())
 
 
 class Wire:

@@ -19,7 +19,9 @@ from label_studio_ml.api import init_app
 from label_studio_ml.labels import parse_label_config
 from label_studio_ml.protocol import Event
 from label_studio_ml.runtime.wsgi import BackendApp
+from label_studio_ml.web import endpoints as endpoints_module
 from label_studio_ml.web import label_configs
+from label_studio_ml.web.calls import Call
 from tricky import CONFIG, Tricky, task
 
 pytestmark = pytest.mark.usefixtures("clean_env")
@@ -288,7 +290,10 @@ class TestSetup:
     def test_a_project_without_labels_can_be_connected(self, ask: Client, schema: str | None) -> None:
         assert ask.captured(captured("setup").with_fields(schema=schema))[0] == 200
 
-    def test_a_model_that_does_not_load_is_an_error_that_says_why(self, ask: Client, tricky: Tricky) -> None:
+    def test_a_model_that_does_not_load_is_an_error_that_says_why(
+        self, ask: Client, tricky: Tricky, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(endpoints_module, "SETUP_GRACE", 120.0)
         tricky.order("on_load", "raise hell")
         status, body = ask("POST", "/setup", captured("setup").json)
         assert status == 500
@@ -376,6 +381,7 @@ class TestEventsAreNotLost:
         self, tricky: Tricky, monkeypatch: pytest.MonkeyPatch, make_app: MakeApp
     ) -> None:
         """The label config of the event is another, so another model has to load; that fails: the event counts."""
+        monkeypatch.setattr(endpoints_module, "SETUP_GRACE", 120.0)
         tricky.order("on_load", "raise hell")
         client = Client(make_app())
         app = client.app
@@ -670,7 +676,7 @@ class TestProblems:
         assert "takes no body" in body["detail"]
         assert ask.app._running is not None
         endpoints = ask.app._running._core.endpoints
-        admission = endpoints.admit("POST", "/problem/500/x", {"host": "localhost"}, has_body=False)
+        admission = endpoints.admit(Call("POST", "/problem/500/x", headers={"host": "localhost"}))
         assert (admission.trusted, admission.max_body) == (False, 0)
 
     def test_a_long_cause_with_odd_characters_makes_a_sound_url(self, ask: Client) -> None:

@@ -22,7 +22,7 @@ from label_studio_ml.runtime.core import Core
 from label_studio_ml.serving.lanes import ProcessLane
 from label_studio_ml.settings import Settings
 from label_studio_ml.training.desk import RedisDesk
-from label_studio_ml.web.calls import Response
+from label_studio_ml.web.calls import Call, Response
 from redis_server import RedisServer
 
 T = TypeVar("T")
@@ -196,7 +196,9 @@ class Site:
         headers = {"user-agent": "python-requests/2", "content-type": "application/json"}
         if login:
             headers["authorization"] = "Basic bWU6c2VjcmV0"
-        return self.wait(self.core.endpoints.handle(method, path, query, headers, body, peer="127.0.0.1"))
+        return self.wait(
+            self.core.endpoints.handle(Call(method, path, query, headers, body, peer="127.0.0.1"))
+        )
 
     def close(self) -> None:
         self.wait(self.core.close())

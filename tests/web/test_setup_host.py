@@ -15,7 +15,6 @@ from label_studio_ml.settings import Settings
 from label_studio_ml.studio.peer import Address
 from label_studio_ml.versions.state import Project
 from label_studio_ml.web import host_names, setup_host
-from label_studio_ml.web.calls import Call
 from label_studio_ml.web.host_names import HostNames
 from label_studio_ml.web.setup_host import ANY, SetupHosts, sender
 
@@ -30,7 +29,7 @@ def setup(hostname: str = HERE, token: str = "token") -> SetupRequest:
 def changes(
     hosts: SetupHosts, request: SetupRequest, peer: str, known: Project | None = None
 ) -> dict[str, Any]:
-    return run(hosts.changes(request, known, Call("POST", "/setup", "", b"", peer=peer)))
+    return run(hosts.changes(request, known, peer))
 
 
 def hosts(login: bool = False, **settings: Any) -> SetupHosts:
@@ -122,7 +121,7 @@ class SlowNames:
 
 
 def ask(request: SetupRequest, peer: str = "127.0.0.1", known: Project | None = None) -> Any:
-    return request, known, Call("POST", "/setup", "", b"", peer=peer)
+    return request, known, peer
 
 
 def test_a_name_that_is_not_found_in_time_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,7 +36,7 @@ from label_studio_ml.texts import whole_number
 from label_studio_ml.training.desk import RedisDesk
 from label_studio_ml.training.local import LocalDesk, UntrainedDesk
 from label_studio_ml.web.access import is_loopback
-from label_studio_ml.web.calls import Admission, Response, json_response
+from label_studio_ml.web.calls import Admission, Call, Response, json_response
 from label_studio_ml.web.connections import BodyBudget, too_large
 from label_studio_ml.web.desk import TrainingDesk
 from label_studio_ml.web.statuses import status_of
@@ -107,15 +107,14 @@ class BackendApp(flask.Flask):
             status = status_of(error)
             answer = json_response(status, {"status": status, "detail": str(error)})
         else:
-            answer = running.handle(
+            call = Call(
                 request.method,
                 f"/{path}",
                 request.query_string.decode("latin-1"),
                 headers,
-                _body,
-                loopback=_listens_on_loopback(request.environ),
                 peer=request.remote_addr or "",
             )
+            answer = running.handle(call, _body, loopback=_listens_on_loopback(request.environ))
         return flask.Response(answer.body, answer.status, answer.headers, content_type=answer.content_type)
 
     def _started(self) -> "_Running":
@@ -249,40 +248,27 @@ class _Running:
         core: Core = self._wait(begin())
         return core
 
-    def handle(
-        self,
-        method: str,
-        path: str,
-        query: str,
-        headers: dict[str, str],
-        read: Callable[[Admission], bytes],
-        *,
-        loopback: bool,
-        peer: str,
-    ) -> Response:
+    def handle(self, call: Call, read: Callable[[Admission], bytes], *, loopback: bool) -> Response:
         """Answer one request, blocking this thread; `read` returns its body.
 
-        `loopback` tells that the web server listens on a loopback address, `peer` is the caller's.
+        `loopback` tells that the web server listens on a loopback address.
         """
         endpoints = self._core.endpoints
         try:
-            size = _declared_size(headers)
-            has_body = size > 0 or "transfer-encoding" in headers
-            admission = endpoints.admit(
-                method, path, headers, has_body=has_body, untyped=self._testing, loopback=loopback
-            )
+            size = _declared_size(call.headers)
+            call.has_body = size > 0 or "transfer-encoding" in call.headers
+            admission = call.admission = endpoints.admit(call, untyped=self._testing, loopback=loopback)
             if size > admission.max_body:
                 raise too_large(admission.max_body, trusted=admission.trusted)
             with self._counted(size, trusted=admission.trusted) as count:
-                body = read(admission)
-                count(len(body) - size)
-                if body and not has_body:  # the web server does not tell that it was chunked
-                    endpoints.admit(method, path, headers, has_body=True, untyped=self._testing)
-                response: Response = self._wait(
-                    endpoints.handle(method, path, query, headers, body, None, admission, peer)
-                )
+                call.body = read(admission)
+                count(len(call.body) - size)
+                if call.body and not call.has_body:  # the web server does not tell that it was chunked
+                    call.has_body = True
+                    endpoints.admit(call, untyped=self._testing)
+                response: Response = self._wait(endpoints.handle(call))
         except BackendError as error:
-            return endpoints.refuse(error, path, headers)
+            return endpoints.refuse(error, call)
         return response
 
     @contextlib.contextmanager

@@ -8,6 +8,7 @@ Over plain HTTP to a name, browsers send no Sec-Fetch-Site, and no Origin with a
 always send, and a page cannot leave out, is Accept-Language ("HTTP-network-or-cache fetch" in the Fetch standard).
 """
 
+import functools
 import ipaddress
 import re
 from collections.abc import Mapping, Sequence
@@ -21,10 +22,10 @@ CONTAINER_HOSTS = frozenset(
 )
 
 _JSON = re.compile(r"application/([\w.+-]+\+)?json\s*(;.*)?", re.IGNORECASE)
-#: Headers of which a browser sends one at least.
-_BROWSERS = ("origin", "sec-fetch-site", "accept-language")
 #: Values of headers of which the decision is remembered.
 _REMEMBERED = 256
+#: Characters of an address of this machine, with its zone.
+_LONGEST_NAME = 255
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
@@ -56,14 +57,18 @@ class AccessRules:
     ) -> None:
         """Check a request's head, its Host unless `any_host`. Raises UnknownHost, ForeignOrigin or WrongContentType."""
         if not self._any and not any_host:
+            host = headers.get("host", "")
             if self._names or self._suffixes or self.loopback or loopback:
-                self._check_host(headers.get("host", ""))
-            elif any(name in headers for name in _BROWSERS):
-                self._check_host(headers.get("host", ""), short=True)
+                if not self._hosts.get(host):
+                    self._check_host(host)
+            elif "origin" in headers or "sec-fetch-site" in headers or "accept-language" in headers:
+                self._check_host(host, short=True)  # a browser sends one of these at least
         if "origin" in headers or "sec-fetch-site" in headers:
             self._check_origin(method, headers)
         if has_body and method != "GET" and method != "HEAD":
-            self._check_type(headers.get("content-type", ""))
+            content_type = headers.get("content-type", "")
+            if not self._types.get(content_type):
+                self._check_type(content_type)
 
     def _check_host(self, host: str, *, short: bool = False) -> None:
         """Raise UnknownHost if the server is not known by that name. With `short` it is by any without a dot."""
@@ -133,6 +138,11 @@ def host_name(host: str) -> str:
 
 def is_loopback(address: str) -> bool:
     """Tell whether an address that a server listens on, or a name of one, is reached from this machine only."""
+    return len(address) <= _LONGEST_NAME and _is_loopback(address)
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def _is_loopback(address: str) -> bool:
     try:
         return ipaddress.ip_address(address.partition("%")[0]).is_loopback
     except ValueError:

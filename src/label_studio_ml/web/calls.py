@@ -28,19 +28,28 @@ class Admission:
 
 @dataclass(slots=True)
 class Call:
-    """One request. `trusted` is false where login is asked for and was not given: /webhook and probes take that.
+    """One request, `headers` with names in lower case, and what is known of its caller.
 
-    `caller` is who gave it, where that is logged.
+    `has_body` tells from the head whether a body belongs to it. `admission` is what the request may do, None until that
+    is decided. `gone` tells whether the caller has left. `peer` is the address that the request came from, empty if it
+    is not known. `caller` is who gave the login, where that is logged.
     """
 
     method: str
     path: str
-    query: str
-    body: bytes
-    trusted: bool = True
+    query: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    has_body: bool = False
+    admission: Admission | None = None
     gone: Callable[[], bool] | None = None
     peer: str = ""
     caller: str = ""
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the login was given, or none is asked for: /webhook and probes are answered without it."""
+        return self.admission is not None and self.admission.trusted
 
     def parameter(self, name: str) -> str | None:
         """Return a parameter of the query, None if it is not there."""

@@ -1,13 +1,13 @@
 """What all connections of one server share: the endpoints, the limits, and which connections there are."""
 
 import enum
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from label_studio_ml.errors import BackendError, BodyTooLarge, Overloaded
 from label_studio_ml.http_settings import DEFAULT_MAX_IN_FLIGHT
-from label_studio_ml.web.calls import Admission, Response
+from label_studio_ml.web.calls import Admission, Call, Response
 
 #: The part of the bodies in memory (a divisor) that those of requests without the login may take.
 UNTRUSTED_SHARE = 16
@@ -30,23 +30,13 @@ class Stage(enum.IntEnum):
 class Answering(Protocol):
     """What stands behind the connections."""
 
-    def admit(self, method: str, path: str, headers: Mapping[str, str], *, has_body: bool) -> Admission:
+    def admit(self, call: Call) -> Admission:
         """Decide from a request's head what it may do, before its body is read. Raises BackendError."""
 
-    async def handle(
-        self,
-        method: str,
-        path: str,
-        query: str,
-        headers: Mapping[str, str],
-        body: bytes,
-        gone: Callable[[], bool] | None = None,
-        admission: Admission | None = None,
-        peer: str = "",
-    ) -> Response:
-        """Answer one request; never raises. Without `admission`, `admit` is asked first."""
+    async def handle(self, call: Call) -> Response:
+        """Answer one request; never raises. Where it has no admission, `admit` is asked first."""
 
-    def refuse(self, error: BackendError, path: str, headers: Mapping[str, str]) -> Response:
+    def refuse(self, error: BackendError, call: Call) -> Response:
         """Answer a request that was not admitted, or could not be read."""
 
 

@@ -9,7 +9,6 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -37,14 +36,15 @@ from label_studio_ml.versions.state import Project
 from label_studio_ml.versions.store import VersionStore
 from label_studio_ml.web import problem
 from label_studio_ml.web.access import AccessRules
+from label_studio_ml.web.admission import Admissions
 from label_studio_ml.web.book import ProjectBook
-from label_studio_ml.web.calls import Admission, Call, Handler, Response, json_response
+from label_studio_ml.web.calls import Call, Handler, Response, json_response
 from label_studio_ml.web.desk import TrainingDesk
 from label_studio_ml.web.health import Health
 from label_studio_ml.web.heard import Hearing, connection
 from label_studio_ml.web.jobs import JobRoutes, route_of
 from label_studio_ml.web.label_configs import check_config, of_event
-from label_studio_ml.web.large_bodies import TASKS, LargeBodies
+from label_studio_ml.web.large_bodies import LARGE, TASKS, LargeBodies
 from label_studio_ml.web.login import Login
 from label_studio_ml.web.setup_host import SetupHosts, sender
 from label_studio_ml.web.statuses import part_of, status_of
@@ -65,13 +65,8 @@ _REQUEST_ID = re.compile(r"[!-~]{1,128}")
 
 _STUDIO_AGENT = "heartex/"
 
-#: Bytes that a body may have: of a request without the login that is asked for, and of such an event, of which only
-#: ids are read (Label Studio's own webhooks come so, once only, and one brush mask may have more than 1 MiB); and of
-#: one to a route that takes a label config, or a few names only. Others have as many as the settings say.
-UNTRUSTED_BODY, UNTRUSTED_EVENT, CONFIG_BODY, SMALL_BODY = 1 << 20, 32 << 20, 32 << 20, 1 << 20
 #: Routes that start trainings: who called them is logged.
 _NAMED = ("/train", "/webhook")
-_LARGE_ROUTES = {"/predict": 0, "/webhook": 0, "/train": 0, "/setup": CONFIG_BODY, "/validate": CONFIG_BODY}
 
 
 class Endpoints:
@@ -93,14 +88,7 @@ class Endpoints:
         self._login = Login(settings)
         self._bodies = LargeBodies()
         self.access = AccessRules(settings.http.allowed_hosts)
-        self._without_login = Admission(trusted=False, max_body=min(UNTRUSTED_BODY, settings.max_body))
-        self._event_without_login = Admission(trusted=False, max_body=min(UNTRUSTED_EVENT, settings.max_body))
-        self._page = Admission(trusted=False, max_body=0)
-        self._small = Admission(trusted=True, max_body=min(SMALL_BODY, settings.max_body))
-        self._admissions = {
-            route: Admission(trusted=True, max_body=min(most or settings.max_body, settings.max_body))
-            for route, most in _LARGE_ROUTES.items()
-        }
+        self.admit = Admissions(settings, self._login, self.access).admit
         self._hosts = SetupHosts(settings, login=self._login.required)
         self._numbers = itertools.count(1)
         self._hearing = Hearing(settings.model_dir)
@@ -132,58 +120,32 @@ class Endpoints:
         }
         self._paths = {path for _, path in self._routes}
 
-    def admit(
-        self,
-        method: str,
-        path: str,
-        headers: Mapping[str, str],
-        *,
-        has_body: bool,
-        untyped: bool = False,
-        loopback: bool = False,
-    ) -> Admission:
-        """Decide from a request's head, before its body is read, what it may do.
-
-        With `untyped` a body needs no Content-Type, as tests in users' folders send none; `loopback` tells that this
-        request came to a loopback address. Raises NotAuthorized, UnknownHost, ForeignOrigin or WrongContentType.
-        """
-        typed = has_body and not (untyped and not headers.get("content-type"))
-        if path.startswith("/problem/"):  # it says only what its URL says, whatever the Host
-            reads = method in ("GET", "HEAD")
-            self.access.check(method, headers, has_body=typed, loopback=loopback, any_host=reads)
-            return self._page
-        self.access.check(method, headers, has_body=typed, loopback=loopback)
-        if not self._login.check(headers.get("authorization", ""), path):
-            return self._event_without_login if path.rstrip("/") == "/webhook" else self._without_login
-        return self._admissions.get(path) or self._admissions.get(path.rstrip("/"), self._small)
-
-    async def handle(
-        self,
-        method: str,
-        path: str,
-        query: str,
-        headers: Mapping[str, str],
-        body: bytes,
-        gone: Callable[[], bool] | None = None,
-        admission: Admission | None = None,
-        peer: str = "",
-    ) -> Response:
-        """Answer one request; never raises. `headers` has lower-case names; `gone` tells whether the caller left.
-
-        `admission` is what `admit` said of it; where it is None, `admit` is asked first. `peer` is the address that the
-        request came from, empty if it is not known.
-        """
+    async def handle(self, call: Call) -> Response:
+        """Answer one request; never raises. Where it has no admission, `admit` is asked first."""
         began = time.perf_counter()
-        given = self._begin(headers)
-        route = path if path in self._paths else route_of(path)
-        sent_from = sender(peer, headers) if route == "/setup" else ""  # nothing else asks for it
-        call = Call(method, path, query, body, gone=gone, peer=sent_from)
-        response = await self._answer(route, call, headers, admission)
+        given = self._begin(call)
+        route = call.path if call.path in self._paths else route_of(call.path)
+        try:
+            if call.admission is None:
+                call.has_body = bool(call.body)
+                call.admission = self.admit(call)
+            handler = self._routes.get(("GET" if call.method == "HEAD" else call.method, route))
+            if route in _NAMED and call.trusted:
+                call.caller = self._login.caller(call.headers.get("authorization", ""))
+            response = self._unknown(call, route) if handler is None else await handler(call)
+        except errors.BackendError as error:
+            response = self._failed(error, call)
+        except Exception as error:
+            logger.exception("%s %s failed", call.method, call.path)
+            internal = errors.BackendError(
+                f"internal error ({type(error).__name__})", fix="See logs/server.log"
+            )
+            response = self._failed(internal, call)
         return self._finish(response, given, route, time.perf_counter() - began)
 
-    def _begin(self, headers: Mapping[str, str]) -> str:
+    def _begin(self, call: Call) -> str:
         """Return the id that a request goes by, in the log too: the caller's, or a new one."""
-        given = headers.get("x-request-id", "")
+        given = call.headers.get("x-request-id", "")
         if not given or not _REQUEST_ID.fullmatch(given):
             given = f"{self._ids}{next(self._numbers):x}"
         logs.request_id.set(given)
@@ -197,36 +159,10 @@ class Endpoints:
         self.counts.request(self._counted(route), response.status, seconds)
         return response
 
-    async def _answer(
-        self, route: str, call: Call, headers: Mapping[str, str], admission: Admission | None
-    ) -> Response:
-        try:
-            if admission is None:
-                admission = self.admit(call.method, call.path, headers, has_body=bool(call.body))
-            if call.path.startswith("/problem/"):
-                code, cause = problem.parse(call.path)
-                return json_response(code, {"status": code, "detail": cause}, dict(problem.HEADERS))
-            call.trusted = admission.trusted
-            if call.trusted and route in _NAMED:
-                call.caller = self._login.caller(headers.get("authorization", ""))
-            handler = self._routes.get(("GET" if call.method == "HEAD" else call.method, route))
-            if handler is None:
-                return self._unknown(call.method, route)
-            return await handler(call)
-        except errors.BackendError as error:
-            return self._failed(error, call.path, headers)
-        except Exception as error:
-            logger.exception("%s %s failed", call.method, call.path)
-            return self._failed(
-                errors.BackendError(f"internal error ({type(error).__name__})", fix="See logs/server.log"),
-                call.path,
-                headers,
-            )
-
-    def refuse(self, error: errors.BackendError, path: str, headers: Mapping[str, str]) -> Response:
+    def refuse(self, error: errors.BackendError, call: Call) -> Response:
         """Answer a request that was not admitted, or could not be read."""
-        given = self._begin(headers)
-        return self._finish(self._failed(error, path, headers), given, route_of(path), 0.0)
+        given = self._begin(call)
+        return self._finish(self._failed(error, call), given, route_of(call.path), 0.0)
 
     def _counted(self, route: str) -> str:
         """Return the route if it is one of ours: others are counted together."""
@@ -234,7 +170,8 @@ class Endpoints:
 
     # Failures
 
-    def _failed(self, error: errors.BackendError, path: str, headers: Mapping[str, str]) -> Response:
+    def _failed(self, error: errors.BackendError, call: Call) -> Response:
+        path = call.path
         if part := part_of(error):
             self.counts.error(part)
         status = status_of(error)
@@ -243,7 +180,7 @@ class Endpoints:
         else:
             log = logger.error if status >= 500 else logger.warning
             log("%r -> %d: %s", path, status, error)  # quoted: a path may hold line breaks
-        studio = headers.get("user-agent", "").startswith(_STUDIO_AGENT)
+        studio = call.headers.get("user-agent", "").startswith(_STUDIO_AGENT)
         if studio and status != 401 and "/problem/" not in path:
             # Label Studio shows status, reason phrase and final URL of a failure, never the body: spell it in the URL.
             return json_response(
@@ -263,11 +200,17 @@ class Endpoints:
             logger.error("%r -> 503 (%d times since the last such line): %s", path, self._refused, error)
             self._refused, self._refusal_logged = 0, now
 
-    def _unknown(self, method: str, route: str) -> Response:
+    def _unknown(self, call: Call, route: str) -> Response:
+        """Answer where no route is: a page that tells a cause, which is spelled in its URL, or a mistake."""
+        if call.path.startswith("/problem/"):
+            code, cause = problem.parse(call.path)
+            return json_response(code, {"status": code, "detail": cause}, dict(problem.HEADERS))
         if route in self._paths:
             allowed = ", ".join(sorted(method for method, known in self._routes if known == route))
             return json_response(
-                405, {"status": 405, "detail": f"{route} takes {allowed}, not {method}"}, {"Allow": allowed}
+                405,
+                {"status": 405, "detail": f"{route} takes {allowed}, not {call.method}"},
+                {"Allow": allowed},
             )
         return json_response(404, {"status": 404, "detail": f"There is no {route} here"})
 
@@ -282,10 +225,11 @@ class Endpoints:
     async def _setup(self, call: Call) -> Response:
         request = await self._bodies.parse(parse_setup, call.body)
         await check_config(request.label_config, "schema")
+        sent_from = sender(call.peer, call.headers)
         project = await self._book.told(
             request.uid,
             label_config=request.label_config,
-            **await self._hosts.changes(request, await self._book.get(request.uid), call),
+            **await self._hosts.changes(request, await self._book.get(request.uid), sent_from),
             extra_params="" if request.extra_params is None else request.extra_params,
         )
         try:
@@ -296,7 +240,10 @@ class Endpoints:
         return json_response(200, {"model_version": version})
 
     async def _predict(self, call: Call) -> Response:
-        request = await self._bodies.parse(parse_predict, call.body, TASKS)
+        small = len(call.body) <= LARGE  # most are: a coroutine less
+        request = (
+            parse_predict(call.body) if small else await self._bodies.parse(parse_predict, call.body, TASKS)
+        )
         uid = request.uid or ANONYMOUS
         project = await self._book.get(uid)
         if project is None or (request.label_config and request.label_config != project.label_config):

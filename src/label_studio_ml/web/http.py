@@ -162,7 +162,9 @@ class Connection(asyncio.Protocol):
         if self._unread:
             self._unread.append(data)
         elif len(data) <= PIECE:
-            self._feed(data)
+            reader.feed(data, self._loop.time())
+            if len(self._waiting) >= PIPELINE:
+                self._hold()
         else:
             self._unread.extend(data[start : start + PIECE] for start in range(0, len(data), PIECE))
             self._feed_on()
@@ -175,7 +177,7 @@ class Connection(asyncio.Protocol):
     def _feed_on(self) -> None:
         """Parse what was put aside, as far as requests may wait."""
         while self._unread and len(self._waiting) < PIPELINE and not self._blocked:
-            self._feed(self._unread.popleft())
+            self._reader.feed(self._unread.popleft(), self._loop.time())
             if self._over:
                 self._unread.clear()
         self._hold()
@@ -188,11 +190,6 @@ class Connection(asyncio.Protocol):
             return
         self._held = hold
         (transport.pause_reading if hold else transport.resume_reading)()
-
-    def _feed(self, data: bytes) -> None:
-        self._reader.feed(data, self._loop.time())
-        if len(self._waiting) >= PIPELINE:
-            self._hold()
 
     # Answering
 
@@ -244,21 +241,14 @@ class Connection(asyncio.Protocol):
             if request.refused is not None:
                 response = request.refused
             else:
-                response = await self._site.endpoints.handle(
-                    request.method,
-                    request.path,
-                    request.query,
-                    request.headers,
-                    request.body,
-                    self.gone,
-                    request.admission,
-                    self._peer,
-                )
+                request.gone, request.peer = self.gone, self._peer
+                response = await self._site.endpoints.handle(request)
         except Exception:
             logger.exception("A request was not answered")
             response = failure(500, "internal error; see logs/server.log")
         finally:
-            self._site.budget.give_back(request.charge, trusted=request.admission.trusted)
+            if request.charge:
+                self._site.budget.give_back(request.charge, trusted=request.admission.trusted)
         try:
             self._write(request, response)
         except Exception:  # no further answer can be told apart from what may be sent of this one
@@ -273,12 +263,8 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         if self._lost or transport is None or transport.is_closing():
             return
-        lines = [
-            _LINES.get(response.status) or b"HTTP/1.1 %d Error\r\n" % response.status,
-            self._site.date,
-            _type_line(response.content_type),
-            b"content-length: %d\r\n" % len(response.body),
-        ]
+        start = _start_of(response.status, response.content_type)
+        lines = [b"%b%bcontent-length: %d\r\n" % (start, self._site.date, len(response.body))]
         keep = request.keep and not self._site.draining
         for name, value in response.headers.items():
             if name == "Connection":
@@ -350,6 +336,8 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
 
-@functools.lru_cache(maxsize=16)
-def _type_line(content_type: str) -> bytes:
-    return f"content-type: {content_type}\r\n".encode("latin-1")
+@functools.lru_cache(maxsize=64)
+def _start_of(status: int, content_type: str) -> bytes:
+    """Return the first two lines of an answer."""
+    line = _LINES.get(status) or b"HTTP/1.1 %d Error\r\n" % status
+    return line + f"content-type: {content_type}\r\n".encode("latin-1")

@@ -9,13 +9,13 @@ unless the request has no body: then the next one can be told apart.
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import unquote
 
 import httptools
 
 from label_studio_ml.errors import BackendError, Overloaded
-from label_studio_ml.web.calls import Admission, Response, json_response
+from label_studio_ml.web.calls import Admission, Call, Response, json_response
 from label_studio_ml.web.connections import Site, Stage, too_large
 from label_studio_ml.web.head_checks import SINGLE, fault_of
 
@@ -36,6 +36,8 @@ MAX_LINE_ENDS = 256
 #: Headers of a request: as Python objects each takes far more than its bytes.
 MAX_HEADERS = 128
 
+#: Bytes of a request's target up to which what was read of it is remembered.
+SHORT = 64
 #: Bytes of a body up to which it is not looked in advance whether there is room for it.
 SMALL_BODY = 64 << 10
 
@@ -45,20 +47,31 @@ _BLANK = ord(" ")
 _REFUSED = Admission(trusted=False, max_body=0)
 
 
-@dataclass(slots=True)
-class Request:
-    """One request. `charge` bytes are counted for its body; `refused` is its answer if it is not to be handled."""
+class Request(Call):
+    """One request of a connection, filled as it comes. `charge` bytes are counted for its body.
 
-    method: str
-    path: str
-    query: str
-    headers: dict[str, str]
-    body: bytes
+    `refused` is its answer if it is not to be handled; `keep` tells whether the connection stays open after it.
+    """
+
+    __slots__ = ("charge", "keep", "old", "refused")
+
     admission: Admission
-    keep: bool
-    old: bool  # HTTP/1.0
-    charge: int = 0
-    refused: Response | None = None
+
+    def __init__(self, method: str = "", refused: Response | None = None) -> None:
+        # Not by way of Call's: a request costs so little that setting each attribute twice would show.
+        self.method = method
+        self.path = self.query = self.peer = self.caller = ""
+        self.headers = {}
+        self.body = b""
+        self.admission = _REFUSED
+        self.gone = None
+        self.has_body = self.keep = self.old = False  # old: HTTP/1.0
+        self.charge = 0
+        self.refused = refused
+
+
+#: In place of a request while none is read.
+_NONE = Request()
 
 
 class RequestReader:
@@ -69,25 +82,19 @@ class RequestReader:
 
     #: An object with more than 30 attributes in a dict has none that CPython finds without hashing.
     __slots__ = (
-        "_admission",
         "_body",
+        "_budget",
         "_count",
         "_doubled",
-        "_has_body",
         "_head",
-        "_headers",
         "_heard",
         "_in_body",
-        "_keep",
         "_limit",
         "_line_ends",
         "_may_continue",
-        "_method",
         "_parser",
-        "_path",
         "_progress",
-        "_query",
-        "_refused",
+        "_request",
         "_resuming",
         "_since",
         "_site",
@@ -95,7 +102,6 @@ class RequestReader:
         "_take",
         "_target",
         "_upgrading",
-        "_version",
         "closed",
         "expects_continue",
         "reading",
@@ -105,6 +111,7 @@ class RequestReader:
         self, site: Site, take: Callable[[Request], None], may_continue: Callable[[], None], now: float
     ) -> None:
         self._site = site
+        self._budget = site.budget
         self._take = take
         self._may_continue = may_continue
         self._parser = httptools.HttpRequestParser(self)
@@ -114,26 +121,19 @@ class RequestReader:
         self.closed = False
         #: Whether the client waits for a `100 Continue` before it sends the body.
         self.expects_continue = False
-        self._in_body = self._has_body = False
+        #: The request that is being read.
+        self._request = _NONE
+        self._target = b""
+        self._doubled = ""
+        self._body: bytes | bytearray = b""
+        self._size = self._limit = self._head = self._count = 0
+        #: Whether headers that come are those of no request, but trailers, or follow a refusal.
+        self._in_body = False
         self._upgrading = self._resuming = False
         #: Grows with each request that begins or ends, and each part of a body.
         self._progress = 0
         self._since = self._heard = now
         self._line_ends = 0
-        self._reset()
-
-    def _reset(self) -> None:
-        """Forget the request before."""
-        self._in_body = self._has_body = self._upgrading = self.expects_continue = False
-        self._target = b""
-        self._path = self._query = self._method = self._version = self._doubled = ""
-        self._headers: dict[str, str] = {}
-        self._admission = _REFUSED
-        self._limit = 0
-        self._refused: Response | None = None
-        self._keep = True
-        self._body: bytes | bytearray = b""
-        self._size = self._head = self._count = 0
 
     def feed(self, data: bytes, now: float) -> None:
         """Parse a piece of what the client sends."""
@@ -174,8 +174,9 @@ class RequestReader:
         """Go on after the head of a request that wants another protocol: the parser has left its body out."""
         self._parser = httptools.HttpRequestParser(self)
         if self._upgrading:
-            chunked = "transfer-encoding" in self._headers
-            length = self._headers.get("content-length", "")
+            headers = self._request.headers
+            chunked = "transfer-encoding" in headers
+            length = headers.get("content-length", "")
             framing = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {length}"
             self._resuming = True
             self._parser.feed_data(f"POST / HTTP/1.1\r\n{framing}\r\n\r\n".encode("latin-1"))
@@ -187,7 +188,11 @@ class RequestReader:
         if self.closed or self._resuming:
             return
         self._progress += 1
-        self._reset()
+        self._request = Request()
+        self._target = b""
+        self._doubled = ""
+        self._head = self._count = 0
+        self._in_body = self._upgrading = self.expects_continue = False
         self.reading = True
         if not self._line_ends:
             self._since = self._heard
@@ -205,14 +210,14 @@ class RequestReader:
         self._count += 1
         if self._count > MAX_HEADERS:
             self.refuse(failure(431, f"The head of the request has more than {MAX_HEADERS} headers"))
-            self._in_body = True  # what is left of the head is not kept
             return
-        known = _NAMES.get(name)
-        if known is None:
+        try:
+            known = _NAMES[name]
+        except KeyError:
             known = name.decode("latin-1").lower()
             if len(_NAMES) < 256 and len(name) <= 64:
                 _NAMES[name] = known
-        headers = self._headers
+        headers = self._request.headers
         if known in headers and known in SINGLE:
             self._doubled = known
         if value and value[-1] <= _BLANK:
@@ -228,35 +233,39 @@ class RequestReader:
         if self.closed or not self.reading:
             return
         self._since = self._heard
-        parser, headers = self._parser, self._headers
-        self._version = parser.get_http_version()
-        self._keep = bool(parser.should_keep_alive())
+        parser, request = self._parser, self._request
+        headers = request.headers
+        version = parser.get_http_version()
+        request.keep = bool(parser.should_keep_alive())
         length = headers.get("content-length")
-        self._has_body = (length is not None and length.strip("0") != "") or "transfer-encoding" in headers
-        if fault := fault_of(self._version, headers, self._doubled):
+        request.has_body = (length is not None and length.strip("0") != "") or "transfer-encoding" in headers
+        if fault := fault_of(version, headers, self._doubled):
             self.refuse(failure(fault.status, fault.detail))
             return
-        self._method = parser.get_method().decode("latin-1")
-        self._path, self._query = _split(self._target)
+        request.method = parser.get_method().decode("latin-1")
+        request.old = version == "1.0"
+        target = self._target
+        request.path, request.query = _split(target) if len(target) > SHORT else _split_short(target)
         self._admit(int(length or 0))
-        if not self._has_body or not self.reading or self._version != "1.1":
+        if not request.has_body or not self.reading or version != "1.1":
             return
-        if headers.get("expect", "").lower() == "100-continue":
+        if "expect" in headers and headers["expect"].lower() == "100-continue":
             self.expects_continue = True
             self._may_continue()
 
     def _admit(self, length: int) -> None:
         """Ask whether the request may be made; refuse it where it may not."""
-        site = self._site
+        site, request = self._site, self._request
         try:
-            self._admission = site.endpoints.admit(
-                self._method, self._path, self._headers, has_body=self._has_body
-            )
-            self._limit = min(site.max_body, self._admission.max_body)
-            if length > self._limit:
-                raise too_large(self._limit, trusted=self._admission.trusted)
-            if length > SMALL_BODY and self._admission.trusted:  # else others may have to make room for it
-                site.budget.check(length, trusted=self._admission.trusted)
+            admission = request.admission = site.endpoints.admit(request)
+            limit = admission.max_body
+            if limit > site.max_body:
+                limit = site.max_body
+            self._limit = limit
+            if length > limit:
+                raise too_large(limit, trusted=admission.trusted)
+            if length > SMALL_BODY and admission.trusted:  # else others may have to make room for it
+                self._budget.check(length, trusted=admission.trusted)
         except BackendError as error:
             self._refuse_for(error)
         except Exception:
@@ -264,11 +273,12 @@ class RequestReader:
             self.refuse(failure(500, "internal error; see logs/server.log"))
 
     def _refuse_for(self, error: BackendError) -> None:
-        response = self._site.endpoints.refuse(error, self._path, self._headers)
-        if self._has_body:
+        request = self._request
+        response = self._site.endpoints.refuse(error, request)
+        if request.has_body:
             self.refuse(response)
         else:
-            self._refused = response
+            request.refused = response
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body."""
@@ -276,12 +286,12 @@ class RequestReader:
             return
         size = len(body)
         self._progress += 1
-        trusted = self._admission.trusted
+        trusted = self._request.admission.trusted
         if not trusted:
             self._site.untrusted.make_room(size, self)
             self._site.untrusted.begin(self)
         try:
-            self._site.budget.take(size, trusted=trusted)
+            self._budget.take(size, trusted=trusted)
         except BackendError as error:
             self._refuse_for(error)
             return
@@ -299,45 +309,40 @@ class RequestReader:
         """Hand the request over."""
         if not self.reading:
             return
-        if not self._upgrading and self._has_body and self._parser.should_upgrade():
+        request = self._request
+        if not self._upgrading and request.has_body and self._parser.should_upgrade():
             self._upgrading = True
             return
         self.reading = False
         self._progress += 1
-        if not self._admission.trusted:
+        if not request.admission.trusted:
             self._site.untrusted.end(self)
-        keep = self._keep and self._method != "CONNECT"
-        body = self._body if isinstance(self._body, bytes) else bytes(self._body)
-        request = Request(
-            self._method,
-            self._path,
-            self._query,
-            self._headers,
-            body,
-            self._admission,
-            keep,
-            self._version == "1.0",
-            self._size,
-            self._refused,
-        )
-        self._body, self._size = b"", 0
-        self.closed = not keep
+        if request.method == "CONNECT":
+            request.keep = False
+        if self._size:
+            body = self._body
+            request.body = body if isinstance(body, bytes) else bytes(body)
+            request.charge = self._size
+            self._body, self._size = b"", 0
+        self._request, self._upgrading = _NONE, False
+        self.closed = not request.keep
         self._take(request)
 
     # The end of a request that does not come to its end
 
     def refuse(self, response: Response) -> None:
         """Hand over an answer to what cannot be read, or is not to be; nothing is read after it."""
-        method = self._method if self.reading else ""
+        method = self._request.method
         self.close()
-        self._take(Request(method, "", "", {}, b"", _REFUSED, keep=False, old=False, refused=response))
+        self._take(Request(method, response))
 
     def close(self) -> None:
         """Read nothing more, and forget what was read of a request."""
-        self.reading, self.closed = False, True
+        self.closed = self._in_body = True
+        self.reading = self._upgrading = False
         self._site.untrusted.end(self)
-        self._site.budget.give_back(self._size, trusted=self._admission.trusted)
-        self._body, self._size = b"", 0
+        self._budget.give_back(self._size, trusted=self._request.admission.trusted)
+        self._request, self._body, self._size = _NONE, b"", 0
 
     def give_up(self) -> None:
         """Refuse the request that is being read: its body takes room that others need."""
@@ -355,13 +360,14 @@ class RequestReader:
             return Stage.IDLE
         if not self._in_body:
             return Stage.HEAD
-        return Stage.TRUSTED_BODY if self._admission.trusted else Stage.UNTRUSTED_BODY
+        return Stage.TRUSTED_BODY if self._request.admission.trusted else Stage.UNTRUSTED_BODY
 
     def late(self, now: float) -> bool:
         """Tell whether a request that is being read takes too long."""
         since = now - self._since
         if self.reading and self._in_body:
-            if not self._admission.trusted and since > UNTRUSTED_TIMEOUT + self._size / UNTRUSTED_RATE:
+            trusted = self._request.admission.trusted
+            if not trusted and since > UNTRUSTED_TIMEOUT + self._size / UNTRUSTED_RATE:
                 return True
             return now - self._heard > BODY_TIMEOUT or since > BODY_TIMEOUT + self._size / BODY_RATE
         return bool(self.reading or self._line_ends) and since > HEAD_TIMEOUT
@@ -386,3 +392,6 @@ def _split(target: bytes) -> tuple[str, str]:
         target = (url.path or b"/") + (b"?" + url.query if url.query else b"")
     path, _, query = target.decode("latin-1").partition("?")
     return unquote(path) if "%" in path else path, query
+
+
+_split_short = lru_cache(maxsize=256)(_split)

@@ -16,7 +16,6 @@ from label_studio_ml.studio.peer import are_public, local_caller, parse_address,
 from label_studio_ml.studio.references import mask
 from label_studio_ml.versions.state import Project
 from label_studio_ml.web.access import CONTAINER_HOSTS, host_name, is_loopback
-from label_studio_ml.web.calls import Call
 from label_studio_ml.web.host_names import HostNames
 
 logger = logging.getLogger(__name__)
@@ -25,7 +24,7 @@ logger = logging.getLogger(__name__)
 MOST, MOST_ADDRESSES = 1000, 16
 
 #: Headers that proxies add.
-_FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
+_FORWARDED = frozenset({"forwarded", "x-forwarded-for", "x-real-ip", "via"})
 
 #: Every address.
 ANY = ("*",)
@@ -38,7 +37,7 @@ def sender(peer: str, headers: Mapping[str, str]) -> str:
     this machine was sent on, too.
     """
     address = parse_address(peer)
-    if address is None or any(name in headers for name in _FORWARDED):
+    if address is None or not _FORWARDED.isdisjoint(headers):
         return ""
     if local_caller(peer) and not _is_for_here(host_name(headers.get("host", "")), address.is_loopback):
         return ""
@@ -69,8 +68,8 @@ class SetupHosts:
         self._names = HostNames()
         self._said: set[tuple[str, ...]] = set()
 
-    async def changes(self, request: SetupRequest, known: Project | None, call: Call) -> dict[str, Any]:
-        """Return what a `/setup` changes of where a project's Label Studio is, and of the token for it."""
+    async def changes(self, request: SetupRequest, known: Project | None, peer: str) -> dict[str, Any]:
+        """Return what a `/setup` from `peer` changes of where a project's Label Studio is, and of the token for it."""
         told = {"hostname": request.hostname, "access_token": request.access_token}
         if self._login:
             return {**told, "private": ANY}
@@ -80,25 +79,25 @@ class SetupHosts:
         same = confirmed is not None and confirmed.hostname == request.hostname
         if confirmed is not None and same:
             unchanged = confirmed.access_token == request.access_token
-            if call.peer in confirmed.private or (confirmed.private == ANY and unchanged):
+            if peer in confirmed.private or (confirmed.private == ANY and unchanged):
                 return told
         found = await self._names.find(request.hostname)
-        private = private_addresses(found or (), call.peer)
+        private = private_addresses(found or (), peer)
         if confirmed is None:
             if not private and not are_public(found or ()):
-                self._say_unconfirmed(request, call.peer)
+                self._say_unconfirmed(request, peer)
             return {**told, "private": private}
         if same and private:
             if confirmed.private == ANY or set(private) <= set(confirmed.private):
                 return told
             merged = (*confirmed.private, *(one for one in private if one not in confirmed.private))
             return {**told, "private": merged[-MOST_ADDRESSES:]}
-        if same and found is None and local_caller(call.peer):
+        if same and found is None and local_caller(peer):
             return told
-        if private and local_caller(call.peer):
+        if private and local_caller(peer):
             return {**told, "private": private}
         if not same or confirmed.access_token != request.access_token:
-            self._say_kept(request, confirmed, call.peer, in_time=found is not None)
+            self._say_kept(request, confirmed, peer, in_time=found is not None)
         return {}
 
     def _say_unconfirmed(self, request: SetupRequest, peer: str) -> None:

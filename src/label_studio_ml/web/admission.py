@@ -1,0 +1,46 @@
+"""What a request may do, decided from its head: who may ask, with which login, and how large its body may be."""
+
+from label_studio_ml.settings import Settings
+from label_studio_ml.web.access import AccessRules
+from label_studio_ml.web.calls import Admission, Call
+from label_studio_ml.web.login import Login
+
+#: Bytes that a body may have: of a request without the login that is asked for, and of such an event, of which only
+#: ids are read (Label Studio's own webhooks come so, once only, and one brush mask may have more than 1 MiB); and of
+#: one to a route that takes a label config, or a few names only. Others have as many as the settings say.
+UNTRUSTED_BODY, UNTRUSTED_EVENT, CONFIG_BODY, SMALL_BODY = 1 << 20, 32 << 20, 32 << 20, 1 << 20
+_LARGE_ROUTES = {"/predict": 0, "/webhook": 0, "/train": 0, "/setup": CONFIG_BODY, "/validate": CONFIG_BODY}
+
+
+class Admissions:
+    """Decides what requests may do, by the rules of `access` and the settings' logins."""
+
+    def __init__(self, settings: Settings, login: Login, access: AccessRules) -> None:
+        self._access = access
+        self._login = login
+        most = settings.max_body
+        self._without_login = Admission(trusted=False, max_body=min(UNTRUSTED_BODY, most))
+        self._event_without_login = Admission(trusted=False, max_body=min(UNTRUSTED_EVENT, most))
+        self._page = Admission(trusted=False, max_body=0)
+        self._small = Admission(trusted=True, max_body=min(SMALL_BODY, most))
+        self._large = {
+            route: Admission(trusted=True, max_body=min(limit or most, most))
+            for route, limit in _LARGE_ROUTES.items()
+        }
+
+    def admit(self, call: Call, *, untyped: bool = False, loopback: bool = False) -> Admission:
+        """Decide from a request's head, before its body is read, what it may do.
+
+        With `untyped` a body needs no Content-Type, as tests in users' folders send none; `loopback` tells that this
+        request came to a loopback address. Raises NotAuthorized, UnknownHost, ForeignOrigin or WrongContentType.
+        """
+        path, headers = call.path, call.headers
+        typed = call.has_body and not (untyped and not headers.get("content-type"))
+        if path.startswith("/problem/"):  # it says only what its URL says, whatever the Host
+            reads = call.method in ("GET", "HEAD")
+            self._access.check(call.method, headers, has_body=typed, loopback=loopback, any_host=reads)
+            return self._page
+        self._access.check(call.method, headers, has_body=typed, loopback=loopback)
+        if not self._login.check(headers.get("authorization", ""), path):
+            return self._event_without_login if path.rstrip("/") == "/webhook" else self._without_login
+        return self._large.get(path) or self._large.get(path.rstrip("/"), self._small)
