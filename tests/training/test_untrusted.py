@@ -275,10 +275,14 @@ def test_an_event_of_which_only_ids_were_read_is_kept_as_such(away: RedisDesk) -
 
     class Board:
         delivered: ClassVar[list[Any]] = []
+        undelivered: ClassVar[list[Any]] = []
         recorded: ClassVar[list[StoredEvent]] = []
 
         def deliver(self, uid: str, pairs: list[Any]) -> None:
             self.delivered.append(pairs)
+
+        def undeliver(self, uid: str, *, annotations: list[Any]) -> None:
+            self.undelivered.extend(annotations)
 
         def record(self, uid: str, stored: StoredEvent, token: str, *, bounded: bool) -> str:
             assert not bounded
@@ -290,7 +294,7 @@ def test_an_event_of_which_only_ids_were_read_is_kept_as_such(away: RedisDesk) -
     (stored,) = board.recorded
     assert not stored.trusted
     assert stored.data["annotations"] == [{"id": 1001, "task": 1}, {"id": 1002, "task": 2}]
-    assert board.delivered == []
+    assert (board.delivered, board.undelivered) == ([], [1001, 1002])
 
 
 class TestSpool:
@@ -451,6 +455,29 @@ def redis(make_redis: MakeRedis) -> RedisServer:
 
 
 class TestLarge:
+    @pytest.mark.parametrize("train", [True, False])
+    def test_what_an_earlier_event_brought_goes_when_a_later_one_is_read_by_its_ids_only(
+        self, redis: RedisServer, tmp_path: Path, *, train: bool
+    ) -> None:
+        """A run while Label Studio is away is not to see an annotation as it was before it was changed."""
+        settings = Settings(backend_dir=tmp_path, model_dir=tmp_path / "data", queue="q", redis_url=redis.url)
+        desk = RedisDesk.of(settings, lambda timeout: redis.url)
+        board = JobBoard(redis.client(), "q")
+
+        def delivered() -> list[int]:
+            return [one["id"] for task in board.delivered(uid(5)) for one in task["annotations"]]
+
+        for number in (1, 2):
+            desk.hand_in(came(created(5, number)), trusted=True, train=False)
+        wait_until(
+            lambda: delivered() == [1001, 1002], "both are kept for a run without Label Studio", every=0.01
+        )
+        changed = {**created(5, 2), "action": "ANNOTATION_UPDATED"}
+        changed |= {"task": {"id": 2}, "annotation": {"id": 1002, "task": 2}}
+        desk.hand_in(msgspec.structs.replace(came(changed), ids_only=True), trusted=True, train=train)
+        wait_until(lambda: delivered() == [1001], "the one that was changed is gone", every=0.01)
+        desk.stop()
+
     def test_a_large_event_with_login_is_kept_by_its_ids(
         self, redis: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -311,9 +311,12 @@ class RedisDesk:
             gone_tasks, gone_annotations = removed(event)
             if gone_tasks or gone_annotations:
                 board.undeliver(event.uid, tasks=gone_tasks, annotations=gone_annotations)
-            pairs = [] if event.ids_only else labelled(event)
+            pairs = labelled(event)
             if pairs and not _late(deadline):
-                board.deliver(event.uid, pairs)
+                if event.ids_only:  # what an earlier event brought of these annotations is out of date
+                    board.undeliver(event.uid, annotations=[annotation.get("id") for _, annotation in pairs])
+                else:
+                    board.deliver(event.uid, pairs)
         if _late(deadline):
             raise BrokerError(f"Redis has not taken an event within {BUDGET:g} s")
         if not spooled.train:
@@ -357,7 +360,7 @@ def _kept(event: Event, *, trusted: bool, train: bool) -> Spooled | None:
             fix="Send no tasks: they are read from Label Studio",
             field="annotations",
         )
-    elif not train and not any(removed(event)) and (event.ids_only or not labelled(event)):
+    elif not train and not any(removed(event)) and not labelled(event):
         return None
     kept = msgspec.structs.replace(event, label_config="", title="", data=data)
     return Spooled(kept, trusted, train, new_token())
