@@ -3,6 +3,7 @@
 import errno
 import shutil
 import sqlite3
+from collections.abc import Iterable
 from pathlib import Path
 
 #: Free bytes below which a disk counts as full where SQLite does not say why it failed.
@@ -37,6 +38,28 @@ def disk_fix(error: BaseException, place: Path, otherwise: str = "") -> str:
     if number in (errno.EMFILE, errno.ENFILE):
         return "Allow more open files (ulimit -n)"
     return otherwise or "Check MODEL_DIR, its rights and the disk"
+
+
+def full_disk_fix(error: BaseException, places: Iterable[Path]) -> str:
+    """Return which disk to make room on: the one of the file that the full-disk `error` names, else of a full place.
+
+    What code of users was writing to is not known otherwise, and what it wrote may be removed again by now.
+    """
+    named = _file_of(error)
+    for place in (*([named] if named is not None else []), *places):
+        if place is named or free_bytes(place) < _FULL:
+            return f"The disk of {place} is full: make room on it"
+    return "A disk that fit writes to is full: make room on it"
+
+
+def _file_of(error: BaseException) -> Path | None:
+    """Return the file that an error of the disk, or the cause of another error, names."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and isinstance(cause.filename, str) and cause.filename:
+            return Path(cause.filename)
+        cause = cause.__cause__
+    return None
 
 
 def free_bytes(place: Path) -> int:

@@ -1,6 +1,7 @@
 """One run: in this process, and as the child that it is."""
 # mypy: disable-error-code="no-untyped-def, override"
 
+import errno
 import os
 import shutil
 import socket
@@ -16,8 +17,10 @@ import numpy as np
 import pytest
 
 from e2e.processes import wait_until
+from label_studio_ml import disk_errors
 from label_studio_ml.adapter import ModelSpec
 from label_studio_ml.code_identity import identify
+from label_studio_ml.disk_errors import full_disk_fix
 from label_studio_ml.errors import FitError, ModelFileError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.settings import Settings
@@ -341,6 +344,35 @@ def test_whatever_fit_raises_is_an_outcome(settings: Settings, error: BaseExcept
     assert "test_run.py, line" in outcome.error
     assert "Traceback" in outcome.trace
     assert not outcome.changed
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_full_disk_passes_and_is_named(settings: Settings, *, wrapped: bool) -> None:
+    """No event counts as done: what the events before have written may be cut off."""
+
+    class Full(LabelStudioMLBase):
+        def fit(self, event, data, **kwargs):
+            if data["annotation"]["id"] != 1002:
+                return True
+            error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/somewhere/weights")
+            if wrapped:
+                raise RuntimeError("cannot save") from error
+            raise error
+
+    outcome = run(_request(settings, created(1, 1), created(1, 2)), settings, lambda: Full)
+    assert outcome.error.startswith(
+        "RuntimeError: cannot save" if wrapped else "OSError: [Errno 28] No space"
+    )
+    assert outcome.error.endswith(". The disk of /somewhere/weights is full: make room on it")
+    assert (outcome.passing, outcome.changed, outcome.last) == (True, False, "")
+
+
+def test_the_full_one_of_several_places_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    places = [Path("/one"), Path("/other")]
+    monkeypatch.setattr(disk_errors, "free_bytes", lambda place: 0 if place == places[1] else 1 << 40)
+    assert full_disk_fix(error, places) == "The disk of /other is full: make room on it"
+    assert full_disk_fix(error, places[:1]) == "A disk that fit writes to is full: make room on it"
 
 
 def test_a_model_file_that_is_gone_is_an_outcome(settings: Settings) -> None:

@@ -43,7 +43,33 @@ def listener(tmp_path_factory: pytest.TempPathFactory, studio: FakeStudio) -> It
     assert "exception raised while executing" not in (live.folder / "logs" / "rq.log").read_text()
 
 
+def _meets_a_full_disk(live: Live, project: int) -> None:
+    """Check that a fit that cannot write loses no event: its job waits, says why, and goes on once there is room."""
+    live.studio.add(project, 801)
+    live.setup(project)
+    control = live.control(project)
+    control.do("full disk")
+    job = live.send(created(project, 801))
+    wait_until(lambda: len(control.fits()) >= 2, "it is tried again by itself")
+
+    def said() -> str:
+        record = live.job(job)
+        return str(record.get("message", "")) if record["job_status"] == "queued" else ""
+
+    message = wait_until(said, "the job waits")
+    assert "No space left on device: 'weights.bin'" in message
+    assert "The disk of weights.bin is full: make room on it (try " in message
+    control.do("ok")
+    done = live.wait(job)
+    assert (done["job_status"], done["events"]) == ("finished", 1)
+    assert done["model_version"]
+
+
 # The seed generation
+
+
+def test_a_fit_that_meets_a_full_disk_is_tried_again(seed: Live) -> None:
+    _meets_a_full_disk(seed, 80)
 
 
 def test_an_event_trains_and_the_version_is_served(seed: Live) -> None:
@@ -310,6 +336,10 @@ def test_a_single_event_that_fails_leaves_nothing(listener: Live) -> None:
     assert "model_version" not in failed
     listener.control(5).do("ok")
     assert listener.wait(listener.send(created(5, 52)))["model_version"] == "1.0.1"
+
+
+def test_an_event_whose_fit_meets_a_full_disk_is_tried_again(listener: Live) -> None:
+    _meets_a_full_disk(listener, 80)
 
 
 def test_no_two_versions_have_one_name(listener: Live) -> None:

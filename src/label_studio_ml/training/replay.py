@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from label_studio_ml.adapter import describe_class, fit_event, reason, version_name
+from label_studio_ml.disk_errors import is_full
 from label_studio_ml.errors import StudioError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.predictions import plain
@@ -31,7 +32,7 @@ def fit_events(
 ) -> Outcome:
     """Call an event-generation `fit` once for each event, in order; one that fails takes no other with it.
 
-    Raises what the only event raises.
+    Raises what the only event raises, and the error of a full disk: what the run has written is not to be trusted then.
     """
     before = user_files(settings)
     elsewhere = WrittenFiles(Path.cwd(), [*user_folders(settings), *_our_folders(settings)])
@@ -97,6 +98,8 @@ def _fit(
 ) -> None:
     """Call `fit` for one event, and note what came of it. Values that a failed `fit` has set are forgotten.
 
+    Raises the error of a full disk, which says nothing of the event.
+
     A dict that it returns is the model's `train_output` from then on.
     """
     job.begin()
@@ -104,6 +107,8 @@ def _fit(
     try:
         returned = fit_event(model, action, data, job_id=request.job, workdir=Path(request.workdir), job=job)
     except (Exception, SystemExit) as error:
+        if is_full(error):
+            raise
         logger.exception("fit failed for one %s", action)
         staged.changes = kept
         counts.failed(action, error)

@@ -10,6 +10,7 @@ import logging
 import os
 import socket
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,7 @@ from label_studio_ml.adapter import (
     reason,
     studio_login,
 )
+from label_studio_ml.disk_errors import full_disk_fix, is_full
 from label_studio_ml.errors import BackendError, FitError, StudioError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.process_guard import stand_guard
@@ -210,13 +212,23 @@ def run(
         outcome = refused or _measured(perform(cls, request, settings, job=job), request, settings, job)
     except BaseException as error:
         logger.exception("The training failed")
+        full = is_full(error)
         outcome = Outcome(
-            error=_as_text(reason(error)),
+            error=_as_text(_full_disk(error, request, settings) if full else reason(error)),
             trace="" if isinstance(error, BackendError) else _as_text(traceback.format_exc()),
-            passing=isinstance(error, NotNow) or (type(error) is StudioError and error.passing),
+            passing=full or isinstance(error, NotNow) or (type(error) is StudioError and error.passing),
             refused=refusal(error),
         )
     return msgspec.structs.replace(outcome, policy=policy, generation=outcome.generation or kind, code=code)
+
+
+def _full_disk(error: BaseException, request: RunRequest, settings: Settings) -> str:
+    """Say that a disk was full, with what was refused there, and what to do."""
+    if isinstance(error, BackendError) and error.fix:
+        return reason(error)
+    places = [Path(request.workdir), settings.backend_dir, settings.log_dir, Path(tempfile.gettempdir())]
+    places.append(Path("/dev/shm"))  # noqa: S108 (nothing is written there)
+    return f"{reason(error)}. {full_disk_fix(error, places)}"
 
 
 def _measured(outcome: Outcome, request: RunRequest, settings: Settings, job: TrainingJob | None) -> Outcome:

@@ -1,6 +1,7 @@
 """What the models of these tests do in `fit`: they write down that they ran, and do what a file says."""
 
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -74,6 +75,8 @@ def _do(what: str, fields: dict[str, Any]) -> None:
     kind, _, detail = what.partition(":")
     if kind == "raise" and (not detail or detail == str(fields.get("annotation"))):
         raise ValueError("this fit was told to fail")
+    if kind == "full disk":
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "weights.bin")
     if kind == "sys.exit":
         sys.exit(3)
     if kind == "os._exit":
