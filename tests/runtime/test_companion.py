@@ -1,5 +1,7 @@
 """Broker and worker beside one server or several."""
 
+import contextlib
+import errno
 import fcntl
 import os
 import signal
@@ -13,9 +15,12 @@ import requests
 from e2e.backend import Backend
 from e2e.processes import wait_until
 from label_studio_ml.errors import BrokerError
-from label_studio_ml.runtime.broker import START_TIMEOUT, Broker
+from label_studio_ml.runtime import broker as broker_module
+from label_studio_ml.runtime import companion as companion_module
+from label_studio_ml.runtime.broker import START_TIMEOUT, Broker, full_disk
 from label_studio_ml.runtime.companion import Companion, stop_orphaned_broker
 from label_studio_ml.settings import Settings
+from label_studio_ml.versions.disk import write_durably
 from live import WORKER, Live, alive, start_training
 
 Make = Callable[..., Live]
@@ -166,6 +171,67 @@ def test_the_url_is_waited_for(tmp_path: Path) -> None:
     try:
         assert companion.url(90).startswith("unix://")
         assert companion.owner
+    finally:
+        companion.stop()
+
+
+@pytest.mark.parametrize("guest", [False, True])
+def test_room_on_a_full_disk_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, guest: bool
+) -> None:
+    """A command says within seconds that the disk is full, also beside a server whose broker cannot run."""
+    settings = Settings(backend_dir=tmp_path, model_dir=tmp_path / "data", log_dir=tmp_path / "logs")
+    folder = tmp_path / "data" / "broker"
+    folder.mkdir(parents=True)
+
+    def start(broker: Broker) -> str:
+        raise full_disk(folder)
+
+    monkeypatch.setattr(Broker, "start", start)
+    monkeypatch.setattr(companion_module, "has_no_space", lambda place: place == folder)
+    causes: list[str] = []
+
+    def ask() -> None:
+        with pytest.raises(BrokerError) as caught:
+            companion.url(100_000)
+        causes.append(str(caught.value))
+
+    with (folder / "owner.lock").open("w") as held:
+        if guest:
+            fcntl.flock(held, fcntl.LOCK_EX)
+        companion = Companion(settings)
+        companion.start()
+        try:
+            threading.Thread(target=ask, daemon=True).start()
+            wait_until(lambda: causes, "it says so")
+        finally:
+            companion.stop()
+    assert causes[0].endswith(f"The disk of {folder} is full: make room on it")
+
+
+def test_a_broker_whose_address_cannot_be_written_is_used_once_it_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(backend_dir=tmp_path, model_dir=tmp_path / "data", log_dir=tmp_path / "logs")
+    refused: list[str] = []
+
+    def full(path: Path, text: str) -> None:
+        if len(refused) < 2:
+            refused.append(text)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write_durably(path, text)
+
+    monkeypatch.setattr(broker_module, "write_durably", full)
+    companion = Companion(settings, worker_delay=60)
+    companion.start()
+
+    def url() -> str:
+        with contextlib.suppress(BrokerError):
+            return companion.url(0.1)
+        return ""
+
+    try:
+        assert wait_until(url, "it is used") == refused[0] == refused[1]
     finally:
         companion.stop()
 

@@ -5,6 +5,7 @@ so what a webhook was told is kept is still there after a kill and a restart.
 """
 
 import contextlib
+import errno
 import importlib.util
 import logging
 import os
@@ -31,8 +32,7 @@ logger = logging.getLogger(__name__)
 START_TIMEOUT = 30.0
 #: Bytes of free disk below which the append-only file counts as having no space left.
 _LEAST_SPACE = 64 << 10
-#: What to do then.
-_MAKE_ROOM = "The disk is full: make room on it"
+_NO_SPACE = "No space left on the disk of {}"
 #: Seconds that a server whose backend is gone has to end before it is adopted.
 ADOPT_AFTER = 2.0
 #: Longest path of a Unix socket that every platform takes, in bytes (macOS: 104 with the final zero).
@@ -88,15 +88,24 @@ class Broker:
             path = self._socket_path()
             with lock:
                 self._launch(path, lock.fileno())
-            self.url = f"unix://{path}?db=0"
-            self._wait()
+        except OSError as error:
+            raise self._refused(error) from error
+        self.url = f"unix://{path}?db=0"
+        return self.come_up()
+
+    def come_up(self) -> str:
+        """Wait until the server answers, and return its URL; may be called again after it has raised BrokerError."""
+        self._wait()
+        try:
             write_durably(self.address_file, self.url)
         except OSError as error:
-            raise BrokerError(
-                f"The embedded broker cannot be started: {error}",
-                fix=disk_fix(error, self._folder),
-            ) from error
+            raise self._refused(error) from error
         return self.url
+
+    def _refused(self, error: OSError) -> BrokerError:
+        return BrokerError(
+            f"The embedded broker cannot be started: {error}", fix=disk_fix(error, self._folder)
+        )
 
     def _lock(self) -> IO[str] | None:
         """Return the lock that the server will hold as long as it lives, or None if a live one is to be adopted.
@@ -163,9 +172,11 @@ class Broker:
         deadline = time.monotonic() + START_TIMEOUT
         while not _answers(self.url):
             if self._process is not None and self._process.poll() is not None:
+                if self._is_full():
+                    raise full_disk(self._folder)
                 raise BrokerError(
                     f"The embedded broker ended at once: {self.last_words()}",
-                    fix=_MAKE_ROOM if self._is_full() else f"See {self._folder / 'broker.log'}",
+                    fix=f"See {self._folder / 'broker.log'}",
                 )
             if time.monotonic() > deadline:
                 raise BrokerError(f"The embedded broker did not come up in {START_TIMEOUT:.0f} s")
@@ -175,18 +186,20 @@ class Broker:
     def last_words(self) -> str:
         """Say why the server ended, as far as that can be known."""
         if self._is_full():
-            return f"No space left on the disk of {self._folder}"
+            return _NO_SPACE.format(self._folder)
         with contextlib.suppress(OSError):
             lines = (self._folder / "broker.log").read_text(errors="replace").strip().splitlines()
             return lines[-1] if lines else "it said nothing"
         return "its log cannot be read"
 
     def _is_full(self) -> bool:
-        return free_bytes(self._folder) < _LEAST_SPACE
+        return has_no_space(self._folder)
 
     def alive(self) -> bool:
         """Tell whether the server runs."""
-        return self._process.poll() is None if self._process is not None else _answers(self.url)
+        if self._process is not None:
+            return self._process.poll() is None
+        return bool(self.url) and _answers(self.url)
 
     def stop(self) -> None:
         """Stop the server; what it holds is on disk."""
@@ -203,6 +216,21 @@ class Broker:
         self.address_file.unlink(missing_ok=True)
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def has_no_space(folder: Path) -> bool:
+    """Tell whether a broker with its data in `folder` cannot keep what it is told."""
+    return free_bytes(folder) < _LEAST_SPACE
+
+
+def full_disk(folder: Path) -> BrokerError:
+    """Return the error that a broker with its data in `folder` cannot run, as the disk is full."""
+    text = _NO_SPACE.format(folder)
+    error = BrokerError(
+        f"The embedded broker cannot run: {text}", fix=f"The disk of {folder} is full: make room on it"
+    )
+    error.__cause__ = OSError(errno.ENOSPC, text)
+    return error
 
 
 def _private_socket_folder(address_file: Path) -> str | None:

@@ -10,14 +10,16 @@ runs broker and worker, the others use them, and one of them takes over when the
 import logging
 import os
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
 from label_studio_ml import file_locks
+from label_studio_ml.disk_errors import disk_fix, is_full
 from label_studio_ml.errors import BackendError, BrokerError
 from label_studio_ml.private_files import make_folder
-from label_studio_ml.runtime.broker import Broker, running_url
+from label_studio_ml.runtime.broker import Broker, full_disk, has_no_space, running_url
 from label_studio_ml.runtime.foreign_workers import ForeignWorkers
 from label_studio_ml.runtime.workers import Workers
 from label_studio_ml.settings import Settings
@@ -60,9 +62,15 @@ class Companion:
         return self._lock_file is not None
 
     def url(self, timeout: float) -> str:
-        """Return the broker's URL, waiting up to `timeout` seconds for it. Raises BrokerError."""
-        if not self._ready.wait(timeout):
-            raise self._error or BrokerError("The broker is not up yet", fix="See logs/server.log")
+        """Return the broker's URL, waiting up to `timeout` seconds for it, but not for room on a full disk.
+
+        Raises BrokerError.
+        """
+        deadline = time.monotonic() + timeout
+        while not self._ready.wait(max(0.0, min(TICK, deadline - time.monotonic()))):
+            error = self._error
+            if time.monotonic() >= deadline or (error is not None and is_full(error)):
+                raise error or BrokerError("The broker is not up yet", fix="See logs/server.log")
         return self._url
 
     def hurry(self) -> None:
@@ -94,7 +102,7 @@ class Companion:
             try:
                 self._tick()
             except (BackendError, OSError) as error:
-                failure = error if isinstance(error, BackendError) else BrokerError(str(error))
+                failure = error if isinstance(error, BackendError) else self._refused(error)
                 if str(failure) != str(self._error):
                     logger.error("Background training is not available: %s", failure)
                 self._error = failure
@@ -103,6 +111,12 @@ class Companion:
                 logger.exception("Looking after background training failed")
                 self._stop.wait(2.0)
             self._stop.wait(TICK if self._ready.is_set() else 0.05)
+
+    def _refused(self, error: OSError) -> BrokerError:
+        """Return the error that says what the machine refused, and what to do."""
+        refused = BrokerError(str(error), fix=disk_fix(error, self._folder, "See logs/server.log"))
+        refused.__cause__ = error
+        return refused
 
     def _tick(self) -> None:
         """Look once at lock, broker and worker, and do what is due."""
@@ -127,6 +141,8 @@ class Companion:
                 self._ready.clear()
             self._broker = Broker(self._folder, self._stop)
             self._serve(self._broker.start())
+        elif not self._ready.is_set():  # it is slow to come up, or its address could not be written
+            self._serve(self._broker.come_up())
 
     def _take_lock(self) -> bool:
         make_folder(self._folder)
@@ -143,8 +159,11 @@ class Companion:
         """Use the broker of the server that holds the lock."""
         if self._settings.redis_url:
             self._serve(self._settings.redis_url)
-        elif not self._ready.is_set() and (url := running_url(self._folder)):
-            self._serve(url)
+        elif not self._ready.is_set():
+            if url := running_url(self._folder):
+                self._serve(url)
+            elif has_no_space(self._folder):
+                raise full_disk(self._folder)
 
     def _serve(self, url: str) -> None:
         self._url = url
