@@ -83,7 +83,7 @@ class Event(msgspec.Struct, frozen=True):
     """One webhook call: `action`, the project it belongs to, and the whole payload without secrets.
 
     `size` is how many bytes it came in. With `ids_only`, tasks and annotations in the payload are their ids: the rest
-    is to be read from Label Studio.
+    is to be read from Label Studio. `caller` is who sent it, by the login: empty where none is asked for or was given.
     """
 
     action: str
@@ -93,6 +93,11 @@ class Event(msgspec.Struct, frozen=True):
     data: dict[str, Any]
     size: int = 0
     ids_only: bool = False
+    caller: str = ""
+
+    def sent_by(self, caller: str) -> "Event":
+        """Return the event with the one who sent it."""
+        return msgspec.structs.replace(self, caller=caller)
 
 
 class TrainRequest(msgspec.Struct, frozen=True):

@@ -31,6 +31,7 @@ FINISHED = Job(
     ended="2026-11-28T12:00:09.000+00:00",
     version="20261128-120000-9f3a",
     annotations=1,
+    asked_by="token ci",
     metrics={"accuracy": 0.5625, "loss": 1.5, "epochs": 3},
     comparison="measured against version v1 on the same 16 tasks: accuracy 0.5625 (before: 0.5)",
 )
@@ -47,7 +48,7 @@ def test_eighty_columns() -> None:
     address = next(word for word in CAUSE.split() if word.startswith("https"))
     assert f"  {address}" in shown, "what is longer than a line is not broken"
     assert shown[first + 1 : first + 4] == [
-        "  1 labelled task",
+        "  1 labelled task, asked for by token ci",
         "  version 20261128-120000-9f3a",
         "  accuracy 0.5625 loss 1.5 epochs 3",
     ]
@@ -67,11 +68,13 @@ def test_without_a_terminal_each_job_is_one_line() -> None:
         "TASKS",
         "VERSION",
         "METRICS",
+        "ASKED",
+        "BY",
         "WHAT",
     ]
     assert failed.startswith("20261128-124517-da121d  7        failed    2026-11-28 ")
     assert failed.endswith(CAUSE)
-    assert "  accuracy 0.5625 loss 1.5 epochs 3  measured against" in finished
+    assert "  accuracy 0.5625 loss 1.5 epochs 3  token ci  measured against" in finished
     assert head.index("VERSION") == finished.index("20261128-120000-9f3a")
 
 

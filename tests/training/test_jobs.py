@@ -15,6 +15,7 @@ from label_studio_ml.errors import BrokerError
 from label_studio_ml.training import jobs
 from label_studio_ml.training.jobs import Hold, JobBoard, StoredEvent, connect
 from label_studio_ml.training.policy import Decision
+from label_studio_ml.training.views import describe
 from label_studio_ml.training.worker import make_worker
 from label_studio_ml.versions.state import Project
 from live import annotation, task
@@ -210,6 +211,26 @@ def test_bringing_events_back_may_be_cut_off(board: JobBoard, monkeypatch: pytes
 
 
 # An event that is handed in twice
+
+
+def test_a_record_names_who_asked_before_who_sent_the_first_event(board: JobBoard) -> None:
+    job = board.record(P, StoredEvent("ANNOTATION_CREATED", {"annotation": {"id": 1}}))
+    assert asked_by(board, job) == ""
+    for caller, asked, named in (
+        *(("user first", False, "user first"), ("user second", False, "user first")),
+        *(("token ci", True, "token ci"), ("user third", False, "token ci")),
+    ):
+        board.name_asker(job, caller, asked=asked)
+        assert asked_by(board, job) == named
+        record = board.job(job)
+        assert record is not None
+        assert describe(record)["asked_by"] == named
+
+
+def asked_by(board: JobBoard, job_id: str) -> str:
+    record = board.job(job_id)
+    assert record is not None
+    return record.asked_by
 
 
 def test_a_known_token_does_nothing(board: JobBoard) -> None:

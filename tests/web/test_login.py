@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from e2e.processes import wait_until
 from label_studio_ml.access_tokens import add, revoke
 from label_studio_ml.backend_login import asks_login, authorization
 from label_studio_ml.errors import NotAuthorized
@@ -112,6 +113,12 @@ def test_a_running_server_follows_its_file(live: Live, tmp_path: Path) -> None:
         job = answer.json()["job"]
         place = f"job {job}" if job else "kept on this server's disk"
         assert f"{event['action']} of project {uid(1)} came from token ci: {place}" in log
+
+    def named() -> bool:
+        answer = requests.get(f"{url}/jobs", params={"project": "1"}, headers=headers, timeout=60)
+        return '"asked_by":"token ci"' in answer.text
+
+    wait_until(named, "a record names who asked")
     assert token not in log
     revoke(file, "ci")
     assert get(token).status_code == 401

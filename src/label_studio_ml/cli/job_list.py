@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from label_studio_ml.training.jobs import Job
 
 _COLUMNS = ("JOB", "PROJECT", "STATE", "BEGAN", "TOOK")
-_MORE = ("EVENTS", "TASKS", "VERSION", "METRICS", "WHAT")
+_MORE = ("EVENTS", "TASKS", "VERSION", "METRICS", "ASKED BY", "WHAT")
 _INDENT = "  "
 
 
@@ -50,13 +50,14 @@ def _first(job: "Job") -> tuple[str, ...]:
 def _rest(job: "Job") -> tuple[str, ...]:
     annotations = str(job.annotations) if job.annotations >= 0 else ""
     said = " ".join(what(job).split())
-    return (str(job.events or ""), annotations, job.version, metrics_text(job), said)
+    return (str(job.events or ""), annotations, job.version, metrics_text(job), job.asked_by, said)
 
 
 def _numbers(job: "Job") -> str:
     events = plural(job.events, "event") if job.events else ""
     tasks = plural(job.annotations, "labelled task") if job.annotations >= 0 else ""
-    return ", ".join(text for text in (events, tasks) if text)
+    asked_by = f"asked for by {job.asked_by}" if job.asked_by else ""
+    return ", ".join(text for text in (events, tasks, asked_by) if text)
 
 
 def _wrapped(text: str, width: int) -> list[str]:

@@ -52,6 +52,7 @@ def run(args: argparse.Namespace) -> int:
             version_snapshot(store, project.uid, args.from_version)
             data["from_version"] = args.from_version
         job_id = reached.board.record(project.uid, StoredEvent("START_TRAINING", data))
+        reached.board.name_asker(job_id, "label-studio-ml train", asked=True)
         say(f"Job {job_id}: training project {project.project_id}", flush=True)
         if args.no_wait:
             if reached.alone:

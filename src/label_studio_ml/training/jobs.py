@@ -8,9 +8,8 @@ import logging
 import secrets
 import socket
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import msgspec
 import redis
@@ -19,6 +18,9 @@ from redis.retry import Retry
 
 from label_studio_ml.errors import BrokerError
 from label_studio_ml.training.events import counted
+from label_studio_ml.training.job_record import Job as Job
+from label_studio_ml.training.job_record import JobState as JobState
+from label_studio_ml.training.job_record import read_job
 from label_studio_ml.training.keys import job_id_of
 from label_studio_ml.training.mailbox import Mailboxes, broker_errors
 from label_studio_ml.training.mailbox import StoredEvent as StoredEvent
@@ -38,52 +40,6 @@ KEPT_JOBS = 200
 RECENT_JOBS = 20
 #: Seconds for which an event's token is remembered.
 TOKEN_LIFE = 6 * 3600
-
-JobState = Literal["queued", "started", "finished", "failed", "cancelled"]
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One training job's record. Times are ISO 8601 in UTC, empty where not reached yet.
-
-    `message` is what a run said last; that of a job that is queued says what it waits for, if for more than a worker.
-    `held_back` says why the version that it made is not served, where that is so; `comparison` what that version and
-    the one before were compared by, if by anything.
-    `progress` is from 0 to 1, -1 before the run has said anything; `metrics` are the latest. `cancel` is the time at
-    which somebody asked for the job's end, `ending` says how a run ended that was not let run. `upto` is the id of the
-    last event that the job is about. `model_class` is the class that it is for, empty where that was not said.
-    """
-
-    id: str
-    project: str
-    state: JobState
-    created: str = ""
-    started: str = ""
-    ended: str = ""
-    version: str = ""
-    error: str = ""
-    source: str = ""
-    annotations: int = -1
-    events: int = 0
-    held_back: str = ""
-    comparison: str = ""
-    progress: float = -1.0
-    message: str = ""
-    metrics: dict[str, Any] = field(default_factory=dict)
-    cancel: str = ""
-    ending: str = ""
-    upto: str = ""
-    model_class: str = ""
-
-    @property
-    def running(self) -> bool:
-        """Whether the job is waiting or running."""
-        return self.state in ("queued", "started")
-
-    @property
-    def postponed(self) -> bool:
-        """Whether the job waits for more than a free worker."""
-        return self.state == "queued" and bool(self.message)
 
 
 def now() -> str:
@@ -272,6 +228,12 @@ class JobBoard(Mailboxes):
                 self.redis.hdel(self.keys.parked(project), parked.event.id)
         return job_id
 
+    def name_asker(self, job_id: str, caller: str, *, asked: bool) -> None:
+        """Note in a job's record who sent an event of it; whoever has `asked` for the training comes before others."""
+        store = self.redis.hset if asked else self.redis.hsetnx
+        with broker_errors():
+            store(self.keys.job(job_id), "asked_by", caller)
+
     # A job's life
 
     def update_job(self, job_id: str, **fields: object) -> None:
@@ -406,31 +368,7 @@ class JobBoard(Mailboxes):
         """Return a job's record, or None if there is none."""
         with broker_errors():
             fields = self.redis.hgetall(self.keys.job(job_id))
-        if not fields:
-            return None
-        texts = {name.decode(): value.decode() for name, value in fields.items()}
-        return Job(
-            id=job_id,
-            project=texts.get("project", ""),
-            state=cast("JobState", texts.get("state", "queued")),
-            created=texts.get("created", ""),
-            started=texts.get("started", ""),
-            ended=texts.get("ended", ""),
-            version=texts.get("version", ""),
-            error=texts.get("error", ""),
-            source=texts.get("source", ""),
-            annotations=int(texts.get("annotations", -1)),
-            events=int(texts.get("events", 0)),
-            held_back=texts.get("held_back", ""),
-            comparison=texts.get("comparison", ""),
-            progress=float(texts.get("progress", -1)),
-            message=texts.get("message", ""),
-            metrics=msgspec.json.decode(texts.get("metrics", "{}")),
-            cancel=texts.get("cancel", ""),
-            ending=texts.get("ending", ""),
-            upto=texts.get("upto", ""),
-            model_class=texts.get("class", ""),
-        )
+        return read_job(job_id, fields) if fields else None
 
     def jobs(self, project: str, most: int = KEPT_JOBS) -> Iterator[Job]:
         """Return the project's job records, newest first, `most` of them."""

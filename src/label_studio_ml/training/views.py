@@ -35,6 +35,7 @@ def describe(job: Job, part: LogPart | None = None) -> dict[str, Any]:
         "cancel_requested": job.cancel if job.running else "",
         "source": job.source,
         "model_class": job.model_class,
+        "asked_by": job.asked_by,
         "held_back": job.held_back,
         "comparison": job.comparison,
         "events": job.events,

@@ -256,7 +256,7 @@ class Endpoints:
     async def _webhook(self, call: Call) -> Response:
         if call.trusted or self._desk.immediate:
             heavy = None if self._desk.immediate else partial(parse_event_ids, trusted=True)
-            event = await self._bodies.parse(parse_event, call.body, heavy=heavy)
+            event = (await self._bodies.parse(parse_event, call.body, heavy=heavy)).sent_by(call.caller)
         else:
             event = await self._bodies.parse_untrusted(partial(parse_event_ids, trusted=False), call.body)
         self.counts.events += 1
@@ -319,7 +319,7 @@ class Endpoints:
                 "project": {"id": project.project_id},
             },
             size=len(call.body),
-        )
+        ).sent_by(call.caller)
         return self._begun(call, event, await self._hand_in(event, trusted=True, train=True))
 
     def _begun(self, call: Call, event: Event, job: str | None) -> Response:
