@@ -11,7 +11,7 @@ import pytest
 from helpers import LIMIT as LIMIT_OF_A_TEST
 from helpers import run, until
 from label_studio_ml.errors import Overloaded
-from label_studio_ml.web.connections import CANDIDATES, BodyBudget, Stage
+from label_studio_ml.web.connections import CANDIDATES, FEW, BodyBudget, Stage
 from wire import GET, LIMIT, Site, Wire, connected, post, site
 
 
@@ -159,6 +159,15 @@ class TestBytesInFlight:
         budget.give_back(100, trusted=False)
         budget.take(100, trusted=True)
         assert budget.taken == 1600
+
+    def test_large_ones_without_the_login_leave_room_for_small_ones(self) -> None:
+        budget = BodyBudget(16 * 4 * FEW)
+        budget.take(3 * FEW, trusted=False)
+        with pytest.raises(Overloaded):
+            budget.take(1, trusted=False, before=FEW)
+        assert budget.share_is_full(1, FEW)
+        budget.take(FEW, trusted=False)
+        assert budget.share_is_full(1)
 
 
 def part(size: int, path: bytes = b"/untrusted") -> bytes:

@@ -11,6 +11,8 @@ from label_studio_ml.web.calls import Admission, Call, Response
 
 #: The part of the bodies in memory (a divisor) that those of requests without the login may take.
 UNTRUSTED_SHARE = 16
+#: The part of that (a divisor) that is left to bodies of few bytes, and how many those are: most events are small.
+RESERVED_SHARE, FEW = 4, 64 << 10
 
 #: Connections that are looked at, the longest unused first, for one that has nothing to do. Those that only callers
 #: with the login can make do not count.
@@ -52,24 +54,27 @@ class BodyBudget:
         #: Bytes in memory now, and those of requests without the login.
         self.taken = self._untrusted = 0
 
-    def check(self, size: int, *, trusted: bool) -> None:
-        """Raise Overloaded where `size` more bytes would be too many."""
+    def check(self, size: int, *, trusted: bool, before: int = 0) -> None:
+        """Raise Overloaded where `size` more bytes would be too many, of a body of which `before` are counted."""
         most = self.most
-        if size + self.taken > most or (not trusted and self.share_is_full(size)):
+        if size + self.taken > most or (not trusted and self.share_is_full(size, before)):
             share = most if trusted else most // UNTRUSTED_SHARE
             raise Overloaded(
                 f"The request bodies in memory would be larger than {share} bytes together",
                 fix="Send the request again later, or raise LABEL_STUDIO_ML_MAX_IN_FLIGHT",
             )
 
-    def share_is_full(self, size: int) -> bool:
-        """Tell whether `size` more bytes are too many for the part of those without the login."""
-        return size + self._untrusted > self.most // UNTRUSTED_SHARE
+    def share_is_full(self, size: int, before: int = 0) -> bool:
+        """Tell whether `size` more bytes of a body are too many for the part of those without the login."""
+        share = self.most // UNTRUSTED_SHARE
+        if before + size > FEW:
+            share -= share // RESERVED_SHARE
+        return size + self._untrusted > share
 
-    def take(self, size: int, *, trusted: bool) -> None:
+    def take(self, size: int, *, trusted: bool, before: int = 0) -> None:
         """Count `size` more bytes. Raises Overloaded, and counts nothing, where they are too many."""
         if not trusted or size + self.taken > self.most:
-            self.check(size, trusted=trusted)
+            self.check(size, trusted=trusted, before=before)
         self.taken += size
         if not trusted:
             self._untrusted += size
@@ -171,9 +176,12 @@ class UntrustedBodies:
         self._budget = budget
         self._open: dict[Receiving, None] = {}
 
-    def make_room(self, size: int, request: Receiving) -> None:
-        """Give up bodies that have begun before that of `request`, until its next `size` bytes have room."""
-        while self._budget.share_is_full(size):
+    def make_room(self, size: int, request: Receiving, before: int = 0) -> None:
+        """Give up bodies that have begun before that of `request`, until its next `size` bytes have room.
+
+        `before` of its bytes are counted.
+        """
+        while self._budget.share_is_full(size, before):
             oldest = next(iter(self._open), request)
             if oldest is request:
                 return

@@ -288,10 +288,10 @@ class RequestReader:
         self._progress += 1
         trusted = self._request.admission.trusted
         if not trusted:
-            self._site.untrusted.make_room(size, self)
+            self._site.untrusted.make_room(size, self, self._size)
             self._site.untrusted.begin(self)
         try:
-            self._budget.take(size, trusted=trusted)
+            self._budget.take(size, trusted=trusted, before=self._size)
         except BackendError as error:
             self._refuse_for(error)
             return
