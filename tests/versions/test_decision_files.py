@@ -219,6 +219,22 @@ def test_where_the_version_is_gone_the_one_served_before_it_is(
     assert "served version id-b, which is gone or damaged" in caplog.text
 
 
+def test_one_in_a_folder_that_cannot_be_read_counts_as_gone(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _lose(made, "b")
+    looked = Path.stat
+
+    def refused(path: Path, **how: bool) -> os.stat_result:
+        if path.parent == made.weights("b").parent:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return looked(path, **how)
+
+    monkeypatch.setattr(Path, "stat", refused)
+    assert made.served() == "a"
+    assert made.store.unreadable(P) == []
+
+
 def test_where_no_other_was_served_the_project_is_refused(tmp_path: Path) -> None:
     made = Made(tmp_path)
     made.add_all("AB")

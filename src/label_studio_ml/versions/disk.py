@@ -20,6 +20,14 @@ def file_name(text: str, keep: str = "") -> str:
     return name.replace(".", "%2E") if set(name) <= {"."} else name
 
 
+def is_there(path: Path) -> bool:
+    """Tell whether there is a file; one in a folder that cannot be read counts as none."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
 def files_in(folder: Path) -> list[str]:
     """Return the paths of a version's files inside its folder, sorted; the manifest is none of them."""
     found = (path for path in folder.rglob("*") if path.is_file())

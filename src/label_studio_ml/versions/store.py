@@ -223,7 +223,7 @@ class VersionStore:
 
     def unreadable(self, uid: str) -> list[str]:
         """Return the ids of the versions whose manifest is damaged."""
-        folders = [path for path in self._folders(uid) if (path / MANIFEST).exists()]
+        folders = [path for path in self._folders(uid) if disk.is_there(path / MANIFEST)]
         return [unquote(path.name) for path in folders if self._manifests_read.get(path / MANIFEST) is None]
 
     def decision(self, uid: str) -> Decision | None:
@@ -250,7 +250,7 @@ class VersionStore:
     def _lost(self, uid: str, decision: Decision | None, versions: list[Manifest]) -> str:
         if decision is None or any(one.id == decision.version for one in versions):
             return ""
-        deleted = (self.folder(uid, decision.version) / TOMBSTONE).exists()
+        deleted = disk.is_there(self.folder(uid, decision.version) / TOMBSTONE)
         return "" if deleted else decision.version
 
     def line(self, uid: str) -> list[Manifest]:
