@@ -1,13 +1,21 @@
 """Requests of Label Studio in which something is wrong: each is answered, and none by an error of ours.
 
 What is put in place of a value is whatever JSON can hold, and bytes that are no JSON. The whole server is asked but its
-sockets: a model process, and a Redis that takes the events.
+sockets: a model process, and a Redis that takes the events. Hypothesis draws requests, and finds the smallest that
+fails; it takes longer for a request than the server for the answer, so the many of `make soak` are made by a plain
+generator.
+
+`ODD_REQUESTS` is how many those are (a million), `SOAK_SEED` where they begin.
 """
 
 import asyncio
 import json
 import logging
+import os
+import random
 import threading
+import time
+from collections import Counter
 from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -43,6 +51,9 @@ AUTH = ("me", "secret")
 
 #: Statuses that say what is wrong with a request, or that nothing is.
 FINE = {200, 201, 202, 303, 400, 401, 404, 405, 409, 410, 413}
+
+#: Requests of a portion, and of these as many as are under way at a time.
+PORTION, AT_ONCE = 1000, 16
 
 #: Requests of the API beside Label Studio's.
 OTHERS: list[tuple[str, str, Any]] = [
@@ -158,6 +169,67 @@ def odd_requests(draw: st.DrawFn) -> tuple[str, str, bytes, bool]:
     return method, f"{path}?{query}", content, draw(st.integers(0, 3)) > 0
 
 
+class OddRequests:
+    """Makes requests as `odd_requests` does, a hundred times as fast; the same `seed` makes the same ones."""
+
+    def __init__(self, seed: int) -> None:
+        self._chance = random.Random(seed)
+        self._requests = [
+            (method, target, body, list(places(body)), b"" if body is None else json.dumps(body).encode())
+            for method, target, body in REQUESTS
+        ]
+
+    def next(self) -> tuple[str, str, bytes, bool]:
+        """Return method, target, body, and whether it carries the login."""
+        chance = self._chance
+        method, target, body, where, content = chance.choice(self._requests)
+        path, _, query = target.partition("?")
+        if query or chance.random() < 0.1:
+            names = chance.sample(("project", "limit", "after", "x"), chance.randrange(4))
+            query = urlencode({name: self._text(name) for name in names}, errors="replace")
+        changes = chance.randrange(4) if body is not None else 0
+        for number in range(changes):
+            place = chance.choice(list(places(body)) if number else where)
+            body = put(body, place, self._value())
+        if changes:
+            content = json.dumps(body).encode()
+        if content and chance.random() < 0.1:
+            at = chance.randrange(len(content) + 1)
+            content = (
+                content[:at] + chance.randbytes(chance.randrange(5)) + content[at + chance.randrange(5) :]
+            )
+        return method, f"{path}?{query}", content, chance.random() < 0.75
+
+    def _text(self, name: str) -> str:
+        chance = self._chance
+        if chance.random() < 0.5:
+            return str(chance.choice((0, 1, -1, 2**31, 2**63, -(2**70), chance.randrange(-1000, 1000))))
+        return chance.choice(("", "2", "2.1795434258", "-0", "٣", "1_0", " 1", self._characters()))
+
+    def _characters(self) -> str:
+        """Return a short text of any characters, lone surrogates included."""
+        chance = self._chance
+        most = chance.choice((0x7F, 0xFFFF, 0x10FFFF))
+        return "".join(chr(chance.randint(0, most)) for _ in range(chance.randrange(9)))
+
+    def _value(self, depth: int = 0) -> Any:
+        """Return a JSON value."""
+        chance = self._chance
+        kind = chance.randrange(8)
+        if kind < 4:
+            return chance.choice(EDGES)
+        if kind == 4:
+            return self._characters()
+        if kind == 5:
+            return chance.choice(
+                (chance.randint(-(2**80), 2**80), chance.uniform(-1e300, 1e300), chance.random())
+            )
+        if depth > 3:
+            return None
+        inner = [self._value(depth + 1) for _ in range(chance.randrange(4))]
+        return inner if kind == 6 else {self._characters(): value for value in inner}
+
+
 class Site:
     """A server's parts on an event loop in a thread."""
 
@@ -192,13 +264,15 @@ class Site:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(LIMIT)
 
     def ask(self, method: str, target: str, body: bytes, *, login: bool = True) -> Response:
+        return self.wait(self.handle(method, target, body, login=login))
+
+    async def handle(self, method: str, target: str, body: bytes, *, login: bool = True) -> Response:
         path, _, query = target.partition("?")
         headers = {"user-agent": "python-requests/2", "content-type": "application/json"}
         if login:
             headers["authorization"] = "Basic bWU6c2VjcmV0"
-        return self.wait(
-            self.core.endpoints.handle(Call(method, path, query, headers, body, peer="127.0.0.1"))
-        )
+        call = Call(method, path, query, headers, body, peer="127.0.0.1")
+        return await self.core.endpoints.handle(call)
 
     def close(self) -> None:
         self.wait(self.core.close())
@@ -221,8 +295,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 def check(site: Site, method: str, target: str, body: bytes, login: bool) -> None:
-    """Ask, and look at the answer: JSON, of a status that is meant, and nothing that sounds like a failure of ours."""
-    answer = site.ask(method, target, body, login=login)
+    """Ask, and look at the answer."""
+    look(method, site.ask(method, target, body, login=login))
+
+
+def look(method: str, answer: Response) -> None:
+    """See that an answer is JSON, of a status that is meant, and says nothing that sounds like a failure of ours."""
     said = answer.body.decode()
     assert answer.status in FINE, (answer.status, said[:300])
     assert "internal error" not in said
@@ -241,10 +319,61 @@ def examine(site: Site, examples: int) -> None:
     asked()
 
 
-@pytest.mark.parametrize("examples", [100, pytest.param(180_000, marks=pytest.mark.soak)])
+@pytest.mark.parametrize(
+    "examples", [100, pytest.param(2000, marks=[pytest.mark.soak, pytest.mark.timeout(0)])]
+)
 def test_no_request_is_answered_by_an_error_of_ours(site: Site, examples: int) -> None:
-    """With 180,000 examples of five or six requests each, that is a million requests."""
     examine(site, examples)
+
+
+async def ask_at_once(
+    site: Site, requests: list[tuple[str, str, bytes, bool]]
+) -> tuple[Counter[int], list[str]]:
+    """Ask requests, some at a time. Return how many answers had which status, and what was wrong with others."""
+    statuses: Counter[int] = Counter()
+    wrongs: list[str] = []
+    waiting = iter(requests)
+
+    async def work() -> None:
+        for method, target, body, login in waiting:
+            answer = await site.handle(method, target, body, login=login)
+            try:
+                look(method, answer)
+            except (AssertionError, ValueError) as error:
+                wrongs.append(f"{error}: {method} {target} {body!r} login: {login}"[:4000])
+            statuses[answer.status] += 1
+
+    await asyncio.gather(*(work() for _ in range(AT_ONCE)))
+    return statuses, wrongs
+
+
+def ask_many(site: Site, count: int, seed: int) -> Counter[int]:
+    """Ask `count` odd requests, and see that no answer is wrong; return how many had which status."""
+    odd = OddRequests(seed)
+    total: Counter[int] = Counter()
+    for start in range(0, count, PORTION):
+        requests = [odd.next() for _ in range(min(PORTION, count - start))]
+        statuses, wrongs = site.wait(ask_at_once(site, requests))
+        assert not wrongs, f"seed {seed}, requests from {start} on:\n" + "\n".join(wrongs[:20])
+        total += statuses
+        if sum(total.values()) % 50_000 == 0:
+            print(f"{sum(total.values())} odd requests: {dict(total)}", flush=True)
+    return total
+
+
+def test_a_thousand_odd_requests(site: Site) -> None:
+    assert set(ask_many(site, 1000, seed=1)) >= {200, 400, 401, 404}
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(0)
+def test_many_odd_requests(site: Site) -> None:
+    count = int(os.environ.get("ODD_REQUESTS", "1000000"))
+    seed = int(os.environ.get("SOAK_SEED", "1000"))
+    began = time.monotonic()
+    statuses = ask_many(site, count, seed)
+    said = ", ".join(f"{statuses[status]} x {status}" for status in sorted(statuses))
+    print(f"\nSOAK odd requests: {count} of seed {seed} in {time.monotonic() - began:.0f} s: {said}")
 
 
 @pytest.mark.parametrize(
