@@ -4,7 +4,7 @@ import itertools
 import json
 import random
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -97,11 +97,24 @@ _BLANKS = re.compile(rb"\A([!-~]+) +([!-~\x80-\xff]+) +(?=HTTP/)")
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """One whole request of `size` bytes; `last` if the client asks to close the connection then."""
+
+    method: bytes
+    body: bytes
+    size: int
+    request_id: bytes = b""
+    last: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Input:
     """Bytes to be sent, cut into `parts`, with a last request `sentinel` that is as it should be."""
 
     parts: tuple[bytes, ...]
     sentinel: bytes
+    #: The requests that it was made of, before they were mutated, and the last one, by how they are sent.
+    intact: Mapping[bytes, Request] = field(default_factory=dict, repr=False)
 
     @property
     def stream(self) -> bytes:
@@ -141,7 +154,7 @@ class Mutator:
         self._count += 1
         chance = self._random
         requests = [self._request() for _ in range(chance.choice((1, 1, 1, 2)))]
-        stream = bytearray(b"".join(requests))
+        stream = bytearray(b"".join(text for text, _ in requests))
         for _ in range(chance.choice((0, 1, 1, 1, 2, 4))):
             self._mutate(stream)
         name = f"sentinel-{self._count}".encode()
@@ -150,9 +163,10 @@ class Mutator:
         cuts = sorted(chance.sample(range(1, len(stream)), min(len(stream) - 1, chance.choice((0, 0, 1, 3)))))
         edges = [0, *cuts, len(stream)]
         parts = tuple(bytes(stream[a:b]) for a, b in itertools.pairwise(edges))
-        return Input(parts, name)
+        return Input(parts, name, {**dict(requests), last: Request(b"GET", b"", len(last), name)})
 
-    def _request(self) -> bytes:
+    def _request(self) -> tuple[bytes, Request]:
+        """Return a request as it is sent, and what it says."""
         chance = self._random
         origin, body = chance.choice(self._captured)
         if chance.random() < 0.5:
@@ -164,12 +178,14 @@ class Mutator:
             head.append(b"Authorization: " + self._login)
         if body:
             head.append(b"Content-Type: application/json")
+        sent = body
         if body and chance.random() < 0.25:
             head.append(b"Transfer-Encoding: chunked")
-            body = self._chunked(body)
+            sent = self._chunked(body)
         elif body:
             head.append(b"Content-Length: %d" % len(body))
-        return b"\r\n".join(head) + b"\r\n\r\n" + body
+        text = b"\r\n".join(head) + b"\r\n\r\n" + sent
+        return text, Request(origin.method.encode(), body, len(text))
 
     def _chunked(self, body: bytes) -> bytes:
         size = self._random.choice((1, 7, 100, 1000, 100_000))
@@ -214,8 +230,13 @@ class Mutator:
             stream[at:at] = chance.choice(PIECES)
 
 
-def read(stream: bytes, sentinel: bytes) -> Reading:
+_NOTHING: Mapping[bytes, Request] = {}
+
+
+def read(stream: bytes, sentinel: bytes, intact: Mapping[bytes, Request] = _NOTHING) -> Reading:
     """Return what h11 finds in what a client sends before it ends its side.
+
+    Where a request of `intact` begins, it is taken as it is: it is whole, and h11 takes long for each.
 
     Where llhttp takes more than h11 does, and RFC 9112 allows it, the stream is changed first: any CR and LF before a
     request line (section 2.2), and several blanks in one (section 3, as nginx has it).
@@ -228,25 +249,36 @@ def read(stream: bytes, sentinel: bytes) -> Reading:
         return Reading(len(bodies), place, error, tuple(methods), tuple(bodies))
 
     while stream := _BLANKS.sub(rb"\1 \2 ", stream.lstrip(b"\r\n"), count=1):
-        connection = h11.Connection(h11.SERVER, max_incomplete_event_size=1 << 20)
-        connection.receive_data(stream)
-        try:
-            found = _read_one(connection)
-        except h11.RemoteProtocolError:
-            found = None
+        found = next((intact[text] for text in intact if stream.startswith(text)), None) or _read_next(stream)
         if found is None:
             return reading(error=True)
-        request, body = found
-        if place is None and _names(request.headers, sentinel):
+        if place is None and found.request_id == sentinel:
             place = len(bodies)
-        methods.append(request.method)
-        bodies.append(body)
-        connection.send(h11.Response(status_code=200, headers=[("content-length", "0")]))
-        connection.send(h11.EndOfMessage())
-        if connection.our_state is not h11.DONE:  # the client has asked to close the connection
+        methods.append(found.method)
+        bodies.append(found.body)
+        if found.last:
             break
-        stream = connection.trailing_data[0]
+        stream = stream[found.size :]
     return reading(error=False)
+
+
+def _read_next(stream: bytes) -> Request | None:
+    """Read the first request of a stream with h11; return None if there is an error in it, or it is not whole."""
+    connection = h11.Connection(h11.SERVER, max_incomplete_event_size=1 << 20)
+    connection.receive_data(stream)
+    try:
+        found = _read_one(connection)
+    except h11.RemoteProtocolError:
+        return None
+    if found is None:
+        return None
+    request, body = found
+    ids = [value for name, value in request.headers if name == b"x-request-id"]
+    connection.send(h11.Response(status_code=200, headers=[("content-length", "0")]))
+    connection.send(h11.EndOfMessage())
+    last = connection.our_state is not h11.DONE
+    size = len(stream) - len(connection.trailing_data[0])
+    return Request(request.method, body, size, ids[0] if ids else b"", last)
 
 
 def _read_one(connection: h11.Connection) -> tuple[h11.Request, bytes] | None:
@@ -264,7 +296,3 @@ def _read_one(connection: h11.Connection) -> tuple[h11.Request, bytes] | None:
         elif isinstance(event, h11.EndOfMessage):
             assert request is not None
             return request, b"".join(body)
-
-
-def _names(headers: Iterable[tuple[bytes, bytes]], sentinel: bytes) -> bool:
-    return any(name == b"x-request-id" and value == sentinel for name, value in headers)

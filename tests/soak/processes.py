@@ -41,6 +41,11 @@ def spread(work: Callable[[int, int], Found], count: int, seed: int) -> Found:
         return work(seed, count)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(len(shares), os.cpu_count() or 1), context) as processes:
-        for found in processes.map(work, range(seed, seed + len(shares)), shares):
+        for number, found in enumerate(processes.map(work, range(seed, seed + len(shares)), shares)):
             total.add(found)
+            if number % 10 == 0:
+                print(
+                    f"{total.counts['inputs']} inputs, {len(total.wrongs)} wrong: {total.statuses()}",
+                    flush=True,
+                )
     return total

@@ -59,7 +59,7 @@ def work(address: tuple[str, int], seed: int, count: int) -> Found:
     found = Found()
     for number in range(count):
         one = mutator.next()
-        reading = read(one.stream, one.sentinel)
+        reading = read(one.stream, one.sentinel, one.intact)
         received = exchange(address, one)
         try:
             answers = parse(received, one.sentinel, reading.methods)

@@ -79,7 +79,10 @@ def test_what_is_not_the_request_that_h11_reads() -> None:
 
 def test_the_same_seed_makes_the_same_inputs() -> None:
     first, second = Mutator(3, "x"), Mutator(3, "x")
-    made = [first.next() for _ in range(50)]
-    assert made == [second.next() for _ in range(50)]
-    assert len({one.stream for one in made}) == 50
+    made = [first.next() for _ in range(200)]
+    assert made == [second.next() for _ in range(200)]
+    assert len({one.stream for one in made}) == 200
+    for one in made:
+        by_itself, helped = read(one.stream, one.sentinel), read(one.stream, one.sentinel, one.intact)
+        assert (by_itself, by_itself.methods, by_itself.bodies) == (helped, helped.methods, helped.bodies)
     assert sum(read(one.stream, one.sentinel).error for one in made) > 5
