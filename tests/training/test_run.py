@@ -5,6 +5,7 @@ import errno
 import os
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from label_studio_ml import disk_errors
 from label_studio_ml.adapter import ModelSpec
 from label_studio_ml.code_identity import identify
 from label_studio_ml.disk_errors import full_disk_fix
-from label_studio_ml.errors import FitError, ModelFileError
+from label_studio_ml.errors import FitError, ModelFileError, VersionError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.settings import Settings
 from label_studio_ml.training.dataset import LabelledTasks
@@ -240,6 +241,19 @@ def test_a_dict_that_an_event_fit_returns_comes_back_as_train_output(settings: S
     spec = {"version": "0.0.1-2", "train_output": {"steps": 2, "job_id": "before"}}
     kept = perform(Learns, _request(settings, start, spec=spec), settings)
     assert (kept.changed, kept.train_output["steps"]) == (False, 2)
+
+
+def test_a_database_that_cannot_be_used_for_now_takes_no_events_with_it(settings: Settings) -> None:
+    class Reads(LabelStudioMLBase):
+        def fit(self, annotations, **kwargs):
+            try:
+                raise sqlite3.OperationalError("disk I/O error")
+            except sqlite3.OperationalError as error:
+                raise VersionError("The state file cannot be used") from error
+
+    request = _request(settings, {"action": "START_TRAINING", "annotations": []})
+    outcome = run(request, settings, lambda: Reads)
+    assert (outcome.passing, outcome.error) == (True, "The state file cannot be used")
 
 
 def test_an_async_event_fit_is_run(settings: Settings) -> None:

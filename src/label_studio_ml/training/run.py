@@ -37,6 +37,7 @@ from label_studio_ml.source import code_on_disk, user_class
 from label_studio_ml.texts import plural
 from label_studio_ml.training.compare import compared, metrics_to_compare
 from label_studio_ml.training.dataset import LabelledTasks, from_delivered, from_studio, from_version
+from label_studio_ml.training.failures import may_pass
 from label_studio_ml.training.job import TrainingJob
 from label_studio_ml.training.mailbox import StoredEvent
 from label_studio_ml.training.policy import Policy, decide
@@ -216,7 +217,10 @@ def run(
         outcome = Outcome(
             error=_as_text(_full_disk(error, request, settings) if full else reason(error)),
             trace="" if isinstance(error, BackendError) else _as_text(traceback.format_exc()),
-            passing=full or isinstance(error, NotNow) or (type(error) is StudioError and error.passing),
+            passing=full
+            or isinstance(error, NotNow)
+            or (type(error) is StudioError and error.passing)
+            or may_pass(error, settings.model_dir),
             refused=refusal(error),
         )
     return msgspec.structs.replace(outcome, policy=policy, generation=outcome.generation or kind, code=code)

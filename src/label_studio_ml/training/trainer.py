@@ -22,6 +22,7 @@ from label_studio_ml.training import progress
 from label_studio_ml.training.cancel import settle_cancelled
 from label_studio_ml.training.child import Child, Crashed, Interrupted
 from label_studio_ml.training.ending import Ended
+from label_studio_ml.training.failures import may_pass, parent_is_damaged
 from label_studio_ml.training.figures import count
 from label_studio_ml.training.handover import handed_over, light
 from label_studio_ml.training.job import PreviousVersion
@@ -284,7 +285,7 @@ class Trainer:
         except BrokerError:  # the events stay
             raise
         except BackendError as error:
-            outcome = Outcome(error=str(error), passing=is_full(error))
+            outcome = Outcome(error=str(error), passing=may_pass(error, self._settings.model_dir))
         except OSError as error:
             fix = disk_fix(
                 error,
@@ -304,8 +305,8 @@ class Trainer:
         if outcome.error:
             logger.error("Job %s failed: %s", job_id, outcome.error)
         done = [entry for entry in entries if not outcome.last or order(entry.id) <= order(outcome.last)]
-        if not outcome.last and outcome.passing:
-            done = []
+        if not outcome.last and outcome.error and not outcome.changed:
+            done = [] if outcome.passing or parent_is_damaged(self._store, request) else done
         if done:
             said = self._commit(uid, job_id, request, outcome, done, version_id, fence)
             if said is None:

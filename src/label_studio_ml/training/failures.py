@@ -1,0 +1,28 @@
+"""Which failures of a run say nothing of its events, so that the events stay for a later run."""
+
+import sqlite3
+from pathlib import Path
+
+from label_studio_ml.disk_errors import is_full
+from label_studio_ml.errors import NoLabelConfig, VersionError
+from label_studio_ml.training.request import RunRequest
+from label_studio_ml.versions.store import VersionStore
+
+
+def may_pass(error: BaseException, place: Path) -> bool:
+    """Tell whether what failed may work later: the disk of `place` is full, or a database of ours cannot be used now.
+
+    A project without a label config gets one with the next `/setup` or event: it had one, where its database was lost.
+    """
+    if is_full(error, place) or isinstance(error, NoLabelConfig):
+        return True
+    return isinstance(error, VersionError) and isinstance(error.__cause__, sqlite3.Error)
+
+
+def parent_is_damaged(store: VersionStore, request: RunRequest | None) -> bool:
+    """Tell whether the version that a run began from is gone, or its files are damaged: the next run takes another."""
+    if request is None or not request.spec.version:
+        return False
+    versions = store.versions(request.spec.project.uid)
+    parent = next((manifest for manifest in versions if manifest.name == request.spec.version), None)
+    return parent is None or bool(store.damage(parent, full=True))

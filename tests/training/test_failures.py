@@ -1,0 +1,59 @@
+"""Which failures of a run say nothing of its events."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from label_studio_ml.adapter import ModelSpec
+from label_studio_ml.errors import FitError, NoLabelConfig, VersionError
+from label_studio_ml.training.failures import may_pass, parent_is_damaged
+from label_studio_ml.training.request import RunRequest
+from label_studio_ml.versions.state import Project
+from label_studio_ml.versions.store import VersionStore
+from versions.test_store import manifest
+
+
+def _of(cause: Exception | None) -> VersionError:
+    error = VersionError("The state file cannot be used")
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "passes"),
+    [
+        (OSError(28, "No space left on device"), True),
+        (_of(OSError(28, "No space left on device")), True),
+        (_of(sqlite3.OperationalError("disk I/O error")), True),
+        (NoLabelConfig("Project 1 has no label config yet"), True),
+        (_of(None), False),
+        (_of(OSError(13, "Permission denied")), False),
+        (sqlite3.OperationalError("a database of the user's"), False),
+        (FitError("the annotations cannot be read"), False),
+        (ValueError("a bug"), False),
+    ],
+)
+def test_what_may_pass(tmp_path: Path, error: Exception, passes: bool) -> None:
+    assert may_pass(error, tmp_path) == passes
+
+
+@pytest.mark.parametrize("damage", ["weights removed", "weights changed", "manifest removed"])
+def test_a_version_that_a_run_cannot_begin_from(tmp_path: Path, damage: str) -> None:
+    store = VersionStore(tmp_path)
+    folder = store.begin("1", "a")
+    (folder / "weights").write_text("12")
+    made = store.publish(manifest("a", fence=1))
+    spec = ModelSpec(project=Project(uid="1"), version=made.name)
+    request = RunRequest(job="job", spec=spec, events=[], workdir=str(tmp_path))
+    first = RunRequest(job="job", spec=ModelSpec(project=Project(uid="1")), events=[], workdir=str(tmp_path))
+    assert not parent_is_damaged(store, request)
+    name, _, how = damage.partition(" ")
+    path = folder / ("weights" if name == "weights" else "manifest.json")
+    if how == "changed":
+        path.write_text("34")
+    else:
+        path.unlink()
+    assert parent_is_damaged(store, request)
+    assert not parent_is_damaged(store, first)
+    assert not parent_is_damaged(store, None)
