@@ -53,6 +53,24 @@ def _filled(folder: Path, **options: object) -> SqliteCache:
     return cache
 
 
+def test_a_log_that_is_cut_off_while_a_process_has_the_file_open(tmp_path: Path) -> None:
+    """Every other process got an I/O error from then on: no training of the backend could begin."""
+    first = SqliteCache(tmp_path)
+    first.set("1", "a", "1")
+    assert first.file.with_name(f"{first.file.name}-wal").stat().st_size
+    os.truncate(first.file.with_name(f"{first.file.name}-wal"), 0)
+    code = (
+        "import sys; from label_studio_ml.cache import SqliteCache; c = SqliteCache(sys.argv[1]); "
+        "c.set('1', 'b', '2'); print(c.get('1', 'b'))"
+    )
+    other = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert other.stdout == "2\n", other.stderr
+    assert first.get("1", "b") == "2"
+    assert len(those_set_aside(tmp_path)) == 1
+
+
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("opened", [False, True])
 def test_it_is_set_aside_and_said(

@@ -11,6 +11,9 @@ from label_studio_ml import file_locks
 
 #: What SQLite says of a damaged file, and of one that is no database at all.
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+#: What it says of a log (`-wal`) that has less than its index says (SQLITE_IOERR_SHORT_READ, which Python 3.10 has no
+#: name for): as long as any process has the file open, no other can use it.
+_CUT_OFF = 522
 #: What belongs to a database file besides itself. They go first: left behind, they would be read into the new file.
 _WITH_IT = ("-wal", "-shm", "")
 
@@ -24,7 +27,9 @@ class DamagedDatabase(sqlite3.DatabaseError):
 def is_damage(error: sqlite3.Error) -> bool:
     """Tell whether an error says that the file is damaged, and not that it cannot be used now."""
     code = getattr(error, "sqlite_errorcode", None)
-    return isinstance(error, DamagedDatabase) or (isinstance(code, int) and code & 0xFF in _DAMAGE)
+    if isinstance(error, DamagedDatabase):
+        return True
+    return isinstance(code, int) and (code & 0xFF in _DAMAGE or code == _CUT_OFF)
 
 
 def identity(file: Path) -> tuple[int, int] | None:

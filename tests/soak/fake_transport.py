@@ -17,8 +17,8 @@ from .mutations import Input
 
 #: Turns of the event loop after which a connection that is still open hangs.
 MOST_TURNS = 2_000
-#: Seconds by which a connection is told that it is later, at most: less than an idle one is kept.
-LATER = 61.0
+#: Seconds by which a connection is told that it is later, at most: less than a caller has to read an answer.
+LATER = 59.0
 
 
 class FakeTransport(asyncio.Transport):

@@ -98,13 +98,14 @@ _BLANKS = re.compile(rb"\A([!-~]+) +([!-~\x80-\xff]+) +(?=HTTP/)")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One whole request of `size` bytes; `last` if the client asks to close the connection then."""
+    """One request of `size` bytes; `last` if the client asks to close the connection then."""
 
     method: bytes
     body: bytes
     size: int
     request_id: bytes = b""
     last: bool = False
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,10 +251,10 @@ def read(stream: bytes, sentinel: bytes, intact: Mapping[bytes, Request] = _NOTH
 
     while stream := _BLANKS.sub(rb"\1 \2 ", stream.lstrip(b"\r\n"), count=1):
         found = next((intact[text] for text in intact if stream.startswith(text)), None) or _read_next(stream)
-        if found is None:
-            return reading(error=True)
         if place is None and found.request_id == sentinel:
             place = len(bodies)
+        if not found.whole:
+            return reading(error=True)
         methods.append(found.method)
         bodies.append(found.body)
         if found.last:
@@ -262,37 +263,32 @@ def read(stream: bytes, sentinel: bytes, intact: Mapping[bytes, Request] = _NOTH
     return reading(error=False)
 
 
-def _read_next(stream: bytes) -> Request | None:
-    """Read the first request of a stream with h11; return None if there is an error in it, or it is not whole."""
+def _read_next(stream: bytes) -> Request:
+    """Read the first request of a stream with h11; one with an error in it, or without end, is not `whole`."""
     connection = h11.Connection(h11.SERVER, max_incomplete_event_size=1 << 20)
     connection.receive_data(stream)
-    try:
-        found = _read_one(connection)
-    except h11.RemoteProtocolError:
-        return None
-    if found is None:
-        return None
-    request, body = found
-    ids = [value for name, value in request.headers if name == b"x-request-id"]
-    connection.send(h11.Response(status_code=200, headers=[("content-length", "0")]))
-    connection.send(h11.EndOfMessage())
-    last = connection.our_state is not h11.DONE
-    size = len(stream) - len(connection.trailing_data[0])
-    return Request(request.method, body, size, ids[0] if ids else b"", last)
-
-
-def _read_one(connection: h11.Connection) -> tuple[h11.Request, bytes] | None:
-    """Read one request and its body; return None if it is not whole."""
     request: h11.Request | None = None
     body: list[bytes] = []
-    while True:
-        event = connection.next_event()
-        if event is h11.NEED_DATA or event is h11.PAUSED:
-            return None
-        if isinstance(event, h11.Request):
-            request = event
-        elif isinstance(event, h11.Data):
-            body.append(bytes(event.data))
-        elif isinstance(event, h11.EndOfMessage):
-            assert request is not None
-            return request, b"".join(body)
+    whole = False
+    try:
+        while (event := connection.next_event()) is not h11.NEED_DATA and event is not h11.PAUSED:
+            if isinstance(event, h11.Request):
+                request = event
+            elif isinstance(event, h11.Data):
+                body.append(bytes(event.data))
+            elif isinstance(event, h11.EndOfMessage):
+                whole = True
+                break
+    except h11.RemoteProtocolError:
+        pass
+    if request is None:
+        return Request(b"", b"", 0, whole=False)
+    ids = [value for name, value in request.headers if name == b"x-request-id"]
+    request_id = ids[0] if ids else b""
+    if not whole:  # it may have been refused for its head, which names it
+        return Request(request.method, b"", 0, request_id, whole=False)
+    connection.send(h11.Response(status_code=200, headers=[("content-length", "0")]))
+    connection.send(h11.EndOfMessage())
+    size = len(stream) - len(connection.trailing_data[0])
+    last = connection.our_state is not h11.DONE
+    return Request(request.method, b"".join(body), size, request_id, last)

@@ -28,6 +28,7 @@ POST = b"POST / HTTP/1.1\r\nHost: x\r\n"
         ),
         (SENTINEL.replace(b" ", b"   ", 2), Reading(1, 0, error=False)),
         (b"\xff" + SENTINEL, Reading(0, None, error=True)),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nX: " + SENTINEL, Reading(0, 0, error=True)),
         (b"\r\n\r\n", Reading(0, None, error=False)),
     ],
 )
