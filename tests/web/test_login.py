@@ -89,6 +89,10 @@ def live(tmp_path: Path) -> Iterator[Live]:
     assert not left
 
 
+def _log(live: Live) -> str:
+    return (live.folder / "logs" / "server.log").read_text()
+
+
 def test_a_running_server_follows_its_file(live: Live, tmp_path: Path) -> None:
     file = tmp_path / "tokens.txt"
     url = live.backend.url
@@ -100,6 +104,11 @@ def test_a_running_server_follows_its_file(live: Live, tmp_path: Path) -> None:
     assert refused.status_code == 401
     assert refused.headers["WWW-Authenticate"].startswith("Bearer realm=")
     assert requests.get(f"{url}/health", timeout=60).status_code == 401
+    elsewhere = {"Sec-Fetch-Site": "cross-site"}  # refused at its head, before the login is looked at
+    assert requests.get(f"{url}/health", headers=elsewhere, timeout=60).status_code == 403
+    refusals = [line for line in _log(live).splitlines() if "'/health' -> 4" in line]
+    assert {line.partition(" -> ")[2][:3] for line in refusals} == {"401", "403"}
+    assert all(line.endswith(" (from 127.0.0.1)") for line in refusals)
     token, other = add(file, "ci"), add(file, "prometheus")
     assert get(token).status_code == 200
     assert get(other).status_code == 200
@@ -109,7 +118,7 @@ def test_a_running_server_follows_its_file(live: Live, tmp_path: Path) -> None:
     for event in (start_training(1), created(1, 1)):
         answer = requests.post(f"{url}/webhook", json=event, headers=headers, timeout=60)
         assert answer.status_code == 201, answer.text
-        log = (live.folder / "logs" / "server.log").read_text()
+        log = _log(live)
         job = answer.json()["job"]
         place = f"job {job}" if job else "kept on this server's disk"
         assert f"{event['action']} of project {uid(1)} came from token ci: {place}" in log

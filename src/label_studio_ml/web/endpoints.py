@@ -65,6 +65,8 @@ _REQUEST_ID = re.compile(r"[!-~]{1,128}")
 
 _STUDIO_AGENT = "heartex/"
 
+#: Statuses of callers who may not ask: the log says where they are.
+_REFUSALS = (401, 403, 421)
 #: Routes that start trainings: who called them is logged.
 _NAMED = ("/train", "/webhook")
 
@@ -179,7 +181,8 @@ class Endpoints:
             self._log_refusal(path, error)
         else:
             log = logger.error if status >= 500 else logger.warning
-            log("%r -> %d: %s", path, status, error)  # quoted: a path may hold line breaks
+            sent_from = f" (from {call.peer})" if status in _REFUSALS and call.peer else ""
+            log("%r -> %d: %s%s", path, status, error, sent_from)  # quoted: a path may hold line breaks
         studio = call.headers.get("user-agent", "").startswith(_STUDIO_AGENT)
         if studio and status != 401 and "/problem/" not in path:
             # Label Studio shows status, reason phrase and final URL of a failure, never the body: spell it in the URL.

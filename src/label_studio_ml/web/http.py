@@ -55,7 +55,6 @@ class Connection(asyncio.Protocol):
         self._waiting: deque[Request] = deque()
         self._task: asyncio.Task[None] | None = None
         self._unread: deque[bytes] = deque()
-        self._peer = ""
         self._ended = False
         self._lost = self._half_closed = self._old = False
         #: Whether the caller of the last request to be answered had the login, where one is asked for.
@@ -113,7 +112,9 @@ class Connection(asyncio.Protocol):
         """Take the connection, if there is room for it."""
         self._transport = cast("asyncio.Transport", transport)
         name = transport.get_extra_info("peername")
-        self._peer = str(name[0]) if isinstance(name, tuple) else ""  # a socket in the file system has none
+        self._reader.peer = (
+            str(name[0]) if isinstance(name, tuple) else ""
+        )  # a socket in the file system has none
         if not self._site.connections.add(self):
             self._transport.abort()
 
@@ -241,7 +242,7 @@ class Connection(asyncio.Protocol):
             if request.refused is not None:
                 response = request.refused
             else:
-                request.gone, request.peer = self.gone, self._peer
+                request.gone, request.peer = self.gone, self._reader.peer
                 response = await self._site.endpoints.handle(request)
         except Exception:
             logger.exception("A request was not answered")

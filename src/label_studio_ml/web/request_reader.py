@@ -104,6 +104,7 @@ class RequestReader:
         "_upgrading",
         "closed",
         "expects_continue",
+        "peer",
         "reading",
     )
 
@@ -115,6 +116,8 @@ class RequestReader:
         self._take = take
         self._may_continue = may_continue
         self._parser = httptools.HttpRequestParser(self)
+        #: The address of the other side, empty if it is not known.
+        self.peer = ""
         #: Whether a request is being read.
         self.reading = False
         #: Whether no request is taken after the one that is being read, or was read last.
@@ -274,6 +277,7 @@ class RequestReader:
 
     def _refuse_for(self, error: BackendError) -> None:
         request = self._request
+        request.peer = self.peer
         response = self._site.endpoints.refuse(error, request)
         if request.has_body:
             self.refuse(response)
