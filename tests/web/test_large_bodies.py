@@ -1,6 +1,8 @@
 """Large bodies: what is refused, and a real server that goes on answering, in little memory, while they come."""
 
+import asyncio
 import contextlib
+import itertools
 import socket
 import threading
 import time
@@ -16,7 +18,7 @@ from e2e.processes import free_port, wait_until
 from helpers import run
 from label_studio_ml.errors import BodyTooLarge, RequestError
 from label_studio_ml.protocol import parse_predict
-from label_studio_ml.web.large_bodies import OBJECTS, TASKS, LargeBodies, Limit, check
+from label_studio_ml.web.large_bodies import OBJECTS, REST, TASKS, UNTRUSTED_LARGE, LargeBodies, Limit, check
 from tricky import CONFIG, Tricky
 
 MIB = 1 << 20
@@ -76,6 +78,24 @@ def test_without_login_bodies_are_large_earlier(size: int, here: bool) -> None:
         assert (thread is threading.current_thread()) == here
 
     run(test())
+
+
+def test_the_interpreter_is_left_to_others_between_two_large_bodies_without_the_login() -> None:
+    moments: list[tuple[float, float]] = []
+
+    def parse(body: bytes) -> None:
+        began = time.monotonic()
+        time.sleep(0.05)
+        moments.append((began, time.monotonic()))
+
+    async def test() -> None:
+        bodies = LargeBodies()
+        body = b"x" * UNTRUSTED_LARGE + b"x"
+        await asyncio.gather(*(bodies.parse_untrusted(parse, body) for _ in range(3)))
+
+    run(test())
+    for (began, ended), (next_began, _) in itertools.pairwise(moments):
+        assert next_began - ended >= REST * (ended - began)
 
 
 @pytest.mark.parametrize(

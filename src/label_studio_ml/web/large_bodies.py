@@ -5,6 +5,7 @@ Parsing holds the interpreter lock, so a thread alone does not keep the event lo
 once only, events, is not refused for that: ids are read of it instead, and the values are skipped.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -21,6 +22,10 @@ PIECE = 1 << 20
 
 #: Large bodies that are parsed at once, with the login and without: others wait, as bytes.
 THREADS, UNTRUSTED_THREADS = 2, 1
+
+#: For how many times as long as a large body without the login took to parse the next one waits: anybody may send
+#: several at once, and each keeps the interpreter lock.
+REST = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,8 @@ class LargeBodies:
     def __init__(self) -> None:
         self._threads = Threads(THREADS, "bodies")
         self._untrusted_threads = Threads(UNTRUSTED_THREADS, "untrusted bodies")
+        #: The time of `time.monotonic` before which no further large body without the login is parsed.
+        self._rests_until = 0.0
 
     async def parse(
         self,
@@ -62,7 +69,17 @@ class LargeBodies:
         """Return what `parse` makes of a body that came without login; it has to be one that skips values."""
         if len(body) <= UNTRUSTED_LARGE:
             return parse(body)
-        return await self._untrusted_threads.run(parse, body)
+        return await self._untrusted_threads.run(self._parse_rested, parse, body)
+
+    def _parse_rested(self, parse: Callable[[bytes], T], body: bytes) -> T:
+        """Parse a large body without the login, a while after the one before; called in the one thread for these."""
+        time.sleep(max(0.0, self._rests_until - time.monotonic()))
+        began = time.monotonic()
+        try:
+            return parse(body)
+        finally:
+            now = time.monotonic()
+            self._rests_until = now + REST * (now - began)
 
 
 def _parse(parse: Callable[[bytes], T], body: bytes, limit: Limit, heavy: Callable[[bytes], T] | None) -> T:
