@@ -21,6 +21,10 @@ MOST_TURNS = 2_000
 LATER = 59.0
 
 
+class Aborted(Exception):
+    """The server has cut the connection off: a caller without the login that does not read keeps no bodies waiting."""
+
+
 class FakeTransport(asyncio.Transport):
     """Keeps what is written. `chance` decides when the client's buffer is full."""
 
@@ -32,7 +36,7 @@ class FakeTransport(asyncio.Transport):
         self._loop = asyncio.get_running_loop()
         self._blocks = chance.random() < 0.1
         self.received = bytearray()
-        self.closing = self.paused = self.eof = False
+        self.closing = self.paused = self.eof = self.aborted = False
 
     def begin(self, protocol: asyncio.Protocol) -> None:
         """Tell the connection that it is there."""
@@ -73,7 +77,8 @@ class FakeTransport(asyncio.Transport):
             self._loop.call_soon(self._protocol.connection_lost, None)
 
     def abort(self) -> None:
-        """Close it: there is nothing that was not sent."""
+        """Close it, and note that what follows is not answered."""
+        self.aborted = True
         self.close()
 
     def get_write_buffer_size(self) -> int:
@@ -93,7 +98,7 @@ async def exchange(site: Site, one: Input, chance: random.Random, some_socket: s
     """Send an input to a new connection of a site, end that side, and return all that comes back.
 
     `chance` decides when the event loop has a turn in between, and when the connection is told that it is later. Raises
-    AssertionError where the connection does not come to its end, or leaves something behind.
+    Aborted where the server cuts it off, AssertionError where it does not come to its end or leaves something behind.
     """
     transport = FakeTransport(chance, some_socket)
     connection = Connection(site)
@@ -114,11 +119,13 @@ async def exchange(site: Site, one: Input, chance: random.Random, some_socket: s
             connection.sweep(asyncio.get_running_loop().time() + later)
         for _ in range(chance.choice((0, 0, 1, 4))):
             await asyncio.sleep(0)
-    while len(site.connections) and turns < MOST_TURNS:
+    while (len(site.connections) or connection.answering) and turns < MOST_TURNS:
         turns += 1
         await asyncio.sleep(0)
     assert transport.closing, "the connection stays open"
     assert not len(site.connections), "the connection is still known"
     assert site.budget.taken == 0, f"{site.budget.taken} bytes of bodies are counted after the end"
     assert not site.untrusted._open, "a body is waited for after the end"
+    if transport.aborted:
+        raise Aborted
     return bytes(transport.received)

@@ -29,7 +29,7 @@ from label_studio_ml.web.connections import Site
 from label_studio_ml.web.endpoints import Endpoints
 
 from .answers import Answers, describe, parse, wrong
-from .fake_transport import exchange
+from .fake_transport import Aborted, exchange
 from .mutations import Mutator, Reading, read
 from .processes import Found, spread
 
@@ -119,6 +119,9 @@ async def _work(folder: Path, seed: int, count: int, logged: Logged) -> Found:
         try:
             received = await exchange(site, one, chance, ours)
             answers = parse(received, one.sentinel, reading.methods)
+        except Aborted:
+            said = ""
+            found.counts["cut off"] += 1
         except AssertionError as error:
             said = str(error)
             site = make_site(
