@@ -109,6 +109,7 @@ class SqliteCache(BaseCache):
         loss: str = "The rest of what was in it is lost",
     ) -> None:
         self.file = Path(path) / db_name
+        self._name = str(self.file)
         self._known = known
         self._loss = loss
         self._identity: tuple[int, int] | None = None
@@ -122,18 +123,18 @@ class SqliteCache(BaseCache):
     def get(self, project_id: str, key: str) -> str | None:
         """Return the value as it is in the file now, or None when there is none."""
         query = "SELECT value FROM cache WHERE project_id = ? AND key = ?"
-        row = self._do(lambda connection: connection.execute(query, (project_id, key)).fetchone())
+        row = self._read(lambda connection: connection.execute(query, (project_id, key)).fetchone())
         return None if row is None else str(row[0])
 
     def items(self, project_id: str) -> dict[str, str]:
         """Return all keys and values of a project, as they are in the file now, sorted by key."""
         query = "SELECT key, value FROM cache WHERE project_id = ? ORDER BY key"
-        return dict(self._do(lambda connection: connection.execute(query, (project_id,)).fetchall()))
+        return dict(self._read(lambda connection: connection.execute(query, (project_id,)).fetchall()))
 
     def projects(self) -> list[str]:
         """Return the ids of all projects that have a value in the file now, sorted."""
         query = "SELECT DISTINCT project_id FROM cache ORDER BY project_id"
-        rows = self._do(lambda connection: connection.execute(query).fetchall())
+        rows = self._read(lambda connection: connection.execute(query).fetchall())
         return [str(row[0]) for row in rows]
 
     def update(self, project_id: str, mapping: Mapping[str, str]) -> None:
@@ -145,12 +146,12 @@ class SqliteCache(BaseCache):
             if not isinstance(value, str):
                 raise ValueError(f"The value of {key!r} must be a str, not {type(value).__name__}")
         rows = [(project_id, key, value) for key, value in mapping.items()]
-        self._do(lambda connection: _write(connection, rows))
+        self._write(lambda connection: _write(connection, rows))
 
     def delete(self, project_id: str, key: str) -> None:
         """Remove the value, if there is one."""
         query = "DELETE FROM cache WHERE project_id = ? AND key = ?"
-        self._do(lambda connection: connection.execute(query, (project_id, key)))
+        self._write(lambda connection: connection.execute(query, (project_id, key)))
 
     def close(self) -> None:
         """Close the file; the next use opens it again."""
@@ -161,30 +162,34 @@ class SqliteCache(BaseCache):
         with contextlib.suppress(sqlite3.Error, AttributeError):
             self.close()
 
-    def _do(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Return what `work` reads."""
+        return self._do(lambda: work(self._current()))
+
+    def _write(self, work: Callable[[sqlite3.Connection], object]) -> None:
+        """Have `work` write. It has to leave the same when it is done twice."""
+        self._do(lambda: self._write_until_kept(work))
+
+    def _do(self, work: Callable[[], T]) -> T:
         """Lend the connection to one thread at a time; a damaged file is set aside, and the work done in a new one."""
         with self._lock:
             try:
                 try:
-                    return self._work(work)
+                    return work()
                 except sqlite3.DatabaseError as error:
                     if not damaged_database.is_damage(error):
                         raise
                     self._replace(str(error))
-                    return self._work(work)
+                    return work()
             except (sqlite3.Error, OSError) as error:
                 raise self._unusable(error) from error
 
-    def _work(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Do the work, and again if another process set the file aside meanwhile: the new one may not have it.
-
-        Each piece of work leaves the same when it is done twice.
-        """
+    def _write_until_kept(self, work: Callable[[sqlite3.Connection], object]) -> None:
+        """Write, and again if another process set the file aside meanwhile: the new one may not have it."""
         for _ in range(_SWAPS):
-            done = work(self._current())
-            if self._identity == damaged_database.identity(self.file):
+            work(self._current())
+            if self._identity == damaged_database.identity(self._name):
                 break
-        return done
 
     def _unusable(self, error: Exception) -> VersionError:
         return VersionError(
@@ -199,7 +204,7 @@ class SqliteCache(BaseCache):
         if (
             connection is None
             or self._owner != os.getpid()
-            or self._identity != damaged_database.identity(self.file)
+            or self._identity != damaged_database.identity(self._name)
         ):
             self._drop()
             with self._made_alone():

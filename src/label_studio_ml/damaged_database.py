@@ -32,7 +32,7 @@ def is_damage(error: sqlite3.Error) -> bool:
     return isinstance(code, int) and (code & 0xFF in _DAMAGE or code == _CUT_OFF)
 
 
-def identity(file: Path) -> tuple[int, int] | None:
+def identity(file: Path | str) -> tuple[int, int] | None:
     """Return what tells a file from another one of its name, None if there is none."""
     try:
         status = os.stat(file)
