@@ -3,7 +3,7 @@
 import errno
 import shutil
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 #: Free bytes below which a disk counts as full where SQLite does not say why it failed.
@@ -14,18 +14,28 @@ _UNSAID = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
 
 def is_full(error: BaseException, place: Path | None = None) -> bool:
     """Tell whether an error comes of a full disk, or a used-up quota; `place` is a path on the disk, if known."""
+    return any(_says_full(cause, place) for cause in _causes(error))
+
+
+def _says_full(cause: BaseException, place: Path | None) -> bool:
+    if isinstance(cause, OSError):
+        return cause.errno in (errno.ENOSPC, errno.EDQUOT)
+    if not isinstance(cause, sqlite3.Error):
+        return False
+    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        return True
+    return code in _UNSAID and place is not None and free_bytes(place) < _FULL
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and the causes behind it, each once: user code may make an error its own cause."""
+    seen: set[int] = set()
     cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
-            return True
-        if isinstance(cause, sqlite3.Error):
-            code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
-            if code == sqlite3.SQLITE_FULL:
-                return True
-            if code in _UNSAID and place is not None and free_bytes(place) < _FULL:
-                return True
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        yield cause
         cause = cause.__cause__
-    return False
 
 
 def disk_fix(error: BaseException, place: Path, otherwise: str = "") -> str:
@@ -53,12 +63,11 @@ def full_disk_fix(error: BaseException, places: Iterable[Path]) -> str:
 
 
 def _file_of(error: BaseException) -> Path | None:
-    """Return the file that an error of the disk, or the cause of another error, names."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, OSError) and isinstance(cause.filename, str) and cause.filename:
-            return Path(cause.filename)
-        cause = cause.__cause__
+    """Return the file that the full-disk error among an error and its causes names, None if it names none."""
+    for cause in _causes(error):
+        if isinstance(cause, OSError) and _says_full(cause, None):
+            if isinstance(cause.filename, str) and cause.filename:
+                return Path(cause.filename)
     return None
 
 

@@ -21,7 +21,7 @@ from e2e.processes import wait_until
 from label_studio_ml import disk_errors
 from label_studio_ml.adapter import ModelSpec
 from label_studio_ml.code_identity import identify
-from label_studio_ml.disk_errors import full_disk_fix
+from label_studio_ml.disk_errors import full_disk_fix, is_full
 from label_studio_ml.errors import FitError, ModelFileError, VersionError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.settings import Settings
@@ -256,6 +256,20 @@ def test_a_database_that_cannot_be_used_for_now_takes_no_events_with_it(settings
     assert (outcome.passing, outcome.error) == (True, "The state file cannot be used")
 
 
+def test_a_database_that_cannot_be_used_for_now_is_no_failure_of_one_of_several_events(
+    settings: Settings,
+) -> None:
+    class Reads(LabelStudioMLBase):
+        def fit(self, event, data, **kwargs):
+            if data["annotation"]["id"] != 1002:
+                return True
+            raise VersionError("The state file cannot be used") from sqlite3.OperationalError("disk I/O error")
+
+    outcome = run(_request(settings, created(1, 1), created(1, 2)), settings, lambda: Reads)
+    assert outcome.error == "The state file cannot be used"
+    assert (outcome.passing, outcome.changed, outcome.last) == (True, False, "")
+
+
 def test_an_async_event_fit_is_run(settings: Settings) -> None:
     class Async(LabelStudioMLBase):
         async def fit(self, event, data, **kwargs):
@@ -387,6 +401,20 @@ def test_the_full_one_of_several_places_is_named(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(disk_errors, "free_bytes", lambda place: 0 if place == places[1] else 1 << 40)
     assert full_disk_fix(error, places) == "The disk of /other is full: make room on it"
     assert full_disk_fix(error, places[:1]) == "A disk that fit writes to is full: make room on it"
+
+
+def test_an_error_that_is_its_own_cause_is_looked_at_once() -> None:
+    error = ValueError("a bug")
+    error.__cause__ = error
+    assert not is_full(error, Path("/"))
+    assert full_disk_fix(error, []) == "A disk that fit writes to is full: make room on it"
+
+
+def test_the_file_of_another_error_is_not_the_one_on_the_full_disk() -> None:
+    error = FileNotFoundError(errno.ENOENT, "No such file", "/elsewhere/config")
+    error.__cause__ = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/somewhere/weights")
+    assert is_full(error)
+    assert full_disk_fix(error, []) == "The disk of /somewhere/weights is full: make room on it"
 
 
 def test_a_model_file_that_is_gone_is_an_outcome(settings: Settings) -> None:

@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 
 from label_studio_ml.adapter import describe_class, fit_event, reason, version_name
-from label_studio_ml.disk_errors import is_full
 from label_studio_ml.errors import StudioError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.predictions import plain
 from label_studio_ml.settings import Settings
 from label_studio_ml.texts import plural, whole_number
 from label_studio_ml.training import progress
+from label_studio_ml.training.failures import may_pass
 from label_studio_ml.training.folder import Snapshot, snapshot
 from label_studio_ml.training.job import TrainingJob
 from label_studio_ml.training.request import Outcome, RunRequest, client_of, refusal
@@ -32,7 +32,7 @@ def fit_events(
 ) -> Outcome:
     """Call an event-generation `fit` once for each event, in order; one that fails takes no other with it.
 
-    Raises what the only event raises, and the error of a full disk: what the run has written is not to be trusted then.
+    Raises what the only event raises, and each error that may pass: what the run has written is not to be trusted then.
     """
     before = user_files(settings)
     elsewhere = WrittenFiles(Path.cwd(), [*user_folders(settings), *_our_folders(settings)])
@@ -62,7 +62,7 @@ def fit_events(
             if job.cancelled:
                 break
             with elsewhere.watching():
-                _fit(model, action, data, request, staged, counts, job)
+                _fit(model, action, data, request, settings, staged, counts, job)
         if job.cancelled:  # fit may have returned early for it: the event does not count as through
             return _of_events(request, staged, counts, job, changed=False)
         through = event.id
@@ -92,13 +92,14 @@ def _fit(
     action: str,
     data: Any,
     request: RunRequest,
+    settings: Settings,
     staged: StagedState,
     counts: "_Counts",
     job: TrainingJob,
 ) -> None:
     """Call `fit` for one event, and note what came of it. Values that a failed `fit` has set are forgotten.
 
-    Raises the error of a full disk, which says nothing of the event.
+    Raises an error that may pass (a full disk, a database that cannot be used now): it says nothing of the event.
 
     A dict that it returns is the model's `train_output` from then on.
     """
@@ -107,7 +108,7 @@ def _fit(
     try:
         returned = fit_event(model, action, data, job_id=request.job, workdir=Path(request.workdir), job=job)
     except (Exception, SystemExit) as error:
-        if is_full(error):
+        if may_pass(error, settings.model_dir):
             raise
         logger.exception("fit failed for one %s", action)
         staged.changes = kept
