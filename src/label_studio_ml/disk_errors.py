@@ -65,9 +65,8 @@ def full_disk_fix(error: BaseException, places: Iterable[Path]) -> str:
 def _file_of(error: BaseException) -> Path | None:
     """Return the file that the full-disk error among an error and its causes names, None if it names none."""
     for cause in _causes(error):
-        if isinstance(cause, OSError) and _says_full(cause, None):
-            if isinstance(cause.filename, str) and cause.filename:
-                return Path(cause.filename)
+        if isinstance(cause, OSError) and _says_full(cause, None) and isinstance(cause.filename, str):
+            return Path(cause.filename)
     return None
 
 

@@ -263,7 +263,9 @@ def test_a_database_that_cannot_be_used_for_now_is_no_failure_of_one_of_several_
         def fit(self, event, data, **kwargs):
             if data["annotation"]["id"] != 1002:
                 return True
-            raise VersionError("The state file cannot be used") from sqlite3.OperationalError("disk I/O error")
+            raise VersionError("The state file cannot be used") from sqlite3.OperationalError(
+                "disk I/O error"
+            )
 
     outcome = run(_request(settings, created(1, 1), created(1, 2)), settings, lambda: Reads)
     assert outcome.error == "The state file cannot be used"

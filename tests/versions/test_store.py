@@ -1,8 +1,10 @@
 """Versions on disk: nothing is there before its manifest, and nothing late is taken."""
 
+import errno
 import json
 import multiprocessing
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -210,3 +212,29 @@ def test_no_id_comes_twice(store: VersionStore, monkeypatch: pytest.MonkeyPatch)
     )
     monkeypatch.setattr(module, "new_version_id", lambda: next(made))
     assert store.new_id(P) == "20261123-141530-dddd"
+
+
+@pytest.mark.parametrize("committed", [False, True])
+def test_a_folder_that_cannot_be_read_is_left_alone(
+    store: VersionStore, monkeypatch: pytest.MonkeyPatch, *, committed: bool
+) -> None:
+    """It may hold a committed version, and tidying up must not keep a training from its run."""
+    folder = _publish(store, "v1", 1) if committed else store.begin(P, "v1")
+    kept = sorted(folder.iterdir())
+
+    def refuses(name: str) -> Callable[..., Any]:
+        real = getattr(Path, name)
+
+        def method(path: Path, *args: Any, **kwargs: Any) -> Any:
+            if path == folder or path.parent == folder:
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+            return real(path, *args, **kwargs)
+
+        return method
+
+    with monkeypatch.context() as patch:
+        for name in ("exists", "iterdir"):
+            patch.setattr(Path, name, refuses(name))
+        store.clear_unfinished(P)
+        store.discard(P, "v1")
+    assert sorted(folder.iterdir()) == kept

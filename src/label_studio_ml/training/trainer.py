@@ -14,7 +14,14 @@ import msgspec
 
 from label_studio_ml.adapter import ModelSpec
 from label_studio_ml.disk_errors import disk_fix, is_full
-from label_studio_ml.errors import BackendError, BrokerError, DecisionError, StaleFence, StoreError
+from label_studio_ml.errors import (
+    BackendError,
+    BrokerError,
+    DecisionError,
+    StaleFence,
+    StoreError,
+    VersionError,
+)
 from label_studio_ml.logs import run_id
 from label_studio_ml.settings import Settings
 from label_studio_ml.texts import our_command, plural
@@ -87,7 +94,7 @@ class Trainer:
                 self._look(uid, lease)
             except LeaseLost as error:
                 logger.warning("Project %s: %s", uid, error)
-            except (StoreError, DecisionError) as error:
+            except (VersionError, OSError) as error:
                 if entries := self._board.entries(uid):
                     self._try_later(uid, None, str(error), entries)
         if not self._stopping.is_set() and not self._attempts(uid) and self._board.wakeable(uid):
@@ -117,7 +124,6 @@ class Trainer:
             job_id = self._board.new_job(uid)
         self._board.close_lost(uid, job_id)
         if entries and job_id is not None:
-            self._store.clear_unfinished(uid)
             self._run(uid, job_id, entries, lease)
         else:
             if job_id is not None:
@@ -230,9 +236,11 @@ class Trainer:
         """Make one run, and see to it that its events end in exactly one outcome."""
         board = self._board
         try:
+            self._store.clear_unfinished(uid)
             fence = self._fence(uid)
             self._store.line(uid)  # whose last is the parent of the new version
-        except (StoreError, DecisionError) as error:
+            version_id = self._store.new_id(uid)
+        except (VersionError, OSError) as error:
             self._try_later(uid, job_id, str(error), entries)
             return
         code, clock = self.memory.code, board.clock()
@@ -240,7 +248,6 @@ class Trainer:
         if starts > MAX_STARTS:
             self._park(uid, job_id, entries, f"{starts - 1} runs ended with their worker")
             return
-        version_id = self._store.new_id(uid)
         upto = entries[-1].id
         board.update_job(job_id, state="started", started=now(), events=len(entries), message="", upto=upto)
         logger.info("Job %s: training project %s on %s", job_id, uid, plural(len(entries), "event"))
@@ -286,13 +293,13 @@ class Trainer:
             raise
         except BackendError as error:
             outcome = Outcome(error=str(error), passing=may_pass(error, self._settings.model_dir))
-        except OSError as error:
+        except OSError as error:  # no fit has failed: it was raised in this process
             fix = disk_fix(
                 error,
                 self._settings.model_dir,
                 "Check the disk, and the rights on MODEL_DIR and the logs folder",
             )
-            outcome = Outcome(error=f"{error}. {fix}", passing=is_full(error))
+            outcome = Outcome(error=f"{error}. {fix}", passing=True)
         except msgspec.MsgspecError as error:
             outcome = Outcome(error=f"the training process answered with something unreadable: {error}")
         if outcome.policy is not None:

@@ -165,10 +165,12 @@ class VersionStore:
 
     def _discard_here(self, uid: str, version_id: str) -> None:
         folder = self.folder(uid, version_id)
-        if (folder / TOMBSTONE).exists():
-            disk.empty(folder, keep=TOMBSTONE)
-        elif not (folder / MANIFEST).exists():
-            shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # one that cannot be read stays: it may be a committed version's
+            names = {path.name for path in folder.iterdir()}
+            if TOMBSTONE in names:
+                disk.empty(folder, keep=TOMBSTONE)
+            elif MANIFEST not in names:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def delete(self, uid: str, version_id: str) -> None:
         """Remove a version's files; its manifest stays, out of sight. Raises VersionError if the disk refuses."""
@@ -418,9 +420,8 @@ class VersionStore:
         try:
             yield
         except (OSError, shutil.Error) as error:
-            raise VersionError(
-                f"{what} cannot be written: {error}", fix=disk_fix(error, self._root)
-            ) from error
+            fix = disk_fix(error, self._root)
+            raise VersionError(f"{what} cannot be written: {error}", fix=fix) from error
 
     def _failure(self, uid: str, version_id: str) -> Path:
         return self.folder(uid) / f"{disk.file_name(version_id)}{_FAILED}"

@@ -1,0 +1,110 @@
+"""What the system refuses before a fit has begun: the events stay, and the job says what it waits for."""
+
+import errno
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from label_studio_ml.errors import StoreError, VersionError
+from label_studio_ml.settings import Settings
+from label_studio_ml.training import progress
+from label_studio_ml.training.child import Child
+from label_studio_ml.training.jobs import JobBoard, StoredEvent, connect
+from label_studio_ml.training.request import Outcome
+from label_studio_ml.training.trainer import Trainer
+from label_studio_ml.versions.store import VersionStore
+
+P = "5.1700000000"
+
+
+@pytest.fixture
+def board(embedded_url: str) -> JobBoard:
+    connection = connect(embedded_url)
+    connection.flushall()
+    return JobBoard(connection, "test-queue")
+
+
+def _raises(error: Exception) -> Callable[..., Any]:
+    def method(*args: object, **kwargs: object) -> Any:
+        raise error
+
+    return method
+
+
+def _refused(number: int) -> OSError:
+    return OSError(number, os.strerror(number))
+
+
+def _train(board: JobBoard, tmp_path: Path) -> str:
+    """Train on one event; return its job."""
+    settings = Settings(backend_dir=tmp_path, model_dir=tmp_path / "models", log_dir=tmp_path / "logs")
+    job = board.record(P, StoredEvent("START_TRAINING", {"project": {"id": 5}}))
+    Trainer(settings, board, threading.Event()).train(P)
+    return job
+
+
+def _waits(board: JobBoard, job_id: str, cause: str) -> None:
+    assert len(board.events(P)) == 1
+    (job,) = board.jobs(P)
+    assert (job.id, job.state) == (job_id, "queued")
+    assert cause in job.message
+    assert not board.wakeable(P), "it is tried at its time, not at once"
+
+
+@pytest.mark.parametrize("name", ["clear_unfinished", "new_id"])
+@pytest.mark.parametrize(
+    "error", [_refused(errno.EACCES), VersionError("The versions cannot be read")], ids=["system", "store"]
+)
+def test_before_the_run(
+    board: JobBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, error: Exception
+) -> None:
+    monkeypatch.setattr(VersionStore, name, _raises(error))
+    _waits(board, _train(board, tmp_path), str(error))
+
+
+def test_what_an_earlier_run_left_cannot_be_read(
+    board: JobBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "read", _raises(_refused(errno.EACCES)))
+    _train(board, tmp_path)
+    assert len(board.events(P)) == 1
+    assert not board.wakeable(P)
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EIO, errno.EMFILE, errno.EAGAIN])
+def test_a_process_that_cannot_be_started(
+    board: JobBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    monkeypatch.setattr(Child, "run", _raises(_refused(number)))
+    _waits(board, _train(board, tmp_path), os.strerror(number))
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EIO])
+def test_a_folder_that_cannot_be_made(
+    board: JobBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    monkeypatch.setattr("label_studio_ml.versions.store.make_folder", _raises(_refused(number)))
+    _waits(board, _train(board, tmp_path), os.strerror(number))
+
+
+def test_a_fit_that_fails_takes_its_event_with_it(
+    board: JobBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Child, "run", lambda self: Outcome(error="a bug"))
+    job_id = _train(board, tmp_path)
+    assert not board.events(P)
+    (job,) = board.jobs(P)
+    assert (job.id, job.state, job.error) == (job_id, "failed", "a bug")
+
+
+def test_a_store_that_goes_away_leaves_no_job_that_seems_to_run(
+    board: JobBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = StoreError("The store is away")
+    error.passing = True
+    monkeypatch.setattr(Child, "run", _raises(error))
+    _waits(board, _train(board, tmp_path), "The store is away")
