@@ -71,6 +71,24 @@ def test_a_log_that_is_cut_off_while_a_process_has_the_file_open(tmp_path: Path)
     assert len(those_set_aside(tmp_path)) == 1
 
 
+def test_what_is_whole_without_the_log_that_is_cut_off_is_kept(tmp_path: Path) -> None:
+    """With the lowest priority: it may be older than what is known from elsewhere."""
+    _filled(tmp_path)
+    first = SqliteCache(tmp_path)
+    first.set("1", "key-0001", "newer")
+    os.truncate(f"{first.file}-wal", 0)
+    code = (
+        "import sys; from label_studio_ml.cache import SqliteCache; "
+        "c = SqliteCache(sys.argv[1], known=lambda: {('1', 'key-0001'): 'newer'}); c.set('1', 'b', '2')"
+    )
+    other = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert other.returncode == 0, other.stderr
+    assert first.items("1") == {**ROWS, "key-0001": "newer", "b": "2"}
+    assert len(those_set_aside(tmp_path)) == 1
+
+
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("opened", [False, True])
 def test_it_is_set_aside_and_said(

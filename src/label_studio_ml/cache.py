@@ -239,8 +239,9 @@ class SqliteCache(BaseCache):
             self._drop()
             try:
                 # Read only now: who has written to it before sees that it has its name no more, and writes again.
-                read = damaged_database.readable_rows(aside)
-                rows = {**self._known(), **read}
+                read, without_log = damaged_database.readable_rows(aside)
+                rows = {**without_log, **self._known(), **read}
+                read = {**without_log, **read}
                 _write(self._open(), [(project, key, value) for (project, key), value in rows.items()])
             except BaseException:  # the next call tries again with the same file
                 self._drop()

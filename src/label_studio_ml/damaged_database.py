@@ -11,9 +11,6 @@ from label_studio_ml import file_locks
 
 #: What SQLite says of a damaged file, and of one that is no database at all.
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-#: What it says of a log (`-wal`) that has less than its index says (SQLITE_IOERR_SHORT_READ, which Python 3.10 has no
-#: name for): as long as any process has the file open, no other can use it.
-_CUT_OFF = 522
 #: What belongs to a database file besides itself. They go first: left behind, they would be read into the new file.
 _WITH_IT = ("-wal", "-shm", "")
 
@@ -29,7 +26,9 @@ def is_damage(error: sqlite3.Error) -> bool:
     code = getattr(error, "sqlite_errorcode", None)
     if isinstance(error, DamagedDatabase):
         return True
-    return isinstance(code, int) and (code & 0xFF in _DAMAGE or code == _CUT_OFF)
+    # Of a log (`-wal`) that has less than its index says: no other process can use it while one has the file open.
+    is_cut_off = code == sqlite3.SQLITE_IOERR_SHORT_READ
+    return isinstance(code, int) and (code & 0xFF in _DAMAGE or is_cut_off)
 
 
 def identity(file: Path | str) -> tuple[int, int] | None:
@@ -64,21 +63,33 @@ def is_whole(file: Path) -> bool:
     return bool(found) and found[0] == "ok"
 
 
-def readable_rows(file: Path) -> Rows:
-    """Return what can be read of a damaged file: (project, key) to value."""
-    rows: Rows = {}
+def readable_rows(file: Path) -> tuple[Rows, Rows]:
+    """Return what can be read of a damaged file, (project, key) to value, and what it has without its log.
+
+    The latter may be older values, and rows that were deleted since: it is empty where all of the former can be read.
+    """
     if not file.is_file():
-        return rows
+        return {}, {}
+    rows, whole = _rows(str(file))
+    return rows, {} if whole else _rows(f"{file.absolute().as_uri()}?mode=ro&immutable=1")[0]
+
+
+def _rows(name: str) -> tuple[Rows, bool]:
+    """Read a database's rows from both ends; return them, and whether nothing was in the way."""
+    rows: Rows = {}
+    whole = True
     for order in ("ASC", "DESC"):
-        with (
-            contextlib.suppress(sqlite3.Error),
-            contextlib.closing(sqlite3.connect(file, timeout=1.0)) as connection,
-        ):
-            query = f"SELECT project_id, key, value FROM cache ORDER BY rowid {order}"  # noqa: S608
-            for project, key, value in connection.execute(query):
-                if all(isinstance(one, str) for one in (project, key, value)):
-                    rows.setdefault((project, key), value)
-    return rows
+        try:
+            with contextlib.closing(
+                sqlite3.connect(name, timeout=1.0, uri=name.startswith("file:"))
+            ) as connection:
+                query = f"SELECT project_id, key, value FROM cache ORDER BY rowid {order}"  # noqa: S608
+                for project, key, value in connection.execute(query):
+                    if all(isinstance(one, str) for one in (project, key, value)):
+                        rows.setdefault((project, key), value)
+        except sqlite3.Error:
+            whole = False
+    return rows, whole
 
 
 def set_aside(file: Path) -> Path:
