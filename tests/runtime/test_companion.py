@@ -236,6 +236,27 @@ def test_a_broker_whose_address_cannot_be_written_is_used_once_it_can(
         companion.stop()
 
 
+def test_an_error_that_is_over_is_said_again_when_it_comes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = Settings(backend_dir=tmp_path, model_dir=tmp_path, log_dir=tmp_path / "logs")
+    companion = Companion(settings)
+    refusals = [True, True, False, True, False]
+
+    def tick() -> None:
+        refused = refusals.pop(0)
+        if not refusals:
+            companion._stop.set()
+        if refused:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(companion, "_tick", tick)
+    monkeypatch.setattr(companion._stop, "wait", lambda seconds: None)
+    companion._look_after()
+    assert caplog.text.count("Background training is not available") == 2
+    assert companion._error is None
+
+
 def test_an_orphaned_broker_is_stopped_unless_a_server_uses_it(tmp_path: Path) -> None:
     settings = Settings(backend_dir=tmp_path, model_dir=tmp_path, log_dir=tmp_path / "logs")
     companion = Companion(settings, worker_delay=60)

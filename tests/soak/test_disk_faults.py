@@ -3,6 +3,7 @@
 A seed decides on the faults, as far as the machine's speed leaves it to it. `DISK_SEEDS=3,17` runs those seeds.
 """
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -39,10 +40,11 @@ def make(tmp_path: Path) -> Iterator[Make]:
         return live
 
     yield prepare
-    for live in lives:
-        live.backend.stop()
-        unmount(live.model_dir)
-    studio.stop()
+    with contextlib.ExitStack() as ends:
+        ends.callback(studio.stop)
+        for live in lives:
+            ends.callback(unmount, live.model_dir)
+            ends.callback(live.backend.stop)
 
 
 def _survive(live: Live, seed: int, faults: int) -> None:

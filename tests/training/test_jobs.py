@@ -227,6 +227,13 @@ def test_a_record_names_who_asked_before_who_sent_the_first_event(board: JobBoar
         assert describe(record)["asked_by"] == named
 
 
+def test_who_asked_is_not_noted_of_a_job_that_is_gone(board: JobBoard) -> None:
+    for asked in (False, True):
+        board.name_asker("gone", "token ci", asked=asked)
+    assert board.job("gone") is None
+    assert not board.redis.exists(board.keys.job("gone"))
+
+
 def asked_by(board: JobBoard, job_id: str) -> str:
     record = board.job(job_id)
     assert record is not None

@@ -10,6 +10,7 @@ import sys
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from rq.job import Job as RqJob
 from e2e.processes import wait_until
 from label_studio_ml.settings import Settings
 from label_studio_ml.training.jobs import TRAIN, JobBoard, StoredEvent
-from label_studio_ml.training.rq_jobs import MAX_CONTENT, Job, Queue, Runnable, one_text
+from label_studio_ml.training.rq_jobs import _LIFE, MAX_CONTENT, Job, Queue, Runnable, one_text
 from label_studio_ml.versions.state import Projects
 from label_studio_ml.versions.store import VersionStore
 from live import CONFIG, MODELS, Control, annotation, created, task, uid
@@ -315,3 +316,11 @@ def test_only_a_function_of_the_table_is_admitted(board: JobBoard) -> None:
         job.remove()
         assert not RqJob.exists(job.id, board.redis)
     assert heard == ["1.2"]
+
+
+@pytest.mark.parametrize(
+    ("declared", "seconds"), [(20, 20), (0.5, 0.5), (True, 7.0), ("20", 7.0), (-1, 7.0), (None, 7.0)]
+)
+def test_a_declared_life_is_a_number_of_seconds(declared: object, seconds: float) -> None:
+    job = SimpleNamespace(meta={_LIFE: declared})
+    assert Job.declared_life(job, 7.0) == seconds  # type: ignore[arg-type]

@@ -405,6 +405,20 @@ def test_the_full_one_of_several_places_is_named(monkeypatch: pytest.MonkeyPatch
     assert full_disk_fix(error, places[:1]) == "A disk that fit writes to is full: make room on it"
 
 
+def test_a_machine_without_shared_memory_is_not_told_of_it(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(LabelStudioMLBase):
+        def fit(self, event, data, **kwargs):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    shared, is_dir = Path("/dev/shm"), Path.is_dir
+    monkeypatch.setattr(Path, "is_dir", lambda path: path != shared and is_dir(path))
+    monkeypatch.setattr(disk_errors, "free_bytes", lambda place: 0 if place == shared else 1 << 40)
+    outcome = run(_request(settings, created(1, 1)), settings, lambda: Full)
+    assert outcome.error.endswith("A disk that fit writes to is full: make room on it")
+
+
 def test_an_error_that_is_its_own_cause_is_looked_at_once() -> None:
     error = ValueError("a bug")
     error.__cause__ = error

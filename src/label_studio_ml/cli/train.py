@@ -1,6 +1,7 @@
 """`label-studio-ml train PROJECT_DIR`: train now, through the running backend's queue or with a worker of our own."""
 
 import argparse
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +53,8 @@ def run(args: argparse.Namespace) -> int:
             version_snapshot(store, project.uid, args.from_version)
             data["from_version"] = args.from_version
         job_id = reached.board.record(project.uid, StoredEvent("START_TRAINING", data))
-        reached.board.name_asker(job_id, "label-studio-ml train", asked=True)
+        with contextlib.suppress(BrokerError):  # the event is kept, and that is what matters
+            reached.board.name_asker(job_id, "label-studio-ml train", asked=True)
         say(f"Job {job_id}: training project {project.project_id}", flush=True)
         if args.no_wait:
             if reached.alone:

@@ -101,6 +101,7 @@ class Companion:
         while not self._stop.is_set():
             try:
                 self._tick()
+                self._error = None
             except (BackendError, OSError) as error:
                 failure = error if isinstance(error, BackendError) else self._refused(error)
                 if str(failure) != str(self._error):

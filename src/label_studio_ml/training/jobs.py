@@ -27,7 +27,7 @@ from label_studio_ml.training.mailbox import StoredEvent as StoredEvent
 from label_studio_ml.training.owner import ForeignQueue, Owner
 from label_studio_ml.training.policy import Decision
 from label_studio_ml.training.postponement import Hold as Hold
-from label_studio_ml.training.scripts import HELD, HOLD, NEXT, STORE, TURN
+from label_studio_ml.training.scripts import HELD, HOLD, NAME_ASKER, NEXT, STORE, TURN
 from label_studio_ml.training.untrusted import MAX_BYTES, MAX_EVENTS, beyond, digest, is_beyond, is_too_long
 
 logger = logging.getLogger(__name__)
@@ -229,10 +229,12 @@ class JobBoard(Mailboxes):
         return job_id
 
     def name_asker(self, job_id: str, caller: str, *, asked: bool) -> None:
-        """Note in a job's record who sent an event of it; whoever has `asked` for the training comes before others."""
-        store = self.redis.hset if asked else self.redis.hsetnx
+        """Note in a job's record who sent an event of it; whoever has `asked` for the training comes before others.
+
+        Nothing is noted of a job whose record is gone.
+        """
         with broker_errors():
-            store(self.keys.job(job_id), "asked_by", caller)
+            self.redis.eval(NAME_ASKER, 1, self.keys.job(job_id), caller, int(asked))
 
     # A job's life
 

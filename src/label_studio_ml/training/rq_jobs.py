@@ -146,7 +146,9 @@ class Job(RqJob):  # type: ignore[misc]
     def declared_life(self, default: float) -> float:
         """Return the seconds that `declare_life` stored, `default` if none are stored that can be meant."""
         seconds = self.meta.get(_LIFE)
-        return seconds if isinstance(seconds, int | float) and 0 < seconds <= _LONGEST_LIFE else default
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+            return default
+        return seconds if 0 < seconds <= _LONGEST_LIFE else default
 
     def remove(self) -> None:
         """Remove the job from Redis, without looking at what it says of other jobs."""

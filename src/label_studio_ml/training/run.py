@@ -231,7 +231,9 @@ def _full_disk(error: BaseException, request: RunRequest, settings: Settings) ->
     if isinstance(error, BackendError) and error.fix:
         return reason(error)
     places = [Path(request.workdir), settings.backend_dir, settings.log_dir, Path(tempfile.gettempdir())]
-    places.append(Path("/dev/shm"))  # noqa: S108 (nothing is written there)
+    shared_memory = Path("/dev/shm")  # noqa: S108 (nothing is written there)
+    if shared_memory.is_dir():  # macOS has none
+        places.append(shared_memory)
     return f"{reason(error)}. {full_disk_fix(error, places)}"
 
 

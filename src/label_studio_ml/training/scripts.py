@@ -238,3 +238,11 @@ if ARGV[3] == '1' or redis.call('zcard', KEYS[2]) > 0 then return 0 end
 redis.call('hset', KEYS[1], 'until', 0)
 return 1
 """
+
+#: Names who sent an event in a job's record, if there still is one. Key: the record. Arguments: the name, and 1 if it
+#: comes before a name that is there.
+NAME_ASKER = """
+if redis.call('exists', KEYS[1]) == 1 then
+  redis.call(ARGV[2] == '1' and 'hset' or 'hsetnx', KEYS[1], 'asked_by', ARGV[1])
+end
+"""
