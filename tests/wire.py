@@ -51,6 +51,8 @@ class Endpoints:
         self.answered += 1
         if path in ("/large", "/untrusted/large"):
             return Response(200, b"x" * 3_000_000)
+        if path in ("/huge", "/untrusted/huge"):  # more than the buffers between two sockets of one machine hold
+            return Response(200, b"x" * 20_000_000)
         if path == "/unsendable":
             return Response(200, b"{}", {"X-More": "\N{PILE OF POO}"})
         if path == "/close":

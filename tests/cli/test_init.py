@@ -287,6 +287,13 @@ def test_force_keeps_a_model_file_that_another_one_replaces(
     assert main(["init", "my_backend", "--force"]) == 0
     assert "before" not in capsys.readouterr().err
     assert {path.name for path in made.glob("*.before*")} == {"model.py.before", "model.py.before2"}
+    (made / "test_api.py").write_text("mine")
+    capsys.readouterr()
+    assert main(["init", "my_backend", "--force"]) == 0
+    said = capsys.readouterr().err
+    assert "it is test_api.py.before now" in said
+    assert "--script" not in said
+    assert (made / "test_api.py.before").read_text() == "mine"
     assert locate(made).class_name == "Mine"
 
 

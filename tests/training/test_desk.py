@@ -1,5 +1,6 @@
 """Handing events in within a budget, on a real Redis that stops."""
 
+import math
 import signal
 import threading
 import time
@@ -172,6 +173,18 @@ def test_a_training_that_somebody_asked_for_has_its_job_where_redis_is_only_slow
     asked = msgspec.structs.replace(event(1), action="START_TRAINING")
     job = desk.hand_in(asked, trusted=True, train=True)
     assert [one.id for one in JobBoard(redis.client(), "handed-in").jobs("1")] == [job]
+
+
+def test_a_job_is_not_waited_for_in_an_outage(
+    desk: RedisDesk, redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first(desk)
+    redis.stop()
+    monkeypatch.setattr(module, "OUTAGE", -1.0)
+    monkeypatch.setattr(module, "ASKED", math.inf)
+    asked = msgspec.structs.replace(event(1), action="START_TRAINING")
+    assert desk.hand_in(asked, trusted=True, train=True) is None
+    assert desk.spooled == 1
 
 
 def test_after_its_end_events_go_to_the_disk(desk: RedisDesk, redis: RedisServer) -> None:

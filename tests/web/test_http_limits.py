@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import socket
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from helpers import LIMIT as LIMIT_OF_A_TEST
 from helpers import run, until
 from label_studio_ml.errors import Overloaded
-from label_studio_ml.web.connections import CANDIDATES, FEW, BodyBudget, Stage
+from label_studio_ml.web.connections import CANDIDATES, FEW, BodyBudget, Stage, UntrustedBodies
 from wire import GET, LIMIT, Site, Wire, connected, post, site
 
 
@@ -168,6 +169,31 @@ class TestBytesInFlight:
         assert budget.share_is_full(1, FEW)
         budget.take(FEW, trusted=False)
         assert budget.share_is_full(1)
+
+    def test_a_large_one_without_the_login_takes_no_small_ones_place(self) -> None:
+        @dataclass(eq=False)
+        class Body:
+            received: int
+            given_up: bool = False
+
+            def give_up(self) -> None:
+                self.given_up = True
+                budget.give_back(self.received, trusted=False)
+
+        budget = BodyBudget(16 * 8 * FEW)
+        budget.take(4 * FEW - 10, trusted=False)  # wait to be parsed
+        bodies = UntrustedBodies(budget)
+        small, large = Body(10), Body(2 * FEW)
+        for body in (small, large):
+            budget.take(body.received, trusted=False)
+            bodies.begin(body)
+        newcomer = Body(0)
+        bodies.make_room(FEW + 1, newcomer)
+        assert (small.given_up, large.given_up) == (False, True)
+        for _ in range(4):
+            budget.take(FEW, trusted=False)
+        bodies.make_room(1, newcomer)
+        assert small.given_up
 
 
 def part(size: int, path: bytes = b"/untrusted") -> bytes:
@@ -337,9 +363,11 @@ class TestConnections:
 
         run(test())
 
+    @pytest.mark.parametrize("count", [1, 3], ids=["one request", "three"])
     @pytest.mark.parametrize("trusted", [False, True], ids=["without the login", "with it"])
-    def test_who_does_not_read_keeps_nobody_out_without_the_login(self, trusted: bool) -> None:
-        path = b"/large" if trusted else b"/untrusted/large"
+    def test_who_does_not_read_keeps_nobody_out_without_the_login(self, trusted: bool, count: int) -> None:
+        """Nor is an answer cut off that somebody with the login reads slowly, also when all of it is written."""
+        path = (b"" if trusted else b"/untrusted") + (b"/huge" if count == 1 else b"/large")
         asking = b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % path
 
         async def test() -> None:
@@ -347,9 +375,12 @@ class TestConnections:
                 for number in range(2):
                     wire = await it.connect()
                     wire.writer.transport.pause_reading()  # type: ignore[attr-defined]
-                    wire.send(asking * 3)
+                    wire.send(asking * count)
                     connection = (await connected(it, number + 1))[number]
-                    await until(lambda: connection._blocked and connection.answering, "it is full")  # noqa: B023
+                    await until(
+                        lambda: connection._blocked and connection.answering == (count > 1),  # noqa: B023
+                        "it is full",
+                    )
                 other = await it.connect(GET)
                 if trusted:
                     with contextlib.suppress(ConnectionError):
@@ -375,6 +406,7 @@ class TestConnections:
             async with site(max_connections=1) as it:
                 await it.connect()
                 [new] = await connected(it)
+                monkeypatch.setattr("label_studio_ml.web.http.FRESH", 3600.0)
                 assert new.stage == Stage.HEAD
                 monkeypatch.setattr("label_studio_ml.web.http.FRESH", 0.0)
                 await until(lambda: new.stage == Stage.IDLE, "it is not new any more")

@@ -106,9 +106,11 @@ def test_a_running_server_follows_its_file(live: Live, tmp_path: Path) -> None:
     assert requests.get(f"{url}/health", timeout=60).status_code == 401
     elsewhere = {"Sec-Fetch-Site": "cross-site"}  # refused at its head, before the login is looked at
     assert requests.get(f"{url}/health", headers=elsewhere, timeout=60).status_code == 403
+    assert requests.get(f"{url}/{'x' * 5000}", timeout=60).status_code == 401
+    assert "] 127.0.0.1: '/xxx" in _log(live)
     refusals = [line for line in _log(live).splitlines() if "'/health' -> 4" in line]
     assert {line.partition(" -> ")[2][:3] for line in refusals} == {"401", "403"}
-    assert all(line.endswith(" (from 127.0.0.1)") for line in refusals)
+    assert all("] 127.0.0.1: '/health' -> " in line for line in refusals)
     token, other = add(file, "ci"), add(file, "prometheus")
     assert get(token).status_code == 200
     assert get(other).status_code == 200

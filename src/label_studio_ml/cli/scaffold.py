@@ -253,7 +253,8 @@ def _replace_files(made: Path, target: Path) -> list[str]:
         if path.parent == made and path.name in ADDED_TO and place.exists():
             add_lines(path, place)
             continue
-        if path.parent != made / "wheels" and path.relative_to(made).as_posix() not in TEMPLATES:
+        name = path.relative_to(made).as_posix()
+        if path.parent != made / "wheels" and (name not in TEMPLATES or name in _USERS_OWN):
             notes += _set_aside(place, path)
         path.replace(place)
     new = {path.name for path in paths if path.parent == made / "wheels"}
@@ -270,6 +271,6 @@ def _set_aside(place: Path, new: Path) -> list[str]:
     names = (place.with_name(f"{place.name}.before{number}") for number in ("", *range(2, 1000)))
     kept = next(name for name in names if not name.exists())
     place.rename(kept)
-    return [
-        f"{place} was another file: it is {kept.name} now. To keep the folder's own model, give it with --script"
-    ]
+    advice = ". To keep the folder's own model, give it with --script"
+    own = place.suffix == ".py" and place.name not in _USERS_OWN
+    return [f"{place} was another file: it is {kept.name} now{advice if own else ''}"]

@@ -45,6 +45,8 @@ BUDGET = 0.2
 PATIENCE, CONNECT, ANSWER = 0.8, 1.0, 2.0
 #: Seconds for which the job of a training that somebody asked for is waited for besides, where Redis is only slow.
 ASKED = 1.0
+#: Seconds after which a Redis that takes no event is out: that job is not waited for any more.
+OUTAGE = 5.0
 #: Seconds between two tries of a webhook within its budget, and between two to find out which queue is the backend's.
 RETRY, PREPARE = 0.03, 1.0
 #: Seconds between two times that a server without work says that it runs.
@@ -85,7 +87,8 @@ class RedisDesk:
         self._threads = ThreadPoolExecutor(TRIES, "hand-in")
         self._stopping = threading.Event()
         self._stalls = StallWatch(self._ready_board)
-        self._away = False
+        #: Since when Redis has taken no event, None while it does.
+        self._away_since: float | None = None
         #: When Redis did not answer in time for an event.
         self._unanswered = -math.inf
         #: Whether the Redis may have queues of other backends.
@@ -112,17 +115,24 @@ class RedisDesk:
                 try:
                     job = self._within(spooled, deadline, self._try)
                 except BrokerError as error:
-                    log = logger.debug if self._away else logger.warning
+                    log = logger.warning if self._away_since is None else logger.debug
                     log("%s; events are kept on the disk", error)
-                    self._away = True
                     self._unanswered = time.monotonic()
+                    self._away_since = self._away_since or self._unanswered
                 else:
-                    self._away = False
+                    self._away_since = None
                     self._unanswered = -math.inf
                     return job
             name = self._spool.reserve()
         self._spool.keep(spooled, name)
-        return self._job_of(spooled.token) if event.action == "START_TRAINING" else None
+        if event.action != "START_TRAINING" or self._is_out():
+            return None
+        return self._job_of(spooled.token)
+
+    def _is_out(self) -> bool:
+        """Tell whether Redis has taken no event for so long that it is not only slow."""
+        since = self._away_since
+        return since is not None and time.monotonic() - since > OUTAGE
 
     def rehearse(self, event: Event) -> None:
         """Take as long as `hand_in` of an event without login, and raise what that would, but keep nothing."""

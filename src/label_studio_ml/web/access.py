@@ -24,7 +24,7 @@ CONTAINER_HOSTS = frozenset(
 _JSON = re.compile(r"application/([\w.+-]+\+)?json\s*(;.*)?", re.IGNORECASE)
 #: Values of headers of which the decision is remembered.
 _REMEMBERED = 256
-#: Characters of an address of this machine, with its zone.
+#: Characters of an address of this machine, with its zone, and of the values whose decision is remembered.
 _LONGEST_NAME = 255
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
@@ -123,9 +123,10 @@ class AccessRules:
 
     @staticmethod
     def _remember(decisions: dict[str, bool], value: str, decision: bool) -> bool:
-        if len(decisions) >= _REMEMBERED:
-            decisions.clear()
-        decisions[value] = decision
+        if len(value) <= _LONGEST_NAME:
+            if len(decisions) >= _REMEMBERED:
+                decisions.clear()
+            decisions[value] = decision
         return decision
 
 

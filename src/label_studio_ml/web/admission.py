@@ -3,6 +3,7 @@
 from label_studio_ml.settings import Settings
 from label_studio_ml.web.access import AccessRules
 from label_studio_ml.web.calls import Admission, Call
+from label_studio_ml.web.connections import largest_untrusted
 from label_studio_ml.web.login import Login
 
 #: Bytes that a body may have: of a request without the login that is asked for, and of such an event, of which only
@@ -20,7 +21,8 @@ class Admissions:
         self._login = login
         most = settings.max_body
         self._without_login = Admission(trusted=False, max_body=min(UNTRUSTED_BODY, most))
-        self._event_without_login = Admission(trusted=False, max_body=min(UNTRUSTED_EVENT, most))
+        event = min(UNTRUSTED_EVENT, most, largest_untrusted(settings.http.max_in_flight))
+        self._event_without_login = Admission(trusted=False, max_body=event)
         self._page = Admission(trusted=False, max_body=0)
         self._small = Admission(trusted=True, max_body=min(SMALL_BODY, most))
         self._large = {

@@ -38,7 +38,7 @@ class Call:
     method: str
     path: str
     query: str = ""
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict, repr=False)  # the login is in them
     body: bytes = b""
     has_body: bool = False
     admission: Admission | None = None

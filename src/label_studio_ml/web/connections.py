@@ -42,6 +42,17 @@ class Answering(Protocol):
         """Answer a request that was not admitted, or could not be read."""
 
 
+def _share(most: int, *, large: bool) -> int:
+    """Return how many of `most` bytes requests without the login may take: with a large body, not the reserve."""
+    share = most // UNTRUSTED_SHARE
+    return share - share // RESERVED_SHARE if large else share
+
+
+def largest_untrusted(most: int) -> int:
+    """Return how many bytes a body without the login may have so that there can be room for it."""
+    return _share(most, large=True)
+
+
 class BodyBudget:
     """Counts the bytes of request bodies in memory: those being received, and those of requests not yet answered.
 
@@ -58,7 +69,7 @@ class BodyBudget:
         """Raise Overloaded where `size` more bytes would be too many, of a body of which `before` are counted."""
         most = self.most
         if size + self.taken > most or (not trusted and self.share_is_full(size, before)):
-            share = most if trusted else most // UNTRUSTED_SHARE
+            share = most if trusted else _share(most, large=before + size > FEW)
             raise Overloaded(
                 f"The request bodies in memory would be larger than {share} bytes together",
                 fix="Send the request again later, or raise LABEL_STUDIO_ML_MAX_IN_FLIGHT",
@@ -66,10 +77,7 @@ class BodyBudget:
 
     def share_is_full(self, size: int, before: int = 0) -> bool:
         """Tell whether `size` more bytes of a body are too many for the part of those without the login."""
-        share = self.most // UNTRUSTED_SHARE
-        if before + size > FEW:
-            share -= share // RESERVED_SHARE
-        return size + self._untrusted > share
+        return size + self._untrusted > _share(self.most, large=before + size > FEW)
 
     def take(self, size: int, *, trusted: bool, before: int = 0) -> None:
         """Count `size` more bytes. Raises Overloaded, and counts nothing, where they are too many."""
@@ -161,6 +169,10 @@ class Connections:
 class Receiving(Protocol):
     """A request of a caller without the login whose body has not come to its end."""
 
+    @property
+    def received(self) -> int:
+        """How many bytes of it have come."""
+
     def give_up(self) -> None:
         """Refuse the request, and give back the bytes that have come."""
 
@@ -179,14 +191,15 @@ class UntrustedBodies:
     def make_room(self, size: int, request: Receiving, before: int = 0) -> None:
         """Give up bodies that have begun before that of `request`, until its next `size` bytes have room.
 
-        `before` of its bytes are counted.
+        `before` of its bytes are counted. Where those are many, bodies of few bytes stay: their room is not for it.
         """
-        while self._budget.share_is_full(size, before):
-            oldest = next(iter(self._open), request)
-            if oldest is request:
+        large = before + size > FEW
+        for older in list(self._open):
+            if older is request or not self._budget.share_is_full(size, before):
                 return
-            del self._open[oldest]
-            oldest.give_up()
+            if not large or older.received > FEW:
+                del self._open[older]
+                older.give_up()
 
     def begin(self, request: Receiving) -> None:
         """Note that the first bytes of a body have come."""

@@ -181,8 +181,9 @@ class Endpoints:
             self._log_refusal(path, error)
         else:
             log = logger.error if status >= 500 else logger.warning
-            sent_from = f" (from {call.peer})" if status in _REFUSALS and call.peer else ""
-            log("%r -> %d: %s%s", path, status, error, sent_from)  # quoted: a path may hold line breaks
+            sent_from = f"{call.peer}: " if status in _REFUSALS and call.peer else ""
+            # The address first: long messages are cut. Quoted: a path may hold line breaks.
+            log("%s%r -> %d: %s", sent_from, path, status, error)
         studio = call.headers.get("user-agent", "").startswith(_STUDIO_AGENT)
         if studio and status != 401 and "/problem/" not in path:
             # Label Studio shows status, reason phrase and final URL of a failure, never the body: spell it in the URL.

@@ -81,10 +81,13 @@ class Connection(asyncio.Protocol):
 
         Whoever has no login and reads no answers, or does not wait for them, has come no further than to a head. So
         has whoever has just connected: a connection that was never used may be one that nothing was read from yet.
+        While a part of an answer waits to be sent, the request is being answered.
         """
         if self.answering:
             demanding = self._blocked or self._waiting
             return Stage.HEAD if demanding and not self._trusted else Stage.ANSWERING
+        if self._transport is not None and self._transport.get_write_buffer_size():
+            return Stage.ANSWERING if self._trusted else Stage.HEAD
         if self._asked or self._reader.reading or self._loop.time() - self._used > FRESH:
             return self._reader.stage
         return Stage.HEAD
@@ -112,9 +115,8 @@ class Connection(asyncio.Protocol):
         """Take the connection, if there is room for it."""
         self._transport = cast("asyncio.Transport", transport)
         name = transport.get_extra_info("peername")
-        self._reader.peer = (
-            str(name[0]) if isinstance(name, tuple) else ""
-        )  # a socket in the file system has none
+        # A socket in the file system has no address.
+        self._reader.peer = str(name[0]) if isinstance(name, tuple) else ""
         if not self._site.connections.add(self):
             self._transport.abort()
 
@@ -152,6 +154,7 @@ class Connection(asyncio.Protocol):
         """Go on."""
         self._blocked = False
         if self._ended:  # what is still sent would cut off the answer
+            self._since = self._loop.time()
             self._hold()
         self._next()
 

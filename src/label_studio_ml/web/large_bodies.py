@@ -23,9 +23,9 @@ PIECE = 1 << 20
 #: Large bodies that are parsed at once, with the login and without: others wait, as bytes.
 THREADS, UNTRUSTED_THREADS = 2, 1
 
-#: For how many times as long as a large body without the login took to parse the next one waits: anybody may send
-#: several at once, and each keeps the interpreter lock.
-REST = 2.0
+#: For how many times as long as a large body without the login took to parse, in time of the processor, the next one
+#: waits, and for how many seconds at most: anybody may send several at once, and each keeps the interpreter lock.
+REST, LONGEST_REST = 2.0, 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +74,12 @@ class LargeBodies:
     def _parse_rested(self, parse: Callable[[bytes], T], body: bytes) -> T:
         """Parse a large body without the login, a while after the one before; called in the one thread for these."""
         time.sleep(max(0.0, self._rests_until - time.monotonic()))
-        began = time.monotonic()
+        began = time.thread_time()
         try:
             return parse(body)
         finally:
-            now = time.monotonic()
-            self._rests_until = now + REST * (now - began)
+            rest = min(REST * (time.thread_time() - began), LONGEST_REST)
+            self._rests_until = time.monotonic() + rest
 
 
 def _parse(parse: Callable[[bytes], T], body: bytes, limit: Limit, heavy: Callable[[bytes], T] | None) -> T:

@@ -358,6 +358,11 @@ class RequestReader:
         )
 
     @property
+    def received(self) -> int:
+        """How many bytes of the body have come."""
+        return self._size
+
+    @property
     def stage(self) -> Stage:
         """How far the request that is being read is."""
         if not self.reading:
