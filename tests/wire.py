@@ -51,7 +51,7 @@ class Endpoints:
         self.answered += 1
         if path in ("/large", "/untrusted/large"):
             return Response(200, b"x" * 3_000_000)
-        if path in ("/huge", "/untrusted/huge"):  # more than the buffers between two sockets of one machine hold
+        if path in ("/huge", "/untrusted/huge"):  # more than the buffers of two sockets hold
             return Response(200, b"x" * 20_000_000)
         if path == "/unsendable":
             return Response(200, b"{}", {"X-More": "\N{PILE OF POO}"})
