@@ -1,21 +1,28 @@
 """What the system refuses before a fit has begun: the events stay, and the job says what it waits for."""
 
+import argparse
+import contextlib
 import errno
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from label_studio_ml import logs
+from label_studio_ml.cli import train
+from label_studio_ml.cli.board import Reached
+from label_studio_ml.cli.follow import follow
 from label_studio_ml.errors import StoreError, VersionError
 from label_studio_ml.settings import Settings
 from label_studio_ml.training import progress
 from label_studio_ml.training.child import Child
-from label_studio_ml.training.jobs import JobBoard, StoredEvent, connect
+from label_studio_ml.training.jobs import Job, JobBoard, StoredEvent, connect
 from label_studio_ml.training.request import Outcome
 from label_studio_ml.training.trainer import Trainer
+from label_studio_ml.versions.state import Project
 from label_studio_ml.versions.store import VersionStore
 
 P = "5.1700000000"
@@ -108,3 +115,31 @@ def test_a_store_that_goes_away_leaves_no_job_that_seems_to_run(
     error.passing = True
     monkeypatch.setattr(Child, "run", _raises(error))
     _waits(board, _train(board, tmp_path), "The store is away")
+
+
+def test_the_command_ends_when_its_training_is_held_back(
+    board: JobBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not for what the events before it were held back for."""
+    settings = Settings(backend_dir=tmp_path, model_dir=tmp_path / "models", log_dir=tmp_path / "logs")
+    monkeypatch.setattr(Child, "run", _raises(_refused(errno.EIO)))
+    _train(board, tmp_path)
+    monkeypatch.setattr(Child, "run", _raises(_refused(errno.EROFS)))
+
+    def train_then_follow(board: JobBoard, job_id: str, *, held_back: Callable[[], bool]) -> Job | None:
+        assert not held_back()
+        Trainer(settings, board, threading.Event()).train(P)
+        return follow(board, job_id, held_back=held_back)
+
+    @contextlib.contextmanager
+    def reach(settings: Settings, *, work: bool = False) -> Iterator[Reached]:
+        yield Reached(board, alone=False)
+
+    monkeypatch.setattr(train, "settings_from", lambda args: settings)
+    monkeypatch.setattr(train, "known_project", lambda settings, name: Project(uid=P))
+    monkeypatch.setattr(train, "folder_of", lambda args: tmp_path)
+    monkeypatch.setattr(train, "reach", reach)
+    monkeypatch.setattr(train, "follow", train_then_follow)
+    monkeypatch.setattr(logs, "configure", lambda level: None)
+    assert train.run(argparse.Namespace(project=None, from_version=None, no_wait=False)) == 1
+    assert "the training waits: [Errno 30] Read-only file system" in capsys.readouterr().err

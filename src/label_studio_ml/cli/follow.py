@@ -3,7 +3,7 @@
 import contextlib
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
 from label_studio_ml.cli.streams import say
@@ -25,9 +25,12 @@ class _View(Protocol):
         """Show a line of its log."""
 
 
-def follow(board: "JobBoard", job_id: str, *, log: bool = False) -> "Job | None":
+def follow(
+    board: "JobBoard", job_id: str, *, log: bool = False, held_back: Callable[[], bool] = lambda: False
+) -> "Job | None":
     """Show how a job goes, with its log if `log`; return its record when it has ended, None if there is none.
 
+    A job that waits for more than a worker is not followed any longer once `held_back` returns True.
     Raises BrokerError, and KeyboardInterrupt as it comes.
     """
     from label_studio_ml.training.pages import read_log
@@ -35,13 +38,14 @@ def follow(board: "JobBoard", job_id: str, *, log: bool = False) -> "Job | None"
     after = 0
     with _view() as view:
         while True:
+            is_held_back = held_back()
             job = board.job(job_id)  # before the log: what an ended job wrote is in it
             if log and job is not None:
                 part = read_log(board, job_id, after)
                 after = part.next
                 for line in part.lines:
                     view.line(line)
-            if job is None or not job.running:
+            if job is None or not job.running or (is_held_back and job.postponed):
                 return job
             view.show(job)
             time.sleep(_LOOK)

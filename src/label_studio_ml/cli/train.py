@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Hand in a training and follow it to its end; return 0 if it finished, 1 if it failed or was cancelled."""
+    """Hand in a training and follow it to its end; return 0 if it finished, 1 if it failed or was cancelled.
+
+    It also ends with 1 once the training was tried and is held back for a cause that may pass.
+    """
     from label_studio_ml.training.dataset import version_snapshot
     from label_studio_ml.training.jobs import StoredEvent
     from label_studio_ml.versions.opening import open_store
@@ -52,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
             store = open_store(settings)
             version_snapshot(store, project.uid, args.from_version)
             data["from_version"] = args.from_version
+        tries = reached.board.tries(project.uid)
         job_id = reached.board.record(project.uid, StoredEvent("START_TRAINING", data))
         with contextlib.suppress(BrokerError):  # the event is kept, and that is what matters
             reached.board.name_asker(job_id, "label-studio-ml train", asked=True)
@@ -63,8 +68,12 @@ def run(args: argparse.Namespace) -> int:
                     fix=f"Start it with: {our_command('start', folder_of(args))}, or leave out --no-wait",
                 )
             return 0
+
+        def held_back() -> bool:  # the event has ended the wait of before
+            return reached.board.tries(project.uid) > tries and reached.board.hold(project.uid) is not None
+
         try:
-            job = follow(reached.board, job_id)
+            job = follow(reached.board, job_id, held_back=held_back)
         except KeyboardInterrupt:
             if not args.cancel_on_interrupt:
                 say("", _detached(folder_of(args), job_id, alone=reached.alone), flush=True)
@@ -72,6 +81,10 @@ def run(args: argparse.Namespace) -> int:
             job = _cancelled(reached, project.uid, job_id)
         if job is None:
             raise UnknownJob(f"Job {job_id} is gone: its project was deleted")
+        if job.running:
+            say(f"label-studio-ml: the training waits: {job.message}", file=sys.stderr)
+            say(_detached(folder_of(args), job_id, alone=reached.alone))
+            return 1
         return outcome(job)
 
 

@@ -342,6 +342,11 @@ class JobBoard(Mailboxes):
         at = fields.get(b"at")
         return Hold(fields[b"code"].decode(), int(at) if at else None, int(fields.get(b"since", 0)))
 
+    def tries(self, project: str) -> int:
+        """Return how many runs of a project's waiting events have failed for a cause that passes."""
+        with broker_errors():
+            return int(self.redis.hget(self.keys.attempts(project), "tries") or 0)
+
     def wakeable(self, project: str) -> bool:
         """Tell whether events wait, and for nothing but a worker."""
         with broker_errors(), self.redis.pipeline() as pipe:
