@@ -14,7 +14,7 @@ import msgspec
 from label_studio_ml import file_locks
 from label_studio_ml.private_files import make_folder, open_file
 from label_studio_ml.settings import LOG_FORMAT
-from label_studio_ml.texts import visible
+from label_studio_ml.texts import plural, visible
 
 #: Records of these loggers are ours.
 _OURS = __name__.partition(".")[0]
@@ -79,7 +79,7 @@ def _is_ours(record: logging.LogRecord) -> bool:
 def _shortened(text: str) -> str:
     if len(text) <= MAX_MESSAGE:
         return text
-    return f"{text[:MAX_MESSAGE]}… ({len(text) - MAX_MESSAGE} more characters)"
+    return f"{text[:MAX_MESSAGE]}… ({plural(len(text) - MAX_MESSAGE, 'more character')})"
 
 
 def _lines(text: str) -> str:
