@@ -11,7 +11,7 @@
 #   make bench                     measure it beside its peers: twenty minutes, on an idle machine
 #   make compat UPSTREAM=path      the examples of a checkout of the older package, run on this one (docs/compatibility.md);
 #                                  ARGS=--stand-ins without their heavy packages
-#   make check                     lint, formatting, types and the layers test only
+#   make check                     lint, formatting, types, the layers test and the form of messages only
 
 PYTHON ?= python3
 ARGS ?=
