@@ -1,4 +1,5 @@
 import ast
+import functools
 import re
 import shlex
 from collections.abc import Iterator
@@ -78,8 +79,13 @@ def test_digits_are_read_in_one_place() -> None:
     assert [place.partition(":")[0] for place in found] == ["texts.py"], "use texts.whole_number"
 
 
-def _messages() -> Iterator[tuple[str, str]]:
-    """Yield the f-strings and texts with placeholders of all modules but docstrings, each with its place."""
+@functools.cache
+def _messages() -> list[tuple[str, str]]:
+    """Return the f-strings and texts with placeholders of all modules but docstrings, each with its place."""
+    return list(_read_messages())
+
+
+def _read_messages() -> Iterator[tuple[str, str]]:
     for path in sorted(SOURCE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             place = f"{path.relative_to(SOURCE)}:{getattr(node, 'lineno', 0)}"
