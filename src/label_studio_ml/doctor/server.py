@@ -164,6 +164,8 @@ def queue(context: Context) -> Iterator[Check]:
             f"{plural(events, 'event waits', 'events wait')} on the queue {waiting}, which is not this backend's",
             f"To train on them, start it with RQ_QUEUE_NAME={waiting}",
         )
+    elif not workers and context.about is None:  # whoever starts the backend may start the workers with it
+        yield skip("queue", f"{name}; no worker of it is there, as the backend is not")
     elif not workers:
         yield warn(
             "queue", f"{name}, and no worker of it is there: nothing is trained", _how_to_train(context)
