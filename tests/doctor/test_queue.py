@@ -39,6 +39,8 @@ def looked(found: Context) -> tuple[str, str, str]:
 def test_its_own_with_its_workers(redis: RedisServer, tmp_path: Path) -> None:
     found = context(tmp_path, redis_url=redis.url)
     name = open_board(connect(redis.url), found.settings, embedded=False).keys.queue
+    assert looked(found) == ("skip", f"{name}; no worker of it is there, as the backend is not", "")
+    found.about = {}
     status, what, fix = looked(found)
     assert (status, what) == ("warn", f"{name}, and no worker of it is there: nothing is trained")
     assert f"label-studio-ml worker {tmp_path}" in fix

@@ -45,11 +45,11 @@ def listener(tmp_path_factory: pytest.TempPathFactory, studio: FakeStudio) -> It
 
 def _meets_a_full_disk(live: Live, project: int) -> None:
     """Check that a fit that cannot write loses no event: its job waits, says why, and goes on once there is room."""
-    live.studio.add(project, 801)
+    live.studio.add(project, 921)
     live.setup(project)
     control = live.control(project)
     control.do("full disk")
-    job = live.send(created(project, 801))
+    job = live.send(created(project, 921))
     wait_until(lambda: len(control.fits()) >= 2, "it is tried again by itself")
 
     def said() -> str:
@@ -69,7 +69,7 @@ def _meets_a_full_disk(live: Live, project: int) -> None:
 
 
 def test_a_fit_that_meets_a_full_disk_is_tried_again(seed: Live) -> None:
-    _meets_a_full_disk(seed, 80)
+    _meets_a_full_disk(seed, 92)
 
 
 def test_an_event_trains_and_the_version_is_served(seed: Live) -> None:
@@ -340,7 +340,7 @@ def test_a_single_event_that_fails_leaves_nothing(listener: Live) -> None:
 
 
 def test_an_event_whose_fit_meets_a_full_disk_is_tried_again(listener: Live) -> None:
-    _meets_a_full_disk(listener, 80)
+    _meets_a_full_disk(listener, 92)
 
 
 def test_no_two_versions_have_one_name(listener: Live) -> None:

@@ -192,6 +192,7 @@ class RedisDesk:
     def _deliver(self, spooled: Spooled) -> None:
         """Hand over an event that was kept on the disk. Raises BrokerError."""
         self._store(spooled, self._patient)
+        self._away_since = None
 
     def start(self) -> None:
         """Hand over what an earlier server kept on the disk, and find out which queue is the backend's."""
