@@ -48,9 +48,8 @@ def parse(text: str) -> dict[str, str]:
             wrong = "its name is not of 1 to 64 letters, digits, dots, dashes and underscores"
         elif name in tokens:
             wrong = f"{name} stands in the file twice: the first one counts"
-        elif hashed is None and value.lower().startswith(
-            "sha256:"
-        ):  # as a token, all who can read it would have one
+        elif hashed is None and value.lower().startswith("sha256:"):
+            # Taken as a token, it would let in whoever can read the file.
             wrong = "what follows sha256: is not a hash of 64 hexadecimal digits"
         elif hashed is None and (len(value) < MIN_LENGTH or not value.isascii() or " " in value):
             wrong = f"its token is not of at least {MIN_LENGTH} characters without blanks"

@@ -146,7 +146,7 @@ class SqliteCache(BaseCache):
             if not isinstance(value, str):
                 raise ValueError(f"The value of {key!r} must be a str, not {type(value).__name__}")
         rows = [(project_id, key, value) for key, value in mapping.items()]
-        self._write(lambda connection: _write(connection, rows))
+        self._write(lambda connection: _write_rows(connection, rows))
 
     def delete(self, project_id: str, key: str) -> None:
         """Remove the value, if there is one."""
@@ -242,7 +242,7 @@ class SqliteCache(BaseCache):
                 read, without_log = damaged_database.readable_rows(aside)
                 rows = {**without_log, **self._known(), **read}
                 read = {**without_log, **read}
-                _write(self._open(), [(project, key, value) for (project, key), value in rows.items()])
+                _write_rows(self._open(), [(project, key, value) for (project, key), value in rows.items()])
             except BaseException:  # the next call tries again with the same file
                 self._drop()
                 damaged_database.put_back(aside, self.file)
@@ -297,7 +297,7 @@ class SqliteCache(BaseCache):
             raise DamagedDatabase("it is empty")
 
 
-def _write(connection: sqlite3.Connection, rows: Sequence[tuple[str, str, str]]) -> None:
+def _write_rows(connection: sqlite3.Connection, rows: Sequence[tuple[str, str, str]]) -> None:
     """Write all rows or, when something fails, none."""
     connection.execute("BEGIN IMMEDIATE")
     try:

@@ -172,7 +172,7 @@ class Broker:
         deadline = time.monotonic() + START_TIMEOUT
         while not _answers(self.url):
             if self._process is not None and self._process.poll() is not None:
-                if self._is_full():
+                if has_no_space(self._folder):
                     raise full_disk(self._folder)
                 raise BrokerError(
                     f"The embedded broker ended at once: {self.last_words()}",
@@ -185,15 +185,12 @@ class Broker:
 
     def last_words(self) -> str:
         """Say why the server ended, as far as that can be known."""
-        if self._is_full():
+        if has_no_space(self._folder):
             return _NO_SPACE.format(self._folder)
         with contextlib.suppress(OSError):
             lines = (self._folder / "broker.log").read_text(errors="replace").strip().splitlines()
             return lines[-1] if lines else "it said nothing"
         return "its log cannot be read"
-
-    def _is_full(self) -> bool:
-        return has_no_space(self._folder)
 
     def alive(self) -> bool:
         """Tell whether the server runs."""

@@ -79,9 +79,8 @@ class Server:
         there are connections before it, which takes seconds where those keep the server busy.
         """
         loop = asyncio.get_running_loop()
-        for _ in range(
-            min(MORE, self._backlog // 2 - len(self._connecting))
-        ):  # descriptors are kept for so many
+        # Descriptors are reserved for half of the backlog: see `descriptors.capacity`.
+        for _ in range(min(MORE, self._backlog // 2 - len(self._connecting))):
             try:
                 connected, _ = listener.accept()
             except OSError:  # none waits, or there are too many open files

@@ -217,8 +217,7 @@ def run(
         outcome = Outcome(
             error=_as_text(_full_disk(error, request, settings) if full else reason(error)),
             trace="" if isinstance(error, BackendError) else _as_text(traceback.format_exc()),
-            passing=full
-            or isinstance(error, NotNow)
+            passing=isinstance(error, NotNow)
             or (type(error) is StudioError and error.passing)
             or may_pass(error, settings.model_dir),
             refused=refusal(error),
