@@ -174,7 +174,7 @@ def test_a_damaged_file_waits_for_room_on_the_disk(tmp_path: Path, monkeypatch: 
     _torn(cache.file)
     damaged = cache.file.read_bytes()
     with monkeypatch.context() as full:
-        full.setattr(cache_module, "_write", lambda connection, rows: _full(connection))
+        full.setattr(cache_module, "_write_rows", lambda connection, rows: _full(connection))
         for _ in range(3):
             with pytest.raises(VersionError, match="full"):
                 cache.items("1")

@@ -9,7 +9,8 @@ from label_studio_ml.connect.backend import view
 from label_studio_ml.doctor import server
 from label_studio_ml.doctor.context import Context
 from label_studio_ml.settings import Settings
-from label_studio_ml.training.boards import open_board
+from label_studio_ml.training import boards
+from label_studio_ml.training.boards import open_board, worker_count
 from label_studio_ml.training.jobs import JobBoard, StoredEvent, connect
 from label_studio_ml.training.keys import DEFAULT_QUEUE
 from label_studio_ml.training.owner import Claim, Owner
@@ -36,7 +37,10 @@ def looked(found: Context) -> tuple[str, str, str]:
     return check.status, check.what, check.fix
 
 
-def test_its_own_with_its_workers(redis: RedisServer, tmp_path: Path) -> None:
+def test_its_own_with_its_workers(
+    redis: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "WORKER_START", 0.0)
     found = context(tmp_path, redis_url=redis.url)
     name = open_board(connect(redis.url), found.settings, embedded=False).keys.queue
     assert looked(found) == ("skip", f"{name}; no worker of it is there, as the backend is not", "")
@@ -47,6 +51,27 @@ def test_its_own_with_its_workers(redis: RedisServer, tmp_path: Path) -> None:
     worker = make_worker(redis.url, name)
     worker.register_birth()
     assert looked(found) == ("ok", f"{name}, 1 worker", "")
+
+
+def test_it_waits_for_workers_that_start(
+    redis: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "WORKER_START", 60.0)
+    found = context(tmp_path, redis_url=redis.url)
+    found.about = {}
+    name = open_board(connect(redis.url), found.settings, embedded=False).keys.queue
+    worker = make_worker(redis.url, name)
+    counts: list[int] = []
+
+    def counted(board: JobBoard) -> int:
+        counts.append(worker_count(board))
+        if len(counts) == 3:
+            worker.register_birth()
+        return counts[-1]
+
+    monkeypatch.setattr(boards, "worker_count", counted)
+    assert looked(found) == ("ok", f"{name}, 1 worker", "")
+    assert counts == [0, 0, 0, 1]
 
 
 def test_another_backends(redis: RedisServer, tmp_path: Path) -> None:

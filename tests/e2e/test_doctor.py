@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from label_studio_ml.cli.main import main
+from label_studio_ml.doctor import server
 from redis_server import RedisServer
 
 from .backend import CLI, Backend, clean_environment
@@ -26,6 +27,9 @@ from .studio import Studio
 CONFIG = """<View><Text name="text" value="$text"/><Choices name="choice" toName="text"><Choice value="a"/>
 <Choice value="b"/></Choices></View>"""
 LOGIN = {"BASIC_AUTH_USER": "me", "BASIC_AUTH_PASS": "CANARY-password"}
+
+#: Seconds that a worker has to start on a busy machine.
+LIMIT = 120.0
 
 #: What makes the score column show the predictions of a backend that is chosen by its title.
 SCORES = {"ff_front_dev_1682_model_version_dropdown_070622_short": "true"}
@@ -47,6 +51,9 @@ class Ward:
         with monkeypatch.context() as patch:
             for name, value in self.environ.items():
                 patch.setenv(name, value)
+            patch.setattr(
+                server, "WORKER_START", LIMIT
+            )  # some faults start the backend again just before this
             capsys.readouterr()
             code = main(["doctor", *self.arguments(), "--json"])
         done = capsys.readouterr()

@@ -1,8 +1,9 @@
 """The backend's server and its Redis."""
 
 import socket
+import time
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from label_studio_ml.connect.backend import BackendDown
@@ -11,6 +12,12 @@ from label_studio_ml.doctor.context import Context
 from label_studio_ml.errors import BackendError
 from label_studio_ml.running import address
 from label_studio_ml.texts import our_command, plural
+
+if TYPE_CHECKING:
+    from label_studio_ml.training.jobs import JobBoard
+
+#: Seconds that a backend has to start its workers: it answers before they are registered in Redis.
+WORKER_START = 10.0
 
 
 def server(context: Context) -> Iterator[Check]:
@@ -144,6 +151,8 @@ def queue(context: Context) -> Iterator[Check]:
             board = open_board(client, settings, embedded=False, claiming=False)
             name = board.keys.queue
             workers = worker_count(board)
+            if not workers and context.about is not None:
+                workers = _workers_that_start(board)
             others = left_behind(client, name, board.owner) if board.owner is not None else []
             other = owner_of(client, settings.queue) if settings.queue not in ("", name) else None
     except BackendError as error:
@@ -172,3 +181,13 @@ def queue(context: Context) -> Iterator[Check]:
         )
     else:
         yield ok("queue", f"{name}, {plural(workers, 'worker')}")
+
+
+def _workers_that_start(board: "JobBoard") -> int:
+    """Return how many workers are registered as soon as one is, or 0 after `WORKER_START` seconds."""
+    from label_studio_ml.training.boards import worker_count
+
+    deadline = time.monotonic() + WORKER_START
+    while not (workers := worker_count(board)) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return workers
