@@ -1,4 +1,4 @@
-"""What the system refuses before a fit has begun: the events stay, and the job says what it waits for."""
+"""What the system refuses before a fit, and when its version is written: the events stay, and the job says why."""
 
 import argparse
 import contextlib
@@ -18,11 +18,12 @@ from label_studio_ml.cli.follow import follow
 from label_studio_ml.errors import StoreError, VersionError
 from label_studio_ml.settings import Settings
 from label_studio_ml.training import progress
-from label_studio_ml.training.child import Child
+from label_studio_ml.training.child import Child, Crashed
 from label_studio_ml.training.jobs import Job, JobBoard, StoredEvent, connect
 from label_studio_ml.training.request import Outcome
 from label_studio_ml.training.trainer import Trainer
-from label_studio_ml.versions.state import Project
+from label_studio_ml.versions import disk
+from label_studio_ml.versions.state import Project, StoredState
 from label_studio_ml.versions.store import VersionStore
 
 P = "5.1700000000"
@@ -96,6 +97,91 @@ def test_a_folder_that_cannot_be_made(
 ) -> None:
     monkeypatch.setattr("label_studio_ml.versions.store.make_folder", _raises(_refused(number)))
     _waits(board, _train(board, tmp_path), os.strerror(number))
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EACCES, errno.ENOSPC])
+@pytest.mark.parametrize("function", ["sha256", "write_durably"])
+def test_a_version_that_cannot_be_written(
+    board: JobBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: str, number: int
+) -> None:
+    monkeypatch.setattr(Child, "run", _trains)
+    with monkeypatch.context() as patch:
+        patch.setattr(disk, function, _raises(_refused(number)))
+        job_id = _train(board, tmp_path)
+    _waits(board, job_id, os.strerror(number))
+    assert VersionStore(tmp_path / "models").history(P) == []
+    _is_trained_once(board, tmp_path, job_id)
+
+
+def test_a_committed_version_whose_pairs_cannot_be_written(
+    board: JobBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The event stays until the pairs are stored, and is not trained on again."""
+    monkeypatch.setattr(Child, "run", _trains)
+    with monkeypatch.context() as patch:
+        patch.setattr(disk, "flush", _raises(_refused(errno.EIO)))  # the manifest is there all the same
+        job_id = _train(board, tmp_path)
+    _waits(board, job_id, os.strerror(errno.EIO))
+    monkeypatch.setattr(Child, "run", _raises(AssertionError("it is trained on again")))
+    _is_trained_once(board, tmp_path, job_id)
+    assert StoredState(tmp_path / "models", P).get("key") == "value"
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE])
+def test_an_error_of_the_disk_that_the_store_does_not_name(
+    board: JobBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    monkeypatch.setattr(Child, "run", _trains)
+    with monkeypatch.context() as patch:
+        patch.setattr(VersionStore, "publish", _raises(_refused(number)))
+        job_id = _train(board, tmp_path)
+    _waits(board, job_id, "Check the disk")
+    _is_trained_once(board, tmp_path, job_id)
+
+
+def test_what_was_through_before_a_crash_waits_for_the_disk(
+    board: JobBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is tried again at its time, not at once, though later events wait behind it."""
+    jobs = [board.record(P, StoredEvent("ANNOTATION_CREATED", {})) for _ in range(2)]
+    first, second = board.entries(P)
+
+    def crashes(child: Child) -> Outcome:
+        request = child._request
+        got = progress.Progress(
+            job=request.job,
+            parent="",
+            workdir=request.workdir,
+            last=first.id,
+            current=second.id,
+            result=Outcome(changed=True, last=first.id),
+        )
+        progress.write(Path(request.progress), got)
+        raise Crashed("signal 9")
+
+    monkeypatch.setattr(Child, "run", crashes)
+    monkeypatch.setattr(disk, "write_durably", _raises(_refused(errno.EIO)))
+    settings = Settings(backend_dir=tmp_path, model_dir=tmp_path / "models", log_dir=tmp_path / "logs")
+    Trainer(settings, board, threading.Event()).train(P)
+    assert jobs[0] == jobs[1]
+    assert board.entries(P) == [first, second]
+    assert not board.wakeable(P), "it is tried at its time, not at once"
+
+
+def _trains(child: Child) -> Outcome:
+    Path(child._request.workdir, "weights").write_text("12")
+    return Outcome(changed=True, state={"key": "value"}, generation="event")
+
+
+def _is_trained_once(board: JobBoard, tmp_path: Path, job_id: str) -> None:
+    """Train once the time has come: the event is in one version, and no other is there."""
+    board.redis.delete(board.keys.hold(P))
+    settings = Settings(backend_dir=tmp_path, model_dir=tmp_path / "models", log_dir=tmp_path / "logs")
+    Trainer(settings, board, threading.Event()).train(P)
+    assert not board.events(P)
+    (manifest,) = VersionStore(tmp_path / "models").history(P)
+    (job,) = board.jobs(P)
+    assert (job.id, job.state, job.version) == (job_id, "finished", manifest.name)
 
 
 def test_a_fit_that_fails_takes_its_event_with_it(

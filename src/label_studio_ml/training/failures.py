@@ -3,8 +3,8 @@
 import sqlite3
 from pathlib import Path
 
-from label_studio_ml.disk_errors import is_full
-from label_studio_ml.errors import DecisionError, NoLabelConfig, StoreError, VersionError
+from label_studio_ml.disk_errors import disk_fix, is_full
+from label_studio_ml.errors import BackendError, DecisionError, NoLabelConfig, StoreError, VersionError
 from label_studio_ml.training.request import RunRequest
 from label_studio_ml.versions.store import VersionStore
 
@@ -20,6 +20,14 @@ def may_pass(error: BaseException, place: Path) -> bool:
     if isinstance(error, StoreError) and error.passing:
         return True
     return isinstance(error, VersionError) and isinstance(error.__cause__, OSError | sqlite3.Error)
+
+
+def explained(error: BackendError | OSError, model_dir: Path) -> str:
+    """Return what an error that was raised in the worker says, with what to do about it."""
+    if isinstance(error, BackendError):
+        return str(error)
+    fix = disk_fix(error, model_dir, "Check the disk, and the rights on MODEL_DIR and the logs folder")
+    return f"{error}. {fix}"
 
 
 def parent_is_damaged(store: VersionStore, request: RunRequest | None) -> bool:

@@ -13,11 +13,9 @@ from pathlib import Path
 import msgspec
 
 from label_studio_ml.adapter import ModelSpec
-from label_studio_ml.disk_errors import disk_fix, is_full
 from label_studio_ml.errors import (
     BackendError,
     BrokerError,
-    DecisionError,
     StaleFence,
     StoreError,
     VersionError,
@@ -29,7 +27,7 @@ from label_studio_ml.training import progress
 from label_studio_ml.training.cancel import settle_cancelled
 from label_studio_ml.training.child import Child, Crashed, Interrupted
 from label_studio_ml.training.ending import Ended
-from label_studio_ml.training.failures import may_pass, parent_is_damaged
+from label_studio_ml.training.failures import explained, may_pass, parent_is_damaged
 from label_studio_ml.training.figures import count
 from label_studio_ml.training.handover import handed_over, light
 from label_studio_ml.training.job import PreviousVersion
@@ -294,12 +292,7 @@ class Trainer:
         except BackendError as error:
             outcome = Outcome(error=str(error), passing=may_pass(error, self._settings.model_dir))
         except OSError as error:  # no fit has failed: it was raised in this process
-            fix = disk_fix(
-                error,
-                self._settings.model_dir,
-                "Check the disk, and the rights on MODEL_DIR and the logs folder",
-            )
-            outcome = Outcome(error=f"{error}. {fix}", passing=True)
+            outcome = Outcome(error=explained(error, self._settings.model_dir), passing=True)
         except msgspec.MsgspecError as error:
             outcome = Outcome(error=f"the training process answered with something unreadable: {error}")
         if outcome.policy is not None:
@@ -315,7 +308,7 @@ class Trainer:
         if not outcome.last and outcome.error and not outcome.changed:
             done = [] if outcome.passing or parent_is_damaged(self._store, request) else done
         if done:
-            said = self._commit(uid, job_id, request, outcome, done, version_id, fence)
+            said = self._commit(uid, job_id, request, outcome, entries, done, version_id, fence)
             if said is None:
                 return
             logger.info("Job %s took %.1f s", job_id, time.monotonic() - began)
@@ -336,13 +329,16 @@ class Trainer:
         job_id: str,
         request: RunRequest | None,
         outcome: Outcome,
+        entries: list[Entry],
         done: list[Entry],
         version_id: str,
         fence: int,
     ) -> dict[str, object] | None:
         """Commit the version that a run made, if it made one, and return what the job's record says of the run.
 
-        None if another run has committed one meanwhile: the events are no longer ours.
+        `entries` are the events that the run was given, `done` those that it has trained on. None if these stay in the
+        mailbox: another run has committed a version meanwhile, or the disk or the store refuses for a cause that may
+        pass, and the project waits.
         """
         failed = {"state": "failed" if outcome.error else "finished", "error": outcome.error}
         if request is None or not outcome.changed:
@@ -360,20 +356,18 @@ class Trainer:
                     fence=fence,
                     holds=holds,
                 )
-        except (StoreError, DecisionError) as error:  # nothing is published: the events are trained on again
-            self._store.discard(uid, version_id)
-            self._try_later(uid, job_id, str(error), done)
-            return None
         except (LeaseLost, StaleFence) as error:
             count(self._board, "interrupted")
             self._finish(uid, job_id, version_id, "failed", str(error))
             return None
-        except BackendError as error:
-            logger.error("Job %s: %s", job_id, error)
+        except (BackendError, OSError) as error:
             self._store.discard(uid, version_id)
-            if is_full(error):
-                self._try_later(uid, job_id, str(error), done)
+            model_dir = self._settings.model_dir
+            if isinstance(error, StoreError | OSError) or may_pass(error, model_dir):
+                # Where the version was committed all the same, the next run finds the events in its manifest.
+                self._try_later(uid, job_id, explained(error, model_dir), entries)
                 return None
+            logger.error("Job %s: %s", job_id, error)
             return {"state": "failed", "error": str(error)}
         learned = f"{plural(outcome.annotations, 'labelled task')} from {outcome.source}"
         made_of = learned if outcome.annotations >= 0 else plural(len(done), "event")
@@ -409,11 +403,13 @@ class Trainer:
         parent, job = self._store.served(uid), self._board.job(found.job)
         ours = found.last and found.parent == (parent.name if parent else "") and Path(found.workdir).is_dir()
         ours = ours and not (job is not None and job.cancel)
-        done = [entry for entry in self._unseen(uid) if ours and order(entry.id) <= order(found.last)]
+        waiting = self._unseen(uid)
+        done = [entry for entry in waiting if ours and order(entry.id) <= order(found.last)]
         if done:
             version_id = Path(found.workdir).name
             request = self._request(uid, found.job, done, found.workdir, 0)
-            fields = self._commit(uid, found.job, request, found.result, done, version_id, self._fence(uid))
+            fence = self._fence(uid)
+            fields = self._commit(uid, found.job, request, found.result, waiting, done, version_id, fence)
             if fields is None:
                 done = []
             else:
