@@ -60,7 +60,7 @@ SKIPPED = {"name": "c", "version": "3", "skip_reason": "not found"}
     [
         ([FINE], 0, "audit: 1 packages, 1 looked up, 0 not"),
         ([FINE, KNOWN, SKIPPED], 1, "b 2: CVE-1, fixed in 3"),
-        ([FINE, SKIPPED], 2, "not looked up: c (not found)"),
+        ([FINE, SKIPPED], 2, "audit: not looked up: not found"),
         ([], 2, "audit: 0 packages"),
     ],
 )

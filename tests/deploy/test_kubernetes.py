@@ -73,8 +73,8 @@ def test_no_file_has_a_password_and_the_command_that_makes_them_is_there() -> No
     assert f"create secret generic {SECRET_NAME} " in made
     (redis,) = _of("StatefulSet")
     (container,) = redis["spec"]["template"]["spec"]["containers"]
-    given = container["args"][container["args"].index("--requirepass") + 1]
-    (password,) = [one for one in container["env"] if given == f"$({one['name']})"]
+    (password,) = container["env"]
+    assert password["name"] == "REDIS_PASSWORD"
     assert password["valueFrom"]["secretKeyRef"] == {"name": SECRET_NAME, "key": "REDIS_PASSWORD"}
 
 
@@ -94,6 +94,34 @@ def test_selectors_choose_the_pods_they_mean() -> None:
         assert chosen == [service["metadata"]["name"]]
     targets = {one["spec"]["scaleTargetRef"]["name"] for one in _of("HorizontalPodAutoscaler")}
     assert targets == {one["metadata"]["name"] for one in _of("Deployment")}
+
+
+def test_policies_let_the_backends_pods_reach_redis_and_nothing_reach_a_worker() -> None:
+    policies = {one["metadata"]["name"]: one["spec"] for one in _of("NetworkPolicy")}
+    assert policies.keys() == {"redis", "worker"}
+    pods = {
+        one["metadata"]["name"]: one["spec"]["template"]["metadata"]["labels"]
+        for kind in ("Deployment", "StatefulSet")
+        for one in _of(kind)
+    }
+    for name, policy in policies.items():
+        chosen = [pod for pod, labels in pods.items() if _matches(policy["podSelector"], labels)]
+        assert chosen == [name]
+        assert policy["policyTypes"] == ["Ingress"]
+    assert "ingress" not in policies["worker"]
+    (rule,) = policies["redis"]["ingress"]
+    (sender,) = rule["from"]
+    assert sorted(pod for pod, labels in pods.items() if _matches(sender["podSelector"], labels)) == [
+        "backend",
+        "worker",
+    ]
+    (redis,) = _of("StatefulSet")
+    (container,) = redis["spec"]["template"]["spec"]["containers"]
+    assert [one["port"] for one in rule["ports"]] == [one["name"] for one in container["ports"]]
+
+
+def _matches(selector: Manifest, labels: Manifest) -> bool:
+    return bool(selector["matchLabels"].items() <= labels.items())
 
 
 def test_what_pods_refer_to_is_there_and_their_settings_are_understood(tmp_path: Path) -> None:

@@ -12,7 +12,13 @@ from label_studio_ml.errors import BrokerError
 from label_studio_ml.settings import Settings
 from label_studio_ml.training import desk, reach
 from label_studio_ml.training.afresh import Afresh
-from label_studio_ml.training.boards import Holder, open_board, say_left_behind, worker_name
+from label_studio_ml.training.boards import (
+    Holder,
+    open_board,
+    say_left_behind,
+    say_served_elsewhere,
+    worker_name,
+)
 from label_studio_ml.training.desk import RedisDesk
 from label_studio_ml.training.jobs import JobBoard, StoredEvent, connect
 from label_studio_ml.training.keys import DEFAULT_QUEUE, Keys
@@ -294,6 +300,25 @@ def test_queues_that_are_left_behind_are_said(
     caplog.clear()
     opened(url, settings_of(tmp_path / "two", queue=DEFAULT_QUEUE))
     say_left_behind(opened(url, settings_of(tmp_path / "one", queue="before")))
+    assert not caplog.records
+
+
+def test_a_worker_with_another_model_dir_than_its_servers_is_told(
+    url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    served = settings_of(tmp_path / "one")
+    elsewhere = replace(served, model_dir=tmp_path / "other")
+    queue = opened(url, served).keys.queue
+    opened(url, settings_of(tmp_path / "two", "Writer"))
+    worker = open_board(connect(url), elsewhere, embedded=False)
+    say_served_elsewhere(worker)
+    (record,) = caplog.records
+    assert f"a server of the same class uses the queue {queue} (Reader in " in record.message
+    assert "need the same MODEL_DIR" in record.message
+    caplog.clear()
+    say_served_elsewhere(open_board(connect(url), served, embedded=False))
+    opened(url, elsewhere)  # with servers of its own it is a backend of its own
+    say_served_elsewhere(worker)
     assert not caplog.records
 
 

@@ -22,6 +22,7 @@ from label_studio_ml.training.owner import (
     own_queue,
     owner_of,
     tell_left_behind,
+    tell_served_elsewhere,
 )
 
 logger = logging.getLogger(__name__)
@@ -55,6 +56,12 @@ def say_left_behind(board: JobBoard) -> None:
     """Log which events wait where this backend does not look."""
     if board.owner is not None:
         tell_left_behind(board.redis, board.keys.queue, board.owner)
+
+
+def say_served_elsewhere(board: JobBoard) -> None:
+    """Log where servers of a worker's class hand in their events, if none uses the worker's queue."""
+    if board.owner is not None:
+        tell_served_elsewhere(board.redis, board.keys.queue, board.owner)
 
 
 class Holder:

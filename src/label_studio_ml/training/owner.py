@@ -189,3 +189,38 @@ def tell_left_behind(connection: Any, queue: str, owner: Owner) -> None:
             former,
             name,
         )
+
+
+def tell_served_elsewhere(connection: Any, queue: str, owner: Owner) -> None:
+    """Log which other queues servers of the owner's class use, where no server uses `queue`.
+
+    A worker that was started with another MODEL_DIR than its servers would wait for ever and say nothing.
+    """
+    try:
+        if _has_servers(connection, queue):
+            return
+        register = connection.hgetall(REGISTER)
+        names = [name.decode() for name, whose in register.items() if whose.decode() != owner.id]
+        others = {
+            name: owner_of(connection, name) for name in sorted(names) if _has_servers(connection, name)
+        }
+    except redis.RedisError as error:
+        logger.debug("Other queues were not looked at: %s", explain(error))
+        return
+    for name, other in others.items():
+        if other is not None and other.model_class == owner.model_class:
+            logger.warning(
+                "No server uses the queue %s of this worker (%s), and a server of the same class uses the queue %s "
+                "(%s). Servers and workers of one backend need the same MODEL_DIR, or the same store",
+                queue,
+                owner,
+                name,
+                other,
+            )
+
+
+def _has_servers(connection: Any, queue: str) -> bool:
+    """Tell whether a server of a queue's backend was heard of lately. Raises redis.RedisError."""
+    seconds, microseconds = connection.time()
+    now = seconds * 1000 + microseconds // 1000
+    return bool(connection.zcount(Keys(queue).servers, f"({now}", "+inf"))

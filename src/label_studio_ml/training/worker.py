@@ -16,7 +16,14 @@ from rq.serializers import JSONSerializer
 
 from label_studio_ml.errors import BackendError
 from label_studio_ml.settings import Settings
-from label_studio_ml.training.boards import Holder, open_board, say_left_behind, shorten_workers, worker_name
+from label_studio_ml.training.boards import (
+    Holder,
+    open_board,
+    say_left_behind,
+    say_served_elsewhere,
+    shorten_workers,
+    worker_name,
+)
 from label_studio_ml.training.job_logs import JobLogs
 from label_studio_ml.training.jobs import TRAIN, JobBoard, connect
 from label_studio_ml.training.mailbox import broker_errors
@@ -303,5 +310,6 @@ def _board(connection: Any, settings: Settings, *, embedded: bool) -> JobBoard |
             stopping.told.wait(2.0)
         else:
             say_left_behind(board)
+            say_served_elsewhere(board)
             return board
     return None
