@@ -100,10 +100,9 @@ def test_what_waits_for_a_time_is_looked_at_again_when_the_clock_was_set(
     step: int, board: JobBoard, memory: Memory
 ) -> None:
     job = _record(board)
-    last = board.entries(P)[-1].id
     now = board.clock()
     waits = Decision(at=now + 600_000, text="waits")
-    assert board.postpone(P, job, waits, code=memory.code, last=last)
+    assert board.postpone(P, job, waits, board.entries(P), code=memory.code)
     hold = board.hold(P)
     assert hold is not None
     assert now <= hold.since <= board.clock()

@@ -14,7 +14,7 @@ from redis.retry import Retry
 from label_studio_ml.errors import BrokerError
 from label_studio_ml.training import jobs
 from label_studio_ml.training.jobs import Hold, JobBoard, StoredEvent, connect
-from label_studio_ml.training.policy import Decision
+from label_studio_ml.training.policy import Decision, asker
 from label_studio_ml.training.views import describe
 from label_studio_ml.training.worker import make_worker
 from label_studio_ml.versions.state import Project
@@ -213,25 +213,59 @@ def test_bringing_events_back_may_be_cut_off(board: JobBoard, monkeypatch: pytes
 # An event that is handed in twice
 
 
+def _sent(action: str, caller: str) -> StoredEvent:
+    return StoredEvent(action, {"annotation": {"id": 1}}, caller=caller)
+
+
 def test_a_record_names_who_asked_before_who_sent_the_first_event(board: JobBoard) -> None:
-    job = board.record(P, StoredEvent("ANNOTATION_CREATED", {"annotation": {"id": 1}}))
-    assert asked_by(board, job) == ""
-    for caller, asked, named in (
-        *(("user first", False, "user first"), ("user second", False, "user first")),
-        *(("token ci", True, "token ci"), ("user third", False, "token ci")),
+    for action, caller, named in (
+        ("ANNOTATION_CREATED", "", ""),
+        ("ANNOTATION_CREATED", "user first", "user first"),
+        ("ANNOTATION_CREATED", "user second", "user first"),
+        ("START_TRAINING", "token ci", "token ci"),
+        ("ANNOTATION_CREATED", "user third", "token ci"),
+        ("START_TRAINING", "", "token ci"),
     ):
-        board.name_asker(job, caller, asked=asked)
-        assert asked_by(board, job) == named
+        job = board.record(P, _sent(action, caller))
+        assert asked_by(board, job) == asker(board.entries(P)) == named
         record = board.job(job)
         assert record is not None
-        assert describe(record)["asked_by"] == named
+        assert describe(record).get("asked_by", "") == named
 
 
 def test_who_asked_is_not_noted_of_a_job_that_is_gone(board: JobBoard) -> None:
-    for asked in (False, True):
-        board.name_asker("gone", "token ci", asked=asked)
-    assert board.job("gone") is None
-    assert not board.redis.exists(board.keys.job("gone"))
+    job = board.record(P, _event())
+    board.redis.delete(board.keys.job(job))
+    for action in ("ANNOTATION_CREATED", "START_TRAINING"):
+        assert board.record(P, _sent(action, "token ci")) == job
+    assert not board.redis.exists(board.keys.job(job))
+
+
+def test_a_later_job_of_the_same_events_names_who_asked(board: JobBoard) -> None:
+    board.record(P, _sent("START_TRAINING", "token ci"))
+    board.take_waiting(P)
+    assert asked_by(board, board.new_job(P)) == "token ci"
+    board.wake(P)
+    waiting = board.waiting_job(P)
+    assert waiting is not None
+    assert waiting.asked_by == "token ci"
+
+
+def test_a_waiting_job_that_takes_over_the_events_of_another_names_who_asked(board: JobBoard) -> None:
+    old = board.record(P, _sent("START_TRAINING", "token ci"))
+    board.take_waiting(P)
+    new = board.record(P, _sent("ANNOTATION_CREATED", "user second"))
+    assert board.postpone(P, old, Decision(need=1, text="n"), board.entries(P), code="c")
+    assert asked_by(board, new) == "token ci"
+
+
+def test_events_that_are_brought_back_say_who_sent_them(board: JobBoard) -> None:
+    board.record(P, _sent("START_TRAINING", "token ci"))
+    board.take_waiting(P)
+    board.park(P, [event.id for event in board.events(P)], why="", since="")
+    job = board.unpark(P)
+    assert job is not None
+    assert asked_by(board, job) == "token ci"
 
 
 def asked_by(board: JobBoard, job_id: str) -> str:
@@ -303,7 +337,7 @@ def test_two_backends_on_one_redis_do_not_mix(board: JobBoard) -> None:
 
 
 def _waiting(board: JobBoard, decision: Decision) -> bool:
-    return board.postpone(P, None, decision, code="c", last=board.entries(P)[-1].id)
+    return board.postpone(P, None, decision, board.entries(P), code="c")
 
 
 def _wakes(board: JobBoard) -> int:
@@ -380,9 +414,9 @@ def test_the_button_ends_every_waiting(board: JobBoard) -> None:
 
 def test_events_that_came_meanwhile_are_looked_at(board: JobBoard) -> None:
     board.record(P, _created())
-    last = board.entries(P)[-1].id
+    entries = board.entries(P)
     board.record(P, _created())
-    assert not board.postpone(P, None, Decision(need=1, text="n"), code="c", last=last)
+    assert not board.postpone(P, None, Decision(need=1, text="n"), entries, code="c")
     assert board.hold(P) is None
 
 
@@ -390,7 +424,7 @@ def test_a_job_that_had_begun_waits_again(board: JobBoard) -> None:
     job = board.record(P, _created())
     board.take_waiting(P)
     board.update_job(job, state="started", started="then")
-    assert board.postpone(P, job, Decision(need=1, text="n"), code="c", last=board.entries(P)[-1].id)
+    assert board.postpone(P, job, Decision(need=1, text="n"), board.entries(P), code="c")
     found = board.job(job)
     assert found is not None
     assert (found.state, found.started) == ("queued", "")
@@ -402,7 +436,7 @@ def test_of_two_jobs_the_newer_one_waits(board: JobBoard) -> None:
     old = board.record(P, _created())
     board.take_waiting(P)
     new = board.record(P, _created())
-    assert board.postpone(P, old, Decision(need=1, text="n"), code="c", last=board.entries(P)[-1].id)
+    assert board.postpone(P, old, Decision(need=1, text="n"), board.entries(P), code="c")
     ended, waiting = board.job(old), board.job(new)
     assert ended is not None
     assert waiting is not None

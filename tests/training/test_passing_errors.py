@@ -139,6 +139,26 @@ def test_an_error_of_the_disk_that_the_store_does_not_name(
     _is_trained_once(board, tmp_path, job_id)
 
 
+def test_the_job_that_goes_on_after_a_crash_names_who_asked(
+    board: JobBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where a later event, which somebody else sent, has made that job already."""
+    settings = Settings(backend_dir=tmp_path, model_dir=tmp_path / "models", log_dir=tmp_path / "logs")
+    first = board.record(P, StoredEvent("START_TRAINING", {}, caller="token ci"))
+    later: list[str] = []
+
+    def crashes(child: Child) -> Outcome:
+        later.append(board.record(P, StoredEvent("ANNOTATION_CREATED", {}, caller="user second")))
+        raise Crashed("signal 9")
+
+    monkeypatch.setattr(Child, "run", crashes)
+    Trainer(settings, board, threading.Event()).train(P)
+    monkeypatch.setattr(Child, "run", _trains)
+    Trainer(settings, board, threading.Event()).train(P)
+    found = {job.id: (job.state, job.asked_by) for job in board.jobs(P)}
+    assert found == {first: ("failed", "token ci"), later[0]: ("finished", "token ci")}
+
+
 def test_what_was_through_before_a_crash_waits_for_the_disk(
     board: JobBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

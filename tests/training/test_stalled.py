@@ -27,9 +27,8 @@ def test_a_project_waits_unless_it_is_trained_or_postponed(board: JobBoard) -> N
     board.redis.set(board.keys.lease(P), "a worker", px=60_000)
     assert waiting(board) == Waiting({}, 0)
     board.redis.delete(board.keys.lease(P))
-    last = board.entries(P)[-1].id
     for decision in (Decision(need=3), Decision(at=board.clock() + 600_000)):
-        assert board.postpone(P, job, decision, code="c", last=last)
+        assert board.postpone(P, job, decision, board.entries(P), code="c")
         assert waiting(board) == Waiting({}, 0)
     board.redis.hset(board.keys.hold(P), "at", board.clock() - 1)
     assert waiting(board) == Waiting({P: 2}, 0), "its time has come"

@@ -1,7 +1,6 @@
 """`label-studio-ml train PROJECT_DIR`: train now, through the running backend's queue or with a worker of our own."""
 
 import argparse
-import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,9 +56,8 @@ def run(args: argparse.Namespace) -> int:
             version_snapshot(store, project.uid, args.from_version)
             data["from_version"] = args.from_version
         tries = reached.board.tries(project.uid)
-        job_id = reached.board.record(project.uid, StoredEvent("START_TRAINING", data))
-        with contextlib.suppress(BrokerError):  # the event is kept, and that is what matters
-            reached.board.name_asker(job_id, "label-studio-ml train", asked=True)
+        event = StoredEvent("START_TRAINING", data, caller="label-studio-ml train")
+        job_id = reached.board.record(project.uid, event)
         say(f"Job {job_id}: training project {project.project_id}", flush=True)
         if args.no_wait:
             if reached.alone:

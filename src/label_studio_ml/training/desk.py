@@ -335,19 +335,15 @@ class RedisDesk:
         known = self._known(event.uid)
         if known is not None:
             board.describe(known)
-        stored, large = StoredEvent(event.action, event.data, spooled.trusted), False
+        stored, large = StoredEvent(event.action, event.data, spooled.trusted, caller=event.caller), False
         if spooled.trusted and (event.ids_only or event.size > LARGE):
-            stored, large = StoredEvent(event.action, ids_only(event), trusted=False), True
+            stored, large = msgspec.structs.replace(stored, data=ids_only(event), trusted=False), True
         try:
-            job = board.record(event.uid, stored, spooled.token, bounded=not large)
+            return board.record(event.uid, stored, spooled.token, bounded=not large)
         except ForeignQueue:
             self._quick.drop()
             self._patient.drop()
             raise
-        if event.caller:
-            with contextlib.suppress(BrokerError):  # the event is kept, and that is what matters
-                board.name_asker(job, event.caller, asked=event.action == "START_TRAINING")
-        return job
 
     def _known(self, uid: str) -> Project | None:
         """Return what goes with an event of a project; None where it cannot be read: the event matters more."""

@@ -25,9 +25,9 @@ from label_studio_ml.training.keys import job_id_of
 from label_studio_ml.training.mailbox import Mailboxes, broker_errors
 from label_studio_ml.training.mailbox import StoredEvent as StoredEvent
 from label_studio_ml.training.owner import ForeignQueue, Owner
-from label_studio_ml.training.policy import Decision
+from label_studio_ml.training.policy import Decision, Entry, asker
 from label_studio_ml.training.postponement import Hold as Hold
-from label_studio_ml.training.scripts import HELD, HOLD, NAME_ASKER, NEXT, STORE, TURN
+from label_studio_ml.training.scripts import HELD, HOLD, NEXT, STORE, TURN
 from label_studio_ml.training.untrusted import MAX_BYTES, MAX_EVENTS, beyond, digest, is_beyond, is_too_long
 
 logger = logging.getLogger(__name__)
@@ -149,6 +149,7 @@ class JobBoard(Mailboxes):
                     owner.model_class,
                     owner.code,
                     *(_limits(event) if bounded and not event.trusted else _UNLIMITED),
+                    event.caller,
                 ],
             )
         if not answer:
@@ -188,8 +189,12 @@ class JobBoard(Mailboxes):
                 self._enqueue(project, job_id)
 
     def _write_new(self, project: str, job_id: str) -> None:
+        """Write the record of a new job for events that wait already."""
+        fields = {"project": project, "state": "queued", "created": now()}
+        if asked_by := asker(self.entries(project)):
+            fields["asked_by"] = asked_by
         with broker_errors(), self.redis.pipeline(transaction=True) as pipe:
-            for name, value in (("project", project), ("state", "queued"), ("created", now())):
+            for name, value in fields.items():
                 pipe.hsetnx(self.keys.job(job_id), name, value)  # a worker may have begun it already
             pipe.lrem(self.keys.jobs(project), 0, job_id)
             pipe.lpush(self.keys.jobs(project), job_id)
@@ -227,14 +232,6 @@ class JobBoard(Mailboxes):
             with broker_errors():
                 self.redis.hdel(self.keys.parked(project), parked.event.id)
         return job_id
-
-    def name_asker(self, job_id: str, caller: str, *, asked: bool) -> None:
-        """Note in a job's record who sent an event of it; whoever has `asked` for the training comes before others.
-
-        Nothing is noted of a job whose record is gone.
-        """
-        with broker_errors():
-            self.redis.eval(NAME_ASKER, 1, self.keys.job(job_id), caller, int(asked))
 
     # A job's life
 
@@ -293,8 +290,10 @@ class JobBoard(Mailboxes):
 
     # What a run waits for
 
-    def postpone(self, project: str, job_id: str | None, decision: Decision, *, code: str, last: str) -> bool:
-        """Let a project wait for what `decision` says; `last` is the last event that was looked at.
+    def postpone(
+        self, project: str, job_id: str | None, decision: Decision, entries: list[Entry], *, code: str
+    ) -> bool:
+        """Let a project wait for what `decision` says; `entries` are the events that were looked at.
 
         Its next job says so: `job_id`, or the one that waits already. Returns False if more events have come since.
         """
@@ -314,9 +313,10 @@ class JobBoard(Mailboxes):
                         "" if decision.need is None else decision.need,
                         "" if decision.at is None else decision.at,
                         code,
-                        last,
+                        entries[-1].id,
                         now(),
                         keys.job(""),
+                        asker(entries),
                     ],
                 )
             )

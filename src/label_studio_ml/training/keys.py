@@ -10,8 +10,8 @@ All but one begin with `lsml:{queue}:`, so that backends with queues of their ow
     servers               sorted set: the backend's servers, each with the time in ms until which it counts as running
 
     dirty                 set: projects with events in their mailbox
-    mailbox:{project}     stream: the webhook events that no training has taken in, as `action` and `annotations` (how
-                          many it brings); the truth about what is to be done
+    mailbox:{project}     stream: the webhook events that no training has taken in, as `action`, `annotations` (how
+                          many it brings) and `caller` (who sent it, by the login); the truth about what is to be done
     payloads:{project}    hash: stream id → JSON of the whole event; kept apart, so that the mailbox is quick to read
     untrusted:{project}   hash: stream id → bytes of an event in the mailbox that came without login; `events` and
                           `bytes`: how many and how much these are; `beyond`: id of the event that stands for all that

@@ -28,13 +28,14 @@ class StoredEvent(msgspec.Struct, frozen=True):
     """One event in a mailbox.
 
     `trusted` is false for an event that came without the login that the backend asks for: its `data` then
-    holds ids only.
+    holds ids only. `caller` is who sent it, by the login: empty where none was given.
     """
 
     action: str
     data: dict[str, Any]
     trusted: bool = True
     id: str = ""
+    caller: str = ""
 
 
 class ParkedEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +62,12 @@ class Mailboxes:
             with broker_errors():
                 page = self.redis.xrange(key, min=start, count=PAGE)
             found += [
-                Entry(entry.decode(), fields[b"action"].decode(), int(fields[b"annotations"]))
+                Entry(
+                    entry.decode(),
+                    fields[b"action"].decode(),
+                    int(fields[b"annotations"]),
+                    fields.get(b"caller", b"").decode(),
+                )
                 for entry, fields in page
             ]
             if len(page) < PAGE:

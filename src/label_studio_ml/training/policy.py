@@ -39,11 +39,15 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One waiting event, as its mailbox has it: stream id, action, and how many new annotations it brings."""
+    """One waiting event, as its mailbox has it: stream id, action, how many new annotations it brings, and its sender.
+
+    `caller` is empty where no login was given.
+    """
 
     id: str
     action: str
     annotations: int
+    caller: str = ""
 
     @property
     def time(self) -> int:
@@ -54,6 +58,16 @@ class Entry(msgspec.Struct, frozen=True):
 def order(entry_id: str) -> tuple[int, ...]:
     """Return what ids of a stream are sorted by."""
     return tuple(int(part) for part in entry_id.split("-"))
+
+
+def asker(entries: Iterable[Entry]) -> str:
+    """Return who asked for the training of these events, else who sent the first with a login; empty if nobody did.
+
+    Where several have asked for it, that is the last of them.
+    """
+    named = [entry for entry in entries if entry.caller]
+    asked = [entry for entry in named if entry.action == "START_TRAINING"]
+    return next((entry.caller for entry in (*asked[-1:], *named)), "")
 
 
 class Tally(msgspec.Struct, frozen=True, kw_only=True):

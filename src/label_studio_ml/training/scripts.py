@@ -14,7 +14,9 @@ number (`STORE`).
 #: Keys: token, mailbox, payloads, dirty, waiting, hold, jobs, backend, untrusted, folds. Arguments: project, id for a
 #: new job, action, number of annotations, event, life of the token in s, time, prefix of jobs' keys; of the backend
 #: that the job is for: id (nothing where the broker is its own), class and code; the digest (nothing for an event with
-#: login), the event that stands for those beyond the limits, how many events and bytes may wait, 1 if it is too long.
+#: login), the event that stands for those beyond the limits, how many events and bytes may wait, 1 if it is too long;
+#: who sent the event (nothing without a login). That is noted with the event and in the job's record, where whoever
+#: asked for the training comes before others.
 #: Returns the job's id, 1 if it is new, 1 if a worker is to be woken; nothing where the queue is another backend's.
 STORE = """
 if ARGV[9] ~= '' then
@@ -44,7 +46,8 @@ if ARGV[12] ~= '' then
     end
   end
 end
-local id = redis.call('xadd', KEYS[2], '*', 'action', action, 'annotations', count)
+local caller = ARGV[17] ~= '' and {'caller', ARGV[17]} or {}
+local id = redis.call('xadd', KEYS[2], '*', 'action', action, 'annotations', count, unpack(caller))
 redis.call('hset', KEYS[3], id, event)
 if beyond then
   redis.call('hset', KEYS[9], 'beyond', id)
@@ -64,6 +67,9 @@ if not job then
 end
 if ARGV[9] ~= '' then
   redis.call('hset', ARGV[8] .. job, 'backend', ARGV[9], 'class', ARGV[10], 'code', ARGV[11])
+end
+if ARGV[17] ~= '' and redis.call('exists', ARGV[8] .. job) == 1 then
+  redis.call(action == 'START_TRAINING' and 'hset' or 'hsetnx', ARGV[8] .. job, 'asked_by', ARGV[17])
 end
 if life ~= '' then redis.call('set', KEYS[1], job, 'ex', life) end
 if ARGV[3] == 'START_TRAINING' then
@@ -98,7 +104,7 @@ return job
 
 #: Lets a project wait. Its job goes back to be the next one; where a newer one is that already, the job ends.
 #: Keys: waiting, hold, mailbox, job. Arguments: job id, text, have, need or nothing, at or nothing, code, id of the
-#: last event that was looked at, time, prefix of jobs' keys.
+#: last event that was looked at, time, prefix of jobs' keys, who asked for the training (nothing if nobody is known).
 #: `since` is when that was, by the clock that `at` is of.
 #: Returns 1, or 0 if more events have come since: then it has to be decided anew.
 HOLD = """
@@ -114,6 +120,7 @@ else
 end
 local last = redis.call('xrevrange', KEYS[3], '+', '-', 'count', 1)
 if #last == 0 or last[1][1] ~= ARGV[7] then return 0 end
+if ARGV[10] ~= '' then redis.call('hset', ARGV[9] .. redis.call('get', KEYS[1]), 'asked_by', ARGV[10]) end
 redis.call('del', KEYS[2])
 local time = redis.call('time')
 local since = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
@@ -237,12 +244,4 @@ end
 if ARGV[3] == '1' or redis.call('zcard', KEYS[2]) > 0 then return 0 end
 redis.call('hset', KEYS[1], 'until', 0)
 return 1
-"""
-
-#: Names who sent an event in a job's record, if there still is one. Key: the record. Arguments: the name, and 1 if it
-#: comes before a name that is there.
-NAME_ASKER = """
-if redis.call('exists', KEYS[1]) == 1 then
-  redis.call(ARGV[2] == '1' and 'hset' or 'hsetnx', KEYS[1], 'asked_by', ARGV[1])
-end
 """

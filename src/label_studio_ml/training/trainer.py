@@ -34,7 +34,7 @@ from label_studio_ml.training.job import PreviousVersion
 from label_studio_ml.training.jobs import JobBoard, now
 from label_studio_ml.training.lease import Lease, LeaseLost
 from label_studio_ml.training.memory import Memory
-from label_studio_ml.training.policy import Decision, Entry, Policy, Tally, decide, order
+from label_studio_ml.training.policy import Decision, Entry, Policy, Tally, asker, decide, order
 from label_studio_ml.training.publish import apply_state, publish, published, taken_in
 from label_studio_ml.training.request import Outcome, RunRequest
 from label_studio_ml.training.settle import settle_patiently
@@ -157,8 +157,7 @@ class Trainer:
     def _hold(self, uid: str, job_id: str | None, decision: Decision, entries: list[Entry]) -> None:
         """Let a project wait."""
         logger.info("Project %s %s", uid, decision.message)
-        code, last = self.memory.code, entries[-1].id
-        if not self._board.postpone(uid, job_id, decision, code=code, last=last):
+        if not self._board.postpone(uid, job_id, decision, entries, code=self.memory.code):
             self._board.wake(uid)  # more events have come: it is decided anew
         self.postponed.set()
 
@@ -246,8 +245,10 @@ class Trainer:
         if starts > MAX_STARTS:
             self._park(uid, job_id, entries, f"{starts - 1} runs ended with their worker")
             return
-        upto = entries[-1].id
-        board.update_job(job_id, state="started", started=now(), events=len(entries), message="", upto=upto)
+        fields: dict[str, object] = {"events": len(entries), "message": "", "upto": entries[-1].id}
+        if asked_by := asker(entries):  # also of events that an earlier job had begun
+            fields["asked_by"] = asked_by
+        board.update_job(job_id, state="started", started=now(), **fields)
         logger.info("Job %s: training project %s on %s", job_id, uid, plural(len(entries), "event"))
         began = time.monotonic()
         run_id.set(job_id)
@@ -274,7 +275,7 @@ class Trainer:
             lease.renew()  # else its events are not ours any more
             self._store.discard(uid, version_id)
             progress.place(self._settings.model_dir, uid).unlink(missing_ok=True)
-            fields: dict[str, object] = {"state": end.state, "ending": end.ending, "ended": now()}
+            fields = {"state": end.state, "ending": end.ending, "ended": now()}
             if end.state == "failed":
                 fields["error"] = str(end)
             count(board, end.state)
