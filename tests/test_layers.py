@@ -23,6 +23,7 @@ LAYERS = (
         "disk_errors",
         "errors",
         "file_locks",
+        "folder_problems",
         "forks",
         "private_files",
         "process_guard",

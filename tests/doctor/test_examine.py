@@ -71,6 +71,18 @@ def test_a_decision_that_cannot_be_read(context: Context) -> None:
     assert check.fix.startswith(f"label-studio-ml promote {context.folder} VERSION")
 
 
+def test_a_file_in_place_of_a_projects_folder(context: Context) -> None:
+    made = Made(context.settings.model_dir)
+    made.add_all("a")
+    folder = made.store.folder(P)
+    folder.rename(context.settings.model_dir / "away")
+    folder.write_text("in the way")
+    check = _one(machine.decisions(context))
+    assert check.status is Status.FAIL
+    assert f"project {P} cannot be read: {folder} is a file" in check.what
+    assert check.fix.endswith(f"mv {folder} {folder}.moved")
+
+
 def test_a_database_that_was_set_aside(context: Context) -> None:
     folder = context.settings.model_dir
     folder.mkdir()

@@ -39,12 +39,12 @@ def test_a_folder_that_cannot_be_written(launch: Callable[..., Live], part: str)
         "versions": VersionStore(live.model_dir).folder(uid(2)),
         "logs": live.folder / "logs" / "jobs",
     }[part]
-    if folder.exists():
-        folder.rename(folder.with_name(f"{folder.name}-away"))
-    _in_the_way(folder)
     project = 2 if part == "versions" else 1
     live.studio.add(project, 11)
     live.setup(project)
+    if folder.exists():
+        folder.rename(folder.with_name(f"{folder.name}-away"))
+    _in_the_way(folder)
     job = live.send(start_training(project))
     wait_until(lambda: "MODEL_DIR" in live.job(job).get("message", ""), "the job says what it waits for")
     assert live.predict(1) == entry

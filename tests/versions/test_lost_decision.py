@@ -97,3 +97,39 @@ def test_a_damaged_decision(live: Live) -> None:
     assert done["job_status"] == "finished", done
     (third,) = [one for one in VersionStore(live.model_dir).versions(uid(1)) if one.job == job]
     assert third.parent == first
+
+
+def test_a_file_in_place_of_a_projects_folder(live: Live) -> None:
+    live.studio.add(2, 1)
+    live.setup(2)
+    trained = live.wait(live.send(start_training(2)))["model_version"]
+    live.wait_served(2, lambda entry: entry["model_version"] == trained)
+    folder = VersionStore(live.model_dir).folder(uid(2))
+    away = live.model_dir / "away"
+    folder.rename(away)
+    folder.write_text("in the way")
+    log = live.folder / "logs" / "server.log"
+    wait_until(lambda: f"{folder} is a file, not a folder" in log.read_text(), "it is said")
+    assert live.predict(2)["model_version"] == trained
+    ready = live.backend.url + "/readyz"
+    assert f"{folder} is a file" in requests.get(ready, timeout=10).json()["store"]
+    job = live.send(start_training(2))  # it is kept, and trained on once the folder is back
+    wait_until(lambda: "is a file, not a folder" in str(live.job(job).get("message")), "the job says so")
+
+    live.backend.kill()
+    live.backend.start()
+    refused = _predict(live, 2)
+    assert refused.status_code == 503, refused.text
+    assert f"{folder} is a file, not a folder" in refused.json()["detail"]
+    assert f"{folder} is a file" in requests.get(ready, timeout=10).json()["store"]
+    assert "is a file, not a folder" in _command(live, "versions", "--project", "2").stderr
+    assert "is a file, not a folder" in _command(live, "doctor", "--json").stdout
+    listed = _command(live, "projects", "--json")
+    assert uid(2) in listed.stdout, listed.stderr
+
+    folder.unlink()
+    away.rename(folder)
+    live.wait_served(2, lambda entry: entry["model_version"] == trained)
+    done = live.wait(job)
+    assert done["job_status"] == "finished", done
+    assert live.post("/versions", {"project": uid(2)}).json()["details"][-1]["name"] == trained

@@ -14,6 +14,7 @@ from label_studio_ml import __version__
 from label_studio_ml.damaged_database import those_set_aside
 from label_studio_ml.doctor.check import Check, fail, ok, skip, warn
 from label_studio_ml.doctor.context import Context
+from label_studio_ml.folder_problems import folder_problem
 from label_studio_ml.interpreter import command
 from label_studio_ml.texts import our_command, shell_command
 from label_studio_ml.versions.opening import check_store, open_store
@@ -146,10 +147,17 @@ def store(context: Context) -> Iterator[Check]:
 def decisions(context: Context) -> Iterator[Check]:
     """Is it known which version each project is to be served?"""
     store = open_store(context.settings)
-    wrong = [text for uid in store.projects() if (text := store.undecided_in(uid))]
-    for text in wrong:
-        yield fail("decisions", text, our_command("promote", context.folder, "VERSION", "--project", "ID"))
-    if not wrong:
+    promote = our_command("promote", context.folder, "VERSION", "--project", "ID")
+    is_known = True
+    for uid in store.projects():
+        if problem := folder_problem(store.folder(uid)):
+            text, fix = f"The versions of project {uid} cannot be read: {problem.what}", problem.fix
+        else:
+            text, fix = store.undecided_in(uid), promote
+        if text:
+            is_known = False
+            yield fail("decisions", text, fix)
+    if is_known:
         yield ok("decisions", "which version each project is served is known")
 
 

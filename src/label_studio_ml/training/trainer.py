@@ -112,7 +112,10 @@ class Trainer:
         self._lease.check()
 
     def _look(self, uid: str, lease: Lease) -> None:
-        """Make a run if one is due. Raises StoreError."""
+        """Make a run if one is due. Raises VersionError where the project's versions cannot be read."""
+        self._store.versions(
+            uid
+        )  # Raises before the waiting job's id is taken, which would be lost after it.
         self._recover(uid)
         if self._waits(uid):
             return

@@ -11,6 +11,7 @@ from label_studio_ml.cache import SqliteCache
 from label_studio_ml.errors import DecisionError
 from label_studio_ml.small_files import DamagedFile, parse_json
 from label_studio_ml.texts import whole_number
+from label_studio_ml.versions.manifest import Manifest
 from label_studio_ml.versions.state import Projects, StoredState
 from label_studio_ml.versions.store import VersionStore
 
@@ -67,13 +68,16 @@ def known_projects(model_dir: Path, store: VersionStore) -> list[KnownProject]:
     for uid in uids | set(store.projects()):
         number, _, seconds = uid.partition(".")
         project = projects.get(uid) if projects is not None else None
-        versions = store.versions(uid)
-        if project is None and not versions:
-            continue
+        versions: list[Manifest] = []
+        served: Manifest | None = None
+        is_lost = False
         try:
+            versions = store.versions(uid)
             served = store.served(uid)
         except DecisionError:  # the list of its versions says so
-            served = None
+            is_lost = True
+        if project is None and not versions and not is_lost:
+            continue
         found.append(
             KnownProject(
                 uid=uid,

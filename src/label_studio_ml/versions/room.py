@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from label_studio_ml.errors import DecisionError
+from label_studio_ml.folder_problems import folder_problem
 from label_studio_ml.versions import disk
 from label_studio_ml.versions.damage import damage
 from label_studio_ml.versions.manifest import MANIFEST, Manifest
@@ -20,7 +21,7 @@ def make_room(store: VersionStore, near: Path, wanted: Manifest, most: int) -> N
     What is served stays, and what was served before that; the manifests stay. For whoever holds the fetching lock.
     """
     base = near / "versions"
-    uids = [uid for uid in VersionStore.projects(store) if (base / disk.file_name(uid)).is_dir()]
+    uids = [uid for uid in VersionStore.projects(store) if not folder_problem(base / disk.file_name(uid))]
     kept: list[tuple[float, Manifest]] = []
     used = wanted.size
     for uid in uids:

@@ -35,6 +35,7 @@ from label_studio_ml.versions.decision import Decision, named, served_line
 from label_studio_ml.versions.decision_files import PROMOTE, DecisionFiles
 from label_studio_ml.versions.manifest import MANIFEST, TOMBSTONE, Manifest, new_version_id
 from label_studio_ml.versions.manifest_files import ManifestFiles, fingerprinted, write_manifest
+from label_studio_ml.versions.project_folders import ProjectFolders
 
 logger = logging.getLogger(__name__)
 
@@ -56,23 +57,19 @@ class VersionStore:
     def __init__(self, model_dir: Path, *, pin: str = "") -> None:
         self._root = model_dir / "versions"
         self.pin = pin
+        self._project_folders = ProjectFolders(self._root)
         self._manifests_read = ManifestFiles()
         self._decisions = DecisionFiles(self.folder)
         self._said: set[str] = set()
 
     def folder(self, uid: str, version_id: str = "") -> Path:
         """Return the folder of a project's versions, or of one version."""
-        base = self._root / disk.file_name(uid)
+        base = self._project_folders.path(uid)
         return base / disk.file_name(version_id) if version_id else base
 
     def projects(self) -> list[str]:
-        """Return the uids of the projects that have a folder here."""
-        return self._projects_here()
-
-    def _projects_here(self) -> list[str]:
-        if not self._root.is_dir():
-            return []
-        return sorted(unquote(path.name) for path in self._root.iterdir() if path.is_dir())
+        """Return the uids of the projects that have a folder here. Raises DecisionError where that cannot be read."""
+        return self._project_folders.uids()
 
     # Writing
 
@@ -197,7 +194,8 @@ class VersionStore:
             self._failure(uid, version_id).unlink(missing_ok=True)
 
     def delete_project(self, uid: str) -> None:
-        """Remove all versions of a project."""
+        """Remove all versions of a project. Raises DecisionError where their folder cannot be read."""
+        self._project_folders.check(uid)
         self._decisions.forget(uid)
         shutil.rmtree(self.folder(uid), ignore_errors=True)
 
@@ -230,12 +228,13 @@ class VersionStore:
 
     def decision(self, uid: str) -> Decision | None:
         """Return what was decided about a project's versions, None if nothing was. Raises DecisionError."""
+        self._project_folders.check(uid)
         return self._decisions.read(uid)
 
     @property
     def undecided(self) -> list[str]:
-        """What is wrong with the decisions that were read: one line for each project where something is."""
-        return list(self._decisions.problems.values())
+        """What is wrong with folders of projects, and with the decisions that were read: one line for each."""
+        return [*self._project_folders.problems(), *self._decisions.problems.values()]
 
     def undecided_in(self, uid: str) -> str:
         """Say what is wrong with what was decided about a project's versions, nothing if all is well."""
@@ -318,7 +317,7 @@ class VersionStore:
         """Return the causes why versions did not load, by id."""
         found: dict[str, str] = {}
         base = self.folder(uid)
-        for path in base.glob(f"*{_FAILED}") if base.is_dir() else ():
+        for path in base.glob(f"*{_FAILED}") if disk.is_there(base) else ():
             try:
                 cause = read_text(path)
             except (OSError, DamagedFile) as error:
@@ -332,10 +331,10 @@ class VersionStore:
 
         None where that cannot be read now, which is no change.
         """
-        try:
-            return read_text(self.folder(uid) / _HINT) or ""
-        except (OSError, DamagedFile):
-            return None
+        hint = None
+        with contextlib.suppress(OSError, DamagedFile):
+            hint = read_text(self.folder(uid) / _HINT) or ""
+        return hint if hint or self._project_folders.is_usable(uid) else None
 
     # Where versions are kept elsewhere; here there is nothing to do
 
@@ -353,8 +352,8 @@ class VersionStore:
         """See whether the store can be written to. Raises StoreError."""
 
     def start(self) -> None:
-        """Begin to look for what changes, and say which decisions cannot be read."""
-        for uid in self._projects_here():
+        """Begin to look for what changes, and log which folders and decisions cannot be read. Raises DecisionError."""
+        for uid in self._project_folders.uids():
             with contextlib.suppress(VersionError):
                 self.decision(uid)
 
@@ -391,8 +390,8 @@ class VersionStore:
 
     @contextlib.contextmanager
     def locked(self, uid: str) -> Iterator[None]:
-        """Keep others from changing which versions a project has and which is served."""
-        if not self.folder(uid).is_dir():
+        """Keep others from changing which versions a project has and which is served. Raises DecisionError."""
+        if not self._project_folders.exists(uid):
             yield  # there is nothing to change
             return
         with contextlib.ExitStack() as held:
@@ -429,9 +428,10 @@ class VersionStore:
     def _folders(self, uid: str, *, staged: bool = False) -> list[Path]:
         try:
             found = [path for path in self.folder(uid).iterdir() if path.is_dir()]
-        except (FileNotFoundError, NotADirectoryError):
-            return []
         except OSError as error:
+            self._project_folders.check(uid)
+            if isinstance(error, FileNotFoundError):
+                return []
             raise VersionError(f"The versions of project {uid} cannot be read: {error}") from error
         return [path for path in found if staged or not path.name.startswith(_STAGED)]
 

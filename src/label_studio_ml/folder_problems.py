@@ -1,0 +1,76 @@
+"""Folders of this package that are there and cannot be used: what is wrong with one, and how to put it right."""
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from label_studio_ml.texts import shell_command
+
+#: Whether the rights of the user that a process acts as can be asked for, where that is not the one who started it.
+_EFFECTIVE = os.access in os.supports_effective_ids
+
+
+@dataclass(frozen=True, slots=True)
+class FolderProblem:
+    """`what` is wrong with a folder, in a sentence that begins with its path, and the `fix`."""
+
+    what: str
+    fix: str
+
+
+def folder_problem(folder: Path, *, write: bool = False) -> FolderProblem | None:
+    """Return why this user cannot read what is in `folder`, None if it can be read or is not there.
+
+    With `write`, the folder must allow new files, too; where it is not there, the folder that it would be made in.
+    """
+    problem = _read_problem(folder)
+    if problem is not None or not write:
+        return problem
+    existing = next((path for path in (folder, *folder.absolute().parents) if path.exists()), folder)
+    if _may(existing, os.W_OK | os.X_OK):
+        return None
+    return FolderProblem(f"{existing} cannot be written to by {_user()}", _rights(existing))
+
+
+def _read_problem(folder: Path) -> FolderProblem | None:
+    try:
+        status = folder.stat()
+    except FileNotFoundError:
+        return _dangling_link(folder) if folder.is_symlink() else None
+    except OSError as error:
+        return FolderProblem(
+            f"{folder} cannot be read: {error.strerror or error}", f"See to it that {_user()} can read it"
+        )
+    if not stat.S_ISDIR(status.st_mode):
+        return FolderProblem(
+            f"{folder} is a file, not a folder",
+            f"Move the file away and bring the folder back: {shell_command('mv', folder, f'{folder}.moved')}",
+        )
+    if not _may(folder, os.R_OK | os.X_OK):
+        return FolderProblem(f"{folder} cannot be read by {_user()}", _rights(folder))
+    return None
+
+
+def _may(folder: Path, rights: int) -> bool:
+    return os.access(folder, rights, effective_ids=_EFFECTIVE)
+
+
+def _dangling_link(link: Path) -> FolderProblem:
+    target = link.parent / os.readlink(link)
+    return FolderProblem(
+        f"{link} is a link to {target}, which is not there",
+        f"Bring {target} back, such as by mounting its disk, or remove the link",
+    )
+
+
+def _rights(folder: Path) -> str:
+    """Say how a folder is opened for this user."""
+    if not hasattr(os, "geteuid"):
+        return f"Give {_user()} the right to read and write in {folder}"
+    give = shell_command("chown", "-R", os.geteuid(), folder)
+    return f"Give it to that user: {give} (as root), and {shell_command('chmod', 'u+rwx', folder)}"
+
+
+def _user() -> str:
+    return f"the user with the number {os.geteuid()}" if hasattr(os, "geteuid") else "the present user"
