@@ -1,1 +1,1 @@
-"""Work on whole projects: reading their tasks, predicting them, storing the predictions in Label Studio."""
+"""Work on whole projects: read the tasks, predict them, store the predictions in Label Studio."""

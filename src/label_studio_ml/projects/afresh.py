@@ -1,7 +1,7 @@
-"""After a training: tasks get predictions of the new version by themselves, as a job of RQ in a worker.
+"""Predict a project's tasks again after a training, as an RQ job in a worker.
 
-What is due is kept in Redis until it is done, so it survives every restart; RQ only wakes a worker. One job at a time
-works on a project, for a few seconds, and always for the version that is served by then.
+The projects that are due are kept in Redis until they are done, so they survive a restart; RQ only wakes a worker. At
+most one job per project runs at a time. It works for at most `SLICE` seconds, always with the version served by then.
 """
 
 import asyncio
@@ -43,23 +43,26 @@ from label_studio_ml.versions.store import VersionStore
 
 logger = logging.getLogger(__name__)
 
-#: The tasks that get predictions: those that nobody has labelled.
+#: The tasks that get predictions with `predict_after_training=unlabelled`.
 UNLABELLED = filters.parse("total_annotations = 0")
-#: Seconds for which a job works at a time; between two, whoever predicts the project by hand gets in.
+#: Seconds that one job works, and the pause before each slice, in which a manual `predict` of the project can
+#: start.
 SLICE = 30.0
 LET_IN = 0.5
-#: Seconds until something that was away is looked for again, and until the server must serve a new version.
+#: Seconds between two tries when something is not available, and seconds that a running backend has to serve
+#: the new version.
 PAUSE = 5.0
 SERVED = 60.0
-#: Seconds that the running backend should take for one request: as long may a training have to wait.
+#: Target duration in seconds of one request to the running backend: a training may have to wait for that
+#: long.
 GOAL = 5.0
 
-#: Builds the model of a version here, or returns the one that is there already.
+#: Return the model of a project at a version (name and id), built if necessary.
 Build = Callable[[Project, str, str], Awaitable[Asker]]
 
 
 class Renewer:
-    """Gives tasks predictions of the served version, at the settings' pace."""
+    """Predicts the tasks of a project with the served version, at most `predict_rate` tasks per second."""
 
     def __init__(self, settings: Settings, store: VersionStore, board: JobBoard, build: Build) -> None:
         self._settings = settings
@@ -72,7 +75,11 @@ class Renewer:
         )
 
     async def work(self, uid: str, turn: Turn) -> bool:
-        """Predict until all is done or the turn is over; return whether all is done, for better or for worse."""
+        """Predict the project's tasks until all are done or the turn is over.
+
+        Returns True when nothing is left to do, also after a failure that a retry would not mend; False if the job
+        must run again. Raises BrokerError.
+        """
         due = self._afresh.due(uid)
         try:
             await asyncio.to_thread(self._store.bring, uid)  # another machine may have trained
@@ -147,20 +154,27 @@ class Renewer:
                     await asker.close()
 
     def _still(self, uid: str, due: str) -> bool:
-        """Tell whether no other version has made the project due, as far as can be told."""
+        """Return whether the project is still due because of the same version; True where Redis cannot be asked."""
         with contextlib.suppress(BrokerError):
             return self._afresh.due(uid) == due
         return True
 
     def _settle_others(self, api: ProjectApi, project: Project, version: str) -> None:
-        """See to it that nothing older is stored later than what comes now."""
+        """Settle interrupted uploads of other versions, so that Label Studio stores nothing of them after this run's
+        predictions.
+        """
         folder, uid = self._settings.model_dir / "predict", project.uid
         for other in {*unfinished(folder, uid), *noted(self._board, uid)} - {version}:
             journal = Journal(folder, uid, other, copy=Notes(self._board, uid, other))
             settle(api, project, journal, other)
 
     async def _asker(self, project: Project, manifest: Manifest, turn: Turn) -> Asker:
-        """Return the backend that runs on this machine, which puts annotators first; where none does, a model."""
+        """Return the backend that runs on this machine, because it answers annotators first; if there is none, a
+        model.
+
+        Raises BackendError if the backend does not serve the version within `SERVED` seconds, and BackendGone if the
+        turn ends before.
+        """
         url = address(self._settings.model_dir)
         if not url:
             return await self._build(project, manifest.name, manifest.id)
@@ -178,9 +192,9 @@ class Renewer:
 
 
 class _Newer:
-    """Tells whether another version is served than the one that predicts.
+    """Tells when a job must end: another version is served, or its slice of time is used up.
 
-    `still` says whether no training on another machine has published one.
+    `still` returns False if a training on another machine has published a version.
     """
 
     def __init__(self, store: VersionStore, manifest: Manifest, still: Callable[[], bool]) -> None:
@@ -191,13 +205,13 @@ class _Newer:
         self._end = time.monotonic() + SLICE
 
     def why(self) -> str:
-        """Return why the turn is over, nothing if it is not."""
+        """Return why the turn is over, or an empty string if it is not."""
         uid = self._manifest.project
         hint = self._store.hint(uid)
         served: Manifest | None = self._manifest
         if hint is not None and hint != self._hint:
             self._hint = hint
-            with contextlib.suppress(DecisionError):  # it is said where it is served
+            with contextlib.suppress(DecisionError):  # the server reports this error
                 served = self._store.served(uid)
         if served is None or served.id != self._manifest.id or not self._still():
             logger.info("Project %s: another version is served than %s", uid, self._manifest.name)
@@ -206,7 +220,7 @@ class _Newer:
 
 
 class _Writer(StoreWriter):
-    """Stores predictions as long as their version is served, and says how far it is."""
+    """Stores predictions as long as their version is served, and writes the progress to Redis."""
 
     def __init__(
         self,
@@ -223,7 +237,7 @@ class _Writer(StoreWriter):
         self._failed = 0
 
     def write(self, predicted: Sequence[Predicted]) -> int:
-        """Store predictions of the tasks that have some, unless another version is served by now."""
+        """Store the predictions and return for how many tasks; 0 if another version is served by now."""
         self._turn.look()
         if self._turn.why == "another version is served":
             return 0
@@ -238,7 +252,7 @@ class _Writer(StoreWriter):
 
 
 def paced(tasks: Iterator[Task], rate: float, over: Callable[[], bool]) -> Iterator[Task]:
-    """Yield tasks, `rate` in a second at most (0: as they come), until it is over."""
+    """Yield the tasks, at most `rate` per second (0: no limit), until `over` returns True."""
     following = time.monotonic()
     for task in tasks:
         yield task

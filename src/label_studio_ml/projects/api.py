@@ -1,4 +1,4 @@
-"""What Label Studio's API offers for work on a whole project. What is said of it was seen with version 1.23.2."""
+"""Label Studio's API for work on a whole project. The behaviour described here was observed with version 1.23.2."""
 
 import json
 import threading
@@ -19,48 +19,50 @@ Json = dict[str, Any]
 
 T = TypeVar("T")
 
-#: Seconds until a Label Studio that cannot be reached is given up.
+#: Seconds to wait for a Label Studio that cannot be reached.
 PATIENCE = 900.0
-#: Seconds until one that answers with server errors is.
+#: Seconds to wait for a Label Studio that answers with server errors (`Failing`).
 PATIENCE_FAILING = 30.0
-#: Seconds that Label Studio may take for one answer. Storing predictions counts those of the whole project anew.
+#: Seconds that one response may take: after storing predictions, Label Studio counts those of the whole
+#: project again.
 READ_TIMEOUT = 300.0
 #: Longest pause between two tries, in seconds.
 LONGEST_PAUSE = 10.0
-#: Task ids in one query: they go into the URL.
+#: Task ids in one query, which become part of the URL.
 IDS_AT_ONCE = 100
 
 
 class Interrupted(BackendError):
-    """The work was stopped while it waited for Label Studio."""
+    """`stop` was called while a request waited for Label Studio."""
 
 
 class Failing(StudioUnavailable):
-    """Label Studio answers with a server error: it is overloaded, or will never answer this."""
+    """Label Studio answers with a server error: it is overloaded, or cannot handle this request at all."""
 
 
 class Unsure(StudioError):
-    """The connection ended before the answer: what was sent may be stored, or not."""
+    """The connection ended before the response, so it is not known whether the data sent were stored."""
 
 
 class Refused(StudioError):
-    """Label Studio took none of what was sent, because something in it is wrong."""
+    """Label Studio stored nothing of a request, because something in it is invalid."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """Some tasks of a project, by id, and how many there are in all from there on."""
+    """Tasks of a project by ascending id, and the total number of tasks from the first of them on."""
 
     tasks: list[Json]
     total: int
 
 
 class ProjectApi:
-    """One project of the Label Studio at `url`. Waits for a Label Studio that is away; threads may share it.
+    """One project of a Label Studio. Requests wait while Label Studio is not available; threads may share an
+    instance.
 
-    `patience` is in seconds. `told` hears why it waits. Every method raises StudioAuthError when the token is
-    refused, StudioUnavailable when patience is at an end, StudioError when Label Studio says no, and Interrupted
-    after `stop`.
+    `patience` is the longest wait in seconds, and `told` is called with the reason of it. Every method raises
+    StudioAuthError when the token is refused, StudioUnavailable when patience is exhausted, StudioError when Label
+    Studio refuses the request, and Interrupted after `stop`.
     """
 
     def __init__(
@@ -78,7 +80,7 @@ class ProjectApi:
         self._stopped = threading.Event()
 
     def stop(self) -> None:
-        """Give up waiting, in all threads."""
+        """Let all waiting and later requests, in all threads, raise Interrupted."""
         self._stopped.set()
 
     def close(self) -> None:
@@ -94,34 +96,34 @@ class ProjectApi:
         self._send("PATCH", f"/api/projects/{self.project}/", fields)
 
     def versions(self) -> dict[str, int]:
-        """Return how many predictions of each version the project has."""
+        """Return the number of predictions in the project by version."""
         counts = self._get(f"/api/projects/{self.project}/model-versions/")
         return {str(name): int(count) for name, count in counts.items()}
 
     def count(self, conditions: Sequence[Filter]) -> int:
-        """Return how many tasks meet the conditions."""
+        """Return the number of tasks that meet the conditions."""
         return self.page(conditions, size=1).total
 
     def annotated(self) -> Iterator[Json]:
-        """Yield the tasks that have annotations, skipped ones too, with them."""
+        """Yield the tasks that have annotations, including skipped tasks, with their annotations."""
         for column in ("total_annotations", "cancelled_annotations"):
             condition = filters.parse(f"{column} > 0")
             others = [] if column == "total_annotations" else [filters.parse("total_annotations = 0")]
             yield from self.all([condition, *others], size=100, fields="all")
 
     def changed_since(self, moment: datetime) -> Iterator[Json]:
-        """Yield the tasks that were annotated, or changed in another way, after a moment, with their annotations."""
+        """Yield the tasks updated after `moment`, by an annotation or otherwise, with their annotations."""
         condition = filters.parse(f"updated_at > {moment.isoformat()}")
         yield from self.all([condition], size=100, fields="all")
 
     def page(
         self, conditions: Sequence[Filter], *, after: int = 0, size: int = 500, fields: str = "task_only"
     ) -> Page:
-        """Return the first `size` tasks with an id above `after` that meet the conditions, by id.
+        """Return the first `size` tasks with an id above `after` that meet the conditions, by ascending id.
 
-        A task has its `data` and the fields of a request for predictions; with `fields="all"`, its annotations
-        (`completed_by` is a user's id). What is done to tasks meanwhile makes no
-        other one be left out.
+        A task has its `data` and the fields of a request for predictions; with `fields="all"` also its annotations
+        (`completed_by` is a user's id). Paging by id leaves out no task when other tasks change between two pages.
+        Raises StudioError if Label Studio ignores the filter on ids, as releases before 1.13 do.
         """
         query = {
             "filters": filters.everything([*conditions, filters.above(after)]),
@@ -137,9 +139,9 @@ class ProjectApi:
         return Page(tasks, found["total"])
 
     def nth(self, conditions: Sequence[Filter], number: int) -> int | None:
-        """Return the id of the task that is at place `number` (from 1), by id, among those that meet the conditions.
+        """Return the id of task `number` (from 1) among the tasks that meet the conditions, by ascending id.
 
-        None if there are not so many.
+        Return None if there are fewer tasks.
         """
         query = {"filters": filters.everything(list(conditions)), "ordering": ["tasks:id"]}
         try:
@@ -153,14 +155,14 @@ class ProjectApi:
     def all(
         self, conditions: Sequence[Filter], *, size: int = 500, fields: str = "task_only"
     ) -> Iterator[Json]:
-        """Yield every task that meets the conditions, by id."""
+        """Yield every task that meets the conditions, by ascending id."""
         after = 0
         while tasks := self.page(conditions, after=after, size=size, fields=fields).tasks:
             yield from tasks
             after = int(tasks[-1]["id"])
 
     def having(self, task_ids: Iterable[int], version: str) -> set[int]:
-        """Return those of the tasks that have a prediction of `version`."""
+        """Return the ids of those of the given tasks that have a prediction of `version`."""
         ids, found = sorted(task_ids), set[int]()
         for start in range(0, len(ids), IDS_AT_ONCE):
             some = filters.among(ids[start : start + IDS_AT_ONCE])
@@ -171,13 +173,13 @@ class ProjectApi:
         )
 
     def has(self, task_id: int, version: str) -> bool:
-        """Tell whether a task has a prediction of exactly this version."""
+        """Return whether a task has a prediction of exactly this version."""
         return any(one.get("model_version") == version for one in self.predictions(task_id))
 
     def ambiguous(self, version: str) -> bool:
-        """Tell whether the project has predictions of a version whose name contains this one.
+        """Return whether the project has predictions of another version whose name contains `version`.
 
-        Label Studio's filter on versions looks for parts of names: it takes "10" for "1".
+        Label Studio's filter on versions matches parts of names: "1" also finds "10".
         """
         return any(version in other and other != version for other in self.versions())
 
@@ -195,10 +197,11 @@ class ProjectApi:
         self._send("DELETE", f"/api/projects/{self.project}/model-versions/", {"model_version": version})
 
     def upload(self, predictions: Sequence[Mapping[str, Any]]) -> int:
-        """Store predictions (`task`, `result`, `score`, `model_version`) and return how many were taken.
+        """Store predictions (`task`, `result`, `score`, `model_version`) and return how many were stored.
 
-        Label Studio stores all that fit the label config in one transaction, and leaves the others out without a
-        word. Raises Refused when it takes none of them, and Unsure when it is not known what became of them.
+        Label Studio stores all predictions that fit the label config in one transaction and skips the others without
+        an error. Raises Refused when it stores none because of an invalid one, and Unsure when the outcome is not
+        known.
         """
         path = f"/api/projects/{self.project}/import/predictions"
         body = [dict(one) for one in predictions]
@@ -231,7 +234,7 @@ class ProjectApi:
             fields=fields,
             resolve_uri="false",
             query=json.dumps(query),
-            review="true",  # else Label Studio may ask its own backend for predictions of these tasks first
+            review="true",  # otherwise Label Studio may first request predictions of these tasks from its backend
         )
         if not isinstance(found.get("tasks"), list) or not isinstance(found.get("total"), int):
             raise StudioError(f"Label Studio's list of the tasks of project {self.project} has no 'tasks'")
@@ -255,7 +258,7 @@ class ProjectApi:
         return self._patiently(attempt)
 
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> None:
-        """Make a change that does no harm when it is made twice."""
+        """Send a change that may safely be sent twice. A DELETE of an object that does not exist counts as done."""
 
         def attempt() -> None:
             with self._request(method, path, error=StudioUnavailable, json=dict(body or {})) as response:
@@ -276,7 +279,7 @@ class ProjectApi:
         )
 
     def _json(self, response: Any, *, empty: bool = False) -> Any:
-        """Return what an answer holds. Raises the error that its status stands for."""
+        """Return the decoded body of a response, None with `empty`. Raises the error for its status."""
         status = response.status_code
         if status in (401, 403):
             raise self._http.refused(response)
@@ -300,7 +303,7 @@ class ProjectApi:
             ) from None
 
     def _patiently(self, attempt: Callable[[], T]) -> T:
-        """Try until Label Studio is there."""
+        """Repeat `attempt` while it raises StudioUnavailable and patience lasts. Raises Interrupted after `stop`."""
         began, pause = time.monotonic(), 0.5
         while True:
             if self._stopped.is_set():
@@ -319,7 +322,7 @@ class ProjectApi:
 
 
 def _why(response: Any) -> str:
-    """Return what Label Studio's answer to a wrong request says, in one line."""
+    """Return the validation errors or the detail of a response in one line, empty if it has none."""
     try:
         body = response.json()
         errors = body.get("validation_errors") or body.get("detail")

@@ -1,4 +1,4 @@
-"""Who predicts the tasks of a project: the backend that is running, or a model in a process of its own."""
+"""Predict tasks by the running backend while it serves the wanted version, otherwise by a model in its own process."""
 
 import asyncio
 import logging
@@ -19,9 +19,10 @@ logger = logging.getLogger(__name__)
 
 
 class EitherAsker:
-    """Asks the backend at `url` (empty: none) as long as it serves the version, else builds the model apart.
+    """Asks the backend at `url` while it serves the wanted version; otherwise builds the model in its own process.
 
-    `wanted` is the name or id of a version; empty for the one that is served. `told` hears of a change of ways.
+    `url` is empty if there is no backend. `wanted` is the name or id of a version, empty for the served one. `told`
+    is called with a message when the backend is given up.
     """
 
     def __init__(
@@ -42,23 +43,27 @@ class EitherAsker:
 
     @property
     def batch(self) -> int:
-        """Tasks to be asked for at a time, at the moment."""
+        """The number of tasks that the next call should have."""
         return self._now.batch
 
     @property
     def at_once(self) -> int:
-        """Calls that keep the model busy."""
+        """The number of concurrent calls that keep the model busy."""
         return self._now.at_once
 
     @property
     def way(self) -> str:
-        """How the model is asked, in words."""
+        """Where the model runs, as text for messages."""
         if self._backend is not None:
             return f"the backend at {self._backend.url}"
         return "a process of its own" if is_supported() else "this process"
 
     async def start(self) -> str:
-        """Find or build the model and return its version's name. Raises what keeps it from that, UnknownVersion."""
+        """Connect to the backend or build the model, and return the name of its version.
+
+        Raises UnknownVersion for a `wanted` that does not exist, and the errors of `BackendAsker.start` and
+        `ModelApart.start`.
+        """
         store, uid = open_store(self._settings), self._project.uid
         await asyncio.to_thread(store.bring, uid)
         manifest = find(store, uid, self._wanted) if self._wanted else store.served(uid)
@@ -78,7 +83,7 @@ class EitherAsker:
         return self.version
 
     async def ask(self, tasks: Sequence[Mapping[str, Any]]) -> list[Outcome]:
-        """Return one outcome for each task."""
+        """Return one outcome for each task. Raises VersionError if only another version can be built by now."""
         if self._backend is not None:
             try:
                 return await self._backend.ask(tasks)
@@ -98,12 +103,12 @@ class EitherAsker:
                 f"Version {self.version} cannot be had any more, only {name}", fix="Run it again for that one"
             )
         found: list[Outcome] = []
-        while len(found) < len(tasks):  # the size of a batch changes on the way
+        while len(found) < len(tasks):  # batch may change after each call
             found += await apart.ask(tasks[len(found) : len(found) + apart.batch])
         return found
 
     async def close(self) -> None:
-        """End what was started."""
+        """Close the backend's client and the model's process."""
         for one in (self._backend, self._apart):
             if one is not None:
                 await one.close()
@@ -116,7 +121,7 @@ class EitherAsker:
         return one
 
     def _leave(self, error: BackendGone) -> None:
-        """Go on without the backend."""
+        """Go on without the backend, and report why."""
         if self._backend is not None:
             self._told(f"{error.message}: the model is built in a process of its own")
             self._backend = None

@@ -1,4 +1,4 @@
-"""Predictions for whole projects from a backend that is running, beside what its annotators ask of it."""
+"""Predict whole projects by a running backend, which answers its annotators' requests first."""
 
 import asyncio
 import time
@@ -16,25 +16,26 @@ from label_studio_ml.versions.state import Project
 if TYPE_CHECKING:
     from requests import Response
 
-#: Seconds that the answer to one request should take: the backend cuts requests short that take over a minute.
+#: Target duration of one request in seconds. It must stay well below a minute, after which the backend cuts
+#: requests short.
 GOAL = 15.0
-#: Tasks in one request at most.
+#: The most tasks in one request.
 MOST = 5_000
 #: Seconds until a busy backend is asked again.
 PAUSE = 1.0
-#: What the backend's entry says of a task that it had no time for.
+#: How the error of an entry begins for a task that the backend had no time for; such a task is asked again.
 _LATER = ("not computed in time", "took over meanwhile")
 
 
 class BackendGone(BackendError):
-    """The backend does not answer any more, or serves another version now."""
+    """The backend no longer answers, or serves another version now."""
 
 
 class BackendAsker:
-    """Asks the backend at `url` with large requests, which it answers between the small ones of its annotators.
+    """Sends large requests to the backend at `url`, which answers them between the small requests of its annotators.
 
-    `login` is the backend's user and password. An answer should take about `goal` seconds, and be
-    about `most` tasks at most. `version` is known after `start`.
+    `authorization` is the value of the Authorization header, empty for none. A request should take about `goal`
+    seconds and has about `most` tasks at most. `version` is set by `start`.
     """
 
     at_once = 2
@@ -59,7 +60,10 @@ class BackendAsker:
         self._stopped = False
 
     async def start(self) -> str:
-        """Return the name of the version that the backend serves. Raises BackendGone, or what the backend says."""
+        """Call `/setup` and return the name of the version that the backend serves.
+
+        Raises BackendGone if the backend does not answer, NotAuthorized and BackendError if it refuses.
+        """
         body = {
             "project": self._project.uid,
             "schema": self._project.label_config,
@@ -71,12 +75,15 @@ class BackendAsker:
         health = await self._post("/health", None)
         self._least = (
             int(health.get("max_batch_size") or MAX_BATCH) + 1
-        )  # more than one batch waits for its turn
+        )  # larger than one batch: the backend queues it behind annotators
         self.batch = max(self._least, min(2 * self._least, self._most))
         return self.version
 
     async def ask(self, tasks: Sequence[Mapping[str, Any]], params: bytes = b"{}") -> list[Outcome]:
-        """Return one outcome for each task. Raises BackendGone."""
+        """Return one outcome for each task, asking again for tasks that the backend had no time for.
+
+        Raises BackendGone, also after `close`.
+        """
         results: list[Outcome | None] = [None] * len(tasks)
         left = list(range(len(tasks)))
         while left:
@@ -94,7 +101,7 @@ class BackendAsker:
         return [outcome for outcome in results if outcome is not None]
 
     async def close(self) -> None:
-        """Ask no more."""
+        """Let running calls of `ask` raise BackendGone instead of sending another request."""
         self._stopped = True
 
     def _checked(self, outcome: Outcome) -> Outcome:
@@ -104,7 +111,9 @@ class BackendAsker:
         return outcome
 
     def _adapt(self, done: int, seconds: float) -> None:
-        """Ask for as many tasks at a time as take about `goal` seconds, and never for so few that they would queue."""
+        """Set `batch` to the tasks that take about `goal` seconds, but above the backend's batch size, at most twice
+        as before.
+        """
         if done:
             fitting = int(done / max(seconds, 0.001) * self._goal)
             self.batch = max(self._least, min(self._most, fitting, 2 * self.batch))
@@ -135,7 +144,7 @@ class BackendAsker:
         return self._read(await asyncio.to_thread(self._request, path, body))
 
     def _request(self, path: str, body: Any) -> "Response":
-        """Ask the backend (GET where there is no body). Raises BackendGone."""
+        """Send one request, GET if `body` is None. Raises BackendGone if the backend does not answer."""
         import requests
 
         try:
@@ -145,7 +154,7 @@ class BackendAsker:
                 data=None if body is None else msgspec.json.encode(body),
                 headers={"Content-Type": "application/json"}
                 | ({"Authorization": self._authorization} if self._authorization else {}),
-                auth=lambda request: request,  # no login of ~/.netrc
+                auth=lambda request: request,  # keeps requests from reading ~/.netrc
                 timeout=(5, 120),
             )
         except requests.RequestException as error:

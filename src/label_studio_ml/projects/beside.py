@@ -1,6 +1,6 @@
-"""What a worker does when there is nothing to train: it predicts shards of projects, and tasks after trainings.
+"""Prediction jobs that an idle worker runs: shards of `predict --shards`, and re-prediction after a training.
 
-A training that waits comes first: the job stores what the model was asked already and goes to the end of its queue.
+Trainings pre-empt them: the job stores the predictions already requested and goes back to the end of its queue.
 """
 
 import asyncio
@@ -45,18 +45,18 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that one call of a model should take: a training that waits has to wait for it.
+#: Target duration of one model call in seconds: a waiting training has to wait for the call.
 LONGEST = 5.0
-#: Seconds between two words about how far a shard is.
+#: Seconds between two progress reports of a shard.
 SAY = 1.0
-#: RQ counts how often a job asked to be run again, and wants to know a limit.
+#: Number of retries for a pre-empted job: RQ needs a limit.
 _ALWAYS = 10**9
 
 _beside: "Beside | None" = None
 
 
 def shard(fields: dict[str, Any]) -> "Retry | None":
-    """Predict a shard: the function that RQ calls in a worker."""
+    """Predict a shard; RQ calls this function in a worker."""
     from rq import Retry, get_current_job
 
     job = get_current_job()
@@ -66,7 +66,7 @@ def shard(fields: dict[str, Any]) -> "Retry | None":
 
 
 def afresh(uid: str) -> "Retry | None":
-    """Give tasks of a project predictions of the served version: the function that RQ calls in a worker."""
+    """Predict a project's tasks with the served version; RQ calls this function in a worker."""
     from rq import Retry, get_current_job
 
     job = get_current_job()
@@ -76,14 +76,14 @@ def afresh(uid: str) -> "Retry | None":
 
 
 def _functions() -> "dict[str, Runnable]":
-    """Return the functions that a worker runs for jobs of the queue of predictions, by the names that jobs have."""
+    """Return the functions for jobs of the prediction queue, by the names that the jobs use."""
     from label_studio_ml.training.rq_jobs import Runnable, one_text
 
     return {SHARD: Runnable(shard, Shard.alone_in), AFRESH: Runnable(afresh, one_text)}
 
 
 class Beside:
-    """Predicts shards in one worker; the model stays in memory for the next one, until a training begins."""
+    """Runs the prediction jobs of one worker. The model stays in memory for the next job, until a training begins."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = replace(settings, model_workers=1)
@@ -102,7 +102,7 @@ class Beside:
     # As training.worker calls it
 
     def begin(self, board: JobBoard, stopping: threading.Event, beat: Callable[[Any], None]) -> None:
-        """Get ready."""
+        """Connect to the worker. `beat(job)` marks a job as alive; `stopping` is set when the worker is to end."""
         global _beside
         self._board, self._stopping, self._beat = board, stopping, beat
         self._afresh = Afresh(board) if self._settings.predict_after_training else None
@@ -111,7 +111,9 @@ class Beside:
 
     @contextlib.contextmanager
     def around(self, uid: str) -> Iterator[None]:
-        """See to it that a version which a training publishes predicts tasks. Raises BrokerError."""
+        """Make the project due for re-prediction if the training in this block publishes a version. Raises
+        BrokerError.
+        """
         if self._afresh is not None:
             self._afresh.before(self._store, uid)
         yield
@@ -119,17 +121,17 @@ class Beside:
             self._afresh.after(self._store, uid)
 
     def make_room(self) -> None:
-        """Let the model leave the memory."""
+        """Close the model, which frees its memory."""
         if self._model is not None:
             self._runner.run(self._forget())
 
     def sweep(self) -> None:
-        """Begin those shards again whose workers are gone. Raises BrokerError."""
+        """Restart shards whose workers are gone, and wake workers for projects that are due. Raises BrokerError."""
         from label_studio_ml.training.rq_jobs import Queue, clean, started
 
         board = self._the_board
         with broker_errors():
-            if board.take_turn(board.keys.swept, self._settings.sweep):  # of all workers, one looks
+            if board.take_turn(board.keys.swept, self._settings.sweep):  # one worker at a time sweeps
                 queue = Queue(self.queue, board.redis)
                 self._shorten(started(queue))
                 clean(queue)
@@ -138,9 +140,9 @@ class Beside:
                         self._afresh.wake(uid)
 
     def _shorten(self, started: "StartedJobRegistry") -> None:
-        """Let no job count as alive for longer than its own worker is believed: a clock that was set back does that.
+        """Limit each job's expiry to its worker's lease: expiries are too late after a clock was set back.
 
-        For how long that is, the worker has stored in the job; where it has not, it is taken to be set as this one.
+        The worker has stored the length of its lease in the job; without it, this worker's setting is used.
         """
         connection, now = self._the_board.redis, time.time()
         for member, until in connection.zrange(started.key, 0, -1, withscores=True):
@@ -153,14 +155,14 @@ class Beside:
                 connection.zadd(started.key, {member: most}, xx=True)
 
     def close(self) -> None:
-        """End the model's process."""
+        """End the model's process and the event loop."""
         self.make_room()
         self._runner.close()
 
     # One shard
 
     def predict(self, shard: Shard, job: "Job") -> bool:
-        """Predict a shard; return whether it is done with, for better or for worse."""
+        """Predict a shard; return True when it needs no other run: it is done, or failed for good."""
         told = Told.of(job.meta) or Told(total=shard.tasks)
         told.error = ""
         turn = Turn(self._the_board, self._stopping)
@@ -172,7 +174,7 @@ class Beside:
                 self._runner.run(self._shard(shard, told, turn, lambda: self._say(job, told)))
             except (Interrupted, BrokerError) as error:
                 turn.why = turn.why or error.message
-            except Busy:  # a worker that was taken for dead is still at it
+            except Busy:  # a worker whose lease expired still runs it
                 turn.why = turn.why or "another worker has it"
             except (BackendError, OSError) as error:
                 told.error = str(error)
@@ -187,7 +189,7 @@ class Beside:
         return bool(told.error) or not turn.over()
 
     def _check_mine(self, shard: Shard) -> None:
-        """Raise SettingsError if a shard is for another backend, or for another class."""
+        """Raise SettingsError if a shard belongs to another backend or model class."""
         mine = self._the_board.owner
         if mine is None or (shard.backend in ("", mine.id) and shard.model_class in ("", mine.model_class)):
             return
@@ -198,7 +200,7 @@ class Beside:
         )
 
     def renew(self, uid: str, job: "Job") -> bool:
-        """Give tasks predictions of the served version; return whether all is done. Raises BrokerError."""
+        """Predict a project's tasks with the served version; return whether the job needs no other run."""
         if self._afresh is None:
             return True
         turn = Turn(self._the_board, self._stopping)
@@ -212,7 +214,7 @@ class Beside:
         return done
 
     def _learn(self, uid: str) -> None:
-        """Take over what a server on another machine was told of a project."""
+        """Copy what a server on another machine got from `/setup` of the project to this machine."""
         if self._settings.store_url and (known := self._the_board.described(uid)) is not None:
             Projects(self._settings.model_dir).put(known)
 
@@ -253,7 +255,8 @@ class Beside:
             told.removed += report.removed
 
     async def _there(self, project: Project, version: str, version_id: str) -> ModelApart:
-        """Return the model of a version, built. Raises VersionError when it cannot be had, ModelError."""
+        """Return the built model of a version. Raises VersionError if the version is not available, and ModelError.
+        """
         if self._model is None or self._built != (project, version_id):
             await self._forget()
             manifest = await asyncio.to_thread(self._here, project.uid, version, version_id)
@@ -267,7 +270,10 @@ class Beside:
         return self._model
 
     def _here(self, uid: str, version: str, version_id: str) -> Manifest | None:
-        """Return a version with its files on this machine, None for no version. Raises VersionError, StoreError."""
+        """Return a version whose files are on this machine, None for the untrained model.
+
+        Raises VersionError if it is gone, and StoreError.
+        """
         if not version_id:
             return None
         for unknown in (False, True):
@@ -294,7 +300,7 @@ class Beside:
         return self._board
 
     def _more(self) -> bool:
-        """Tell whether further shards wait."""
+        """Return whether further prediction jobs wait; False where Redis cannot be asked."""
         from label_studio_ml.training.rq_jobs import Queue
 
         with contextlib.suppress(redis.RedisError):
@@ -309,7 +315,7 @@ class Beside:
 
     @contextlib.contextmanager
     def _beating(self, job: "Job") -> Iterator[None]:
-        """Say again and again that the job is being worked on."""
+        """Mark the job as alive in a thread while the block runs."""
         ended = threading.Event()
 
         def beat() -> None:

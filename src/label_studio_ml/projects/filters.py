@@ -1,4 +1,4 @@
-"""`--where "total_annotations = 0"`: conditions on tasks, as the filters of Label Studio's Data Manager."""
+"""Parse conditions on tasks (`--where "total_annotations = 0"`) into filters of Label Studio's Data Manager."""
 
 import math
 import re
@@ -10,7 +10,8 @@ from label_studio_ml.texts import whole_number
 
 Filter = dict[str, Any]
 
-#: The Data Manager's columns that a condition may name, beside `data.NAME`, and the type of their values.
+#: The columns of the Data Manager that a condition may name, besides `data.NAME`, and the type of their
+#: values.
 COLUMNS = {
     "id": "Number",
     "inner_id": "Number",
@@ -56,7 +57,9 @@ _EXAMPLES = (
 
 
 def parse(condition: str) -> Filter:
-    """Return one condition as a filter of the Data Manager. Raises SettingsError, saying how to write it."""
+    """Return one condition as a filter of the Data Manager. Raises SettingsError with examples if it cannot be
+    parsed.
+    """
     found = _CONDITION.fullmatch(condition)
     if found is None:
         raise SettingsError(f"{condition!r} is not a condition", fix=_EXAMPLES, field="--where")
@@ -84,27 +87,30 @@ def parse(condition: str) -> Filter:
 
 
 def everything(conditions: list[Filter]) -> dict[str, Any]:
-    """Return the filters of a query for tasks that meet all of the conditions."""
+    """Return the filters of a query for tasks that meet all conditions."""
     return {"conjunction": "and", "items": conditions}
 
 
 def above(task_id: int) -> Filter:
-    """Return the condition that a task's id is higher."""
+    """Return the condition that a task's id is greater than `task_id`."""
     return _filter("id", "greater", "Number", task_id)
 
 
 def upto(task_id: int) -> Filter:
-    """Return the condition that a task's id is not higher."""
+    """Return the condition that a task's id is at most `task_id`."""
     return _filter("id", "less_or_equal", "Number", task_id)
 
 
 def among(task_ids: list[int]) -> Filter:
-    """Return the condition that a task is one of these."""
+    """Return the condition that a task's id is in `task_ids`."""
     return _filter("id", "in_list", "Number", task_ids)
 
 
 def versions(word: str, version: str) -> Filter:
-    """Return the condition that a prediction's version does (`contains`) or none does (`not_contains`) hold a text."""
+    """Return the condition that a name of the task's prediction versions contains `version`, or that none does.
+
+    `word` is `contains` or `not_contains`.
+    """
     return _filter("predictions_model_versions", word, "List", [version])
 
 
@@ -133,7 +139,7 @@ def _filter(field: str, operator: str, kind: str, value: Any) -> Filter:
 
 
 def _plain(text: str) -> int | float | str:
-    """Return the number or text that is written; quotes keep a number text."""
+    """Return `text` as a number if it is one, otherwise as text; quoted text stays text."""
     text = text.strip()
     if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
         return text[1:-1]
@@ -146,7 +152,7 @@ def _plain(text: str) -> int | float | str:
 
 
 def _moment(text: str) -> str:
-    """Return a date as the Data Manager takes it: UTC, with milliseconds and Z."""
+    """Return an ISO 8601 date as the Data Manager takes it: UTC, with milliseconds and Z. Raises SettingsError."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

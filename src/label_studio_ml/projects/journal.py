@@ -1,4 +1,4 @@
-"""What a run on a project must know after it was killed: which predictions may have been stored, or not."""
+"""Journal of predictions being sent, so that the run after a crash knows which ones Label Studio may have stored."""
 
 import contextlib
 import hashlib
@@ -13,34 +13,37 @@ from label_studio_ml import file_locks
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.private_files import make_folder
 
-#: Seconds between two tries to hold a journal.
+#: Seconds between two tries to lock a journal.
 _POLL = 0.1
 
 
 class Busy(SettingsError):
-    """Another run stores predictions of the same version."""
+    """Another run is storing predictions of the same version."""
 
 
 class Copy(Protocol):
-    """A journal's copy elsewhere, for runs that go on with it on another machine."""
+    """A second copy of a journal, for runs that continue the work on another machine."""
 
     def read(self) -> list[str]:
-        """Return what is noted."""
+        """Return the texts that are kept."""
 
     def write(self, text: str) -> None:
-        """Note this, in place of what was noted."""
+        """Keep `text` in place of the previous one."""
 
     def clear(self) -> None:
-        """Forget what is noted."""
+        """Remove the texts."""
 
 
 class Journal:
-    """The notes of the runs that store predictions of one version in one project, in `folder`.
+    """The journal in `folder` of runs that store predictions of one version in one project; one run holds it at a
+    time.
 
-    `sending` are the tasks whose predictions were under way; `doubtful` those that may have got them twice, until
-    `settle`. One run at a time holds a journal. With `part`, it is that of one shard of a run: all shards hold theirs
-    at the same time, and whoever holds the whole takes over what their journals say. Raises Busy when
-    another run holds it and does not let it go in `patience` seconds. `copy` is read and written with it.
+    `sending` are the tasks whose predictions are in flight; `doubtful` those that may have got them twice, until
+    `settle`. With `part`, it is the journal of one shard: all shards of a version hold theirs at the same time, and a
+    run without `part`, which needs all of them free, takes over their entries. `copy` is read and written with the
+    file.
+
+    Raises Busy if another run still holds the journal after `patience` seconds, SettingsError if a file is damaged.
     """
 
     def __init__(
@@ -77,27 +80,27 @@ class Journal:
         self._read(() if part else sorted(folder.glob(f"{name}.*.json")))
 
     def close(self) -> None:
-        """Let others hold the journal."""
+        """Release the locks."""
         for lock in self._locks:
             lock.close()
 
     def begin(self, task_ids: Iterable[int]) -> None:
-        """Note that predictions of these tasks are being sent."""
+        """Record that predictions of these tasks are being sent."""
         self.sending = list(task_ids)
         self._write()
 
     def done(self) -> None:
-        """Note that it is known what became of them."""
+        """Record that the outcome of what was being sent is known."""
         self.sending = []
         self._write()
 
     def doubt(self) -> None:
-        """Note that what is being sent may be stored later than it was looked for."""
+        """Record that predictions being sent may still be stored after the check for them, and so twice."""
         self.doubtful.update(self.sending)
         self._write()
 
     def settle(self) -> None:
-        """Note that nothing is in doubt."""
+        """Remove the entries: nothing is in flight or in doubt."""
         self.sending, self.doubtful = [], set()
         self._path.unlink(missing_ok=True)
         if self._copy is not None:
@@ -144,7 +147,7 @@ def _locked(file: IO[str], *, shared: bool) -> bool:
 
 
 def unfinished(folder: Path, uid: str) -> list[str]:
-    """Return the versions whose predictions were being sent to a project when their run ended."""
+    """Return the versions whose runs ended while predictions of the project were in flight, sorted."""
     found = set()
     for path in folder.glob("*.json"):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):

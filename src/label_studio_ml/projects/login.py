@@ -1,4 +1,4 @@
-"""Which Label Studio a project is in, and whose token is used there."""
+"""Choose the Label Studio address and token for a project."""
 
 from typing import Any
 
@@ -11,9 +11,10 @@ from label_studio_ml.versions.state import Project, Projects
 
 
 def project_api(settings: Settings, project: int, **options: Any) -> ProjectApi:
-    """Return the API of a project, with the settings' login or else with what its backend was told.
+    """Return the API of a project, with the settings' address and token, else with those its backend got from
+    `/setup`.
 
-    `options` are those of ProjectApi. Raises SettingsError when neither is known.
+    `options` are passed to ProjectApi. Raises SettingsError when the address or the token is not known.
     """
     projects = Projects(settings.model_dir)
     found = [uid for uid in projects.uids() if uid.partition(".")[0] == str(project)]

@@ -1,4 +1,4 @@
-"""A journal's copy in Redis: a run may be gone on with on a machine that does not see the folder of the first."""
+"""Copy of a journal in Redis, so that a run can be continued on a machine that does not see the first one's folder."""
 
 import json
 
@@ -7,9 +7,9 @@ from label_studio_ml.training.mailbox import broker_errors
 
 
 class Notes:
-    """What a run that stores predictions of a version must know after it was killed; `part` names which one.
+    """The journal entries in Redis of runs that store predictions of one version; `part` names the shard.
 
-    Without a part it reads those of all parts, and writes none. Every method raises BrokerError.
+    Without a part, it reads and clears the entries of all parts, and writes none. Every method raises BrokerError.
     """
 
     def __init__(self, board: JobBoard, uid: str, version: str, part: str = "") -> None:
@@ -19,19 +19,19 @@ class Notes:
         self._field = json.dumps([version, part]) if part else ""
 
     def read(self) -> list[str]:
-        """Return what is noted."""
+        """Return the entries."""
         with broker_errors():
             found = self._redis.hgetall(self._key)
         return [text.decode() for field, text in found.items() if self._mine(field.decode())]
 
     def write(self, text: str) -> None:
-        """Note this, in place of what was noted."""
+        """Store `text` as the entry of this part."""
         if self._field:
             with broker_errors():
                 self._redis.hset(self._key, self._field, text)
 
     def clear(self) -> None:
-        """Forget what is noted."""
+        """Remove the entries."""
         with broker_errors():
             for field in self._redis.hkeys(self._key):
                 if self._mine(field.decode()):
@@ -42,7 +42,7 @@ class Notes:
 
 
 def noted(board: JobBoard, uid: str) -> list[str]:
-    """Return the versions of which a project's runs have noted something. Raises BrokerError."""
+    """Return the versions that have journal entries of the project in Redis, sorted. Raises BrokerError."""
     with broker_errors():
         fields = board.redis.hkeys(board.keys.sending(uid))
     return sorted({json.loads(field)[0] for field in fields})

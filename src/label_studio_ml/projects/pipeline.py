@@ -1,4 +1,4 @@
-"""Reading, predicting and writing at the same time, each at its own pace, with little in memory."""
+"""Pipeline that reads, predicts and writes tasks concurrently with bounded memory."""
 
 import asyncio
 import time
@@ -14,15 +14,15 @@ from label_studio_ml.texts import plural
 T = TypeVar("T")
 
 Task = Mapping[str, Any]
-#: A task and what came of it.
+#: A task and its outcome.
 Predicted = tuple[Task, Outcome]
 
-#: Tasks that are written together at most, and seconds until those that are there are written.
+#: The most tasks in one write, and the seconds after which fewer are written.
 WRITE_AT_ONCE = 500
 WRITE_AFTER = 2.0
-#: Causes of failures that are kept for the report.
+#: The most different causes of failures in a report.
 CAUSES = 20
-#: Tasks after which a run ends where none has a prediction.
+#: Number of failed tasks after which a run ends if no task has a prediction.
 HOPELESS = 200
 
 
@@ -31,30 +31,30 @@ class Asker(Protocol):
 
     @property
     def version(self) -> str:
-        """The name of its version."""
+        """The name of the model's version."""
 
     @property
     def batch(self) -> int:
-        """Tasks to be asked for at a time, at the moment."""
+        """The number of tasks that the next call should have."""
 
     @property
     def at_once(self) -> int:
-        """Calls that keep the model busy."""
+        """The number of concurrent calls that keep the model busy."""
 
     async def ask(self, tasks: Sequence[Task]) -> list[Outcome]:
         """Return one outcome for each task."""
 
 
 class Writer(Protocol):
-    """Where predictions go. Blocking: it is called in a thread, one call at a time."""
+    """Destination of predictions. Blocking: it is called in a thread, one call at a time."""
 
     def write(self, predicted: Sequence[Predicted]) -> int:
-        """Keep predictions, in the order in which the tasks were read, and return for how many tasks."""
+        """Keep predictions, in the order in which the tasks were read; return for how many tasks."""
 
 
 @dataclass
 class Progress:
-    """How far a run is. `busy` is the time in seconds that the model has had tasks for."""
+    """Progress of a run in tasks. `busy` is the time in seconds during which the model had tasks."""
 
     total: int | None = None
     predicted: int = 0
@@ -69,7 +69,7 @@ class Progress:
 
     @contextmanager
     def asking(self) -> Iterator[None]:
-        """Count the time of a call of the model, once where several run."""
+        """Measure the duration of a model call; time that overlaps with other calls counts once."""
         if not self._asked:
             self._since = self.clock()
         self._asked += 1
@@ -88,12 +88,12 @@ class Progress:
 
     @property
     def seconds(self) -> float:
-        """Time since the run began."""
+        """Seconds since the run began."""
         return time.monotonic() - self.began
 
     @property
     def rate(self) -> float:
-        """Tasks written or failed in a second, so far."""
+        """Tasks written or failed per second so far."""
         return (self.written + self.failed) / max(self.seconds, 1e-9)
 
 
@@ -106,13 +106,12 @@ async def run(
     at_once: int = WRITE_AT_ONCE,
     until: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Predict every task of `source` and write what comes of it.
+    """Predict every task of `source` and write the outcomes.
 
-    When `until` says so, the model is asked for no further task; what it was asked already is written.
-
-    `source` blocks, and is read in a thread. Waiting in memory: a few batches that were read, and twice the predictions
-    that are written at a time: while a slow writer works, the model goes on. Raises what any of the three raises, after
-    ending the others.
+    Once `until` returns True, no further task is requested; outcomes of requests in flight are written. `source`
+    blocks and is read in a thread. Memory holds a few batches that were read, and twice the predictions of one write,
+    so that the model goes on while a slow writer works. Raises PredictError if none of the first `HOPELESS` tasks has
+    a prediction, and the first error of `source`, `asker` or `writer`, after cancelling the others.
     """
     batches: asyncio.Queue[asyncio.Future[list[Predicted]] | None] = asyncio.Queue(asker.at_once + 2)
     ready: asyncio.Queue[list[Predicted] | None] = asyncio.Queue(2 * at_once // asker.batch + 1)
@@ -160,7 +159,7 @@ async def run(
 async def _batches(
     source: Iterator[Task], asker: Asker, until: Callable[[], bool]
 ) -> AsyncIterator[list[Task]]:
-    """Yield the tasks in batches as large as the model wants them at the moment."""
+    """Yield the tasks in batches of the model's current batch size."""
 
     def some() -> list[Task]:
         taken: list[Task] = []
@@ -175,7 +174,7 @@ async def _batches(
 
 
 async def _gathered(ready: "asyncio.Queue[list[T] | None]", most: int) -> AsyncIterator[list[T]]:
-    """Yield what comes through a queue in lists of at most `most`, sooner when WRITE_AFTER seconds are over."""
+    """Yield what comes through a queue in lists of at most `most`, with fewer after `WRITE_AFTER` seconds."""
     waiting: list[T] = []
     since = 0.0
     ended = False

@@ -1,4 +1,4 @@
-"""Ordering a project's tasks by how much a label of theirs would teach: scores that Label Studio can order by."""
+"""Rank a project's unlabelled tasks for active learning, by prediction scores that Label Studio can sort by."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ from label_studio_ml.projects.store import PredictionStore
 from label_studio_ml.settings import Settings
 from label_studio_ml.versions.state import Project
 
-#: What tasks may be ordered by, and which field of a prediction that takes.
+#: Ranking methods, each with the field of a prediction that it needs.
 WAYS = {
     "margin": "probabilities",
     "entropy": "probabilities",
@@ -28,14 +28,14 @@ WAYS = {
     "diversity": "embedding",
     "coverage": "embedding",
 }
-#: Label Studio's name of the order of tasks that the lowest score begins.
+#: Label Studio's name for handing out tasks by ascending score.
 SAMPLING = "Uncertainty sampling"
-#: Tasks that coverage chooses unless it is told how many: each takes a look at all pairs.
+#: Default number of tasks that `coverage` chooses: each choice compares all pairs.
 COVERING = 50
-#: Tasks stored at a time.
+#: Tasks in one upload.
 STORED_AT_ONCE = 500
 
-#: What the versions are called that such runs make.
+#: Names of the versions that rankings are stored under.
 RANK_NAME = re.compile(rf"rank-({'|'.join(WAYS)})-\d{{8}}-\d{{6}}")
 
 _LABELLED = filters.parse("total_annotations > 0")
@@ -44,7 +44,9 @@ _UNLABELLED = filters.parse("total_annotations = 0")
 
 @dataclass
 class Ranked:
-    """What came of it: the name that the scored predictions are stored under, the first tasks, how many there are."""
+    """Result of a ranking: the version it is stored under, the first tasks with scores, and the number of stored
+    ones.
+    """
 
     version: str
     first: list[tuple[int, float]]
@@ -54,7 +56,7 @@ class Ranked:
 
 @dataclass
 class _Asked:
-    """A task, its prediction, and what the order is made of."""
+    """A task's id, its prediction, and whether the task has annotations."""
 
     task: int
     prediction: Json
@@ -73,12 +75,14 @@ async def rank(
     conditions: Sequence[Filter] = (),
     select: bool = True,
 ) -> Ranked:
-    """Store, for each task without a label, the model's prediction with a score: the lower, the more it would teach.
+    """Store the model's prediction of each unlabelled task with a score; the task with the lowest score should be
+    labelled first.
 
-    They are stored as a version of their own, `rank-<by>-<time>`, beside the model's (whose name is not part of it,
-    because Label Studio would find it there when it looks for that version). With `select`, Label Studio is told to
-    show them and to hand out tasks in that order; predictions of earlier such runs are removed. `top` is how many
-    tasks, the most telling ones, get a score. Raises SettingsError when the model's predictions lack what `by` needs.
+    Predictions are stored under a version of their own, `rank-<by>-<time>`. The model's version name is not part of
+    that name, because Label Studio's filter for the version would match it. With `select`, the project is set to show
+    this version and to hand out tasks in its order, and the versions of earlier rankings are deleted. Only the `top`
+    first tasks get a score (None: all; `coverage` then chooses `COVERING`). Raises SettingsError when predictions
+    lack the field that `by` needs, and PredictError when their values cannot be used.
     """
     name = f"rank-{by}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     keeper = _Keeper()
@@ -97,14 +101,14 @@ async def rank(
 
 
 def _tasks(api: ProjectApi, by: str, conditions: Sequence[Filter]) -> Iterator[Json]:
-    """Yield the tasks to be scored; for an order that goes by what is labelled already, those too."""
+    """Yield the unlabelled tasks, and for rankings by embedding the labelled ones too."""
     yield from api.all([*conditions, _UNLABELLED])
     if WAYS[by] == "embedding":
         yield from api.all([_LABELLED])
 
 
 class _Keeper:
-    """Keeps predictions in memory."""
+    """Writer that keeps predictions in memory."""
 
     def __init__(self) -> None:
         self.asked: list[_Asked] = []
@@ -121,7 +125,7 @@ class _Keeper:
 
 
 def _scored(asked: Sequence[_Asked], by: str, top: int | None) -> list[tuple[_Asked, float]]:
-    """Return the tasks without a label with their scores. Raises SettingsError or PredictError."""
+    """Return the unlabelled tasks with their scores. Raises SettingsError or PredictError."""
     if not any(not one.labelled for one in asked):
         return []
     asked = sorted(asked, key=lambda one: one.task)
@@ -142,7 +146,7 @@ def _scored(asked: Sequence[_Asked], by: str, top: int | None) -> list[tuple[_As
 
 
 def _values(asked: Sequence[_Asked], by: str, top: int | None) -> Any:
-    """Return what `active` makes of the predictions: a score for each, NaN for none."""
+    """Return the score of each prediction by the module `active`, NaN for predictions that are not chosen."""
     certainty = {
         "margin": active.margin,
         "entropy": active.entropy,
@@ -165,13 +169,13 @@ def _any(asked: Sequence[_Asked], field: str) -> bool:
 
 
 def _rows(asked: Sequence[_Asked], field: str, by: str) -> list[list[float]]:
-    """Return the numbers that each prediction brings. Raises SettingsError when one has none."""
+    """Return the field of each prediction as a list of numbers. Raises SettingsError when a prediction lacks it."""
     return [_row(one, field, by) for one in asked]
 
 
 def _row(one: _Asked, field: str, by: str) -> list[float]:
     value = one.prediction.get(field)
-    if isinstance(value, dict):  # by label: in the order of the labels, the same for all tasks
+    if isinstance(value, dict):  # sorted by label: the same columns for all tasks
         value = [value[label] for label in sorted(value)]
     if not isinstance(value, list) or not all(isinstance(number, int | float) for number in value):
         embeds = field != "embedding" and by != "coverage" and one.prediction.get("embedding") is not None
@@ -185,7 +189,7 @@ def _row(one: _Asked, field: str, by: str) -> list[float]:
 
 
 def _own_scores(asked: Sequence[_Asked]) -> list[float]:
-    """Return the scores that the predictions have. Raises SettingsError when the model gives none: then all are 0."""
+    """Return the predictions' own scores. Raises SettingsError when all are 0 or missing."""
     found = [one.prediction.get("score") or 0.0 for one in asked]
     if not any(found):
         raise SettingsError(
@@ -204,7 +208,7 @@ def _store(
     chosen: Sequence[tuple[_Asked, float]],
     fail: Callable[[str], None],
 ) -> int:
-    """Store the predictions with their scores; return how many."""
+    """Store the predictions with their scores; return the number of tasks that have theirs."""
     journal = Journal(settings.model_dir / "predict", project.uid, name)
     with contextlib.closing(journal):
         store = PredictionStore(api, journal, name, project.label_config, lambda task, cause: fail(cause))

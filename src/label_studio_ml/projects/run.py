@@ -1,4 +1,4 @@
-"""Predicting a whole project, or a file of tasks, from beginning to end."""
+"""Predict a whole project or a file of tasks from start to end."""
 
 import asyncio
 import contextlib
@@ -23,13 +23,15 @@ from label_studio_ml.versions.state import Project, Projects
 
 logger = logging.getLogger(__name__)
 
-#: Tasks read from Label Studio at a time; few at first, so that the model need not wait for them.
+#: Page sizes when reading tasks. The first page is small, so that the model can start early.
 FIRST_PAGE, PAGE = 100, 500
 
 
 @dataclass
 class Report:
-    """What came of a run: `removed` are second copies of predictions, `sample` one prediction of a dry run."""
+    """Result of a run: `removed` is the number of duplicate predictions deleted, `sample` the prediction of a dry
+    run.
+    """
 
     version: str
     progress: Progress = field(default_factory=Progress)
@@ -38,12 +40,14 @@ class Report:
 
 
 def project_of(api: ProjectApi, settings: Settings) -> Project:
-    """Return the project as Label Studio describes it now, with what the backend remembers of it beside that."""
+    """Return the project as Label Studio describes it now, with the login and parameters that the backend knows."""
     return described(api.read(), settings)
 
 
 def described(found: Mapping[str, Any], settings: Settings) -> Project:
-    """Return the project that the API's answer describes, with what the backend remembers of it beside that."""
+    """Return the project that the API's answer `found` describes, with the login and parameters that the backend
+    knows.
+    """
     uid = uid_of(dict(found))
     known = Projects(settings.model_dir).get(uid)
     return Project(
@@ -63,21 +67,21 @@ def lacking(api: ProjectApi, version: str, conditions: Sequence[Filter] = ()) ->
 
 
 class Lacking:
-    """Tasks of a project without a prediction of one version."""
+    """The tasks of a project that have no prediction of one version."""
 
     def __init__(self, api: ProjectApi, version: str, conditions: Sequence[Filter]) -> None:
         self._api = api
         self._version = version
-        self._look = api.ambiguous(version)  # then every task is looked at
+        self._look = api.ambiguous(version)  # the filter on versions cannot be used then
         missing = [] if self._look else [filters.versions("not_contains", version)]
         self.conditions = [*conditions, *missing]
 
     def count(self) -> int:
-        """Return how many there are, or a few more."""
+        """Return the number of tasks; too high where the version's name is part of another one."""
         return self._api.count(self.conditions)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        """Yield them by id, as a request for predictions has them. While a page is used, the next one is read."""
+        """Yield the tasks by ascending id, with the fields of a prediction request; read the next page ahead."""
         with ThreadPoolExecutor(1, "next page") as ahead:
             coming = ahead.submit(self._api.page, self.conditions, size=FIRST_PAGE)
             while tasks := coming.result().tasks:
@@ -89,13 +93,13 @@ class Lacking:
 
 
 class StoreWriter:
-    """Gives predictions of tasks to a store."""
+    """Writer that stores predictions in Label Studio."""
 
     def __init__(self, store: PredictionStore) -> None:
         self._store = store
 
     def write(self, predicted: Sequence[Predicted]) -> int:
-        """Store the predictions of the tasks that have some."""
+        """Store the predictions of the tasks without an error; return how many tasks have theirs."""
         return self._store.store(
             [(int(task["id"]), outcome.predictions) for task, outcome in predicted if not outcome.error]
         )
@@ -115,12 +119,12 @@ async def predict_project(
     paced: Callable[[Iterator[Task]], Iterator[Task]] = iter,
     writer: Callable[[PredictionStore], Writer] = StoreWriter,
 ) -> Report:
-    """Give every task that meets the conditions exactly one prediction of the asker's version.
+    """Predict every task that meets the conditions, and store its predictions exactly once.
 
-    A task that has one is left as it is, so a run that was ended is gone on with by another one. `until` says when
-    to ask for no further tasks. `span` says which ids are this run's own, `journal_of` returns its journal, `paced`
-    yields the tasks at another pace, `writer` returns what writes to the store. Raises Busy when another run is doing
-    the same.
+    Tasks that already have a prediction of the asker's version are skipped, so a later run continues one that was
+    ended. Once `until` returns True, no further tasks are requested. `span` limits the run to a range of ids,
+    `journal_of` returns its journal, `paced` slows down the tasks, `writer` returns the writer for the store. Raises
+    Busy when another run stores predictions of the same version, and the errors of ProjectApi and `pipeline.run`.
     """
     report = Report(asker.version, progress)
     folder = settings.model_dir / "predict"
@@ -136,7 +140,7 @@ async def predict_project(
 
 
 def settle(api: ProjectApi, project: Project, journal: Journal, version: str) -> None:
-    """Wait until what a killed run was sending of a version is stored, or will not be; close its journal for good."""
+    """Wait until uploads of a killed run are stored or given up, delete duplicates, and close the journal."""
     with contextlib.closing(journal):
         store = PredictionStore(api, journal, version, project.label_config)
         store.recover()
@@ -146,7 +150,7 @@ def settle(api: ProjectApi, project: Project, journal: Journal, version: str) ->
 async def try_project(
     api: ProjectApi, asker: Asker, progress: Progress, *, conditions: Sequence[Filter] = ()
 ) -> Report:
-    """Count the tasks that `predict_project` would predict, and predict the first of them; store nothing."""
+    """Count the tasks that `predict_project` would predict and predict the first of them; store nothing."""
     report = Report(asker.version, progress)
     tasks = await asyncio.to_thread(lacking, api, asker.version, conditions)
     progress.total = await asyncio.to_thread(tasks.count)
@@ -157,7 +161,7 @@ async def try_project(
 
 
 async def predict_file(source: Path, target: Path, asker: Asker, progress: Progress) -> Report:
-    """Predict the tasks of a file into another, going on where a run that was ended left off.
+    """Predict the tasks of a file into another one, and continue a run that was ended.
 
     Raises SettingsError when `source` does not hold tasks.
     """
@@ -181,7 +185,7 @@ def _counting(progress: Progress) -> Any:
 
 @contextlib.asynccontextmanager
 async def stopping(api: ProjectApi) -> AsyncIterator[None]:
-    """End waiting for Label Studio with the block, so that no thread is left that does."""
+    """Call `api.stop` at the end of the block, so that no thread goes on waiting for Label Studio."""
     try:
         yield
     finally:

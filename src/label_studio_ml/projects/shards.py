@@ -1,4 +1,4 @@
-"""Parts of a project that are predicted by themselves, as jobs of RQ."""
+"""Shards of a project: ranges of task ids that workers predict as RQ jobs."""
 
 import contextlib
 from collections.abc import Sequence
@@ -13,17 +13,17 @@ from label_studio_ml.projects.pipeline import Progress
 
 #: The function that RQ calls in a worker.
 FUNCTION = "label_studio_ml.projects.beside.shard"
-#: How often a shard is begun again whose worker was killed.
+#: How often a shard is restarted whose worker was killed.
 MAX_STARTS = 10
 
 
 class Shard(msgspec.Struct, frozen=True):
-    """The tasks of a project with an id above `after` and not above `upto` (None: any) that meet the conditions.
+    """The tasks that meet `conditions` and have an id above `after` and at most `upto` (None: no limit).
 
-    They are predicted with the version `version`, `version_id` is its id, empty for a model without training. `tasks`
-    is about how many they are. This is all that a job says: where Label Studio is and whose token is used is the
-    worker's business. `backend` is the id of the backend that it is for, empty where the broker is its own, and
-    `model_class` its class.
+    `version` and `version_id` name the version that predicts them; the id is empty for an untrained model. `tasks` is
+    their approximate number. `backend` and `model_class` are the id and class of the backend that the shard is for;
+    the id is empty where the broker belongs to that backend alone. The address and token of Label Studio are not part
+    of it: they come from the worker's settings.
     """
 
     number: int
@@ -40,7 +40,7 @@ class Shard(msgspec.Struct, frozen=True):
 
     @classmethod
     def alone_in(cls, args: list[Any]) -> bool:
-        """Tell whether a job's arguments are one shard."""
+        """Return whether a job's arguments are exactly one shard."""
         try:
             (fields,) = args
             msgspec.convert(fields, cls)
@@ -50,12 +50,12 @@ class Shard(msgspec.Struct, frozen=True):
 
     @property
     def span(self) -> list[Filter]:
-        """The ids, as conditions."""
+        """The range of ids, as conditions."""
         return [filters.above(self.after), *([filters.upto(self.upto)] if self.upto is not None else [])]
 
 
 class Run(msgspec.Struct, frozen=True):
-    """A project's run in shards, as Redis remembers it."""
+    """One run of a project in shards, as it is stored in Redis."""
 
     id: str
     shards: list[Shard]
@@ -67,17 +67,17 @@ class Run(msgspec.Struct, frozen=True):
 
     @property
     def jobs(self) -> list[str]:
-        """The ids of RQ's jobs, in the order of the shards."""
+        """The ids of the RQ jobs, in the order of the shards."""
         return [f"predict-{self.id}-{shard.number}" for shard in self.shards]
 
     def same(self, shard: Shard) -> bool:
-        """Tell whether this run does what a run with this shard would."""
+        """Return whether this run has the project, version and conditions of `shard`."""
         mine = self.shards[0]
         return (mine.uid, mine.version, mine.conditions) == (shard.uid, shard.version, shard.conditions)
 
 
 class Told(msgspec.Struct):
-    """What a shard says of itself, in its job: how many tasks it has in all, and what came of them."""
+    """Progress of a shard, kept in the meta data of its job: the number of its tasks and their outcomes."""
 
     total: int = 0
     written: int = 0
@@ -88,13 +88,13 @@ class Told(msgspec.Struct):
 
     @classmethod
     def of(cls, meta: dict[str, Any]) -> "Told | None":
-        """Return what the job's meta data hold, None if it has said nothing yet, or nothing that can be read."""
+        """Return the progress in a job's meta data, None if there is none yet or it cannot be read."""
         with contextlib.suppress(msgspec.ValidationError):
             return msgspec.convert(meta["told"], cls) if "told" in meta else None
         return None
 
     def update(self, progress: Progress) -> None:
-        """Take over how far a run is; what an earlier run of the shard has stored counts as well."""
+        """Take over the progress of the current run; tasks that earlier runs of the shard stored count as written."""
         if progress.total is not None:
             self.total = max(self.total, progress.total)
             before = self.total - progress.total
@@ -103,9 +103,9 @@ class Told(msgspec.Struct):
 
 
 def split(api: ProjectApi, whole: Shard, conditions: Sequence[Filter], tasks: int, count: int) -> list[Shard]:
-    """Return at most `count` shards of about as many of the `tasks` that meet the conditions each.
+    """Split the `tasks` tasks that meet `conditions` into at most `count` shards of about equal size.
 
-    Every id lies in exactly one of them, also one of a task that comes later.
+    Every id lies in exactly one shard; the last one has no upper limit, so tasks that are created later belong to it.
     """
     count = max(1, min(count, tasks))
     ends: list[int | None] = []

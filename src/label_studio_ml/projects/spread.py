@@ -1,4 +1,4 @@
-"""A project's predictions spread over workers: the shards are handed out, looked after and added up here."""
+"""Coordinate a project's prediction over several workers: enqueue its shards, monitor them, add up their results."""
 
 import asyncio
 import contextlib
@@ -25,19 +25,20 @@ from label_studio_ml.versions.state import Project
 if TYPE_CHECKING:
     from label_studio_ml.training.rq_jobs import Job
 
-#: Seconds between two looks at the shards, and until a lost one is noticed, in looks.
+#: Seconds between two checks of the shards, and number of checks after which a job missing in the queue
+#: counts as lost.
 LOOK = 0.5
 LOST = 4
-#: Seconds that another run has to let the project go.
+#: Seconds to wait until another run releases the journal.
 PATIENCE = 60.0
-#: Seconds for which RQ remembers a shard that has ended.
+#: Seconds for which RQ keeps a shard's job after its end.
 KEPT = 7 * 24 * 3600
-#: States of RQ in which a job has yet to be done.
+#: RQ's states of jobs that are not at their end.
 _LIVE = ("queued", "started", "scheduled", "deferred")
 
 
 class Spread:
-    """One command's work with the shards of a project. `told` hears what a person should know."""
+    """Coordinates the shards of one project for one command. `told` is called with messages for the user."""
 
     def __init__(
         self,
@@ -60,7 +61,7 @@ class Spread:
         self._again, self._alone = 0.0, False
 
     def check_workers(self) -> int:
-        """Return how many workers there are. Raises BrokerError if there is none."""
+        """Return the number of workers. Raises BrokerError if there is none."""
         from label_studio_ml.training.rq_jobs import workers_of
 
         with broker_errors():
@@ -73,9 +74,10 @@ class Spread:
         return found
 
     def begin(self, whole: Shard, count: int) -> Run | None:
-        """Hand the shards out, or go on with those of a run that was broken off; None if there is nothing to do.
+        """Enqueue the shards, or continue those of an interrupted run. Return None if there is nothing to predict.
 
-        `whole` says what is to be done. Raises SettingsError while another run is under way.
+        `whole` describes the work as one shard. Raises SettingsError while a run with another version or conditions
+        is active.
         """
         known = self._known()
         if known is not None and self._live(known):
@@ -104,7 +106,9 @@ class Spread:
         return run
 
     async def follow(self, run: Run, progress: Progress) -> list[Told]:
-        """Wait for the end of all shards; return what they said. Cancelled, it stops those that have not begun."""
+        """Wait for the end of all shards and return their progress. If cancelled, cancel the shards that are still
+        queued.
+        """
         base: int | None = None
         try:
             while True:
@@ -126,7 +130,7 @@ class Spread:
             raise
 
     def finish(self, run: Run, told: Sequence[Told], progress: Progress) -> Report:
-        """Clean up after the last shard and return the report."""
+        """Settle interrupted uploads, remove the run from Redis, and return the report."""
         report = Report(run.version, progress, removed=sum(one.removed for one in told))
         progress.failed, progress.causes = 0, {}
         for shard, one in zip(run.shards, told, strict=True):
@@ -143,7 +147,7 @@ class Spread:
         return report
 
     def stop(self, run: Run) -> tuple[int, int]:
-        """Take the shards back that wait for a worker; return how many, and how many are being predicted."""
+        """Cancel the queued shards; return how many, and how many are being predicted."""
         stopped = others = 0
         with broker_errors():
             for job in self._jobs(run):
@@ -156,11 +160,11 @@ class Spread:
         return stopped, others
 
     def forget(self, run: Run) -> None:
-        """Remove what is known of a run."""
+        """Remove a run and its jobs from Redis. Raises BrokerError."""
         with broker_errors():
             for job in self._jobs(run):
                 if job is not None:
-                    # RQ trips over what is left of an execution whose worker was killed
+                    # RQ fails on the execution registry of a job whose worker was killed
                     self._board.redis.delete(job.execution_registry.key)
                     job.delete()
             self._board.redis.delete(self._key)
@@ -197,7 +201,7 @@ class Spread:
             )
 
     def _look(self, run: Run) -> tuple[list[Told], int]:
-        """Return what the shards say, and how many are not at their end."""
+        """Return the progress of each shard, and how many are not at their end."""
         told, live = [], 0
         waiting = False
         for shard, job in zip(run.shards, self._jobs(run), strict=True):
@@ -218,7 +222,7 @@ class Spread:
         return told, live
 
     def _find_again(self, job: Any) -> None:
-        """Put a shard back that a worker had taken from the queue when it was killed, before it said so."""
+        """Enqueue a shard again that is in no queue: its worker was killed between taking and starting it."""
         with broker_errors():
             if job.get_status(refresh=False) != "queued" or job.get_position() is not None:
                 self._missed.pop(job.id, None)
@@ -229,7 +233,7 @@ class Spread:
                 self._queue.enqueue_job(job)
 
     def _say_who_works(self, needed: bool) -> None:
-        """Say once that there is no worker any more."""
+        """Report once if shards wait and no worker is left."""
         now = time.monotonic()
         if not needed or now < self._again:
             return

@@ -1,4 +1,6 @@
-"""Storing predictions in Label Studio so that every task gets exactly one of a version, whatever ends meanwhile."""
+"""Store predictions in Label Studio so that every task gets exactly one of a version, also after crashes and
+timeouts.
+"""
 
 import json
 import logging
@@ -13,9 +15,9 @@ from label_studio_ml.projects.journal import Journal
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that Label Studio is given to finish a request whose answer nobody heard.
+#: Seconds without a change after which a request without a response counts as ended.
 SETTLE = 6.0
-#: Seconds between two looks for what it stored.
+#: Seconds between two checks for stored predictions.
 LOOK = 1.0
 
 #: A task's id and its predictions.
@@ -23,9 +25,9 @@ Ready = tuple[int, list[Json]]
 
 
 class PredictionStore:
-    """Puts predictions of one version into a project. Blocking; for one thread at a time.
+    """Stores predictions of one version in a project. Blocking; not thread-safe.
 
-    `refused(task_id, cause)` hears of each task whose prediction Label Studio does not take.
+    `refused(task_id, cause)` is called for each task whose prediction Label Studio does not accept.
     """
 
     def __init__(
@@ -49,7 +51,7 @@ class PredictionStore:
         self._single: set[int] = set()
 
     def recover(self) -> None:
-        """Wait until what a killed run was sending is stored, or will not be."""
+        """Wait until predictions that a killed run was sending are stored or given up."""
         if self._journal.sending:
             self._journal.doubt()
             self._await(self._journal.sending)
@@ -67,12 +69,12 @@ class PredictionStore:
         return stored
 
     def reconcile(self, conditions: Sequence[Filter] = ()) -> int:
-        """Remove second copies of predictions from the tasks of this run, and those in doubt; return how many.
+        """Delete duplicate predictions of this run's tasks and of tasks in doubt; return how many. Clears the
+        journal.
 
-        All of these tasks meet the conditions.
-
-        They come from a request that Label Studio finished after its sender was killed, or from a task that was opened,
-        and so predicted, while this run was predicting it.
+        Only tasks that meet the conditions are checked. Duplicates come from a request that Label Studio finished
+        after its sender was killed, or from a task that an annotator opened, and so had predicted, while this run was
+        predicting it.
         """
         mine = self._single | self._journal.doubtful
         removed = 0
@@ -118,7 +120,7 @@ class PredictionStore:
         return len(ready) - len(refused)
 
     def _halves(self, ready: Sequence[Ready], cause: str) -> int:
-        """Find the tasks that Label Studio refuses a whole request for."""
+        """Send the tasks in two halves, to find those because of which Label Studio refuses the whole request."""
         if len(ready) <= 1:
             for task_id, _ in ready:
                 self._refused(task_id, cause)
@@ -127,7 +129,7 @@ class PredictionStore:
         return self._send(ready[:middle]) + self._send(ready[middle:])
 
     def _await(self, task_ids: Sequence[int]) -> set[int]:
-        """Return which tasks have their prediction, once that has not changed for a while."""
+        """Return the tasks that have a prediction, once all do or their set has not changed for `settle` seconds."""
         there = self._api.having(task_ids, self._version)
         quiet = 0.0
         while len(there) < len(set(task_ids)) and quiet < self._settle:
@@ -144,7 +146,7 @@ class PredictionStore:
         for prediction in self._api.predictions(task_id):
             if prediction.get("model_version") != self._version:
                 continue
-            # A model may give a task several predictions: then only what is there twice is too much.
+            # A model may return several predictions for a task: then only identical ones are duplicates.
             looks = "" if task_id in self._single else _looks(prediction)
             if looks in kept:
                 self._api.delete_prediction(int(prediction["id"]))
@@ -153,7 +155,7 @@ class PredictionStore:
         return removed
 
     def _invalid(self, predictions: Sequence[Json]) -> str:
-        """Say why Label Studio left predictions out: they do not fit the label config."""
+        """Return why Label Studio skipped predictions: normally they do not fit the label config."""
         from label_studio_sdk.label_interface import LabelInterface
 
         try:
@@ -162,18 +164,18 @@ class PredictionStore:
                 errors: Iterable[Any] = interface.validate_prediction(dict(one), return_errors=True) or []
                 for error in errors:
                     return f"the prediction does not fit the label config: {error}"
-        except Exception as error:  # noqa: BLE001 (whatever it trips over is the reason)
+        except Exception as error:  # noqa: BLE001 (any error is the reason)
             return f"the prediction does not fit the label config: {error}"
         return "Label Studio did not store the prediction"
 
 
 def _stored(prediction: Json) -> Json:
-    """Return what Label Studio keeps of a prediction."""
+    """Return the fields of a prediction that Label Studio stores."""
     return {"result": prediction["result"], "score": prediction.get("score")}
 
 
 def _looks(prediction: Json) -> str:
-    """Return what makes a prediction the same as another: all but the ids."""
+    """Return a key that is the same for predictions that differ in the ids of regions only."""
     regions = [
         {name: value for name, value in region.items() if name != "id"} for region in prediction["result"]
     ]

@@ -1,4 +1,4 @@
-"""Tasks in files: `tasks.json` (an array) and JSONL (a task a line) in, the same with predictions out."""
+"""Task files: read tasks from a JSON array or JSONL (one task per line), and write them with their predictions."""
 
 import json
 import os
@@ -17,9 +17,9 @@ _LINES = (".jsonl", ".ndjson")
 
 
 def read_tasks(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the tasks of a file. An object without `data` is the data of a task, as Label Studio's import has it.
+    """Yield the tasks of a file. An object without `data` is taken for a task's data, as in Label Studio's import.
 
-    Raises SettingsError when the file cannot be read or holds something else.
+    Raises SettingsError when the file cannot be read or holds anything else.
     """
     try:
         if path.suffix.lower() in _LINES:
@@ -51,10 +51,10 @@ def _task(value: Any, where: str) -> dict[str, Any]:
 
 
 class FileWriter:
-    """Writes tasks with their predictions, in order; a file that a killed run left is gone on with.
+    """Writes tasks with their predictions in order, and continues a file that a killed run left.
 
-    Lines are collected beside `path` in `path.part` first; `finish` makes the file of them. `done` is how many tasks
-    an earlier run has written there.
+    Lines go to `path.part` first; `finish` turns it into `path`. A part of another version is discarded. `done` is
+    the number of tasks that an earlier run has written.
     """
 
     def __init__(self, path: Path, version: str) -> None:
@@ -74,14 +74,14 @@ class FileWriter:
         return islice(tasks, self.done, None)
 
     def write(self, predicted: Sequence[Predicted]) -> int:
-        """Write tasks with their predictions; one that has none gets an empty list."""
+        """Write tasks with their predictions (an empty list after an error); return how many have one."""
         for task, outcome in predicted:
             self._file.write(_line(task, outcome.predictions))
         self._file.flush()
         return sum(not outcome.error for _, outcome in predicted)
 
     def finish(self) -> None:
-        """Make the output file."""
+        """Replace the output file with the finished one."""
         self._file.close()
         if self._path.suffix.lower() not in _LINES:
             self._to_array()
@@ -89,11 +89,11 @@ class FileWriter:
         self._about.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Leave what is written for the next run."""
+        """Close the part; the next run continues it."""
         self._file.close()
 
     def _whole_lines(self) -> int:
-        """Cut off the last line if it is not whole; return how many there are."""
+        """Cut off an incomplete last line; return the number of complete lines."""
         count = end = 0
         with self._part.open("rb+") as file:
             for line in file:

@@ -1,4 +1,4 @@
-"""The time that a worker has for predictions, until somebody else wants it."""
+"""The time that a worker spends on prediction jobs before a training, or its own end, pre-empts them."""
 
 import asyncio
 import contextlib
@@ -13,16 +13,19 @@ from label_studio_ml.training.jobs import JobBoard
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two looks at what else there is to do.
+#: Seconds between two checks for other work.
 LOOK = 0.3
-#: Looks after which a training that waits is taken for one that no other worker takes.
+#: Number of checks in a row that must see a waiting training: another worker may take it before.
 PATIENT = 2
-#: Seconds that Label Studio may be away after somebody wants the worker.
+#: Seconds that a pre-empted job goes on waiting for a Label Studio that does not answer.
 GRACE = 10.0
 
 
 class Turn:
-    """Lasts until a training waits or the worker is to end; then `why` says so. `also` may say another cause."""
+    """The turn of one job: it ends when a training waits, the worker is stopped, or `also` returns a reason.
+
+    `why` is the reason, empty as long as the turn lasts.
+    """
 
     def __init__(self, board: JobBoard, stopping: threading.Event) -> None:
         self._board = board
@@ -32,11 +35,11 @@ class Turn:
         self.also: Callable[[], str] = str
 
     def over(self) -> bool:
-        """Tell whether no further task is to be predicted now."""
+        """Return whether the turn has ended, so that no further task is to be predicted."""
         return bool(self.why)
 
     def look(self) -> None:
-        """See who else wants the worker."""
+        """Check for reasons to end the turn, and set `why`."""
         if self.why:
             return
         if self._stopping.is_set():
@@ -52,7 +55,7 @@ class Turn:
             self.why = self.also()
 
     async def wait(self, seconds: float) -> None:
-        """Wait so long, or until the turn is over."""
+        """Wait for `seconds`, or until the turn is over."""
         for _ in range(max(1, round(seconds / LOOK))):
             await asyncio.to_thread(self.look)
             if self.over():
@@ -60,7 +63,9 @@ class Turn:
             await asyncio.sleep(min(seconds, LOOK))
 
     async def watch(self, api: ProjectApi) -> None:
-        """Look until the turn is over; end waiting for a Label Studio that is away a while after that."""
+        """Check until the turn is over, then stop `api`: at once if the worker is stopped, else after `GRACE`
+        seconds.
+        """
         while not self.over():
             await asyncio.sleep(LOOK)
             await asyncio.to_thread(self.look)
@@ -71,7 +76,7 @@ class Turn:
 
 @contextlib.asynccontextmanager
 async def beside_it(work: Awaitable[None], after: Callable[[], None] = lambda: None) -> AsyncIterator[None]:
-    """Do something else while the block runs, and end it with the block."""
+    """Run `work` in the background while the block runs; cancel it and call `after` when the block ends."""
     task = asyncio.ensure_future(work)
     try:
         yield

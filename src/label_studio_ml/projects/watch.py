@@ -1,4 +1,4 @@
-"""What annotators did in a project since the last look, as the events that Label Studio's webhooks would bring."""
+"""Poll a project for changed annotations, and turn them into the events that Label Studio's webhooks would send."""
 
 import contextlib
 import json
@@ -17,20 +17,21 @@ from label_studio_ml.private_files import make_folder
 from label_studio_ml.projects.api import Json, ProjectApi
 from label_studio_ml.protocol import Event, parse_event
 
-#: How far back each look goes beyond the last change seen: a change may become visible later than its time says.
+#: How far each poll reaches back before the last change seen: a change may become visible later than its time
+#: says.
 OVERLAP = timedelta(seconds=60)
-#: The beginning of time, as Label Studio writes it.
+#: Value of `since` after a first poll that found no task, in Label Studio's format.
 _BEGIN = "1970-01-01T00:00:00.000000Z"
 
 logger = logging.getLogger(__name__)
 
 
 class Cursor:
-    """What is known of a project's annotations, kept in `path`: `{annotation: [task, time of its change]}`.
+    """The known annotations of a project, kept in the file `path`: `{annotation: [task, time of its change]}`.
 
-    `since` is the time of the last change seen, empty before the first look; `selected` the version whose predictions
-    Label Studio was told to show. Raises SettingsError when another process
-    holds it.
+    `since` is the time of the last change seen, empty before the first poll; `selected` is the version whose
+    predictions Label Studio was told to show. A damaged file is set aside and the cursor starts empty. Raises
+    SettingsError when another process holds the cursor.
     """
 
     def __init__(self, path: Path) -> None:
@@ -60,11 +61,11 @@ class Cursor:
                 )
 
     def close(self) -> None:
-        """Let others look after the project."""
+        """Release the lock."""
         self._lock.close()
 
     def write(self) -> None:
-        """Keep what is known."""
+        """Save the cursor to its file."""
         temporary = self._path.with_suffix(".new")
         temporary.write_text(
             json.dumps({"since": self.since, "selected": self.selected, "annotations": self.annotations})
@@ -73,17 +74,18 @@ class Cursor:
 
 
 class Watch:
-    """Looks for what changed in one project. Blocking."""
+    """Finds the annotations of one project that changed since the last poll. Blocking."""
 
     def __init__(self, api: ProjectApi, cursor: Cursor) -> None:
         self._api = api
         self._cursor = cursor
 
     def look(self, project: Json, hand_in: Callable[[Event], object]) -> int:
-        """Hand in an event for each annotation that is new, changed or gone, and return how many there were.
+        """Call `hand_in` with an event for annotations that are new, changed or gone; return the number of
+        annotations.
 
-        What was there at the very first look is no news. `project` is what the API says of it. An event whose
-        `hand_in` raises is handed in again by the next look.
+        Deleted annotations of one task share an event. Annotations that exist at the very first poll are no events.
+        `project` is the API's description of the project. If `hand_in` raises, the next poll repeats that event.
         """
         first = not self._cursor.since
         known = self._cursor.annotations
