@@ -255,8 +255,7 @@ class Beside:
             told.removed += report.removed
 
     async def _there(self, project: Project, version: str, version_id: str) -> ModelApart:
-        """Return the built model of a version. Raises VersionError if the version is not available, and ModelError.
-        """
+        """Return the built model of a version. Raises VersionError if the version is not there, and ModelError."""
         if self._model is None or self._built != (project, version_id):
             await self._forget()
             manifest = await asyncio.to_thread(self._here, project.uid, version, version_id)
