@@ -10,7 +10,7 @@ import msgspec
 
 from label_studio_ml.errors import BackendError, BrokerError
 from label_studio_ml.versions.state import Project, Projects, changed
-from label_studio_ml.web.threads import Threads
+from label_studio_ml.web.threads import SharedCall, Threads
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +49,7 @@ class ProjectBook:
         self._unwritten: set[str] = set()
         #: Of each project, the stamp of the file when it held just what is known.
         self._stamps: dict[str, object] = {}
+        self._stamp = SharedCall(projects.stamp)
         self._tried = 0.0
         self._problem = ""
 
@@ -97,15 +98,17 @@ class ProjectBook:
 
     async def told(self, uid: str, **changes: Any) -> Project:
         """Change what is known of `uid` to what `/setup` says, here and, without waiting for that, for the others."""
-        known = await self.get(uid)
-        stamp = self._projects.stamp()
+        await self.get(uid)
+        stamp = await self._stamp.result()
+        known = self._known.get(uid)
         as_read = stamp is not None and self._stamps.get(uid) == stamp and uid not in self._unwritten
         if known is not None and as_read and changed(known, changes) == known:
             project = known
         else:  # also where the file was replaced meanwhile
             project = self._known[uid] = await self._write(uid, changes)
             self._stamps.pop(uid, None)
-            if uid not in self._unwritten and stamp == self._projects.stamp():  # nothing was to be written
+            after = await self._stamp.result()
+            if uid not in self._unwritten and stamp == after:  # nothing was to be written
                 self._stamps[uid] = stamp
         if self._others is not None:
             self._asked[uid] = time.monotonic()
