@@ -1,1 +1,1 @@
-"""How good a version is: its predictions measured against annotations."""
+"""Evaluation of a version: compare its predictions with annotations."""

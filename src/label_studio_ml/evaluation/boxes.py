@@ -1,4 +1,4 @@
-"""Labelled rectangles in pictures."""
+"""Metrics of labelled rectangles in pictures."""
 
 import math
 from collections.abc import Callable
@@ -6,12 +6,13 @@ from typing import Any, NamedTuple
 
 from label_studio_ml.evaluation.results import Measured, f1, number, ordered, ratio
 
-#: From this overlap (intersection over union) on, a predicted box counts as the annotated one in precision and recall.
+#: Smallest overlap (intersection over union) at which a predicted box matches an annotated one in precision
+#: and recall.
 THRESHOLD = 0.5
 
 
 class Box(NamedTuple):
-    """An upright rectangle, in any unit that is the same for the whole task. `score` is between 0 and 1."""
+    """An axis-aligned rectangle, in any unit that is the same for the whole task. `score` is between 0 and 1."""
 
     label: str
     x: float
@@ -26,8 +27,10 @@ Pair = tuple[list[Box], list[Box]]
 
 
 def measure(pairs: list[Pair], known: list[str]) -> Measured:
-    """Return COCO's mean average precision (at an overlap of 0.5, and averaged over 0.5 to 0.95), and by label also
-    precision, recall and F1 of all predicted boxes at an overlap of 0.5.
+    """Return COCO's mean average precision, and precision, recall and F1, overall and by label.
+
+    Mean average precision is given at an overlap of 0.5 and averaged over 0.5 to 0.95; the other metrics count all
+    predicted boxes at 0.5. `known` is the order of the labels.
     """
     labels = ordered({box.label for pair in pairs for side in pair for box in side}, known)
     average_precision = _average_precision(pairs, labels)
@@ -61,7 +64,10 @@ def measure(pairs: list[Pair], known: list[str]) -> Measured:
 
 
 def matches(reference: list[Box], found: list[Box]) -> int:
-    """Return how many predicted boxes pair off with an annotated one, the surest first, each with its best."""
+    """Return how many predicted boxes match an annotated one.
+
+    Predicted boxes choose in descending order of score, each the free annotated box with the largest overlap.
+    """
     free = list(reference)
     count = 0
     for box in sorted(found, key=lambda one: -one.score):
@@ -73,7 +79,7 @@ def matches(reference: list[Box], found: list[Box]) -> int:
 
 
 def overlap(one: Box, other: Box) -> float:
-    """Return intersection over union."""
+    """Return the intersection over union of two boxes."""
     width = min(one.x + one.width, other.x + other.width) - max(one.x, other.x)
     height = min(one.y + one.height, other.y + other.height) - max(one.y, other.y)
     if width <= 0 or height <= 0:
@@ -85,7 +91,7 @@ def overlap(one: Box, other: Box) -> float:
 def around(
     x: float, y: float, width: float, height: float, degrees: float
 ) -> tuple[float, float, float, float]:
-    """Return the upright rectangle around one that is turned clockwise about its corner (x, y)."""
+    """Return the bounding box (left, top, width, height) of a rectangle rotated clockwise about its corner (x, y)."""
     sine, cosine = math.sin(math.radians(degrees)), math.cos(math.radians(degrees))
     corners = [
         (x + across * cosine - down * sine, y + across * sine + down * cosine)
@@ -98,7 +104,7 @@ def around(
 
 
 def _average_precision(pairs: list[Pair], labels: list[str]) -> dict[str, tuple[float | None, float | None]]:
-    """Return (AP at 0.5, AP from 0.5 to 0.95) by label; None for a label that was never annotated."""
+    """Return (AP at 0.5, AP averaged over 0.5 to 0.95) by label; None for labels without an annotated box."""
     from faster_coco_eval import COCO, COCOeval_faster
 
     numbers = {label: number for number, label in enumerate(labels, 1)}
@@ -123,7 +129,8 @@ def _average_precision(pairs: list[Pair], labels: list[str]) -> dict[str, tuple[
     evaluator.params.maxDets = [1, 10, max(100, *(len(predicted) for _, predicted in pairs))]
     evaluator.evaluate()
     evaluator.accumulate()
-    # Its axes: overlap thresholds, recall thresholds, labels, sizes (the first is all), most boxes a picture.
+    # Axes: overlap thresholds, recall thresholds, labels, sizes (0: all sizes), maximum numbers of boxes per
+    # picture.
     precision = evaluator.eval["precision"][:, :, :, 0, -1]
     return {
         label: (number(precision[0, :, column].mean()), number(precision[:, :, column].mean()))

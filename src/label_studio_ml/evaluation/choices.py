@@ -1,4 +1,4 @@
-"""Choices, taxonomies, pairwise comparisons: one label or several for a task."""
+"""Metrics of choices, taxonomies and pairwise comparisons, where a task has one label or several."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,9 +11,11 @@ Pair = tuple[Sequence[str], Sequence[str]]
 
 
 def measure_exclusive(pairs: Sequence[Pair], known: list[str]) -> Measured:
-    """Return accuracy, and precision, recall and F1 by label, where a task has one label at most.
+    """Return accuracy and a confusion matrix, and precision, recall and F1 by label, where a task has at most one
+    label.
 
-    A missing prediction counts against its label's recall; one where the annotator chose none, against its precision.
+    A missing prediction lowers the recall of the annotated label; a prediction without an annotation lowers the
+    precision of the predicted one.
     """
     from sklearn.metrics import accuracy_score
 
@@ -33,9 +35,9 @@ def measure_exclusive(pairs: Sequence[Pair], known: list[str]) -> Measured:
 
 
 def measure_multiple(pairs: Sequence[Pair], known: list[str]) -> Measured:
-    """Return precision, recall and F1 by label where a task may have several labels.
+    """Return accuracy, and precision, recall and F1 by label, where a task may have several labels.
 
-    `accuracy` is the share of tasks with exactly the annotated labels.
+    `accuracy` is the share of tasks whose predicted labels are exactly the annotated ones.
     """
     from sklearn.metrics import accuracy_score
     from sklearn.preprocessing import MultiLabelBinarizer

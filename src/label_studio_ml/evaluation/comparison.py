@@ -1,7 +1,7 @@
-"""A new version and the one before it, measured on the same tasks: `python -m label_studio_ml.evaluation.comparison`.
+"""Compare a new version with its predecessor on the same tasks: `python -m label_studio_ml.evaluation.comparison`.
 
-The process reads one Request from standard input and writes one Comparison to standard output. It runs beside the
-training run that made the new version: what the models print goes to standard error, which is the run's log.
+The process reads one Request from standard input and writes one Comparison to standard output. What the models print
+goes to standard error, which is the log of the training run that made the new version.
 """
 
 import logging
@@ -30,18 +30,18 @@ from label_studio_ml.training.snapshots import SNAPSHOT
 
 logger = logging.getLogger(__name__)
 
-#: From this share of common tasks on, what two fits measured on their test halves is taken as it is.
+#: Share of common tasks from which on the metrics of two fits are comparable as they are.
 NEARLY_SAME = 0.9
-#: Most tasks that both versions predict; of more, this many are chosen by chance, the same ones each time.
+#: The most tasks that both versions predict; of more tasks, a random sample with a fixed seed is used.
 MOST_TASKS = 2000
-#: Names that a fit gives to a metric -> ours, the first that a control has.
+#: Metric names that a fit may use -> names of ours that they stand for; the first one present is taken.
 _ALIASES = {
     name: (name, f"macro_{name}", f"strict_{name}", f"micro_{name}") for name in ("precision", "recall", "f1")
 }
 
 
 class Candidate(msgspec.Struct, frozen=True):
-    """One of the two versions: what it is built from, the folder of its files, and the project's key/value pairs."""
+    """One of the two versions: its build specification, the folder of its files, and its project's key/value pairs."""
 
     spec: ModelSpec
     folder: str
@@ -49,7 +49,7 @@ class Candidate(msgspec.Struct, frozen=True):
 
 
 class Request(msgspec.Struct, frozen=True):
-    """What to compare, and the names of the metrics that are wanted."""
+    """The two versions to compare, and the names of the metrics to compare."""
 
     new: Candidate
     previous: Candidate
@@ -57,25 +57,25 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class _Tests:
-    """What two fits held out of their trainings."""
+    """The tasks that two fits held out of their trainings."""
 
     def __init__(self, new: Path, previous: Path) -> None:
         self.new = _held_out_tasks(new)
         before = held_out(previous)
-        #: None where the version before has held out nothing that is known.
+        #: None if it is not known what the previous version held out.
         self.previous = None if before is None else _held_out_tasks(previous)
         shared = self.new.keys() & (self.previous or {}).keys()
         self.same = sum(_said(self.new[one]) == _said((self.previous or {})[one]) for one in shared)
 
     @property
     def alike(self) -> bool:
-        """Whether both are nearly the same tasks with the same annotations."""
+        """Whether both held out nearly the same tasks with the same annotations."""
         if self.previous is None:
             return False
         return self.same >= NEARLY_SAME * len(self.new.keys() | self.previous.keys())
 
     def text(self) -> str:
-        """Say how the two differ."""
+        """Return a text about the difference between the two sets, for messages."""
         now = plural(len(self.new), "task")
         if self.previous is None:
             return f"they were measured on {now} now, and on tasks that are not known before"
@@ -86,10 +86,11 @@ class _Tests:
 
 
 def compare(request: Request, settings: Settings) -> Comparison | None:
-    """Return what the two versions have on the same tasks, or why that is not known.
+    """Return the metrics of both versions on the same tasks, or the reason why they are not known.
 
-    None where nothing is to be compared: their fits held out nearly the same tasks, or it is not known what they held
-    out. The tasks are those that the new version's fit held out, without those that the version before was trained on.
+    The tasks are those that the new version's fit held out, except those that the previous version was trained on.
+    Return None if no comparison is needed or possible: both fits held out nearly the same tasks, or what they held
+    out is not known. Raises VersionError if a snapshot is damaged.
     """
     new, previous = Path(request.new.folder), Path(request.previous.folder)
     if held_out(new) is None or not (previous / SNAPSHOT).exists():
@@ -147,7 +148,7 @@ def _compared(
 def _metrics(
     candidate: Candidate, tasks: list[dict[str, Any]], settings: Settings
 ) -> dict[str, float | None]:
-    """Return a version's metrics on `tasks` by name. Raises what building and asking a model raises."""
+    """Return a version's metrics on `tasks` by name. Raises the errors of building and running the model."""
     chosen = LabelledTasks(lambda: tasks, "what the new version held out")
     assignment = Assignment(chosen, candidate.spec.project, Choice(everything=True))
     model = ModelUnderTest(settings, candidate.spec, candidate.state, None)
@@ -157,11 +158,11 @@ def _metrics(
 
 
 def metrics_of(observations: Observations) -> dict[str, float | None]:
-    """Return the metrics by the names that a fit may give them.
+    """Return the metrics by the names that a fit may use for them.
 
-    A metric has its own name and `control.name`; the first is the mean over the controls that have it. `f1`,
-    `precision` and `recall` are those of boxes, the mean over the labels of choices, and the strict ones of spans.
-    Where a library is missing, there is `accuracy` alone, and a name that says which one.
+    Each metric is named `control.metric`, and `metric` is the mean over the controls that have it. `f1`, `precision`
+    and `recall` are those of boxes, the macro average of choices, and the strict ones of spans. If a library is
+    missing, there is only `accuracy`, and an entry `without <library>` with the value None.
     """
     missing: list[str] = []
     try:
@@ -203,7 +204,7 @@ def main() -> int:
     request = msgspec.json.decode(sys.stdin.buffer.read(), type=Request)
     try:
         found = compare(request, settings)
-    except (BackendError, OSError, msgspec.MsgspecError) as error:  # a damaged snapshot
+    except (BackendError, OSError, msgspec.MsgspecError) as error:  # a damaged snapshot, for example
         logger.warning("The versions cannot be compared: %s", error)
         found = Comparison(
             version=request.previous.spec.version,

@@ -1,4 +1,4 @@
-"""An evaluation from its first task to its files."""
+"""Run an evaluation: choose tasks, predict them, compute metrics, save the report."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -23,16 +23,16 @@ from label_studio_ml.training.dataset import LabelledTasks
 from label_studio_ml.training.snapshots import SNAPSHOT
 from label_studio_ml.versions.state import Project
 
-#: How many different causes of failed predictions are kept.
+#: The most different causes of failed predictions in a report.
 _CAUSES = 5
 
 REPORT = "evaluation.json"
 
 
 def tasks_in(file: Path | str, *, project: str = "") -> LabelledTasks:
-    """Return the labelled tasks in a JSON export of Label Studio, or in a snapshot (`.jsonl.gz`).
+    """Return the labelled tasks of a JSON export of Label Studio, or of a snapshot (`.jsonl.gz`).
 
-    Raises SettingsError when it is neither, VersionError when a snapshot is damaged.
+    Raises SettingsError for another file, VersionError when a snapshot is damaged.
     """
     file = Path(file)
     if file.name.endswith(Path(SNAPSHOT).suffix):
@@ -55,10 +55,10 @@ def tasks_in(file: Path | str, *, project: str = "") -> LabelledTasks:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """What a model is measured on: the `tasks`, those of them that `choice` takes, and the project they are from.
+    """What a model is measured on: `tasks`, the `choice` among them, and the `project` they are from.
 
-    `seen` are the ids of tasks that the model was trained on, None if that is not known. Raises ValueError when a value
-    is of the wrong kind: some would only be noticed after all predictions, or never.
+    `seen` are the ids of tasks that the model was trained on, None if that is not known. Raises ValueError for a
+    value of the wrong type, which would otherwise be noticed only after all predictions, or never.
     """
 
     tasks: LabelledTasks
@@ -67,7 +67,7 @@ class Assignment:
     seen: set[int] | None = None
 
     def __post_init__(self) -> None:
-        """Look at the kinds of the values."""
+        """Check the types of the values."""
         if not isinstance(self.tasks, LabelledTasks):
             raise wrong("tasks", "LabelledTasks, as tasks_in(file) returns them", self.tasks)
         if not isinstance(self.project, Project):
@@ -82,7 +82,9 @@ class Assignment:
 
 
 class Observed(msgspec.Struct, frozen=True):
-    """What a model said of the chosen tasks, `failed` times nothing; `causes` are causes of that."""
+    """Annotations and predictions of the chosen tasks; `failed` tasks have no prediction, for reasons such as
+    `causes`.
+    """
 
     observations: Observations
     selection: Selection
@@ -91,9 +93,9 @@ class Observed(msgspec.Struct, frozen=True):
 
 
 def observe(model: ModelUnderTest, assignment: Assignment, *, progress: Callable[[int], None]) -> Observed:
-    """Let a model that is running predict tasks; `progress` is told of each batch how many tasks it held.
+    """Let a running model predict the chosen tasks; call `progress` with the number of tasks after each batch.
 
-    Raises SettingsError when there is nothing to measure on, PredictError when no task could be predicted.
+    Raises SettingsError when no task is chosen, PredictError when no task could be predicted.
     """
     project, choice, seen = assignment.project, assignment.choice, assignment.seen
     observations = Observations(project.label_config)
@@ -120,7 +122,9 @@ def observe(model: ModelUnderTest, assignment: Assignment, *, progress: Callable
 
 
 def evaluate(model: ModelUnderTest, assignment: Assignment, *, progress: Callable[[int], None]) -> Evaluation:
-    """Let a model that is running predict tasks, and measure what it says; see `observe` for the rest."""
+    """Let a running model predict the chosen tasks and compute the metrics. Parameters and errors are those of
+    `observe`.
+    """
     observed = observe(model, assignment, progress=progress)
     return Evaluation(
         project=assignment.project.project_id,
@@ -136,7 +140,7 @@ def evaluate(model: ModelUnderTest, assignment: Assignment, *, progress: Callabl
 
 
 def save(evaluation: Evaluation, folder: Path | str) -> Evaluation:
-    """Write the report and the pictures; return the evaluation with the pictures' names.
+    """Write the report and the confusion matrices; return the evaluation with the pictures' file names.
 
     Raises SettingsError when the folder cannot be written to.
     """

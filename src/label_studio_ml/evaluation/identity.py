@@ -1,9 +1,10 @@
-"""Where in a task a region belongs, apart from its position there: regions of different places are never the same.
+"""Place of a region apart from its position: which object, item, channel, page or frame of a task it marks.
 
-A region of Label Studio names, beside its control (`from_name`) and its position, the object that it marks
-(`to_name`), the item of an object that shows several (`item_index`, for an Image with a `valueList` and for controls
-with `perItem`), and in its value the channel of a recording (`channel`), the page of a document (`page`, `pageIndex`)
-or the frame of a video (`frame`). Label Studio leaves out the number of the first item, channel and page.
+Regions of different places are never compared. Besides its control (`from_name`) and position, a region of Label
+Studio names the object (`to_name`), the item of an object that shows several (`item_index`, for an Image with a
+`valueList` and for controls with `perItem`), and in its value the channel of a recording (`channel`), the page of a
+document (`page`, `pageIndex`) or the frame of a video (`frame`). Label Studio omits the number of the first item,
+channel and page.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,14 +12,14 @@ from typing import Any, NamedTuple
 
 from label_studio_ml.evaluation.regions import Kind, Region, kind_of
 
-#: Fields of a region's value that number a part of its object, each with the names that it goes by.
+#: Fields of a region's value that number a part of its object, each with its alternative names.
 _PARTS = (("channel",), ("page", "pageIndex"), ("frame",))
 
 
 class Place(NamedTuple):
     """The object that a region marks and the part of it: item, channel, page, frame. Parts are numbered from 0.
 
-    `kind` is what the region is compared as: a choice is no span, even where both are of one control.
+    `kind` is the metric's kind of region: a choice and a span of one control are never compared.
     """
 
     kind: Kind
@@ -30,8 +31,8 @@ class Place(NamedTuple):
 def place_of(region: Region, targets: Sequence[str] = ()) -> Place:
     """Return the place of a region; `targets` are the names in its control's `toName`, empty if they are not known.
 
-    A region that names no object marks the first target. The control of a pairwise comparison has two targets and
-    says one thing of both, so its object is not told apart.
+    A region without `to_name` marks the first target. A pairwise comparison has two targets and one result for both,
+    so its object is left empty.
     """
     kind = kind_of(region)
     value = region.get("value") or {}
@@ -49,7 +50,7 @@ def place_of(region: Region, targets: Sequence[str] = ()) -> Place:
 
 
 def by_place(regions: Iterable[Region], targets: Sequence[str] = ()) -> dict[Place, list[Region]]:
-    """Return the regions of one control and task by their place, in the order of their appearance."""
+    """Return the regions of one control and task by place, in order of appearance."""
     found: dict[Place, list[Region]] = {}
     for region in regions:
         found.setdefault(place_of(region, targets), []).append(region)
@@ -57,7 +58,7 @@ def by_place(regions: Iterable[Region], targets: Sequence[str] = ()) -> dict[Pla
 
 
 def _number(value: Any) -> int | str:
-    """Return the number of a part, 0 where it is left out, and text for a part that has no whole number."""
+    """Return the number of a part: 0 if `value` is None, and text if it is not a whole number."""
     if value is None:
         return 0
     try:

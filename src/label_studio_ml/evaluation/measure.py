@@ -1,4 +1,4 @@
-"""What annotators and the model said of each control, gathered task by task, and measured in the end."""
+"""Collect annotations and predictions task by task, by control, and compute their metrics at the end."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -20,7 +20,7 @@ _WHY_NOT = {
 }
 
 _SOME = "as there is no metric for them here: {} of its regions"
-#: Tags whose results are all compared in one way.
+#: Kind of region by control tag, for tags that produce regions of one kind only.
 _KINDS: dict[str, Kind] = {
     "Choices": "choices",
     "Taxonomy": "multiple choices",
@@ -37,9 +37,9 @@ _KINDS: dict[str, Kind] = {
 
 
 class Observations:
-    """The regions of annotations and predictions, kept as small as the metrics allow.
+    """Annotated and predicted regions, reduced to what the metrics need.
 
-    `label_config` gives the labels' order and which choices are exclusive; without it, the data tell.
+    `label_config` gives the order of labels and tells which choices are exclusive; without it, the data decide.
     Raises LabelConfigError when it is not well-formed.
     """
 
@@ -48,16 +48,16 @@ class Observations:
         self._attributes = _attributes(label_config) if self._controls else {}
         self._pairs: dict[str, list[Any]] = {}
         self._kinds: dict[str, Kind] = {}
-        #: Of each control, the tasks with something to measure, and the regions that have no metric.
+        #: By control: the tasks with something to measure, and the number of regions without a metric.
         self._tasks: Counter[str] = Counter()
         self._left_out: Counter[str] = Counter()
         self.tasks = 0
 
     def add(self, annotated: Iterable[Region], predicted: Iterable[Region], score: float = 1.0) -> None:
-        """Take what an annotator and the model said of one task; `score` is the prediction's own.
+        """Add the regions of one task; `score` is the prediction's score.
 
-        What is said of another object, item, channel or page is compared apart: in the wrong place it is an error,
-        and what was to be said there is missing.
+        Regions of different places (object, item, channel, page, frame) are compared separately: a prediction in the
+        wrong place counts as wrong there and as missing in the right one.
         """
         self.tasks += 1
         sides = (_by_control(annotated), _by_control(predicted))
@@ -78,7 +78,7 @@ class Observations:
     def _by_place(
         self, name: str, kind: Kind, truth: list[Region], found: list[Region], score: float
     ) -> list[Any]:
-        """Return what the metrics of `kind` compare: a pair for each place of the task that somebody marked."""
+        """Return the pairs that the metrics of `kind` compare, one for each place of the task that has a region."""
         targets = self._controls.get(name, {}).get("to_name", [])
         annotated, predicted = by_place(truth, targets), by_place(found, targets)
         return [
@@ -88,11 +88,13 @@ class Observations:
         ]
 
     def measure(self) -> dict[str, Measured]:
-        """Return the metrics of every control that something was said of."""
+        """Return the metrics of every control that has measurable regions."""
         return {name: self._measured(name) for name in self._names() if self._pairs.get(name)}
 
     def accuracies(self) -> dict[str, float]:
-        """Return the accuracy of every control that has one: `measure` gives the same, but needs more libraries."""
+        """Return the accuracy of controls with choices or text. The values are those of `measure`, without its
+        libraries.
+        """
         return {
             name: ratio(sum(_equal(truth, found) for truth, found in pairs), len(pairs))
             for name in self._names()
@@ -101,7 +103,7 @@ class Observations:
         }
 
     def not_measured(self) -> dict[str, str]:
-        """Return the controls without metrics, each with the reason."""
+        """Return the controls whose regions, or some of them, have no metrics, each with the reason."""
         reasons = {}
         for name in self._names():
             if self._left_out[name]:
@@ -132,7 +134,7 @@ class Observations:
         return [*self._controls, *sorted(heard - self._controls.keys())]
 
     def _kind(self, name: str, said: list[Region]) -> Kind:
-        """Return what a control's regions are compared as: by its tag, else by the first of them with a metric."""
+        """Return the kind of a control's regions: by its tag, else the kind of the first region that has a metric."""
         by_tag = _KINDS.get(self._controls.get(name, {}).get("type", ""))
         if by_tag is not None:
             return by_tag
@@ -142,7 +144,7 @@ class Observations:
         return self._attributes.get(name, {}).get("perRegion") == "true"
 
     def _exclusive(self, name: str, pairs: list[choices.Pair]) -> bool:
-        """Tell whether a task has one choice at most: by the label config, and by what annotators did."""
+        """Return whether a task has at most one choice, according to the annotations and the label config."""
         if any(len(truth) > 1 for truth, _ in pairs):
             return False
         if name in self._attributes:
@@ -151,7 +153,7 @@ class Observations:
 
 
 def _equal(truth: str | list[str], found: str | list[str]) -> bool:
-    """Tell whether two texts, or the labels of two tasks in any order, are the same."""
+    """Return whether two texts are equal, or two lists of labels in any order."""
     if isinstance(truth, str) or isinstance(found, str):
         return truth == found
     return set(truth) == set(found)
@@ -166,6 +168,6 @@ def _by_control(said: Iterable[Region]) -> dict[str, list[Region]]:
 
 
 def _attributes(label_config: str) -> dict[str, dict[str, str]]:
-    """Return the attributes of each control. The text was read before: it is well-formed and has no DOCTYPE."""
+    """Return the attributes of each control. `label_config` was parsed before: it is well-formed and has no DOCTYPE."""
     root = ElementTree.fromstring(label_config)  # noqa: S314
     return {str(element.get("name")): element.attrib for element in root.iter() if element.get("toName")}

@@ -1,4 +1,4 @@
-"""The model under test, in a process of its own; on Windows in this one."""
+"""Run the evaluated model in its own process; on Windows in this one."""
 
 import contextlib
 import signal
@@ -21,21 +21,21 @@ from label_studio_ml.process_guard import is_supported
 from label_studio_ml.settings import Settings
 from label_studio_ml.strays import Guarded
 
-#: Seconds that the process has to end by itself.
+#: Seconds that the process has to exit by itself.
 _GRACE = 5.0
-#: What a task brings along that a model must not see, or does not need.
+#: Fields of a task that are not shown to the model, because they contain labels or are not needed.
 _LEFT_OUT = ("annotations", "predictions", "completions", "ground_truth", "drafts")
 
 Answer = TypeVar("Answer", bound=msgspec.Struct)
 
 
 class ModelUnderTest:
-    """Use it in a `with` block: the process starts with the block and ends with it.
+    """Context manager for the process of an evaluated model, which starts and ends with the `with` block.
 
-    `version` is the name that the model is served under, `max_batch_size` the most tasks it takes at a time. What the
-    user's code prints goes to the file `log`; without one, the process stays in the session of this one and prints to
-    its standard error, as it does where it is no process of its own. Raises ModelLoadError when the model cannot be
-    built, ModelProcessDied when the process ends.
+    `version` is the name that the model is served under, `max_batch_size` the most tasks per call. Output of the
+    user's code goes to the file `log`. If `log` is None, the process stays in the session of this one and writes to
+    its standard error; so does a model in this process. Raises ModelLoadError when the model cannot be built,
+    ModelProcessDied when the process ends.
     """
 
     version = ""
@@ -63,7 +63,7 @@ class ModelUnderTest:
         return self
 
     def _start(self) -> None:
-        """Start the process that answers."""
+        """Start the model's process."""
         ours, theirs = socket.socketpair()
         self._guard, guards = socket.socketpair()
         ends = [theirs.fileno(), guards.fileno()]
@@ -93,9 +93,9 @@ class ModelUnderTest:
         self._end()
 
     def predict(self, tasks: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Return one entry for each task, without showing the model the annotations.
+        """Return one entry for each task; the model does not see the annotations.
 
-        An entry has `result`, or `error` where the model has no prediction; of several predictions it is the first.
+        An entry has `result`, or `error` if there is no prediction. Of several predictions, the first is used.
         """
         shown = [
             {
@@ -147,7 +147,7 @@ class ModelUnderTest:
         self._connection.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_GRACE)
-        self._guard.close()  # its guard kills what is left
+        self._guard.close()  # the guard then kills remaining processes
         self._process.wait()
         self._guarded.ended()
 

@@ -1,18 +1,19 @@
-"""Ratings and numbers."""
+"""Metrics of ratings and numbers."""
 
 import math
 import statistics
 
 from label_studio_ml.evaluation.results import Measured, ratio
 
-#: A task's annotated number and its predicted one, None where there is none.
+#: A task's annotated number and its predicted one; None if it has none.
 Pair = tuple[float | None, float | None]
 
 
 def measure(pairs: list[Pair]) -> Measured:
-    """Return mean absolute error, root mean square error and Pearson's correlation, over tasks that have both numbers.
+    """Return mean absolute error, root mean square error and Pearson's correlation, over tasks that have both
+    numbers.
 
-    `predicted` is the share of annotated tasks that have a prediction.
+    `predicted` is the number of these tasks divided by the number of annotated ones.
     """
     both = [(truth, found) for truth, found in pairs if truth is not None and found is not None]
     annotated = sum(truth is not None for truth, _ in pairs)
@@ -31,7 +32,7 @@ def measure(pairs: list[Pair]) -> Measured:
 
 
 def _pearson(pairs: list[tuple[float, float]]) -> float | None:
-    """Return the correlation, None where one side does not vary."""
+    """Return the correlation; None if one side does not vary or there are fewer than two pairs."""
     try:
         return statistics.correlation([truth for truth, _ in pairs], [found for _, found in pairs])
     except statistics.StatisticsError:

@@ -1,16 +1,18 @@
-"""A confusion matrix as a picture."""
+"""Draw a confusion matrix."""
 
 from pathlib import Path
 
 from label_studio_ml.evaluation.results import Confusion
 
-#: Labels up to which the counts are written into the cells, and inches for a label.
+#: Largest number of labels for which counts are written into the cells, and the size of a cell in inches.
 _WRITTEN = 30
 _INCHES = 0.45
 
 
 def draw(confusion: Confusion, title: str, path: Path) -> None:
-    """Write a PNG: rows are annotated labels, columns predicted ones; the shade is the share of the row."""
+    """Write a PNG of the matrix: rows are annotated labels, columns predicted ones; the shade is the share of the
+    row.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -1,7 +1,7 @@
-"""The process that runs the user's code for an evaluation. Its arguments are FD and GUARD_FD.
+"""Process that runs the user's code for an evaluation. Its arguments are FD and GUARD_FD.
 
-It reads lines from the socket with descriptor FD: first what to build, then arrays of tasks. Each is answered with
-one line. It ends when the socket closes.
+It reads lines from the socket with descriptor FD: first a Build, then arrays of tasks. It answers each with one line
+and exits when the socket closes, or after a failed build with status 1.
 """
 
 import logging
@@ -25,14 +25,14 @@ logger = logging.getLogger(__name__)
 
 
 class Build(msgspec.Struct, frozen=True):
-    """What to build: the version, and the key/value pairs of its project as they were when it was new."""
+    """The version to build, and its project's key/value pairs as they were when the version was made."""
 
     spec: ModelSpec
     state: dict[str, str]
 
 
 class Built(msgspec.Struct, frozen=True):
-    """The name that the model is served under and the most tasks it takes at a time; or why it cannot be built."""
+    """The name that the model is served under and the most tasks per call; or why the model cannot be built."""
 
     version: str = ""
     max_batch_size: int = 1
@@ -41,14 +41,14 @@ class Built(msgspec.Struct, frozen=True):
 
 
 class Predicted(msgspec.Struct, frozen=True):
-    """One entry for each task, as the server would send them; or why there are none."""
+    """One entry for each task in the format of the server's responses; or why there are none."""
 
     results: msgspec.Raw = msgspec.Raw(b"[]")
     error: str = ""
 
 
 class Answers:
-    """Answers lines in this process: the first one with the model that it builds, the others with its predictions."""
+    """Answers lines: the first by building a model, the others with the model's predictions."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -72,7 +72,7 @@ class Answers:
             return Built(error=reason(error))
 
     def _build(self, request: Build) -> Built:
-        """Build the model. What its code stores with `set` is forgotten with this process."""
+        """Build the model. Values that its code stores with `set` are not kept after this process."""
         cls = cast("type[LabelStudioMLBase]", user_class(self._settings))
         model = build(cls, request.spec, self._settings, MemoryState(request.state))
         self._predictor = Predictor(model, request.spec, refuse=False)
@@ -80,7 +80,7 @@ class Answers:
 
 
 def main() -> int:
-    """Answer on the socket whose descriptor is the first argument; the second is the guard's."""
+    """Answer on the socket of the first argument; the second is the descriptor of the guard's socket."""
     stand_guard(int(sys.argv[2]), 0)
     settings = Settings.from_env()
     logs.configure(settings.log_level)

@@ -1,4 +1,4 @@
-"""Label Studio's regions, read as what the metrics compare."""
+"""Convert Label Studio's regions to the values that the metrics compare."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
@@ -9,7 +9,7 @@ from label_studio_ml.evaluation.spans import Place, Span
 Region = Mapping[str, Any]
 Kind = Literal["choices", "multiple choices", "spans", "boxes", "text", "numbers", "other"]
 
-#: Regions' types that say something of the task as a whole, or of another region when they carry its place.
+#: Region types that describe the whole task; with a position in their value, they describe another region.
 _WHOLE: dict[str, Kind] = {
     "choices": "choices",
     "taxonomy": "multiple choices",
@@ -18,15 +18,15 @@ _WHOLE: dict[str, Kind] = {
     "rating": "numbers",
     "number": "numbers",
 }
-#: Fields of a region's value that are a place.
+#: Fields of a region's value that give a position.
 _PLACES = frozenset({"x", "start", "startOffset", "points", "rle", "ranges", "sequence"})
 
-#: The label of a rectangle that has none of its own.
+#: Label of a rectangle or span that has none of its own.
 UNLABELLED = "(region)"
 
 
 def kind_of(region: Region) -> Kind:
-    """Tell what a region is to be compared as; "other" for what has no metric here."""
+    """Return the kind of metric for a region; "other" if there is none."""
     value = region.get("value") or {}
     whole = _WHOLE.get(str(region.get("type")))
     if whole is not None:
@@ -39,7 +39,7 @@ def kind_of(region: Region) -> Kind:
 
 
 def pair(kind: Kind, truth: Sequence[Region], found: Sequence[Region], score: float = 1.0) -> Any:
-    """Return what the metrics of `kind` compare: annotated and predicted regions of one place in a task."""
+    """Return the annotated and the predicted regions of one place in a task, as the metrics of `kind` compare them."""
     if kind in ("choices", "multiple choices"):
         return choices(truth), choices(found)
     if kind == "spans":
@@ -54,7 +54,7 @@ def pair(kind: Kind, truth: Sequence[Region], found: Sequence[Region], score: fl
 
 
 def labels_of(region: Region) -> list[str]:
-    """Return a region's labels or choices; a taxonomy's are paths such as `Animal / Cat`."""
+    """Return a region's labels or choices; those of a taxonomy are paths such as `Animal / Cat`."""
     value = region.get("value") or {}
     found = value.get(str(region.get("type")), value.get("selected"))
     if isinstance(found, str):
@@ -65,14 +65,14 @@ def labels_of(region: Region) -> list[str]:
 
 
 def choices(regions: Iterable[Region]) -> list[str]:
-    """Return the labels of a task, each once."""
+    """Return the labels of a task without duplicates."""
     return list(dict.fromkeys(label for region in regions for label in labels_of(region)))
 
 
 def spans(regions: Iterable[Region], *, whole: bool) -> list[Span]:
-    """Return the labelled stretches of a task; with `whole`, by their offsets in the text as a whole.
+    """Return the spans of a task; with `whole`, by their offsets in the whole text (`globalOffsets`).
 
-    These and positions in an element or a paragraph cannot be compared with each other.
+    Global offsets and positions in an element or paragraph cannot be compared with each other.
     """
     found: list[Span] = []
     for region in regions:
@@ -82,7 +82,7 @@ def spans(regions: Iterable[Region], *, whole: bool) -> list[Span]:
 
 
 def boxes(regions: Iterable[Region], size: tuple[float, float], score: float = 1.0) -> list[Box]:
-    """Return the rectangles of a task in pixels of a picture of this size; `score` is that of a region without one."""
+    """Return the rectangles of a task in pixels of a picture of this size; `score` is for regions without their own."""
     found: list[Box] = []
     width, height = size
     for region in regions:
@@ -102,7 +102,7 @@ def boxes(regions: Iterable[Region], size: tuple[float, float], score: float = 1
 
 
 def picture_size(regions: Iterable[Region]) -> tuple[float, float]:
-    """Return width and height of a task's picture, a square where no region tells."""
+    """Return width and height of a task's picture in pixels, 100 x 100 if no region has them."""
     for region in regions:
         width, height = _float(region.get("original_width")), _float(region.get("original_height"))
         if width > 0 and height > 0:
@@ -111,7 +111,7 @@ def picture_size(regions: Iterable[Region]) -> tuple[float, float]:
 
 
 def text(regions: Iterable[Region]) -> str:
-    """Return the text of a task, several lines of it joined."""
+    """Return the text of a task, several lines joined by newlines."""
     lines: list[str] = []
     for region in regions:
         found = (region.get("value") or {}).get("text")
@@ -134,7 +134,7 @@ def _in_whole_text(region: Region) -> bool:
 
 
 def _places(value: Mapping[str, Any], *, whole: bool) -> tuple[Place, Place]:
-    """Return where a stretch starts and ends, in whatever way its kind of data says so."""
+    """Return the start and end of a span in any of Label Studio's formats."""
     if whole:
         return _place(value["globalOffsets"].get("start")), _place(value["globalOffsets"].get("end"))
     return (

@@ -1,4 +1,4 @@
-"""What an evaluation found, as it is saved, and the libraries that it takes."""
+"""Results of an evaluation as they are saved, and the libraries that an evaluation needs."""
 
 import importlib.util
 from typing import Any
@@ -7,7 +7,7 @@ import msgspec
 
 from label_studio_ml.errors import SettingsError
 
-#: Import name -> what pip calls it: the `evaluate` extra.
+#: Import name -> distribution name: the `evaluate` extra.
 LIBRARIES = {
     "sklearn": "scikit-learn",
     "nervaluate": "nervaluate",
@@ -16,23 +16,23 @@ LIBRARIES = {
     "matplotlib": "matplotlib",
 }
 
-#: How a missing prediction, or a missing annotation, is called in a confusion matrix.
+#: Label of a missing prediction or annotation in a confusion matrix.
 NONE = "(none)"
 
 
 class Confusion(msgspec.Struct, frozen=True):
-    """How often a label (row) was predicted as each label (column)."""
+    """Confusion matrix: how often each label (row) was predicted as each label (column)."""
 
     labels: list[str]
     matrix: list[list[int]]
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One control's metrics; None where a metric is not defined.
+    """Metrics of one control; the value None means that a metric is not defined.
 
-    `kind` is choices, multiple choices, spans, boxes, text or numbers. `tasks` is how many tasks had something for this
-    control, annotated or predicted. `labels` has the metrics of each label, `support` (how often it was annotated)
-    among them. `picture` is the file with the confusion matrix.
+    `kind` is choices, multiple choices, spans, boxes, text or numbers. `tasks` is the number of tasks with an
+    annotated or predicted region of the control. `labels` has the metrics of each label, among them `support` (how
+    often it was annotated). `picture` is the file name of the confusion matrix.
     """
 
     kind: str
@@ -44,10 +44,10 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Selection(msgspec.Struct, kw_only=True):
-    """Which tasks were used.
+    """The tasks of an evaluation.
 
-    `how` is "held out", "test split" or "all". `annotated` counts the tasks to choose from, `used` those chosen, `seen`
-    those of them that the version was trained on, None if that is not known.
+    `how` is "held out", "test split" or "all". `annotated` is the number of candidates, `used` that of chosen tasks,
+    and `seen` that of chosen tasks that the version was trained on, None if that is not known.
     """
 
     how: str
@@ -58,10 +58,11 @@ class Selection(msgspec.Struct, kw_only=True):
 
 
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
-    """One version measured on some tasks.
+    """Result of measuring one version.
 
-    `source` says where the annotations came from. `failed` counts the tasks that the model gave no prediction for, and
-    `failures` are causes of that. `not_measured` maps controls to why they have no metric. `created` is ISO 8601.
+    `source` says where the annotations came from. `failed` is the number of tasks without a prediction, `failures`
+    are reasons for it. `not_measured` maps controls to the reason why they have no metric. `created` is an ISO 8601
+    time.
     """
 
     project: str
@@ -75,12 +76,12 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     not_measured: dict[str, str]
 
     def to_json(self) -> bytes:
-        """Return it as a JSON document."""
+        """Return the evaluation as an indented JSON document."""
         return msgspec.json.format(msgspec.json.encode(self), indent=2)
 
 
 def require_libraries() -> None:
-    """Raise SettingsError, saying how to install it, when a library is missing."""
+    """Raise SettingsError with the installation command when a library is missing."""
     missing = [name for module, name in LIBRARIES.items() if importlib.util.find_spec(module) is None]
     if missing:
         raise SettingsError(
@@ -90,22 +91,22 @@ def require_libraries() -> None:
 
 
 def ratio(part: float, whole: float) -> float:
-    """Return `part / whole`, 0 of nothing."""
+    """Return `part / whole`, or 0 if `whole` is 0."""
     return part / whole if whole else 0.0
 
 
 def f1(precision: float, recall: float) -> float:
-    """Return the harmonic mean of precision and recall, 0 when both are."""
+    """Return the harmonic mean of precision and recall, or 0 if both are 0."""
     return ratio(2 * precision * recall, precision + recall)
 
 
 def ordered(labels: set[str], known: list[str]) -> list[str]:
-    """Return `labels` in the order of the label config, others behind it by name."""
+    """Return `labels` in the order of the label config, followed by unknown labels by name."""
     place = {label: number for number, label in enumerate(known)}
     return sorted(labels, key=lambda label: (place.get(label, len(place)), label))
 
 
 def number(value: Any) -> float | None:
-    """Return a metric as a plain number, None where it is not finite."""
+    """Return a metric as a float, or None if it is not finite."""
     plain = float(value)
     return plain if plain - plain == 0 else None

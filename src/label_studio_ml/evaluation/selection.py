@@ -1,4 +1,4 @@
-"""Which tasks a version is measured on, and which of their annotations is the truth."""
+"""Choose the tasks that a version is measured on, and the annotation of each task that counts as the truth."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -18,14 +18,17 @@ Task = dict[str, Any]
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
-    """What the user asked for: `test` is a share or None; `ground_truth` leaves out other annotations."""
+    """The user's selection of tasks: a share `test`, or `everything`; by default the tasks not trained on.
+
+    With `ground_truth`, only ground truths count as annotations.
+    """
 
     test: float | None = None
     everything: bool = False
     ground_truth: bool = False
 
     def __post_init__(self) -> None:
-        """Raise ValueError if `test` is no share between 0 and 1, or does not go with `everything`."""
+        """Raise ValueError if `test` is not a share between 0 and 1, or is given together with `everything`."""
         if self.test is not None:
             Split(self.test, 0, None, "")
             if self.everything:
@@ -33,9 +36,10 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def trained_on(folder: Path) -> set[int] | None:
-    """Return the ids of the tasks that the version in `folder` learned from, None if that is not known.
+    """Return the ids of the tasks that the version in `folder` was trained on, None if that is not known.
 
-    What its `fit` held out with `annotations.split` counts as not seen.
+    Tasks that its `fit` held out with `annotations.split` are not included. Raises VersionError if a file is
+    damaged.
     """
     snapshot = folder / SNAPSHOT
     if not snapshot.exists():
@@ -49,7 +53,10 @@ class _HeldOut(msgspec.Struct):
 
 
 def held_out(folder: Path) -> set[int] | None:
-    """Return the ids of the tasks that the fit of the version in `folder` held out, None if it noted none."""
+    """Return the ids of the tasks that the fit of the version in `folder` held out, None if it recorded none.
+
+    Raises VersionError if the record is damaged.
+    """
     note = folder / HELD_OUT
     try:
         found = read_json(note, _HeldOut)
@@ -61,7 +68,7 @@ def held_out(folder: Path) -> set[int] | None:
 def select(
     tasks: Iterable[Task], choice: Choice, seen: set[int] | None, project: str, selection: Selection
 ) -> Iterator[tuple[Task, dict[str, Any]]]:
-    """Yield the chosen tasks, each with the annotation that counts, and keep count in `selection`."""
+    """Yield the chosen tasks, each with its true annotation, and update the counts in `selection`."""
     rule = Split(choice.test, 0, None, project) if choice.test is not None else None
     for task in tasks:
         truth = truth_of(task, only=choice.ground_truth)
@@ -78,7 +85,7 @@ def select(
 
 
 def expected(annotated: int | None, choice: Choice, seen: set[int] | None) -> int | None:
-    """Return about how many of so many annotated tasks `select` will yield, None if that is not known."""
+    """Return about how many of `annotated` tasks `select` will yield, None if that is not known."""
     if annotated is None or choice.ground_truth:
         return None
     if choice.test is not None:
@@ -87,7 +94,7 @@ def expected(annotated: int | None, choice: Choice, seen: set[int] | None) -> in
 
 
 def begin(choice: Choice, seen: set[int] | None) -> Selection:
-    """Return the counts before the first task."""
+    """Return a Selection with all counts at 0."""
     how = "test split" if choice.test is not None else "held out"
     if choice.everything or (how == "held out" and not seen):
         how = "all"
@@ -95,7 +102,7 @@ def begin(choice: Choice, seen: set[int] | None) -> Selection:
 
 
 def complain(selection: Selection, version: str) -> SettingsError:
-    """Return the error that says why there is nothing to measure on."""
+    """Return the error that says why no task was chosen."""
     if not selection.annotated:
         what = "a ground truth" if selection.ground_truth_only else "an"
         return SettingsError(f"No task has {what} annotation", fix="Annotate some in Label Studio")
@@ -113,7 +120,7 @@ def complain(selection: Selection, version: str) -> SettingsError:
 
 
 def truth_of(task: Task, *, only: bool = False) -> dict[str, Any] | None:
-    """Return the ground truth, else (not with `only`) the annotation that was changed last; None if there is none."""
+    """Return a task's ground truth, or else (unless `only`) its last changed annotation; None if there is neither."""
     annotations = task.get("annotations") or []
     truths = [one for one in annotations if one.get("ground_truth")]
     candidates = truths if only or truths else annotations

@@ -1,15 +1,15 @@
-"""Labelled stretches of a text, a dialogue, a recording or a time series."""
+"""Metrics of labelled spans in a text, dialogue, recording or time series."""
 
 from typing import NamedTuple
 
 from label_studio_ml.evaluation.results import Measured, number, ordered
 
-#: A place that can be compared with others of its task: (kind of place, where, offset in it).
+#: A position that can be ordered among others of its task: (kind of position, position, offset in it).
 Place = tuple[int, float | str, float]
 
 
 class Span(NamedTuple):
-    """A labelled stretch from `start` up to, but without, `end`."""
+    """A labelled span from `start` (inclusive) to `end` (exclusive)."""
 
     label: str
     start: Place
@@ -19,15 +19,16 @@ class Span(NamedTuple):
 #: A task's annotated spans and its predicted ones.
 Pair = tuple[list[Span], list[Span]]
 
-#: What is reported -> nervaluate's name of it.
+#: Metric prefix in reports -> nervaluate's name of the scheme.
 _SCHEMES = {"strict": "strict", "boundary": "exact", "overlap": "partial", "type": "ent_type"}
 
 
 def measure(pairs: list[Pair], known: list[str]) -> Measured:
-    """Return span-level precision, recall and F1 in four strictnesses, and by label.
+    """Return span-level precision, recall and F1 by four matching schemes, and by label.
 
-    strict: boundaries and label are right. boundary: boundaries alone. overlap: spans that overlap count half.
-    type: the label is right and the spans overlap. By label, `overlap` compares spans of that label alone.
+    strict: boundaries and label are equal. boundary: boundaries are equal. overlap: as boundary, and overlapping
+    spans count half. type: the labels are equal and the spans overlap. By label, `overlap` compares spans of that
+    label only.
     """
     from nervaluate import Evaluator
 
@@ -57,7 +58,9 @@ def measure(pairs: list[Pair], known: list[str]) -> Measured:
 
 
 def _ranks(spans: list[Span]) -> dict[Place, int]:
-    """Number the places of a task in their order, so that seconds and paragraphs become whole numbers, too."""
+    """Return the rank of each position of a task: nervaluate needs whole numbers, and positions may be seconds or
+    paragraphs.
+    """
     return {
         place: rank
         for rank, place in enumerate(sorted({place for span in spans for place in (span.start, span.end)}))
@@ -65,14 +68,14 @@ def _ranks(spans: list[Span]) -> dict[Place, int]:
 
 
 def _entity(span: Span, ranks: dict[Place, int]) -> dict[str, object]:
-    """Return a span for nervaluate, whose ends are part of the span."""
+    """Return a span for nervaluate, whose ends are inclusive."""
     start = ranks[span.start]
     return {"label": span.label, "start": start, "end": max(start, ranks[span.end] - 1)}
 
 
 def _best_first(found: list[Span], reference: list[Span]) -> list[Span]:
-    """Order predicted spans by how well they fit: nervaluate pairs off in order, and one that only overlaps must
-    not take the annotated span from one that is equal to it.
+    """Sort predicted spans by how well they fit. nervaluate matches in order, and a span that only overlaps must not
+    take the annotated span from an equal one.
     """
     exact = set(reference)
     bounds = {(span.start, span.end) for span in reference}

@@ -1,4 +1,4 @@
-"""Written text: transcriptions, translations, corrections."""
+"""Metrics of written text: transcriptions, translations, corrections."""
 
 from label_studio_ml.evaluation.results import Measured, number, ratio
 
@@ -7,10 +7,10 @@ Pair = tuple[str, str]
 
 
 def measure(pairs: list[Pair]) -> Measured:
-    """Return error rates over all texts together: edits divided by the length of what was annotated.
+    """Return error rates over all texts together: edits divided by the length of the annotated texts.
 
-    `cer` counts characters, `wer` words; either may be above 1, and is None when nothing was annotated.
-    `accuracy` is the share of texts that are the same.
+    `cer` counts characters, `wer` words; either may exceed 1, and is None when nothing was annotated. `accuracy` is
+    the share of texts that are equal.
     """
     import jiwer
 

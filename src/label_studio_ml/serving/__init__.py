@@ -1,1 +1,1 @@
-"""Running users' models: batches, the pool of live models, the processes they live in."""
+"""Serve predictions: batching of requests, the pool of loaded models, and the processes that run the models."""

@@ -1,4 +1,4 @@
-"""One version of a model in processes of its own, beside whatever serves: for work on many tasks."""
+"""Run one version of a model in its own processes, independent of the served models, for work on many tasks."""
 
 import asyncio
 import logging
@@ -22,28 +22,29 @@ from label_studio_ml.versions.state import Project
 
 logger = logging.getLogger(__name__)
 
-#: The number under which the lane knows the model.
+#: The number by which the lane identifies the model.
 _LIVE = 1
-#: Tasks that are asked for first, when nobody knows how long they take, and seconds that a batch may take then.
+#: Tasks of the first call, when their duration is not known yet, and the longest duration of a later call in seconds.
 FIRST = 16
 LONGEST = 60.0
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What came of one task: its predictions, nearly always one; or why there is none."""
+    """The outcome of one task: its predictions (nearly always one), or the reason why there is none."""
 
     predictions: list[dict[str, Any]] = []
     error: str = ""
 
 
 class ModelApart:
-    """The model of `project` at one version (`None`: untrained), built in processes of its own by `start`.
+    """The model of `project` at one version (`manifest`; None: untrained), in processes that `start` creates.
 
-    `version` is its name, `info` what is known of its class, `batch` the most tasks that it takes at a time, `at_once`
-    how many calls keep it busy. A call should not take more than `longest` seconds.
-    Where the code on the disk is not what trained the version, a warning is logged.
-    A process that ends is replaced; what it was asked is asked again task by task, and a task that ends the process
-    then gets no prediction.
+    `version` is the name of the version, `info` describes its class, `batch` is the number of tasks of the next
+    call, `at_once` the number of concurrent calls that keep the model busy. Calls are sized to take at most
+    `longest` seconds. A warning is logged if the code on the disk differs from the code that trained the version.
+
+    A process that ends is replaced, and the tasks of its call are repeated one by one. A task that then ends the
+    process again gets no prediction.
     """
 
     def __init__(
@@ -99,12 +100,12 @@ class ModelApart:
             await self._lane.close(0)
 
     def _adapt(self, tasks: int, seconds: float) -> None:
-        """Let full batches be as large as the class takes, but not so large that a call seems to hang."""
+        """Set `batch` to the tasks that take `longest` seconds, at most the class's batch size."""
         fitting = int(tasks / max(seconds, 1e-6) * self._longest)
         self.batch = max(1, min(self._most, fitting))
 
     async def _there(self) -> Lane:
-        """Return the lane with the model loaded, a new one where the last one ended."""
+        """Return the lane with the model loaded; start a new one if there is none or it has ended."""
         async with self._starting:
             if self._lane is None or self._lane.ended.done():
                 self._lane = None
@@ -125,7 +126,7 @@ class ModelApart:
             return self._lane
 
     def _say_code(self, info: ClassInfo) -> None:
-        """Warn, once for each code, that the version is built with other code than trained it."""
+        """Warn if the version is built with other code than it was trained with, once for each code."""
         note = self._manifest.other_code(info.code) if self._manifest is not None else ""
         if note and self._code != info.code.hash:
             logger.warning("Project %s: %s", self._spec.project.uid, note)
@@ -144,9 +145,9 @@ class ModelApart:
 
 
 def outcomes(results: bytes, count: int) -> list[Outcome]:
-    """Return the outcomes that the entries of a response to `count` tasks spell.
+    """Return the outcomes of the entries in a response to `count` tasks.
 
-    An empty response says that the model has no prediction for any of them.
+    An empty response means that the model has no prediction for any of the tasks.
     """
     entries = msgspec.json.decode(results)
     if not entries:

@@ -1,4 +1,4 @@
-"""Versions that come from a store elsewhere: a project's is on this machine before its model is loaded."""
+"""Fetch versions from a remote store before their models are loaded."""
 
 import asyncio
 import contextlib
@@ -12,12 +12,12 @@ from label_studio_ml.versions.store import VersionStore
 
 T = TypeVar("T")
 
-#: Seconds that the store has to answer before a project is served what is on this machine.
+#: Seconds to wait for the store before a project is served the version on this machine.
 QUICK = 3.0
 
 
 class Arrivals:
-    """Fetches what is to be served, once for all who wait for it. Lives on one event loop."""
+    """Fetches the versions to serve; concurrent callers of one project share a fetch. Lives on one event loop."""
 
     def __init__(self, store: VersionStore, wanted: Wanted) -> None:
         self._store = store
@@ -25,10 +25,12 @@ class Arrivals:
         self._under_way: dict[str, asyncio.Task[None]] = {}
 
     async def bring(self, uid: str, patience: float | None = None) -> None:
-        """Fetch what a project is served if it never was, or is not here; wait that many seconds for it at most.
+        """Fetch the version to serve if the project is unknown here or its files are missing; wait `patience`
+        seconds at most.
 
-        Where the store is slow, what is here from before is served meanwhile. Raises StoreError where nothing of it
-        can be had.
+        If the store takes more than `QUICK` seconds, the version on this machine is served while the fetch goes on.
+        Without `patience`, and with no usable version here, wait for the fetch to end. Raises StoreError if it fails
+        and there is no usable version here.
         """
         if not self._store.unknown(uid) and not self._wanted.lacks(uid):
             return
@@ -57,9 +59,10 @@ class Arrivals:
 
 
 async def _in_thread(what: Callable[[], T]) -> T:
-    """Do something that may take minutes, in a thread of its own.
+    """Run `what` in a daemon thread of its own, because it may take minutes.
 
-    The pool's threads are for what is quick: webhooks use them. And the end of this process does not wait for it.
+    The threads of the default executor stay free for short work such as webhooks, and the exit of this process does
+    not wait for `what`.
     """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
@@ -77,7 +80,7 @@ async def _in_thread(what: Callable[[], T]) -> T:
         failure: BaseException | None = None
         try:
             result = what()
-        except BaseException as error:  # noqa: BLE001 - it goes to whoever waits
+        except BaseException as error:  # noqa: BLE001 - it is raised in the awaiting task
             failure = error
         with contextlib.suppress(RuntimeError):  # the loop has ended
             loop.call_soon_threadsafe(tell, result, failure)

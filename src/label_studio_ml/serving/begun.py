@@ -1,7 +1,7 @@
-"""What a model process is at work on, on a page of memory that it shares with the server.
+"""Shared-memory record of the calls that a model process is running.
 
-A process that ends says nothing any more. The page tells which calls it had begun: the others are not what ended it.
-It also tells since when a call runs, and costs no message.
+When a process dies, the server reads the record: only calls listed there can be the cause. The record also tells how
+long each call has been running, without a message.
 """
 
 import mmap
@@ -11,16 +11,16 @@ import tempfile
 import threading
 import time
 
-#: The number of a call and when it began (time.monotonic, the same clock in all processes of a machine). Whoever reads
-#: while it is written may see the new number with the old time.
+#: The number of a call and its start (time.monotonic, the same clock in all processes of a machine). A concurrent
+#: reader may see a new number with an old time.
 _ENTRY = struct.Struct("=Qd")
 _PAGES = 16
-#: Threads of one process that have an entry of their own; those beyond share the last one.
+#: Number of threads with an entry of their own; further threads share the last one.
 THREADS = _PAGES * mmap.PAGESIZE // _ENTRY.size
 
 
 class Begun:
-    """The page. The server makes it; the model process opens it by its descriptor."""
+    """The record. The server creates it; the model process opens it by its descriptor."""
 
     def __init__(self, descriptor: int) -> None:
         self._memory = mmap.mmap(descriptor, _PAGES * mmap.PAGESIZE)
@@ -31,19 +31,17 @@ class Begun:
 
     @staticmethod
     def descriptor() -> int:
-        """Return the descriptor of a new page, which whoever gets it closes."""
+        """Return a descriptor of new shared memory, which the caller must close."""
         if hasattr(os, "memfd_create"):
             made = os.memfd_create("begun")
             os.truncate(made, _PAGES * mmap.PAGESIZE)
             return made
         with tempfile.TemporaryFile(buffering=0) as file:
-            file.write(
-                bytes(_PAGES * mmap.PAGESIZE)
-            )  # written, not just long: a full disk must not fail later
+            file.write(bytes(_PAGES * mmap.PAGESIZE))  # allocates the blocks: a full disk must not fail later
             return os.dup(file.fileno())
 
     def begin(self, call: int) -> None:
-        """Note that this thread works on `call`; 0: on nothing any more."""
+        """Record that the current thread runs `call`; 0 means none."""
         place: int | None = getattr(self._own, "place", None)
         if place is None:
             with self._counting:
@@ -56,7 +54,7 @@ class Begun:
         _ENTRY.pack_into(self._memory, place, call, time.monotonic())
 
     def leave(self) -> None:
-        """Give this thread's entry back: the thread ends."""
+        """Release the current thread's entry, before the thread ends."""
         place: int | None = self._own.__dict__.pop("place", None)
         if place is not None:
             _ENTRY.pack_into(self._memory, place, 0, 0.0)
@@ -64,7 +62,7 @@ class Begun:
                 self._free.append(place)
 
     def running(self) -> dict[int, float]:
-        """Return the calls that the process works on, or worked on when it ended, and for how many seconds."""
+        """Return the calls that the process runs, or was running when it ended, with their durations in seconds."""
         now = time.monotonic()
         calls: dict[int, float] = {}
         for call, since in _ENTRY.iter_unpack(self._memory):

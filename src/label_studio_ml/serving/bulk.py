@@ -1,7 +1,7 @@
-"""One large request, answered in parts: what is there when the time is up is sent, what comes too late is kept.
+"""Answer a large request in parts; at the deadline, send the available results and keep late ones for a repeated
+request.
 
-Label Studio sends a whole selection of tasks in one request, and throws everything away when the answer takes over
-100 s.
+Label Studio sends a whole selection of tasks in one request, and discards the response if it takes over 100 s.
 """
 
 import asyncio
@@ -20,18 +20,18 @@ from label_studio_ml.texts import plural
 
 logger = logging.getLogger(__name__)
 
-#: Bytes of results kept for requests that were not answered in time, and what each result costs beside its own bytes.
+#: Bytes of kept results, and the bytes that each counts in addition to its own size.
 MOST_KEPT = 64 << 20
 OVERHEAD = 400
 
-#: Seconds until a part that the queue had no room for is tried again.
+#: Seconds until a part is submitted again that the queue refused.
 PAUSE = 0.05
 
 _entries = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class Kept:
-    """Results that nobody has been sent, by model, params and task; the oldest go first."""
+    """Cache of results that were not sent, by model, params and task; the oldest are evicted first."""
 
     def __init__(self, most: int = MOST_KEPT) -> None:
         self._most = most
@@ -47,7 +47,7 @@ class Kept:
             self._bytes -= len(self._results.popitem(last=False)[1]) + OVERHEAD
 
     def take(self, key: Hashable, params: bytes, task: bytes) -> bytes | None:
-        """Remove and return the entry of one task, None if there is none."""
+        """Remove and return the entry of one task; None if there is none."""
         if not self._results:
             return None
         entry = self._results.pop(_name(key, params, task), None)
@@ -56,7 +56,7 @@ class Kept:
         return entry
 
     def __len__(self) -> int:
-        """Return how many results are kept."""
+        """Return the number of kept results."""
         return len(self._results)
 
 
@@ -68,7 +68,7 @@ def _name(key: Hashable, params: bytes, task: bytes) -> Hashable:
 
 
 class Bulk:
-    """One large request on its way. `ask(tasks)` answers one part; `key` names the model that does."""
+    """One large request. `ask(tasks)` answers one part; `key` identifies the model that does."""
 
     def __init__(
         self,
@@ -95,11 +95,10 @@ class Bulk:
         self._late = False
 
     async def run(self, *, part: int, at_once: int, patience: float) -> Answer:
-        """Answer in parts of `part` tasks, `at_once` of them under way, for `patience` seconds at the most.
+        """Answer in parts of `part` tasks, at most `at_once` concurrently, within `patience` seconds.
 
-        A task that has no result then gets an entry that says so. Where nobody waits for the answer any more (the call
-        is cancelled), everything that was computed is kept. Raises Overloaded when the queue is full and has taken no
-        part yet.
+        A task without a result by then gets an entry with an error. If the call is cancelled, because the caller has
+        left, all computed results are kept. Raises Overloaded when the queue is full and has taken no part yet.
         """
         parts = self._parts(part)
         workers = [asyncio.create_task(self._work(parts)) for _ in range(at_once)]
@@ -109,7 +108,7 @@ class Bulk:
             self._keep_all()
             raise
         finally:
-            self._late = True  # a part that is under way is finished and kept; no further one is begun
+            self._late = True  # parts in flight are finished and kept; no further part is started
         if any(worker.cancelled() for worker in workers if worker.done()):
             self._keep_all()
             raise asyncio.CancelledError
@@ -120,7 +119,7 @@ class Bulk:
         return self._invalid or self._answer()
 
     def _parts(self, size: int) -> Iterator[list[int]]:
-        """Yield the positions of the tasks that have no entry yet, `size` at a time."""
+        """Yield the positions of tasks without an entry, `size` at a time."""
         missing = [position for position, entry in enumerate(self._entries) if entry is None]
         for start in range(0, len(missing), size):
             yield missing[start : start + size]
@@ -145,7 +144,7 @@ class Bulk:
                     self._entries[position] = entry
 
     async def _part(self, tasks: list[bytes]) -> Answer | None:
-        """Return the answer to one part, None if the request has ended meanwhile."""
+        """Return the answer to one part, or None if the request has ended meanwhile."""
         while not self._late:
             first, self._begun = not self._begun, True
             try:
@@ -156,7 +155,7 @@ class Bulk:
                     return None
                 await asyncio.sleep(PAUSE)
                 continue
-            except Exception as error:  # noqa: BLE001 (the other parts are answered all the same)
+            except Exception as error:  # noqa: BLE001 (the other parts go on)
                 answer = Answer(error=str(error) or type(error).__name__)
             if answer.invalid:
                 self._invalid, self._late = answer, True

@@ -1,4 +1,4 @@
-"""Which code a version is served by: that of a process that runs, or that on the disk, in a new process."""
+"""Decide whether a version is loaded in a running process or in a new one that imports the code on the disk."""
 
 import asyncio
 import logging
@@ -11,16 +11,19 @@ logger = logging.getLogger(__name__)
 
 
 class CodeChoice:
-    """Compares the code that trained a version with that of its process. `on_disk` reads the files as they are now."""
+    """Compares the code that trained a version with that of its process. `on_disk` returns the identity of the
+    current files.
+    """
 
     def __init__(self, on_disk: Callable[[], CodeIdentity]) -> None:
         self._on_disk = on_disk
         self._said: set[tuple[str, str, str]] = set()
 
     async def needs_process(self, live: Live, home: Home | None = None) -> bool:
-        """Tell whether a model is to be loaded in a new process instead of `home`, its own if that is not given.
+        """Return whether the model needs a new process instead of `home` (default: the model's own).
 
-        Its version was trained by other code than that has, and the files on the disk have changed since it started.
+        This is so if the version was trained by other code than `home` has imported, and the files on the disk have
+        changed since `home` started.
         """
         home = home or live.home
         if live.manifest is None or not home.lane.own_memory:
@@ -41,7 +44,7 @@ class CodeChoice:
         return True
 
     def say(self, live: Live) -> None:
-        """Warn, once for each version, that a model is served by other code than trained it."""
+        """Warn if a model is served by other code than it was trained by, once for each version and code."""
         running = live.home.code
         note = live.manifest.other_code(running) if live.manifest is not None else ""
         if live.manifest is None or not note:
@@ -59,7 +62,7 @@ class CodeChoice:
 
 
 def _changed(running: CodeIdentity, disk: CodeIdentity) -> bool:
-    """Tell whether a process that starts now would have other code. Packages count that both found."""
+    """Return whether a process that starts now would have other code. Only packages found in both are compared."""
     if not running.hash or not disk.hash:
         return False
     shared = running.packages.keys() & disk.packages.keys()

@@ -1,4 +1,4 @@
-"""Notices that the model's files were edited, for `start --reload`."""
+"""Detect edits of the model's files, for `start --reload`."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +8,9 @@ from label_studio_ml.small_files import is_passing
 
 
 class CodeWatch:
-    """Looks at the model file and the modules that it imports from its folder. `on_disk` reads what they are now."""
+    """Watches the model file and the modules that it imports from its folder. `on_disk` returns their current
+    identity.
+    """
 
     def __init__(self, script: Path, on_disk: Callable[[], CodeIdentity]) -> None:
         self._script = script
@@ -19,10 +21,10 @@ class CodeWatch:
         self._settled = self._last = signature(script, self._files)
 
     def changed(self) -> bool:
-        """Tell whether the code has changed since this said so last.
+        """Return whether the code has changed since the last call that returned True.
 
-        Files that changed since the last look may still be written: they count at the next look that finds them the
-        same. A model file that is no longer Python counts as changed.
+        Files that changed since the last call may still be written: they count once a later call finds them
+        unchanged. A model file that is not valid Python any more counts as changed.
         """
         if self._is_out_of_reach():
             return False
@@ -42,7 +44,7 @@ class CodeWatch:
         return not code.hash or code.hash != before
 
     def _is_out_of_reach(self) -> bool:
-        """Tell whether the model file cannot be read for a cause that passes, such as too many open files."""
+        """Return whether the model file cannot be read for a temporary reason, such as too many open files."""
         try:
             with self._script.open("rb"):
                 return False

@@ -1,7 +1,7 @@
-"""One deadline for many requests, for next to nothing each.
+"""One timer for the deadlines of many requests.
 
-All have the same number of seconds, so they are overdue in the order in which they came: one timer is enough for all,
-where `asyncio.timeout` makes one for each.
+All requests have the same timeout, so they expire in the order in which they arrive, and one timer is enough;
+`asyncio.timeout` would create one for each.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ from types import TracebackType
 
 
 class _Stay:
-    """One task's stay. Raises TimeoutError where it is left because the time was up."""
+    """Context manager for one task. Raises TimeoutError when the task was cancelled by the deadline."""
 
     __slots__ = ("_all", "_before", "_task", "due", "over")
 
@@ -33,13 +33,13 @@ class _Stay:
             raise TimeoutError from error
 
     def end(self) -> None:
-        """Cancel the task: its time is up."""
+        """Cancel the task, because its deadline has passed."""
         self.over = True
         self._task.cancel()
 
 
 class Deadlines:
-    """`with deadlines.stay():` cancels what takes longer than `seconds`, and raises TimeoutError there."""
+    """`with deadlines.stay():` cancels a block that takes more than `seconds`, and raises TimeoutError from it."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -47,7 +47,7 @@ class Deadlines:
         self._timer: asyncio.TimerHandle | None = None
 
     def stay(self) -> _Stay:
-        """Return what the current task enters."""
+        """Return a context manager for the current task."""
         return _Stay(self)
 
     def _enter(self, stay: _Stay) -> float:
@@ -59,7 +59,7 @@ class Deadlines:
         return due
 
     def _look(self) -> None:
-        """End what is overdue, and come back for the next one."""
+        """Cancel the tasks that are overdue, and set the timer for the next one."""
         self._timer = None
         loop = asyncio.get_running_loop()
         now = loop.time()

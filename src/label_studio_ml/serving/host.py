@@ -1,4 +1,4 @@
-"""The models that live in one process, by number."""
+"""The loaded models of one process, by number."""
 
 import logging
 
@@ -19,9 +19,9 @@ logger = logging.getLogger(__name__)
 
 
 class ModelHost:
-    """Builds models and asks them. One may be built in one thread while another predicts in a second one.
+    """Builds models and calls them. One thread may build a model while another predicts.
 
-    With `again`, the user's modules are imported again where this process has them already.
+    With `again`, user modules that this process has imported already are imported again.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class ModelHost:
         self._live: dict[int, Predictor] = {}
 
     def import_class(self) -> ClassInfo:
-        """Import the user's model file; its code is identified first. Raises ModelFileError."""
+        """Import the user's model file, after taking the identity of its code. Raises ModelFileError."""
         settings = self._settings
         if self._code is None:
             self._code = code_on_disk(settings.backend_dir, settings.script, settings.class_name)
@@ -49,9 +49,9 @@ class ModelHost:
         return msgspec.structs.replace(describe_class(self._class, settings.threads), code=self._code)
 
     def load(self, live: int, spec: ModelSpec, instead_of: int = 0) -> str:
-        """Build a model, keep it as number `live`, and return its version's name. Raises ModelError.
+        """Build a model, store it as number `live`, and return its version's name. Raises ModelError.
 
-        `instead_of` is the number of a model that is forgotten, and its memory given back, before.
+        If `instead_of` is not 0, that model is removed and its memory released first.
         """
         if instead_of:
             self.unload(instead_of)
@@ -67,7 +67,7 @@ class ModelHost:
         return predictor.version
 
     def predict(self, live: int, requests: list[Request]) -> list[Answer]:
-        """Answer `requests` with model number `live`. Raises ModelLoadError if there is no such model."""
+        """Answer `requests` by model number `live`. Raises ModelLoadError if there is no such model."""
         predictor = self._live.get(live)
         if predictor is None:
             raise ModelLoadError(f"model {live} is not loaded")
@@ -77,5 +77,5 @@ class ModelHost:
             return predictor.answer(requests)
 
     def unload(self, live: int) -> None:
-        """Forget model number `live`."""
+        """Remove model number `live`, if it is there."""
         self._live.pop(live, None)

@@ -1,6 +1,6 @@
-"""What the server and a model process say to each other, and how it lies on the wire.
+"""Messages between the server and a model process, and their framing.
 
-A frame is the length of its body as eight bytes, most significant first, then the body: one message as MessagePack.
+A frame is the length of its body as eight bytes, big-endian, then the body: one message as MessagePack.
 """
 
 import struct
@@ -12,9 +12,9 @@ from label_studio_ml.predictor import Answer, Request
 
 
 class Load(msgspec.Struct, tag=True, frozen=True):
-    """Build a model from `spec` and keep it as number `live`, after forgetting number `instead_of` (0: none).
+    """Build a model from `spec` and store it as number `live`, after removing number `instead_of` (0: none).
 
-    The spec is packed as JSON: what people wrote into it may hold larger numbers than MessagePack does.
+    The spec is packed as JSON, because it may contain integers that are too large for MessagePack.
     """
 
     call: int
@@ -29,12 +29,12 @@ class Load(msgspec.Struct, tag=True, frozen=True):
 
     @property
     def spec(self) -> ModelSpec:
-        """What the model is built from."""
+        """The specification that the model is built from."""
         return msgspec.json.decode(self.packed, type=ModelSpec)
 
 
 class Predict(msgspec.Struct, tag=True, frozen=True):
-    """Answer `requests`, all with equal params, with model number `live`."""
+    """Answer `requests`, all with equal params, by model number `live`."""
 
     call: int
     live: int
@@ -42,23 +42,23 @@ class Predict(msgspec.Struct, tag=True, frozen=True):
 
 
 class Unload(msgspec.Struct, tag=True, frozen=True):
-    """Forget model number `live`."""
+    """Remove model number `live`."""
 
     live: int
 
 
 class Stop(msgspec.Struct, tag=True, frozen=True):
-    """Finish what was asked before, then end."""
+    """Finish earlier messages, then exit."""
 
 
 class Imported(msgspec.Struct, tag=True, frozen=True):
-    """The model file is imported, and holds this class."""
+    """The model file was imported and contains this class."""
 
     info: ClassInfo
 
 
 class ImportFailed(msgspec.Struct, tag=True, frozen=True):
-    """The model file cannot be used; the process ends."""
+    """The model file cannot be used; the process exits."""
 
     message: str
     fix: str
@@ -66,21 +66,21 @@ class ImportFailed(msgspec.Struct, tag=True, frozen=True):
 
 
 class Loaded(msgspec.Struct, tag=True, frozen=True):
-    """Answer to Load: the model is live, under this version name."""
+    """Answer to Load: the model is ready, under this version name."""
 
     call: int
     version: str
 
 
 class Predicted(msgspec.Struct, tag=True, frozen=True):
-    """Answer to Predict, one for each request."""
+    """Answer to Predict, with one answer for each request."""
 
     call: int
     answers: list[Answer]
 
 
 class Failed(msgspec.Struct, tag=True, frozen=True):
-    """Answer to a call that failed as a whole."""
+    """Answer to a Load or Predict that failed as a whole."""
 
     call: int
     message: str
@@ -96,21 +96,21 @@ from_model_decoder = msgspec.msgpack.Decoder(FromModel)
 
 
 def frame(message: ToModel | FromModel) -> bytes:
-    """Return `message` as it lies on the wire."""
+    """Return `message` as a frame."""
     body = _encoder.encode(message)
     return _LENGTH.pack(len(body)) + body
 
 
 class Frames:
-    """Cuts a stream of bytes into the bodies of its frames."""
+    """Splits a stream of bytes into the bodies of its frames."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
 
     def feed(self, data: bytes | memoryview) -> list[memoryview]:
-        """Take the next bytes of the stream and return the bodies that are complete now.
+        """Add the next bytes of the stream and return the bodies that are complete.
 
-        The bodies are views of `data` where it holds whole frames: they are to be read before it changes.
+        The bodies may be views of `data`: decode them before its buffer changes.
         """
         if self._buffer:
             self._buffer += data
@@ -131,7 +131,7 @@ class Frames:
         return bodies
 
     def _missing(self) -> int:
-        """Return how many bytes there must be for the first frame to be whole."""
+        """Return the number of buffered bytes at which the first frame, or its length field, is complete."""
         if len(self._buffer) < _LENGTH.size:
             return _LENGTH.size
         (length,) = _LENGTH.unpack_from(self._buffer)

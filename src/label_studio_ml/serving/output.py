@@ -1,4 +1,4 @@
-"""Copy what a model process prints to the terminal and to logs/server.log."""
+"""Copy the output of a model process to the terminal and to logs/server.log."""
 
 import contextlib
 import os
@@ -10,15 +10,16 @@ import msgspec
 
 from label_studio_ml.logs import RotatingFile
 
-#: Bytes of a line that are kept together at most.
+#: Longest line in bytes that is kept whole.
 LONGEST = 1 << 16
 
 
 class OutputCopy:
-    """Copies lines to the descriptor `terminal` and to `file`, in their order.
+    """Copies output to the descriptor `terminal` and to `file`, in order.
 
-    The terminal gets every byte at once, the file whole lines; what a progress bar overwrote with a carriage return is
-    left out of it. With `as_json` both get lines: log records as they are, all else as records of the logger `output`.
+    The terminal gets every byte at once, the file complete lines without the text that a carriage return overwrote
+    (as progress bars do). With `as_json`, both get lines: log records as they are, other lines as records of the
+    logger `output`.
     """
 
     def __init__(self, file: Path, *, as_json: bool, terminal: int = 2) -> None:
@@ -28,8 +29,8 @@ class OutputCopy:
         self._file: RotatingFile | None = None
 
     def copy(self, descriptor: int, process: int) -> None:
-        """Copy what comes from `descriptor`, which process number `process` writes to, until there is no more."""
-        with contextlib.suppress(OSError):  # the server has said so already
+        """Copy everything that process id `process` writes to `descriptor`, until it is closed."""
+        with contextlib.suppress(OSError):  # the server has reported this error
             self._file = RotatingFile(self._path)
         rest = b""
         while data := os.read(descriptor, 1 << 16):
@@ -52,7 +53,7 @@ class OutputCopy:
 
 
 def _record(line: bytes, process: int) -> bytes:
-    """Return `line` if it is a log record, else one that says it."""
+    """Return `line` if it is a log record, otherwise a record with `line` as its message."""
     with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
         found = msgspec.json.decode(line)
         if isinstance(found, dict) and {"time", "level", "message"} <= found.keys():
@@ -69,7 +70,7 @@ def _record(line: bytes, process: int) -> bytes:
 
 
 def _write(descriptor: int, data: bytes) -> None:
-    """Write all of `data`; a terminal that is gone gets no more."""
+    """Write all of `data`; ignore errors of a closed terminal."""
     left = memoryview(data)
     with contextlib.suppress(OSError):
         while left:

@@ -1,4 +1,4 @@
-"""Which model process runs where: devices and threads."""
+"""Assign devices and threads to model processes."""
 
 import os
 
@@ -8,7 +8,7 @@ from label_studio_ml.serving.lanes import Lane, ProcessLane
 from label_studio_ml.serving.thread_lane import ThreadLane
 from label_studio_ml.settings import Settings
 
-#: What the usual numeric libraries read the number of their threads from (OpenMP, MKL, OpenBLAS, BLIS, numexpr).
+#: Variables from which numeric libraries read their number of threads (OpenMP, MKL, OpenBLAS, BLIS, numexpr).
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -19,7 +19,7 @@ THREAD_VARIABLES = (
 
 
 def processes(settings: Settings, *, log_to_stdout: bool = False) -> Lane:
-    """Return the lane that the settings ask for: one model process, or a group of several.
+    """Return the lane for the settings: one model process, or a group of several.
 
     On Windows it is a thread of this process.
     """
@@ -34,10 +34,10 @@ def processes(settings: Settings, *, log_to_stdout: bool = False) -> Lane:
 
 
 def environment(settings: Settings, index: int, cores: int | None = None) -> dict[str, str]:
-    """Return what the environment of model process number `index` has beside the others'.
+    """Return the additional environment of model process number `index`.
 
-    Its share of the cores as the number of threads, where the user sets none; one of the devices that
-    CUDA_VISIBLE_DEVICES names, where it names several.
+    It sets the number of threads to the process's share of the cores (unless the user sets it), and one device if
+    CUDA_VISIBLE_DEVICES names several.
     """
     set_already = settings.child_env()
     share = max(1, (cores or _cores()) // settings.model_workers)
@@ -48,5 +48,5 @@ def environment(settings: Settings, index: int, cores: int | None = None) -> dic
 
 
 def _cores() -> int:
-    """Return how many cores this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""Processes that are started to take the place of others: one for all models that need it at the same time."""
+"""Processes started to replace others; models that need a new process at the same time share one."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ from label_studio_ml.serving.processes import ModelProcesses
 
 
 class Successors:
-    """Processes that no label config has yet, by what their projects share a process by."""
+    """Processes that were started but not yet assigned to a label config, by group."""
 
     def __init__(self, running: ModelProcesses, code: CodeChoice) -> None:
         self._running = running
@@ -19,10 +19,10 @@ class Successors:
         self._coming: dict[str, asyncio.Future[Home]] = {}
 
     async def join(self, group: str, live: Live, hinders: Callable[[Home], bool]) -> Home:
-        """Return the process that has taken the place of a model's own, or is coming for it, else a new one.
+        """Return a process to replace the model's own: the group's current one, one that is starting, or a new one.
 
-        One whose code is not that of the model's version is not joined, nor one where something `hinders` it.
-        Raises what keeps it from starting, or from importing the model file.
+        A process is not shared if its code differs from that of the model's version, or if `hinders` returns True
+        for it. Raises the errors of starting a process.
         """
         current = self._running.current_for(group)
         if current is not None and current is not live.home and await self._fits(current, live, hinders):
@@ -41,7 +41,7 @@ class Successors:
             raise
 
     async def _fits(self, home: Home, live: Live, hinders: Callable[[Home], bool]) -> bool:
-        """Tell whether a model may load in a process that another one needed."""
+        """Return whether the model may load in a process that was started for another model."""
         with contextlib.suppress(BackendError):
             await asyncio.shield(home.lane.info)
             wrong = await self._code.needs_process(live, home)
@@ -49,7 +49,7 @@ class Successors:
         return False
 
     def arrived(self, home: Home) -> None:
-        """Take note that a process has its place, or ends: nobody joins it here from now on."""
+        """Stop sharing `home`: it has been assigned, or it ends."""
         for group, coming in list(self._coming.items()):
             if (
                 coming.done()

@@ -1,4 +1,4 @@
-"""Models in threads of the server's own process."""
+"""Run models in threads of the server's own process."""
 
 import asyncio
 import contextlib
@@ -20,12 +20,11 @@ logger = logging.getLogger(__name__)
 
 
 class ThreadLane:
-    """Models in this process: for `--debug`, for tests, and for classes that no other process can import.
+    """Lane in this process: for `--debug`, for tests, and for classes that no other process can import.
 
-    A crash there is a crash here. With `again`, the user's modules are imported again. `renewable` is False where the
-    process that trains is another one and `model_class` cannot be imported again.
-
-    Where one call runs at a time, each model has a thread of its own, in which it is built and asked.
+    A crash of the model ends the server. With `again`, user modules that are loaded already are imported again.
+    `renewable` is False if trainings run in another process and `model_class` cannot be imported again. If the class
+    has `concurrency` 1, each model is built and called in a thread of its own.
     """
 
     ahead = False
@@ -51,7 +50,7 @@ class ThreadLane:
         self._one_at_a_time = threading.Lock()
 
     async def start(self) -> None:
-        """Import the model file."""
+        """Import the model file and settle `info`."""
         try:
             info = await self._call(self._loading, self._host.import_class)
             if info.concurrency > 1:
@@ -75,7 +74,7 @@ class ThreadLane:
             thread = ThreadPoolExecutor(1, thread_name_prefix=f"model {live}")
             try:
                 version = str(await self._call(thread, self._host.load, live, spec, instead_of))
-                if self.ended.done():  # it was closed meanwhile, and nobody asks this model
+                if self.ended.done():  # closed meanwhile: the model is not needed
                     raise ModelProcessDied(self.ended.result())
             except BaseException:
                 thread.submit(self._host.unload, live)
@@ -85,7 +84,9 @@ class ThreadLane:
             return version
 
     async def predict(self, live: int, requests: Sequence[Request]) -> list[Answer]:
-        """Answer `requests`."""
+        """Answer `requests` by model `live`. Raises ModelLoadError if it is not loaded, ModelProcessDied after
+        `close`.
+        """
         thread = self._several or self._threads.get(live)
         if thread is None:
             raise ModelLoadError(f"model {live} is not loaded")
@@ -97,7 +98,7 @@ class ThreadLane:
             return self._host.predict(live, requests)
 
     def unload(self, live: int) -> None:
-        """Forget model `live`, after the predictions asked for before."""
+        """Remove model `live`, after the predictions that were requested before."""
         thread = self._several or self._threads.pop(live, None)
         if thread is not None and not self.ended.done():
             thread.submit(self._host.unload, live)
@@ -105,7 +106,7 @@ class ThreadLane:
                 thread.shutdown(wait=False)
 
     async def close(self, grace: float = 5.0) -> None:
-        """End the threads. What runs in them cannot be stopped from outside."""
+        """End the threads. Calls that are running cannot be interrupted."""
         for thread in (*self._threads.values(), self._loading, *([self._several] if self._several else [])):
             thread.shutdown(wait=False, cancel_futures=True)
         settle(self.ended, "The model's thread was stopped")

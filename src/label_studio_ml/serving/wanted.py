@@ -1,4 +1,4 @@
-"""Which version of each project is to be served: what the store says, less what did not load."""
+"""Choose the version to serve for each project: the store's decision, without versions that failed to load."""
 
 import logging
 from collections.abc import Collection
@@ -12,10 +12,10 @@ logger = logging.getLogger(__name__)
 
 
 class Wanted:
-    """Remembers what the store says for as long as its hint stays the same. Lives on one event loop.
+    """Caches the store's decision for each project until its hint changes. Lives on one event loop.
 
-    With `keep_first`, each project keeps the version that was wanted first: for a class that may hold the weights of a
-    version in its modules, in a process that cannot import them again.
+    With `keep_first`, each project keeps its first version until a restart: the class may hold weights in module
+    globals, and the process cannot import its modules again.
     """
 
     keep_first = False
@@ -23,7 +23,7 @@ class Wanted:
     def __init__(self, store: VersionStore) -> None:
         self._store = store
         self._known: dict[str, tuple[str | None, Manifest | None]] = {}
-        #: What was known last of each project, whatever the hint says.
+        #: Last known version of each project, regardless of the hint.
         self._last: dict[str, tuple[Manifest | None]] = {}
         self._said: dict[str, str] = {}
         self._decided: dict[str, Decision | None] = {}
@@ -32,9 +32,9 @@ class Wanted:
         self._held_back: dict[str, str] = {}
 
     def manifest(self, uid: str) -> Manifest | None:
-        """Return the version to serve, of those that load; None if there is none.
+        """Return the version to serve among those that load; None for the untrained model.
 
-        Raises VersionError and OSError where that cannot be read and was not known before.
+        Raises VersionError and OSError if the store cannot be read and no version was known before.
         """
         if uid not in self._known:
             self._known[uid] = self._look(uid)
@@ -52,16 +52,17 @@ class Wanted:
         return first
 
     def _look(self, uid: str) -> tuple[str | None, Manifest | None]:
-        """Ask the store which version to serve; return it with the hint that this goes by.
+        """Return the version to serve, with the hint that was read before it.
 
-        What cannot be read leaves the one that was known before. Raises VersionError and OSError where none was.
+        If the store cannot be read, the last known version stays. Raises VersionError and OSError if there is none,
+        or if it failed to load.
         """
-        hint = self._store.hint(uid)  # first: what is published or decided meanwhile changes it
+        hint = self._store.hint(uid)  # read first: a later publish or decision changes it
         kept = self._last.get(uid, (None,))
         try:
             decision = self._store.decision(uid)
             if self._decided.setdefault(uid, decision) != decision:
-                self._bad.pop(uid, None)  # who promotes a version by hand wants it tried again
+                self._bad.pop(uid, None)  # a new decision clears earlier load failures
             self._decided[uid] = decision
             found = self._store.loadable(uid, self._bad.get(uid, {}))
             gone = self._store.lost(uid)
@@ -86,30 +87,30 @@ class Wanted:
             logger.error("%s", text)
 
     def lacks(self, uid: str) -> bool:
-        """Tell whether the store has a version to serve, and none of them is on this machine."""
+        """Return whether a remote store has a version to serve, but none that is usable is on this machine."""
         if not self._store.remote or self.manifest(uid) is not None:
             return False
         return self._store.served(uid, bad=self._bad.get(uid, {})) is not None
 
     def failures(self, uid: str) -> dict[str, str]:
-        """Return the versions of a project that did not load, with the cause."""
+        """Return the causes by id of the project's versions that failed to load."""
         return dict(self._bad.get(uid, {}))
 
     def failed(self, uid: str, manifest: Manifest, cause: str) -> None:
-        """Note that a version does not load: another one is wanted."""
+        """Record that a version failed to load, so that another one is chosen."""
         self._bad.setdefault(uid, {})[manifest.id] = cause
         self._store.fail(uid, manifest.id, cause)
         self._known.pop(uid, None)
         self._first.pop(uid, None)
 
     def loaded(self, uid: str, manifest: Manifest) -> None:
-        """Note that a version loads."""
+        """Clear the record of an earlier load failure, because the version has loaded."""
         self._store.clear_failure(uid, manifest.id)
 
     def changed(self, uids: Collection[str]) -> list[str]:
-        """Return those of `uids` for which something was published or decided; the others are read when asked for.
+        """Return those of `uids` whose hint has changed. Only the unchanged ones stay cached.
 
-        A project whose versions are out of reach, as when a disk goes away, keeps the one that is known.
+        A project whose folder cannot be reached, for example because a disk is gone, keeps its known version.
         """
         known, self._known = self._known, {}
         found: list[str] = []
@@ -121,16 +122,16 @@ class Wanted:
         return found
 
     def _is_same(self, uid: str, before: str | None) -> bool:
-        """Tell whether nothing was published or decided since the hint was `before`, as far as that can be read."""
+        """Return whether the hint is still `before`, or cannot be read now."""
         hint = self._store.hint(uid)
         return hint is None or hint == before or (bool(before) and not self._store.folder(uid).is_dir())
 
     def renew(self, uid: str) -> None:
-        """Ask the store again."""
+        """Clear the cached decision, so that the store is asked again."""
         self._known.pop(uid, None)
 
     def forget(self, uid: str) -> None:
-        """Drop what is known of a project."""
+        """Remove everything that is known of a project."""
         self._known.pop(uid, None)
         self._last.pop(uid, None)
         self._said.pop(uid, None)
