@@ -1,7 +1,7 @@
 """Label Studio ML backend: serve a class with `predict` and `fit`, train it in the background.
 
 `from label_studio_ml.model import LabelStudioMLBase` is the import that model files use;
-`label_studio_ml.LabelStudioMLBase` is the same class. Nothing heavy is imported here.
+`label_studio_ml.LabelStudioMLBase` is the same class, imported on first access: the package itself imports nothing.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""`python -m label_studio_ml` is the command `label-studio-ml`."""
+"""Run the command `label-studio-ml` for `python -m label_studio_ml`."""
 
 import sys
 

@@ -1,7 +1,7 @@
-"""The file with the tokens that a backend takes in place of a login: one `name: token` a line.
+"""The access tokens file (`TOKENS_FILE`): tokens that a backend accepts in place of the login.
 
-A token stands there as it is, or as `sha256:` and its hash in hexadecimal digits, as `label-studio-ml tokens add`
-writes it. Blank lines and lines that begin with `#` are left out.
+Each line is `name: token`. The token is plain text, or `sha256:` and its hash in hexadecimal digits, the form that
+`label-studio-ml tokens add` writes. Blank lines and lines that begin with `#` are ignored.
 """
 
 import contextlib
@@ -23,24 +23,24 @@ from label_studio_ml.texts import our_command, plural
 
 logger = logging.getLogger(__name__)
 
-#: Characters that a token must have: what is shorter can be guessed.
+#: The least number of characters of a token in plain text; shorter tokens could be guessed.
 MIN_LENGTH = 16
-#: What new tokens begin with, for people and scanners to see what they are.
+#: The prefix of generated tokens, by which people and secret scanners recognize them.
 PREFIX = "lsml_"
 
 _NAME = re.compile(r"[A-Za-z0-9_.@-]{1,64}")
 _HASH = re.compile(r"sha256:([0-9a-f]{64})", re.IGNORECASE)
-#: Bytes that the file may have.
+#: The largest accepted size of the file, in bytes.
 _LARGEST = 1 << 20
 
 
 def digest(token: str) -> str:
-    """Return the hash by which a token is known."""
+    """Return the SHA-256 of a token in hexadecimal digits, the form in which tokens are stored and compared."""
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def parse(text: str) -> dict[str, str]:
-    """Return the hashes of the tokens in a file's text by their names. A wrong line is left out and logged."""
+    """Return the tokens in the text of the file, as name to hash. An invalid line is skipped and logged."""
     tokens: dict[str, str] = {}
     for number, name, value in _entries(text):
         hashed = _HASH.fullmatch(value)
@@ -49,7 +49,7 @@ def parse(text: str) -> dict[str, str]:
         elif name in tokens:
             wrong = f"{name} stands in the file twice: the first one counts"
         elif hashed is None and value.lower().startswith("sha256:"):
-            # Taken as a token, it would let in whoever can read the file.
+            # As a plain token, this text would admit every user who can read the file.
             wrong = "what follows sha256: is not a hash of 64 hexadecimal digits"
         elif hashed is None and (len(value) < MIN_LENGTH or not value.isascii() or " " in value):
             wrong = f"its token is not of at least {MIN_LENGTH} characters without blanks"
@@ -63,8 +63,8 @@ def parse(text: str) -> dict[str, str]:
 class AccessTokens:
     """The tokens in a file, which is read again when it changes.
 
-    A token that is taken out of the file is refused from the next request on; where the file is gone or cannot be
-    read, all of them are.
+    A token that is removed from the file is refused from the next request on. A file that is missing or cannot be
+    read refuses all tokens; after a temporary error, such as too many open files, the last tokens read stay valid.
     """
 
     def __init__(self, file: Path) -> None:
@@ -75,7 +75,7 @@ class AccessTokens:
         self._look()
 
     def name_of(self, token: str) -> str | None:
-        """Return the name of a token, None if it is none of them. The time that takes says nothing of them."""
+        """Return the name of `token`, None if it is not in the file. Takes the same time whichever token matches."""
         self._look()
         given = digest(token)
         found = None
@@ -85,7 +85,7 @@ class AccessTokens:
         return found
 
     def _look(self) -> None:
-        """Read the file if it is another one than before."""
+        """Read the file again if its metadata differ from those of the last read."""
         try:
             status = self._file.stat()
             seen = (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_mode)
@@ -120,14 +120,14 @@ class AccessTokens:
 
 
 def names(file: Path) -> list[str]:
-    """Return the names in a file; none where there is no file. Raises SettingsError if it cannot be read."""
+    """Return the names of the tokens in a file; none if there is no file. Raises SettingsError if it cannot be read."""
     return list(parse(_text(file)))
 
 
 def add(file: Path, name: str) -> str:
-    """Add a new token to a file, which is made if need be, and return it: the file has only its hash.
+    """Generate a token, add its hash to a file under `name`, and return the token. Creates a missing file.
 
-    Raises SettingsError for a name that is there already, or that is none.
+    Raises SettingsError if `name` is taken or not a valid name, or if the file cannot be read.
     """
     if not _NAME.fullmatch(name):
         raise SettingsError(
@@ -148,7 +148,7 @@ def add(file: Path, name: str) -> str:
 
 
 def revoke(file: Path, name: str) -> None:
-    """Take a token out of a file. Raises SettingsError if there is none of that name."""
+    """Remove the token `name` from a file. Raises SettingsError if the file has no token of that name."""
     with _changing(file) as lines:
         kept = [line for line in lines if name not in (known for _, known, _ in _entries(line))]
         if len(kept) == len(lines):
@@ -158,7 +158,7 @@ def revoke(file: Path, name: str) -> None:
 
 
 def access(file: Path) -> str:
-    """Return who owns a file and its mode, such as "root:root, 0600"; empty if that is not known."""
+    """Return owner, group and mode of a file, such as "root:root, 0600"; empty if the file cannot be examined."""
     try:
         status = file.stat()
     except OSError:
@@ -168,10 +168,10 @@ def access(file: Path) -> str:
 
 @contextlib.contextmanager
 def _changing(file: Path) -> Iterator[list[str]]:
-    """Yield the lines of a file and write them back in one step; its owner, its rights and a link to it stay.
+    """Yield the lines of a file for changing, and replace the file atomically at the end of the block.
 
-    A new file is for its owner only, who is the owner of the folder where that is possible.
-    Raises SettingsError if the owner would change.
+    Owner, mode and access list of the file are kept, and so is a symbolic link to it. A new file has mode 0600, and the
+    owner of its folder where the system permits that. Raises SettingsError if the owner would change.
     """
     file = Path(os.path.realpath(file))
     descriptor = open_private(file.with_name(f".{file.name}.lock"))
@@ -194,7 +194,7 @@ def _changing(file: Path) -> Iterator[list[str]]:
 
 
 def _give_owner(descriptor: int, file: Path) -> None:
-    """Give an open file to whom `file`, or else its folder, belongs, where that is possible."""
+    """Give an open file the owner of `file`, or of its folder if `file` is missing, where the system permits that."""
     if hasattr(os, "fchown"):
         status = (file if file.exists() else file.parent).stat()
         with contextlib.suppress(OSError):
@@ -202,7 +202,7 @@ def _give_owner(descriptor: int, file: Path) -> None:
 
 
 def _give_rights(descriptor: int, file: Path) -> None:
-    """Give a new file the owner, the mode and the access list of the one that it replaces, if there is one."""
+    """Copy owner, mode and extended attributes (access list) of `file`, if it exists, to the open file replacing it."""
     if not hasattr(os, "fchown"):  # Windows
         return
     _give_owner(descriptor, file)
@@ -226,7 +226,7 @@ def _give_rights(descriptor: int, file: Path) -> None:
 
 
 def _check_readable(status: os.stat_result) -> None:
-    """Raise DamagedFile for what would take long to read, or for ever: requests wait for it."""
+    """Raise DamagedFile if the file is not regular or too large, since requests wait while the file is read."""
     if not stat.S_ISREG(status.st_mode):
         raise DamagedFile("it is not a file")
     if status.st_size > _LARGEST:
@@ -234,7 +234,7 @@ def _check_readable(status: os.stat_result) -> None:
 
 
 def _remedy(file: Path, error: OSError | DamagedFile) -> str:
-    """Return what to do about a file that cannot be read."""
+    """Return what to do about a tokens file that cannot be read because of `error`."""
     if isinstance(error, PermissionError) and hasattr(os, "geteuid"):
         user, owned = _user(os.geteuid()), access(file)
         if owned:
@@ -271,7 +271,7 @@ def _text(file: Path) -> str:
 
 
 def _entries(text: str) -> Iterator[tuple[int, str, str]]:
-    """Yield the number, the name and the token of each line that has one."""
+    """Yield line number, name and token of each line that is neither blank nor a comment."""
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip() and not line.lstrip().startswith("#"):
             name, _, value = line.partition(":")

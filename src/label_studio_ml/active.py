@@ -1,7 +1,7 @@
-"""Which tasks to label next: scores from class probabilities, orders from embeddings.
+"""Active learning: choose the tasks to label next, by class probabilities or by embeddings.
 
-Every score is a *certainty* from 0 to 1: the task with the lowest score is to be labelled first. That is how Label
-Studio's free edition orders by prediction score, ascending in the Data Manager and in "Uncertainty sampling".
+Every score is a *certainty* from 0 to 1, and the task with the lowest score is to be labelled first. Label Studio's
+free edition orders tasks that way: ascending by prediction score, in the Data Manager and in "Uncertainty sampling".
 """
 
 from typing import TYPE_CHECKING, Any
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Numbers = NDArray[np.intp]
 
-#: Tasks that `covering` compares with each other, which takes memory for that number squared (8 bytes each).
+#: The most tasks that `covering` compares with each other; memory grows with its square (8 bytes a pair).
 _LOOKED_AT = 4000
 
 
 def least_confidence(probabilities: "ArrayLike") -> "Floats":
     """Return the probability of each task's most probable class.
 
-    `probabilities` has a row for each task and a column for each class (`predict_proba` of scikit-learn). Rows that
-    do not add up to 1 are scaled to. Raises ValueError when it is no such table, or has values below 0 or not finite.
+    `probabilities` has a row for each task and a column for each class, as from scikit-learn's `predict_proba`. Rows
+    are scaled to a sum of 1. Raises ValueError if it is not such a table, or has negative or non-finite values.
     """
     scores: Floats = _table(probabilities).max(axis=1)
     return scores
 
 
 def margin(probabilities: "ArrayLike") -> "Floats":
-    """Return by how much each task's most probable class is more probable than the next. See `least_confidence`."""
+    """Return the probability of each task's most probable class minus the next one's. See `least_confidence`."""
     import numpy as np
 
     table = _table(probabilities)
@@ -42,9 +42,9 @@ def margin(probabilities: "ArrayLike") -> "Floats":
 
 
 def entropy(probabilities: "ArrayLike") -> "Floats":
-    """Return 1 less the entropy of each task's classes, as a part of the highest there can be.
+    """Return 1 minus the normalized entropy (0 to 1) of each task's class probabilities.
 
-    See `least_confidence`.
+    See `least_confidence` for the argument.
     """
     import numpy as np
 
@@ -57,12 +57,12 @@ def entropy(probabilities: "ArrayLike") -> "Floats":
 
 
 def diverse(embeddings: "ArrayLike", *, labelled: "ArrayLike" = (), count: int | None = None) -> "Numbers":
-    """Return which tasks to label, the first one first, so that they differ most: k-center, greedily.
+    """Return the tasks to label, most useful first, chosen for diversity by greedy k-center selection.
 
-    `embeddings` has a row for each task, `labelled` the rows that have a label already. Each next task is the one that
-    is farthest from all that are labelled or chosen before it. `count` is how many to choose (None: all). Needs the
-    extra `active` (scikit-activeml). Raises ValueError when `embeddings` is no table of finite numbers, or `labelled`
-    holds anything but row numbers.
+    `embeddings` has a row for each task; `labelled` lists the rows that have a label already. Each selected task is the
+    farthest from all labelled and previously selected ones. `count` is the number of tasks to select (None: all without
+    a label). Requires the extra `active` (scikit-activeml). Raises ValueError if `embeddings` is not a table of finite
+    numbers or `labelled` holds anything but row numbers, ImportError if scikit-activeml is not installed.
     """
     import numpy as np
 
@@ -91,14 +91,14 @@ def covering(
     labelled: "ArrayLike" = (),
     count: int | None = None,
 ) -> "Numbers":
-    """Return which tasks to label, the first one first, that stand for most of what the model is unsure of.
+    """Return the tasks to label, most useful first, chosen to represent the tasks that the model is unsure of.
 
-    Each next task is the one that adds most to what is covered: every task counts by how near it is to one that is
-    labelled or chosen (a Gaussian kernel, as wide as the median distance) times how unsure the model is of it
-    (1 - `margin`). Without `probabilities` all tasks count alike: for the very first labels, before there is a model.
+    Each selected task adds most to the coverage. A task's coverage is its similarity (Gaussian kernel, as wide as the
+    median squared distance) to the nearest labelled or selected task, weighted by the model's uncertainty (1 -
+    `margin`). Without `probabilities`, as before the first model, all tasks have equal weight.
 
-    `embeddings`, `labelled` and `count` as for `diverse`; `probabilities` has a row for each task too. Of more than
-    4,000 tasks without a label, 4,000 drawn at random are looked at. Raises ValueError when one is no such table.
+    `embeddings`, `labelled` and `count` are those of `diverse`; `probabilities` has a row for each task as well. If
+    more than 4,000 tasks have no label, a random 4,000 are considered. Raises ValueError for an invalid argument.
     """
     import numpy as np
 
@@ -140,10 +140,10 @@ def covering(
 
 
 def scores(order: "ArrayLike", tasks: int) -> "Floats":
-    """Return a score for each of `tasks` tasks from the `order` in which they are to be labelled.
+    """Return a score for each of `tasks` tasks from `order`, the row numbers in the order of labelling.
 
-    The first one gets the lowest score. Tasks that are not in `order` get NaN: no score. Raises ValueError when
-    `order` is no list of different row numbers below `tasks`.
+    The first one gets the lowest score. Tasks that are not in `order` get NaN, meaning no score. Raises ValueError if
+    `order` is not a list of distinct row numbers below `tasks`.
     """
     import numpy as np
 
@@ -171,7 +171,7 @@ def _table(values: "ArrayLike") -> "Floats":
 
 
 def _places(embeddings: "ArrayLike", labelled: "ArrayLike") -> "tuple[Floats, Numbers, Numbers]":
-    """Return the table, the rows that have a label, and those that have none."""
+    """Return the embeddings as a table, the row numbers with a label, and the row numbers without one."""
     import numpy as np
 
     table = _numbers(embeddings, "embeddings")
@@ -182,7 +182,7 @@ def _places(embeddings: "ArrayLike", labelled: "ArrayLike") -> "tuple[Floats, Nu
 
 
 def _numbers(values: "ArrayLike", name: str) -> "Floats":
-    """Return `values` as an array of numbers. Raises ValueError, with the argument's `name`, if they are none."""
+    """Return `values` as an array of floats. Raises ValueError, naming the argument `name`, if they are not numbers."""
     import numpy as np
 
     try:
@@ -192,7 +192,7 @@ def _numbers(values: "ArrayLike", name: str) -> "Floats":
 
 
 def _rows(values: "ArrayLike", count: int, name: str) -> "Numbers":
-    """Return row numbers of a table of `count` rows. Raises ValueError, saying what was meant, for anything else."""
+    """Return `values` as row numbers of a table of `count` rows. Raises ValueError, saying what is expected."""
     import numpy as np
 
     meant = f"{name} must be row numbers of tasks, whole numbers from 0 to {count - 1}"
@@ -215,7 +215,7 @@ def _rows(values: "ArrayLike", count: int, name: str) -> "Numbers":
 
 
 def _wanted(count: int | None, free: int) -> int:
-    """Return how many of `free` tasks to choose. Raises ValueError if `count` is no number of tasks."""
+    """Return how many of `free` tasks to select. Raises ValueError if `count` is neither None nor a whole number."""
     import numpy as np
 
     if count is None:
@@ -226,13 +226,13 @@ def _wanted(count: int | None, free: int) -> int:
 
 
 def _shown(value: object) -> str:
-    """Return a value as an error message shows it."""
+    """Return type and shortened text of a value, for an error message."""
     text = repr(value)
     return f"{type(value).__name__} {text if len(text) <= 60 else text[:60] + '…'}"
 
 
 def _squares(ones: "Floats", others: "Floats") -> "Floats":
-    """Return the squared distance of each row of `ones` to each of `others`."""
+    """Return the squared Euclidean distance of each row of `ones` to each row of `others`."""
     import numpy as np
 
     products = ones @ others.T

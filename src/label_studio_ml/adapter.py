@@ -1,4 +1,4 @@
-"""Both generations of model classes behind one interface: build a model, ask it, train it."""
+"""Adapter for model classes of both API generations: build a model, call its `predict`, call its `fit`."""
 
 import functools
 import inspect
@@ -30,25 +30,25 @@ from label_studio_ml.versions.state import Project, State
 
 logger = logging.getLogger(__name__)
 
-#: Where code lives that is not the user's: ours and Python's own.
+#: Folders of code that is not the user's: this package and the standard library.
 _FOREIGN = {Path(__file__).parent, Path(sysconfig.get_path("stdlib"))}
 
-#: The version's name before any training, for a class of the seed generation.
+#: Name of the version before any training, for a class of the seed generation (see `generations`).
 INITIAL = "INITIAL"
-#: The most tasks that `predict` is given at a time, unless the class says.
+#: The most tasks in one call of `predict`, unless the class sets `max_batch_size`.
 MAX_BATCH = 128
-#: How many calls of an `async def predict` run at a time in one process, unless the class says.
+#: Concurrent calls of an `async def predict` in one process, unless the class sets `concurrency`.
 ASYNC_CONCURRENCY = 16
 
 
 class ClassInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """What the server has to know of a model class, without importing it.
+    """What the server needs to know about a model class, without importing it.
 
-    `max_batch_size` is the most tasks that `predict` is given at a time, `max_wait` how many seconds a batch that is
-    not full waits for more, `concurrency` how many calls of `predict` may run at a time in one process. `promote_if`
-    says which new versions are served, `keep_versions` how many stay (0: all). The three
-    after that say when it wants to be trained (`training.policy`). `code` is what the process imported.
-    `initial_version` is the name of the version before any training, unless the class sets one with `self.set`.
+    `max_batch_size` is the most tasks in one call of `predict`; `max_wait` the seconds that a batch that is not full
+    waits for more tasks; `concurrency` the concurrent calls of `predict` in one process. `promote_if` is the metric
+    gate for new versions, `keep_versions` the number of versions kept (0: all). `train_every`, `quiet_period` and
+    `min_annotations` decide when a training is due (`training.policy`). `code` identifies the imported code.
+    `initial_version` names the version before any training, unless the class sets one with `self.set`.
     """
 
     name: str
@@ -67,9 +67,10 @@ class ClassInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that a model is built from: the project, the trained version, and what that version's fit returned.
+    """The arguments for building a model.
 
-    `version` is the served version's name, empty before any training; `train_output` is what `fit` returned.
+    `version` is the served version's name, empty before any training; `train_output` is what that version's `fit`
+    returned.
     """
 
     project: Project
@@ -78,14 +79,14 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, project: Project, manifest: Manifest | None) -> "ModelSpec":
-        """Return what a committed version of `project` is built from; None stands for the untrained model."""
+        """Return the spec of a committed version of `project`; of the untrained model if `manifest` is None."""
         if manifest is None:
             return cls(project=project)
         return cls(project=project, version=manifest.name, train_output=manifest.train_output)
 
 
 def describe_class(cls: type[LabelStudioMLBase], threads: int | None = None) -> ClassInfo:
-    """Read off a class what the server has to know. `threads` is the `concurrency` of a class that states none."""
+    """Return the ClassInfo of a class. `threads` is the `concurrency` of a synchronous class that sets none."""
     return ClassInfo(
         name=cls.__name__,
         generation=generation(cls),
@@ -103,7 +104,7 @@ def describe_class(cls: type[LabelStudioMLBase], threads: int | None = None) -> 
 
 
 def _gate(cls: type[LabelStudioMLBase]) -> str:
-    """Return the class's `promote_if`. Raises ModelFileError if it cannot be read."""
+    """Return the class's `promote_if`. Raises ModelFileError if it is not a valid metric gate."""
     text = cls.promote_if
     try:
         if not isinstance(text, str):
@@ -119,17 +120,17 @@ def _gate(cls: type[LabelStudioMLBase]) -> str:
 
 
 def is_async(cls: type[LabelStudioMLBase]) -> bool:
-    """Tell whether the class's `predict` is a coroutine function."""
+    """Tell whether the `predict` of the class is a coroutine function."""
     return inspect.iscoroutinefunction(cls.predict)
 
 
 def class_limit(cls: type, name: str, default: float) -> float:
-    """Return a number of seconds that a class sets as an attribute. Raises ModelFileError if it is none."""
+    """Return the class attribute `name`, in seconds. Raises ModelFileError if it is not a number of at least 0."""
     return float(_limit(cls, name, default, least=0))
 
 
 def _limit(cls: type, name: str, default: Any, *, least: float) -> Any:
-    """Return a number that a class sets as an attribute. Raises ModelFileError if it is none or too small."""
+    """Return a numeric class attribute, an int if `default` is one. Raises ModelFileError if it is invalid."""
     value = getattr(cls, name, default)
     number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     whole = isinstance(default, int)
@@ -144,10 +145,10 @@ def _limit(cls: type, name: str, default: Any, *, least: float) -> Any:
 def build(
     cls: type[LabelStudioMLBase], spec: ModelSpec, settings: Settings, state: State
 ) -> LabelStudioMLBase:
-    """Build a model of `cls` for `spec`, giving its constructor what it takes.
+    """Build a model of `cls` for `spec`, passing the arguments that its constructor accepts.
 
-    `state` holds the project's key/value pairs. Raises ModelLoadError with the cause when the constructor fails,
-    NoLabelConfig if it does so while the project has no label config.
+    `state` holds the project's key/value pairs. Raises ModelLoadError with the cause if the constructor fails,
+    NoLabelConfig if it fails while the project has no label config.
     """
     project = spec.project
     extra_params = parse_extra_params(project.extra_params)
@@ -205,10 +206,10 @@ def build(
 
 
 def studio_login(project: Project, settings: Settings) -> tuple[str, str]:
-    """Return where Label Studio is and a token for it, either empty if not known.
+    """Return Label Studio's URL and a token for it, each empty if unknown.
 
-    A configured token goes to the configured URL only: what `/setup` says is anybody's word, so its host gets no
-    more than the token that came with it.
+    A configured token is sent to the configured URL only. The host that `/setup` names is not trustworthy, so it gets
+    no other token than the one in the same request.
     """
     if settings.studio_url:
         return settings.studio_url, settings.studio_api_key or project.access_token
@@ -220,12 +221,12 @@ def studio_login(project: Project, settings: Settings) -> tuple[str, str]:
 
 
 def studio_private(project: Project, settings: Settings) -> tuple[str, ...]:
-    """Return which private addresses the Label Studio of `studio_login` may have, `*` for any."""
+    """Return the private addresses that the Label Studio of `studio_login` may have; `*` stands for any."""
     return ("*",) if settings.studio_url else project.private
 
 
 def _fill(model: LabelStudioMLBase, missing: Mapping[str, Any]) -> None:
-    """Set the attributes that the class's constructor did not take, where its base left them empty."""
+    """Set the attributes in `missing`, arguments that the constructor did not accept, where the model has none."""
     for name in ("project_id", "label_config", "train_output", "hostname", "access_token"):
         if name not in missing or getattr(model, name) or not missing[name]:
             continue
@@ -235,7 +236,7 @@ def _fill(model: LabelStudioMLBase, missing: Mapping[str, Any]) -> None:
 
 
 def fitting(function: Callable[..., Any], offered: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those of the `offered` keyword arguments that `function` takes; all of them if it has `**kwargs`."""
+    """Return those of the `offered` keyword arguments that `function` accepts; all if it has `**kwargs`."""
     return _fitting(method_parameters(function), offered)
 
 
@@ -247,19 +248,19 @@ def _fitting(parameters: list[inspect.Parameter], offered: Mapping[str, Any]) ->
 
 
 def version_name(model: LabelStudioMLBase, spec: ModelSpec) -> str:
-    """Return the name under which `model` is served: the trained version's, else the class's own, else a default."""
+    """Return the name under which `model` is served: the trained version's, else the class's own, else INITIAL."""
     if spec.version:
         return renamed(model) or spec.version
     return model.get("model_version") or initial_version(type(model)) or INITIAL
 
 
 def renamed(model: LabelStudioMLBase) -> str:
-    """Return the name that the model's `predict` has given its version with `set("model_version", …)`, if it has."""
+    """Return the version name that the model's `predict` has set with `set("model_version", …)`, else empty text."""
     return model._context.renamed
 
 
 def ask(model: LabelStudioMLBase, tasks: list[dict[str, Any]], params: Mapping[str, Any]) -> Any:
-    """Call the model's `predict` with what its signature takes and return what it returns."""
+    """Call the model's `predict` with those of `params` that its signature accepts, and return its result."""
     function = getattr(model.predict, "__func__", None)
     parameters = method_parameters(model.predict) if function is None else _method_parameters(function)
     positional = {"self", *(parameter.name for parameter in parameters[:1])}
@@ -271,7 +272,7 @@ def ask(model: LabelStudioMLBase, tasks: list[dict[str, Any]], params: Mapping[s
 
 @functools.lru_cache(maxsize=64)
 def _method_parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    """Return a method's parameters without its first: remembered, since reading a signature takes as long as a call."""
+    """Return a method's parameters without the first. Cached: reading a signature takes as long as a short call."""
     try:
         return list(inspect.signature(function).parameters.values())[1:]
     except (TypeError, ValueError):
@@ -288,7 +289,10 @@ def fit_annotations(
     workdir: Path,
     job: Any = None,
 ) -> dict[str, Any]:
-    """Call a seed-generation `fit` and return its dict (`{}` if it returned none). `job` is its run object."""
+    """Call a seed-generation `fit` and return its dict, `{}` for None. Raises TypeError for any other result.
+
+    `job` is the object that `fit` gets as its `job` argument.
+    """
     offered = {"event": event, "data": data, "job": job, "job_id": job_id, "workdir": str(workdir)}
     with UserCode():
         returned = _finished(model.fit(annotations, **fitting(model.fit, offered)))
@@ -302,19 +306,19 @@ def fit_annotations(
 def fit_event(
     model: LabelStudioMLBase, event: str, data: Any, *, job_id: str, workdir: Path, job: Any = None
 ) -> Any:
-    """Call an event-generation `fit` for one event, and return what it returns. `job` is its run object."""
+    """Call an event-generation `fit` for one event and return its result. `job` is the argument of that name."""
     offered = {"job": job, "job_id": job_id, "workdir": str(workdir)}
     with UserCode():
         return _finished(model.fit(event, data, **fitting(model.fit, offered)))
 
 
 def _finished(returned: Any) -> Any:
-    """Return what a method returned; where it is a coroutine, what that returns."""
+    """Return the result of a method; if it is awaitable, run it and return its result."""
     return finish(returned) if inspect.isawaitable(returned) else returned
 
 
 def reason(error: BaseException) -> str:
-    """Say in one line what an exception of user code was, with the place in the user's file."""
+    """Return an exception of user code as one line, with file and line of the innermost frame in the user's code."""
     try:
         text = " ".join(str(error).split()).encode("utf-8", "backslashreplace").decode()
     except Exception:  # noqa: BLE001 (an exception of user code may not even have a text)

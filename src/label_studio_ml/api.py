@@ -1,15 +1,16 @@
-"""`init_app(model_class=…)`: a backend as a WSGI application, for `_wsgi.py` files, gunicorn, and tests.
+"""`init_app(model_class=…)`: a backend as a WSGI application, for `_wsgi.py` files, gunicorn and tests.
 
     app = init_app(model_class=MyModel)      # gunicorn _wsgi:app
     app.run(host="127.0.0.1", port=9090)     # or: python _wsgi.py, the same server as `label-studio-ml start`
     app.config["TESTING"] = True             # fit runs at once, in this process; nothing is left behind
     with app.test_client() as client: …
 
-Nothing starts before the first request.
+No process or thread starts before the first request.
 
-`_server` is the application that was made last, `MODEL_CLASS` its class, `BASIC_AUTH` its user and password, `_manager`
-what passes the calls of the first generation's manager on to it. Before any is made, `_server` is one that serves the
-functions of `predict_fn` and `update_fn`; the first `init_app` turns it into its own, so that routes added to it stay.
+Attributes of the older releases: `_server` is the application created last, `MODEL_CLASS` its class, `BASIC_AUTH` its
+user and password, `_manager` the first generation's manager, which forwards its calls to that application. Before the
+first `init_app`, `_server` is a spare application that serves the functions of `predict_fn` and `update_fn`; the first
+`init_app` reuses it, so that routes added to it stay.
 """
 
 import hmac
@@ -36,11 +37,11 @@ def init_app(
 ) -> BackendApp:
     """Return a WSGI application that serves `model_class`.
 
-    `basic_auth_user` and `basic_auth_pass` default to the settings' (`BASIC_AUTH_USER`, `BASIC_AUTH_PASS`).
-    `model_dir` is the folder for versions and state, `redis_host`, `redis_port` and `redis_queue` name a Redis of
-    your own (the defaults that release 1.0.9 passes, localhost:6379 and "default", do not: see `REDIS_URL`).
-    All other keyword arguments go to the constructor of the model, in the processes that predict and that train: use
-    values that JSON can hold. Raises SettingsError if a value cannot be used.
+    `basic_auth_user` and `basic_auth_pass` default to the settings `BASIC_AUTH_USER` and `BASIC_AUTH_PASS`.
+    `model_dir` is the folder for versions and state; `redis_host`, `redis_port` and `redis_queue` name an external
+    Redis (the defaults of release 1.0.9, localhost:6379 and "default", are ignored: use `REDIS_URL`). All other
+    keyword arguments are passed to the model's constructor in other processes, so their values must be representable
+    in JSON. Raises SettingsError if a value is invalid.
     """
     caller = sys._getframe(1).f_globals.get("__file__")
     settings = Settings.from_env(backend_dir=backend_folder(model_class, caller))
@@ -61,7 +62,7 @@ def init_app(
 
 @dataclass(slots=True)
 class _Applications:
-    """The application that was made last, and its class and login; `spare` until `init_app` has made one."""
+    """The application created last, its class and its login; `spare` while no `init_app` call has created it."""
 
     last: BackendApp | None = None
     spare: bool = False
@@ -73,7 +74,7 @@ _applications = _Applications()
 
 
 def _made(settings: Settings, model_class: type[LabelStudioMLBase], *, spare: bool = False) -> BackendApp:
-    """Return an application and remember it as the last one: the spare one, as long as it has not begun to serve."""
+    """Return an application for `settings` and record it as the last; reuse a spare one that has not served yet."""
     before = _applications.last if _applications.spare else None
     if before is None or not before.serve_instead(settings, model_class):
         _applications.last = BackendApp(settings, model_class)
@@ -86,7 +87,7 @@ def _made(settings: Settings, model_class: type[LabelStudioMLBase], *, spare: bo
 
 
 def _last() -> BackendApp:
-    """Return the application that was made last; a spare one where there is none."""
+    """Return the application created last, else create a spare one."""
     return _applications.last or _made(Settings.from_env(), LabelStudioMLBase, spare=True)
 
 
@@ -102,7 +103,7 @@ def safe_str_cmp(a: str, b: str) -> bool:
 
 
 def __getattr__(name: str) -> Any:
-    """Return what changes with the application that was made last."""
+    """Return an attribute that depends on the application created last."""
     if name == "_server":
         from werkzeug.local import LocalProxy
 

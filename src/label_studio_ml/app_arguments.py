@@ -1,7 +1,7 @@
-"""Keyword arguments of `init_app`: those that change settings, and those that go to the model's constructor.
+"""Apply the keyword arguments of `init_app`: some change settings, the others go to the model's constructor.
 
-`_wsgi.py` files of release 1.0.9 pass that release's defaults as arguments. Such a default is not a decision of the
-user: it changes nothing.
+`_wsgi.py` files of release 1.0.9 pass the defaults of that release as arguments. The user has not chosen these values,
+so they change nothing.
 """
 
 import logging
@@ -15,18 +15,18 @@ from label_studio_ml.texts import whole_number
 
 logger = logging.getLogger(__name__)
 
-#: What release 1.0.9 passed where nothing was set.
+#: The values that `_wsgi.py` files of release 1.0.9 pass by default.
 DEFAULT_REDIS_HOSTS = frozenset({"localhost", "127.0.0.1"})
 DEFAULT_REDIS_PORT = 6379
 DEFAULT_QUEUE = "default"
 
 
 def with_app_arguments(settings: Settings, arguments: Mapping[str, Any]) -> Settings:
-    """Return `settings` with the keyword arguments of `init_app`, without `model_class` and the login.
+    """Return `settings` changed by `arguments`, the keyword arguments of `init_app` but `model_class` and the login.
 
-    `model_dir` that is the backend's own folder, `redis_host`/`redis_port` that are localhost:6379 and the
-    `redis_queue` "default" are the defaults of release 1.0.9 and change nothing; a Redis at localhost:6379 is used
-    where `REDIS_URL`, `REDIS_HOST` or `USE_REDIS` name it. Raises SettingsError if a value cannot be used.
+    The defaults of release 1.0.9 change nothing: a `model_dir` that is the backend's own folder, localhost:6379 as
+    `redis_host` and `redis_port`, the `redis_queue` "default". To use a Redis at localhost:6379, set `REDIS_URL`,
+    `REDIS_HOST` or `USE_REDIS`. Raises SettingsError if a value is invalid.
     """
     rest = dict(arguments)
     model_dir = rest.pop("model_dir", None)

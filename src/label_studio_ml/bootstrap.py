@@ -1,11 +1,11 @@
 """Start one module of this package in a new interpreter: `python -P bootstrap.py [--files=N] MODULE [ARGUMENT …]`.
 
-Run by its absolute path, so that no folder decides which `label_studio_ml` is imported: neither the working folder
-(a clone of another release, say) nor PYTHONPATH. The user's entries on `sys.path` are put behind the installed packages
-until the user's code is loaded (`user_path`): `redis.py` in a folder of PYTHONPATH is not what we import as `redis`.
+The file is run by its absolute path, so that neither the working folder (which may hold a clone of another release)
+nor PYTHONPATH decides which `label_studio_ml` is imported. The user's `sys.path` entries are put behind the installed
+packages until the user's code is loaded (`user_path`): this package must not import a user's `redis.py` as `redis`.
 
-A process that multiprocessing spawns from such a process runs this file again under another name; it then only makes
-sure that `label_studio_ml` is this package.
+In a process that multiprocessing spawns from such a process, this file runs as `__mp_main__`; it then only ensures that
+`label_studio_ml` is this package.
 """
 
 import os
@@ -13,7 +13,7 @@ import sys
 
 
 def _take_user_entries() -> list[str]:
-    """Remove from `sys.path` what stands before the standard library, and return it: PYTHONPATH, with `-P`."""
+    """Move the `sys.path` entries before the standard library (with `-P`: PYTHONPATH) to the end, and return them."""
     standard = os.path.dirname(os.__file__)
     if standard not in sys.path:
         return []
@@ -26,7 +26,7 @@ def _take_user_entries() -> list[str]:
 
 
 def _pin_package() -> None:
-    """Import `label_studio_ml` from the folder of this file, whatever is on `sys.path`."""
+    """Import `label_studio_ml` from the folder of this file, regardless of `sys.path`."""
     import importlib.util
 
     if "label_studio_ml" in sys.modules:
@@ -43,7 +43,7 @@ def _pin_package() -> None:
 
 
 def _limit_files() -> None:
-    """Give this process the soft limit of open files that a first argument `--files=NUMBER` names."""
+    """Set this process's soft limit of open files to NUMBER if the first argument is `--files=NUMBER`."""
     if not sys.argv[1].startswith("--files="):
         return
     import resource
@@ -54,7 +54,10 @@ def _limit_files() -> None:
 
 
 def _run(taken: list[str]) -> int:
-    """Call the `main` of the module that the first argument names, with the others as its own."""
+    """Call the `main` of the module named by the first argument, with the others in `sys.argv`; return its status.
+
+    The first argument `--probe` imports what every process needs instead, to check the interpreter.
+    """
     import importlib
 
     user_path = importlib.import_module("label_studio_ml.user_path")

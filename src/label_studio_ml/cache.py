@@ -1,8 +1,8 @@
-"""Per-project key and value pairs in a SQLite file, as the later API generation's models keep their state.
+"""Per-project key/value pairs in a SQLite file: the state of models of the event generation.
 
-The table is the older implementation's, so an existing `cache.db` goes on working. Every read asks the file,
-so what another process wrote is seen at once. A damaged file is set aside, and a new one takes its place, with what
-could be read of it and what its owner knows from elsewhere.
+The table layout is that of the older implementation, so an existing `cache.db` keeps working. Every read queries the
+file, so writes of other processes are seen at once. A damaged file is renamed and replaced by a new one, which gets
+the rows that are still readable and those that the cache's owner can supply.
 """
 
 import contextlib
@@ -28,9 +28,9 @@ T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
-#: How long, in seconds, a statement waits for another process's transaction to end.
+#: Seconds that a statement waits for the transaction of another process.
 BUSY_TIMEOUT = 10.0
-#: How often a piece of work is done, at most, while other processes set the file aside.
+#: The most times that one write is repeated because other processes replaced the file meanwhile.
 _SWAPS = 5
 
 _CREATE_TABLE = """
@@ -46,11 +46,11 @@ _WRITE = "REPLACE INTO cache (project_id, key, value) VALUES (?, ?, ?)"
 
 
 class BaseCache(ABC):
-    """A mapping of (project id, key) to text. Values are str and nothing else."""
+    """A mapping of (project id, key) to text. Values are str only."""
 
     @abstractmethod
     def get(self, project_id: str, key: str) -> str | None:
-        """Return the value, or None when there is none."""
+        """Return the value, or None if there is none."""
 
     @abstractmethod
     def items(self, project_id: str) -> dict[str, str]:
@@ -62,9 +62,9 @@ class BaseCache(ABC):
 
     @abstractmethod
     def update(self, project_id: str, mapping: Mapping[str, str]) -> None:
-        """Write all of `mapping` or, when something fails, nothing.
+        """Write all of `mapping`, or nothing if an error occurs.
 
-        Raises ValueError, naming the key, when a value is not a str.
+        Raises ValueError, naming the key, if a value is not a str.
         """
 
     @abstractmethod
@@ -72,7 +72,7 @@ class BaseCache(ABC):
         """Remove the value, if there is one."""
 
     def set(self, project_id: str, key: str, value: str) -> None:
-        """Write one value. Raises ValueError, naming the key, when it is not a str."""
+        """Write one value. Raises ValueError, naming the key, if it is not a str."""
         self.update(project_id, {key: value})
 
     def has(self, project_id: str, key: str) -> bool:
@@ -93,11 +93,11 @@ class BaseCache(ABC):
 
 
 class SqliteCache(BaseCache):
-    """A cache in the file `path`/`db_name`, to be shared by threads and processes of one machine.
+    """A cache in the file `path`/`db_name`, which threads and processes of one machine can share.
 
-    The file is opened, and made with mode 0600, when it is first needed; the folder too. Raises VersionError
-    when it cannot be opened, read or written. When it is damaged, `known` returns what goes into the file that
-    takes its place, besides what can be read of the damaged one; `loss` is what the log says of the rest.
+    File (mode 0600) and folder are created on first use. Methods raise VersionError if the file cannot be opened, read
+    or written. If the file is damaged, `known` returns rows for the new file, in addition to those readable in the
+    damaged one; `loss` is the sentence for the log about the other rows.
     """
 
     def __init__(
@@ -121,13 +121,13 @@ class SqliteCache(BaseCache):
         return f"SqliteCache({str(self.file)!r})"
 
     def get(self, project_id: str, key: str) -> str | None:
-        """Return the value as it is in the file now, or None when there is none."""
+        """Return the value in the file now, or None if there is none."""
         query = "SELECT value FROM cache WHERE project_id = ? AND key = ?"
         row = self._read(lambda connection: connection.execute(query, (project_id, key)).fetchone())
         return None if row is None else str(row[0])
 
     def items(self, project_id: str) -> dict[str, str]:
-        """Return all keys and values of a project, as they are in the file now, sorted by key."""
+        """Return all keys and values of a project in the file now, sorted by key."""
         query = "SELECT key, value FROM cache WHERE project_id = ? ORDER BY key"
         return dict(self._read(lambda connection: connection.execute(query, (project_id,)).fetchall()))
 
@@ -140,7 +140,7 @@ class SqliteCache(BaseCache):
     def update(self, project_id: str, mapping: Mapping[str, str]) -> None:
         """Write all of `mapping` in one transaction.
 
-        Raises ValueError, naming the key, when a value is not a str; then nothing is written.
+        Raises ValueError, naming the key, if a value is not a str; then nothing is written.
         """
         for key, value in mapping.items():
             if not isinstance(value, str):
@@ -154,7 +154,7 @@ class SqliteCache(BaseCache):
         self._write(lambda connection: connection.execute(query, (project_id, key)))
 
     def close(self) -> None:
-        """Close the file; the next use opens it again."""
+        """Close the connection; the next call opens it again."""
         with self._lock:
             self._drop()
 
@@ -163,15 +163,15 @@ class SqliteCache(BaseCache):
             self.close()
 
     def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Return what `work` reads."""
+        """Return the result of the query `work`."""
         return self._do(lambda: work(self._current()))
 
     def _write(self, work: Callable[[sqlite3.Connection], object]) -> None:
-        """Have `work` write. It has to leave the same when it is done twice."""
+        """Run `work`, which writes. It may run more than once, so it must be idempotent."""
         self._do(lambda: self._write_until_kept(work))
 
     def _do(self, work: Callable[[], T]) -> T:
-        """Lend the connection to one thread at a time; a damaged file is set aside, and the work done in a new one."""
+        """Run `work` in one thread at a time; if the file is damaged, replace it and run `work` once more."""
         with self._lock:
             try:
                 try:
@@ -185,7 +185,7 @@ class SqliteCache(BaseCache):
                 raise self._unusable(error) from error
 
     def _write_until_kept(self, work: Callable[[sqlite3.Connection], object]) -> None:
-        """Write, and again if another process set the file aside meanwhile: the new one may not have it."""
+        """Run `work` again if another process replaced the file meanwhile, since the new file may lack the write."""
         for _ in range(_SWAPS):
             work(self._current())
             if self._identity == damaged_database.identity(self._name):
@@ -199,7 +199,7 @@ class SqliteCache(BaseCache):
         )
 
     def _current(self) -> sqlite3.Connection:
-        """Return a connection to the file that has its name now; a forked child opens its own, as SQLite asks for."""
+        """Return a connection to the present file. A forked child opens its own, as SQLite requires."""
         connection = self._connection
         if (
             connection is None
@@ -223,7 +223,7 @@ class SqliteCache(BaseCache):
             connection.close()
 
     def _replace(self, why: str) -> None:
-        """Set a damaged file aside and make a new one, unless another process has. Raises OSError, sqlite3.Error."""
+        """Replace a damaged file unless another process has replaced it. Raises OSError or sqlite3.Error."""
         before = self._identity
         with self._made_alone():
             there = damaged_database.identity(self.file)
@@ -238,12 +238,12 @@ class SqliteCache(BaseCache):
             aside = damaged_database.set_aside(self.file)
             self._drop()
             try:
-                # Read only now: who has written to it before sees that it has its name no more, and writes again.
+                # Read after the renaming: a process that wrote before it notices the renaming, and writes again.
                 read, without_log = damaged_database.readable_rows(aside)
                 rows = {**without_log, **self._known(), **read}
                 read = {**without_log, **read}
                 _write_rows(self._open(), [(project, key, value) for (project, key), value in rows.items()])
-            except BaseException:  # the next call tries again with the same file
+            except BaseException:  # the next call tries the same file again
                 self._drop()
                 damaged_database.put_back(aside, self.file)
                 raise
@@ -259,8 +259,8 @@ class SqliteCache(BaseCache):
             )
 
     def _open(self) -> sqlite3.Connection:
-        # A file that is there is not opened here: closing it would drop the locks that other connections of this
-        # process hold on it, and the next process that ends would take the log away from under them.
+        # An existing file is not opened here: closing that descriptor would drop the locks of this process's other
+        # connections, and the next process to close the database would then delete its write-ahead log while in use.
         made = True
         try:
             os.close(
@@ -277,7 +277,7 @@ class SqliteCache(BaseCache):
             _prepare(connection)
         except BaseException:
             connection.close()
-            if made:  # else the next call takes the empty file for a damaged one
+            if made:  # otherwise the next call takes the empty file for a damaged one
                 damaged_database.remove(self.file)
             raise
         self._connection, self._owner = connection, os.getpid()
@@ -285,7 +285,7 @@ class SqliteCache(BaseCache):
         return connection
 
     def _check_file(self) -> None:
-        """Raise DamagedDatabase if the file that is there can be no database; make it the owner's only."""
+        """Raise DamagedDatabase if the existing file cannot be a database; restrict its mode to the owner."""
         status = self.file.stat()
         self._identity = status.st_dev, status.st_ino
         if not stat.S_ISREG(status.st_mode):
@@ -298,7 +298,7 @@ class SqliteCache(BaseCache):
 
 
 def _write_rows(connection: sqlite3.Connection, rows: Sequence[tuple[str, str, str]]) -> None:
-    """Write all rows or, when something fails, none."""
+    """Write all rows in one transaction, which is rolled back on an error."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         connection.executemany(_WRITE, rows)
@@ -310,9 +310,9 @@ def _write_rows(connection: sqlite3.Connection, rows: Sequence[tuple[str, str, s
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
-    """Switch to the write-ahead log and make the table.
+    """Enable the write-ahead log and create the table.
 
-    SQLite does not wait for others while it switches the journal, so processes that start together ask again.
+    SQLite does not wait for a lock while it changes the journal mode, so processes that start together retry here.
     """
     deadline = time.monotonic() + BUSY_TIMEOUT
     while True:
@@ -328,9 +328,9 @@ def _prepare(connection: sqlite3.Connection) -> None:
 
 
 def create_cache(cache_type: str = "sqlite", path: str | os.PathLike[str] = ".", **kwargs: Any) -> BaseCache:
-    """Return the cache of type `cache_type` at `path`; only `"sqlite"` is known.
+    """Return the cache of type `cache_type` at `path`; the only type is `"sqlite"`.
 
-    `kwargs` go to its constructor. Raises ValueError for another type.
+    `kwargs` are passed to its constructor. Raises ValueError for another type.
     """
     if cache_type != "sqlite":
         raise ValueError(f"CACHE_TYPE={cache_type!r} is unknown; only 'sqlite' is supported")

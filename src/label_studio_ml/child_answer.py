@@ -1,6 +1,6 @@
-"""Run one of this package's modules in a process of its own, and return what it answers.
+"""Run a module of this package in a child process and return the bytes that it sends back.
 
-For code that must not run in this process: a user's file that is imported or run only to look at it.
+Used to import or run a user's file only for inspection, which must not happen in this process.
 """
 
 import os
@@ -13,10 +13,10 @@ from label_studio_ml.settings import Settings
 
 
 def child_answer(settings: Settings, module: str, *arguments: object, patience: float) -> tuple[bytes, int]:
-    """Return what the `main` of `module` writes to the descriptor that is its first argument, and its exit status.
+    """Run the `main` of `module` in a child process; return the bytes it writes to a pipe, and its exit status.
 
-    The descriptor stands before `arguments`. What the module prints is dropped. The process has ended when this
-    returns. Raises TimeoutError if it takes more than `patience` seconds.
+    The child's first argument is the pipe's descriptor, followed by `arguments`. Its standard output and error are
+    discarded. The child has ended when this function returns. Raises TimeoutError after `patience` seconds.
     """
     deadline = time.monotonic() + patience
     ours, theirs = os.pipe()
@@ -42,7 +42,7 @@ def child_answer(settings: Settings, module: str, *arguments: object, patience: 
 
 
 def _received(descriptor: int, process: "subprocess.Popen[bytes]", deadline: float) -> bytes:
-    """Return all that comes from `descriptor` while the process runs. Raises TimeoutError."""
+    """Return the bytes from `descriptor` until the process has ended. Raises TimeoutError at `deadline`."""
     received = bytearray()
     while True:
         ended = process.poll() is not None
@@ -51,6 +51,6 @@ def _received(descriptor: int, process: "subprocess.Popen[bytes]", deadline: flo
                 return bytes(received)
             received += data
         elif ended:
-            return bytes(received)  # a process that the user's file has forked keeps the pipe open
+            return bytes(received)  # a process forked by the user's file may keep the pipe open
         if time.monotonic() > deadline:
             raise TimeoutError

@@ -1,4 +1,4 @@
-"""Which classes of a file are model classes, found by reading it and never by running it."""
+"""Find the model classes that a Python file defines, by reading it and never by running it."""
 
 import ast
 from collections.abc import Iterable, Iterator
@@ -8,15 +8,15 @@ from pathlib import Path
 from label_studio_ml.errors import ModelFileError
 from label_studio_ml.imports import Import, imports_of, module_files, parse
 
-#: What a model class inherits from `label_studio_ml`; the last two are of the oldest generation.
+#: Base classes from `label_studio_ml` that make a class a model class; the last two are of the oldest generation.
 _BASES = frozenset({"LabelStudioMLBase", "LabelStudioMLBaseHelper", "LabelStudioMLChoices"})
 
 
 def model_classes(script: Path) -> list[str]:
-    """Return the names of the model classes that `script` defines, in its order, without importing it.
+    """Return the names of the model classes that `script` defines, in file order, without importing it.
 
-    A class that another class of the file inherits from is a base, and left out. Raises ModelFileError when
-    the file cannot be read or is not Python.
+    Classes that another class in the file inherits from are bases, and omitted. Raises ModelFileError if the file
+    cannot be read or is not Python.
     """
     reader = FileReader(script.resolve())
     names = reader.model_names()
@@ -26,11 +26,11 @@ def model_classes(script: Path) -> list[str]:
 
 @dataclass(slots=True)
 class FileReader:
-    """The classes of one file, and where the names come from that they inherit.
+    """The classes of one file, and the origin of their base classes.
 
-    `classes` maps each class to the dotted names of its bases, `aliases` each name that another one is assigned to, to
-    that; `assigned` are all names that are given a value. `root` is the folder where absolute imports start (the
-    file's own, if None); `open_files` are those being read, so that a circle of imports ends.
+    `classes` maps each class to the dotted names of its bases. `aliases` maps each name to the dotted name assigned to
+    it; `assigned` holds all names that are assigned to. `root` is the folder where absolute imports start (None: the
+    file's own). `open_files` are the files being read by the callers, so that circular imports end.
     """
 
     file: Path
@@ -54,11 +54,11 @@ class FileReader:
                     self.aliases |= {dotted(target): dotted(node.value) for target in targets}
 
     def model_names(self) -> list[str]:
-        """Return the names of all model classes, bases included."""
+        """Return the names of all model classes, including bases."""
         return [name for name in self.classes if self.is_model(name)]
 
     def binds(self, name: str) -> bool:
-        """Tell whether the file defines, assigns or imports `name`; true where a star import may do so."""
+        """Tell whether the file defines, assigns or imports `name`; True if a star import may bind it."""
         return (
             name in self.classes
             or name in self.assigned
@@ -66,8 +66,8 @@ class FileReader:
         )
 
     def is_model(self, name: str, seen: frozenset[str] = frozenset()) -> bool:
-        """Tell whether `name`, dotted, is a model class where this file uses it."""
-        if name in self.classes and name not in seen:  # a class may inherit an imported one of its own name
+        """Tell whether the dotted `name` refers to a model class in this file. `seen` are the names followed so far."""
+        if name in self.classes and name not in seen:  # a class may inherit an imported class of the same name
             return any(self.is_model(base, seen | {name}) for base in self.classes[name])
         if name in self.aliases and name not in seen:
             return self.is_model(self.aliases[name], seen | {name})
@@ -97,7 +97,7 @@ class FileReader:
 
 
 def _outer_statements(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
-    """Yield the statements that run when the file is imported, also those inside conditions."""
+    """Yield the statements that may run when the file is imported, including those in if, try and with blocks."""
     for node in body:
         yield node
         for inner in ("body", "orelse", "finalbody"):
@@ -109,7 +109,7 @@ def _outer_statements(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
 
 
 def dotted(node: ast.expr) -> str:
-    """Return `a.b.C` for that expression and for `a.b.C[...]`, and nothing for any other."""
+    """Return the dotted name of an expression such as `a.b.C` or `a.b.C[...]`; empty for any other."""
     if isinstance(node, ast.Subscript):
         return dotted(node.value)
     if isinstance(node, ast.Attribute):

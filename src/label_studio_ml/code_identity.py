@@ -1,7 +1,7 @@
-"""Which code a model process or a training run has: hashes of the user's files, versions of what they import.
+"""Identify the code of a model class: hashes of the user's files, versions of the packages that they import.
 
-Found by reading, before the files are run: a version records the code that trained it, and a server compares that with
-its own and with the files on the disk.
+Files are read, not run. A version records the code that trained it; a server compares that record with its own code
+and with the files on the disk.
 """
 
 import errno
@@ -13,9 +13,9 @@ from pathlib import Path
 
 from label_studio_ml.imports import distribution, foreign_imports, imported_files
 
-#: Hexadecimal digits of a code's hash that messages show.
+#: Hexadecimal digits of a code hash in messages.
 SHORT = 8
-#: Hexadecimal digits of the hash of the files, by which queues in Redis and jobs name a backend's code.
+#: Hexadecimal digits of the hash of the files, which names a backend's code in Redis queues and in jobs.
 FILES_SHORT = 12
 
 
@@ -23,9 +23,9 @@ FILES_SHORT = 12
 class CodeIdentity:
     """The code of a model class.
 
-    `files` maps the model file and the modules that it imports from its folder, by their paths seen from there, to
-    their sha256. `packages` maps the installed packages that these import to their versions. `hash` is the sha256 of
-    both, empty where the code is not known.
+    `files` maps the model file and the modules that it imports from its folder, as paths relative to that folder, to
+    their SHA-256. `packages` maps the installed packages that these files import to their versions. `hash` is the
+    SHA-256 of both, empty if the code is unknown.
     """
 
     hash: str = ""
@@ -34,20 +34,20 @@ class CodeIdentity:
 
     @property
     def short(self) -> str:
-        """The first digits of the hash, as messages show it."""
+        """The first digits of `hash`, for messages."""
         return self.hash[:SHORT]
 
     @property
     def files_hash(self) -> str:
-        """A hash of the files alone: the same on machines with other packages."""
+        """A hash of the files alone, which is equal on machines with other package versions."""
         return hashlib.sha256(repr(sorted(self.files.items())).encode()).hexdigest()[:FILES_SHORT]
 
     def same(self, other: "CodeIdentity") -> bool:
-        """Tell whether both are the same code, as far as that is known."""
+        """Tell whether both are the same code; True if the hash of one is unknown."""
         return not self.hash or not other.hash or self.hash == other.hash
 
     def differences(self, other: "CodeIdentity") -> list[str]:
-        """Return what differs: names of files, then packages with this version and the other's."""
+        """Return the differences: names of files, then packages with the version here and the version in `other`."""
         names = sorted(self.files.keys() | other.files.keys())
         changed = [name for name in names if self.files.get(name) != other.files.get(name)]
         for name in sorted(self.packages.keys() | other.packages.keys()):
@@ -58,9 +58,9 @@ class CodeIdentity:
 
 
 def identify(script: Path) -> CodeIdentity:
-    """Return the code of the model file `script` as it is on the disk. Raises ModelFileError if it is not Python.
+    """Return the code of the model file `script` on the disk. Raises ModelFileError if the file is not Python.
 
-    A file that disappears meanwhile is left out. Raises OSError where too many files are open.
+    Files that cannot be read are omitted. Raises OSError if too many files are open.
     """
     script = script.resolve()
     files = {}
@@ -68,19 +68,19 @@ def identify(script: Path) -> CodeIdentity:
         try:
             content = path.read_bytes()
         except OSError as error:
-            if error.errno in (errno.EMFILE, errno.ENFILE):  # it is there
+            if error.errno in (errno.EMFILE, errno.ENFILE):  # the file exists; omitting it would change the hash
                 raise
             continue
         files[os.path.relpath(path, script.parent)] = hashlib.sha256(content).hexdigest()
     packages = _packages({item.target for item in foreign_imports(script)})
-    import msgspec  # not at the top: the command line reads this module to print its help
+    import msgspec  # imported here because the command line imports this module to print its help
 
     content = msgspec.json.encode([sorted(files.items()), sorted(packages.items())])
     return CodeIdentity(hash=hashlib.sha256(content).hexdigest(), files=files, packages=packages)
 
 
 def signature(script: Path, names: dict[str, str]) -> tuple[tuple[str, int, int], ...]:
-    """Return size and time of change of the files `names`, seen from the folder of `script`: quick to compare."""
+    """Return name, size and modification time of `script` and `names`, paths relative to its folder."""
     found = []
     for name in sorted({script.name, *names}):
         try:
@@ -93,7 +93,7 @@ def signature(script: Path, names: dict[str, str]) -> tuple[tuple[str, int, int]
 
 
 def _packages(targets: set[str]) -> dict[str, str]:
-    """Return the versions of the installed packages that carry the modules `targets`; those not found are left out."""
+    """Return the versions of the installed packages that provide the modules `targets`; unknown ones are omitted."""
     found: dict[str, str] = {}
     carriers = None
     for target in sorted(targets):
@@ -109,9 +109,9 @@ def _packages(targets: set[str]) -> dict[str, str]:
 
 
 def _version(name: str) -> str:
-    """Return an installed package's version, empty if there is no such package.
+    """Return an installed package's version, empty if it is not installed.
 
-    Without its local part: what is built for another processor (2.4.0+cpu, 2.4.0+cu121) is the same code.
+    The local part is omitted: builds for other processors (2.4.0+cpu, 2.4.0+cu121) count as the same code.
     """
     try:
         return importlib.metadata.version(name).partition("+")[0]

@@ -1,4 +1,4 @@
-"""What a backend lends to the models that it builds."""
+"""The model context: what a backend passes to the base class of a model that it builds, outside of the constructor."""
 
 import json
 from collections.abc import Iterator
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, kw_only=True)
 class ModelContext:
-    """What a backend lends to the models that it builds; a model built by hand gets an empty one.
+    """What a backend provides to a model that it builds; a model built by hand has an empty context.
 
-    `state` holds the project's key/value pairs. `version` is the name of the trained version that the model
-    is built from (empty before the first training), `renamed` the name that its `predict` has set since. `files`
-    fetches task files; None for a model built by hand. `studio_url` and `studio_token` are where Label Studio is and
-    the token for it.
+    `state` holds the project's key/value pairs. `version` is the name of the trained version that the model is built
+    from (empty before the first training), `renamed` the name that its `predict` has set since. `files` fetches task
+    files; None for a model built by hand. `studio_url` and `studio_token` are Label Studio's URL and a token for it.
+    `extra_params` are the backend's parsed extra params from Label Studio.
     """
 
     state: State = field(default_factory=MemoryState)
@@ -37,7 +37,7 @@ _current: ContextVar[ModelContext | None] = ContextVar("label_studio_ml_model_co
 
 @contextmanager
 def model_context(context: ModelContext) -> Iterator[None]:
-    """Lend `context` to the models that are built inside the `with` block."""
+    """Make `context` the current context of models that are built inside the `with` block."""
     token = _current.set(context)
     try:
         yield
@@ -46,17 +46,17 @@ def model_context(context: ModelContext) -> Iterator[None]:
 
 
 def current_context() -> ModelContext:
-    """Return what is lent at this place: an empty context outside `model_context`."""
+    """Return the current context, a new empty one outside of `model_context`."""
     return _current.get() or ModelContext()
 
 
 def is_lent(context: ModelContext) -> bool:
-    """Tell whether `context` is what is lent at this place: the model that has it is being built."""
+    """Tell whether `context` is the current context, that is, whether its model is being built."""
     return _current.get() is context
 
 
 def parse_extra_params(value: Any) -> Any:
-    """Return `extra_params` parsed: JSON text becomes its value, other text stays, empty text becomes None."""
+    """Return extra params parsed: JSON text becomes its value, other text stays, empty text becomes None."""
     if isinstance(value, str):
         text = value.strip()
         if not text:

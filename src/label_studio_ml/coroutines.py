@@ -1,4 +1,4 @@
-"""Running users' coroutines: one event loop in a thread of its own, started when the first one comes."""
+"""Run users' coroutines on one shared event loop, in a thread that starts with the first coroutine."""
 
 import asyncio
 import functools
@@ -10,16 +10,16 @@ from label_studio_ml.forks import UserCode
 
 
 def finish(awaitable: Awaitable[Any]) -> Any:
-    """Run `awaitable` on the loop that all of them share, and return its result; what it raises comes out here."""
+    """Run `awaitable` on the shared event loop; return its result, or raise its exception."""
 
     async def work() -> tuple[Any, BaseException | None]:
         try:
             with UserCode():
                 return await awaitable, None
-        except BaseException as error:  # noqa: BLE001 (SystemExit, say, would end the loop under the others)
+        except BaseException as error:  # noqa: BLE001 (SystemExit would end the loop for all other coroutines)
             return None, error
 
-    with _starting:  # a cache alone lets two threads make a loop each
+    with _starting:  # functools.cache alone would let two threads create a loop each
         loop = _loop()
     result, error = asyncio.run_coroutine_threadsafe(work(), loop).result()
     if error is not None:

@@ -1,4 +1,4 @@
-"""SQLite files that are damaged: found out, read as far as possible, and set aside for a new one."""
+"""Damaged SQLite files: detect them, read the rows that can be read, and rename the file to make way for a new one."""
 
 import contextlib
 import os
@@ -9,30 +9,30 @@ from pathlib import Path
 
 from label_studio_ml import file_locks
 
-#: What SQLite says of a damaged file, and of one that is no database at all.
+#: SQLite's error codes for a damaged file, and for one that is not a database.
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-#: What belongs to a database file besides itself. They go first: left behind, they would be read into the new file.
+#: Suffixes of a database's files. The log goes first: if left behind, SQLite would apply it to the new database.
 _WITH_IT = ("-wal", "-shm", "")
 
 Rows = dict[tuple[str, str], str]
 
 
 class DamagedDatabase(sqlite3.DatabaseError):
-    """The file is empty, or a folder."""
+    """The database file is empty, or not a regular file."""
 
 
 def is_damage(error: sqlite3.Error) -> bool:
-    """Tell whether an error says that the file is damaged, and not that it cannot be used now."""
+    """Tell whether an error means that the file is damaged, rather than temporarily unusable."""
     code = getattr(error, "sqlite_errorcode", None)
     if isinstance(error, DamagedDatabase):
         return True
-    # Of a log (`-wal`) that has less than its index says: no other process can use it while one has the file open.
+    # A log (`-wal`) shorter than its index says. No process can use it as long as one has the file open.
     is_cut_off = code == sqlite3.SQLITE_IOERR_SHORT_READ
     return isinstance(code, int) and (code & 0xFF in _DAMAGE or is_cut_off)
 
 
 def identity(file: Path | str) -> tuple[int, int] | None:
-    """Return what tells a file from another one of its name, None if there is none."""
+    """Return device and inode of a file, which differ after its replacement; None if the file does not exist."""
     try:
         status = os.stat(file)
     except OSError:
@@ -42,7 +42,7 @@ def identity(file: Path | str) -> tuple[int, int] | None:
 
 @contextlib.contextmanager
 def alone(file: Path) -> Iterator[None]:
-    """Keep other processes from opening a database, or setting it aside; where the folder allows no lock, do not."""
+    """Keep other processes from opening or replacing a database during the block, unless its folder allows no lock."""
     with contextlib.ExitStack() as held:
         with contextlib.suppress(OSError):
             held.enter_context(file_locks.folder_locked(file.parent))
@@ -50,7 +50,7 @@ def alone(file: Path) -> Iterator[None]:
 
 
 def is_whole(file: Path) -> bool:
-    """Tell whether SQLite finds nothing wrong with a file, in a connection of its own. Raises sqlite3.Error."""
+    """Tell whether SQLite's quick check of a file, in a separate connection, finds no fault. Raises sqlite3.Error."""
     if file.is_dir() or not file.stat().st_size:
         return False
     with contextlib.closing(sqlite3.connect(file, timeout=10.0)) as connection:
@@ -64,9 +64,9 @@ def is_whole(file: Path) -> bool:
 
 
 def readable_rows(file: Path) -> tuple[Rows, Rows]:
-    """Return what can be read of a damaged file, (project, key) to value, and what it has without its log.
+    """Return the readable rows of a damaged file, (project, key) to value, and those of the file without its log.
 
-    The latter may be older values, and rows that were deleted since: it is empty where all of the former can be read.
+    The latter may be outdated or deleted rows. They are empty if reading the former met no error.
     """
     if not file.is_file():
         return {}, {}
@@ -75,7 +75,7 @@ def readable_rows(file: Path) -> tuple[Rows, Rows]:
 
 
 def _rows(name: str) -> tuple[Rows, bool]:
-    """Read a database's rows from both ends; return them, and whether nothing was in the way."""
+    """Return the rows of a database, read in both directions, and whether no error occurred."""
     rows: Rows = {}
     whole = True
     for order in ("ASC", "DESC"):
@@ -93,7 +93,7 @@ def _rows(name: str) -> tuple[Rows, bool]:
 
 
 def set_aside(file: Path) -> Path:
-    """Rename a file, with what belongs to it, and return its new path. For whoever has it `alone`. Raises OSError."""
+    """Rename a file and its log files; return the new path. The caller holds `alone`. Raises OSError."""
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
     aside = file.with_name(f"{file.name}.damaged-{stamp}")
     number = 1
@@ -107,7 +107,7 @@ def set_aside(file: Path) -> Path:
 
 
 def put_back(aside: Path, file: Path) -> None:
-    """Undo `set_aside`; what was made in the meantime goes. Raises OSError."""
+    """Undo `set_aside`; the file at the old path is deleted. Raises OSError."""
     remove(file)
     for suffix in _WITH_IT:
         with contextlib.suppress(FileNotFoundError):
@@ -115,18 +115,18 @@ def put_back(aside: Path, file: Path) -> None:
 
 
 def remove(file: Path) -> None:
-    """Remove a file, with what belongs to it. For whoever has it `alone`. Raises OSError."""
+    """Delete a database file and its log files. The caller holds `alone`. Raises OSError."""
     for suffix in _WITH_IT:
         Path(f"{file}{suffix}").unlink(missing_ok=True)
 
 
 def is_blank(file: Path) -> bool:
-    """Tell whether a file has nothing in it, nor in its log: whoever made it came no further. Raises OSError."""
+    """Tell whether a file and its log are empty, as left by a process that died while creating it. Raises OSError."""
     log = Path(f"{file}-wal")
     return file.is_file() and not file.stat().st_size and not (log.exists() and log.stat().st_size)
 
 
 def those_set_aside(folder: Path) -> list[Path]:
-    """Return the database files in a folder that were set aside."""
+    """Return the database files in a folder that `set_aside` has renamed, sorted."""
     found = folder.glob("*.db.damaged-*")
     return sorted(path for path in found if not path.name.endswith(("-wal", "-shm")))

@@ -1,4 +1,4 @@
-"""Compare requirements with what is installed: those of this package, and those of a user's requirements file."""
+"""Compare requirements, of this package or of a user's requirements file, with the installed versions."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -12,14 +12,14 @@ from label_studio_ml.texts import shell_command
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
-#: Without these in the right version, no worker trains.
+#: Packages without which, in the required version, workers cannot train.
 _FOR_TRAINING = ("rq", "redis")
 
 
 def needed() -> "dict[str, Requirement]":
-    """Return what this package itself requires on this platform, by normalized name; extras are left out.
+    """Return this package's own requirements on this platform, by normalized name, without extras.
 
-    Empty where pip did not install the package, or nothing that reads versions is installed.
+    Empty if pip did not install this package, or if the library `packaging` is missing.
     """
     try:
         lines = requires(package_name) or []
@@ -29,13 +29,13 @@ def needed() -> "dict[str, Requirement]":
 
 
 def parse(lines: Iterable[str]) -> "Iterator[Requirement]":
-    """Yield the requirements among the lines of a requirements file that apply here.
+    """Yield those requirements of a requirements file, given as lines, that apply on this platform.
 
-    Options, paths and URLs are left out.
+    Options, paths and URLs are skipped. Yields nothing if the library `packaging` is missing.
     """
     try:
         from packaging.requirements import InvalidRequirement, Requirement
-    except ImportError:  # it comes with label-studio-sdk and with gunicorn
+    except ImportError:  # installed with label-studio-sdk and with gunicorn
         return
     for line in lines:
         try:
@@ -47,7 +47,7 @@ def parse(lines: Iterable[str]) -> "Iterator[Requirement]":
 
 
 def unmet(items: "Iterable[Requirement]") -> "Iterator[tuple[Requirement, str]]":
-    """Yield those that are not met here, each with the version that is installed (empty: none)."""
+    """Yield the requirements that are not met, each with the installed version (empty: not installed)."""
     for item in items:
         try:
             installed = version(item.name)
@@ -58,7 +58,7 @@ def unmet(items: "Iterable[Requirement]") -> "Iterator[tuple[Requirement, str]]"
 
 
 def check_training() -> None:
-    """Raise SettingsError if RQ or Redis' client is missing or of a version that workers cannot run on."""
+    """Raise SettingsError if RQ or the Redis client is missing or of a version that workers cannot use."""
     wanted = needed()
     for item, installed in unmet(wanted[name] for name in _FOR_TRAINING if name in wanted):
         spelled = f"{item.name}{item.specifier}"
@@ -72,5 +72,5 @@ def check_training() -> None:
 
 
 def normalized(name: str) -> str:
-    """Return a distribution's name as registries compare it."""
+    """Return a distribution's name in normalized form (PEP 503), for comparison."""
     return re.sub(r"[-_.]+", "-", name).lower()

@@ -1,7 +1,7 @@
-"""The limit of open files of a server: raised for its connections, and given back to the processes with user's code.
+"""The limit of open files: raised for a server's connections, and restored in processes that run user code.
 
-Code that calls `select()` breaks on descriptors from 1,024 on, so that most systems start a process with that limit and
-let it raise its own. Connections get a part of what there is: files, databases and children need some as well.
+Code that calls `select()` fails on descriptors from 1,024 on. Most systems therefore start processes with a soft limit
+of 1,024. Connections get a part of the limit, since files, databases and child processes need descriptors as well.
 """
 
 import os
@@ -10,18 +10,18 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-#: Open files that are enough, connections that are, and those that may wait to be accepted.
+#: Upper bounds: of open files, of connections, and of connections waiting to be accepted.
 MOST_FILES = 65_536
 MOST_CONNECTIONS = 16_384
 MOST_BACKLOG = 2048
 
-#: Open files that are kept for all else: this many, or an eighth, but at most a half of all.
+#: Descriptors reserved for other uses than connections: this many or an eighth of the limit, at most half of it.
 RESERVE = 128
 
 
 @dataclass(slots=True)
 class _Limit:
-    """The soft limit that this process was started with; None where it was not changed."""
+    """The soft limit with which this process was started; None if it was not changed."""
 
     before: int | None = None
 
@@ -31,14 +31,14 @@ _limit = _Limit()
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """How many connections a server may have, and how many may wait to be accepted."""
+    """The most connections of a server, and the most waiting to be accepted."""
 
     connections: int
     backlog: int
 
 
 def raise_limit() -> None:
-    """Raise this process's soft limit of open files as far as it may, and remember what it was."""
+    """Raise this process's soft limit of open files, up to `MOST_FILES`, and remember the former one."""
     if sys.platform == "win32":
         return
     import resource
@@ -49,19 +49,19 @@ def raise_limit() -> None:
         return
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-    except (ValueError, OSError):  # macOS has a limit of its own
+    except (ValueError, OSError):  # macOS refuses values above a limit of its own
         return
     if _limit.before is None:
         _limit.before = soft
 
 
 def options() -> tuple[str, ...]:
-    """Return the options of `bootstrap.py` that give a process the limit that this one was started with."""
+    """Return the `bootstrap.py` options that give a new process the soft limit this one was started with."""
     return () if _limit.before is None else (f"--files={_limit.before}",)
 
 
 def capacity() -> Capacity:
-    """Return what the limit of open files leaves for connections."""
+    """Return the connections that the limit of open files allows."""
     if sys.platform == "win32":
         return Capacity(MOST_CONNECTIONS, MOST_BACKLOG)
     import resource
@@ -71,16 +71,16 @@ def capacity() -> Capacity:
 
 
 def readable(numbers: Iterable[int], seconds: float | None) -> list[int]:
-    """Wait until one of the descriptors can be read, and return those that can; None waits as long as it takes."""
-    with getattr(selectors, "PollSelector", selectors.SelectSelector)() as selector:  # select() ends at 1,024
+    """Wait until a descriptor is readable, at most `seconds` (None: forever), and return the readable ones."""
+    with getattr(selectors, "PollSelector", selectors.SelectSelector)() as selector:  # select() stops at 1,024
         for number in numbers:
             selector.register(number, selectors.EVENT_READ)
         return [key.fd for key, _ in selector.select(seconds)]
 
 
 def low(number: int) -> int:
-    """Return a low number for a descriptor that was inherited, and close the one that it had."""
-    import fcntl  # Windows has none
+    """Duplicate an inherited descriptor to a low number, close the original, and return the new one."""
+    import fcntl  # not available on Windows
 
     try:
         return fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, 3)
@@ -89,7 +89,7 @@ def low(number: int) -> int:
 
 
 def above_all() -> int:
-    """Return a number above all descriptors of this process: one inherited from a server may be above its own limit."""
+    """Return a number above all descriptors of this process; inherited ones may exceed the process's own limit."""
     return max(os.sysconf("SC_OPEN_MAX"), MOST_FILES)
 
 

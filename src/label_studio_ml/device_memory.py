@@ -1,11 +1,11 @@
-"""Memory that models leave behind when they are forgotten."""
+"""Free the memory of models that are no longer referenced."""
 
 import gc
 import sys
 
 
 def release_memory() -> None:
-    """Give back what forgotten models held, on the GPU too where the user's file uses torch."""
+    """Collect garbage, and release torch's cached GPU memory if torch is loaded and a GPU is available."""
     gc.collect()
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():

@@ -1,4 +1,4 @@
-"""What to do about an error of the disk, named by its cause: full, read-only, too many open files."""
+"""Explain disk errors (full, read-only, too many open files) and say what to do about them."""
 
 import errno
 import shutil
@@ -6,14 +6,14 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-#: Free bytes below which a disk counts as full where SQLite does not say why it failed.
+#: Free bytes below which a disk counts as full if SQLite's error does not say why a call failed.
 _FULL = 256 << 10
-#: What SQLite says where it does not say that the disk is full.
+#: SQLite's error codes that may come from a full disk without saying so.
 _UNSAID = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
 
 
 def is_full(error: BaseException, place: Path | None = None) -> bool:
-    """Tell whether an error comes of a full disk, or a used-up quota; `place` is a path on the disk, if known."""
+    """Tell whether an error is due to a full disk or an exceeded quota. `place` is a path on the disk, if known."""
     return any(_says_full(cause, place) for cause in _causes(error))
 
 
@@ -29,7 +29,7 @@ def _says_full(cause: BaseException, place: Path | None) -> bool:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and the causes behind it, each once: user code may make an error its own cause."""
+    """Yield an error and its chain of causes, each once: user code may make an error its own cause."""
     seen: set[int] = set()
     cause: BaseException | None = error
     while cause is not None and id(cause) not in seen:
@@ -39,7 +39,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def disk_fix(error: BaseException, place: Path, otherwise: str = "") -> str:
-    """Return what to do about an error of the disk that `place` is on; `otherwise` where its cause says nothing."""
+    """Return the fix for an error on the disk of `place`; for an unknown cause `otherwise`, or a general hint."""
     number = error.errno if isinstance(error, OSError) else None
     if is_full(error, place):
         return f"The disk of {place} is full: make room on it"
@@ -51,9 +51,9 @@ def disk_fix(error: BaseException, place: Path, otherwise: str = "") -> str:
 
 
 def full_disk_fix(error: BaseException, places: Iterable[Path]) -> str:
-    """Return which disk to make room on: the one of the file that the full-disk `error` names, else of a full place.
+    """Return which full disk to free: that of the file named by `error`, else of the first full one of `places`.
 
-    What code of users was writing to is not known otherwise, and what it wrote may be removed again by now.
+    Where user code was writing is not known otherwise, and the files that it wrote may be deleted by now.
     """
     named = _file_of(error)
     for place in (*([named] if named is not None else []), *places):
@@ -63,7 +63,7 @@ def full_disk_fix(error: BaseException, places: Iterable[Path]) -> str:
 
 
 def _file_of(error: BaseException) -> Path | None:
-    """Return the file that the full-disk error among an error and its causes names, None if it names none."""
+    """Return the file that a full-disk error names, among `error` and its causes; None if there is none."""
     for cause in _causes(error):
         if isinstance(cause, OSError) and _says_full(cause, None) and isinstance(cause.filename, str):
             return Path(cause.filename)
@@ -71,7 +71,7 @@ def _file_of(error: BaseException) -> Path | None:
 
 
 def free_bytes(place: Path) -> int:
-    """Return how many bytes are free on the disk that a path is on, or will be; very many if nobody can say."""
+    """Return the free bytes on the disk of a path, which need not exist; 2**62 if they cannot be determined."""
     for one in (place, *place.absolute().parents):
         if one.exists():
             try:
