@@ -1,7 +1,7 @@
-"""Every error this package raises on purpose, in one tree.
+"""All exceptions that this package raises deliberately, in one hierarchy.
 
     BackendError
-    ├── RequestError            what the client sent is wrong
+    ├── RequestError            the client's request is wrong
     │   ├── BodyTooLarge
     │   ├── WrongContentType
     │   ├── ForeignOrigin
@@ -17,35 +17,35 @@
     │   ├── ModelFileError      it cannot be found or imported
     │   ├── ModelLoadError      its class cannot be built
     │   │   └── NoLabelConfig   … and the project has no label config yet
-    │   ├── PredictError        its predict failed for everything it was asked
+    │   ├── PredictError        its predict failed for every task of a request
     │   └── FitError            its fit failed
     ├── ModelProcessDied        the process that runs the user's code ended
-    ├── CallerLeft              nobody waits for the answer any more
-    ├── Overloaded              the queue is full; ask again later
-    ├── DeadlineExceeded        the answer would come after the caller gave up
+    ├── CallerLeft              the client has closed its connection
+    ├── Overloaded              the queue is full; a later request may succeed
+    ├── DeadlineExceeded        the answer would come after the client's timeout
     ├── VersionError            a model version cannot be written or read
-    │   ├── StaleFence          somebody else trained this project in the meantime
-    │   ├── DecisionError       which version is to be served is not known
-    │   └── StoreError          the store that MODEL_DIR's URL names is away, or refuses
+    │   ├── StaleFence          another worker trained this project meanwhile
+    │   ├── DecisionError       the record of the version to serve is unreadable
+    │   └── StoreError          the object store of MODEL_DIR is unreachable, or refuses
     ├── Unsupported             a name of an older release that does nothing here
     ├── BrokerError             Redis or Valkey is missing, unreachable or refuses
-    │   └── SpoolFull           … and the disk keeps no more events meanwhile
-    └── StudioError             Label Studio's API said no
-        ├── StudioAuthError     … to the token
-        ├── StudioUnavailable   nothing, or that it cannot answer at the moment
-        └── FileFetchError      a task's file cannot be had
+    │   └── SpoolFull           … and the event spool on the disk is full
+    └── StudioError             Label Studio's API cannot be used
+        ├── StudioAuthError     it refused the token
+        ├── StudioUnavailable   it is unreachable, or temporarily failing
+        └── FileFetchError      a task's file cannot be fetched
 
-None of them knows an HTTP status: `web.statuses` holds the one table.
+No exception knows an HTTP status: `web.statuses` maps exceptions to statuses.
 """
 
 from typing import Self
 
 
 class BackendError(Exception):
-    """Something went wrong that a person can act on, said in one line.
+    """An error with a one-line message that tells the user what to do.
 
-    Parameters: `message` says what is wrong; `fix` says what to do about it; `field` names the field, setting or
-    file that is wrong, where there is one.
+    `message` says what is wrong; `fix` says what to do about it; `field` names the field, setting or file that is
+    wrong, if there is one.
     """
 
     def __init__(self, message: str, *, fix: str = "", field: str = "") -> None:
@@ -61,43 +61,43 @@ class BackendError(Exception):
 
 
 class RequestError(BackendError):
-    """The request is wrong; the same request will fail again."""
+    """The request is wrong; repeating it unchanged fails again."""
 
 
 class BodyTooLarge(RequestError):
-    """The body is larger than the limit."""
+    """The request body is larger than the limit."""
 
 
 class WrongContentType(RequestError):
-    """The body is not said to be JSON."""
+    """The Content-Type of the request is not JSON."""
 
 
 class ForeignOrigin(RequestError):
-    """A page of another site asks, through the browser of somebody who looks at it."""
+    """A web page of another site sent the request through a user's browser."""
 
 
 class UnknownHost(RequestError):
-    """The request is for a host name that this server is not known by."""
+    """The request's Host header names a host that is not one of this server's."""
 
 
 class UnknownProject(RequestError):
-    """No request or event of this project ever arrived here."""
+    """The backend has never received a request or event of the project."""
 
 
 class UnknownVersion(RequestError):
-    """The project has no version of this name."""
+    """The project has no version of the given name."""
 
 
 class UnknownJob(RequestError):
-    """There is no record of this training job."""
+    """There is no record of the training job."""
 
 
 class JobEnded(RequestError):
-    """The training job has ended: it cannot be cancelled any more."""
+    """The training job has ended, so it cannot be cancelled."""
 
 
 class NotAuthorized(RequestError):
-    """Login is missing or wrong."""
+    """The login of the request is missing or wrong."""
 
 
 class SettingsError(BackendError):
@@ -105,23 +105,23 @@ class SettingsError(BackendError):
 
 
 class LabelConfigError(BackendError):
-    """The label config is not well-formed, or lacks what it must have."""
+    """The label config is not well-formed, too large, or lacks a required part."""
 
 
 class ModelError(BackendError):
-    """The user's model file is at fault."""
+    """The user's model file caused the error."""
 
 
 class ModelFileError(ModelError):
-    """The model file cannot be found or imported, or holds no model class."""
+    """The model file cannot be found or imported, or has no model class."""
 
 
 class ModelLoadError(ModelError):
-    """The model class cannot be built."""
+    """The constructor of the model class failed."""
 
 
 class NoLabelConfig(ModelLoadError):
-    """The model class cannot be built while the project has no label config, as many look at it when they are built."""
+    """The constructor failed while the project has no label config, which many model classes need."""
 
 
 class PredictError(ModelError):
@@ -133,19 +133,19 @@ class FitError(ModelError):
 
 
 class ModelProcessDied(BackendError):
-    """The process that runs the user's code ended while it held a request."""
+    """The process that runs the user's code ended while it worked on a request."""
 
 
 class CallerLeft(BackendError):
-    """The caller closed its connection before its turn came."""
+    """The client closed its connection while its request was queued."""
 
 
 class Overloaded(BackendError):
-    """More requests wait than the queue takes."""
+    """The request queue is full."""
 
 
 class DeadlineExceeded(BackendError):
-    """The answer would come after Label Studio has stopped waiting."""
+    """The answer would come after Label Studio's timeout."""
 
 
 class VersionError(BackendError):
@@ -153,21 +153,21 @@ class VersionError(BackendError):
 
 
 class StaleFence(VersionError):
-    """A training run that lost its lease tried to publish."""
+    """A training run that has lost its lease tried to publish a version."""
 
 
 class DecisionError(VersionError):
-    """What was decided about a project's versions cannot be read, or names a version that is gone."""
+    """The record of a project's served version cannot be read, or names a version that no longer exists."""
 
 
 class StoreError(VersionError):
-    """The store that MODEL_DIR's URL names cannot be used. `passing`: the same call may work a while later."""
+    """The object store named by MODEL_DIR cannot be used. `passing` tells whether a later call may succeed."""
 
     passing = False
 
 
 class Unsupported(BackendError):
-    """A function of an older release was called that this one does not have; the message says what to use instead."""
+    """A function of an older release is not implemented in this one; the message names the replacement."""
 
 
 class BrokerError(BackendError):
@@ -175,21 +175,21 @@ class BrokerError(BackendError):
 
 
 class SpoolFull(BrokerError):
-    """Redis cannot be reached, and as many events as this server keeps on its disk wait there already."""
+    """Redis is unreachable, and the event spool on this server's disk is full."""
 
 
 class StudioError(BackendError):
     """Label Studio's API cannot be reached or refused a call.
 
-    `status` is the HTTP status that it answered with, 0 if it did not. `passing` tells whether the same call may work a
-    while later: nothing answered, or with 429 or 5xx.
+    `status` is the HTTP status of its answer, 0 without an answer. `passing` tells whether a later call may succeed:
+    after 429 and 5xx, and where a raiser sets it, such as for a failed connection.
     """
 
     status = 0
     passing = False
 
     def answered(self, status: int) -> Self:
-        """Note the HTTP status; return the error."""
+        """Set `status` and `passing` from an HTTP status; return the error itself."""
         self.status = status
         self.passing = status == 429 or status >= 500
         return self
@@ -200,8 +200,8 @@ class StudioAuthError(StudioError):
 
 
 class StudioUnavailable(StudioError):
-    """Label Studio cannot be reached, or cannot answer at the moment; asking again later may help."""
+    """Label Studio cannot be reached or is temporarily failing; a later call may succeed."""
 
 
 class FileFetchError(StudioError):
-    """A file that a task refers to cannot be had."""
+    """A file that a task refers to cannot be fetched."""

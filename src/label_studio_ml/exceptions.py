@@ -1,7 +1,6 @@
-"""Answers and errors for Flask views in users' own `_wsgi.py` files, under the older import path.
+"""Responses and errors for Flask views in users' own `_wsgi.py` files, under the older import path.
 
-A client sees type and text of an error in one line. The traceback goes to the log, where the person looks who
-can mend it.
+A client gets type and text of an error in one line. The traceback is only logged, for the backend's operator.
 """
 
 import functools
@@ -21,8 +20,8 @@ P = ParamSpec("P")
 def answer(status: int = 0, msg: str = "", result: Any = None) -> "Response":
     """Return a JSON response `{"status", "detail", "request", "result"?}` with HTTP status `status`.
 
-    `request` holds the query parameters of the request that is being handled, `{}` outside of one. Without
-    any argument the status is 500 and the detail "nothing happened".
+    `request` holds the query parameters of the current Flask request, `{}` outside of a request. Without arguments,
+    the status is 500 and the detail "nothing happened".
     """
     from flask import Response, has_request_context, request
 
@@ -39,7 +38,7 @@ def answer(status: int = 0, msg: str = "", result: Any = None) -> "Response":
 
 
 class AnswerException(Exception):
-    """Ends a view with an answer; the arguments are those of `answer`."""
+    """Raised in a view to send a response; the arguments are those of `answer`."""
 
     def __init__(self, status: int, msg: str = "", result: Any = None) -> None:
         super().__init__(msg)
@@ -49,12 +48,12 @@ class AnswerException(Exception):
 
     @property
     def answer(self) -> "Response":
-        """The response that a client gets."""
+        """The response that is sent to the client."""
         return answer(self.status, self.msg, self.result)
 
 
 def exception_handler(view: Callable[P, Any]) -> Callable[P, Any]:
-    """Wrap a view so that AnswerException becomes its answer, and every other error one with status 500."""
+    """Wrap a view: AnswerException becomes its response, any other exception a response with status 500."""
 
     @functools.wraps(view)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> Any:

@@ -1,8 +1,8 @@
-"""Locks on open files, which the system gives back when the file is closed or its process ends.
+"""Locks on open files, which the operating system releases when the file is closed or its process ends.
 
-With `fcntl` they are `flock` locks: on a file or a folder, shared or exclusive. Windows has none of them. There, the
-lock is `msvcrt`'s on one byte far behind the end of the file, always exclusive; it was tried with a stand-in for
-`msvcrt` only, never on Windows itself.
+With `fcntl` these are `flock` locks: on a file or a folder, shared or exclusive. Windows lacks `fcntl`. There, the lock
+is `msvcrt`'s on one byte far behind the end of the file, and always exclusive; that code has been tested with a
+stand-in for `msvcrt` only, never on Windows itself.
 """
 
 import contextlib
@@ -17,24 +17,24 @@ try:
 except ModuleNotFoundError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-#: What Windows cannot do: rename a file that is open, and open a folder.
+#: Whether the system can rename an open file, and open a folder; Windows can do neither.
 RENAMES_OPEN_FILES = OPENS_FOLDERS = fcntl is not None
 
-#: The byte that stands for a file on Windows: no file is that long, and locked bytes cannot be read.
+#: Position of the byte locked on Windows: no file is that long, and other processes cannot read locked bytes.
 _BYTE = 1 << 30
-#: Seconds between two tries on Windows, where one cannot wait for a lock for longer than 10 s.
+#: Seconds between two attempts on Windows, which waits for a lock for at most 10 s.
 _POLL = 0.05
 
 
 class OpenFile(Protocol):
-    """What can be locked: a file object."""
+    """A file object with a descriptor, which can be locked."""
 
     def fileno(self) -> int:
-        """Return its descriptor."""
+        """Return the file descriptor."""
 
 
 def lock(file: int | OpenFile, *, shared: bool = False) -> None:
-    """Take the lock of `file`, a file object or a descriptor, as soon as nobody else holds it."""
+    """Take the lock of `file`, a file object or a descriptor; wait while it is held elsewhere."""
     if fcntl is not None:
         fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         return None
@@ -45,7 +45,7 @@ def lock(file: int | OpenFile, *, shared: bool = False) -> None:
 
 
 def try_lock(file: int | OpenFile, *, shared: bool = False) -> None:
-    """Take the lock of `file`, a file object or a descriptor. Raises BlockingIOError if somebody else holds it."""
+    """Take the lock of `file`, a file object or a descriptor. Raises BlockingIOError if it is held elsewhere."""
     if fcntl is not None:
         fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     else:
@@ -53,9 +53,9 @@ def try_lock(file: int | OpenFile, *, shared: bool = False) -> None:
 
 
 def open_private(path: Path) -> int:
-    """Open a file of this user's alone for reading and writing, and return its descriptor; make it if it is missing.
+    """Open a file for reading and writing with mode 0600, and return its descriptor; create it if it is missing.
 
-    Raises OSError, also where `path` is a link.
+    Raises OSError, also if `path` is a symbolic link.
     """
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
     descriptor = os.open(path, flags, 0o600)
@@ -66,7 +66,7 @@ def open_private(path: Path) -> int:
 
 @contextlib.contextmanager
 def folder_locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of `folder`; where folders cannot be opened, that of the file `.lock` in it."""
+    """Hold the lock of `folder` during the block; on Windows, the lock of the file `.lock` in it."""
     if OPENS_FOLDERS:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     else:
@@ -79,7 +79,7 @@ def folder_locked(folder: Path) -> Iterator[None]:
 
 
 def _lock_byte(file: int | OpenFile) -> None:
-    """Lock the file as Windows can. Raises BlockingIOError if somebody else holds it."""
+    """Lock the file with `msvcrt`. Raises BlockingIOError if the lock is held elsewhere."""
     import importlib
 
     msvcrt: Any = importlib.import_module("msvcrt")

@@ -1,7 +1,7 @@
-"""The settings for task files: how large, how long, from where.
+"""Settings for task files: size limits, timeout, and allowed sources.
 
-`FILES_CACHE_MB`, `FILES_MAX_MB`, `FILES_TIMEOUT`, `FILES_ALLOW_PRIVATE`, `FILES_CLOUD_ROOTS`. Where credentials
-of a cloud lie is known from that cloud's own variables and files.
+Variables: `FILES_CACHE_MB`, `FILES_MAX_MB`, `FILES_TIMEOUT`, `FILES_ALLOW_PRIVATE`, `FILES_CLOUD_ROOTS`. Whether there
+are credentials for a cloud is found out from the variables and files of that cloud's own tools.
 """
 
 import re
@@ -13,7 +13,7 @@ from label_studio_ml.errors import SettingsError
 
 MEGABYTE = 1 << 20
 
-#: The variables that each cloud's own tools take credentials from.
+#: The variables from which each cloud's own tools take credentials.
 _CREDENTIALS = {
     "s3": (
         "AWS_ACCESS_KEY_ID",
@@ -26,7 +26,7 @@ _CREDENTIALS = {
     "gs": ("GOOGLE_APPLICATION_CREDENTIALS", "STORAGE_EMULATOR_HOST"),
     "azure-blob": ("AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_ACCOUNT_NAME"),
 }
-#: Where these tools put credentials, below the home folder.
+#: The credential files of these tools, relative to the home folder.
 _CREDENTIAL_FILES = {
     "s3": ".aws/credentials",
     "gs": ".config/gcloud/application_default_credentials.json",
@@ -37,13 +37,13 @@ _ROOT = re.compile(r"(s3|gs|azure-blob)://[^\s/]+(/\S*)?")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileSettings:
-    """What is allowed of task files.
+    """Limits and allowed sources of task files.
 
-    `cache_bytes` is how much the disk cache keeps; `max_bytes` the largest file that is fetched; `timeout` the
-    seconds that fetching one may take in all. `private` lists the hosts, addresses and networks that may be
-    asked though they are private; `*` is all of them. `cloud_roots` are the buckets, with a prefix or not,
-    that are read directly and no others; empty: every bucket of the schemes in `cloud`, for which there are
-    credentials here; `none`: no bucket.
+    `cache_bytes` is the size limit of the disk cache, `max_bytes` the largest file that is fetched, `timeout` the
+    seconds for fetching one file. `private` lists hosts, addresses and networks that may be contacted although their
+    addresses are private; `*` stands for all. `cloud_roots` are the buckets, with or without a prefix, that are read
+    directly: empty means every bucket of the schemes in `cloud`, for which this machine has credentials, and `none`
+    means no bucket.
     """
 
     cache_bytes: int = 4096 * MEGABYTE
@@ -55,7 +55,10 @@ class FileSettings:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str], home: Path | None = None) -> "FileSettings":
-        """Read the settings. Raises SettingsError, naming the variable, when a value cannot be used."""
+        """Read the settings from `env`. Raises SettingsError, naming the variable, if a value is invalid.
+
+        `home` is the home folder to look for credential files in; None for no folder.
+        """
         roots = tuple(env.get("FILES_CLOUD_ROOTS", "").replace(",", " ").split())
         if roots != ("none",) and (wrong := [root for root in roots if not _ROOT.fullmatch(root)]):
             raise SettingsError(
@@ -78,7 +81,7 @@ class FileSettings:
         )
 
     def to_env(self) -> dict[str, str]:
-        """Return the environment variables that make `from_env` return these settings."""
+        """Return the environment variables from which `from_env` reads these settings."""
         return {
             "FILES_CACHE_MB": f"{self.cache_bytes / MEGABYTE:.12g}",
             "FILES_MAX_MB": f"{self.max_bytes / MEGABYTE:.12g}",
@@ -89,7 +92,7 @@ class FileSettings:
 
 
 def _clouds(env: Mapping[str, str], home: Path | None) -> frozenset[str]:
-    """Return the schemes for which there seem to be credentials. Home is looked at only where one is given."""
+    """Return the cloud schemes with credentials in `env`, or in the home folder if one is given."""
     found = {scheme for scheme, names in _CREDENTIALS.items() if any(env.get(name) for name in names)}
     if home is not None:
         found |= {scheme for scheme, name in _CREDENTIAL_FILES.items() if (home / name).is_file()}

@@ -1,7 +1,7 @@
-"""Children that user code makes with `os.fork` end where the user's code ends.
+"""End children that user code forks (`os.fork`) where they leave the user's code.
 
-In a script, `sys.exit()` in such a child ends the child. Below `predict` or `fit` it would unwind into our code: the
-child would go on as a second model process or training run, and answer in the name of its parent.
+In a script, `sys.exit()` in such a child ends the child. Below `predict` or `fit` the exception would reach this
+package's code: the child would continue as a second model process or training run, and answer in place of its parent.
 """
 
 import os
@@ -12,10 +12,10 @@ from typing import NoReturn
 
 
 class UserCode:
-    """A context manager around a call of user code. A child that was forked inside of it ends when it leaves it.
+    """A context manager for a call of user code. A child that was forked inside the block ends at the block's end.
 
-    The child's exit status is what Python gives a script: that of `sys.exit`, 1 for any other exception (whose
-    traceback is printed), 0 where the code just returns. In the parent nothing changes.
+    The child's exit status is that of a Python script: the status of `sys.exit`, 1 for any other exception (with a
+    printed traceback), 0 without one. The parent is unaffected.
     """
 
     __slots__ = ("_pid",)
@@ -31,7 +31,7 @@ class UserCode:
 
 
 def _end(error: BaseException | None) -> NoReturn:
-    """End this process as a script that leaves with `error` ends, without running what the parent has registered."""
+    """End this process as a script that ends with `error`, without running exit handlers inherited from the parent."""
     status = 1
     try:
         if error is None:

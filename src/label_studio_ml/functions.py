@@ -1,4 +1,4 @@
-"""Functions that stand in for the methods of a model class: the decorators `predict_fn` and `update_fn`."""
+"""Functions that replace methods of a model class: the decorators `predict_fn` and `update_fn`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(slots=True)
 class Functions:
-    """Functions that stand in for the methods of a class, one of each kind."""
+    """The registered replacement functions of `predict` and `fit`; None where none is registered."""
 
     predict: Callable[..., Any] | None = None
     update: Callable[..., Any] | None = None
@@ -17,17 +17,17 @@ functions = Functions()
 
 
 def predict_fn(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Make `function(tasks, context, helper=model, **kwargs)` the `predict` of models that do not override it."""
+    """Register `function(tasks, context, helper=model, **kwargs)` as `predict` of models that do not override it."""
     functions.predict = function
     return function
 
 
 def update_fn(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Make `function(event, data, helper=model, **kwargs)` the `fit` of models that do not override it."""
+    """Register `function(event, data, helper=model, **kwargs)` as `fit` of models that do not override it."""
     functions.update = function
     return function
 
 
 def has_update_fn() -> bool:
-    """Tell whether `update_fn` has registered a function."""
+    """Tell whether a function is registered with `update_fn`."""
     return functions.update is not None

@@ -1,10 +1,10 @@
-"""The metric gate: which new versions are let through to be served.
+"""The metric gate (`promote_if`): a condition on the metrics of a new version for serving it. Examples:
 
     accuracy >= current
     f1 > current - 0.01 and loss <= current * 1.1
     accuracy >= 0.8
 
-`current` is the same metric of the version that is served at that moment: on the same tasks, where that is known.
+`current` is the same metric of the served version, measured on the same tasks if such a measurement exists.
 """
 
 import math
@@ -37,11 +37,11 @@ Metrics = Mapping[str, float | None]
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """A new version and the one before it on the same tasks.
+    """A comparison of a new version with the served one on the same tasks.
 
-    `version` is the name of the one before. `new` and `previous` are the metrics of the two that were measured on the
-    same tasks; `tasks` says how many these were, 0 where `fit` measured them itself. `unfair` says in one line why
-    the other numbers of the two cannot be compared; empty where they can, or where nobody knows.
+    `version` is the served version's name. `new` and `previous` are the metrics of the two versions on the same tasks;
+    `tasks` is the number of these tasks, 0 if `fit` did the measuring. `unfair` says in one line why all other metrics
+    of the two versions cannot be compared; empty if they can be, or if that is unknown.
     """
 
     version: str
@@ -51,14 +51,14 @@ class Comparison:
     unfair: str = ""
 
     def pair(self, metric: str) -> tuple[float, float] | None:
-        """Return a metric of the new version and of the one before, None where one of them is not known."""
+        """Return a metric as (new, previous), None if one of them is missing or not finite."""
         new, previous = self.new.get(metric), self.previous.get(metric)
         if new is None or previous is None or not (math.isfinite(new) and math.isfinite(previous)):
             return None
         return new, previous
 
     def text(self) -> str:
-        """Say in one line what was compared, and what could not be."""
+        """Return a one-line summary of what was compared, and of what could not be."""
         pairs = {name: pair for name in self.new if (pair := self.pair(name)) is not None}
         lines = []
         if pairs:
@@ -74,10 +74,10 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """One comparison: the metric's name, the sign, and what it is compared with.
+    """One comparison of a metric: name, sign, and the value to compare with.
 
-    `number` is None where the comparison is with the served version's metric; `step` and `by` then say what is done
-    to that first (`*`, `+` or `-`).
+    If `number` is None, the value is the served version's metric after the operation `step` (`*`, `+` or `-`, empty
+    for none) with the operand `by`.
     """
 
     metric: str
@@ -87,7 +87,7 @@ class Clause:
     by: float = 0.0
 
     def refusal(self, new: Metrics, current: Metrics, comparison: Comparison | None = None) -> str:
-        """Say why a version with the metrics `new` is held back; nothing if this clause lets it through."""
+        """Return why this clause refuses a version with the metrics `new`; empty if it accepts the version."""
         value = new.get(self.metric)
         same = comparison.pair(self.metric) if comparison is not None and self.number is None else None
         if comparison is not None and same is not None:
@@ -117,29 +117,29 @@ class Clause:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What a new version must fulfil to be served: all clauses. Without any, every version is let through."""
+    """The condition for serving a new version: all clauses must accept it. Without clauses, all versions pass."""
 
     clauses: tuple[Clause, ...] = ()
 
     @property
     def compared(self) -> list[str]:
-        """The metrics that are compared with those of the served version."""
+        """The names of the metrics that are compared with those of the served version."""
         return list(dict.fromkeys(clause.metric for clause in self.clauses if clause.number is None))
 
     def refusal(self, new: Metrics, current: Metrics, comparison: Comparison | None = None) -> str:
-        """Say why a version is held back; nothing if it is let through.
+        """Return why a version is refused; empty if it passes.
 
-        `new` are its metrics, `current` those of the served version (empty if there is none), as their fits gave them.
-        `comparison` has those of the two on the same tasks: they win. Where it says that the others cannot be compared,
-        the version is let through, as it is where the served version has no such metric. A metric that the new version
-        lacks holds it back.
+        `new` are the version's metrics and `current` those of the served version (empty if there is none), as `fit`
+        returned them. Metrics in `comparison`, measured on the same tasks, take precedence. A clause with `current`
+        passes if the served version lacks the metric, or if `comparison` says that the metrics cannot be compared.
+        Every clause refuses a new version that lacks the metric.
         """
         causes = (clause.refusal(new, current, comparison) for clause in self.clauses)
         return "; ".join(cause for cause in causes if cause)
 
 
 def parse_gate(text: str) -> Gate:
-    """Read a gate: comparisons joined by `and`; nothing for empty text. Raises ValueError that says what is wrong."""
+    """Parse a gate: clauses joined by `and`, none for empty text. Raises ValueError that says what is wrong."""
     if not text.strip():
         return Gate()
     return Gate(tuple(_clause(part.strip()) for part in _AND.split(text.strip())))

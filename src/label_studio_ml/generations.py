@@ -1,7 +1,7 @@
-"""Which API generation a model class is written for, read off what it overrides.
+"""Detect the API generation that a model class is written for, from the methods that it overrides.
 
-A class is of the *seed* generation when its `fit` takes the annotations (`fit(annotations, **kwargs) -> dict`), of the
-*event* generation when it takes webhook events (`fit(event, data, **kwargs)`), and of none when it has no `fit`.
+A class of the *seed* generation has a `fit` that takes annotations (`fit(annotations, **kwargs) -> dict`), a class of
+the *event* generation one that takes webhook events (`fit(event, data, **kwargs)`). Without `fit`, it is "none".
 """
 
 import inspect
@@ -13,10 +13,10 @@ from label_studio_ml.functions import functions, has_update_fn
 
 Generation = Literal["seed", "event", "none"]
 
-#: The module that defines LabelStudioMLBase: what a class inherits from there is not overridden.
+#: The module of LabelStudioMLBase: methods defined there do not count as overridden.
 _BASE_MODULE = "label_studio_ml.model"
 
-#: First parameters of `fit` that say "give me the annotations"; the older implementation used all of these names.
+#: Names of the first parameter of `fit` that mark the seed generation; older model files use all of them.
 _ANNOTATION_NAMES = frozenset(
     (
         "annotations",
@@ -38,9 +38,9 @@ def overrides(cls: type, name: str) -> bool:
 
 
 def generation(cls: type) -> Generation:
-    """Tell what the `fit` of `cls` takes. A class attribute `FIT_API` (`"v1"` or `"v2"`) overrides the guess.
+    """Return the generation of `cls`. A class attribute `FIT_API` (`"v1"`: seed, `"v2"`: event) takes precedence.
 
-    Raises ModelFileError if it is neither.
+    Raises ModelFileError if `FIT_API` has another value.
     """
     stated = getattr(cls, "FIT_API", None)
     if stated is not None:
@@ -67,10 +67,10 @@ def generation(cls: type) -> Generation:
 
 
 def initial_version(cls: type) -> str:
-    """Return the version name that a class of the event generation has before any training; empty for the others.
+    """Return the version name of an event-generation class before any training; empty for other classes.
 
-    A class without `fit` is of that generation when it has `setup`, or a `predict` that takes `context`, or when
-    `predict_fn` stands in for its `predict`. A class that sets INITIAL_MODEL_VERSION itself always has that.
+    A class without `fit` counts as one if it has `setup`, a `predict` that takes `context`, or its `predict` from
+    `predict_fn`. A class that sets INITIAL_MODEL_VERSION itself always has that name.
     """
     if overrides(cls, "INITIAL_MODEL_VERSION") or _is_later(cls):
         return str(getattr(cls, "INITIAL_MODEL_VERSION", ""))
@@ -94,7 +94,7 @@ def has_predict(cls: type) -> bool:
 
 
 def method_parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    """Return a function's parameters without `self`; `**kwargs` where they cannot be read."""
+    """Return a function's parameters without `self`; `**kwargs` if its signature cannot be read."""
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
@@ -103,12 +103,12 @@ def method_parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
 
 
 def accepts(function: Callable[..., Any], name: str) -> bool:
-    """Tell whether `function` takes a keyword argument `name`."""
+    """Tell whether `function` accepts a keyword argument `name`."""
     return any(p.kind is p.VAR_KEYWORD or p.name == name for p in method_parameters(function))
 
 
 def file_getter(get_local_path: Callable[..., str], task_id: Any) -> Callable[[str], str]:
-    """Return a class's `get_local_path` as a function of the URL alone, called by the names of arguments it has."""
+    """Return a function of the URL that calls `get_local_path`, whatever its parameters are called, for a task."""
     about = {"task_id": task_id} if accepts(get_local_path, "task_id") else {}
     parameters = method_parameters(get_local_path)
     named = [p for p in parameters if p.name == "url" and p.kind is not p.POSITIONAL_ONLY]
@@ -119,7 +119,7 @@ def file_getter(get_local_path: Callable[..., str], task_id: Any) -> Callable[[s
 
 
 def overrides_hook(cls: type, name: str) -> bool:
-    """Tell whether a class overrides a hook that takes one value; a method of that name that takes more is no hook."""
+    """Tell whether a class overrides a hook, a method that can be called with one value besides `self`."""
     if not overrides(cls, name):
         return False
     try:
@@ -132,10 +132,10 @@ def overrides_hook(cls: type, name: str) -> bool:
 def positional_arguments(
     args: tuple[Any, ...], project_id: Any, label_config: Any, train_output: Any
 ) -> tuple[Any, Any, Any]:
-    """Sort a constructor's positional arguments, which the generations have in different orders.
+    """Assign a constructor's positional arguments, whose order differs between the generations, by their types.
 
-    XML is a label config, a mapping a train output, the rest a project id. Returns project id, label config and train
-    output.
+    XML is the label config, a mapping the train output, any other value the project id. Returns project id, label
+    config and train output.
     """
     for value in args:
         if isinstance(value, Mapping):

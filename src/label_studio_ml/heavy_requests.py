@@ -1,7 +1,7 @@
-"""Requests that are not turned into Python objects as a whole, in memory that does not grow with their values.
+"""Parse large requests without building Python objects for all their values, so that memory use stays limited.
 
-Of an event only is read what says which one it is: action, project, and the ids of tasks and annotations. Of a training
-request the tasks stay JSON. How many arrays and numbers the rest has does not matter: it is skipped.
+From an event, only its identification is read: action, project, and the ids of tasks and annotations. From a training
+request, the tasks stay JSON. All other values are skipped, however many arrays and numbers they contain.
 """
 
 import threading
@@ -13,16 +13,16 @@ from label_studio_ml import lone_surrogates
 from label_studio_ml.errors import BodyTooLarge, RequestError
 from label_studio_ml.protocol import Event, TrainRequest, project_uid, uid_of
 
-#: Tasks and annotations that one request may name; and one event of a caller who has not given the login.
+#: The most tasks and annotations in one request, and in one event without the login.
 MOST_ITEMS, MOST_UNTRUSTED_ITEMS = 1_000_000, 100_000
-#: Bytes that a number, an id or a date may have.
+#: The most bytes of a number, an id or a date.
 SHORT = 100
 
 _NULL = msgspec.Raw(b"null")
 
 
 class _Left(threading.local):
-    """How many more tasks and annotations may be read from the request that this thread reads."""
+    """How many more tasks and annotations this thread may read from its present request."""
 
     items = 0
 
@@ -31,10 +31,10 @@ _left = _Left()
 
 
 class _Counted(msgspec.Struct, gc=False):
-    """A task or an annotation of which nothing is read."""
+    """A task or an annotation of which no field is read."""
 
     def __post_init__(self) -> None:
-        """Count it. Raises BodyTooLarge where it is one too many."""
+        """Count the item. Raises BodyTooLarge if the request has too many."""
         _left.items -= 1
         if _left.items < 0:
             raise BodyTooLarge(
@@ -45,7 +45,7 @@ class _Counted(msgspec.Struct, gc=False):
 
 
 class _Item(_Counted, gc=False):
-    """A task or an annotation, as far as its ids go."""
+    """The ids of a task or an annotation, and whether it was skipped."""
 
     id: msgspec.Raw = _NULL
     task: msgspec.Raw = _NULL
@@ -85,9 +85,9 @@ _any = msgspec.json.Decoder()
 
 
 def parse_event_ids(body: bytes, *, trusted: bool) -> Event:
-    """Read the ids of an event from the body of `/webhook`. Raises RequestError, naming the field, and BodyTooLarge.
+    """Read the ids of an event from the body of `/webhook`. Raises RequestError, naming the field, or BodyTooLarge.
 
-    Label config and title are read where it is `trusted`.
+    Label config and title are read only if the sender is `trusted`.
     """
     _left.items = MOST_ITEMS if trusted else MOST_UNTRUSTED_ITEMS
     readable = lone_surrogates.replaced(body) if trusted else _with_any_characters(body)
@@ -112,7 +112,7 @@ def parse_event_ids(body: bytes, *, trusted: bool) -> Event:
 
 
 def parse_train_request(body: bytes) -> TrainRequest:
-    """Read the body of `/train`; its tasks stay JSON. Raises RequestError, naming the field, and BodyTooLarge."""
+    """Read the body of `/train`; tasks stay JSON. Raises RequestError, naming the field, or BodyTooLarge."""
     _left.items = MOST_ITEMS
     body = lone_surrogates.replaced(body)
     said: _TrainBody = _decoded(_train, body, "body", "the body must be a JSON object")
@@ -140,36 +140,36 @@ def _decoded(
 
 
 def _with_any_characters(body: bytes) -> bytes:
-    """Return JSON without halves of characters, for a reader of ids: others take their place, and nothing else."""
+    r"""Return JSON whose `\ud…` escapes (lone surrogates may be among them) are replaced; fit for reading ids only."""
     return body.replace(b"\\ud", b"\\u0").replace(b"\\uD", b"\\u0")
 
 
 def _first(value: msgspec.Raw) -> bytes:
-    """Return the first byte of a JSON value: it tells what kind of value it is."""
+    """Return the first byte of a JSON value, which tells the value's type."""
     return bytes(memoryview(value)[:1])
 
 
 def _scalar(value: msgspec.Raw) -> Any:
-    """Return a value that is no array or object; an empty list in place of one."""
+    """Return a scalar value decoded; an empty list in place of an array or object."""
     if _first(value) in b"[{":
         return []
     return _decoded(_any, value, "body", "the body is not JSON")
 
 
 def _short(value: msgspec.Raw) -> Any:
-    """Return a short value that is no array or object; an empty list in place of one, and of a longer one."""
+    """Return a scalar value of at most `SHORT` bytes decoded; an empty list in place of any other value."""
     return _scalar(value) if len(memoryview(value)) <= SHORT else []
 
 
 def _text(value: msgspec.Raw, name: str) -> str:
-    """Return a text, empty for null. Raises RequestError if it is another value."""
+    """Return a text, empty for null. Raises RequestError for any other value."""
     if _first(value) not in b'"n':
         raise RequestError(f"{name} must be text", field=name)
     return _scalar(value) or ""
 
 
 def _ids(value: msgspec.Raw, name: str) -> dict[str, Any] | list[dict[str, Any]] | None:
-    """Return the ids of a task or an annotation, or of several; None for what is neither."""
+    """Return the ids of one item, of a list of items, or None if the value is neither object nor array."""
     kind = _first(value)
     if kind == b"{":
         return _named(_decoded(_item, value, name, f"{name} must be an object"))

@@ -1,6 +1,6 @@
-"""Base classes of the oldest model files: a task becomes an `X` and a `y`, and arrays become predictions.
+"""Base classes of the oldest model files, which convert tasks to `X` and `y`, and model output to predictions.
 
-They work as before. A new model is shorter with `LabelStudioMLBase` alone.
+They are kept for existing model files. A new model is shorter with `LabelStudioMLBase` alone.
 """
 
 from abc import abstractmethod
@@ -12,18 +12,18 @@ from label_studio_ml.utils import get_single_tag_keys
 
 
 class LabelStudioMLBaseHelper(LabelStudioMLBase):
-    """A model whose `predict` and `fit` are made of four steps.
+    """A model whose `predict` and `fit` consist of four steps.
 
-    A class overrides them: `prepare_tasks`, `predict2`, `convert_predictions`, `fit2`.
+    Subclasses override `prepare_tasks`, `predict2`, `convert_predictions` and `fit2`.
     """
 
     @abstractmethod
     def prepare_tasks(self, tasks: Any, workdir: str | None = None, **kwargs: Any) -> tuple[Any, Any]:
-        """Return `(X, y)` for tasks; `y` holds None for a task without annotation."""
+        """Return `(X, y)` for `tasks`; the element of `y` is None for a task without annotation."""
 
     @abstractmethod
     def convert_predictions(self, predictions: Any, **kwargs: Any) -> Any:
-        """Return what `predict2` returned as predictions in Label Studio's format."""
+        """Convert the output of `predict2` to predictions in Label Studio's format."""
 
     @abstractmethod
     def predict2(self, X: Any, y: Any = None, **kwargs: Any) -> Any:  # noqa: N803 (the older name)
@@ -31,15 +31,15 @@ class LabelStudioMLBaseHelper(LabelStudioMLBase):
 
     @abstractmethod
     def fit2(self, X: Any, y: Any, **kwargs: Any) -> Any:  # noqa: N803
-        """Train, and return the dict that comes back as `self.train_output`."""
+        """Train the model; return the dict for `self.train_output`."""
 
     def predict(self, tasks: list[dict[str, Any]], context: Any = None, **kwargs: Any) -> Any:
-        """Return the predictions of `predict2`, converted."""
+        """Return the converted output of `predict2` for `tasks`."""
         inputs, answers = self.prepare_tasks(tasks, **kwargs)
         return self.convert_predictions(self.predict2(inputs, answers, **kwargs), **kwargs)
 
     def fit(self, completions: Any, workdir: str | None = None, **kwargs: Any) -> Any:  # type: ignore[override]
-        """Train with `fit2` on what `prepare_tasks` makes of labelled tasks."""
+        """Train with `fit2` on the output of `prepare_tasks` for the labelled tasks `completions`."""
         inputs, answers = self.prepare_tasks(completions, workdir=workdir, **kwargs)
         return self.fit2(inputs, answers, **kwargs)
 
@@ -50,7 +50,8 @@ class LabelStudioMLBaseHelper(LabelStudioMLBase):
 class LabelStudioMLChoices(LabelStudioMLBaseHelper):
     """A classifier for a label config with one Choices tag on one object tag.
 
-    `X` holds the task field of each task, `y` the list of its choices; `predict2` returns lists of choices and scores.
+    `X` holds the labelled data field of each task, `y` its list of choices. `predict2` returns two lists: of choices
+    and of scores.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -64,7 +65,7 @@ class LabelStudioMLChoices(LabelStudioMLBaseHelper):
     def prepare_tasks(
         self, tasks: Iterable[Mapping[str, Any]], workdir: str | None = None, **kwargs: Any
     ) -> tuple[list[Any], list[Any]]:
-        """Return the task fields, and the choices of the first annotation of each task."""
+        """Return the labelled data field of each task, and the choices in its first annotation (None without one)."""
         inputs: list[Any] = []
         answers: list[Any] = []
         for task in tasks:
@@ -75,7 +76,7 @@ class LabelStudioMLChoices(LabelStudioMLBaseHelper):
         return inputs, answers
 
     def convert_predictions(self, predictions: Any, **kwargs: Any) -> list[dict[str, Any]]:
-        """Return lists of choices and scores as predictions."""
+        """Convert a pair of lists, choices and scores, to predictions."""
         choices, scores = predictions
         return [
             {"result": [self._region(chosen)], "score": score}

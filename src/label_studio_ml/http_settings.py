@@ -1,4 +1,4 @@
-"""Settings of the HTTP server: which hosts it is known by, and how much it takes at a time."""
+"""Settings of the HTTP server: accepted host names, memory limit and tokens."""
 
 import re
 from collections.abc import Mapping
@@ -8,20 +8,20 @@ from pathlib import Path
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.setting_values import integer
 
-#: Bytes of request bodies in memory at a time: those being received, and those of requests not yet answered.
+#: The most bytes of request bodies in memory: of requests being received and of requests not yet answered.
 DEFAULT_MAX_IN_FLIGHT = 2 << 30
 
-#: A host name, `.example.com` or `*.example.com` for all below it, or `*` for any.
+#: A host name, `.example.com` or `*.example.com` for all names below it, or `*` for any name.
 _NAME = re.compile(r"\*|(\*?\.)?[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
 
 
 @dataclass(frozen=True, slots=True)
 class HttpSettings:
-    """What the HTTP server goes by.
+    """Settings of the HTTP server.
 
-    `allowed_hosts` are the host names that requests may be for, besides addresses and the machine's own names (empty:
-    any, unless the server listens on a loopback address). `max_in_flight` is in bytes. `tokens_file` has the tokens
-    that are taken in place of the login, seen from the backend's folder. `token` is the one that our own commands send.
+    `allowed_hosts` are the accepted host names, besides IP addresses and the machine's own names (empty: any name,
+    unless the server listens on a loopback address). `max_in_flight` is in bytes. `tokens_file` is the access tokens
+    file, relative to the backend's folder. `token` is the token that this package's own commands send.
     """
 
     allowed_hosts: tuple[str, ...] = ()
@@ -31,7 +31,7 @@ class HttpSettings:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "HttpSettings":
-        """Read them from an environment. Raises SettingsError, naming the variable."""
+        """Read the settings from `env`. Raises SettingsError, naming the variable, if a value is invalid."""
         return cls(
             allowed_hosts=_allowed_hosts(env),
             max_in_flight=integer(
@@ -42,7 +42,7 @@ class HttpSettings:
         )
 
     def to_env(self) -> dict[str, object]:
-        """Return the variables that make `from_env` return these settings."""
+        """Return the environment variables from which `from_env` reads these settings."""
         return {
             "ALLOWED_HOSTS": ",".join(self.allowed_hosts),
             "LABEL_STUDIO_ML_MAX_IN_FLIGHT": self.max_in_flight,
@@ -52,7 +52,7 @@ class HttpSettings:
 
 
 def _allowed_hosts(env: Mapping[str, str]) -> tuple[str, ...]:
-    """Read ALLOWED_HOSTS: names, comma separated; ports are left out."""
+    """Return the host names in ALLOWED_HOSTS, separated by commas, without ports. Raises SettingsError."""
     names = []
     for entry in env.get("ALLOWED_HOSTS", "").lower().split(","):
         if not (name := entry.strip()):

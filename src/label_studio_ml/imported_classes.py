@@ -1,4 +1,4 @@
-"""Model classes that reading a file does not find: the file is imported, in a process of its own, to look."""
+"""Find model classes that reading a file does not reveal, by importing the file in a child process."""
 
 import json
 from pathlib import Path
@@ -8,14 +8,14 @@ from label_studio_ml.child_answer import child_answer
 from label_studio_ml.errors import ModelFileError
 from label_studio_ml.settings import Settings
 
-#: Seconds that a model file has to be imported.
+#: Seconds that the import of a model file may take.
 PATIENCE = 300.0
 
 
 def imported_classes(script: Path) -> list[str]:
-    """Return the names under which `script` has model classes once it is imported; its own go before imported ones.
+    """Return the names of the model classes of `script` after its import: those it defines, else those it imports.
 
-    Raises ModelFileError if it cannot be imported.
+    Empty if the file ends the child process. Raises ModelFileError if the import fails or takes too long.
     """
     settings = Settings(backend_dir=script.parent)
     try:
@@ -31,7 +31,7 @@ def imported_classes(script: Path) -> list[str]:
     try:
         found: dict[str, Any] = json.loads(answer)
     except ValueError:
-        return []  # it ended the process; reading has found nothing either
+        return []  # the file has ended the child process
     if found["error"]:
         raise ModelFileError(found["error"], fix=found["fix"], field=str(script))
     return list(found["own"] or found["imported"])

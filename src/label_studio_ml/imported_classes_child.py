@@ -1,6 +1,6 @@
-"""Import a file, in a process of its own, and say which model classes it has. The arguments are FD and FILE.
+"""Child process that imports a Python file and reports its model classes. The arguments are FD and FILE.
 
-The answer goes to the descriptor FD as JSON.
+The report is JSON, written to the descriptor FD.
 """
 
 import json
@@ -15,7 +15,7 @@ from label_studio_ml.source import import_model_file
 
 
 def main() -> None:
-    """Import the file that the second argument names, and end."""
+    """Import the file, write the report, and end the process."""
     descriptor, script = int(sys.argv[1]), Path(sys.argv[2])
     os.set_inheritable(descriptor, False)
     answer: dict[str, Any] = {"error": "", "fix": "", "own": [], "imported": []}
@@ -33,4 +33,4 @@ def main() -> None:
         answer["own"] = [name for name in answer["own"] if vars(module)[name] not in bases]
     with os.fdopen(descriptor, "w") as out:
         json.dump(answer, out)
-    os._exit(0)  # threads of the user's file must not keep this process
+    os._exit(0)  # without waiting for threads of the user's file

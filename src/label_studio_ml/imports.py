@@ -1,4 +1,4 @@
-"""What a Python file imports, found by reading it and never by running it."""
+"""Find the imports of a Python file, by reading it and never by running it."""
 
 import ast
 import contextlib
@@ -13,16 +13,16 @@ from pathlib import Path
 from label_studio_ml import tools_alias
 from label_studio_ml.errors import ModelFileError
 
-#: CPython 3.11 counts the depth of a syntax tree for all threads together: with two of them in `ast.parse`, either may
-#: fail with SystemError (python/cpython#106905). A failure is tried again: threads of
-#: other code may be in it, too.
+#: CPython 3.11 counts the depth of a syntax tree for all threads together: with two threads in `ast.parse`, either may
+#: fail with SystemError (python/cpython#106905). The lock covers this package's threads only, so a failure is retried:
+#: threads of other code may call `ast.parse` as well.
 _parsing = threading.Lock()
 _PARSE_TRIES = 5
 
-#: Names of folders of installed packages.
+#: Names of the folders of installed packages.
 INSTALLED = frozenset({"site-packages", "dist-packages"})
 
-#: Import names whose distribution on PyPI is called something else.
+#: Distributions on PyPI whose name differs from the import name.
 # fmt: off
 _DISTRIBUTIONS = {
     "sklearn": "scikit-learn", "PIL": "Pillow", "cv2": "opencv-python-headless", "yaml": "PyYAML",
@@ -39,13 +39,12 @@ _DISTRIBUTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """One name that one import statement binds.
+    """One name that an import statement binds.
 
-    `from a.b import c as d` has the name `d` and the target `a.b.c`, which is also what it `binds`;
-    `import a.b` has the target `a.b` and binds only `a`. A star import has the name `*` and the module as
-    target. `folder` is where the target's first part lies if it is not an installed package. `required` is
-    false where the file can be imported without it: inside a function or a condition, or where its failure
-    is caught.
+    `from a.b import c as d` has the `name` `d`, and `a.b.c` as `target` and as `binds`, the object bound to the name.
+    `import a.b` has the target `a.b` and binds only `a`. A star import has the name `*` and the module as target.
+    `folder` is the folder of the target's first part unless that is an installed package. `required` is False if the
+    file can be imported without the target: inside a function or a condition, or in a `try` with handlers.
     """
 
     name: str
@@ -58,13 +57,13 @@ class Import:
 
     @property
     def top(self) -> str:
-        """The first part of the target."""
+        """The first part of `target`."""
         return self.target.partition(".")[0]
 
 
 @dataclass(frozen=True, slots=True)
 class MissingModule:
-    """A module that a file needs at import and that this interpreter does not have."""
+    """A module that a file imports at its top level and that this interpreter lacks."""
 
     module: str
     file: Path
@@ -73,7 +72,7 @@ class MissingModule:
 
 
 def parse(file: Path) -> ast.Module:
-    """Return the syntax tree of `file`; raise ModelFileError when it cannot be read or is not Python."""
+    """Return the syntax tree of `file`. Raises ModelFileError if the file cannot be read or is not Python."""
     try:
         return _parse(file.read_bytes(), str(file))
     except OSError as error:
@@ -86,7 +85,7 @@ def parse(file: Path) -> ast.Module:
 
 
 def _parse(source: bytes, name: str) -> ast.Module:
-    """Return the syntax tree of `source`, as `ast.parse` does, whatever other threads do meanwhile."""
+    """Return the syntax tree of `source`, as `ast.parse` does, but safely while other threads parse."""
     with _parsing, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for _ in range(_PARSE_TRIES - 1):
@@ -96,16 +95,16 @@ def _parse(source: bytes, name: str) -> ast.Module:
 
 
 def imports_of(tree: ast.Module, file: Path, root: Path) -> list[Import]:
-    """Return every import of `file`, whose absolute imports start in the folder `root`."""
+    """Return every import of `file`, given its syntax tree; its absolute imports start in the folder `root`."""
     visitor = _Visitor(file, root)
     visitor.visit(tree)
     return visitor.found
 
 
 def module_files(folder: Path, target: str) -> tuple[list[Path], list[str]]:
-    """Return the files that importing `target` from `folder` runs, in order, and the parts left over.
+    """Return the files that importing `target` from `folder` runs, in order, and the remaining parts of `target`.
 
-    Both are empty when nothing in `folder` has that name.
+    Both are empty if `folder` has no module or package of that name.
     """
     files: list[Path] = []
     parts = target.split(".")
@@ -122,17 +121,14 @@ def module_files(folder: Path, target: str) -> tuple[list[Path], list[str]]:
 
 
 def imported_siblings(script: Path) -> list[Path]:
-    """Return the modules (files) and packages (folders) beside `script` that it imports.
-
-    Also those that they import in turn.
-    """
+    """Return the modules (files) and packages (folders) next to `script` that it imports, directly or indirectly."""
     script = script.resolve()
     folder = script.parent
     found: dict[Path, None] = {}
     for _, item in _follow(script, whole_packages=True):
         package, module = folder / item.top, folder / f"{item.top}.py"
         if item.folder != folder:
-            continue  # a relative import inside a package, which is taken as a whole
+            continue  # a relative import inside a package, which is returned as a whole
         if (package / "__init__.py").is_file() or (not module.is_file() and _wins(package)):
             found[package] = None
         elif module.is_file() and module != script:
@@ -141,10 +137,10 @@ def imported_siblings(script: Path) -> list[Path]:
 
 
 def imported_files(script: Path) -> list[Path]:
-    """Return `script` and the Python files of its folder that it imports, also those that they import in turn.
+    """Return `script` and the Python files in its folder that it imports, directly or indirectly.
 
-    A package is taken with all its files, since it may import some of them by names that are made when it runs.
-    Raises ModelFileError when `script` is not Python.
+    All files of an imported package are included, since it may import some by names that it computes at run time.
+    Raises ModelFileError if `script` is not Python.
     """
     script = script.resolve()
     files = {script: None}
@@ -154,9 +150,9 @@ def imported_files(script: Path) -> list[Path]:
 
 
 def foreign_imports(script: Path) -> list[Import]:
-    """Return each import of `script` and of what it imports from its folder that leads to an installed package.
+    """Return the imports of installed packages in `script` and in the files in its folder that it imports.
 
-    The standard library and this package are left out. Raises ModelFileError when `script` is not Python.
+    The standard library and this package are omitted. Raises ModelFileError if `script` is not Python.
     """
     return [
         item
@@ -166,7 +162,7 @@ def foreign_imports(script: Path) -> list[Import]:
 
 
 def missing_modules(script: Path) -> list[MissingModule]:
-    """Return what `script` and the modules beside it need at import and this interpreter does not have."""
+    """Return the modules that `script` and its siblings require at import and that this interpreter lacks."""
     found: dict[str, MissingModule] = {}
     for file, item in _follow(script.resolve(), whole_packages=False):
         if item.required and _is_foreign(item) and item.top not in found and not is_installed(item.top):
@@ -175,13 +171,13 @@ def missing_modules(script: Path) -> list[MissingModule]:
 
 
 def required_distributions(script: Path) -> list[str]:
-    """Return what `script` and the modules beside it import anywhere, as names on PyPI, without our own."""
+    """Return the PyPI names, sorted, of all that `script` and its siblings import, without what this package offers."""
     imported = [item for item in foreign_imports(script) if not tools_alias.is_offered(item.top)]
     return sorted({distribution(item.target) for item in imported}, key=str.lower)
 
 
 def distribution(target: str) -> str:
-    """Return the name on PyPI of what carries the module `target`."""
+    """Return the name on PyPI of the distribution that provides the module `target`."""
     top, _, rest = target.partition(".")
     if top == "google" and rest:
         return "-".join(["google", *rest.split(".")[: 2 if rest.startswith("cloud.") else 1]])
@@ -189,15 +185,15 @@ def distribution(target: str) -> str:
 
 
 def is_installed(top: str) -> bool:
-    """Tell whether user code in this interpreter finds a module or package of that name."""
+    """Tell whether user code in this interpreter can import the module or package `top`."""
     try:
         return importlib.util.find_spec(top) is not None or tools_alias.is_offered(top)
-    except ValueError:  # loaded by hand: it is there, without a spec
+    except ValueError:  # a module in sys.modules without a spec
         return True
 
 
 def installed_folder(top: str) -> Path | None:
-    """Return the folder that holds the installed module or package `top`, None if there is none of that name."""
+    """Return the folder that holds the installed module or package `top`, None if it is not found or has no file."""
     try:
         spec = importlib.util.find_spec(top)
     except ValueError:
@@ -210,9 +206,10 @@ def installed_folder(top: str) -> Path | None:
 def _follow(
     script: Path, *, whole_packages: bool, reached: dict[Path, None] | None = None
 ) -> Iterator[tuple[Path, Import]]:
-    """Yield each import of `script` and of what it reaches in its folder, with the file that it stands in.
+    """Yield each import of `script` and of the files in its folder that it reaches, with the importing file.
 
-    The files that are reached become keys of `reached`, which has `script` already.
+    Reached files are added as keys to `reached`, which must contain `script`. With `whole_packages`, all files of a
+    reached package are followed. Raises ModelFileError if `script` is not Python; other broken files are skipped.
     """
     queue = [script]
     seen = {script: None} if reached is None else reached
@@ -222,7 +219,7 @@ def _follow(
         except ModelFileError:
             if file == script:
                 raise
-            continue  # a broken neighbour is reported when it is imported
+            continue  # the error of another file is reported when that file is imported
         for item in imports_of(tree, file, script.parent):
             yield file, item
             files, _ = ([], []) if _is_foreign(item) else module_files(item.folder, item.target)
@@ -238,7 +235,7 @@ def _follow(
 
 
 def _is_foreign(item: Import) -> bool:
-    """Tell whether an import leads out of the script's folder."""
+    """Tell whether an import leads to a module outside of the script's folder."""
     if item.relative or (item.folder / f"{item.top}.py").is_file():
         return False
     package = item.folder / item.top
@@ -250,7 +247,7 @@ def _is_namespace(folder: Path) -> bool:
 
 
 def _wins(folder: Path) -> bool:
-    """Tell whether Python would import a folder that has no `__init__.py`: installed packages go first."""
+    """Tell whether Python would import a folder without `__init__.py`; an installed package takes precedence."""
     if not _is_namespace(folder):
         return False
     try:
@@ -261,7 +258,7 @@ def _wins(folder: Path) -> bool:
 
 
 class _Visitor(ast.NodeVisitor):
-    """Collects the imports of one file."""
+    """A visitor that collects the imports of one file in `found`."""
 
     def __init__(self, file: Path, root: Path) -> None:
         self.found: list[Import] = []

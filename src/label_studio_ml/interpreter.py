@@ -1,7 +1,7 @@
-"""The command that starts one of this package's modules in an interpreter of its own.
+"""Build the command line that runs a module of this package in a new Python interpreter.
 
-`sys.executable` is not always one: below uWSGI it is `uwsgi`, below Apache it may be another Python than the one that
-runs here. Such a candidate is tried before it is used.
+`sys.executable` is not always an interpreter: below uWSGI it is `uwsgi`, below Apache it may be another Python than the
+running one. Such candidates are tested before use.
 """
 
 import functools
@@ -20,12 +20,12 @@ from label_studio_ml.settings import Settings
 BOOTSTRAP = Path(__file__).resolve().with_name("bootstrap.py")
 
 _NAME = re.compile(r"(python|pypy|graalpy)[\d.]*[a-z]?(\.exe)?", re.IGNORECASE)
-#: Seconds that an interpreter has to import this package.
+#: Seconds that an interpreter may take to import this package.
 _PROBE = 60.0
 
 
 class InterpreterError(BackendError):
-    """There is no Python interpreter to start a process with."""
+    """No Python interpreter that can import this package was found."""
 
 
 def command(settings: Settings, module: str, *arguments: object) -> list[str]:
@@ -39,9 +39,9 @@ def command(settings: Settings, module: str, *arguments: object) -> list[str]:
 
 @functools.lru_cache(maxsize=8)
 def interpreter(stated: str = "") -> str:
-    """Return the path of a Python interpreter that can import this package: `stated` if given, else this one's.
+    """Return the path of a Python interpreter that can import this package: `stated` if given, else this process's.
 
-    Raises InterpreterError with what was tried.
+    Raises InterpreterError, listing the tested candidates, if there is none.
     """
     if stated:
         path = shutil.which(stated)
@@ -67,7 +67,7 @@ def interpreter(stated: str = "") -> str:
 
 
 def _runs_here(path: str) -> bool:
-    """Tell whether `path` is certainly the interpreter of this very process."""
+    """Tell whether `path` is the executable of this process, according to /proc."""
     try:
         return _is_named_python(path) and os.path.samefile(path, "/proc/self/exe")
     except OSError:  # no /proc, or no such file
@@ -75,7 +75,7 @@ def _runs_here(path: str) -> bool:
 
 
 def _candidates() -> Iterator[str]:
-    """Yield files that may be an interpreter of this process's environment, the likeliest first."""
+    """Yield executable files that may be the interpreter of this process's environment, the likeliest first."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     names = (f"python{version}", "python3", "python")
     places = [
@@ -95,12 +95,12 @@ def _candidates() -> Iterator[str]:
 
 
 def _is_named_python(path: str | None) -> bool:
-    """Tell whether a file is called as an interpreter is: others must not be run to find out."""
+    """Tell whether a file has the name of a Python interpreter; other files must not be run for a test."""
     return bool(path) and _NAME.fullmatch(os.path.basename(path or "")) is not None
 
 
 def _works(path: str) -> bool:
-    """Tell whether the interpreter `path` can import this package and what it depends on."""
+    """Tell whether the interpreter `path` can import this package and its dependencies."""
     try:
         done = subprocess.run(
             [path, "-P", str(BOOTSTRAP), "--probe"],

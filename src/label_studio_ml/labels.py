@@ -1,7 +1,7 @@
-"""The label config, read into the dict that users' classes know as `self.parsed_label_config`.
+"""Parse label configs into the dict that users' classes have as `self.parsed_label_config`.
 
-The structure is the one that Label Studio's SDK builds, so a model file sees the same either way. This reader
-needs neither the SDK nor lxml, which take over a second to import, and holds no document tree in memory.
+The structure is that of Label Studio's SDK, so model files work with either. This parser needs neither the SDK nor
+lxml, whose imports take over a second, and builds no document tree.
 """
 
 import re
@@ -12,30 +12,30 @@ from xml.etree import ElementTree
 from label_studio_ml import arguments
 from label_studio_ml.errors import LabelConfigError
 
-#: Characters that a label config may have. A taxonomy of 20,000 choices has a quarter of that.
+#: The most characters of a label config. A taxonomy of 20,000 choices has a quarter of that.
 MAX_CHARACTERS = 4 << 20
 
-#: Different `indexFlag`s that a label config may have: each is looked for in the names of all controls.
+#: The most different `indexFlag`s of a label config: each is searched for in the names of all controls.
 MAX_INDEX_FLAGS = 100
 
-#: Names in all `toName`s of a label config together: each control has its own description of each of them.
+#: The most names in all `toName`s of a label config: each control gets a copy of the description of each object.
 MAX_TARGETS = 100_000
 
 #: Tags whose attributes describe one label of the control around them.
 _LABEL_TAGS = frozenset({"Label", "Choice", "Relation"})
 
-#: Tags that have `name` and `toName` but make no results.
+#: Tags with `name` and `toName` that produce no results.
 _HELPER_TAGS = frozenset({"Filter"})
 
-#: A value that is a task field and nothing else, such as `$options`: its labels come with each task.
+#: A value that is only a task field, such as `$options`: the labels then come with each task.
 _TASK_FIELD = re.compile(r"\$[A-Za-z_]+")
 
-#: What makes a per-region control appear: attribute -> kind, in the order in which they are looked at.
+#: Attributes that make a per-region control conditional, with the kind of condition, in order of precedence.
 _CONDITIONS = {"whenTagName": "tag", "whenLabelValue": "label", "whenChoiceValue": "choice"}
 
 
 def config_text(xml: str | None) -> str:
-    """Return a label config's XML, empty for None. Raises LabelConfigError if it is not text."""
+    """Return a label config's XML, empty for None. Raises LabelConfigError if it is not a str."""
     if not isinstance(xml, str | None):
         raise LabelConfigError(
             f"label_config must be the label config's XML as text, not {arguments.described(xml)}",
@@ -48,14 +48,14 @@ def config_text(xml: str | None) -> str:
 def parse_label_config(xml: str | None) -> dict[str, Any]:
     """Return the controls of a label config by name, in document order; `{}` for None or blank text.
 
-    Each control is a dict with `type` (its tag), `to_name` (names of the objects it labels), `inputs` (for
-    each of those found: `type`, `valueType` and `value` or `valueList`, the task field without its `$`),
-    `labels` (alias or value of each label) and `labels_attrs` (their attributes, by the same names).
-    `conditionals` (`{"type", "name"}`), `dynamic_labels` (True) and `regex` (`{index variable: pattern}`) are
-    there only where the config asks for them.
+    Each control is a dict with `type` (its tag), `to_name` (names of the objects it labels), `inputs` (for each of
+    these objects in the config: `type`, `valueType`, and `value` or `valueList`, the task field without `$`), `labels`
+    (alias or value of each label) and `labels_attrs` (each label's attributes, by the same names). The keys
+    `conditionals` (`{"type", "name"}`), `dynamic_labels` (True) and `regex` (`{index variable: pattern}`) exist only
+    where the config uses these features.
 
-    Raises LabelConfigError, with `field="label_config"`, when the text is not well-formed XML, has a
-    DOCTYPE, or is too large.
+    Raises LabelConfigError, with `field="label_config"`, if the text is not well-formed XML, has a DOCTYPE, or is too
+    large.
     """
     xml = config_text(xml)
     check_size(xml)
@@ -93,9 +93,9 @@ def check_size(xml: str) -> None:
 
 
 def first_tag(parsed: Mapping[str, Any], control: str, object_tag: str) -> tuple[str, dict[str, Any]]:
-    """Return name and description of the first `control` tag that labels an `object_tag`.
+    """Return name and description of the first `control` tag on an `object_tag`.
 
-    Raises ValueError, saying what the config has instead, when there is none.
+    Raises ValueError, saying what the config has, if there is none.
     """
     for name, info in parsed.items():
         if info["type"] == control and any(source["type"] == object_tag for source in info["inputs"]):
@@ -105,11 +105,11 @@ def first_tag(parsed: Mapping[str, Any], control: str, object_tag: str) -> tuple
 
 
 def label_map(parsed: Mapping[str, Any], control: str, names: Sequence[str]) -> dict[str, str]:
-    """Map the labels `names` that a model knows to the labels of the control named `control`.
+    """Map the labels `names` of a model to the labels of the control named `control`.
 
-    A label of the config claims the model labels in its `predicted_values` attribute (comma-separated), else the
-    model label of the same name, else the one that differs only in case. Model labels that nobody claims are left
-    out. Raises ValueError if the label config has no such control, or an argument is of the wrong kind.
+    A label of the config is mapped from the model labels in its `predicted_values` attribute (comma-separated), else
+    from the model label of its own name. An exact match takes precedence over one that ignores case. Model labels
+    without a match are omitted. Raises ValueError if there is no such control, or an argument has the wrong type.
     """
     arguments.text("tag_name", control, "the name of a control tag")
     names = arguments.texts("names", names, "a list of the model's labels")
@@ -137,21 +137,21 @@ def describe(parsed: Mapping[str, Any]) -> str:
 
 
 class _Reader:
-    """Receives the XML parser's events and keeps what a label config says."""
+    """A target for the XML parser's events, which collects the controls of a label config."""
 
     def __init__(self) -> None:
         self.controls: dict[str, dict[str, Any]] = {}
         self.objects: dict[str, dict[str, Any]] = {}
         self.labels: dict[str, dict[str, dict[str, str]]] = {}
-        #: How many objects all controls name.
+        #: The number of names in all `toName`s so far.
         self.targets = 0
-        #: Index variables in document order, each once.
+        #: Index variables (values of `indexFlag`) in document order, each once.
         self.index_variables: dict[str, None] = {}
-        #: For each open element, the control that a label inside it belongs to.
+        #: For each open element, the control to which a label inside it belongs.
         self.owners: list[str | None] = []
 
     def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
-        """Refuse the document type, before any entity that it declares is read."""
+        """Refuse a DOCTYPE, before an entity that it declares is parsed. Raises LabelConfigError."""
         raise LabelConfigError(
             "The label config has a DOCTYPE, which is not allowed",
             fix="Remove the <!DOCTYPE …> from the labeling config",
@@ -159,7 +159,7 @@ class _Reader:
         )
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
-        """Take one opening tag."""
+        """Process an opening tag."""
         name = attributes.get("name")
         variable = attributes.get("indexFlag")
         if variable is not None:
@@ -181,11 +181,11 @@ class _Reader:
         self.owners.append(name if name in self.controls else owner)
 
     def end(self, tag: str) -> None:
-        """Take one closing tag."""
+        """Process a closing tag."""
         self.owners.pop()
 
     def close(self) -> None:
-        """Take the end of the document."""
+        """Process the end of the document."""
 
     def _add_index(self, variable: str) -> None:
         self.index_variables[variable] = None
@@ -221,7 +221,7 @@ class _Reader:
         return control
 
     def result(self) -> dict[str, Any]:
-        """Return the controls, each with the objects it labels and its labels."""
+        """Return the controls by name, completed with their objects and labels."""
         for name, control in self.controls.items():
             control["inputs"] = [
                 dict(self.objects[target]) for target in control["to_name"] if target in self.objects

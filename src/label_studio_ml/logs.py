@@ -1,4 +1,4 @@
-"""Where log records go: lines of text or of JSON, to a stream and to a file that several processes share."""
+"""Logging: records as lines of text or JSON, to standard error and to a rotating file shared by processes."""
 
 import contextlib
 import logging
@@ -16,18 +16,18 @@ from label_studio_ml.private_files import make_folder, open_file
 from label_studio_ml.settings import LOG_FORMAT
 from label_studio_ml.texts import plural, visible
 
-#: Records of these loggers are ours.
+#: The top-level name of this package's loggers.
 _OURS = __name__.partition(".")[0]
 
-#: Bytes of a log file until a new one is begun, and how many old ones are kept.
+#: Bytes after which a log file is rotated, and the number of rotated files kept.
 MAX_BYTES = 10_000_000
 KEPT = 5
 
-#: Characters of a message of ours that are written. Some hold what callers without the login sent, such as paths of
-#: 64 KiB, which would push everything else out of the files.
+#: Characters after which this package's messages are cut. Some contain text from callers without the login, such as
+#: paths of 64 KiB, which would otherwise displace all other records from the files.
 MAX_MESSAGE = 4000
 
-#: What the present work belongs to; written into each JSON record.
+#: Request, batch of requests and training run of the present work, for JSON records.
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 request_ids: ContextVar[tuple[str, ...]] = ContextVar("request_ids", default=())
 run_id: ContextVar[str] = ContextVar("run_id", default="")
@@ -35,7 +35,7 @@ run_id: ContextVar[str] = ContextVar("run_id", default="")
 
 @contextlib.contextmanager
 def about_requests(ids: Iterable[str]) -> Iterator[None]:
-    """Let the records of this block tell the request, or all those of a batch, that it works on."""
+    """Add the request id, or all ids of a batch, to the records that the block logs."""
     several = tuple(dict.fromkeys(filter(None, ids)))
     one = request_id.set(several[0] if len(several) == 1 else "")
     others = request_ids.set(several if len(several) > 1 else ())
@@ -47,28 +47,28 @@ def about_requests(ids: Iterable[str]) -> Iterator[None]:
 
 
 class TextFormatter(logging.Formatter):
-    """One line for each record, however many the message has: what others wrote must not look like a record of ours.
+    """Format records as text such that text from other sources cannot be taken for a record of this package.
 
-    Messages of ours end after `MAX_MESSAGE` characters. Control characters are written as escapes, line breaks too:
-    those of other packages and of user code stay, with the lines after the first indented. A traceback follows in lines
-    of its own, of which none begins like a record.
+    This package's messages are cut after `MAX_MESSAGE` characters, and their control characters, including line breaks,
+    are escaped. Messages of other packages and of user code keep their line breaks, with the lines after the first
+    indented. A traceback follows in separate lines, none of which begins like a record.
     """
 
     def __init__(self) -> None:
         super().__init__(LOG_FORMAT)
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
-        """Return the record's first lines."""
+        """Return the line, or lines, of a record before its traceback."""
         ours = _is_ours(record)
         record.message = visible(_shortened(record.message)) if ours else _lines(record.message)
         return super().formatMessage(record)
 
     def formatException(self, ei: Any) -> str:  # noqa: N802
-        """Return the traceback."""
+        """Return the traceback as text."""
         return _harmless(super().formatException(ei))
 
     def formatStack(self, stack_info: str) -> str:  # noqa: N802
-        """Return the stack."""
+        """Return the stack as text."""
         return _harmless(super().formatStack(stack_info))
 
 
@@ -83,24 +83,24 @@ def _shortened(text: str) -> str:
 
 
 def _lines(text: str) -> str:
-    """Return text with its line breaks, the lines after the first indented."""
+    """Return text with its line breaks, and all lines after the first indented."""
     return "\n    ".join(visible(line) for line in text.split("\n"))
 
 
 def _harmless(text: str) -> str:
-    """Return a traceback whose lines do not look like records: what an exception says may be anything."""
+    """Return a traceback with lines that look like records indented: an exception's text is arbitrary."""
     lines = (visible(line) for line in text.split("\n"))
     return "\n".join(f"    {line}" if line.startswith(("[", "{")) else line for line in lines)
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time (UTC), level, logger, message, and where they are known request, run, error.
+    """Format records as JSON, one object a line: time (UTC), level, logger, message, process.
 
-    A record about a batch has `request_ids`, a list, where others have `request_id`.
+    If known, `request_id` (or `request_ids`, a list, for a batch), `run_id` and `error` (the traceback) are added.
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the record as JSON."""
+        """Return a record as JSON."""
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         fields: dict[str, object] = {
             "time": at,
@@ -121,9 +121,9 @@ class JsonFormatter(logging.Formatter):
 
 
 class RotatingFile:
-    """A log file for whole lines that any number of processes write and any of them rotates.
+    """A log file that several processes may write whole lines to, and that each of them may rotate.
 
-    The standard library's rotating handler loses lines when two processes hold the same file.
+    The standard library's rotating handler loses lines if two processes share a file.
     """
 
     def __init__(self, path: Path, *, max_bytes: int = MAX_BYTES, kept: int = KEPT) -> None:
@@ -135,7 +135,7 @@ class RotatingFile:
         self._reopen()
 
     def write(self, data: bytes) -> None:
-        """Append `data`, to a new file where the present one is full or was moved away. Raises OSError."""
+        """Append `data`; rotate the file first if it is full, reopen it if it was renamed. Raises OSError."""
         file = self._file
         if file is None or not self._is_current(file):
             file = self._reopen()
@@ -153,7 +153,7 @@ class RotatingFile:
     def _is_current(self, file: IO[bytes]) -> bool:
         with contextlib.suppress(OSError):
             there, ours = os.stat(self._path), os.fstat(file.fileno())
-            file.seek(0, os.SEEK_END)  # others append too
+            file.seek(0, os.SEEK_END)  # other processes append as well
             return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
         return False
 
@@ -164,26 +164,26 @@ class RotatingFile:
         return self._file
 
     def _rotate(self) -> None:
-        """Move the file away, unless another process has done so meanwhile."""
+        """Rotate the files, unless another process has done so meanwhile."""
         with file_locks.folder_locked(self._path.parent):
             if self._file is None or not self._is_current(self._file):
                 return
             for number in range(self._kept - 1, 0, -1):
                 with contextlib.suppress(FileNotFoundError):
                     os.replace(f"{self._path}.{number}", f"{self._path}.{number + 1}")
-            self.close()  # Windows renames no open file
+            self.close()  # Windows cannot rename open files
             os.replace(self._path, f"{self._path}.1")
 
 
 class SharedFileHandler(logging.Handler):
-    """A handler that writes its records to a `RotatingFile`."""
+    """A logging handler that writes to a `RotatingFile`."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.file = RotatingFile(path)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a record; one that cannot be written is lost, as the disk is full or gone."""
+        """Write a record; on an OSError, such as from a full disk, the record is lost."""
         with contextlib.suppress(OSError):
             self.file.write(f"{self.format(record)}\n".encode(errors="replace"))
 
@@ -194,9 +194,9 @@ class SharedFileHandler(logging.Handler):
 
 
 def configure(level: str, *, as_json: bool = False, file: Path | None = None) -> None:
-    """Send log records of at least `level` to standard error, and to `file` as well.
+    """Send log records of at least `level` to standard error, and to `file` as well if it is given.
 
-    Raises OSError where the file cannot be written; records go to standard error all the same.
+    Raises OSError if `file` cannot be opened; records go to standard error nevertheless.
     """
     logging.basicConfig(level=level, force=True)
     handlers = logging.getLogger().handlers
@@ -209,10 +209,10 @@ def configure(level: str, *, as_json: bool = False, file: Path | None = None) ->
 
 
 def join(level: str, *, as_json: bool = False, file: Path) -> logging.Handler:
-    """Send log records to `file` in a process of somebody else's, and return the handler that does it.
+    """Send log records to `file` in a process whose logging may be configured already; return the added handler.
 
-    Where nobody has configured logging there, this does as `configure` would; else levels and other handlers stay.
-    Raises OSError where the file cannot be written.
+    If the root logger has no handlers, it is configured as by `configure`; otherwise its level and other handlers stay.
+    Raises OSError if `file` cannot be opened.
     """
     root = logging.getLogger()
     if not root.handlers:

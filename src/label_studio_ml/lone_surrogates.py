@@ -1,7 +1,7 @@
-r"""Halves of UTF-16 characters in JSON, such as `\ud800`: no text, and read by no JSON parser but Python's.
+r"""Replace lone surrogates in JSON, such as `\ud800`: halves of UTF-16 characters, which only Python's parser accepts.
 
-Label Studio is written in Python, takes them from an import, and sends them on: a request that has one is answered all
-the same, with U+FFFD in its place.
+Label Studio, written in Python, accepts them in imported tasks and sends them on. Requests that contain some are
+answered nevertheless, with U+FFFD in place of each.
 """
 
 import json
@@ -9,17 +9,17 @@ import re
 from typing import Any
 
 _HIGH, _LOW = rb"\\u[dD][89abAB][0-9a-fA-F]{2}", rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-#: What may be one: quick to look for, and wrong where a backslash is escaped itself.
+#: Escapes that may be lone surrogates: a fast search, with false positives where a backslash itself is escaped.
 _SUSPECT = re.compile(
     rb"%b(?!%b)|(?<!\\u[dD][89abAB][0-9a-fA-F][0-9a-fA-F])%b|(?<=\\\\u[dD][89abAB][0-9a-fA-F][0-9a-fA-F])%b"
     % (_HIGH, _LOW, _LOW, _LOW)
 )
-#: Each escape of a JSON text in turn: a pair, a half, or another one.
+#: Each escape of a JSON text: a surrogate pair, a lone surrogate (the group), or another escape.
 _ESCAPE = re.compile(rb"%b%b|(%b|%b)|\\." % (_HIGH, _LOW, _HIGH, _LOW), re.DOTALL)
 
 
 def replaced(body: bytes) -> bytes:
-    """Return JSON with U+FFFD for each half of a character; the same object where there is none."""
+    """Return JSON with U+FFFD for each lone surrogate; the same object if there is none."""
     if b"\\ud" not in body and b"\\uD" not in body:
         return body
     if _SUSPECT.search(body) is None:
@@ -28,12 +28,12 @@ def replaced(body: bytes) -> bytes:
 
 
 def parsed(body: bytes) -> Any:
-    """Return the value of a JSON text, U+FFFD for each half of a character. Raises ValueError if it is no JSON."""
+    """Parse JSON, with U+FFFD for each lone surrogate. Raises ValueError if it is not JSON."""
     return json.loads(replaced(body))
 
 
 def are_in(text: str) -> bool:
-    """Tell whether a text has a half of a character: it cannot be written as UTF-8."""
+    """Tell whether a text contains a lone surrogate, so that it cannot be encoded as UTF-8."""
     try:
         text.encode()
     except UnicodeEncodeError:

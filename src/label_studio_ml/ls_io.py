@@ -1,4 +1,4 @@
-"""Reading a project's labelled tasks from Label Studio, under the older import path."""
+"""Read a project's labelled tasks from Label Studio: a function under the import path of older releases."""
 
 from typing import Any
 
@@ -7,9 +7,9 @@ from label_studio_ml.studio.client import StudioClient
 
 
 def download_ls_dataset(api_url: str, api_token: str, project_id: int | str) -> list[dict[str, Any]]:
-    """Return all tasks of a project that have an annotation, as Label Studio's JSON export has them.
+    """Return all tasks of a project that have an annotation, in the format of Label Studio's JSON export.
 
-    `api_url` is Label Studio's address, `api_token` a personal access token or a legacy token. Raises StudioError.
+    `api_url` is Label Studio's URL, `api_token` a personal access token or a legacy token. Raises StudioError.
     """
     client = StudioClient(api_url, api_token, verify_tls=Settings.from_env().studio_verify_tls)
     try:

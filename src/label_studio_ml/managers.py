@@ -1,8 +1,8 @@
-"""The first generation's job handling, as far as its calls can be carried out by a running application.
+"""The first generation's job managers, for existing code that calls them.
 
-There, one manager held the model and its jobs. Here an application does (`label_studio_ml.api.init_app`), and the
-manager passes its calls on to the application that was made last. What it cannot do raises Unsupported, with what to
-use instead.
+In that generation, a manager held the model and its jobs. Now an application does (`label_studio_ml.api.init_app`), and
+LabelStudioMLManager forwards calls to the application created last. Calls without an equivalent raise Unsupported, with
+the replacement in the message.
 """
 
 from collections.abc import Callable, Iterable
@@ -12,7 +12,7 @@ from typing import Any, ClassVar, NoReturn
 
 from label_studio_ml.errors import BackendError, Unsupported
 
-#: Switches of the first generation, for code that reads them: nothing here depends on them.
+#: Switches of the first generation, kept for code that reads them; they have no effect.
 LABEL_STUDIO_ML_BACKEND_V2_DEFAULT = False
 AUTO_UPDATE_DEFAULT = True
 
@@ -27,7 +27,7 @@ class ModelWrapper:
 
 
 class _ModelElsewhere:
-    """Stands for a model that lives in another thread or process."""
+    """A placeholder for a model in another thread or process; accessing any attribute raises Unsupported."""
 
     def __getattr__(self, name: str) -> NoReturn:
         raise Unsupported(
@@ -37,7 +37,7 @@ class _ModelElsewhere:
 
 
 class JobManager:
-    """Trainings in the background are not managed by classes of this kind any more."""
+    """Base class of the former job managers. Raises Unsupported when constructed."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         raise Unsupported(
@@ -47,20 +47,20 @@ class JobManager:
 
 
 class SimpleJobManager(JobManager):
-    """Trained in a forked process."""
+    """Formerly trained in a forked process."""
 
 
 class RQJobManager(JobManager):
-    """Trained through a queue in Redis."""
+    """Formerly trained through a queue in Redis."""
 
 
 class LabelStudioMLManager:
-    """Passes the calls of the first generation's manager on to the application that `init_app` has made last.
+    """The first generation's manager, which forwards calls to the application created last by `init_app`.
 
-    All methods belong to the class. They raise BackendError where the application answers with an error.
+    All methods are class methods. They raise BackendError if the application responds with an error.
     """
 
-    #: What `api` puts here: it makes an application, and returns the one that was made last.
+    #: Set by `api`: functions that create an application, and that return the one created last.
     make_application: Callable[..., Any] | None = None
     application: Callable[[], Any] | None = None
     model_class: Any = None
@@ -69,14 +69,14 @@ class LabelStudioMLManager:
 
     @classmethod
     def initialize(cls, model_class: type, **kwargs: Any) -> None:
-        """Make the application that serves `model_class`; `kwargs` are those of `init_app`."""
+        """Create the application that serves `model_class`; `kwargs` are passed to `init_app`."""
         if cls.make_application is None:
             raise Unsupported("No application is there", fix="from label_studio_ml.api import init_app")
         cls.make_application(model_class, **kwargs)
 
     @classmethod
     def get_initialization_params(cls) -> dict[str, Any]:
-        """Return what the application was made with."""
+        """Return the arguments with which the application was created."""
         return {"model_class": cls.model_class, "model_dir": cls.model_dir, **cls.init_kwargs}
 
     @classmethod
@@ -89,7 +89,7 @@ class LabelStudioMLManager:
         try_fetch: bool = True,
         **kwargs: Any,
     ) -> tuple[list[Any], ModelWrapper]:
-        """Return the predictions for `tasks`, and the model that made them. `kwargs` are the request's params."""
+        """Return the predictions for `tasks` and their ModelWrapper. `kwargs` are the request's params."""
         fields = {"tasks": tasks, "project": project, "label_config": label_config, "params": kwargs}
         results = cls._post("/predict", fields)["results"]
         version = next((one.get("model_version") for one in results if isinstance(one, dict)), None)
@@ -103,7 +103,7 @@ class LabelStudioMLManager:
         force_reload: bool = False,
         **kwargs: Any,
     ) -> ModelWrapper:
-        """Load the project's model, and return it with its version. `kwargs` may have `hostname` and `access_token`."""
+        """Load the project's model and return its ModelWrapper. `kwargs` may have `hostname` and `access_token`."""
         fields = {"project": project, "schema": label_config, **kwargs}
         return ModelWrapper(_ModelElsewhere(), cls._post("/setup", fields)["model_version"])
 
@@ -117,7 +117,7 @@ class LabelStudioMLManager:
         version: str | None = None,
         **kwargs: Any,
     ) -> ModelWrapper:
-        """Do what `fetch` does; train output and version are the served version's."""
+        """Do the same as `fetch`; `train_output` and `version` are ignored in favour of the served version's."""
         return cls.fetch(project, label_config, force_reload, **kwargs)
 
     @classmethod
@@ -129,12 +129,12 @@ class LabelStudioMLManager:
         version: str | None = None,
         **kwargs: Any,
     ) -> ModelWrapper:
-        """Do what `fetch` does; train output and version are the served version's."""
+        """Do the same as `fetch`; `train_output` and `version` are ignored in favour of the served version's."""
         return cls.fetch(project, label_config, **kwargs)
 
     @classmethod
     def get(cls, project: str | None = None) -> ModelWrapper | None:
-        """Return the model of a project that `fetch` was called for, None for another."""
+        """Return the model of a project that `fetch` has been called for; None on any error."""
         try:
             found = cls._call("get", "/is_training", query_string={"project": project or ""})
         except BackendError:
@@ -143,12 +143,12 @@ class LabelStudioMLManager:
 
     @classmethod
     def has_active_model(cls, project: str | None = None) -> bool:
-        """Tell whether `fetch` was called for a project."""
+        """Tell whether `fetch` has been called for a project."""
         return cls.get(project) is not None
 
     @classmethod
     def is_training(cls, project: str | None = None) -> dict[str, Any]:
-        """Return `{"is_training": …}` for a project."""
+        """Return `{"is_training": bool}` for a project, False if it is unknown."""
         found = cls.get(project)
         return {"is_training": False} if found is None else {"is_training": found.is_training}
 
@@ -160,7 +160,7 @@ class LabelStudioMLManager:
         label_config: str | None = None,
         **kwargs: Any,
     ) -> Any:
-        """Begin a training on `tasks`; return an object with the job's `id`."""
+        """Start a training on `tasks`; return an object whose `id` is the job's."""
         fields = {
             "annotations": list(tasks),
             "project": project,
@@ -171,7 +171,7 @@ class LabelStudioMLManager:
 
     @classmethod
     def webhook(cls, event: str, data: dict[str, Any]) -> dict[str, Any]:
-        """Hand an event in; return `{"job_id": …}`, None where it starts no training."""
+        """Submit an event; return `{"job_id": …}`, with None if it starts no training."""
         return {"job_id": cls._post("/webhook", {**data, "action": event}).get("job")}
 
     @classmethod
@@ -181,7 +181,7 @@ class LabelStudioMLManager:
 
     @classmethod
     def without_redis(cls) -> bool:
-        """Return False: there is always a queue, an embedded one where no Redis is named."""
+        """Return False: there is always a queue, by default on the embedded broker."""
         return False
 
     @classmethod
@@ -200,7 +200,7 @@ class LabelStudioMLManager:
 
     @classmethod
     def _call(cls, method: str, path: str, **request: Any) -> dict[str, Any]:
-        """Return the application's answer. Raises BackendError with its text where that is an error."""
+        """Return the application's JSON response. Raises BackendError with its text if its status is 400 or more."""
         if cls.application is None:
             raise Unsupported(
                 "No application is there that could answer",

@@ -1,4 +1,4 @@
-"""Folders and files for this user alone: they hold annotations, tokens and what user code prints."""
+"""Create and open files and folders for the current user only: they hold annotations, tokens and users' output."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ FOLDER, FILE = 0o700, 0o600
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder, and those above it that are missing, for this user alone; one that is there stays as it is.
+    """Create a folder and its missing parents with mode 0700; existing folders are not changed.
 
     Raises OSError.
     """
@@ -28,11 +28,11 @@ def make_folder(folder: Path) -> None:
 
 
 def open_file(path: Path, mode: str, *, buffering: int = -1) -> IO[bytes]:
-    """Open a file in binary `mode`; one that is made is this user's alone. Raises OSError."""
+    """Open a file in binary `mode`; a file that is created gets mode 0600. Raises OSError."""
     return open(path, mode, buffering=buffering, opener=lambda name, flags: os.open(name, flags, FILE))
 
 
-#: Folders in a model folder that are this package's; and those that are where they have this file.
+#: Folders of this package in a model folder; those of `_MARKED` are this package's only if they contain the named file.
 _FOLDERS = ("agent", "broker", "predict", "stores", "transfers", "versions")
 _MARKED = (("files", ".usage"), ("spool", "lock"))
 _DATABASES = ("cache.db", "events.db", "projects.db", "state.db")
@@ -40,17 +40,17 @@ _SMALL_FILES = ("backend.json", "server.json")
 _IN_FOLDERS = ("runs/*.progress", "versions/*", "versions/*/*", "versions/*/*/annotations.*")
 _LOGS = ("agent.log", "evaluate.log", "rq.log", "server.log")
 
-#: The log of a job, which is named after the job's id.
+#: File names of job logs: the job's id and `.log`.
 JOB_LOG = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}\.log")
 
 
 def mend(model_dir: Path, log_dir: Path, backend_dir: Path) -> None:
-    """Take the rights of others from what earlier releases made, where it is this user's.
+    """Remove other users' permissions from what earlier releases created, where it belongs to the current user.
 
-    That is what this package names itself: its files and folders in the model folder, the folders of projects and
-    versions, the snapshots of annotations, and the logs. Both folders may hold other programs' files, which stay as
-    they are, and so does what fit wrote: the folders above keep others out. Of the folders themselves, only a folder
-    `logs` of the backend's own is closed.
+    This covers what this package names itself: its files and folders in the model folder, the folders of projects and
+    versions, the snapshots of annotations, and the logs. Files of other programs in both folders are not changed, nor
+    are files written by `fit`, which their restricted parent folders protect. Of the log folder itself, permissions
+    are changed only if it is `logs` in the backend's folder.
     """
     for path in _ours(model_dir):
         _restrict(path)
@@ -68,7 +68,7 @@ def mend(model_dir: Path, log_dir: Path, backend_dir: Path) -> None:
 
 
 def _ours(model_dir: Path) -> Iterator[Path]:
-    """Yield what this package may have made in a model folder, whether or not it is there."""
+    """Yield the paths that this package may have created in a model folder; they need not exist."""
     for name in _FOLDERS:
         yield model_dir / name
     for name, mark in _MARKED:
@@ -85,7 +85,7 @@ def _ours(model_dir: Path) -> Iterator[Path]:
 
 
 def _restrict(path: Path) -> None:
-    """Take the rights of others from one file or folder of this user's, as far as that is possible; links stay."""
+    """Remove other users' permissions from a file or folder of the current user. Errors and links are ignored."""
     with contextlib.suppress(OSError):
         status = path.lstat()
         is_ours = not hasattr(os, "geteuid") or status.st_uid == os.geteuid()
