@@ -67,7 +67,7 @@ class FileReader:
 
     def is_model(self, name: str, seen: frozenset[str] = frozenset()) -> bool:
         """Tell whether the dotted `name` refers to a model class in this file. `seen` are the names followed so far."""
-        if name in self.classes and name not in seen:  # a class may inherit an imported class of the same name
+        if name in self.classes and name not in seen:  # a base may be an import of the same name
             return any(self.is_model(base, seen | {name}) for base in self.classes[name])
         if name in self.aliases and name not in seen:
             return self.is_model(self.aliases[name], seen | {name})

@@ -68,7 +68,7 @@ def identify(script: Path) -> CodeIdentity:
         try:
             content = path.read_bytes()
         except OSError as error:
-            if error.errno in (errno.EMFILE, errno.ENFILE):  # the file exists; omitting it would change the hash
+            if error.errno in (errno.EMFILE, errno.ENFILE):  # the file exists, so its hash is needed
                 raise
             continue
         files[os.path.relpath(path, script.parent)] = hashlib.sha256(content).hexdigest()

@@ -72,7 +72,7 @@ def capacity() -> Capacity:
 
 def readable(numbers: Iterable[int], seconds: float | None) -> list[int]:
     """Wait until a descriptor is readable, at most `seconds` (None: forever), and return the readable ones."""
-    with getattr(selectors, "PollSelector", selectors.SelectSelector)() as selector:  # select() stops at 1,024
+    with getattr(selectors, "PollSelector", selectors.SelectSelector)() as selector:  # select() ends at 1,024
         for number in numbers:
             selector.register(number, selectors.EVENT_READ)
         return [key.fd for key, _ in selector.select(seconds)]

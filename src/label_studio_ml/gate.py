@@ -37,9 +37,9 @@ Metrics = Mapping[str, float | None]
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """A comparison of a new version with the served one on the same tasks.
+    """A comparison of a new version with the previous one on the same tasks.
 
-    `version` is the served version's name. `new` and `previous` are the metrics of the two versions on the same tasks;
+    `version` is the previous version's name. `new` and `previous` are the metrics of the two versions on the same tasks;
     `tasks` is the number of these tasks, 0 if `fit` did the measuring. `unfair` says in one line why all other metrics
     of the two versions cannot be compared; empty if they can be, or if that is unknown.
     """
