@@ -39,7 +39,7 @@ Metrics = Mapping[str, float | None]
 class Comparison:
     """A comparison of a new version with the previous one on the same tasks.
 
-    `version` is the previous version's name. `new` and `previous` are the metrics of the two versions on the same tasks;
+    `version` is the previous version's name. `new` and `previous` are the metrics of both versions on the same tasks;
     `tasks` is the number of these tasks, 0 if `fit` did the measuring. `unfair` says in one line why all other metrics
     of the two versions cannot be compared; empty if they can be, or if that is unknown.
     """
