@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,9 @@ from label_studio_ml.private_files import make_folder, mend, open_file
 from label_studio_ml.training.snapshots import SNAPSHOT
 from label_studio_ml.versions.store import VersionStore
 from live import FakeStudio, Live, created, make_live, start_training, uid
+from unprivileged import unprivileged
+
+__all__ = ["unprivileged"]
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="there are no such rights")
 
@@ -40,6 +43,17 @@ def test_every_missing_folder_is_made_private(tmp_path: Path) -> None:
     (tmp_path / "in the way").write_text("")
     with pytest.raises(OSError, match="in the way"):
         make_folder(tmp_path / "in the way" / "d")
+
+
+def test_a_folder_that_cannot_be_read_is_left_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unprivileged: Callable[[], int]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    tmp_path.chmod(0o755)
+    (tmp_path / "spool").mkdir(mode=0o700)
+    (tmp_path / "spool").chmod(0o000)
+    unprivileged()
+    mend(Path(), Path("logs"), Path())
 
 
 def test_what_earlier_releases_made_is_mended(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def folder_problem(folder: Path, *, write: bool = False) -> FolderProblem | None
     problem = _read_problem(folder)
     if problem is not None or not write:
         return problem
-    existing = next((path for path in (folder, *folder.absolute().parents) if path.exists()), folder)
+    existing = next((path for path in (folder, *folder.absolute().parents) if os.path.exists(path)), folder)
     if _may(existing, os.W_OK | os.X_OK):
         return None
     return FolderProblem(f"{existing} cannot be written to by {_user()}", _rights(existing))

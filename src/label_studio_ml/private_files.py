@@ -72,7 +72,7 @@ def _ours(model_dir: Path) -> Iterator[Path]:
     for name in _FOLDERS:
         yield model_dir / name
     for name, mark in _MARKED:
-        if (model_dir / name / mark).exists():
+        if os.path.exists(model_dir / name / mark):  # False where the folder cannot be read
             yield model_dir / name
     for name in _SMALL_FILES:
         yield model_dir / name

@@ -115,6 +115,20 @@ def test_what_it_must_keep_has_to_have_a_place(
     assert "name another folder in MODEL_DIR" in said
 
 
+@pytest.mark.parametrize("name", ["versions", "spool"])
+def test_nothing_is_served_where_a_folder_of_the_model_folder_cannot_be_used(
+    folder: Path, served: list[Served], name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "data").mkdir()
+    (folder / "data" / name).write_text("in the way")
+    assert main(["start", "my backend"]) == 1
+    assert served == []
+    said = capsys.readouterr().err
+    assert f"{folder / 'data' / name} is a file, not a folder" in said
+    assert "MODEL_DIR" in said
+    assert "Traceback" not in said
+
+
 def test_a_folder_that_keeps_open_files_will_do(
     folder: Path, served: list[Served], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,6 +41,20 @@ def desk(redis: RedisServer, tmp_path: Path) -> Iterator[RedisDesk]:
     made.stop()
 
 
+def test_a_spool_that_cannot_be_written_to_is_logged_at_the_start(
+    redis: RedisServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    spool = tmp_path / "data" / "spool"
+    spool.parent.mkdir()
+    spool.write_text("in the way")
+    settings = Settings(backend_dir=tmp_path, model_dir=tmp_path / "data", redis_url=redis.url)
+    desk = RedisDesk.of(settings, lambda timeout: redis.url)
+    desk.start()
+    desk.stop()
+    assert f"while Redis is away: {spool} is a file, not a folder" in caplog.text
+    assert desk.spool_problem in caplog.text
+
+
 def event(number: int, project: str = "1", **data: Any) -> Event:
     return Event(
         action="ANNOTATION_CREATED",

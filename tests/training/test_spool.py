@@ -138,6 +138,18 @@ def test_an_event_that_cannot_be_handed_over_does_not_stop_those_behind_it(tmp_p
     assert [path.name for path in (tmp_path / "spool").glob("*.bad")] == [f"{names[1]}.bad"]
 
 
+def test_a_folder_that_cannot_be_written_to_is_said_before_an_event_needs_it(
+    spool: Spool, tmp_path: Path
+) -> None:
+    assert spool.problem == ""
+    (tmp_path / "spool").write_text("in the way")
+    assert spool.problem.startswith("Events cannot be kept on this server's disk while Redis is away: ")
+    assert f"{tmp_path / 'spool'} is a file, not a folder. Move the file away" in spool.problem
+    (tmp_path / "spool").unlink()
+    spool.keep(event(1))
+    assert spool.problem == ""
+
+
 def test_a_disk_that_refuses_is_said(tmp_path: Path, desk: Desk) -> None:
     (tmp_path / "spool").write_text("in the way")
     with pytest.raises(BrokerError, match="cannot be kept on the disk either"):

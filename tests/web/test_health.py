@@ -124,6 +124,17 @@ def test_a_server_whose_redis_never_came_is_not_ready_but_predicts(make: Make) -
     assert _sample(live, "errors_total", part="broker") >= 1
 
 
+def test_a_spool_that_cannot_be_written_to_is_said_while_redis_is_there(make: Make) -> None:
+    live = make()
+    live.backend.start()
+    assert "spool" not in _get(live, "/readyz").json()
+    (live.model_dir / "spool").write_text("in the way")
+    said = wait_until(lambda: _get(live, "/readyz").json().get("spool", ""), "it is said")
+    assert f"{live.model_dir / 'spool'} is a file, not a folder" in said
+    (live.model_dir / "spool").unlink()
+    wait_until(lambda: "spool" not in _get(live, "/readyz").json(), "all is well again")
+
+
 def test_without_the_login_a_probe_says_only_which_part_fails_and_a_full_spool_is_said(make: Make) -> None:
     port = free_port()
     live = make(auth=("me", "secret"), env={"REDIS_URL": f"redis://localhost:{port}/0", "SPOOL_EVENTS": "2"})

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from label_studio_ml.cli.options import add_log_level, add_model_options, count, require_unix
 from label_studio_ml.cli.start import add_folder_arguments, settings_from, with_redis
-from label_studio_ml.cli.writable import require_writable
+from label_studio_ml.cli.writable import VERSIONS, require_writable
 from label_studio_ml.dependencies import check_training
 
 
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     settings = with_redis(settings_from(args), "worker")
     if args.workers:
         settings = replace(settings, workers=args.workers)
-    require_writable(settings)
+    require_writable(settings, folders=(VERSIONS,))
     hub = importlib.import_module("label_studio_ml.runtime.hub")
     code: int = hub.work(settings)
     return code

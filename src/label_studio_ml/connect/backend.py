@@ -1,5 +1,6 @@
 """Our own backend as it is seen over HTTP from here."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -37,6 +38,10 @@ class BackendView:
         """Return the answer of /readyz of a server that is ready. Raises BackendDown."""
         return self._get("/readyz")
 
+    def parts(self) -> dict[str, Any]:
+        """Return what /readyz says of each part, of a server that is not ready, too. Raises BackendDown."""
+        return self._ask("GET", "/readyz", patience=_TIMEOUT, accepted=(200, 503))
+
     def connection(self, project: int | str | None = None) -> dict[str, Any]:
         """Return what the backend says of a project's connection; its uid is sure to be the right one's.
 
@@ -51,7 +56,15 @@ class BackendView:
     def _get(self, path: str, params: dict[str, str] | None = None) -> dict[str, Any]:
         return self._ask("GET", path, params=params, patience=_TIMEOUT)
 
-    def _ask(self, method: str, path: str, *, patience: float, **arguments: Any) -> dict[str, Any]:
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        patience: float,
+        accepted: Collection[int] = (200,),
+        **arguments: Any,
+    ) -> dict[str, Any]:
         import requests
 
         failure = ""
@@ -72,7 +85,7 @@ class BackendView:
                     "LABEL_STUDIO_ML_TOKEN",
                     field="BASIC_AUTH_USER",
                 )
-            if response.status_code == 200 and isinstance(body, dict):
+            if response.status_code in accepted and isinstance(body, dict):
                 self.urls = (url,)  # the others need not be tried again
                 return body
             if method == "POST" and isinstance(body, dict) and body.get("detail"):

@@ -10,6 +10,7 @@ from label_studio_ml.connect.backend import BackendDown
 from label_studio_ml.doctor.check import Check, fail, failed, ok, skip, warn
 from label_studio_ml.doctor.context import Context
 from label_studio_ml.errors import BackendError
+from label_studio_ml.folder_problems import folder_problem
 from label_studio_ml.running import address
 from label_studio_ml.texts import our_command, plural
 
@@ -66,7 +67,10 @@ def redis_durability(context: Context) -> Iterator[Check]:
     settings = context.settings
     url = settings.redis_url or running_url(settings.model_dir / "broker")
     if not url:
-        yield skip("redis", "the backend brings its own and does not run")
+        if said := _said_by_server(context, "broker"):
+            yield fail("redis", said, "See logs/server.log")
+        else:
+            yield skip("redis", "the backend brings its own and does not run")
         return
     client = connect(url)
     try:
@@ -96,19 +100,35 @@ def redis_durability(context: Context) -> Iterator[Check]:
 
 def spool(context: Context) -> Iterator[Check]:
     """Do events wait on this machine's disk for Redis, and are more taken?"""
-    from label_studio_ml.training.spool_room import SpoolRoom
+    from label_studio_ml.training.spool_room import UNUSABLE, SpoolRoom
 
     settings = context.settings
-    room = SpoolRoom(settings.model_dir / "spool", settings.spool_events, settings.spool_bytes)
+    folder = settings.model_dir / "spool"
+    room = SpoolRoom(folder, settings.spool_events, settings.spool_bytes)
     room.recount(set())
     if room.problem:
         yield fail("spool", room.problem, "Bring Redis back, or raise SPOOL_EVENTS and SPOOL_MB")
+    elif problem := folder_problem(folder, write=True):
+        yield fail("spool", f"{UNUSABLE}: {problem.what}", problem.fix)
+    elif said := _said_by_server(context, "spool"):
+        yield fail("spool", said, "See that the user of the backend can write there")
     elif room.events:
         yield warn(
             "spool",
             f"{plural(room.events, 'event waits', 'events wait')} on this machine's disk for Redis",
             "Start the backend, and see that it reaches Redis",
         )
+
+
+def _said_by_server(context: Context, part: str) -> str:
+    """Return what the running server says is wrong with one of its parts, nothing if all is well or it is not up."""
+    if context.about is None:
+        return ""
+    try:
+        said = context.view.parts().get(part, "ok")
+    except BackendError:
+        return ""
+    return "" if said == "ok" else str(said)
 
 
 def trainings(context: Context) -> Iterator[Check]:

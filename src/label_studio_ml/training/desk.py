@@ -195,7 +195,12 @@ class RedisDesk:
         self._away_since = None
 
     def start(self) -> None:
-        """Hand over what an earlier server kept on the disk, and find out which queue is the backend's."""
+        """Hand over what an earlier server kept on the disk, and find out which queue is the backend's.
+
+        It is logged where the disk keeps no events.
+        """
+        if problem := self._spool.problem:
+            logger.warning("%s", problem)
         if self._spool.events:
             self._spool.start()
         threading.Thread(target=self._use_queue, daemon=True, name="queue").start()
@@ -255,7 +260,7 @@ class RedisDesk:
     @property
     def spool_problem(self) -> str:
         """Why no more events are kept on the disk, empty if some are."""
-        return self._spool.room.problem
+        return self._spool.problem
 
     @property
     def kept(self) -> int:

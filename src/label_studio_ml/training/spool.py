@@ -19,11 +19,12 @@ from pathlib import Path
 from label_studio_ml import file_locks
 from label_studio_ml.disk_errors import disk_fix
 from label_studio_ml.errors import BackendError, BrokerError
+from label_studio_ml.folder_problems import folder_problem
 from label_studio_ml.private_files import make_folder
 from label_studio_ml.settings import DEFAULT_SPOOL_EVENTS, DEFAULT_SPOOL_MB
 from label_studio_ml.small_files import DamagedFile, read_json
 from label_studio_ml.texts import plural
-from label_studio_ml.training.spool_room import STRANGE, Spooled, SpoolRoom
+from label_studio_ml.training.spool_room import STRANGE, UNUSABLE, Spooled, SpoolRoom
 
 logger = logging.getLogger(__name__)
 
@@ -88,6 +89,14 @@ class Spool:
             self._others_until = now + PAUSE
             return False
         return True
+
+    @property
+    def problem(self) -> str:
+        """Why no further event is kept, empty if one is: it is full, or its folder cannot be written to."""
+        if full := self.room.problem:
+            return full
+        problem = folder_problem(self._folder, write=True)
+        return f"{UNUSABLE}: {problem.what}. {problem.fix}" if problem else ""
 
     def _any(self) -> bool:
         """Tell whether an event's file is in the folder."""

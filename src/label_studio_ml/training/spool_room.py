@@ -20,6 +20,8 @@ from label_studio_ml.training.untrusted import beyond, digest, is_beyond, is_too
 
 #: How much of a spool may be events that came without login.
 SHARE = 0.25
+#: What a folder that cannot be written to means for events; what is wrong with it follows.
+UNUSABLE = "Events cannot be kept on this server's disk while Redis is away"
 #: What the names of their files end in.
 STRANGE = "-u"
 

@@ -116,7 +116,7 @@ class Health:
 
     async def _see(self) -> Look:
         look = Look(serves=True)
-        self._see_spool(look)
+        await self._threads.run(self._see_spool, look)
         for part, see in (("store", self._see_store), ("broker", self._see_broker)):
             try:
                 await self._threads.run(see, look)
