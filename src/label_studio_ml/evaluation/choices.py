@@ -11,8 +11,7 @@ Pair = tuple[Sequence[str], Sequence[str]]
 
 
 def measure_exclusive(pairs: Sequence[Pair], known: list[str]) -> Measured:
-    """Return accuracy and a confusion matrix, and precision, recall and F1 by label, where a task has at most one
-    label.
+    """Return accuracy, a confusion matrix and metrics by label, where a task has at most one label.
 
     A missing prediction lowers the recall of the annotated label; a prediction without an annotation lowers the
     precision of the predicted one.

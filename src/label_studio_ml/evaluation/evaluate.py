@@ -82,9 +82,7 @@ class Assignment:
 
 
 class Observed(msgspec.Struct, frozen=True):
-    """Annotations and predictions of the chosen tasks; `failed` tasks have no prediction, for reasons such as
-    `causes`.
-    """
+    """Annotations and predictions of the chosen tasks; `failed` tasks have no prediction, `causes` are reasons."""
 
     observations: Observations
     selection: Selection
@@ -122,9 +120,7 @@ def observe(model: ModelUnderTest, assignment: Assignment, *, progress: Callable
 
 
 def evaluate(model: ModelUnderTest, assignment: Assignment, *, progress: Callable[[int], None]) -> Evaluation:
-    """Let a running model predict the chosen tasks and compute the metrics. Parameters and errors are those of
-    `observe`.
-    """
+    """Let a running model predict the chosen tasks and compute the metrics. See `observe` for parameters and errors."""
     observed = observe(model, assignment, progress=progress)
     return Evaluation(
         project=assignment.project.project_id,

@@ -92,9 +92,7 @@ class Observations:
         return {name: self._measured(name) for name in self._names() if self._pairs.get(name)}
 
     def accuracies(self) -> dict[str, float]:
-        """Return the accuracy of controls with choices or text. The values are those of `measure`, without its
-        libraries.
-        """
+        """Return the accuracy of controls with choices or text, as `measure` does, but without its libraries."""
         return {
             name: ratio(sum(_equal(truth, found) for truth, found in pairs), len(pairs))
             for name in self._names()

@@ -10,8 +10,7 @@ Pair = tuple[float | None, float | None]
 
 
 def measure(pairs: list[Pair]) -> Measured:
-    """Return mean absolute error, root mean square error and Pearson's correlation, over tasks that have both
-    numbers.
+    """Return mean absolute error, root mean square error and Pearson's correlation of tasks with both numbers.
 
     `predicted` is the number of these tasks divided by the number of annotated ones.
     """

@@ -10,9 +10,7 @@ _INCHES = 0.45
 
 
 def draw(confusion: Confusion, title: str, path: Path) -> None:
-    """Write a PNG of the matrix: rows are annotated labels, columns predicted ones; the shade is the share of the
-    row.
-    """
+    """Write a PNG of the matrix: annotated labels as rows, predicted ones as columns; the shade is the row's share."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

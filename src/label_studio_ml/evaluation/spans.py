@@ -58,8 +58,9 @@ def measure(pairs: list[Pair], known: list[str]) -> Measured:
 
 
 def _ranks(spans: list[Span]) -> dict[Place, int]:
-    """Return the rank of each position of a task: nervaluate needs whole numbers, and positions may be seconds or
-    paragraphs.
+    """Return the rank of each position of a task, because positions may be seconds or paragraphs.
+
+    nervaluate needs whole numbers.
     """
     return {
         place: rank
@@ -74,8 +75,9 @@ def _entity(span: Span, ranks: dict[Place, int]) -> dict[str, object]:
 
 
 def _best_first(found: list[Span], reference: list[Span]) -> list[Span]:
-    """Sort predicted spans by how well they fit. nervaluate matches in order, and a span that only overlaps must not
-    take the annotated span from an equal one.
+    """Sort predicted spans by how well they fit.
+
+    nervaluate matches in order: a span that only overlaps must not take the annotated span from an equal one.
     """
     exact = set(reference)
     bounds = {(span.start, span.end) for span in reference}

@@ -160,17 +160,14 @@ class Renewer:
         return True
 
     def _settle_others(self, api: ProjectApi, project: Project, version: str) -> None:
-        """Settle interrupted uploads of other versions, so that Label Studio stores nothing of them after this run's
-        predictions.
-        """
+        """Settle interrupted uploads of other versions: Label Studio must store none of them after this run."""
         folder, uid = self._settings.model_dir / "predict", project.uid
         for other in {*unfinished(folder, uid), *noted(self._board, uid)} - {version}:
             journal = Journal(folder, uid, other, copy=Notes(self._board, uid, other))
             settle(api, project, journal, other)
 
     async def _asker(self, project: Project, manifest: Manifest, turn: Turn) -> Asker:
-        """Return the backend that runs on this machine, because it answers annotators first; if there is none, a
-        model.
+        """Return the backend that runs on this machine, because it answers annotators first, or else a model.
 
         Raises BackendError if the backend does not serve the version within `SERVED` seconds, and BackendGone if the
         turn ends before.

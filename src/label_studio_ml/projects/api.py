@@ -57,8 +57,7 @@ class Page:
 
 
 class ProjectApi:
-    """One project of a Label Studio. Requests wait while Label Studio is not available; threads may share an
-    instance.
+    """One project of a Label Studio. Requests wait while Label Studio is not available. Thread-safe.
 
     `patience` is the longest wait in seconds, and `told` is called with the reason of it. Every method raises
     StudioAuthError when the token is refused, StudioUnavailable when patience is exhausted, StudioError when Label
@@ -262,7 +261,7 @@ class ProjectApi:
 
         def attempt() -> None:
             with self._request(method, path, error=StudioUnavailable, json=dict(body or {})) as response:
-                if response.status_code != 404 or method != "DELETE":  # gone already
+                if response.status_code != 404 or method != "DELETE":  # deleted already
                     self._json(response, empty=True)
 
         self._patiently(attempt)

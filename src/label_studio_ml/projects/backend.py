@@ -111,9 +111,7 @@ class BackendAsker:
         return outcome
 
     def _adapt(self, done: int, seconds: float) -> None:
-        """Set `batch` to the tasks that take about `goal` seconds, but above the backend's batch size, at most twice
-        as before.
-        """
+        """Set `batch` to the tasks that take `goal` seconds: above the backend's batch size, at most doubled."""
         if done:
             fitting = int(done / max(seconds, 0.001) * self._goal)
             self.batch = max(self._least, min(self._most, fitting, 2 * self.batch))

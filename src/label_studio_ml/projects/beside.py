@@ -99,7 +99,7 @@ class Beside:
         self.functions = _functions()
         self.life = max(2, round(settings.lease))
 
-    # As training.worker calls it
+    # Interface for training.worker
 
     def begin(self, board: JobBoard, stopping: threading.Event, beat: Callable[[Any], None]) -> None:
         """Connect to the worker. `beat(job)` marks a job as alive; `stopping` is set when the worker is to end."""
@@ -111,8 +111,9 @@ class Beside:
 
     @contextlib.contextmanager
     def around(self, uid: str) -> Iterator[None]:
-        """Make the project due for re-prediction if the training in this block publishes a version. Raises
-        BrokerError.
+        """Make the project due for re-prediction if the training in this block publishes a version.
+
+        Raises BrokerError.
         """
         if self._afresh is not None:
             self._afresh.before(self._store, uid)
@@ -159,7 +160,7 @@ class Beside:
         self.make_room()
         self._runner.close()
 
-    # One shard
+    # Jobs
 
     def predict(self, shard: Shard, job: "Job") -> bool:
         """Predict a shard; return True when it needs no other run: it is done, or failed for good."""

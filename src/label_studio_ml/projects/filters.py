@@ -57,9 +57,7 @@ _EXAMPLES = (
 
 
 def parse(condition: str) -> Filter:
-    """Return one condition as a filter of the Data Manager. Raises SettingsError with examples if it cannot be
-    parsed.
-    """
+    """Return one condition as a filter of the Data Manager. Raises SettingsError if it cannot be parsed."""
     found = _CONDITION.fullmatch(condition)
     if found is None:
         raise SettingsError(f"{condition!r} is not a condition", fix=_EXAMPLES, field="--where")

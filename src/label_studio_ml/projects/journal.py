@@ -35,15 +35,13 @@ class Copy(Protocol):
 
 
 class Journal:
-    """The journal in `folder` of runs that store predictions of one version in one project; one run holds it at a
-    time.
+    """The journal in `folder` of runs that store predictions of one version in one project.
 
-    `sending` are the tasks whose predictions are in flight; `doubtful` those that may have got them twice, until
-    `settle`. With `part`, it is the journal of one shard: all shards of a version hold theirs at the same time, and a
-    run without `part`, which needs all of them free, takes over their entries. `copy` is read and written with the
-    file.
-
-    Raises Busy if another run still holds the journal after `patience` seconds, SettingsError if a file is damaged.
+    One run at a time holds it. `sending` are the tasks whose predictions are in flight; `doubtful` those that may
+    have got them twice, until `settle`. With `part`, it is the journal of one shard: all shards of a version hold
+    theirs at the same time, and a run without `part`, which needs all of them free, takes over their entries. `copy`
+    is read and written with the file. Raises Busy if another run still holds the journal after `patience` seconds,
+    SettingsError if a file is damaged.
     """
 
     def __init__(

@@ -11,8 +11,7 @@ from label_studio_ml.versions.state import Project, Projects
 
 
 def project_api(settings: Settings, project: int, **options: Any) -> ProjectApi:
-    """Return the API of a project, with the settings' address and token, else with those its backend got from
-    `/setup`.
+    """Return the API of a project, with the login of the settings, else with that of its `/setup`.
 
     `options` are passed to ProjectApi. Raises SettingsError when the address or the token is not known.
     """

@@ -44,9 +44,7 @@ _UNLABELLED = filters.parse("total_annotations = 0")
 
 @dataclass
 class Ranked:
-    """Result of a ranking: the version it is stored under, the first tasks with scores, and the number of stored
-    ones.
-    """
+    """Result of a ranking: the version it is stored under, the first tasks with scores, the number of stored tasks."""
 
     version: str
     first: list[tuple[int, float]]
@@ -75,14 +73,13 @@ async def rank(
     conditions: Sequence[Filter] = (),
     select: bool = True,
 ) -> Ranked:
-    """Store the model's prediction of each unlabelled task with a score; the task with the lowest score should be
-    labelled first.
+    """Store the model's prediction of each unlabelled task with a score; the lowest score should be labelled first.
 
     Predictions are stored under a version of their own, `rank-<by>-<time>`. The model's version name is not part of
-    that name, because Label Studio's filter for the version would match it. With `select`, the project is set to show
-    this version and to hand out tasks in its order, and the versions of earlier rankings are deleted. Only the `top`
-    first tasks get a score (None: all; `coverage` then chooses `COVERING`). Raises SettingsError when predictions
-    lack the field that `by` needs, and PredictError when their values cannot be used.
+    that name, because Label Studio's filter for the version would match it. With `select`, the project is set to
+    show this version and to hand out tasks in its order, and the versions of earlier rankings are deleted. Only the
+    `top` first tasks get a score (None: all; `coverage` then chooses `COVERING`). Raises SettingsError when
+    predictions lack the field that `by` needs, and PredictError when their values cannot be used.
     """
     name = f"rank-{by}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     keeper = _Keeper()

@@ -29,9 +29,7 @@ FIRST_PAGE, PAGE = 100, 500
 
 @dataclass
 class Report:
-    """Result of a run: `removed` is the number of duplicate predictions deleted, `sample` the prediction of a dry
-    run.
-    """
+    """Result of a run: `removed` counts deleted duplicate predictions, `sample` is the prediction of a dry run."""
 
     version: str
     progress: Progress = field(default_factory=Progress)
@@ -45,9 +43,7 @@ def project_of(api: ProjectApi, settings: Settings) -> Project:
 
 
 def described(found: Mapping[str, Any], settings: Settings) -> Project:
-    """Return the project that the API's answer `found` describes, with the login and parameters that the backend
-    knows.
-    """
+    """Return the project in the API's answer `found`, with the login and parameters that the backend knows."""
     uid = uid_of(dict(found))
     known = Projects(settings.model_dir).get(uid)
     return Project(

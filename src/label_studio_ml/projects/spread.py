@@ -106,9 +106,7 @@ class Spread:
         return run
 
     async def follow(self, run: Run, progress: Progress) -> list[Told]:
-        """Wait for the end of all shards and return their progress. If cancelled, cancel the shards that are still
-        queued.
-        """
+        """Wait for the end of all shards and return their progress. If cancelled, cancel the queued shards."""
         base: int | None = None
         try:
             while True:
@@ -247,7 +245,7 @@ class Spread:
             self._alone = True
 
     def _recover(self, shard: Shard) -> int:
-        """Find out what runs that broke off have stored; return how many second copies were removed."""
+        """Settle interrupted uploads of earlier runs; return the number of duplicate predictions deleted."""
         notes = Notes(self._board, shard.uid, shard.version)
         journal = Journal(self._folder, shard.uid, shard.version, patience=PATIENCE, copy=notes)
         with contextlib.closing(journal):

@@ -1,6 +1,4 @@
-"""Store predictions in Label Studio so that every task gets exactly one of a version, also after crashes and
-timeouts.
-"""
+"""Store predictions in Label Studio exactly once per task and version, also after crashes and timeouts."""
 
 import json
 import logging
@@ -69,12 +67,12 @@ class PredictionStore:
         return stored
 
     def reconcile(self, conditions: Sequence[Filter] = ()) -> int:
-        """Delete duplicate predictions of this run's tasks and of tasks in doubt; return how many. Clears the
+        """Delete duplicate predictions of this run's tasks and of tasks in doubt; return how many. Clear the
         journal.
 
         Only tasks that meet the conditions are checked. Duplicates come from a request that Label Studio finished
-        after its sender was killed, or from a task that an annotator opened, and so had predicted, while this run was
-        predicting it.
+        after its sender was killed, or from a task that an annotator opened, and so had predicted, while this run
+        was predicting it.
         """
         mine = self._single | self._journal.doubtful
         removed = 0

@@ -63,9 +63,7 @@ class Turn:
             await asyncio.sleep(min(seconds, LOOK))
 
     async def watch(self, api: ProjectApi) -> None:
-        """Check until the turn is over, then stop `api`: at once if the worker is stopped, else after `GRACE`
-        seconds.
-        """
+        """Check until the turn is over, then stop `api`: at once if the worker stops, else after `GRACE` seconds."""
         while not self.over():
             await asyncio.sleep(LOOK)
             await asyncio.to_thread(self.look)

@@ -81,8 +81,7 @@ class Watch:
         self._cursor = cursor
 
     def look(self, project: Json, hand_in: Callable[[Event], object]) -> int:
-        """Call `hand_in` with an event for annotations that are new, changed or gone; return the number of
-        annotations.
+        """Call `hand_in` with events for annotations that are new, changed or gone; return the number of these.
 
         Deleted annotations of one task share an event. Annotations that exist at the very first poll are no events.
         `project` is the API's description of the project. If `hand_in` raises, the next poll repeats that event.

@@ -25,12 +25,11 @@ class Arrivals:
         self._under_way: dict[str, asyncio.Task[None]] = {}
 
     async def bring(self, uid: str, patience: float | None = None) -> None:
-        """Fetch the version to serve if the project is unknown here or its files are missing; wait `patience`
-        seconds at most.
+        """Fetch the version to serve if the project is unknown here or its files are missing.
 
-        If the store takes more than `QUICK` seconds, the version on this machine is served while the fetch goes on.
-        Without `patience`, and with no usable version here, wait for the fetch to end. Raises StoreError if it fails
-        and there is no usable version here.
+        Waits at most `patience` seconds for it. If the store takes more than `QUICK` seconds, the version on this
+        machine is served while the fetch goes on; without `patience`, and with no usable version here, wait for the
+        fetch to end. Raises StoreError if the fetch fails and there is no usable version here.
         """
         if not self._store.unknown(uid) and not self._wanted.lacks(uid):
             return

@@ -1,8 +1,9 @@
-"""Requests that wait together go together: batch-while-busy.
+"""Queue that batches requests while the model is busy.
 
-A free slot starts at once. What arrives while all slots are busy gathers, and goes as one batch as soon as one is free:
-items with equal keys only, up to a number of tasks. Interactive items go first and alone; parts of large requests go
-last, but not never. This module knows items, keys, slots and a callable; no models and no HTTP.
+An item starts at once if a slot is free. Items that arrive while all slots are busy are queued, and the next free
+slot takes those with equal keys as one batch, up to a number of tasks. Interactive items go first and alone; parts
+of large requests (bulk) go last, but cannot starve. This module knows items, keys, slots and a callable; no models
+and no HTTP.
 """
 
 import asyncio
@@ -19,19 +20,19 @@ from label_studio_ml.texts import plural
 Payload = TypeVar("Payload")
 Result = TypeVar("Result")
 
-#: Full batches for each slot that may wait however long they take.
+#: Full batches per slot that may be queued however long they take.
 FULL_BATCHES = 2
-#: Items that may wait beyond that, unless it takes longer than those who ask have patience (seconds).
+#: Longest estimated wait in seconds (`PATIENCE`, instead of `max_delay`) while fewer items than `FEW` are queued.
 FEW = 32
 PATIENCE = 60.0
-#: Seconds between two searches of a full and long queue for callers who left, and how long that is.
+#: Seconds between two searches of a full queue for callers who left, and the length from which on a queue is long.
 LOOK = 0.05
 LONG = 256
-#: While others wait, every so many batches one goes to a part of a large request.
+#: While other items are queued, every `BULK_TURN`-th batch is a bulk item.
 BULK_TURN = 4
-#: Batches whose middle one is the pace that the queue's delay is reckoned by.
+#: Number of batches whose median duration per task is used to estimate the wait.
 PACES = 9
-#: Seconds below which the last batch must have stayed for the next one to be sent ahead of its turn.
+#: A batch is sent ahead only if the last one took fewer seconds than this.
 QUICK = 0.02
 
 
@@ -48,7 +49,7 @@ class _Item(Generic[Payload, Result]):
 
     @property
     def left(self) -> bool:
-        """Whether nobody waits for this item any more."""
+        """Whether no caller waits for this item any more."""
         if self.future.done():
             return True
         if self.gone is not None and self.gone():
@@ -58,22 +59,22 @@ class _Item(Generic[Payload, Result]):
 
 
 class LaneClosed(BackendError):
-    """The lane ended before the item's turn came; nothing of it has run."""
+    """The lane ended before the item was started, so it can be retried as new."""
 
 
 class Batcher(Generic[Payload, Result]):
     """A queue in front of one or more slots, each of which runs one batch at a time.
 
-    `run(key, payloads)` returns one result for each payload, in order; what it raises reaches every caller of that
-    batch. `max_batch` bounds the sum of the items' sizes in a batch (a larger item goes alone); `max_wait` is how many
-    seconds a batch that is not full waits for more (0: not at all). `max_queue` bounds the number of waiting items and
-    `max_weight` the sum of their weights (bytes, say); where more than two full batches for each slot and 32 items wait
-    already, `max_delay` bounds the number of seconds that an item would have to wait at the pace seen so far. Beyond
-    any of them `submit` raises Overloaded at once.
+    `run(key, payloads)` returns one result for each payload, in order; an error is raised in every caller of the
+    batch. `max_batch` limits the sum of the items' sizes in a batch (a larger item goes alone); a batch that is not
+    full waits `max_wait` seconds for more items (0: not at all). `max_queue` limits the number of queued items and
+    `max_weight` the sum of their weights (in bytes, for example). Once two full batches per slot and 32 items are
+    queued, `max_delay` limits the estimated wait of a new item in seconds. Beyond any of these limits `submit`
+    raises Overloaded at once.
 
-    With `ahead`, what `run` asks can take a batch while it works on another, and begins it with no gap between them:
-    then, with one slot and quick batches, one full batch is sent ahead. `run` must see to it that an interactive item
-    still goes first: it is sent at once where it would else be behind what was sent ahead.
+    With `ahead`, the callee of `run` queues a second batch and starts it without a gap: with one slot and quick
+    batches, one full batch is sent ahead. An interactive item is then sent at once in addition, and `run` must
+    execute it before the batch that was sent ahead.
     """
 
     def __init__(
@@ -113,12 +114,12 @@ class Batcher(Generic[Payload, Result]):
         self.seen: Callable[[int], None] = lambda size: None  # called with each batch's size, to count it
 
     def __len__(self) -> int:
-        """Return how many items wait."""
+        """Return the number of queued items."""
         return len(self._interactive) + len(self._waiting) + len(self._bulk)
 
     @property
     def slots(self) -> int:
-        """How many batches run at a time."""
+        """The number of batches that run concurrently."""
         return self._slots
 
     @slots.setter
@@ -139,12 +140,12 @@ class Batcher(Generic[Payload, Result]):
         apart: bool = False,
         gone: Callable[[], bool] | None = None,
     ) -> Result:
-        """Return the result for `payload`, after the batch that it went with.
+        """Return the result for `payload`, once its batch has run.
 
-        An item that is `alone` goes with no other; one that is `apart` runs while nothing else does, in no slot.
-        `gone` tells whether the caller has left in the meantime: then the item is dropped before it runs, and the
-        wait is cancelled. Raises Overloaded when the queue is full, LaneClosed when the lane is or gets closed
-        before its turn.
+        An item that is `alone` shares its batch with no other; one that is `apart` runs while no other batch does.
+        `gone` returns whether the caller has left: then the item is dropped before it runs, and the wait is
+        cancelled. Raises Overloaded when the queue is full, LaneClosed when the lane is or gets closed before the
+        item has started.
         """
         if self._closed is not None:
             raise LaneClosed(self._closed)
@@ -174,12 +175,12 @@ class Batcher(Generic[Payload, Result]):
         return await item.future
 
     async def drained(self) -> None:
-        """Wait until nothing runs and nothing waits."""
+        """Wait until no item is running or queued."""
         while self._busy:
             await asyncio.wait(self._busy)
 
     def close(self, why: str) -> None:
-        """Take no more items, and turn those that wait away with LaneClosed. Running batches run on."""
+        """Refuse new items, and let queued ones raise LaneClosed. Running batches continue."""
         self._closed = why
         for queue in (self._interactive, self._waiting, self._bulk):
             _fail(queue, LaneClosed(why))
@@ -200,14 +201,14 @@ class Batcher(Generic[Payload, Result]):
         return self._max_weight is not None and count > 0 and self._weight + weight > self._max_weight
 
     def _pump(self) -> None:
-        """Begin every batch that may begin."""
+        """Start every batch that may start."""
         while batch := self._next(len(self._busy)):
             task = asyncio.ensure_future(self._work(batch))
             self._busy.add(task)
             task.add_done_callback(self._finished)
 
     def _next(self, busy: int) -> list[_Item[Payload, Result]]:
-        """Remove and return the batch that may begin while `busy` are under way; empty when there is none."""
+        """Remove and return the batch that may start while `busy` others run; empty if there is none."""
         if self._apart:
             return []
         if busy < self._slots:
@@ -216,16 +217,16 @@ class Batcher(Generic[Payload, Result]):
             return []
         if busy == 1 and self._last < QUICK and self._size >= self.max_batch and not self._interactive:
             return self._take(busy)
-        # Where something was sent ahead, an interactive item must not wait for the end of it.
+        # A batch was sent ahead: an interactive item must not wait until it ends.
         first = self._first(self._interactive, busy) if busy == 2 else None
         return [] if first is None else [first]
 
     def _finished(self, task: "asyncio.Task[None]") -> None:
         self._busy.discard(task)
-        self._pump()  # for what came between the last look at the queue and now
+        self._pump()  # for items that came after the task's last look at the queue
 
     async def _work(self, batch: list[_Item[Payload, Result]]) -> None:
-        """Run `batch`, and then what has gathered, until nothing waits or the slot is taken away."""
+        """Run `batch`, then further batches, until no item is queued or the slot is removed."""
         while batch:
             if self.max_wait and not batch[0].alone:
                 await self._fill(batch)
@@ -235,7 +236,7 @@ class Batcher(Generic[Payload, Result]):
             batch = self._next(len(self._busy) - 1)
 
     async def _fill(self, batch: list[_Item[Payload, Result]]) -> None:
-        """Wait for more of what may go with `batch` until it is full, or something interactive waits for the slot."""
+        """Add queued items to `batch` until it is full, `max_wait` is over, or an interactive item needs the slot."""
         stir = asyncio.Event()
         self._filling.add(stir)
         with contextlib.suppress(TimeoutError):
@@ -249,7 +250,7 @@ class Batcher(Generic[Payload, Result]):
     async def _run_batch(self, batch: list[_Item[Payload, Result]]) -> None:
         began = time.monotonic()
         pressed = len(self) > 0
-        share = self._slots / max(self._slots, len(self._busy))  # the rest of the time others ran
+        share = self._slots / max(self._slots, len(self._busy))  # others ran in the rest of the time
         try:
             results = await self._run(batch[0].key, [item.payload for item in batch])
             if len(results) != len(batch):
@@ -260,7 +261,7 @@ class Batcher(Generic[Payload, Result]):
             if task is not None and task.cancelling():
                 self.close("The lane was ended")
                 raise
-        except Exception as error:  # noqa: BLE001 (every caller gets it)
+        except Exception as error:  # noqa: BLE001 (it is raised in every caller)
             _fail(batch, error)
         else:
             for item, result in zip(batch, results, strict=True):
@@ -272,10 +273,10 @@ class Batcher(Generic[Payload, Result]):
             asyncio.get_running_loop().call_soon(self._pump)
 
     def _learn(self, seconds: float, size: int, *, pressed: bool) -> None:
-        """Take note of how long a batch took.
+        """Update the pace (seconds per task) with the duration of a batch.
 
-        The pace is that of the middle one of the last batches that left others waiting: what runs alone tells nothing
-        of how long full batches take for each task, and one that was held up nothing of the next.
+        The pace is the median of the last batches that left other items queued. Batches without a queue are not
+        full, so they say nothing about full ones, and a median ignores single delays.
         """
         self._last = seconds
         self.seen(size)
@@ -285,7 +286,7 @@ class Batcher(Generic[Payload, Result]):
         self._pace = sorted(self._paces)[(len(self._paces) - 1) // 2]
 
     def _take(self, busy: int) -> list[_Item[Payload, Result]]:
-        """Remove the next batch from the queues and return it; empty when nothing waits, or only for the others."""
+        """Remove and return the next batch; empty if no item is queued, or the next one must run apart."""
         bulk_now = self._since_bulk >= BULK_TURN - 1
         turns = (self._bulk, self._waiting) if bulk_now else (self._waiting, self._bulk)
         for queue in (self._interactive, *turns):
@@ -293,7 +294,7 @@ class Batcher(Generic[Payload, Result]):
             if first is not None:
                 break
             if queue:
-                return []  # its first item runs apart from what is under way
+                return []  # its first item must run apart: wait for running batches
         else:
             self._since_bulk = 0
             return []
@@ -309,7 +310,7 @@ class Batcher(Generic[Payload, Result]):
         return batch
 
     def _first(self, queue: deque[_Item[Payload, Result]], busy: int) -> _Item[Payload, Result] | None:
-        """Remove and return the first item of `queue` that somebody waits for and that may run beside `busy` others."""
+        """Remove and return the first item of `queue` that may run beside `busy` batches; None if there is none."""
         while queue:
             item = queue[0]
             if item.apart and busy and not item.left:
@@ -322,12 +323,12 @@ class Batcher(Generic[Payload, Result]):
         return None
 
     def _forget(self, item: _Item[Payload, Result], *, bulk: bool) -> None:
-        """Take an item off the accounts of what waits."""
+        """Subtract an item from the totals of the queue."""
         self._weight -= item.weight
         self._size -= 0 if bulk else item.size
 
     def _gather(self, batch: list[_Item[Payload, Result]], queue: deque[_Item[Payload, Result]]) -> None:
-        """Move from `queue` to `batch` what may go with it."""
+        """Move items that may share the batch from `queue` to `batch`."""
         key = batch[0].key
         size = sum(item.size for item in batch)
         passed: list[_Item[Payload, Result]] = []
@@ -343,7 +344,7 @@ class Batcher(Generic[Payload, Result]):
         queue.extendleft(reversed(passed))
 
     def _forget_gone(self) -> None:
-        """Drop all items whose caller has left; not again for a moment if there were none."""
+        """Drop items whose callers have left; skip a long queue if a search found none within `LOOK` seconds."""
         now = time.monotonic()
         before = len(self)
         if before >= LONG and now - self._looked < LOOK:

@@ -1,7 +1,7 @@
-"""Answer a large request in parts; at the deadline, send the available results and keep late ones for a repeated
-request.
+"""Answer a large request in parts. At the deadline, send the available results and keep late ones.
 
-Label Studio sends a whole selection of tasks in one request, and discards the response if it takes over 100 s.
+Label Studio sends a whole selection of tasks in one request, and discards the response if it takes over 100 s. It
+asks again for tasks without a result, which then get the results that were kept.
 """
 
 import asyncio

@@ -11,9 +11,7 @@ logger = logging.getLogger(__name__)
 
 
 class CodeChoice:
-    """Compares the code that trained a version with that of its process. `on_disk` returns the identity of the
-    current files.
-    """
+    """Compares the code that trained a version with that of its process. `on_disk` identifies the current files."""
 
     def __init__(self, on_disk: Callable[[], CodeIdentity]) -> None:
         self._on_disk = on_disk

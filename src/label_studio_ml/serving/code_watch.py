@@ -8,9 +8,7 @@ from label_studio_ml.small_files import is_passing
 
 
 class CodeWatch:
-    """Watches the model file and the modules that it imports from its folder. `on_disk` returns their current
-    identity.
-    """
+    """Watches the model file and the modules that it imports from its folder. `on_disk` identifies them now."""
 
     def __init__(self, script: Path, on_disk: Callable[[], CodeIdentity]) -> None:
         self._script = script

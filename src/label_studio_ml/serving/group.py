@@ -1,9 +1,9 @@
-"""Several lanes that look like one: each model is loaded in all of them, each call goes to the least busy one.
+"""A group of lanes used as one: each model is loaded in all members, each call goes to the least busy one.
 
-    starting ──loaded──▶ member ──its process ends──▶ replaced by a new one that loads the same models
+  starting ──loaded──▶ member ──its process ends──▶ replaced by a new one that loads the same models
 
-The group ends when it is closed, or when its last member ends: then there is nothing left to replace from. All members
-have the same code: where the model's files were edited since, no member is replaced, and `when_edited` is called.
+The group ends when it is closed, or when its last member ends, because no loaded model is left then. All members
+have the same code: if the model's files were edited since, members are not replaced and `when_edited` is called.
 """
 
 import asyncio
@@ -21,8 +21,8 @@ from label_studio_ml.serving.lanes import Lane
 
 logger = logging.getLogger(__name__)
 
-#: Seconds before a member is replaced that ended: doubled each time in a row, up to the second number. One that has
-#: lived for longer than that ends the row.
+#: Seconds before a member that ended is replaced: doubled for each replacement in a row, up to the second number. A
+#: member that has lived longer than that starts over.
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 10.0
 
@@ -30,11 +30,11 @@ LONGEST_PAUSE = 10.0
 class LaneGroup:
     """`count` lanes made by `make_lane(index)`, used as one lane.
 
-    `when_edited` is called, once for each edit, when a member has ended and the files on the disk have other code than
-    the members that go on.
+    `when_edited` is called when a member has ended and the files on the disk differ from the members' code, once for
+    each such edit.
     """
 
-    ahead = False  # while one is at work, another may be free
+    ahead = False  # while one member is busy, another may be free
     own_memory = True
     renewable = True
 
@@ -54,12 +54,12 @@ class LaneGroup:
         self.when_edited: Callable[[], object] = lambda: None
 
     async def start(self) -> None:
-        """Begin to import the model file in every member; `info` tells the outcome."""
+        """Start all members, which begin to import the model file; `info` gets the outcome."""
         lanes = [self._make_lane(index) for index in range(self._count)]
         self._joining.update(lanes)
         try:
             for lane in lanes:
-                if self.ended.done():  # closed meanwhile: nobody would end what starts from now on
+                if self.ended.done():  # closed meanwhile: lanes started from now on would not be ended
                     raise LaneClosed(self.ended.result())
                 await lane.start()
         except BaseException:
@@ -74,8 +74,8 @@ class LaneGroup:
     async def load(self, live: int, spec: ModelSpec, instead_of: int = 0) -> str:
         """Build a model in every member and return its version's name.
 
-        A member that ends meanwhile is replaced by one that loads it too. Raises ModelError if any member says so,
-        ModelProcessDied if none is left.
+        A member that ends meanwhile is replaced by one that loads the model too. Raises the ModelError of a member,
+        and ModelProcessDied if no member is left.
         """
         self._specs.pop(instead_of, None)
         self._specs[live] = spec
@@ -96,9 +96,9 @@ class LaneGroup:
         raise (others or died or [ModelProcessDied("No model process is left")])[0]
 
     async def predict(self, live: int, requests: Sequence[Request]) -> list[Answer]:
-        """Answer `requests` with model `live` of the least busy member.
+        """Answer `requests` by model `live` of the least busy member.
 
-        Raises ModelError; ModelProcessDied if that member ends meanwhile; LaneClosed if there was none to ask.
+        Raises ModelError; ModelProcessDied if that member ends meanwhile; LaneClosed if the group has ended before.
         """
         index = await self._free()
         self._busy[index] += 1
@@ -109,9 +109,9 @@ class LaneGroup:
             self._freed.set()
 
     async def _free(self) -> int:
-        """Return the least busy member, as soon as one has a call to spare.
+        """Return the index of the least busy member, once it has a free call.
 
-        A call that is queued behind another in one process would share its fate.
+        Calls are not queued in a process behind others, because a crash would fail them too.
         """
         while True:
             there = [index for index, lane in self._members.items() if not lane.ended.done()]
@@ -122,21 +122,21 @@ class LaneGroup:
             if self.ended.done():
                 raise LaneClosed(self.ended.result())
             self._freed.clear()
-            with contextlib.suppress(TimeoutError):  # it may also end, or a new member joins
+            with contextlib.suppress(TimeoutError):  # the group may end, or a new member join
                 await asyncio.wait_for(self._freed.wait(), FIRST_PAUSE)
 
     def unload(self, live: int) -> None:
-        """Forget model `live` everywhere."""
+        """Remove model `live` from all members."""
         self._specs.pop(live, None)
         for lane in self._members.values():
             lane.unload(live)
 
     async def close(self, grace: float = 5.0) -> None:
-        """End all members, after what runs, or after `grace` seconds."""
+        """End all members, after their running calls or `grace` seconds."""
         await self._finish("The model processes were stopped", grace)
 
     async def _learn(self, lanes: Sequence[Lane]) -> None:
-        """Settle `info`: what the first member says that can be asked."""
+        """Settle `info` with that of the first member that imports the model file, or with an error."""
         failure: BackendError | None = None
         for lane in lanes:
             try:
@@ -144,7 +144,7 @@ class LaneGroup:
             except BackendError as error:
                 failure = failure or error
                 if not lane.ended.done():
-                    break  # it says so itself: the others will too
+                    break  # the import failed, so it fails in the others too
             else:
                 if not self.info.done():
                     self.info.set_result(info)
@@ -154,7 +154,7 @@ class LaneGroup:
             self.info.exception()
 
     async def _watch(self, index: int, lane: Lane) -> None:
-        """Replace a member that ends, as long as others are there and the model file can be imported."""
+        """Replace a member whenever it ends; end the group if there is nothing to replace it from."""
         pause = FIRST_PAUSE
         while True:
             joined = time.monotonic()
@@ -176,13 +176,13 @@ class LaneGroup:
             self._members[index] = lane = replacement
 
     def _hopeless(self) -> bool:
-        """Tell whether there is nothing to replace from, or a model file that no process can import."""
+        """Return whether no member is left, or the model file cannot be imported."""
         return not self._members or (self.info.done() and self.info.exception() is not None)
 
     async def _replacement(self, index: int) -> Lane | None:
-        """Return a new member with all models loaded, or None if it ended while it loaded them or has other code."""
+        """Return a new member with all models loaded; None if it ended while loading or has other code."""
         lane = self._make_lane(index)
-        self._joining.add(lane)  # whatever happens from here on, it is closed with the group
+        self._joining.add(lane)  # from here on it is closed with the group
         try:
             await lane.start()
             if self._is_edited(await asyncio.shield(lane.info)):
@@ -206,7 +206,7 @@ class LaneGroup:
         return lane
 
     def _is_edited(self, info: ClassInfo) -> bool:
-        """Tell whether a new process has other code than the members; if so, say it once for each such code."""
+        """Return whether a new process has other code than the members; report each such code once."""
         members = self.info.result() if self.info.done() and self.info.exception() is None else None
         if members is None or members.code.same(info.code):
             return False
@@ -221,7 +221,7 @@ class LaneGroup:
         return True
 
     async def _finish(self, why: str, grace: float) -> None:
-        """End whatever is there, and only then the group: nobody looks after it any longer."""
+        """End the background tasks and all lanes, then settle `info` and `ended`."""
         tasks = [task for task in self._tasks if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()

@@ -1,6 +1,6 @@
-"""Where models live: a process of their own, or threads of this one (`thread_lane`). Both are lanes.
+"""Lanes: where models run, a process of their own or threads of this one (`thread_lane`).
 
-A lane runs as many prediction calls at a time as the class says (`concurrency`); models load beside them.
+A lane runs up to `concurrency` (of the class) prediction calls at a time; models load concurrently with them.
 """
 
 import asyncio
@@ -48,21 +48,21 @@ from label_studio_ml.strays import Guarded
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between a model process's end and the end of what it sent, or the other way round. A process that user code
-#: forked from it keeps its socket open; a thread that user code left running keeps the process.
+#: Seconds between the exit of a model process and the end of its connection, in either order. A process that user
+#: code forked keeps the socket open; a thread that user code left running keeps the process alive.
 ENDING = 2.0
 
-#: Seconds that one call of `predict` may run before its process is ended and replaced: twice the time after which
-#: its callers are answered anyway. What a large request's part computes too late is of use, so it gets some more.
+#: Seconds that one call of `predict` may run before its process is killed and replaced: twice the deadline of its
+#: callers, because late results of a large request's parts are still of use.
 LONGEST_CALL = 190.0
 
 
 class Lane(Protocol):
-    """Somewhere models live. `info` and `ended` may be awaited by any number of tasks (shielded).
+    """Runs models. `info` and `ended` may be awaited by any number of tasks (shielded).
 
-    `ahead` tells that a call which is sent while another one runs begins with no gap after it, interactive ones first;
-    `own_memory` that it imports the model file anew and shares no class or module with other lanes; `renewable`, that
-    another lane made in its place has the user's modules imported afresh.
+    `ahead`: a second call may be sent while one runs; it starts without a gap, and interactive calls go first.
+    `own_memory`: the lane imports the model file itself and shares no class or module with other lanes. `renewable`:
+    a new lane in its place imports the user's modules again.
     """
 
     ahead: bool
@@ -72,32 +72,33 @@ class Lane(Protocol):
     ended: "asyncio.Future[str]"
 
     async def start(self) -> None:
-        """Begin importing the model file; `info` tells the outcome."""
+        """Start importing the model file; `info` gets the outcome."""
 
     async def load(self, live: int, spec: ModelSpec, instead_of: int = 0) -> str:
-        """Build a model, after forgetting model `instead_of`, and return its version's name.
+        """Build a model, after removing model `instead_of` (0: none), and return its version's name.
 
         Raises ModelError or ModelProcessDied.
         """
 
     async def predict(self, live: int, requests: Sequence[Request]) -> list[Answer]:
-        """Answer `requests` with model `live`.
+        """Answer `requests` by model `live`.
 
-        Raises ModelError, ModelProcessDied if that ended the process, LaneClosed if the process ended before it began.
+        Raises ModelError, ModelProcessDied if the process ends during the call, LaneClosed if it ends before the
+        call begins.
         """
 
     def unload(self, live: int) -> None:
-        """Forget model `live`."""
+        """Remove model `live`."""
 
     async def close(self, grace: float = 5.0) -> None:
-        """End, after what runs, or after `grace` seconds."""
+        """End the lane, after its running calls or `grace` seconds."""
 
 
 class ProcessLane(asyncio.Protocol):
-    """A fresh interpreter for the user's code, never a fork. `environment` goes on top of the settings' own.
+    """Lane in a new interpreter, never a fork. `environment` is added to the environment of the settings.
 
-    A call of `predict` that runs for more than `longest_call` seconds fails, and its process is ended.
-    With `log_to_stdout`, what the process writes to standard error goes to this process's standard output.
+    A call of `predict` that runs for more than `longest_call` seconds fails, and its process is killed. With
+    `log_to_stdout`, standard error of the process goes to standard output of this one.
     """
 
     ahead = True
@@ -137,14 +138,14 @@ class ProcessLane(asyncio.Protocol):
 
     @property
     def pid(self) -> int | None:
-        """The process's id, once its guard has started it."""
+        """The id of the model process, None until its guard has started it."""
         if not self._pid and self._guard is not None:
-            with contextlib.suppress(OSError, ValueError):  # nothing was said yet
+            with contextlib.suppress(OSError, ValueError):  # not received yet
                 self._pid = int(self._guard.recv(64, socket.MSG_DONTWAIT))
         return self._pid or None
 
     async def start(self) -> None:
-        """Start the process; `info` tells whether it could import the model file."""
+        """Start the process; `info` gets the outcome of importing the model file."""
         loop = asyncio.get_running_loop()
         ours, theirs = socket.socketpair()
         our_predictions, their_predictions = socket.socketpair()
@@ -160,7 +161,7 @@ class ProcessLane(asyncio.Protocol):
                     stdin=subprocess.DEVNULL,
                     stderr=self._errors,
                     env={**self._settings.child_env(), **self._environment, "PYTHONUNBUFFERED": "1"},
-                    start_new_session=True,  # Ctrl-C is for the server, which ends it
+                    start_new_session=True,  # Ctrl-C goes to the server only, which ends this process
                 )
                 self._process = self._guarded.popen
             ours.setblocking(False)
@@ -183,24 +184,24 @@ class ProcessLane(asyncio.Protocol):
         loop.call_later(self._longest_call / 10, self._look)
 
     async def load(self, live: int, spec: ModelSpec, instead_of: int = 0) -> str:
-        """Build a model there and return its version's name."""
-        if instead_of:  # in the thread where it lives
+        """Build a model in the process and return its version's name."""
+        if instead_of:  # removed by the thread that runs it
             self._send(Unload(instead_of))
         answer = await self._ask(lambda call: Load.of(call, live, spec, instead_of))
         return str(answer.version)
 
     async def predict(self, live: int, requests: Sequence[Request]) -> list[Answer]:
-        """Answer `requests` there."""
+        """Answer `requests` in the process."""
         answer = await self._ask(lambda call: Predict(call, live, list(requests)))
         answers: list[Answer] = answer.answers
         return answers
 
     def unload(self, live: int) -> None:
-        """Forget model `live` there."""
+        """Remove model `live` from the process."""
         self._send(Unload(live))
 
     async def close(self, grace: float = 5.0) -> None:
-        """Ask the process to stop; after `grace` seconds it is killed."""
+        """Ask the process to stop; kill it after `grace` seconds."""
         if self._process is None:
             settle(self.ended, "The model process was never started")
         self._send(Stop())
@@ -228,7 +229,7 @@ class ProcessLane(asyncio.Protocol):
             self._loads.discard(call)
 
     def _send(self, message: ToModel) -> None:
-        """Loads go to the thread that loads, all else to the one that predicts, each in its order."""
+        """Send Load to the thread that loads, other messages to the one that predicts. Each keeps its order."""
         transport = self._transport if isinstance(message, Load) else self._predictions
         if transport is not None and not transport.is_closing():
             transport.write(frame(message))
@@ -236,16 +237,16 @@ class ProcessLane(asyncio.Protocol):
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the connection."""
+        """Store the connection."""
         self._transport = transport  # type: ignore[assignment]
 
     def data_received(self, data: bytes) -> None:
-        """Take what the process sends."""
+        """Handle the messages that are complete."""
         for body in self._frames.feed(data):
             self._receive(from_model_decoder.decode(body))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """There is nothing more to come: the process must end now."""
+        """Finish if the process has exited; otherwise kill it after `ENDING` seconds."""
         self._lost = True
         if self._status is None:
             asyncio.get_running_loop().call_later(ENDING, self._kill)
@@ -253,10 +254,10 @@ class ProcessLane(asyncio.Protocol):
             self._finish(self._status)
 
     def _watch(self, loop: asyncio.AbstractEventLoop, guarded: Guarded) -> None:
-        """Wait, in a thread, for the process to end, and with it what it started."""
+        """Wait, in a thread, for the guard's exit, and report the exit status to the event loop."""
         status = guarded.popen.wait()
         guarded.ended()
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody wants to know any more
+        with contextlib.suppress(RuntimeError):  # the loop is closed
             loop.call_soon_threadsafe(self._exited, status)
 
     def _exited(self, status: int) -> None:
@@ -268,7 +269,7 @@ class ProcessLane(asyncio.Protocol):
             asyncio.get_running_loop().call_later(ENDING, self._transport.abort)
 
     def _look(self) -> None:
-        """End the process if a call runs for too long: nothing else ends one that never returns."""
+        """Kill the process if a call runs for too long: a call that never returns cannot be interrupted otherwise."""
         if self.ended.done() or self._begun is None:
             return
         late = {call for call, seconds in self._begun.running().items() if seconds > self._longest_call}
@@ -281,12 +282,12 @@ class ProcessLane(asyncio.Protocol):
 
     def _kill(self) -> None:
         if self._process is not None and self._status is None:
-            if not self.pid:  # its guard has not started it
+            if not self.pid:  # its guard has not started it yet
                 self._process.kill()
             self._end_group()
 
     def _end_group(self) -> None:
-        """Kill the process and what it started: its guard does, unless it was killed itself."""
+        """Kill the process and the processes it started, in case its guard was killed; close the guard's socket."""
         if self.pid:
             kill_group(self._pid, signal.SIGKILL)
         if self._guard is not None:
@@ -303,18 +304,18 @@ class ProcessLane(asyncio.Protocol):
             settle(self._calls.get(message.call), message)
 
     def _finish_unstarted(self, error: BaseException) -> None:
-        """There is nothing to wait for."""
+        """Settle `info` and `ended` after a failed start."""
         self._status = self._status or 0
         fail(self.info, ModelFileError(f"The model process cannot be started: {error}"))
         self.info.exception()
         settle(self.ended, f"The model process cannot be started: {error}")
 
     def _finish(self, status: int) -> None:
-        """Tell everyone who waits how the process ended."""
+        """Settle `info`, `ended` and all open calls after the process has ended."""
         how = "was ended after a call that did not return" if self._hung else _how_it_ended(status)
         why = f"The model process {how}"
         fail(self.info, ModelFileError(f"{why} while it imported the model file"))
-        self.info.exception()  # nobody has to have waited for it
+        self.info.exception()  # marks it as retrieved: there may be no waiter
         begun = self._begun.running().keys() & self._calls.keys() if self._begun is not None else set()
         for call, future in self._calls.items():
             if self._hung and call in self._too_long:
@@ -349,12 +350,12 @@ def _how_it_ended(status: int) -> str:
 
 
 def settle(future: "asyncio.Future[Any] | None", value: Any) -> None:
-    """Set the result of `future`, unless it is done or there is none."""
+    """Set the result of `future`, unless it is done or None."""
     if future is not None and not future.done():
         future.set_result(value)
 
 
 def fail(future: "asyncio.Future[Any] | None", error: Exception) -> None:
-    """Set the exception of `future`, unless it is done or there is none."""
+    """Set the exception of `future`, unless it is done or None."""
     if future is not None and not future.done():
         future.set_exception(error)

@@ -1,4 +1,4 @@
-"""One live model, and the lane that it lives in."""
+"""Loaded models, and the lanes that they run in."""
 
 import asyncio
 import logging
@@ -27,10 +27,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True, eq=False)
 class Home:
-    """A lane with its queue. `retired` tells that another has taken its place.
+    """A lane with its queue. `retired`: another lane has replaced it.
 
-    `group` is the label config that it is for, once it is `placed`: empty where all share one. `started` and `asked`
-    say when it began and when it last began to predict, on the monotonic clock.
+    `group` is the label config that the lane is for, once it is `placed`; empty if all label configs share one.
+    `started` and `asked` are the times of its start and of its last prediction call, on the monotonic clock.
     """
 
     lane: Lane
@@ -43,22 +43,22 @@ class Home:
 
     @property
     def code(self) -> CodeIdentity:
-        """The code that it imported; one without a hash where that is not known."""
+        """The identity of the code that the lane imported; without a hash if it is not known."""
         info = self.lane.info
         return info.result().code if info.done() and info.exception() is None else CodeIdentity()
 
     def import_failed(self, ago: float) -> bool:
-        """Tell whether the model file could not be imported there, `ago` seconds or more after the start."""
+        """Return whether the import of the model file failed, and the lane was started more than `ago` seconds ago."""
         info = self.lane.info
         return info.done() and info.exception() is not None and time.monotonic() - self.started > ago
 
 
 @dataclass(slots=True, eq=False)
 class Live:
-    """One model that is loaded, or loading.
+    """One model that is loaded or loading.
 
-    `again` tells that its process died when it loaded the time before. `renamed` is the name that its `predict` has
-    given its version since it was loaded, if it has.
+    `again`: its process died when it was loaded before. `renamed` is the name that `predict` has given to the
+    version since it was loaded, if any. `under_way` is the number of requests in flight.
     """
 
     number: int
@@ -76,24 +76,23 @@ class Live:
 
     @property
     def loaded(self) -> bool:
-        """Whether the model can answer."""
+        """Whether the model has loaded."""
         return self.ready.done() and self.ready.exception() is None
 
     @property
     def version(self) -> str:
-        """The version's name; only for a model that is loaded."""
+        """The version's name; only valid for a loaded model."""
         return self.renamed or self.ready.result()
 
     @property
     def failure(self) -> BaseException | None:
-        """Why the model did not load, or None."""
+        """The error that loading ended with, or None."""
         return self.ready.exception() if self.ready.done() else None
 
     def to_retry(self, after: float) -> bool:
-        """Tell whether it is to be loaded again: its process ended, or it failed to load `after` seconds ago.
+        """Return whether to load the model again: its process ended, or loading failed `after` seconds ago.
 
-        One whose process died while it loaded is tried again at once, once; one whose process was ended for another
-        model, whenever that is so.
+        Loading is retried at once if the process died during it, but only once, and whenever the lane was closed.
         """
         if self.failure is None:
             return self.loaded and (self.home.retired or self.home.lane.ended.done())
@@ -101,14 +100,14 @@ class Live:
         return died or isinstance(self.failure, LaneClosed) or time.monotonic() - self.failed_at > after
 
     def fail(self, error: Exception) -> None:
-        """Say why the model cannot be had, to those who wait for it (nobody has to), unless that is settled."""
+        """Settle `ready` with `error`, unless it is settled."""
         if not self.ready.done():
             self.ready.set_exception(error)
             self.ready.exception()
 
 
 def key_of(project: Project, manifest: Manifest | None) -> Hashable:
-    """Return what tells one live model from another."""
+    """Return the key of a live model: models with equal keys are interchangeable."""
     return (
         project.uid,
         manifest.id if manifest else "",
@@ -121,16 +120,16 @@ def key_of(project: Project, manifest: Manifest | None) -> Hashable:
 
 
 def load_failure(live: Live, error: Exception) -> Exception:
-    """Return the error to tell those who wait for a model that did not load.
+    """Return the error for requests that wait for a model that did not load.
 
-    Logs an error that nobody expects, and that a class needs a label config: `/setup` does not wait for a slow load.
+    Unexpected errors are logged, and so is a missing label config, because `/setup` does not wait for a slow load.
     """
     if not isinstance(error, BackendError):
         logger.error("A model cannot be loaded", exc_info=error)
     if live.home.retired and isinstance(error, ModelProcessDied):
-        return LaneClosed(str(error))  # the process was ended for another model: this one loads elsewhere
+        return LaneClosed(str(error))  # the process was ended for another model: load this one elsewhere
     if not isinstance(error, ModelError | ModelProcessDied):
-        error = ModelError(str(error))  # neither the version nor its process is to blame
+        error = ModelError(str(error))  # not a fault of the version or its process
     if isinstance(error, ModelLoadError) and not parse_label_config(live.project.label_config):
         error = NoLabelConfig(str(error), field="label_config")
         logger.warning("%s", error)
@@ -138,5 +137,5 @@ def load_failure(live: Live, error: Exception) -> Exception:
 
 
 def shutting_down() -> Overloaded:
-    """Return the error of what comes too late."""
+    """Return the error for requests during the shutdown."""
     return Overloaded("The backend is shutting down", fix="Ask again in a moment")

@@ -1,9 +1,9 @@
-"""The process that runs the user's code for predictions. Its arguments are four descriptors.
+"""Process that runs the user's code for predictions. Its arguments are four descriptors.
 
-Two sockets for the frames of `serving.messages`, the page of `serving.begun`, where it notes what it works on, and the
-socket to its guard. Models to load come over the first socket, all about predictions over the second; all answers go
-over the first. A reader thread waits at the first one; when it closes, the server is gone, and so is this process.
-A new version is built in a thread of its own beside the old one. What is printed goes through the guard to the
+They are two sockets for the frames of `serving.messages`, the shared memory of `serving.begun` for the running
+calls, and the socket to the guard. Load messages arrive on the first socket, all others on the second; all answers
+go to the first one. A reader thread waits at the first one and exits the process when it closes, because the server
+has ended. A new version is built in its own thread while the old one predicts. Output goes through the guard to the
 terminal and to logs/server.log.
 """
 
@@ -50,15 +50,15 @@ from label_studio_ml.settings import Settings
 logger = logging.getLogger(__name__)
 
 
-#: What gives a thread the turn: the message that it is for, or nothing to begin with.
+#: Queue by which a model's thread gets the turn: the message to handle, or None if there is none yet.
 Turns: TypeAlias = "queue.SimpleQueue[ToModel | None]"
 
 
 class Inbox:
-    """What the server asks of the thread that predicts: in order, but interactive requests first.
+    """Messages for the thread that predicts: in order, but interactive requests first.
 
-    That thread reads the socket itself: a reader beside it would wait for the interpreter lock, and then it for the
-    reader.
+    That thread reads the socket itself: a separate reader thread and this one would wait for each other's
+    interpreter lock.
     """
 
     def __init__(self, connection: socket.socket) -> None:
@@ -69,13 +69,13 @@ class Inbox:
         self._others: collections.deque[ToModel] = collections.deque()
 
     def get(self) -> ToModel:
-        """Remove and return the next message, as soon as there is one. The process ends when the server is gone."""
+        """Remove and return the next message; wait if there is none. Exit the process when the server has ended."""
         while self._read(wait=not self._urgent and not self._others):
             pass
         return self._urgent.popleft() if self._urgent else self._others.popleft()
 
     def _read(self, *, wait: bool) -> bool:
-        """Take what has arrived; return whether it is worth looking again."""
+        """Read available messages; return whether to read again before one is handled."""
         try:
             count = self._connection.recv_into(self._piece, 0, 0 if wait else socket.MSG_DONTWAIT)
         except BlockingIOError:
@@ -90,12 +90,12 @@ class Inbox:
 
 
 class ModelProcess:
-    """The threads and what they share.
+    """The threads of the process and their shared state.
 
-    With `concurrency` 1, each model has a thread of its own, in which it is built and asked: database connections,
-    event loops and thread-locals that its constructor makes can be used in `predict`. One thread at a time has the
-    turn: it reads the requests and does those for its model, and hands the turn on with the first one for another
-    model. So a request that comes for the same model as the last one wakes no other thread.
+    With `concurrency` 1, each model is built and called in a thread of its own, so that database connections, event
+    loops and thread-locals made in its constructor work in `predict`. One thread at a time has the turn: it reads
+    messages and handles those for its model, and passes the turn on with the first message for another model. So
+    successive requests for one model wake no other thread.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class ModelProcess:
         self._threads: dict[int, threading.Thread] = {}
 
     def run(self) -> int:
-        """Work until told to stop; return the exit status."""
+        """Import the model file and handle messages until Stop; return the exit status."""
         threading.Thread(target=self._read, daemon=True, name="reader").start()
         try:
             info = self._host.import_class()
@@ -138,7 +138,7 @@ class ModelProcess:
         return 0
 
     def _predict_several(self, concurrency: int) -> None:
-        """Read the requests in this thread and do them in `concurrency` others, until told to stop."""
+        """Read messages in this thread and handle requests in `concurrency` others, until Stop."""
         threads = ThreadPoolExecutor(concurrency, "predict")
         while not isinstance(message := self._predictions.get(), Stop):
             if isinstance(message, Unload):
@@ -155,14 +155,14 @@ class ModelProcess:
                     message = to_model_decoder.decode(body)
                     if isinstance(message, Load):
                         self._loads.put(message)
-        finally:  # the server is gone, in order or not: a broken connection is an OSError
+        finally:  # the server has ended; a broken connection is an OSError
             os._exit(0)
 
     def _take_turn(self, live: int, own: Turns, message: ToModel | None) -> bool:
-        """Do `message`, if any, and what is read after it, until something is for another thread, which gets the turn.
+        """Handle `message`, if any, and those read after it, until one is for another thread, which gets the turn.
 
-        This thread is that of model `live` (0: the main thread) and gets its turns through `own`. Return whether it has
-        to wait for the next one: it has not after the end of its model, or of the process.
+        This thread is that of model `live` (0: the main thread) and gets turns through `own`. Return whether it must
+        wait for another turn: False once its model was removed or the process is to stop.
         """
         while True:
             message = message or self._predictions.get()
@@ -190,9 +190,9 @@ class ModelProcess:
             load(message)
 
     def _load_in_own_thread(self, message: Load) -> None:
-        """Build a model in a new thread, which lives as long as the model; return when it is built."""
+        """Build a model in a new thread, which lives as long as the model; return when building has ended."""
         before = self._threads.pop(message.instead_of, None)
-        if before is not None:  # the order to forget that model is on its way, with the predictions
+        if before is not None:  # the Unload for that model arrives on the other socket
             before.join()
         built = threading.Event()
         thread = threading.Thread(
@@ -207,7 +207,7 @@ class ModelProcess:
             self._live(message, built)
 
     def _live(self, message: Load, built: threading.Event) -> None:
-        """Build a model and answer for it until it is forgotten."""
+        """Build a model and answer its requests until it is removed."""
         own: Turns = queue.SimpleQueue()
         try:
             answer = self._attempt(message)
@@ -224,20 +224,20 @@ class ModelProcess:
             self._threads.pop(message.live, None)
 
     def _attempt(self, message: Load | Predict) -> FromModel:
-        """Do what is asked and return what comes of it, or why it failed."""
+        """Handle a message and return the answer, or Failed with the reason."""
         try:
             if isinstance(message, Load):
                 return Loaded(message.call, self._host.load(message.live, message.spec, message.instead_of))
             self._begun.begin(message.call)
             return Predicted(message.call, self._host.predict(message.live, message.requests))
-        except NoLabelConfig as error:  # a state that many projects begin in: the server says it in one line
+        except NoLabelConfig as error:  # normal for a new project: the server logs one line
             return Failed(message.call, reason(error))
-        except BaseException as error:  # SystemExit, say, would end this thread without a word
+        except BaseException as error:  # SystemExit, for example, would end this thread silently
             logger.exception("A call failed")
             return Failed(message.call, reason(error))
 
     def _answer(self, message: Load | Predict) -> None:
-        """Do what is asked and send what comes of it."""
+        """Handle a message and send the answer."""
         self._send(self._attempt(message))
         if isinstance(message, Predict):
             self._begun.begin(0)
@@ -257,7 +257,7 @@ class ModelProcess:
 
 @contextlib.contextmanager
 def _ending_on_failure() -> Iterator[None]:
-    """End the process where our own code in a thread fails: the server would wait for that thread's answers."""
+    """End the process if our own code fails in a thread, because the server would wait for that thread's answers."""
     try:
         yield
     except BaseException:
@@ -266,7 +266,7 @@ def _ending_on_failure() -> Iterator[None]:
 
 
 def _end(status: int) -> NoReturn:
-    """End the process at once. Threads and handlers of user code must not keep an ended model process alive."""
+    """End the process at once, without waiting for threads and exit handlers of user code."""
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
@@ -278,7 +278,7 @@ _mask = threading.local()
 
 
 def _hold_signals() -> None:
-    """Before a fork: what is sent to the child before its handlers are restored must wait, not be ignored."""
+    """Block SIGINT and SIGTERM before a fork, so that the child gets them once its handlers are restored."""
     _mask.before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
 
 
@@ -287,7 +287,7 @@ def _release_signals() -> None:
 
 
 def _restore_signals() -> None:
-    """Let a process that user code forks end on SIGTERM and SIGINT as any other; not this one (see `main`)."""
+    """Restore the default handlers in a forked child, so that it ends on SIGTERM and SIGINT; `main` ignores them."""
     for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
         if signal.getsignal(number) is _ignore:
             signal.signal(number, usual)
@@ -299,18 +299,18 @@ def _ignore(number: int, frame: object) -> None:
 
 
 def main() -> int:
-    """Run a model process on the descriptors that are the arguments: two sockets, the page and the guard's socket."""
+    """Run a model process on the descriptors given as arguments: two sockets, the shared memory, the guard's socket."""
     settings = Settings.from_env()
     output = OutputCopy(settings.log_dir / "server.log", as_json=settings.log_json)
     stand_guard(int(sys.argv[4]), 0, output.copy)
-    # A service manager tells all processes to end; the server lets requests under way finish and then tells us.
-    # A handler, since what is ignored stays ignored in the programs that user code starts.
+    # Ignored, because a service manager signals all processes, and the server sends Stop after the requests in
+    # flight. By a handler, because SIG_IGN would be inherited by programs that user code starts.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _ignore)
     os.register_at_fork(
         before=_hold_signals, after_in_parent=_release_signals, after_in_child=_restore_signals
     )
-    logs.configure(settings.log_level, as_json=settings.log_json)  # the guard copies it to the file
+    logs.configure(settings.log_level, as_json=settings.log_json)  # the guard copies the output to the file
     control, predictions = (socket.socket(fileno=int(number)) for number in sys.argv[1:3])
     for connection in (control, predictions):
         connection.set_inheritable(False)

@@ -1,7 +1,7 @@
-"""Which model is live for each project, and in which process.
+"""Registry of the loaded models: which one serves each project, and in which process.
 
-A live model is one (project, version, label config, extra params, Label Studio host). It loads beside the one
-that is served; only when it is ready does it take its place. A version that does not load leaves the old one serving.
+A live model is identified by project, version, label config, extra params and Label Studio host. A new one loads
+beside the serving one and replaces it when it is ready. If it fails to load, the old one goes on serving.
 """
 
 import asyncio
@@ -29,20 +29,19 @@ from label_studio_ml.versions.store import VersionStore
 
 logger = logging.getLogger(__name__)
 
-#: Live models kept at most; the one that was asked longest ago goes first.
+#: The most live models; the least recently used one is evicted first.
 MAX_LIVE = 32
-#: Seconds until a model that did not load is tried again.
+#: Seconds until loading a model that failed is retried.
 RETRY_AFTER = 5.0
 
 
 class LiveModels:
     """Live models of all projects of one backend. Everything but the lanes' work runs on one event loop.
 
-    `make_lane` makes where models live; it runs `lanes` calls at a time. With `separate`, projects whose label configs
-    differ do not share one, and at most `most` label configs have one at a time. With `drain_first`, a new version
-    loads only after the old one has left its memory, while requests wait, instead of beside it. `remembered(uid)` is
-    the name that an untrained class has given its version before, if it has. `code_on_disk` reads which code a process
-    would have that starts now.
+    `make_lane` returns a new lane, which runs `lanes` times `concurrency` calls at a time. With `separate`, projects
+    with different label configs share no lane, and at most `most` label configs have one. With `drain_first`, a new
+    version loads only after the old one has left the memory; requests wait. `remembered(uid)` returns the name that
+    an untrained class gave its version earlier, or None. `code_on_disk` returns the identity of the current files.
     """
 
     def __init__(
@@ -81,15 +80,15 @@ class LiveModels:
 
     @property
     def info(self) -> ClassInfo | None:
-        """What the process that was asked last says of the class; None before any has imported it."""
+        """The class as the process that was asked last describes it; None before any has imported it."""
         return self._running.info
 
     def expect(self, info: ClassInfo) -> None:
-        """Go by what is known of the class until a process has imported it."""
+        """Use `info` until a process has imported the class."""
         self._running.info = info
 
     def version(self, uid: str) -> str:
-        """Return the name of the version that the project is served, or will be."""
+        """Return the name of the version that serves the project, or will."""
         served = self._served(uid)
         if served is not None:
             return served.version
@@ -102,11 +101,11 @@ class LiveModels:
         return self.info.initial_version if self.info is not None else INITIAL
 
     def failures(self, uid: str) -> dict[str, str]:
-        """Return the versions of a project that did not load, with the cause."""
+        """Return the causes of the project's load failures by version id."""
         return self._wanted.failures(uid)
 
     async def refresh(self) -> None:
-        """Look for new versions of the projects with live models, and for what was decided about them."""
+        """Load new versions and apply new decisions for projects with live models; end unused processes."""
         for uid in self._wanted.changed({live.project.uid for live in self._lives.values()}):
             live = self._serving.get(uid) or self._any_live(uid)
             if live is not None:
@@ -114,7 +113,7 @@ class LiveModels:
         self._running.end_unused()
 
     async def renew(self, project: Project) -> None:
-        """Look for a new version of `project`, and wait until it is served or has failed to load."""
+        """Load the project's new version, if any, and wait until it is ready or has failed."""
         self._wanted.renew(project.uid)
         manifest = self._wanted.manifest(project.uid)
         key = key_of(project, manifest)
@@ -124,7 +123,7 @@ class LiveModels:
             await asyncio.wait([live.ready])
 
     async def reload(self) -> None:
-        """Load all models again in new processes, with the code on the disk. Raises what keeps one from loading."""
+        """Load all models again in new processes with the code on the disk. Raises the error of a failed load."""
         for old in self._running.current:
             await self.load_again(old)
 
@@ -137,7 +136,7 @@ class LiveModels:
         return anew
 
     def forget(self, uid: str) -> None:
-        """Drop everything live of a project."""
+        """Remove all live models of a project."""
         self._serving.pop(uid, None)
         self._wanted.forget(uid)
         for live in [live for live in self._lives.values() if live.project.uid == uid]:
@@ -150,7 +149,7 @@ class LiveModels:
         await self._running.close()
 
     async def _ready(self, project: Project) -> Live:
-        """Return a model that can answer for the project. Raises what keeps it from loading."""
+        """Return a loaded model for the project. Raises the error that keeps it from loading."""
         while True:
             live = await self._live(project)
             try:
@@ -176,7 +175,7 @@ class LiveModels:
         )
 
     async def _live(self, project: Project) -> Live:
-        """Return the live model to ask for `project`: the served one as long as the wanted one is not ready."""
+        """Return the live model to ask for `project`: the serving one until the wanted one is ready."""
         if self._remote:
             await self._arrivals.bring(project.uid)
         manifest = self._wanted.manifest(project.uid)
@@ -206,7 +205,7 @@ class LiveModels:
         return served if served is not None and served.loaded and not served.home.lane.ended.done() else None
 
     async def _load(self, key: Hashable, project: Project, manifest: Manifest | None, *, again: bool) -> Live:
-        """Begin to load a model. An event-generation class that replaces a version gets a fresh process."""
+        """Begin to load a model. An event-generation class that replaces a version gets a new process."""
         home = await self._running.home_for(
             project.label_config, manifest.code if manifest is not None else CodeIdentity()
         )
@@ -214,7 +213,7 @@ class LiveModels:
             return self._lives[key]
         served = self._serving.get(project.uid)
         event = self.info is not None and self.info.generation == "event"
-        # The same version may come again, for another label config or because its process was replaced.
+        # The same version may load again, for another label config or because its process was replaced.
         others = [one.manifest for one in self._beside(project.uid, home)] + (
             [served.manifest] if served else []
         )
@@ -228,7 +227,7 @@ class LiveModels:
         return live
 
     def _beside(self, uid: str, home: Home) -> list[Live]:
-        """Return the project's models that live, or load, in `home`."""
+        """Return the project's models that are loaded or loading in `home`."""
         return [
             live
             for live in self._lives.values()
@@ -236,7 +235,7 @@ class LiveModels:
         ]
 
     def _evict(self) -> None:
-        """Drop what nobody asks at the moment, the longest unasked first, until there are no more than allowed."""
+        """Remove idle models, the least recently used first, until at most `MAX_LIVE` are left."""
         if len(self._lives) > MAX_LIVE:
             idle = [live for live in self._lives.values() if not live.under_way and live.ready.done()]
             for live in idle[: len(self._lives) - MAX_LIVE]:
@@ -252,7 +251,7 @@ class LiveModels:
             info = self._running.info = await asyncio.shield(live.home.lane.info)
             self._set_limits(live.home, info)
             name = await live.home.lane.load(live.number, spec, await self._make_room(live))
-        except Exception as error:  # noqa: BLE001 (whatever it is, somebody may wait for this model)
+        except Exception as error:  # noqa: BLE001 (any error must reach the tasks that wait for it)
             self._load_failed(live, error)
             here = [one for one in self._all() if one.home is live.home and one.failure is None]
             if live.home is not old and not live.home.placed and not here:
@@ -272,7 +271,7 @@ class LiveModels:
             self._replace(live)
 
     async def _another_process(self, live: Live, *, fresh: bool) -> Home:
-        """Return a process to take the place of a model's own; with `fresh`, no other version may be there."""
+        """Return a process to replace the model's own; with `fresh`, one without other versions of the project."""
         old, label_config = live.home, live.project.label_config
         if self._drain_first:
             return await self._running.exchange(old, label_config)
@@ -291,7 +290,7 @@ class LiveModels:
         self._wanted.keep_first = info.generation == "event" and not home.lane.renewable
 
     async def _make_room(self, live: Live) -> int:
-        """Where a version must not load beside an older one, wait until that is idle; return its number, else 0."""
+        """With `drain_first`, wait until older versions are idle; return the number of the last one, else 0."""
         if not self._drain_first:
             return 0
 
@@ -302,7 +301,7 @@ class LiveModels:
             await asyncio.wait(loading)
         number = 0
         for one in older():
-            self._take_out(one)  # from now on requests wait for the new one
+            self._take_out(one)  # from now on requests wait for the new version
             while one.under_way:
                 one.idle.clear()
                 await one.idle.wait()
@@ -320,7 +319,7 @@ class LiveModels:
             self._wanted.failed(uid, live.manifest, str(error))
 
     def _replace(self, live: Live) -> None:
-        """Serve `live` from now on, and let the models it replaces go."""
+        """Let `live` serve from now on, and remove the model it replaces."""
         uid = live.project.uid
         before = self._serving.get(uid)
         manifest = self._wanted.manifest(uid)
@@ -334,13 +333,13 @@ class LiveModels:
             self._drop(before)
 
     def _drop(self, live: Live) -> None:
-        """Forget a live model; its process forgets it after what is queued for it."""
+        """Remove a live model; its process unloads it after the requests in flight."""
         self._take_out(live)
         live.dropped = True
         self._unload_if_idle(live)
 
     def _leave(self, live: Live) -> None:
-        """Note that one of those who ask a model is through."""
+        """Record the end of one request to a model."""
         live.under_way -= 1
         self._unload_if_idle(live)
         self._evict()
@@ -352,10 +351,10 @@ class LiveModels:
             live.home.lane.unload(live.number)
 
     def _move_in(self, home: Home, label_config: str) -> None:
-        """Load this label config's models in a fresh process from now on.
+        """Make `home` the process for new loads of this label config.
 
-        The one before ends when it has nothing left to do. Where it has other code, the projects that are served there
-        stay until they get a version or a process of the new code.
+        The previous one ends when it is idle, or, if its code differs, when its projects get a version or process of
+        the new code.
         """
         before = self._running.replace(home, label_config)
         if before is not None and before.code.same(home.code):
@@ -371,23 +370,23 @@ class LiveModels:
                 del self._serving[live.project.uid]
         await self._running.retire(home)
 
-    # Tenants of the processes
+    # Implementation of `processes.Tenants`
 
     def models_in(self, home: Home) -> int:
-        """Return how many models live, or load, in a process."""
+        """Return the number of models that are loaded or loading in a process."""
         return len({live.number for live in self._all() if live.home is home})
 
     def busy(self, home: Home) -> bool:
-        """Tell whether somebody waits for a model in a process."""
+        """Return whether a request waits for a model in a process."""
         return any(live.under_way or not live.ready.done() for live in self._all() if live.home is home)
 
     def leave(self, home: Home) -> None:
-        """Take the models that are loaded out of a process."""
+        """Stop using the loaded models of a process."""
         for live in [live for live in self._all() if live.home is home and live.loaded]:
             self._take_out(live)
 
     async def empty(self, home: Home) -> None:
-        """Take all models out of a process; return when nobody waits for them any longer."""
+        """Stop using all models of a process; return when no request waits for them."""
         while loading := [live.ready for live in self._all() if live.home is home and not live.ready.done()]:
             await asyncio.wait(loading)
         lives = [live for live in self._all() if live.home is home]
@@ -399,9 +398,10 @@ class LiveModels:
                 await live.idle.wait()
 
     async def load_again(self, home: Home) -> None:
-        """Load the models of a process, and of others for its label config, again in a new one; then end those.
+        """Load the models of a process and of others for its label config in a new one, then end those.
 
-        Raises what keeps one from loading: then all stays as it is. With `drain_first` they load when they are asked.
+        Raises the error of a model that fails to load, and changes nothing then. With `drain_first`, models load on
+        demand.
         """
         made = await self._running.new(quiet=True)
         try:
@@ -418,7 +418,7 @@ class LiveModels:
         before = self._running.take_over(made, home)
         for live, anew in again:
             if self._lives.get(live.key) is not live and self._serving.get(live.project.uid) is not live:
-                made.lane.unload(anew.number)  # another one has taken its place meanwhile
+                made.lane.unload(anew.number)  # it was replaced meanwhile
             if self._lives.get(live.key) is live:
                 self._lives[live.key] = anew
             if self._serving.get(live.project.uid) is live:
@@ -427,7 +427,7 @@ class LiveModels:
             self._running.spawn(self._retire(one))
 
     async def lost(self, home: Home, why: str, *, current: bool) -> None:
-        """Forget the models of a process that ended by itself, and load them again."""
+        """Remove the models of a process that ended unexpectedly, and load them again."""
         lost = {live.number: live for live in self._all() if live.home is home and live.failure is None}
         for live in lost.values():
             self._take_out(live)
@@ -438,11 +438,11 @@ class LiveModels:
                 await self._live(live.project)
 
     def _all(self) -> list[Live]:
-        """Return the models that are known, and those that are served until a newer one is loaded."""
+        """Return the known models, and those that serve until a newer one is loaded."""
         return [*self._lives.values(), *self._serving.values()]
 
     def _take_out(self, live: Live) -> None:
-        """Let nobody ask a model any longer."""
+        """Stop sending requests to a model."""
         if self._lives.get(live.key) is live:
             del self._lives[live.key]
         if self._serving.get(live.project.uid) is live:

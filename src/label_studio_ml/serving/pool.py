@@ -1,4 +1,4 @@
-"""Answering prediction requests from the live models."""
+"""Answer prediction requests by the loaded models."""
 
 import asyncio
 import logging
@@ -33,19 +33,19 @@ from label_studio_ml.versions.store import VersionStore
 
 logger = logging.getLogger(__name__)
 
-#: Seconds until a request is answered, come what may; Label Studio gives up after 100 s (its ML_TIMEOUT_PREDICT).
+#: Deadline of a request in seconds; Label Studio gives up after 100 s (its ML_TIMEOUT_PREDICT).
 DEADLINE = 95.0
-#: Seconds that /setup waits for a store elsewhere to say which version a project is served; Label Studio waits 3.
+#: Seconds that /setup waits for a remote store to name the version to serve; Label Studio waits 3 s.
 BRING_PATIENCE = 2.0
-#: The part of the deadline after which a large request is answered with what there is.
+#: Share of the deadline after which a large request is answered with the available results.
 BULK_SHARE = 0.85
 
 
 class ModelPool(LiveModels):
-    """The live models of all projects of one backend, and the way of a request to them.
+    """The live models of all projects of one backend, and the path of a request to them.
 
-    `deadline` is the number of seconds after which a request is answered, come what may; with `tell_ids`, models are
-    told the requests' ids, for their log records. `options` are those of `LiveModels`.
+    `deadline` is the most seconds until a request is answered. With `tell_ids`, models get the requests' ids for
+    their log records. `options` are those of `LiveModels`.
     """
 
     def __init__(
@@ -64,32 +64,32 @@ class ModelPool(LiveModels):
 
     @property
     def waiting(self) -> int:
-        """How many prediction requests wait for a slot."""
+        """The number of prediction requests that are queued."""
         return sum(len(home.batcher) for home in self._running.all)
 
     @property
     def under_way(self) -> int:
-        """How many prediction requests were asked and not answered yet."""
+        """The number of prediction requests in flight, including queued ones."""
         return sum(live.under_way for live in self._lives.values())
 
     @property
     def processes(self) -> int:
-        """How many lanes run."""
+        """The number of running lanes."""
         return sum(not home.lane.ended.done() for home in self._running.all)
 
     def served_versions(self) -> list[tuple[str, str]]:
-        """Return the projects with the version that each is served."""
+        """Return the uid and the name of the serving version of each project."""
         return [(uid, self.version(uid)) for uid in self._serving]
 
     def version_if_known(self, uid: str) -> str | None:
-        """Return the name of the version that the project is served; None where that is not known."""
+        """Return the name of the version that serves the project; None if it is not known."""
         try:
             return self.version(uid)
         except (VersionError, OSError):
             return None
 
     def problem(self) -> str:
-        """Return why no prediction could be answered now, nothing if the model file is imported and its lane runs."""
+        """Return why no prediction can be answered now; empty if the model file is imported and its lane runs."""
         homes = self._running.current
         infos = [home.lane.info for home in homes]
         if any(
@@ -103,19 +103,19 @@ class ModelPool(LiveModels):
     async def predict(
         self, project: Project, request: PredictRequest, gone: Callable[[], bool] | None = None
     ) -> bytes:
-        """Return the results of `request` as a JSON array. `gone` tells whether the caller has left.
+        """Return the results of `request` as a JSON array. `gone` returns whether the caller has left.
 
-        A request of more tasks than the class takes at a time is answered in parts, between the others' requests; what
-        is not computed when the time is nearly up says so in its entries.
-        Raises ModelError when the model cannot be had or fails for every task, ModelProcessDied when the
-        request ends the model's process twice, Overloaded, DeadlineExceeded.
+        A request with more tasks than the class takes per call is answered in parts, between other requests; tasks
+        without a result near the deadline get an entry with an error. Raises ModelError when the model cannot be
+        loaded, PredictError when it fails for every task, ModelProcessDied when the request ends the model's process
+        twice, RequestError for invalid tasks, Overloaded, DeadlineExceeded, and CallerLeft.
         """
         if not request.tasks:
             return b"[]"
         try:
             with self._deadlines.stay():
                 if self.info is None and len(request.tasks) > 1:
-                    await self._ready(project)  # only then it is known how many the class takes
+                    await self._ready(project)  # then max_batch_size is known
                 if len(request.tasks) > (self.info.max_batch_size if self.info else 1):
                     answer = await self._in_parts(project, request, gone)
                 else:
@@ -135,9 +135,9 @@ class ModelPool(LiveModels):
         return answer.results
 
     async def touch(self, project: Project, wait: float = 0.0) -> str:
-        """See to it that the project's model loads, waiting up to `wait` seconds; return the version's name.
+        """Start loading the project's model, wait up to `wait` seconds for it, and return the version's name.
 
-        Raises the ModelError of a model that does not load.
+        Raises the load error if no version can serve.
         """
 
         async def look() -> Live:
@@ -157,7 +157,7 @@ class ModelPool(LiveModels):
         return self.version(project.uid)
 
     def _at_hand(self, project: Project) -> Live | None:
-        """Return what `_live` would, where that is still the one that is served; None where it has to be looked up."""
+        """Return the project's serving model if it is still the wanted one, else None. A fast path for `_live`."""
         live = self._serving.get(project.uid)
         if (
             live is None
@@ -180,7 +180,7 @@ class ModelPool(LiveModels):
         gone: Callable[[], bool] | None = None,
         pinned: Live | None = None,
     ) -> Answer:
-        """Answer one request, or one part of a large one with the model that is `pinned` to it."""
+        """Answer one request, or one part of a large request by the `pinned` model."""
         request_id = logs.request_id.get() if self._tell_ids else ""
         payload = Request(request.tasks_json, request.params, request.interactive, request_id)
         deaths = 0
@@ -211,7 +211,7 @@ class ModelPool(LiveModels):
                 raise
             except ModelLoadError:
                 if live.manifest is None or live.loaded:
-                    raise  # else the version is marked by now, and an older one answers
+                    raise  # otherwise the version was marked as bad, and an older one answers
             except LaneClosed:
                 if self._running.closing:
                     raise shutting_down() from None
@@ -247,7 +247,7 @@ class ModelPool(LiveModels):
                     return await self._answer(project, part, gone=gone, pinned=live)
                 except Overloaded as error:
                     if self._running.closing:
-                        return Answer(error=str(error))  # it is of no use to try again
+                        return Answer(error=str(error))  # a retry would be of no use
                     raise
 
             bulk = Bulk(

@@ -1,6 +1,6 @@
-"""The model processes of one backend: which label config each is for, when they start, and when they end.
+"""The model processes of one backend: their label configs, when they start and when they end.
 
-User code may keep state on its class or in module globals, so projects whose label configs differ do not share a
+User code may keep state on its class or in module globals, so projects with different label configs do not share a
 process. A process here is a lane: a group of several processes with `--model-workers`, a thread with `--debug`.
 """
 
@@ -24,42 +24,42 @@ from label_studio_ml.settings import DEFAULT_LABEL_CONFIGS
 
 logger = logging.getLogger(__name__)
 
-#: Prediction requests that may wait in one process's queue, and the bytes of their tasks.
+#: Limits of one process's queue: prediction requests, and bytes of their tasks.
 MAX_QUEUE = 1024
 MAX_QUEUE_BYTES = 256 << 20
-#: Seconds that a request may have to wait for its turn once two full batches and 32 requests wait before it. Under
-#: overload this is what everyone waits who is not refused.
+#: Longest estimated wait in seconds once two full batches and 32 requests are queued. Under overload, accepted
+#: requests wait about this long.
 MAX_DELAY = 0.4
 
 
 class Tenants(Protocol):
-    """What the processes ask of whoever keeps the models that live in them."""
+    """Interface of the owner of the models, for ModelProcesses."""
 
     def models_in(self, home: Home) -> int:
-        """Return how many models live, or load, in a process."""
+        """Return the number of models that are loaded or loading in a process."""
 
     def busy(self, home: Home) -> bool:
-        """Tell whether somebody waits for a model in a process."""
+        """Return whether a request waits for a model in a process."""
 
     def leave(self, home: Home) -> None:
-        """Take the models that are loaded out of a process."""
+        """Stop using the loaded models of a process."""
 
     async def empty(self, home: Home) -> None:
-        """Take all models out of a process; return when nobody waits for them any longer."""
+        """Stop using all models of a process; return when no request waits for them."""
 
     async def lost(self, home: Home, why: str, *, current: bool) -> None:
-        """Take note that a process has ended by itself; `current` tells that models were to be loaded there."""
+        """Handle the unexpected end of a process; `current` tells that it was the one for new loads."""
 
     async def load_again(self, home: Home) -> None:
-        """Load the models of a process again in a new one. Raises what keeps one from loading."""
+        """Load the models of a process again in a new one. Raises the error of a model that fails to load."""
 
 
 class ModelProcesses:
     """Processes for the models of one backend, on one event loop.
 
-    `make_lane` makes one. With `separate`, each label config has its own, `most` of them at a time: before one more
-    starts, the one that was asked longest ago ends, after what it was asked. A process whose models have all gone ends
-    at the next `end_unused`.
+    `make_lane` returns a new one. With `separate`, each label config has its own, and at most `most` have one:
+    before another starts, the least recently used one ends after its requests in flight. A process without models
+    ends at the next `end_unused`, except the last one.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class ModelProcesses:
         self.info: ClassInfo | None = None
         self.closing = False
         self.quick_deaths = 0
-        #: Whether a new lane has imported nothing yet: a thread has what its interpreter imported before.
+        #: Whether a new lane starts without imported modules; a thread shares those of its interpreter.
         self.own_memory = False
         self._tenants = tenants
         self._counts = counts
@@ -93,7 +93,7 @@ class ModelProcesses:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def start(self) -> None:
-        """Start the first process, which begins to import the model file: the first label config gets it."""
+        """Start the first process, which begins to import the model file; the first label config gets it."""
         self._spare = await self.new()
 
     async def close(self) -> None:
@@ -108,23 +108,23 @@ class ModelProcesses:
 
     @property
     def current(self) -> list[Home]:
-        """The processes in which models are loaded, one for each label config; the first one before there is any."""
+        """The processes for new loads, one for each label config, and the first process while it has none."""
         return [*self._current.values(), *([self._spare] if self._spare is not None else [])]
 
     def current_for(self, group: str) -> Home | None:
-        """Return the process in which the models of a group are loaded, None if none runs."""
+        """Return the process for new loads of a group, None if none runs."""
         home = self._current.get(group)
         return home if home is not None and self._placed(home) else None
 
     def group(self, label_config: str) -> str:
-        """Return what the projects with this label config share a process by."""
+        """Return the key by which projects with this label config share a process."""
         return label_config if self._separate and self.own_memory else ""
 
     async def home_for(self, label_config: str, code: CodeIdentity) -> Home:
-        """Return the process in which a model with this label config is to be loaded.
+        """Return the process in which to load a model with this label config.
 
-        Of several for the label config, the current one is taken, unless another one has `code` and that one has not.
-        Raises what keeps one from starting.
+        This is the current one, unless only another process of the label config has imported `code`. Raises the
+        errors of starting a process.
         """
         group = self.group(label_config)
         async with self._lock(group):
@@ -142,9 +142,10 @@ class ModelProcesses:
             return next((other for other in self._of(group) if other.code.hash == code.hash), home)
 
     async def new(self, *, quiet: bool = False) -> Home:
-        """Start a process that is nobody's yet; with `quiet`, the caller says why a model file cannot be used.
+        """Start a process without a label config. With `quiet`, the caller reports import errors of the model file.
 
-        Raises what keeps it from starting.
+        Waits after repeated early crashes. Raises the errors of starting the lane, and Overloaded during the
+        shutdown.
         """
         if self.quick_deaths:
             await asyncio.sleep(min(10.0, 0.1 * 2 ** min(self.quick_deaths, 10)))
@@ -165,9 +166,9 @@ class ModelProcesses:
         return home
 
     async def exchange(self, old: Home, label_config: str) -> Home:
-        """End a label config's process before the one that takes its place starts, and return that.
+        """End a label config's process, then start its replacement and return it; no model is loaded in between.
 
-        Nothing is loaded in between. Where another one has taken its place already, that is returned.
+        If `old` has been replaced already, return the current process.
         """
         group = self.group(label_config)
         async with self._lock(group):
@@ -181,9 +182,9 @@ class ModelProcesses:
         return home
 
     def take_over(self, home: Home, old: Home) -> list[Home]:
-        """Make `home` the current process where `old` is one, or was, and return those whose place it takes.
+        """Make `home` the current process in place of `old`, and return the processes that it replaces.
 
-        These are all for the same label config; where `old` is nobody's yet, it is the only one.
+        These are all those of the same label config, or only `old` if it has none yet.
         """
         if not old.placed:
             self._spare = home
@@ -193,25 +194,25 @@ class ModelProcesses:
         return before
 
     def replace(self, home: Home, label_config: str) -> Home | None:
-        """Make `home` the current process of a label config, and return the one that it was before."""
+        """Make `home` the current process of a label config, and return the previous one."""
         group = self.group(label_config)
         before = self._current.get(group)
         self._place(home, group)
         return before
 
     def is_current(self, home: Home) -> bool:
-        """Tell whether models are loaded in a process."""
+        """Return whether models are loaded in a process from now on."""
         return home is self._spare or self._current.get(home.group) is home
 
     async def retire(self, home: Home) -> None:
-        """End a process when what it was asked is answered. No model there is asked from then on."""
+        """End a process after its requests in flight; afterwards its queue refuses requests."""
         await home.batcher.drained()
         home.retired = True
         home.batcher.close("Its model process was replaced")
         await home.lane.close()
 
     def end_unused(self) -> None:
-        """End the processes in which no model lives any longer, but not the last one."""
+        """End the processes without models, except the last one."""
         for home in list(self.all):
             if home is self._spare or home in self._leaving or not self._placed(home):
                 continue
@@ -223,7 +224,7 @@ class ModelProcesses:
                 self.spawn(self._end(home))
 
     def spawn(self, work: "Coroutine[Any, Any, Any]") -> "asyncio.Task[Any]":
-        """Do something beside; what it raises is logged."""
+        """Run `work` in the background; errors are logged."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)
@@ -253,7 +254,7 @@ class ModelProcesses:
         ]
 
     async def _start_for(self, group: str) -> Home:
-        """Start a process for one more label config, after ending another one where there are too many."""
+        """Start a process for another label config, after ending one if there are `most` already."""
         while self._separate and self._count_others(group) >= self._most:
             others = [home for home in self._current.values() if home.group != group]
             others = [home for home in others if not home.lane.ended.done()]
@@ -272,18 +273,18 @@ class ModelProcesses:
             self._room.set()
 
     def _count_others(self, group: str) -> int:
-        """Return how many processes there are, or will be soon, for other label configs."""
+        """Return the number of processes that run or start for other label configs."""
         running = {home for home in self._current.values() if home.group != group} | self._leaving
         return sum(not home.lane.ended.done() for home in running) + self._starting
 
     def _take_away(self, home: Home) -> None:
-        """Load nothing in a process from now on: it is to end."""
+        """Load no further models in a process, because it is to end."""
         self._leaving.add(home)
         if self._current.get(home.group) is home:
             del self._current[home.group]
 
     async def _end(self, home: Home) -> None:
-        """Take the models out of a process that was taken away, and end it."""
+        """Remove the models from a process that was taken away, and end it."""
         try:
             await self._tenants.empty(home)
             await self.retire(home)
@@ -296,7 +297,7 @@ class ModelProcesses:
 
         async def run(key: Hashable, requests: Sequence[Request]) -> Sequence[Answer]:
             if lane.ended.done():
-                raise LaneClosed(lane.ended.result())  # these requests are not what ended it
+                raise LaneClosed(lane.ended.result())  # these requests did not end it: retry them as new
             home.asked = time.monotonic()
             return await lane.predict(key[0], requests)  # type: ignore[index]
 
@@ -313,7 +314,7 @@ class ModelProcesses:
         return home
 
     async def _load_again(self, home: Home) -> None:
-        """Take the edited code for a group of processes of which one has ended and cannot be replaced."""
+        """Load the edited code in new processes, after one process of a group has ended and cannot be replaced."""
         if home.retired or self.closing or not (home.placed or home is self._spare):
             return
         logger.info("The models are loaded again in new processes, with the code on the disk")
@@ -326,7 +327,7 @@ class ModelProcesses:
             )
 
     async def _watch(self, home: Home, *, quiet: bool) -> None:
-        """When a process ends, turn its queue away and say so, so that its models load again in the next one."""
+        """Wait for the end of a process, then close its queue and report the loss, so that its models load again."""
         try:
             self.info = await asyncio.shield(home.lane.info)
         except BackendError as error:

@@ -84,9 +84,7 @@ class ThreadLane:
             return version
 
     async def predict(self, live: int, requests: Sequence[Request]) -> list[Answer]:
-        """Answer `requests` by model `live`. Raises ModelLoadError if it is not loaded, ModelProcessDied after
-        `close`.
-        """
+        """Answer `requests` by model `live`. Raises ModelLoadError if it is not loaded, ModelProcessDied if closed."""
         thread = self._several or self._threads.get(live)
         if thread is None:
             raise ModelLoadError(f"model {live} is not loaded")
@@ -117,7 +115,7 @@ class ThreadLane:
                 return function(*args)
             except BackendError:
                 raise
-            except BaseException as error:  # SystemExit, say, would end the event loop
+            except BaseException as error:  # SystemExit, for example, would end the event loop
                 logger.exception("A call failed")
                 raise ModelLoadError(reason(error)) from error
 

@@ -93,7 +93,7 @@ class Wanted:
         return self._store.served(uid, bad=self._bad.get(uid, {})) is not None
 
     def failures(self, uid: str) -> dict[str, str]:
-        """Return the causes by id of the project's versions that failed to load."""
+        """Return the causes of the project's load failures by version id."""
         return dict(self._bad.get(uid, {}))
 
     def failed(self, uid: str, manifest: Manifest, cause: str) -> None:
