@@ -91,7 +91,7 @@ def test_an_error_that_says_nothing_of_the_file_takes_no_token_away(
         assert tokens.name_of(token) == "ci"
 
 
-def test_lines_that_are_wrong_are_left_out_and_said(caplog: pytest.LogCaptureFixture) -> None:
+def test_lines_that_are_wrong_are_left_out_and_said(file: Path, caplog: pytest.LogCaptureFixture) -> None:
     text = "\n".join(
         [
             "# a comment",
@@ -108,13 +108,36 @@ def test_lines_that_are_wrong_are_left_out_and_said(caplog: pytest.LogCaptureFix
             "cut too: SHA256:" + "a" * 40,
         ]
     )
-    found = parse(text)
+    found = parse(text, file)
     assert found["plain"] == hashlib.sha256(LONG.encode()).hexdigest()
     assert set(found) == {"plain", "upper"}
     assert found["upper"] == "a" * 64
-    for number in (4, 5, 6, 7, 8, 9, 11, 12):
-        assert f"line {number} is left out" in caplog.text
-    assert LONG not in caplog.text
+    (record,) = caplog.records
+    said = record.getMessage()
+    assert said.startswith(f"TOKENS_FILE={file}: 8 lines are left out. Correct or remove line")
+    for lines, cause in (
+        ("lines 4, 7, 8, 9", "the token is not of at least 16 characters"),
+        ("line 5", "the name stands in a line before"),
+        ("lines 6, 12", "the name is not of 1 to 64 letters"),
+        ("line 11", "what follows sha256: is not a hash"),
+    ):
+        assert f"{lines}: {cause}" in said
+    assert LONG not in said
+
+
+def test_a_change_of_a_file_of_wrong_lines_is_one_line_in_the_log(
+    file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file.write_text("short: a\n" * 10_000)
+    tokens = AccessTokens(file)
+    for wrong in (1, 25):
+        file.write_text(f"plain: {LONG}\n" + "short: a\n" * wrong)
+        caplog.clear()
+        assert tokens.name_of(LONG) == "plain"
+        (said,) = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+        assert len(said) < 400
+    assert "25 lines are left out. Correct or remove lines 2, 3, 4" in said
+    assert "21 and 5 more: the token" in said
 
 
 def test_a_file_with_tokens_in_the_clear_becomes_private(file: Path) -> None:

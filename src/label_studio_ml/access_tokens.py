@@ -32,6 +32,8 @@ _NAME = re.compile(r"[A-Za-z0-9_.@-]{1,64}")
 _HASH = re.compile(r"sha256:([0-9a-f]{64})", re.IGNORECASE)
 #: The largest accepted size of the file, in bytes.
 _LARGEST = 1 << 20
+#: The largest number of invalid lines with the same cause that a log message lists.
+_MOST_NAMED = 20
 
 
 def digest(token: str) -> str:
@@ -39,25 +41,37 @@ def digest(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def parse(text: str) -> dict[str, str]:
-    """Return the tokens in the text of the file, as name to hash. An invalid line is skipped and logged."""
+def parse(text: str, file: Path) -> dict[str, str]:
+    """Return the tokens in the text of `file`, as name to hash. Invalid lines are skipped and logged together."""
     tokens: dict[str, str] = {}
+    wrong: dict[str, list[int]] = {}
     for number, name, value in _entries(text):
         hashed = _HASH.fullmatch(value)
         if not _NAME.fullmatch(name):
-            wrong = "its name is not of 1 to 64 letters, digits, dots, dashes and underscores"
+            cause = "the name is not of 1 to 64 letters, digits, dots, dashes and underscores"
         elif name in tokens:
-            wrong = f"{name} stands in the file twice: the first one counts"
+            cause = "the name stands in a line before, which counts"
         elif hashed is None and value.lower().startswith("sha256:"):
             # As a plain token, this text would admit every user who can read the file.
-            wrong = "what follows sha256: is not a hash of 64 hexadecimal digits"
+            cause = "what follows sha256: is not a hash of 64 hexadecimal digits"
         elif hashed is None and (len(value) < MIN_LENGTH or not value.isascii() or " " in value):
-            wrong = f"its token is not of at least {MIN_LENGTH} characters without blanks"
+            cause = f"the token is not of at least {MIN_LENGTH} characters without blanks"
         else:
             tokens[name] = hashed[1].lower() if hashed else digest(value)
             continue
-        logger.error("TOKENS_FILE, line %d is left out: %s", number, wrong)
+        wrong.setdefault(cause, []).append(number)
+    if wrong:
+        left_out = plural(sum(map(len, wrong.values())), "line is left out", "lines are left out")
+        causes = "; ".join(f"{_lines(numbers)}: {cause}" for cause, numbers in wrong.items())
+        logger.error("TOKENS_FILE=%s: %s. Correct or remove %s", file, left_out, causes)
     return tokens
+
+
+def _lines(numbers: list[int]) -> str:
+    """Return the numbers of lines as text: the first `_MOST_NAMED`, and how many more there are."""
+    named = ", ".join(map(str, numbers[:_MOST_NAMED]))
+    more = f" and {len(numbers) - _MOST_NAMED:,} more" if len(numbers) > _MOST_NAMED else ""
+    return f"line{'s' if len(numbers) > 1 else ''} {named}{more}"
 
 
 class AccessTokens:
@@ -101,7 +115,7 @@ class AccessTokens:
                     f"{_remedy(self._file, error)}"
                 )
             return
-        self._tokens = parse(text or "")
+        self._tokens = parse(text or "", self._file)
         self._seen = seen
         self._say(f"TOKENS_FILE has {plural(len(self._tokens), 'valid token')}: {', '.join(self._tokens)}")
         if seen[-1] & 0o077 and any(not _HASH.fullmatch(value) for _, _, value in _entries(text or "")):
@@ -121,7 +135,7 @@ class AccessTokens:
 
 def names(file: Path) -> list[str]:
     """Return the names of the tokens in a file; none if there is no file. Raises SettingsError if it cannot be read."""
-    return list(parse(_text(file)))
+    return list(parse(_text(file), file))
 
 
 def add(file: Path, name: str) -> str:
