@@ -59,8 +59,8 @@ class TextFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         """Return the line, or lines, of a record before its traceback."""
-        ours = _is_ours(record)
-        record.message = visible(_shortened(record.message)) if ours else _lines(record.message)
+        text = _shortened(record, record.message)
+        record.message = visible(text) if _is_ours(record) else _lines(text)
         return super().formatMessage(record)
 
     def formatException(self, ei: Any) -> str:  # noqa: N802
@@ -76,8 +76,9 @@ def _is_ours(record: logging.LogRecord) -> bool:
     return record.name.partition(".")[0] == _OURS
 
 
-def _shortened(text: str) -> str:
-    if len(text) <= MAX_MESSAGE:
+def _shortened(record: logging.LogRecord, text: str) -> str:
+    """Return the message of a record; one of our loggers is cut after `MAX_MESSAGE` characters."""
+    if not _is_ours(record) or len(text) <= MAX_MESSAGE:
         return text
     return f"{text[:MAX_MESSAGE]}… ({plural(len(text) - MAX_MESSAGE, 'more character')})"
 
@@ -106,7 +107,7 @@ class JsonFormatter(logging.Formatter):
             "time": at,
             "level": record.levelname,
             "logger": record.name,
-            "message": _shortened(record.getMessage()) if _is_ours(record) else record.getMessage(),
+            "message": _shortened(record, record.getMessage()),
             "process": record.process,
         }
         if request := request_id.get():

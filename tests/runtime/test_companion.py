@@ -253,7 +253,9 @@ def test_an_error_that_is_over_is_said_again_when_it_comes_back(
     monkeypatch.setattr(companion, "_tick", tick)
     monkeypatch.setattr(companion._stop, "wait", lambda seconds: None)
     companion._look_after()
-    assert caplog.text.count("Background training is not available") == 2
+    cause = f"[Errno {errno.EMFILE}] {os.strerror(errno.EMFILE)}. Allow more open files (ulimit -n)"
+    said = f"Background training is not available: Broker or worker cannot be started: {cause}"
+    assert caplog.text.count(said) == 2
     assert companion._error is None
 
 

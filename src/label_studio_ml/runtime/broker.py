@@ -89,7 +89,7 @@ class Broker:
             with lock:
                 self._launch(path, lock.fileno())
         except OSError as error:
-            raise self._refused(error) from error
+            raise refused("The embedded broker", error, self._folder) from error
         self.url = f"unix://{path}?db=0"
         return self.come_up()
 
@@ -99,13 +99,8 @@ class Broker:
         try:
             write_durably(self.address_file, self.url)
         except OSError as error:
-            raise self._refused(error) from error
+            raise refused("The embedded broker", error, self._folder) from error
         return self.url
-
-    def _refused(self, error: OSError) -> BrokerError:
-        return BrokerError(
-            f"The embedded broker cannot be started: {error}", fix=disk_fix(error, self._folder)
-        )
 
     def _lock(self) -> IO[str] | None:
         """Return the lock that the server will hold as long as it lives, or None if a live one is to be adopted.
@@ -213,6 +208,13 @@ class Broker:
         self.address_file.unlink(missing_ok=True)
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def refused(what: str, error: OSError, folder: Path) -> BrokerError:
+    """Return the error that the machine did not let `what` start beside a server whose broker is in `folder`."""
+    failure = BrokerError(f"{what} cannot be started: {error}", fix=disk_fix(error, folder))
+    failure.__cause__ = error
+    return failure
 
 
 def has_no_space(folder: Path) -> bool:

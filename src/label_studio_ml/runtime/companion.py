@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import IO
 
 from label_studio_ml import file_locks
-from label_studio_ml.disk_errors import disk_fix, is_full
+from label_studio_ml.disk_errors import is_full
 from label_studio_ml.errors import BackendError, BrokerError
 from label_studio_ml.private_files import make_folder
-from label_studio_ml.runtime.broker import Broker, full_disk, has_no_space, running_url
+from label_studio_ml.runtime.broker import Broker, full_disk, has_no_space, refused, running_url
 from label_studio_ml.runtime.foreign_workers import ForeignWorkers
 from label_studio_ml.runtime.workers import Workers
 from label_studio_ml.settings import Settings
@@ -103,21 +103,16 @@ class Companion:
                 self._tick()
                 self._error = None
             except (BackendError, OSError) as error:
-                failure = error if isinstance(error, BackendError) else self._refused(error)
-                if str(failure) != str(self._error):
-                    logger.error("Background training is not available: %s", failure)
-                self._error = failure
+                if isinstance(error, OSError):
+                    error = refused("Broker or worker", error, self._folder)
+                if str(error) != str(self._error):
+                    logger.error("Background training is not available: %s", error)
+                self._error = error
                 self._stop.wait(2.0)
             except Exception:  # nobody else would start broker and worker again
                 logger.exception("Looking after background training failed")
                 self._stop.wait(2.0)
             self._stop.wait(TICK if self._ready.is_set() else 0.05)
-
-    def _refused(self, error: OSError) -> BrokerError:
-        """Return the error that says what the machine refused, and what to do."""
-        refused = BrokerError(str(error), fix=disk_fix(error, self._folder, "See logs/server.log"))
-        refused.__cause__ = error
-        return refused
 
     def _tick(self) -> None:
         """Look once at lock, broker and worker, and do what is due."""
