@@ -1,4 +1,4 @@
-"""Folders of this package that are there and cannot be used: what is wrong with one, and how to put it right."""
+"""Detect folders of this package that exist and cannot be used, and say how to repair them."""
 
 import os
 import stat
@@ -7,22 +7,22 @@ from pathlib import Path
 
 from label_studio_ml.texts import shell_command
 
-#: Whether the rights of the user that a process acts as can be asked for, where that is not the one who started it.
+#: Whether os.access can check the effective user, under whose permissions a process runs, not only the real one.
 _EFFECTIVE = os.access in os.supports_effective_ids
 
 
 @dataclass(frozen=True, slots=True)
 class FolderProblem:
-    """`what` is wrong with a folder, in a sentence that begins with its path, and the `fix`."""
+    """A folder that cannot be used: `what` is the fault, as a sentence that begins with the path, `fix` the remedy."""
 
     what: str
     fix: str
 
 
 def folder_problem(folder: Path, *, write: bool = False) -> FolderProblem | None:
-    """Return why this user cannot read what is in `folder`, None if it can be read or is not there.
+    """Return why this user cannot read the contents of `folder`; None if the folder can be read or does not exist.
 
-    With `write`, the folder must allow new files, too; where it is not there, the folder that it would be made in.
+    With `write`, this user must also be able to create files in it, or in its closest existing parent if it is missing.
     """
     problem = _read_problem(folder)
     if problem is not None or not write:
@@ -65,7 +65,7 @@ def _dangling_link(link: Path) -> FolderProblem:
 
 
 def _rights(folder: Path) -> str:
-    """Say how a folder is opened for this user."""
+    """Return the commands that give this user access to a folder."""
     if not hasattr(os, "geteuid"):
         return f"Give {_user()} the right to read and write in {folder}"
     give = shell_command("chown", "-R", os.geteuid(), folder)

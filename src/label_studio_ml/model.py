@@ -1,4 +1,4 @@
-"""The class that users' models inherit from.
+"""LabelStudioMLBase, the base class of users' models.
 
     from label_studio_ml.model import LabelStudioMLBase
 
@@ -6,9 +6,9 @@
         def predict(self, tasks, **kwargs): ...
         def fit(self, annotations, **kwargs): ...
 
-Two styles of model file run unchanged: the one above (`fit(annotations, **kwargs)` returns a dict that comes back as
-`self.train_output`), and the later one (`predict(tasks, context, **kwargs)`, `fit(event, data, **kwargs)`, `setup`,
-`get`/`set`). Nothing has to run for a model to be built and tried in a Python prompt.
+Two styles of model files run unchanged: the one above (seed generation), whose `fit` returns a dict that is available
+as `self.train_output` later, and the later one (event generation) with `predict(tasks, context, **kwargs)`,
+`fit(event, data, **kwargs)`, `setup`, `get` and `set`. A model can be built and called without a running backend.
 """
 
 import importlib
@@ -40,9 +40,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-tools_alias.install()  # below gunicorn and in a prompt, it is the user's code that imports this module
+tools_alias.install()  # below gunicorn and in a Python prompt, this module is imported first by the user's code
 
-#: The events that start a training unless a class says otherwise.
+#: The webhook actions that start a training unless a class sets other ones.
 TRAIN_EVENTS = (
     "ANNOTATION_CREATED",
     "ANNOTATION_UPDATED",
@@ -54,28 +54,28 @@ TRAIN_EVENTS = (
 
 
 class LabelStudioMLBase:
-    """A model that serves predictions to Label Studio and learns from its annotations.
+    """A model that predicts for Label Studio and learns from its annotations.
 
-    Override `predict`, and `fit` if the model learns. Attributes that a backend fills in:
+    Override `predict`, and `fit` if the model learns. Attributes set by the backend:
 
     - `parsed_label_config`: dict, control tag name to `{"type", "to_name", "inputs", "labels", "labels_attrs"}`.
     - `label_config`: the label config's XML.
-    - `train_output`: the dict that the `fit` of the served version returned, with `job_id`; `{}` before any training.
-    - `project_id`: the project's id as text. `hostname`, `access_token`: Label Studio's, as `/setup` brought them.
+    - `train_output`: the dict returned by the `fit` of the served version, plus `job_id`; `{}` before any training.
+    - `project_id`: the project's id as text. `hostname`, `access_token`: Label Studio's URL and token, from `/setup`.
     - `model_version`: the served version's name.
     """
 
-    #: Name of the version before any training, unless the class sets one.
+    #: Name of the version before any training, unless the class sets another one.
     INITIAL_MODEL_VERSION = "0.0.1"
-    #: The webhook actions that start a training. The "Start training" button always does.
+    #: The webhook actions that start a training. The "Start training" button starts one in any case.
     TRAIN_EVENTS: Iterable[str] = TRAIN_EVENTS
-    #: Which new versions are served, such as `"accuracy >= current"`, of the metrics that `fit` returns; all if empty.
+    #: Condition for serving a new version, on metrics that `fit` returns, such as `"accuracy >= current"`; empty: none.
     promote_if: str = ""
-    #: How many versions of a project stay on the disk, 0 for all.
+    #: How many versions of a project are kept on the disk, 0 for all.
     keep_versions: int = 10
-    #: Seconds that a training may take, 0 for any time; `FIT_TIMEOUT` in the environment wins.
+    #: Seconds that a training may take, 0 for no limit; the setting `FIT_TIMEOUT` takes precedence.
     fit_timeout: float = 0.0
-    #: Seconds between asking a training to stop (`job.cancelled`) and ending it; `CANCEL_GRACE` wins.
+    #: Seconds between asking a training to stop (`job.cancelled`) and SIGTERM; `CANCEL_GRACE` takes precedence.
     cancel_grace: float = 10.0
 
     def __init__(
@@ -113,32 +113,32 @@ class LabelStudioMLBase:
         finally:
             self._in_setup = False
 
-    # What users override
+    # Methods to override
 
     def setup(self) -> None:
-        """Prepare the model, at the end of its construction. Override it to load weights or set a model version."""
+        """Prepare the model; called at the end of construction. Override it to load weights or set a version name."""
 
     def predict(
         self, tasks: list[dict[str, Any]], context: dict[str, Any] | None = None, **kwargs: Any
     ) -> Any:
         """Return one prediction per task, in the order of `tasks`.
 
-        `tasks` are Label Studio's tasks (`task["data"]` holds what was imported). `context` is what an annotator has
-        just drawn, in an interactive request, else None. A prediction is a dict `{"result": [regions], "score": float}`
-        in Label Studio's format, or a list of such dicts.
+        `tasks` are Label Studio tasks (`task["data"]` holds the imported data). `context` is what an annotator has just
+        drawn, in an interactive request, else None. A prediction is a dict `{"result": [regions], "score": float}` in
+        Label Studio's format, or a list of such dicts.
         """
         if functions.predict is None:
             return None
         return functions.predict(tasks, context, helper=self, **kwargs)
 
     def fit(self, event: Any, data: Any = None, **kwargs: Any) -> Any:
-        """Learn from annotations.
+        """Train the model.
 
-        Override it as `fit(self, annotations, **kwargs)`: `annotations` iterates over the project's labelled tasks, the
-        dict that it returns comes back as `self.train_output` of the new version; parameters named `workdir` (a
-        folder of the new version to write to), `event`, `data`, `job_id` and `job` are filled in. Or as
-        `fit(self, event, data, **kwargs)`: called once per webhook event; `workdir`, `job_id` and `job` are filled in.
-        `job` says how far the training is, records metrics and tells when to stop: see
+        Override it as `fit(self, annotations, **kwargs)`: `annotations` iterates over the project's labelled tasks, and
+        the returned dict becomes `self.train_output` of the new version. The backend passes those of the arguments
+        `workdir` (a folder of the new version to write to), `event`, `data`, `job_id` and `job` that it declares. Or
+        override it as `fit(self, event, data, **kwargs)`, which is called once per webhook event and may declare
+        `workdir`, `job_id` and `job`. `job` reports progress, records metrics and tells when to stop: see
         `label_studio_ml.training.job.TrainingJob`.
         """
         if functions.update is None:
@@ -146,7 +146,7 @@ class LabelStudioMLBase:
         return functions.update(event, data, helper=self, **kwargs)
 
     def process_event(self, event: str, data: Any, job_id: str, additional_params: Mapping[str, Any]) -> Any:
-        """Call `fit` for one event, if `TRAIN_EVENTS` has it."""
+        """Call `fit` for one event and return its result; do nothing for an event not in `TRAIN_EVENTS`."""
         if event in self.TRAIN_EVENTS:
             return self.fit(event, data, job_id=job_id, **additional_params)
         return None
@@ -166,7 +166,7 @@ class LabelStudioMLBase:
 
     @property
     def parsed_label_config(self) -> dict[str, Any]:
-        """The label config as a dict; `{}` if the project has none. Raises LabelConfigError if it is not XML."""
+        """The label config as a dict; `{}` if the project has none. Raises LabelConfigError if it is invalid."""
         if self._parsed_label_config is None:
             self._parsed_label_config = parse_label_config(self._label_config)
         return self._parsed_label_config
@@ -177,7 +177,7 @@ class LabelStudioMLBase:
 
     @property
     def label_interface(self) -> "LabelInterface":
-        """The SDK's `LabelInterface` of the label config, made on first use."""
+        """The SDK's `LabelInterface` of the label config, created on first use."""
         if self._label_interface is None:
             from label_studio_sdk.label_interface import LabelInterface
 
@@ -191,7 +191,7 @@ class LabelStudioMLBase:
     def use_label_config(self, label_config: str) -> None:
         """Make `label_config` (XML) the model's label config. Raises LabelConfigError if it is not well-formed.
 
-        Where a class overrides it, its construction calls it before `setup`, if the project has a label config.
+        An override in a class is called during construction, before `setup`, if the project has a label config.
         """
         parsed = parse_label_config(label_config)
         self.label_config = label_config
@@ -214,7 +214,7 @@ class LabelStudioMLBase:
         return found
 
     def build_label_map(self, tag_name: str, names: Sequence[str]) -> dict[str, str]:
-        """Map the labels that a model knows to the labels of the control tag `tag_name`: see `labels.label_map`.
+        """Map the labels of a model, `names`, to those of the control tag `tag_name`: see `labels.label_map`.
 
         Raises ValueError if the label config has no such tag, or `names` is not a list of texts.
         """
@@ -223,7 +223,7 @@ class LabelStudioMLBase:
     # The project's key/value pairs
 
     def get(self, key: str) -> str | None:
-        """Return the text stored under `key` for this project, or None. Raises ValueError if `key` is not text."""
+        """Return the text stored under `key` for this project, else None. Raises ValueError if `key` is not a str."""
         arguments.text("key", key)
         if key == "label_config":
             return self._label_config or None
@@ -236,9 +236,9 @@ class LabelStudioMLBase:
     def set(self, key: str, value: str) -> None:
         """Store the text `value` under `key` for this project.
 
-        `set("model_version", …)` names the version: in the constructor and in `setup` the one before any training, in
-        `fit` the new one, in `predict` the one that answers, from this answer on.
-        Raises ValueError if `key` or `value` is not text.
+        `set("model_version", …)` names a version: in the constructor and in `setup` the one before any training, in
+        `fit` the new one, in `predict` the served one, from the present response on.
+        Raises ValueError if `key` or `value` is not a str.
         """
         check_pair(key, value)
         building = self._in_setup or is_lent(self._context)
@@ -254,11 +254,11 @@ class LabelStudioMLBase:
                 self._context.renamed = value
 
     def has(self, key: str) -> bool:
-        """Tell whether something is stored under `key` for this project."""
+        """Tell whether a value is stored under `key` for this project."""
         return self.get(key) is not None
 
     def _version_name(self) -> str | None:
-        """Return the name that this run's `fit` has set, else the one that answers now; None if nothing names one."""
+        """Return the version name set in this run's `fit`, else the served version's; None if there is no name."""
         context = self._context
         set_by_fit = (
             context.state.changes.get("model_version") if isinstance(context.state, StagedState) else ""
@@ -268,7 +268,7 @@ class LabelStudioMLBase:
 
     @property
     def model_version(self) -> str | None:
-        """The name of the version that this model is, as text; None if nothing names one."""
+        """The name of this model's version; None if it has none."""
         return self._model_version or self.get("model_version")
 
     @model_version.setter
@@ -276,9 +276,9 @@ class LabelStudioMLBase:
         self._model_version = None if version is None else str(version)
 
     def bump_model_version(self) -> str:
-        """Raise the second number of a version `X.Y.Z`, store the result as `model_version` and return it.
+        """Increment the second number of a version name `X.Y.Z`, store the result as `model_version` and return it.
 
-        Raises ValueError if the present version does not have that form.
+        Raises ValueError if the present version name does not have that form.
         """
         present = self.get("model_version") or self.INITIAL_MODEL_VERSION
         parts = [number for part in present.split(".") if (number := whole_number(part)) is not None]
@@ -292,7 +292,7 @@ class LabelStudioMLBase:
 
     @property
     def extra_params(self) -> Any:
-        """The "extra params" of the backend in Label Studio, parsed; `{}` if there are none."""
+        """The parsed "extra params" of the backend in Label Studio; `{}` if there are none."""
         return {} if self._extra_params is None else self._extra_params
 
     @extra_params.setter
@@ -300,10 +300,10 @@ class LabelStudioMLBase:
         self.set_extra_params(params)
 
     def set_extra_params(self, extra_params: Any) -> None:
-        """Replace the extra params: JSON text, or a value.
+        """Replace the extra params by a value, or by the value of JSON text.
 
-        Where a class overrides it, the backend calls it after the construction with what Label Studio's form holds, if
-        that is not empty.
+        An override in a class is called after construction with the content of Label Studio's form, unless that is
+        empty.
         """
         self._extra_params = parse_extra_params(extra_params)
 
@@ -319,31 +319,31 @@ class LabelStudioMLBase:
         *args: Any,
         **kwargs: Any,
     ) -> str:
-        """Return the path of a local copy of the file that a task refers to by `url`, fetching it if need be.
+        """Return the path of a local copy of the file that a task refers to by `url`; fetch the file if necessary.
 
-        Uploads, local-files, cloud storage (name `task_id` for these), http(s) and data URLs are understood.
+        Supports uploads, local-files, cloud storage (which needs `task_id`), http(s) and data URLs.
         Raises FileFetchError, naming the URL, the status and the setting to change.
         """
         files = self._files(ls_host, ls_access_token)
         return files.local_path(url, task_id=task_id, project_dir=project_dir)
 
     def fetch(self, tasks: Sequence[Mapping[str, Any]], key: str, *, workers: int = 8) -> "list[FetchedFile]":
-        """Fetch the file that each task has under `key` in its data, `workers` at a time.
+        """Fetch the file that each task refers to under `key` in its data, `workers` at a time.
 
-        Returns one `FetchedFile` for each task, in the order of `tasks`: with `task_id`, `url`, `path` and
-        `error`. Each can be passed where a path can (`Image.open(file)`). A file that cannot be had does not
-        stop the others: its `ok` is False, `error` names the task, the URL and the fix, and opening it raises
-        that error. Raises ValueError if an argument is of the wrong kind.
+        Returns one `FetchedFile` per task, in the order of `tasks`, with `task_id`, `url`, `path` and `error`. It can
+        be used in place of a path (`Image.open(file)`). A failure does not stop the other fetches: that file's `ok` is
+        False, its `error` names the task, the URL and the fix, and opening it raises the error. Raises ValueError if an
+        argument has the wrong type.
         """
         from label_studio_ml.studio.many import fetch_all
 
         return fetch_all(self._files(), tasks, key, workers=workers)
 
     def preload_task_data(self, task: dict[str, Any], value: Any = None, read_file: bool = True) -> Any:
-        """Return the task's data (or `value`) with every file it refers to fetched.
+        """Return the task's data (or `value`) with all files that it refers to fetched.
 
-        With `read_file`, a reference is replaced by the file's text, else by its local path. The task is not changed.
-        Each file is fetched with `get_local_path`, also where a class overrides it.
+        With `read_file`, a reference is replaced by the file's text, else by its local path. `task` is not modified.
+        Each file is fetched with `get_local_path`, including an override.
         """
         arguments.task("task", task)
         return self._files().preload(
@@ -359,7 +359,7 @@ class LabelStudioMLBase:
         files = self._context.files or known_files(self.hostname, self.access_token)
         if not host:
             return replace(files, token=token or files.token)
-        # A token that was not given along goes only to the Label Studio it belongs to.
+        # The known token is sent only to the Label Studio that it belongs to, not to another `host`.
         return replace(
             files,
             studio_url=host,
@@ -368,8 +368,8 @@ class LabelStudioMLBase:
         )
 
     def _login(self) -> tuple[str, str]:
-        """Return where Label Studio is and the token as it was configured, else as `/setup` brought it."""
-        if self._context.files is not None:  # a backend has built this model, and knows both
+        """Return Label Studio's URL and token: the configured ones, else those from `/setup`."""
+        if self._context.files is not None:  # the model was built by a backend, which knows both
             self._context.files.check_studio()
             return self._context.studio_url or self.hostname, self._context.studio_token or self.access_token
         from label_studio_ml.studio.login import known_login
@@ -377,16 +377,16 @@ class LabelStudioMLBase:
         return known_login(self.hostname, self.access_token)
 
     def get_label_studio_access_token(self) -> str:
-        """Return a token for Label Studio's API: the configured one, else the one that `/setup` brought.
+        """Return a token for Label Studio's API: the configured one, else the one from `/setup`.
 
-        For a personal access token, that is a fresh access token made from it.
+        In place of a personal access token, a fresh access token created with it is returned.
         """
         from label_studio_ml.studio.login import sendable_token
 
         return sendable_token(*self._login())
 
     def get_label_studio_client(self) -> Any:
-        """Return the SDK's client for this Label Studio. Raises StudioError if no URL or token is known."""
+        """Return the SDK's client for Label Studio. Raises StudioError if no URL or token is known."""
         if not self._label_studio_client:
             url, token = self._login()
             if not url or not token:
@@ -398,19 +398,19 @@ class LabelStudioMLBase:
         return self._label_studio_client
 
     def _get_label_studio_client(self) -> Any:
-        """Return the SDK's client, which looks for a token itself where none is known; False if it cannot be made."""
+        """Return the SDK's client, which searches for a token itself if none is known; False if creating it fails."""
         if self._label_studio_client is None:
             url, token = self._login()
             try:
                 self._label_studio_client = _sdk_client(base_url=url, **({"api_key": token} if token else {}))
-            except Exception as error:  # noqa: BLE001 (whatever keeps the SDK from being used)
+            except Exception as error:  # noqa: BLE001 (any failure of the SDK)
                 logger.warning("There is no client for Label Studio: %s", error)
                 self._label_studio_client = False
         return self._label_studio_client
 
 
 def _sdk_client(**arguments: Any) -> Any:
-    """Return the SDK's client of the class that this module has as `LabelStudio`: tests put another one there."""
+    """Return a client from this module's attribute `LabelStudio`, which tests replace."""
     return getattr(sys.modules[__name__], "LabelStudio")(**arguments)  # noqa: B009
 
 
@@ -421,12 +421,12 @@ def get_all_classes_inherited_LabelStudioMLBase(script: str) -> list[str]:  # no
     return model_classes(Path(script))
 
 
-#: Names of the first generation's job handling.
+#: Names of the first generation's job managers.
 _MANAGERS = (
     "AUTO_UPDATE_DEFAULT JobManager LABEL_STUDIO_ML_BACKEND_V2_DEFAULT LabelStudioMLManager ModelWrapper"
 )
 _MANAGERS += " RQJobManager SimpleJobManager"
-#: Names that model files import from here and that are slow to import, or that few use: the module that has them.
+#: Names that model files import from this module, with the modules that define them; most are slow to import.
 _ELSEWHERE = {
     "ModelResponse": "label_studio_ml.response",
     "PredictionValue": "label_studio_ml.response",
@@ -436,7 +436,7 @@ _ELSEWHERE = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import on first use what model files expect here. `CACHE` is the key/value file that the event generation had."""
+    """Import an attribute on first use. `CACHE` is the key/value file of the event generation."""
     if name in _ELSEWHERE:
         return getattr(importlib.import_module(_ELSEWHERE[name]), name)
     if name == "CACHE":

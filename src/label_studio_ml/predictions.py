@@ -1,11 +1,11 @@
-"""What a `predict` returns, turned into exactly one strict JSON value per task.
+"""Convert the results of `predict` to strict JSON: exactly one value per task.
 
-Label Studio stores what it is sent unchecked, or answers the annotator with an error when a field has the wrong type
-(version null, score not a number), so everything is put right here: NaN and infinity become null, NumPy values plain
-ones, the version is always the served one, and a prediction without a score gets one (`certainty`), because Label
-Studio would order a null after everything. A task that has no prediction gets an object with `error` and no `result`:
-Label Studio skips such an entry and logs it, and asks for that task again next time. (An empty `result` it would store
-as a prediction.)
+Label Studio stores predictions unchecked, or shows the annotator an error if a field has the wrong type (a version
+that is null, a score that is not a number). So the fields are normalized here: NaN and infinity become null, NumPy
+values plain ones, and the version is always the served one. A prediction without a score gets one (`certainty`),
+because Label Studio sorts null behind all scores. A task without prediction gets an object with `error` and no
+`result`: Label Studio logs and skips such an entry, and requests that task again later, whereas it would store an empty
+`result` as a prediction.
 """
 
 import logging
@@ -23,23 +23,23 @@ logger = logging.getLogger(__name__)
 _encoder = msgspec.json.Encoder(enc_hook=lambda value: plain(value))  # bytes become base64 text
 
 
-#: Why a task has no prediction where `predict` returned nothing for it, but something for other tasks of the request.
+#: Error of a task for which `predict` returned nothing while other tasks of the request have predictions.
 NOTHING = "predict returned nothing for this task"
 
 
-#: The kind of fault of a score that Label Studio stores and then shows as nonsense: as a percentage, whatever it is.
+#: Kind of refusal for scores outside of 0 to 1, which Label Studio stores and then shows as meaningless percentages.
 ODD_SCORES = "scores that are not between 0 and 1"
 
 
 class InvalidPrediction(Exception):
-    """One task's prediction cannot be sent; the text says why."""
+    """A task's prediction cannot be sent; the message says why."""
 
 
 def listed(returned: Any, count: int) -> list[Any] | None:
-    """Return what `predict` returned as a list with one entry for each of `count` tasks, or None if it is not that.
+    """Return the result of `predict` as a list with one entry for each of `count` tasks, or None if that is impossible.
 
-    Understood: lists, tuples, generators, arrays, `ModelResponse`, a dict with `predictions` or `results`, and, for a
-    single task, the prediction itself.
+    Accepted are lists, tuples, generators, arrays, `ModelResponse`, a dict with `predictions` or `results`, and, if
+    `count` is 1, a prediction itself.
     """
     if returned is None or isinstance(returned, str | bytes):
         return None
@@ -55,14 +55,14 @@ def listed(returned: Any, count: int) -> list[Any] | None:
         values = values.tolist()
     if not isinstance(values, Iterable) or isinstance(values, str | bytes | Mapping | set | frozenset):
         return None  # a set has no order
-    entries = list(islice(values, count + 1))  # a generator may have no end
+    entries = list(islice(values, count + 1))  # a generator may be endless
     return entries if len(entries) == count else None
 
 
 def is_nothing(returned: Any) -> bool:
     """Tell whether `predict` returned no prediction at all: None, an empty dict, or an empty list, bare or wrapped.
 
-    Models that only answer an annotator's clicks return that for tasks without a context.
+    Models for interactive requests only return that for tasks without a context.
     """
     if isinstance(returned, Mapping):
         if "result" in returned:
@@ -74,7 +74,7 @@ def is_nothing(returned: Any) -> bool:
 
 
 def describe(returned: Any, count: int) -> str:
-    """Say in one line why `returned` is not one prediction for each of `count` tasks."""
+    """Return in one line why `returned` is not one prediction for each of `count` tasks."""
     if returned is None:
         return f"predict returned None for {plural(count, 'task')}"
     inner = getattr(returned, "predictions", returned)
@@ -86,9 +86,10 @@ def describe(returned: Any, count: int) -> str:
 
 
 def encode(prediction: Any, version: str, *, interactive: bool = False) -> bytes:
-    """Return one task's prediction as JSON: an object, or an array of objects where the model made several.
+    """Return one task's prediction as JSON: an object, or an array of objects if the model returned several.
 
-    `interactive` keeps only the first of several: Label Studio's page can show no more. Raises InvalidPrediction.
+    With `interactive`, only the first of several is kept, since Label Studio's page shows one. Raises
+    InvalidPrediction.
     """
     if isinstance(prediction, list | tuple):
         several = [_checked(one, version) for one in prediction]
@@ -101,10 +102,10 @@ def encode(prediction: Any, version: str, *, interactive: bool = False) -> bytes
 
 
 def encode_all(predictions: list[Any], version: str) -> bytes | None:
-    """Return predictions that need no closer look as a JSON array, in one go; None if one of them does.
+    """Return all predictions as a JSON array in one pass; None if one of them needs `encode`.
 
-    Those are plain dicts with a list as result and a number from 0 to 1 as score. A null may stand for NaN: it gets its
-    look.
+    The fast pass accepts plain dicts with a list as `result` and a number from 0 to 1 as `score`. A null in the output
+    may come from NaN, so it needs `encode`.
     """
     stamped = []
     try:
@@ -116,24 +117,24 @@ def encode_all(predictions: list[Any], version: str) -> bytes | None:
                 return None
             stamped.append({**prediction, "score": score, "model_version": version})
         body = _encoder.encode(stamped)
-    except Exception:  # noqa: BLE001 (whatever it is, the slow way tells which prediction it is)
+    except Exception:  # noqa: BLE001 (`encode` then finds out which prediction is at fault)
         return None
     return None if b"null" in body else body
 
 
 def encode_failure(cause: str, version: str) -> bytes:
-    """Return the entry of a task that has no prediction, with its cause."""
+    """Return the JSON entry of a task without prediction; `cause` is its `error`."""
     return _encode({"error": cause, "model_version": version})
 
 
 def plain(value: Any) -> Any:
-    """Turn a value that JSON does not know into one that it does. Raises TypeError if there is none."""
+    """Convert a value of a type unknown to JSON to a JSON value. Raises TypeError if that is impossible."""
     for method in (
         "_dict",
         "model_dump",
         "tolist",
         "item",
-    ):  # an SDK region has both; `_dict` is the wire format
+    ):  # an SDK region has both `_dict` and `model_dump`; `_dict` is the wire format
         convert = getattr(value, method, None)
         if callable(convert) and not isinstance(value, type):
             return _called(convert)
@@ -153,18 +154,18 @@ def _called(convert: Callable[[], Any]) -> Any:
 
 
 def _is_prediction(value: Any) -> bool:
-    """Tell the SDK's PredictionValue, and look-alikes, from a collection."""
+    """Tell whether a value is the SDK's PredictionValue or similar, rather than a collection."""
     return hasattr(value, "result") and not isinstance(value, Mapping)
 
 
 def _checked(prediction: Any, version: str) -> dict[str, Any]:
-    """Return `prediction` as a dict with the fields as Label Studio wants them."""
+    """Return `prediction` as a dict with the fields that Label Studio expects. Raises InvalidPrediction."""
     if _is_prediction(prediction):
         dump = getattr(prediction, "model_dump", None)
         fields = dict(_called(dump)) if callable(dump) else {"score": getattr(prediction, "score", None)}
         fields["result"] = prediction.result if not callable(dump) else fields["result"]
         if "score" not in getattr(prediction, "model_fields_set", ("score",)):
-            fields["score"] = None  # the SDK's default of 0.0 is not a statement of the model
+            fields["score"] = None  # the SDK's default of 0.0 does not come from the model
     elif isinstance(prediction, Mapping):
         fields = dict(prediction)
     elif prediction is None:
@@ -195,10 +196,10 @@ def _regions(result: Any) -> list[Any]:
 
 
 def certainty(fields: Mapping[Any, Any]) -> float:
-    """Return the score of a prediction that has none, from 0 to 1 where its numbers are.
+    """Return a score for a prediction without one; from 0 to 1 if the numbers that it is computed from are.
 
-    It is the most probable class's part of `probabilities` if the prediction has them, else the mean of its regions'
-    scores. 0 where the model says nothing of that, as in the SDK: then such tasks come first.
+    It is the share of the most probable class in `probabilities` if the prediction has them, else the mean score of its
+    regions, else 0, as in the SDK, so that such tasks come first.
     """
     shares = fields.get("probabilities")
     numbers = _numbers(list(shares.values()) if isinstance(shares, Mapping) else shares)
@@ -213,7 +214,7 @@ def certainty(fields: Mapping[Any, Any]) -> float:
 
 
 def _numbers(values: Any) -> list[float]:
-    """Return a list, tuple or array as finite numbers; empty if one of them is none."""
+    """Return the elements of a list, tuple or array as finite floats; empty if one of them is not a finite number."""
     if hasattr(values, "tolist"):
         values = values.tolist()
     if not isinstance(values, list | tuple):
@@ -234,7 +235,7 @@ def _number(value: Any) -> float | None:
 
 
 def _score(score: Any) -> float | None:
-    """Return a score that Label Studio's database takes: a finite number, or None if it is none."""
+    """Return a score that Label Studio's database accepts, a finite number; None for any other value."""
     number = _number(score)
     if number is None and score is not None:
         what = score if isinstance(score, float) else f"{type(score).__name__}, not a finite number"
@@ -243,7 +244,7 @@ def _score(score: Any) -> float | None:
 
 
 def _encode(value: Any) -> bytes:
-    """Encode strictly. Keys that are not text, and other rarities, take the slow way."""
+    """Encode a value as strict JSON, after `_simple` if the encoder refuses it. Raises InvalidPrediction."""
     try:
         body = _encoder.encode(value)
     except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError):
@@ -257,7 +258,7 @@ def _encode(value: Any) -> bytes:
 
 
 def _simple(value: Any) -> Any:
-    """Rebuild `value` of plain dicts with text keys, lists, numbers and text."""
+    """Return `value` rebuilt from plain dicts with text keys, lists, numbers and text."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):

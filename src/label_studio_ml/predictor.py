@@ -1,4 +1,4 @@
-"""One live model answering: however its `predict` behaves, every task of every request gets exactly one entry."""
+"""Call the `predict` of one loaded model such that every task of every request gets exactly one entry."""
 
 import functools
 import logging
@@ -26,17 +26,17 @@ from label_studio_ml.texts import plural
 logger = logging.getLogger(__name__)
 
 
-#: Says of a prediction's regions why Label Studio would not show them, or None.
+#: Returns why Label Studio would not show a prediction's regions, None if it shows them.
 Check = Callable[[Any], Refusal | None]
 
-#: Checks that every prediction passes.
+#: Checks that accept every prediction.
 _NO_CHECKS = RegionChecks(None)
 
 
 class Request(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The tasks (a JSON array) and params (a JSON object) of one `/predict`, as they came.
+    """The tasks (a JSON array) and params (a JSON object) of one `/predict`, undecoded.
 
-    `id` is the request's, for log records; empty where these do not show it.
+    `id` is the request's id for log records; empty if they do not show it.
     """
 
     tasks: bytes
@@ -46,13 +46,13 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """The entries for one request as a JSON array; or why there are none.
+    """The entries for one request as a JSON array, or the reason why there are none.
 
-    There are none where `predict` raised and no task could be answered, where an interactive request has no prediction
-    that can be sent, and where the request is to blame, not the model (`invalid`). The array is empty where `predict`
-    has nothing to say of any task. `refused` counts the predictions that the label config does not allow, or whose
-    score Label Studio shows as nonsense, by kind. `version` is the name that `predict` has given the version, if it
-    has.
+    `error` is set instead of `results` if `predict` raised and no task could be answered, if an interactive request has
+    no prediction that can be sent, or if the request itself is faulty (`invalid`). The array is empty if `predict`
+    returned nothing for every task. `failed` counts the tasks without prediction. `refused` counts, by kind, the
+    predictions that the label config does not allow, and scores outside of 0 to 1. `version` is the name that
+    `predict` has given the version, else empty.
     """
 
     results: bytes = b""
@@ -64,15 +64,15 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class _Raised(InvalidPrediction):
-    """`predict` raised."""
+    """`predict` raised an exception."""
 
 
 class _Nothing(InvalidPrediction):
-    """`predict` returned no prediction, which is no failure where it has none for any task of the request."""
+    """`predict` returned no prediction. This is no failure if it returns none for all tasks of a request."""
 
 
 class _Refused(InvalidPrediction):
-    """The label config does not allow the prediction: `refusal` says why."""
+    """The label config does not allow the prediction; `refusal` says why."""
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(f"{INVALID}: {refusal}")
@@ -80,12 +80,12 @@ class _Refused(InvalidPrediction):
 
 
 class Predictor:
-    """A built model and the name of the version it is served under. Not safe for use from several threads at once.
+    """A loaded model and the name of the version it is served under. Not thread-safe.
 
     Predictions that the project's label config does not allow are refused: their tasks get an entry with `error`, since
-    Label Studio would store them and show an empty task. With `refuse` false they are sent; either way each kind of
-    fault is logged once. What an interactive request gets whose context has an `event` is not checked: code of the page
-    asked that has terms of its own, and Label Studio does not store it.
+    Label Studio would store them and show an empty task. If `refuse` is False, they are sent; in both cases, each kind
+    of fault is logged once. The answer to an interactive request whose context has an `event` is not checked: such
+    requests come from custom code in the page, which defines its own format, and Label Studio does not store it.
     """
 
     def __init__(self, model: LabelStudioMLBase, spec: ModelSpec, *, refuse: bool = True) -> None:
@@ -96,10 +96,10 @@ class Predictor:
         self._told: set[str] = set()
         self._apart = False
         self._singly = False
-        self._silent = False  # predict had nothing to say of several tasks, nor of each of them alone
+        self._silent = False  # predict returned nothing for several tasks, nor for each of them alone
 
     def answer(self, requests: Sequence[Request]) -> list[Answer]:
-        """Answer requests that have equal params, together if the model can take them so, and in their order."""
+        """Answer requests with equal params, in one call if the model supports that; return answers in their order."""
         answers: dict[int, Answer] = {}
         decoded: dict[int, list[dict[str, Any]]] = {}
         params: dict[str, Any] = {}
@@ -110,7 +110,7 @@ class Predictor:
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 decoded.pop(position, None)
                 answers[position] = Answer(error=f"tasks are not JSON: {error}", invalid=True)
-        event = _has_event(params)  # now: user code may change them
+        event = _has_event(params)  # evaluated before user code can change the params
         together = None if self._apart and len(decoded) > 1 else self._together([*decoded.values()], params)
         wrong_count = isinstance(together, InvalidPrediction) and not isinstance(together, _Raised | _Nothing)
         silent = isinstance(together, _Nothing)
@@ -145,7 +145,7 @@ class Predictor:
     def _together(
         self, requests: list[list[dict[str, Any]]], params: dict[str, Any]
     ) -> list[Any] | InvalidPrediction:
-        """Return one prediction per task of all requests, or what went wrong."""
+        """Return one prediction per task of all requests, or the failure."""
         tasks = [task for request in requests for task in request]
         if self._singly and len(tasks) > 1:
             return [self._alone(task, params) for task in tasks]
@@ -154,7 +154,7 @@ class Predictor:
     def _each(
         self, entries: list[Any] | InvalidPrediction, tasks: list[dict[str, Any]], params: dict[str, Any]
     ) -> list[Any] | InvalidPrediction:
-        """Return `entries`; where the tasks have none together, ask for each alone, and learn from that."""
+        """Return `entries`; if they are a failure, call `predict` for each task alone, and learn from the outcome."""
         if isinstance(entries, list) or len(tasks) == 1:
             return entries
         if isinstance(entries, _Nothing) and self._silent:
@@ -167,13 +167,13 @@ class Predictor:
         return alone
 
     def _try(self, tasks: list[dict[str, Any]], params: dict[str, Any]) -> list[Any] | InvalidPrediction:
-        """Return one prediction per task; or, when the model does not give that many or raises, what went wrong."""
+        """Return one prediction per task; a failure if the model raises or returns another number of predictions."""
         if not tasks:
             return []
         try:
-            returned = ask(self.model, list(tasks), dict(params))  # user code may empty the list
+            returned = ask(self.model, list(tasks), dict(params))  # copies, since user code may change them
             self.version = renamed(self.model) or self.version
-            with UserCode():  # what it returned may be a generator
+            with UserCode():  # a returned generator runs user code
                 entries = listed(returned, len(tasks))
             cause = describe(returned, len(tasks)) if entries is None else ""
         except BaseException as error:  # noqa: BLE001 (user code may raise anything, SystemExit too)
@@ -188,7 +188,7 @@ class Predictor:
         return InvalidPrediction(cause)
 
     def _alone(self, task: dict[str, Any], params: dict[str, Any]) -> Any:
-        """Return the prediction for one task, or the failure that stands in for it."""
+        """Return the prediction for one task, or the failure in its place."""
         entries = self._try([task], params)
         return entries if isinstance(entries, InvalidPrediction) else entries[0]
 
@@ -200,7 +200,7 @@ class Predictor:
         *,
         interactive: bool,
     ) -> Answer:
-        """Encode one entry per task; where there is none, its cause."""
+        """Return the Answer with one encoded entry per task: a prediction, or an error with its cause."""
         check = functools.partial(checks.refusal, interactive=interactive)
         every = [entries] if isinstance(entries, InvalidPrediction) else entries
         if every and all(isinstance(entry, _Nothing) for entry in every):
@@ -224,7 +224,7 @@ class Predictor:
                     if self._refuse:
                         raise _Refused(refusal)
                 encoded.append(one)
-            except Exception as error:  # noqa: BLE001 (what predict returned may raise when it is looked at)
+            except Exception as error:  # noqa: BLE001 (accessing an object from user code may raise anything)
                 failure = error if isinstance(error, InvalidPrediction) else InvalidPrediction(reason(error))
                 failures.append(failure)
                 encoded.append(encode_failure(str(failure), self.version))
@@ -239,13 +239,13 @@ class Predictor:
     def _refusal(
         self, body: bytes, task: dict[str, Any], kinds: dict[str, int], check: Check
     ) -> Refusal | None:
-        """Return why the label config does not allow an encoded prediction, or one of several.
+        """Return why the label config does not allow an encoded prediction (or one of several), else None.
 
-        A score that Label Studio shows as nonsense is only logged, and counted in `kinds`.
+        A score outside of 0 to 1 is only logged, and counted in `kinds`.
         """
         try:
             decoded = msgspec.json.decode(body)
-        except RecursionError:  # nested too deeply to be looked at
+        except RecursionError:  # nested too deeply to be checked
             return None
         for prediction in decoded if isinstance(decoded, list) else [decoded]:
             score = prediction.get("score", 0.0)
@@ -258,7 +258,7 @@ class Predictor:
         return None
 
     def _tell_refusal(self, refusal: Refusal, task: dict[str, Any]) -> None:
-        """Log a fault in predictions, once for each kind."""
+        """Log a refusal, once for each kind."""
         if refusal.kind in self._told or len(self._told) >= 100:
             return
         self._told.add(refusal.kind)
@@ -270,7 +270,7 @@ class Predictor:
         )
 
     def _tell_score(self, score: float, task: dict[str, Any]) -> None:
-        """Log, once, a score that is not a share of 1."""
+        """Log, once, a score outside of 0 to 1."""
         if ODD_SCORES in self._told:
             return
         self._told.add(ODD_SCORES)
@@ -283,7 +283,7 @@ class Predictor:
         )
 
     def _tell(self, what: str, count: int, error: BaseException | None = None) -> None:
-        """Log a failed call, with its traceback the first time."""
+        """Log a failed call of `predict`; each cause gets a traceback the first time."""
         first = what not in self._told
         if len(self._told) < 100:
             self._told.add(what)
@@ -294,13 +294,13 @@ class Predictor:
 
 
 def _has_event(params: Mapping[str, Any]) -> bool:
-    """Tell whether the context of a request names an `event`, which an annotator's click in Label Studio does not."""
+    """Tell whether the context of a request has an `event`; contexts from Label Studio's own tools have none."""
     context = params.get("context")
     return isinstance(context, Mapping) and bool(context.get("event"))
 
 
 def _needs_look(prediction: Any, check: Check) -> bool:
-    """Tell whether a prediction, a dict, needs a closer look: the label config does not allow it, or may not."""
+    """Tell whether a prediction (a dict) must be checked one by one: the label config does not allow it, or may not."""
     result = prediction["result"]
     if any(type(region) is not dict for region in result):
         return True

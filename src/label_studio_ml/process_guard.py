@@ -1,12 +1,12 @@
-"""The guard of a process that runs user code: a process between it and the one that started it, without user code.
+"""The guard of a process that runs user code: a process between that process (the run) and its starter.
 
-    worker or server ── guard ── run (in a session of its own) ── whatever the run starts
+    worker or server ── guard ── run (in its own session) ── processes started by the run
 
-The guard kills the run and all that the run started when its starter is gone, or when a worker has not said for a while
-that it still holds the lease. A thread of the run could not do that: code that holds the interpreter lock stops every
-thread of its process. When the run ends, the guard kills what it left running and ends in the same way. On Linux these
-are all descendants; elsewhere those that are still in the run's process group. What is left where a guard is killed
-itself is found by its starter: see `strays`.
+The guard runs no user code. It kills the run and all its descendants if the starter is gone, or if a worker has not
+confirmed for a while that it still holds the lease. A thread of the run could not do so: code that holds the
+interpreter lock stops every thread of its process. When the run ends, the guard kills its remaining descendants and
+ends with the same status. On systems other than Linux, only processes in the run's process group are killed. If a guard
+itself is killed, its starter finds the remaining processes: see `strays`.
 """
 
 import contextlib
@@ -22,24 +22,24 @@ from collections.abc import Callable
 from label_studio_ml.descriptors import above_all, low, readable
 from label_studio_ml.processes import become_subreaper, descendants, die_with_parent
 
-#: Seconds that descendants have to disappear after SIGKILL, and that the rest of the run's output has to be copied.
+#: Seconds to wait for descendants to disappear after SIGKILL, and for the rest of the run's output to be copied.
 _DISAPPEARING = 5.0
 _COPYING = 5.0
 
 
 def is_supported() -> bool:
-    """Tell whether this system has what a guard needs: Windows has not."""
+    """Tell whether this system supports guards; Windows does not."""
     return hasattr(os, "fork")
 
 
 def stand_guard(descriptor: int, patience: float, copy: Callable[[int, int], None] | None = None) -> None:
-    """Split off the run: return in it, and stay behind as its guard.
+    """Fork the run: return in the run, and stay in the parent as its guard.
 
-    `descriptor` is a socket to the starter, which sends something each time it has renewed the lease; `patience` is for
-    how many seconds it may be silent, 0 means forever. The guard tells the starter the run's process id, and ends as
-    the run ended.
-    With `copy`, standard output and error of the run are one pipe: `copy` is called in a thread of the guard with the
-    descriptor of its other end and the run's process id, and returns when there is no more.
+    `descriptor` is a socket to the starter, which sends data each time it has renewed the lease; `patience` is for how
+    many seconds it may stay silent, 0 for no limit. The guard writes the run's process id to it, and ends with the
+    run's status.
+    With `copy`, standard output and error of the run are one pipe. `copy` is called in a thread of the guard with the
+    pipe's reading end and the run's process id; it returns at the end of the output.
     """
     descriptor = low(descriptor)
     output = os.pipe() if copy is not None else None
@@ -49,7 +49,7 @@ def stand_guard(descriptor: int, patience: float, copy: Callable[[int, int], Non
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     guard = os.getpid()
-    become_subreaper()  # the run does not inherit it
+    become_subreaper()  # the run does not inherit this attribute
     run = os.fork()
     if run == 0:
         os.setsid()
@@ -85,7 +85,7 @@ def stand_guard(descriptor: int, patience: float, copy: Callable[[int, int], Non
 
 
 def _write_to(output: tuple[int, int]) -> None:
-    """Make the pipe `output` standard output and error, and let each line that is printed be written at once."""
+    """Make the pipe `output` standard output and error, and flush after each printed line."""
     reading, writing = output
     for number in (1, 2):
         os.dup2(writing, number)
@@ -97,7 +97,7 @@ def _write_to(output: tuple[int, int]) -> None:
 
 
 def _watch(run: int, descriptor: int, wake: socket.socket, patience: float) -> int:
-    """Return the run's wait status when it has ended, by itself or by us."""
+    """Wait until the run has ended, killing it if necessary, and return its wait status."""
     heard = time.monotonic()
     while True:
         status = _reap(run)
@@ -114,12 +114,12 @@ def _watch(run: int, descriptor: int, wake: socket.socket, patience: float) -> i
                     continue
         if wake.fileno() not in ready:
             kill_group(run, signal.SIGKILL)
-            os.kill(run, signal.SIGKILL)  # it may not have its group yet
+            os.kill(run, signal.SIGKILL)  # the run may not be a group leader yet
             return os.waitpid(run, 0)[1]
 
 
 def _reap(run: int = 0) -> int | None:
-    """Take the statuses of children that have ended, also of orphans; return that of `run` if it is among them."""
+    """Reap children that have ended, including adopted orphans; return the status of `run` if it is among them."""
     found = None
     with contextlib.suppress(ChildProcessError):
         while (ended := os.waitpid(-1, os.WNOHANG))[0]:
@@ -129,7 +129,7 @@ def _reap(run: int = 0) -> int | None:
 
 
 def _kill_descendants() -> None:
-    """Kill every process that the run started and that still runs, sessions of their own included."""
+    """Kill all remaining descendants, including those in other sessions; wait at most `_DISAPPEARING` seconds."""
     deadline = time.monotonic() + _DISAPPEARING
     while (left := descendants(os.getpid())) and time.monotonic() < deadline:
         for process in left:
@@ -140,9 +140,9 @@ def _kill_descendants() -> None:
 
 
 def _end_as(status: int) -> None:
-    """End this process as the run ended."""
+    """End this process with the wait status of the run: by the same signal, or with the same exit code."""
     if os.WIFSIGNALED(status):
-        import resource  # Windows has none
+        import resource  # not available on Windows
 
         number = os.WTERMSIG(status)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -153,6 +153,6 @@ def _end_as(status: int) -> None:
 
 
 def kill_group(run: int, number: int) -> None:
-    """Send a signal to a run and what it started."""
+    """Send a signal to the process group of a run; nothing happens if the group is gone."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(run, number)

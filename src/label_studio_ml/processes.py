@@ -1,6 +1,6 @@
-"""The processes of this machine, as /proc lists them, and what the kernel is asked to do when one ends.
+"""The processes of this machine, read from /proc, and kernel options for the end of a parent process.
 
-Linux only: elsewhere nothing is found, and nothing is asked.
+Linux only: on other systems, no processes are found, and the options have no effect.
 """
 
 import contextlib
@@ -15,16 +15,16 @@ from label_studio_ml.texts import whole_number
 
 _PROC = Path("/proc")
 
-#: Options of prctl(2): "send me this signal when my parent ends" and "give me descendants that lose their parent".
+#: Options of prctl(2): the signal to receive when the parent ends, and whether to adopt orphaned descendants.
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process that runs, or has ended and waits for its parent to take notice (`zombie`).
+    """A process that is running, or has ended without being reaped by its parent (`zombie`).
 
-    `started` is the time of its start in ticks since the machine's: together with `pid` it names one process for ever.
+    `started` is its start time in clock ticks since boot; `pid` and `started` together identify a process uniquely.
     """
 
     pid: int
@@ -34,24 +34,24 @@ class Process:
     zombie: bool
 
     def arguments(self) -> list[str]:
-        """Return its command line, empty if it is gone or a zombie."""
+        """Return the process's command line; empty if it has ended."""
         return self._texts("cmdline")
 
     def environment(self) -> list[str]:
-        """Return the `NAME=value` pairs that it was started with, empty where that may not be read."""
+        """Return the `NAME=value` pairs that the process was started with; empty if they cannot be read."""
         return self._texts("environ")
 
     def in_our_namespace(self) -> bool:
-        """Tell whether its process ids mean what ours do: those in a container do not."""
+        """Tell whether the process is in this one's PID namespace; process ids in a container have another meaning."""
         try:
             return os.readlink(_PROC / str(self.pid) / "ns/pid") == os.readlink(_PROC / "self/ns/pid")
         except OSError:
             return False
 
     def means_folder(self, path: str, folder: str) -> bool:
-        """Tell whether `path` is for it what `folder` is for us: in a container it is another one.
+        """Tell whether `path`, as the process resolves it, is this process's `folder`; a container has its own files.
 
-        A path that is not absolute begins in its working folder.
+        A relative path starts in the process's working folder.
         """
         base = _PROC / str(self.pid) / ("root" if path.startswith("/") else "cwd")
         try:
@@ -60,11 +60,11 @@ class Process:
             return False
 
     def runs(self) -> bool:
-        """Tell whether this very process still runs."""
+        """Tell whether the process is still running, and not another one with the same id."""
         return is_running(self.pid, self.started)
 
     def send(self, number: int) -> None:
-        """Send it a signal; one that is gone by now gets none."""
+        """Send the process a signal, unless it has ended."""
         if self.runs():
             with contextlib.suppress(OSError):
                 os.kill(self.pid, number)
@@ -76,7 +76,7 @@ class Process:
 
 
 def find(pid: int) -> Process | None:
-    """Return the process with this id, None if there is none."""
+    """Return the process with the id `pid`, None if there is none."""
     try:
         fields = (_PROC / str(pid) / "stat").read_text(errors="replace").rsplit(")", 1)[1].split()
         return Process(pid, int(fields[1]), int(fields[3]), int(fields[19]), fields[0] == "Z")
@@ -85,13 +85,13 @@ def find(pid: int) -> Process | None:
 
 
 def is_running(pid: int, started: int) -> bool:
-    """Tell whether the process with this id and this time of its start still runs."""
+    """Tell whether the process with this id and start time is still running; a zombie is not."""
     now = find(pid)
     return now is not None and now.started == started and not now.zombie
 
 
 def everything() -> Iterator[Process]:
-    """Yield all processes that can be seen."""
+    """Yield all visible processes."""
     with contextlib.suppress(OSError):
         for name in os.listdir(_PROC):
             if (pid := whole_number(name)) is not None and (process := find(pid)) is not None:
@@ -99,7 +99,7 @@ def everything() -> Iterator[Process]:
 
 
 def descendants(ancestor: int) -> list[Process]:
-    """Return the processes below `ancestor`, parents before their children."""
+    """Return all processes below `ancestor`, parents before their children."""
     children: dict[int, list[Process]] = {}
     for process in everything():
         children.setdefault(process.parent, []).append(process)
@@ -110,14 +110,14 @@ def descendants(ancestor: int) -> list[Process]:
 
 
 def become_subreaper() -> bool:
-    """Have this process become the parent of all descendants that lose theirs; return whether the kernel does that."""
+    """Let this process adopt descendants whose parent ends; return whether the kernel supports that."""
     return _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def die_with_parent(number: int) -> None:
-    """Have the kernel send this process the signal `number` when its parent ends, where it can.
+    """Let the kernel send this process the signal `number` when its parent ends; Linux only.
 
-    It does so when the thread ends that started this process. Nothing is sent if the parent is gone already.
+    The signal comes when the thread ends that forked this process. None comes if the parent has ended before the call.
     """
     _prctl(_PR_SET_PDEATHSIG, number)
 

@@ -1,7 +1,7 @@
-"""Label Studio's requests, read from bytes without I/O.
+"""Parse the bodies of Label Studio's requests, without I/O.
 
-The tasks of a `/predict` stay raw bytes: only the process that runs the model decodes them. Every complaint is a
-RequestError that names the field.
+The tasks of a `/predict` stay raw bytes: only the process that runs the model decodes them. All errors in a body are
+reported as a RequestError that names the field.
 """
 
 import functools
@@ -17,22 +17,22 @@ from label_studio_ml.errors import RequestError
 
 _FIELD = re.compile(r"(?P<what>.*) - at `\$\.?(?P<path>.*)`")
 
-#: Longest project uid taken, in characters of a file name (others than plain letters and digits take three and more):
-#: it names folders. Label Studio's have some fifteen.
+#: Longest accepted project uid, in URL-quoted characters (a character other than plain letters and digits counts as
+#: three or more), since uids name folders. Label Studio's uids have about fifteen characters.
 MAX_UID = 200
 
-#: Bytes of params up to which what was read of them is remembered.
+#: The most bytes of params for which the result of parsing is cached.
 _SHORT = 512
 
-#: Bytes from which on it is looked whether the tasks of a `/predict` are objects before they are kept one by one.
+#: Body size in bytes above which a `/predict` is checked for tasks that are objects before the tasks are kept.
 _LARGE = 1 << 20
 
-#: What never leaves a webhook's payload: Label Studio sends the project's secrets with every event.
+#: Fields removed from a webhook's payload: Label Studio sends the project's secrets with every event.
 SECRET_PROJECT_FIELDS = ("token", "task_data_login", "task_data_password")
 
 
 class _Params(msgspec.Struct):
-    """`params` of a `/predict`, its `context` kept apart from the rest."""
+    """`params` of a `/predict`, of which only `context` is read."""
 
     context: msgspec.Raw = msgspec.Raw(b"null")
 
@@ -45,17 +45,17 @@ class _PredictBody(msgspec.Struct):
 
 
 class _AnyTask(msgspec.Struct, gc=False):
-    """A task of which nothing is read."""
+    """A task of which no field is read."""
 
 
 class _PredictShape(msgspec.Struct):
-    """A `/predict` of which only is read that its tasks are objects, in little memory."""
+    """A `/predict` of which only the type of its tasks is checked, in little memory."""
 
     tasks: list[_AnyTask]
 
 
 class PredictRequest(msgspec.Struct, frozen=True):
-    """One `/predict`: each task as JSON bytes, the params as JSON object bytes, whether it carries a context."""
+    """A parsed `/predict`: each task as JSON bytes, params as JSON object bytes; `interactive` if it has a context."""
 
     tasks: list[bytes]
     uid: str
@@ -70,7 +70,7 @@ class PredictRequest(msgspec.Struct, frozen=True):
 
 
 class SetupRequest(msgspec.Struct, frozen=True):
-    """One `/setup`. `extra_params` is what Label Studio's form held: None, text, or any JSON value."""
+    """A parsed `/setup`. `extra_params` is the content of Label Studio's form: None, text, or any JSON value."""
 
     uid: str
     label_config: str
@@ -80,10 +80,10 @@ class SetupRequest(msgspec.Struct, frozen=True):
 
 
 class Event(msgspec.Struct, frozen=True):
-    """One webhook call: `action`, the project it belongs to, and the whole payload without secrets.
+    """A parsed webhook call: `action`, the uid of its project, and the whole payload without secrets in `data`.
 
-    `size` is how many bytes it came in. With `ids_only`, tasks and annotations in the payload are their ids: the rest
-    is to be read from Label Studio. `caller` is who sent it, by the login: empty where none is asked for or was given.
+    `size` is the size of the body in bytes. With `ids_only`, `data` contains only the ids of tasks and annotations; the
+    rest has to be fetched from Label Studio. `caller` is the sender's name from the login, empty without a login.
     """
 
     action: str
@@ -96,12 +96,12 @@ class Event(msgspec.Struct, frozen=True):
     caller: str = ""
 
     def sent_by(self, caller: str) -> "Event":
-        """Return the event with the one who sent it."""
+        """Return a copy of the event with another `caller`."""
         return msgspec.structs.replace(self, caller=caller)
 
 
 class TrainRequest(msgspec.Struct, frozen=True):
-    """One `/train` of Label Studio before 1.4.1: the labelled tasks come along, as JSON where they are many values."""
+    """A parsed `/train` of Label Studio before 1.4.1, with its labelled tasks; large requests keep them as raw JSON."""
 
     uid: str
     label_config: str
@@ -113,15 +113,15 @@ _shape_decoder = msgspec.json.Decoder(_PredictShape)
 _params_decoder = msgspec.json.Decoder(_Params)
 _any_decoder = msgspec.json.Decoder()
 
-#: Project uid of requests that name none.
+#: Uid of requests that name no project.
 ANONYMOUS = "default"
 
 
 def parse_predict(body: bytes) -> PredictRequest:
-    """Read the body of `/predict`. Raises RequestError, naming the field."""
+    """Parse the body of `/predict`. Raises RequestError, naming the field."""
     try:
         body = lone_surrogates.replaced(body)
-        if len(body) > _LARGE:  # else millions of numbers as tasks would take a hundred times their size
+        if len(body) > _LARGE:  # kept raw, millions of numbers would take 100 times their size
             _shape_decoder.decode(body)
         request = _predict_decoder.decode(body)
     except msgspec.ValidationError as error:
@@ -136,7 +136,7 @@ def parse_predict(body: bytes) -> PredictRequest:
     if params.strip() == b"null":
         params = b"{}"
     try:
-        # Label Studio sends the same few params with all but interactive requests.
+        # Label Studio sends the same few params with all requests but interactive ones, so the result is cached.
         interactive = _known_params(params) if len(params) <= _SHORT else _has_context(params)
     except msgspec.ValidationError:
         raise RequestError("params must be an object or null", field="params") from None
@@ -152,7 +152,7 @@ def parse_predict(body: bytes) -> PredictRequest:
 
 
 def _has_context(params: bytes) -> bool:
-    """Tell whether the params of a `/predict` hold a context."""
+    """Tell whether the params of a `/predict` have a non-empty context."""
     return bytes(_params_decoder.decode(params).context).strip() not in (b"null", b"{}")
 
 
@@ -160,7 +160,7 @@ _known_params = functools.lru_cache(maxsize=256)(_has_context)
 
 
 def parse_setup(body: bytes) -> SetupRequest:
-    """Read the body of `/setup`. Raises RequestError, naming the field."""
+    """Parse the body of `/setup`. Raises RequestError, naming the field."""
     fields = parse_object(body)
     return SetupRequest(
         uid=project_uid(fields.get("project"), required=True),
@@ -172,7 +172,7 @@ def parse_setup(body: bytes) -> SetupRequest:
 
 
 def parse_event(body: bytes) -> Event:
-    """Read the body of `/webhook`. Raises RequestError, naming the field."""
+    """Parse the body of `/webhook`. Raises RequestError, naming the field."""
     fields = parse_object(body)
     action = fields.get("action")
     if not isinstance(action, str) or not action:
@@ -194,7 +194,7 @@ def parse_event(body: bytes) -> Event:
 
 
 def parse_train(body: bytes) -> TrainRequest:
-    """Read the body of `/train`. Raises RequestError, naming the field."""
+    """Parse the body of `/train`. Raises RequestError, naming the field."""
     fields = parse_object(body)
     tasks = fields.get("annotations")
     if tasks is None:
@@ -209,7 +209,7 @@ def parse_train(body: bytes) -> TrainRequest:
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
-    """Read a body that must be a JSON object. Raises RequestError if it is not."""
+    """Parse a body that must be a JSON object. Raises RequestError if it is not one."""
     try:
         value = _any_decoder.decode(lone_surrogates.replaced(body))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -220,7 +220,7 @@ def parse_object(body: bytes) -> dict[str, Any]:
 
 
 def project_uid(value: Any, *, required: bool) -> str:
-    """Return the project's uid as text: Label Studio sends `"<id>.<created_at>"`. Raises RequestError."""
+    """Return the project's uid as text; Label Studio sends `"<id>.<created_at>"`. Raises RequestError if invalid."""
     if isinstance(value, bool) or not isinstance(value, str | int | None):
         raise RequestError("project must be text such as '12.1795434258'", field="project")
     uid = "" if value is None else str(value).strip()
@@ -231,14 +231,14 @@ def project_uid(value: Any, *, required: bool) -> str:
 
 @functools.lru_cache(maxsize=10_000)
 def _checked_uid(uid: str) -> str:
-    """Return a uid that may name folders. Raises RequestError; what is good is remembered."""
+    """Return a uid that can name folders; valid ones are cached. Raises RequestError if it cannot."""
     if len(uid) > MAX_UID or not uid.isprintable() or len(quote(uid, safe="")) > MAX_UID:
         raise RequestError(f"project must be printable text of at most {MAX_UID} characters", field="project")
     return uid
 
 
 def uid_of(project: dict[str, Any]) -> str:
-    """Return the uid that `/setup` and `/predict` use for a webhook's `project` object. Raises RequestError."""
+    """Return the uid, as in `/setup` and `/predict`, from a webhook's `project` object. Raises RequestError."""
     number = project.get("id")
     if isinstance(number, bool) or not isinstance(number, int | str) or number == "":
         raise RequestError("project.id is missing", field="project.id")
@@ -267,7 +267,7 @@ def _not_json(error: Exception) -> RequestError:
 
 
 def _complaint(error: msgspec.ValidationError) -> RequestError:
-    """Turn msgspec's words into ours, field first."""
+    """Return msgspec's validation error as a RequestError that names the field first."""
     text = str(error)
     match = _FIELD.fullmatch(text)
     what, path = (match["what"], match["path"]) if match else (text, "")

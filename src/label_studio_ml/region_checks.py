@@ -1,9 +1,9 @@
 """Check predictions against a project's label config before they are sent.
 
-Label Studio stores the predictions of a backend without checking them; a region that the label config does not allow
-is then not shown to the annotator. These checks cover what hides a region: unknown names, a type that is not the
-control's, a missing value, a label that the control does not have. They refuse nothing that the SDK's
-`LabelInterface.validate_prediction` accepts, do not import the SDK, and take microseconds a region.
+Label Studio stores the predictions of a backend unchecked, and does not show regions that the label config does not
+allow. These checks cover what hides a region: unknown names, a type that is not the control's, a missing value, a label
+that the control does not have. They accept everything that the SDK's `LabelInterface.validate_prediction` accepts, do
+not import the SDK, and take microseconds per region.
 """
 
 import itertools
@@ -15,7 +15,7 @@ from typing import Any
 from label_studio_ml.errors import LabelConfigError
 from label_studio_ml.labels import parse_label_config
 
-#: How the cause of a task without a prediction begins where the label config does not allow its prediction.
+#: Beginning of a task's error if the label config does not allow its prediction.
 INVALID = "the prediction does not fit the label config"
 
 #: Fields of a region's `value` without which Label Studio cannot draw it, by region type.
@@ -44,22 +44,22 @@ _REQUIRED: dict[str, tuple[str, ...]] = {
 #: Fields of `value` that hold percentages or other numbers.
 _NUMBERS = frozenset({"x", "y", "width", "height", "radiusX", "radiusY"})
 
-#: Region types that name no control tag of the label config: relations join regions, chat messages name their object.
+#: Region types without a control tag: relations join regions, chat messages name their object only.
 _WITHOUT_CONTROL = frozenset({"relation", "chatmessage"})
 
-#: Names that a message lists.
+#: The most names listed in a message.
 _LISTED = 20
 
-#: Region types of Label Studio's tags.
+#: All region types of Label Studio's tags.
 _TYPES = frozenset({*_REQUIRED, "labels", "magicwand", "videorectanglelabels"}) | _WITHOUT_CONTROL
 
-#: Controls whose regions are drawn by code in the label config: of any type, with any value.
+#: Controls whose regions are drawn by code in the label config: any type and value is allowed.
 _OWN_CODE = frozenset({"reactcode"})
 
 
 @dataclass(frozen=True, slots=True)
 class _Control:
-    """What a control tag allows. `labels` is None where it lists none, or where they come with the task."""
+    """The regions that a control tag allows. `labels` is None if it lists none, or if labels come with the tasks."""
 
     name: str
     tag: str
@@ -74,7 +74,7 @@ class _Control:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why Label Studio would not show a region: its position in `result`, its `from_name`, and the fault in words."""
+    """Why Label Studio would not show a region: its position in `result`, its `from_name`, and the fault as text."""
 
     region: int
     from_name: str
@@ -86,7 +86,7 @@ class Refusal:
 
     @property
     def kind(self) -> str:
-        """The refusal without the region's position: what is counted and logged once."""
+        """The refusal without the region's position, by which refusals are counted, and logged once each."""
         return f"regions{self._of}: {self.fault}"
 
     @property
@@ -95,7 +95,7 @@ class Refusal:
 
 
 class RegionChecks:
-    """Checks for the predictions of one project, made from its label config (XML)."""
+    """Checks for the predictions of one project, built from its label config (XML)."""
 
     def __init__(self, label_config: str | None) -> None:
         try:
@@ -114,11 +114,11 @@ class RegionChecks:
                 self._controls[name] = control
 
     def refusal(self, result: Any, *, interactive: bool = False) -> Refusal | None:
-        """Return why Label Studio would not show a prediction; None if it shows all of it.
+        """Return why Label Studio would not show a prediction, as the first fault found; None if it shows all of it.
 
-        `result` is the prediction's list of regions; the first fault found is returned. A project without a label
-        config, or with one that cannot be read, allows everything. In the answer to an `interactive` request, a region
-        of a type that no tag of Label Studio has is a message to the annotator's page, which is not stored: it passes.
+        `result` is the prediction's list of regions. Without a label config, or with one that cannot be parsed, all
+        predictions are allowed. In the answer to an `interactive` request, a region whose type no tag of Label Studio
+        has is a message to code in the annotator's page; it is not stored, so it is allowed.
         """
         if not (self._controls or self._indexed) or not isinstance(result, list):
             return None
@@ -130,7 +130,7 @@ class RegionChecks:
         return None
 
     def _is_message(self, region: Any) -> bool:
-        """Tell whether a region is of a type that no tag has: `track_progress`, not `rectanglelabels`."""
+        """Tell whether a region has a type that no tag has, such as `track_progress`."""
         kind = region.get("type") if isinstance(region, Mapping) else None
         if not isinstance(kind, str) or not kind or kind.lower() in _TYPES:
             return False
@@ -184,12 +184,12 @@ def _control(name: str, info: Mapping[str, Any], geometries: frozenset[str]) -> 
 
 
 def _variables(info: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return what stands for the index in names inside a `<Repeater>`; `{{idx}}` where it sets no `indexFlag`."""
+    """Return the placeholders of the index in names inside a `<Repeater>`: each `indexFlag`, and `{{idx}}`."""
     return (*info.get("regex", ()), "{{idx}}")
 
 
 def _pattern(name: str, variables: Collection[str]) -> re.Pattern[str]:
-    """Return a pattern for a name inside a `<Repeater>`, where an index stands for each of `variables`."""
+    """Return a pattern for a name inside a `<Repeater>`, in which a number replaces each of `variables`."""
     text = re.escape(name)
     for variable in variables:
         text = text.replace(re.escape(variable), r"\d+")
@@ -207,14 +207,14 @@ def _text(allowed: re.Pattern[str] | str) -> str:
 
 
 def _shares_region(kind: str, control: _Control) -> bool:
-    """Tell whether `kind` is the region of a sibling tool that a `<Labels>` labels, such as `rectanglelabels`."""
+    """Tell whether `kind` is a region of another tool labelled by a `<Labels>`, such as `rectanglelabels`."""
     return (
         control.tag == "labels" and kind.endswith("labels") and kind[: -len("labels")] in control.geometries
     )
 
 
 def _value_fault(value: Any, kind: str, control: _Control) -> str:
-    """Return what is wrong with a region's `value`, empty if nothing is."""
+    """Return the fault in a region's `value`, empty if there is none."""
     if not isinstance(value, Mapping) or not value:
         return "it has no 'value'"
     for field in _REQUIRED.get(kind, ()):
@@ -234,12 +234,12 @@ def _value_fault(value: Any, kind: str, control: _Control) -> str:
 
 
 def _listed(names: Iterable[str]) -> str:
-    """Return the first of some names, with commas between them: a label config may have thousands."""
+    """Return the first names, separated by commas; a label config may have thousands."""
     return ", ".join(itertools.islice(names, _LISTED))
 
 
 def _labels(value: Mapping[Any, Any], kind: str) -> list[Any]:
-    """Return the labels that a region's value names."""
+    """Return the labels in a region's value."""
     if kind == "taxonomy":
         paths = value["taxonomy"] if isinstance(value["taxonomy"], list | tuple) else ()
         return [part for path in paths if isinstance(path, list | tuple) for part in path]

@@ -1,6 +1,6 @@
-"""Where the servers of a model folder listen, so that other commands on the same folder can ask one.
+"""The file `server.json`: addresses of the servers on a model folder, for other commands on the same folder.
 
-Several may serve one folder, on ports of their own: each adds itself to `server.json`, and takes only itself out again.
+Several servers may share a folder, on different ports: each adds an entry, and removes only its own.
 """
 
 import contextlib
@@ -17,21 +17,22 @@ from label_studio_ml.private_files import make_folder, open_file
 
 _FILE = "server.json"
 
-#: One server: `url`, `pid`, and the `host` that it runs on.
+#: The entry of a server: `url`, `pid`, and the name of its machine, `host`.
 _Entry = dict[str, Any]
 
 
 @contextlib.contextmanager
 def announced(model_dir: Path, host: str, port: int) -> Iterator[str]:
-    """Say in the model folder that a server of this process listens there, until the block ends.
+    """Record in the model folder that a server of this process listens at `host` and `port`, during the block.
 
-    Yield the URL of another server that runs on the folder and this machine, empty if none does.
+    Yields the URL of another server on this folder and machine, empty if there is none. A folder that cannot be
+    written to is ignored.
     """
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (nothing is bound here)
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     mine = {"url": url, "pid": os.getpid(), "host": socket.gethostname()}
     other = next((str(one["url"]) for one in _running_here(model_dir) if one["pid"] != mine["pid"]), "")
-    with contextlib.suppress(OSError):  # a read-only folder: others will have to be told the address
+    with contextlib.suppress(OSError):  # in a read-only folder, other commands must be given the address
         make_folder(model_dir)
         _change(model_dir, add=mine)
     try:
@@ -42,7 +43,7 @@ def announced(model_dir: Path, host: str, port: int) -> Iterator[str]:
 
 
 def address(model_dir: Path) -> str:
-    """Return the URL of the server that runs on this folder and this machine, the oldest one; empty if none does."""
+    """Return the URL of the oldest running server on this folder and machine; empty if there is none."""
     return next((str(one["url"]) for one in _running_here(model_dir)), "")
 
 
@@ -52,13 +53,13 @@ def _running_here(model_dir: Path) -> list[_Entry]:
 
 
 def _change(model_dir: Path, *, add: _Entry | None = None, remove: _Entry | None = None) -> None:
-    """Add a server, or take one out; those of this machine that do not run any more go as well."""
+    """Add or remove an entry, and remove the entries of servers on this machine that no longer run."""
     path, here = model_dir / _FILE, socket.gethostname()
     with (model_dir / f".{_FILE}.lock").open("w") as lock:
         file_locks.lock(lock)
         kept = [one for one in _read(model_dir) if one != remove and (one["host"] != here or _runs(one))]
         if add is not None:
-            # A container that is started again gives its server the process id of the one that was killed in it.
+            # In a restarted container, the server may get the process id of the one that was killed.
             kept = [one for one in kept if (one["host"], one["pid"]) != (here, add["pid"])] + [add]
         if not kept:
             path.unlink(missing_ok=True)
@@ -70,11 +71,11 @@ def _change(model_dir: Path, *, add: _Entry | None = None, remove: _Entry | None
 
 
 def _read(model_dir: Path) -> list[_Entry]:
-    """Return the servers that the file tells of; none if it cannot be read."""
+    """Return the entries in the file; none if it cannot be read."""
     try:
         told = json.loads((model_dir / _FILE).read_text())
         found = [told, *told.get("others", [])]
-        here = socket.gethostname()  # earlier versions did not name it
+        here = socket.gethostname()  # the default, since earlier releases wrote no host
         return [
             {"url": str(one["url"]), "pid": int(one["pid"]), "host": one.get("host", here)} for one in found
         ]
@@ -83,12 +84,12 @@ def _read(model_dir: Path) -> list[_Entry]:
 
 
 def _runs(entry: _Entry) -> bool:
-    if not hasattr(os, "fork"):  # Windows, where no server runs, and signal 0 is Ctrl-C
+    if not hasattr(os, "fork"):  # Windows: servers do not run there, and signal 0 means Ctrl-C
         return False
     try:
         os.kill(entry["pid"], 0)
     except PermissionError:
-        return True  # it runs, and belongs to somebody else
+        return True  # a process of another user
     except (OSError, OverflowError):
         return False
     return True

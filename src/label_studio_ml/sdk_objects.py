@@ -1,9 +1,9 @@
-"""What user code finds as `label_studio_sdk.objects` where the SDK has no such module any more: see `tools_alias`."""
+"""Stand-in for `label_studio_sdk.objects`, which newer SDK releases lack; `tools_alias` offers it to user code."""
 
 import importlib
 from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-    """Return what the SDK has at the new place: the same class, not a copy."""
+    """Return the SDK's own object of this name, from its new location."""
     return getattr(importlib.import_module("label_studio_sdk.label_interface.objects"), name)

@@ -1,4 +1,4 @@
-"""The import path of the command line in older releases; `label_studio_ml.cli` is what does the work."""
+"""The import path of the command line in older releases; the implementation is `label_studio_ml.cli`."""
 
 import argparse
 import re
@@ -15,14 +15,14 @@ __all__ = ["create_dir", "deploy_to_gcp", "get_args", "main", "special_match", "
 
 
 def get_args() -> tuple[argparse.Namespace, list[str]]:
-    """Return the process's own arguments, parsed, and those that no option takes."""
+    """Return the parsed arguments of this process, and those that no option accepts."""
     return parse(sys.argv[1:])
 
 
 def create_dir(args: Any) -> Path:
-    """Make a backend's folder and return it, as `label-studio-ml init` does.
+    """Create a backend's folder as `label-studio-ml init` does, and return its path.
 
-    `args` has `project_name`, and may have `root_dir`, `script` and `force`. Raises BackendError.
+    `args` has `project_name` and optionally `root_dir`, `script` and `force`. Raises BackendError.
     """
     from label_studio_ml.cli.init import run
 
@@ -32,9 +32,9 @@ def create_dir(args: Any) -> Path:
 
 
 def start_server(args: Any, subprocess_params: Sequence[str] = ()) -> int:
-    """Serve a backend's folder, as `label-studio-ml start` does, and return the exit code.
+    """Serve a backend's folder as `label-studio-ml start` does; return the exit code.
 
-    `args` has `project_name`, and may have `root_dir`; `subprocess_params` are further command-line words.
+    `args` has `project_name` and optionally `root_dir`; `subprocess_params` are further command-line arguments.
     """
     given = {"root_dir": ".", **vars(args)}
     words = ["start", given["project_name"], "--root-dir", given["root_dir"], *subprocess_params]
@@ -48,8 +48,8 @@ def start_server(args: Any, subprocess_params: Sequence[str] = ()) -> int:
 def deploy_to_gcp(args: Any) -> NoReturn:
     """Raise Unsupported, with the command that deploys the folder of `args.project_name` to Google Cloud Run.
 
-    A service there loses its versions with each restart unless they are in a bucket, and its queue unless a Redis keeps
-    it. No default can name these.
+    The command has placeholders: a service there loses its versions with each restart unless they are in a bucket, and
+    its queue unless it is in a Redis, and both have to be named by the user.
     """
     given = {"root_dir": ".", "gcp_region": None, "gcp_project": None, **vars(args)}
     name = str(given["project_name"])
@@ -69,5 +69,5 @@ def deploy_to_gcp(args: Any) -> NoReturn:
 
 
 def special_match(strg: str, search: Any = re.compile(r"[^a-z-]").search) -> bool:
-    """Tell whether a text has anything but lower-case ASCII letters and hyphens."""
+    """Tell whether a text has characters other than lower-case ASCII letters and hyphens."""
     return bool(search(strg))

@@ -1,4 +1,4 @@
-"""Read values of settings from environment variables: each function returns one, or raises SettingsError naming it."""
+"""Read typed values from environment variables. All functions raise SettingsError, naming the variable, if invalid."""
 
 import json
 import math
@@ -11,17 +11,17 @@ Default = TypeVar("Default")
 
 
 def prefixed(name: str) -> tuple[str, str, str]:
-    """Return the spellings of `name` that Label Studio's own tools accept."""
+    """Return `name` and its two prefixed forms that Label Studio's own tools accept."""
     return name, f"LABEL_STUDIO_{name}", f"HEARTEX_{name}"
 
 
 def first(env: Mapping[str, str], *names: str) -> str:
-    """Return the value of the first variable of `names` that is set and not empty, else nothing."""
+    """Return the value of the first variable of `names` that is set and not empty; empty if there is none."""
     return next((env[name] for name in names if env.get(name)), "")
 
 
 def boolean(env: Mapping[str, str], name: str, *, default: bool) -> bool:
-    """Return the truth value that a variable spells, `default` if it is not set."""
+    """Return a variable as a bool, `default` if it is not set."""
     text = env.get(name, "").strip().lower()
     if not text:
         return default
@@ -35,7 +35,7 @@ def boolean(env: Mapping[str, str], name: str, *, default: bool) -> bool:
 
 
 def integer(env: Mapping[str, str], name: str, *, default: Default, least: int) -> int | Default:
-    """Return the whole number of at least `least` in a variable, `default` if it is not set."""
+    """Return a variable as a whole number of at least `least`, `default` if it is not set."""
     text = env.get(name, "").strip()
     if not text:
         return default
@@ -51,7 +51,7 @@ def integer(env: Mapping[str, str], name: str, *, default: Default, least: int) 
 def seconds(
     env: Mapping[str, str], name: str, *, default: Default, least: float, unit: str = "seconds"
 ) -> float | Default:
-    """Return the finite number of at least `least` in a variable, `default` if it is not set."""
+    """Return a variable as a finite number of at least `least`, `default` if it is not set. `unit` is for the error."""
     text = env.get(name, "").strip()
     if not text:
         return default
@@ -65,7 +65,7 @@ def seconds(
 
 
 def choice(env: Mapping[str, str], name: str, *values: str) -> str:
-    """Return which of `values` a variable names; the first one if it is not set."""
+    """Return a variable's value, which must be one of `values`; the first of them if it is not set."""
     value = (env.get(name) or values[0]).strip().lower()
     if value not in values:
         raise SettingsError(f"{name}={value!r} is unknown", fix=f"Use {' or '.join(values)}", field=name)
@@ -73,7 +73,7 @@ def choice(env: Mapping[str, str], name: str, *values: str) -> str:
 
 
 def optional_seconds(env: Mapping[str, str], name: str) -> float | None:
-    """Return the number of seconds in a variable, None if it is not set."""
+    """Return a variable as a number of seconds, None if it is not set."""
     return seconds(env, name, default=0.0, least=0.0) if env.get(name, "").strip() else None
 
 

@@ -1,7 +1,7 @@
-"""Every setting, read from the environment here and nowhere else.
+"""All settings of a backend. Environment variables are read here and nowhere else.
 
-The parent process reads its settings once, and hands them to the processes it starts as environment variables:
-`Settings.from_env(settings.to_env())` is `settings`. Names that older backends used are understood beside ours.
+The parent process reads its settings once and passes them to its child processes as environment variables:
+`Settings.from_env(settings.to_env())` equals `settings`. Variable names of older backends are accepted as well.
 """
 
 import json
@@ -25,34 +25,34 @@ from label_studio_ml.setting_values import optional_seconds as _optional_seconds
 from label_studio_ml.setting_values import prefixed as _prefixed
 from label_studio_ml.setting_values import seconds as _seconds
 
-#: Largest request body taken, in bytes. Label Studio sends a whole selection of tasks in one request: 1,200 small
-#: tasks measured 0.6 MB, so this takes some two million of them.
+#: Largest accepted request body, in bytes. Label Studio sends a whole selection of tasks in one request: 1,200 small
+#: tasks measured 0.6 MB, so the limit corresponds to some two million of them.
 DEFAULT_MAX_BODY = 1 << 30
 
 DEFAULT_PORT = 9090
 
-#: Seconds that a worker's hold on a project lasts without renewal.
+#: Seconds after which a worker's lease of a project expires without renewal.
 DEFAULT_LEASE = 30.0
 
-#: Seconds between two looks for projects with events that nobody trains.
+#: Seconds between two searches for projects with pending events and no scheduled training.
 DEFAULT_SWEEP = 10.0
 
-#: Tasks in a second that get predictions after a training.
+#: The most predictions per second after a training.
 DEFAULT_PREDICT_RATE = 10.0
 
-#: Seconds that requests under way have to finish after SIGTERM.
+#: Seconds that in-flight requests have to finish after SIGTERM.
 DEFAULT_DRAIN = 10.0
 
-#: Webhook events that are kept on the disk while Redis is away, and MiB that they have.
+#: The most webhook events in the spool on the disk while Redis is unreachable, and their most MiB.
 DEFAULT_SPOOL_EVENTS, DEFAULT_SPOOL_MB = 100_000, 1024
 
-#: MiB of versions that a machine keeps of those in a store elsewhere.
+#: Size limit in MiB of the local cache of versions from an object store.
 DEFAULT_MODEL_CACHE = 20480
 
-#: Label configs that have model processes of their own at a time.
+#: The most label configs with model processes of their own at a time.
 DEFAULT_LABEL_CONFIGS = 8
 
-#: Variables that may be given as NAME_FILE: the file that holds the value, as containers get their secrets.
+#: Variables that may also be given as NAME_FILE, the path of a file with the value, as for container secrets.
 SECRETS = (
     "REDIS_URL",
     "REDIS_PASSWORD",
@@ -72,38 +72,35 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What a backend runs with.
+    """The settings of a backend.
 
-    `backend_dir` is the folder with the user's model file. `script` is that file, and `class_name` the class in it
-    (empty: the only one). `init_kwargs` are the extra constructor arguments (`--with KEY=VAL`). `model_dir` holds
-    versions, state and the embedded broker's data; `user_model_dir` is `MODEL_DIR` as the user set it, or None.
-    `model_root` is `MODEL_ROOT`, another folder for weights that model files read from the environment, or None.
-    `redis_url` is empty when the embedded broker is to be used, `queue` where the queue that is the backend's own is.
-    `max_body` is in bytes. `lease` and `sweep` are in
-    seconds: how long a worker that is gone keeps others from its project, and how often lost wake-ups are looked for.
-    `fit_timeout` is how many seconds a training may take (0: any time), `cancel_grace` how many one may go on that was
-    asked to stop; None leaves it to the model class.
-    `model_workers` processes run the model, the n-th on the n-th of `devices` (`CUDA_VISIBLE_DEVICES`), round and
-    round; `drain_first` loads a new version only after the old one has left its memory. With `separate`, projects whose
-    label configs differ do not share model processes, and `max_label_configs` of these configs have some at a time.
-    `workers` processes train.
-    After SIGTERM, a server says for `linger` seconds that it is not ready while it still takes requests, and gives
-    those under way `drain` seconds; a running training has `grace` seconds before it is handed back. `log_json`
-    writes logs as JSON, one object a line. `files` says what is allowed of task files, `http`
-    what the HTTP server goes by. `promote_if` (which new
-    versions are served) and `keep_versions` (how many stay, 0: all) win over the class's where they are given.
-    `store_url` is `MODEL_DIR` where that is a URL: versions are kept there, and `model_dir` (`CACHE_DIR`) is this
-    machine's own folder, with up to `model_cache_bytes` of them besides those that are served.
-    `model_version` is the name of a version that is served in the projects that have it. `train_every`,
-    `quiet_period` and `min_annotations` override what the class says (`training.policy`), where they are not None.
-    `predict_after_training` says which tasks get predictions of a new version by themselves (`unlabelled`, `all`,
-    empty: none), `predict_rate` how many in a second at most (0: any number). `refuse_invalid` holds back predictions
-    that the project's label config does not allow (`INVALID_PREDICTIONS=send`: they are sent, and logged).
-    `python` is the interpreter for processes that are started (empty: this one's); `python_path` are folders that the
-    user's code also imports from.
-    `threads` is how many calls of `predict` may run at a time in one process where the class does not say (None: one).
-    `use_redis` is `USE_REDIS` of the older releases, None where it is not set.
-    `spool_events` webhook events with `spool_bytes` are kept on the disk at most while Redis is away.
+    Model: `backend_dir` is the folder with the user's model file `script`; `class_name` is the class in it (empty: the
+    only one), `init_kwargs` are extra constructor arguments (`--with KEY=VAL`).
+    Folders: `model_dir` holds versions, state and the embedded broker's data; `user_model_dir` is `MODEL_DIR` as the
+    user set it, or None. If `MODEL_DIR` is a URL, that is `store_url`, where versions are kept, and `model_dir`
+    (`CACHE_DIR`) is this machine's folder, with up to `model_cache_bytes` of versions besides the served ones.
+    `model_root` is `MODEL_ROOT`, a folder for weights that model files read from the environment, or None.
+    Queue: `redis_url` is empty for the embedded broker, `queue` for the backend's own queue. `use_redis` is `USE_REDIS`
+    of older releases, None if not set. `lease` is the seconds after which the lease of a dead worker expires, `sweep`
+    the seconds between searches for lost wake-ups. While Redis is unreachable, at most `spool_events` webhook events
+    of `spool_bytes` are kept on the disk.
+    Limits: `max_body` is in bytes. `files` are the settings for task files, `http` those of the HTTP server.
+    Model processes: `model_workers` processes run the model, assigned to `devices` (`CUDA_VISIBLE_DEVICES`) in turn.
+    With `drain_first`, a new version loads after the old one has left the memory. With `separate`, projects with
+    different label configs do not share model processes, and at most `max_label_configs` configs have some at a time.
+    `threads` are the concurrent calls of `predict` in one process if the class sets none (None: one).
+    Training: `workers` processes train. `fit_timeout` is the seconds that a training may take (0: any), `cancel_grace`
+    the seconds until a training is ended after being asked to stop. `promote_if` is the metric gate, `keep_versions`
+    the number of versions kept (0: all). `train_every`, `quiet_period` and `min_annotations` decide when a training is
+    due (`training.policy`). In place of None, and of an empty `promote_if`, the class's values apply.
+    Predictions: `model_version` names the version to serve in projects that have it. `predict_after_training` selects
+    the tasks that get predictions of a new version (`unlabelled`, `all`, empty: none), at most `predict_rate` a second
+    (0: no limit). `refuse_invalid` holds back predictions that the label config does not allow; with
+    `INVALID_PREDICTIONS=send` it is False, and they are sent and logged.
+    Shutdown: after SIGTERM, a server reports "not ready" for `linger` seconds while it still accepts requests, then
+    in-flight requests have `drain` seconds; a running training has `grace` seconds before it is put back.
+    Other: `log_json` writes logs as one JSON object per line. `keep_job_logs` is in days. `python` is the interpreter
+    for child processes (empty: this process's), `python_path` further folders from which user code imports.
     """
 
     backend_dir: Path
@@ -163,9 +160,9 @@ class Settings:
     def from_env(
         cls, environ: Mapping[str, str] | None = None, *, backend_dir: Path | None = None
     ) -> "Settings":
-        """Read the settings from `environ` (the process's own, if None).
+        """Read the settings from `environ`; None stands for the process's own environment.
 
-        Raises SettingsError, naming the variable, when a value cannot be used.
+        Raises SettingsError, naming the variable, if a value is invalid.
         """
         env = _with_secrets(os.environ if environ is None else environ)
         folder = Path(backend_dir or env.get("LABEL_STUDIO_ML_DIR") or ".").resolve()
@@ -252,7 +249,7 @@ class Settings:
         )
 
     def to_env(self) -> dict[str, str]:
-        """Return the environment variables that make `from_env` return these settings."""
+        """Return the environment variables from which `from_env` reads these settings."""
         values: dict[str, object] = {
             **self.http.to_env(),
             "LABEL_STUDIO_ML_DIR": self.backend_dir,
@@ -309,7 +306,7 @@ class Settings:
         return found | {name: value for name, value in self.files.to_env().items() if value}
 
     def with_model_dir(self, place: str) -> "Settings":
-        """Return these settings with MODEL_DIR at `place`: a folder, seen from the backend's, or a URL."""
+        """Return these settings with MODEL_DIR set to `place`: a URL, or a folder relative to the backend's folder."""
         if "://" in place:
             work = self.model_dir if self.store_url else self.backend_dir / "data"
             user = self.user_model_dir if self.store_url else None
@@ -318,18 +315,18 @@ class Settings:
         return replace(self, store_url="", model_dir=self.backend_dir / path, user_model_dir=path)
 
     def child_env(self) -> dict[str, str]:
-        """Return the whole environment for a process that we start: this process's own, with these settings.
+        """Return the environment for a child process: this process's own, with these settings.
 
-        MODEL_DIR (or CACHE_DIR) is absolute there: user code that reads it may stand in another folder.
+        MODEL_DIR (or CACHE_DIR) is absolute, since user code may read it in another working folder.
         """
-        ours = {*(f"{name}_FILE" for name in SECRETS), "REDIS_CA_FILE"}  # their values are in the settings
+        ours = {*(f"{name}_FILE" for name in SECRETS), "REDIS_CA_FILE"}  # the settings have their values
         inherited = {name: value for name, value in os.environ.items() if name not in ours}
         folder = {"CACHE_DIR" if self.store_url else "MODEL_DIR": str(self.model_dir)}
         return {**inherited, **self.to_env(), **(folder if self.user_model_dir else {})}
 
 
 def older_cache() -> tuple[str, Path]:
-    """Return the type and the folder of the key/value file that the event generation opened: CACHE_TYPE and MODEL_DIR.
+    """Return type and folder of the event generation's key/value file: CACHE_TYPE and MODEL_DIR.
 
     Raises SettingsError if the type is not `sqlite`.
     """
@@ -339,18 +336,18 @@ def older_cache() -> tuple[str, Path]:
 
 
 def environment_changes() -> Callable[[], dict[str, str]]:
-    """Return a function that returns the variables of this process's environment that were set since this call."""
+    """Return a function that returns the environment variables set or changed after this call."""
     before = dict(os.environ)
     return lambda: {name: value for name, value in os.environ.items() if before.get(name) != value}
 
 
 def set_environment(values: Mapping[str, str]) -> None:
-    """Set variables of this process's environment, for it and for the processes that it starts."""
+    """Set environment variables of this process, which its child processes inherit."""
     os.environ.update(values)
 
 
 def _with_secrets(env: Mapping[str, str]) -> Mapping[str, str]:
-    """Return `env` with the values of secrets that NAME_FILE names. Raises SettingsError if one cannot be read."""
+    """Return `env` with the contents of the NAME_FILE files of secrets. Raises SettingsError if one is unreadable."""
     values = dict(env)
     for name in SECRETS:
         path = env.get(f"{name}_FILE")
@@ -368,7 +365,7 @@ def _with_secrets(env: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def _store_url(place: str) -> str:
-    """Return MODEL_DIR if it is a URL, nothing if it is a folder. Raises SettingsError if it names no bucket."""
+    """Return MODEL_DIR if it is a URL, empty if it is a folder. Raises SettingsError if the URL names no bucket."""
     if "://" not in place:
         return ""
     if not place.partition("://")[2].strip("/"):
@@ -381,7 +378,7 @@ def _store_url(place: str) -> str:
 
 
 def _gate(env: Mapping[str, str]) -> str:
-    """Read PROMOTE_IF: which new versions are served."""
+    """Return PROMOTE_IF, the metric gate. Raises SettingsError if it cannot be parsed."""
     text = env.get("PROMOTE_IF", "").strip()
     try:
         parse_gate(text)
@@ -404,10 +401,10 @@ def _log_level(env: Mapping[str, str]) -> str:
 
 
 def _redis_url(env: Mapping[str, str]) -> str:
-    """Return `REDIS_URL`, or one made of the parts that older compose files set, or nothing.
+    """Return `REDIS_URL`, or a URL built from the variables of older compose files; empty if neither is set.
 
-    The parts are not read where `USE_REDIS` is false, and the host defaults to localhost where it is true.
-    `REDIS_CA_FILE` holds the certificate of the authority that signed the server's, for TLS.
+    The variables are ignored if `USE_REDIS` is false; if it is true, the host defaults to localhost. For TLS,
+    `REDIS_CA_FILE` is the certificate of the authority that has signed the server's certificate.
     """
     url = env.get("REDIS_URL", "").strip()
     if url and not url.startswith(("redis://", "rediss://", "unix://")):
@@ -432,7 +429,7 @@ def _redis_url(env: Mapping[str, str]) -> str:
 
 
 def _use_redis(env: Mapping[str, str]) -> bool | None:
-    """Return `USE_REDIS`, in any spelling of the older releases; None where it is not set."""
+    """Return `USE_REDIS`, under any of its names in older releases; None if it is not set."""
     name = next((name for name in _prefixed("USE_REDIS") if env.get(name, "").strip()), "")
     return _boolean(env, name, default=False) if name else None
 

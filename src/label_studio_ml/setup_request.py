@@ -1,10 +1,10 @@
-"""The Flask request that a model's construction runs in, for classes that read `/setup`'s body in `setup`.
+"""Provide a Flask request during the construction of a model, for classes that read `/setup`'s body in `setup`.
 
     def setup(self):
         hostname = flask.request.get_json()["hostname"]
 
-The event generation built its models inside of the request. Here they are built in other threads and processes, so the
-request is made for them, where the class or something that it imported uses Flask.
+The event generation's server built models inside the request. This backend builds them in other threads and processes,
+so it creates a request for them if the class, or a module that it has imported, uses Flask.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from label_studio_ml.versions.state import Project
 
 @contextlib.contextmanager
 def setup_request(cls: type, project: Project) -> Iterator[None]:
-    """Give the code inside of the `with` block a `flask.request` with the body of the project's last `/setup`."""
+    """Make `flask.request` a request with the body of the project's last `/setup`, during the block."""
     if "flask" not in sys.modules and not _mentions_flask(cls):
         yield
         return
@@ -40,7 +40,7 @@ def setup_request(cls: type, project: Project) -> Iterator[None]:
 def _environ(body: bytes) -> dict[str, Any]:
     """Return the WSGI environment of a POST to `/setup`.
 
-    Made by hand: Flask's test helpers import modules (`pdb`, `code`) whose names files of the user may have.
+    Flask's test helpers are not used: they import modules (`pdb`, `code`) that files of the user may shadow.
     """
     return {
         "REQUEST_METHOD": "POST",
@@ -66,14 +66,14 @@ def _environ(body: bytes) -> dict[str, Any]:
 
 @functools.cache
 def _application() -> Any:
-    """Return the Flask application that the requests belong to."""
+    """Return the Flask application of the requests, created once."""
     import flask
 
     return flask.Flask("label_studio_ml_setup", static_folder=None)
 
 
 def _mentions_flask(cls: type) -> bool:
-    """Tell whether a file that defines the class, or a base of it, has the word `flask`: `setup` may import it."""
+    """Tell whether a file defining the class or one of its bases contains `flask`, so that `setup` may import it."""
     for one in cls.__mro__:
         if one is object or one.__module__.startswith("label_studio_ml."):
             continue

@@ -1,4 +1,4 @@
-"""Reading the small files that this package writes, also where one is damaged or not UTF-8."""
+"""Read small files of this package, distinguishing missing, damaged and temporarily unreadable files."""
 
 import errno
 from pathlib import Path
@@ -8,23 +8,23 @@ import msgspec
 
 T = TypeVar("T")
 
-#: Errors that say nothing of the file: the same call may work a moment later.
+#: Temporary errors, which say nothing about the file: a later call may succeed.
 _PASSING = frozenset(
     (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR, errno.EAGAIN, errno.ESTALE, errno.ETIMEDOUT)
 )
 
 
 class DamagedFile(ValueError):
-    """A file holds something else than was written to it, or is a folder."""
+    """A file is a folder, or its content is not what this package writes."""
 
 
 def is_passing(error: BaseException) -> bool:
-    """Tell whether an error, such as too many open files, says that a file cannot be read now, and nothing of it."""
+    """Tell whether an error, such as too many open files, is temporary and says nothing about the file."""
     return isinstance(error, OSError) and error.errno in _PASSING
 
 
 def read_text(path: Path) -> str | None:
-    """Return the text of a file, bytes that are not UTF-8 replaced; None if there is no such file.
+    """Return the text of a file, with bytes that are not UTF-8 replaced; None if there is no such file.
 
     Raises DamagedFile if it is a folder, OSError if it cannot be read.
     """
@@ -35,14 +35,14 @@ def read_text(path: Path) -> str | None:
 def read_json(path: Path, kind: type[T]) -> T | None:
     """Return the JSON value of type `kind` in a file; None if there is no such file.
 
-    Raises DamagedFile if it holds anything else, OSError if it cannot be read.
+    Raises DamagedFile if it is a folder or has other content, OSError if it cannot be read.
     """
     data = _read(path)
     return None if data is None else parse_json(data, kind)
 
 
 def parse_json(data: bytes, kind: type[T]) -> T:
-    """Return the JSON value of type `kind` in the bytes of a file. Raises DamagedFile if they are anything else."""
+    """Return the JSON value of type `kind` in `data`. Raises DamagedFile if it is empty or anything else."""
     if not data.strip(b"\0 \t\r\n"):
         raise DamagedFile("it is empty")
     try:
@@ -54,7 +54,7 @@ def parse_json(data: bytes, kind: type[T]) -> T:
 
 
 def read_object(path: Path) -> dict[str, Any] | None:
-    """Return the JSON object in a file; None if there is no such file. Raises DamagedFile and OSError."""
+    """Return the JSON object in a file; None if there is no such file. Raises DamagedFile or OSError."""
     return read_json(path, dict[str, Any])
 
 

@@ -1,6 +1,7 @@
-"""Which class in which file is the user's model, and how it gets into the interpreter.
+"""Locate the user's model class, and import it.
 
-Finding is reading: only `load_class` runs the user's code.
+Locating a class reads files; a file in which no class is found that way is imported in a child process.
+In this process, user code runs only where a file is imported: `user_class`, `load_class`, `import_model_file`.
 """
 
 import ast
@@ -59,22 +60,22 @@ logger = logging.getLogger(__name__)
 
 _is_importing: ContextVar[bool] = ContextVar("is_importing", default=False)
 
-#: Files of a backend's folder that are not the model.
+#: Files in a backend's folder that are not searched for models.
 _NOT_MODELS = frozenset({"_wsgi.py", "conftest.py", "setup.py"})
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSource:
-    """The file with the user's model class, and that class's name."""
+    """A model file and the name of the model class in it."""
 
     script: Path
     class_name: str
 
 
 def user_class(settings: Settings) -> type:
-    """Find and import the model class that `settings` name, as the backend's own `_wsgi.py` would import it.
+    """Locate and import the model class that `settings` name, as the backend's own `_wsgi.py` would.
 
-    The backend's folder and the settings' `python_path` are on `sys.path` beside the model file's folder.
+    In addition to the model file's folder, the backend's folder and the settings' `python_path` are on `sys.path`.
     Raises ModelFileError.
     """
     source = locate(settings.backend_dir, settings.script, settings.class_name)
@@ -82,11 +83,11 @@ def user_class(settings: Settings) -> type:
 
 
 def locate(folder: Path, script: Path | None = None, class_name: str = "") -> ModelSource:
-    """Find the model class of the backend in `folder`.
+    """Locate the model class of the backend in `folder`.
 
-    A given `script` (taken from `folder` if relative) or `class_name` comes first; then what the `_wsgi.py`
-    there serves, then `model.py`, then the only file with a model class. Raises ModelFileError, with what to
-    do, when there is no such class or more than one.
+    A given `script` (relative to `folder`) or `class_name` takes precedence, then the class that `_wsgi.py` serves,
+    then `model.py`, then the only file with a model class. Raises ModelFileError, with the fix, if there is no such
+    class or more than one.
     """
     if script is not None:
         path = folder / script
@@ -117,16 +118,16 @@ def locate(folder: Path, script: Path | None = None, class_name: str = "") -> Mo
 
 
 def load_class(source: ModelSource, folders: Sequence[str] = (), last: Sequence[str] = ()) -> type:
-    """Import the file of `source` and return the class.
+    """Import the file of `source` and return its class.
 
-    The file's folder goes first on `sys.path` and stays there, as when the file itself is run, with `folders` after it
-    and `last` at the end. A file that is already imported is not run again. Raises ModelFileError, with the user's file
-    and line, whatever goes wrong.
+    On `sys.path`, the file's folder comes first and stays there, as when the file is run as a script, followed by
+    `folders`, with `last` at the end. A file that is already imported is not run again. Raises ModelFileError, with the
+    user's file and line, on any failure.
     """
     module = import_model_file(source.script, folders, last)
     script = source.script.resolve()
     found = getattr(module, source.class_name, None)
-    if found is None:  # functions only: the decorators of `label_studio_ml.model` serve its own base class
+    if found is None:  # a file with functions only: the decorators register them for the base class
         found = getattr(sys.modules.get("label_studio_ml.model"), source.class_name, None)
     if not isinstance(found, type):
         raise ModelFileError(
@@ -138,13 +139,13 @@ def load_class(source: ModelSource, folders: Sequence[str] = (), last: Sequence[
 
 
 def import_model_file(script: Path, folders: Sequence[str] = (), last: Sequence[str] = ()) -> ModuleType:
-    """Return the module of a model file, importing it if it is not yet. Raises ModelFileError.
+    """Return the module of a model file, importing it if necessary. Raises ModelFileError.
 
     `folders` and `last` are for `sys.path`, as in `load_class`.
     """
     script = script.resolve()
     name, root = _module_name(script)
-    if root.name in INSTALLED:  # a package's modules are imported by their full names only
+    if root.name in INSTALLED:  # modules of installed packages are imported by their full names only
         user_path.enter(folders, [str(root), *last])
     else:
         user_path.enter([str(script.parent), str(root), *folders], last)
@@ -155,7 +156,7 @@ def import_model_file(script: Path, folders: Sequence[str] = (), last: Sequence[
 
 
 def code_on_disk(folder: Path, script: Path | None = None, class_name: str = "") -> CodeIdentity:
-    """Return the code of the backend in `folder` as it is on the disk; one without a hash if it cannot be read."""
+    """Return the code identity of the backend in `folder`, from its files; without a hash if they are unreadable."""
     try:
         return identify(locate(folder, script, class_name).script)
     except (ModelFileError, OSError):
@@ -163,12 +164,12 @@ def code_on_disk(folder: Path, script: Path | None = None, class_name: str = "")
 
 
 def is_importing() -> bool:
-    """Tell whether this thread imports a file for the model class in it: a server that the file starts must not run."""
+    """Tell whether this thread is importing a model file, so that a server which the file starts must not run."""
     return _is_importing.get()
 
 
 def forget_modules(folder: Path) -> None:
-    """Forget what was imported from `folder`, installed packages left out, so that it is imported afresh."""
+    """Remove modules imported from `folder` from `sys.modules`, except installed packages, to have them reloaded."""
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
         if name == "__main__" or not isinstance(file, str):
@@ -179,7 +180,7 @@ def forget_modules(folder: Path) -> None:
 
 
 def _choose(script: Path, class_name: str) -> ModelSource:
-    """Return the model class of `script`: the named one, or its only one."""
+    """Return the model class of `script` named `class_name`, or its only one. Raises ModelFileError."""
     names = _models(script)
     if class_name:
         if class_name not in names and not FileReader(script).binds(class_name):
@@ -200,9 +201,9 @@ def _choose(script: Path, class_name: str) -> ModelSource:
 
 
 def _models(script: Path) -> list[str]:
-    """Return the model classes of `script`, as reading tells them.
+    """Return the names of the model classes of `script`, found by reading it.
 
-    Where it only registers functions, this is the class that calls them.
+    If the file has none but registers functions with the decorators, this is the base class, which calls them.
     """
     names = model_classes(script)
     functions = ("label_studio_ml.model.predict_fn", "label_studio_ml.model.update_fn")
@@ -212,7 +213,7 @@ def _models(script: Path) -> list[str]:
 
 
 def _only(folder: Path, class_name: str) -> ModelSource:
-    """Return the model class of the only file in `folder` that has one."""
+    """Return the model class of the only file in `folder` that has one. Raises ModelFileError."""
     found: dict[Path, list[str]] = {}
     broken: list[ModelFileError] = []
     for script in sorted(folder.glob("*.py")):
@@ -245,7 +246,7 @@ def _only(folder: Path, class_name: str) -> ModelSource:
 
 
 def served_class(wsgi: Path) -> ModelSource | None:
-    """Return the class that a `_wsgi.py` hands to `init_app`, or None when it is not there or names none."""
+    """Return the class that a `_wsgi.py` passes to `init_app`; None if there is no such file or call."""
     if not wsgi.is_file():
         return None
     tree = parse(wsgi)
@@ -272,7 +273,7 @@ def served_class(wsgi: Path) -> ModelSource | None:
             )
         if FileReader(files[-1]).binds(left[0]):
             return ModelSource(files[-1], left[0])
-        return _choose(files[-1], "")  # the class was renamed since
+        return _choose(files[-1], "")  # the class has been renamed
     return None
 
 
@@ -286,7 +287,7 @@ def _fix(script: Path, names: list[str]) -> str:
 
 
 def _module_name(script: Path) -> tuple[str, Path]:
-    """Return the name to import `script` under, and the folder where that name starts."""
+    """Return the name under which to import `script`, and the folder in which that name starts."""
     installed = next((folder for folder in script.parents if folder.name in INSTALLED), None)
     if installed is not None:
         names = script.relative_to(installed).with_suffix("").parts
@@ -300,16 +301,16 @@ def _module_name(script: Path) -> tuple[str, Path]:
             folder = folder.parent
         return ".".join(parts), folder
     if script.stem in sys.stdlib_module_names or script.stem in user_path.NEEDED:
-        # `platform.py`, `requests.py`: the module of that name must stay what it is.
+        # A file such as `platform.py` or `requests.py` must not replace the module of that name.
         return f"_user_{script.stem}", script.parent
     return script.stem, script.parent
 
 
 def import_file(script: Path, name: str) -> ModuleType:
-    """Run `script` as the module `name`. Raises ModelFileError, with the user's file and line, if it fails.
+    """Run `script` as the module `name` and return it. Raises ModelFileError, with the user's file and line.
 
-    Meanwhile `sys.argv` has no arguments: those of the process are not the user's, and a `parse_args()` in the file
-    would refuse them. In a process that has no other code, it stays so.
+    During the import, `sys.argv` has no arguments: a `parse_args()` in the file would refuse those of this process. In
+    a process started for user code only, `sys.argv` stays so.
     """
     spec = importlib.util.spec_from_file_location(name, script)
     if spec is None or spec.loader is None:
@@ -343,7 +344,7 @@ def _importing() -> Iterator[None]:
 
 
 def _import_error(script: Path, error: BaseException) -> ModelFileError:
-    """Say what went wrong in the user's file, where, and what to do."""
+    """Return the ModelFileError for an exception during the import: what failed, where, and the fix."""
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)

@@ -1,14 +1,14 @@
-"""What user code started and whose guard was killed: it is found and ended. Linux only.
+"""Find and kill processes that user code started and whose guard was killed. Linux only.
 
-A guard (`process_guard`) ends all that its process started, in sessions of their own too. Two things are left for a
-guard that is killed itself:
+A guard (`process_guard`) kills all processes that its run started, also those in other sessions. Two mechanisms cover
+guards that are killed themselves:
 
-- Whoever starts a guarded process puts a mark into its environment, which everything below inherits: process id and
-  start of the starter, and a number. When the guard has ended, the starter ends what still has the mark; what a starter
-  left that was killed with its guard is ended by the next worker or server that starts (`end_left_behind`).
-- A worker takes over orphans (`adopt_orphans`): it also finds those that have another environment.
+- The starter of a guarded process puts a mark into its environment, which all descendants inherit: process id and start
+  time of the starter, and a random number. When the guard has ended, the starter kills the processes with the mark. If
+  the starter was killed as well, the next worker or server that starts kills them (`end_left_behind`).
+- A worker adopts orphaned descendants (`adopt_orphans`), and so also finds those with another environment.
 
-Elsewhere, a process in a session of its own whose guard was killed goes on; those in the session of the run do not.
+On other systems, processes in a session of their own survive a killed guard; those in the run's session do not.
 """
 
 import contextlib
@@ -28,19 +28,19 @@ from label_studio_ml.texts import whole_number
 logger = logging.getLogger(__name__)
 
 _MARK = "LABEL_STUDIO_ML_STARTED_BY"
-#: Seconds that processes have to disappear after SIGKILL.
+#: Seconds to wait for processes to disappear after SIGKILL.
 _DISAPPEARING = 5.0
 
-#: The children that this process has started, while it takes over orphans: all others were adopted.
+#: Process ids of the children that this process has started; with `adopt_orphans`, all other children were adopted.
 _started: set[int] = set()
 _starting = threading.Lock()
 _adopting = False
 
 
 class Guarded:
-    """A process with a guard, started with the arguments of `subprocess.Popen`; `ended` is to be called when it has.
+    """A process with a guard, started with the arguments of `subprocess.Popen`. Call `ended` after its end.
 
-    `env` gets the mark. Raises OSError if it cannot be started.
+    The mark is added to `env`. Raises OSError if the process cannot be started.
     """
 
     def __init__(self, command: list[str], *, env: Mapping[str, str], **options: Any) -> None:
@@ -55,8 +55,8 @@ class Guarded:
             _started.add(self.popen.pid)
 
     def ended(self) -> None:
-        """End what the guard, which has ended, was kept from ending. May take a moment; nothing is raised."""
-        if self.popen.returncode:  # as its process ended, or because something ended the guard itself
+        """Kill the processes that the guard, which has ended, did not kill. May take seconds; raises nothing."""
+        if self.popen.returncode:  # the guard was killed, or the run itself failed
             _end(lambda: [process for process in everything() if self._is_marked(process)])
         with _starting:
             _started.discard(self.popen.pid)
@@ -68,13 +68,13 @@ class Guarded:
 
 
 def adopt_orphans() -> None:
-    """Have this process become the parent of all descendants that lose theirs. Call it where no user code runs."""
+    """Let this process adopt descendants whose parent ends. Call it only in a process without user code."""
     global _adopting
     _adopting = become_subreaper()
 
 
 def end_left_behind() -> None:
-    """End what was started by user code of a backend that was killed together with the guard of that code."""
+    """Kill processes started by user code of an earlier backend that was killed together with its guards."""
     _end(lambda: [process for process in everything() if _is_left_behind(process)])
 
 
@@ -84,7 +84,7 @@ def _is_left_behind(process: Process) -> bool:
 
 
 def _marks(process: Process) -> list[tuple[int, int, str]]:
-    """Return process id and start of those who started guarded processes of which this is one, each with its number."""
+    """Return the marks of a process, one per guarded process above it: starter's process id and start time, number."""
     if process.zombie or process.pid == os.getpid():
         return []
     for pair in process.environment():
@@ -103,7 +103,7 @@ def _mark(parts: list[str]) -> tuple[int, int, str] | None:
 
 
 def _adopted() -> list[Process]:
-    """Return the children that this process has not started. Those that it runs and waits for are in its session."""
+    """Return the adopted children. Children in this process's session, which it runs and waits for, are excluded."""
     me, session = os.getpid(), os.getsid(0)
     return [
         process
@@ -113,7 +113,7 @@ def _adopted() -> list[Process]:
 
 
 def _end(look: Callable[[], Iterable[Process]]) -> None:
-    """Kill what `look` finds until it finds nothing any more."""
+    """Kill the processes that `look` returns until it returns none, for at most `_DISAPPEARING` seconds."""
     deadline = time.monotonic() + _DISAPPEARING
     while left := list(look()):
         for process in left:
@@ -122,7 +122,7 @@ def _end(look: Callable[[], Iterable[Process]]) -> None:
                     "Process %d was started by user code whose guard is gone: it is ended", process.pid
                 )
             process.send(signal.SIGKILL)
-            with contextlib.suppress(OSError):  # of our children, take notice
+            with contextlib.suppress(OSError):  # reap it if it is a child of this process
                 os.waitpid(process.pid, os.WNOHANG)
         if time.monotonic() > deadline:
             return

@@ -1,29 +1,30 @@
-"""Texts that people wrote or read: counted things, commands that can be pasted into a shell, numbers in digits."""
+"""Format and parse texts: counts with nouns, shell commands, untrusted text for terminals, numbers in digits."""
 
 import re
 import shlex
 from os import PathLike
 
-#: Our command's name.
+#: Name of this package's command.
 _COMMAND = "label-studio-ml"
 
 
-#: Characters that change how a terminal shows what follows, or end a line: controls but the tab, separators of lines
-#: and paragraphs, marks that turn the direction of writing, halves of surrogate pairs.
+#: Characters that end a line or change how a terminal shows the following text: controls except the tab, line and
+#: paragraph separators, marks for the direction of writing, surrogates.
 _HIDDEN = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _NAMED = {"\n": "\\n", "\r": "\\r"}
 
 
 def visible(text: str) -> str:
-    r"""Return `text` as one line, each character in it that is not seen as an escape: `\n`, `\x1b`, `\u202e`.
+    r"""Return `text` as one line, with each line break and invisible character escaped: `\n`, `\x1b`, `\u202e`.
 
-    For what others wrote (names, ids, causes), where it must neither look like a line of ours nor work on a terminal.
+    Used for names, ids and causes from other sources, which must neither look like this package's own lines nor control
+    a terminal.
     """
     return _HIDDEN.sub(_escape, text)
 
 
 def json_visible(text: str) -> str:
-    r"""Return JSON without line breaks, each character in it that is not seen as JSON's escape for it: `\u009b`."""
+    r"""Return JSON text without line breaks, with each invisible character as a JSON escape: `\u009b`."""
     return _HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
@@ -35,16 +36,16 @@ def _escape(found: re.Match[str]) -> str:
 def plural(count: int, singular: str, several: str = "") -> str:
     """Return a count with its noun: `1 task`, `0 tasks`, `1,240 tasks`.
 
-    `several` is the form for all counts but one, where it is not `singular` with an `s`. Both may hold more than the
-    noun: `plural(count, "task has", "tasks have")`.
+    `several` is the plural, by default `singular` with an `s`. Both may contain further words:
+    `plural(count, "task has", "tasks have")`.
     """
     return f"{count:,} {singular if count == 1 else several or f'{singular}s'}"
 
 
 def whole_number(text: str) -> int | None:
-    """Return the whole number that `text` writes in ASCII digits, without a sign; None if it is anything else.
+    """Return the whole number that `text` consists of in ASCII digits, without a sign; None for anything else.
 
-    In place of `isdigit()` before `int()`: the one takes "²", which the other refuses, as it does thousands of digits.
+    `isdigit()` before `int()` is not enough: it accepts "²", and thousands of digits, both of which `int` refuses.
     """
     if not (text.isascii() and text.isdigit()):
         return None
@@ -55,10 +56,10 @@ def whole_number(text: str) -> int | None:
 
 
 def shell_command(*words: str | int | PathLike[str]) -> str:
-    """Return a command as it is typed into a shell; words with blanks and the like are quoted."""
+    """Return a command line for a shell, with the words quoted that need it."""
     return shlex.join(str(word) for word in words)
 
 
 def our_command(*words: str | int | PathLike[str]) -> str:
-    """Return a call of `label-studio-ml` as it is typed into a shell."""
+    """Return a call of `label-studio-ml` with `words` as a command line for a shell."""
     return shell_command(_COMMAND, *words)

@@ -1,13 +1,13 @@
-"""Offer modules to user code that older releases had: `label_studio_tools` and `label_studio_sdk.objects`.
+"""Offer modules of older releases to user code: `label_studio_tools` and `label_studio_sdk.objects`.
 
-Release 1.0.9 of this package depended on the distribution `label-studio-tools`, and model files of that time import
-from it. Later it moved into the SDK, whose copy is offered where that distribution is not installed. Model files of
-2024 import `label_studio_sdk.objects`, which moved to `label_studio_sdk.label_interface.objects`. The import finder
-below stands last on `sys.meta_path`: it is asked only for modules that nothing else has, so an installed
-`label_studio_tools`, or a folder of that name beside the model, wins.
+Release 1.0.9 of this package depended on the distribution `label-studio-tools`, from which model files of that time
+import. It later moved into the SDK, whose copy is offered if the distribution is not installed. Model files of 2024
+import `label_studio_sdk.objects`, which has moved to `label_studio_sdk.label_interface.objects`. The import finder in
+this module is the last on `sys.meta_path`, so it is asked only for modules that no other finder has: an installed
+`label_studio_tools`, or a folder of that name next to the model, takes precedence.
 
-`core.utils.io.get_local_path` is the SDK's: it reads local files only below LOCAL_FILES_DOCUMENT_ROOT. Release 1.0.9
-took `/` where that was not set.
+`core.utils.io.get_local_path` is the SDK's: it reads local files only below LOCAL_FILES_DOCUMENT_ROOT, for which
+release 1.0.9 used `/` by default.
 """
 
 import importlib.machinery
@@ -24,9 +24,9 @@ _SDK_OBJECTS = "label_studio_sdk.objects"
 
 
 class _Finder:
-    """Finds the package `label_studio_tools` in the SDK's folder, and a stand-in for `label_studio_sdk.objects`.
+    """An import finder for `label_studio_tools` in the SDK's folder, and for a stand-in of `label_studio_sdk.objects`.
 
-    Submodules of the first are then found as usual.
+    Python then finds the submodules of `label_studio_tools` as usual.
     """
 
     @staticmethod
@@ -46,13 +46,13 @@ class _Finder:
 
 
 def install() -> None:
-    """Let imports of what older releases had find it if they find nothing else. Nothing is imported."""
+    """Add the finder to the end of `sys.meta_path`, once. Imports no module."""
     if _Finder not in sys.meta_path:
         sys.meta_path.append(_Finder)
 
 
 def is_offered(top: str) -> bool:
-    """Tell whether `top` is `label_studio_tools` and user code gets the SDK's copy of it, or will."""
+    """Tell whether `top` is `label_studio_tools` and imports of it in user code lead to the SDK's copy."""
     return (
         top == NAME
         and importlib.machinery.PathFinder.find_spec(NAME) is None
@@ -61,7 +61,7 @@ def is_offered(top: str) -> bool:
 
 
 def _copies() -> list[str]:
-    """Return the folders where the SDK's copy may lie."""
+    """Return the folders where the SDK's copy of `label_studio_tools` may be."""
     spec = importlib.util.find_spec("label_studio_sdk")
     folders = (spec and spec.submodule_search_locations) or ()
     return [os.path.join(folder, "_extensions", NAME) for folder in folders]

@@ -1,9 +1,9 @@
 """Put the folders of the user's code on `sys.path` without letting its files replace what this package imports.
 
-A file `requests.py` or `queue.py` beside the model would be found before the module that our own code means. Modules
-that our code may still import in a process that runs user code are therefore imported before the folder is on the
-path. Names that our code does not need there are the user's: with a `redis.py` beside the model, `import redis` in the
-model imports that file.
+A file `requests.py` or `queue.py` next to the model would take the place of the module that this package means. Modules
+that this package may still import in a process with user code are therefore imported before the user's folder is on the
+path. All other names belong to the user: with a `redis.py` next to the model, `import redis` in the model imports that
+file.
 """
 
 import importlib
@@ -17,15 +17,15 @@ from label_studio_ml import tools_alias
 
 logger = logging.getLogger(__name__)
 
-#: Installed packages that our modules, or what they import, use in a process that runs user code.
+#: Installed packages that this package, or its dependencies, import in a process with user code.
 NEEDED = frozenset(
     (
         *("msgspec", "requests", "urllib3", "idna", "certifi", "charset_normalizer", "typing_extensions"),
         *("label_studio_sdk", "fsspec", "s3fs", "gcsfs", "adlfs", "flask", "werkzeug"),
     )
 )
-#: Modules that are imported early where a file of the user has the name of a standard or needed module: those that
-#: our code imports late. They bring along what they need themselves.
+#: Modules that this package imports late. They are imported early if a file of the user has the name of a standard or
+#: needed module. Their dependencies are imported with them.
 _LATE = (
     *("sqlite3", "queue", "concurrent.futures.thread", "concurrent.futures.process", "multiprocessing.pool"),
     *("multiprocessing.spawn", "asyncio", "requests", "label_studio_sdk.label_interface", "flask"),
@@ -36,9 +36,9 @@ _own_process = False
 
 
 def set_aside(entries: Iterable[str]) -> None:
-    """Remember the user's entries of `sys.path` (PYTHONPATH), which `enter` puts back in front.
+    """Remember the user's entries of `sys.path` (PYTHONPATH) for `enter`, which puts them in front again.
 
-    Called in a process that this package started, and that has no other code.
+    Called in a process that this package started for user code only.
     """
     global _own_process
     _aside[:] = entries
@@ -46,14 +46,14 @@ def set_aside(entries: Iterable[str]) -> None:
 
 
 def is_own_process() -> bool:
-    """Tell whether this package started the process, for the user's code alone."""
+    """Tell whether this package started the process, for user code only."""
     return _own_process
 
 
 def enter(folders: Sequence[str], last: Sequence[str] = ()) -> None:
-    """Put `folders`, then PYTHONPATH's, first on `sys.path`, and those of `last` that it lacks at its end.
+    """Put `folders`, then PYTHONPATH's folders, first on `sys.path`, and the missing ones of `last` at its end.
 
-    User code that is imported from there also gets `label_studio_tools`, see `tools_alias`.
+    Also makes `label_studio_tools` importable, see `tools_alias`.
     """
     tools_alias.install()
     first = list(dict.fromkeys([*folders, *_aside]))
@@ -67,12 +67,12 @@ def enter(folders: Sequence[str], last: Sequence[str] = ()) -> None:
 
 
 def _keep_ours(folder: str, installed: Sequence[str]) -> None:
-    """Import from `installed` what our code needs and modules of `folder` share a name with."""
+    """Import from `installed` the modules that this package needs if `folder` has a module of a needed name."""
     shared = {name for name in _names(folder) if name in NEEDED or name in sys.stdlib_module_names}
     if not shared:
         return
     for module in (*_LATE, *sorted(shared & NEEDED)):
-        if _is_found(module.partition(".")[0], installed):  # else it is only in `folder`, or in one like it
+        if _is_found(module.partition(".")[0], installed):  # otherwise only user folders may have it
             _import_from(module, installed)
     for name in sorted(shared & sys.modules.keys()):
         if not _lies_in(name, folder):
@@ -86,7 +86,7 @@ def _keep_ours(folder: str, installed: Sequence[str]) -> None:
 
 
 def _give_up(folder: str) -> None:
-    """Let modules of `folder` have their names where our imports took them and need them no more."""
+    """Remove imported modules that this package no longer needs if `folder` has modules of the same names."""
     for name in _names(folder) & sys.modules.keys():
         ours = name in NEEDED or name in sys.stdlib_module_names or name in ("label_studio_ml", "__main__")
         if not ours and not _lies_in(name, folder):
@@ -109,7 +109,7 @@ def _names(folder: str) -> set[str]:
 
 
 def _lies_in(name: str, folder: str) -> bool:
-    """Tell whether the imported module `name` comes from `folder`."""
+    """Tell whether the imported module `name` was loaded from `folder`."""
     file = getattr(sys.modules.get(name), "__file__", None) or ""
     return os.path.realpath(file).startswith(os.path.join(os.path.realpath(folder), ""))
 
@@ -119,7 +119,7 @@ def _is_found(name: str, path: Sequence[str]) -> bool:
 
 
 def _import_from(name: str, path: Sequence[str]) -> None:
-    """Import `name` with `path` as `sys.path`."""
+    """Import `name` with `path` as `sys.path`; log a failure."""
     before = sys.path[:]
     sys.path[:] = path
     try:

@@ -1,7 +1,6 @@
-"""Small helpers that users' model files import.
+"""Helper functions for users' model files, with the names and arguments of older releases.
 
-Names and arguments are those of the older implementations. Nothing here starts, opens or fetches anything
-before it is called.
+Importing this module has no side effects: files, network and threads are used in calls only.
 """
 
 import difflib
@@ -19,10 +18,10 @@ from label_studio_ml.settings import Settings
 from label_studio_ml.studio.references import Kind, find_reference
 from label_studio_ml.texts import plural
 
-#: The task field that Label Studio uses when a task came without a name for its only value.
+#: The task field in which Label Studio keeps the value of a task that was imported without field names.
 DATA_UNDEFINED_NAME = "$undefined$"
 
-#: EXIF orientations (tag 0x0112, EXIF 2.32 section 4.6.4) of pictures that are stored turned by 90 degrees.
+#: EXIF orientations (tag 0x0112, EXIF 2.32 section 4.6.4) of images that are stored rotated by 90 degrees.
 _TURNED = frozenset({5, 6, 7, 8})
 _ORIENTATION_TAG = 0x0112
 
@@ -32,8 +31,8 @@ def get_single_tag_keys(
 ) -> tuple[str, str, str, list[str]]:
     """Return `(from_name, to_name, value, labels)` of a config with one control tag on one object tag.
 
-    `value` is the task field that the object shows. Raises ValueError, saying what the config has, when it is
-    not exactly one `control_type` on one `object_type`.
+    `value` is the task field that the object shows. Raises ValueError, saying what the config has, if it is not exactly
+    one `control_type` on one `object_type`.
     """
     _check_parsed(parsed_label_config)
     found = describe(parsed_label_config) or "no control tags"
@@ -56,7 +55,7 @@ def get_single_tag_keys(
 def get_first_tag_keys(
     parsed_label_config: Mapping[str, Any], control_type: str, object_type: str
 ) -> tuple[str, dict[str, Any]] | tuple[None, None]:
-    """Return name and description of the first `control_type` on an `object_type`, else `(None, None)`."""
+    """Return name and description of the first `control_type` on an `object_type`, or `(None, None)`."""
     _check_parsed(parsed_label_config)
     try:
         return first_tag(parsed_label_config, control_type, object_type)
@@ -65,7 +64,7 @@ def get_first_tag_keys(
 
 
 def _check_parsed(config: Any) -> None:
-    """Raise ValueError if `config` is not the dict that a label config is parsed into."""
+    """Raise ValueError if `config` is not a mapping, as a parsed label config is."""
     if not isinstance(config, Mapping):
         kind = "the label config's XML" if isinstance(config, str) else type(config).__name__
         raise ValueError(f"parsed_label_config must be self.parsed_label_config, a dict, not {kind}")
@@ -80,9 +79,9 @@ def is_skipped(task: Mapping[str, Any]) -> bool:
 
 
 def get_choice(task: Mapping[str, Any]) -> str:
-    """Return the first choice of the first result of the task's first annotation.
+    """Return the first choice of the first result in the task's first annotation.
 
-    Raises ValueError that names the missing part when there is none.
+    Raises ValueError, naming the missing part, if there is none.
     """
     part: Any = {"annotations": _annotations(task)}
     way = f"task {task.get('id', '')}".strip()
@@ -100,16 +99,16 @@ def _name(key: str | int) -> str:
 
 
 def _annotations(task: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """Return the task's annotations; exports before Label Studio 1.0 call them completions."""
+    """Return the task's annotations, which exports before Label Studio 1.0 call completions."""
     arguments.task("task", task)
     return task.get("annotations") or task.get("completions") or []
 
 
 def get_env(name: str, default: Any = None, is_bool: bool = False) -> Any:
-    """Return the environment variable `LABEL_STUDIO_<name>`, `HEARTEX_<name>` or `<name>`, in this order.
+    """Return the first that is set of `LABEL_STUDIO_<name>`, `HEARTEX_<name>` and `<name>`, or `default`.
 
-    The environment is the one that a backend passes to the processes it starts: this process's own, completed
-    by the settings. With `is_bool`, the value is a bool; raises ValueError when it is neither true nor false.
+    The environment is that of a backend's child processes: this process's own with all settings added. With `is_bool`,
+    the value is converted to a bool; raises ValueError if it is neither true nor false.
     """
     environment = Settings.from_env().child_env()
     value = next(
@@ -135,12 +134,11 @@ def get_local_path(
     download_resources: bool = True,
     task_id: int | str | None = None,
 ) -> str:
-    """Return the path of a local copy of the file that a task refers to by `url`.
+    """Return the path of a local copy of the file that a task refers to by `url`; fetch the file if necessary.
 
-    Label Studio's address and token come from the settings where they are not given; the configured token
-    goes to the configured address only. `image_dir` is a folder of uploads to look in first. With
-    `download_resources` False, the path that the copy would have is returned and nothing is fetched. Raises
-    FileFetchError.
+    Label Studio's URL and token default to the settings; the configured token is sent to the configured URL only.
+    `image_dir` is a folder of uploads that is searched first. If `download_resources` is False, nothing is fetched, and
+    the path that the copy would have is returned. Raises FileFetchError.
     """
     from label_studio_ml.studio.local import upload_in
     from label_studio_ml.studio.login import known_files
@@ -159,12 +157,12 @@ def get_image_local_path(
     project_dir: str | None = None,
     image_dir: str | None = None,
 ) -> str:
-    """Return the path of a local copy of a picture; see `get_local_path`."""
+    """Return the path of a local copy of an image; see `get_local_path`."""
     return get_local_path(url, image_cache_dir, project_dir, None, image_dir)
 
 
 def get_image_size(filepath: Any) -> tuple[int, int]:
-    """Return width and height in pixels of a picture as it is seen, that is turned the way its EXIF data say.
+    """Return width and height in pixels of an image as displayed, that is, rotated according to its EXIF data.
 
     `filepath` is a path or a binary file. Only the file's header is read.
     """
@@ -177,7 +175,7 @@ def get_image_size(filepath: Any) -> tuple[int, int]:
 
 
 class InMemoryLRUDictCache:
-    """A dict of at most `capacity` values that drops the one not used for longest. Threads may share it."""
+    """A dict of at most `capacity` values that evicts the least recently used one. Thread-safe."""
 
     def __init__(self, capacity: int = 1) -> None:
         self.capacity = arguments.count("capacity", capacity)
@@ -188,7 +186,7 @@ class InMemoryLRUDictCache:
         return key in self.cache
 
     def get(self, key: Any) -> Any:
-        """Return the value, which then counts as just used; None when there is none."""
+        """Return a value and mark it as recently used; None if there is none."""
         with self._lock:
             if key not in self.cache:
                 return None
@@ -196,7 +194,7 @@ class InMemoryLRUDictCache:
             return self.cache[key]
 
     def put(self, key: Any, value: Any) -> None:
-        """Keep `value`, dropping the value not used for longest when there are too many."""
+        """Store `value`; evict the least recently used values if there are too many."""
         with self._lock:
             self.cache[key] = value
             self.cache.move_to_end(key)
@@ -208,9 +206,10 @@ class InMemoryLRUDictCache:
 
 
 def match_labels(text: str, labels: Sequence[str]) -> list[str]:
-    """Return, for each line of `text` that is not blank, the label most like it.
+    """Return, for each non-blank line of `text`, the most similar label.
 
-    A label that is equal but for case and blanks at the ends wins. Raises ValueError when `labels` is empty.
+    A label that is equal except for case and surrounding blanks takes precedence. Raises ValueError if `labels` is
+    empty.
     """
     arguments.text("text", text)
     labels = arguments.texts("labels", labels, "a list of labels")
@@ -226,7 +225,7 @@ def match_labels(text: str, labels: Sequence[str]) -> list[str]:
 
 
 def is_valid_url(path: str) -> bool:
-    """Return whether all of `path` is a URL with scheme and host. Text with blanks in it is none."""
+    """Return whether all of `path` is a URL with scheme and host. A text with blanks or control characters is not."""
     arguments.text("path", path, "the text of a URL or path")
     if not path.isprintable() or " " in path:
         return False
@@ -238,10 +237,9 @@ def is_valid_url(path: str) -> bool:
 
 
 def is_preload_needed(url: str) -> bool:
-    """Return whether all of `url` is a reference to a file elsewhere.
+    """Return whether all of `url` refers to a file to be fetched: an upload, local-files, cloud or http(s) URL.
 
-    That is an upload, local-files, cloud or http(s) URL. Text is text, also where a file of that name exists
-    on this machine.
+    Other text, including the path of an existing file on this machine, is no reference.
     """
     found = find_reference(arguments.text("url", url))
     return found is not None and found.kind is not Kind.DATA
@@ -254,10 +252,10 @@ def compare_nested_structures(
     rel: float = 1e-4,
     abs: float | None = None,  # noqa: A002 - the name that users' tests pass
 ) -> None:
-    """Check that two structures of dicts, lists and values are equal, floating-point numbers nearly so.
+    """Check that two structures of dicts, lists and values are equal, with a tolerance for floats in `a`.
 
-    A number may differ from `b`'s by `rel` times it or by `abs`, whichever is more. Raises AssertionError
-    that names the place of the first difference.
+    The tolerance is the larger of `rel` times the value in `b` and `abs` (None or 0: 1e-12). Raises AssertionError with the
+    path of the first difference.
     """
     if isinstance(a, Mapping) and isinstance(b, Mapping):
         _check(a.keys() == b.keys(), path, f"keys {sorted(map(str, a))} differ from {sorted(map(str, b))}")

@@ -1,4 +1,4 @@
-"""Serving the functions that `predict_fn` and `update_fn` have registered, under the older import path."""
+"""Serve the functions registered with `predict_fn` and `update_fn`: a module under the older import path."""
 
 import logging
 
@@ -11,16 +11,17 @@ from label_studio_ml.runtime.wsgi import BackendApp
 
 logger = logging.getLogger(__name__)
 
-#: The application that `run_ml_backend` serves, None before.
+#: The application that `run_ml_backend` serves; None before its first call.
 app: BackendApp | None = None
 
 
 def run_ml_backend(port: int = 9090, host: str = "0.0.0.0", debug: bool = False) -> None:  # noqa: S104 (as it was)
-    """Serve the functions that `predict_fn` and `update_fn` have registered, until it is ended.
+    """Serve the functions registered with `predict_fn` and `update_fn` until the process is interrupted.
 
-    Where their file is there, this is the server of `label-studio-ml start`. In a notebook, both functions run in its
-    process, a training before its event is answered, and versions are kept where MODEL_DIR says, else until the process
-    ends. No public tunnel is opened, and Flask's debugger, which runs whatever it is sent, never is.
+    If the file that defines them exists, this starts the server of `label-studio-ml start`. Otherwise, as in a
+    notebook, both functions run in this process: a training runs before its event is answered, and versions are kept in
+    MODEL_DIR if it is set, else until the process ends. No public tunnel is opened, and Flask's debugger, which would
+    run code from any client, is never used.
     """
     global app
     app = init_app(model_class=LabelStudioMLBase)
