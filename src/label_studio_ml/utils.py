@@ -254,8 +254,8 @@ def compare_nested_structures(
 ) -> None:
     """Check that two structures of dicts, lists and values are equal, with a tolerance for floats in `a`.
 
-    The tolerance is the larger of `rel` times the value in `b` and `abs` (None or 0: 1e-12). Raises AssertionError with the
-    path of the first difference.
+    The tolerance is the larger of `rel` times the value in `b` and `abs` (None or 0: 1e-12). Raises AssertionError with
+    the path of the first difference.
     """
     if isinstance(a, Mapping) and isinstance(b, Mapping):
         _check(a.keys() == b.keys(), path, f"keys {sorted(map(str, a))} differ from {sorted(map(str, b))}")
