@@ -1,1 +1,1 @@
-"""What a backend counts, and how Prometheus reads it."""
+"""Counters of a server, and their Prometheus text format."""

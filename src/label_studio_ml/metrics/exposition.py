@@ -1,4 +1,4 @@
-"""The numbers of one server, and what its Redis knows of all of them, in Prometheus' text format."""
+"""Render the metrics of one server, and the training figures in its Redis, in Prometheus' text format."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,21 +8,21 @@ from label_studio_ml.metrics.counts import Counts, Histogram
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
-#: Beginning of every metric's name.
+#: Prefix of every metric's name.
 PREFIX = "label_studio_ml"
 
-#: Outcomes of training runs that are always shown, so that a graph begins at 0.
+#: Outcomes of training runs that are always exported, so that each series begins at 0.
 OUTCOMES = ("finished", "failed", "cancelled", "crashed", "interrupted")
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """How a server is at the moment it is asked.
+    """State of one server at the moment its metrics are read.
 
-    `served` has (project, version) pairs. `up` tells of each part whether it is reachable. `training` is what Redis
-    knows, None where it cannot be asked: `backlog` events wait in mailboxes, `parked` were set aside, `queued`
-    wake-ups wait for a worker, `workers` wait or train, `unpredicted` tasks are
-    to get predictions after a training, `runs` counts outcomes since that Redis began.
+    `queue` counts prediction requests that wait for a model, `under_way` all that are not answered yet. `spooled`
+    events (`spooled_bytes` in all) wait on this server's disk for Redis. `stalled` counts projects whose events no
+    worker trains. `served` has (project, version) pairs. `up` maps each part to whether it is reachable. `training`
+    is None where Redis cannot be asked.
     """
 
     version: str
@@ -39,7 +39,12 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """What Redis knows of the trainings of all servers and workers."""
+    """Training figures of all servers and workers, as read from Redis.
+
+    `backlog` events wait in mailboxes, `parked` events were set aside, `queued` wake-ups wait for a worker. `workers`
+    counts idle and busy workers. `unpredicted` tasks are to get predictions after a training. `runs` maps outcomes of
+    runs to their counts since that Redis began.
+    """
 
     backlog: int = 0
     parked: int = 0
@@ -50,7 +55,7 @@ class Training:
 
 
 def render(counts: Counts, moment: Moment) -> bytes:
-    """Return everything in Prometheus' text format."""
+    """Return all metrics of the server, those of its process included, in Prometheus' text format."""
     from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 
     registry = CollectorRegistry(auto_describe=False)
@@ -60,14 +65,14 @@ def render(counts: Counts, moment: Moment) -> bytes:
 
 
 class _Families:
-    """A collector, as prometheus-client calls it."""
+    """Collector that prometheus-client calls to render the metrics."""
 
     def __init__(self, counts: Counts, moment: Moment) -> None:
         self._counts = counts
         self._moment = moment
 
     def collect(self) -> Iterator[Any]:
-        """Yield each metric with its samples."""
+        """Yield each metric family with its samples."""
         from prometheus_client.core import InfoMetricFamily
 
         yield InfoMetricFamily(
@@ -186,7 +191,7 @@ def _gauge(name: str, text: str, value: float | None = None, labels: Sequence[st
 
 
 def _buckets(histogram: Histogram) -> list[tuple[str, float]]:
-    """Return the cumulated counts as prometheus-client wants them."""
+    """Return (upper bound, cumulative count) for each bucket, as prometheus-client takes them."""
     total = 0
     buckets: list[tuple[str, float]] = []
     for bound, count in zip((*map(float, histogram.bounds), float("inf")), histogram.counts, strict=True):

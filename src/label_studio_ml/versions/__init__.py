@@ -1,1 +1,1 @@
-"""Model versions on disk, and what is remembered of each project."""
+"""Model versions on disk or in a remote store, and the state that is kept for each project."""

@@ -1,4 +1,4 @@
-"""A version as one file: written to be kept elsewhere, and read on another machine."""
+"""Export a version to one file, a gzipped tar archive, and read such a file on another machine."""
 
 import contextlib
 import gzip
@@ -21,19 +21,19 @@ from label_studio_ml.versions.names import name_problem
 from label_studio_ml.versions.store import VersionStore
 from label_studio_ml.versions.transfer import outgoing, write_checked
 
-#: Bytes that a manifest may have, and that any part of an archive may make us hold in memory.
+#: Largest size in bytes of a manifest, and of any part of an archive that is read into memory at once.
 _MOST_AT_ONCE = 64 << 20
 _ID = re.compile(r"\w[\w.~-]{0,199}")
-#: Names in a project's folder that are no version's.
+#: Names of other files in a project's folder, which a version's id must not match.
 _NO_ID = re.compile(r"changed|served\.json.*|.*\.(failed|lock)")
 
 
 def export(store: VersionStore, manifest: Manifest, target: Path) -> Path:
-    """Write a version's folder with its manifest to `target`, a gzipped tar archive, and return its path.
+    """Write a version's files and its manifest to `target`, a gzipped tar archive, and return `target`.
 
-    All of it lies in one folder named like the version: files only, no links, no owners, no absolute paths. The
-    manifest has all key/value pairs that go with the version.
-    Raises VersionError if the version is damaged, the file is there already, or the disk refuses.
+    The archive holds one folder, named after the version, with regular files only: no links, owners or absolute
+    paths. The manifest has all key/value pairs that go with the version.
+    Raises VersionError if the version is damaged, `target` exists already, or it cannot be written.
     """
     kept = outgoing(store, manifest)
     folder = store.folder(manifest.project, manifest.id)
@@ -59,7 +59,7 @@ def export(store: VersionStore, manifest: Manifest, target: Path) -> Path:
 
 
 class Archive:
-    """An archive that `export` wrote, open to be read. Whatever else a file holds is refused with a VersionError."""
+    """An open archive that `export` wrote. Any other content of the file is refused with a VersionError."""
 
     def __init__(self, path: Path, archive: tarfile.TarFile) -> None:
         self._path = path
@@ -68,7 +68,11 @@ class Archive:
         self.manifest = self._read_manifest()
 
     def extract(self, folder: Path) -> None:
-        """Write the version's files into `folder`, each compared with its sha256. Raises VersionError and OSError."""
+        """Write the version's files into `folder`, and compare each with its sha256.
+
+        Raises VersionError if a file is missing, unexpected or changed, or the disk has too little room, OSError if a
+        file cannot be written.
+        """
         files, sizes = self.manifest.files, self.manifest.sizes
         self._see_room(folder, self.manifest.size)
         left = set(files)
@@ -117,7 +121,7 @@ class Archive:
             raise VersionError(f"{self._path} needs {size:,} bytes, and {free:,} are free", fix="Make room")
 
     def _name(self, member: tarfile.TarInfo) -> str:
-        """Return a member's path inside the version's folder. Raises VersionError if it is anything but a file."""
+        """Return a member's path relative to the version's folder. Raises VersionError if it is no file there."""
         if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or member.issparse():
             raise self._refused(f"{member.name!r} is no plain file")
         top, _, name = member.name.partition("/")
@@ -153,7 +157,7 @@ class Archive:
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[Archive]:
-    """Open an archive that `export` wrote. Raises VersionError if it is none."""
+    """Open an archive that `export` wrote. Raises VersionError if the file is not such an archive."""
     try:
         raw = path.open("rb")
     except OSError as error:
@@ -165,7 +169,7 @@ def opened(path: Path) -> Iterator[Archive]:
 
 
 class _Careful(gzip.GzipFile):
-    """A gzipped file that is not read in large parts, whatever the headers in it say."""
+    """A gzip reader that refuses to read more than 64 MiB at once, so that a forged header cannot exhaust memory."""
 
     def read(self, size: int | None = -1) -> bytes:
         if size is None or not 0 <= size <= _MOST_AT_ONCE:
@@ -175,7 +179,7 @@ class _Careful(gzip.GzipFile):
 
 @contextlib.contextmanager
 def _readable(path: Path) -> Iterator[None]:
-    """Turn what is wrong with an archive into a VersionError."""
+    """Translate the errors that reading a damaged archive raises into VersionError."""
     try:
         yield
     except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error, RecursionError, ValueError) as error:
@@ -187,7 +191,7 @@ def _readable(path: Path) -> Iterator[None]:
 
 
 def _add(archive: tarfile.TarFile, path: Path, name: str) -> None:
-    """Add a file's content, with nothing of this machine but its size and time."""
+    """Add a file's content to the archive as `name`; of its metadata, only size and time are kept."""
     info = tarfile.TarInfo(name)
     status = path.stat()
     info.size, info.mtime, info.mode = status.st_size, int(status.st_mtime), 0o644

@@ -1,4 +1,4 @@
-"""Objects in a store that fsspec reads and writes: S3, Google Cloud Storage, Azure and others, by one URL."""
+"""Read and write objects in a store by its URL, through fsspec: S3, Google Cloud Storage, Azure and others."""
 
 import importlib
 import logging
@@ -13,7 +13,7 @@ from label_studio_ml.texts import shell_command
 from label_studio_ml.versions import disk
 from label_studio_ml.versions.calls import call
 
-#: Scheme of a URL: our extra that installs its driver, and the setting that holds its credentials.
+#: By scheme of the URL: the extra of this package that installs the driver, and the settings with the credentials.
 _DRIVERS = {
     "s3": ("s3", "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
     "s3a": ("s3", "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
@@ -24,26 +24,27 @@ _DRIVERS = {
     "abfss": ("azure", "AZURE_STORAGE_CONNECTION_STRING"),
 }
 
-#: Schemes of stores in a folder of this machine's file system, which other machines may share (NFS).
+#: Schemes of stores in this machine's file system: a folder that other machines may share (NFS).
 _ON_DISK = ("file", "local")
 
-#: What a refused login is called, and what missing rights are; some drivers tell only that it is one of them.
+#: Words in drivers' errors for refused credentials, for missing rights, and for either of the two.
 _BAD_LOGIN = ("Credential", "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken")
 _NO_RIGHTS = ("AccessDenied", "Access Denied", "AuthorizationPermissionMismatch")
 _EITHER = ("Forbidden",)
 
-#: Seconds for a connection, and for the next bytes of an answer; S3's driver makes each call twice at most.
+#: Timeouts of S3's driver in seconds: to connect, and for the next bytes of a response. It tries each call twice.
 _CONNECT, _READ = 5, 20
-#: Seconds without a sign of life after which a call is given up.
+#: Seconds without progress after which a call is given up.
 SILENCE = 45.0
-#: Bytes of a file that are sent at a time, and bytes a second below which the store counts as away.
+#: Bytes of one part of an upload to S3, and bytes per second below which a store counts as unreachable.
 PART, SLOWEST = 16 << 20, 128 << 10
 
 
 class ArtifactStore:
     """The objects below one URL, by names relative to it. Safe to use from several threads and after a fork.
 
-    Every method raises StoreError: `passing` where asking again later may help.
+    Every method raises StoreError (`passing` is set where a later retry may succeed), or SettingsError where the URL
+    is not valid or its driver is not installed.
     """
 
     def __init__(self, url: str) -> None:
@@ -53,11 +54,11 @@ class ArtifactStore:
         self._made: tuple[int, Any, str] = (0, None, "")
 
     def open(self) -> None:
-        """Load the driver. Raises SettingsError where there is none for the URL."""
+        """Load the driver for the URL."""
         self._open()
 
     def check(self) -> None:
-        """List, write, read and remove, so that what is wrong is known at once. Raises SettingsError or StoreError."""
+        """List, write, read and delete a probe object, so that missing rights show at once."""
         name = f".rights-{secrets.token_hex(4)}"
         self.names("hints")
         self.put(name, b"may be written")
@@ -65,10 +66,10 @@ class ArtifactStore:
         self.delete([name])
 
     def put(self, name: str, data: bytes, *, create: bool = False) -> None:
-        """Write an object in place of the one of that name.
+        """Write an object, in place of the present one of that name.
 
-        With `create`, raise FileExistsError if there is one, where the store can tell. On a disk it can, and an object
-        is never seen half written.
+        With `create`, raise FileExistsError if there is one, where the store supports that. A folder on a disk does;
+        there, readers see whole objects only (`disk.create_durably` has the exception).
         """
         system, root = self._open()
         path = f"{root}/{name}"
@@ -92,7 +93,7 @@ class ArtifactStore:
             raise self._explained(error, "written") from error
 
     def put_file(self, path: Path, name: str) -> None:
-        """Write a file's content to an object."""
+        """Upload the content of the file `path` as the object `name`."""
         system, root = self._open()
         target = f"{root}/{name}"
         try:
@@ -104,7 +105,7 @@ class ArtifactStore:
             raise self._explained(error, "written") from error
 
     def get(self, name: str) -> bytes | None:
-        """Return an object's content, None if there is none."""
+        """Return an object's content, None if there is no such object."""
         system, root = self._open()
         try:
             return bytes(call(system, "cat_file", f"{root}/{name}", seconds=SILENCE))
@@ -116,7 +117,7 @@ class ArtifactStore:
             raise self._explained(error, "read") from error
 
     def get_file(self, name: str, path: Path) -> None:
-        """Write an object's content to a file. Raises VersionError if there is no such object."""
+        """Download an object to the file `path`. Raises VersionError if there is no such object."""
         system, root = self._open()
         try:
             call(system, "get_file", f"{root}/{name}", str(path), seconds=SILENCE + 2 * PART / SLOWEST)
@@ -128,11 +129,11 @@ class ArtifactStore:
             raise self._explained(error, "read") from error
 
     def names(self, folder: str, *, deep: bool = False) -> list[str]:
-        """Return what lies in `folder`, as names inside it; with `deep`, the objects below it, however deep."""
+        """Return the sorted names in `folder`, relative to it; with `deep`, those of all objects below it."""
         return sorted(self.marks(folder, deep=deep))
 
     def marks(self, folder: str, *, deep: bool = False) -> dict[str, str]:
-        """Return the names in a folder, each with what differs when its content does, as far as the store tells."""
+        """Return the names in a folder, each with a mark (ETag, time, size) that changes with the content."""
         system, root = self._open()
         base = f"{root}/{folder}"
         try:
@@ -149,7 +150,7 @@ class ArtifactStore:
         return dict(_marks(found, base))
 
     def delete(self, names: list[str]) -> None:
-        """Remove objects; one that is not there is no failure."""
+        """Delete objects. Names without an object are ignored."""
         system, root = self._open()
         for name in names:
             try:
@@ -160,19 +161,19 @@ class ArtifactStore:
                 raise self._explained(error, "removed") from error
 
     def _make_folder(self, system: Any, path: str) -> None:
-        """Make what holds `path` where that is a thing of its own; a bucket is for people to make."""
+        """Make the parent folder of `path`, except in cloud stores: they need none, and people create the bucket."""
         if self._scheme not in _DRIVERS:
             system.makedirs(path.rpartition("/")[0], exist_ok=True)
 
     def _open(self) -> tuple[Any, str]:
-        """Return the file system and the path of our root in it; each process makes its own."""
+        """Return the fsspec file system and the path of the URL in it; each process opens its own once."""
         if self._made[0] != os.getpid():
             self._made = (os.getpid(), *self._opened())
         return self._made[1:]
 
     def _opened(self) -> tuple[Any, str]:
         options: dict[str, Any] = {"use_listings_cache": False, "skip_instance_cache": True}
-        for name in ("botocore", "aiobotocore"):  # they tell where they found credentials
+        for name in ("botocore", "aiobotocore"):  # they log where they found credentials
             logging.getLogger(name).setLevel(logging.WARNING)
         extra = _DRIVERS.get(self._scheme, ("",))[0]
         try:
@@ -209,11 +210,11 @@ class ArtifactStore:
                 field="MODEL_DIR",
             )
         if self._is_s3:
-            system.retries = 1  # else it makes each call five times, however long each takes
+            system.retries = 1  # s3fs's default of five tries has no limit in time
         return system, str(root).rstrip("/")
 
     def _explained(self, error: Exception, verb: str) -> StoreError:
-        """Return what to tell people of a driver's error."""
+        """Translate a driver's error into a StoreError; `verb` is what failed, such as "written"."""
         text = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         found = f"MODEL_DIR={self.url} cannot be {verb}"
         refusal = _refusal(error)
@@ -236,10 +237,10 @@ class ArtifactStore:
 
 
 def _s3_session() -> Any:
-    """Return what makes S3's clients.
+    """Return an aiobotocore session whose S3 uploads do not send `Expect: 100-continue`.
 
-    They send what is to be stored at once. Asking first whether it is welcome would have them wait for that answer
-    without a timeout, and servers that refuse do not all give it.
+    With that header the client waits without a timeout for the server's interim response, and not every server that
+    refuses an upload sends one.
     """
     session = importlib.import_module("aiobotocore.session").AioSession()
     session.unregister("before-call.s3", importlib.import_module("botocore.handlers").add_expect_header)
@@ -247,7 +248,7 @@ def _s3_session() -> Any:
 
 
 def _refusal(error: Exception) -> str:
-    """Say whether it is the login or the rights that were refused, nothing if it is neither."""
+    """Return a text that says whether the credentials or their rights were refused, empty if neither was."""
     full = f"{error!r} {error.__cause__!r}"
     bad = "it refuses the credentials that are here"
     if any(word in full for word in _BAD_LOGIN):
@@ -260,7 +261,7 @@ def _refusal(error: Exception) -> str:
 
 
 def _lacks_bucket(error: Exception) -> bool:
-    """Tell whether it is the bucket that is missing, not an object in it."""
+    """Tell whether the bucket itself is missing, rather than an object in it."""
     return any(word in f"{error!r} {error.__cause__!r}" for word in ("NoSuchBucket", "bucket does not exist"))
 
 

@@ -1,6 +1,6 @@
-"""Calls of fsspec's drivers that end, also where the store takes connections and answers nothing.
+"""Call fsspec's drivers with a timeout, so that a call ends even if the store accepts connections and never answers.
 
-The drivers' own timeouts do not cover every step: one that waits to send has none.
+The drivers' own timeouts do not cover every step: waiting to send has none.
 """
 
 import importlib
@@ -10,9 +10,10 @@ from typing import Any
 
 
 def call(system: Any, name: str, *arguments: Any, seconds: float, **options: Any) -> Any:
-    """Call a method of a file system. Raises what it raises, and TimeoutError when nothing is heard for `seconds`.
+    """Call the method `name` of the fsspec file system `system`, and return its result.
 
-    A driver without coroutines is called as it is.
+    Raises what the method raises, and TimeoutError after `seconds` without progress: `put_file` and `get_file` report
+    progress, any other call has `seconds` in all. A driver without coroutines is called without a timeout.
     """
     method = getattr(system, f"_{name}", None)
     if not getattr(system, "async_impl", False) or method is None:

@@ -1,4 +1,4 @@
-"""What is checked of a new version, under the lock of its project, before it is committed."""
+"""Checks of a new version before it is committed, under the lock of its project: metric gate, fence and events."""
 
 from collections.abc import Collection
 
@@ -8,7 +8,10 @@ from label_studio_ml.versions.manifest import Manifest
 
 
 def refusal(gate: Gate, new: Manifest, served: Manifest | None) -> str:
-    """Say why a new version is held back; a comparison with another version than the served one does not count."""
+    """Return why `gate` holds a new version back, empty if it lets the version through.
+
+    `served` is None where the untrained model is served. The comparison in `new` counts if it is with `served`.
+    """
     if served is None:
         return gate.refusal(new.metrics, {})
     compared = new.comparison is not None and new.comparison.version == served.name
@@ -16,7 +19,10 @@ def refusal(gate: Gate, new: Manifest, served: Manifest | None) -> str:
 
 
 def see_nobody_was_faster(manifest: Manifest, history: list[Manifest], events: Collection[str]) -> None:
-    """Raise StaleFence where another run has published what this one was to publish."""
+    """Raise StaleFence if `history` has a version with the same or a higher fence, or one that holds some `events`.
+
+    Another run has trained the project in that case.
+    """
     newest = max((known.fence for known in history), default=-1)
     if newest >= manifest.fence:
         raise StaleFence(

@@ -1,4 +1,4 @@
-"""Telling whether a version's files are what was committed."""
+"""Check whether a version's files are as they were committed."""
 
 from pathlib import Path
 
@@ -7,9 +7,9 @@ from label_studio_ml.versions.manifest import Manifest
 
 
 def damage(folder: Path, manifest: Manifest, *, full: bool = False) -> str:
-    """Say what is wrong with the files of a version, naming the first of them; nothing if all is well.
+    """Return what is wrong with the first damaged file of a version, empty if all files are intact.
 
-    Without `full` only their sizes are looked at; with it they are read, and their sha256 compared.
+    The sizes of the files are compared; with `full`, the files are read and their sha256 is compared, too.
     """
     for name, digest in manifest.files.items():
         path = folder / name

@@ -1,7 +1,7 @@
-"""Which version is served: what people decided, and the rule for what is published after that.
+"""Choose the version that is served, from the decision of a person and the versions published after it.
 
-Without a decision, the newest version that was let through is served. A decision holds until a version is let through
-that is newer than it; a pinned one holds until somebody decides again.
+Without a decision, the newest version that the metric gate let through is served. A decision holds until the gate lets
+a newer version through; a pinned decision holds until the next decision.
 """
 
 from collections.abc import Sequence
@@ -12,17 +12,17 @@ import msgspec
 from label_studio_ml.versions.disk import write_durably
 from label_studio_ml.versions.manifest import Manifest
 
-#: Versions served before that a decision remembers.
+#: Maximum number of ids that a decision keeps in `before`.
 _REMEMBERED = 100
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """What somebody decided about a project's versions.
+    """A person's decision about which version of a project is served.
 
-    `version` is the id of the version to serve, `fence` the highest fence at that moment, so that later versions are
-    known as such. `pinned`: no later version takes its place. `before` are the ids of the versions served before it,
-    oldest first: `rollback` goes back along them. `promoted` are the ids that were ever promoted by hand. `at` is
-    ISO 8601 in UTC.
+    `version` is the id of the version to serve, `fence` the project's highest fence at that moment: versions
+    trained later have a higher one. `pinned`: they do not replace it. `before` are the ids of versions served before
+    it, oldest first: `rollback` goes back along them. `promoted` are the ids of all versions that were ever promoted
+    by hand. `at` is ISO 8601 in UTC.
     """
 
     version: str
@@ -33,15 +33,15 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     at: str = ""
 
     def write(self, path: Path) -> None:
-        """Put this decision in place of the one in `path`, at once. Raises OSError."""
+        """Replace the file `path` with this decision atomically. Raises OSError."""
         write_durably(path, self.text())
 
     def later(self, other: "Decision") -> bool:
-        """Tell whether this was decided after `other`."""
+        """Tell whether this decision was made after `other`."""
         return (self.fence, self.at) > (other.fence, other.at)
 
     def text(self) -> str:
-        """Return this decision as it is written down."""
+        """Return this decision as JSON, with the last 100 ids of `before`."""
         kept = msgspec.structs.replace(self, before=self.before[-_REMEMBERED:])
         return msgspec.json.format(msgspec.json.encode(kept), indent=1).decode()
 
@@ -49,11 +49,11 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 def served_line(
     versions: Sequence[Manifest], decision: Decision | None, pin: str = "", *, lost: bool = False
 ) -> list[Manifest]:
-    """Return the versions that were served one after the other, oldest first: the last is to be served now.
+    """Return the versions that were served one after the other, oldest first; the last is the one to serve now.
 
-    `versions` are in the order of their fences. What was rolled back is not among them. `pin` is the name or id of a
-    version that goes last whatever was decided, where the project has it. `lost`: the version of the decision is gone,
-    and nobody deleted it: if it was pinned, newer ones are not served in its place.
+    `versions` are in the order of their fences. Versions that were rolled back are left out. `pin` is the name or id
+    of a version that goes last regardless of the decision, if the project has it. `lost`: the version of the decision
+    is gone and was not deleted; if the decision was pinned, newer versions do not replace it.
     """
     known = {manifest.id: manifest for manifest in versions}
     if decision is None:
@@ -67,5 +67,5 @@ def served_line(
 
 
 def named(versions: Sequence[Manifest], name: str) -> Manifest | None:
-    """Return the version with this name or id, None if there is none."""
+    """Return the version with this name or id, None if there is none or `name` is empty."""
     return next((one for one in versions if name and name in (one.name, one.id)), None)

@@ -1,7 +1,7 @@
-"""What was decided about each project's versions, on the disk: in `served.json`, and in a copy that is written first.
+"""Keep each project's decision on the disk: in `served.json`, and in a copy that is written first.
 
 A decision that cannot be read must not count as none: the newest version would be served, which may be the one that a
-person rejected. So the copy is used, else what this process read last; where neither is known, reading raises.
+person rejected. The copy is used instead, else the decision that this process read last, else reading raises.
 """
 
 import contextlib
@@ -19,25 +19,25 @@ logger = logging.getLogger(__name__)
 DECISION = "served.json"
 COPY = "served.json.copy"
 
-#: What a person does about a decision that is lost.
+#: Advice in messages about a lost decision.
 PROMOTE = "Say which version to serve: label-studio-ml promote DIR VERSION --project ID"
 
 
 class DecisionFiles:
-    """The decisions of the projects whose folders `folder` names. Safe to use from several threads."""
+    """Reads and writes decisions; `folder` maps a uid to the project's folder. Safe to use from several threads."""
 
     def __init__(self, folder: Callable[[str], Path]) -> None:
         self._folder = folder
         self._last: dict[str, Decision] = {}
-        #: Of each project, what its copy was seen to hold.
+        #: By project: the decision that its copy is known to hold.
         self._copied: dict[str, Decision] = {}
-        #: Of each project whose decision could not be read as it should when it was read last, what is wrong.
+        #: By project: what was wrong with the files of its decision at the last read; only projects with a problem.
         self.problems: dict[str, str] = {}
 
     def read(self, uid: str) -> Decision | None:
-        """Return what was decided about a project's versions, None if nothing was.
+        """Return the decision about a project's versions, None if there is none.
 
-        Raises DecisionError where that cannot be read and is not known from before.
+        Raises DecisionError if it cannot be read and this process has not read it before.
         """
         path = self._folder(uid) / DECISION
         found, wrong = _try(path)
@@ -66,7 +66,7 @@ class DecisionFiles:
         return last
 
     def write(self, uid: str, decision: Decision) -> None:
-        """Put a decision in place of the one before, at once. Raises OSError; then the one before stays."""
+        """Replace a project's decision atomically, its copy first. Raises OSError; then the old decision stays."""
         folder = self._folder(uid)
         for name in (COPY, DECISION):
             _clear_way(folder / name)
@@ -76,7 +76,7 @@ class DecisionFiles:
         self._note(uid, "", logging.INFO)
 
     def forget(self, uid: str) -> None:
-        """Remove what was decided about a project's versions. A folder of that name is renamed. Raises OSError."""
+        """Delete a project's decision and its copy. A folder with the name of either is renamed. Raises OSError."""
         for name in (COPY, DECISION):
             _clear_way(self._folder(uid) / name)
             (self._folder(uid) / name).unlink(missing_ok=True)
@@ -85,7 +85,7 @@ class DecisionFiles:
         self.problems.pop(uid, None)
 
     def _copy(self, uid: str, decision: Decision) -> None:
-        """Have the copy say what was read: earlier releases write none, and leave one that is there as it is."""
+        """Write `decision` to the copy if that differs: earlier releases do not update it. Disk errors are ignored."""
         if self._copied.get(uid) != decision:
             path = self._folder(uid) / COPY
             with contextlib.suppress(OSError):
@@ -95,7 +95,7 @@ class DecisionFiles:
                 self._copied[uid] = decision
 
     def _note(self, uid: str, problem: str, level: int) -> None:
-        """Remember what is wrong with a project's decision, and log it where it is new."""
+        """Record the problem with a project's decision (empty: none), and log it if it is new."""
         before = self.problems.pop(uid, "")
         if problem:
             self.problems[uid] = problem
@@ -106,13 +106,13 @@ class DecisionFiles:
 
 
 def _clear_way(path: Path) -> None:
-    """Set a folder aside that has a file's name. Raises OSError."""
+    """Rename a folder that has the name of a decision's file. Raises OSError."""
     if path.is_dir() and not path.is_symlink():
         path.rename(path.with_name(f"{path.name}.damaged-{os.urandom(4).hex()}"))
 
 
 def _try(path: Path) -> tuple[Decision | None, str]:
-    """Return the decision in a file, and what is wrong with the file; neither if there is none."""
+    """Return the decision in a file, and what is wrong with the file: (None, "") if there is no such file."""
     try:
         return read_json(path, Decision), ""
     except DamagedFile as error:

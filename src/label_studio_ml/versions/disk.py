@@ -1,4 +1,4 @@
-"""Files that are there in full or not at all, and what is in a version's folder."""
+"""File operations of the version store: atomic writes, file names, locks, and the files of a version."""
 
 import contextlib
 import hashlib
@@ -15,13 +15,13 @@ from label_studio_ml.versions.manifest import MANIFEST, TOMBSTONE
 
 
 def file_name(text: str, keep: str = "") -> str:
-    """Return `text` as a safe name of one folder; the characters in `keep` stay as they are."""
+    """Return `text`, percent-encoded, as a safe name of one file or folder; characters in `keep` stay as they are."""
     name = quote(text, safe=keep)
     return name.replace(".", "%2E") if set(name) <= {"."} else name
 
 
 def is_there(path: Path) -> bool:
-    """Tell whether there is a file; one in a folder that cannot be read counts as none."""
+    """Tell whether a path exists; False if its folder cannot be read."""
     try:
         return path.exists()
     except OSError:
@@ -29,29 +29,29 @@ def is_there(path: Path) -> bool:
 
 
 def files_in(folder: Path) -> list[str]:
-    """Return the paths of a version's files inside its folder, sorted; the manifest is none of them."""
+    """Return the sorted paths of a version's files, relative to its folder and without the manifest."""
     found = (path for path in folder.rglob("*") if path.is_file())
     names = sorted(path.relative_to(folder).as_posix() for path in found)
     return [name for name in names if name not in (MANIFEST, TOMBSTONE)]
 
 
 def sha256(path: Path) -> str:
-    """Return a file's sha256, after seeing to it that its bytes are on the disk."""
+    """Flush a file to the disk, and return its sha256 in hexadecimal. Raises OSError."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_durably(path: Path, text: str) -> None:
-    """Write a file so that after a crash it is there in full or not at all."""
+    """Write a file atomically: after a crash it has all of the old content or all of `text`. Raises OSError."""
     replace_durably(path, text.encode(), path.with_name(f".{path.name}.{secrets.token_hex(4)}"))
 
 
 def create_durably(path: Path, data: bytes, temporary: Path | None = None) -> None:
-    """Write a file that is not there yet, so that readers see all of it or none. Raises FileExistsError if it exists.
+    """Create a file atomically: readers see all of `data` or no file. Raises FileExistsError if it exists, OSError.
 
-    Of several machines that share the disk one succeeds. `temporary` is a path on the same disk for the file while it
-    is written. Where the disk has no hard links, a reader may see the file before all of `data` is in it.
+    Of several machines that share the disk, one succeeds. `temporary` is a path on the same disk where the file is
+    written first, by default in the same folder. On a disk without hard links, readers may see a part of `data`.
     """
     temporary = temporary or path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
@@ -69,7 +69,10 @@ def create_durably(path: Path, data: bytes, temporary: Path | None = None) -> No
 
 
 def replace_durably(path: Path, data: bytes, temporary: Path) -> None:
-    """Write a file so that readers see all of the old content or all of `data`; `temporary` is on the same disk."""
+    """Replace a file atomically: readers see all of the old content or all of `data`. Raises OSError.
+
+    `temporary` is a path on the same disk where the file is written first.
+    """
     try:
         _write_flushed(temporary, data)
         temporary.replace(path)
@@ -81,9 +84,9 @@ def replace_durably(path: Path, data: bytes, temporary: Path) -> None:
 
 
 def _write_flushed(path: Path, data: bytes) -> None:
-    """Write a file that is not there yet and flush it to the disk; no part of it stays where the disk refuses.
+    """Create a file with `data` and flush it to the disk; after a disk error the file is removed.
 
-    Raises FileExistsError if it is there.
+    Raises FileExistsError if the file exists already, else OSError.
     """
     with open_file(path, "xb", buffering=0) as file:
         try:
@@ -98,7 +101,7 @@ def _write_flushed(path: Path, data: bytes) -> None:
 
 
 def flush(folder: Path) -> None:
-    """See to it that what was named or renamed in `folder` is on the disk, where the system lets us."""
+    """Flush the entries of `folder` (new files, renames) to the disk, on systems that can open folders."""
     if not file_locks.OPENS_FOLDERS:
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -109,7 +112,7 @@ def flush(folder: Path) -> None:
 
 
 def empty(folder: Path, *, keep: str) -> None:
-    """Remove everything in `folder` but the file `keep`, as far as the disk lets us."""
+    """Remove everything in `folder` but the file `keep`; entries that cannot be removed stay."""
     for path in folder.iterdir():
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
@@ -120,14 +123,14 @@ def empty(folder: Path, *, keep: str) -> None:
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock that the file `path` stands for; the system gives it back when the process ends."""
+    """Wait for the exclusive lock on the file `path` and hold it; the system releases it if the process ends."""
     with path.open("w") as lock:
         file_locks.lock(lock)
         yield
 
 
 def is_locked(path: Path) -> bool:
-    """Tell whether somebody holds the lock that the file `path` stands for."""
+    """Tell whether the lock on the file `path` is held; False if there is no such file."""
     try:
         with path.open("r+") as lock:
             file_locks.try_lock(lock)

@@ -1,4 +1,4 @@
-"""Giving a project a copy of another one's model."""
+"""Copy the served version of a project to another project."""
 
 import shutil
 from collections.abc import Callable
@@ -17,9 +17,10 @@ from label_studio_ml.versions.store import VersionStore
 
 
 def duplicate(store: VersionStore, model_dir: Path, source: str, target: str) -> Manifest | None:
-    """Give `target` the version that `source` is served, as its newest, and all key/value pairs of `source`.
+    """Copy the version that `source` is served to `target`, as its newest, with all key/value pairs of `source`.
 
-    Return the copy, or None if `source` was never trained. Raises VersionError if the disk refuses.
+    Return the copy's manifest, or None if `source` is served the untrained model: then only the pairs are copied.
+    Raises VersionError if the disk refuses.
     """
     store.bring(source)
     store.bring(target)
@@ -64,5 +65,5 @@ def duplicate(store: VersionStore, model_dir: Path, source: str, target: str) ->
 
 
 def _ignore_manifest(folder: Path) -> Callable[[str, list[str]], list[str]]:
-    """Return what tells `copytree` to leave out the file that would commit the copy."""
+    """Return the `ignore` function of `copytree` that leaves out the manifest, which would commit the copy early."""
     return lambda path, names: [MANIFEST] if Path(path) == folder else []

@@ -1,4 +1,4 @@
-"""What people do with versions by hand: promote, roll back, unpin, delete."""
+"""Manual operations on versions: promote, roll back, unpin, delete."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -13,14 +13,14 @@ from label_studio_ml.versions.manifest import Manifest
 from label_studio_ml.versions.pairs import apply_all
 from label_studio_ml.versions.store import VersionStore
 
-#: Letters of an id that may stand for the whole, where only one version begins with them.
+#: Shortest prefix of a name or id, in characters, that is accepted where only one version has it.
 _LEAST_PREFIX = 4
 
 
 def find(store: VersionStore, uid: str, name: str) -> Manifest:
-    """Return the version with this name or id, or the only one whose name or id begins so.
+    """Return the version with this name or id, or the only one whose name or id begins with `name`.
 
-    Raises UnknownVersion, naming those that come close.
+    A prefix needs 4 characters. Raises UnknownVersion, which lists similar names.
     """
     versions = store.versions(uid)
     exact = named(versions, name)
@@ -46,9 +46,9 @@ def find(store: VersionStore, uid: str, name: str) -> Manifest:
 
 
 def promote(store: VersionStore, model_dir: Path, uid: str, name: str, *, pinned: bool = False) -> Manifest:
-    """Serve a version from now on, whatever its metrics say; `pinned`: also when newer ones are published.
+    """Serve a version from now on, regardless of its metrics, and return it; `pinned`: newer ones do not replace it.
 
-    Return it. Raises UnknownVersion, or VersionError where its files are damaged.
+    Raises UnknownVersion, VersionError if its files are damaged, RequestError if MODEL_VERSION names another version.
     """
     store.bring(uid)
     chosen = find(store, uid, name)
@@ -65,9 +65,10 @@ def promote(store: VersionStore, model_dir: Path, uid: str, name: str, *, pinned
 
 
 def rollback(store: VersionStore, model_dir: Path, uid: str) -> tuple[Manifest, Manifest]:
-    """Serve the version that was served before the present one; return the present one and that.
+    """Serve the version that was served before the present one; return both, the present one first.
 
-    Raises RequestError if there is none.
+    Versions that are damaged or failed to load are skipped. Raises RequestError if none is left, or if MODEL_VERSION
+    names another version.
     """
     store.bring(uid)
     with store.locked(uid):
@@ -80,7 +81,7 @@ def rollback(store: VersionStore, model_dir: Path, uid: str) -> tuple[Manifest, 
 
 
 def unpin(store: VersionStore, model_dir: Path, uid: str) -> Manifest | None:
-    """Let newer versions be served again, those that were published meanwhile included; return what is served now."""
+    """Let newer versions be served again, including those published since the pin; return the version served now."""
     store.bring(uid)
     with store.locked(uid):
         decision, before = store.decision(uid), store.served(uid)
@@ -95,9 +96,10 @@ def unpin(store: VersionStore, model_dir: Path, uid: str) -> Manifest | None:
 
 
 def delete(store: VersionStore, uid: str, names: Iterable[str]) -> list[str]:
-    """Delete versions, all or none of them, and return their names; one whose manifest is damaged goes by its id.
+    """Delete versions and return their names; a version whose manifest is damaged is given by its id.
 
-    Raises RequestError if one of them is served, UnknownVersion if there is none of that name.
+    All names are checked before the first version is deleted. Raises RequestError if one of the versions is served,
+    UnknownVersion if a name is unknown.
     """
     store.bring(uid)
     with store.locked(uid):
@@ -119,7 +121,7 @@ def delete(store: VersionStore, uid: str, names: Iterable[str]) -> list[str]:
 
 
 def _step_back(store: VersionStore, uid: str) -> tuple[Manifest, Manifest]:
-    """Return the served version and the one to roll back to."""
+    """Return the served version and the version to roll back to. Raises RequestError if there is no such version."""
     present = store.served(uid)
     if present is None:
         raise RequestError("No trained version is served, so there is nothing to roll back")
@@ -143,7 +145,7 @@ def _decide(
     pinned: bool = False,
     by_hand: Iterable[str] = (),
 ) -> None:
-    """Write down that `chosen` is to be served; its key/value pairs come first, for a model reads them as it loads."""
+    """Record the decision to serve `chosen`, after applying its key/value pairs: a model reads them as it loads."""
     uid = chosen.project
     last, served = _present(store, uid)
     if served != chosen:
@@ -162,7 +164,7 @@ def _decide(
 
 
 def _line(store: VersionStore, uid: str) -> list[Manifest]:
-    """Return the versions that were served; none where that is not known any more."""
+    """Return the versions that were served, oldest first; none if the decision cannot be read."""
     try:
         return store.line(uid)
     except DecisionError:
@@ -170,7 +172,7 @@ def _line(store: VersionStore, uid: str) -> list[Manifest]:
 
 
 def _present(store: VersionStore, uid: str) -> tuple[Decision | None, Manifest | None]:
-    """Return the decision and the version that is served; None where that is not known any more."""
+    """Return the decision and the served version; None for both if the decision cannot be read."""
     try:
         return store.decision(uid), store.served(uid)
     except DecisionError:
@@ -178,7 +180,7 @@ def _present(store: VersionStore, uid: str) -> tuple[Decision | None, Manifest |
 
 
 def _heed_pin(store: VersionStore, uid: str, chosen: Manifest) -> None:
-    """Raise RequestError where MODEL_VERSION keeps another version than `chosen` served."""
+    """Raise RequestError if MODEL_VERSION names another version of the project than `chosen`."""
     pin = named(store.versions(uid), store.pin)
     if pin is not None and pin.id != chosen.id:
         raise RequestError(

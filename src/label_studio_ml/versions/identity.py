@@ -1,7 +1,7 @@
-"""Which backend this is: an id in its MODEL_DIR, shared like the versions there by its servers and workers.
+"""The backend's id, which all servers and workers of one MODEL_DIR share.
 
-Made once and kept. In a folder it is the file `backend.json`, in a store the object of that name, of which each machine
-keeps a copy in its `CACHE_DIR`: a store that is away does not keep a machine that has seen it from knowing who it is.
+The id is created once. In a folder it is kept in the file `backend.json`, in a remote store in the object of that name.
+Each machine keeps a copy of that object in its `CACHE_DIR`, and so knows its id while the store is unreachable.
 """
 
 import contextlib
@@ -26,26 +26,26 @@ logger = logging.getLogger(__name__)
 
 NAME = "backend.json"
 
-#: Seconds after which an id is read again that was put into a store which does not refuse a second one.
+#: Seconds between writing and reading an id, in a store that lets a second machine replace it.
 SETTLE = 1.0
-#: Seconds for which an id in a store may be half written: a disk without hard links shows that.
+#: Seconds for which readers may see a half-written id in a store: on a disk without hard links.
 WRITING = 2.0
-#: Errors of a folder that can only be read.
+#: Error numbers of a folder that this process may only read.
 _READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """A backend's id, and `place`: the folder or the URL it was made for."""
+    """A backend's id, and `place`: the folder or URL for which the id was created."""
 
     id: str
     place: str = ""
 
 
 def backend_id(settings: Settings) -> str:
-    """Return the backend's id, made where there is none yet.
+    """Return the backend's id; create it if there is none yet.
 
-    A folder that is a copy of another one on this machine gets an id of its own. Raises VersionError where the folder
-    cannot be written or read, StoreError where the store cannot.
+    A folder that is a copy of another one on this machine gets an id of its own. Raises VersionError if the folder
+    cannot be read or written, SettingsError or StoreError if the store cannot be used.
     """
     try:
         make_folder(settings.model_dir)
@@ -95,7 +95,7 @@ def _encoded(identity: Identity) -> str:
 def _in_folder(folder: Path) -> str:
     path = folder / NAME
     known: Identity | None = None
-    with contextlib.suppress(VersionError):  # maybe half written; it is read again under the lock
+    with contextlib.suppress(VersionError):  # it may be half written, and is read again under the lock
         known = _read(path)
     if known is not None and known.place == str(folder):
         return known.id
@@ -106,13 +106,13 @@ def _in_folder(folder: Path) -> str:
                 return _made(path, Identity(_new_id(), str(folder)))
             return _here(known, path)
     except OSError as error:
-        if known is not None and error.errno in _READ_ONLY:  # what is there is this backend's all the same
+        if known is not None and error.errno in _READ_ONLY:  # the id that was read stays valid
             return known.id
         raise
 
 
 def _here(known: Identity, path: Path) -> str:
-    """Return the id of a folder whose id was made in another place: it was moved, or it is a copy."""
+    """Return the id of a folder whose `known` id names another place: a moved folder keeps it, a copy does not."""
     place = str(path.parent)
     if known.place == place:
         return known.id
@@ -140,14 +140,14 @@ def _is_copy(known: Identity, path: Path) -> bool:
 
 
 def _same_folder(place: str, path: Path) -> bool:
-    """Tell whether `place` is another name of the folder that `path` is in."""
+    """Tell whether the folder `place` has the same id file as `path`, so that both are names of one folder."""
     with contextlib.suppress(OSError):
         return bool(place) and os.path.samefile(Path(place) / NAME, path)
     return False
 
 
 def _made(path: Path, identity: Identity) -> str:
-    """Write the id so that of several machines that do so at once all end with the same one; return it."""
+    """Write a new id and return the id in force: machines that do this at the same time all return the same one."""
     try:
         disk.create_durably(path, _encoded(identity).encode())
     except FileExistsError:
@@ -160,9 +160,9 @@ def _made(path: Path, identity: Identity) -> str:
 
 
 def _in_store(url: str, copy: Path) -> str:
-    """Return the id that is in a store; the first machine puts it there.
+    """Return the id in a store; the first machine creates it. `copy` is the file with this machine's copy.
 
-    A backend whose versions were in its folder before takes the id of the folder along, and so its queue.
+    A backend whose versions were kept in its folder so far keeps the id of the folder, and so its queue.
     """
     near = _read(copy)
     if near is not None and near.place == url:
@@ -174,7 +174,7 @@ def _in_store(url: str, copy: Path) -> str:
             made = Identity(near.id if near is not None and was_in_folder else _new_id(), url)
             artifacts.put(NAME, _encoded(made).encode(), create=True)
             artifacts.put(NAME, _encoded(made).encode(), create=True)
-            time.sleep(SETTLE)  # the store took a second one: another machine's may have replaced this one
+            time.sleep(SETTLE)  # the store took a second write: another machine may have replaced the id
         except FileExistsError:
             pass
     found = _whole(artifacts, f"{url}/{NAME}")
@@ -183,7 +183,10 @@ def _in_store(url: str, copy: Path) -> str:
 
 
 def _whole(artifacts: ArtifactStore, place: str) -> Identity:
-    """Return the id in a store, waiting a moment for another machine that is writing it. Raises VersionError."""
+    """Return the id in a store, waiting up to 2 s for another machine that is writing it.
+
+    Raises VersionError if it is missing or still damaged then.
+    """
     deadline = time.monotonic() + WRITING
     while True:
         body = artifacts.get(NAME)

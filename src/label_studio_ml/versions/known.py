@@ -1,4 +1,4 @@
-"""The projects that a backend knows, with what tells two of the same number apart."""
+"""List the projects that a backend knows, with the data that distinguishes projects of the same number."""
 
 import contextlib
 from collections import Counter
@@ -20,12 +20,12 @@ EVENTS = "events.db"
 
 
 class KnownProject(msgspec.Struct, frozen=True, kw_only=True):
-    """One project.
+    """A project that the backend knows.
 
-    `number` is Label Studio's, `host` is where that Label Studio is, `created` when it made the project (ISO 8601),
-    `heard` when its last event arrived (seconds since 1970, None if none did). `versions` counts those that are there,
-    `served` names the one that is served. `forgotten`: only its versions are left. `current`: of several projects of
-    this number it is the one that was heard last.
+    `number` is the project's id in Label Studio, `host` the address of that Label Studio, `created` when it created the
+    project (ISO 8601). `heard` is when the project's last event arrived (seconds since 1970, None if none did).
+    `versions` is the number of its versions, `served` the name of the served one, empty if none is. `forgotten`: only
+    versions are left of the project. `current`: the most recently active project of this number.
     """
 
     uid: str
@@ -41,11 +41,11 @@ class KnownProject(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def heard_at(self) -> str:
-        """The time of the last event as ISO 8601, empty if none arrived."""
+        """When the last event arrived, as ISO 8601; empty if none did."""
         return "" if self.heard is None else _iso(self.heard)
 
     def text(self) -> str:
-        """Say in a few words which project it is."""
+        """Return a short description of the project for messages."""
         words = [
             self.title and repr(self.title),
             self.host and f"of {self.host}",
@@ -60,8 +60,11 @@ class _Moment(msgspec.Struct):
 
 
 def known_projects(model_dir: Path, store: VersionStore) -> list[KnownProject]:
-    """Return the projects that the backend has heard of or has versions of, by number, the current one first."""
-    there = (model_dir / "projects.db").exists()  # looking must not make it
+    """Return the projects in `projects.db` and those with versions, by number; of one number, the current one first.
+
+    A project whose versions or decision cannot be read is listed without what is missing.
+    """
+    there = (model_dir / "projects.db").exists()  # reading must not create the file
     projects = Projects(model_dir) if there else None
     uids = set(projects.uids()) if projects else set()
     found = []
@@ -74,7 +77,7 @@ def known_projects(model_dir: Path, store: VersionStore) -> list[KnownProject]:
         try:
             versions = store.versions(uid)
             served = store.served(uid)
-        except DecisionError:  # the list of its versions says so
+        except DecisionError:  # the list of the project's versions reports it
             is_lost = True
         if project is None and not versions and not is_lost:
             continue
@@ -113,9 +116,9 @@ def last_heard(model_dir: Path, uid: str) -> float | None:
 
 
 def forget(model_dir: Path, store: VersionStore, uid: str, *, versions: bool) -> None:
-    """Remove what the backend knows of a project, and, with `versions`, its versions and key/value pairs.
+    """Delete the entry and the last events of a project, and, with `versions`, its versions and key/value pairs.
 
-    What waits for a training is not here: that is the queue's. Raises StoreError, VersionError.
+    Events that wait for a training are in the queue and stay. Raises StoreError, VersionError.
     """
     if (model_dir / EVENTS).exists():
         events = SqliteCache(str(model_dir), db_name=EVENTS)
@@ -130,7 +133,7 @@ def forget(model_dir: Path, store: VersionStore, uid: str, *, versions: bool) ->
 
 
 def _recency(project: KnownProject) -> tuple[float, float]:
-    """Return what orders projects of one number: the last event, then when Label Studio made them."""
+    """Return the sort key of projects of one number: the time of the last event, then that of the creation."""
     return project.heard or 0.0, whole_number(project.uid.partition(".")[2]) or 0
 
 

@@ -1,10 +1,10 @@
-"""Which key/value pairs go with a version: by its manifest and those of the versions that it was trained from."""
+"""Collect the key/value pairs that go with a version, from its manifest and those of its ancestors."""
 
 from label_studio_ml.versions.manifest import Manifest
 
 
 def pairs_of(history: list[Manifest], manifest: Manifest) -> dict[str, str]:
-    """Return the pairs that the fits of a version and of its ancestors set, the latest of each key."""
+    """Return the pairs set by the fits of a version and of its ancestors in `history`; the latest of each key wins."""
     by_name = {one.name: one for one in history}
     way = [manifest]
     while (parent := by_name.get(way[-1].parent)) is not None and parent.fence < way[-1].fence:
@@ -13,7 +13,7 @@ def pairs_of(history: list[Manifest], manifest: Manifest) -> dict[str, str]:
 
 
 def own_pairs(manifest: Manifest) -> dict[str, str]:
-    """Return the pairs that a version's own fit set."""
+    """Return the pairs that a version's own fit set; the value of `model_version` is the version's name."""
     pairs = dict(manifest.state)
     if "model_version" in pairs:
         pairs["model_version"] = manifest.name

@@ -1,4 +1,4 @@
-"""The versions of a project as people see them."""
+"""Describe the versions of a project for lists: state, origin, metrics and code of each."""
 
 from typing import Any, Literal
 
@@ -14,13 +14,13 @@ VersionState = Literal["served", "ready", "held back", "failed to load", "damage
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One version of a list.
+    """One version in a list.
 
-    `state` says whether it is served, or why it cannot be: `note` has the cause. `pinned`: newer versions do not take
-    its place. `created` is ISO 8601 in UTC. `annotations` says how many labelled tasks it learned from, None if that
-    is not known. `size` is in bytes. `comparison` says what it and the version before were compared by, if by anything.
-    `code` begins the hash of the code that trained it, empty if that is not known; `code_differs` says in what it
-    differs from the code that the list was made with.
+    `state` says whether the version is served, or can be; `note` has the cause if it cannot. `pinned`: newer versions
+    do not replace it. `created` is ISO 8601 in UTC. `annotations` is the number of labelled tasks it was trained on,
+    None if unknown. `size` is in bytes. `comparison` says how it compares with the version before, empty if the two
+    were not compared. `code` is the start of the hash of the code that trained it, empty if unknown; `code_differs`
+    lists the differences from the code given to `entries`.
     """
 
     id: str
@@ -49,12 +49,12 @@ def entries(
 ) -> list[Entry]:
     """Return the versions of a project, newest first; with `verify`, every file is read and compared with its sha256.
 
-    `code` is what the versions are, or would be, served by. A version whose manifest cannot be read comes last,
-    with its id only.
+    `code` is the code that serves the versions, None to leave out its differences. Versions whose manifest cannot be
+    read come last, with their id only.
     """
     try:
         served, decision = store.served(uid), store.decision(uid)
-    except DecisionError:  # `undecided_in` says why
+    except DecisionError:  # `undecided_in` reports the cause
         served = decision = None
     failed = store.failures(uid)
     versions = store.versions(uid)

@@ -1,4 +1,4 @@
-"""Manifests on the disk: written so that they appear at once, read again only after a change."""
+"""Read and write manifest files: atomic writes, and a cache of the manifests that were read."""
 
 import logging
 from pathlib import Path
@@ -15,16 +15,17 @@ logger = logging.getLogger(__name__)
 
 
 class ManifestFiles:
-    """Reads manifests, and remembers each for as long as its file stays as it is."""
+    """Reads manifests, and caches each until its file's time, size or inode changes."""
 
     def __init__(self) -> None:
         self._read: dict[Path, tuple[tuple[int, ...], Manifest | None]] = {}
         self._said: set[str] = set()
 
     def get(self, path: Path) -> Manifest | None:
-        """Return the manifest in a file, None if there is none or it is damaged.
+        """Return the manifest in a file, None if the file is missing, damaged or not readable.
 
-        Raises VersionError where it cannot be read for a cause that passes and is not remembered.
+        After an error that may pass, such as too many open files, return what is cached of the file; raises
+        VersionError if nothing is.
         """
         try:
             status = path.stat()
@@ -55,7 +56,7 @@ class ManifestFiles:
 
 
 def fingerprinted(folder: Path, manifest: Manifest) -> Manifest:
-    """Return the manifest with sha256 and size of each file in `folder`. Raises OSError."""
+    """Return the manifest with the sha256 and size of each file in `folder`. Raises OSError."""
     names = disk.files_in(folder)
     return msgspec.structs.replace(
         manifest,
@@ -67,15 +68,15 @@ def fingerprinted(folder: Path, manifest: Manifest) -> Manifest:
 def write_manifest(
     folder: Path, manifest: Manifest, name: str = MANIFEST, *, home: Path | None = None
 ) -> None:
-    """Write the file whose appearance makes `folder` a version, or one that was deleted. Raises OSError.
+    """Write a version's manifest atomically, which commits the version; `name` is TOMBSTONE for a deleted version.
 
-    `home` is the folder whose paths the manifest has, where that is not `folder` yet.
+    `home` is the folder whose paths the manifest has, if `folder` is to be renamed to it later. Raises OSError.
     """
     disk.write_durably(folder / name, manifest_text(manifest, home or folder))
 
 
 def manifest_text(manifest: Manifest, folder: Path) -> str:
-    """Return the text of a version's manifest; the paths of its `folder` in it are kept relative."""
+    """Return a manifest as JSON, with marks in place of the paths of the version's `folder`."""
     kept = portable(manifest, folder)
     return msgspec.json.format(msgspec.json.encode(kept, enc_hook=str), indent=1).decode()
 

@@ -1,8 +1,9 @@
-"""What one machine has on its disk of the versions in a store elsewhere, and how it learns what changed there.
+"""One machine's copy of the versions in a remote store, and the synchronisation of that copy.
 
-On the disk all is as in `store`: each version that the store knows has a folder with its manifest, and the files of
-those that were fetched. A file gets its name when its sha256 is the manifest's: a version is served once all are there.
-What is here was in the store before, so what the store does not list any more was deleted, and goes from here, too.
+The layout on the disk is that of `store`: a folder with its manifest for each version in the remote store, and the
+files of the fetched versions. A file gets its name once its sha256 is that of the manifest, and a version is served
+once all its files are there. Everything in the copy was in the store before, so a version that the store no longer
+lists was deleted and is removed from the copy, too.
 """
 
 import contextlib
@@ -42,10 +43,10 @@ FAILED = ".failed"
 
 
 class Mirror(VersionStore):
-    """The versions in the store at `url`, fetched to a folder below `work`; `state.db` is in `work` itself.
+    """Read access to the versions in the store at `url`, copied to a folder below `work`; `state.db` is in `work`.
 
-    Fetched files take up `most` bytes at most, but for those of versions that are served. Publishing is tried again
-    for `patience` seconds while the store is away. Reading only: `remote` adds what writes.
+    Fetched files are evicted down to `most` bytes, except those of served versions. Publishing is retried for
+    `patience` seconds while the store is unreachable. `remote.RemoteStore` adds the methods that write to the store.
     """
 
     remote = True
@@ -59,7 +60,7 @@ class Mirror(VersionStore):
         self._work = work
         self._most = most
         self._patience = patience
-        #: Of each project, what the store's copy of its decision was seen to hold.
+        #: By project: the decision that its copy in the store is known to hold.
         self._copied: dict[str, Decision] = {}
         self._refused: dict[tuple[str, str], str] = {}
         self._bringing = threading.RLock()
@@ -69,37 +70,37 @@ class Mirror(VersionStore):
 
     @property
     def problem(self) -> str:
-        """What keeps this machine from reading the store, empty if nothing does."""
+        """Why this machine cannot read the store, empty if it can."""
         return self._watch.problem
 
     @property
     def hampered(self) -> str:
-        """What keeps this machine from writing to it, empty if nothing does."""
+        """Why this machine cannot write to the store, empty if it can."""
         return self._watch.hampered
 
     def start(self) -> None:
-        """Begin to look for what changes, in a thread. Raises SettingsError where the URL cannot be used.
+        """Start the thread that watches the store for changes. Raises SettingsError where the URL cannot be used.
 
-        What is wrong with the decisions on this machine is said at once.
+        Decisions on this machine that cannot be read are logged at once.
         """
         self.artifacts.open()
         super().start()
         self._watch.start()
 
     def stop(self) -> None:
-        """End that."""
+        """Stop the thread that `start` began."""
         self._watch.stop()
 
     def projects(self) -> list[str]:
-        """Return the uids of the projects in the store."""
+        """Return the uids of the projects in the store, sorted. Raises StoreError."""
         return sorted(unquote(name) for name in self.artifacts.names("versions"))
 
     def unknown(self, uid: str) -> bool:
-        """Tell whether `bring` is to be called before the project is served."""
+        """Tell whether this process has not synchronised the project yet, so that `bring` is to be called first."""
         return uid not in self._watch.marks
 
     def known_of_old(self, uid: str) -> bool:
-        """Tell whether the project can be served from what is on the disk; from then on it is looked after."""
+        """Tell whether the project can be served from this machine's copy; if so, `Watch` updates it from now on."""
         synced = (self.folder(uid) / ".synced").exists()
         usable = self.loadable(uid, ()) is not None or (synced and not self.versions(uid))
         if usable:
@@ -107,9 +108,9 @@ class Mirror(VersionStore):
         return usable
 
     def bring(self, uid: str, mark: str | None = None) -> None:
-        """Learn what the store holds of a project, and fetch the version to serve. Raises StoreError.
+        """Synchronise a project with the store, and fetch the version to serve. Raises StoreError.
 
-        `mark` is that of the project's hint, for those who have just listed them.
+        `mark` is the mark of the project's hint object if the caller has just listed it; None lists it here.
         """
         with self._bringing:
             if mark is None:
@@ -125,9 +126,9 @@ class Mirror(VersionStore):
                     disk.write_durably(self.folder(uid) / "changed", hint)
 
     def known(self, uid: str, holds: Callable[[], None] | None = None) -> list[Manifest]:
-        """Return all versions that a project ever had, on whatever machine.
+        """Return all versions that a project ever had on any machine, after synchronising with the store.
 
-        With `holds`, a store that is away is asked again for a while, as long as `holds` does not raise.
+        With `holds`, an unreachable store is retried for `patience` seconds, as long as `holds` does not raise.
         """
         if holds is None:
             self._sync(uid)
@@ -136,9 +137,9 @@ class Mirror(VersionStore):
         return super().known(uid)
 
     def _sync(self, uid: str) -> None:
-        """Have the store's manifests, decisions and notes of a project on the disk."""
+        """Copy a project's manifests, decision and failure notes to the disk; remove what the store no longer lists."""
         base, there = self.folder(uid), f"versions/{disk.file_name(uid)}/meta"
-        here = self._here_of(uid)  # first: what comes here meanwhile may not be in the list
+        here = self._here_of(uid)  # first, so that a version committed meanwhile is kept
         names = set(self.artifacts.names(there))
         with self.writes(f"What the store holds of project {uid}"):
             make_folder(base)
@@ -163,24 +164,24 @@ class Mirror(VersionStore):
             (base / ".synced").touch()
 
     def _here_of(self, uid: str) -> list[str]:
-        """Return the names of the folders of a project's versions here, deleted ones included, and of its decision."""
+        """Return the names of a project's version folders on this disk, deleted ones included, and of its decision."""
         kinds = (MANIFEST, TOMBSTONE)
         found = [path.name for path in self._folders(uid) if any((path / kind).exists() for kind in kinds)]
         return [*found, *([DECISION] if (self.folder(uid) / DECISION).exists() else [])]
 
     def _drop(self, uid: str, name: str) -> None:
-        """Remove what the store does not have any more."""
+        """Remove the folder of a version that the store no longer lists."""
         path = self.folder(uid) / name
         logger.info("Project %s: version %s is not in the store any more; it goes from here", uid, name)
-        for kind in (MANIFEST, TOMBSTONE):  # first: from then on it is none
+        for kind in (MANIFEST, TOMBSTONE):  # first, so that a folder without its files is no version
             (path / kind).unlink(missing_ok=True)
         shutil.rmtree(path, ignore_errors=True)
 
     def _learn_decision(self, uid: str, there: str, *, listed: bool, here: bool) -> None:
-        """Have what people decided on the disk. What the store has damaged takes the place of nothing that is here.
+        """Copy the decision from the store to the disk. A damaged one in the store replaces none on the disk.
 
-        `listed` and `here` say whether the decision was in the store and on the disk. It goes from the disk where the
-        store has neither it nor its copy.
+        `listed` and `here` say whether the decision was in the store and on the disk. It is deleted from the disk if
+        the store has neither the decision nor its copy.
         """
         text = self.artifacts.get(there) if listed else None
         decision = self._parsed(text)
@@ -202,7 +203,7 @@ class Mirror(VersionStore):
         elif copy is None:
             self._warn_once(f"{self.artifacts.url}/{name} is damaged or missing: it is not taken over")
             path = self.folder(uid) / DECISION
-            if not path.exists():  # a machine that never knew better refuses to serve the project
+            if not path.exists():  # damaged on purpose: this machine is not to serve the project
                 disk.replace_durably(path, b"?", path.with_name(f".{path.name}.{secrets.token_hex(4)}"))
 
     def _decided_here(self, uid: str) -> Decision | None:
@@ -217,7 +218,7 @@ class Mirror(VersionStore):
         return None
 
     def _copy_there(self, uid: str, there: str, decision: Decision) -> None:
-        """Have the store's copy say what was read, as far as it lets us: earlier releases do not write it."""
+        """Write `decision` to its copy in the store if that differs: earlier releases do not. StoreError is ignored."""
         name = self._decision_copy(uid)
         if self._copied.get(uid) == decision:
             return
@@ -233,7 +234,10 @@ class Mirror(VersionStore):
         return f"versions/{disk.file_name(uid)}/decided/{DECISION}"
 
     def _learn(self, uid: str, name: str, there: str, kind: str) -> None:
-        """Have one version's manifest on the disk, or what is left of it once it was deleted."""
+        """Copy one version's manifest from the object `there` to the folder `name`, unless the folder has it.
+
+        `kind` is MANIFEST, or TOMBSTONE for a deleted version, whose files are removed. A damaged object is logged.
+        """
         folder = self.folder(uid) / name
         if (folder / kind).exists():
             return
@@ -254,7 +258,7 @@ class Mirror(VersionStore):
             )
             return
         manifest = localized(manifest, folder)
-        if folder.is_dir():  # what this machine made, and did not hear the end of
+        if folder.is_dir():  # made on this machine, which got no answer to the commit
             write_manifest(folder, manifest, kind)
             return
         with self.staged(uid, f"{unquote(name)}-{secrets.token_hex(4)}") as staged:
@@ -266,15 +270,19 @@ class Mirror(VersionStore):
     # Having files here
 
     def loadable(self, uid: str, bad: Collection[str]) -> Manifest | None:
-        """Return the version to serve, of those whose files are on this machine."""
+        """Return the version to serve, of those whose files are on this machine; `bad` are ids that do not load."""
         for one in reversed(self.line(uid)):
             if one.id not in bad and self._here(one):
                 return one
-        self.decision(uid)  # raises, where `pin` is all that is known
+        self.decision(uid)  # raises if it cannot be read: `line` was the version of `pin` alone
         return None
 
     def damage(self, manifest: Manifest, *, full: bool = False) -> str:
-        """Say what is wrong with a version's files; what was not fetched is fine, unless `full`: then it is fetched."""
+        """Return what is wrong with a version's files, empty if nothing is.
+
+        Without `full`, only damage that fetching the version has found. With `full`, the version is fetched and its
+        files are read. Raises StoreError.
+        """
         if full:
             try:
                 self.fetch(manifest)
@@ -286,9 +294,9 @@ class Mirror(VersionStore):
         return self._refused.get((manifest.project, manifest.id), "")
 
     def fetch(self, manifest: Manifest) -> None:
-        """Have a version's files on this machine, each compared with its sha256.
+        """Download the files of a version that are not on this machine, and compare each with its sha256.
 
-        Raises StoreError, or VersionError where the store holds something else than was written.
+        Raises StoreError, or VersionError if a file in the store is not what was written or the disk refuses.
         """
         folder = self.folder(manifest.project, manifest.id)
         used_now(folder)
@@ -298,7 +306,7 @@ class Mirror(VersionStore):
             lock = self._near / "fetching" / ".lock"
             make_folder(lock.parent)
             with disk.locked(lock):
-                if self._here(manifest):  # another process was quicker
+                if self._here(manifest):  # another process has fetched it meanwhile
                     return
                 logger.info("Project %s: fetching version %s", manifest.project, manifest.name)
                 make_room(self, self._near, manifest, self._most)
@@ -327,7 +335,11 @@ class Mirror(VersionStore):
         return not damage(self.folder(manifest.project, manifest.id), manifest)
 
     def _fetch_served(self, uid: str) -> Manifest | None:
-        """Fetch the version to serve, and return it: where one is not what was written, the one before."""
+        """Fetch the version to serve and return it, None for the untrained model.
+
+        A version that is damaged in the store is refused, and the version before it is taken. If all that are left
+        failed to load, return the newest of them.
+        """
         for key in [key for key in self._refused if key[0] == uid]:
             del self._refused[key]
         failed, chosen = self.failures(uid), None
@@ -349,7 +361,7 @@ class Mirror(VersionStore):
         return chosen
 
     def _apply(self, served: Manifest) -> None:
-        """Store the key/value pairs of a version that is served here from now on; a model reads them as it loads."""
+        """Store the key/value pairs of a version that is newly served here; its model reads them as it loads."""
         path = self.folder(served.project) / ".applied"
         with self.writes("The pairs of a version"):
             applied = None
@@ -364,5 +376,5 @@ class Mirror(VersionStore):
 
 
 def _folder_name(url: str) -> str:
-    """Return a folder's name for a store, so that one machine can have been at several."""
+    """Return the name of the folder for the copy of the store at `url`, different for each store."""
     return f"{disk.file_name(url)[:80]}-{hashlib.sha256(url.encode()).hexdigest()[:8]}"

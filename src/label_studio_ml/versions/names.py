@@ -1,17 +1,17 @@
-"""What a version may be called, and what user code may store."""
+"""Rules for the names of versions and for the key/value pairs that user code stores."""
 
 from typing import Any
 
 from label_studio_ml import arguments, lone_surrogates
 
-#: Characters that a name may have.
+#: Maximum number of characters of a version's name.
 LONGEST = 256
-#: Names of models that were never trained: a version of that name could not be told from them.
+#: Names of untrained models, which no version may have.
 UNTRAINED = ("INITIAL", "0.0.1")
 
 
 def name_problem(name: str) -> str:
-    """Say why a text cannot name a version, nothing if it can."""
+    """Return why a text cannot be the name of a version, empty if it can."""
     if not name.strip():
         return "it is blank"
     if len(name) > LONGEST:
@@ -23,7 +23,10 @@ def name_problem(name: str) -> str:
 
 
 def check_pair(key: Any, value: Any) -> None:
-    """Raise ValueError where a model's `set(key, value)` cannot be kept, or names a version as none may be called."""
+    """Raise ValueError if a model's `set(key, value)` cannot be stored.
+
+    Key and value must be text without lone surrogates, and the value of `model_version` empty or a version's name.
+    """
     arguments.text("key", key)
     if not isinstance(value, str):
         raise ValueError(

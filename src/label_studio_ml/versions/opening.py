@@ -1,4 +1,4 @@
-"""The store that the settings name, and the folder of versions that a path means."""
+"""Open the version store that the settings name, and find the model folder that a path means."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from label_studio_ml.versions.store import VersionStore
 
 
 def open_store(settings: Settings) -> VersionStore:
-    """Return the versions in MODEL_DIR: a folder, or a store by its URL. Nothing is read yet."""
+    """Return the version store in MODEL_DIR: a folder, or a remote store by its URL. Nothing is read yet."""
     if not settings.store_url:
         return VersionStore(settings.model_dir, pin=settings.model_version)
     from label_studio_ml.versions.remote import RemoteStore
@@ -19,7 +19,7 @@ def open_store(settings: Settings) -> VersionStore:
 
 
 def check_store(settings: Settings) -> None:
-    """Raise SettingsError or StoreError where MODEL_DIR's URL cannot be used, `passing` where that may change."""
+    """Raise SettingsError or StoreError if MODEL_DIR is a URL that cannot be used; a folder is not checked."""
     if settings.store_url:
         from label_studio_ml.versions.artifacts import ArtifactStore
 
@@ -27,9 +27,9 @@ def check_store(settings: Settings) -> None:
 
 
 def model_folder(path: Path) -> Path:
-    """Return the model folder that `path` means: itself, or `data` in it where it is a backend's folder.
+    """Return the model folder that `path` means: `path` itself, or `data` in it if `path` is a backend's folder.
 
-    A folder with versions is one, and so is a new or an empty one. Raises VersionError where it may be either.
+    A folder with versions, a new one and an empty one are model folders. Raises VersionError if both have versions.
     """
     data = path / "data"
     if (path / "versions").is_dir():

@@ -1,4 +1,4 @@
-"""The key/value pairs that go with a version: what its fit and those of its ancestors set."""
+"""Store the key/value pairs that go with a version: those that its fit and the fits of its ancestors set."""
 
 from pathlib import Path
 
@@ -9,14 +9,14 @@ from label_studio_ml.versions.store import VersionStore
 
 
 def apply_own(model_dir: Path, manifest: Manifest) -> None:
-    """Store the pairs that a version's fit set. Doing it twice does no harm."""
+    """Store the pairs that a version's own fit set. Idempotent."""
     StoredState(model_dir, manifest.project).update(own_pairs(manifest))
 
 
 def apply_all(store: VersionStore, model_dir: Path, manifest: Manifest) -> None:
-    """Make the pairs what they were when the version was new: for one that is served again by hand.
+    """Restore the pairs to those that go with a version, for example after a rollback to it.
 
-    Keys that only the fits of other versions set are removed; what no fit ever set stays.
+    Keys that only the fits of other versions set are removed; keys that no fit ever set stay.
     """
     history = store.history(manifest.project)
     wanted = pairs_of(history, manifest)

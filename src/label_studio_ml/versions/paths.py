@@ -1,8 +1,8 @@
-"""Paths inside a folder that may be moved: kept relative to it, and given back as paths of where it is now.
+"""Store texts with paths inside a movable folder, and restore the paths for the folder's present place.
 
-A text is kept with a mark in place of the folder's path: `<version folder>/model.bin`, or `<version folder, in JSON>`
-where the path is written as JSON writes it; the other marks of `_STYLES` say in which of JSON's ways. What the text
-itself has of a mark is kept as `<version folder as text`. So every text comes back as it was, but for the path.
+In a stored text, a mark stands for the folder's path: `<version folder>/model.bin`, or `<version folder, in JSON>` if
+the path is escaped as in JSON; `_STYLES` has a mark for each way of escaping. Text that looks like a mark is stored as
+`<version folder as text`. A text that is stored and read again is therefore unchanged, except for the paths.
 """
 
 import json
@@ -17,23 +17,23 @@ import msgspec
 from label_studio_ml.versions.disk import file_name
 from label_studio_ml.versions.manifest import Manifest
 
-#: Punctuation and blanks beyond ASCII; any other character there is part of a file's name.
+#: Punctuation and blanks beyond ASCII; any other character beyond ASCII counts as part of a file's name.
 _PUNCTUATION = (
     "\u00a0-\u00bf\u2000-\u200a\u2010-\u206f\u3000-\u303f\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65"
 )
-#: The first three digits of most of these as JSON escapes them, and of ASCII.
+#: The first three of the four digits of JSON's escapes for most of these, and for ASCII.
 _ESCAPED = "(?:00[0-7]|20[0-6]|30[0-3]|[fF][fF][0-6])"
-#: What may stand before a path: a blank, a quote, a bracket or a sign that separates paths, also as JSON escapes them.
+#: What may precede a path: the start of the text, a blank, quote, bracket or separator, also as JSON escapes it.
 _BEFORE = rf"(?:^|(?<=[\s\"'`(\[{{<>,;:=|&?!@{_PUNCTUATION}])|(?<=://)|(?<=\\[nrtbf])|(?<=\\u{_ESCAPED}[0-9a-fA-F]))"
-#: What may not follow a folder's path, because the name of the folder goes on there; options of a command may.
+#: What must not follow a folder's path, because the folder's name continues there; options of a command may follow.
 _AFTER = (
     r"(?![\w~-])(?!\.\w)(?![+@%#=^$][\w\\.~%-])"
     rf"(?![^\x00-\x7f{_PUNCTUATION}])(?!\\+u(?!{_ESCAPED}))"
     r"(?! (?!-)(?:(?! -)[^/\n\"'<>,;:()|])*[^\s/\"'<>,;:()|]/)(?! \([^()/\n]*\)/)"
 )
-#: The part of a path before its end that is known: the whole text, all after a quote, or up to a blank.
+#: The unknown start of a path with a known end: from the start of the text, after a quote, or without blanks.
 _PREFIXES = (r"^(/.*?)", r"(?<=[\"'])(/[^\"'\n]*?)", _BEFORE + r"(/[^\s\"'<>,;]*?)")
-#: The pattern of a version's folder below its project's.
+#: Pattern of a slash and a version's folder name, as they follow the project's folder.
 VERSION = r"/[^/\s\"'<>,;]+"
 
 
@@ -42,7 +42,7 @@ def _in_json(path: str, *, only_ascii: bool, slashes: bool) -> str:
     return text.replace("/", "\\/") if slashes else text
 
 
-#: The end of a mark: how the path that it stands for is written. JSON may escape what is not ASCII, and slashes.
+#: By the end of a mark: how to write the path. JSON may escape slashes and characters beyond ASCII.
 _STYLES: dict[str, Callable[[str], str]] = {
     ">": str,
     ", in JSON>": lambda path: _in_json(path, only_ascii=True, slashes=False),
@@ -53,7 +53,10 @@ _STYLES: dict[str, Callable[[str], str]] = {
 
 
 class MovablePaths:
-    """The paths of one folder in texts. `name` is what its mark calls it, `former` are other places where it was."""
+    """Replaces the paths of one folder in texts with marks, and back.
+
+    `name` is the folder's name in its marks; `former` are places where the folder was before.
+    """
 
     def __init__(self, name: str, folder: Path, *former: Path) -> None:
         self._open = f"<{name} folder"
@@ -62,17 +65,17 @@ class MovablePaths:
         self._spellings = {str(way(place)) for way in ways for place in (folder, *former)} - {"/"}
         patterns = map(_pattern, sorted(self._spellings, key=len, reverse=True))
         self._path = re.compile(f"{_BEFORE}(?:{'|'.join(patterns)}){_AFTER}")
-        #: A part of each spelling that is in a text that has it, however it is written there.
+        #: The longest part of each spelling that no way of escaping changes: a quick test before the pattern.
         self._parts = {max(re.findall(r"[A-Za-z0-9_.-]*", one), key=len) for one in self._spellings}
         ends = "|".join(map(re.escape, _STYLES))
         self._mark = re.compile(f"{re.escape(self._open)}({ends}| as text)")
 
     def marks(self, text: str) -> bool:
-        """Tell whether a text has marks of this folder."""
+        """Tell whether a text contains marks of this folder."""
         return self._open in text
 
     def packed(self, text: str) -> str:
-        """Return the text with a mark for each path of the folder."""
+        """Return a text with a mark in place of each path of the folder."""
         if self._open in text:
             text = text.replace(self._open, f"{self._open} as text")
         if not any(part in text for part in self._parts):
@@ -81,7 +84,7 @@ class MovablePaths:
         return self._path.sub(lambda found: self._open + self._style(found[0], usual), text)
 
     def _style(self, written: str, usual: str) -> str:
-        """Return the end of the mark for a path that was found: the style that gives it back as it is written there."""
+        """Return the end of the mark that restores a path as it was `written`; of several, prefer the `usual` one."""
         path = written if written in self._spellings else _unescaped(written)
         fitting = [end for end, style in _STYLES.items() if style(path) == written]
         if usual in fitting:
@@ -89,7 +92,7 @@ class MovablePaths:
         return next((end for end in fitting if end != ">"), ", in JSON>")
 
     def unpacked(self, text: str) -> str:
-        """Return a text that was packed, maybe when the folder was elsewhere, with the paths of this one."""
+        """Return a packed text with the present path of the folder in place of each mark."""
         if self._open not in text:
             return text
 
@@ -101,9 +104,9 @@ class MovablePaths:
 
 
 def portable(manifest: Manifest, folder: Path, *former: Path) -> Manifest:
-    """Return a manifest as it is kept: marks for the paths of the version's `folder` and of the model folder.
+    """Return a manifest in its stored form: marks in place of the paths of the version's `folder` and the model folder.
 
-    `former` are other places where that folder was.
+    `former` are places where the version's folder was before. A manifest in that form is returned unchanged.
     """
     if manifest.portable:
         return manifest
@@ -114,10 +117,9 @@ def portable(manifest: Manifest, folder: Path, *former: Path) -> Manifest:
 
 
 def localized(manifest: Manifest, folder: Path) -> Manifest:
-    """Return a manifest that was read with the paths of `folder`, where the version is now.
+    """Return a manifest that was read, with the paths of `folder`, the version's present place, instead of marks.
 
-    One of an earlier release has the paths of the folder that the version was made in; they are turned into those of
-    `folder`, too.
+    A manifest of an earlier release has the paths of the folder in which the version was made; these are replaced, too.
     """
     if not manifest.portable:
         former = [place for place in _former_folders(manifest) if place != folder]
@@ -129,12 +131,12 @@ def localized(manifest: Manifest, folder: Path) -> Manifest:
 
 
 def relocated(text: str, old: Path, new: Path) -> str:
-    """Return a text with the paths of one version's folder turned into those of its copy."""
+    """Return a text with paths in the version folder `old` replaced by those in its copy `new`."""
     return MovablePaths("version", new).unpacked(MovablePaths("version", old).packed(text))
 
 
 def former_folders(text: str, tail: str) -> list[str]:
-    """Return what comes before `tail`, a pattern of the end of a path, wherever a text has such a path."""
+    """Return, without duplicates, the starts of the paths in a text that end with the pattern `tail`."""
     found = (
         _unescaped(match[1])
         for prefix in _PREFIXES
@@ -144,7 +146,7 @@ def former_folders(text: str, tail: str) -> list[str]:
 
 
 def _pattern(path: str) -> str:
-    """Return a pattern of a path as it is, or as JSON writes it, also JSON in a text of JSON."""
+    """Return a pattern that matches a path as plain text, escaped as in JSON, or escaped twice (JSON within JSON)."""
     return "".join(map(_character, path))
 
 
@@ -165,7 +167,7 @@ def _character(character: str) -> str:
 
 
 def _usual_style(text: str) -> str:
-    """Return in which style a path stands in this text that looks the same in several."""
+    """Return the style to prefer for paths in `text` that look the same in several styles."""
     if not _is_json(text):
         return ">"
     letters = "" if text.isascii() else " of UTF-8"
@@ -174,7 +176,7 @@ def _usual_style(text: str) -> str:
 
 
 def _unescaped(path: str) -> str:
-    """Return a path without the escapes of JSON that it may be written with."""
+    """Return a path with the escapes of JSON resolved; a path that is not valid JSON stays as it is."""
     if "\\" not in path:
         return path
     try:
@@ -184,7 +186,7 @@ def _unescaped(path: str) -> str:
 
 
 def _former_folders(manifest: Manifest) -> Iterable[Path]:
-    """Return where the folder of a version was, as the paths in its manifest tell."""
+    """Return the places where a version's folder was before, according to the paths in its manifest."""
     if manifest.folder:
         return [Path(manifest.folder)]
     project = Path("versions", file_name(manifest.project))
@@ -204,7 +206,7 @@ def _changed(manifest: Manifest, change: Callable[[str], str]) -> Manifest:
 
 
 def _walk(value: Any, change: Callable[[str], str]) -> Any:
-    """Return JSON values with each text in them changed, however deep; keys of objects, too."""
+    """Return a JSON value with `change` applied to each text at any depth, also to keys and path objects."""
     if isinstance(value, str):
         return change(value)
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Asking a store again while it is away."""
+"""Retry calls of a remote store while it is unreachable."""
 
 import logging
 import time
@@ -11,16 +11,17 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: Seconds in which publishing is tried again while the store is away.
+#: Seconds for which publishing is retried while the store is unreachable.
 PATIENCE = 120.0
-#: Longest pause between two tries, in seconds.
+#: Longest pause between two tries, in seconds; the first one is 0.2 s and each next one twice as long.
 _LONGEST_PAUSE = 5.0
 
 
 def patiently(what: Callable[[], T], seconds: float, holds: Callable[[], None] = lambda: None) -> T:
-    """Do something in the store, again and again while it is away, as long as `holds` does not raise.
+    """Call `what`, a call of a store, until it succeeds, and return its result.
 
-    Raises StoreError when it is away for longer than `seconds`, at once where asking again cannot help.
+    `holds` is called before each try and ends the tries by raising. Raises StoreError if the store is unreachable for
+    `seconds`, and at once if the error is not `passing`.
     """
     deadline, pause = time.monotonic() + seconds, 0.2
     while True:

@@ -1,7 +1,7 @@
-"""The folders of projects below `versions`, and those of them that are there and cannot be read.
+"""Find the folders of projects below `versions`, and report those that exist and cannot be read.
 
 A folder that cannot be read must not count as one without versions: the untrained model would be served in place of
-the trained one. A file or a dangling link with a project's name counts as such a folder.
+the trained one. A file or a dangling link with a project's name counts as a folder that cannot be read.
 """
 
 import logging
@@ -23,13 +23,13 @@ class ProjectFolders:
         self._logged: dict[str, str] = {}
 
     def path(self, uid: str) -> Path:
-        """Return the folder of a project's versions, which need not be there."""
+        """Return the path of the folder with a project's versions, which need not exist."""
         return self._root / disk.file_name(uid)
 
     def uids(self) -> list[str]:
-        """Return the uids of the projects that have a folder here, or something else in its place.
+        """Return the sorted uids of the projects that have a folder below `root`, or a file or link in its place.
 
-        Raises DecisionError where the folder that they are in cannot be read.
+        Raises DecisionError if `root` cannot be read.
         """
         if problem := folder_problem(self._root):
             raise _unreadable("The versions", problem)
@@ -38,7 +38,7 @@ class ProjectFolders:
         return sorted(unquote(path.name) for path in self._root.iterdir() if _is_project(path))
 
     def check(self, uid: str) -> None:
-        """Raise DecisionError if a project's folder is there and cannot be read; log it where that is new."""
+        """Raise DecisionError if a project's folder exists and cannot be read; log the problem if it is new."""
         problem = folder_problem(self._root) or folder_problem(self.path(uid))
         if problem is None:
             if self._logged.pop(uid, ""):
@@ -51,12 +51,12 @@ class ProjectFolders:
         raise error
 
     def exists(self, uid: str) -> bool:
-        """Tell whether a project has a folder. Raises DecisionError if it is there and cannot be read."""
+        """Tell whether a project has a folder. Raises DecisionError if the folder exists and cannot be read."""
         self.check(uid)
         return self.path(uid).is_dir()
 
     def is_usable(self, uid: str) -> bool:
-        """Tell whether a project's folder can be read, or is not there; log what is wrong where that is new."""
+        """Tell whether a project's folder can be read or does not exist; log a problem if it is new."""
         try:
             self.check(uid)
         except DecisionError:
@@ -64,7 +64,7 @@ class ProjectFolders:
         return True
 
     def problems(self) -> list[str]:
-        """Return what is wrong with the folders here: one line for each that cannot be read."""
+        """Return one line for each folder that cannot be read, with the cause."""
         try:
             uids = self.uids()
         except DecisionError as error:
@@ -74,9 +74,9 @@ class ProjectFolders:
 
 
 def _is_project(path: Path) -> bool:
-    """Tell whether a path is a project's folder, or a file or a dangling link that has the name of one.
+    """Tell whether a path is a folder, or a file or dangling link that is named like a project.
 
-    Label Studio's uids begin with a project's number.
+    The name of a project's folder begins with a digit, that of the project's number in Label Studio.
     """
     return path.is_dir() or "0" <= path.name[0] <= "9"
 

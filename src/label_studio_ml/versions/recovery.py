@@ -1,4 +1,4 @@
-"""Key/value pairs that the manifests of versions hold: what a lost `state.db` is made of again."""
+"""Collect the key/value pairs in the manifests of versions, to rebuild a lost `state.db`."""
 
 import logging
 from pathlib import Path
@@ -11,7 +11,10 @@ logger = logging.getLogger(__name__)
 
 
 def pairs_in_manifests(model_dir: Path) -> dict[tuple[str, str], str]:
-    """Return the pairs that go with the version that each project is served: (project, key) to value."""
+    """Return the pairs that go with the served version of each project: (project uid, key) to value.
+
+    Copies of remote stores below `model_dir` are included. Projects that cannot be read are logged and left out.
+    """
     found: dict[tuple[str, str], str] = {}
     for place in (model_dir, *sorted((model_dir / "stores").glob("*"))):
         store = VersionStore(place)

@@ -1,15 +1,15 @@
-"""Model versions in a store that several machines share, by fsspec URL: what is put there.
+"""Write model versions to a remote store that several machines share, given by an fsspec URL.
 
 Names below the URL:
 
 <url>/versions/<project uid>/files/<version id>/     what `fit` wrote to its workdir
-<url>/versions/<project uid>/meta/<version id>.json  the manifest, put last: its appearance is the commit
+<url>/versions/<project uid>/meta/<version id>.json  the manifest, written last: its appearance is the commit
 <url>/versions/<project uid>/meta/<version id>.deleted.json, .failed    as on a disk
-<url>/versions/<project uid>/meta/served.json        what people decided
+<url>/versions/<project uid>/meta/served.json        the decision: which version is served
 <url>/versions/<project uid>/decided/served.json     its copy, written before it: used where that is damaged
-<url>/hints/<project uid>, <url>/changed             different after every change of the project, of any project
+<url>/hints/<project uid>, <url>/changed             different after each change of the project, of any project
 
-`files/` goes up before the manifest, so a version that is seen is whole.
+The files are uploaded before the manifest, so a version with a manifest is complete.
 """
 
 import contextlib
@@ -35,12 +35,12 @@ from label_studio_ml.versions.patience import patiently
 
 logger = logging.getLogger(__name__)
 
-#: Age of what a run left that never committed, before others remove it.
+#: Age at which the files of a version that was never committed are removed from the store.
 _LEFT_OVER = timedelta(hours=24)
 
 
 class RemoteStore(Mirror):
-    """The versions of all projects in the store at `url`; see `Mirror` for what this machine has of them."""
+    """The versions of all projects in a remote store; `Mirror` has the arguments and this machine's copy."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -49,7 +49,7 @@ class RemoteStore(Mirror):
         self._unsure: set[str] = set()
 
     def check(self) -> None:
-        """See whether the store can be written to. Raises StoreError."""
+        """Check that the store can be read and written. Raises SettingsError or StoreError."""
         self.artifacts.check()
 
     def _send(self, folder: Path, manifest: Manifest, holds: Callable[[], None]) -> None:
@@ -58,7 +58,7 @@ class RemoteStore(Mirror):
             patiently(partial(self.artifacts.put_file, folder / name, there), self._patience, holds)
 
     def _commit(self, folder: Path, manifest: Manifest, holds: Callable[[], None]) -> Manifest:
-        self._unsure.add(manifest.id)  # a put without an answer may count all the same
+        self._unsure.add(manifest.id)  # a write whose answer is lost may still commit it
         patiently(lambda: self._put_manifest(manifest), self._patience, holds)
         self._unsure.discard(manifest.id)
         write_manifest(folder, manifest)
@@ -70,16 +70,16 @@ class RemoteStore(Mirror):
         try:
             self.artifacts.put(name, text, create=True)
         except FileExistsError:
-            if self.artifacts.get(name) != text:  # else it is ours: only the answer was lost
+            if self.artifacts.get(name) != text:  # else it is ours: the answer to an earlier try was lost
                 raise VersionError(f"The store has another version {manifest.id}") from None
 
     def adopt(self, folder: Path, manifest: Manifest) -> None:
-        """Keep a version whose files and manifest lie in `folder`. Raises StoreError."""
+        """Upload the version whose files and manifest are in `folder`. Raises VersionError, also if its id is taken."""
         self._send(folder, manifest, lambda: None)
         self._put_manifest(manifest)
 
     def tell(self, uid: str) -> None:
-        """Let all servers look again. What they shall see is there already, so a failure is only logged."""
+        """Write new hints, so that all servers synchronise. The change is stored already, so a StoreError is logged."""
         try:
             for name in (f"hints/{disk.file_name(uid)}", "changed"):
                 token = secrets.token_hex(8).encode()
@@ -89,7 +89,7 @@ class RemoteStore(Mirror):
         super().tell(uid)
 
     def clear_unfinished(self, uid: str) -> None:
-        """Remove what runs left that never committed, here, and a day later in the store."""
+        """Remove the files of versions that were never committed: here, and in the store those older than 24 h."""
         super().clear_unfinished(uid)
         before = f"{datetime.now(UTC) - _LEFT_OVER:%Y%m%d-%H%M%S}"
         with contextlib.suppress(StoreError):
@@ -98,11 +98,11 @@ class RemoteStore(Mirror):
                     self._discard_there(uid, unquote(name))
 
     def discard(self, uid: str, version_id: str) -> None:
-        """Remove what is left of a version that was not committed, or that was deleted."""
+        """Remove the files of a version that was not committed or was deleted, here and in the store."""
         super().discard(uid, version_id)
         if version_id in self._unsure:
-            return  # it may still appear; its files go a day later, if it does not
-        with contextlib.suppress(StoreError):  # else they go then, too
+            return  # it may still appear; if not, clear_unfinished removes its files
+        with contextlib.suppress(StoreError):  # files that stay are left to clear_unfinished
             self._discard_there(uid, version_id)
 
     def _discard_there(self, uid: str, version_id: str) -> None:
@@ -113,7 +113,7 @@ class RemoteStore(Mirror):
             self.artifacts.delete([f"{there}/{one}" for one in left])
 
     def delete(self, uid: str, version_id: str) -> None:
-        """Remove a version's files, here and in the store; its manifest stays, out of sight. Raises VersionError."""
+        """Delete a version's files, here and in the store; its manifest stays, renamed. Raises VersionError."""
         name = disk.file_name(version_id)
         text = self.artifacts.get(self._meta(uid, f"{name}.json"))
         if text is not None:
@@ -122,39 +122,39 @@ class RemoteStore(Mirror):
         super().delete(uid, version_id)
 
     def decide(self, uid: str, decision: Decision) -> None:
-        """Write down what was decided, first where all machines see it. Raises VersionError."""
+        """Store a decision, in the remote store before the local copy. Raises VersionError."""
         for name in (self._decision_copy(uid), self._meta(uid, DECISION)):
             self.artifacts.put(name, decision.text().encode())
         super().decide(uid, decision)
 
     def fail(self, uid: str, version_id: str, cause: str) -> None:
-        """Note that a version does not load. The store hears of it in a thread: this is called on an event loop."""
+        """Record that a version failed to load; in the store by a thread, as the caller runs on an event loop."""
         super().fail(uid, version_id, cause)
         name = self._meta(uid, f"{disk.file_name(version_id)}{FAILED}")
         self._soon(lambda: self.artifacts.put(name, cause.encode()))
         if uid in self._watch.marks:
-            self._watch.marks[uid] = "?"  # the one before may have to be fetched
+            self._watch.marks[uid] = "?"  # synchronise soon: the version before may have to be fetched
 
     def clear_failure(self, uid: str, version_id: str) -> None:
-        """Take back what `fail` noted."""
+        """Remove the record that `fail` made, in the store by a thread."""
         if self._failure(uid, version_id).exists():
             super().clear_failure(uid, version_id)
             name = self._meta(uid, f"{disk.file_name(version_id)}{FAILED}")
             self._soon(lambda: self.artifacts.delete([name]))
 
     def delete_project(self, uid: str) -> None:
-        """Remove all versions of a project, here and in the store; other machines remove theirs when they look."""
+        """Delete all versions of a project, here and in the store; other machines do so when they synchronise."""
         there = f"versions/{disk.file_name(uid)}"
         names = self.artifacts.names(there, deep=True)
         meta_first = sorted(names, key=lambda name: not name.startswith("meta/"))
-        copy = self._decision_copy(uid)  # last, too: a machine that looks meanwhile may write it again
+        copy = self._decision_copy(uid)  # twice: another machine may write it in between
         self.artifacts.delete([copy, *(f"{there}/{name}" for name in meta_first), copy])
         self.tell(uid)
         self._watch.marks.pop(uid, None)
         super().delete_project(uid)
 
     def _soon(self, what: Callable[[], None]) -> None:
-        """Do something in the store in a thread; the end of this process does not wait for it."""
+        """Queue a call of the store for a daemon thread; calls still queued when this process ends are lost."""
         self._notes.put(what)
         if self._noting is None:
             self._noting = threading.Thread(target=self._note_forever, daemon=True, name="store-notes")

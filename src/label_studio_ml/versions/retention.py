@@ -1,4 +1,4 @@
-"""Deleting old versions."""
+"""Delete old versions beyond the number that is to be kept."""
 
 import logging
 
@@ -13,8 +13,9 @@ logger = logging.getLogger(__name__)
 def thin(store: VersionStore, uid: str, keep: int) -> list[Manifest]:
     """Delete the versions of a project that are older than the last `keep`, and return them; 0 keeps all.
 
-    What is served or pinned, its parent, what `rollback` would go back to, and what was ever promoted by hand stays.
-    What cannot be deleted is logged and stays. Only for whoever holds the project's lease.
+    The served and the pinned version, the parent of the served one, the version that `rollback` would go back to, and
+    versions that were ever promoted by hand are kept. An error is logged and ends the deletion. The caller must hold
+    the project's lease.
     """
     if keep <= 0:
         return []
@@ -34,7 +35,7 @@ def thin(store: VersionStore, uid: str, keep: int) -> list[Manifest]:
 
 
 def _needed(store: VersionStore, uid: str) -> set[str]:
-    """Return the ids of the versions that stay whatever their age."""
+    """Return the ids of the versions that are kept regardless of their age."""
     versions = store.versions(uid)
     decision = store.decision(uid)
     served = store.served(uid)

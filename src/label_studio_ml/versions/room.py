@@ -1,4 +1,4 @@
-"""Keeping the files that were fetched from a store within bounds."""
+"""Cache eviction: limit the total size of the version files that were fetched from a remote store."""
 
 import logging
 import os
@@ -16,9 +16,10 @@ logger = logging.getLogger(__name__)
 
 
 def make_room(store: VersionStore, near: Path, wanted: Manifest, most: int) -> None:
-    """Remove the files of versions that were fetched longest ago until those of `wanted` fit into `most` bytes.
+    """Remove the files of the least recently used versions until those of `wanted` fit into `most` bytes.
 
-    What is served stays, and what was served before that; the manifests stay. For whoever holds the fetching lock.
+    `near` is the folder with this machine's copy of the store. The last two versions of each project's line (the served
+    one and the one before) are kept even beyond `most`, and so are all manifests. The caller must hold the fetch lock.
     """
     base = near / "versions"
     uids = [uid for uid in VersionStore.projects(store) if not folder_problem(base / disk.file_name(uid))]
@@ -27,7 +28,7 @@ def make_room(store: VersionStore, near: Path, wanted: Manifest, most: int) -> N
     for uid in uids:
         try:
             needed = {one.id for one in store.line(uid)[-2:]} | {wanted.id}
-        except DecisionError:  # what is needed is not known: all of it stays
+        except DecisionError:  # it is not known which are needed: keep all
             needed = {one.id for one in store.versions(uid)}
         for one in store.versions(uid):
             folder = store.folder(uid, one.id)
@@ -45,7 +46,7 @@ def make_room(store: VersionStore, near: Path, wanted: Manifest, most: int) -> N
 
 
 def used_now(folder: Path) -> None:
-    """Note that the version in `folder` was needed, so that others go first."""
+    """Record that the version in `folder` is used, as the access time of its manifest; disk errors are ignored."""
     path = folder / MANIFEST
     try:
         written = path.stat().st_mtime_ns

@@ -1,7 +1,7 @@
-"""What is remembered of each project: what `/setup` brought, and the key/value pairs of user code.
+"""The databases of projects: what Label Studio sent about each one, and the key/value pairs of user code.
 
-Two SQLite files in the model folder, readable by their owner only: `projects.db` (what Label Studio told us,
-access token included) and `state.db` (what models stored with `self.set`).
+Both are SQLite files in the model folder, readable by their owner only: `projects.db` (with the access tokens that
+`/setup` brought) and `state.db` (what models stored with `self.set`).
 """
 
 import contextlib
@@ -27,11 +27,11 @@ from label_studio_ml.versions.recovery import pairs_in_manifests
 logger = logging.getLogger(__name__)
 
 
-#: Seconds between two tries to write pairs that the disk did not take.
+#: Seconds between two tries to write pairs that a full disk refused.
 WRITE_AGAIN = 5.0
-#: Seconds after which a further write to a file shows in its time.
+#: Age in seconds of a file's last write after which a further write is sure to change the file's time.
 SETTLED = 2.0
-#: The file in the model folder that holds what `/setup` brought.
+#: The file in the model folder with the database of projects.
 PROJECTS = "projects.db"
 
 
@@ -39,9 +39,9 @@ class Project(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One Label Studio project, as `/setup`, `/predict` and webhooks describe it.
 
     `uid` is Label Studio's `"<id>.<created_at as a whole number of seconds>"`, unique across servers in practice;
-    `hostname` and `access_token` are what `/setup` brought; `extra_params` is the backend's "extra params" field
-    parsed to whatever it held. `private` are the private addresses that the host may have, `*` for any: none if the
-    host was named by somebody who may be a stranger.
+    `hostname` and `access_token` come from `/setup`; `extra_params` is the backend's "extra params" field, parsed to
+    any JSON value. `private` lists the private network addresses that the host may have, `*` for any. It is empty if
+    the host was named without a login by a caller who may not name private addresses.
     """
 
     uid: str
@@ -58,18 +58,21 @@ class Project(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.uid.partition(".")[0]
 
     def __repr__(self) -> str:
-        """Show the project without its token."""
+        """Return the project's uid and host, without its token."""
         return f"Project(uid={self.uid!r}, hostname={self.hostname!r})"
 
 
 def changed(project: Project, changes: Mapping[str, Any]) -> Project:
-    """Return `project` with `changes`, leaving out those that are None."""
+    """Return `project` with `changes` applied; those that are None are ignored."""
     kept = {name: value for name, value in changes.items() if value is not None}
     return msgspec.structs.replace(project, **kept)
 
 
 class Projects:
-    """The projects that this backend has heard of. Safe to use from several threads and processes."""
+    """The database of projects that this backend has had requests for. Safe to use from several threads and processes.
+
+    Methods raise VersionError if the file cannot be used.
+    """
 
     _KEY = "project"
 
@@ -79,7 +82,7 @@ class Projects:
         self._files = (str(self._cache.file), f"{self._cache.file}-wal")
 
     def get(self, uid: str) -> Project | None:
-        """Return what is known of `uid`, or None if nothing is."""
+        """Return the project `uid`, or None if there is no entry of it or a damaged one, which is logged."""
         text = self._cache.get(uid, self._KEY)
         if not text:
             return None
@@ -90,9 +93,9 @@ class Projects:
             return None
 
     def stamp(self) -> object:
-        """Return what changes whenever anybody writes to the file, or puts another one in its place.
+        """Return a value that changes when any process writes to the database or replaces its files.
 
-        None where it was written so shortly ago that another write could have the same time, or is not there.
+        None if a file is missing, or was written within the last 2 s: another write could then have the same time.
         """
         try:
             found = [os.stat(file) for file in self._files]
@@ -103,23 +106,23 @@ class Projects:
         return [(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns) for status in found]
 
     def put(self, project: Project) -> None:
-        """Remember `project` in place of what was known of it."""
+        """Store `project`, in place of an earlier entry of it."""
         self._cache.set(project.uid, self._KEY, msgspec.json.encode(project).decode())
 
     def uids(self) -> list[str]:
-        """Return the uids of all known projects."""
+        """Return the uids of all projects, sorted."""
         return self._cache.projects()
 
     def delete(self, uid: str) -> None:
-        """Forget `uid`."""
+        """Delete the entry of `uid`, if there is one."""
         self._cache.delete(uid, self._KEY)
 
     def update(self, uid: str, **changes: Any) -> Project:
-        """Change what is known of `uid` (new if unknown), leaving out changes that are None; return the result."""
+        """Change the entry of `uid` (new if there is none) and return it; changes that are None are ignored."""
         return self.merge(Project(uid=uid), changes)
 
     def merge(self, remembered: Project, changes: Mapping[str, Any]) -> Project:
-        """Do as `update` does, with `remembered` as what was known before where the file has nothing of the project."""
+        """Do as `update` does, with `remembered` as the project to change if the file has no entry of it."""
         known = self.get(remembered.uid)
         merged = changed(known or remembered, changes)
         if merged != known:
@@ -128,7 +131,7 @@ class Projects:
 
 
 class State(Protocol):
-    """The key/value pairs of one project, text to text."""
+    """The key/value pairs of one project; keys and values are text."""
 
     def get(self, key: str) -> str | None:
         """Return the value of `key`, or None."""
@@ -141,7 +144,7 @@ class State(Protocol):
 
 
 class MemoryState:
-    """Pairs that live as long as this object: for a model built in a plain Python prompt."""
+    """Pairs in memory only, for a model that is built in a Python prompt."""
 
     def __init__(self, values: Mapping[str, str] | None = None) -> None:
         self.values = dict(values or {})
@@ -160,9 +163,10 @@ class MemoryState:
 
 
 class StoredState:
-    """Pairs of one project in `state.db`, seen by all processes as soon as they are written.
+    """Pairs of one project in `state.db`; what is written is visible to all processes at once.
 
-    Paths in the model folder are kept relative to it, so that it may be moved.
+    Paths in the model folder are stored relative to it, so that it may be moved. Methods raise VersionError if the file
+    cannot be used.
     """
 
     def __init__(self, folder: Path, uid: str) -> None:
@@ -177,7 +181,7 @@ class StoredState:
         self.folder = folder
 
     def of(self, uid: str) -> "StoredState":
-        """Return the pairs of another project, over the same open file."""
+        """Return the pairs of another project, on the same database connection."""
         other = StoredState.__new__(StoredState)
         other._cache, other._uid, other.folder, other._paths = self._cache, uid, self.folder, self._paths
         return other
@@ -196,7 +200,7 @@ class StoredState:
         return self._cache.has(self._uid, key)
 
     def items(self) -> dict[str, str]:
-        """Return all pairs."""
+        """Return all pairs of the project."""
         return {key: self._local(value) for key, value in self._cache.items(self._uid).items()}
 
     def delete(self, key: str) -> None:
@@ -209,7 +213,7 @@ class StoredState:
             self._cache.update(self._uid, {key: self._paths.packed(value) for key, value in values.items()})
 
     def _local(self, value: str) -> str:
-        """Return a stored value with the paths of this folder, also one that an earlier release stored elsewhere."""
+        """Return a stored value with paths of this folder, also if an earlier release stored those of a former one."""
         base = file_name(self._uid)
         if f"versions/{base}/" in value.replace("\\/", "/") and not self._paths.marks(value):
             tail = rf"(?:stores/[^/]+/)?versions/{re.escape(base)}{VERSION}"
@@ -220,10 +224,10 @@ class StoredState:
 
 
 class PatientState:
-    """Pairs for a model that serves: predictions do not end with a disk that is full.
+    """Pairs for a model that serves predictions: a full disk does not make predictions fail.
 
-    What the disk does not take is kept in memory, seen by this process alone, and written with the next pair that it
-    takes, or some seconds later when a pair is read.
+    Pairs that a full disk refuses are kept in memory, visible to this process only. They are written together with the
+    next pair, or when a pair is read 5 s or more after the last try.
     """
 
     def __init__(self, below: StoredState) -> None:
@@ -247,7 +251,8 @@ class PatientState:
     def set(self, key: str, value: str) -> None:
         """Store `value` under `key`.
 
-        Raises ValueError where it is not a str, VersionError unless the disk is full: then `key` is what it was.
+        Raises ValueError if `value` is not a str, VersionError after an error other than a full disk; then `key` keeps
+        its former value.
         """
         if not isinstance(value, str):
             raise ValueError(f"The value of {key!r} must be a str, not {type(value).__name__}")
@@ -263,7 +268,7 @@ class PatientState:
                 raise
 
     def _write(self) -> None:
-        """Write what waits. Only for whoever holds the lock."""
+        """Write the pairs in memory; on a full disk they stay. The caller must hold the lock. Raises VersionError."""
         waited, self._tried = bool(self._tried), time.monotonic()
         try:
             self._below.update(self._pending)
@@ -279,9 +284,9 @@ class PatientState:
 
 
 class StagedState:
-    """Pairs on top of another state: what is written stays here until somebody takes `changes`.
+    """Pairs on top of another state, which is never written to: new values are kept in `changes`.
 
-    A training run writes here, so that a run that fails leaves nothing behind.
+    A training run uses it, so that a run that fails changes nothing.
     """
 
     def __init__(self, below: State) -> None:
@@ -293,7 +298,7 @@ class StagedState:
         return self.changes[key] if key in self.changes else self._below.get(key)
 
     def set(self, key: str, value: str) -> None:
-        """Store `value` under `key`, here."""
+        """Keep `value` under `key` in `changes`."""
         self.changes[key] = value
 
     def has(self, key: str) -> bool:
@@ -301,5 +306,5 @@ class StagedState:
         return key in self.changes or self._below.has(key)
 
     def different(self) -> dict[str, str]:
-        """Return those of the `changes` whose value is not the one that is stored already."""
+        """Return the `changes` whose value differs from that in the state below."""
         return {key: value for key, value in self.changes.items() if self._below.get(key) != value}

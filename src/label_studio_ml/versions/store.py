@@ -1,15 +1,15 @@
-"""Model versions on disk: one folder each, committed by the file that is written last.
+"""Store model versions on disk: a folder for each version, which its manifest commits.
 
     <model_dir>/versions/<project uid>/
         <version id>/                what `fit` wrote to its workdir
-        <version id>/manifest.json   appears last: its appearance is the commit
-        <version id>/deleted.json    in its place: the version was deleted; its name and its events stay known
+        <version id>/manifest.json   written last: its appearance is the commit
+        <version id>/deleted.json    in place of it once the version is deleted: name and events are kept
         <version id>.failed          why the version did not load
-        served.json                  what people decided: promoted, rolled back, pinned
-        served.json.copy             the same, written before it: used where that is damaged
-        changed                      a hint for pollers, different after every change
+        served.json                  the decision of a person: promoted, rolled back, pinned
+        served.json.copy             its copy, written before it: used if it is damaged
+        changed                      a hint for pollers, different after each change
 
-A folder without a manifest is the rest of a run that did not finish. A publish whose fence is lower than the newest
+A folder without a manifest was left by a run that did not finish. A version whose fence is not above that of the newest
 committed one is refused: another run has trained the project in the meantime.
 """
 
@@ -48,10 +48,10 @@ _STAGED = ".copy-"
 class VersionStore:
     """The versions of all projects below one folder. Safe to use from several threads and processes.
 
-    `pin` is the name or id of a version that is served, whatever was decided, in the projects that have it.
+    `pin` is the name or id of a version that is served regardless of decisions, in the projects that have it.
     """
 
-    #: Whether the versions are kept in a store elsewhere (`remote`).
+    #: Whether the versions are kept in a remote store (`remote.RemoteStore`).
     remote = False
 
     def __init__(self, model_dir: Path, *, pin: str = "") -> None:
@@ -68,13 +68,13 @@ class VersionStore:
         return base / disk.file_name(version_id) if version_id else base
 
     def projects(self) -> list[str]:
-        """Return the uids of the projects that have a folder here. Raises DecisionError where that cannot be read."""
+        """Return the sorted uids of the projects that have a folder here. Raises DecisionError if it cannot be read."""
         return self._project_folders.uids()
 
     # Writing
 
     def new_id(self, uid: str) -> str:
-        """Return an id for a version to be, which no version of the project has or had."""
+        """Return an id for a new version, which no version of the project has or had."""
         taken = {one.id for one in self.history(uid)}
         return next(
             made
@@ -83,7 +83,7 @@ class VersionStore:
         )
 
     def begin(self, uid: str, version_id: str) -> Path:
-        """Make the folder of a version to be, and return it. Raises VersionError if the disk refuses."""
+        """Create the folder of a new version, and return it. Raises VersionError if the disk refuses."""
         folder = self.folder(uid, version_id)
         try:
             make_folder(folder.parent)
@@ -107,10 +107,9 @@ class VersionStore:
         """Commit the version whose folder `begin` made; return the manifest as written, with its files' sha256.
 
         A version that `gate` does not let through is committed and not served. `then` is called with the manifest
-        before pollers are told. `holds` raises where the lease on the project is lost. `once`: each of its events is to
-        be in one version only.
-        Raises StaleFence if a version with a higher fence, or one that holds some of the events, is committed already,
-        VersionError if the disk refuses.
+        before the hint changes. `holds` is called before the commit and raises if the lease on the project is lost.
+        Raises StaleFence if a version with the same or a higher fence, or with `once` one that holds some of the
+        events, is committed already, VersionError if the disk refuses.
         """
         uid, folder = manifest.project, self.folder(manifest.project, manifest.id)
         with self.writes(f"Version {manifest.id}"):
@@ -134,7 +133,7 @@ class VersionStore:
         return full
 
     def tell(self, uid: str) -> None:
-        """Let pollers look again. What they shall see is there already: a full disk does not make this a failure."""
+        """Change the hint, so that pollers read again. The change is stored already: disk errors are ignored."""
         path = self.folder(uid) / _HINT
         try:
             disk.write_durably(path, secrets.token_hex(8))
@@ -143,9 +142,9 @@ class VersionStore:
                 path.unlink(missing_ok=True)
 
     def clear_unfinished(self, uid: str) -> None:
-        """Remove what runs left that never committed, and what is left of deleted versions.
+        """Remove the files of versions that were never committed or were deleted; copies in progress stay.
 
-        Only for whoever holds the project's lease. A copy that somebody is making stays.
+        The caller must hold the project's lease, so that no run is in progress.
         """
         for path in self._folders(uid, staged=True):
             if path.name.startswith(_STAGED):
@@ -162,7 +161,7 @@ class VersionStore:
 
     def _discard_here(self, uid: str, version_id: str) -> None:
         folder = self.folder(uid, version_id)
-        with contextlib.suppress(OSError):  # one that cannot be read stays: it may be a committed version's
+        with contextlib.suppress(OSError):  # an unreadable folder stays: it may be a committed version
             names = {path.name for path in folder.iterdir()}
             if TOMBSTONE in names:
                 disk.empty(folder, keep=TOMBSTONE)
@@ -170,7 +169,7 @@ class VersionStore:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def delete(self, uid: str, version_id: str) -> None:
-        """Remove a version's files; its manifest stays, out of sight. Raises VersionError if the disk refuses."""
+        """Delete a version's files; its manifest stays, renamed. Raises VersionError if the disk refuses."""
         folder = self.folder(uid, version_id)
         with self.writes(f"Version {version_id}"):
             (folder / MANIFEST).rename(folder / TOMBSTONE)
@@ -179,22 +178,22 @@ class VersionStore:
         self.discard(uid, version_id)
 
     def decide(self, uid: str, decision: Decision) -> None:
-        """Write down what was decided, for whoever holds the lock. Raises VersionError if the disk refuses."""
+        """Store a decision. The caller must hold the lock of `locked`. Raises VersionError if the disk refuses."""
         with self.writes("The decision"):
             self._decisions.write(uid, decision)
 
     def fail(self, uid: str, version_id: str, cause: str) -> None:
-        """Note that a version does not load, for other processes to know; a disk that refuses is none the wiser."""
+        """Record that a version failed to load, so that other processes skip it. Disk errors are ignored."""
         with contextlib.suppress(OSError):
             disk.write_durably(self._failure(uid, version_id), cause)
 
     def clear_failure(self, uid: str, version_id: str) -> None:
-        """Take back what `fail` noted."""
+        """Remove the record that `fail` made. Disk errors are ignored."""
         with contextlib.suppress(OSError):
             self._failure(uid, version_id).unlink(missing_ok=True)
 
     def delete_project(self, uid: str) -> None:
-        """Remove all versions of a project. Raises DecisionError where their folder cannot be read."""
+        """Delete a project's versions and their decision. Raises DecisionError if its folder cannot be read."""
         self._project_folders.check(uid)
         self._decisions.forget(uid)
         shutil.rmtree(self.folder(uid), ignore_errors=True)
@@ -202,15 +201,15 @@ class VersionStore:
     # Reading
 
     def versions(self, uid: str) -> list[Manifest]:
-        """Return the committed versions of a project, oldest first, without those that were deleted."""
+        """Return the committed versions of a project, oldest first, without deleted ones."""
         return self._manifests(uid, MANIFEST)
 
     def history(self, uid: str) -> list[Manifest]:
-        """Return all versions that a project ever had, oldest first; their files may be gone."""
+        """Return all versions that a project ever had, oldest first, including deleted ones."""
         return sorted([*self.versions(uid), *self._manifests(uid, TOMBSTONE)], key=_age)
 
     def known(self, uid: str, holds: Callable[[], None] | None = None) -> list[Manifest]:
-        """Return `history` as it is where the versions are kept. Raises StoreError, and what `holds` raises."""
+        """Return `history`, synchronised with a remote store first. Raises StoreError, and what `holds` raises."""
         return self.history(uid)
 
     def newest(self, uid: str) -> Manifest | None:
@@ -227,17 +226,17 @@ class VersionStore:
         return [unquote(path.name) for path in folders if self._manifests_read.get(path / MANIFEST) is None]
 
     def decision(self, uid: str) -> Decision | None:
-        """Return what was decided about a project's versions, None if nothing was. Raises DecisionError."""
+        """Return the decision about a project's versions, None if there is none. Raises DecisionError if unreadable."""
         self._project_folders.check(uid)
         return self._decisions.read(uid)
 
     @property
     def undecided(self) -> list[str]:
-        """What is wrong with folders of projects, and with the decisions that were read: one line for each."""
+        """One line for each project folder that cannot be read, and each decision with a problem at its last read."""
         return [*self._project_folders.problems(), *self._decisions.problems.values()]
 
     def undecided_in(self, uid: str) -> str:
-        """Say what is wrong with what was decided about a project's versions, nothing if all is well."""
+        """Return what is wrong with the decision about a project's versions, empty if nothing is."""
         try:
             self.line(uid)
         except DecisionError as error:
@@ -245,7 +244,7 @@ class VersionStore:
         return self._decisions.problems.get(uid, "")
 
     def lost(self, uid: str) -> str:
-        """Return the id of the version that was decided on where it is gone and nobody deleted it, else nothing."""
+        """Return the id of the decision's version if it is gone without having been deleted, else an empty string."""
         return self._lost(uid, self.decision(uid), self.versions(uid))
 
     def _lost(self, uid: str, decision: Decision | None, versions: list[Manifest]) -> str:
@@ -255,10 +254,10 @@ class VersionStore:
         return "" if deleted else decision.version
 
     def line(self, uid: str) -> list[Manifest]:
-        """Return the versions that were served one after the other, oldest first: the last is to be served now.
+        """Return the versions that were served one after the other, oldest first; the last is the one to serve now.
 
-        Raises DecisionError where what was decided cannot be read, or names a version that is gone and no other. With
-        `pin`, what is to be served is known then, too.
+        Raises DecisionError if folder or decision cannot be read, or its version is gone and no other is left to serve.
+        A version named by `pin` is returned alone where the decision cannot be read.
         """
         versions = self.versions(uid)
         pinned = named(versions, self.pin)
@@ -286,10 +285,10 @@ class VersionStore:
         return line
 
     def served(self, uid: str, *, bad: Collection[str] | None = None) -> Manifest | None:
-        """Return the version to serve; None stands for the untrained model.
+        """Return the version to serve: the last of `line` with undamaged files that is not in `bad`.
 
-        It is the last of `line` whose files are as they were written and that loads: `bad` are the ids of versions
-        that do not (those that `fail` noted, if None).
+        None stands for the untrained model. `bad` are the ids of versions that do not load; None stands for those
+        recorded by `fail`. Raises DecisionError, as `line` does.
         """
         without = self.failures(uid) if bad is None else bad
         for manifest in reversed(self.line(uid)):
@@ -302,19 +301,19 @@ class VersionStore:
                 f"Project {uid}: version {manifest.name} is damaged and not served: {wrong}. "
                 "The one before is served; bring its files back or delete it"
             )
-        self.decision(uid)  # raises, where `pin` is all that is known
+        self.decision(uid)  # raises if it cannot be read: `line` was the version of `pin` alone
         return None
 
     def loadable(self, uid: str, bad: Collection[str]) -> Manifest | None:
-        """Return the version to serve, of those whose files are on this machine."""
+        """Return the version to serve, of those whose files are on this machine; `bad` as in `served`."""
         return self.served(uid, bad=bad)
 
     def damage(self, manifest: Manifest, *, full: bool = False) -> str:
-        """Say what is wrong with the files of a version, nothing if all is well; with `full` they are read."""
+        """Return what is wrong with a version's files, empty if nothing is; with `full`, their contents are checked."""
         return damage(self.folder(manifest.project, manifest.id), manifest, full=full)
 
     def failures(self, uid: str) -> dict[str, str]:
-        """Return the causes why versions did not load, by id."""
+        """Return, by id, why versions failed to load, as `fail` recorded it."""
         found: dict[str, str] = {}
         base = self.folder(uid)
         for path in base.glob(f"*{_FAILED}") if disk.is_there(base) else ():
@@ -327,70 +326,70 @@ class VersionStore:
         return found
 
     def hint(self, uid: str) -> str | None:
-        """Return, as cheaply as possible, what differs after each change of the project; empty before the first.
+        """Return a text that differs after each change of the project, empty before the first. One small read.
 
-        None where that cannot be read now, which is no change.
+        None if it cannot be read now; callers take that as no change.
         """
         hint = None
         with contextlib.suppress(OSError, DamagedFile):
             hint = read_text(self.folder(uid) / _HINT) or ""
         return hint if hint or self._project_folders.is_usable(uid) else None
 
-    # Where versions are kept elsewhere; here there is nothing to do
+    # For remote stores: most of these do nothing in a store on this disk
 
     @property
     def problem(self) -> str:
-        """What keeps this machine from reading the store, empty if nothing does."""
+        """Why this machine cannot read the store, empty if it can."""
         return ""
 
     @property
     def hampered(self) -> str:
-        """What keeps this machine from writing to the store, empty if nothing does."""
+        """Why this machine cannot write to the store, empty if it can."""
         return ""
 
     def check(self) -> None:
-        """See whether the store can be written to. Raises StoreError."""
+        """Check that a remote store can be read and written. Raises SettingsError or StoreError."""
 
     def start(self) -> None:
-        """Begin to look for what changes, and log which folders and decisions cannot be read. Raises DecisionError."""
+        """Start watching a remote store; log unreadable project folders and decisions. Raises DecisionError."""
         for uid in self._project_folders.uids():
             with contextlib.suppress(VersionError):
                 self.decision(uid)
 
     def stop(self) -> None:
-        """End that."""
+        """Stop watching a remote store."""
 
     def unknown(self, uid: str) -> bool:
-        """Tell whether `bring` is to be called before the project is served."""
+        """Tell whether `bring` must be called before the project is served."""
         return False
 
     def known_of_old(self, uid: str) -> bool:
-        """Tell whether the project can be served from what is on the disk, where `bring` failed."""
+        """Tell whether the project can be served from the files on this disk after `bring` failed."""
         return True
 
     def bring(self, uid: str, mark: str | None = None) -> None:
-        """Learn what the store holds of a project, and fetch the version to serve. Raises StoreError."""
+        """Synchronise a project with a remote store, and fetch the version to serve. Raises StoreError."""
 
     def fetch(self, manifest: Manifest) -> None:
-        """Have a version's files on this machine, each compared with its sha256. Raises VersionError."""
+        """Fetch a version's files from a remote store, and compare each with its sha256. Raises VersionError."""
 
     def adopt(self, folder: Path, manifest: Manifest) -> None:
-        """Keep a version whose files and manifest lie in `folder`. Raises StoreError."""
+        """Upload the version whose files and manifest are in `folder` to a remote store. Raises VersionError."""
 
     def _send(self, folder: Path, manifest: Manifest, holds: Callable[[], None]) -> None:
-        """Bring a new version's files to where they are kept."""
+        """Upload a new version's files to a remote store."""
 
     def _commit(self, folder: Path, manifest: Manifest, holds: Callable[[], None]) -> Manifest:
-        """Make the version one; return the manifest as written."""
+        """Write the manifest, which commits the version, and return it."""
         holds()
         write_manifest(folder, manifest)
         return manifest
 
-    # Helpers for those who write several things in one step
+    # Helpers for writing several files in one step
 
     @contextlib.contextmanager
     def locked(self, uid: str) -> Iterator[None]:
-        """Keep others from changing which versions a project has and which is served. Raises DecisionError."""
+        """Hold the lock on the set of a project's versions and on its decision. Raises VersionError."""
         if not self._project_folders.exists(uid):
             yield  # there is nothing to change
             return
@@ -401,7 +400,7 @@ class VersionStore:
 
     @contextlib.contextmanager
     def staged(self, uid: str, version_id: str) -> Iterator[Path]:
-        """Lend a path for a folder that is to become a version's folder; what is left there at the end is removed."""
+        """Yield a path for a folder that is later renamed to a version's folder; a folder still there is removed."""
         base = self.folder(uid)
         make_folder(base)
         path = base / f"{_STAGED}{disk.file_name(version_id)}"
@@ -415,7 +414,7 @@ class VersionStore:
 
     @contextlib.contextmanager
     def writes(self, what: str) -> Iterator[None]:
-        """Turn what the disk refuses in this block into a VersionError."""
+        """Translate disk errors in this block into VersionError; `what` begins the message."""
         try:
             yield
         except (OSError, shutil.Error) as error:
@@ -446,5 +445,5 @@ class VersionStore:
 
 
 def _age(manifest: Manifest) -> tuple[int, str]:
-    """Order versions from the oldest on: one that was imported has the fence of the newest one then."""
+    """Return the sort key of age: an imported version has the same fence as the newest one at its import."""
     return manifest.fence, manifest.created

@@ -1,7 +1,7 @@
-"""Taking in versions that were made elsewhere: from an archive, or from another store.
+"""Import versions that were made elsewhere, from an archive or from another store.
 
-A version that comes in keeps its id, its name and what its fit set. It is held back, so that it is not served before
-somebody promotes it, and holds no events: they are those of another machine's queue.
+An imported version keeps its id, its name and what its fit set. It is held back, so that it is not served before
+a person promotes it, and it has no events, because those belong to another backend's queue.
 """
 
 import hashlib
@@ -21,18 +21,18 @@ from label_studio_ml.versions.names import UNTRAINED, name_problem
 from label_studio_ml.versions.paths import localized, portable
 from label_studio_ml.versions.store import VersionStore
 
-#: Why a version that came in is not served.
+#: The `gate` of an imported version: why it is not served.
 HELD = "it came from elsewhere and was not promoted yet"
 #: Bytes of a file that are copied at a time.
 PART = 1 << 20
 
 
 def outgoing(store: VersionStore, manifest: Manifest) -> Manifest:
-    """Return a version's manifest as it goes to another place.
+    """Return a version's manifest as it is sent to another place.
 
-    It has no paths of this one, all key/value pairs that go with the version, the sizes of its files, which the oldest
-    manifests lack, and the id of its parent, whose name may be another version's there.
-    Raises VersionError where the version's files are not what was written.
+    Paths of this machine are replaced with marks. Added are all key/value pairs that go with the version, the sizes of
+    its files (missing in the oldest manifests), and its parent's id, as another version there may have the same name.
+    Raises VersionError if the version's files are damaged, or one is a link out of the version's folder.
     """
     wrong = store.damage(manifest, full=True)
     if wrong:
@@ -49,7 +49,7 @@ def outgoing(store: VersionStore, manifest: Manifest) -> Manifest:
 
 
 def _see_inside(folder: Path, name: str) -> None:
-    """Raise VersionError where a version's file is a link to what is not in its folder, which stays on this machine."""
+    """Raise VersionError if a version's file is a link out of its folder: such a target must not leave this machine."""
     target = (folder / name).resolve()
     if not target.is_relative_to(folder.resolve()) or not target.is_file():
         raise VersionError(
@@ -62,12 +62,12 @@ def _see_inside(folder: Path, name: str) -> None:
 def take_in(
     store: VersionStore, uid: str, kept: Manifest, fill: Callable[[Path], None], *, name: str = ""
 ) -> tuple[Manifest, bool]:
-    """Add a version to project `uid`, held back; return its manifest, and whether it was not there already.
+    """Add a version to project `uid`, held back; return its manifest, and False if it was there already.
 
-    `kept` is the manifest as `outgoing` made it; `fill` writes its files into a folder and checks them. `name` is
-    another name for the version. Its parent is the version here with the id that the parent had there; without one, it
-    has no parent here. Nothing is overwritten: raises VersionError where the name or the id is taken by
-    another version, or was one's that is deleted.
+    `kept` is the manifest from `outgoing`; `fill` writes the version's files into a folder and checks them. `name` is
+    another name for the version, which then gets another id if its own is taken. Its parent is the version here with
+    the id `kept.parent_id`, if there is one. Nothing is overwritten: raises VersionError if another version, or a
+    deleted one, has the name, or without `name` the id.
     """
     present = _present(store, uid, kept, name)
     if present is not None:
@@ -91,7 +91,7 @@ def take_in(
                 project=uid,
                 name=name or kept.name,
                 parent=parent,
-                fence=max(store.fence(uid), 0),  # no higher: a run that has one already may still publish
+                fence=max(store.fence(uid), 0),  # no higher: a run that has its fence already may publish
                 events=[],
                 comparison=None,
                 gate=HELD,
@@ -107,9 +107,9 @@ def take_in(
 def copy(
     source: VersionStore, manifest: Manifest, target: VersionStore, uid: str, *, keep_files: bool = True
 ) -> tuple[Manifest, bool]:
-    """Copy a version from one store to another one, as `take_in` does; return what that does.
+    """Copy a version from one store to another one, and return the result of `take_in`.
 
-    Without `keep_files`, this machine keeps no copy of what it puts into a store elsewhere.
+    Without `keep_files`, files that are uploaded to a remote store are removed from this machine's copy of it.
     """
     kept = outgoing(source, manifest)
     folder = source.folder(manifest.project, manifest.id)
@@ -129,9 +129,9 @@ def copy(
 
 
 def lost_parent(source: Manifest, made: Manifest) -> str:
-    """Say in one line that the parent of version `made` did not come along; nothing if it did, or there was none.
+    """Return one line saying that the imported version `made` lost its parent, empty if it did not.
 
-    `source` is the version where it came from.
+    `source` is the version's manifest at the place of origin.
     """
     if not source.parent or made.parent:
         return ""
@@ -139,7 +139,7 @@ def lost_parent(source: Manifest, made: Manifest) -> str:
 
 
 def write_checked(read: Callable[[int], bytes], place: Path, digest: str) -> None:
-    """Write a file from what `read` gives until it gives nothing. Raises VersionError if its sha256 is another."""
+    """Create a file from what `read` returns until that is empty. Raises VersionError if its sha256 differs."""
     place.parent.mkdir(parents=True, exist_ok=True)
     found = hashlib.sha256()
     with place.open("xb") as file:
@@ -151,7 +151,7 @@ def write_checked(read: Callable[[int], bytes], place: Path, digest: str) -> Non
 
 
 def _check_name(name: str) -> None:
-    """Raise VersionError unless a version that comes in may have this name."""
+    """Raise VersionError unless an imported version may have this name."""
     problem = name_problem(name) or ("a model that was never trained has it" if name in UNTRAINED else "")
     if problem:
         raise VersionError(
@@ -162,7 +162,7 @@ def _check_name(name: str) -> None:
 
 
 def _present(store: VersionStore, uid: str, kept: Manifest, name: str) -> Manifest | None:
-    """Return the very version if it is there. Raises VersionError where another one has its id or its name."""
+    """Return the same version if the project has it, else None. Raises VersionError if another has its id or name."""
     versions, history = store.versions(uid), store.history(uid)
     fix = "Give it another name with --as NAME"
     known = next((one for one in versions if one.id == kept.id), None)

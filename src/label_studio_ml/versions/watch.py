@@ -1,4 +1,4 @@
-"""Noticing within a second or so what others put into a store, and what is wrong with the store."""
+"""Watch a remote store: notice changes by other machines within about a second, and problems with the store."""
 
 import logging
 import threading
@@ -11,25 +11,26 @@ from label_studio_ml.versions.artifacts import ArtifactStore
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two looks at the object that changes with everything: one small read.
+#: Seconds between two reads of the small object `changed`, which every change in the store rewrites.
 EVERY = 1.0
-#: Seconds after which everything is looked at, whatever that object says.
+#: Seconds after which all projects are synchronised, even if that object is the same.
 EVERYTHING = 300.0
-#: Seconds without an answer to that small read after which the store counts as away.
+#: Seconds without an answer to a call after which the store counts as unreachable.
 SILENCE = 5.0
-#: Seconds between two tries to write where that failed.
+#: Seconds between two tries to write to the store after one that failed.
 WRITE_AGAIN = 30.0
-#: Longest pause while the store is away, in seconds.
+#: Longest pause between two reads while the store is unreachable, in seconds.
 _LONGEST_PAUSE = 5.0
-#: Projects in a row that may fail before the others wait, too.
+#: Number of projects in a row that fail before the others are left for the next round.
 _MOST_FAILURES = 3
 
 
 class Watch:
-    """Brings the projects of `marks` up to date when the store says that they changed; in a thread.
+    """A thread that synchronises the projects in `marks` when the store says that they changed.
 
-    `bring` is told the project and the mark that its hint has now; `marks` holds that of the last look. `hampered` says
-    why the store cannot be written to, nothing if it can.
+    `marks` has the mark of each project's hint object at its last synchronisation, `?` to synchronise it soon. `bring`
+    is called with a project and its present mark, and updates `marks`. `hampered` says why the store cannot be written
+    to, empty if it can.
     """
 
     def __init__(self, artifacts: ArtifactStore, bring: Callable[[str, str], None]) -> None:
@@ -45,7 +46,7 @@ class Watch:
 
     @property
     def problem(self) -> str:
-        """What keeps this machine from reading the store, empty if nothing does."""
+        """Why this machine cannot read the store, empty if it can."""
         asked = self._asked
         silent = 0.0 if asked is None else time.monotonic() - asked
         if silent > SILENCE:
@@ -56,13 +57,13 @@ class Watch:
         return self._problem
 
     def start(self) -> None:
-        """Begin to look."""
+        """Start the thread."""
         self._problem = self._problem or "it was not asked yet"
         self._thread = threading.Thread(target=self._look_forever, daemon=True, name="store-watch")
         self._thread.start()
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop the thread; wait 1 s for it at most."""
         self._stopping.set()
         if self._thread is not None:
             self._thread.join(1.0)
@@ -102,7 +103,7 @@ class Watch:
                 self._asked = None
 
     def _bring_all(self, changed: dict[str, str]) -> None:
-        """Bring projects up to date, also those after one that cannot be. Raises what kept the last one from it."""
+        """Synchronise projects; stop after three failures in a row. Raises the last error after the others are done."""
         failure: VersionError | None = None
         failed = 0
         for uid, mark in changed.items():
@@ -117,7 +118,7 @@ class Watch:
             raise failure
 
     def _try_to_write(self) -> None:
-        """See at the start, and now and then while that fails, whether the store can be written to."""
+        """Check whether the store can be written to: once at the start, then every 30 s while that fails."""
         if time.monotonic() < self._write_again:
             return
         try:
