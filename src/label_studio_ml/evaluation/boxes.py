@@ -129,8 +129,7 @@ def _average_precision(pairs: list[Pair], labels: list[str]) -> dict[str, tuple[
     evaluator.params.maxDets = [1, 10, max(100, *(len(predicted) for _, predicted in pairs))]
     evaluator.evaluate()
     evaluator.accumulate()
-    # Axes: overlap thresholds, recall thresholds, labels, sizes (0: all sizes), maximum numbers of boxes per
-    # picture.
+    # Axes: overlap thresholds, recall thresholds, labels, sizes (0: all sizes), maximum numbers of boxes per picture.
     precision = evaluator.eval["precision"][:, :, :, 0, -1]
     return {
         label: (number(precision[0, :, column].mean()), number(precision[:, :, column].mean()))

@@ -45,19 +45,17 @@ logger = logging.getLogger(__name__)
 
 #: The tasks that get predictions with `predict_after_training=unlabelled`.
 UNLABELLED = filters.parse("total_annotations = 0")
-#: Seconds that one job works, and the pause before each slice, in which a manual `predict` of the project can
-#: start.
+#: Seconds that one job works, and the pause before each slice, in which a manual `predict` of the project can start.
 SLICE = 30.0
 LET_IN = 0.5
 #: Seconds between two tries when something is not available, and seconds that a running backend has to serve
 #: the new version.
 PAUSE = 5.0
 SERVED = 60.0
-#: Target duration in seconds of one request to the running backend: a training may have to wait for that
-#: long.
+#: Target duration in seconds of one request to the running backend: a training may have to wait for that long.
 GOAL = 5.0
 
-#: Return the model of a project at a version (name and id), built if necessary.
+#: Function that returns the model of a project at a version (name and id), built if necessary.
 Build = Callable[[Project, str, str], Awaitable[Asker]]
 
 

@@ -41,7 +41,7 @@ class Failing(StudioUnavailable):
 
 
 class Unsure(StudioError):
-    """The connection ended before the response, so it is not known whether the data sent were stored."""
+    """The response is missing, incomplete or a server error, so it is not known whether the data sent were stored."""
 
 
 class Refused(StudioError):

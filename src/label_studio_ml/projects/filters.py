@@ -10,8 +10,7 @@ from label_studio_ml.texts import whole_number
 
 Filter = dict[str, Any]
 
-#: The columns of the Data Manager that a condition may name, besides `data.NAME`, and the type of their
-#: values.
+#: The columns of the Data Manager that a condition may name, besides `data.NAME`, and the type of their values.
 COLUMNS = {
     "id": "Number",
     "inner_id": "Number",

@@ -73,7 +73,7 @@ async def rank(
     conditions: Sequence[Filter] = (),
     select: bool = True,
 ) -> Ranked:
-    """Store the model's prediction of each unlabelled task with a score; the lowest score should be labelled first.
+    """Store each unlabelled task's prediction with a score; the task with the lowest score should be labelled first.
 
     Predictions are stored under a version of their own, `rank-<by>-<time>`. The model's version name is not part of
     that name, because Label Studio's filter for the version would match it. With `select`, the project is set to

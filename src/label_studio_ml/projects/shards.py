@@ -13,7 +13,7 @@ from label_studio_ml.projects.pipeline import Progress
 
 #: The function that RQ calls in a worker.
 FUNCTION = "label_studio_ml.projects.beside.shard"
-#: How often a shard is restarted whose worker was killed.
+#: Number of restarts of a shard whose worker was killed.
 MAX_STARTS = 10
 
 

@@ -25,8 +25,7 @@ from label_studio_ml.versions.state import Project
 if TYPE_CHECKING:
     from label_studio_ml.training.rq_jobs import Job
 
-#: Seconds between two checks of the shards, and number of checks after which a job missing in the queue
-#: counts as lost.
+#: Seconds between two checks of the shards, and checks after which a job that is in no queue counts as lost.
 LOOK = 0.5
 LOST = 4
 #: Seconds to wait until another run releases the journal.

@@ -67,12 +67,11 @@ class PredictionStore:
         return stored
 
     def reconcile(self, conditions: Sequence[Filter] = ()) -> int:
-        """Delete duplicate predictions of this run's tasks and of tasks in doubt; return how many. Clear the
-        journal.
+        """Delete duplicate predictions of this run's tasks and of tasks in doubt; return how many.
 
-        Only tasks that meet the conditions are checked. Duplicates come from a request that Label Studio finished
-        after its sender was killed, or from a task that an annotator opened, and so had predicted, while this run
-        was predicting it.
+        Only tasks that meet the conditions are checked, and the journal is cleared. Duplicates come from a request
+        that Label Studio finished after its sender was killed, or from a task that an annotator opened, and so had
+        predicted, while this run was predicting it.
         """
         mine = self._single | self._journal.doubtful
         removed = 0

@@ -17,8 +17,7 @@ from label_studio_ml.private_files import make_folder
 from label_studio_ml.projects.api import Json, ProjectApi
 from label_studio_ml.protocol import Event, parse_event
 
-#: How far each poll reaches back before the last change seen: a change may become visible later than its time
-#: says.
+#: How far each poll reaches back before the last change seen: a change may become visible later than its time says.
 OVERLAP = timedelta(seconds=60)
 #: Value of `since` after a first poll that found no task, in Label Studio's format.
 _BEGIN = "1970-01-01T00:00:00.000000Z"
