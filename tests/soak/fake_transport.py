@@ -8,6 +8,7 @@ it stop the writing.
 import asyncio
 import random
 import socket
+from dataclasses import dataclass
 from typing import Any
 
 from label_studio_ml.web.connections import Site
@@ -21,8 +22,16 @@ MOST_TURNS = 2_000
 LATER = 59.0
 
 
-class Aborted(Exception):
-    """The server has cut the connection off: a caller without the login that does not read keeps no bodies waiting."""
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What a client got: `data`, and whether the server cut the connection off before its last answer.
+
+    `reads` is false for a client that stops reading at times.
+    """
+
+    data: bytes
+    cut_off: bool
+    reads: bool
 
 
 class FakeTransport(asyncio.Transport):
@@ -34,7 +43,7 @@ class FakeTransport(asyncio.Transport):
         self._socket = some_socket
         self._protocol: asyncio.Protocol | None = None
         self._loop = asyncio.get_running_loop()
-        self._blocks = chance.random() < 0.1
+        self.blocks = chance.random() < 0.1
         self.received = bytearray()
         self.closing = self.paused = self.eof = self.aborted = False
 
@@ -54,7 +63,7 @@ class FakeTransport(asyncio.Transport):
         if self.closing:
             return
         self.received += data
-        if self._blocks and self._protocol is not None:
+        if self.blocks and self._protocol is not None:
             self._protocol.pause_writing()
             self._loop.call_soon(self._protocol.resume_writing)
 
@@ -94,11 +103,11 @@ class FakeTransport(asyncio.Transport):
         self.paused = False
 
 
-async def exchange(site: Site, one: Input, chance: random.Random, some_socket: socket.socket) -> bytes:
+async def exchange(site: Site, one: Input, chance: random.Random, some_socket: socket.socket) -> Received:
     """Send an input to a new connection of a site, end that side, and return all that comes back.
 
     `chance` decides when the event loop has a turn in between, and when the connection is told that it is later. Raises
-    Aborted where the server cuts it off, AssertionError where it does not come to its end or leaves something behind.
+    AssertionError where the connection does not come to its end or leaves something behind.
     """
     transport = FakeTransport(chance, some_socket)
     connection = Connection(site)
@@ -126,6 +135,6 @@ async def exchange(site: Site, one: Input, chance: random.Random, some_socket: s
     assert not len(site.connections), "the connection is still known"
     assert site.budget.taken == 0, f"{site.budget.taken} bytes of bodies are counted after the end"
     assert not site.untrusted._open, "a body is waited for after the end"
-    if transport.aborted:
-        raise Aborted
-    return bytes(transport.received)
+    # After its last answer, which ends its side, the server cuts off a client that goes on sending.
+    cut_off = transport.aborted and not transport.eof
+    return Received(bytes(transport.received), cut_off, reads=not transport.blocks)

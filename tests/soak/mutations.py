@@ -98,12 +98,16 @@ _BLANKS = re.compile(rb"\A([!-~]+) +([!-~\x80-\xff]+) +(?=HTTP/)")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request of `size` bytes; `last` if the client asks to close the connection then."""
+    """One request of `size` bytes; `last` if the client asks to close the connection then.
+
+    `login` is what its Authorization header says, empty where it has none.
+    """
 
     method: bytes
     body: bytes
     size: int
     request_id: bytes = b""
+    login: bytes = b""
     last: bool = False
     whole: bool = True
 
@@ -127,7 +131,7 @@ class Input:
 class Reading:
     """How many whole requests a parser found, the sentinel's place among them (None: it is none), and an error.
 
-    `methods` and `bodies` are those of the requests.
+    `methods`, `bodies` and `logins` (the Authorization headers) are those of the requests.
     """
 
     requests: int
@@ -135,6 +139,7 @@ class Reading:
     error: bool
     methods: tuple[bytes, ...] = field(default=(), compare=False, repr=False)
     bodies: tuple[bytes, ...] = field(default=(), compare=False, repr=False)
+    logins: tuple[bytes, ...] = field(default=(), compare=False, repr=False)
 
 
 class Mutator:
@@ -175,8 +180,9 @@ class Mutator:
             body = b"" if value is None else json.dumps(value).encode()
         path = chance.choice((origin.path, origin.path, chance.choice(PATHS))).encode()
         head = [b"%s %s HTTP/1.1" % (origin.method.encode(), path), b"Host: " + self._host]
-        if self._login and chance.random() < 0.5:
-            head.append(b"Authorization: " + self._login)
+        login = self._login if self._login and chance.random() < 0.5 else b""
+        if login:
+            head.append(b"Authorization: " + login)
         if body:
             head.append(b"Content-Type: application/json")
         sent = body
@@ -186,7 +192,7 @@ class Mutator:
         elif body:
             head.append(b"Content-Length: %d" % len(body))
         text = b"\r\n".join(head) + b"\r\n\r\n" + sent
-        return text, Request(origin.method.encode(), body, len(text))
+        return text, Request(origin.method.encode(), body, len(text), login=login)
 
     def _chunked(self, body: bytes) -> bytes:
         size = self._random.choice((1, 7, 100, 1000, 100_000))
@@ -245,9 +251,10 @@ def read(stream: bytes, sentinel: bytes, intact: Mapping[bytes, Request] = _NOTH
     place: int | None = None
     methods: list[bytes] = []
     bodies: list[bytes] = []
+    logins: list[bytes] = []
 
     def reading(*, error: bool) -> Reading:
-        return Reading(len(bodies), place, error, tuple(methods), tuple(bodies))
+        return Reading(len(bodies), place, error, tuple(methods), tuple(bodies), tuple(logins))
 
     while stream := _BLANKS.sub(rb"\1 \2 ", stream.lstrip(b"\r\n"), count=1):
         found = next((intact[text] for text in intact if stream.startswith(text)), None) or _read_next(stream)
@@ -257,6 +264,7 @@ def read(stream: bytes, sentinel: bytes, intact: Mapping[bytes, Request] = _NOTH
             return reading(error=True)
         methods.append(found.method)
         bodies.append(found.body)
+        logins.append(found.login)
         if found.last:
             break
         stream = stream[found.size :]
@@ -285,10 +293,11 @@ def _read_next(stream: bytes) -> Request:
         return Request(b"", b"", 0, whole=False)
     ids = [value for name, value in request.headers if name == b"x-request-id"]
     request_id = ids[0] if ids else b""
+    login = b", ".join(value for name, value in request.headers if name == b"authorization")
     if not whole:  # it may have been refused for its head, which names it
         return Request(request.method, b"", 0, request_id, whole=False)
     connection.send(h11.Response(status_code=200, headers=[("content-length", "0")]))
     connection.send(h11.EndOfMessage())
     size = len(stream) - len(connection.trailing_data[0])
     last = connection.our_state is not h11.DONE
-    return Request(request.method, b"".join(body), size, request_id, last)
+    return Request(request.method, b"".join(body), size, request_id, login, last)

@@ -13,6 +13,7 @@ import random
 import re
 import socket
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -29,7 +30,7 @@ from label_studio_ml.web.connections import Site
 from label_studio_ml.web.endpoints import Endpoints
 
 from .answers import Answers, describe, parse, wrong
-from .fake_transport import Aborted, exchange
+from .fake_transport import exchange
 from .mutations import Mutator, Reading, read
 from .processes import Found, spread
 
@@ -103,6 +104,19 @@ def compare(reading: Reading, answers: Answers, asked: list[tuple[str, bytes]]) 
     return wrong(reading, answers)
 
 
+def cut_off(reading: Reading, answers: Answers, login: str, *, reads: bool) -> str:
+    """Return what is wrong with a connection that was cut off after `answers`, nothing if the server has to do that.
+
+    It has to where a body without the login would wait for a client that has stopped reading: others need its room.
+    `login` is what the backend asks for, empty if it asks for none; `reads` is false for a client that stops reading.
+    """
+    waiting = slice(len(answers.statuses), None)
+    sent = zip(reading.bodies[waiting], reading.logins[waiting], strict=True)
+    if login and not reads and any(body and given != login.encode() for body, given in sent):
+        return ""
+    return f"the connection was cut off after {answers.statuses}: {reading}"
+
+
 async def _work(folder: Path, seed: int, count: int, logged: Logged) -> Found:
     """Give inputs to connections of one site, one after the other."""
     chance = random.Random(f"connection {seed}")
@@ -118,17 +132,19 @@ async def _work(folder: Path, seed: int, count: int, logged: Logged) -> Found:
         routes.asked.clear()
         try:
             received = await exchange(site, one, chance, ours)
-            answers = parse(received, one.sentinel, reading.methods)
-        except Aborted:
-            said = ""
-            found.counts["cut off"] += 1
+            answers = parse(received.data, one.sentinel, reading.methods)
         except AssertionError as error:
             said = str(error)
             site = make_site(
                 folder, routes, login=login
             )  # what is left behind of one is no fault of the next
         else:
-            said = compare(reading, answers, routes.asked)
+            said = ""
+            if received.cut_off:
+                found.counts["cut off"] += 1
+                said = cut_off(reading, answers, LOGIN if login else "", reads=received.reads)
+                answers = replace(answers, closed=True)  # no more are to come
+            said = said or compare(reading, answers, routes.asked)
             found.counts.update(map(str, answers.statuses))
         if said or logged.tracebacks:
             found.wrongs.append(describe(seed, number, one, said + "".join(logged.tracebacks)))

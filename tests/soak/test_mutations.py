@@ -1,10 +1,14 @@
 """What the harness takes for right and wrong, on streams that are known."""
 
+from pathlib import Path
+
 import pytest
+
+from label_studio_ml.web.http import Connection
 
 from .answers import Answers, parse, wrong
 from .mutations import Mutator, Reading, read
-from .test_connection_mutations import compare
+from .test_connection_mutations import compare, cut_off, work
 
 HOST = b"Host: x\r\n"
 SENTINEL = b"GET /livez HTTP/1.1\r\nHost: x\r\nX-Request-ID: s\r\n\r\n"
@@ -78,12 +82,48 @@ def test_what_is_not_the_request_that_h11_reads() -> None:
     assert "request 0 is" in compare(reading, answers, [("GET", b"{}")])
 
 
+BODY = b"Content-Length: 2\r\n\r\n{}"
+GIVEN = b"Authorization: Basic x\r\n"
+
+
+@pytest.mark.parametrize(
+    ("waits", "login", "reads", "allowed"),
+    [
+        (POST + BODY, "Basic x", False, True),
+        (POST + b"Authorization: Basic y\r\n" + BODY, "Basic x", False, True),
+        (POST + BODY, "Basic x", True, False),
+        (POST + BODY, "", False, False),
+        (POST + GIVEN + BODY, "Basic x", False, False),
+        (POST + b"\r\n", "Basic x", False, False),
+    ],
+)
+def test_what_may_be_cut_off(waits: bytes, login: str, *, reads: bool, allowed: bool) -> None:
+    reading = read(POST + BODY + waits + SENTINEL, b"s")
+    answers = Answers([200], None, closed=False)
+    assert (cut_off(reading, answers, login, reads=reads) == "") == allowed
+    all_but_the_last = Answers([200, 200], None, closed=False)
+    assert cut_off(reading, all_but_the_last, login, reads=reads), "no body waits any more"
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_connection_that_is_cut_off_without_need_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    monkeypatch.setattr(Connection, "pause_writing", Connection.abort)
+    found = work(tmp_path, seed, 200)
+    assert any("the connection was cut off after" in said for said in found.wrongs)
+
+
 def test_the_same_seed_makes_the_same_inputs() -> None:
-    first, second = Mutator(3, "x"), Mutator(3, "x")
+    first, second = Mutator(3, "x", "Basic x"), Mutator(3, "x", "Basic x")
     made = [first.next() for _ in range(200)]
     assert made == [second.next() for _ in range(200)]
     assert len({one.stream for one in made}) == 200
     for one in made:
         by_itself, helped = read(one.stream, one.sentinel), read(one.stream, one.sentinel, one.intact)
-        assert (by_itself, by_itself.methods, by_itself.bodies) == (helped, helped.methods, helped.bodies)
+        assert _details(by_itself) == _details(helped)
     assert sum(read(one.stream, one.sentinel).error for one in made) > 5
+
+
+def _details(reading: Reading) -> tuple[object, ...]:
+    return reading, reading.methods, reading.bodies, reading.logins
