@@ -94,6 +94,14 @@ def test_a_database_that_was_set_aside(context: Context) -> None:
     assert str(folder / "state.db.damaged-20261128-201500 was damaged") in check.what
 
 
+def test_a_copy_of_a_damaged_append_only_file(context: Context) -> None:
+    copy = context.settings.model_dir / "broker" / "appendonlydir.damaged-20261128-201500"
+    copy.mkdir(parents=True)
+    check = _one(machine.set_aside(context))
+    assert check.status is Status.WARN
+    assert str(copy) in check.what
+
+
 def test_invalid_predictions_are_counted_by_kind(context: Context) -> None:
     assert _one(work.invalid_predictions(context)).status is Status.SKIP
     context.about = {"invalid_predictions": {}}

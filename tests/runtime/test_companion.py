@@ -5,6 +5,7 @@ import errno
 import fcntl
 import os
 import signal
+import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from e2e.backend import Backend
+from e2e.backend import CLI, Backend
 from e2e.processes import wait_until
 from label_studio_ml.errors import BrokerError
 from label_studio_ml.runtime import broker as broker_module
@@ -115,6 +116,38 @@ def test_a_broker_that_cannot_start_is_said_and_predictions_go_on(make: Make) ->
     wait_until(lambda: "File exists" in requests.get(ready, timeout=90).json()["broker"], "it says why")
     wait_until(lambda: "Background training is not available" in live.backend.output(), "the log says so")
     (live.model_dir / "broker").unlink()
+    live.studio.add(1, 11)
+    wait_until(lambda: live.control(1).fits("end"), "it is trained on later on")
+
+
+def test_a_damaged_append_only_file_is_named_with_what_to_do(make: Make) -> None:
+    live = make()
+    live.backend.start()
+    live.setup(1)
+    live.one(WORKER)
+    live.backend.kill()
+    parts = live.model_dir / "broker" / "appendonlydir"
+    (base,) = parts.glob("*.base.rdb")
+    base.write_bytes(b"\xff" * 100)
+    live.backend.start()
+    ready = f"{live.backend.url}/readyz"
+    move = f"mv {parts} {parts}.moved"
+    wait_until(lambda: move in requests.get(ready, timeout=90).json()["broker"], "it says what to do")
+    wait_until(lambda: move in live.backend.output(), "the log says so")
+    examined = subprocess.run(
+        [*CLI, "doctor", live.folder.name, "--port", str(live.backend.port), "--json"],
+        cwd=live.folder.parent,
+        env=live.backend.env,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert move in examined.stdout
+    assert live.predict(1)["model_version"] == "INITIAL"
+    live.post("/webhook", start_training(1))
+    assert list((live.model_dir / "spool").glob("*.json"))
+    parts.rename(f"{parts}.moved")
     live.studio.add(1, 11)
     wait_until(lambda: live.control(1).fits("end"), "it is trained on later on")
 

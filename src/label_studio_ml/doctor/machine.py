@@ -16,6 +16,7 @@ from label_studio_ml.doctor.check import Check, fail, ok, skip, warn
 from label_studio_ml.doctor.context import Context
 from label_studio_ml.folder_problems import folder_problem
 from label_studio_ml.interpreter import command
+from label_studio_ml.runtime.append_only import copies
 from label_studio_ml.texts import our_command, shell_command
 from label_studio_ml.versions.opening import check_store, open_store
 
@@ -162,12 +163,19 @@ def decisions(context: Context) -> Iterator[Check]:
 
 
 def set_aside(context: Context) -> Iterator[Check]:
-    """Were database files damaged, so that what was in them may be lost?"""
+    """Were databases or the broker's append-only file damaged, so that what was in them may be lost?"""
     for path in those_set_aside(context.settings.model_dir):
         yield warn(
             "set aside",
             f"{path} was damaged and set aside; the log of that time says what could be read of it",
             "Remove it, with what has its name and -wal or -shm, when nothing of it is missed",
+        )
+    for path in copies(context.settings.model_dir / "broker"):
+        yield warn(
+            "set aside",
+            f"{path} is a copy of the broker's append-only file, which was damaged and was cut there; the log of that "
+            "time says from where on",
+            "Remove it when no event is missed",
         )
 
 

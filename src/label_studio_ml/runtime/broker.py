@@ -10,6 +10,7 @@ import importlib.util
 import logging
 import os
 import platform
+import re
 import shutil
 import subprocess
 import tempfile
@@ -24,6 +25,7 @@ from label_studio_ml import file_locks
 from label_studio_ml.disk_errors import disk_fix, free_bytes
 from label_studio_ml.errors import BrokerError
 from label_studio_ml.private_files import make_folder
+from label_studio_ml.runtime.append_only import FileCut, cut_at_damage, damage_error
 from label_studio_ml.versions.disk import write_durably
 
 logger = logging.getLogger(__name__)
@@ -37,6 +39,8 @@ _NO_SPACE = "No space left on the disk of {}"
 ADOPT_AFTER = 2.0
 #: Longest path of a Unix socket that every platform takes, in bytes (macOS: 104 with the final zero).
 _LONGEST_SOCKET = 100
+#: Process, time and level before what a server says in its log.
+_LOG_HEAD = re.compile(r"^\d+:\w \d+ \w+ \d+ [\d:.]+ [.*#-] ")
 #: Beginning of the names of temporary folders for sockets.
 _SOCKET_FOLDER = "lsml-"
 
@@ -77,7 +81,16 @@ class Broker:
         return self._folder / "address"
 
     def start(self) -> str:
-        """Start the server, or adopt the one that an earlier backend left; return its URL. Raises BrokerError."""
+        """Start the server, or adopt the one that an earlier backend left; return its URL. Raises BrokerError.
+
+        A server that ends because its append-only file is damaged is started again where the file could be cut there.
+        """
+        try:
+            return self._start()
+        except FileCut:
+            return self._start()
+
+    def _start(self) -> str:
         try:
             make_folder(self._folder)
             lock = self._lock()
@@ -167,16 +180,40 @@ class Broker:
         deadline = time.monotonic() + START_TIMEOUT
         while not _answers(self.url):
             if self._process is not None and self._process.poll() is not None:
-                if has_no_space(self._folder):
-                    raise full_disk(self._folder)
-                raise BrokerError(
-                    f"The embedded broker ended at once: {self.last_words()}",
-                    fix=f"See {self._folder / 'broker.log'}",
-                )
+                raise self._ended()
             if time.monotonic() > deadline:
                 raise BrokerError(f"The embedded broker did not come up in {START_TIMEOUT:.0f} s")
             if self._stopping.wait(0.01):
                 raise BrokerError("The backend is shutting down")
+
+    def _ended(self) -> BrokerError:
+        """Return why the server ended at once: FileCut where it was damage in its append-only file, which is cut now.
+
+        Raises BrokerError where the disk refuses that.
+        """
+        if has_no_space(self._folder):
+            return full_disk(self._folder)
+        words = self.last_words()
+        lock = self._lock()
+        if lock is not None:
+            with lock:
+                cut = cut_at_damage(
+                    self._folder, find_server(), words, lock=lock.fileno(), stopping=self._stopping
+                )
+            if cut is not None:
+                text = (
+                    f"The embedded broker's append-only file {cut.part} was damaged and was cut to its first "
+                    f"{cut.kept:,} of {cut.size:,} bytes"
+                )
+                logger.error(
+                    "%s. Events and job records that were written after these are not in it any more; %s is a copy of "
+                    "it as it was. To train on all that Label Studio has: label-studio-ml train DIR",
+                    *(text, cut.copy),
+                )
+                return FileCut(f"{text}: the broker is started again")
+        return damage_error(self._folder, words) or BrokerError(
+            f"The embedded broker ended at once: {words}", fix=f"See {self._folder / 'broker.log'}"
+        )
 
     def last_words(self) -> str:
         """Say why the server ended, as far as that can be known."""
@@ -184,7 +221,7 @@ class Broker:
             return _NO_SPACE.format(self._folder)
         with contextlib.suppress(OSError):
             lines = (self._folder / "broker.log").read_text(errors="replace").strip().splitlines()
-            return lines[-1] if lines else "it said nothing"
+            return _LOG_HEAD.sub("", lines[-1]) if lines else "it said nothing"
         return "its log cannot be read"
 
     def alive(self) -> bool:
