@@ -45,7 +45,7 @@ FAILED = ".failed"
 class Mirror(VersionStore):
     """Read access to the versions in the store at `url`, copied to a folder below `work`; `state.db` is in `work`.
 
-    Fetched files are evicted down to `most` bytes, except those of served versions. Publishing is retried for
+    Fetched files are evicted down to `most` bytes, except as `make_room` says. Publishing is retried for
     `patience` seconds while the store is unreachable. `remote.RemoteStore` adds the methods that write to the store.
     """
 

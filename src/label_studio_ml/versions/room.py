@@ -19,7 +19,8 @@ def make_room(store: VersionStore, near: Path, wanted: Manifest, most: int) -> N
     """Remove the files of the least recently used versions until those of `wanted` fit into `most` bytes.
 
     `near` is the folder with this machine's copy of the store. The last two versions of each project's line (the served
-    one and the one before) are kept even beyond `most`, and so are all manifests. The caller must hold the fetch lock.
+    one and the one before, if they load) are kept even beyond `most`, and so are all manifests. The caller must hold
+    the fetch lock.
     """
     base = near / "versions"
     uids = [uid for uid in VersionStore.projects(store) if not folder_problem(base / disk.file_name(uid))]
