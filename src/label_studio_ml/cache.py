@@ -185,7 +185,7 @@ class SqliteCache(BaseCache):
                 raise self._unusable(error) from error
 
     def _write_until_kept(self, work: Callable[[sqlite3.Connection], object]) -> None:
-        """Run `work` again if another process replaced the file meanwhile, since the new file may lack the write."""
+        """Run `work`, and again if another process replaced the file meanwhile: the new file may lack the write."""
         for _ in range(_SWAPS):
             work(self._current())
             if self._identity == damaged_database.identity(self._name):

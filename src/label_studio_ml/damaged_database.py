@@ -26,7 +26,7 @@ def is_damage(error: sqlite3.Error) -> bool:
     code = getattr(error, "sqlite_errorcode", None)
     if isinstance(error, DamagedDatabase):
         return True
-    # A log (`-wal`) shorter than its index says. No process can use it as long as one has the file open.
+    # Raised for a log (`-wal`) shorter than its index says: no process can use it while another has the file open.
     is_cut_off = code == sqlite3.SQLITE_IOERR_SHORT_READ
     return isinstance(code, int) and (code & 0xFF in _DAMAGE or is_cut_off)
 
@@ -66,7 +66,7 @@ def is_whole(file: Path) -> bool:
 def readable_rows(file: Path) -> tuple[Rows, Rows]:
     """Return the readable rows of a damaged file, (project, key) to value, and those of the file without its log.
 
-    The latter may be outdated or deleted rows. They are empty if reading the former met no error.
+    The latter may be outdated or since deleted. They are empty if reading the former met no error.
     """
     if not file.is_file():
         return {}, {}

@@ -300,7 +300,7 @@ def _has_event(params: Mapping[str, Any]) -> bool:
 
 
 def _needs_look(prediction: Any, check: Check) -> bool:
-    """Tell whether a prediction (a dict) must be checked one by one: the label config does not allow it, or may not."""
+    """Tell whether a prediction (a dict) needs the slow check: the label config does not allow it, or may not."""
     result = prediction["result"]
     if any(type(region) is not dict for region in result):
         return True

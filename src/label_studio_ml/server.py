@@ -49,7 +49,7 @@ def deploy_to_gcp(args: Any) -> NoReturn:
     """Raise Unsupported, with the command that deploys the folder of `args.project_name` to Google Cloud Run.
 
     The command has placeholders: a service there loses its versions with each restart unless they are in a bucket, and
-    its queue unless it is in a Redis, and both have to be named by the user.
+    its queue unless it is in an external Redis, and only the user can name these.
     """
     given = {"root_dir": ".", "gcp_region": None, "gcp_project": None, **vars(args)}
     name = str(given["project_name"])
