@@ -19,7 +19,7 @@ class ModelContext:
 
     `state` holds the project's key/value pairs. `version` is the name of the trained version that the model is built
     from (empty before the first training), `renamed` the name that its `predict` has set since. `files` fetches task
-    files; None for a model built by user code. `studio_url` and `studio_token` are Label Studio's URL and a token for it.
+    files; None for a model built by user code. `studio_url` and `studio_token` are Label Studio's URL and a token.
     `extra_params` are the backend's parsed extra params from Label Studio.
     """
 
