@@ -1,6 +1,8 @@
 """What is kept of tasks that are due for predictions after a training."""
 
+import asyncio
 import itertools
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,10 +11,15 @@ from typing import Any, cast
 
 import pytest
 
-from label_studio_ml.projects.afresh import paced
+from label_studio_ml.errors import BrokerError
+from label_studio_ml.projects import afresh as afresh_module
+from label_studio_ml.projects.afresh import Renewer, paced
+from label_studio_ml.projects.api import Interrupted
 from label_studio_ml.projects.journal import Journal, unfinished
 from label_studio_ml.projects.notes import Notes, noted
+from label_studio_ml.projects.turn import Turn
 from label_studio_ml.runtime.broker import Broker
+from label_studio_ml.settings import Settings
 from label_studio_ml.training.afresh import Afresh, Renewal
 from label_studio_ml.training.jobs import JobBoard, connect
 from label_studio_ml.versions.store import VersionStore
@@ -40,7 +47,14 @@ class Served:
         self.version = ""
 
     def served(self, uid: str) -> Any:
-        return SimpleNamespace(id=self.version) if self.version else None
+        manifest = SimpleNamespace(id=self.version, name=self.version, project=uid)
+        return manifest if self.version else None
+
+    def bring(self, uid: str) -> None:
+        """Nothing is elsewhere."""
+
+    def hint(self, uid: str) -> str:
+        return self.version
 
 
 @pytest.fixture
@@ -95,6 +109,27 @@ def test_a_job_that_got_lost_is_made_again(board: JobBoard, store: Served) -> No
     afresh.wake("1.1")
     afresh.wake("1.1")
     assert len(waiting(board)) == 1
+
+
+@pytest.mark.parametrize("error", [Interrupted("Interrupted"), BrokerError("Redis is away")], ids=type)
+def test_a_job_that_is_pre_empted_or_loses_redis_stays_due(
+    board: JobBoard, store: Served, error: Exception, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    after(Afresh(board), store, "a")
+    settings = Settings(backend_dir=tmp_path, model_dir=tmp_path)
+    renewer = Renewer(settings, cast("VersionStore", store), board, cast("Any", None))
+
+    async def broken_off(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(renewer, "_renew", broken_off)
+    monkeypatch.setattr(afresh_module, "LET_IN", 0.0)
+    with pytest.raises(type(error)):
+        asyncio.run(renewer.work("1.1", Turn(board, threading.Event())))
+    renewal = Afresh(board).renewal("1.1")
+    assert renewal is not None
+    assert (renewal.state, renewal.error) == ("started", "")
+    assert Afresh(board).due("1.1") == "a"
 
 
 def test_how_far_it_is(board: JobBoard, store: Served) -> None:

@@ -22,7 +22,7 @@ from label_studio_ml.errors import (
     StudioUnavailable,
 )
 from label_studio_ml.projects import filters
-from label_studio_ml.projects.api import ProjectApi
+from label_studio_ml.projects.api import Interrupted, ProjectApi
 from label_studio_ml.projects.backend import MOST, BackendAsker, BackendGone
 from label_studio_ml.projects.filters import Filter
 from label_studio_ml.projects.journal import Busy, Journal, unfinished
@@ -76,7 +76,8 @@ class Renewer:
         """Predict the project's tasks until all are done or the turn is over.
 
         Returns True when nothing is left to do, also after a failure that a retry would not mend; False if the job
-        must run again. Raises BrokerError.
+        must run again. Raises Interrupted if the turn ends while a request waits for Label Studio, and BrokerError;
+        after both, the job must run again, too.
         """
         due = self._afresh.due(uid)
         try:
@@ -104,6 +105,8 @@ class Renewer:
             self._afresh.say(uid, renewal)
             await turn.wait(PAUSE)
             return False
+        except (Interrupted, BrokerError):
+            raise
         except (BackendError, OSError) as error:
             renewal.state, renewal.error = "failed", str(error)
             logger.error("Project %s: tasks get no predictions of version %s: %s", uid, manifest.name, error)

@@ -19,10 +19,8 @@ Json = dict[str, Any]
 
 T = TypeVar("T")
 
-#: Seconds to wait for a Label Studio that cannot be reached.
+#: Seconds to wait for a Label Studio that cannot be reached, or answers with server errors.
 PATIENCE = 900.0
-#: Seconds to wait for a Label Studio that answers with server errors (`Failing`).
-PATIENCE_FAILING = 30.0
 #: Seconds that one response may take: after storing predictions, Label Studio counts those of the whole
 #: project again.
 READ_TIMEOUT = 300.0
@@ -34,10 +32,6 @@ IDS_AT_ONCE = 100
 
 class Interrupted(BackendError):
     """`stop` was called while a request waited for Label Studio."""
-
-
-class Failing(StudioUnavailable):
-    """Label Studio answers with a server error: it is overloaded, or cannot handle this request at all."""
 
 
 class Unsure(StudioError):
@@ -310,10 +304,7 @@ class ProjectApi:
             try:
                 return attempt()
             except StudioUnavailable as error:
-                patience = (
-                    min(self._patience, PATIENCE_FAILING) if isinstance(error, Failing) else self._patience
-                )
-                if time.monotonic() - began > patience:
+                if time.monotonic() - began > self._patience:
                     raise
                 self.told(error.message)
             self._stopped.wait(pause)
