@@ -3,6 +3,7 @@
 import gzip
 import json
 import shutil
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from label_studio_ml.adapter import ModelSpec
 from label_studio_ml.errors import ModelLoadError, ModelProcessDied, PredictError, SettingsError, VersionError
+from label_studio_ml.evaluation import model as evaluation_model
 from label_studio_ml.evaluation.evaluate import Assignment, evaluate, save, tasks_in
 from label_studio_ml.evaluation.model import ModelUnderTest
 from label_studio_ml.evaluation.results import LIBRARIES, Evaluation, require_libraries
@@ -33,6 +35,26 @@ def settings(tmp_path: Path) -> Settings:
 def _model(settings: Settings, *, version: str = "", **state: str) -> ModelUnderTest:
     spec = ModelSpec(project=PROJECT, version=version)
     return ModelUnderTest(settings, spec, state, settings.log_dir / "evaluate.log")
+
+
+def test_a_process_that_cannot_be_started_leaves_no_socket_open(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[socket.socket] = []
+    pair = socket.socketpair
+
+    def counted() -> tuple[socket.socket, socket.socket]:
+        made.extend(ends := pair())
+        return ends
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError("no more processes")
+
+    monkeypatch.setattr(socket, "socketpair", counted)
+    monkeypatch.setattr(evaluation_model, "Guarded", refused)
+    with pytest.raises(OSError, match="no more processes"), _model(settings):
+        pass
+    assert [end.fileno() for end in made] == [-1] * 4
 
 
 def _row(number: int, text: str, label: str) -> dict[str, Any]:

@@ -151,6 +151,17 @@ def test_no_more_tasks_in_a_second_than_asked_for() -> None:
     assert len(list(paced(endless, 0.001, lambda: True))) == 1, "it does not wait when it is over"
 
 
+def test_a_journal_whose_copy_cannot_be_read_is_not_held(board: JobBoard, tmp_path: Path) -> None:
+    class Away(Notes):
+        def read(self) -> list[str]:
+            raise BrokerError("Redis is away")
+
+    with pytest.raises(BrokerError) as raised:
+        Journal(tmp_path, "1.1", "v", copy=Away(board, "1.1", "v"))
+    Journal(tmp_path, "1.1", "v").close()
+    assert raised.value.message == "Redis is away"  # until here the error keeps the first journal alive
+
+
 def test_a_journal_is_read_where_its_folder_is_not(board: JobBoard, tmp_path: Path) -> None:
     """A run is killed on one machine; the next one is on another, which has a folder of its own."""
     first = Journal(tmp_path / "a", "1.1", "v", part="0", copy=Notes(board, "1.1", "v", "0"))

@@ -63,11 +63,13 @@ class ModelUnderTest:
         return self
 
     def _start(self) -> None:
-        """Start the model's process."""
+        """Start the model's process. Raises OSError."""
         ours, theirs = socket.socketpair()
         self._guard, guards = socket.socketpair()
         ends = [theirs.fileno(), guards.fileno()]
-        with contextlib.ExitStack() as stack:
+        with contextlib.ExitStack() as stack, contextlib.ExitStack() as failed:
+            failed.enter_context(ours)
+            failed.enter_context(self._guard)
             stack.enter_context(theirs)
             stack.enter_context(guards)
             output: int | IO[bytes] = 2
@@ -83,6 +85,7 @@ class ModelUnderTest:
                 env={**self._settings.child_env(), "PYTHONUNBUFFERED": "1"},
                 start_new_session=self._log is not None,
             )
+            failed.pop_all()  # from here on, `_end` closes them
         self._process = self._guarded.popen
         self._connection = ours
         self._stream = ours.makefile("rwb")

@@ -41,7 +41,7 @@ class Journal:
     have got them twice, until `settle`. With `part`, it is the journal of one shard: all shards of a version hold
     theirs at the same time, and a run without `part`, which needs all of them free, takes over their entries. `copy`
     is read and written with the file. Raises Busy if another run still holds the journal after `patience` seconds,
-    SettingsError if a file is damaged.
+    SettingsError if a file is damaged, and what `copy` raises.
     """
 
     def __init__(
@@ -75,7 +75,11 @@ class Journal:
                 time.sleep(_POLL)
         self.sending: list[int] = []
         self.doubtful: set[int] = set()
-        self._read(() if part else sorted(folder.glob(f"{name}.*.json")))
+        try:
+            self._read(() if part else sorted(folder.glob(f"{name}.*.json")))
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Release the locks."""
@@ -115,7 +119,6 @@ class Journal:
                 self.sending += kept["sending"]
                 self.doubtful.update(kept["doubtful"])
             except (ValueError, KeyError, TypeError, RecursionError) as error:
-                self.close()
                 raise SettingsError(
                     f"{self._path}, or a file beside it, is damaged ({error}): it says which predictions were being "
                     "sent when a run ended, and may have been stored",
