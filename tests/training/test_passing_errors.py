@@ -212,6 +212,7 @@ def test_a_fit_that_fails_takes_its_event_with_it(
     assert not board.events(P)
     (job,) = board.jobs(P)
     assert (job.id, job.state, job.error) == (job_id, "failed", "a bug")
+    assert logs.run_id.get() == "", "what is logged from now on is not about it"
 
 
 def test_a_store_that_goes_away_leaves_no_job_that_seems_to_run(

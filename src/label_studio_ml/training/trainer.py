@@ -84,6 +84,7 @@ class Trainer:
         self._lease = lease
         with contextlib.ExitStack() as stack:
             stack.callback(lease.release)
+            stack.callback(run_id.reset, run_id.set(""))  # later records are not about this project's run
             if self._store.remote:  # what is asked of it may take longer than the lease
                 stack.enter_context(lease.kept())
             try:
