@@ -1,1 +1,1 @@
-"""Label Studio's calls: what each one means, and the faces that web servers see."""
+"""HTTP routes of a backend: connections, checks of requests, and handlers."""

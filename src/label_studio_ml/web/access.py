@@ -1,11 +1,11 @@
-"""Who may ask this backend from where: which Host, which Origin and which Content-Type a request must have.
+"""Check the Host, Origin and Content-Type of requests: protection against web pages that call this backend.
 
-A backend on somebody's own machine is within reach of every page that their browser shows. Such a page can send
-requests, though it cannot read the answers (CORS); and where its own name is made to point to this machine (DNS
-rebinding), it can read them as well. Label Studio and command-line tools send neither Origin nor Sec-Fetch-Site.
+Any page in a browser can send requests to a backend on the same machine. CORS keeps it from reading the responses,
+but not after DNS rebinding, where the page's own host name is made to resolve to this machine. Label Studio and
+command-line tools send neither Origin nor Sec-Fetch-Site.
 
-Over plain HTTP to a name, browsers send no Sec-Fetch-Site, and no Origin with a GET of the page's own site. What they
-always send, and a page cannot leave out, is Accept-Language ("HTTP-network-or-cache fetch" in the Fetch standard).
+Over plain HTTP to a host name, browsers send no Sec-Fetch-Site, and no Origin with a GET from the same site. They
+always send Accept-Language, which a page cannot suppress ("HTTP-network-or-cache fetch" in the Fetch standard).
 """
 
 import functools
@@ -15,25 +15,26 @@ from collections.abc import Mapping, Sequence
 
 from label_studio_ml.errors import ForeignOrigin, UnknownHost, WrongContentType
 
-#: Names of the machine that a container runs on, as the container knows it. `.internal` is not in the public DNS, so
-#: that no page can have such a name.
+#: Names by which containers reach the machine that they run on. The public DNS has no `.internal`, so no page can
+#: have such a name.
 CONTAINER_HOSTS = frozenset(
     {"host.docker.internal", "gateway.docker.internal", "host.containers.internal", "host.lima.internal"}
 )
 
 _JSON = re.compile(r"application/([\w.+-]+\+)?json\s*(;.*)?", re.IGNORECASE)
-#: Values of headers of which the decision is remembered.
+#: Maximum number of header values whose check results are cached.
 _REMEMBERED = 256
-#: Characters of an address of this machine, with its zone, and of the values whose decision is remembered.
+#: Maximum length in characters of an address (with its zone) and of a cached header value.
 _LONGEST_NAME = 255
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 class AccessRules:
-    """The rules, with the names of `allowed_hosts`: host names, `.example.com` for all below it, `*` for any.
+    """Rules for the heads of requests. `allowed_hosts`: names, `.example.com` for it and its subdomains, `*` for any.
 
-    The Host is checked where names are given, where the server listens on a loopback address (`loopback`), and else
-    if a browser asks. Only then names without a dot count, such as `backend`: the public DNS has no such hosts.
+    The Host header is checked if `allowed_hosts` is set, if the server listens on a loopback address (`loopback`), or
+    if a browser sent the request. In this last case names without a dot, such as `backend`, are accepted as well,
+    because the public DNS has no such hosts.
     """
 
     def __init__(self, allowed_hosts: Sequence[str] = ()) -> None:
@@ -55,14 +56,14 @@ class AccessRules:
         loopback: bool = False,
         any_host: bool = False,
     ) -> None:
-        """Check a request's head, its Host unless `any_host`. Raises UnknownHost, ForeignOrigin or WrongContentType."""
+        """Check a head, except its Host if `any_host`. Raises UnknownHost, ForeignOrigin or WrongContentType."""
         if not self._any and not any_host:
             host = headers.get("host", "")
             if self._names or self._suffixes or self.loopback or loopback:
                 if not self._hosts.get(host):
                     self._check_host(host)
             elif "origin" in headers or "sec-fetch-site" in headers or "accept-language" in headers:
-                self._check_host(host, short=True)  # a browser sends one of these at least
+                self._check_host(host, short=True)  # every browser sends at least one of them
         if "origin" in headers or "sec-fetch-site" in headers:
             self._check_origin(method, headers)
         if has_body and method != "GET" and method != "HEAD":
@@ -71,8 +72,8 @@ class AccessRules:
                 self._check_type(content_type)
 
     def _check_host(self, host: str, *, short: bool = False) -> None:
-        """Raise UnknownHost if the server is not known by that name. With `short` it is by any without a dot."""
-        if not host:  # HTTP/1.0: no browser speaks that
+        """Raise UnknownHost unless `host` is a name of this server; with `short`, names without a dot are accepted."""
+        if not host:  # only HTTP/1.0, which no browser uses, allows that
             return
         known = self._hosts.get(host)
         if known is None:
@@ -131,14 +132,14 @@ class AccessRules:
 
 
 def host_name(host: str) -> str:
-    """Return the name or address in a Host header, in lower case, without port and brackets."""
+    """Return the name or address in a Host header, in lower case, without port, brackets and final dot."""
     if host.startswith("["):
         return host[1:].partition("]")[0].lower()
     return host.partition(":")[0].lower().rstrip(".")
 
 
 def is_loopback(address: str) -> bool:
-    """Tell whether an address that a server listens on, or a name of one, is reached from this machine only."""
+    """Return whether an address that a server listens on, or a host name, can be reached from this machine only."""
     return len(address) <= _LONGEST_NAME and _is_loopback(address)
 
 
@@ -151,7 +152,7 @@ def _is_loopback(address: str) -> bool:
 
 
 def _is_address(name: str) -> bool:
-    """Tell whether a host is an IP address: no name of a page can be made to look like one."""
+    """Return whether a host is an IP address; these are safe, because DNS rebinding needs a host name."""
     try:
         ipaddress.ip_address(name)
     except ValueError:
@@ -165,7 +166,7 @@ def _origin_name(origin: str) -> str:
 
 
 def _is_same(origin: str, host: str) -> bool:
-    """Tell whether an Origin is that of the pages that this server itself would have."""
+    """Return whether an Origin header names the same host and port as the Host header."""
     scheme, separator, authority = origin.lower().partition("://")
     port = _DEFAULT_PORTS.get(scheme)
     if not separator or port is None or not authority:
@@ -174,5 +175,5 @@ def _is_same(origin: str, host: str) -> bool:
 
 
 def _is_navigation(method: str, headers: Mapping[str, str]) -> bool:
-    """Tell whether somebody follows a link to a page of ours: Label Studio shows links to `/problem/…`."""
+    """Return whether the browser follows a link, such as Label Studio's links to `/problem/…`."""
     return method in ("GET", "HEAD") and headers.get("sec-fetch-mode", "") == "navigate"

@@ -1,4 +1,4 @@
-"""What a request may do, decided from its head: who may ask, with which login, and how large its body may be."""
+"""Decide from the head of a request whether it is admitted, whether it is trusted, and how large its body may be."""
 
 from label_studio_ml.settings import Settings
 from label_studio_ml.web.access import AccessRules
@@ -6,15 +6,15 @@ from label_studio_ml.web.calls import Admission, Call
 from label_studio_ml.web.connections import largest_untrusted
 from label_studio_ml.web.login import Login
 
-#: Bytes that a body may have: of a request without the login that is asked for, and of such an event, of which only
-#: ids are read (Label Studio's own webhooks come so, once only, and one brush mask may have more than 1 MiB); and of
-#: one to a route that takes a label config, or a few names only. Others have as many as the settings say.
+#: Maximum body sizes in bytes: without the required login; of a webhook event without it, of which only ids are read
+#: (Label Studio's own webhooks carry no login and are sent once, and a brush mask may exceed 1 MiB); of routes that
+#: take a label config; of routes not listed below. A listed 0 stands for the setting `max_body`, which caps all sizes.
 UNTRUSTED_BODY, UNTRUSTED_EVENT, CONFIG_BODY, SMALL_BODY = 1 << 20, 32 << 20, 32 << 20, 1 << 20
 _LARGE_ROUTES = {"/predict": 0, "/webhook": 0, "/train": 0, "/setup": CONFIG_BODY, "/validate": CONFIG_BODY}
 
 
 class Admissions:
-    """Decides what requests may do, by the rules of `access` and the settings' logins."""
+    """Decides what requests may do, by the rules of `access`, the login and the settings' limit on bodies."""
 
     def __init__(self, settings: Settings, login: Login, access: AccessRules) -> None:
         self._access = access
@@ -31,14 +31,14 @@ class Admissions:
         }
 
     def admit(self, call: Call, *, untyped: bool = False, loopback: bool = False) -> Admission:
-        """Decide from a request's head, before its body is read, what it may do.
+        """Return what a request may do, decided from its head before its body is read.
 
-        With `untyped` a body needs no Content-Type, as tests in users' folders send none; `loopback` tells that this
-        request came to a loopback address. Raises NotAuthorized, UnknownHost, ForeignOrigin or WrongContentType.
+        With `untyped`, a body needs no Content-Type: tests in users' folders send none. `loopback`: the request
+        was received on a loopback address. Raises NotAuthorized, UnknownHost, ForeignOrigin or WrongContentType.
         """
         path, headers = call.path, call.headers
         typed = call.has_body and not (untyped and not headers.get("content-type"))
-        if path.startswith("/problem/"):  # it says only what its URL says, whatever the Host
+        if path.startswith("/problem/"):  # the page shows only what is in its URL, so any Host may be used
             reads = call.method in ("GET", "HEAD")
             self._access.check(call.method, headers, has_body=typed, loopback=loopback, any_host=reads)
             return self._page

@@ -1,4 +1,4 @@
-"""The projects this server has heard of, at hand without touching the disk."""
+"""Registry of the projects that this server knows: cached in memory, stored in a database, shared between servers."""
 
 import asyncio
 import logging
@@ -14,30 +14,30 @@ from label_studio_ml.web.threads import SharedCall, Threads
 
 logger = logging.getLogger(__name__)
 
-#: Seconds until the others are asked again about a project, and about one that nobody knew.
+#: Minimum seconds between two queries to the other servers about a project: with a known access token, and without.
 AGAIN, SOON = 30.0, 1.0
-#: Seconds for which a request waits for what they say.
+#: Seconds that a request for an uncached project waits for the other servers' answer.
 PATIENCE = 0.1
-#: Questions that wait for them at once.
+#: Threads for calls to the other servers.
 ASKING = 4
-#: Seconds between two tries to write what the disk did not take.
+#: Seconds between two attempts to write entries after a failed write.
 WRITE_AGAIN = 10.0
-#: Projects of which it is remembered when the others were asked.
+#: Maximum number of projects for which the time of the last query is kept.
 MOST_ASKED = 10_000
 
 
 class Others(Protocol):
-    """Servers on other machines: Label Studio calls `/setup` of one of them only. Quick but blocking."""
+    """Records shared with servers on other machines: Label Studio calls `/setup` on only one. Blocks briefly."""
 
     def described(self, uid: str) -> Project | None:
-        """Return what any server knows of a project, None if none does. Raises BrokerError."""
+        """Return the shared record of a project, None if no server has described it. Raises BrokerError."""
 
     def describe(self, project: Project) -> None:
-        """Let all servers know what `/setup` told this one. Raises BrokerError."""
+        """Share a project as described by `/setup` on this server. Raises BrokerError."""
 
 
 class ProjectBook:
-    """`Projects`, remembered in memory and written in a thread; with `others`, shared with them."""
+    """Cache of the database `Projects`, read and written in threads; `others` shares entries between servers."""
 
     def __init__(self, projects: Projects, others: Others | None = None) -> None:
         self._projects = projects
@@ -47,14 +47,14 @@ class ProjectBook:
         self._tasks: set[asyncio.Task[None]] = set()
         self._threads = Threads(ASKING, "others")
         self._unwritten: set[str] = set()
-        #: Of each project, the stamp of the file when it held just what is known.
+        #: Per project, the stamp of the database when its stored entry was equal to the cached one.
         self._stamps: dict[str, object] = {}
         self._stamp = SharedCall(projects.stamp)
         self._tried = 0.0
         self._problem = ""
 
     async def get(self, uid: str) -> Project | None:
-        """Return what is known of `uid`, None if nothing is."""
+        """Return the project `uid` from the cache, the database or the other servers; None if it is unknown."""
         if self._unwritten and time.monotonic() - self._tried > WRITE_AGAIN:
             self._tried = time.monotonic()
             self._later(self._write_again())
@@ -69,18 +69,18 @@ class ProjectBook:
         return self._known.get(uid)
 
     def _due(self, uid: str) -> bool:
-        """Tell whether to ask the others about a project, and note that it is done."""
+        """Return whether to query the other servers about a project now, and record the time of the query."""
         now, known = time.monotonic(), self._known.get(uid)
         pause = AGAIN if known is not None and known.access_token else SOON
         if self._others is None or now - self._asked.get(uid, -AGAIN) < pause:
             return False
-        if len(self._asked) > MOST_ASKED:  # uids that nobody knows
+        if len(self._asked) > MOST_ASKED:  # requests may name any number of unknown uids
             self._asked.clear()
         self._asked[uid] = now
         return True
 
     async def _learn(self, uid: str) -> None:
-        """Take over what the others know of how to reach a project's Label Studio."""
+        """Query the other servers, and take over the host, token and extra params of a project's Label Studio."""
         try:
             found = await self._threads.run(self._others.described, uid) if self._others else None
         except BrokerError as error:
@@ -97,18 +97,18 @@ class ProjectBook:
         self._known[uid] = await self._write(uid, changes)
 
     async def told(self, uid: str, **changes: Any) -> Project:
-        """Change what is known of `uid` to what `/setup` says, here and, without waiting for that, for the others."""
+        """Apply `changes`, sent by `/setup`, to project `uid`; return it, and share it in the background."""
         await self.get(uid)
         stamp = await self._stamp.result()
         known = self._known.get(uid)
         as_read = stamp is not None and self._stamps.get(uid) == stamp and uid not in self._unwritten
         if known is not None and as_read and changed(known, changes) == known:
             project = known
-        else:  # also where the file was replaced meanwhile
+        else:  # also if the database may have changed since the last comparison
             project = self._known[uid] = await self._write(uid, changes)
             self._stamps.pop(uid, None)
             after = await self._stamp.result()
-            if uid not in self._unwritten and stamp == after:  # nothing was to be written
+            if uid not in self._unwritten and stamp == after:  # the write changed nothing
                 self._stamps[uid] = stamp
         if self._others is not None:
             self._asked[uid] = time.monotonic()
@@ -118,7 +118,7 @@ class ProjectBook:
     async def _tell(self, project: Project, others: Others) -> None:
         try:
             await self._threads.run(others.describe, project)
-        except BrokerError as error:  # its next event brings it there
+        except BrokerError as error:  # the project's next event takes it along
             logger.warning("Project %s: the other servers are not told: %s", project.uid, error)
 
     def _later(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -128,7 +128,7 @@ class ProjectBook:
         return task
 
     async def find(self, name: str) -> Project | None:
-        """Return the project with the uid or, where only one fits, the plain id `name`."""
+        """Return the project with the uid `name`, else the only one with that plain id; None if there is none."""
         project = await self.get(name)
         if project is None:
             fitting = [uid for uid in await self.uids() if uid.partition(".")[0] == name]
@@ -136,7 +136,7 @@ class ProjectBook:
         return project
 
     async def update(self, uid: str, **changes: Any) -> Project:
-        """Change what is known of `uid`, leaving out changes that are None; return the result."""
+        """Apply `changes` to project `uid`, except those that are None, and return the result."""
         changes = {name: value for name, value in changes.items() if value is not None}
         known = await self.get(uid)
         if known is not None and all(getattr(known, name) == value for name, value in changes.items()):
@@ -145,7 +145,7 @@ class ProjectBook:
         return project
 
     async def uids(self) -> list[str]:
-        """Return the uids of all known projects."""
+        """Return the sorted uids of all known projects; of the cached ones only if the database cannot be read."""
         try:
             found = await asyncio.to_thread(self._projects.uids)
         except BackendError as error:
@@ -154,7 +154,7 @@ class ProjectBook:
         return sorted({*found, *self._unwritten})
 
     async def _read(self, uid: str) -> Project | None:
-        """Return what the file says of a project; nothing where it cannot be read: requests bring most of it."""
+        """Return a stored project; None if there is none or the database cannot be read: requests bring most of it."""
         try:
             return await asyncio.to_thread(self._projects.get, uid)
         except BackendError as error:
@@ -162,7 +162,7 @@ class ProjectBook:
             return None
 
     async def _write(self, uid: str, changes: dict[str, Any]) -> Project:
-        """Change what is known of a project, and write it; what a full disk does not take is written later."""
+        """Apply changes to a project in the database and return it; a failed write is logged, and repeated later."""
         remembered = self._known.get(uid) or Project(uid=uid)
         try:
             project = await asyncio.to_thread(self._projects.merge, remembered, changes)
@@ -188,7 +188,7 @@ class ProjectBook:
             logger.error("%s. What is known of projects stays in memory until then", error)
 
     async def delete(self, uid: str) -> None:
-        """Forget `uid`."""
+        """Remove project `uid` from cache and database. Raises VersionError if the database cannot be used."""
         self._known.pop(uid, None)
         self._unwritten.discard(uid)
         self._stamps.pop(uid, None)

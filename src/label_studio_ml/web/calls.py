@@ -1,4 +1,4 @@
-"""What a route gets and gives: a request as bytes, an answer as bytes."""
+"""The interface between HTTP servers and routes: a `Call` with the request, a `Response` with the answer."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ import msgspec
 
 @dataclass(slots=True)
 class Response:
-    """An answer: HTTP status, JSON body, further headers."""
+    """A response: HTTP status, body, further headers."""
 
     status: int
     body: bytes
@@ -20,7 +20,7 @@ class Response:
 
 @dataclass(slots=True, frozen=True)
 class Admission:
-    """What a request may do, decided from its head: whether it gave the login, and how many bytes its body may have."""
+    """What a request may do: whether it is trusted (see `Call.trusted`), and the maximum size of its body in bytes."""
 
     trusted: bool
     max_body: int
@@ -28,17 +28,17 @@ class Admission:
 
 @dataclass(slots=True)
 class Call:
-    """One request, `headers` with names in lower case, and what is known of its caller.
+    """One request. The names in `headers` are in lower case.
 
-    `has_body` tells from the head whether a body belongs to it. `admission` is what the request may do, None until that
-    is decided. `gone` tells whether the caller has left. `peer` is the address that the request came from, empty if it
-    is not known. `caller` is who gave the login, where that is logged.
+    `has_body` says whether the request has a body, as far as its head tells. `admission` is None until it is decided.
+    `gone` returns whether the client has left. `peer` is the client's IP address, empty if unknown. `caller` is the
+    name that belongs to the login, set only on routes that log it.
     """
 
     method: str
     path: str
     query: str = ""
-    headers: dict[str, str] = field(default_factory=dict, repr=False)  # the login is in them
+    headers: dict[str, str] = field(default_factory=dict, repr=False)  # they contain the login
     body: bytes = b""
     has_body: bool = False
     admission: Admission | None = None
@@ -48,11 +48,11 @@ class Call:
 
     @property
     def trusted(self) -> bool:
-        """Whether the login was given, or none is asked for: /webhook and probes are answered without it."""
+        """Whether the request gave the login, or none is required. /webhook and probes are answered without it, too."""
         return self.admission is not None and self.admission.trusted
 
     def parameter(self, name: str) -> str | None:
-        """Return a parameter of the query, None if it is not there."""
+        """Return the first value of a query parameter, None if the parameter is missing or empty."""
         values = parse_qs(self.query).get(name)
         return values[0] if values else None
 
@@ -61,5 +61,5 @@ Handler = Callable[[Call], Awaitable[Response]]
 
 
 def json_response(status: int, value: Any, headers: dict[str, str] | None = None) -> Response:
-    """Return `value` as a JSON answer."""
+    """Return a response with `value` encoded as JSON."""
     return Response(status, msgspec.json.encode(value), headers or {})

@@ -1,4 +1,4 @@
-"""What all connections of one server share: the endpoints, the limits, and which connections there are."""
+"""State shared by all connections of a server: limits on request bodies in memory, and the registry of connections."""
 
 import enum
 from collections.abc import Iterator
@@ -9,18 +9,18 @@ from label_studio_ml.errors import BackendError, BodyTooLarge, Overloaded
 from label_studio_ml.http_settings import DEFAULT_MAX_IN_FLIGHT
 from label_studio_ml.web.calls import Admission, Call, Response
 
-#: The part of the bodies in memory (a divisor) that those of requests without the login may take.
+#: Untrusted requests (without the required login) may use this fraction (1/n) of the memory for request bodies.
 UNTRUSTED_SHARE = 16
-#: The part of that (a divisor) that is left to bodies of few bytes, and how many those are: most events are small.
+#: This fraction (1/n) of the untrusted share is reserved for bodies of up to FEW bytes: most events are small.
 RESERVED_SHARE, FEW = 4, 64 << 10
 
-#: Connections that are looked at, the longest unused first, for one that has nothing to do. Those that only callers
-#: with the login can make do not count.
+#: Connections examined to find one to close, the least recently used first. Connections that receive a trusted body or
+#: are being answered do not count.
 CANDIDATES = 64
 
 
 class Stage(enum.IntEnum):
-    """How far the request of a connection is. Where there is no room, the lowest is closed first."""
+    """Progress of a connection's request. At the connection limit, one at the lowest stage is closed first."""
 
     IDLE = 0
     HEAD = 1
@@ -30,43 +30,42 @@ class Stage(enum.IntEnum):
 
 
 class Answering(Protocol):
-    """What stands behind the connections."""
+    """Interface of the endpoints, as connections use it."""
 
     def admit(self, call: Call) -> Admission:
-        """Decide from a request's head what it may do, before its body is read. Raises BackendError."""
+        """Return what a request may do, decided from its head before its body is read. Raises BackendError."""
 
     async def handle(self, call: Call) -> Response:
-        """Answer one request; never raises. Where it has no admission, `admit` is asked first."""
+        """Return the response to a request; never raises. Calls `admit` first if the request has no admission."""
 
     def refuse(self, error: BackendError, call: Call) -> Response:
-        """Answer a request that was not admitted, or could not be read."""
+        """Return the response to a request that was not admitted, or could not be read."""
 
 
 def _share(most: int, *, large: bool) -> int:
-    """Return how many of `most` bytes requests without the login may take: with a large body, not the reserve."""
+    """Return how many of `most` bytes untrusted bodies may use; large bodies may not use the reserve."""
     share = most // UNTRUSTED_SHARE
     return share - share // RESERVED_SHARE if large else share
 
 
 def largest_untrusted(most: int) -> int:
-    """Return how many bytes a body without the login may have so that there can be room for it."""
+    """Return the size in bytes of the largest untrusted body that fits into a budget of `most` bytes."""
     return _share(most, large=True)
 
 
 class BodyBudget:
-    """Counts the bytes of request bodies in memory: those being received, and those of requests not yet answered.
+    """Counts the bytes of request bodies in memory: of those being received, and of requests not yet answered.
 
-    At most `most` bytes, and at most a part of them for requests that are not trusted: whoever has no login cannot
-    take the room of those who have one.
+    The limit is `most` bytes. Untrusted requests may use only a share of them, so that they cannot block trusted ones.
     """
 
     def __init__(self, most: int = DEFAULT_MAX_IN_FLIGHT) -> None:
         self.most = most
-        #: Bytes in memory now, and those of requests without the login.
+        #: Bytes in memory now: of all bodies, and of untrusted ones.
         self.taken = self._untrusted = 0
 
     def check(self, size: int, *, trusted: bool, before: int = 0) -> None:
-        """Raise Overloaded where `size` more bytes would be too many, of a body of which `before` are counted."""
+        """Raise Overloaded if `size` more bytes of a body exceed the limits; `before` bytes of it are counted."""
         most = self.most
         if size + self.taken > most or (not trusted and self.share_is_full(size, before)):
             share = most if trusted else _share(most, large=before + size > FEW)
@@ -76,11 +75,11 @@ class BodyBudget:
             )
 
     def share_is_full(self, size: int, before: int = 0) -> bool:
-        """Tell whether `size` more bytes of a body are too many for the part of those without the login."""
+        """Return whether `size` more bytes of an untrusted body exceed the share; `before` bytes of it are counted."""
         return size + self._untrusted > _share(self.most, large=before + size > FEW)
 
     def take(self, size: int, *, trusted: bool, before: int = 0) -> None:
-        """Count `size` more bytes. Raises Overloaded, and counts nothing, where they are too many."""
+        """Count `size` more bytes of a body. Raises Overloaded, and counts nothing, if they exceed the limits."""
         if not trusted or size + self.taken > self.most:
             self.check(size, trusted=trusted, before=before)
         self.taken += size
@@ -88,51 +87,51 @@ class BodyBudget:
             self._untrusted += size
 
     def give_back(self, size: int, *, trusted: bool) -> None:
-        """Count `size` bytes less."""
+        """Subtract `size` bytes from the count."""
         self.taken -= size
         if not trusted:
             self._untrusted -= size
 
 
 class Droppable(Protocol):
-    """A connection, as far as the registry is concerned with it."""
+    """Interface of a connection, as the registry and the server use it."""
 
     @property
     def stage(self) -> Stage:
-        """How far its request is."""
+        """Progress of its request."""
 
     def sweep(self, now: float) -> None:
-        """End what takes too long."""
+        """Enforce the timeouts; `now` is the event loop's time."""
 
     def drain(self, now: float) -> None:
-        """End as soon as there is nothing to do."""
+        """Close the connection if it is idle; `now` is the event loop's time."""
 
     def abort(self) -> None:
-        """End at once."""
+        """Close the connection immediately; unsent output is lost."""
 
 
 class Connections:
-    """The open connections, the longest unused first; `most` at a time (0: any number)."""
+    """Registry of the open connections, least recently used first; at most `most` of them (0: no limit)."""
 
     def __init__(self, most: int = 0) -> None:
         self._most = most
         self._open: dict[Droppable, None] = {}
-        #: How many were closed because there were too many.
+        #: Number of connections closed or refused because of the limit.
         self.dropped = 0
 
     def __len__(self) -> int:
-        """Return how many are open."""
+        """Return the number of open connections."""
         return len(self._open)
 
     def __iter__(self) -> Iterator[Droppable]:
-        """Iterate over those that are open now; they may be closed meanwhile."""
+        """Iterate over the connections open now; they may close during the iteration."""
         return iter(list(self._open))
 
     def add(self, connection: Droppable) -> bool:
-        """Add a new connection; False if there is no room for it.
+        """Register a new connection; return False if it must be refused.
 
-        Where there are too many, one at the lowest stage is closed, the one that was not used for longest of these.
-        Connections with a request that is being answered are never closed.
+        At the limit, the least recently used connection among those at the lowest stage is closed. Connections whose
+        request is being answered are never closed.
         """
         if self._most and len(self._open) >= self._most:
             self.dropped += 1
@@ -157,31 +156,31 @@ class Connections:
         return found
 
     def used(self, connection: Droppable) -> None:
-        """Note that a connection brought a request."""
+        """Move a connection to the most recently used end, because it has received a request."""
         if self._open.pop(connection, self) is None:
             self._open[connection] = None
 
     def discard(self, connection: Droppable) -> None:
-        """Note that a connection is closed."""
+        """Remove a closed connection."""
         self._open.pop(connection, None)
 
 
 class Receiving(Protocol):
-    """A request of a caller without the login whose body has not come to its end."""
+    """An untrusted request whose body is being received."""
 
     @property
     def received(self) -> int:
-        """How many bytes of it have come."""
+        """Number of bytes of its body received so far."""
 
     def give_up(self) -> None:
-        """Refuse the request, and give back the bytes that have come."""
+        """Refuse the request, and return its bytes to the budget."""
 
 
 class UntrustedBodies:
-    """The bodies without the login that are being received, the one that has begun first at the front.
+    """Registry of the untrusted bodies that are being received, oldest first.
 
-    Label Studio's webhooks carry no login, and are lost if they are refused: callers that never finish must not keep
-    them out. So the longest-running body gives way where there is no room for another.
+    Label Studio's webhooks carry no login and are not repeated when refused, so clients that never complete a body
+    must not block them: when the untrusted share is full, the oldest body is given up.
     """
 
     def __init__(self, budget: BodyBudget) -> None:
@@ -189,9 +188,10 @@ class UntrustedBodies:
         self._open: dict[Receiving, None] = {}
 
     def make_room(self, size: int, request: Receiving, before: int = 0) -> None:
-        """Give up bodies that have begun before that of `request`, until its next `size` bytes have room.
+        """Give up bodies older than that of `request` until `size` more bytes of it fit into the untrusted share.
 
-        `before` of its bytes are counted. Where those are many, bodies of few bytes stay: their room is not for it.
+        `before` of its bytes are counted already. If it has more than FEW bytes, smaller bodies are not given up: the
+        reserve is theirs.
         """
         large = before + size > FEW
         for older in list(self._open):
@@ -202,17 +202,17 @@ class UntrustedBodies:
                 older.give_up()
 
     def begin(self, request: Receiving) -> None:
-        """Note that the first bytes of a body have come."""
+        """Register the body of a request as being received."""
         self._open[request] = None
 
     def end(self, request: Receiving) -> None:
-        """Note that a body is complete, or will not be."""
+        """Remove the body of a request: it is complete, or was given up."""
         self._open.pop(request, None)
 
 
 @dataclass(eq=False)
 class Site:
-    """What all connections share. `date` is the Date header's line; `draining` asks callers to leave."""
+    """State shared by all connections. `date` is the Date header line; while `draining`, connections close."""
 
     endpoints: Answering
     max_body: int
@@ -223,12 +223,12 @@ class Site:
     untrusted: UntrustedBodies = field(init=False)
 
     def __post_init__(self) -> None:
-        """Let the bodies without the login share the budget."""
+        """Create the registry of untrusted bodies over the budget."""
         self.untrusted = UntrustedBodies(self.budget)
 
 
 def too_large(limit: int, *, trusted: bool = True) -> BodyTooLarge:
-    """Return the error of a body over `limit` bytes; one that is not trusted may be larger with the login."""
+    """Return the error for a body over `limit` bytes. Untrusted requests are told that a login raises the limit."""
     if not limit:
         return BodyTooLarge("This address takes no body", fix="Send the request without one", field="body")
     return BodyTooLarge(

@@ -1,4 +1,4 @@
-"""What the endpoints ask of whoever trains."""
+"""Interface of the event intake: how endpoints hand in events for training, and query and cancel training jobs."""
 
 from typing import Any, Protocol
 
@@ -8,73 +8,76 @@ from label_studio_ml.training.stalled import Stall
 
 
 class TrainingDesk(Protocol):
-    """Where events are handed in for training. Its methods block for a moment: they are called in a thread."""
+    """Event intake and job queries. Methods may block for a moment, so they are called in threads."""
 
-    #: Whether `hand_in` returns only after the training.
+    #: Whether `hand_in` returns only after the training has ended.
     immediate: bool
 
     @property
     def spooled(self) -> int:
-        """How many events wait on this server's disk for a Redis that is away."""
+        """Number of events in this server's spool: events on its disk that Redis has not taken yet."""
 
     @property
     def kept(self) -> int:
-        """How many events were kept there since the start."""
+        """Number of events put into the spool since the start."""
 
     @property
     def spooled_bytes(self) -> int:
-        """How many bytes the events on this server's disk have."""
+        """Size of the events in the spool, in bytes."""
 
     @property
     def refused(self) -> int:
-        """How many events were refused since the start because the disk keeps no more."""
+        """Number of events refused since the start because the spool was full."""
 
     @property
     def stall(self) -> Stall | None:
-        """The projects whose events have waited for too long, None if none has."""
+        """The projects whose events have waited too long for a training, None if there are none."""
 
     @property
     def spool_problem(self) -> str:
-        """Why the disk keeps no more events, empty if it does."""
+        """Why the spool takes no more events, empty if it does."""
 
     def start(self) -> None:
-        """Hand over what an earlier server kept."""
+        """Start delivering the events in the spool, including those of an earlier server."""
 
     def stop(self) -> None:
-        """Hand nothing over any more."""
+        """Stop delivering events; the spool stays on the disk."""
 
     def hand_in(self, event: Event, *, trusted: bool, train: bool) -> str | None:
-        """Keep an event; return the id of the training job that will take it in, None if it starts none."""
+        """Store an event; return its training job's id, None without `train` or if the event is in the spool.
+
+        Raises BrokerError if neither Redis nor the disk takes the event, and BodyTooLarge.
+        """
 
     def rehearse(self, event: Event) -> None:
-        """Take as long as `hand_in` of an event without login, and raise what that would, but keep nothing."""
+        """Take as long as `hand_in` does for an untrusted event, and raise the same errors, but store nothing."""
 
     def job_status(self, job_id: str) -> dict[str, Any] | None:
-        """Return a job's record as JSON values, None if there is none."""
+        """Return a job's record as JSON values, None if there is no such job."""
 
     def jobs(self, uid: str, most: int) -> list[dict[str, Any]]:
-        """Return the project's job records as JSON values, newest first, `most` of them."""
+        """Return up to `most` job records of a project as JSON values, newest first."""
 
     def renewal(self, uid: str) -> dict[str, Any] | None:
-        """Return how far a project's tasks have predictions of the last training's version, None if they get none."""
+        """Return the progress of re-predicting a project's tasks after its last training, None if there is none."""
 
     def job_log(self, job_id: str, after: int) -> dict[str, Any] | None:
-        """Return the lines of a job's log from number `after` on, None if there is no such job.
+        """Return a job's log lines from number `after` on, None if there is no such job.
 
         A negative number counts from the end.
         """
 
     def job_metrics(self, job_id: str) -> dict[str, Any] | None:
-        """Return a job's metrics over time, None if there is no such job."""
+        """Return the metrics that a job has reported over time, None if there is no such job."""
 
     def cancel_job(self, job_id: str) -> dict[str, Any]:
-        """Ask for a job's end, and return its record. Raises UnknownJob, and JobEnded where it is too late."""
+        """Request the cancellation of a job; return its record. Raises UnknownJob, or JobEnded if it is over."""
 
     def running_job(self, uid: str) -> str | None:
-        """Return the id of the project's waiting or running job, None if there is none."""
+        """Return the id of the project's running job, or of one that waits only for a worker; None if there is none."""
 
     def forget(self, uid: str) -> None:
-        """Remove everything of a project."""
+        """Remove a project's events and job records."""
 
     def figures(self) -> Training | None:
-        """Return the trainings in numbers, None where nobody counts them. Raises BrokerError."""
+        """Return the training figures, None if this intake has none. Raises BrokerError."""

@@ -1,6 +1,6 @@
-"""Label Studio's calls, one method each, free of any web framework: bytes in, status and bytes out.
+"""The routes of Label Studio and of our own commands, one handler each: a `Call` in, a `Response` out.
 
-User code never runs here.
+The handlers are independent of web frameworks and never run user code.
 """
 
 import asyncio
@@ -54,25 +54,25 @@ from label_studio_ml.web.versions import VersionRoutes
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that /setup waits for a model that is about to be ready (or to fail); Label Studio waits 3.
+#: Seconds that /setup waits for a model to be ready or to fail; Label Studio waits 3 s for the response.
 SETUP_GRACE = 0.04
 
-#: Events that are handed in at once, and questions about trainings.
+#: Threads that hand in events, and threads for queries about trainings.
 INTAKE, QUESTIONS = 16, 8
 
-#: Request ids that are taken from the caller; others are replaced.
+#: Request ids accepted from clients; others are replaced.
 _REQUEST_ID = re.compile(r"[!-~]{1,128}")
 
 _STUDIO_AGENT = "heartex/"
 
-#: Statuses of callers who may not ask: the log says where they are.
+#: Statuses of refused clients, whose address is logged.
 _REFUSALS = (401, 403, 421)
-#: Routes that start trainings: who called them is logged.
+#: Routes that start trainings: the name that belongs to the login is logged.
 _NAMED = ("/train", "/webhook")
 
 
 class Endpoints:
-    """All routes of one backend."""
+    """The routes of one backend."""
 
     def __init__(
         self, settings: Settings, pool: ModelPool, store: VersionStore, book: ProjectBook, desk: TrainingDesk
@@ -123,7 +123,7 @@ class Endpoints:
         self._paths = {path for _, path in self._routes}
 
     async def handle(self, call: Call) -> Response:
-        """Answer one request; never raises. Where it has no admission, `admit` is asked first."""
+        """Return the response to a request; never raises. Calls `admit` first if the request has no admission."""
         began = time.perf_counter()
         given = self._begin(call)
         route = call.path if call.path in self._paths else route_of(call.path)
@@ -146,7 +146,7 @@ class Endpoints:
         return self._finish(response, given, route, time.perf_counter() - began)
 
     def _begin(self, call: Call) -> str:
-        """Return the id that a request goes by, in the log too: the caller's, or a new one."""
+        """Return the request's id and set it for log lines: the client's X-Request-ID, or a new one."""
         given = call.headers.get("x-request-id", "")
         if not given or not _REQUEST_ID.fullmatch(given):
             given = f"{self._ids}{next(self._numbers):x}"
@@ -154,20 +154,20 @@ class Endpoints:
         return given
 
     def _finish(self, response: Response, given: str, route: str, seconds: float) -> Response:
-        """Count an answer, and add the headers that all have."""
+        """Count a response, and add the headers that all responses have."""
         response.headers["X-Request-ID"] = given
         if self.health.draining:
-            response.headers["Connection"] = "close"  # the next request of this caller is for another server
+            response.headers["Connection"] = "close"  # the client's next request should reach another server
         self.counts.request(self._counted(route), response.status, seconds)
         return response
 
     def refuse(self, error: errors.BackendError, call: Call) -> Response:
-        """Answer a request that was not admitted, or could not be read."""
+        """Return the response to a request that was not admitted, or could not be read."""
         given = self._begin(call)
         return self._finish(self._failed(error, call), given, route_of(call.path), 0.0)
 
     def _counted(self, route: str) -> str:
-        """Return the route if it is one of ours: others are counted together."""
+        """Return the route's name in the metrics: unknown paths are counted as "other"."""
         return route if route in self._paths else "problem" if route.startswith("/problem/") else "other"
 
     # Failures
@@ -182,11 +182,11 @@ class Endpoints:
         else:
             log = logger.error if status >= 500 else logger.warning
             sent_from = f"{call.peer}: " if status in _REFUSALS and call.peer else ""
-            # The address first: long messages are cut. Quoted: a path may hold line breaks.
+            # The address comes first because long messages are cut. The path is quoted: it may contain line breaks.
             log("%s%r -> %d: %s", sent_from, path, status, error)
         studio = call.headers.get("user-agent", "").startswith(_STUDIO_AGENT)
         if studio and status != 401 and "/problem/" not in path:
-            # Label Studio shows status, reason phrase and final URL of a failure, never the body: spell it in the URL.
+            # Label Studio shows a failure's status, reason phrase and final URL, not its body: put the cause there.
             return json_response(
                 303, {"detail": str(error)}, {"Location": problem.reference(path, status, str(error))}
             )
@@ -197,7 +197,7 @@ class Endpoints:
         return json_response(status, {"status": status, "detail": str(error), **fields}, extra)
 
     def _log_refusal(self, path: str, error: errors.BackendError) -> None:
-        """Log refusals at most once a second: under overload there are thousands, and the log must not add to it."""
+        """Log a refusal, at most one line a second: under overload there are thousands, and logging them adds to it."""
         self._refused += 1
         now = time.monotonic()
         if now - self._refusal_logged >= 1.0:
@@ -205,7 +205,7 @@ class Endpoints:
             self._refused, self._refusal_logged = 0, now
 
     def _unknown(self, call: Call, route: str) -> Response:
-        """Answer where no route is: a page that tells a cause, which is spelled in its URL, or a mistake."""
+        """Return the response where no handler matches: a /problem/ page with the cause in its URL, else 405 or 404."""
         if call.path.startswith("/problem/"):
             code, cause = problem.parse(call.path)
             return json_response(code, {"status": code, "detail": cause}, dict(problem.HEADERS))
@@ -239,12 +239,12 @@ class Endpoints:
         try:
             version = await self._pool.touch(project, SETUP_GRACE)
         except errors.NoLabelConfig:
-            # A project is connected before anyone has set up its labelling page: many classes cannot be built yet.
+            # Projects are often connected before they have a label config, which many classes need to be built.
             version = self._pool.version(project.uid)
         return json_response(200, {"model_version": version})
 
     async def _predict(self, call: Call) -> Response:
-        small = len(call.body) <= LARGE  # most are: a coroutine less
+        small = len(call.body) <= LARGE  # true of most requests: saves a coroutine
         request = (
             parse_predict(call.body) if small else await self._bodies.parse(parse_predict, call.body, TASKS)
         )
@@ -280,12 +280,15 @@ class Endpoints:
         return self._begun(call, event, await self._hand_in(event, trusted=True, train=True))
 
     def _known_events(self) -> set[str]:
-        """Return the actions that start a training."""
+        """Return the webhook actions that start a training, START_TRAINING included."""
         own = self._pool.info.train_events if self._pool.info is not None else TRAIN_EVENTS
         return training_actions(own)
 
     async def _hear(self, event: Event) -> None:
-        """Take from an event that came with the login what is worth knowing whatever becomes of it."""
+        """Record an event that came with the login; load the model if the event changes the project's label config.
+
+        An event that starts no training is handed in here, with `train=False`.
+        """
         if event.uid:
             await self._hearing.note(event.uid, event.action, authorized=True)
             before = await self._book.get(event.uid)
@@ -294,7 +297,7 @@ class Endpoints:
             if before is not None and before.label_config != project.label_config:
                 try:
                     await self._pool.touch(project)
-                except errors.BackendError as error:  # the event counts all the same
+                except errors.BackendError as error:  # the event is kept nevertheless
                     logger.warning("Project %s: %s", event.uid, error)
         if event.uid and event.action not in self._known_events():
             await self._hand_in(event, trusted=True, train=False)
@@ -327,7 +330,7 @@ class Endpoints:
         return self._begun(call, event, await self._hand_in(event, trusted=True, train=True))
 
     def _begun(self, call: Call, event: Event, job: str | None) -> Response:
-        """Answer with the job that takes an event, and log who sent it."""
+        """Return the response with the job of an event, and log the event's sender."""
         if call.caller:
             place = f"job {job}" if job else "kept on this server's disk"
             logger.info("%s of project %s came from %s: %s", event.action, event.uid, call.caller, place)
@@ -365,7 +368,7 @@ class Endpoints:
 
     async def _readyz(self, call: Call) -> Response:
         ready, parts = await self.health.ready()
-        if not call.trusted:  # what is wrong names addresses and folders
+        if not call.trusted:  # causes contain addresses and folders
             parts = {part: said if said == "ok" else "failing" for part, said in parts.items()}
         return json_response(200 if ready else 503, {"status": "READY" if ready else "NOT READY", **parts})
 
@@ -378,7 +381,7 @@ class Endpoints:
         )
 
     async def _project(self, value: Any, name: str = "project") -> Project:
-        """Return the known project that a request names, by uid or by plain id. Raises UnknownProject."""
+        """Return the known project with the uid or plain id in the request's field `name`. Raises UnknownProject."""
         uid = project_uid(value, required=True)
         project = await self._book.find(uid)
         if project is None:
@@ -389,9 +392,9 @@ class Endpoints:
 
 
 def _accepted(event: Event, job: str | None) -> Response:
-    """Answer an event that trains, by the id of its job; None where it only waits on this server's disk.
+    """Return the response to an event that starts a training: its job's id, None if the event waits in the spool.
 
-    Raises BrokerError where somebody asked for a training: Label Studio would show that it runs.
+    Raises BrokerError for a START_TRAINING in the spool: Label Studio would show that the training runs.
     """
     if job is not None:
         return json_response(201, {"status": "ok", "job": job})

@@ -1,7 +1,7 @@
-"""Rules for the head of a request beyond its grammar, checked before anything of the request is used.
+"""Check the head of a request beyond the HTTP grammar, before anything of the request is used.
 
-The parser refuses what breaks the grammar of RFC 9112. These are the rules where it is lenient, and where a proxy in
-front of this server may read a request differently.
+The parser refuses what violates the grammar of RFC 9112. These checks cover cases where it is lenient, and where a
+proxy in front of this server may interpret a request differently.
 """
 
 import functools
@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-#: Headers of which a request may have only one: with two, a proxy and this server could go by different ones.
+#: Headers allowed once per request: of two values, a proxy and this server could use different ones.
 SINGLE = frozenset({"host", "origin", "authorization", "content-type", "content-length", "transfer-encoding"})
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(:[0-9]*)?")
@@ -17,16 +17,16 @@ _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(:[0-9]*)?
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Why a request is refused: its HTTP status and one sentence."""
+    """Reason why a request is refused: HTTP status and one sentence."""
 
     status: int
     detail: str
 
 
 def fault_of(version: str, headers: Mapping[str, str], doubled: str) -> Fault | None:
-    """Return why a request with this head is refused, None if it is not.
+    """Return why a request with this head is refused, None if it is accepted.
 
-    `version` is that of HTTP (`1.1`), `doubled` the name of a `SINGLE` header that came twice (empty: none did).
+    `version` is the HTTP version (`1.1`), `doubled` the name of a `SINGLE` header that was sent twice, or empty.
     """
     if version != "1.1" and version != "1.0":
         return _unsupported(version)
@@ -41,15 +41,15 @@ def fault_of(version: str, headers: Mapping[str, str], doubled: str) -> Fault | 
     coding = headers.get("transfer-encoding")
     if coding is None:
         return None
-    if version == "1.0" or "content-length" in headers:  # RFC 9112, 6.1: faulty framing, or smuggling
+    if version == "1.0" or "content-length" in headers:  # RFC 9112, 6.1: faulty framing, or request smuggling
         return Fault(400, "This is not an HTTP request: Transfer-Encoding is not allowed in it")
-    if coding.strip().lower() != "chunked":  # RFC 9112, 6.1: a coding that is not understood
+    if coding.strip().lower() != "chunked":  # RFC 9112, 6.1: unknown transfer coding
         return Fault(501, "Transfer-Encoding must be chunked, and nothing else")
     return None
 
 
 def _unsupported(version: str) -> Fault:
-    """Return the refusal of another version of HTTP: 0.9 has neither headers nor statuses."""
+    """Return the refusal of an unsupported HTTP version; HTTP/0.9 has neither headers nor statuses."""
     if version == "0.9":
         return Fault(400, "This is not an HTTP request: it has no version, or 0.9")
     return Fault(505, f"HTTP/{version} is not spoken here: use HTTP/1.1")
@@ -57,5 +57,5 @@ def _unsupported(version: str) -> Fault:
 
 @functools.lru_cache(maxsize=256)
 def is_host(value: str) -> bool:
-    """Tell whether the value of a Host header is a host with or without a port."""
+    """Return whether the value of a Host header is a host, with or without a port."""
     return _HOST.fullmatch(value) is not None

@@ -1,7 +1,4 @@
-"""Whether this server lives, whether it can do its work, and what it counts: /livez, /readyz, /metrics.
-
-Label Studio's own /health stays as it is.
-"""
+"""Readiness and metrics of a server, for /readyz and /metrics. Label Studio's own /health does not depend on them."""
 
 import asyncio
 import time
@@ -18,15 +15,15 @@ from label_studio_ml.versions.store import VersionStore
 from label_studio_ml.web.desk import TrainingDesk
 from label_studio_ml.web.threads import Threads
 
-#: Seconds that a look at broker and store counts; however often the probes ask, they are asked no oftener.
+#: Seconds for which a check of broker and store is reused, so that frequent probes add no load to them.
 FRESH = 1.0
-#: Seconds after which a part that does not answer counts as unreachable.
+#: Seconds that a request waits for a check; then the broker is reported as not answering.
 PATIENCE = 3.0
 
 
 @dataclass(slots=True)
 class Look:
-    """What was seen of broker and store: what is wrong with each, if anything; and whether it can serve."""
+    """Result of a check: faults of store, broker and spool; whether store and broker answered; when it was made."""
 
     problems: dict[str, str] = field(default_factory=dict)
     serves: bool = False
@@ -35,12 +32,12 @@ class Look:
 
 
 class Health:
-    """One server's state.
+    """Readiness and metrics of one server.
 
-    It is ready when the model file is imported, and broker and store were reachable once. A Redis or a store that goes
-    away later is named in the answer, but the server stays ready: it goes on answering predictions with what is
-    loaded, and if all servers turned unready at once, nobody would. A store that can be read but not written to is
-    named, too, and so are events that wait although nothing trains them: predictions do not need that.
+    The server becomes ready when the model file is imported, and broker and store answered in one check. If Redis or
+    the store fails later, the response names the fault but the server stays ready: it still predicts with the loaded
+    models, and if all servers became unready at once, no predictions would be served. A store that cannot be written
+    to, and events that no worker trains, are named only: predictions do not need them.
     """
 
     def __init__(
@@ -65,7 +62,7 @@ class Health:
         self._settled = False
 
     async def ready(self) -> tuple[bool, dict[str, str]]:
-        """Return whether requests should be sent here, and what is wrong with each part, "ok" if nothing is."""
+        """Return whether the server is ready for requests, and the fault of each part, "ok" if it has none."""
         look = await self._fresh()
         model = self._pool.problem()
         parts = {
@@ -83,7 +80,7 @@ class Health:
         return (self._settled and not model and not self.draining), parts
 
     async def metrics(self) -> bytes:
-        """Return everything that is counted, in Prometheus' text format."""
+        """Return all metrics in Prometheus' text format."""
         look = await self._fresh()
         self._counts.spooled_events = self._desk.kept
         self._counts.refused_events = self._desk.refused
@@ -135,7 +132,7 @@ class Health:
         if hampered := self._store.hampered:
             look.problems["store"] = hampered
         if (self._model_dir / PROJECTS).exists():
-            self._projects.get("")  # a file that cannot be used is named
+            self._projects.get("")  # raises if the database cannot be used
         if undecided := self._store.undecided:
             look.problems["store"] = undecided[0]
         folder = self._model_dir / "versions"

@@ -1,6 +1,6 @@
-"""What this backend has heard from each project's webhooks: when, which events, with login or without.
+"""Record of the webhook events received from each project: when, which actions, with or without the login.
 
-Label Studio says nothing of a webhook that fails, so this record is how `connect` and `doctor` know that it works.
+Label Studio does not report failing webhooks; from this record, `connect` and `doctor` know whether webhooks arrive.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from label_studio_ml.versions.state import Project
 
 logger = logging.getLogger(__name__)
 
-#: What Label Studio 1.23 sends webhooks of a project for; a webhook with another name is refused there.
+#: Webhook actions of a project in Label Studio 1.23, which refuses webhooks for any other action.
 ACTIONS = frozenset(
     {
         "ANNOTATION_CREATED",
@@ -41,19 +41,19 @@ ACTIONS = frozenset(
     }
 )
 
-#: Seconds between two writes for a project; what is heard in between is written with the next event.
+#: Minimum seconds between two writes for a project; events in between are written with the next event.
 _EVERY = 1.0
 
 
 class Heard(msgspec.Struct, frozen=True):
-    """The last event of one kind: `at` in seconds since 1970, `authorized` if it carried the login asked for."""
+    """Last event of one action: `at` in seconds since 1970, `authorized` if it carried a required login."""
 
     at: float
     authorized: bool
 
 
 class Hearing:
-    """The events heard from each project, in memory and, for the other processes of the backend, in `events.db`."""
+    """Last events of each project, in memory and, for the backend's other processes, in the database `events.db`."""
 
     def __init__(self, folder: Path) -> None:
         self._cache = SqliteCache(str(folder), db_name=EVENTS)
@@ -64,7 +64,7 @@ class Hearing:
         self._problem = ""
 
     async def note(self, uid: str, action: str, *, authorized: bool) -> None:
-        """Remember an event of one of Label Studio's kinds. A disk that fails is logged, never raised."""
+        """Record that an event arrived now; actions not in ACTIONS are ignored. Write errors are logged, not raised."""
         if action not in ACTIONS:
             return
         event = Heard(time.time(), authorized)
@@ -79,7 +79,7 @@ class Hearing:
             await asyncio.to_thread(self._cache.update, uid, changes)
         except BackendError as error:
             self._say(str(error))
-            with self._lock:  # they are written with the next event
+            with self._lock:  # they are written with the next event, unless it brings newer ones
                 self._unwritten[uid] = {**changes, **self._unwritten.get(uid, {})}
         else:
             self._problem = ""
@@ -90,7 +90,7 @@ class Hearing:
         self._problem = problem
 
     async def of(self, uid: str) -> dict[str, Any]:
-        """Return the last event of each kind of a project, action to `{"at", "authorized"}`."""
+        """Return a project's last event of each action, as a dict of action to `{"at", "authorized"}`."""
         try:
             stored = await asyncio.to_thread(self._cache.items, uid)
         except BackendError as error:
@@ -110,9 +110,9 @@ class Hearing:
 async def connection(
     settings: Settings, pool: ModelPool, hearing: Hearing, project: Project | None, events: set[str]
 ) -> dict[str, Any]:
-    """Return what `label-studio-ml connect` and `doctor` need to know of this backend, and of a project.
+    """Return what `label-studio-ml connect` and `doctor` need to know of this backend and, if given, of a project.
 
-    `model_class` and `learns` are None until the model file has been imported.
+    `events` are the actions that start a training. `model_class` and `learns` are None before the import.
     """
     info = pool.info
     body: dict[str, Any] = {

@@ -1,8 +1,8 @@
-"""Looking up what the hosts that `/setup` names stand for, without a request that waits for long.
+"""Resolve the hosts that `/setup` names, with limits on the time that a request waits.
 
-Label Studio calls `/setup` whenever a task is opened and waits 3 s for it. Names may be looked up slowly, and a
-stranger may name any: each host is looked up once at a time, few wait at once, and what was found is remembered, as is
-that nothing was.
+Label Studio calls `/setup` whenever a task is opened and waits 3 s for the response. A lookup may be slow, and without
+a login anyone may name any host. Therefore each host has at most one lookup in progress, the number of lookups is
+limited, and results are cached, failed ones as well.
 """
 
 import asyncio
@@ -15,14 +15,14 @@ from label_studio_ml.web.threads import Threads
 
 #: Seconds that a request waits for a lookup.
 PATIENCE = 0.5
-#: Seconds for which addresses are remembered, and for which it is that there were none, or none in time.
+#: Seconds for which addresses are cached, and for which an empty or late result is.
 REMEMBERED, AGAIN = 30.0, 10.0
-#: Hosts that are looked up at once, that wait or are looked up, and that are remembered.
+#: Maximum numbers of running lookups, of running and waiting lookups, and of cached hosts.
 LOOKUPS, MOST_LOOKUPS, MOST = 4, 32, 1000
 
 
 class HostNames:
-    """Looks hosts up in threads, and remembers what it found."""
+    """Resolver with a cache; lookups run in threads."""
 
     def __init__(self) -> None:
         self._threads = Threads(LOOKUPS, "names")
@@ -30,7 +30,7 @@ class HostNames:
         self._looking: dict[str, asyncio.Future[list[Address]]] = {}
 
     async def find(self, url: str) -> list[Address] | None:
-        """Return the addresses of the host of `url`, none if it has none; None if that is not known in time."""
+        """Return the addresses of the host of `url`, empty if it has none; None if they are not known in time."""
         host = _host(url)
         if not host:
             return []

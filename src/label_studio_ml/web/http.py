@@ -1,11 +1,10 @@
-"""The HTTP/1.1 face of the endpoints: one connection, from requests to answers.
+"""HTTP/1.1 connections of the endpoints: requests are read, answered in order, and the responses written.
 
-    idle ──first byte──▶ reading ──whole request──▶ answering ──answer written──▶ idle, or the next one that waits
-      └──too long──▶ closed    └──refused──▶ answer, end of stream, closed
+    idle ──first byte──▶ reading ──request complete──▶ answering ──response written──▶ idle, or next queued request
+      └──timeout──▶ closed    └──refused──▶ response, end of stream, closed
 
-Requests of one connection are answered one after the other, in order. Back-pressure: while a client does not read its
-answers, nothing more is read from its connection. A client that has ended its side of the connection after its last
-request gets the answers all the same.
+Back-pressure: while a client does not read its responses, nothing more is read from its connection. A client that
+has closed its sending side after its last request still gets all responses.
 """
 
 import asyncio
@@ -22,18 +21,18 @@ from label_studio_ml.web.request_reader import Request, RequestReader, failure
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that a connection may stay open with nothing to do: more than the minute after which proxies close theirs.
+#: Seconds that an idle connection stays open: longer than the minute after which proxies close theirs.
 KEEP_ALIVE = 75.0
-#: Seconds in which a new connection is one whose first request is coming.
+#: Seconds for which a new connection counts as one whose first request is arriving.
 FRESH = 5.0
-#: Seconds without progress after which a caller that does not read its answer is given up.
+#: Seconds without progress after which the connection of a client that does not read its response is aborted.
 WRITE_TIMEOUT = 60.0
-#: Seconds that a caller that was refused has to read the answer and to stop sending.
+#: Seconds that a client has to read the last response and to stop sending, before its connection is aborted.
 LINGER = 2.0
-#: Seconds without a request after which a connection is closed when the server is about to end: a request that crosses
-#: the closing of its connection would be lost.
+#: Seconds without a request after which a connection is closed during shutdown: a request that arrives while its
+#: connection is closing would be lost.
 LAST_REQUEST = 0.5
-#: Requests of one connection that may wait before it is not read any further, and bytes parsed at a time.
+#: Maximum number of queued requests of a connection, at which reading pauses, and maximum bytes parsed at a time.
 PIPELINE = 8
 PIECE = 64 << 10
 
@@ -44,7 +43,7 @@ _LINES: dict[int, bytes] = {
 
 
 class Connection(asyncio.Protocol):
-    """One connection. `sweep` is to be called about once a second: it ends what takes too long."""
+    """One connection. Its timeouts are enforced by `sweep`, which must be called about once a second."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
@@ -57,31 +56,31 @@ class Connection(asyncio.Protocol):
         self._unread: deque[bytes] = deque()
         self._ended = False
         self._lost = self._half_closed = self._old = False
-        #: Whether the caller of the last request to be answered had the login, where one is asked for.
+        #: Whether the last request that began to be answered is trusted.
         self._trusted = True
         self._asked = False
         self._blocked = self._held = False
         self._stuck = 0
-        #: When the connection was last used, and since when it does not read its answers or lingers.
+        #: Times of the event loop: of the last use; and since when responses are not read, or the connection lingers.
         self._used = self._since = now
 
     @property
     def idle(self) -> bool:
-        """Whether there is nothing to do."""
+        """Whether no request is being read, queued or answered."""
         return self._task is None and not self._waiting and not self._reader.reading
 
     @property
     def answering(self) -> bool:
-        """Whether a request is being answered, or waits for that."""
+        """Whether a request is being answered or queued."""
         return self._task is not None or bool(self._waiting)
 
     @property
     def stage(self) -> Stage:
-        """How far the request is.
+        """Progress of the connection's request.
 
-        Whoever has no login and reads no answers, or does not wait for them, has come no further than to a head. So
-        has whoever has just connected: a connection that was never used may be one that nothing was read from yet.
-        While a part of an answer waits to be sent, the request is being answered.
+        An untrusted client that does not read its responses, or has queued requests, counts as HEAD only. So does a new
+        connection for FRESH seconds: it may not have been read yet. While a trusted response is partly unsent,
+        the stage is ANSWERING.
         """
         if self.answering:
             demanding = self._blocked or self._waiting
@@ -93,14 +92,14 @@ class Connection(asyncio.Protocol):
         return Stage.HEAD
 
     def gone(self) -> bool:
-        """Tell whether the caller has left: one that has only ended its side still reads."""
+        """Return whether the client has left. A client that has only closed its sending side still reads."""
         if self._half_closed and not self._lost and self._is_broken():
             self._lost = True
             self.abort()
         return self._lost
 
     def _is_broken(self) -> bool:
-        """Tell whether the caller's machine has answered that nobody reads there any more."""
+        """Return whether the socket has an error, because the client's machine has reset the connection."""
         if self._transport is None:
             return True
         try:
@@ -112,22 +111,22 @@ class Connection(asyncio.Protocol):
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the connection, if there is room for it."""
+        """Register the connection, or abort it at the connection limit."""
         self._transport = cast("asyncio.Transport", transport)
         name = transport.get_extra_info("peername")
-        # A socket in the file system has no address.
+        # A Unix socket has no peer address.
         self._reader.peer = str(name[0]) if isinstance(name, tuple) else ""
         if not self._site.connections.add(self):
             self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Note that the caller left. What is being answered is finished all the same."""
+        """Clean up after the connection is closed. A request that is being answered is processed to its end."""
         self._lost = True
         self._forget()
         self._site.connections.discard(self)
 
     def eof_received(self) -> bool:
-        """Note that the caller sends nothing more. Return whether the connection stays open, for its answers."""
+        """Record that the client sends nothing more; return whether the connection stays open for responses."""
         self._half_closed = True
         if self._reader.reading:
             self._reader.close()
@@ -138,9 +137,9 @@ class Connection(asyncio.Protocol):
         return True
 
     def pause_writing(self) -> None:
-        """Answer nothing further until the caller has read more.
+        """Stop answering until the client has read more.
 
-        Bodies without the login must not wait for that, as others need their room: the connection is closed.
+        If queued requests have untrusted bodies, the connection is aborted, as others need their memory.
         """
         self._blocked = True
         if any(request.charge and not request.admission.trusted for request in self._waiting):
@@ -151,18 +150,18 @@ class Connection(asyncio.Protocol):
         self._hold()
 
     def resume_writing(self) -> None:
-        """Go on."""
+        """Continue with the next response."""
         self._blocked = False
-        if self._ended:  # what is still sent would cut off the answer
+        if self._ended:  # unread input would reset the connection and cut off the response
             self._since = self._loop.time()
             self._hold()
         self._next()
 
     def data_received(self, data: bytes) -> None:
-        """Take what the caller sends."""
+        """Parse received bytes, or queue them while too many requests wait."""
         reader = self._reader
         if reader.closed and not reader.reading:
-            return  # nothing after the last request is of interest
+            return  # input after the last request is ignored
         if self._unread:
             self._unread.append(data)
         elif len(data) <= PIECE:
@@ -179,7 +178,7 @@ class Connection(asyncio.Protocol):
         return self._reader.closed and not self._reader.reading
 
     def _feed_on(self) -> None:
-        """Parse what was put aside, as far as requests may wait."""
+        """Parse queued input until PIPELINE requests wait, or the client does not read its responses."""
         while self._unread and len(self._waiting) < PIPELINE and not self._blocked:
             self._reader.feed(self._unread.popleft(), self._loop.time())
             if self._over:
@@ -187,7 +186,7 @@ class Connection(asyncio.Protocol):
         self._hold()
 
     def _hold(self) -> None:
-        """Read from the caller as long as it may send more."""
+        """Pause or resume reading from the socket, depending on queued requests and input."""
         hold = self._blocked or len(self._waiting) >= PIPELINE or bool(self._unread)
         transport = self._transport
         if hold == self._held or self._half_closed or transport is None or transport.is_closing():
@@ -210,16 +209,16 @@ class Connection(asyncio.Protocol):
             self._transport.write(_CONTINUE)
 
     def _probe(self) -> None:
-        """Find out whether a caller that sends nothing more still reads: one that does not breaks the connection."""
+        """Write to a half-closed HTTP/1.1 client: if it no longer reads, the connection is reset (see `gone`)."""
         if self._transport is not None and not self._transport.is_closing() and not self._old:
             self._transport.write(_CONTINUE)
 
     def _next(self) -> None:
-        """Begin to answer the next request, if there is one and the caller reads."""
+        """Start answering the next queued request, unless one is being answered or the client does not read."""
         if self._task is not None or self._blocked or self._ended or self._lost:
             return
         if not self._waiting and self._unread and self._half_closed:
-            self._feed_on()  # begins the next request, if there is one
+            self._feed_on()  # may start the next request
         if self._task is not None:
             return
         if self._waiting:
@@ -255,7 +254,7 @@ class Connection(asyncio.Protocol):
                 self._site.budget.give_back(request.charge, trusted=request.admission.trusted)
         try:
             self._write(request, response)
-        except Exception:  # no further answer can be told apart from what may be sent of this one
+        except Exception:  # the response may be partly sent, so nothing can follow it
             logger.exception("An answer was not sent")
             self._ended = True
             self._forget()
@@ -287,7 +286,7 @@ class Connection(asyncio.Protocol):
             self._end(linger=True)
 
     def _forget(self) -> None:
-        """Forget the requests that are not begun yet, and what was read of another."""
+        """Drop queued requests and input, and a partly read request."""
         for request in self._waiting:
             self._site.budget.give_back(request.charge, trusted=request.admission.trusted)
         self._waiting.clear()
@@ -295,7 +294,11 @@ class Connection(asyncio.Protocol):
         self._reader.close()
 
     def _end(self, *, linger: bool = False) -> None:
-        """Send nothing more. With `linger`, let the caller read first: what it still sends would cut the answer off."""
+        """Close the connection after the written responses.
+
+        With `linger`, close only the sending side at first: the client may still send, and unread input would reset the
+        connection and cut off the response. `sweep` closes it later.
+        """
         transport = self._transport
         if self._ended or transport is None:
             return
@@ -309,7 +312,7 @@ class Connection(asyncio.Protocol):
         self._hold()
 
     def sweep(self, now: float) -> None:
-        """End what takes too long."""
+        """Enforce the timeouts; `now` is the event loop's time."""
         transport = self._transport
         if transport is None or transport.is_closing():
             return
@@ -330,18 +333,18 @@ class Connection(asyncio.Protocol):
             self._end()
 
     def drain(self, now: float) -> None:
-        """End as soon as there is nothing to do, and nothing on its way."""
+        """Close the connection if it is idle and was last used over LAST_REQUEST seconds before `now`."""
         if self.idle and now - self._used > LAST_REQUEST:
             self._end()
 
     def abort(self) -> None:
-        """End at once."""
+        """Close the connection immediately; unsent output is lost."""
         if self._transport is not None:
             self._transport.abort()
 
 
 @functools.lru_cache(maxsize=64)
 def _start_of(status: int, content_type: str) -> bytes:
-    """Return the first two lines of an answer."""
+    """Return the status line and the Content-Type line of a response."""
     line = _LINES.get(status) or b"HTTP/1.1 %d Error\r\n" % status
     return line + f"content-type: {content_type}\r\n".encode("latin-1")

@@ -1,4 +1,4 @@
-"""The routes of training jobs: how they go, their logs and metrics, and their end."""
+"""Routes of training jobs: status, lists, logs, metrics and cancellation."""
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -13,26 +13,26 @@ from label_studio_ml.web.calls import Call, Handler, Response, json_response
 from label_studio_ml.web.desk import TrainingDesk
 from label_studio_ml.web.threads import Threads
 
-#: Jobs of a project that are listed, unless asked otherwise, and at most.
+#: Number of jobs that are listed if the request gives no `limit`.
 MOST_JOBS = 50
 
-#: What a number in a query may be: none that a Redis or a disk would stumble over.
+#: Numbers accepted in a query: few digits, so that Redis and files can use them as positions.
 _NUMBER = re.compile(r"-?[0-9]{1,9}")
 
 _OF_ONE = re.compile(r"/jobs/(?P<job>[^/]+)(?P<part>/log|/metrics|/cancel)?")
 
 
 def route_of(path: str) -> str:
-    """Return a path with the name of a job in it as the table of routes has it: `/jobs/{job}/log`."""
+    """Return the key of a path in the table of routes: `/jobs/{job}/log` for the log of any job."""
     found = _OF_ONE.fullmatch(path.rstrip("/"))
     return f"/jobs/{{job}}{found['part'] or ''}" if found else path.rstrip("/") or "/"
 
 
 class JobRoutes:
-    """The routes that tell of training jobs, and end them.
+    """Handlers that show and cancel training jobs.
 
-    `find` returns the known project that a request names, and raises UnknownProject. The desk is
-    asked in `threads`.
+    `find` returns the known project that a request names, and raises UnknownProject. Methods of `desk` are called in
+    `threads`.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class JobRoutes:
         return json_response(200, {**body, "job_id": job} if job else body)
 
     async def _jobs(self, call: Call) -> Response:
-        """List jobs, newest first: those of a project, or of all; and what is predicted after trainings."""
+        """List the jobs of a project, or of all, newest first, and the progress of predictions after trainings."""
         named = call.parameter("project")
         uids = [(await self._find(named)).uid] if named else await self._book.uids()
         most = _count(call, "limit", MOST_JOBS, least=1)
@@ -96,7 +96,7 @@ class JobRoutes:
         return await self._of_one(call, self._desk.job_status)
 
     async def _log(self, call: Call) -> Response:
-        """Give the lines of the log from number `after` on; a negative number counts from the end."""
+        """Return the log's lines from number `after` on; a negative number counts from the end."""
         after = _count(call, "after", 0)
         return await self._of_one(call, lambda job_id: self._desk.job_log(job_id, after))
 
@@ -109,7 +109,7 @@ class JobRoutes:
         return response
 
     async def _of_one(self, call: Call, ask: Callable[[str], dict[str, Any] | None]) -> Response:
-        """Answer with what `ask` says of the job in the path. Raises UnknownJob."""
+        """Return what `ask` returns for the id in the path, as JSON. Raises UnknownJob if that is None."""
         found = _OF_ONE.fullmatch(call.path.rstrip("/"))
         job_id = found["job"] if found else ""
         answer = await self._threads.run(ask, job_id)
@@ -119,7 +119,7 @@ class JobRoutes:
 
 
 def _count(call: Call, name: str, default: int, least: int | None = None) -> int:
-    """Return a whole number of the query. Raises RequestError."""
+    """Return a whole number from the query, `default` if it is missing. Raises RequestError."""
     text = call.parameter(name)
     if text is None:
         return default

@@ -1,4 +1,4 @@
-"""Label configs that requests bring: checked before they are kept, large ones in a thread."""
+"""Validate the label configs in requests before they are stored; large ones are parsed in a thread."""
 
 import asyncio
 import functools
@@ -10,13 +10,13 @@ from label_studio_ml.protocol import Event
 
 logger = logging.getLogger(__name__)
 
-#: Characters from which on a label config is parsed in a thread; and how many smaller ones are remembered as sound.
+#: Length in characters above which a label config is parsed in a thread, and number of shorter valid ones cached.
 LARGE = 64 << 10
 REMEMBERED = 32
 
 
 async def check_config(xml: str, name: str) -> None:
-    """Raise LabelConfigError, naming the request's field, if a label config cannot be read."""
+    """Raise LabelConfigError, with the request's field `name`, if a label config is invalid."""
     try:
         if len(xml) <= LARGE:
             _parse_once(xml)
@@ -28,12 +28,12 @@ async def check_config(xml: str, name: str) -> None:
 
 @functools.lru_cache(maxsize=REMEMBERED)
 def _parse_once(xml: str) -> None:
-    """Parse a label config, unless it was parsed a short while ago: each opened task brings it. Raises as that does."""
+    """Parse a label config unless it is cached: it is sent whenever a task is opened. Raises LabelConfigError."""
     parse_label_config(xml)
 
 
 def of_event(event: Event) -> str:
-    """Return the label config that an event brings, nothing where it is too large: the event counts all the same."""
+    """Return the label config in an event, empty if it is too large: the event is kept nevertheless."""
     try:
         check_size(event.label_config)
     except LabelConfigError as error:

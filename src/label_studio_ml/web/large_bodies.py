@@ -1,8 +1,8 @@
-"""Large request bodies are parsed in threads, and only if the values in them do not take many times their size.
+"""Parse large request bodies in threads, and refuse those with too many values.
 
-Parsing holds the interpreter lock, so a thread alone does not keep the event loop going: 60 MiB of `[],[],…` take
-10 s and 1.5 GB as Python objects. How many values there are is counted before, piece by piece. What Label Studio sends
-once only, events, is not refused for that: ids are read of it instead, and the values are skipped.
+Parsing holds the interpreter lock, so that a thread alone does not keep the event loop responsive: 60 MiB of `[],[],…`
+take 10 s and 1.5 GB as Python objects. The values are therefore counted before, in pieces. Events, which Label Studio
+sends only once, are not refused for that: only the ids in them are read, and other values skipped.
 """
 
 import time
@@ -15,39 +15,39 @@ from label_studio_ml.web.threads import Threads
 
 T = TypeVar("T")
 
-#: Bytes from which on a body is large, with the login and without; and bytes looked at between two chances for other
-#: threads.
+#: Bytes above which a body is large, if trusted and if not; and bytes counted at a time, before other threads get a
+#: chance to run.
 LARGE, UNTRUSTED_LARGE = 1 << 20, 64 << 10
 PIECE = 1 << 20
 
-#: Large bodies that are parsed at once, with the login and without: others wait, as bytes.
+#: Number of large bodies parsed at a time, trusted and untrusted; further ones wait as bytes.
 THREADS, UNTRUSTED_THREADS = 2, 1
 
-#: For how many times as long as a large body without the login took to parse, in time of the processor, the next one
-#: waits, and for how many seconds at most: anybody may send several at once, and each keeps the interpreter lock.
+#: Pause after parsing a large untrusted body, as a multiple of the CPU time that it took, and its maximum in seconds:
+#: anyone may send many such bodies, and parsing each holds the interpreter lock.
 REST, LONGEST_REST = 2.0, 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """How many arrays and objects, and how many values in all, a large body may have."""
+    """Maximum numbers of arrays and objects (`containers`), and of values in all, in a large body."""
 
     containers: int
     values: int
 
 
-#: For bodies whose values become Python objects, and for those of `/predict`, whose tasks stay JSON.
+#: Limits for bodies whose values become Python objects, and for those of `/predict`, whose tasks stay JSON.
 OBJECTS = Limit(1_000_000, 10_000_000)
 TASKS = Limit(2_000_000, 20_000_000)
 
 
 class LargeBodies:
-    """Parses request bodies, large ones in a thread."""
+    """Parser of request bodies, which runs in threads for large ones."""
 
     def __init__(self) -> None:
         self._threads = Threads(THREADS, "bodies")
         self._untrusted_threads = Threads(UNTRUSTED_THREADS, "untrusted bodies")
-        #: The time of `time.monotonic` before which no further large body without the login is parsed.
+        #: Value of `time.monotonic` before which no further large untrusted body is parsed.
         self._rests_until = 0.0
 
     async def parse(
@@ -57,22 +57,22 @@ class LargeBodies:
         limit: Limit = OBJECTS,
         heavy: Callable[[bytes], T] | None = None,
     ) -> T:
-        """Return what `parse` makes of a body, or `heavy` of one that has more values than `limit`.
+        """Return `parse(body)`, or `heavy(body)` if a large body has more values than `limit`.
 
-        Raises what they raise, and BodyTooLarge where there is no `heavy`.
+        Raises what they raise, and BodyTooLarge for such a body without `heavy`.
         """
         if len(body) <= LARGE:
             return parse(body)
         return await self._threads.run(_parse, parse, body, limit, heavy)
 
     async def parse_untrusted(self, parse: Callable[[bytes], T], body: bytes) -> T:
-        """Return what `parse` makes of a body that came without login; it has to be one that skips values."""
+        """Return `parse(body)` of an untrusted body; `parse` must skip values instead of building objects."""
         if len(body) <= UNTRUSTED_LARGE:
             return parse(body)
         return await self._untrusted_threads.run(self._parse_rested, parse, body)
 
     def _parse_rested(self, parse: Callable[[bytes], T], body: bytes) -> T:
-        """Parse a large body without the login, a while after the one before; called in the one thread for these."""
+        """Parse a large untrusted body after the pause due since the previous one. Runs in a single thread."""
         time.sleep(max(0.0, self._rests_until - time.monotonic()))
         began = time.thread_time()
         try:
@@ -93,7 +93,7 @@ def _parse(parse: Callable[[bytes], T], body: bytes, limit: Limit, heavy: Callab
 
 
 def check(body: bytes, limit: Limit) -> None:
-    """Raise BodyTooLarge if a body has more values than `limit`. Brackets and commas in texts count as well."""
+    """Raise BodyTooLarge if a body has more values than `limit`. Brackets and commas in strings are counted as well."""
     containers = values = 0
     for start in range(0, len(body), PIECE):
         end = start + PIECE

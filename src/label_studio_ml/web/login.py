@@ -1,4 +1,4 @@
-"""The login that a backend may ask for: a user and password, or one of several tokens."""
+"""Check the login that a backend may require: user and password (HTTP basic auth), or one of several tokens."""
 
 import base64
 import binascii
@@ -9,19 +9,19 @@ from label_studio_ml.access_tokens import AccessTokens
 from label_studio_ml.errors import NotAuthorized
 from label_studio_ml.settings import Settings
 
-#: Paths that ask for no login: the probes of balancers and orchestrators.
+#: Paths that require no login: probes of load balancers and orchestrators.
 OPEN = ("/livez", "/readyz")
 
 
 class Login:
-    """HTTP basic auth with the settings' user and password, and tokens of the settings' file, where they are set."""
+    """Checks logins against the settings' user and password, and against the tokens in their TOKENS_FILE."""
 
     def __init__(self, settings: Settings) -> None:
         file = settings.http.tokens_file
         self._tokens = AccessTokens(settings.backend_dir / file) if file is not None else None
         self._required = bool(settings.basic_auth_user) or self._tokens is not None
         self._user = settings.basic_auth_user
-        # Clients differ in how they encode what is not ASCII: browsers use UTF-8, Label Studio Latin-1.
+        # Clients encode non-ASCII characters differently: browsers in UTF-8, Label Studio in Latin-1.
         login = f"{settings.basic_auth_user}:{settings.basic_auth_pass}"
         self._credentials = [login.encode()]
         with contextlib.suppress(UnicodeEncodeError):
@@ -29,17 +29,17 @@ class Login:
 
     @property
     def required(self) -> bool:
-        """Whether calls need a login."""
+        """Whether requests need a login, because one is configured."""
         return self._required
 
     def check(self, header: str, path: str) -> bool:
-        """Tell whether the caller gave the login that is asked for. Raises NotAuthorized where that is required."""
+        """Return whether a request is trusted: its login is valid, or none is required. Raises NotAuthorized."""
         if not self._required:
             return True
         if path in OPEN:
             return self._fits(header)
         if not header and path.rstrip("/") == "/webhook":
-            # Label Studio's own webhooks carry no credentials; what they say is checked with Label Studio before use.
+            # Label Studio's own webhooks carry no login: only their ids are used, the rest is read there.
             return False
         if not self._fits(header):
             raise NotAuthorized(
@@ -50,7 +50,7 @@ class Login:
 
     @property
     def challenge(self) -> str:
-        """What the header WWW-Authenticate says of the logins that are taken."""
+        """Value of the WWW-Authenticate header: the accepted kinds of login."""
         kinds = [
             *(["Basic"] if self._user or self._tokens is None else []),
             *(["Bearer"] if self._tokens else []),
@@ -58,7 +58,7 @@ class Login:
         return ", ".join(f'{kind} realm="Label Studio ML backend"' for kind in kinds)
 
     def caller(self, header: str) -> str:
-        """Return who gave a login that fits, for the log: `token NAME` or `user NAME`; nothing if none did."""
+        """Return a valid login's owner for the log, `token NAME` or `user NAME`; empty if invalid or not required."""
         if not self._required or not header or not self._fits(header):
             return ""
         name = self._token_name(header)

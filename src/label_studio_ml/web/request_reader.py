@@ -1,10 +1,10 @@
-"""Reads the requests of one connection: bytes in, whole requests or refusals out.
+"""Parse the requests of one connection: bytes in, complete requests or refusals out.
 
     between requests ──first byte──▶ head ──login, framing, size──▶ body ──▶ handed over
-      └──line ends without end──▶ refused   └──▶ refused                └──too long, too large, not HTTP──▶ refused
+      └──only line ends──▶ refused          └──▶ refused                └──timeout, too large, not HTTP──▶ refused
 
-A refusal is handed over like a request, so that it is answered after all that came before it. Nothing is read after it,
-unless the request has no body: then the next one can be told apart.
+A refusal is handed over like a request, so that responses stay in order. Nothing is read after it, unless `admit`
+refused a request without a body: then the beginning of the next request is known.
 """
 
 import logging
@@ -21,36 +21,36 @@ from label_studio_ml.web.head_checks import SINGLE, fault_of
 
 logger = logging.getLogger(__name__)
 
-#: Seconds for the head of a request, from its first byte on, line ends before it included.
+#: Seconds for the head of a request, from its first byte or the first empty line before it.
 HEAD_TIMEOUT = 30.0
-#: Seconds between two pieces of a body; and for the whole body, besides what its size takes at the least rate, in bytes
-#: a second.
+#: Seconds between two pieces of a body; and for the whole body, in addition to its received size divided by BODY_RATE
+#: (bytes per second).
 BODY_TIMEOUT = 60.0
 BODY_RATE = 16 << 10
-#: The same for the whole body of a request without the login.
+#: The same limit on the whole body of an untrusted request.
 UNTRUSTED_TIMEOUT = 20.0
 UNTRUSTED_RATE = 256 << 10
-#: Bytes of a head beyond the pieces that it begins and ends in; and of line ends before it.
+#: Maximum bytes of a head, without the pieces of input in which it begins and ends; and of line ends before it.
 MAX_HEAD = 64 << 10
 MAX_LINE_ENDS = 256
-#: Headers of a request: as Python objects each takes far more than its bytes.
+#: Maximum number of headers: as a Python object, each takes much more memory than its bytes.
 MAX_HEADERS = 128
 
-#: Bytes of a request's target up to which what was read of it is remembered.
+#: Length in bytes up to which a request's target is parsed with a cache.
 SHORT = 64
-#: Bytes of a body up to which it is not looked in advance whether there is room for it.
+#: Bytes of a body up to which the budget is not checked in advance.
 SMALL_BODY = 64 << 10
 
-#: Names of headers as they come -> in lower case.
+#: Cache of header names: as received -> in lower case.
 _NAMES: dict[bytes, str] = {}
 _BLANK = ord(" ")
 _REFUSED = Admission(trusted=False, max_body=0)
 
 
 class Request(Call):
-    """One request of a connection, filled as it comes. `charge` bytes are counted for its body.
+    """One request of a connection, filled in as it is received. `charge` is the number of bytes counted for its body.
 
-    `refused` is its answer if it is not to be handled; `keep` tells whether the connection stays open after it.
+    `refused` is its response if it must not be handled. `keep` says whether the connection stays open after it.
     """
 
     __slots__ = ("charge", "keep", "old", "refused")
@@ -58,7 +58,7 @@ class Request(Call):
     admission: Admission
 
     def __init__(self, method: str = "", refused: Response | None = None) -> None:
-        # Not by way of Call's: a request costs so little that setting each attribute twice would show.
+        # Call.__init__ is not used: setting each attribute twice would slow down small requests noticeably.
         self.method = method
         self.path = self.query = self.peer = self.caller = ""
         self.headers = {}
@@ -70,17 +70,18 @@ class Request(Call):
         self.refused = refused
 
 
-#: In place of a request while none is read.
+#: Placeholder while no request is being read.
 _NONE = Request()
 
 
 class RequestReader:
-    """Parses what one connection brings.
+    """Parser of the input of one connection.
 
-    `take` gets each request; `may_continue` is called where the client waits for a `100 Continue`. `now` is a time.
+    `take` is called with each request, `may_continue` when the client waits for `100 Continue`. `now` is a time of the
+    event loop.
     """
 
-    #: An object with more than 30 attributes in a dict has none that CPython finds without hashing.
+    #: CPython looks up attributes more slowly if an object has more than 30 of them in a dict.
     __slots__ = (
         "_body",
         "_budget",
@@ -116,30 +117,30 @@ class RequestReader:
         self._take = take
         self._may_continue = may_continue
         self._parser = httptools.HttpRequestParser(self)
-        #: The address of the other side, empty if it is not known.
+        #: Address of the client, empty if unknown.
         self.peer = ""
         #: Whether a request is being read.
         self.reading = False
-        #: Whether no request is taken after the one that is being read, or was read last.
+        #: Whether no request is accepted after the current or last one.
         self.closed = False
-        #: Whether the client waits for a `100 Continue` before it sends the body.
+        #: Whether the client waits for `100 Continue` before it sends the body.
         self.expects_continue = False
-        #: The request that is being read.
+        #: The request being read.
         self._request = _NONE
         self._target = b""
         self._doubled = ""
         self._body: bytes | bytearray = b""
         self._size = self._limit = self._head = self._count = 0
-        #: Whether headers that come are those of no request, but trailers, or follow a refusal.
+        #: Whether further headers are ignored: they are trailers, or follow a refusal.
         self._in_body = False
         self._upgrading = self._resuming = False
-        #: Grows with each request that begins or ends, and each part of a body.
+        #: Incremented at the beginning and end of each request, and for each piece of a body.
         self._progress = 0
         self._since = self._heard = now
         self._line_ends = 0
 
     def feed(self, data: bytes, now: float) -> None:
-        """Parse a piece of what the client sends."""
+        """Parse a piece of input."""
         self._heard = now
         progress = self._progress
         rest: bytes | memoryview = data
@@ -147,7 +148,7 @@ class RequestReader:
             try:
                 self._parser.feed_data(rest)
             except httptools.HttpParserUpgrade as upgrade:
-                # The request is handled as if it had not asked for another protocol; what follows is HTTP.
+                # The request is handled without the upgrade that it asks for; what follows is HTTP.
                 rest = memoryview(rest)[upgrade.args[0] :]
                 self._resume()
                 if rest and not self.closed:
@@ -161,9 +162,9 @@ class RequestReader:
             self._count_overhead(len(data), now)
 
     def _count_overhead(self, size: int, now: float) -> None:
-        """Count bytes that brought neither a new request, nor a part of a body, nor the end of a request."""
+        """Count input that neither began nor ended a request nor added to a body; refuse it if it is too much."""
         if self.reading:
-            self._head += size  # no end of the head in sight, or nothing but trailers
+            self._head += size  # the head goes on, or trailers arrive
             if self._head > MAX_HEAD:
                 self.refuse(failure(431, f"The head of the request has more than {MAX_HEAD} bytes"))
         elif not self.closed:
@@ -174,7 +175,7 @@ class RequestReader:
                 self.refuse(failure(400, "This is not an HTTP request: there are only line ends"))
 
     def _resume(self) -> None:
-        """Go on after the head of a request that wants another protocol: the parser has left its body out."""
+        """Continue with a new parser after the head of an upgrade request: the old parser skips the body."""
         self._parser = httptools.HttpRequestParser(self)
         if self._upgrading:
             headers = self._request.headers
@@ -202,12 +203,12 @@ class RequestReader:
         self._line_ends = 0
 
     def on_url(self, url: bytes) -> None:
-        """Take a piece of the request's target."""
+        """Append a piece of the request's target."""
         if not self._resuming:
             self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header, the last one of its name; trailers after a body count for nothing."""
+        """Store a header, replacing an earlier one of that name; ignore trailers."""
         if self._in_body:
             return
         self._count += 1
@@ -228,7 +229,7 @@ class RequestReader:
         headers[known] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
-        """Decide whether the request is handled, before its body comes."""
+        """Check the head and decide whether the request is handled, before its body is read."""
         self._in_body = True
         if self._resuming:
             self._resuming = False
@@ -257,7 +258,7 @@ class RequestReader:
             self._may_continue()
 
     def _admit(self, length: int) -> None:
-        """Ask whether the request may be made; refuse it where it may not."""
+        """Call `admit` for the request; refuse it if it is not admitted, or its body is too large."""
         site, request = self._site, self._request
         try:
             admission = request.admission = site.endpoints.admit(request)
@@ -267,7 +268,7 @@ class RequestReader:
             self._limit = limit
             if length > limit:
                 raise too_large(limit, trusted=admission.trusted)
-            if length > SMALL_BODY and admission.trusted:  # else others may have to make room for it
+            if length > SMALL_BODY and admission.trusted:  # untrusted bodies make room when they arrive
                 self._budget.check(length, trusted=admission.trusted)
         except BackendError as error:
             self._refuse_for(error)
@@ -285,7 +286,7 @@ class RequestReader:
             request.refused = response
 
     def on_body(self, body: bytes) -> None:
-        """Take a piece of the body."""
+        """Append a piece of the body; refuse the request if the body exceeds a limit."""
         if not self.reading:
             return
         size = len(body)
@@ -301,7 +302,7 @@ class RequestReader:
             return
         if not self._size:
             self._body = body
-        else:  # in one piece: a body in many small chunks would take many times its size as a list of them
+        else:  # one bytearray: a list of many small chunks would take many times their size
             if isinstance(self._body, bytes):
                 self._body = bytearray(self._body)
             self._body += body
@@ -310,7 +311,7 @@ class RequestReader:
             self._refuse_for(too_large(self._limit, trusted=trusted))
 
     def on_message_complete(self) -> None:
-        """Hand the request over."""
+        """Hand the complete request over to `take`."""
         if not self.reading:
             return
         request = self._request
@@ -332,16 +333,16 @@ class RequestReader:
         self.closed = not request.keep
         self._take(request)
 
-    # The end of a request that does not come to its end
+    # Refusals, timeouts and aborted requests
 
     def refuse(self, response: Response) -> None:
-        """Hand over an answer to what cannot be read, or is not to be; nothing is read after it."""
+        """Hand over a response instead of the request being read, and read nothing after it."""
         method = self._request.method
         self.close()
         self._take(Request(method, response))
 
     def close(self) -> None:
-        """Read nothing more, and forget what was read of a request."""
+        """Stop reading, and discard a partly read request."""
         self.closed = self._in_body = True
         self.reading = self._upgrading = False
         self._site.untrusted.end(self)
@@ -349,7 +350,7 @@ class RequestReader:
         self._request, self._body, self._size = _NONE, b"", 0
 
     def give_up(self) -> None:
-        """Refuse the request that is being read: its body takes room that others need."""
+        """Refuse the request being read: other untrusted requests need the memory of its body."""
         self._refuse_for(
             Overloaded(
                 "The body took too long, and others need its room",
@@ -359,12 +360,12 @@ class RequestReader:
 
     @property
     def received(self) -> int:
-        """How many bytes of the body have come."""
+        """Number of bytes of the body received so far."""
         return self._size
 
     @property
     def stage(self) -> Stage:
-        """How far the request that is being read is."""
+        """Progress of the request being read, IDLE if there is none."""
         if not self.reading:
             return Stage.IDLE
         if not self._in_body:
@@ -372,7 +373,7 @@ class RequestReader:
         return Stage.TRUSTED_BODY if self._request.admission.trusted else Stage.UNTRUSTED_BODY
 
     def late(self, now: float) -> bool:
-        """Tell whether a request that is being read takes too long."""
+        """Return whether the request being read exceeds a timeout at the time `now`."""
         since = now - self._since
         if self.reading and self._in_body:
             trusted = self._request.admission.trusted
@@ -382,17 +383,17 @@ class RequestReader:
         return bool(self.reading or self._line_ends) and since > HEAD_TIMEOUT
 
     def restart_clock(self, now: float) -> None:
-        """Count the time of a request that is being read from now on: until now the connection was not read from."""
+        """Restart the timeouts of the request being read: time spent on answering earlier requests does not count."""
         self._since = self._heard = now
 
 
 def failure(status: int, detail: str) -> Response:
-    """Return the answer to a request that is not handled."""
+    """Return the response to a request that is not handled."""
     return json_response(status, {"status": status, "detail": detail})
 
 
 def _split(target: bytes) -> tuple[str, str]:
-    """Return path, decoded, and query of a request's target."""
+    """Return the decoded path, and the query, of a request's target, which may be an absolute URL."""
     if not target.startswith(b"/") and b"://" in target:
         try:
             url = httptools.parse_url(target)

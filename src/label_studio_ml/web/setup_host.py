@@ -1,8 +1,8 @@
-"""Which Label Studio a `/setup` may name: annotations and task files are read from that host.
+"""Decide which Label Studio a `/setup` may set for a project: annotations and task files are read from that host.
 
-With the login, or where LABEL_STUDIO_URL is set, that is not asked. Without one, a caller may only name a host with a
-private address if the call comes from there (`studio.peer`); and a host that was confirmed once is not exchanged for
-one that a stranger names.
+With a required login, or with LABEL_STUDIO_URL set, any host is accepted. Otherwise a caller may name a host with a
+private address only if the call comes from that address (`studio.peer`), and a host that was confirmed once is not
+replaced by one that an unconfirmed caller names.
 """
 
 import ipaddress
@@ -20,21 +20,21 @@ from label_studio_ml.web.host_names import HostNames
 
 logger = logging.getLogger(__name__)
 
-#: Messages that are remembered, and addresses that a project's Label Studio may have.
+#: Maximum numbers of remembered messages, and of private addresses per project.
 MOST, MOST_ADDRESSES = 1000, 16
 
 #: Headers that proxies add.
 _FORWARDED = frozenset({"forwarded", "x-forwarded-for", "x-real-ip", "via"})
 
-#: Every address.
+#: Value of `Project.private` that stands for any address.
 ANY = ("*",)
 
 
 def sender(peer: str, headers: Mapping[str, str]) -> str:
-    """Return the address that a request was sent from, nothing where a proxy sent it on: `peer` is the proxy's.
+    """Return the address of a request's sender, empty if a proxy forwarded the request, as `peer` is then the proxy's.
 
-    A proxy on this machine may not say that it is one: a request that comes from here and is for another host than
-    this machine was sent on, too.
+    A proxy on this machine may add no headers: a request from this machine whose Host is not a name of this machine
+    counts as forwarded, too.
     """
     address = parse_address(peer)
     if address is None or not _FORWARDED.isdisjoint(headers):
@@ -45,7 +45,7 @@ def sender(peer: str, headers: Mapping[str, str]) -> str:
 
 
 def _is_for_here(name: str, over_loopback: bool) -> bool:
-    """Tell whether a Host is one by which callers on this machine, or in containers on it, reach this server."""
+    """Return whether a Host is one by which clients on this machine, or in containers on it, reach this server."""
     if is_loopback(name) or name.endswith(".localhost") or name in CONTAINER_HOSTS:
         return True
     if over_loopback or not name:
@@ -60,7 +60,7 @@ def _is_for_here(name: str, over_loopback: bool) -> bool:
 
 
 class SetupHosts:
-    """Decides where the Label Studio of each project is. `login` tells whether calls need one."""
+    """Decides which host is a project's Label Studio. `login` says whether requests need one."""
 
     def __init__(self, settings: Settings, *, login: bool) -> None:
         self._settings = settings
@@ -69,7 +69,7 @@ class SetupHosts:
         self._said: set[tuple[str, ...]] = set()
 
     async def changes(self, request: SetupRequest, known: Project | None, peer: str) -> dict[str, Any]:
-        """Return what a `/setup` from `peer` changes of where a project's Label Studio is, and of the token for it."""
+        """Return the project fields (host, token, `private`) which a `/setup` from `peer` changes; empty if none."""
         told = {"hostname": request.hostname, "access_token": request.access_token}
         if self._login:
             return {**told, "private": ANY}
@@ -127,7 +127,7 @@ class SetupHosts:
         )
 
     def _say(self, request: SetupRequest, message: str, kind: str = "") -> None:
-        """Log a message of a kind once for each project and host."""
+        """Log a message once for each project, host and `kind`."""
         key = (request.uid, request.hostname, kind)
         if len(self._said) >= MOST:
             self._said.clear()

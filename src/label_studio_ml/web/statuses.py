@@ -1,8 +1,8 @@
-"""The one table from errors to HTTP statuses, and to the parts that are counted as having failed."""
+"""Map errors to HTTP statuses, and to the parts that the metrics count as having failed."""
 
 from label_studio_ml import errors
 
-#: Errors and their HTTP statuses; the first class that fits counts.
+#: Errors and their HTTP statuses; the first matching class applies.
 STATUSES: tuple[tuple[type[errors.BackendError], int], ...] = (
     (errors.BodyTooLarge, 413),
     (errors.WrongContentType, 415),
@@ -16,7 +16,7 @@ STATUSES: tuple[tuple[type[errors.BackendError], int], ...] = (
     (errors.RequestError, 400),
     (errors.LabelConfigError, 400),
     (errors.NoLabelConfig, 400),
-    (errors.CallerLeft, 499),  # nobody reads it; the number that nginx logs for it
+    (errors.CallerLeft, 499),  # no client reads it; nginx logs this number in that case
     (errors.Overloaded, 503),
     (errors.DeadlineExceeded, 504),
     (errors.BrokerError, 503),
@@ -26,7 +26,7 @@ STATUSES: tuple[tuple[type[errors.BackendError], int], ...] = (
     (errors.BackendError, 500),
 )
 
-#: The part that is counted as having failed, by error; the first class that fits counts.
+#: Errors and the part counted as having failed; the first matching class applies.
 PARTS: tuple[tuple[type[errors.BackendError], str], ...] = (
     (errors.BrokerError, "broker"),
     (errors.VersionError, "store"),
@@ -38,10 +38,10 @@ PARTS: tuple[tuple[type[errors.BackendError], str], ...] = (
 
 
 def status_of(error: errors.BackendError) -> int:
-    """Return the HTTP status that says what went wrong."""
+    """Return the HTTP status of an error."""
     return next(status for kind, status in STATUSES if isinstance(error, kind))
 
 
 def part_of(error: errors.BackendError) -> str:
-    """Return the part that failed, nothing where it was the caller."""
+    """Return the part that failed, empty for all other errors, such as those of the caller."""
     return next((part for kind, part in PARTS if isinstance(error, kind)), "")

@@ -1,7 +1,7 @@
-"""Blocking calls in threads, for coroutines.
+"""Run blocking calls in threads, for coroutines.
 
-A Redis that hangs keeps a thread for seconds: calls of it have threads of their own, so that a webhook does not wait
-for them.
+A call of a hanging Redis blocks its thread for seconds, so such calls have a pool of their own, and webhooks do not
+wait for them.
 """
 
 import asyncio
@@ -16,21 +16,21 @@ T = TypeVar("T")
 
 
 class Threads:
-    """At most `count` threads that start when they are needed."""
+    """A pool of at most `count` threads, started when needed."""
 
     def __init__(self, count: int, name: str) -> None:
         self._pool = ThreadPoolExecutor(count, name)
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call a function in one of them, as `asyncio.to_thread` does, and return what it returns."""
+        """Call a function in the pool, with the context variables of the caller, and return its result."""
         call = partial(contextvars.copy_context().run, function, *args, **kwargs)
         return await asyncio.get_running_loop().run_in_executor(self._pool, call)
 
 
 class SharedCall(Generic[T]):
-    """A quick call that blocks, made in a thread: requests that come while it is made share the next one.
+    """A short blocking call in a thread. Requests that arrive while a call is running share the next call.
 
-    Going through a thread costs as much processor time as a small request; shared by many, next to nothing for each.
+    A call in a thread costs as much CPU time as a small request; shared by many requests, next to nothing for each.
     """
 
     def __init__(self, function: Callable[[], T]) -> None:
@@ -39,8 +39,8 @@ class SharedCall(Generic[T]):
         self._next: asyncio.Task[T] | None = None
 
     async def result(self) -> T:
-        """Return the result of a call that begins from now on. Raises what the function raises."""
-        if self._next is None or self._next.done():  # done: its event loop has ended
+        """Return the result of a call that starts after this one. Raises what the function raises."""
+        if self._next is None or self._next.done():  # done: of an event loop that has ended
             self._next = asyncio.create_task(self._call())
         return await asyncio.shield(self._next)
 

@@ -1,7 +1,7 @@
-"""Webhook events that came without the login that this backend asks for.
+"""Handle webhook events without the login that this backend requires.
 
-Label Studio's own webhooks carry none, and anybody else may send such an event. So the answer does not tell whether the
-project is known here: status and body are the same, the same is asked of Redis, and the time is rounded up.
+Label Studio's own webhooks carry no login, and anyone may send such an event. Responses must therefore not reveal
+whether a project is known: status and body are the same, Redis is queried as well, and the time is rounded up.
 """
 
 import asyncio
@@ -14,14 +14,14 @@ from label_studio_ml.web.book import ProjectBook
 from label_studio_ml.web.calls import Response, json_response
 from label_studio_ml.web.heard import Hearing
 
-#: Seconds that the time until an answer is a multiple of.
+#: Seconds to a multiple of which the time until the response is rounded up.
 STEP = 0.02
 
 
 class UntrustedEvents:
-    """Takes events without login.
+    """Handler of events without the login.
 
-    `hand_in` keeps an event of a known project; `rehearse` does nothing, and takes as long.
+    `hand_in` stores an event of a known project; `rehearse`, for other events, takes as long and stores nothing.
     """
 
     def __init__(
@@ -39,10 +39,10 @@ class UntrustedEvents:
         self._rehearse = rehearse
 
     async def take(self, event: Event, training: Collection[str]) -> Response:
-        """Answer an event; `training` are the actions that start a training.
+        """Return the response to an event; `training` has the actions that start a training.
 
-        Nothing is kept of an event of a project that never called `/setup` with the login, and of any other one ids
-        only. Raises NotAuthorized, RequestError, and what `hand_in` raises.
+        An event of a project that never called `/setup` with the login is not stored; of others, only ids are. Raises
+        NotAuthorized, RequestError, and what `hand_in` raises.
         """
         loop = asyncio.get_running_loop()
         begun = loop.time()
@@ -70,5 +70,5 @@ class UntrustedEvents:
 
 
 def starts_nothing(event: Event) -> Response:
-    """Return the answer to an event that starts no training."""
+    """Return the response to an event that starts no training."""
     return json_response(200, {"status": "ok", "detail": f"{event.action} starts no training"})

@@ -1,4 +1,4 @@
-"""The routes of versions: which there are, which is served, and what people decide about it."""
+"""Routes of versions: list them, promote one, roll back, and unpin."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -18,7 +18,7 @@ from label_studio_ml.web.calls import Call, Handler, Response, json_response
 
 
 class VersionRoutes:
-    """`/versions` and what is below it. What is decided is served within a second.
+    """Handlers of `/versions` and the routes below. A version that is chosen here is served within a second.
 
     `find` returns the known project that a request names, and raises UnknownProject.
     """
@@ -45,7 +45,7 @@ class VersionRoutes:
         }
 
     async def _versions(self, call: Call) -> Response:
-        """Label Studio sends neither body nor project: then the versions of every project are listed."""
+        """List the versions of a project; without a project, as Label Studio asks, those of all projects."""
         named = parse_object(call.body).get("project") if call.body else call.parameter("project")
         uids = [(await self._find(named)).uid] if named else await self._book.uids()
         body: dict[str, Any] = {"versions": self._names(uids)}
@@ -62,7 +62,7 @@ class VersionRoutes:
         return json_response(200, body)
 
     def _names(self, uids: list[str]) -> list[str]:
-        """Return what Label Studio's version picker shows: the names of all versions, newest first."""
+        """Return the names for Label Studio's version picker: all versions of each project, newest first."""
         listed: dict[str, None] = {}
         for uid in uids:
             names = [manifest.name for manifest in reversed(self._store.versions(uid))]
