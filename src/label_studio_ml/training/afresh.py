@@ -1,4 +1,4 @@
-"""What is kept in Redis of projects whose tasks are to get predictions of a new version."""
+"""Redis records of the re-prediction after a training: the projects that are due, and the progress of each."""
 
 import contextlib
 import hashlib
@@ -12,12 +12,12 @@ from label_studio_ml.training.mailbox import broker_errors
 from label_studio_ml.training.scripts import DONE
 from label_studio_ml.versions.store import VersionStore
 
-#: The function that RQ calls in a worker.
+#: The name of the function that RQ calls in a worker.
 FUNCTION = "label_studio_ml.projects.beside.afresh"
 
 
 class Renewal(msgspec.Struct):
-    """How far a project's tasks have predictions of a version; `after` is the last task that was looked at."""
+    """Progress of a project's re-prediction with one version; `after` is the id of the last task processed."""
 
     version: str
     version_id: str
@@ -31,23 +31,26 @@ class Renewal(msgspec.Struct):
 
 
 class Afresh:
-    """Which projects are due, and how far they are. Every method raises BrokerError."""
+    """The projects that are due for re-prediction, and their progress. Every method but `say` raises BrokerError."""
 
     def __init__(self, board: JobBoard) -> None:
         self._board = board
         self._done = board.redis.register_script(DONE)
 
     def before(self, store: VersionStore, uid: str) -> None:
-        """Note which version is served before a training, if none was noted yet."""
+        """Record the version that is served before a training, unless one is recorded already."""
         try:
             served = store.served(uid)
-        except DecisionError:  # the run itself says so
+        except DecisionError:  # the training reports this error itself
             return
         with broker_errors():
             self._board.redis.hsetnx(self._board.keys.afresh_seen, uid, served.id if served else "")
 
     def after(self, store: VersionStore, uid: str) -> None:
-        """Make a project due if another version is served than was noted. A worker killed in between loses nothing."""
+        """Make a project due if another version is served than the recorded one, and record the new one.
+
+        The record survives a killed worker: the comparison then happens after the project's next training.
+        """
         try:
             served = store.served(uid)
         except DecisionError:
@@ -64,13 +67,13 @@ class Afresh:
         self.wake(uid)
 
     def due(self, uid: str) -> str | None:
-        """Return the id of the version that made a project due, None if it is not."""
+        """Return the id of the version that made a project due, None if the project is not due."""
         with broker_errors():
             found = self._board.redis.hget(self._board.keys.afresh, uid)
         return found.decode() if found is not None else None
 
     def finish(self, uid: str, version_id: str) -> bool:
-        """End what a version made due; return False if another one has made it due meanwhile."""
+        """Mark a project as done for a version; return False if another version has made it due meanwhile."""
         with broker_errors():
             return bool(self._done(keys=[self._board.keys.afresh], args=[uid, version_id]))
 
@@ -80,7 +83,7 @@ class Afresh:
             return [uid.decode() for uid in self._board.redis.hkeys(self._board.keys.afresh)]
 
     def renewal(self, uid: str) -> Renewal | None:
-        """Return how far a project is, None if it never was due."""
+        """Return a project's progress; None if there is no record of it, or if the record is unreadable."""
         with broker_errors():
             text = self._board.redis.get(self._board.keys.renewal(uid))
         with contextlib.suppress(msgspec.MsgspecError):
@@ -88,17 +91,17 @@ class Afresh:
         return None
 
     def say(self, uid: str, renewal: Renewal) -> None:
-        """Note how far a project is, if Redis is there."""
+        """Store a project's progress. Best effort: errors of Redis are ignored."""
         with contextlib.suppress(redis.RedisError):
             self._board.redis.set(self._board.keys.renewal(uid), msgspec.json.encode(renewal))
 
     def figures(self) -> int:
-        """Return how many tasks of all projects are still to be predicted."""
+        """Return the number of tasks that are still to be predicted in all due projects, as far as it is known."""
         found = [self.renewal(uid) for uid in self.projects()]
         return sum(max(one.total - one.written - one.failed, 0) for one in found if one is not None)
 
     def wake(self, uid: str) -> None:
-        """Wake a worker for a project, unless a job for it waits or runs."""
+        """Enqueue a job for a project, unless a job for the project is queued or running."""
         from rq.exceptions import InvalidJobOperation, NoSuchJobError
 
         from label_studio_ml.training.rq_jobs import Job, Queue
@@ -110,7 +113,7 @@ class Afresh:
                 status = job.get_status(refresh=False)
                 if status == "started" or (status == "queued" and job.get_position() is not None):
                     return
-                # RQ trips over what is left of an execution whose worker was killed
+                # RQ fails on the execution records that a killed worker has left
                 self._board.redis.delete(job.execution_registry.key)
             queue.enqueue(
                 FUNCTION,
@@ -123,6 +126,6 @@ class Afresh:
             )
 
     def _job_id(self, uid: str) -> str:
-        """Return the id of RQ's job: RQ knows jobs by it in the whole Redis, whatever queue they are on."""
+        """Return the id of a project's RQ job. Ids must differ between queues: RQ has one namespace per Redis."""
         name = f"{self._board.keys.queue} {uid}"
         return f"afresh-{hashlib.blake2b(name.encode(), digest_size=8).hexdigest()}"

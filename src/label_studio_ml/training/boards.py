@@ -1,4 +1,4 @@
-"""The job records of this backend: on the queue of its own broker, or on the one that is its own in a shared Redis."""
+"""Open the job records of this backend, and claim its queue in a Redis that several backends share."""
 
 import contextlib
 import logging
@@ -27,7 +27,7 @@ from label_studio_ml.training.owner import (
 
 logger = logging.getLogger(__name__)
 
-#: Seconds for which RQ counts a worker that it does not hear of, at most: one that has just begun a job.
+#: Longest time in seconds that RQ lists a worker without a heartbeat: one that has just begun a job.
 LONGEST_PRESENCE = 420
 
 
@@ -36,8 +36,8 @@ def open_board(
 ) -> JobBoard:
     """Return the job records of the backend with these settings. Raises BrokerError.
 
-    `embedded` tells whether the broker is the backend's own. `server` is the id of the server that hands events in,
-    empty for others; without `claiming` nothing is changed in Redis.
+    `embedded` tells whether the broker is the backend's own. `server` is the id of the server process that records
+    events, empty for workers and commands. Without `claiming`, nothing is changed in Redis.
     """
     if embedded:
         return JobBoard(connection, settings.queue or DEFAULT_QUEUE)
@@ -48,24 +48,24 @@ def open_board(
 
 
 def claim_of(settings: Settings, server: str = "") -> Claim:
-    """Return the hold of the backend with these settings on its queue. Raises BrokerError."""
+    """Return the claim of the backend with these settings on its queue. Raises BrokerError if its id is unknown."""
     return Claim(identified(settings), max(ALIVE, LOOKS * settings.sweep), server)
 
 
 def say_left_behind(board: JobBoard) -> None:
-    """Log which events wait where this backend does not look."""
+    """Log the events that wait on queues that this backend does not use, but that may be its own."""
     if board.owner is not None:
         tell_left_behind(board.redis, board.keys.queue, board.owner)
 
 
 def say_served_elsewhere(board: JobBoard) -> None:
-    """Log where servers of a worker's class hand in their events, if none uses the worker's queue."""
+    """Log the queues that servers of the worker's class use, if no server uses the worker's queue."""
     if board.owner is not None:
         tell_served_elsewhere(board.redis, board.keys.queue, board.owner)
 
 
 class Holder:
-    """A worker's hold on its queue: every job asks whether it is this backend's."""
+    """A worker's claim on its queue, and the check that each job is meant for this backend."""
 
     def __init__(self, board: JobBoard, settings: Settings) -> None:
         self._board = board
@@ -73,7 +73,7 @@ class Holder:
         self._refused: set[tuple[str, str]] = set()
 
     def check(self) -> None:
-        """Say again that the queue is used. Raises ForeignQueue where another backend has it now, BrokerError."""
+        """Renew the claim. Raises ForeignQueue if the queue belongs to another backend now, and BrokerError."""
         if self._claim is None:
             return
         with broker_errors():
@@ -86,14 +86,14 @@ class Holder:
             )
 
     def release(self) -> None:
-        """Say that a worker has ended. Nothing happens while another one, or a server, is there."""
+        """Release the claim when the worker ends, unless another worker or a server of the backend is running."""
         if self._claim is not None:
             release(self._board, self._claim)
 
     def takes(self, uid: str) -> bool:
-        """Tell whether the project's next job is for this worker's class; say so in its record where it is not.
+        """Tell whether the project's next job is for this worker's class; if not, write the reason to its record.
 
-        A class that was renamed takes over what waits for the former one, once no worker has that class any more.
+        After a class was renamed, jobs for the former name are accepted once no worker has that class any more.
         Raises BrokerError.
         """
         owner, job = self._board.owner, self._board.waiting_job(uid)
@@ -120,18 +120,18 @@ class Holder:
 
 
 def release(board: JobBoard, claim: Claim) -> None:
-    """Give the queue free if what `claim` names was the backend's last process. Best effort: errors are ignored."""
+    """Release the queue if the process of `claim` was the backend's last one. Best effort: errors are ignored."""
     with contextlib.suppress(redis.RedisError, BrokerError):
         claim.release(board.redis, board.keys.queue, workers=worker_count(board))
 
 
 def worker_name(owner: Owner | None, number: str) -> str:
-    """Return the name under which RQ lists a worker: it says which class it has."""
+    """Return the name under which RQ lists a worker: `CLASS.NUMBER`, or the number if there is no class."""
     return f"{owner.model_class}.{number}" if owner is not None and owner.model_class else number
 
 
 def shorten_workers(board: JobBoard) -> None:
-    """Let no worker be counted for longer than RQ does, as one would be after the clock was set back.
+    """Limit the expiry of each worker's record to LONGEST_PRESENCE: it is too late after the clock was set back.
 
     Raises BrokerError.
     """
@@ -142,12 +142,12 @@ def shorten_workers(board: JobBoard) -> None:
 
 
 def worker_classes(board: JobBoard) -> set[str]:
-    """Return the classes of the workers that are there. Raises BrokerError."""
+    """Return the class names of the workers on the queue. Raises BrokerError."""
     return {name.partition(".")[0] for name in _workers(board) if "." in name}
 
 
 def worker_count(board: JobBoard) -> int:
-    """Return how many workers are there. Raises BrokerError."""
+    """Return the number of workers on the queue. Raises BrokerError."""
     return len(list(_workers(board)))
 
 

@@ -1,4 +1,4 @@
-"""Cancelling a training job: asked for in its record, seen by the worker that runs it or takes it."""
+"""Cancel training jobs: the request is a field of the job's record, which workers check before and during a run."""
 
 import logging
 
@@ -9,7 +9,7 @@ from label_studio_ml.training.policy import Entry, order
 
 logger = logging.getLogger(__name__)
 
-#: Asks for a job's end if it has not ended, and notes the last event that a waiting job is about.
+#: Requests a job's cancellation if it has not ended, and stores the id of the last event in the mailbox as `upto`.
 #: Keys: job, mailbox. Argument: time. Returns the job's state, false if there is no such job.
 _ASK = """
 local state = redis.call('hget', KEYS[1], 'state')
@@ -23,9 +23,9 @@ return state
 
 
 def request_cancel(board: JobBoard, job_id: str) -> Job:
-    """Ask for the end of a job, and return its record. Asking twice does no harm.
+    """Request the cancellation of a job, and return its record. A second request changes nothing.
 
-    Raises UnknownJob, JobEnded if it has ended already, and BrokerError.
+    Raises UnknownJob, JobEnded if the job has ended already, and BrokerError.
     """
     job = board.job(job_id)
     if job is not None:
@@ -46,10 +46,10 @@ def request_cancel(board: JobBoard, job_id: str) -> Job:
 def settle_cancelled(
     board: JobBoard, project: str, current: str | None, events: list[Entry]
 ) -> tuple[list[Entry], str | None]:
-    """Settle the events of jobs that were cancelled before they began, or whose worker ended after that.
+    """Settle cancelled jobs that had not begun or whose worker ended, and remove their events.
 
-    Return the events that are left, and the `current` job, None if it was one of them. Only for whoever holds the
-    project's lease.
+    Returns the remaining `events`, and `current`, or None if the `current` job was cancelled. The caller must hold the
+    project's lease. Raises BrokerError.
     """
     with broker_errors():
         waiting = board.redis.get(board.keys.waiting(project))

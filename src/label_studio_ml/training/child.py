@@ -1,4 +1,4 @@
-"""A training run's process, as its worker sees it: started, told that the lease holds, watched, and always ended."""
+"""The worker's side of a training run's process: start it, renew the lease, read its reports, and always end it."""
 
 import contextlib
 import logging
@@ -27,18 +27,18 @@ from label_studio_ml.training.wire import COMPARING, STOP, Limits, Said, send_re
 
 logger = logging.getLogger(__name__)
 
-#: Part of the lease's life until a run whose worker is silent is ended by its guard.
+#: Fraction of the lease's duration after which the guard ends a run whose worker is silent.
 PATIENCE = 2 / 3
-#: Seconds between two looks at what is due, at most.
+#: Longest pause in seconds between two checks of limits, lease and cancellation.
 _TICK = 0.25
-#: Seconds that a comparison has to end by itself when its time is over.
+#: Seconds that a comparison has to end by itself after its limit.
 _COMPARISON_END = 60.0
-#: Seconds that loading the model may take where fit has a limit, if that is not longer.
+#: Limit in seconds for loading the model if `fit_timeout` is set; a longer `fit_timeout` applies to loading too.
 _LOADING = 600.0
 
 
 class Interrupted(BackendError):
-    """The worker was told to stop; the events stay for the next one."""
+    """The worker was told to stop; the events stay in the mailbox for the next worker."""
 
 
 class Crashed(BackendError):
@@ -46,10 +46,7 @@ class Crashed(BackendError):
 
 
 class Child:
-    """One training run in a process of its own.
-
-    `stopping` is set when the worker is to end: the child is ended then, and `run` raises Interrupted.
-    """
+    """One training run in a child process. `stopping` is set when the worker is to end: `run` then ends the child."""
 
     def __init__(
         self,
@@ -73,9 +70,10 @@ class Child:
         self._fitting = self._comparing = False
 
     def run(self) -> Outcome:
-        """Run the training and return its outcome; the process has ended in every case.
+        """Run the training and return its outcome. The process has ended when this returns or raises.
 
-        Raises Crashed, Ended, LeaseLost or Interrupted.
+        Raises Crashed if the process ended without an outcome, Ended if the run was cancelled or exceeded a limit,
+        LeaseLost, and Interrupted if the worker is to stop.
         """
         job = self._request.job
         scrubber = Scrubber(self._secrets())
@@ -89,7 +87,7 @@ class Child:
             outcome = self._watch(process, record)
         refused = scrubber.text(outcome.refused)
         self._board.on_login(self._request.spec.project.uid, job, refused, not outcome.error)
-        if record.cancelled.is_set():  # while the run was ending by itself
+        if record.cancelled.is_set():  # cancelled while the run was ending by itself
             raise self._ending("", process).returned(outcome.error)
         return msgspec.structs.replace(
             outcome, error=scrubber.text(outcome.error), trace=scrubber.text(outcome.trace)
@@ -104,7 +102,7 @@ class Child:
         ]
 
     def _watch(self, process: "_Process", record: LiveRecord) -> Outcome:
-        """Send the request, keep the lease and tell the guard so, and wait for the outcome."""
+        """Send the request and wait for the outcome; meanwhile renew the lease and report each renewal to the guard."""
         renewal = self._lease.seconds * RENEW
         connection = process.connection
         connection.settimeout(min(_TICK, renewal))
@@ -120,7 +118,7 @@ class Child:
                 raise ending.stopped() if ending else Interrupted("the worker was stopped")
             if now - renewed >= renewal:
                 renewed = now
-                # A worker that was stopped for a while since it asked does not know whether the lease still holds.
+                # If this process was suspended during the call, the lease may have expired by now.
                 if self._lease.renew() and time.monotonic() - renewed < 1.0:
                     process.tell_guard()
             if ending is None and (record.cancelled.is_set() or self._late()):
@@ -132,14 +130,14 @@ class Child:
             except TimeoutError:
                 if process.popen.poll() is None:
                     continue
-                data = b""  # it is gone, and something that it started keeps the socket open
+                data = b""  # the run has ended, and a process that it started keeps the socket open
             except OSError:
                 data = b""
             if not data:
                 status = process.status()
                 if ending is not None and status is not None:
                     raise ending.died(status)
-                if not self._lease.renew():  # its guard ends a run whose worker does not know either
+                if not self._lease.renew():  # the guard may have ended the run because renewals failed
                     raise LeaseLost("Redis was away while its process ended; the training will run again")
                 raise Crashed(f"{_end_of(status)} in fit; its log is logs/jobs/{self._request.job}.log")
             *lines, received = (received + data).split(b"\n")
@@ -152,7 +150,7 @@ class Child:
                     return outcome
 
     def _late(self) -> str:
-        """Say what takes too long; nothing if nothing does."""
+        """Return a message that names the limit that the run exceeds, empty if it exceeds none."""
         timeout, passed = self._limits.fit_timeout, time.monotonic() - self._began
         if self._comparing:
             if passed >= COMPARING + _COMPARISON_END:
@@ -165,7 +163,7 @@ class Child:
         return ""
 
     def _hear(self, line: bytes, record: LiveRecord) -> Outcome | None:
-        """Take in one line of the run; return the outcome if it is that."""
+        """Process one line that the run sent; return the outcome if the line holds it, else None."""
         said = msgspec.json.decode(line, type=Said)
         if said.limits is not None:
             self._limits = said.limits
@@ -182,7 +180,7 @@ class Child:
 
 
 class _Process:
-    """The run's process and its guard, as a context manager: when it is left, both and what they started have ended."""
+    """Context manager of the run's process and its guard; its exit ends both and all processes they started."""
 
     def __init__(self, settings: Settings, log: RunLog, patience: float) -> None:
         self.connection, theirs = socket.socketpair()
@@ -220,7 +218,7 @@ class _Process:
         self._guarded.ended()
 
     def tell_guard(self) -> None:
-        """Tell the guard that the lease was renewed."""
+        """Report to the guard that the lease was renewed."""
         with contextlib.suppress(OSError):
             self._guard.send(b"\n")
 
@@ -230,16 +228,16 @@ class _Process:
             self.connection.sendall(STOP)
 
     def kill(self, number: int) -> None:
-        """Send a signal to the run and what it started; SIGKILL ends the guard, too."""
+        """Send signal `number` to the run's process group; after SIGKILL, the guard ends with the run."""
         with contextlib.suppress(OSError, ValueError):
             self._run = self._run or int(self._guard.recv(64))
         if self._run:
             kill_group(self._run, number)
-        elif self.popen.poll() is None:  # there is no run yet
+        elif self.popen.poll() is None:  # the guard has not forked the run yet
             self.popen.kill()
 
     def status(self) -> int | None:
-        """Return how the run ended, negative for a signal; None if it has not."""
+        """Return the run's exit status, negative for a signal; None if it has not ended after 5 s."""
         try:
             return self.popen.wait(5)
         except subprocess.TimeoutExpired:

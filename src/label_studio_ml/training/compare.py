@@ -1,8 +1,8 @@
-"""Have the version that a run made measured on the same tasks as the version before it.
+"""Have a run's new version and the version before it measured on the same tasks, for the metric gate.
 
-The metric gate compares what two fits returned. Where the tasks that they held out differ, these numbers say nothing
-of which version is better: both versions then predict the tasks that the new one held out. A process of its own does
-that (`evaluation.comparison`), in the run's session, so that it ends with the run, and when the run is cancelled.
+The metrics that two fits returned are not comparable if their held-out tasks differ. Both versions therefore predict
+the tasks that the new version held out. A separate process does that (`evaluation.comparison`). It belongs to the run's
+session, so that it ends with the run.
 """
 
 import logging
@@ -27,15 +27,15 @@ from label_studio_ml.versions.state import StoredState
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two looks at whether the run was cancelled.
+#: Seconds between two checks whether the run was cancelled.
 _LOOK = 0.2
 
 
 def metrics_to_compare(request: RunRequest, settings: Settings, outcome: Outcome) -> list[str]:
     """Return the names of the gate's metrics that are to be measured on the same tasks.
 
-    None are where there is no version before, where the new one's fit held out nothing with `annotations.split`, and
-    where fit has said what the version before has (`job.log_previous`).
+    The list is empty if there is nothing to publish, if there is no previous version, or if `fit` held out no tasks
+    with `annotations.split`. Metrics of the previous version that `fit` reported (`job.log_previous`) are left out.
     """
     if not outcome.changed or request.previous is None or not (Path(request.workdir) / HELD_OUT).exists():
         return []
@@ -50,14 +50,14 @@ def compared(
     metrics: list[str],
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Outcome:
-    """Return the outcome with the comparison of `metrics`, as far as they can be compared.
+    """Return the outcome with the comparison of `metrics`. `cancelled` tells whether the run was cancelled.
 
-    Whatever keeps them from being compared leaves the outcome's other fields as they are: the training is done.
+    A failed comparison changes no other field of the outcome, because the training itself has succeeded.
     """
     previous = request.previous
     if previous is None:
         return outcome
-    release_memory()  # the model that was trained is not needed any more, and two others are loaded now
+    release_memory()  # two models are loaded next, and the trained one is not needed any more
     try:
         found = _compared(request, settings, outcome, metrics, cancelled)
     except (BackendError, OSError) as error:
@@ -75,7 +75,10 @@ def _compared(
     metrics: list[str],
     cancelled: Callable[[], bool],
 ) -> Comparison | None:
-    """Return what the comparison says. Raises BackendError and OSError where it cannot be made or takes too long."""
+    """Return the comparison, None if the process decides to make none.
+
+    Raises BackendError and OSError if the comparison fails, takes too long or is cancelled.
+    """
     previous = request.previous
     assert previous is not None
     pairs = StoredState(settings.model_dir, request.spec.project.uid).items()
@@ -101,9 +104,10 @@ def _candidate(spec: ModelSpec, folder: str, state: dict[str, str]) -> dict[str,
 
 
 def _ask(settings: Settings, request: bytes, cancelled: Callable[[], bool]) -> tuple[bytes, int]:
-    """Run the comparison; return its answer, empty if it has none, and its exit status.
+    """Run the comparison process on `request`; return its answer and exit status. The answer is empty if cancelled.
 
-    Raises BackendError if it takes longer than COMPARING, InterpreterError or OSError if it cannot be started.
+    Raises BackendError if the process takes longer than COMPARING seconds, InterpreterError or OSError if it cannot be
+    started.
     """
     deadline = time.monotonic() + COMPARING
     process = subprocess.Popen(

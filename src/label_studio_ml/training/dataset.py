@@ -1,4 +1,4 @@
-"""The labelled tasks that a fit iterates over."""
+"""The labelled tasks that `fit` gets as `annotations`: read lazily, recorded in a snapshot, and split."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
@@ -16,20 +16,20 @@ from label_studio_ml.versions.store import VersionStore
 
 logger = logging.getLogger(__name__)
 
-#: What a split kept out of the training, beside the snapshot in a version's folder.
+#: The file in a version's folder that lists the tasks that a split held out of the training.
 HELD_OUT = "annotations.split.json"
 
 
 class LabelledTasks:
-    """A project's labelled tasks, in order of task id: iterate as often as you like, nothing is held in memory.
+    """A project's labelled tasks, in order of task id. They can be iterated repeatedly and are not kept in memory.
 
-    Each item is a task as in Label Studio's JSON export: `id`, `data`, `annotations` (those that were not skipped, each
-    with `result` and `ground_truth`). A task's own `ground_truth` says whether one of its annotations is one. `source`
-    says where the tasks are read from, `expected` how many there seemed to be before they were read, None if unknown.
+    Each item is a task as in Label Studio's JSON export: `id`, `data`, `annotations` (without skipped ones, each with
+    `result` and `ground_truth`). The task's own `ground_truth` tells whether one of its annotations is a ground truth.
+    `source` describes where the tasks are read from. `expected` is an estimate of their number, None if unknown.
 
-    With `snapshot`, the first iteration writes that file, and later ones read it: all of them see the same tasks.
-    `len()` then writes it too, if no iteration has. Iterating raises StudioError when Label Studio cannot be reached
-    any more, and VersionError when the snapshot cannot be written or read.
+    With `snapshot`, the first complete iteration writes that file, and later ones read it, so that all of them see the
+    same tasks. `len()` iterates if necessary, and so writes the file too. Iterating raises StudioError when Label
+    Studio cannot be reached, and VersionError when the snapshot cannot be written or read.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class LabelledTasks:
 
     @classmethod
     def from_snapshot(cls, path: Path, *, project: str = "", source: str = "") -> "LabelledTasks":
-        """Return the tasks that an earlier training wrote to `path`. `project` is its uid, for `split`.
+        """Return the tasks that an earlier training wrote to `path`. `project` is the project's uid, for `split`.
 
         Raises VersionError when there is no such file.
         """
@@ -73,7 +73,7 @@ class LabelledTasks:
             tasks = self._file.record(_labelled(self._read()))
         for task in tasks:
             kept = task["annotations"]
-            # The oldest helpers call annotations "completions".
+            # Old Label Studio helpers read annotations under the name "completions".
             yield {**task, "ground_truth": any(one["ground_truth"] for one in kept), "completions": kept}
 
     def __len__(self) -> int:
@@ -93,12 +93,12 @@ class LabelledTasks:
     def split(
         self, test: float = 0.2, *, seed: int | str = 0, by: By | None = None
     ) -> "tuple[LabelledTasks, LabelledTasks]":
-        """Return (train, test), where `test` is about that share of the tasks. Both are read lazily, like this.
+        """Return (train, test), two disjoint lazy collections; `test` gets about that share of the tasks.
 
-        A hash of project and task id decides, so a task stays in its half as the set grows, in every run and on every
-        machine; another `seed` makes another split. `by` keeps tasks together that have the same value in that
-        field of their data, or for which that function returns the same. Raises ValueError when `test` is not
-        between 0 and 1, or an argument is of the wrong kind.
+        A hash of project and task id assigns each task, so a task stays in its half as the set grows, in every run and
+        on every machine; another `seed` gives another split. With `by`, the name of a field of `data` or a function of
+        the task, all tasks with the same value are in the same half. Raises ValueError when `test` is not between 0 and
+        1 or an argument has the wrong type.
         """
         rule = Split(test, seed, by, self._project, self._depth)
         halves = (self._half(rule, in_test=False), self._half(rule, in_test=True))
@@ -125,9 +125,10 @@ class LabelledTasks:
         return half
 
     def finish(self) -> int:
-        """Complete a snapshot that was begun; return how many tasks there are, -1 if that is not known.
+        """Complete a snapshot that was begun; return the number of tasks, `expected` or -1 if it is not known.
 
-        For when `fit` is back. A Label Studio that has gone away meanwhile costs the snapshot, not the model.
+        Called after `fit` returned. If Label Studio is unreachable by then, the version has no snapshot, and a warning
+        is logged.
         """
         try:
             if self._file is not None and self._begun:
@@ -144,7 +145,7 @@ class LabelledTasks:
         return -1 if self.expected is None else self.expected
 
     def _write_held_out(self, path: Path) -> None:
-        """Note which tasks the halves named `test` hold: an evaluation takes them for not seen."""
+        """Write the ids of the tasks in all test halves to `path`: an evaluation treats these as not trained on."""
         if not self._tests:
             return
         try:
@@ -166,7 +167,7 @@ class LabelledTasks:
 
 
 def _labelled(tasks: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Yield those of `tasks` with an annotation that was not skipped, without drafts."""
+    """Yield the tasks that have an annotation that was not skipped, without drafts and skipped annotations."""
     for task in tasks:
         kept = [
             {**one, "ground_truth": bool(one.get("ground_truth"))}
@@ -181,7 +182,7 @@ def _labelled(tasks: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 def from_studio(client: StudioClient, project: str, snapshot: Path | None = None) -> LabelledTasks:
     """Return the labelled tasks of the project with this uid, read page by page from Label Studio.
 
-    Raises StudioError if it says no.
+    Raises StudioError if Label Studio is unreachable or refuses.
     """
     return LabelledTasks(
         lambda: client.labelled_tasks(project),
@@ -193,7 +194,7 @@ def from_studio(client: StudioClient, project: str, snapshot: Path | None = None
 
 
 def from_delivered(path: Path, *, project: str = "", snapshot: Path | None = None) -> LabelledTasks:
-    """Return the labelled tasks in the file `path`, one JSON object a line, that webhooks delivered."""
+    """Return the labelled tasks in the file `path`, which webhooks delivered: one JSON object per line."""
 
     def read() -> Iterator[dict[str, Any]]:
         with path.open("rb") as lines:
@@ -204,9 +205,9 @@ def from_delivered(path: Path, *, project: str = "", snapshot: Path | None = Non
 
 
 def version_snapshot(store: VersionStore, project: str, version: str) -> Path:
-    """Return the snapshot that the training of a project's version left; `version` is its name or id.
+    """Return the path of the snapshot of a project's version; `version` is its name or id, or a unique prefix.
 
-    Raises UnknownVersion when there is no such version, FitError when it has no snapshot.
+    Raises UnknownVersion when there is no such version, FitError when the version has no snapshot.
     """
     store.bring(project)
     found = find(store, project, version)
@@ -223,7 +224,7 @@ def version_snapshot(store: VersionStore, project: str, version: str) -> Path:
 def from_version(
     store: VersionStore, project: str, version: str, snapshot: Path | None = None
 ) -> LabelledTasks:
-    """Return the labelled tasks that a version was trained on. Raises what `version_snapshot` does."""
+    """Return the labelled tasks that a version was trained on. Raises the errors of `version_snapshot`."""
     file = TasksFile(version_snapshot(store, project, version))
     return LabelledTasks(
         lambda: file, f"the snapshot of version {version}", project=project, snapshot=snapshot

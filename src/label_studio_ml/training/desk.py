@@ -1,8 +1,8 @@
-"""Where the server hands in events for training. Quick but blocking: the server calls it in a thread.
+"""The server's event intake: store webhook events in Redis, or in the spool on the disk while Redis is unavailable.
 
-Label Studio waits a second for a webhook's answer, so Redis gets a small part of that. An event that it has not taken
-by then is written to the disk and goes there later, with the same token: whatever became of the first try, it counts
-once.
+The calls are short but block, so the server makes them in a thread. Label Studio waits one second for the answer to a
+webhook, and Redis gets a small part of that time. An event that Redis has not stored by then is written to the spool
+and delivered later with the same token, so that it counts once, whatever the result of the first try was.
 """
 
 import contextlib
@@ -39,32 +39,32 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: Seconds that a webhook waits for Redis in all, its start and its connection included.
+#: Total time in seconds that a webhook waits for Redis, including the broker's start and the connection.
 BUDGET = 0.2
-#: Seconds that others wait for a broker that is just starting, for a connection, and for an answer.
+#: Seconds that other calls wait for a starting broker, for a connection, and for an answer.
 PATIENCE, CONNECT, ANSWER = 0.8, 1.0, 2.0
-#: Seconds for which the job of a training that somebody asked for is waited for besides, where Redis is only slow.
+#: Seconds that a spooled training request waits for the id of its job, while Redis is slow but not out.
 ASKED = 1.0
-#: Seconds after which a Redis that takes no event is out: that job is not waited for any more.
+#: Seconds without a stored event after which Redis counts as out: then the id of the job is not waited for.
 OUTAGE = 5.0
-#: Seconds between two tries of a webhook within its budget, and between two to find out which queue is the backend's.
+#: Seconds between two tries of a webhook within its budget, and between two tries to determine the backend's queue.
 RETRY, PREPARE = 0.03, 1.0
-#: Seconds between two times that a server without work says that it runs.
+#: Seconds between two renewals of the claim on the queue by a server without events.
 USE = 15.0
-#: Seconds for which Redis is not asked for events without login after it did not answer: each would wait for `BUDGET`,
-#: and events with login behind them.
+#: Seconds after a failed try during which events without login go directly to the spool: each would wait for `BUDGET`,
+#: and delay events with login.
 UNANSWERED = 1.0
-#: Events that are tried at once, and locks that keep the events of one project in order.
+#: Number of events that are stored at once, and of locks that keep the events of one project in order.
 TRIES, LOCKS = 8, 64
-#: Bytes of an event that is kept whole. Of a larger one ids only are: the rest is read from Label Studio.
+#: Size in bytes up to which events are stored whole. Larger ones are stored as ids; the rest is read from Label Studio.
 LARGE = 64 << 20
 
 
 class RedisDesk:
-    """Events go into Redis. `url` returns the broker's URL, waiting the given number of seconds for it at most.
+    """Event intake that stores events in Redis. `url` returns the broker's URL; its argument is a time-out in seconds.
 
-    What Redis does not take is kept in the folder `spool`, and goes there when Redis is back. With `projects`, what is
-    known of an event's project goes with it: its worker may be on another machine.
+    While Redis is unavailable, events are kept in the folder `spool` and delivered later. With `projects`, the
+    description of an event's project is stored too, because the worker may run on another machine.
     """
 
     immediate = False
@@ -87,30 +87,31 @@ class RedisDesk:
         self._threads = ThreadPoolExecutor(TRIES, "hand-in")
         self._stopping = threading.Event()
         self._stalls = StallWatch(self._ready_board)
-        #: Since when Redis has taken no event, None while it does.
+        #: Monotonic time since which Redis has stored no event, None while it works.
         self._away_since: float | None = None
-        #: When Redis did not answer in time for an event.
+        #: Monotonic time of the last failed try to store an event.
         self._unanswered = -math.inf
         #: Whether the Redis may have queues of other backends.
         self._shared = bool(settings.redis_url)
 
     @classmethod
     def of(cls, settings: Settings, url: Callable[[float], str]) -> "RedisDesk":
-        """Return the desk that the settings ask for."""
+        """Return the event intake for these settings."""
         projects = Projects(settings.model_dir) if settings.store_url else None
         return cls(url, settings, settings.model_dir / "spool", projects)
 
     def hand_in(self, event: Event, *, trusted: bool, train: bool) -> str | None:
-        """Keep an event; return the id of the job that will take it in.
+        """Store an event; return the id of the job that will process it.
 
-        None if it starts none, or if that is not known yet: then it is on the disk. Raises BrokerError if neither Redis
-        nor the disk takes it, and BodyTooLarge.
+        `trusted` tells whether the event has the required login, `train` whether it starts a training. Returns None if
+        it starts none, or if the event is in the spool and its job is not known yet. Raises BrokerError if neither
+        Redis nor the disk takes the event, and BodyTooLarge for a training request above LARGE.
         """
         deadline = time.monotonic() + BUDGET
         spooled = _kept(event, trusted=trusted, train=train)
         if spooled is None:
             return None
-        with self._orders[hash(event.uid) % LOCKS]:  # for the rest of the budget of the one before, at most
+        with self._orders[hash(event.uid) % LOCKS]:  # each holder keeps the lock for its BUDGET at most
             if self._to_ask(trusted=trusted):
                 try:
                     job = self._within(spooled, deadline, self._try)
@@ -130,12 +131,15 @@ class RedisDesk:
         return self._job_of(spooled.token)
 
     def _is_out(self) -> bool:
-        """Tell whether Redis has taken no event for so long that it is not only slow."""
+        """Tell whether Redis has stored no event for longer than OUTAGE."""
         since = self._away_since
         return since is not None and time.monotonic() - since > OUTAGE
 
     def rehearse(self, event: Event) -> None:
-        """Take as long as `hand_in` of an event without login, and raise what that would, but keep nothing."""
+        """Do nothing with an event without login, but take as long and raise the same errors as `hand_in` would.
+
+        So callers without login cannot tell whether a project is known.
+        """
         deadline = time.monotonic() + BUDGET
         spooled = _kept(event, trusted=False, train=True)
         if spooled is None:
@@ -152,15 +156,15 @@ class RedisDesk:
         self._spool.room.check()
 
     def _to_ask(self, *, trusted: bool) -> bool:
-        """Tell whether Redis is asked to take an event; where others wait on the disk, it goes behind them."""
+        """Tell whether to try Redis for an event: not while the spool has events, which keeps events in order."""
         return self._spool.empty() and (trusted or time.monotonic() - self._unanswered > UNANSWERED)
 
     def _ask(self, spooled: Spooled, deadline: float) -> None:
-        """Ask Redis for what it does not have."""
+        """Make a call to Redis that finds nothing, as a stand-in for storing an event."""
         self._quick.get().job_of(spooled.token)
 
     def _job_of(self, token: str) -> str | None:
-        """Return the job of an event that is on its way from the disk to Redis, None if it takes longer than that."""
+        """Return the job of a spooled event once it was delivered to Redis, None if that takes longer than ASKED."""
         deadline = time.monotonic() + ASKED
         while time.monotonic() < deadline and not self._stopping.wait(RETRY):
             with contextlib.suppress(BrokerError):
@@ -169,7 +173,7 @@ class RedisDesk:
         return None
 
     def _within(self, spooled: Spooled, deadline: float, call: Callable[[Spooled, float], T]) -> T:
-        """Have `call` hand an event to Redis before `deadline`. Raises BrokerError if it has not taken it by then."""
+        """Run `call` in a thread and return its result. Raises BrokerError if it has not returned by `deadline`."""
         try:
             trying = self._threads.submit(call, spooled, deadline)
             return trying.result(max(0.0, deadline - time.monotonic()))
@@ -180,7 +184,7 @@ class RedisDesk:
             raise BrokerError("The backend is shutting down") from None
 
     def _try(self, spooled: Spooled, deadline: float) -> str | None:
-        """Try until `deadline`: Redis may be just starting."""
+        """Store an event, with retries until `deadline`, because Redis may be starting. Raises BrokerError."""
         while True:
             try:
                 return self._store(spooled, self._quick, deadline)
@@ -190,14 +194,14 @@ class RedisDesk:
                 time.sleep(RETRY)
 
     def _deliver(self, spooled: Spooled) -> None:
-        """Hand over an event that was kept on the disk. Raises BrokerError."""
+        """Store an event from the spool in Redis. Raises BrokerError."""
         self._store(spooled, self._patient)
         self._away_since = None
 
     def start(self) -> None:
-        """Hand over what an earlier server kept on the disk, and find out which queue is the backend's.
+        """Start the threads that deliver spooled events of an earlier server, claim the queue and watch for stalls.
 
-        It is logged where the disk keeps no events.
+        Logs a warning if the spool cannot keep events.
         """
         if problem := self._spool.problem:
             logger.warning("%s", problem)
@@ -207,7 +211,7 @@ class RedisDesk:
         self._stalls.start(self._stopping)
 
     def _use_queue(self) -> None:
-        """Find out which queue is the backend's as soon as Redis can be had, and say now and then that it is used."""
+        """Determine the backend's queue as soon as Redis is available; in a shared Redis, keep renewing the claim."""
         said, told = "", False
         while not self._stopping.is_set():
             try:
@@ -221,7 +225,7 @@ class RedisDesk:
                     logger.debug("The queue is not known yet: %s", error)
                     said = str(error)
                 self._stopping.wait(PREPARE)
-            except Exception:  # nobody else would say that the queue is used
+            except Exception:  # this thread must go on: no other one renews the claim of an idle server
                 logger.exception("Looking for the queue failed")
                 self._stopping.wait(USE)
             else:
@@ -230,7 +234,7 @@ class RedisDesk:
                 self._stopping.wait(USE)
 
     def stop(self) -> None:
-        """Hand nothing over any more; what is on the disk stays."""
+        """Stop the threads and release the queue; spooled events stay on the disk."""
         self._stopping.set()
         self._spool.stop()
         self._patient.end()
@@ -239,36 +243,36 @@ class RedisDesk:
 
     @property
     def stall(self) -> Stall | None:
-        """The projects whose events have waited for too long, None if none has."""
+        """The projects whose events have waited for too long, None if there are none."""
         return self._stalls.stall
 
     @property
     def spooled(self) -> int:
-        """How many events wait on the disk."""
+        """The number of events in the spool."""
         return self._spool.events
 
     @property
     def spooled_bytes(self) -> int:
-        """How many bytes they have."""
+        """The total size of the events in the spool, in bytes."""
         return self._spool.room.size
 
     @property
     def refused(self) -> int:
-        """How many events were refused since the start because the disk keeps no more."""
+        """The number of events refused since the start because the spool was full."""
         return self._spool.room.refused
 
     @property
     def spool_problem(self) -> str:
-        """Why no more events are kept on the disk, empty if some are."""
+        """Why the spool takes no more events, empty if it does."""
         return self._spool.problem
 
     @property
     def kept(self) -> int:
-        """How many events were kept on the disk since the start."""
+        """The number of events written to the spool since the start."""
         return self._spool.kept
 
     def figures(self) -> Training | None:
-        """Return the trainings in numbers. Raises BrokerError."""
+        """Return the training figures for the metrics. Raises BrokerError."""
         return figures(self._ready_board())
 
     def job_status(self, job_id: str) -> dict[str, Any] | None:
@@ -276,15 +280,15 @@ class RedisDesk:
         return views.one(self._ready_board(), job_id)
 
     def jobs(self, uid: str, most: int) -> list[dict[str, Any]]:
-        """Return the project's job records, newest first, `most` of them. Raises BrokerError."""
+        """Return the project's job records, newest first, at most `most` of them. Raises BrokerError."""
         return views.several(self._ready_board(), uid, most)
 
     def renewal(self, uid: str) -> dict[str, Any] | None:
-        """Return how far a project's tasks have predictions of a new version. Raises BrokerError."""
+        """Return the progress of a project's re-prediction, None if there was none. Raises BrokerError."""
         return views.renewal(self._ready_board(), uid)
 
     def job_log(self, job_id: str, after: int) -> dict[str, Any] | None:
-        """Return the lines of a job's log from number `after` on, None if there is no such job."""
+        """Return the lines of a job's log from number `after` on, None if there is no such job. Raises BrokerError."""
         return views.log(self._ready_board(), job_id, after)
 
     def job_metrics(self, job_id: str) -> dict[str, Any] | None:
@@ -292,11 +296,11 @@ class RedisDesk:
         return views.metrics(self._ready_board(), job_id)
 
     def cancel_job(self, job_id: str) -> dict[str, Any]:
-        """Ask for a job's end, and return its record. Raises UnknownJob, JobEnded and BrokerError."""
+        """Request a job's cancellation, and return its record. Raises UnknownJob, JobEnded and BrokerError."""
         return views.describe(request_cancel(self._ready_board(), job_id))
 
     def running_job(self, uid: str) -> str | None:
-        """Return the id of the project's job that runs or waits for a worker only, None if there is none.
+        """Return the id of the project's newest job that runs or waits only for a worker, None if there is none.
 
         Raises BrokerError.
         """
@@ -305,22 +309,25 @@ class RedisDesk:
         )
 
     def forget(self, uid: str) -> None:
-        """Remove everything of a project. Raises BrokerError."""
+        """Remove a project's jobs and events from Redis. Raises BrokerError."""
         self._ready_board().forget(uid)
 
     def described(self, uid: str) -> Project | None:
-        """Return what any server knows of a project, None if none does. Raises BrokerError."""
+        """Return the description of a project that any server has stored, None if there is none. Raises BrokerError."""
         return self._ready_board().described(uid)
 
     def describe(self, project: Project) -> None:
-        """Let all servers and workers know what `/setup` told this one. Raises BrokerError."""
+        """Store the description of a project from `/setup` for all servers and workers. Raises BrokerError."""
         self._ready_board().describe(project, setup=True)
 
     def _ready_board(self) -> JobBoard:
         return self._patient.get()
 
     def _store(self, spooled: Spooled, way: BoardOnDemand, deadline: float = math.inf) -> str | None:
-        """Put an event into Redis; doing it twice changes nothing. Nothing more is begun after `deadline`."""
+        """Store an event in Redis; return its job's id, None if it starts no training. Can be repeated safely.
+
+        No further step is begun after `deadline`. Raises BrokerError, and ForeignQueue if the queue was taken.
+        """
         event = spooled.event
         board = way.get()
         if spooled.trusted:
@@ -329,7 +336,7 @@ class RedisDesk:
                 board.undeliver(event.uid, tasks=gone_tasks, annotations=gone_annotations)
             pairs = labelled(event)
             if pairs and not _late(deadline):
-                if event.ids_only:  # what an earlier event brought of these annotations is out of date
+                if event.ids_only:  # the stored state of these annotations is out of date
                     board.undeliver(event.uid, annotations=[annotation.get("id") for _, annotation in pairs])
                 else:
                     board.deliver(event.uid, pairs)
@@ -351,7 +358,7 @@ class RedisDesk:
             raise
 
     def _known(self, uid: str) -> Project | None:
-        """Return what goes with an event of a project; None where it cannot be read: the event matters more."""
+        """Return the description of a project; None if it cannot be read, so that the event is stored all the same."""
         try:
             return self._projects.get(uid) if self._projects is not None else None
         except BackendError as error:
@@ -360,10 +367,10 @@ class RedisDesk:
 
 
 def _kept(event: Event, *, trusted: bool, train: bool) -> Spooled | None:
-    """Return what is kept of an event, None if nothing: it starts no training, and says nothing of annotations.
+    """Return the part of an event to store, None if it starts no training and changes no delivered annotations.
 
-    Its label config and title are not: they are for the server that got it. Raises BodyTooLarge for a request to train
-    on more tasks than can be kept.
+    The label config and title are removed: only the receiving server uses them. Without login, only the ids are left.
+    Raises BodyTooLarge for a training request with more tasks than can be stored.
     """
     data = event.data
     if not trusted:

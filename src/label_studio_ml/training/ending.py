@@ -1,4 +1,4 @@
-"""The end of a run that is not let run: it is asked first, then gets SIGTERM, then SIGKILL."""
+"""Stop a training process: ask it to stop, send SIGTERM after the grace period, and SIGKILL 5 s later."""
 
 import signal
 import time
@@ -7,12 +7,12 @@ from typing import Literal
 
 from label_studio_ml.errors import BackendError
 
-#: Seconds that a run has between SIGTERM and SIGKILL.
+#: Seconds between SIGTERM and SIGKILL.
 TERM_GRACE = 5.0
 
 
 class Ended(BackendError):
-    """A run was ended: `state` is that of its job, `ending` says how it came about."""
+    """A run was stopped: `state` is its job's final state, `ending` describes how the process ended."""
 
     def __init__(self, state: Literal["cancelled", "failed"], message: str, ending: str) -> None:
         super().__init__(message)
@@ -21,10 +21,10 @@ class Ended(BackendError):
 
 
 class Ending:
-    """One run's end, from the first word to the last signal.
+    """The steps that stop one run, from the request to SIGKILL.
 
-    `cause` is empty for a cancelled run, else says why it may not go on. `ask` asks the run to stop, `kill` sends a
-    signal to it and what it started; `grace` is how many seconds lie between the two.
+    `cause` is empty for a cancelled run, else the limit that the run exceeded. `ask` requests the run to stop and is
+    called at once; `kill` sends a signal to the run's process group. `grace` is the time in seconds before SIGTERM.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Ending:
         ask()
 
     def step(self) -> None:
-        """Do what is due by now."""
+        """Send the signal that is due by now, if there is one. Call this repeatedly until the run has ended."""
         passed = time.monotonic() - self._began
         if passed >= self._grace and not self._sent:
             self._sent = signal.SIGTERM
@@ -48,19 +48,19 @@ class Ending:
             self._kill(signal.SIGKILL)
 
     def returned(self, error: str) -> Ended:
-        """Return what the end is called when the run answered; `error` is what its fit raised."""
+        """Return the exception for a run that sent its outcome; `error` is what its fit raised, empty if nothing."""
         after = " after SIGTERM" if self._sent else ""
         return self._ended(f"fit raised {error}{after}" if error else f"fit returned by itself{after}")
 
     def died(self, status: int) -> Ended:
-        """Return what the end is called when the process ended with `status`, negative for a signal."""
+        """Return the exception for a process that ended with `status`, negative for a signal."""
         if status < 0:
             return self._ended(f"ended by {signal.Signals(-status).name}")
         after = " after SIGTERM" if self._sent else ""
         return self._ended(f"its process ended with status {status}{after}")
 
     def stopped(self) -> Ended:
-        """Return what the end is called when the worker was told to stop meanwhile."""
+        """Return the exception for a run that was being stopped when its worker was told to stop."""
         return self._ended("ended with its worker")
 
     def _ended(self, ending: str) -> Ended:

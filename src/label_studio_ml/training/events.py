@@ -1,15 +1,15 @@
-"""What a webhook event says about tasks and annotations."""
+"""Read tasks, annotations and ids from the payloads of Label Studio's webhook events."""
 
 from collections.abc import Iterable
 from typing import Any, Protocol
 
 
 class AnyEvent(Protocol):
-    """An event as it came, or as it is kept."""
+    """An event as it was received (`protocol.Event`) or stored (`mailbox.StoredEvent`)."""
 
     @property
     def action(self) -> str:
-        """Label Studio's name of the event."""
+        """Label Studio's name of the event, such as `ANNOTATION_CREATED`."""
 
     @property
     def data(self) -> dict[str, Any]:
@@ -19,7 +19,7 @@ class AnyEvent(Protocol):
 def training_actions(own: Iterable[str]) -> set[str]:
     """Return Label Studio's names of the events that start a training; `own` are the class's `TRAIN_EVENTS`."""
     names = {*own, "START_TRAINING"}
-    if "ANNOTATION_DELETED" in names:  # Label Studio's name for it is the plural
+    if "ANNOTATION_DELETED" in names:  # Label Studio sends only ANNOTATIONS_DELETED
         names.add("ANNOTATIONS_DELETED")
     if "ANNOTATION_CREATED" in names:
         names.add("ANNOTATIONS_CREATED")
@@ -27,7 +27,7 @@ def training_actions(own: Iterable[str]) -> set[str]:
 
 
 def labelled(event: AnyEvent) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Return the (task, annotation) pairs that an event brings."""
+    """Return the (task, annotation) pairs in an event's payload; a task that is missing there has its id only."""
     if event.action in ("ANNOTATION_CREATED", "ANNOTATION_UPDATED"):
         tasks, annotations = [event.data.get("task")], [event.data.get("annotation")]
     elif event.action == "ANNOTATIONS_CREATED":
@@ -40,19 +40,19 @@ def labelled(event: AnyEvent) -> list[tuple[dict[str, Any], dict[str, Any]]]:
 
 
 def counted(event: AnyEvent) -> int:
-    """Return how many new annotations an event brings: a changed one counts, a skipped or a deleted one does not."""
+    """Return the number of created or updated annotations in an event; skipped and deleted ones do not count."""
     if event.action in ("ANNOTATION_CREATED", "ANNOTATION_UPDATED"):
         return 0 if _skipped(event.data.get("annotation")) else 1
     if event.action == "ANNOTATIONS_CREATED":
         made = event.data.get("annotation") or event.data.get(
             "annotations"
-        )  # the plural: it came without login
+        )  # `annotations` is the field of an event without login: see `untrusted.ids_only`
         return sum(not _skipped(one) for one in made) if isinstance(made, list) else 1
     return 0
 
 
 def grouped(pairs: Iterable[tuple[dict[str, Any], dict[str, Any]]]) -> dict[Any, dict[str, Any]]:
-    """Return (task, annotation) pairs as tasks with their annotations, by task id; the last word on each counts."""
+    """Return a dict of tasks with their annotations by task id; of pairs with the same annotation, the last counts."""
     tasks: dict[Any, dict[str, Any]] = {}
     for task, annotation in pairs:
         key = _key(task.get("id"))
@@ -63,7 +63,7 @@ def grouped(pairs: Iterable[tuple[dict[str, Any], dict[str, Any]]]) -> dict[Any,
 
 
 def removed(event: AnyEvent) -> tuple[list[object], list[object]]:
-    """Return the ids of the tasks and of the annotations that an event says are deleted."""
+    """Return the ids of the tasks and of the annotations that were deleted according to an event."""
     tasks = _ids(event.data.get("tasks")) if event.action == "TASKS_DELETED" else []
     annotations = _ids(event.data.get("annotations")) if event.action == "ANNOTATIONS_DELETED" else []
     return tasks, annotations
@@ -74,17 +74,17 @@ def _skipped(annotation: Any) -> bool:
 
 
 def dicts(values: Any) -> list[dict[str, Any]]:
-    """Return those of the values that are objects; none if it is no list."""
+    """Return the JSON objects in the list `values`; an empty list if `values` is not a list."""
     return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
 
 
 def is_id(value: Any) -> bool:
-    """Tell whether a value may be the id of a task or an annotation: a whole number from 0 on, as databases have it."""
+    """Tell whether a value can be the id of a task or an annotation: an int from 0 to 2**63 - 1."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 63
 
 
 def _key(value: Any) -> int | str | None:
-    """Return an id that may be looked up; None for what is none, such as a list."""
+    """Return `value` if it can be a dict key that stands for an id, else None, for example for a list."""
     return value if isinstance(value, int | str) else None
 
 

@@ -1,4 +1,4 @@
-"""Which failures of a run say nothing of its events, so that the events stay for a later run."""
+"""Recognize failures of a run that its events did not cause, so that the events are kept for a later run."""
 
 import sqlite3
 from pathlib import Path
@@ -10,10 +10,10 @@ from label_studio_ml.versions.store import VersionStore
 
 
 def may_pass(error: BaseException, place: Path) -> bool:
-    """Tell whether what failed may work later: the disk of `place` is full, or a file of ours cannot be used now.
+    """Tell whether a failure may pass: the disk of `place` is full, or a file of the backend cannot be used now.
 
-    A project without a label config gets one with the next `/setup` or event: it had one, where its database was lost.
-    What was decided about a project's versions can be read again, or decided anew.
+    A missing label config may pass: after the loss of a project's database, the next `/setup` or event brings one. An
+    unreadable decision about a project's versions may become readable again, or be made anew.
     """
     if is_full(error, place) or isinstance(error, NoLabelConfig | DecisionError):
         return True
@@ -23,7 +23,7 @@ def may_pass(error: BaseException, place: Path) -> bool:
 
 
 def explained(error: BackendError | OSError, model_dir: Path) -> str:
-    """Return what an error that was raised in the worker says, with what to do about it."""
+    """Return the message of an error that was raised in the worker, with advice on how to fix it."""
     if isinstance(error, BackendError):
         return str(error)
     fix = disk_fix(error, model_dir, "Check the disk, and the rights on MODEL_DIR and the logs folder")
@@ -31,9 +31,10 @@ def explained(error: BackendError | OSError, model_dir: Path) -> str:
 
 
 def parent_is_damaged(store: VersionStore, request: RunRequest | None) -> bool:
-    """Tell whether the version that a run began from is gone or not served any more: the next run takes another.
+    """Tell whether the version that a run started from is missing or damaged: the next run starts from another.
 
-    What is looked at is what `VersionStore.served` looks at. True where that cannot be found out now: the events stay.
+    The checks are those of `VersionStore.served`. Returns True if the versions cannot be read now, so that the events
+    are kept; False if the run started from no version.
     """
     if request is None or not request.spec.version:
         return False

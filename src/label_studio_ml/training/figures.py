@@ -1,4 +1,4 @@
-"""What Redis knows of all trainings, in numbers."""
+"""Training figures of all servers and workers in one Redis, for the metrics endpoint."""
 
 import redis
 
@@ -9,7 +9,7 @@ from label_studio_ml.training.refusals import explain
 
 
 def figures(board: JobBoard) -> Training:
-    """Return the numbers of one Redis. Raises BrokerError."""
+    """Return the training figures of the board's queue. Raises BrokerError."""
     try:
         projects = board.dirty()
         with board.redis.pipeline(transaction=False) as pipe:
@@ -35,7 +35,7 @@ def figures(board: JobBoard) -> Training:
 
 
 def count(board: JobBoard, outcome: str) -> None:
-    """Count a run's outcome; a Redis that is away is not worth failing for."""
+    """Count a run's outcome. Best effort: errors of Redis are ignored."""
     try:
         board.redis.hincrby(board.keys.outcomes, outcome, 1)
     except redis.RedisError:

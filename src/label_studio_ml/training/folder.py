@@ -1,16 +1,16 @@
-"""Noticing that a folder has changed."""
+"""Detect changes of a folder by comparing two snapshots of its files' sizes and times."""
 
 import os
 from collections.abc import Collection
 from pathlib import Path
 
-#: Files looked at, at most.
+#: Largest number of files in a snapshot.
 MOST_FILES = 5000
 
 _SKIPPED = frozenset(("__pycache__", ".git", "logs", "data", "node_modules", ".venv"))
-#: Folders of ours, and beginnings of names of our files, in a folder that may be the model folder.
+#: The backend's folders and prefixes of its files, left out at the top of every folder, which may be a model folder.
 _FOLDERS, _FILES = ("versions", "broker", "files", "runs"), ("state.db", "projects.db")
-#: What else is ours in the model folder itself; anywhere else these names are the user's.
+#: More names of the backend's files, left out in the model folder only: elsewhere they may be the user's.
 _MODEL_FOLDERS = ("spool", "predict", "agent", "transfers", "stores")
 _MODEL_FILES = ("events.db", "server.json", ".server.json", "backend.json", ".backend.json")
 
@@ -18,10 +18,10 @@ Snapshot = dict[str, tuple[int, int]]
 
 
 def snapshot(folder: Path, without: Collection[Path] = ()) -> Snapshot:
-    """Return size in bytes and time of last change in ns for each file below `folder`.
+    """Return (size in bytes, time of last change in ns) for each file below `folder`, at most MOST_FILES of them.
 
-    Our own folders, and the folders `without`, are left out. Where `folder` itself is one of these, it is the model
-    folder, and what we keep there is left out.
+    The backend's own folders and files and the folders `without` are left out. If `folder` itself is in `without`, it
+    is the model folder: its files are included, except those of the backend.
     """
     found: Snapshot = {}
     is_model_folder = folder in without

@@ -1,4 +1,4 @@
-"""What a child reads from files: the events of its run, and the tasks that webhooks delivered, one a line."""
+"""Write the files that a run's process reads: its events and the delivered tasks, one JSON object per line."""
 
 import contextlib
 import os
@@ -18,10 +18,11 @@ from label_studio_ml.training.request import RunRequest
 def handed_over(
     board: Mailboxes, request: RunRequest, entries: list[Entry], folder: Path, *, whole: bool
 ) -> Iterator[RunRequest]:
-    """Write the files of a run to `folder` and keep them while the block runs; yield the request that names them.
+    """Write the files of a run to `folder`, yield the request with their paths, and remove them after the block.
 
-    With `whole`, all events are written, else what a fit of the seed generation needs: the last one, and those of the
-    button, which may say what to train on. At no time are many events in memory.
+    With `whole`, all events are written. Otherwise only those that a fit of the seed generation needs: the last one,
+    and all `START_TRAINING` events, which may name the annotations to train on. Only a few events are in memory at a
+    time. Raises BrokerError, and OSError if a file cannot be written.
     """
     uid = request.spec.project.uid
     last = entries[-1].id
@@ -47,5 +48,5 @@ def _write(path: Path, objects: Iterable[Any]) -> None:
 
 
 def light(entries: Iterable[Entry]) -> list[StoredEvent]:
-    """Return events without what they hold, for those that want to know their ids."""
+    """Return the events of `entries` without their payloads, for code that needs only ids and actions."""
     return [StoredEvent(entry.action, {}, id=entry.id) for entry in entries]

@@ -1,4 +1,4 @@
-"""The metrics of a run over time, in bounded memory."""
+"""Keep a run's metrics over time in bounded memory, by thinning them out."""
 
 from pathlib import Path
 from typing import Any
@@ -7,14 +7,14 @@ import msgspec
 
 #: The file in a version's folder that holds the metrics of its run, one JSON object a line.
 FILE = "metrics.jsonl"
-#: Most points kept of one run.
+#: Number of points of one run above which they are thinned out.
 MOST = 10_000
 
 Point = dict[str, Any]
 
 
 class _Series:
-    """Points that carry the same metrics: every `stride`-th of them, and the last."""
+    """The points with one set of metric names: every `stride`-th of them, and the last."""
 
     def __init__(self) -> None:
         self.kept: list[tuple[int, Point]] = []
@@ -39,9 +39,10 @@ class _Series:
 
 
 class History:
-    """At most `most` points, and the last of each kind. When they are more, every second one goes.
+    """The points of a run: at most `most` of them, and the last point of each series.
 
-    Metrics that are logged apart (a loss at each step, an accuracy now and then) are thinned apart.
+    A series has the points with the same metric names: metrics that are logged together (a loss at each step) are
+    thinned independently of others (an accuracy per epoch). Beyond `most`, the longest series loses every second point.
     """
 
     def __init__(self, most: int = MOST) -> None:
@@ -58,12 +59,12 @@ class History:
             max(self._series.values(), key=lambda one: len(one.kept)).thin()
 
     def points(self) -> list[Point]:
-        """Return what is kept, oldest first."""
+        """Return the kept points, oldest first."""
         found = [entry for series in self._series.values() for entry in series.points()]
         return [point for _, point in sorted(found, key=lambda entry: entry[0])]
 
     def write(self, folder: Path) -> None:
-        """Write the points to `metrics.jsonl` in `folder`, if there are any and the user's code wrote no such file."""
+        """Write the points to `metrics.jsonl` in `folder`, unless there are none or the user's code wrote that file."""
         path = folder / FILE
         if self._count and not path.exists():
             path.write_bytes(b"".join(msgspec.json.encode(point) + b"\n" for point in self.points()))

@@ -1,4 +1,4 @@
-"""The run object that `fit` gets as `job`: it says how far a training is, and is told when to stop.
+"""The object that `fit` gets as `job`: `fit` reports progress and metrics to it, and asks it whether to stop.
 
     def fit(self, annotations, job, **kwargs):
         for epoch in range(10):
@@ -7,7 +7,7 @@
             job.progress(epoch / 10, f"epoch {epoch}")
             job.log(step=epoch, loss=self.one_epoch(annotations))
 
-`TrainingJob()` is one for trying a `fit` by hand: nothing listens to it, and it needs nothing that runs.
+`TrainingJob()` without arguments serves for calling `fit` by hand: its reports go nowhere, and no backend is needed.
 """
 
 import logging
@@ -27,15 +27,15 @@ from label_studio_ml.versions.manifest import Manifest
 
 logger = logging.getLogger(__name__)
 
-#: Longest message, in characters; most names of metrics in one call.
+#: Longest message in characters, and largest number of metrics in one call; the rest is cut off.
 LONGEST_MESSAGE = 500
 MOST_METRICS = 100
-#: By how much a sum of fractions may miss 0 or 1.
+#: Tolerance for progress outside of 0 to 1: sums of fractions have rounding errors.
 _ROUNDING = 1e-6
 
 
 class PreviousVersion(msgspec.Struct, frozen=True, kw_only=True):
-    """The version that a run starts from: its name, its metrics, what its fit returned, and where its files are."""
+    """The version that a run starts from. `path` is the folder of its files, `train_output` what its fit returned."""
 
     name: str
     path: str
@@ -44,7 +44,7 @@ class PreviousVersion(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, manifest: Manifest, folder: Path) -> "PreviousVersion":
-        """Return what a run is told of a version whose files are in `folder`."""
+        """Return the description of a version from its manifest; `folder` has its files."""
         return cls(
             name=manifest.name,
             path=str(folder),
@@ -54,14 +54,15 @@ class PreviousVersion(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def folder(self) -> Path:
-        """The folder that the version's fit wrote to. Only read in it."""
+        """The folder that the version's fit wrote to. Treat it as read-only."""
         return Path(self.path)
 
 
 class Report(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """What a run says of itself: that fit begins, how far it is (0 to 1), what it does, or one point of its metrics.
+    """A report of a run to its worker; fields that are not reported have their defaults.
 
-    `compares`: fit is back, and its version is compared with the one before.
+    `begins`: fit begins. `compares`: fit has returned, and its version is compared with the previous one. `progress` is
+    from 0 to 1. `message` describes the current step. `point` has one point of the metrics.
     """
 
     begins: bool = False
@@ -72,9 +73,9 @@ class Report(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 
 class TrainingJob:
-    """One training, as its `fit` sees it. `id` is the job's id, `previous` the version before, None for the first.
+    """One training, as its `fit` sees it. `id` is the job's id, `previous` the previous version, None for the first.
 
-    `report` is called with everything that is said, `asked` tells whether somebody wants the run to stop.
+    `report` is called with each report; `asked` tells whether the run is to stop. None stands for doing nothing.
     """
 
     def __init__(
@@ -90,7 +91,7 @@ class TrainingJob:
         self.previous = previous
         #: The latest value of each metric.
         self.metrics: dict[str, float | None] = {}
-        #: The latest value of each metric of the version before, where fit has measured it on the same tasks.
+        #: The latest value of each metric of the previous version that fit has reported with `log_previous`.
         self.previous_metrics: dict[str, float | None] = {}
         self.history = History()
         self._workdir = workdir
@@ -101,30 +102,30 @@ class TrainingJob:
 
     @property
     def workdir(self) -> Path:
-        """The new version's folder: what `fit` writes there belongs to the version."""
+        """The new version's folder: files that `fit` writes there are saved with the version."""
         if self._workdir is None:
             self._workdir = Path(tempfile.mkdtemp(prefix="label-studio-ml-fit-"))
         return self._workdir
 
     @property
     def cancelled(self) -> bool:
-        """Whether the run is to stop: return soon then, what you return is not used. Cheap to ask often."""
+        """Whether the run is to stop: then return soon; the result is discarded. This is cheap to ask often."""
         self._cancelled = self._cancelled or self._asked()
         return self._cancelled
 
     def begin(self) -> None:
-        """Say that fit begins."""
+        """Report that fit begins."""
         self._report(Report(begins=True))
 
     def compare(self) -> None:
-        """Say that fit is back, and that its version is compared with the one before."""
+        """Report that fit has returned, and that its version is compared with the previous one."""
         self._report(Report(compares=True))
 
     def progress(self, fraction: float, message: str = "") -> None:
-        """Say how much is done, from 0 to 1, and what is going on.
+        """Report the fraction that is done, from 0 to 1, and optionally a message about the current step.
 
-        A number outside of that is taken for the nearest in it. What is not a number is left out. Both cost no
-        training: a warning in the run's log says so.
+        A number outside of 0 to 1 is clamped; with a value that is not a number, the call has no effect. Both cases
+        are logged as a warning in the run's log and raise nothing.
         """
         try:
             done = _number(fraction)
@@ -138,9 +139,9 @@ class TrainingJob:
         self._report(Report(progress=min(1.0, max(0.0, float(done))), message=_line(message)))
 
     def log(self, step: float | None = None, **metrics: Any) -> None:
-        """Record numbers such as `loss=0.3`; `step` says where the run is. The latest become the version's metrics.
+        """Record metrics such as `loss=0.3`, optionally with a step. The latest values become the version's metrics.
 
-        What is not a number is left out, with a warning in the run's log.
+        Values that are not numbers are left out, with a warning in the run's log.
         """
         values = self._numbers("job.log", metrics)
         at = self._step(step)
@@ -156,7 +157,7 @@ class TrainingJob:
         self._report(Report(point=point))
 
     def _step(self, step: Any) -> float | None:
-        """Return `step` as a number; None, with a warning, if it is none."""
+        """Return `step` as a number; None, with a warning, if it is not a number."""
         try:
             return None if step is None else _number(step)
         except (TypeError, ValueError):
@@ -165,15 +166,15 @@ class TrainingJob:
             return None
 
     def log_previous(self, **metrics: Any) -> None:
-        """Record metrics that the version before (`previous`) has on the tasks on which this run is measured.
+        """Record metrics of the version `previous` on the same tasks that the new version is measured on.
 
-        They are what `current` means in `promote_if`, for a metric that only `fit` can measure. Until `fit` changes it,
-        the model is the version before: `self.predict` answers as that version does.
+        `promote_if` uses them as the value of `current`, for metrics that only `fit` can measure. Until `fit` changes
+        the model, `self.predict` answers as the previous version does.
         """
         self.previous_metrics.update(self._numbers("job.log_previous", metrics))
 
     def _numbers(self, call: str, metrics: dict[str, Any]) -> dict[str, float | None]:
-        """Return those of `metrics` that are numbers, with a warning for each that is not."""
+        """Return the metrics whose values are numbers, and warn about each other one. `call` names the caller."""
         values: dict[str, float | None] = {}
         for name, value in list(metrics.items())[:MOST_METRICS]:
             try:
@@ -191,7 +192,10 @@ class TrainingJob:
 
 
 def _number(value: Any) -> float | None:
-    """Return a number of Python's, NumPy's or PyTorch's as JSON can hold it: None for infinite and "not a number"."""
+    """Return a number of Python, NumPy or PyTorch as a JSON number; None for infinite values and NaN.
+
+    Raises TypeError or ValueError for other values.
+    """
     if isinstance(value, numbers.Integral):
         return int(value)
     if isinstance(value, str | bytes):

@@ -1,7 +1,7 @@
-"""Removing the logs of jobs whose records are gone: Redis keeps the records of a project's last jobs only.
+"""Remove old logs of jobs that have no record any more: Redis keeps the records of each project's last jobs only.
 
-A log is told by its name, the id of its job. Backends that share a folder of logs and have a Redis each cannot tell
-each other's: there the log of another one's job goes as if its record was gone.
+The name of a log is the id of its job. If backends with different Redis servers share a folder of logs, each of them
+also removes old logs of the others' jobs, because it finds no records of those jobs.
 """
 
 import contextlib
@@ -15,12 +15,12 @@ from label_studio_ml.training.jobs import JobBoard
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two looks, and those of a day.
+#: Seconds between two passes, and seconds of a day.
 EVERY, DAY = 3600.0, 86_400.0
 
 
 class JobLogs:
-    """The logs of jobs in `folder`. One whose job has no record goes `days` after its last line; 0 keeps all."""
+    """Retention of the job logs in `folder`: without a record, for `days` after the last line; 0 keeps all logs."""
 
     def __init__(self, folder: Path, days: int) -> None:
         self._folder = folder
@@ -28,17 +28,17 @@ class JobLogs:
         self._looked = float("-inf")
 
     def clear_now_and_then(self, board: JobBoard) -> None:
-        """Remove what is too old, once an hour. Raises BrokerError."""
+        """Call `clear` if the last call is an hour ago and logs are not kept for ever. Raises BrokerError."""
         if self._days and time.monotonic() - self._looked >= EVERY:
             self._looked = time.monotonic()
             self.clear(board)
 
     def clear(self, board: JobBoard) -> None:
-        """Remove what is too old. Raises BrokerError."""
+        """Remove the logs that are too old and whose jobs have no record. Raises BrokerError."""
         gone, before = 0, time.time() - self._days * DAY
         for path in self._folder.glob("*.log"):
             if not JOB_LOG.fullmatch(path.name):
-                continue  # another program's
+                continue  # a file of another program
             with contextlib.suppress(OSError):
                 if path.stat().st_mtime < before and board.job(path.stem) is None:
                     path.unlink()

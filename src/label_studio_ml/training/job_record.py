@@ -1,4 +1,4 @@
-"""The record of a training job, as Redis has it and as this package passes it on."""
+"""The record of a training job, and its conversion from the hash in Redis."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,16 +11,16 @@ JobState = Literal["queued", "started", "finished", "failed", "cancelled"]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One training job's record. Times are ISO 8601 in UTC, empty where not reached yet.
+    """One training job's record. Times are ISO 8601 in UTC, empty if not reached yet.
 
-    `message` is what a run said last; that of a job that is queued says what it waits for, if for more than a worker.
-    `held_back` says why the version that it made is not served, where that is so; `comparison` what that version and
-    the one before were compared by, if by anything.
-    `progress` is from 0 to 1, -1 before the run has said anything; `metrics` are the latest. `cancel` is the time at
-    which somebody asked for the job's end, `ending` says how a run ended that was not let run. `upto` is the id of the
-    last event that the job is about. `model_class` is the class that it is for, empty where that was not said.
-    `asked_by` is who asked for the training, or who sent the first of its events with a login: `token NAME`,
-    `user NAME`, or our own command; empty where nobody gave a login.
+    `message` is the run's last message; for a queued job, the condition that it waits for besides a free worker.
+    `version` is the new version's name, `held_back` why it is not served (empty if it is), `comparison` the result of
+    its comparison with the previous version. `source` says where the `annotations` (number of labelled tasks, -1 if
+    unknown) were read from. `progress` is from 0 to 1, -1 before the first report; `metrics` are the latest values.
+    `cancel` is the time of the cancellation request, `ending` describes how a stopped run ended. `upto` is the id of
+    the job's last event, set by a cancellation. `model_class` is the class to train, empty if not recorded.
+    `asked_by` names the sender of the training request, or else of the job's first event with a login: `token NAME`,
+    `user NAME`, or this package's own command; empty if no event had a login.
     """
 
     id: str
@@ -47,12 +47,12 @@ class Job:
 
     @property
     def running(self) -> bool:
-        """Whether the job is waiting or running."""
+        """Whether the job is queued or started, so not ended."""
         return self.state in ("queued", "started")
 
     @property
     def postponed(self) -> bool:
-        """Whether the job waits for more than a free worker."""
+        """Whether the job waits for another condition than a free worker."""
         return self.state == "queued" and bool(self.message)
 
 

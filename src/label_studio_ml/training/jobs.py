@@ -1,7 +1,7 @@
-"""Training jobs: events go in, a worker is woken, records tell what became of them.
+"""Training jobs in Redis: store events, wake a worker, and keep the jobs' records.
 
-Everything here is quick and blocking; the server calls it in a thread. The mailbox is the truth, RQ only
-wakes a worker: a wake-up that gets lost is sent again by the sweeper.
+All calls are short but block: the server makes them in a thread. The mailbox is the source of truth, and RQ is used
+only to wake a worker: the sweeper repeats wake-ups that were lost.
 """
 
 import logging
@@ -32,37 +32,37 @@ from label_studio_ml.training.untrusted import MAX_BYTES, MAX_EVENTS, beyond, di
 
 logger = logging.getLogger(__name__)
 
-#: The function that a wake-up names, as a worker's table has it.
+#: The name of the function that an RQ job for a training calls in a worker.
 TRAIN = "label_studio_ml.training.worker.train"
-#: Job records kept for each project.
+#: Number of job records kept for each project.
 KEPT_JOBS = 200
-#: Job records among which the unfinished ones are: each run closes what was lost before it.
+#: Number of recent job records that are searched for unfinished jobs: each run closes the lost jobs before it.
 RECENT_JOBS = 20
-#: Seconds for which an event's token is remembered.
+#: Seconds for which an event's token is stored.
 TOKEN_LIFE = 6 * 3600
 
 
 def now() -> str:
-    """Return the time as job records have it."""
+    """Return the current time in the format of job records: ISO 8601 in UTC, with milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def new_job_id() -> str:
-    """Return a readable id that sorts by time, of letters, digits and dashes (RQ allows no colon)."""
+    """Return a new id, readable and sortable by time, of letters, digits and dashes (RQ allows no colon)."""
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
 def new_token() -> str:
-    """Return what an event is known by when it is handed in more than once."""
+    """Return a random token that makes repeated attempts to store one event idempotent."""
     return secrets.token_hex(16)
 
 
-#: What STORE is told of all other events.
+#: The arguments of STORE that stand for no limits.
 _UNLIMITED: tuple[str | bytes | int, ...] = ("", "", 0, 0, 0)
 
 
 def _limits(event: StoredEvent) -> tuple[str | bytes | int, ...]:
-    """Return what STORE is told of an event that came without login."""
+    """Return the arguments of STORE that limit and fold an event without login."""
     many = is_beyond(event.data)
     rest = StoredEvent("ANNOTATIONS_CREATED", event.data if many else beyond(event), trusted=False)
     too_long = int(many or is_too_long(event.data))
@@ -75,14 +75,14 @@ def _rq_id(job_id: str) -> str:
 
 
 def connect(url: str, patience: tuple[float, float] = (2.0, 5.0), tries: int = 3) -> Any:
-    """Return a Redis client for the broker at `url`; nothing is sent yet. (redis-py types sync and async as one.)
+    """Return a Redis client for the broker at `url`, without connecting. (redis-py types sync and async as one.)
 
-    `patience` is how many seconds Redis has to take the connection, and to answer: where a network swallows packets,
-    nothing else ends a call. What fails at once is tried `tries` times, over a second; what takes too long once.
+    `patience` has the time-outs in seconds for connecting and for answers: where a network drops packets, nothing else
+    ends a call. Connection errors are retried within about a second, up to `tries` tries in all; time-outs are not.
     """
     connecting, answering = patience
     options: dict[str, Any] = {} if url.startswith("unix") else {"socket_keepalive": True}
-    if options and hasattr(socket, "TCP_KEEPIDLE"):  # a read that waits hears of a dead network in 14 s
+    if options and hasattr(socket, "TCP_KEEPIDLE"):  # a blocked read fails 14 s after the network is lost
         spent = {socket.TCP_KEEPIDLE: 5, socket.TCP_KEEPINTVL: 3, socket.TCP_KEEPCNT: 3}
         options["socket_keepalive_options"] = spent
     backoff = EqualJitterBackoff(base=0.25, cap=1)
@@ -100,17 +100,17 @@ def connect(url: str, patience: tuple[float, float] = (2.0, 5.0), tries: int = 3
 class JobBoard(Mailboxes):
     """The mailboxes and job records of one queue. Safe to use from several threads.
 
-    `owner` is the backend whose queue it is, None where the broker is its own. Every method raises BrokerError when
+    `owner` is the backend that owns the queue, None if the broker is embedded. Every method raises BrokerError when
     Redis cannot be reached or refuses.
     """
 
     def __init__(self, connection: Any, queue: str, owner: Owner | None = None) -> None:
         super().__init__(connection, queue)
         self.owner = owner
-        #: Hears of each job that fails: its project, its id and the cause.
+        #: Called for each job that fails, with project, job id and cause.
         self.on_failure: Callable[[str, str, str], None] = lambda project, job_id, error: None
-        #: Hears of each run's end: its project, its job, what Label Studio said if it refused the token, and whether
-        #: the run has trained all the same.
+        #: Called at the end of each run with project, job id, why Label Studio could not be read (empty if there was
+        #: no such problem), and whether the run trained without error.
         self.on_login: Callable[[str, str, str, bool], None] = lambda project, job_id, refused, trained: None
         self._store = connection.register_script(STORE)
         self._hold = connection.register_script(HOLD)
@@ -119,11 +119,11 @@ class JobBoard(Mailboxes):
     # Handing in
 
     def record(self, project: str, event: StoredEvent, token: str = "", *, bounded: bool = True) -> str:
-        """Keep `event` and wake a worker; return the id of the job that will take it in.
+        """Store `event` and wake a worker; return the id of the job that will process the event.
 
-        Called again with the same `token` it does nothing and returns the same. Of those that are not trusted, no more
-        are kept than `untrusted` says, if they are `bounded`. Raises ForeignQueue if the queue has become another
-        backend's.
+        A call with a `token` that was used before stores nothing and returns the same id. With `bounded`, the limits of
+        `untrusted` apply to an event that is not trusted. Raises ForeignQueue if the queue belongs to another backend
+        now.
         """
         keys = self.keys
         token = token or new_token()
@@ -162,25 +162,25 @@ class JobBoard(Mailboxes):
                 self._forget_old_jobs(project)
             elif wake:
                 self.wake(project)
-        except BrokerError as error:  # the event is kept: the sweeper will wake a worker
+        except BrokerError as error:  # the event is stored: the sweeper will wake a worker
             logger.warning("Project %s: no worker could be woken: %s", project, error)
         return job_id
 
     def job_of(self, token: str) -> str | None:
-        """Return the job of the event that was handed in with `token`, None if none was."""
+        """Return the id of the job of the event that was stored with `token`, None if there is none."""
         with broker_errors():
             found = self.redis.get(self.keys.token(token))
         return found.decode() if found else None
 
     def wake(self, project: str) -> None:
-        """Wake a worker for a project whose mailbox holds events, unless one is at it, or a wake-up in the queue."""
+        """Wake a worker for a project with queued events, unless a worker trains it or a wake-up is queued."""
         names = (self.keys.waiting(project), self.keys.lease(project), self.keys.mailbox(project))
         with broker_errors():
             found = self._next(keys=[*names, self.keys.dirty], args=[new_job_id(), project])
             if found is None:
                 return
             job_id = job_id_of(found)
-            if job_id is None:  # something else than this package has written there
+            if job_id is None:  # another program has overwritten the key
                 self.redis.delete(self.keys.waiting(project))
                 return
             if not self.redis.hexists(self.keys.job(job_id), "created"):
@@ -189,7 +189,7 @@ class JobBoard(Mailboxes):
                 self._enqueue(project, job_id)
 
     def _write_new(self, project: str, job_id: str) -> None:
-        """Write the record of a new job for events that wait already."""
+        """Write the record of a new job for events that are queued already."""
         fields = {"project": project, "state": "queued", "created": now()}
         if asked_by := asker(self.entries(project)):
             fields["asked_by"] = asked_by
@@ -222,9 +222,9 @@ class JobBoard(Mailboxes):
             )
 
     def unpark(self, project: str) -> str | None:
-        """Hand the events that were set aside in again, in their order; return the job that takes them, None if none.
+        """Store the events that were set aside again, in order; return the id of their job, None if there are none.
 
-        May be called again when it was cut off.
+        An interrupted call can be repeated: no event is stored twice.
         """
         job_id = None
         for parked in self.parked(project):
@@ -236,7 +236,7 @@ class JobBoard(Mailboxes):
     # A job's life
 
     def update_job(self, job_id: str, **fields: object) -> None:
-        """Change fields of a job's record."""
+        """Write fields of a job's record. The state "failed" calls `on_failure`."""
         with broker_errors():
             self.redis.hset(
                 self.keys.job(job_id), mapping={name: str(value) for name, value in fields.items()}
@@ -245,7 +245,7 @@ class JobBoard(Mailboxes):
             self.on_failure(job.project, job_id, job.error)
 
     def take_waiting(self, project: str) -> str | None:
-        """Return the id of the job that begins now, or None if none was announced; later events make a new one."""
+        """Return the id of the waiting job, which begins now, None if there is none; later events make a new job."""
         with broker_errors(), self.redis.pipeline(transaction=True) as pipe:
             pipe.getdel(self.keys.waiting(project))
             pipe.delete(self.keys.hold(project))
@@ -253,13 +253,13 @@ class JobBoard(Mailboxes):
         return job_id_of(waiting)
 
     def new_job(self, project: str) -> str:
-        """Return the id of a new job with a record."""
+        """Create a job with a record and return its id."""
         job_id = new_job_id()
         self._write_new(project, job_id)
         return job_id
 
     def settle(self, project: str, job_id: str, event_ids: list[str], **fields: object) -> None:
-        """Write a job's outcome and remove the events that it is the outcome of, in one step."""
+        """Write a job's outcome and remove the events that it covers, in one transaction."""
         with broker_errors(), self.redis.pipeline(transaction=True) as pipe:
             pipe.hset(self.keys.job(job_id), mapping={name: str(value) for name, value in fields.items()})
             pipe.delete(self.keys.attempts(project))
@@ -269,7 +269,10 @@ class JobBoard(Mailboxes):
             self.on_failure(project, job_id, str(fields.get("error", "")))
 
     def close_lost(self, project: str, current: str | None) -> None:
-        """Write an end into the records of jobs whose worker is gone. Only for whoever holds the project's lease."""
+        """Mark unfinished jobs as failed whose worker is gone. The caller must hold the project's lease.
+
+        The `current` job, which begins now, and the waiting job are left unchanged.
+        """
         open_jobs = [job for job in self.jobs(project, most=RECENT_JOBS) if job.running]
         with broker_errors():
             waiting = self.redis.get(self.keys.waiting(project))
@@ -281,21 +284,22 @@ class JobBoard(Mailboxes):
                 self.update_job(job.id, state="failed", ended=now(), error=error)
 
     def forget(self, project: str) -> None:
-        """Remove everything of a project."""
+        """Remove a project's jobs, queued and parked events, delivered annotations and description."""
         with broker_errors():
             for job_id in self.redis.lrange(self.keys.jobs(project), 0, -1):
                 self.redis.delete(*self.keys.of_job(job_id.decode()))
             self.redis.delete(*self.keys.of_project(project))
             self.redis.srem(self.keys.dirty, project)
 
-    # What a run waits for
+    # Whether a run is due
 
     def postpone(
         self, project: str, job_id: str | None, decision: Decision, entries: list[Entry], *, code: str
     ) -> bool:
-        """Let a project wait for what `decision` says; `entries` are the events that were looked at.
+        """Postpone a project's next run according to `decision`, which was made for the events `entries`.
 
-        Its next job says so: `job_id`, or the one that waits already. Returns False if more events have come since.
+        The record of the next job gets the reason: that of `job_id`, or of the job that waits already. `code` is the
+        fingerprint of the model's code. Returns False if more events have arrived: then nothing is postponed.
         """
         if job_id is None:
             with broker_errors():
@@ -322,19 +326,19 @@ class JobBoard(Mailboxes):
             )
 
     def waiting_job(self, project: str) -> Job | None:
-        """Return the record of the project's next job, None if none waits."""
+        """Return the record of the project's waiting job, None if there is none."""
         with broker_errors():
             waiting = self.redis.get(self.keys.waiting(project))
         return self.job(waiting.decode()) if waiting else None
 
     def cancelling(self, project: str) -> bool:
-        """Tell whether somebody asked for the end of the project's next job."""
+        """Tell whether the cancellation of the project's waiting job was requested."""
         with broker_errors():
             waiting = self.redis.get(self.keys.waiting(project))
             return bool(waiting) and bool(self.redis.hexists(self.keys.job(waiting.decode()), "cancel"))
 
     def hold(self, project: str) -> Hold | None:
-        """Return what a project's next run waits for, None if for nothing."""
+        """Return the postponement of a project's next run, None if there is none."""
         with broker_errors():
             fields = self.redis.hgetall(self.keys.hold(project))
         if not fields:
@@ -343,12 +347,12 @@ class JobBoard(Mailboxes):
         return Hold(fields[b"code"].decode(), int(at) if at else None, int(fields.get(b"since", 0)))
 
     def tries(self, project: str) -> int:
-        """Return how many runs of a project's waiting events have failed for a cause that passes."""
+        """Return how many runs of a project's queued events have failed for a cause that may pass."""
         with broker_errors():
             return int(self.redis.hget(self.keys.attempts(project), "tries") or 0)
 
     def wakeable(self, project: str) -> bool:
-        """Tell whether events wait, and for nothing but a worker."""
+        """Tell whether a project has queued events and its next run is not postponed."""
         with broker_errors(), self.redis.pipeline() as pipe:
             pipe.xlen(self.keys.mailbox(project))
             pipe.exists(self.keys.hold(project))
@@ -356,29 +360,29 @@ class JobBoard(Mailboxes):
         return bool(events) and not held
 
     def turn(self, pause: float) -> bool:
-        """Tell whether it is this worker that looks for lost wake-ups, of all that would every `pause` seconds."""
+        """Tell whether this worker is to look for lost wake-ups: one of all workers does, every `pause` seconds."""
         return self.take_turn(self.keys.looked, pause)
 
     def take_turn(self, key: str, pause: float) -> bool:
-        """Tell whether this process does what one of them is to do every `pause` seconds; `key` names it."""
+        """Return True for one process every `pause` seconds (less 10 %); `key` marks that the turn is taken."""
         with broker_errors():
             return bool(self.redis.eval(TURN, 1, key, max(1, round(900 * pause))))
 
     def leased(self, project: str, life: float) -> bool:
-        """Tell whether a worker trains the project. `life` is that of a lease that does not say its own, in seconds."""
+        """Tell whether a worker trains the project. `life` in seconds is for leases that do not store their own."""
         with broker_errors():
             return bool(self.redis.eval(HELD, 1, self.keys.lease(project), round(1000 * life)))
 
     # Records
 
     def job(self, job_id: str) -> Job | None:
-        """Return a job's record, or None if there is none."""
+        """Return a job's record, None if there is none."""
         with broker_errors():
             fields = self.redis.hgetall(self.keys.job(job_id))
         return read_job(job_id, fields) if fields else None
 
     def jobs(self, project: str, most: int = KEPT_JOBS) -> Iterator[Job]:
-        """Return the project's job records, newest first, `most` of them."""
+        """Yield the project's job records, newest first, at most `most` of them."""
         with broker_errors():
             ids = self.redis.lrange(self.keys.jobs(project), 0, most - 1)
         for job_id in ids:

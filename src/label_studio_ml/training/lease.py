@@ -1,4 +1,4 @@
-"""The hold of one worker on a project: nobody else trains it meanwhile."""
+"""The lease of one worker on a project: an expiring lock in Redis, so that only one worker trains the project."""
 
 import contextlib
 import logging
@@ -17,29 +17,29 @@ from label_studio_ml.errors import BackendError
 
 logger = logging.getLogger(__name__)
 
-#: Part of the lease's life between two renewals.
+#: Fraction of the lease's duration between two renewals.
 RENEW = 1 / 6
 
 
 class LeaseLost(BackendError):
-    """Another worker may have taken the project over."""
+    """The lease expired or was taken: another worker may train the project."""
 
 
 class Lease:
-    """An expiring hold on a project, kept in Redis under `key` for `seconds` after each renewal.
+    """An expiring lock on a project, kept in Redis under `key` for `seconds` after each renewal.
 
-    Its value says how long it lives, for workers whose leases live longer or shorter (`scripts.HELD`).
-    The holder counts those seconds, too: cut off from Redis, it knows when it may have lost the project.
+    The stored value contains its duration, for workers with other durations (`scripts.HELD`). The holder measures the
+    time itself as well, so that it knows when the lease may have expired while Redis is unreachable.
     """
 
     def __init__(self, connection: Any, key: str, seconds: float) -> None:
         self.seconds = seconds
         self._until = 0.0
         self._lock = Lock(connection, key, timeout=seconds, blocking=False, thread_local=False)
-        self._job = get_current_job()  # asked here: another thread has none
+        self._job = get_current_job()  # RQ knows the current job in this thread only
 
     def take(self) -> bool:
-        """Take the project; return False if somebody else holds it."""
+        """Acquire the lease; return False if another worker holds it. Raises redis.RedisError."""
         asked = time.monotonic()
         token = f"{secrets.token_hex(16)}:{max(1, round(1000 * self.seconds))}"
         taken = bool(self._lock.acquire(token=token))
@@ -47,10 +47,10 @@ class Lease:
         return taken
 
     def renew(self) -> bool:
-        """Keep the lease; tell whether Redis took it. Raises LeaseLost if it is somebody else's by now."""
+        """Renew the lease; return False if Redis fails. Raises LeaseLost if it has expired or another worker has it."""
         asked = time.monotonic()
         try:
-            seconds: Any = self.seconds  # redis-py takes fractions, older versions' types say it does not
+            seconds: Any = self.seconds  # redis-py accepts floats, but older versions declare int
             self._lock.extend(seconds, replace_ttl=True)
             if self._job is not None:
                 self._job.heartbeat(datetime.now(UTC), 120)
@@ -59,22 +59,22 @@ class Lease:
                 f"the lease on the project was lost ({error}); another worker trains it"
             ) from error
         except redis.RedisError as error:
-            # Redis is away: the lease runs on without us until it expires.
+            # Redis is unreachable: the lease stays valid until it expires.
             logger.warning("The lease cannot be renewed: %s", error)
             return False
         self._until = asked + self.seconds
         return True
 
     def check(self) -> None:
-        """Raise LeaseLost if the lease was not renewed in time, and may be somebody else's by now."""
+        """Raise LeaseLost if the lease was not renewed in time, so that another worker may have it."""
         if time.monotonic() >= self._until:
             raise LeaseLost("the lease on the project ran out while Redis was away; another worker trains it")
 
     @contextlib.contextmanager
     def kept(self) -> Iterator[Callable[[], None]]:
-        """Renew the lease in a thread while the block runs; yield what raises LeaseLost when it may be lost.
+        """Renew the lease in a thread during the block; yield a function that raises LeaseLost if it may be lost.
 
-        For what may take longer than the lease: a store that is slow or away.
+        For steps that may take longer than the lease, such as transfers to a slow or unreachable store.
         """
         done, lost = threading.Event(), list[LeaseLost]()
 
@@ -100,6 +100,6 @@ class Lease:
             thread.join()
 
     def release(self) -> None:
-        """Let the project go, if we still hold it."""
+        """Release the lease if this worker still holds it. Best effort: errors of Redis are ignored."""
         with contextlib.suppress(redis.RedisError):
             self._lock.release()

@@ -1,4 +1,4 @@
-"""What a run says while it runs, written into its job's record; and what its record asks of it."""
+"""Write a run's reports and log lines to its job's record while it runs, and read cancellation requests there."""
 
 import logging
 import threading
@@ -16,16 +16,17 @@ from label_studio_ml.training.runlog import Scrubber, Tail
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two looks at the record, each of which also writes what is new.
+#: Seconds between two updates, each of which writes the changes and reads the cancellation request.
 LOOK = 0.4
-#: Most points of metrics in the record; the version's folder has more.
+#: Number of points of metrics in the record; the file in the version's folder may have more.
 MOST_POINTS = 1000
 
 
 class LiveRecord:
-    """Keeps a job's record up to date from a thread of its own. Use it as a context manager; the end writes the rest.
+    """Context manager with a thread that keeps a job's record up to date; its exit writes the rest.
 
-    `cancelled` is set when the record asks for the run's end.
+    `tail` has the run's log lines; `scrubber` removes secrets from messages. The event `cancelled` is set when the
+    record has a cancellation request.
     """
 
     def __init__(self, board: JobBoard, job_id: str, tail: Tail, scrubber: Scrubber) -> None:
@@ -45,7 +46,7 @@ class LiveRecord:
         self._thread = threading.Thread(target=self._keep, daemon=True, name="live record")
 
     def take(self, report: Report) -> None:
-        """Take in what the run says of itself."""
+        """Add a report of the run to the next update of the record."""
         with self._lock:
             if report.progress is not None:
                 self._fields["progress"] = f"{report.progress:.4f}"
@@ -85,7 +86,7 @@ class LiveRecord:
             asked = write_live(self._board, self._job, fields, points=points, first=first, lines=lines)
         except BrokerError as error:
             logger.warning("Job %s: its record cannot be written: %s", self._job, error)
-            with self._lock:  # what is newer wins
+            with self._lock:  # retry with the next update; newer values take precedence
                 self._fields = {**fields, **self._fields}
                 self._new_points = self._new_points or points is not None
             return

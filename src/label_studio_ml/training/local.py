@@ -1,4 +1,4 @@
-"""Training inside this process, at once: for tests of users' models (`app.config["TESTING"]`)."""
+"""Train synchronously in this process: for tests of users' models (`app.config["TESTING"]`)."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ from label_studio_ml.versions.state import Projects
 
 
 class LocalDesk:
-    """Each event that trains is trained on before `hand_in` returns, together with what earlier events brought."""
+    """Event intake without a queue: `hand_in` trains on the event at once, and returns after the training."""
 
     immediate = True
     spooled = kept = spooled_bytes = refused = 0
@@ -30,7 +30,7 @@ class LocalDesk:
     spool_problem = ""
 
     def start(self) -> None:
-        """Do nothing: nothing waits."""
+        """Do nothing: no events are queued."""
 
     def stop(self) -> None:
         """Do nothing."""
@@ -45,7 +45,7 @@ class LocalDesk:
         self._points: dict[str, list[dict[str, Any]]] = {}
 
     def hand_in(self, event: Event, *, trusted: bool, train: bool) -> str | None:
-        """Train on `event`; return the job's id. Raises FitError with the cause if `fit` raises."""
+        """Train on `event` and return the job's id, or None without `train`. Raises FitError if `fit` raises."""
         self._heard.setdefault(event.uid, []).append(event)
         if not train:
             return None
@@ -54,7 +54,7 @@ class LocalDesk:
         return job_id
 
     def rehearse(self, event: Event) -> None:
-        """Do nothing: an event that nothing is kept of trains nothing."""
+        """Do nothing: an event that is not kept starts no training."""
 
     def job_status(self, job_id: str) -> dict[str, Any] | None:
         """Return a job's record, None if there is none."""
@@ -65,10 +65,10 @@ class LocalDesk:
         return [job for job in reversed(self._jobs.values()) if job["project"] == uid][:most]
 
     def renewal(self, uid: str) -> None:
-        """Return None: nothing is predicted after a training here."""
+        """Return None: there is no re-prediction after these trainings."""
 
     def job_log(self, job_id: str, after: int) -> dict[str, Any] | None:
-        """Return an empty log: what fit prints goes where this process prints."""
+        """Return an empty log, None if there is no such job: `fit` prints to this process's standard output."""
         return {"job": job_id, "lines": [], "next": 0} if job_id in self._jobs else None
 
     def job_metrics(self, job_id: str) -> dict[str, Any] | None:
@@ -77,24 +77,24 @@ class LocalDesk:
         return None if points is None else {"job": job_id, "points": points}
 
     def cancel_job(self, job_id: str) -> dict[str, Any]:
-        """Raise JobEnded: a job has ended before anyone can ask. Raise UnknownJob if there is none."""
+        """Raise JobEnded, because each job has ended before its id is known, or UnknownJob if there is no such job."""
         if job_id not in self._jobs:
             raise UnknownJob(f"There is no job {job_id}", field="job")
         raise JobEnded(f"Job {job_id} has ended already", field="job")
 
     def figures(self) -> None:
-        """Return None: nobody counts here."""
+        """Return None: these trainings are not counted."""
 
     def running_job(self, uid: str) -> str | None:
-        """Return None: a job has ended before anyone can ask."""
+        """Return None: each job has ended before `hand_in` returns."""
         return None
 
     def forget(self, uid: str) -> None:
-        """Forget what events of a project brought."""
+        """Forget the events of a project."""
         self._heard.pop(uid, None)
 
     def _tasks(self, event: Event) -> LabelledTasks:
-        """Return the labelled tasks that came with a training request, else those that events brought so far."""
+        """Return the labelled tasks in a training request, or else those of all events of the project so far."""
         given = event.data.get("annotations")
         if event.action == "START_TRAINING" and isinstance(given, list):
             return LabelledTasks(lambda: iter(given), "the training request")
@@ -102,7 +102,7 @@ class LocalDesk:
         return LabelledTasks(lambda: iter(brought), "the events themselves")
 
     def _train(self, job_id: str, event: Event) -> dict[str, Any]:
-        """Train, and return the job's record. Raises FitError with the cause if `fit` raises."""
+        """Train, publish the version if there is one, and return the job's record. Raises FitError if `fit` raises."""
         project = self._projects.update(event.uid)
         parent = self._store.served(event.uid)
         version_id = self._store.new_id(event.uid)
@@ -146,7 +146,7 @@ class LocalDesk:
 
 
 class UntrainedDesk(LocalDesk):
-    """Refuses every event that trains: no process can build the model. `cause` says why."""
+    """Event intake that refuses events that start a training, because no process can build the model (`cause`)."""
 
     immediate = False
 

@@ -1,7 +1,7 @@
-"""The events of each project that wait for a training, those set aside, and the annotations that came with them.
+"""The queued events of each project (its mailbox), the events set aside, and the delivered annotations, in Redis.
 
-A stream says in which order events came and what they were; what they hold is a hash beside it, so that a mailbox of
-100,000 events is read in a moment.
+A stream holds order, action and number of annotations of the events; a separate hash holds their payloads, so that a
+mailbox of 100,000 events is listed quickly.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from label_studio_ml.training.refusals import explain
 from label_studio_ml.training.scripts import BEGIN, REMOVE
 from label_studio_ml.versions.state import Project
 
-#: Entries of a stream, and fields of a hash that hold whole events, that are read at a time.
+#: Numbers of stream entries, and of payloads, that are read at a time.
 PAGE = 1000
 BODIES = 100
 
@@ -27,8 +27,8 @@ BODIES = 100
 class StoredEvent(msgspec.Struct, frozen=True):
     """One event in a mailbox.
 
-    `trusted` is false for an event that came without the login that the backend asks for: its `data` then
-    holds ids only. `caller` is who sent it, by the login: empty where none was given.
+    `trusted` is false for an event without the login that the backend requires, and for one that was too large to keep
+    whole: its `data` then holds ids only. `caller` names the sender by its login, empty if it gave none.
     """
 
     action: str
@@ -39,7 +39,7 @@ class StoredEvent(msgspec.Struct, frozen=True):
 
 
 class ParkedEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """An event that was set aside: `why`, and `since` when (ISO 8601, UTC)."""
+    """An event that was set aside, with the cause `why` and the time `since` (ISO 8601, UTC)."""
 
     event: StoredEvent
     why: str
@@ -47,7 +47,7 @@ class ParkedEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Mailboxes:
-    """The mailboxes of all projects on one queue. Every method raises BrokerError when Redis cannot be had."""
+    """The mailboxes of all projects on one queue. Every method raises BrokerError when Redis fails."""
 
     def __init__(self, connection: Any, queue: str) -> None:
         self.redis = connection
@@ -56,7 +56,7 @@ class Mailboxes:
     # Events that wait
 
     def entries(self, project: str) -> list[Entry]:
-        """Return what waits, oldest first."""
+        """Return the entries of the queued events, without payloads, oldest first."""
         key, start, found = self.keys.mailbox(project), "-", list[Entry]()
         while True:
             with broker_errors():
@@ -75,7 +75,7 @@ class Mailboxes:
             start = f"({found[-1].id}"
 
     def payloads(self, project: str, ids: Iterable[str]) -> Iterator[StoredEvent]:
-        """Yield the events with these ids in their order, some at a time."""
+        """Yield the events with these ids in their order, reading BODIES at a time. Missing events are left out."""
         wanted = list(ids)
         for start in range(0, len(wanted), BODIES):
             page = wanted[start : start + BODIES]
@@ -87,11 +87,11 @@ class Mailboxes:
                     yield msgspec.structs.replace(event, id=event_id)
 
     def events(self, project: str) -> list[StoredEvent]:
-        """Return the events that wait, oldest first, whole."""
+        """Return the queued events with their payloads, oldest first."""
         return list(self.payloads(project, [entry.id for entry in self.entries(project)]))
 
     def acknowledge(self, project: str, event_ids: list[str]) -> None:
-        """Remove events that a run has taken in; the project is clean if none are left."""
+        """Remove events that a run has processed; the project is no longer dirty if none are left."""
         with broker_errors(), self.redis.pipeline(transaction=True) as pipe:
             self._remove(pipe, project, event_ids)
             pipe.execute()
@@ -103,21 +103,21 @@ class Mailboxes:
             pipe.eval(REMOVE, len(keys), *keys, project, *event_ids[start : start + PAGE])
 
     def begin(self, project: str) -> int:
-        """Count a run that has read the mailbox; return how many have since one had an outcome.
+        """Count a run that has read the mailbox; return how many have begun since the last one with an outcome.
 
-        No event that comes from now on is folded into one that waits.
+        Later events are not folded into the events that are queued now.
         """
         keys = (self.keys.untrusted(project), self.keys.folds(project), self.keys.attempts(project))
         with broker_errors():
             return int(self.redis.eval(BEGIN, len(keys), *keys))
 
     def dirty(self) -> list[str]:
-        """Return the projects with events that wait."""
+        """Return the uids of the projects with queued events, sorted."""
         with broker_errors():
             return sorted(project.decode() for project in self.redis.smembers(self.keys.dirty))
 
     def clock(self) -> int:
-        """Return the broker's time in ms, which the ids of events are made of."""
+        """Return the broker's time in ms. The ids of events are made from the same clock."""
         with broker_errors():
             seconds, micros = self.redis.time()
         return int(seconds * 1000 + micros // 1000)
@@ -125,10 +125,10 @@ class Mailboxes:
     # Projects, for workers on other machines
 
     def describe(self, project: Project, *, setup: bool = False) -> None:
-        """Keep what a server knows of a project, its access token included.
+        """Store a server's description of a project, its access token included.
 
-        Where and with which token Label Studio is read is taken from a server that was just told by `/setup`, else
-        only where no other server was.
+        With `setup`, the description comes from a `/setup` request and replaces the stored one. Otherwise, Label
+        Studio's address, access token and extra params are kept from a stored description that has an access token.
         """
         known = None if setup else self.described(project.uid)
         if known is not None and known.access_token:
@@ -143,7 +143,7 @@ class Mailboxes:
             self.redis.set(self.keys.project(project.uid), msgspec.json.encode(project))
 
     def described(self, uid: str) -> Project | None:
-        """Return what servers know of a project, None if none of them said."""
+        """Return the description of a project that servers have stored, None if there is none."""
         with broker_errors():
             text = self.redis.get(self.keys.project(uid))
         return None if text is None else msgspec.json.decode(text, type=Project)
@@ -151,7 +151,7 @@ class Mailboxes:
     # Events set aside
 
     def park(self, project: str, event_ids: list[str], *, why: str, since: str) -> None:
-        """Set events aside, with the cause, until `unpark`."""
+        """Move events from the mailbox to the events set aside, with the cause, until `unpark`."""
         for start in range(0, len(event_ids), BODIES):
             page = event_ids[start : start + BODIES]
             with broker_errors(), self.redis.pipeline(transaction=True) as pipe:
@@ -162,7 +162,7 @@ class Mailboxes:
                 pipe.execute()
 
     def parked(self, project: str) -> Iterator[ParkedEvent]:
-        """Yield the events that were set aside, in the order in which they came."""
+        """Yield the events that were set aside, in the order of their arrival."""
         with broker_errors():
             ids = [field.decode() for field in self.redis.hkeys(self.keys.parked(project))]
         ids.sort(key=lambda one: [int(part) for part in one.split("-")])
@@ -174,7 +174,7 @@ class Mailboxes:
     # Annotations that came with events
 
     def deliver(self, project: str, pairs: Iterable[tuple[dict[str, Any], dict[str, Any]]]) -> None:
-        """Keep labelled tasks that a webhook brought: (task, annotation) pairs; a skipped annotation is dropped."""
+        """Store (task, annotation) pairs that a webhook delivered; a skipped annotation removes its stored pair."""
         with broker_errors(), self.redis.pipeline(transaction=True) as pipe:
             for task, annotation in pairs:
                 field = f"{task.get('id')}:{annotation.get('id')}"
@@ -188,7 +188,7 @@ class Mailboxes:
     def undeliver(
         self, project: str, *, tasks: Iterable[object] = (), annotations: Iterable[object] = ()
     ) -> None:
-        """Drop the delivered annotations with these task ids or annotation ids."""
+        """Remove the delivered annotations with these task ids or annotation ids."""
         gone_tasks, gone = {str(task) for task in tasks}, {str(one) for one in annotations}
         key = self.keys.delivered(project)
         with broker_errors():
@@ -201,7 +201,7 @@ class Mailboxes:
                 self.redis.hdel(key, *fields[start : start + PAGE])
 
     def delivered(self, project: str) -> Iterator[dict[str, Any]]:
-        """Yield the tasks that webhooks delivered, each with its annotations, by task id; some at a time are read."""
+        """Yield the tasks that webhooks delivered, each with its annotations, ordered by task id, read in parts."""
         with broker_errors():
             fields = [field.decode() for field in self.redis.hkeys(self.keys.delivered(project))]
         fields.sort(key=lambda field: [(len(part), part) for part in field.split(":")])  # ids are numbers
@@ -217,7 +217,7 @@ class Mailboxes:
 
 @contextlib.contextmanager
 def broker_errors() -> Iterator[None]:
-    """Turn Redis's errors into BrokerError."""
+    """Convert Redis errors in the block to BrokerError."""
     try:
         yield
     except redis.RedisError as error:

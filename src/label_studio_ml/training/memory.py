@@ -1,6 +1,6 @@
-"""What a worker remembers of the children's answers, so that it need not start one to hear that no run is due.
+"""Cache of what training processes reported, so that workers need not start one to learn that no run is due.
 
-Only hints: a child decides for itself. Whoever does not know starts a child.
+The entries are hints: a training process decides for itself, and without an entry a worker starts one.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ class _Labelled(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Memory:
-    """What the last child said of the class, and of a project's labelled tasks. `code` tells one class from another."""
+    """Cached policy and generation of the model class, and counts of labelled tasks, as the last run reported them."""
 
     def __init__(self, board: Mailboxes, settings: Settings) -> None:
         self._board = board
@@ -35,7 +35,7 @@ class Memory:
 
     @property
     def code(self) -> str:
-        """What the class's code and the settings are known by: they change when a file of the backend's does."""
+        """A fingerprint of the backend's Python files (path, time, size), the class name and the policy settings."""
         folders = {self._settings.backend_dir}
         if self._settings.script is not None:
             folders.add((self._settings.backend_dir / self._settings.script).parent)
@@ -51,12 +51,12 @@ class Memory:
         return hashlib.sha256(repr(seen).encode()).hexdigest()[:16]
 
     def policy(self, code: str) -> Policy | None:
-        """Return when the class wants to be trained, None if that is not known."""
+        """Return the training policy of the class with this fingerprint, None if it is not cached."""
         known = self._known(code)
         return known.policy if known else None
 
     def generation(self, code: str) -> str:
-        """Return the class's generation, empty if that is not known."""
+        """Return the generation of the class with this fingerprint, empty if it is not cached."""
         known = self._known(code)
         return known.generation if known else ""
 
@@ -69,7 +69,7 @@ class Memory:
         return known if known.code == code else None
 
     def learn(self, code: str, policy: Policy, generation: str) -> None:
-        """Remember what a child said of its class. A Redis that takes nothing costs only the memory."""
+        """Store policy and generation that a run reported for the class. Best effort: errors of Redis are ignored."""
         known = _Known(code=code, policy=policy, generation=generation)
         with contextlib.suppress(BrokerError):
             if known != self._known(code):
@@ -77,20 +77,29 @@ class Memory:
                     self._board.redis.set(self._board.keys.policy, msgspec.json.encode(known))
 
     def forget(self) -> None:
-        """Forget the class and all holds: what a worker does when it starts, since it may have come with other code."""
+        """Remove the cached class, and postponements and counts of dirty projects. Raises BrokerError.
+
+        A worker does this when it starts, because its code may be another one.
+        """
         with broker_errors():
             self._board.redis.delete(self._board.keys.policy)
             for project in self._board.dirty():
                 self._board.redis.delete(self._board.keys.hold(project), self._board.keys.labelled(project))
 
     def learn_labelled(self, project: str, count: int, last: str, at: int) -> None:
-        """Remember how many labelled tasks a child counted at the time `at` (ms), and the last event then."""
+        """Store the number of labelled tasks counted at `at` (ms), with the id of the last event then.
+
+        Raises BrokerError.
+        """
         known = _Labelled(count=count, last=last, at=at)
         with broker_errors():
             self._board.redis.set(self._board.keys.labelled(project), msgspec.json.encode(known))
 
     def labelled(self, project: str, entries: list[Entry], now: int) -> int | None:
-        """Return how many labelled tasks a project has at most, the waiting events taken in; None if not known."""
+        """Return an upper bound of a project's labelled tasks, queued events included; None if not known.
+
+        A count that is older than RECOUNT is not used. `now` is in ms. Raises BrokerError.
+        """
         with broker_errors():
             text = self._board.redis.get(self._board.keys.labelled(project))
         if text is None:
