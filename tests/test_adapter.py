@@ -286,6 +286,19 @@ def test_describe_class() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("given", "events"), [(("A", "B"), ("A", "B")), ("ANNOTATION_CREATED", ("ANNOTATION_CREATED",)), ([], ())]
+)
+def test_train_events_without_a_comma_are_one_event(given: object, events: tuple[str, ...]) -> None:
+    assert describe_class(_class("event, data", TRAIN_EVENTS=given)).train_events == events
+
+
+@pytest.mark.parametrize("given", [None, 7, ["A", None]])
+def test_train_events_that_are_no_names(given: object) -> None:
+    with pytest.raises(ModelFileError, match=r"TRAIN_EVENTS is .* must be a list of names"):
+        describe_class(_class("event, data", TRAIN_EVENTS=given))
+
+
 # Calls
 
 

@@ -127,6 +127,17 @@ def test_a_bad_value_names_the_variable(tmp_path: Path, variable: str, text: str
     assert caught.value.field == variable
 
 
+def test_a_blank_value_counts_as_none(tmp_path: Path) -> None:
+    names = (
+        "KEEP_VERSIONS",
+        "LOG_FORMAT",
+        "LABEL_STUDIO_ML_ISOLATION",
+        "PREDICT_AFTER_TRAINING",
+        "TRAIN_EVERY",
+    )
+    assert _read(tmp_path, **dict.fromkeys(names, " ")) == _read(tmp_path)
+
+
 def test_a_bad_port(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="REDIS_PORT"):
         _read(tmp_path, REDIS_HOST="h", REDIS_PORT="x")

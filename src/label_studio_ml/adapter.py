@@ -90,7 +90,7 @@ def describe_class(cls: type[LabelStudioMLBase], threads: int | None = None) -> 
     return ClassInfo(
         name=cls.__name__,
         generation=generation(cls),
-        train_events=tuple(cls.TRAIN_EVENTS),
+        train_events=_train_events(cls),
         max_batch_size=_limit(cls, "max_batch_size", MAX_BATCH, least=1),
         max_wait=_limit(cls, "max_wait", 0.0, least=0),
         concurrency=_limit(cls, "concurrency", ASYNC_CONCURRENCY if is_async(cls) else threads or 1, least=1),
@@ -101,6 +101,19 @@ def describe_class(cls: type[LabelStudioMLBase], threads: int | None = None) -> 
         min_annotations=_limit(cls, "min_annotations", 0, least=0),
         initial_version=initial_version(cls) or INITIAL,
     )
+
+
+def _train_events(cls: type[LabelStudioMLBase]) -> tuple[str, ...]:
+    """Return the class's `TRAIN_EVENTS`; text counts as one event. Raises ModelFileError for anything but names."""
+    given: object = cls.TRAIN_EVENTS
+    events = (given,) if isinstance(given, str) else tuple(given) if isinstance(given, Iterable) else (given,)
+    if not all(isinstance(name, str) for name in events):
+        raise ModelFileError(
+            f"{cls.__name__}.TRAIN_EVENTS is {given!r}: it must be a list of names of webhook actions",
+            fix='Example: TRAIN_EVENTS = ["ANNOTATION_CREATED", "ANNOTATION_UPDATED"]',
+            field="TRAIN_EVENTS",
+        )
+    return events
 
 
 def _gate(cls: type[LabelStudioMLBase]) -> str:

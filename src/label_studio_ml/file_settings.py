@@ -106,5 +106,5 @@ def _number(env: Mapping[str, str], name: str, default: float) -> float:
     except ValueError:
         value = 0.0
     if not 0 < value < 1e12:
-        raise SettingsError(f"{name}={text!r} is not a number above 0", field=name)
+        raise SettingsError(f"{name}={text!r} is not a number above 0 and below 1e12", field=name)
     return value

@@ -13,6 +13,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from label_studio_ml.texts import plural
+
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _AND = re.compile(r"\s+and\s+")
 _CLAUSE = re.compile(r"(?P<metric>[^<>=!]+)(?P<sign>>=|<=|>|<)(?P<value>[^<>=!]+)")
@@ -62,9 +64,7 @@ class Comparison:
         pairs = {name: pair for name in self.new if (pair := self.pair(name)) is not None}
         lines = []
         if pairs:
-            where = (
-                f"on the same {self.tasks} task{'' if self.tasks == 1 else 's'}" if self.tasks else "in fit"
-            )
+            where = f"on the same {plural(self.tasks, 'task')}" if self.tasks else "in fit"
             numbers = ", ".join(f"{name} {new:g} (before: {old:g})" for name, (new, old) in pairs.items())
             lines.append(f"measured against version {self.version} {where}: {numbers}")
         if self.unfair:
@@ -92,7 +92,7 @@ class Clause:
         same = comparison.pair(self.metric) if comparison is not None and self.number is None else None
         if comparison is not None and same is not None:
             value, served = same
-            on = f" on the same {comparison.tasks} task{'' if comparison.tasks == 1 else 's'}"
+            on = f" on the same {plural(comparison.tasks, 'task')}"
             against = f" (version {comparison.version} has {served:g}{on if comparison.tasks else ''})"
             return self._compare(value, self._bound(served), against)
         if value is None or not math.isfinite(value):

@@ -66,7 +66,7 @@ def seconds(
 
 def choice(env: Mapping[str, str], name: str, *values: str) -> str:
     """Return a variable's value, which must be one of `values`; the first of them if it is not set."""
-    value = (env.get(name) or values[0]).strip().lower()
+    value = env.get(name, "").strip().lower() or values[0]
     if value not in values:
         raise SettingsError(f"{name}={value!r} is unknown", fix=f"Use {' or '.join(values)}", field=name)
     return value

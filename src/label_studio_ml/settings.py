@@ -224,9 +224,7 @@ class Settings:
             log_json=_choice(env, "LOG_FORMAT", "text", "json") == "json",
             promote_if=_gate(env),
             keep_job_logs=_integer(env, "LABEL_STUDIO_ML_KEEP_JOB_LOGS", default=30, least=0),
-            keep_versions=(
-                _integer(env, "KEEP_VERSIONS", default=0, least=0) if env.get("KEEP_VERSIONS") else None
-            ),
+            keep_versions=_integer(env, "KEEP_VERSIONS", default=None, least=0),
             model_version=env.get("MODEL_VERSION", "").strip(),
             store_url=store_url,
             model_cache_bytes=_integer(env, "MODEL_CACHE_MB", default=DEFAULT_MODEL_CACHE, least=1) << 20,
