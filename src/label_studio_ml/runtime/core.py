@@ -1,4 +1,4 @@
-"""One backend's parts, put together: what every way of serving it shares."""
+"""The parts of a backend that all ways of serving share: endpoints, model pool, version store, event intake."""
 
 import asyncio
 import logging
@@ -20,14 +20,14 @@ from label_studio_ml.web.endpoints import Endpoints
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two looks for new versions.
+#: Seconds between two checks for new versions.
 REFRESH = 0.3
 
 
 class Core:
-    """Endpoints and model pool over one model folder. Lives on one event loop.
+    """Endpoints and model pool of one model folder, on one event loop.
 
-    With `reload`, models are loaded again with the new code whenever the model's files change.
+    With `reload`, all models are reloaded whenever the model's files change.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Core:
         self._reload = reload
 
     async def start(self) -> None:
-        """Begin to import the model, and to look for new versions."""
+        """Start event intake, version store and model pool, and the checks for new versions."""
         await asyncio.to_thread(private_files.mend, *self._folders)
         await asyncio.to_thread(self._desk.start)
         await asyncio.to_thread(self._store.start)
@@ -71,11 +71,11 @@ class Core:
         self._refreshing = asyncio.create_task(self._refresh())
 
     def drain(self) -> None:
-        """Say from now on that this server is not ready, and ask callers not to keep their connections."""
+        """Report this server as not ready from now on, and close connections after their responses."""
         self.endpoints.health.draining = True
 
     async def close(self) -> None:
-        """End the lanes."""
+        """Stop the checks, event intake, version store and model pool."""
         if self._refreshing is not None:
             self._refreshing.cancel()
         await asyncio.to_thread(self._desk.stop)
@@ -97,7 +97,7 @@ class Core:
         return CodeWatch(locate(*self._source).script, lambda: code_on_disk(*self._source))
 
     async def _load_again(self) -> None:
-        """Load all models with the edited code; where that does not work, say why, and go on with the code before."""
+        """Reload all models with the edited code; if that fails, log why and keep the models with the code before."""
         logger.info("The model's files have changed: they are loaded again")
         try:
             await self.pool.reload()
@@ -108,7 +108,7 @@ class Core:
 
 
 def _remembered(state: StoredState, uid: str) -> str | None:
-    """Return the name that an untrained class has given its version; None also where that cannot be read."""
+    """Return the version name that an untrained class has set; None if it set none or its state cannot be read."""
     try:
         return state.of(uid).get("model_version")
     except VersionError as error:

@@ -1,8 +1,7 @@
-"""Workers of an earlier server that still use this server's embedded broker: they are ended.
+"""End workers of an earlier server that still use this server's embedded broker. Linux only.
 
-A worker ends with its server by itself (`runtime.worker`). One that did not would take trainings from this server's
-queue, and end each of them again. Found on Linux only; elsewhere a worker that notices that its server is gone takes
-none.
+A worker ends with its server by itself (`runtime.worker`). One that did not would take trainings from the queue, and
+abort each. On other systems, a worker that notices the end of its server takes no further trainings.
 """
 
 import logging
@@ -15,17 +14,17 @@ from label_studio_ml.processes import Process, everything
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that such a worker has to hand its events back before it is killed.
+#: Seconds that such a worker has to return its events before it is killed.
 GRACE = 15.0
 
 _MODULE = "label_studio_ml.runtime.worker"
 
 
 class ForeignWorkers:
-    """The workers on the broker in `folder` that this process has not started. Only for the holder of its lock."""
+    """Workers on the broker in `folder` that this process has not started. Use only while holding the folder's lock."""
 
     def __init__(self, folder: Path) -> None:
-        """Find them, and tell them to end."""
+        """Find the workers, and send them SIGTERM."""
         self._deadline = time.monotonic() + GRACE
         self._left = [process for process in everything() if _is_foreign(process, str(folder))]
         for process in self._left:
@@ -33,7 +32,7 @@ class ForeignWorkers:
             process.send(signal.SIGTERM)
 
     def tick(self) -> None:
-        """Kill those that have not ended in time."""
+        """Kill workers that are still running GRACE seconds after SIGTERM."""
         if not self._left:
             return
         self._left = [process for process in self._left if process.runs()]

@@ -1,4 +1,4 @@
-"""The HTTP server: a listening socket, its connections, and their end."""
+"""The HTTP server: accepts connections on a listening socket, enforces their timeouts, and drains them at shutdown."""
 
 import asyncio
 import logging
@@ -12,17 +12,17 @@ from label_studio_ml.web.http import Connection
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two looks at the connections.
+#: Seconds between two checks of the connections' timeouts.
 SWEEP = 1.0
-#: Connections that are accepted besides each that the event loop accepts.
+#: Maximum number of further connections accepted with each one that the event loop accepts.
 MORE = 64
 
 
 class Server:
-    """Serves `endpoints` until it is told to stop; then what is under way has `drain` seconds to finish.
+    """HTTP server for `endpoints`. After `stop`, requests in flight have `drain` seconds to finish.
 
     A body may have `max_body` bytes, all bodies in memory `max_in_flight`. At most `max_connections` are open at a time
-    (0: any number), and `backlog` wait to be accepted.
+    (0: no limit), and `backlog` wait to be accepted.
     """
 
     def __init__(
@@ -44,11 +44,11 @@ class Server:
         self._connecting: set[asyncio.Task[tuple[asyncio.Transport, Connection]]] = set()
 
     def stop(self) -> None:
-        """Take no more connections, and end those there are as soon as they are answered."""
+        """Stop accepting connections, and close the open ones as soon as they are idle."""
         self._stopping.set()
 
     async def serve(self, listener: socket.socket) -> None:
-        """Serve on a listening socket until `stop`, and return when no connection is left."""
+        """Serve on a listening socket until `stop`; return when all connections are closed, or `drain` has passed."""
         loop = asyncio.get_running_loop()
         self._look()
         listener.setblocking(False)
@@ -59,7 +59,7 @@ class Server:
         try:
             await self._stopping.wait()
             self.site.draining = True
-            await asyncio.sleep(0.05)  # for those who have connected already
+            await asyncio.sleep(0.05)  # accept clients that have connected already
             server.close()
             end = loop.time() + self._drain
             while (self.site.connections or self._connecting) and (now := loop.time()) < end:
@@ -73,17 +73,17 @@ class Server:
                 connection.abort()
 
     def _accepted(self, listener: socket.socket) -> Connection:
-        """Return what serves a connection that was accepted, and accept those that wait behind it.
+        """Return the protocol of an accepted connection, and accept further connections from the backlog.
 
-        uvloop accepts one connection between two looks at all others: a new one would wait for as many of these as
-        there are connections before it, which takes seconds where those keep the server busy.
+        uvloop accepts one connection per iteration over all others. On a busy server, a new connection would therefore
+        wait for as many iterations as there are connections before it, which takes seconds.
         """
         loop = asyncio.get_running_loop()
         # Descriptors are reserved for half of the backlog: see `descriptors.capacity`.
         for _ in range(min(MORE, self._backlog // 2 - len(self._connecting))):
             try:
                 connected, _ = listener.accept()
-            except OSError:  # none waits, or there are too many open files
+            except OSError:  # the backlog is empty, or too many files are open
                 break
             connected.setblocking(False)
             task = loop.create_task(loop.connect_accepted_socket(lambda: Connection(self.site), connected))

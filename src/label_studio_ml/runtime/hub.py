@@ -1,4 +1,4 @@
-"""`label-studio-ml worker`: workers without a server, around a Redis and a model folder that servers share."""
+"""`label-studio-ml worker`: training workers without a server, which share a Redis and a model folder with servers."""
 
 import logging
 import signal
@@ -15,16 +15,15 @@ from label_studio_ml.versions.opening import check_store
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two looks at the workers.
+#: Seconds between two checks of the workers.
 TICK = 0.25
 
 
 def work(settings: Settings) -> int:
-    """Keep the settings' number of workers until SIGINT or SIGTERM; return the exit status.
+    """Keep `settings.workers` workers running until SIGINT or SIGTERM; return the exit status.
 
-    Raises SettingsError or StoreError where MODEL_DIR's URL is wrong or its store refuses the credentials, and
-    BrokerError where Redis refuses the login, or its certificate is not trusted. A Redis that is away is
-    waited for.
+    Raises SettingsError or StoreError if MODEL_DIR's URL is wrong or its store refuses the credentials, and BrokerError
+    if Redis refuses the login or its certificate is not trusted. If Redis cannot be reached, the workers wait for it.
     """
     logs.configure(settings.log_level, as_json=settings.log_json)
     _check_broker(settings.redis_url)
@@ -38,7 +37,7 @@ def work(settings: Settings) -> int:
     workers = Workers(settings, settings.workers, echo=True)
     stopping = False
 
-    def stop(number: int, frame: object) -> None:  # it takes no lock, which this thread might hold
+    def stop(number: int, frame: object) -> None:  # takes no lock: this thread might hold it
         nonlocal stopping
         stopping = True
         if number == signal.SIGINT:
@@ -52,7 +51,7 @@ def work(settings: Settings) -> int:
         except OSError as error:
             logger.error("A worker cannot be started: %s", error)
             time.sleep(2.0)
-        except Exception:  # nobody else would start workers again
+        except Exception:  # nothing else would restart the workers
             logger.exception("Looking after the workers failed")
             time.sleep(2.0)
         time.sleep(TICK)
@@ -68,6 +67,6 @@ def _check_broker(url: str) -> None:
     except Exception as error:
         if is_refusal(error):
             raise explain(error) from error
-        # The workers wait for it, and say so.
+        # Other errors may pass: the workers wait for Redis and log it.
     finally:
         client.close()

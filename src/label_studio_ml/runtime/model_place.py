@@ -1,6 +1,6 @@
-"""Where the model of a WSGI application runs: in a process of its own, or in a thread of the host's process.
+"""Decide where the model of a WSGI application runs: in a process of its own, or in a thread of the host's process.
 
-A process of its own needs a class that a fresh interpreter can import, and constructor arguments that JSON can hold.
+A process of its own needs a class that a new interpreter can import, and constructor arguments that JSON can represent.
 """
 
 import inspect
@@ -23,9 +23,9 @@ logger = logging.getLogger(__name__)
 
 
 def defining_file(model_class: type[LabelStudioMLBase]) -> Path | None:
-    """Return the file that defines a model, None if there is none (an interactive prompt).
+    """Return the file that defines a model class; None if there is none, as in an interactive prompt.
 
-    For the base class itself this is the file with the functions that `predict_fn` and `update_fn` registered.
+    For the base class itself, this is the file of the functions registered with `predict_fn` or `update_fn`.
     """
     registered = functions.predict or functions.update
     defined: Any = registered if model_class is LabelStudioMLBase and registered else model_class
@@ -36,10 +36,10 @@ def defining_file(model_class: type[LabelStudioMLBase]) -> Path | None:
 
 
 def backend_folder(model_class: type[LabelStudioMLBase], caller: str | None) -> Path | None:
-    """Return the backend's folder: that of the file that defines the model, None if there is no such file.
+    """Return the backend's folder: the folder of the model's file; None if neither it nor `caller` is a file.
 
-    `caller` is the file that called `init_app`. Its folder is the backend's where the model's file lies deeper in it,
-    or in an installed package.
+    `caller` is the file that called `init_app`. Its folder is returned if the model's file is below it, in an installed
+    package, or missing.
     """
     file = defining_file(model_class)
     folder = Path(caller).resolve().parent if caller and Path(caller).is_file() else None
@@ -51,10 +51,10 @@ def backend_folder(model_class: type[LabelStudioMLBase], caller: str | None) -> 
 
 @dataclass(frozen=True)
 class ModelPlace:
-    """The settings for the processes that build the model, and why there are none, where that is so.
+    """Where the model runs: settings for its processes, and why the model runs in this process or is not trained.
 
-    `in_process` says why the model runs in this process (empty: it has its own), `untrainable` why no training run can
-    build it (empty: it can).
+    `in_process` is why the model runs in this process, empty if it has its own. `untrainable` is why no training can
+    build it, empty if one can.
     """
 
     settings: Settings
@@ -67,7 +67,7 @@ class ModelPlace:
     def of(
         cls, settings: Settings, model_class: type[LabelStudioMLBase], *, testing: bool = False
     ) -> "ModelPlace":
-        """Decide where the model runs. With `testing`, that is this process, which trains it too."""
+        """Decide where the model runs. With `testing`, it runs and is trained in this process."""
         file = defining_file(model_class)
         if file is not None:
             settings = replace(settings, script=file, class_name=model_class.__name__)
@@ -84,7 +84,7 @@ class ModelPlace:
         return cls(settings, model_class, in_process, untrainable)
 
     def say(self) -> None:
-        """Log where the model runs, if that is not as it should be."""
+        """Log a warning if the model runs in this process, and an error if it cannot be trained."""
         name = self.model_class.__name__
         if self.untrainable:
             logger.error("%s runs in the web server's process and is not trained: %s", name, self.untrainable)
@@ -92,14 +92,14 @@ class ModelPlace:
             logger.warning("%s runs in the web server's process: %s", name, self.in_process)
 
     def make_runner(self) -> Lane:
-        """Return what runs the model."""
+        """Return the model's processes, or a thread of this process for it."""
         if not self.in_process:
-            return processes(self.settings, log_to_stdout=True)  # where models of older releases logged
+            return processes(self.settings, log_to_stdout=True)  # as models of older releases logged
         return ThreadLane(self.settings, self.model_class, renewable=self.testing)
 
 
 def _why_not_importable(model_class: type[LabelStudioMLBase], file: Path | None) -> str:
-    """Say why a fresh interpreter cannot import the class; nothing if it can."""
+    """Return why a new interpreter cannot import the class, empty if it can."""
     name = model_class.__name__
     if file is None:
         return f"{name} is not defined in a file. Put it into a module of its own"
@@ -114,7 +114,7 @@ def _why_not_importable(model_class: type[LabelStudioMLBase], file: Path | None)
 
 
 def is_json(value: Any) -> bool:
-    """Tell whether a value is the same after it was written as JSON and read again."""
+    """Return whether a value is unchanged after encoding to JSON and decoding."""
     try:
         return bool(json.loads(json.dumps(value, allow_nan=False)) == value)
     except (TypeError, ValueError, RecursionError):

@@ -1,6 +1,6 @@
-"""`label-studio-ml start` and `serve`: one parent with the HTTP server and the model processes.
+"""Run `label-studio-ml start` and `serve`: a process with the HTTP server, and its child processes.
 
-For `start`, the broker and the workers as well.
+Both start the model processes; `start` also starts the broker and the workers.
 """
 
 import asyncio
@@ -40,8 +40,8 @@ def serve(
 ) -> int:
     """Serve the backend until SIGINT or SIGTERM; return the exit status.
 
-    With `debug`, the model lives in this process, so that breakpoints work; with `alone`, broker and workers are
-    elsewhere; with `reload`, an edited model file is loaded at once.
+    With `debug`, the model runs in this process, so that breakpoints work. With `alone`, broker and workers are not
+    started here. With `reload`, an edited model file is loaded at once.
     Raises SettingsError if the address cannot be used.
     """
     descriptors.raise_limit()
@@ -54,10 +54,10 @@ def serve(
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Return what makes event loops: uvloop where it is installed, None for asyncio's own."""
+    """Return the factory of event loops: uvloop's if it is installed, None for asyncio's own."""
     try:
         import uvloop
-    except ImportError:  # Windows and PyPy have none
+    except ImportError:  # not available on Windows and PyPy
         return None
     factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
     return factory
@@ -74,7 +74,7 @@ async def _serve(
         (lambda: ThreadLane(settings, again=next(made) > 0)) if debug else (lambda: processes(settings))
     )
     core = Core(settings, make_lane, desk, lanes=lanes, reload=reload)
-    server = _server(core, companion, settings)  # from here on, Ctrl-C ends what has been started
+    server = _server(core, companion, settings)  # handles SIGINT and SIGTERM from here on
     host, port = listener.getsockname()[:2]
     core.endpoints.access.loopback = is_loopback(host)
     shown = f"[{host}]" if ":" in host else host
@@ -100,7 +100,7 @@ async def _serve(
 
 
 def _server(core: Core, companion: Companion, settings: Settings) -> Server:
-    """Return the HTTP server, which SIGINT and SIGTERM tell to finish what is under way and return."""
+    """Return the HTTP server; SIGINT and SIGTERM make it finish requests in flight and return."""
     room = descriptors.capacity()
     server = Server(
         core.endpoints,
@@ -126,7 +126,7 @@ def _server(core: Core, companion: Companion, settings: Settings) -> Server:
 
 
 def _bound(settings: Settings, host: str, port: int) -> socket.socket:
-    """Return a listening socket. Raises SettingsError saying why the address cannot be had."""
+    """Return a socket that listens on `host` and `port`. Raises SettingsError with the reason if that fails."""
     try:
         family, *_, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -155,7 +155,7 @@ def _bound(settings: Settings, host: str, port: int) -> socket.socket:
 
 
 def _configure_logs(settings: Settings, level: str) -> None:
-    """Send the log to standard error and to logs/server.log."""
+    """Write the log to standard error and to logs/server.log."""
     try:
         logs.configure(level, as_json=settings.log_json, file=settings.log_dir / "server.log")
     except OSError as error:

@@ -1,8 +1,8 @@
-"""The worker's process. Its arguments are [--parent PID] [--embedded FOLDER].
+"""Main module of a worker process. Its arguments are [--parent PID] [--embedded FOLDER].
 
-With `--parent` it belongs to the server with that process id and ends with it: standard input closes then, and its
-parent is another process. `--embedded FOLDER` says that the broker is the server's own, with its data in FOLDER; a
-worker whose server is gone stops it, if no other server uses it.
+With `--parent`, the worker belongs to the server with that process id and ends with it. The worker notices the end
+because its standard input closes and its parent process changes. `--embedded FOLDER` means that the broker is the
+server's own, with its data in FOLDER; a worker whose server has ended stops that broker, if no other server uses it.
 """
 
 import argparse
@@ -25,35 +25,35 @@ from label_studio_ml.training import worker
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two looks whether the server is still there, where standard input does not tell.
+#: Seconds between two checks whether the server still runs, if standard input stays open.
 LOOK = 1.0
-#: Seconds that a worker has to end after its server, to hand its events back; and between two signals meanwhile.
+#: Seconds that a worker has to end after its server and return its events; and seconds between two signals meanwhile.
 ORPHAN_GRACE = 20.0
 AGAIN = 1.0
 
 
 class Parent:
-    """The server that started this worker."""
+    """The server that started this worker, with the process id `pid`."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
         self._first = os.getppid()
 
     def gone(self) -> bool:
-        """Tell whether the server has ended."""
+        """Return whether the server has ended."""
         if os.getppid() != self._first:
             return True
         try:
             os.kill(self._pid, 0)
         except ProcessLookupError:
             return True
-        except PermissionError:  # it has changed its user: it is there
+        except PermissionError:  # it exists, and runs as another user
             pass
         return False
 
 
 def main() -> int:
-    """Run one worker until it is told to stop."""
+    """Run one worker until it is told to stop; return the exit status."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--parent", type=int, default=0)
     parser.add_argument("--embedded", default="")
@@ -62,7 +62,7 @@ def main() -> int:
     adopt_orphans()
     parent = Parent(args.parent) if args.parent else None
     if parent is not None:
-        die_with_parent(signal.SIGTERM)  # until the thread below looks
+        die_with_parent(signal.SIGTERM)  # until the watchdog thread checks
         threading.Thread(target=_watch, args=(parent, args.embedded), daemon=True, name="watchdog").start()
     settings = Settings.from_env()
     logs.configure(settings.log_level, as_json=settings.log_json)
@@ -82,13 +82,13 @@ def main() -> int:
 
 
 def _watch(parent: Parent, embedded: str) -> None:
-    """End this process when its server is gone, the hard way where nothing else does."""
+    """Wait for the server's end, then end this process: with SIGTERM, after ORPHAN_GRACE seconds with SIGKILL."""
     while not _closed(LOOK) and not parent.gone():
         pass
     deadline = time.monotonic() + ORPHAN_GRACE
     while time.monotonic() < deadline:
         worker.stopping.tell(0)
-        os.kill(os.getpid(), signal.SIGTERM)  # again and again: what it interrupts may go on waiting
+        os.kill(os.getpid(), signal.SIGTERM)  # repeated: an interrupted call may go on waiting
         time.sleep(AGAIN)
     logger.error("Worker %d has not ended within %.0f s after its server", os.getpid(), ORPHAN_GRACE)
     with contextlib.suppress(Exception):
@@ -98,7 +98,7 @@ def _watch(parent: Parent, embedded: str) -> None:
 
 
 def _closed(seconds: float) -> bool:
-    """Wait so long for the end of standard input, and tell whether it has come."""
+    """Wait up to `seconds` for the end of standard input; return whether it is closed."""
     try:
         return bool(select.select([0], [], [], seconds)[0]) and not os.read(0, 4096)
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Training workers as processes: started, looked after, their words written to logs/rq.log, ended."""
+"""Start, restart and stop training workers as processes, and write their output to logs/rq.log."""
 
 import contextlib
 import logging
@@ -18,14 +18,14 @@ from label_studio_ml.training.notices import heard
 
 logger = logging.getLogger(__name__)
 
-#: Seconds a worker that ends again and again is left alone, at most.
+#: Maximum seconds before a worker that ends repeatedly is restarted.
 LONGEST_PAUSE = 10.0
-#: Seconds that a worker has to end after SIGTERM, beyond the grace of a running training.
+#: Seconds that a worker has to end after SIGTERM, in addition to the grace period of a running training.
 STOP_GRACE = 10.0
 
 
 class WorkerKeeper:
-    """One worker process. `tick` starts it where it does not run; `stop` ends it."""
+    """One worker process. `tick` starts it if it does not run; `terminate` and `wait` end it."""
 
     def __init__(self, log: "Callable[[bytes], None]", *, delay: float = 0.0) -> None:
         self._log = log
@@ -36,7 +36,7 @@ class WorkerKeeper:
         self._failures = 0
 
     def tick(self, settings: Settings, arguments: Sequence[str] = ()) -> None:
-        """Start the worker with `settings` if it does not run, later and later if it ends again and again."""
+        """Start the worker with `settings` if it does not run; the pause before a restart grows with quick failures."""
         now = time.monotonic()
         if self._process is not None and self._process.poll() is not None:
             quick = now - self._started < 10
@@ -59,7 +59,7 @@ class WorkerKeeper:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env=settings.child_env(),
-            process_group=0,  # Ctrl-C is for whoever started it, who ends it
+            process_group=0,  # Ctrl-C goes to the starter, which ends the worker
         )
         self._process = process
         self._pump = threading.Thread(target=self._copy, args=(process,), daemon=True, name="worker-log")
@@ -67,14 +67,14 @@ class WorkerKeeper:
         self._started = time.monotonic()
 
     def _copy(self, process: "subprocess.Popen[bytes]") -> None:
-        """Hand on each line that the worker writes."""
+        """Pass each line of the worker's output to `log`."""
         if process.stdout is not None:
             with process.stdout as lines:
                 for line in lines:
                     self._log(line)
 
     def terminate(self, *, at_once: bool = False) -> None:
-        """Tell the worker to end; `at_once` gives a running training no time, as the end of its server would."""
+        """Send SIGTERM to the worker; `at_once` gives a running training no grace period, as at its server's end."""
         if self._process is None:
             return
         if at_once and self._process.stdin is not None:
@@ -83,7 +83,7 @@ class WorkerKeeper:
         self._process.terminate()
 
     def wait(self, deadline: float) -> None:
-        """Wait for the worker's end until `deadline` on the monotonic clock, then kill it."""
+        """Wait until the worker has ended, or kill it at `deadline` (monotonic clock)."""
         process = self._process
         if process is None:
             return
@@ -100,10 +100,7 @@ class WorkerKeeper:
 
 
 class Workers:
-    """The workers beside one server, or those of one `label-studio-ml worker`.
-
-    With `echo`, what they say goes to standard error as well.
-    """
+    """The workers of one server, or of one `label-studio-ml worker`. `echo` copies their output to standard error."""
 
     def __init__(self, settings: Settings, count: int, *, delay: float = 0.0, echo: bool = False) -> None:
         self._settings = settings
@@ -117,7 +114,7 @@ class Workers:
         self._at_once = False
 
     def tick(self, settings: Settings, arguments: Sequence[str] = ()) -> None:
-        """Start those that do not run; none where they could not, which is said once."""
+        """Start workers that do not run. If training is impossible here, log why once and start none."""
         if not self._checked:
             self._checked = True
             try:
@@ -131,11 +128,11 @@ class Workers:
             keeper.tick(settings, arguments)
 
     def hurry(self) -> None:
-        """Let `stop` give a running training no time."""
+        """Make `stop` end a running training without its grace period."""
         self._at_once = True
 
     def stop(self) -> None:
-        """End all of them; a running training has the settings' grace to end by itself."""
+        """Stop all workers; a running training has the settings' grace period to end by itself."""
         for keeper in self._keepers:
             keeper.terminate(at_once=self._at_once)
         deadline = time.monotonic() + self._settings.grace + STOP_GRACE
@@ -144,7 +141,7 @@ class Workers:
 
     def _write(self, line: bytes) -> None:
         if (told := heard(line)) is not None:
-            if not self._echo:  # else the worker's own words are on the terminal
+            if not self._echo:  # with echo, the worker's output is shown anyway
                 logger.log(told.level, "%s", told.text)
             return
         with self._writing:

@@ -1,7 +1,7 @@
-"""The backend as a WSGI application, with everything it needs in the process that serves it.
+"""The backend as a WSGI application, which starts what it needs in the process that serves it.
 
-Nothing starts before the first request, and what starts belongs to the process it starts in: below gunicorn each worker
-has its own model process, and they share one broker and one training worker.
+Nothing starts before the first request, and all of it belongs to the process that got the request: each worker of
+gunicorn has its own model process, and all share one broker and one training worker.
 """
 
 import asyncio
@@ -43,23 +43,23 @@ from label_studio_ml.web.statuses import status_of
 
 logger = logging.getLogger(__name__)
 
-#: Digits that the size of a body may have.
+#: Maximum number of digits of a Content-Length.
 _LONGEST_SIZE = 20
 _METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH"]
 
 
 class BackendApp(flask.Flask):
-    """A Flask application whose routes are the backend's. Routes that you add yourself go before ours."""
+    """A Flask application with the backend's routes. Routes that users add take precedence."""
 
     def __init__(self, settings: Settings, model_class: type[LabelStudioMLBase]) -> None:
         super().__init__("label_studio_ml", static_folder=None)
         self._settings = settings
         self._model_class = model_class
         self._running: _Running | None = None
-        #: Whether the model runs in this process, trainings too, as it does in tests.
+        #: Whether model and trainings run in this process, as in tests.
         self.all_here = False
         self._starting = threading.Lock()
-        self.config["MAX_CONTENT_LENGTH"] = settings.max_body + 1  # where a body does not say its length
+        self.config["MAX_CONTENT_LENGTH"] = settings.max_body + 1  # for bodies without a Content-Length
         for rule in ("/", "/<path:path>"):
             self.add_url_rule(rule, endpoint=f"backend{rule}", view_func=self._answer, methods=_METHODS)
 
@@ -73,7 +73,7 @@ class BackendApp(flask.Flask):
     ) -> None:
         """Serve as `label-studio-ml start` does, until it is ended. Options of Flask's own server have no effect."""
         if is_importing():
-            return  # the file is read by a process that needs the model class only
+            return  # a child process imports the file for its model class only
         script = defining_file(self._model_class)
         if script is None:
             raise SettingsError(
@@ -84,12 +84,12 @@ class BackendApp(flask.Flask):
         raise SystemExit(serve(settings, host=host or "127.0.0.1", port=port or 9090, debug=bool(debug)))
 
     def run_here(self, host: str, port: int, *, debug: bool = False) -> None:
-        """Serve with Flask's own server, everything in this process, until it is ended."""
+        """Serve with Flask's own server, with everything in this process, until it is ended."""
         self.all_here = True
         super().run(host, port, debug=debug, use_debugger=False, use_reloader=False, threaded=True)
 
     def serve_instead(self, settings: Settings, model_class: type[LabelStudioMLBase]) -> bool:
-        """Serve `model_class` from now on; return False where this application has answered a request already."""
+        """Serve `model_class` from now on; return False if this application has answered a request already."""
         with self._starting:
             if self._running is None:
                 self._settings, self._model_class, self.all_here = settings, model_class, False
@@ -118,7 +118,7 @@ class BackendApp(flask.Flask):
         return flask.Response(answer.body, answer.status, answer.headers, content_type=answer.content_type)
 
     def _started(self) -> "_Running":
-        """Return what runs in this process, starting it on the first request and after a fork."""
+        """Return the running backend of this process; start it on the first request and after a fork."""
         with self._starting:
             if self._running is None or self._running.pid != os.getpid():
                 settings = self._settings
@@ -130,7 +130,7 @@ class BackendApp(flask.Flask):
 
 
 def _declared_size(headers: Mapping[str, str]) -> int:
-    """Return how many bytes a request says that its body has, 0 if it does not say. Raises RequestError."""
+    """Return the Content-Length of a request in bytes, 0 if it has none. Raises RequestError if it is not a number."""
     length = headers.get("content-length", "").strip()
     if not length:
         return 0
@@ -145,9 +145,9 @@ def _declared_size(headers: Mapping[str, str]) -> int:
 
 
 def _body(admission: Admission) -> bytes:
-    """Read the body of the request. Raises BodyTooLarge if it has more bytes than it may."""
+    """Read the body of the current request. Raises BodyTooLarge if it exceeds `admission.max_body`."""
     request, limit = flask.request, admission.max_body
-    with contextlib.suppress(AttributeError):  # Flask 3.0 goes by MAX_CONTENT_LENGTH only
+    with contextlib.suppress(AttributeError):  # Flask 3.0 knows MAX_CONTENT_LENGTH only
         request.max_content_length = limit + 1
     try:
         body = request.get_data(cache=True)
@@ -159,16 +159,16 @@ def _body(admission: Admission) -> bytes:
 
 
 def _listens_on_loopback(environ: Mapping[str, Any]) -> bool:
-    """Tell whether the server is Flask's own on a loopback address.
+    """Return whether the server is Flask's own, on a loopback address.
 
-    Others are often behind a proxy on the same machine, which passes on any Host, or do not tell their address.
+    Other servers are often behind a proxy on the same machine that forwards any Host, or do not report their address.
     """
     software, name = str(environ.get("SERVER_SOFTWARE", "")), str(environ.get("SERVER_NAME", ""))
     return software.startswith("Werkzeug") and is_loopback(name)
 
 
 def _log_file(settings: Settings) -> logging.Handler | None:
-    """Begin to write logs/server.log, which all processes below gunicorn share."""
+    """Open logs/server.log, shared by all processes of gunicorn; return its handler, None if it cannot be written."""
     try:
         return logs.join(settings.log_level, as_json=settings.log_json, file=settings.log_dir / "server.log")
     except OSError as error:
@@ -177,10 +177,10 @@ def _log_file(settings: Settings) -> logging.Handler | None:
 
 
 def _before_exit(running: "_Running") -> None:
-    """Close `running`, unless it is gone by then, when the interpreter begins to end.
+    """Close `running`, unless it is collected before, when the interpreter begins to shut down.
 
-    `atexit` is too late: thread pools take no work then, so nothing could be closed in order. What they use
-    themselves is called before.
+    `atexit` is too late for an orderly end: thread pools accept no work by then. Callbacks of `threading` run earlier,
+    the last registered first: this one before that of the thread pools.
     """
     reference = weakref.ref(running)
 
@@ -194,7 +194,7 @@ def _before_exit(running: "_Running") -> None:
 
 
 class _Running:
-    """One backend on an event loop in a thread of this process, its model where `place` says."""
+    """One running backend: an event loop in a thread of this process, and a model where `place` says."""
 
     def __init__(self, place: ModelPlace) -> None:
         settings, testing = place.settings, place.testing
@@ -207,7 +207,7 @@ class _Running:
         self._counting = threading.Lock()
         self._closed = False
         self._log = None if testing else _log_file(settings)
-        if testing:  # a test compares what predict returned; what the label config does not allow is logged
+        if testing:  # tests compare what predict returned; regions that the label config does not allow are only logged
             settings = replace(settings, refuse_invalid=False)
         self._made: Core | None = None
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True, name="label-studio-ml")
@@ -215,7 +215,7 @@ class _Running:
         try:
             self._core = self._start(place, settings)
         except BaseException:
-            self.close()  # the next request starts all of it again
+            self.close()  # the next request starts everything again
             raise
         _before_exit(self)
 
@@ -240,7 +240,7 @@ class _Running:
             made = self._made = Core(
                 settings, place.make_runner, desk, lanes=1 if place.in_process else settings.model_workers
             )
-            with contextlib.suppress(ModelFileError):  # what runs the model says so itself
+            with contextlib.suppress(ModelFileError):  # the model's runner reports the error
                 made.pool.expect(describe_class(place.model_class, settings.threads))
             await made.start()
             return made
@@ -249,9 +249,9 @@ class _Running:
         return core
 
     def handle(self, call: Call, read: Callable[[Admission], bytes], *, loopback: bool) -> Response:
-        """Answer one request, blocking this thread; `read` returns its body.
+        """Return the response to a request, blocking this thread; `read` returns the request's body.
 
-        `loopback` tells that the web server listens on a loopback address.
+        `loopback` says whether the web server listens on a loopback address.
         """
         endpoints = self._core.endpoints
         try:
@@ -263,7 +263,7 @@ class _Running:
             with self._counted(size, trusted=admission.trusted) as count:
                 call.body = read(admission)
                 count(len(call.body) - size)
-                if call.body and not call.has_body:  # the web server does not tell that it was chunked
+                if call.body and not call.has_body:  # a chunked body whose header the web server hides
                     call.has_body = True
                     endpoints.admit(call, untyped=self._testing)
                 response: Response = self._wait(endpoints.handle(call))
@@ -273,7 +273,7 @@ class _Running:
 
     @contextlib.contextmanager
     def _counted(self, size: int, *, trusted: bool) -> Iterator[Callable[[int], None]]:
-        """Count the bytes of a body while they are in memory; what it yields counts more. Raises Overloaded."""
+        """Count the bytes of a body while they are in memory; yield a function that counts more. Raises Overloaded."""
         counted = 0
 
         def count(more: int) -> None:
@@ -292,7 +292,7 @@ class _Running:
             count(-counted)
 
     def close(self) -> None:
-        """End what was started, in the process that started it."""
+        """Stop the backend; without effect in a forked process, or if it is closed already."""
         if self.pid != os.getpid() or self._closed:
             return
         self._closed = True

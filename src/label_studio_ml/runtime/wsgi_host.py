@@ -1,4 +1,4 @@
-"""What the WSGI server that this process belongs to says of itself."""
+"""Read the number of request threads from the WSGI server that runs this process."""
 
 import sys
 from types import FrameType
@@ -8,10 +8,10 @@ from label_studio_ml.texts import whole_number
 
 
 def request_threads() -> int | None:
-    """Return how many requests the server answers at a time in this process, None where it does not say.
+    """Return how many requests the server answers at a time in this process; None if that is unknown or 1.
 
-    Called while a request is answered: gunicorn's worker is found among the callers. uWSGI and mod_wsgi tell theirs in
-    modules that only their own interpreters have.
+    Call this while a request is answered: gunicorn's worker is found in the call stack. uWSGI and mod_wsgi tell theirs
+    in modules that only their own interpreters have.
     """
     number = (
         _of_gunicorn() or _of_uwsgi() or getattr(sys.modules.get("mod_wsgi"), "threads_per_process", None)
