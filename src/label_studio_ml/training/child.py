@@ -42,7 +42,7 @@ class Interrupted(BackendError):
 
 
 class Crashed(BackendError):
-    """The child ended without an outcome."""
+    """The run's process ended without an outcome."""
 
 
 class Child:
@@ -137,7 +137,7 @@ class Child:
                 status = process.status()
                 if ending is not None and status is not None:
                     raise ending.died(status)
-                if not self._lease.renew():  # the guard may have ended the run because renewals failed
+                if not self._lease.renew():  # the guard ends the run after failed renewals: that is no crash
                     raise LeaseLost("Redis was away while its process ended; the training will run again")
                 raise Crashed(f"{_end_of(status)} in fit; its log is logs/jobs/{self._request.job}.log")
             *lines, received = (received + data).split(b"\n")

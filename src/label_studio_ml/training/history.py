@@ -42,7 +42,8 @@ class History:
     """The points of a run: at most `most` of them, and the last point of each series.
 
     A series has the points with the same metric names: metrics that are logged together (a loss at each step) are
-    thinned independently of others (an accuracy per epoch). Beyond `most`, the longest series loses every second point.
+    thinned independently of others (an accuracy per epoch). Beyond `most`, the longest series loses every second point;
+    the first and the last point of a series are always kept.
     """
 
     def __init__(self, most: int = MOST) -> None:

@@ -116,7 +116,7 @@ class JobBoard(Mailboxes):
         self._hold = connection.register_script(HOLD)
         self._next = connection.register_script(NEXT)
 
-    # Handing in
+    # Storing events
 
     def record(self, project: str, event: StoredEvent, token: str = "", *, bounded: bool = True) -> str:
         """Store `event` and wake a worker; return the id of the job that will process the event.

@@ -227,7 +227,7 @@ class Keys:
         return self._key("jobs", project)
 
     def of_project(self, project: str) -> list[str]:
-        """Return the keys that `JobBoard.forget` removes besides the jobs' keys; the fence must never decrease."""
+        """Return the keys that `JobBoard.forget` removes, except those of jobs. The fence stays."""
         named = (
             self.mailbox,
             self.payloads,

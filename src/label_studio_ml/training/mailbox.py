@@ -53,7 +53,7 @@ class Mailboxes:
         self.redis = connection
         self.keys = Keys(queue)
 
-    # Events that wait
+    # Queued events
 
     def entries(self, project: str) -> list[Entry]:
         """Return the entries of the queued events, without payloads, oldest first."""
@@ -122,7 +122,7 @@ class Mailboxes:
             seconds, micros = self.redis.time()
         return int(seconds * 1000 + micros // 1000)
 
-    # Projects, for workers on other machines
+    # Descriptions of projects, for workers on other machines
 
     def describe(self, project: Project, *, setup: bool = False) -> None:
         """Store a server's description of a project, its access token included.
@@ -171,7 +171,7 @@ class Mailboxes:
                 bodies = self.redis.hmget(self.keys.parked(project), ids[start : start + BODIES])
             yield from (msgspec.json.decode(body, type=ParkedEvent) for body in bodies if body is not None)
 
-    # Annotations that came with events
+    # Delivered annotations
 
     def deliver(self, project: str, pairs: Iterable[tuple[dict[str, Any], dict[str, Any]]]) -> None:
         """Store (task, annotation) pairs that a webhook delivered; a skipped annotation removes its stored pair."""
@@ -204,7 +204,7 @@ class Mailboxes:
         """Yield the tasks that webhooks delivered, each with its annotations, ordered by task id, read in parts."""
         with broker_errors():
             fields = [field.decode() for field in self.redis.hkeys(self.keys.delivered(project))]
-        fields.sort(key=lambda field: [(len(part), part) for part in field.split(":")])  # ids are numbers
+        fields.sort(key=lambda field: [(len(part), part) for part in field.split(":")])  # numeric order
         for _, of_task in groupby(self._bodies(project, fields), key=lambda pair: pair["task"].get("id")):
             yield from grouped((pair["task"], pair["annotation"]) for pair in of_task).values()
 
