@@ -1,8 +1,8 @@
-"""The embedded broker's append-only file where it is damaged: cut off at the damage, after a copy was set aside.
+"""Repair a damaged append-only file of the embedded broker: copy it, then cut it off where the damage begins.
 
-A server that finds damage in the middle of the file, such as zeros that a power cut left behind, refuses to start each
-time. A file that ends early it reads as far as it goes. Where the damage begins is said by the server's own check-aof
-tool: the server's program is that tool if it is called by the tool's name.
+A server reads a file that merely ends early as far as it goes, but refuses to start with damage in the middle, such as
+zeros left by a power failure. The position of the damage is found with the check-aof tool: the server's executable
+acts as that tool if it is started under the tool's name.
 """
 
 import contextlib
@@ -21,28 +21,28 @@ from label_studio_ml.errors import BrokerError
 from label_studio_ml.texts import shell_command, whole_number
 from label_studio_ml.versions.disk import flush
 
-#: Folder in the broker's folder that holds the append-only file, which has several parts.
+#: Folder in the broker's folder with the append-only file, which consists of several parts.
 PARTS = "appendonlydir"
-#: Seconds between two looks whether the tool is done.
+#: Seconds between two checks whether the tool has ended.
 _LOOK = 0.1
-#: What a server says last of damage at which a part can be cut, and of all damage.
+#: Last log lines of a server: for damage at which a part can be cut, and for any damage.
 _CUTTABLE = re.compile(r"Bad file format reading the append only file (\S+?):")
 _DAMAGE = re.compile(
     r"reading the append only file|Check RDB returned|RDB base file|Fatal error loading the DB|AOF manifest file|"
     r"Unable to obtain the AOF file .*No such file|Wrong signature|Wrong RDB checksum|Short read",
     re.IGNORECASE,
 )
-#: What the tool says of a part: its size, and how many bytes before the damage can be read.
+#: Output of the tool for a part: its size, and how many bytes before the damage can be read.
 _ANALYZED = re.compile(r"size=(\d+), ok_up_to=(\d+)")
 
 
 class FileCut(BrokerError):
-    """A server ended because of damage in its append-only file, which was cut there: it can be started again."""
+    """The server ended because of damage in its append-only file. The file is cut now: the server can be restarted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A `part` was cut to the first `kept` of its `size` bytes; `copy` is the folder as it was before."""
+    """Result of a repair: `part` was cut from `size` to `kept` bytes; `copy` is a copy of the folder before the cut."""
 
     part: Path
     kept: int
@@ -56,7 +56,7 @@ def copies(folder: Path) -> list[Path]:
 
 
 def damage_error(folder: Path, words: str) -> BrokerError | None:
-    """Return the error for a server in `folder` whose last `words` name damage there, None if they do not."""
+    """Return the error for a server in `folder` whose last log line `words` names damage; None if it names none."""
     if not _DAMAGE.search(words):
         return None
     parts = folder / PARTS
@@ -71,11 +71,12 @@ def damage_error(folder: Path, words: str) -> BrokerError | None:
 def cut_at_damage(
     folder: Path, server: Path, words: str, *, lock: int, stopping: threading.Event
 ) -> Cut | None:
-    """Cut the append-only file in `folder` at the damage that a server named in its last `words`; return what was done.
+    """Cut the append-only file in `folder` at the damage named in `words`, a server's last log line; return the result.
 
-    None, with nothing changed, if the words name no such damage, or the file cannot be cut there: the part is not the
-    last one, or the tool does not find what the server found. No server may run in the folder; the tool inherits
-    `lock`, the descriptor of the lock for that. Raises BrokerError where the disk refuses, or once `stopping` is set.
+    Return None and change nothing if `words` names no such damage, or the file cannot be cut there: the part is not the
+    last one, or the tool does not confirm the damage. No server may run in the folder; `lock` is the descriptor of the
+    lock that ensures this, and the tool inherits it. Raises BrokerError for errors of the disk, and once `stopping` is
+    set.
     """
     named = _CUTTABLE.search(words)
     part = folder / PARTS / named[1] if named else None
@@ -107,7 +108,7 @@ def cut_at_damage(
 
 
 def _last_part(folder: Path) -> str:
-    """Return the name of the part that is read last, empty if that cannot be found out."""
+    """Return the name of the part that is read last, empty if the manifest does not tell."""
     try:
         lines = (folder / PARTS / "appendonly.aof.manifest").read_text(errors="replace").splitlines()
     except OSError:
@@ -122,9 +123,9 @@ def _last_part(folder: Path) -> str:
 
 
 def _check(server: Path, part: Path, lock: int, stopping: threading.Event) -> tuple[int, int] | None:
-    """Return the size of a damaged part and how many bytes before the damage can be read; None if it is whole.
+    """Return the size of a damaged part, and how many bytes before the damage can be read; None if undamaged.
 
-    Also None where the tool says something else. Raises OSError, and BrokerError once `stopping` is set.
+    Also None if the tool's output is not understood. Raises OSError, and BrokerError once `stopping` is set.
     """
     process = subprocess.Popen(
         [server.name.replace("-server", "-check-aof"), str(part)],
@@ -150,7 +151,7 @@ def _check(server: Path, part: Path, lock: int, stopping: threading.Event) -> tu
 
 
 def _unused(folder: Path) -> Path:
-    """Return a path for a copy that no earlier copy has."""
+    """Return an unused path for a copy, named by the current time in UTC."""
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
     copy, number = folder / f"{PARTS}.damaged-{stamp}", 1
     while copy.exists():
@@ -161,7 +162,7 @@ def _unused(folder: Path) -> Path:
 
 @contextlib.contextmanager
 def _removed_on_error(copy: Path) -> Iterator[None]:
-    """Remove a copy that was not finished."""
+    """Remove the unfinished copy if the block raises OSError."""
     try:
         yield
     except OSError:
@@ -170,7 +171,7 @@ def _removed_on_error(copy: Path) -> Iterator[None]:
 
 
 def _replace(trial: Path, part: Path) -> None:
-    """Put the shortened copy in the place of a part, at once. Raises OSError."""
+    """Replace a part atomically by its shortened copy, and flush both to the disk. Raises OSError."""
     with trial.open("rb") as file:
         os.fsync(file.fileno())
     trial.replace(part)

@@ -39,7 +39,7 @@ _NO_SPACE = "No space left on the disk of {}"
 ADOPT_AFTER = 2.0
 #: Maximum length in bytes of a Unix socket's path on all platforms (macOS: 104 with the final zero).
 _LONGEST_SOCKET = 100
-#: Process, time and level before what a server says in its log.
+#: Prefix of a server's log lines: process id, time and level.
 _LOG_HEAD = re.compile(r"^\d+:\w \d+ \w+ \d+ [\d:.]+ [.*#-] ")
 #: Prefix of temporary folders for sockets.
 _SOCKET_FOLDER = "lsml-"
@@ -185,9 +185,9 @@ class Broker:
                 raise BrokerError("The backend is shutting down")
 
     def _ended(self) -> BrokerError:
-        """Return why the server ended at once: FileCut where it was damage in its append-only file, which is cut now.
+        """Return the error of a server that ended at once: FileCut if its append-only file was damaged, and is cut now.
 
-        Raises BrokerError where the disk refuses that.
+        Raises BrokerError if the disk refuses the repair.
         """
         if has_no_space(self._folder):
             return full_disk(self._folder)

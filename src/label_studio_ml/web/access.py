@@ -32,9 +32,9 @@ _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 class AccessRules:
     """Rules for the heads of requests. `allowed_hosts`: names, `.example.com` for it and its subdomains, `*` for any.
 
-    The Host header is checked if `allowed_hosts` is set, if the server listens on a loopback address (`loopback`), or
-    if a browser sent the request. In this last case names without a dot, such as `backend`, are accepted as well,
-    because the public DNS has no such hosts.
+    Without `*`, the Host header is checked if `allowed_hosts` has names, if the server listens on a loopback address
+    (`loopback`), or if a browser sent the request. In the last case, names without a dot, such as `backend`, are
+    accepted as well, because the public DNS has no such hosts.
     """
 
     def __init__(self, allowed_hosts: Sequence[str] = ()) -> None:

@@ -80,7 +80,7 @@ class ProjectBook:
         return True
 
     async def _learn(self, uid: str) -> None:
-        """Query the other servers, and take over the host, token and extra params of a project's Label Studio."""
+        """Query the other servers for a project's host and token, and for its label config if none is known."""
         try:
             found = await self._threads.run(self._others.described, uid) if self._others else None
         except BrokerError as error:

@@ -31,7 +31,7 @@ class TrainingDesk(Protocol):
 
     @property
     def stall(self) -> Stall | None:
-        """The projects whose events have waited too long for a training, None if there are none."""
+        """Projects whose events have waited too long for a training, None if there are none."""
 
     @property
     def spool_problem(self) -> str:

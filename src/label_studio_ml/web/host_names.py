@@ -30,7 +30,10 @@ class HostNames:
         self._looking: dict[str, asyncio.Future[list[Address]]] = {}
 
     async def find(self, url: str) -> list[Address] | None:
-        """Return the addresses of the host of `url`, empty if it has none; None if they are not known in time."""
+        """Return the addresses of the host of `url`, empty if it has none.
+
+        If they are not known in time, return the expired ones, or None if there are none.
+        """
         host = _host(url)
         if not host:
             return []

@@ -297,7 +297,7 @@ class Connection(asyncio.Protocol):
         """Close the connection after the written responses.
 
         With `linger`, close only the sending side at first: the client may still send, and unread input would reset the
-        connection and cut off the response. `sweep` closes it later.
+        connection and cut off the response. The client or `sweep` closes it later.
         """
         transport = self._transport
         if self._ended or transport is None:
