@@ -307,8 +307,12 @@ def _added(info: tarfile.TarInfo, data: bytes = b"x") -> Callable[[Members], Non
         (lambda members: members.pop(), "'weights' is missing"),
         (lambda members: members.__setitem__(1, (members[1][0], b"weights of x")), "its sha256 differs"),
         (lambda members: members.__setitem__(1, (members[1][0], b"x" * 99)), "has 99 bytes, 12 were written"),
-        (lambda members: members.__setitem__(0, (members[0][0], b"{}")), r"its manifest.json is damaged"),
-        (lambda members: members.__setitem__(0, (members[0][0], b"[" * 9999)), r"manifest.json is damaged"),
+        (lambda members: members.__setitem__(0, (members[0][0], b"{}")), "its manifest.json cannot be used"),
+        (
+            lambda members: members.__setitem__(0, (members[0][0], b"[" * 9999)),
+            "manifest.json cannot be used",
+        ),
+        (lambda members: members.__setitem__(0, (members[0][0], b'{"id": "\xff"}')), "it is not UTF-8"),
     ],
 )
 def test_what_was_not_exported_is_refused(

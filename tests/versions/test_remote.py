@@ -254,6 +254,18 @@ def test_what_is_not_what_was_written_is_refused_and_the_one_before_stays(machin
     assert _weights(server) == "weights of b"
 
 
+@pytest.mark.parametrize("content", [b'{"id": "\xff"}', b"", b"[" * 9999, b"{}"])
+def test_a_damaged_manifest_in_the_store_is_named_and_the_one_before_is_served(
+    machine: Machine, caplog: pytest.LogCaptureFixture, content: bytes
+) -> None:
+    worker, server = machine("worker"), machine("server")
+    _publish(worker, "a")
+    worker.artifacts.put(f"versions/{P}/meta/id-b.json", content)
+    server.bring(P)
+    assert _weights(server) == "weights of a"
+    assert "meta/id-b.json is not used, so this version is not served: it is " in caplog.text
+
+
 def test_a_late_run_on_another_machine_is_refused(machine: Machine) -> None:
     one, two = machine("one"), machine("two")
     _publish(one, "a", fence=2)

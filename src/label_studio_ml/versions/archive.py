@@ -11,9 +11,8 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-import msgspec
-
 from label_studio_ml.errors import VersionError
+from label_studio_ml.small_files import DamagedFile, parse_json
 from label_studio_ml.versions.disk import file_name
 from label_studio_ml.versions.manifest import MANIFEST, TOMBSTONE, Manifest
 from label_studio_ml.versions.manifest_files import manifest_text
@@ -100,9 +99,9 @@ class Archive:
                 raise self._refused(f"its {MANIFEST} has {member.size:,} bytes")
             text = self._content(member).read(member.size)
         try:
-            found = msgspec.json.decode(text, type=Manifest)
-        except (msgspec.MsgspecError, RecursionError) as error:
-            raise self._refused(f"its {MANIFEST} is damaged: {error}") from None
+            found = parse_json(text, Manifest)
+        except DamagedFile as error:
+            raise self._refused(f"its {MANIFEST} cannot be used: {error}") from None
         if not _ID.fullmatch(found.id) or _NO_ID.fullmatch(found.id):
             raise self._refused(f"{found.id!r} is no version's id")
         if problem := name_problem(found.name):

@@ -17,8 +17,6 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
-import msgspec
-
 from label_studio_ml.errors import DecisionError, StoreError, VersionError
 from label_studio_ml.private_files import make_folder
 from label_studio_ml.small_files import DamagedFile, parse_json, read_text
@@ -249,12 +247,12 @@ class Mirror(VersionStore):
         if text is None:
             return
         try:
-            manifest = msgspec.json.decode(text, type=Manifest)
+            manifest = parse_json(text, Manifest)
             if disk.file_name(manifest.id) != name or manifest.project != uid:
-                raise msgspec.ValidationError("it is another version's")
-        except msgspec.MsgspecError as error:
+                raise DamagedFile("it is another version's")
+        except DamagedFile as error:
             self._warn_once(
-                f"{self.artifacts.url}/{there} is damaged, so this version is not served: {error}"
+                f"{self.artifacts.url}/{there} is not used, so this version is not served: {error}"
             )
             return
         manifest = localized(manifest, folder)

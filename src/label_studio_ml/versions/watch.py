@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from label_studio_ml.errors import SettingsError, VersionError
+from label_studio_ml.errors import DecisionError, SettingsError, VersionError
 from label_studio_ml.versions import disk
 from label_studio_ml.versions.artifacts import ArtifactStore
 
@@ -43,6 +43,8 @@ class Watch:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._write_again = 0.0
+        #: By project: the unexpected error that ended its last synchronisation.
+        self._unexpected: dict[str, str] = {}
 
     @property
     def problem(self) -> str:
@@ -103,19 +105,36 @@ class Watch:
                 self._asked = None
 
     def _bring_all(self, changed: dict[str, str]) -> None:
-        """Synchronise projects; stop after three failures in a row. Raises the last error after the others are done."""
+        """Synchronise projects; stop after three failures in a row. Raises the last error after the others are done.
+
+        A decision that cannot be read and an unexpected error concern one project only and do not count as failures in
+        a row. The traceback of an unexpected error is logged once; a VersionError is raised in its place.
+        """
         failure: VersionError | None = None
         failed = 0
         for uid, mark in changed.items():
             try:
                 self._bring(uid, mark)
                 failed = 0
+                self._unexpected.pop(uid, None)
+            except DecisionError as error:
+                failure = error
             except VersionError as error:
                 failure, failed = error, failed + 1
                 if failed == _MOST_FAILURES:
                     break
+            except Exception as error:
+                failure = self._explained(uid, error)
         if failure is not None:
             raise failure
+
+    def _explained(self, uid: str, error: Exception) -> VersionError:
+        """Return a VersionError for an unexpected error, whose traceback is logged unless it was at the last try."""
+        text = f"{type(error).__name__}: {error}"
+        if self._unexpected.get(uid) != text:
+            self._unexpected[uid] = text
+            logger.error("Project %s cannot be synchronised", uid, exc_info=error)
+        return VersionError(f"Project {uid} cannot be synchronised with the store ({text})")
 
     def _try_to_write(self) -> None:
         """Check whether the store can be written to: once at the start, then every 30 s while that fails."""
