@@ -123,7 +123,7 @@ class Watch:
                 failure, failed = error, failed + 1
                 if failed == _MOST_FAILURES:
                     break
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001
                 failure = self._explained(uid, error)
         if failure is not None:
             raise failure
