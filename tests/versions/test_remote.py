@@ -522,6 +522,46 @@ def test_a_version_that_does_not_load_is_known_elsewhere(machine: Machine) -> No
     wait_until(lambda: _served_elsewhere(two) == "b", "the other machine knows")
 
 
+def test_a_failure_to_load_is_kept_until_the_store_has_it(machine: Machine) -> None:
+    one, other = machine("one", patience=60.0), machine("two")
+    for name in "ab":
+        _publish(one, name)
+    put, go_on = one.artifacts.put, threading.Event()
+
+    def waiting(*arguments: Any, **options: Any) -> None:
+        assert go_on.wait(120)
+        put(*arguments, **options)
+
+    one.artifacts.put = waiting  # type: ignore[method-assign]
+    one.fail(P, "id-b", "it is broken")
+    for store in (one, machine("one")):  # another process of the machine synchronises, too
+        assert _served_elsewhere(store) == "a"
+        assert store.failures(P) == {"id-b": "it is broken"}
+    go_on.set()
+    wait_until(lambda: _served_elsewhere(other) == "a", "the other machine knows")
+    other.clear_failure(P, "id-b")
+    wait_until(lambda: _served_elsewhere(one) == "b", "what the store had and has no more goes from here")
+
+
+def test_a_failure_to_load_that_never_reached_the_store_is_kept_here(
+    machine: Machine, s3: S3Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = machine("one")
+    for name in "ab":
+        _publish(one, name)
+    s3.kill()
+    one.fail(P, "id-b", "it is broken")
+    wait_until(lambda: "A note is not in the store" in caplog.text, "it is given up", 60)
+    s3.start()
+    again = machine("one")
+    assert _served_elsewhere(again) == "a"
+    again.clear_failure(P, "id-b")
+    assert _served_elsewhere(again) == "b"
+    assert not list(again.folder(P).glob("*failed*")), "nothing is left of it"
+    again.fail(P, "id-b", "it is broken")
+    wait_until(lambda: _served_elsewhere(machine("two")) == "a", "the other machine knows")
+
+
 def _served_elsewhere(store: RemoteStore) -> str:
     store.bring(P)
     served = store.served(P)

@@ -38,6 +38,8 @@ logger = logging.getLogger(__name__)
 
 DELETED = ".deleted.json"
 FAILED = ".failed"
+#: Suffix of the hidden file beside the record of a load failure that the store does not have yet.
+UNSENT = ".unsent"
 
 
 class Mirror(VersionStore):
@@ -138,6 +140,7 @@ class Mirror(VersionStore):
         """Copy a project's manifests, decision and failure notes to the disk; remove what the store no longer lists."""
         base, there = self.folder(uid), f"versions/{disk.file_name(uid)}/meta"
         here = self._here_of(uid)  # first, so that a version committed meanwhile is kept
+        sent = [path for path in base.glob(f"*{FAILED}") if not unsent_mark(path).exists()]
         names = set(self.artifacts.names(there))
         with self.writes(f"What the store holds of project {uid}"):
             make_folder(base)
@@ -147,14 +150,14 @@ class Mirror(VersionStore):
                 elif name == DECISION:
                     continue
                 elif name.endswith(FAILED):
-                    if not (base / name).exists():
-                        cause = self.artifacts.get(f"{there}/{name}") or b""
-                        disk.write_durably(base / name, cause.decode("utf-8", "replace"))
+                    self._learn_failure(base / name, f"{there}/{name}")
                 elif f"{name.removesuffix('.json')}{DELETED}" not in names:
                     self._learn(uid, name.removesuffix(".json"), f"{there}/{name}", MANIFEST)
             for path in base.glob(f"*{FAILED}"):
-                if path.name not in names:
+                committed = f"{path.name.removesuffix(FAILED)}.json" in names
+                if path.name not in names and (path in sent or not committed):
                     path.unlink(missing_ok=True)
+                    unsent_mark(path).unlink(missing_ok=True)
             self._learn_decision(uid, f"{there}/{DECISION}", listed=DECISION in names, here=DECISION in here)
             for name in here:
                 if name != DECISION and not names.intersection((name, f"{name}.json", f"{name}{DELETED}")):
@@ -174,6 +177,13 @@ class Mirror(VersionStore):
         for kind in (MANIFEST, TOMBSTONE):  # first, so that a folder without its files is no version
             (path / kind).unlink(missing_ok=True)
         shutil.rmtree(path, ignore_errors=True)
+
+    def _learn_failure(self, path: Path, there: str) -> None:
+        """Copy the record of a load failure from the object `there` to `path`, unless there is one."""
+        if not path.exists():
+            cause = self.artifacts.get(there) or b""
+            disk.write_durably(path, cause.decode("utf-8", "replace"))
+        unsent_mark(path).unlink(missing_ok=True)
 
     def _learn_decision(self, uid: str, there: str, *, listed: bool, here: bool) -> None:
         """Copy the decision from the store to the disk. A damaged one in the store replaces none on the disk.
@@ -371,6 +381,11 @@ class Mirror(VersionStore):
 
     def _files(self, manifest: Manifest) -> str:
         return f"versions/{disk.file_name(manifest.project)}/files/{disk.file_name(manifest.id)}"
+
+
+def unsent_mark(path: Path) -> Path:
+    """Return the path of the mark that the record of a load failure in `path` is not in the store yet."""
+    return path.with_name(f".{path.name}{UNSENT}")
 
 
 def _folder_name(url: str) -> str:

@@ -30,7 +30,7 @@ from label_studio_ml.versions.decision import Decision
 from label_studio_ml.versions.decision_files import DECISION
 from label_studio_ml.versions.manifest import Manifest
 from label_studio_ml.versions.manifest_files import manifest_text, write_manifest
-from label_studio_ml.versions.mirror import DELETED, FAILED, Mirror
+from label_studio_ml.versions.mirror import DELETED, FAILED, Mirror, unsent_mark
 from label_studio_ml.versions.patience import patiently
 
 logger = logging.getLogger(__name__)
@@ -128,10 +128,22 @@ class RemoteStore(Mirror):
         super().decide(uid, decision)
 
     def fail(self, uid: str, version_id: str, cause: str) -> None:
-        """Record that a version failed to load; in the store by a thread, as the caller runs on an event loop."""
+        """Record that a version failed to load; in the store by a thread, as the caller runs on an event loop.
+
+        Until the store has the record, a mark beside the one on this disk keeps that when the project is synchronised.
+        """
+        mark = unsent_mark(self._failure(uid, version_id))
+        with contextlib.suppress(OSError):
+            mark.touch()  # first: a synchronisation removes a record without it
         super().fail(uid, version_id, cause)
         name = self._meta(uid, f"{disk.file_name(version_id)}{FAILED}")
-        self._soon(lambda: self.artifacts.put(name, cause.encode()))
+
+        def send() -> None:
+            self.artifacts.put(name, cause.encode())
+            with contextlib.suppress(OSError):
+                mark.unlink(missing_ok=True)
+
+        self._soon(send)
         if uid in self._watch.marks:
             self._watch.marks[uid] = "?"  # synchronise soon: the version before may have to be fetched
 
@@ -139,6 +151,8 @@ class RemoteStore(Mirror):
         """Remove the record that `fail` made, in the store by a thread."""
         if self._failure(uid, version_id).exists():
             super().clear_failure(uid, version_id)
+            with contextlib.suppress(OSError):
+                unsent_mark(self._failure(uid, version_id)).unlink(missing_ok=True)
             name = self._meta(uid, f"{disk.file_name(version_id)}{FAILED}")
             self._soon(lambda: self.artifacts.delete([name]))
 
