@@ -562,6 +562,21 @@ def test_a_failure_to_load_that_never_reached_the_store_is_kept_here(
     wait_until(lambda: _served_elsewhere(machine("two")) == "a", "the other machine knows")
 
 
+def test_servers_on_this_disk_are_told_before_a_store_that_is_away(machine: Machine) -> None:
+    worker = machine("worker")
+    _publish(worker, "a")
+    before, seen = worker.hint(P), list[str | None]()
+
+    def away(*_: Any, **__: Any) -> None:
+        seen.append(worker.hint(P))
+        raise StoreError("it is away")
+
+    worker.artifacts.put = away  # type: ignore[method-assign]
+    worker.tell(P)
+    assert seen
+    assert before not in seen
+
+
 def _served_elsewhere(store: RemoteStore) -> str:
     store.bring(P)
     served = store.served(P)

@@ -79,14 +79,17 @@ class RemoteStore(Mirror):
         self._put_manifest(manifest)
 
     def tell(self, uid: str) -> None:
-        """Write new hints, so that all servers synchronise. The change is stored already, so a StoreError is logged."""
+        """Write new hints, so that all servers synchronise. The change is stored already, so a StoreError is logged.
+
+        The hint on this disk comes first: servers on this machine need not wait for a store that is away.
+        """
+        super().tell(uid)
         try:
             for name in (f"hints/{disk.file_name(uid)}", "changed"):
                 token = secrets.token_hex(8).encode()
                 patiently(partial(self.artifacts.put, name, token), self._patience)
         except StoreError as error:
             logger.error("Servers are not told of project %s: %s. They look in some minutes", uid, error)
-        super().tell(uid)
 
     def clear_unfinished(self, uid: str) -> None:
         """Remove the files of versions that were never committed: here, and in the store those older than 24 h."""
