@@ -440,6 +440,39 @@ def test_the_cache_is_bounded_and_what_is_served_stays(machine: Machine) -> None
     assert [one.state for one in entries(server, P)] == ["ready", "ready", "ready", "served"]
 
 
+def test_the_served_version_stays_here_below_two_that_do_not_load(machine: Machine) -> None:
+    other = "9.1700000000"
+    worker, server = machine("worker"), machine("server", most=350)
+    for name in "abc":
+        _publish(worker, name, text=name * 100)
+        server.bring(P)
+    for name in "bc":
+        worker.fail(P, f"id-{name}", "it is broken")
+    wait_until(lambda: _served_elsewhere(server) == "a" and len(server.failures(P)) == 2, "it is known")
+    copy = duplicate(worker, worker._work, P, other)
+    assert copy is not None
+    server.bring(other)
+    served = server.loadable(P, server.failures(P))
+    assert served is not None
+    assert served.name == "a"
+
+
+def test_what_was_fetched_in_part_leaves_first(machine: Machine) -> None:
+    worker, server = machine("worker"), machine("server", most=350)
+    for name in "abcd":
+        _publish(worker, name, text=name * 100)
+    for one in server.known(P)[:3]:
+        server.fetch(one)
+    folder, left = server.folder(P, "id-b"), server._near / "fetching" / "0123456789abcdef"
+    (folder / "deep" / "weights of it.bin").write_text("b" * 90)
+    left.mkdir()
+    (left / "file").write_text("of a process that was killed")
+    server.bring(P)
+    assert not left.exists()
+    assert [one.name for one in server.versions(P) if server._here(one)] == ["a", "c", "d"]
+    assert not (folder / "deep").exists(), "the least recently used one is complete, and stays"
+
+
 def test_files_of_other_folders_are_not_written(machine: Machine) -> None:
     _publish(machine("worker"), "a")
     objects, meta = machine("thief").artifacts, f"versions/{P}/meta/id-a.json"

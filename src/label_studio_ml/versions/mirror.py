@@ -317,6 +317,9 @@ class Mirror(VersionStore):
                 if self._here(manifest):  # another process has fetched it meanwhile
                     return
                 logger.info("Project %s: fetching version %s", manifest.project, manifest.name)
+                for left in lock.parent.iterdir():  # by a process that was killed: this one holds the lock
+                    if left != lock:
+                        shutil.rmtree(left, ignore_errors=True)
                 make_room(self, self._near, manifest, self._most)
                 half = lock.parent / secrets.token_hex(8)
                 half.mkdir(mode=0o700)

@@ -1,5 +1,6 @@
 """Cache eviction: limit the total size of the version files that were fetched from a remote store."""
 
+import contextlib
 import logging
 import os
 import time
@@ -16,34 +17,57 @@ logger = logging.getLogger(__name__)
 
 
 def make_room(store: VersionStore, near: Path, wanted: Manifest, most: int) -> None:
-    """Remove the files of the least recently used versions until those of `wanted` fit into `most` bytes.
+    """Remove the files of other versions until those of `wanted` fit into `most` bytes.
 
-    `near` is the folder with this machine's copy of the store. The last two versions of each project's line (the served
-    one and the one before, if they load) are kept even beyond `most`, and so are all manifests. The caller must hold
-    the fetch lock.
+    Incomplete versions go first, which a fetch that failed has left, then the least recently used ones. `near` is the
+    folder with this machine's copy of the store. The versions of `_needed` are kept even beyond `most`, and so are all
+    manifests. The caller must hold the fetch lock, so that nothing but `wanted` is being fetched.
     """
     base = near / "versions"
     uids = [uid for uid in VersionStore.projects(store) if not folder_problem(base / disk.file_name(uid))]
-    kept: list[tuple[float, Manifest]] = []
+    evictable: list[tuple[bool, float, int, Manifest]] = []
     used = wanted.size
     for uid in uids:
+        versions = store.versions(uid)
+        others = [one for one in versions if one.id != wanted.id]
+        complete = {one.id for one in others if not damage(store.folder(uid, one.id), one)}
         try:
-            needed = {one.id for one in store.line(uid)[-2:]} | {wanted.id}
+            needed = _needed(store, uid, complete | {wanted.id})
         except DecisionError:  # it is not known which are needed: keep all
-            needed = {one.id for one in store.versions(uid)}
-        for one in store.versions(uid):
+            needed = {one.id for one in versions}
+        for one in others:
             folder = store.folder(uid, one.id)
-            if one.id == wanted.id or damage(folder, one) or not one.size:
-                continue
-            used += one.size
-            if one.id not in needed:
-                kept.append(((folder / MANIFEST).stat().st_atime, one))
-    for _, one in sorted(kept, key=lambda pair: pair[0]):
+            size = _bytes_in(folder)
+            used += size
+            if size and one.id not in needed:
+                evictable.append((one.id in complete, (folder / MANIFEST).stat().st_atime, size, one))
+    for _, _, size, one in sorted(evictable, key=lambda entry: entry[:2]):
         if used <= most:
             return
         logger.info("Project %s: the files of version %s leave this machine", one.project, one.name)
         disk.empty(store.folder(one.project, one.id), keep=MANIFEST)
-        used -= one.size
+        used -= size
+
+
+def _bytes_in(folder: Path) -> int:
+    """Return the size of a version's files that are in `folder`, 0 if it cannot be read or was just removed."""
+    with contextlib.suppress(OSError):
+        return sum((folder / name).stat().st_size for name in disk.files_in(folder))
+    return 0
+
+
+def _needed(store: VersionStore, uid: str, complete: set[str]) -> set[str]:
+    """Return the ids of a project's versions that must stay on this machine.
+
+    These are the version that is served from it, which is the newest in the line that is complete and did not fail to
+    load, all newer ones in the line, which are tried before it, and the one to serve if it fails. If no version is
+    usable, these are the last two of the line. Raises DecisionError.
+    """
+    line, failed = store.line(uid), store.failures(uid)
+    usable = [index for index, one in enumerate(line) if one.id in complete and one.id not in failed]
+    if not usable:
+        return {one.id for one in line[-2:]}
+    return {one.id for one in line[usable[-1] :]} | {line[index].id for index in usable[-2:]}
 
 
 def used_now(folder: Path) -> None:
