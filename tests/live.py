@@ -1,6 +1,7 @@
 """A backend of ours as processes, its models told by files what to do, and a named fake of Label Studio's API."""
 
 import contextlib
+import glob
 import json
 import os
 import shutil
@@ -223,11 +224,18 @@ class Live:
         self.jobs.setdefault(event["project"]["id"], []).append(job)
         return job
 
+    def spooled(self) -> list[str]:
+        """Return the files of events that wait on the disk for Redis.
+
+        Folders that a server or a worker removes meanwhile are passed over, which `Path.rglob` does not do.
+        """
+        return glob.glob("**/spool/*.json", root_dir=self.folder, recursive=True)
+
     def handed_over(self, project: int) -> str:
         """Wait until Redis has what it was too slow to take before the answer; return the project's last job."""
 
         def newest() -> list[dict[str, Any]]:
-            if list(self.folder.rglob("spool/*.json")):
+            if self.spooled():
                 return []
             answer = requests.get(
                 f"{self.backend.url}/jobs", params={"project": uid(project)}, timeout=90, auth=self.auth

@@ -213,7 +213,7 @@ class Storm:
             brought_back += parked
 
     def _rests(self) -> bool:
-        if list(self.live.folder.rglob("spool/*.json")):
+        if self.live.spooled():
             return False
         with contextlib.suppress(BrokerError, redis.RedisError, OSError):
             board = self._board()
