@@ -189,6 +189,16 @@ def test_a_long_history_is_thinned_evenly_and_keeps_its_end() -> None:
     assert len(gaps) == 1
 
 
+def test_a_history_with_other_names_in_each_point_is_bounded() -> None:
+    history = History(10)
+    for step in range(200):
+        history.add({f"loss of step {step}": 1.0})
+        history.add({"loss": 1.0, "step": step})
+    points = history.points()
+    assert len(points) <= 20
+    assert points[-2:] == [{"loss of step 199": 1.0}, {"loss": 1.0, "step": 199}]
+
+
 def test_a_file_of_the_user_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / FILE).write_text("mine")
     history = History()

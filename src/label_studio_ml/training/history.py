@@ -39,25 +39,35 @@ class _Series:
 
 
 class History:
-    """The points of a run: at most `most` of them, and the last point of each series.
+    """The points of a run: at most `most` of them, and the last point of each of at most `most` series.
 
     A series has the points with the same metric names: metrics that are logged together (a loss at each step) are
     thinned independently of others (an accuracy per epoch). Beyond `most`, the longest series loses every second point;
-    the first and the last point of a series are always kept.
+    the first and the last point of a series are kept as long as the series is. Where each point has other names, the
+    oldest series are removed.
     """
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
         self._series: dict[tuple[str, ...], _Series] = {}
         self._count = 0
+        #: Number of points in the `kept` of all series.
+        self._kept = 0
 
     def add(self, point: Point) -> None:
         """Add the newest point."""
         series = self._series.setdefault(tuple(sorted(point)), _Series())
+        self._kept -= len(series.kept)
         series.add(self._count, point)
+        self._kept += len(series.kept)
         self._count += 1
-        if sum(len(one.kept) for one in self._series.values()) > self._most:
-            max(self._series.values(), key=lambda one: len(one.kept)).thin()
+        if len(self._series) > self._most:
+            self._kept -= len(self._series.pop(next(iter(self._series))).kept)
+        elif self._kept > self._most:
+            longest = max(self._series.values(), key=lambda series: len(series.kept))
+            self._kept -= len(longest.kept)
+            longest.thin()
+            self._kept += len(longest.kept)
 
     def points(self) -> list[Point]:
         """Return the kept points, oldest first."""

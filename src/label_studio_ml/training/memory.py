@@ -5,6 +5,7 @@ The entries are hints: a training process decides for itself, and without an ent
 
 import contextlib
 import hashlib
+from typing import TypeVar
 
 import msgspec
 
@@ -24,6 +25,9 @@ class _Labelled(msgspec.Struct, frozen=True, kw_only=True):
     count: int
     last: str
     at: int
+
+
+_Entry = TypeVar("_Entry", _Known, _Labelled)
 
 
 class Memory:
@@ -65,8 +69,8 @@ class Memory:
             text = self._board.redis.get(self._board.keys.policy)
         if text is None:
             return None
-        known = msgspec.json.decode(text, type=_Known)
-        return known if known.code == code else None
+        known = _decoded(text, _Known)
+        return known if known is not None and known.code == code else None
 
     def learn(self, code: str, policy: Policy, generation: str) -> None:
         """Store policy and generation that a run reported for the class. Best effort: errors of Redis are ignored."""
@@ -104,8 +108,16 @@ class Memory:
             text = self._board.redis.get(self._board.keys.labelled(project))
         if text is None:
             return None
-        known = msgspec.json.decode(text, type=_Labelled)
-        if not 0 <= now - known.at < RECOUNT:
+        known = _decoded(text, _Labelled)
+        if known is None or not 0 <= now - known.at < RECOUNT:
             return None
         after = order(known.last)
         return known.count + sum(entry.annotations for entry in entries if order(entry.id) > after)
+
+
+def _decoded(text: bytes, kind: type[_Entry]) -> _Entry | None:
+    """Return an entry, None if it is damaged or another release of this package wrote it in another form."""
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
