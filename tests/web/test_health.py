@@ -4,9 +4,11 @@ import json
 import os
 import re
 import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import requests
@@ -16,7 +18,12 @@ from e2e.processes import free_port, wait_until
 from label_studio_ml.connect.backend import BackendView
 from label_studio_ml.doctor import server
 from label_studio_ml.doctor.context import Context
+from label_studio_ml.metrics.counts import Counts
+from label_studio_ml.serving.pool import ModelPool
 from label_studio_ml.settings import Settings
+from label_studio_ml.web import health as health_module
+from label_studio_ml.web.health import Health
+from label_studio_ml.web.threads import Threads
 from live import CONFIG, Live, created, start_training, task, uid
 from redis_server import MakeRedis, make_redis
 from runtime.conftest import make, studio
@@ -157,6 +164,40 @@ def test_without_the_login_a_probe_says_only_which_part_fails_and_a_full_spool_i
     assert _sample(live, "refused_events_total") == 1
     assert _sample(live, "spool_events") == 2
     assert _sample(live, "spool_bytes") > 200
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("hanging", ["spool", "store", "broker"])
+async def test_the_part_that_does_not_answer_is_named(
+    hanging: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = threading.Event()
+
+    def answer(part: str) -> str:
+        if part == hanging:
+            release.wait(60)
+        return ""
+
+    pool = SimpleNamespace(problem=str)
+    desk = SimpleNamespace(stall=None, figures=lambda: answer("broker"))
+    store = SimpleNamespace(hampered="", undecided=[])
+    threads = Threads(1, "test")
+    health = Health(
+        cast("ModelPool", pool), cast("Any", desk), cast("Any", store), tmp_path, Counts(), threads
+    )
+    monkeypatch.setattr(health, "_see_spool", lambda look: answer("spool"))
+    monkeypatch.setattr(health, "_see_store", lambda look: answer("store"))
+    monkeypatch.setattr(health_module, "PATIENCE", 0.2)
+    try:
+        _, parts = await health.ready()
+        others = {"store", "broker"} - {hanging}
+        assert parts[hanging] == "no answer within 0.2 s"
+        assert all(parts[other] == "ok" for other in others)
+    finally:
+        release.set()
+    monkeypatch.setattr(health_module, "PATIENCE", 60.0)
+    ready, parts = await health.ready()
+    assert (ready, parts) == (True, {"model": "ok", "store": "ok", "broker": "ok"})
 
 
 def test_a_redis_that_goes_away_later_is_named_and_the_server_stays_ready(

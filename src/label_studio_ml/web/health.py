@@ -17,7 +17,7 @@ from label_studio_ml.web.threads import Threads
 
 #: Seconds for which a check of broker and store is reused, so that frequent probes add no load to them.
 FRESH = 1.0
-#: Seconds that a request waits for a check; then the broker is reported as not answering.
+#: Seconds that a request waits for a check; then the part that is being checked is reported as not answering.
 PATIENCE = 3.0
 
 
@@ -59,6 +59,8 @@ class Health:
         self._projects = Projects(model_dir)
         self._look = Look()
         self._looking: asyncio.Task[Look] | None = None
+        #: The part that the running check asks.
+        self._asked = ""
         self._settled = False
 
     async def ready(self) -> tuple[bool, dict[str, str]]:
@@ -108,18 +110,22 @@ class Health:
             self._looking = asyncio.create_task(self._see())
         await asyncio.wait([self._looking], timeout=PATIENCE)
         if not self._looking.done():
-            return Look({"broker": f"no answer within {PATIENCE:.0f} s"})
+            return Look({self._asked: f"no answer within {PATIENCE:g} s"})
         return self._looking.result()
 
     async def _see(self) -> Look:
         look = Look(serves=True)
-        await self._threads.run(self._see_spool, look)
-        for part, see in (("store", self._see_store), ("broker", self._see_broker)):
+        for part, see in (
+            ("spool", self._see_spool),
+            ("store", self._see_store),
+            ("broker", self._see_broker),
+        ):
+            self._asked = part
             try:
                 await self._threads.run(see, look)
             except (BackendError, OSError) as error:
                 look.problems[part] = str(error)
-                look.serves = False
+                look.serves = look.serves and part == "spool"
                 if part not in self._look.problems:
                     self._counts.error(part)
         look.at = time.monotonic()
