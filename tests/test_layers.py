@@ -22,6 +22,7 @@ LAYERS = (
         "descriptors",
         "disk_errors",
         "errors",
+        "exit_status",
         "file_locks",
         "folder_problems",
         "forks",

@@ -168,10 +168,11 @@ def test_a_fit_that_raises_is_recorded_and_the_next_run_works(seed: Live, what: 
         ("kill", "killed by SIGKILL"),
         ("segfault", "killed by SIGSEGV"),
         ("fork and kill", "killed by SIGKILL"),
+        ("real-time signal", "killed by signal 35"),
     ],
 )
 def test_a_fit_that_crashes_is_tried_three_times_and_set_aside(seed: Live, what: str, cause: str) -> None:
-    project = {"os._exit": 60, "kill": 61, "segfault": 62, "fork and kill": 63}[what]
+    project = {"os._exit": 60, "kill": 61, "segfault": 62, "fork and kill": 63, "real-time signal": 65}[what]
     seed.studio.add(project, 601)
     seed.setup(project)
     control = seed.control(project)

@@ -13,6 +13,7 @@ from label_studio_ml.app_arguments import with_app_arguments
 from label_studio_ml.child_answer import child_answer
 from label_studio_ml.cli.wsgi_survey import Survey, survey
 from label_studio_ml.errors import ModelFileError
+from label_studio_ml.exit_status import describe_exit
 from label_studio_ml.settings import Settings
 from label_studio_ml.source import ModelSource
 from label_studio_ml.texts import shell_command
@@ -74,7 +75,7 @@ def _run(path: Path, patience: float) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(answer)
     except ValueError:
-        return {"error": f"its process ended with status {status}"}
+        return {"error": f"its process {describe_exit(status)}"}
     return found
 
 

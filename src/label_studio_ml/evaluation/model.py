@@ -1,7 +1,6 @@
 """Run the evaluated model in its own process; on Windows in this one."""
 
 import contextlib
-import signal
 import socket
 import subprocess
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ import msgspec
 from label_studio_ml.adapter import ModelSpec
 from label_studio_ml.errors import ModelLoadError, ModelProcessDied
 from label_studio_ml.evaluation.process import Answers, Build, Built, Predicted
+from label_studio_ml.exit_status import describe_exit
 from label_studio_ml.interpreter import command
 from label_studio_ml.predictions import NOTHING
 from label_studio_ml.private_files import make_folder, open_file
@@ -127,7 +127,7 @@ class ModelUnderTest:
             answer = b""
         if not answer.endswith(b"\n"):
             raise ModelProcessDied(
-                f"The model's process ended: {self._how_it_ended()}", fix=f"Its output is in {self._where}"
+                f"The model's process {describe_exit(self._status())}", fix=f"Its output is in {self._where}"
             )
         return msgspec.json.decode(answer, type=kind)
 
@@ -135,12 +135,12 @@ class ModelUnderTest:
     def _where(self) -> str:
         return "the log of this run" if self._log is None else str(self._log)
 
-    def _how_it_ended(self) -> str:
+    def _status(self) -> int | None:
+        """Return the exit status of the process, None if it has not ended after `_GRACE` seconds."""
         try:
-            status = self._process.wait(_GRACE)
+            return self._process.wait(_GRACE)
         except subprocess.TimeoutExpired:
-            return "it closed its connection"
-        return f"status {status}" if status >= 0 else f"killed by {signal.Signals(-status).name}"
+            return None
 
     def _end(self) -> None:
         if self._here is not None:

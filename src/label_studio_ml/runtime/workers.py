@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from label_studio_ml.dependencies import check_training
 from label_studio_ml.errors import SettingsError
+from label_studio_ml.exit_status import describe_exit
 from label_studio_ml.interpreter import command
 from label_studio_ml.logs import RotatingFile
 from label_studio_ml.settings import Settings
@@ -43,7 +44,7 @@ class WorkerKeeper:
             self._failures = self._failures + 1 if quick else 0
             status = self._process.returncode
             log = logger.error if status else logger.info
-            log("The training worker ended with status %s; see logs/rq.log", status)
+            log("The training worker %s; see logs/rq.log", describe_exit(status))
             self._process = None
             self._started = now
         if self._process is None:

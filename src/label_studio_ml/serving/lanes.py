@@ -22,6 +22,7 @@ from label_studio_ml.errors import (
     ModelProcessDied,
     PredictError,
 )
+from label_studio_ml.exit_status import describe_exit
 from label_studio_ml.interpreter import command
 from label_studio_ml.predictor import Answer, Request
 from label_studio_ml.process_guard import kill_group
@@ -312,7 +313,7 @@ class ProcessLane(asyncio.Protocol):
 
     def _finish(self, status: int) -> None:
         """Settle `info`, `ended` and all open calls after the process has ended."""
-        how = "was ended after a call that did not return" if self._hung else _how_it_ended(status)
+        how = "was ended after a call that did not return" if self._hung else describe_exit(status)
         why = f"The model process {how}"
         fail(self.info, ModelFileError(f"{why} while it imported the model file"))
         self.info.exception()  # marks it as retrieved: there may be no waiter
@@ -336,17 +337,6 @@ def _closing(descriptor: int) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def _how_it_ended(status: int) -> str:
-    if status < 0:
-        try:
-            name = signal.Signals(-status).name
-        except ValueError:
-            name = f"signal {-status}"
-        hint = " (out of memory?)" if name == "SIGKILL" else ""
-        return f"was killed by {name}{hint}"
-    return f"ended with status {status}"
 
 
 def settle(future: "asyncio.Future[Any] | None", value: Any) -> None:

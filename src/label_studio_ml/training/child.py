@@ -13,6 +13,7 @@ import msgspec
 
 from label_studio_ml.adapter import studio_login
 from label_studio_ml.errors import BackendError
+from label_studio_ml.exit_status import describe_exit
 from label_studio_ml.interpreter import command
 from label_studio_ml.process_guard import kill_group
 from label_studio_ml.settings import Settings
@@ -139,7 +140,10 @@ class Child:
                     raise ending.died(status)
                 if not self._lease.renew():  # the guard ends the run after failed renewals: that is no crash
                     raise LeaseLost("Redis was away while its process ended; the training will run again")
-                raise Crashed(f"{_end_of(status)} in fit; its log is logs/jobs/{self._request.job}.log")
+                raise Crashed(
+                    f"the training process {describe_exit(status)} in fit; "
+                    f"its log is logs/jobs/{self._request.job}.log"
+                )
             *lines, received = (received + data).split(b"\n")
             for line in lines:
                 outcome = self._hear(line, record)
@@ -248,12 +252,3 @@ def _send(connection: socket.socket, request: bytes) -> None:
     with connection:
         connection.settimeout(None)
         send_request(connection, request)
-
-
-def _end_of(status: int | None) -> str:
-    if status is None:
-        return "the training process closed its connection"
-    if status < 0:
-        name = signal.Signals(-status).name
-        return f"the training process was killed by {name}{' (out of memory?)' if name == 'SIGKILL' else ''}"
-    return f"the training process ended with status {status}"

@@ -17,6 +17,7 @@ import msgspec
 from label_studio_ml.adapter import ModelSpec
 from label_studio_ml.device_memory import release_memory
 from label_studio_ml.errors import BackendError
+from label_studio_ml.exit_status import describe_exit
 from label_studio_ml.gate import Comparison, parse_gate
 from label_studio_ml.interpreter import command
 from label_studio_ml.settings import Settings
@@ -96,7 +97,7 @@ def _compared(
     try:
         return msgspec.json.decode(answer, type=Comparison | None)
     except msgspec.MsgspecError:
-        raise BackendError(f"its process ended with status {status}") from None
+        raise BackendError(f"its process {describe_exit(status)}") from None
 
 
 def _candidate(spec: ModelSpec, folder: str, state: dict[str, str]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from label_studio_ml.errors import BackendError
+from label_studio_ml.exit_status import signal_name
 
 #: Seconds between SIGTERM and SIGKILL.
 TERM_GRACE = 5.0
@@ -55,7 +56,7 @@ class Ending:
     def died(self, status: int) -> Ended:
         """Return the exception for a process that ended with `status`, negative for a signal."""
         if status < 0:
-            return self._ended(f"ended by {signal.Signals(-status).name}")
+            return self._ended(f"ended by {signal_name(-status)}")
         after = " after SIGTERM" if self._sent else ""
         return self._ended(f"its process ended with status {status}{after}")
 

@@ -86,6 +86,8 @@ def _do(what: str, fields: dict[str, Any]) -> None:
     if kind == "end process":
         os.kill(int(detail), signal.SIGKILL)
         time.sleep(600)
+    if kind == "real-time signal":
+        os.kill(os.getpid(), 35)
     if kind == "segfault":
         os.kill(os.getpid(), signal.SIGSEGV)
     if kind == "fork and kill":
