@@ -1,1 +1,1 @@
-"""Connecting a backend with a Label Studio project, and finding what is wrong with such a connection."""
+"""Connect a backend with a Label Studio project: its entry there, its webhook, and test calls in both directions."""

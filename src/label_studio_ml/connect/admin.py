@@ -1,4 +1,4 @@
-"""Label Studio's API as far as connecting a backend needs it: backends, webhooks, a project's settings."""
+"""Client for the part of Label Studio's API that connects a backend: ML backends, webhooks, project settings."""
 
 import json
 from collections.abc import Mapping
@@ -12,12 +12,15 @@ from label_studio_ml.studio.http import Http
 
 Json = dict[str, Any]
 
-#: Seconds that a test prediction may take: Label Studio itself waits 100 for the backend.
+#: Read timeout in seconds. A test prediction takes longest: Label Studio waits up to 100 s for the backend.
 _PREDICTION = 110.0
 
 
 class StudioRefusedError(StudioError):
-    """Label Studio answered with an error. `status` is that status, `said` what it said, `fields` about which."""
+    """Label Studio answered with an HTTP error.
+
+    `status` is the HTTP status, `said` the message of the response, `fields` the request's fields that are invalid.
+    """
 
     def __init__(self, message: str, status: int, said: str, fields: frozenset[str] = frozenset()) -> None:
         super().__init__(message)
@@ -28,14 +31,18 @@ class StudioRefusedError(StudioError):
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What Label Studio says of itself."""
+    """The release number of a Label Studio and its edition, as `/api/version` reports them."""
 
     release: str
     edition: str
 
 
 class Admin:
-    """One user of one Label Studio. Every method raises StudioAuthError or StudioError."""
+    """API client for the Label Studio at `url`, as the user of `token`.
+
+    Every method raises StudioAuthError when the token is refused, StudioRefusedError when Label Studio answers with
+    another error, and StudioError when it cannot be reached or its response is not as expected.
+    """
 
     def __init__(self, url: str, token: str, *, verify_tls: bool = True) -> None:
         self.http = Http(url, token, verify_tls=verify_tls, read_timeout=_PREDICTION)
@@ -50,7 +57,7 @@ class Admin:
         self.http.close()
 
     def version(self) -> Version:
-        """Return the version, which Label Studio tells anybody."""
+        """Return Label Studio's version; no token is needed. Raises StudioError if the server is not Label Studio."""
         found = self._call("GET", "/api/version", login=False)
         package = found.get("label-studio-os-package") if isinstance(found, dict) else None
         if not isinstance(found, dict) or not (found.get("release") or package):
@@ -63,7 +70,7 @@ class Admin:
         return Version(str(release), str(found.get("edition", "")))
 
     def clock_difference(self) -> float | None:
-        """Return how many seconds Label Studio's clock is ahead of this machine's, None if it does not say."""
+        """Return the seconds by which Label Studio's clock is ahead of this machine's; None without a Date header."""
         with self.http.request(
             "GET", f"{self.http.base}/api/version", login=lambda _: False, stay=True
         ) as response:
@@ -74,12 +81,18 @@ class Admin:
         return (theirs - datetime.now(UTC)).total_seconds() if theirs.tzinfo else None
 
     def blocks_backend(self, number: int, url: str) -> str:
-        """Return why Label Studio takes no backend at `url`, empty if it does. Nothing is added."""
-        # The time-out is wrong on purpose: the address is looked at, and then the request is refused.
+        """Return why Label Studio refuses a backend at `url` in project `number`, empty if it does not.
+
+        Nothing is added to the project.
+        """
+        # The timeout is invalid on purpose: Label Studio validates the address, too, and adds no backend.
         return self._blocks("/api/ml/", {"project": number, "url": url, "timeout": "none"})
 
     def blocks_webhook(self, number: int, url: str) -> str:
-        """Return why Label Studio takes no webhook at `url`, empty if it does. Nothing is added."""
+        """Return why Label Studio refuses a webhook at `url` in project `number`, empty if it does not.
+
+        Nothing is added to the project, because the action is invalid on purpose.
+        """
         return self._blocks("/api/webhooks/", {"project": number, "url": url, "actions": ["NONE"]})
 
     def _blocks(self, path: str, fields: Json) -> str:
@@ -90,11 +103,11 @@ class Admin:
         return ""
 
     def check_token(self) -> None:
-        """Ask for something that every user may see."""
+        """Request the list of projects, which every user may read, to see whether the token is accepted."""
         self._call("GET", "/api/projects/", params={"page_size": "1", "include": "id"})
 
     def task_with_predictions(self, number: int, version: str = "") -> Json | None:
-        """Return a task that has predictions (of `version`) as the task list shows it, None if there is none."""
+        """Return a task of the task list that has predictions, of `version` if given; None if there is no such task."""
         predicted: Json
         if version:
             name = "filter:tasks:predictions_model_versions"
@@ -102,31 +115,34 @@ class Admin:
         else:
             name = "filter:tasks:total_predictions"
             predicted = {"filter": name, "operator": "greater", "type": "Number", "value": 0}
-        # Without "review", which keeps Label Studio from asking backends but leaves the score column out.
+        # "review" would keep Label Studio from asking backends, but it leaves out the score column.
         return self._task(
             number, {"query": json.dumps({"filters": {"conjunction": "and", "items": [predicted]}})}
         )
 
     def project(self, number: int) -> Json:
-        """Return a project."""
+        """Return the project with the id `number`."""
         return _object(self._call("GET", f"/api/projects/{number}/"))
 
     def create_project(self, title: str, label_config: str) -> int:
-        """Make a project and return its number."""
+        """Create a project and return its id."""
         body = {"title": title, "label_config": label_config}
         return int(_object(self._call("POST", "/api/projects/", json=body))["id"])
 
     def import_tasks(self, number: int, name: str, data: bytes) -> int:
-        """Import the tasks of a file, whose kind its `name` tells; return how many they are."""
+        """Import the tasks of a file with the content `data`; return their number.
+
+        Label Studio takes the file's format from the extension of `name`.
+        """
         answer = self._call("POST", f"/api/projects/{number}/import", files={"file": (name, data)})
         return int(_object(answer).get("task_count") or 0)
 
     def change_project(self, number: int, **changes: Any) -> Json:
-        """Change a project's settings; webhooks get PROJECT_UPDATED, also when nothing changes."""
+        """Change a project's settings and return it. Webhooks get PROJECT_UPDATED even if no value changes."""
         return _object(self._call("PATCH", f"/api/projects/{number}/", json=changes))
 
     def first_task(self, number: int) -> Json | None:
-        """Return a task of the project without asking a backend for anything, None if it has none."""
+        """Return the first task of the project, None if it has none. Label Studio asks no backend for predictions."""
         return self._task(number, {"review": "true"})
 
     def _task(self, number: int, chosen: Json) -> Json | None:
@@ -137,17 +153,20 @@ class Admin:
         return tasks[0] if tasks and isinstance(tasks[0], dict) else None
 
     def backends(self, number: int) -> list[Json]:
-        """Return the project's backends, the one that is asked for predictions first. Each is asked for its health."""
+        """Return the project's backends; the first one gets the prediction requests.
+
+        Label Studio checks the health of each backend for this call.
+        """
         return _objects(self._call("GET", "/api/ml/", params={"project": str(number)}))
 
     def save_backend(self, fields: Mapping[str, Any], known: int | None = None) -> Json:
-        """Add a backend, or change the one with the id `known`; Label Studio tries it first."""
+        """Add a backend, or change the one with the id `known`; return it. Label Studio contacts it first."""
         if known is None:
             return _object(self._call("POST", "/api/ml/", json=dict(fields)))
         return _object(self._call("PATCH", f"/api/ml/{known}", json=dict(fields)))
 
     def test_prediction(self, backend: int) -> Json:
-        """Let Label Studio ask a backend for the prediction of one task that it picks; return what came back."""
+        """Make Label Studio request a prediction for a random task from a backend; return Label Studio's response."""
         path = f"/api/ml/{backend}/predict/test"
         return _object(self._call("POST", path, params={"random": "true"}))
 
@@ -156,17 +175,17 @@ class Admin:
         return _objects(self._call("GET", "/api/webhooks/", params={"project": str(number)}))
 
     def save_webhook(self, fields: Mapping[str, Any], known: int | None = None) -> Json:
-        """Add a webhook, or change the one with the id `known`."""
+        """Add a webhook, or change the one with the id `known`; return it."""
         if known is None:
             return _object(self._call("POST", "/api/webhooks/", json=dict(fields)))
         return _object(self._call("PATCH", f"/api/webhooks/{known}/", json=dict(fields)))
 
     def delete_webhook(self, known: int) -> None:
-        """Remove a webhook."""
+        """Delete the webhook with the id `known`."""
         self._call("DELETE", f"/api/webhooks/{known}/")
 
     def _call(self, method: str, path: str, *, login: bool = True, **arguments: Any) -> Any:
-        """Return the decoded answer, None if it is empty."""
+        """Send a request and return the decoded JSON of the response, None if it is empty or not JSON."""
         with self.http.request(
             method,
             self.http.base + path,
@@ -194,7 +213,7 @@ class Admin:
 
 
 def _said(value: Any) -> str:
-    """Return what the answer to a refused request says, in one line."""
+    """Return the message of an error response in one line of at most 500 characters, empty if it has none."""
     if not isinstance(value, dict):
         return ""
     errors = value.get("validation_errors")
@@ -218,7 +237,7 @@ def _object(value: Any) -> Json:
 
 
 def _objects(value: Any) -> list[Json]:
-    if isinstance(value, dict):  # newer versions answer some lists in pages
+    if isinstance(value, dict):  # newer versions paginate some lists
         value = value.get("results")
     if not isinstance(value, list):
         raise StudioError("Label Studio did not answer with a JSON list")

@@ -1,4 +1,4 @@
-"""Our own backend as it is seen over HTTP from here."""
+"""HTTP client for a running backend, for `connect` and `doctor`."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -16,41 +16,44 @@ _TIMEOUT = 5.0
 
 
 class BackendDown(BackendError):
-    """The backend does not answer."""
+    """The backend does not answer, or answers with an error."""
 
 
 @dataclass(slots=True)
 class BackendView:
-    """A running backend, asked at the first of `urls` that answers, with the login that the settings have."""
+    """Client for a running backend, which uses the first of `urls` that answers, and the login of the settings."""
 
     urls: tuple[str, ...]
     settings: Settings
 
     def authorization(self) -> str:
-        """Return the Authorization header that the backend asks for, empty if it asks for none."""
+        """Return the value of the Authorization header for the backend, empty if the backend needs no login."""
         return authorization(self.settings)
 
     def health(self) -> dict[str, Any]:
-        """Return the answer of /health. Raises BackendDown."""
+        """Return the response of /health. Raises BackendDown."""
         return self._get("/health")
 
     def ready(self) -> dict[str, Any]:
-        """Return the answer of /readyz of a server that is ready. Raises BackendDown."""
+        """Return the response of /readyz. Raises BackendDown also when the server is not ready (503)."""
         return self._get("/readyz")
 
     def parts(self) -> dict[str, Any]:
-        """Return what /readyz says of each part, of a server that is not ready, too. Raises BackendDown."""
+        """Return the response of /readyz, with the state of each part, also when the server is not ready.
+
+        Raises BackendDown.
+        """
         return self._ask("GET", "/readyz", patience=_TIMEOUT, accepted=(200, 503))
 
     def connection(self, project: int | str | None = None) -> dict[str, Any]:
-        """Return what the backend says of a project's connection; its uid is sure to be the right one's.
+        """Return the response of /connection, with the backend's record of `project` unless that is None.
 
-        Raises BackendDown.
+        `project` is a uid, or an id, which may be ambiguous. Raises BackendDown.
         """
         return self._get("/connection", {"project": str(project)} if project is not None else {})
 
     def predict(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Return the answer of /predict. Raises BackendDown, with the cause that the backend gives."""
+        """Return the response of /predict. Raises BackendDown with the cause that the backend reports."""
         return self._ask("POST", "/predict", json=body, patience=100.0)
 
     def _get(self, path: str, params: dict[str, str] | None = None) -> dict[str, Any]:
@@ -86,7 +89,7 @@ class BackendView:
                     field="BASIC_AUTH_USER",
                 )
             if response.status_code in accepted and isinstance(body, dict):
-                self.urls = (url,)  # the others need not be tried again
+                self.urls = (url,)  # later calls use the URL that answered
                 return body
             if method == "POST" and isinstance(body, dict) and body.get("detail"):
                 raise BackendDown(f"{path} answers {response.status_code}: {body['detail']}")
@@ -98,9 +101,10 @@ class BackendView:
 
 
 def view(settings: Settings, url: str, port: int) -> BackendView:
-    """Return the backend that Label Studio reaches at `url`.
+    """Return a client for the backend that Label Studio reaches at `url`.
 
-    It is asked there, then where the server of the model folder says that it listens, then on this machine's `port`.
+    It tries `url`, then the address that the model folder's running server announced (if that has this `port`), then
+    `port` on this machine.
     """
     here = [f"http://127.0.0.1:{port}"]
     if (announced := address(settings.model_dir)) and _port(announced) == port:
@@ -112,7 +116,7 @@ def view(settings: Settings, url: str, port: int) -> BackendView:
 
 
 def port_of(settings: Settings, stated: int | None) -> int:
-    """Return the port of the backend on this machine: as stated, else as its running server says, else the usual."""
+    """Return the backend's port on this machine: `stated`, else that of its running server, else DEFAULT_PORT."""
     return stated or _port(address(settings.model_dir)) or DEFAULT_PORT
 
 

@@ -1,4 +1,4 @@
-"""The project's webhooks: which of them are ours, and what ours should be."""
+"""The backend's webhook in a Label Studio project: find it, compare it with the wanted state, create or update it."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -10,19 +10,23 @@ from label_studio_ml.web.heard import ACTIONS as ACTIONS
 
 
 def wanted_actions(events: Iterable[str], *, learns: bool) -> list[str]:
-    """Return the actions that matter: the class's `events`, what is gone from the labels, a new label config."""
+    """Return the webhook actions that the backend needs, sorted.
+
+    These are PROJECT_UPDATED, for a changed label config; and if the class `learns`, also its training `events` and the
+    deletions of annotations and tasks.
+    """
     if not learns:
         return ["PROJECT_UPDATED"]
     return sorted({*events, "ANNOTATIONS_DELETED", "TASKS_DELETED", "PROJECT_UPDATED"} & ACTIONS)
 
 
 def address(backend_url: str) -> str:
-    """Return where the backend at `backend_url` takes events."""
+    """Return the webhook URL of the backend at `backend_url`."""
     return backend_url.rstrip("/") + "/webhook"
 
 
 def ours(webhooks: Iterable[Json], name: str, urls: Iterable[str]) -> list[Json]:
-    """Return the webhooks of the backend called `name`: marked as its own, or leading to one of its addresses."""
+    """Return the webhooks of the backend `name`: those with its name in HEADER, and those to one of its `urls`."""
     places = {canonical(address(url)) for url in urls}
     return [
         one
@@ -32,7 +36,7 @@ def ours(webhooks: Iterable[Json], name: str, urls: Iterable[str]) -> list[Json]
 
 
 def fields(url: str, name: str, authorization: str, actions: Iterable[str]) -> Json:
-    """Return what our webhook should be."""
+    """Return the fields of the webhook in Label Studio's API; an empty `authorization` adds no login."""
     headers = {HEADER: name} | ({"Authorization": authorization} if authorization else {})
     return {
         "url": address(url),
@@ -45,7 +49,7 @@ def fields(url: str, name: str, authorization: str, actions: Iterable[str]) -> J
 
 
 def differences(webhook: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
-    """Return the names of the fields in which a webhook is not as it should be."""
+    """Return the names of the fields whose value in `webhook` differs from `wanted`."""
     return [
         name
         for name, value in wanted.items()
@@ -54,9 +58,9 @@ def differences(webhook: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[s
 
 
 def settle(admin: Admin, project: int, wanted: Json, name: str, urls: Iterable[str]) -> tuple[str, int]:
-    """Leave exactly one webhook of ours, as it should be; return what was done and how many were removed.
+    """Create or update the backend's webhook as `wanted`, and delete its other webhooks in the project.
 
-    Raises StudioError.
+    Return a text that says what was done, and the number of deleted webhooks. Raises StudioError.
     """
     known = ours(admin.webhooks(project), name, urls)
     here = canonical(str(wanted["url"]))

@@ -1,4 +1,4 @@
-"""A name that stays the same for one backend's model folder, so that its old webhooks are known as its own."""
+"""The persistent id of a backend's model folder, by which its entries and webhooks in Label Studio are recognized."""
 
 import os
 import re
@@ -9,14 +9,17 @@ from typing import Any
 
 from label_studio_ml.errors import SettingsError
 
-#: The header of our webhooks that says whose they are.
+#: The header of our webhooks that holds the backend's id.
 HEADER = "X-Label-Studio-ML-Backend"
 
 _MARK = re.compile(r"label-studio-ml backend ([0-9a-f]{12})")
 
 
 def identity(folder: Path) -> str:
-    """Return the name of the backend with the model folder `folder`, made on the first call. Raises SettingsError."""
+    """Return the id of the model folder `folder`, generated on the first call: 12 hexadecimal digits.
+
+    Raises SettingsError when the file `backend-id` cannot be written.
+    """
     path = folder / "backend-id"
     try:
         if found := known_identity(folder):
@@ -34,7 +37,7 @@ def identity(folder: Path) -> str:
 
 
 def known_identity(folder: Path) -> str:
-    """Return the name of the backend with the model folder `folder`, empty if it never was connected."""
+    """Return the id of the model folder `folder`, empty if it has none yet or its file is unreadable or invalid."""
     try:
         found = (folder / "backend-id").read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError):
@@ -43,11 +46,11 @@ def known_identity(folder: Path) -> str:
 
 
 def description(name: str) -> str:
-    """Return the text by which a backend in Label Studio is known as ours."""
+    """Return the description of a backend in Label Studio, which marks it as the backend with the id `name`."""
     return f"label-studio-ml backend {name}"
 
 
 def is_ours(backend: Mapping[str, Any], name: str) -> bool:
-    """Tell whether a backend in Label Studio was connected from this model folder."""
+    """Tell whether the description of a backend in Label Studio names the backend with the id `name`."""
     found = _MARK.search(str(backend.get("description") or ""))
     return found is not None and found[1] == name

@@ -1,4 +1,4 @@
-"""Make a project in Label Studio from a label config and a file of tasks, for a backend to be connected with."""
+"""Create a project in Label Studio from a label config and a file of tasks, for `connect --new`."""
 
 from pathlib import Path
 
@@ -6,15 +6,15 @@ from label_studio_ml.connect.admin import Admin, StudioRefusedError
 from label_studio_ml.errors import LabelConfigError, SettingsError, StudioError
 from label_studio_ml.labels import parse_label_config
 
-#: What Label Studio imports as tasks; of other files it makes one task each.
+#: Extensions of the files whose content Label Studio imports as tasks; any other file becomes a task itself.
 _TASK_FILES = (".json", ".csv", ".tsv", ".txt")
 
 
 def make_project(admin: Admin, title: str, label_config: Path, tasks: Path | None = None) -> tuple[int, int]:
-    """Make a project, import the tasks, and return its number and how many tasks it has.
+    """Create a project, import the tasks, and return the project's id and its number of tasks.
 
-    Raises SettingsError or LabelConfigError before anything is made where a file cannot be used, and StudioError where
-    Label Studio refuses.
+    Raises SettingsError or LabelConfigError when a file cannot be used, before the project is created, and StudioError
+    when Label Studio refuses the project or the tasks; in the latter case the project exists.
     """
     xml = _read(label_config, "--label-config").decode("utf-8", "replace")
     if not parse_label_config(xml):

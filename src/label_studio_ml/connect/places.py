@@ -1,4 +1,4 @@
-"""Addresses: of this machine as Label Studio sees it, and which of two mean the same."""
+"""Addresses of backends: compare two URLs, check one, and find this machine's address as Label Studio reaches it."""
 
 import ipaddress
 import socket
@@ -10,7 +10,10 @@ _LOCALHOST = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
 
 
 def canonical(url: str) -> str:
-    """Return `url` in the form in which equal addresses are equal: no slash at the end, one name for loopback."""
+    """Return `url` normalized for comparison: lower case, no default port or trailing slash, one name for loopback.
+
+    Raises ValueError when the URL's port is invalid.
+    """
     parts = urlsplit(url.strip())
     host = (parts.hostname or "").lower()
     host = "localhost" if host in _LOCALHOST else f"[{host}]" if ":" in host else host
@@ -20,7 +23,7 @@ def canonical(url: str) -> str:
 
 
 def checked(url: str, option: str = "--backend-url") -> str:
-    """Return an http(s) URL without a slash at its end. Raises SettingsError."""
+    """Return the http(s) URL without a trailing slash. Raises SettingsError, naming `option`, for other text."""
     parts = urlsplit(url.strip())
     try:
         good = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
@@ -32,10 +35,10 @@ def checked(url: str, option: str = "--backend-url") -> str:
 
 
 def backend_url(studio_url: str, port: int) -> str:
-    """Return the address at which Label Studio should find a backend on `port` of this machine.
+    """Return the URL at which Label Studio can reach a backend on `port` of this machine.
 
-    `http://localhost:PORT` where Label Studio is on this machine, else this machine's address on the way to it.
-    Raises SettingsError when there is no way.
+    That is `http://localhost:PORT` if Label Studio is on this machine, else the address of the network interface on
+    the route to Label Studio. Raises SettingsError when its host cannot be resolved or routed to.
     """
     parts = urlsplit(studio_url)
     host = parts.hostname or ""
@@ -44,7 +47,7 @@ def backend_url(studio_url: str, port: int) -> str:
             host, parts.port or 80, type=socket.SOCK_DGRAM
         )[0]
         with socket.socket(family, kind, protocol) as probe:
-            probe.connect(address)  # nothing is sent: it only chooses the route
+            probe.connect(address)  # a UDP connect sends nothing; it only selects the route
             own, other = probe.getsockname()[0], probe.getpeername()[0]
     except OSError as error:
         raise SettingsError(
@@ -58,6 +61,6 @@ def backend_url(studio_url: str, port: int) -> str:
 
 
 def webhook_host_fits(url: str) -> bool:
-    """Tell whether Label Studio takes a webhook at this host: single-label names other than localhost it does not."""
+    """Tell whether Label Studio accepts a webhook at the URL's host: it refuses names without a dot but localhost."""
     host = urlsplit(url).hostname or ""
     return "." in host or ":" in host or host == "localhost"

@@ -1,4 +1,4 @@
-"""Connecting a backend with a project, step by step; what is there already is changed, not made again."""
+"""The steps of `connect`: add or update the backend and its webhook in a project, then test both directions."""
 
 import time
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from label_studio_ml.protocol import uid_of
 from label_studio_ml.settings import Settings
 from label_studio_ml.texts import plural
 
-#: Seconds that the backend has to import its model file, and that an event has to arrive.
+#: Seconds to wait for the backend to import its model file, and for the test event to arrive in `_TRIES` attempts.
 _MODEL = 120.0
 _EVENT = 6.0
 _TRIES = 3
@@ -24,10 +24,10 @@ _TRIES = 3
 
 @dataclass(kw_only=True)
 class Plan:
-    """What is to be connected: the backend `name` at `url` (as Label Studio sees it), with `project`.
+    """The wanted connection of the backend with the id `name`, at `url` as Label Studio reaches it, with `project`.
 
-    `title` is the backend's in Label Studio; None: keep what it has, or `default_title`. `interactive` None
-    keeps what is set. `prelabel` makes its predictions fill in new tasks.
+    `title` is the backend's title in Label Studio; None keeps the present one, or sets `default_title` for a new
+    backend. `interactive` None keeps the present value. `prelabel` shows the backend's predictions in new tasks.
     """
 
     admin: Admin
@@ -43,7 +43,10 @@ class Plan:
 
 
 def connect(plan: Plan) -> Iterator[str]:
-    """Do it, yielding a line for each step that is done. Raises BackendError where one fails."""
+    """Connect the backend as planned, yielding a line of text after each step.
+
+    Raises BackendError when a step fails; the steps before it stay done, and a later call updates them.
+    """
     admin = plan.admin
     found = admin.version()
     project = admin.project(plan.project)
@@ -70,7 +73,10 @@ def connect(plan: Plan) -> Iterator[str]:
 
 
 def _about(plan: Plan) -> Json:
-    """Return what the backend says of itself, once it has imported its model file. Raises BackendError."""
+    """Return the response of /connection once the backend has imported its model file.
+
+    Raises BackendError when that takes more than `_MODEL` seconds.
+    """
     end = time.monotonic() + _MODEL
     while True:
         about = plan.view.connection()
@@ -84,7 +90,7 @@ def _about(plan: Plan) -> Json:
 
 
 def _backend(plan: Plan) -> tuple[Json, list[str], str]:
-    """Add or change the backend; return it, the addresses that it had, and what was done."""
+    """Add or update the backend in the project; return it, its former URLs, and "added" or "updated"."""
     known = [
         one
         for one in plan.admin.backends(plan.project)
@@ -114,7 +120,7 @@ def _backend(plan: Plan) -> tuple[Json, list[str], str]:
 
 
 def _explained(error: StudioRefusedError, url: str) -> StudioError:
-    """Return the error with what to do when Label Studio does not take an address of ours."""
+    """Return an error with advice for Label Studio's refusal of the backend or webhook at `url`."""
     said = error.said.lower()
     if error.status == 403 or "ssrf" in said or "block" in said or "reserved" in said:
         return StudioError(
@@ -178,7 +184,7 @@ def _prelabel(plan: Plan, project: Json, backend: Json, old_titles: list[str]) -
 
 
 def _prediction(plan: Plan, backend: Json) -> str:
-    """Prove the way from Label Studio to the model."""
+    """Test a prediction through Label Studio and return the result as a line. Raises StudioError when it fails."""
     task = plan.admin.first_task(plan.project)
     if task is None:
         return "Test prediction: left out, the project has no tasks yet"
@@ -203,7 +209,7 @@ def _prediction(plan: Plan, backend: Json) -> str:
 
 
 def _cause(plan: Plan, task: Json) -> str:
-    """Return what the backend itself says of a prediction that Label Studio could not get; it does not say."""
+    """Return the error of a prediction requested from the backend directly: Label Studio does not pass it on."""
     uid = uid_of(plan.admin.project(plan.project))
     try:
         results = plan.view.predict({"tasks": [task], "project": uid}).get("results")
@@ -214,7 +220,7 @@ def _cause(plan: Plan, task: Json) -> str:
 
 
 def _event(plan: Plan, project: Json) -> str:
-    """Prove the way of events: let Label Studio send one, and see it in the backend's own record."""
+    """Test that an event of Label Studio arrives with its login; return a line. Raises StudioError when it does not."""
     heard = arrived(plan.admin, plan.view, project)
     if not heard:
         raise StudioError(
@@ -229,9 +235,9 @@ def _event(plan: Plan, project: Json) -> str:
 
 
 def arrived(admin: Admin, view: BackendView, project: Json) -> Json:
-    """Let Label Studio send an event, by saving the project's title as it is; return the backend's record of it.
+    """Make Label Studio send an event, by saving the unchanged project title; return the backend's record of it.
 
-    The record is empty when the event does not arrive. Raises BackendError.
+    The record is empty when the event does not arrive within `_EVENT` seconds. Raises BackendError.
     """
     number, uid = int(project["id"]), uid_of(project)
     before = _heard(view, uid).get("at", 0.0)

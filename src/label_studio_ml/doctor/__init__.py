@@ -1,1 +1,1 @@
-"""Looking at each link between a backend and Label Studio, and naming what mends it."""
+"""The checks of `doctor`: each examines one part of a backend and its connection, and names the fix."""

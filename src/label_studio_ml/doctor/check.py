@@ -1,4 +1,4 @@
-"""What a check finds."""
+"""The result of a check, and functions that build one for each status."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,7 +7,7 @@ from label_studio_ml.errors import BackendError
 
 
 class Status(StrEnum):
-    """How a check ended. A `SKIP` could not be looked at, because of another that failed, or for lack of an option."""
+    """Status of a check. `SKIP`: not made, because an earlier check failed or an option or setting is missing."""
 
     OK = "ok"
     WARN = "warn"
@@ -17,7 +17,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One link that was looked at: `what` was found, and the `fix` if it is not ok."""
+    """The result of the check `name`: `what` was found, and the `fix` for a warning or failure."""
 
     name: str
     status: Status
@@ -26,25 +26,25 @@ class Check:
 
 
 def ok(name: str, what: str) -> Check:
-    """Return a check that found nothing wrong."""
+    """Return the result of a check that found no problem."""
     return Check(name, Status.OK, what)
 
 
 def warn(name: str, what: str, fix: str) -> Check:
-    """Return a check that found what may become trouble."""
+    """Return the result of a check that found a possible problem."""
     return Check(name, Status.WARN, what, fix)
 
 
 def fail(name: str, what: str, fix: str) -> Check:
-    """Return a check that found what does not work."""
+    """Return the result of a check that found something that does not work."""
     return Check(name, Status.FAIL, what, fix)
 
 
 def skip(name: str, why: str) -> Check:
-    """Return a check that was left out."""
+    """Return the result of a check that was not made, with the reason `why`."""
     return Check(name, Status.SKIP, why)
 
 
 def failed(name: str, error: BackendError) -> Check:
-    """Return the check that an error ended."""
+    """Return the failure of a check that `error` ended, with the error's message and fix."""
     return fail(name, " ".join(error.message.split()), error.fix)

@@ -1,4 +1,4 @@
-"""What the checks share: the settings, both servers, and what was found out on the way."""
+"""The state that the checks share: settings, clients for both servers, and results of earlier checks."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +12,11 @@ from label_studio_ml.texts import our_command
 
 @dataclass
 class Context:
-    """The backend with `settings` on `port`, and project `number` of the Label Studio that `admin` asks, if known.
+    """The backend with `settings` on `port`, and project `number` of the Label Studio of `admin`, None if not given.
 
-    What is found on the way is None until a check found it, and stays so where the check fails: `project` of Label
-    Studio, `about` of the backend, `entry` of the backend in the project, `task` of the project. `commands` are the
-    options that the fixes repeat.
+    Checks set these fields, which stay None if the check fails: `project`, the project in Label Studio's API; `about`,
+    the backend's response of /connection; `entry`, the backend in the project; `task`, a task of the project.
+    `options` are command-line options that `connect_command` repeats.
     """
 
     settings: Settings
@@ -37,10 +37,10 @@ class Context:
 
     @property
     def uid(self) -> str | None:
-        """The uid of the project, None where Label Studio was not asked."""
+        """The uid of the project, None while `project` is None."""
         return uid_of(self.project) if self.project is not None else None
 
     @property
     def connect_command(self) -> str:
-        """The command that mends the connection."""
+        """The fix "Run: ..." with the `connect` command that repairs the connection."""
         return f"Run: {our_command('connect', self.folder, *self.options)}"

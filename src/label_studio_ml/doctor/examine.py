@@ -1,4 +1,4 @@
-"""All checks, in the order in which one needs what another found."""
+"""The list of all checks, ordered by their dependencies, and the loop that runs them."""
 
 from collections.abc import Callable, Iterator
 
@@ -37,7 +37,7 @@ CHECKS: tuple[Callable[[Context], Iterator[Check]], ...] = (
 
 
 def examine(context: Context) -> Iterator[Check]:
-    """Yield what each check finds; one that cannot be made is a failure of its own, and the others go on."""
+    """Run all checks and yield their results. An exception in a check becomes a failure; the other checks still run."""
     for check in CHECKS:
         name = check.__name__.replace("_", " ")
         try:
@@ -49,5 +49,5 @@ def examine(context: Context) -> Iterator[Check]:
 
 
 def exit_code(found: list[Check]) -> int:
-    """Return 1 if something does not work, else 0."""
+    """Return 1 if a check failed, else 0."""
     return int(any(check.status is Status.FAIL for check in found))

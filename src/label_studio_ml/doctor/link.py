@@ -1,4 +1,4 @@
-"""The backend as Label Studio has it: its entry in the project, its address, its webhook, its events."""
+"""Checks of the connection from Label Studio to the backend: its address, its entry, its webhook, its events."""
 
 import time
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ _SERVER_FIRST = "Mend the server first; then look again"
 
 
 def entry(context: Context) -> Iterator[Check]:
-    """Is the backend in the project, at its address, and what does Label Studio's own health check say?"""
+    """Check that the backend is in the project, once, first, at its URL, and healthy for Label Studio; set `entry`."""
     if context.admin is None or context.project is None or context.number is None:
         yield skip("backend", "the project is not known")
         return
@@ -59,7 +59,7 @@ def entry(context: Context) -> Iterator[Check]:
 
 
 def addresses(context: Context) -> Iterator[Check]:
-    """Does Label Studio take the backend's address at all?"""
+    """Check that Label Studio accepts the backend's address for an ML backend and for a webhook."""
     if context.admin is None or context.project is None or context.number is None:
         yield skip("address", "the project is not known")
         return
@@ -88,7 +88,7 @@ def addresses(context: Context) -> Iterator[Check]:
 
 
 def webhook(context: Context) -> Iterator[Check]:
-    """Is there one webhook, with the login and the events that it should have?"""
+    """Check that the backend has one webhook in the project, with the right login and actions."""
     if context.admin is None or context.number is None or context.entry is None or context.about is None:
         yield skip("webhook", "the backend is not up, or not in the project")
         return
@@ -137,7 +137,7 @@ def _actions(found: dict[str, Any]) -> list[str]:
 
 
 def events(context: Context) -> Iterator[Check]:
-    """Does an event of Label Studio arrive? Saving the project's title as it is makes one."""
+    """Check that an event of Label Studio arrives, caused by saving the unchanged title of the project."""
     if context.admin is None or context.project is None or context.entry is None or context.about is None:
         yield skip("events", "the backend is not up, or not in the project")
         return

@@ -1,4 +1,4 @@
-"""The machine that this runs on: packages, the model file, the disk."""
+"""Checks of this machine: packages, disk, version store, damaged databases, model file and label config."""
 
 import importlib.metadata
 import os
@@ -20,21 +20,21 @@ from label_studio_ml.runtime.append_only import copies
 from label_studio_ml.texts import our_command, shell_command
 from label_studio_ml.versions.opening import check_store, open_store
 
-#: Bytes free on the model folder's disk below which there is a warning, and below which a training will fail.
+#: Free bytes on the model folder's disk below which the check warns, and below which it fails.
 _LITTLE = 1 << 30
 _TOO_LITTLE = 100 << 20
 
-#: Seconds that the model file may take to be imported and its class to be built.
+#: Seconds within which the model file must be imported and its class instantiated.
 _BUILD = 300.0
 
 
 def packages(context: Context) -> Iterator[Check]:
-    """Are the packages that this one needs installed?"""
+    """Check that the packages that label-studio-ml requires are installed."""
     missing = []
     for line in importlib.metadata.requires("label-studio-ml") or []:
         requirement, _, marker = line.partition(";")
         if marker.strip():
-            continue  # an extra, or for another platform
+            continue  # required by an extra, or depending on the platform
         name = re.split(r"[\s<>=!~\[(]", requirement.strip(), maxsplit=1)[0]
         try:
             importlib.metadata.version(name)
@@ -55,7 +55,7 @@ def packages(context: Context) -> Iterator[Check]:
 
 
 def model_file(context: Context) -> Iterator[Check]:
-    """Can the model file be imported and its class be built? In an interpreter of its own."""
+    """Check, in a new interpreter, that the model file can be imported and its class instantiated."""
     done = _build(context, "")
     if done is None:
         yield fail("model file", f"it takes more than {_BUILD:g} seconds", "Load less while importing it")
@@ -67,7 +67,7 @@ def model_file(context: Context) -> Iterator[Check]:
 
 
 def label_config(context: Context) -> Iterator[Check]:
-    """Does the project's label config fit the class?"""
+    """Check, in a new interpreter, that the class can be instantiated with the project's label config."""
     if context.project is None or not context.model_works:
         yield skip("label config", "the project is not known, or the model file does not work")
         return
@@ -108,7 +108,7 @@ def _last(text: str) -> str:
 
 
 def disk(context: Context) -> Iterator[Check]:
-    """Can the model folder be written to, and is there room?"""
+    """Check that the model folder is writable and that its disk has enough free space."""
     folder = context.settings.model_dir
     place = folder
     while not place.exists():
@@ -137,7 +137,7 @@ def disk(context: Context) -> Iterator[Check]:
 
 
 def store(context: Context) -> Iterator[Check]:
-    """Can the store that MODEL_DIR's URL names be listed, read and written to?"""
+    """Check that the object store, if MODEL_DIR is a URL, can be listed, read and written to."""
     settings = context.settings
     if not settings.store_url:
         return
@@ -146,7 +146,7 @@ def store(context: Context) -> Iterator[Check]:
 
 
 def decisions(context: Context) -> Iterator[Check]:
-    """Is it known which version each project is to be served?"""
+    """Check that the version to serve can be decided for each project."""
     store = open_store(context.settings)
     promote = our_command("promote", context.folder, "VERSION", "--project", "ID")
     is_known = True
@@ -163,7 +163,7 @@ def decisions(context: Context) -> Iterator[Check]:
 
 
 def set_aside(context: Context) -> Iterator[Check]:
-    """Were databases or the broker's append-only file damaged, so that what was in them may be lost?"""
+    """Warn about databases and append-only files that were damaged: part of their content may be lost."""
     for path in those_set_aside(context.settings.model_dir):
         yield warn(
             "set aside",

@@ -1,4 +1,4 @@
-"""Showing what the checks found: a table for people, JSON for programs."""
+"""Output of the check results: a table for people, JSON for programs."""
 
 import json
 from collections.abc import Iterable
@@ -11,12 +11,12 @@ _COLOURS = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "red", Statu
 
 
 def as_json(found: Iterable[Check]) -> str:
-    """Return the checks as JSON: a list of objects with name, status, what and fix."""
+    """Return the results as JSON: a list of objects with `name`, `status`, `what` and `fix`."""
     return json.dumps([asdict(check) for check in found], indent=2, ensure_ascii=False)
 
 
 def show(found: Iterable[Check]) -> list[Check]:
-    """Print the checks as a table when all are made, naming the one that is being made meanwhile; return them."""
+    """Consume the results, showing a status line meanwhile; then print them as a table, and return them."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

@@ -1,4 +1,4 @@
-"""The backend's server and its Redis."""
+"""Checks of the backend's server, its Redis, and the events that wait for a training."""
 
 import socket
 import time
@@ -17,12 +17,12 @@ from label_studio_ml.texts import our_command, plural
 if TYPE_CHECKING:
     from label_studio_ml.training.jobs import JobBoard
 
-#: Seconds that a backend has to start its workers: it answers before they are registered in Redis.
+#: Seconds to wait for a worker to register in Redis: a starting backend answers before that.
 WORKER_START = 10.0
 
 
 def server(context: Context) -> Iterator[Check]:
-    """Is the backend up? If not, is its port free?"""
+    """Check that the backend is up and has imported its model file; set `about`. If it is down, check its port."""
     try:
         context.view.health()
         context.about = context.view.connection(context.uid or context.number)
@@ -59,7 +59,7 @@ def _listens(port: int) -> bool:
 
 
 def redis_durability(context: Context) -> Iterator[Check]:
-    """Does Redis keep what it was told, also after a restart?"""
+    """Check that Redis is configured to lose no events: append-only file on, no eviction."""
     from label_studio_ml.runtime.broker import running_url
     from label_studio_ml.training.jobs import connect
     from label_studio_ml.training.refusals import explain
@@ -76,7 +76,7 @@ def redis_durability(context: Context) -> Iterator[Check]:
     try:
         persistence: dict[str, Any] = client.info("persistence")
         memory: dict[str, Any] = client.info("memory")
-    except Exception as error:  # noqa: BLE001 - whatever it is, `explain` says it
+    except Exception as error:  # noqa: BLE001 - `explain` describes any error
         yield failed("redis", explain(error))
         return
     finally:
@@ -99,7 +99,10 @@ def redis_durability(context: Context) -> Iterator[Check]:
 
 
 def spool(context: Context) -> Iterator[Check]:
-    """Do events wait on this machine's disk for Redis, and are more taken?"""
+    """Check that the spool, where events wait on disk while Redis is down, is usable, not full, and empty.
+
+    An empty, usable spool yields nothing.
+    """
     from label_studio_ml.training.spool_room import UNUSABLE, SpoolRoom
 
     settings = context.settings
@@ -121,7 +124,7 @@ def spool(context: Context) -> Iterator[Check]:
 
 
 def _said_by_server(context: Context, part: str) -> str:
-    """Return what the running server says is wrong with one of its parts, nothing if all is well or it is not up."""
+    """Return the problem that /readyz reports for `part`; empty if there is none or the server does not answer."""
     if context.about is None:
         return ""
     try:
@@ -132,13 +135,13 @@ def _said_by_server(context: Context, part: str) -> str:
 
 
 def trainings(context: Context) -> Iterator[Check]:
-    """Do events wait although nothing trains them?"""
+    """Check that no events wait without being trained on, as /readyz reports it."""
     if context.about is None:
         yield skip("trainings", "the backend is not up")
         return
     try:
         found = context.view.ready()
-    except BackendError as error:  # it shuts down, or its Redis was never there
+    except BackendError as error:  # the server is shutting down, or has never reached its Redis
         yield skip("trainings", error.message)
         return
     if wrong := found.get("training"):
@@ -148,7 +151,7 @@ def trainings(context: Context) -> Iterator[Check]:
 
 
 def _how_to_train(context: Context) -> str:
-    """Say how a worker is started: by itself where the backend has a Redis of the user's, else with the server."""
+    """Return the fix for a missing worker: start one if REDIS_URL is set, else restart the backend, which has one."""
     if context.settings.redis_url:
         worker = our_command("worker", context.folder)
         return f"See logs/rq.log where the worker runs; start one with this REDIS_URL and MODEL_DIR: {worker}"
@@ -156,7 +159,7 @@ def _how_to_train(context: Context) -> str:
 
 
 def queue(context: Context) -> Iterator[Check]:
-    """Which queue of a Redis that others may use is this backend's, and does anything wait elsewhere?"""
+    """Check, if REDIS_URL is set, this backend's queue: its owner, its workers, and events left on other queues."""
     from label_studio_ml.training.boards import open_board, worker_count
     from label_studio_ml.training.jobs import connect
     from label_studio_ml.training.mailbox import broker_errors
@@ -193,7 +196,7 @@ def queue(context: Context) -> Iterator[Check]:
             f"{plural(events, 'event waits', 'events wait')} on the queue {waiting}, which is not this backend's",
             f"To train on them, start it with RQ_QUEUE_NAME={waiting}",
         )
-    elif not workers and context.about is None:  # whoever starts the backend may start the workers with it
+    elif not workers and context.about is None:  # starting the backend may start workers, too
         yield skip("queue", f"{name}; no worker of it is there, as the backend is not")
     elif not workers:
         yield warn(
@@ -204,7 +207,7 @@ def queue(context: Context) -> Iterator[Check]:
 
 
 def _workers_that_start(board: "JobBoard") -> int:
-    """Return how many workers are registered as soon as one is, or 0 after `WORKER_START` seconds."""
+    """Wait for the first worker to register, and return the number of workers; 0 after `WORKER_START` seconds."""
     from label_studio_ml.training.boards import worker_count
 
     deadline = time.monotonic() + WORKER_START

@@ -1,4 +1,4 @@
-"""Label Studio as seen from here: its address, the token, the project, its clock."""
+"""Checks of Label Studio as reached from this machine: its address, the token, the project, its clock."""
 
 from collections.abc import Iterator
 
@@ -9,15 +9,15 @@ from label_studio_ml.errors import BackendError
 from label_studio_ml.studio.tokens import TokenKind
 from label_studio_ml.texts import plural, whole_number
 
-#: The first release with the filters of the task list that a training needs.
+#: The oldest supported release: the first whose task list has the filters that a training needs.
 _OLDEST = (1, 13)
 
-#: Seconds by which the two clocks may differ: access tokens live five minutes.
+#: Allowed difference of the clocks in seconds: access tokens expire after five minutes.
 _SKEW = 30.0
 
 
 def reachable(context: Context) -> Iterator[Check]:
-    """Does Label Studio answer at its address?"""
+    """Check that Label Studio answers at its address and is not too old; set `studio_works`."""
     if context.admin is None:
         yield skip("label studio", "give --url and a token, or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY")
         return
@@ -38,7 +38,7 @@ def reachable(context: Context) -> Iterator[Check]:
 
 
 def token(context: Context) -> Iterator[Check]:
-    """Is the token taken, and does its user see the project?"""
+    """Check that Label Studio accepts the token; clear `studio_works` if it does not."""
     admin = context.admin
     if admin is None or not context.studio_works:
         yield skip("token", "Label Studio is not reached")
@@ -61,7 +61,7 @@ def token(context: Context) -> Iterator[Check]:
 
 
 def project(context: Context) -> Iterator[Check]:
-    """Is there the project?"""
+    """Check that the project exists and the token's user may see it; set `project` and `task`."""
     if context.admin is None or not context.studio_works:
         yield skip("project", "Label Studio is not reached")
         return
@@ -84,7 +84,7 @@ def project(context: Context) -> Iterator[Check]:
 
 
 def clock(context: Context) -> Iterator[Check]:
-    """Do the two clocks agree?"""
+    """Check that the clocks of Label Studio and of this machine differ by at most `_SKEW` seconds."""
     if context.admin is None or not context.studio_works:
         yield skip("clock", "Label Studio is not reached")
         return

@@ -1,4 +1,4 @@
-"""What the connection is for: a task's files, its prediction, and what of it shows in Label Studio."""
+"""Checks of one task's files and prediction, and of how predictions and scores show in Label Studio."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -19,7 +19,7 @@ _FLAG = "ff_front_dev_1682_model_version_dropdown_070622_short=true"
 
 
 def files(context: Context) -> Iterator[Check]:
-    """Can the files of one task be fetched?"""
+    """Check that all files of one task can be fetched."""
     if context.task is None:
         yield skip("files", "there is no task to look at")
         return
@@ -54,7 +54,7 @@ def files(context: Context) -> Iterator[Check]:
 
 
 def _files(urls: list[str]) -> str:
-    """Say how many files a task's data name, and which one is the first."""
+    """Return a phrase with the number of files that a task refers to, and the first of them."""
     return f"refers to {plural(len(urls), 'file')}: {mask(urls[0])}" if urls else "refers to no file"
 
 
@@ -67,7 +67,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def prediction(context: Context) -> Iterator[Check]:
-    """Does the backend predict for one task, and does the label config allow what it predicts?"""
+    """Check that the backend predicts one task, and that the label config allows the prediction."""
     if context.task is None or context.about is None or context.project is None:
         yield skip("prediction", "the backend is not up, or there is no task")
         return
@@ -103,7 +103,7 @@ def prediction(context: Context) -> Iterator[Check]:
 
 
 def invalid_predictions(context: Context) -> Iterator[Check]:
-    """Has the running server made predictions that the label config does not allow, or with scores beyond 1?"""
+    """Warn if the running server made predictions that the label config does not allow, or with odd scores."""
     if context.about is None:
         yield skip("invalid predictions", "the backend is not up")
         return
@@ -118,7 +118,7 @@ def invalid_predictions(context: Context) -> Iterator[Check]:
 
 
 def prelabeling(context: Context) -> Iterator[Check]:
-    """Do new tasks show the backend's predictions?"""
+    """Check that tasks show predictions of this backend, live or stored."""
     if context.project is None or context.entry is None:
         yield skip("pre-labeling", "the backend is not in the project")
         return
@@ -140,7 +140,7 @@ def prelabeling(context: Context) -> Iterator[Check]:
 
 
 def _has_stored(context: Context, version: str) -> bool:
-    """Tell whether a task of the project has a prediction of this version: then somebody chose it."""
+    """Tell whether a task of the project has a stored prediction of `version`; False if Label Studio fails."""
     if context.admin is None or context.number is None:
         return False
     try:
@@ -152,12 +152,12 @@ def _has_stored(context: Context, version: str) -> bool:
 
 
 def score_column(context: Context) -> Iterator[Check]:
-    """Does the prediction score column show scores? It is how tasks are ordered by uncertainty."""
+    """Check that Label Studio's prediction score column, by which tasks are ordered by uncertainty, shows scores."""
     if context.admin is None or context.project is None or context.number is None:
         yield skip("scores", "the project is not known")
         return
     chosen = context.project.get("model_version") or ""
-    try:  # a task may have predictions, but none of the chosen version: `rank` leaves out what is labelled
+    try:  # prefer a task with the chosen version: `rank` skips labelled tasks, so not all tasks have it
         task = context.admin.task_with_predictions(context.number, chosen) if chosen else None
         task = task or context.admin.task_with_predictions(context.number)
     except BackendError as error:

@@ -1,1 +1,1 @@
-"""Label Studio as a server: its API, and the files that its tasks refer to."""
+"""Client for Label Studio's API, and access to the files that tasks refer to."""

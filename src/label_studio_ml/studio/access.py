@@ -1,7 +1,7 @@
-"""Access tokens shared by all processes of a user, so that one of them refreshes for all.
+"""Share access tokens between all processes of a user, so that one process refreshes for all.
 
-One file for each personal access token and Label Studio, named by a digest of both, readable by its owner only.
-It holds the short-lived access token, never the personal one.
+There is one file for each pair of personal access token and Label Studio, named by a digest of both and readable by
+its owner only. The file holds the short-lived access token, never the personal one.
 """
 
 import contextlib
@@ -15,20 +15,20 @@ from typing import IO, Any
 from label_studio_ml import file_locks
 from label_studio_ml.studio.local import user_cache
 
-#: Seconds that a process waits for another one that refreshes.
+#: Seconds that a process waits for the file's lock while another process refreshes the token.
 _PATIENCE = 30.0
 _POLL = 0.02
 
 
 def default_folder() -> Path:
-    """Return where access tokens are shared: a folder that only its user can read."""
+    """Return the default folder of shared access tokens, in the user's cache. It is created with mode 0700."""
     return user_cache("access")
 
 
 class AccessShelf:
-    """The shared access token for one personal access token at one Label Studio.
+    """The file with the shared access token for the personal access token `refresh` at the Label Studio `url`.
 
-    Where the folder cannot be written to, every process has its own.
+    If the folder cannot be written to, each process fetches an access token of its own.
     """
 
     def __init__(
@@ -39,10 +39,10 @@ class AccessShelf:
         self._clock = clock
 
     def get(self, refused: str, exchange: Callable[[], tuple[str, float]]) -> tuple[str, float]:
-        """Return an access token and for how many seconds it is good.
+        """Return an access token and the seconds for which it may still be used.
 
-        That is the shared one unless it is `refused` or at its end; else what `exchange` returns (called by one
-        process at a time), which is shared then. Raises what `exchange` raises.
+        The shared token is returned unless it has expired or equals `refused`. Otherwise `exchange` is called, by one
+        process at a time, and its token is stored for the others. Raises what `exchange` raises.
         """
         with self._locked() as file:
             if file is not None and (found := self._read(file, refused)):
@@ -59,7 +59,7 @@ class AccessShelf:
         except (ValueError, KeyError, TypeError, OSError):
             return None
         now = self._clock()
-        # A clock that was set back makes a token look as if it came from the future: it is not trusted.
+        # If the clock was set back, the token seems to be made in the future; its age is unknown then.
         if not access or access == refused or not made <= now < made + lives:
             return None
         return access, made + lives - now
@@ -73,7 +73,7 @@ class AccessShelf:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[IO[str] | None]:
-        """Lend the file to one process at a time; None where it cannot be had."""
+        """Open and lock the file for the `with` block; give None if it cannot be opened or locked."""
         file = None
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -91,7 +91,7 @@ class AccessShelf:
 
     @staticmethod
     def _lock(file: IO[str]) -> None:
-        """Take the lock. Raises OSError when another process holds it for long."""
+        """Take the lock. Raises BlockingIOError when another process holds it for more than `_PATIENCE` seconds."""
         end = time.monotonic() + _PATIENCE
         while True:
             try:

@@ -1,7 +1,7 @@
-"""Which network addresses a task's URL may lead to.
+"""Restrict the network addresses that a task's URL may lead to.
 
-The check is made on the address that a connection really has, after it is open and before anything is sent.
-So a name that is looked up twice with two answers, or a number that hides an address, does not get past it.
+The check is made on the peer address of the open connection, before anything is sent. So neither DNS rebinding (two
+answers for one name) nor an unusual spelling of an address gets past it.
 """
 
 import ipaddress
@@ -16,8 +16,8 @@ from label_studio_ml.studio.peer import addresses
 if TYPE_CHECKING:
     from requests import Session
 
-#: Clouds' metadata services, which hand out credentials, where they are not link-local: AWS's IPv6 one
-#: ("Instance Metadata Service" in the EC2 user guide) and Alibaba Cloud's ("View instance metadata", ECS).
+#: Addresses of cloud metadata services that are not link-local; such services hand out credentials. AWS over IPv6
+#: ("Instance Metadata Service" in the EC2 user guide) and Alibaba Cloud ("View instance metadata", ECS).
 METADATA = frozenset({"fd00:ec2::254", "100.100.100.200"})
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -28,7 +28,7 @@ _COMPATIBLE = ipaddress.ip_network("::/96")  # RFC 4291, section 2.5.5.1
 
 
 def refusal(address: str, *, allow_private: bool) -> str:
-    """Return what forbids fetching from an IP address, such as "a link-local address"; empty if nothing."""
+    """Return why an IP address must not be fetched from, such as "a link-local address"; empty if it may be."""
     meant = _meant(ipaddress.ip_address(address.partition("%")[0]))
     if any(one.is_link_local for one in meant):
         return "a link-local address"
@@ -40,9 +40,9 @@ def refusal(address: str, *, allow_private: bool) -> str:
 
 
 def _meant(found: _Address) -> list[_Address]:
-    """Return the IPv4 address that an IPv6 one stands for, or else the address itself.
+    """Return the IPv4 address that an IPv6 address embeds, or else the address itself.
 
-    Of a network's own NAT64 the length of the prefix is not known: then each that it may stand for, and itself.
+    For a local-use NAT64 prefix the prefix length is unknown, so all candidates and the address itself are returned.
     """
     if isinstance(found, ipaddress.IPv4Address):
         return [found]
@@ -65,7 +65,7 @@ def _is_private(found: _Address) -> bool:
 
 
 def is_allowed(host: str, address: str, private: Iterable[str]) -> bool:
-    """Tell whether `private` (hosts, addresses, networks, or `*`) names the host or the address it stands for."""
+    """Tell whether `private` (host names, addresses, networks, or `*`) contains `host` or its `address`."""
     found = ipaddress.ip_address(address.partition("%")[0])
     for name in private:
         if name in {"*", host.lower()}:
@@ -74,14 +74,15 @@ def is_allowed(host: str, address: str, private: Iterable[str]) -> bool:
             if found in ipaddress.ip_network(name, strict=False):
                 return True
         except ValueError:
-            continue  # a host's name
+            continue  # `name` is a host name
     return False
 
 
 def check(host: str, address: str, *, private: Iterable[str], advice: str = "") -> None:
-    """Raise FileFetchError when `address`, which `host` stands for, is one to keep away from.
+    """Raise FileFetchError when `address`, to which `host` resolved, must not be contacted.
 
-    `advice` is what to do about a private one where that is not FILES_ALLOW_PRIVATE.
+    `private` lists the hosts, addresses and networks that are allowed although they are private. `advice` replaces
+    the advice to set FILES_ALLOW_PRIVATE in the error about a private address.
     """
     never = refusal(address, allow_private=True)
     if not never and is_allowed(host, address, private):
@@ -102,18 +103,18 @@ def check(host: str, address: str, *, private: Iterable[str], advice: str = "") 
 
 
 def check_all(url: str, *, private: Iterable[str], advice: str) -> None:
-    """Raise FileFetchError when an address that the host of `url` stands for is one to keep away from.
+    """Raise FileFetchError when any address that the host of `url` resolves to must not be contacted.
 
-    For requests that others make (`guard` looks at the connection itself). Blocks while the name is looked up.
+    For requests that other libraries send; for our own, `guard` checks the connection. Blocks during the DNS lookup.
     """
     for address in addresses(url):
         check(urlsplit(url).hostname or "", str(address), private=private, advice=advice)
 
 
 def guard(session: "Session", *, private: Iterable[str], advice: str = "") -> None:
-    """Make `session` check the address of each connection that it opens; one to a proxy it does not.
+    """Make `session` check the peer address of each connection that it opens, except connections to a proxy.
 
-    A `Deadline` ends the connections that are used inside it.
+    Also attaches each connection that is used inside a `Deadline` to it. Raises FileFetchError as `check` does.
     """
     from requests.adapters import HTTPAdapter
     from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -157,7 +158,7 @@ def guard(session: "Session", *, private: Iterable[str], advice: str = "") -> No
 
 
 def _watch(connection: Any) -> None:
-    """Let the present transfer's deadline end `connection` (a kept one is used again, or a new one is open)."""
+    """Attach the socket `connection` to the deadline of the present transfer, if both exist."""
     deadline = current()
     if deadline is not None and connection is not None:
         deadline.attach(connection.fileno())

@@ -1,6 +1,6 @@
-"""Label Studio's API, as much of it as a backend needs.
+"""Client for the part of Label Studio's API that a model needs: projects, labelled tasks, import of tasks.
 
-What is said here about Label Studio was seen with version 1.23.2.
+Statements about Label Studio's behaviour were verified with version 1.23.2.
 """
 
 import json
@@ -31,21 +31,20 @@ TASK_FIELDS = (
     "project",
     "comment_authors",
 )
-#: What a task keeps of the API's answer: the fields of the export.
+#: Fields of the API's response that a task keeps: those of the JSON export.
 _EXPORTED = ("id", "annotations", "predictions", "file_upload", *TASK_FIELDS)
 
-#: What the API adds to annotations and predictions for people to look at; the export has none of it.
+#: Display fields that the API adds to annotations and predictions; the export does not have them.
 _FOR_SHOW = frozenset({"created_username", "created_ago"})
 
 
 class StudioClient:
     """Reads projects and tasks of the Label Studio at `url`, with a legacy or a personal access token.
 
-    `url` may have a sub-path. Timeouts are in seconds, for each try. `access_folder` is where processes share
-    access tokens (the user's cache, if None). `private` are the private
-    addresses that Label Studio may have. Every method raises StudioAuthError when
-    the token is missing or refused, and StudioError when Label Studio cannot be reached or answers with an
-    error; both name URL, status and the setting to change. Threads may share a client.
+    `url` may have a sub-path. Timeouts are in seconds, for each attempt. `access_folder` is where processes share
+    access tokens (None: the user's cache). `private` are the private addresses that Label Studio may have, `*` for
+    any. Every method raises StudioAuthError when the token is missing or refused, and StudioError when Label Studio
+    cannot be reached or answers with an error; both name URL, status and the setting to change. Thread-safe.
     """
 
     def __init__(
@@ -81,30 +80,29 @@ class StudioClient:
         self._http.close()
 
     def project(self, project_id: int | str) -> dict[str, Any]:
-        """Return the project as the API has it: `id`, `title`, `label_config`, `task_number` and more."""
+        """Return the API's object of a project: `id`, `title`, `label_config`, `task_number` and more."""
         return self._object("GET", f"/api/projects/{_number(project_id)}/")
 
     def task(self, task_id: int | str) -> dict[str, Any]:
-        """Return a task in the shape of `labelled_tasks`, whether it has annotations or not.
+        """Return a task, with or without annotations, in the format of `labelled_tasks`.
 
-        Label Studio asks its ML backend for a prediction first when the task has none and the project shows
-        predictions, so a model must not call this while it predicts.
+        A model must not call this while it predicts: if the task has no prediction and the project shows predictions,
+        Label Studio first asks its ML backend for one.
         """
         return _task(self._object("GET", f"/api/tasks/{_number(task_id)}/", params={"resolve_uri": "false"}))
 
     def count_labelled(self, project_id: int | str) -> int:
-        """Return how many tasks `labelled_tasks` would yield now."""
+        """Return the number of tasks with an annotation that is not skipped, as Label Studio counts them."""
         page = self._page(_number(project_id), after=0, page_size=1, quiet=self._must_be_quiet(project_id))
         return int(page["total"])
 
     def labelled_tasks(self, project_id: int | str, *, page_size: int = 100) -> Iterator[dict[str, Any]]:
-        """Yield each task of the project that has an annotation that is not skipped, ordered by id.
+        """Yield the project's tasks that have an annotation that is not skipped, ordered by id.
 
-        A task is a dict in the shape of Label Studio's JSON export (`id`, `data`, `meta`, `annotations`,
-        `predictions`, …), with file references in `data` as they were imported. Skipped annotations and
-        drafts are left out; `completed_by` is a user's id. At most `page_size` tasks are in memory at once.
-        Each page asks for the ids after the last one, so that no task is missed or yielded twice while people
-        annotate.
+        A task is a dict in the format of Label Studio's JSON export (`id`, `data`, `meta`, `annotations`,
+        `predictions`, …), with file references in `data` as they were imported. Skipped annotations and drafts are
+        left out; `completed_by` is a user id. At most `page_size` tasks are in memory at once. Each page is requested
+        by "id greater than the last id", so that no task is missed or yielded twice while people annotate.
         """
         project, last = _number(project_id), 0
         quiet = self._must_be_quiet(project)
@@ -125,7 +123,7 @@ class StudioClient:
                 return
 
     def import_tasks(self, project_id: int | str, tasks: Sequence[Mapping[str, Any]]) -> list[int]:
-        """Add tasks (`{"data", "annotations"?, "predictions"?}`) and return their ids in order."""
+        """Import tasks (`{"data", "annotations"?, "predictions"?}`) and return their ids in order."""
         answer = self._object(
             "POST",
             f"/api/projects/{_number(project_id)}/import",
@@ -135,13 +133,14 @@ class StudioClient:
         return [int(task_id) for task_id in answer.get("task_ids", [])]
 
     def _must_be_quiet(self, project_id: int | str) -> bool:
-        """Return whether listing the tasks would make Label Studio ask its backend for predictions."""
+        """Tell whether listing the project's tasks would make Label Studio ask its ML backend for predictions."""
         return bool(self.project(project_id).get("evaluate_predictions_automatically"))
 
     def _page(self, project: int, *, after: int, page_size: int, quiet: bool) -> dict[str, Any]:
-        """Return `{"tasks", "total"}` for the labelled tasks with an id above `after`; `total` counts all.
+        """Return `{"tasks", "total"}` for the labelled tasks with an id above `after`; `total` counts all of them.
 
-        Always the first page: a page past the last one is a 404, and the server may cap `page_size`.
+        Page 1 is always requested: a page past the last one is a 404, and the server may cap `page_size`. `quiet`
+        keeps Label Studio from asking its ML backend for predictions of the listed tasks.
         """
         filters = [
             {"filter": "filter:tasks:total_annotations", "operator": "greater", "type": "Number", "value": 0},
@@ -166,7 +165,7 @@ class StudioClient:
         return page
 
     def _object(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
-        """Return the JSON object that Label Studio answers with."""
+        """Send a request and return the JSON object of the response. Raises StudioError or StudioAuthError."""
         with self._http.request(
             method,
             self._http.base + path,
@@ -196,7 +195,7 @@ class StudioClient:
 
 
 def _number(value: int | str) -> int:
-    """Return an id as a number; a project's may be its uid, `"<id>.<creation time>"`. Raises ValueError."""
+    """Return an id as a number, also of a project's uid `"<id>.<creation time>"`. Raises ValueError for other text."""
     number = whole_number(str(value).partition(".")[0])
     if number is None:
         raise ValueError(f"{value!r} is not an id of Label Studio")
@@ -204,7 +203,7 @@ def _number(value: int | str) -> int:
 
 
 def _task(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a task of the API in the export's shape."""
+    """Convert a task of the API to the format of the JSON export, without skipped annotations."""
     task = {key: raw[key] for key in _EXPORTED if key in raw}
     task["annotations"] = [
         _made(annotation)
@@ -219,7 +218,7 @@ def _task(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _made(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an annotation or prediction of the API as the export has it."""
+    """Convert an annotation or prediction of the API to the format of the JSON export."""
     made = {key: value for key, value in raw.items() if key not in _FOR_SHOW}
     author = made.get("completed_by")
     if isinstance(author, Mapping):

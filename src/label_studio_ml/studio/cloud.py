@@ -1,4 +1,4 @@
-"""Cloud storage read directly, with the credentials that are here, through fsspec."""
+"""Read files from cloud storage directly, through fsspec, with the credentials of this machine."""
 
 import importlib
 from collections.abc import Iterator
@@ -8,10 +8,10 @@ from label_studio_ml.errors import FileFetchError
 from label_studio_ml.file_settings import FileSettings
 from label_studio_ml.studio.references import mask
 
-#: Bytes of one request to the bucket.
+#: Bytes that are read from the bucket at once.
 _CHUNK = 8 << 20
 
-#: Scheme of a task's URL: the module that reads it, that module's own scheme, and our extra that installs it.
+#: Scheme of a task's URL: the fsspec module that reads it, that module's own scheme, and our extra that installs it.
 _READERS = {
     "s3": ("s3fs", "s3", "s3"),
     "gs": ("gcsfs", "gs", "gcs"),
@@ -25,14 +25,14 @@ def scheme_of(url: str) -> str:
 
 
 def may_read(url: str, rules: FileSettings) -> bool:
-    """Tell whether the settings let this URL be read directly."""
+    """Tell whether the settings allow reading this URL directly."""
     if rules.cloud_roots:
         return any(_is_below(url, root) for root in rules.cloud_roots)
     return scheme_of(url) in rules.cloud
 
 
 def missing_package(url: str) -> str:
-    """Return what to install to read `url` directly, empty when it is there."""
+    """Return the package to install for reading `url` directly, empty when it is installed."""
     module, _, extra = _READERS[scheme_of(url)]
     try:
         importlib.import_module(module)
@@ -42,15 +42,15 @@ def missing_package(url: str) -> str:
 
 
 def read(url: str, rules: FileSettings) -> Iterator[bytes]:
-    """Yield the file's content in pieces.
+    """Yield the content of the file at `url` in chunks of up to 8 MiB.
 
-    Raises FileFetchError when it is not there, may not be read or is too large.
+    Raises FileFetchError when the file does not exist, cannot be read or is larger than `rules.max_bytes`.
     """
     scheme = scheme_of(url)
     file_system, path = _file_system(scheme), url.partition("://")[2]
     try:
         if scheme == "gs":
-            file_system.credentials.maybe_refresh()  # in `info`, a login that is refused is tried for half a minute
+            file_system.credentials.maybe_refresh()  # fails at once; `info` retries a refused login for 30 s
         size = file_system.info(path).get("size")
         if isinstance(size, int) and size > rules.max_bytes:
             raise FileFetchError(
@@ -67,7 +67,7 @@ def read(url: str, rules: FileSettings) -> Iterator[bytes]:
         raise FileFetchError(
             f"{mask(url)} is not in its bucket (404)", fix="Correct the URL in the task"
         ) from None
-    except Exception as error:  # noqa: BLE001 - each cloud has a tree of errors of its own
+    except Exception as error:  # noqa: BLE001 - each cloud library has exception classes of its own
         name = {"s3": "AWS_ACCESS_KEY_ID", "gs": "GOOGLE_APPLICATION_CREDENTIALS"}.get(
             scheme, "AZURE_STORAGE_CONNECTION_STRING"
         )
@@ -84,8 +84,8 @@ def _file_system(scheme: str) -> Any:
     if scheme == "s3":
         options["config_kwargs"] = {"connect_timeout": 5, "read_timeout": 30, "retries": {"mode": "standard"}}
     elif scheme == "gs":
-        # Not the class that fsspec would take: that one asks Google by gRPC for each bucket's kind first, for a
-        # minute where only an HTTP proxy leads out. The other clouds' heed HTTPS_PROXY without being told.
+        # Not fsspec's default class, which first asks Google by gRPC for the type of each bucket and waits a minute
+        # where only an HTTP proxy leads out. The libraries of the other clouds use HTTPS_PROXY by default.
         options["session_kwargs"] = {"trust_env": True}
         return importlib.import_module("gcsfs.core").GCSFileSystem(**options)
     return importlib.import_module("fsspec").filesystem(_READERS[scheme][1], **options)

@@ -1,7 +1,7 @@
-"""A deadline for all of a transfer, also against a server that sends a byte now and then.
+"""A deadline for a whole transfer, which also holds against a server that sends one byte now and then.
 
-A socket's own timeout begins anew with each byte. So when the time is up, every socket that the transfer uses is
-shut down from another thread, and whatever waits on it returns.
+A socket timeout restarts with each byte. So when the deadline passes, a timer thread shuts down every socket that
+the transfer uses, and reads that block on them return.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ _current: ContextVar["Deadline | None"] = ContextVar("label_studio_ml_deadline",
 
 
 class Deadline:
-    """`seconds` from when its `with` block is entered; sockets that are attached inside are ended then."""
+    """A context manager that shuts down the attached sockets `seconds` after its `with` block is entered."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -53,7 +53,10 @@ class Deadline:
             one.close()
 
     def attach(self, descriptor: int) -> None:
-        """End the connection of this socket when the time is up, even while a TLS layer owns it."""
+        """Shut down the connection of this socket when the time is up, even while a TLS layer owns the socket.
+
+        If the time is up already, the connection is shut down at once.
+        """
         handle = socket.socket(fileno=os.dup(descriptor))
         with self._lock:
             self._sockets.append(handle)
@@ -70,5 +73,5 @@ class Deadline:
 
 
 def current() -> Deadline | None:
-    """Return the deadline of the transfer that this thread makes, None if it has none."""
+    """Return the deadline of the current context's transfer, None if there is none."""
     return _current.get()

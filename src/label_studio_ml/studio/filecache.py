@@ -1,8 +1,8 @@
-"""A folder of fetched files, bounded in size and shared by threads and processes.
+"""Disk cache of fetched files, bounded in size and shared by threads and processes.
 
-A file is there whole or not at all: it is written under another name, which one writer at a time holds the lock
-of, and then renamed. The lock goes with its process, so a download that was killed blocks nobody. What was not
-used for longest is removed first.
+A cached file is always complete: it is written as `.NAME.part`, under a lock that one writer at a time holds, and then
+renamed. The operating system releases the lock of a killed process, so an aborted download blocks no other one.
+Eviction removes the least recently used files first.
 """
 
 import contextlib
@@ -17,42 +17,42 @@ from label_studio_ml import file_locks
 from label_studio_ml.errors import FileFetchError
 from label_studio_ml.texts import whole_number
 
-#: Only files of such names are ours to remove: a folder may hold others'.
+#: Names of our files. Only these are removed, because the folder may hold other files.
 _NAME = re.compile(r"[0-9a-f]{32}(\.[A-Za-z0-9]{1,10}){0,2}")
 _PART = re.compile(r"\.[0-9a-f]{32}(\.[A-Za-z0-9]{1,10}){0,2}\.part")
 
-#: A file used within this many seconds is spared: whoever asked for it may not have opened it yet.
+#: Files used within this many seconds are not evicted: the caller may not have opened the returned path yet.
 GRACE = 60.0
 
-#: After an eviction, this much of the limit is in use, so that the next file does not start another.
+#: Eviction goes down to this part of the limit, so that the next file does not start another eviction.
 _LOW = 0.9
 
 _POLL = 0.05
 
 
 class FileCache:
-    """Files below `folder`, `limit` bytes in all; twice that where files were used less than `GRACE` seconds ago."""
+    """A cache in `folder` of at most `limit` bytes, or twice that to spare files used in the last `GRACE` seconds."""
 
     def __init__(self, folder: Path, limit: int) -> None:
         self.folder = folder
         self.limit = limit
 
     def find(self, name: str) -> Path | None:
-        """Return the path of a file, which counts as used now; None when it is not there."""
+        """Return the path of a cached file and mark the file as used now; return None if it is not cached."""
         path = self.folder / name
         try:
             os.utime(path)
         except FileNotFoundError:
             return None
-        except OSError:  # somebody else's folder, read only
+        except OSError:  # the time cannot be set, for example in a read-only folder of another user
             return path if path.is_file() else None
         return path
 
     def fill(self, name: str, write: Callable[[BinaryIO], None], patience: float) -> Path:
-        """Return the path of a file, having `write` write it unless it is there.
+        """Return the path of a cached file; if it is missing, `write` is called first to write its content.
 
-        While another thread or process writes it, this waits, `patience` seconds at most. Raises what `write`
-        raises, FileFetchError when the wait was too long, and OSError.
+        While another thread or process writes the same file, this waits, `patience` seconds at most. Raises what
+        `write` raises, FileFetchError when the wait is too long, and OSError.
         """
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         target, part = self.folder / name, self.folder / f".{name}.part"
@@ -61,7 +61,7 @@ class FileCache:
             with open(file_locks.open_private(part), "r+b") as file:
                 _lock(file, end)
                 if not _is_at(file, part):
-                    continue  # whoever had the lock has finished or given up
+                    continue  # the previous holder of the lock has renamed or removed the file
                 if self.find(name):
                     part.unlink()
                     return target
@@ -82,11 +82,11 @@ class FileCache:
             return target
 
     def size(self) -> int:
-        """Return how many bytes the files have together."""
+        """Return the total size of the cached files in bytes."""
         return sum(size for _, size, _ in self._files())
 
     def _account(self, added: int, keep: str) -> None:
-        """Count a new file in, and make room when there is too much. The count is on disk, for all processes."""
+        """Add `added` bytes to the total in the file `.usage`, which all processes share; evict above the limit."""
         with contextlib.suppress(OSError), open(self.folder / ".usage", "a+b") as usage:
             os.chmod(self.folder / ".usage", 0o600)
             file_locks.lock(usage)
@@ -99,7 +99,7 @@ class FileCache:
             usage.write(str(total).encode())
 
     def _evict(self, keep: str) -> int:
-        """Remove what was used longest ago until there is room; return how many bytes are left."""
+        """Remove the least recently used files other than `keep`; return the total size that is left, in bytes."""
         files = sorted(self._files())
         total = sum(size for _, size, _ in files)
         if total <= self.limit:
@@ -117,7 +117,7 @@ class FileCache:
         return total
 
     def _files(self) -> list[tuple[float, int, Path]]:
-        """Return last use, size and path of each file."""
+        """Return last use (seconds since 1970), size in bytes and path of each cached file."""
         found = []
         with os.scandir(self.folder) as entries:
             for entry in entries:
@@ -128,7 +128,7 @@ class FileCache:
         return found
 
     def _remove_abandoned(self) -> None:
-        """Remove unfinished files that nobody writes."""
+        """Remove `.part` files that no process has locked."""
         for path in self.folder.glob(".*.part"):
             if _PART.fullmatch(path.name):
                 with contextlib.suppress(OSError), path.open("r+b") as file:
@@ -138,7 +138,7 @@ class FileCache:
 
 
 def _lock(file: BinaryIO, end: float) -> None:
-    """Take the file's lock. Raises FileFetchError when that takes beyond `end`."""
+    """Take the file's lock. Raises FileFetchError when it is still held at `end` (monotonic seconds)."""
     while True:
         try:
             file_locks.try_lock(file)
@@ -155,7 +155,7 @@ def _lock(file: BinaryIO, end: float) -> None:
 
 
 def _is_at(file: BinaryIO, path: Path) -> bool:
-    """Tell whether `path` still names this file."""
+    """Tell whether `path` still names the open `file`."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except FileNotFoundError:

@@ -1,8 +1,8 @@
-"""The files that tasks refer to, as local copies.
+"""Fetch the files that tasks refer to, as local copies.
 
-A task's data is written by anybody who may import tasks. So Label Studio's token goes only to its own file
-addresses, this machine's files are read only inside the folders that were named for it, and some network
-addresses are never asked.
+A task's data is untrusted: any user with the right to import tasks writes it. So Label Studio's token is sent only to
+Label Studio's file addresses, files of this machine are read only inside the configured folders, and some network
+addresses are never contacted.
 """
 
 import base64
@@ -43,16 +43,16 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 18
 
-# Connections and access tokens outlive the FileAccess that a model makes for one call.
+# Shared, because connections and access tokens should outlive a FileAccess, which a model may create for one call.
 _shared_http = functools.lru_cache(maxsize=16)(Http)
 
 
 class _MissingError(FileFetchError):
-    """Label Studio does not have the file at this one of its addresses."""
+    """Label Studio does not have the file at this address; it may have it at another of its addresses."""
 
 
 def default_cache_dir() -> Path:
-    """Return where files go for a model that no backend has built: a folder that only its user can write to."""
+    """Return the cache folder, in the user's cache, for models that are created outside a backend."""
     return user_cache("files")
 
 
@@ -60,11 +60,11 @@ def default_cache_dir() -> Path:
 class FileAccess:
     """Fetches the files that tasks refer to, and keeps them in `cache_dir`.
 
-    `studio_url` and `token` are Label Studio's; either may be empty, then its own files cannot be had. `studio_private`
-    are the private addresses that it may have, `*` for any. Files
-    of `/data/local-files/` are read from `document_root` where it is set and has them, else through Label
-    Studio. `rules` say what else is allowed: of private addresses, only those are unless they name
-    it; link-local ones and clouds' metadata services never are. Threads may share one, processes the cache.
+    `studio_url` and `token` are Label Studio's; if either is empty, files are not fetched from Label Studio.
+    `studio_private` are the private addresses that Label Studio may have, `*` for any. Files of `/data/local-files/`
+    are read from `document_root` if it is set and has them, else through Label Studio. `rules` has the limits, and the
+    other private addresses that are allowed; link-local addresses and cloud metadata services never are. Thread-safe;
+    processes may share `cache_dir`.
     """
 
     studio_url: str = ""
@@ -78,13 +78,13 @@ class FileAccess:
     def local_path(
         self, url: str, *, task_id: int | str | None = None, project_dir: str | None = None
     ) -> str:
-        """Return the path of a local copy of the file that `url` refers to, fetching it if need be.
+        """Return the path of a local copy of the file that `url` refers to, fetching it if it is not cached.
 
-        Understood are Label Studio's uploads and local-files (with or without the host), `s3://`, `gs://` and
-        `azure-blob://` (read directly where `rules` say so; else `task_id` is needed, as Label Studio opens
-        them for a task), `http(s)://`, `data:`, and absolute paths inside `document_root`, `project_dir` or
-        `cache_dir`. Uploads are looked for in `project_dir`/upload first. Raises FileFetchError, naming URL,
-        status and the setting to change.
+        `url` may be an upload or local-files address of Label Studio (with or without the host), `s3://`, `gs://` or
+        `azure-blob://` (read directly where `rules` allow it; else through Label Studio, which needs `task_id`),
+        `http(s)://`, `data:`, or an absolute path inside `document_root`, `project_dir` or `cache_dir`. Uploads are
+        looked up in `project_dir`/upload first. Raises FileFetchError, which names URL, status and the setting to
+        change.
         """
         reference = self._find(url)
         if reference is None:
@@ -108,7 +108,10 @@ class FileAccess:
         return str(here)
 
     def cached_path(self, url: str) -> Path:
-        """Return where the copy of `url` is or will be. Raises FileFetchError when it is no URL."""
+        """Return the path in the cache of the copy of `url`, whether it is fetched yet or not.
+
+        Raises FileFetchError when `url` is not a reference to a file.
+        """
         reference = self._find(url)
         if reference is None:
             raise FileFetchError(
@@ -124,12 +127,11 @@ class FileAccess:
         fetch: Callable[[str], str] | None = None,
         read_file: bool = True,
     ) -> Any:
-        """Return a copy of `value`, dicts and lists included, with each reference to a file replaced.
+        """Return a copy of `value`, nested dicts and lists included, with each reference to a file replaced.
 
-        `fetch` returns the path of the file that a reference names; None stands for `local_path` with `task_id`.
-        A reference becomes the file's text with `read_file` (the path where the file is not UTF-8 text), else its
-        local path. A string counts as a reference by its form alone; text stays text, also when a file has
-        that name. Raises FileFetchError.
+        `fetch` returns the local path for a reference; None stands for `local_path` with `task_id`. With `read_file`, a
+        reference becomes the file's text (its path if the file is not UTF-8 text), else the local path. A string is a
+        reference by its form alone: other text is kept, even if a file of that name exists. Raises FileFetchError.
         """
         fetch = fetch or functools.partial(self.local_path, task_id=task_id)
         preload = functools.partial(self.preload, fetch=fetch, read_file=read_file)
@@ -145,7 +147,7 @@ class FileAccess:
         return _text(path)
 
     def check_studio(self) -> None:
-        """Raise FileFetchError if Label Studio has a private address, and nobody has confirmed that it is the one."""
+        """Raise FileFetchError if Label Studio has a private address that `studio_private` and `rules` do not list."""
         if self.studio_url and "*" not in self.studio_private:
             allowed = (*self.studio_private, *self.rules.private)
             check_all(self.studio_url, private=allowed, advice=unconfirmed(self.studio_url))
@@ -160,7 +162,10 @@ class FileAccess:
         )
 
     def _find(self, url: str) -> Reference | None:
-        """A blank in a URL is a mistake that is easy to put right where somebody asks for this very file."""
+        """Parse `url` into a `Reference`, or return None if it is not one. Blanks are accepted and encoded as %20.
+
+        Raises FileFetchError when `url` is empty or not a string.
+        """
         if not isinstance(url, str):
             raise FileFetchError(
                 f"url must be the text of a URL or path, not {described(url)}",
@@ -180,7 +185,7 @@ class FileAccess:
         return self.cache_dir / f"{digest[:32]}{reference.extension}"
 
     def _fetch(self, reference: Reference, task_id: int | str | None) -> Path:
-        """Return the path of the copy in the cache, fetching it unless it is there."""
+        """Return the path of the copy in the cache, fetching the file if it is not cached. Raises FileFetchError."""
         name = self._cached(reference).name
         cache = FileCache(self.cache_dir, self.rules.cache_bytes)
         if found := cache.find(name):
@@ -199,7 +204,10 @@ class FileAccess:
             ) from None
 
     def _write(self, reference: Reference, task_id: int | str | None, file: BinaryIO) -> None:
-        """Write the file's content, from the first place that has it."""
+        """Write the file's content to `file`, from the first source that has it.
+
+        Raises FileFetchError or another StudioError.
+        """
         if reference.kind is Kind.DATA:
             self._copy(iter([data_content(reference.target)]), file, reference.target)
             return
@@ -224,7 +232,10 @@ class FileAccess:
             raise missing
 
     def _addresses(self, reference: Reference, task_id: int | str | None) -> list[str]:
-        """Return where the file may be had, first the most likely place."""
+        """Return the URLs to try, the most likely one first.
+
+        Raises FileFetchError when a setting or `task_id` is missing, or when the file belongs to another task.
+        """
         if reference.kind is Kind.WEB:
             return [reference.target]
         for value, name in ((self.studio_url, "LABEL_STUDIO_URL"), (self.token, "LABEL_STUDIO_API_KEY")):
@@ -253,7 +264,10 @@ class FileAccess:
         return [f"{base}{reference.target}"]
 
     def _direct(self, reference: Reference, file: BinaryIO, deadline: Deadline) -> FileFetchError | None:
-        """Write a cloud file that is read without Label Studio; return why that did not work, None if it did."""
+        """Write a cloud file that is read directly; return None, or the error after which Label Studio is tried.
+
+        Raises FileFetchError when the file is too large or too slow.
+        """
         if package := cloud.missing_package(reference.target):
             return FileFetchError(
                 f"{mask(reference.target)} cannot be read directly without {package}",
@@ -263,12 +277,12 @@ class FileAccess:
             self._copy(cloud.read(reference.target, self.rules), file, reference.target, deadline)
         except FileFetchError as error:
             if error.field.startswith("FILES_"):
-                raise  # too large, too slow: so it is by any way
+                raise  # too large or too slow, which it would be through Label Studio, too
             return error
         return None
 
     def _download(self, address: str, reference: Reference, file: BinaryIO, deadline: Deadline) -> None:
-        """Write what is at `address`. Raises _MissingError or another StudioError."""
+        """Write the file at `address`, with retries. Raises _MissingError or another StudioError."""
         from requests import RequestException
 
         for attempt in range(1, ATTEMPTS + 1):
@@ -288,16 +302,16 @@ class FileAccess:
                         ) from None
 
     def _is_file(self, url: str) -> bool:
-        """Return whether `url` is one of Label Studio's file addresses, to which the token may go."""
+        """Tell whether `url` is one of Label Studio's file addresses, to which the token may be sent."""
         path = below(self.studio_url, url)
         found = find_reference(path) if path else None
         return found is not None and found.kind in STUDIO_KINDS
 
     def _check(self, response: "Response", reference: Reference) -> None:
-        """Raise FileFetchError unless the answer is the file, of a size that is allowed."""
+        """Raise FileFetchError unless the response is the file, with an allowed Content-Length if it has one."""
         ours = below(self.studio_url, response.url) is not None
         if ours and reference.kind is not Kind.WEB:
-            # Label Studio's page for the login is an answer with status 200.
+            # Without a login, Label Studio redirects to its login page, which has status 200.
             if response.status_code == 401 or not self._is_file(response.url):
                 raise self._http().refused(response, FileFetchError)
             if response.status_code in {400, 403, 404, 500}:
@@ -315,7 +329,7 @@ class FileAccess:
     def _copy(
         self, chunks: Iterator[bytes], file: BinaryIO, address: str, deadline: Deadline | None = None
     ) -> None:
-        """Write the chunks, from the file's beginning. Raises FileFetchError when they are too many or too slow."""
+        """Write the chunks, from the file's beginning. Raises FileFetchError on exceeded size or deadline."""
         file.seek(0)
         file.truncate()
         size = 0
@@ -338,9 +352,9 @@ class FileAccess:
 
 
 def _text(path: str) -> str:
-    """Return a file's text, or `path` where it is not UTF-8.
+    """Return a file's text without a byte order mark, or `path` if the file is not UTF-8.
 
-    Users' tests patch `open` and look at how it is called: with nothing but path and mode, as release 2.x did.
+    Users' tests patch `open` and assert its arguments, so it is called with path and mode only, as release 2.x did.
     """
     utf8 = codecs.lookup(locale.getencoding()).name == "utf-8"
     try:
@@ -351,7 +365,10 @@ def _text(path: str) -> str:
 
 
 def _advice(status: int, kind: Kind, ours: bool) -> tuple[str, str]:
-    """Return what to do about an answer, and the setting that it is about."""
+    """Return what to do about a response with `status`, and the setting to change; either may be empty.
+
+    `ours` says that the response came from Label Studio.
+    """
     if status in {401, 403} and not ours:
         return "If this is Label Studio, set LABEL_STUDIO_URL to this address", "LABEL_STUDIO_URL"
     if status in {401, 403} and kind is Kind.WEB:
@@ -362,7 +379,7 @@ def _advice(status: int, kind: Kind, ours: bool) -> tuple[str, str]:
     if status == 403:
         return "LABEL_STUDIO_API_KEY must be of a user who may see the project", "LABEL_STUDIO_API_KEY"
     if status in {404, 500} and kind is Kind.UPLOAD:
-        return "It seems that the upload was deleted in Label Studio", ""  # 1.23.2 answers 500 then
+        return "It seems that the upload was deleted in Label Studio", ""  # Label Studio 1.23.2 answers 500
     if status == 404 and kind is Kind.CLOUD:
         return "Connect the bucket to the project in Label Studio's cloud storage settings", ""
     if status == 404 and kind is Kind.LOCAL:

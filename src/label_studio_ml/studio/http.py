@@ -1,8 +1,8 @@
-"""Requests to Label Studio and to file servers: redirects, login, retries, in one place.
+"""HTTP requests to Label Studio and to file servers, with redirects, login and retries.
 
-The token goes to Label Studio's own origin only, and there only where the caller says so; each redirect is
-looked at anew. Connections elsewhere are checked (`address`). Cookies are neither kept nor sent, `.netrc` is
-not read.
+The token is sent to Label Studio's own origin only, and there only where the caller allows it; the decision is made
+again for each redirect. Peer addresses are checked (`address`). Cookies are neither kept nor sent; `.netrc` is not
+read.
 """
 
 import logging
@@ -30,33 +30,32 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Tries in all, and the longest wait before the next one, in seconds, whatever a server asks for.
+#: Number of attempts, and the longest wait in seconds between two attempts, whatever Retry-After says.
 ATTEMPTS = 4
 LONGEST_WAIT = 30.0
-#: Seconds that a server is believed to want a pause for, at most.
+#: Larger numbers of seconds in Retry-After are read as this one.
 _LONGEST_RETRY = 86_400
 
 MAX_REDIRECTS = 10
 
-#: What OpenSSL's releases call an answer that is no TLS.
+#: Errors of the various OpenSSL releases for a response that is not TLS.
 _PLAIN = re.compile(
     "wrong.version.number|http.request|unknown.protocol|packet.length.too.long", re.IGNORECASE
 )
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _TRY_AGAIN = frozenset({429, 500, 502, 503, 504})
-#: Answers that say that a request was not carried out, so that even a POST may be sent again.
+#: Statuses which mean that a request was not carried out, so that even a POST may be sent again.
 _NOT_DONE = frozenset({429, 503})
 
 
 class Http:
-    """HTTP with one Label Studio and with the places that its tasks' files are at. Threads may share it.
+    """HTTP client for one Label Studio and for the servers of its tasks' files. Thread-safe.
 
-    `url` is Label Studio's address with its sub-path, if any; empty when it is not known. Timeouts are in
-    seconds. `private` are the hosts elsewhere that may be asked though they are private, `own_private` the addresses
-    that Label Studio itself may have. Access tokens are
-    shared in `access_folder` (the user's cache, if None). Raises StudioError when `url` is not an http(s)
-    address. Inside a `Deadline`, a request ends with it.
+    `url` is Label Studio's address with its sub-path, if any; empty when it is not known. Timeouts are in seconds.
+    `private` are the hosts that may be contacted although their addresses are private, `own_private` the private
+    addresses that Label Studio itself may have. Access tokens are shared in `access_folder` (None: the user's cache).
+    Inside a `Deadline`, a request ends with it. Raises StudioError when `url` is not an http(s) address.
     """
 
     def __init__(
@@ -103,7 +102,10 @@ class Http:
             session.close()
 
     def access_token(self) -> str:
-        """Return the token as requests send it, without its kind; empty without one. Raises StudioError."""
+        """Return the token of the Authorization header, without its scheme; empty if there is none.
+
+        Raises StudioError when a personal access token cannot be exchanged.
+        """
         return self.token.authorization(self._exchange).rpartition(" ")[2]
 
     @contextmanager
@@ -118,12 +120,13 @@ class Http:
         repeatable: bool = True,
         **arguments: Any,
     ) -> "Iterator[Response]":
-        """Lend the answer to a request, whatever its status, with its body not yet read.
+        """Send a request and give the response, whatever its status, with its body not yet read.
 
-        `login` says for a URL at Label Studio whether the token is sent to it. With `stay`, a redirect to
-        another origin is an error. `arguments` go to requests (`json`, `params`). A request that fails, or is
-        answered with 429 or 5xx, is sent again after a while, at most `ATTEMPTS` times in all; one that is
-        not `repeatable` only when it was not carried out. Raises `error`.
+        `login` decides for a URL at Label Studio whether the token is sent to it. With `stay`, a redirect away from
+        Label Studio is an error. `arguments` are passed to requests (`json`, `params`). A request that fails or is
+        answered with 429, 500, 502, 503 or 504 is sent again after a pause, at most `ATTEMPTS` times in all; a request
+        that is not `repeatable` only if it was not carried out. Raises `error` when no response arrives or a redirect
+        must not be followed, and StudioError when the personal access token cannot be exchanged.
         """
         response = self._send(method, url, login, stay, error, repeatable, arguments)
         try:
@@ -182,7 +185,7 @@ class Http:
         error: type[StudioError],
         arguments: dict[str, Any],
     ) -> "Response":
-        """Send a request and follow its redirects."""
+        """Send a request and follow its redirects. Raises `error` for a redirect that must not be followed."""
         for _ in range(MAX_REDIRECTS):
             response = self._one(method, url, login, arguments)
             location = response.headers.get("Location")
@@ -225,7 +228,7 @@ class Http:
         )
 
     def _exchange(self, refresh: str) -> str:
-        """Return an access token for a personal access token. Raises StudioAuthError or StudioError."""
+        """Fetch an access token for the personal access token `refresh`. Raises StudioAuthError or StudioError."""
         url = f"{self.base}/api/token/refresh/"
         with self.request(
             "POST", url, login=lambda _: False, stay=True, json={"refresh": refresh}
@@ -245,7 +248,7 @@ class Http:
             return access
 
     def refused(self, response: "Response", error: type[StudioError] = StudioAuthError) -> StudioError:
-        """Return the error that says why Label Studio refused the token, and what to do."""
+        """Return an `error` that says why Label Studio refused the token, and what to do."""
         status = self.status(response)
         return error(
             f"Label Studio refused the token: {status}",
@@ -254,7 +257,7 @@ class Http:
         )
 
     def status(self, response: "Response") -> str:
-        """Return status, URL and what the answer says, in one line without secrets."""
+        """Return status, URL and the response's `detail`, in one line without secrets."""
         try:
             body = (
                 response.json()
@@ -320,12 +323,12 @@ class Http:
 
 
 def unconfirmed(url: str) -> str:
-    """Return what to do where nobody has confirmed that Label Studio is at `url`."""
+    """Return the advice for a private address that is not confirmed as Label Studio's."""
     return f"Set LABEL_STUDIO_URL={mask(url)} if that is your Label Studio"
 
 
 def overdue(url: str, seconds: float, error: type[StudioError]) -> StudioError:
-    """Return the error of a transfer that did not end in time."""
+    """Return an `error` for a transfer that did not end within `seconds`."""
     return error(
         f"{mask(url)} was not fetched within {seconds:g} seconds",
         fix="Raise FILES_TIMEOUT if the file is that slow to come",
@@ -344,7 +347,7 @@ def _too_late(wait: float) -> bool:
 
 
 def _retry_after(response: "Response") -> float:
-    """Return how many seconds the server asks to wait, by a number or a date; 0 when it does not say."""
+    """Return the wait in seconds that Retry-After asks for, as a number or a date; 0 without a valid one."""
     text = response.headers.get("Retry-After", "").strip()
     if (seconds := whole_number(text)) is not None:
         return float(min(seconds, _LONGEST_RETRY))

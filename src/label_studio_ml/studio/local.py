@@ -1,4 +1,4 @@
-"""Files of tasks that are on this machine already. Links are followed before a path is judged."""
+"""Find files of tasks that are on this machine already. Symbolic links are resolved before a path is checked."""
 
 import getpass
 import os
@@ -12,7 +12,7 @@ from label_studio_ml.studio.references import Kind, find_reference, mask
 
 
 def user_cache(name: str) -> Path:
-    """Return a folder of this user's for what can be fetched again, also where the user has no home."""
+    """Return the user's cache folder `name`: in the home folder, or in the temporary folder if there is no home."""
     home = os.path.expanduser("~")
     if os.path.isabs(home):
         return Path(home) / ".cache" / "label-studio-ml" / name
@@ -21,10 +21,10 @@ def user_cache(name: str) -> Path:
 
 
 def file_below(root: Path, name: str) -> Path | None:
-    """Return the file `name` below `root`, None when there is none or it leads out.
+    """Return the file `name` below `root`, None when it does not exist or is outside `root`.
 
-    As Label Studio reads it, a name is below the root however it begins. `/` as the root is none: it would
-    make every file readable.
+    As in Label Studio, a leading slash of `name` is ignored. If `root` is `/`, the result is None, because every file
+    would be readable.
     """
     root = root.resolve()
     if root == Path(root.anchor) or "\0" in name:
@@ -34,7 +34,10 @@ def file_below(root: Path, name: str) -> Path | None:
 
 
 def path_inside(text: str, folders: Iterable[Path]) -> Path:
-    """Return the absolute path `text` when it is a file inside one of `folders`. Raises FileFetchError."""
+    """Return the path `text`. Raises FileFetchError unless it is the absolute path of a file inside one of `folders`.
+
+    `/` among `folders` is ignored, because it would make every file readable.
+    """
     roots = [root for root in (folder.resolve() for folder in folders) if root != Path(root.anchor)]
     path = Path(text).resolve() if os.path.isabs(text) and "\0" not in text else None
     if path is None or not any(path.is_relative_to(root) for root in roots):

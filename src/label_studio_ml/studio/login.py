@@ -1,4 +1,4 @@
-"""Label Studio's address and token for a model that no backend has built: in a prompt, a script or a test."""
+"""Label Studio's address and token for models that are created outside a backend, in a prompt, a script or a test."""
 
 import logging
 from pathlib import Path
@@ -14,10 +14,10 @@ logger = logging.getLogger(__name__)
 
 
 def known_login(url: str, token: str, settings: Settings | None = None) -> tuple[str, str]:
-    """Return the address and the token to use where `url` and `token` are given, either may be empty.
+    """Return Label Studio's address and token: `url` and `token`, or the settings' value for an empty one.
 
-    What is not given comes from the settings (`LABEL_STUDIO_URL`, `LABEL_STUDIO_API_KEY` and their older names). A
-    configured token goes to the configured address only.
+    The settings are `LABEL_STUDIO_URL`, `LABEL_STUDIO_API_KEY` and their older names; None reads the environment. If
+    an address is configured, the configured token is used for that origin only.
     """
     settings = settings or Settings.from_env()
     address = url or settings.studio_url
@@ -29,7 +29,7 @@ def known_login(url: str, token: str, settings: Settings | None = None) -> tuple
 def known_files(
     url: str, token: str, *, cache_dir: str | Path | None = None, settings: Settings | None = None
 ) -> FileAccess:
-    """Return what fetches task files, with `known_login` and the settings' rules."""
+    """Return a FileAccess with the login of `known_login` and the settings' rules for files."""
     settings = settings or Settings.from_env()
     address, token = known_login(url, token, settings)
     return FileAccess(
@@ -43,9 +43,9 @@ def known_files(
 
 
 def sendable_token(url: str, token: str) -> str:
-    """Return the token that API calls can send: for a personal access token, a fresh access token made from it.
+    """Return the token that API calls can send: for a personal access token, an access token exchanged for it.
 
-    Where Label Studio does not make one, `token` itself is returned, with a warning.
+    If the exchange fails, a warning is logged and `token` itself is returned.
     """
     if not token or not url:
         return token

@@ -1,4 +1,4 @@
-"""Fetching the files of many tasks at once."""
+"""Fetch the files of many tasks in parallel."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -10,16 +10,16 @@ from label_studio_ml import arguments
 from label_studio_ml.errors import FileFetchError
 from label_studio_ml.studio.files import FileAccess
 
-#: Files that are fetched at the same time, unless said otherwise.
+#: Default number of files that are fetched at the same time.
 WORKERS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class FetchedFile(os.PathLike[str]):
-    """The local copy of one task's file, or why there is none.
+    """The local copy of one task's file, or the error if it could not be fetched.
 
-    `path` is the copy's path, empty where `error` says what went wrong. It can be passed where a path can
-    (`open`, `Image.open`); that raises `error` if there is one.
+    `path` is the copy's path, empty if there is an `error`. The object is path-like (for `open`, `Image.open`); using
+    it as a path raises `error` if there is one.
     """
 
     task_id: Any
@@ -29,7 +29,7 @@ class FetchedFile(os.PathLike[str]):
 
     @property
     def ok(self) -> bool:
-        """Whether the file is there."""
+        """Whether the file was fetched."""
         return self.error is None
 
     def __fspath__(self) -> str:
@@ -41,9 +41,9 @@ class FetchedFile(os.PathLike[str]):
 def fetch_all(
     files: FileAccess, tasks: Sequence[Mapping[str, Any]], key: str, *, workers: int = WORKERS
 ) -> list[FetchedFile]:
-    """Fetch `task["data"][key]` of each task, `workers` at a time; one result per task, in order.
+    """Fetch `task["data"][key]` of each task, `workers` at a time; return one result per task, in order.
 
-    Raises ValueError if an argument is of the wrong kind.
+    A file that cannot be fetched is reported in its result. Raises ValueError if an argument is invalid.
     """
     several = arguments.tasks("tasks", tasks)
     name = arguments.text("key", key, "the name of a field of the tasks' data").removeprefix("$")

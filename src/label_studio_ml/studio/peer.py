@@ -1,7 +1,7 @@
-"""Which private addresses the Label Studio that a caller names may have.
+"""Decide which private addresses the Label Studio that a `/setup` call names may have.
 
-Who calls `/setup` without a login may be anybody, so it may name no host but its own: the name has to stand for the
-address that the call came from. A caller on this machine, or in a container on it, may name this machine.
+A call of `/setup` without a login is untrusted, so it may name only its own host: the name must resolve to the
+address that the call came from. A caller on this machine, or in a container on it, may also name this machine.
 """
 
 import contextlib
@@ -14,15 +14,15 @@ from urllib.parse import urlsplit
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-#: What the names of the networks begin with that container engines make on a machine.
+#: Prefixes of the names of network interfaces that container engines create.
 _BRIDGES = ("docker", "br-", "podman", "cni", "nerdctl")
-#: Characters that an address has at most.
+#: Maximum length of an IP address, in characters.
 LONGEST = 45
 _ROUTES = Path("/proc/net/route")
 
 
 def private_addresses(found: Iterable[Address], peer: str) -> tuple[str, ...]:
-    """Return those of a host's addresses that a caller with the address `peer` may name, sorted; empty if none."""
+    """Return the subset of a host's addresses `found` that a caller with the address `peer` may name, sorted."""
     caller = parse_address(peer)
     if caller is None:
         return ()
@@ -33,19 +33,19 @@ def private_addresses(found: Iterable[Address], peer: str) -> tuple[str, ...]:
 
 
 def local_caller(peer: str) -> bool:
-    """Tell whether a caller is on this machine, or in a container on it."""
+    """Tell whether the address `peer` is this machine's, or that of a container on it."""
     caller = parse_address(peer)
     return caller is not None and (is_here(caller) or _in_container(caller))
 
 
 def are_public(found: Iterable[Address]) -> bool:
-    """Tell whether there are addresses, and public ones only."""
+    """Tell whether all addresses are public; False if there are none."""
     found = list(found)
     return bool(found) and all(address.is_global for address in found)
 
 
 def addresses(url: str) -> list[Address]:
-    """Return what the host of a URL stands for, nothing if that is not known. Blocks while it is looked up."""
+    """Return the addresses of a URL's host, empty if it cannot be resolved. Blocks during the DNS lookup."""
     with contextlib.suppress(ValueError, OSError, UnicodeError):
         parts = urlsplit(url)
         if parts.hostname:
@@ -60,13 +60,13 @@ def is_here(address: Address) -> bool:
         return True
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
-        probe.bind((str(address), 0))  # only an address of one's own can be bound
+        probe.bind((str(address), 0))  # binding succeeds only for an address of this machine
         return not address.is_unspecified
     return False
 
 
 def _in_container(address: Address) -> bool:
-    """Tell whether an address is in a network that a container engine made on this machine."""
+    """Tell whether an address is in a network that a container engine created on this machine (Linux only)."""
     with contextlib.suppress(OSError):
         lines = _ROUTES.read_text().splitlines()[1:]
         return any(address in network for network in _bridges(lines))
@@ -74,7 +74,7 @@ def _in_container(address: Address) -> bool:
 
 
 def _bridges(lines: Iterable[str]) -> list[ipaddress.IPv4Network]:
-    """Return the networks of bridges in lines of Linux's table of routes, whose numbers are in the machine's order."""
+    """Return the networks of container bridges in lines of /proc/net/route; its numbers are in host byte order."""
     networks = []
     for line in lines:
         name, destination, *_ = fields = line.split()
@@ -87,7 +87,7 @@ def _bridges(lines: Iterable[str]) -> list[ipaddress.IPv4Network]:
 
 
 def parse_address(text: str) -> Address | None:
-    """Return an address, an IPv4 one that is written as IPv6 as itself; None if the text is none."""
+    """Parse an IP address; an IPv4-mapped IPv6 address becomes the IPv4 one. Return None for other text."""
     text = text.partition("%")[0]
     return _parsed(text) if len(text) <= LONGEST else None
 

@@ -1,7 +1,7 @@
-"""Which strings of a task are references to files, and how such a reference is shown in a message.
+"""Parse references to files in task data, and mask them for messages.
 
-A task's text is written by anybody. So a string counts as a reference only when all of it has the form of
-one; that a file of that name exists here is no reason.
+Task data is untrusted. So a string counts as a reference only if the whole string has the form of one; whether a file
+of that name exists on this machine plays no part.
 """
 
 import base64
@@ -15,10 +15,10 @@ from urllib.parse import parse_qs, quote, unquote, unquote_to_bytes, urlsplit
 from label_studio_ml.errors import FileFetchError
 from label_studio_ml.texts import plural
 
-#: Longest reference, in characters, other than a `data:` URL. Browsers and proxies stop at about this.
+#: Maximum length of a reference in characters, except `data:` URLs; about the limit of browsers and proxies.
 MAX_URL = 8192
 
-#: Query parameters that are shown in messages; the values of all others may be secrets, and are not.
+#: Query parameters whose values are shown in messages; other values are masked, because they may be secrets.
 _SHOWN_PARAMETERS = frozenset({"d", "filepath", "fileuri", "page", "page_size", "project"})
 
 _SCHEME_HOST = re.compile(r"https?://[^\s/?#\\]+", re.IGNORECASE)
@@ -34,7 +34,7 @@ _RESOLVE = re.compile(r"/(?:tasks|projects)/(\d+)/(?:resolve|presign)/?\?")
 
 
 class Kind(StrEnum):
-    """Where a reference leads."""
+    """The kind of source that a reference names."""
 
     UPLOAD = "upload"
     LOCAL = "local-files"
@@ -45,7 +45,7 @@ class Kind(StrEnum):
     DATA = "data"
 
 
-#: The kinds that only Label Studio can answer, and the only ones that its token is sent for.
+#: The kinds that are addresses of Label Studio; its token is sent for these only.
 STUDIO_KINDS = frozenset({Kind.UPLOAD, Kind.LOCAL, Kind.STORED, Kind.RESOLVE})
 
 
@@ -53,8 +53,8 @@ STUDIO_KINDS = frozenset({Kind.UPLOAD, Kind.LOCAL, Kind.STORED, Kind.RESOLVE})
 class Reference:
     """A reference to a file.
 
-    `target` is the path on Label Studio (below its sub-path, with the query) for the kinds that it answers,
-    else the whole URL. `name` is the file's own path or name as far as the reference tells, decoded.
+    `target` is the path on Label Studio (below its sub-path, with the query) for STUDIO_KINDS, else the whole URL.
+    `name` is the decoded path or name of the file as far as the reference has it; for `data:` URLs the MIME type.
     """
 
     kind: Kind
@@ -76,7 +76,7 @@ class Reference:
 
 
 def origin(url: str) -> tuple[str, str, int]:
-    """Return scheme, host and port of an http(s) URL. Raises ValueError when it is none."""
+    """Return scheme, host and port of an http(s) URL. Raises ValueError for other text."""
     parts = urlsplit(url)
     scheme = parts.scheme.lower()
     if scheme not in {"http", "https"} or not parts.hostname:
@@ -93,7 +93,7 @@ def same_origin(url: str, other: str) -> bool:
 
 
 def below(base: str, url: str) -> str | None:
-    """Return path and query of `url` below the address `base`, or None when `url` is not there."""
+    """Return path and query of `url` relative to the address `base`, or None when `url` is not below `base`."""
     try:
         if not base or origin(base) != origin(url):
             return None
@@ -108,10 +108,10 @@ def below(base: str, url: str) -> str | None:
 
 
 def find_reference(text: str, studio_url: str = "") -> Reference | None:
-    """Return the file that `text` refers to, None when it is plain text. Never looks at the file system.
+    """Parse `text` into a Reference; return None when it is plain text. The file system is not accessed.
 
-    `studio_url` is Label Studio's address, so that its own files are known by a whole URL or below a sub-path
-    too.
+    `studio_url` is Label Studio's address, by which files of Label Studio are recognized in whole URLs and below a
+    sub-path, too.
     """
     if text[:5].lower() == "data:":
         found = _DATA_URL.match(text)
@@ -133,7 +133,8 @@ def find_reference(text: str, studio_url: str = "") -> Reference | None:
 def missing_sub_path(text: str, studio_url: str) -> str:
     """Return the sub-path of Label Studio that `text` begins with and `studio_url` lacks; empty if there is none.
 
-    A Label Studio below `/ls` calls its files `/ls/data/upload/…`, which is nothing at an address without `/ls`.
+    Example: a Label Studio below `/ls` calls its files `/ls/data/upload/…`; the result is `/ls` if `studio_url` has
+    no such path.
     """
     if not text.startswith("/") or find_reference(text, studio_url) is not None:
         return ""
@@ -146,7 +147,10 @@ def missing_sub_path(text: str, studio_url: str) -> str:
 
 
 def _cloud(text: str) -> Reference | None:
-    """Keys may have blanks in them; a sentence that begins with a key ends in no file extension."""
+    """Return the Reference for the cloud URL `text`, None for a sentence that begins with such a URL.
+
+    Keys may contain blanks, so text with blanks is taken for a key only if it ends in a file extension.
+    """
     if " " in text and not _EXTENSION.search(text):
         return None
     return Reference(Kind.CLOUD, text, text.split("?")[0])
@@ -165,7 +169,7 @@ def _web(text: str, studio_url: str) -> Reference | None:
 
 
 def _on_studio(path: str) -> Reference | None:
-    """Return what `path`, below Label Studio's address, refers to; None when it is no file's."""
+    """Parse `path`, relative to Label Studio's address, into a Reference; None when it is no file address."""
     route, _, query = path.partition("?")
     decoded = unquote(unquote(route))
     if "\\" in decoded or any(part in {".", ".."} for part in decoded.split("/")):
@@ -184,13 +188,13 @@ def _on_studio(path: str) -> Reference | None:
 
 
 def task_of(reference: Reference) -> str:
-    """Return the id of the task that a reference of kind RESOLVE belongs to, empty when it names none."""
+    """Return the id of the task that a reference of kind RESOLVE names, empty for other references."""
     found = re.match(r"/tasks/(\d+)/", reference.target)
     return found[1] if found else ""
 
 
 def mask(url: str) -> str:
-    """Return `url` for a message: no password, no query value that may be secret, 200 characters."""
+    """Return `url` for a message: without password and possibly secret query values, at most 200 characters."""
     if url[:5].lower() == "data:":
         return f"{url[:40].split(',')[0]},… ({plural(len(url), 'character')})"
     head, question, query = url.partition("#")[0].partition("?")
@@ -206,7 +210,7 @@ def mask(url: str) -> str:
 
 
 def data_content(url: str) -> bytes:
-    """Return the content of a `data:` URL. Raises FileFetchError."""
+    """Return the decoded content of a `data:` URL. Raises FileFetchError when it is not valid base64."""
     head, _, body = url.partition(",")
     raw = unquote_to_bytes(body)
     if not head.lower().endswith(";base64"):

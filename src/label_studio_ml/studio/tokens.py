@@ -1,8 +1,8 @@
-"""The two kinds of token that Label Studio knows, told apart by looking.
+"""Label Studio's two kinds of token, distinguished by their form, and the Authorization header for each.
 
-A legacy token is sent as it is (`Authorization: Token …`). A personal access token is a JWT of type
-"refresh": it is exchanged for an access token, which is sent (`Authorization: Bearer …`) and lives five
-minutes (Label Studio 1.23.2). All processes share it through `access`.
+A legacy token is sent as it is (`Authorization: Token …`). A personal access token is a JWT of type "refresh". It is
+exchanged for an access token, which is sent (`Authorization: Bearer …`) and expires after five minutes (Label Studio
+1.23.2). All processes of a user share the access token through `access`.
 """
 
 import base64
@@ -17,17 +17,17 @@ from typing import Any
 from label_studio_ml.errors import StudioAuthError
 from label_studio_ml.studio.access import AccessShelf
 
-#: How long before its end, in seconds, an access token is replaced, so that it lives until it arrives.
+#: Seconds before its expiry at which an access token is replaced, so that it is still valid when it arrives.
 MARGIN = 30.0
 
 
-#: What the text of every JWT begins with: `{"` in Base64.
+#: The first characters of every JWT: `{"` in Base64.
 _JWT = "eyJ"
 _NEW = "a personal access token, to be made in Label Studio's account settings"
 
 
 class TokenKind(Enum):
-    """What was configured. The value tells a person what to do when Label Studio refuses it."""
+    """The kind of the configured token. The value tells the user what to do when Label Studio refuses the token."""
 
     NONE = f"Set LABEL_STUDIO_API_KEY to {_NEW}"
     LEGACY = (
@@ -44,9 +44,10 @@ class TokenKind(Enum):
 
 
 class Token:
-    """A configured token. Its text never shows in `repr` or in an error.
+    """A configured token, whose text never appears in `repr` or in an error.
 
-    Raises StudioAuthError when it cannot be sent in an HTTP header.
+    `shelf` returns the shared access token for a personal access token; None: it is not shared. Raises StudioAuthError
+    when `text` cannot be sent in an HTTP header.
     """
 
     def __init__(
@@ -82,10 +83,10 @@ class Token:
         return f"Token({self.kind.name.lower()})"
 
     def authorization(self, exchange: Callable[[str], str]) -> str:
-        """Return the Authorization header's value, empty without a token.
+        """Return the value of the Authorization header, empty without a token.
 
-        `exchange` gets a personal access token and returns a fresh access token; it is called when none is at
-        hand that lives another `MARGIN` seconds.
+        `exchange` takes a personal access token and returns a new access token. It is called when no access token is
+        known that is valid for another `MARGIN` seconds. Raises what `exchange` raises.
         """
         if self.kind is TokenKind.NONE:
             return ""
@@ -105,19 +106,22 @@ class Token:
             return f"Bearer {self._access}"
 
     def _exchanged(self, exchange: Callable[[str], str]) -> tuple[str, float]:
-        """Return a fresh access token and how many seconds it is to be used."""
+        """Return a new access token and the seconds for which it is to be used."""
         access = exchange(self._text)
         return access, max(_lifetime(access) - MARGIN, 1.0)
 
     def renew(self) -> bool:
-        """Forget the access token after a refusal; return whether another try makes sense."""
+        """Discard the refused access token; return whether there was one, so that a retry makes sense."""
         with self._lock:
             had, self._access = self._access, ""
             self._refused = had or self._refused
         return bool(had)
 
     def advice(self, detail: str, *, now: float | None = None) -> str:
-        """Return what to do after a refusal for which Label Studio gave the reason `detail`."""
+        """Return what to do after Label Studio refused the token with the reason `detail`.
+
+        `now` is the time in seconds since 1970; None for the present.
+        """
         said = detail.lower()
         if self.kind is TokenKind.LEGACY and self._text.startswith(_JWT):
             return f"LABEL_STUDIO_API_KEY begins like a personal access token, but is not whole: set it to {_NEW}"
@@ -137,7 +141,7 @@ class Token:
         return self.kind.value
 
     def hide(self, text: str) -> str:
-        """Return `text` without this token in it."""
+        """Return `text` with this token and its access token masked."""
         for secret in (self._text, self._access):
             if secret:
                 text = text.replace(secret, "…")
@@ -145,7 +149,7 @@ class Token:
 
 
 def _claims(token: str) -> dict[str, Any] | None:
-    """Return what a JWT says of itself, unchecked; None when the text is no JWT."""
+    """Return the claims of a JWT without verifying it; None when the text is not a JWT."""
     parts = token.split(".")
     if len(parts) != 3:
         return None
@@ -164,7 +168,7 @@ def _number(claims: dict[str, Any] | None, name: str) -> float:
 
 
 def _lifetime(access: str) -> float:
-    """Return how many seconds an access token lives from its making, whatever the time is here."""
+    """Return the lifetime of an access token in seconds, from its own claims, independent of this machine's clock."""
     claims = _claims(access)
     made, ends = _number(claims, "iat"), _number(claims, "exp")
     return ends - made if made and ends else 300.0  # ACCESS_TOKEN_LIFETIME in Label Studio 1.23.2, measured
