@@ -1,1 +1,1 @@
-"""Training in the background: events, jobs, the worker, the run of a fit."""
+"""Background training: the events and job records in Redis, the worker, and the process that runs `fit`."""

@@ -1,4 +1,4 @@
-"""What a worker has to tell people who look at the server that started it: one line, in its terminal and its log."""
+"""One-line notices about failed trainings, which a worker sends to its server for the server's terminal and log."""
 
 import logging
 import os
@@ -12,26 +12,29 @@ from label_studio_ml.texts import our_command
 
 logger = logging.getLogger(__name__)
 
-#: What a line of a worker's output begins with that is for the server, and bytes of it at most: it is one write.
+#: Prefix of the notices in a worker's output, and limit of a notice in bytes: a write of that size is not split.
 MARK, LONGEST = b"\x1enotice ", 4000
-#: Characters of what happened at most: a refused token's cause ends with what to do.
+#: Limit in characters for the cause in a notice. The cause of a refused token ends with the advice on how to fix it.
 LONGEST_CAUSE = 450
 
 
 class Notice(msgspec.Struct, frozen=True):
-    """A line for people, and the level of `logging` at which it is logged."""
+    """A line of text, and the level at which the server logs it."""
 
     text: str
     level: int = logging.ERROR
 
 
 def tell(text: str, level: int = logging.ERROR) -> None:
-    """Tell the server that started this worker."""
+    """Write a notice to standard output, for the server that started this worker.
+
+    The text is cut to LONGEST // 6 characters: JSON needs up to 6 bytes for each. Raises OSError if the server is gone.
+    """
     os.write(1, MARK + msgspec.json.encode(Notice(text[: LONGEST // 6], level)) + b"\n")
 
 
 def heard(line: bytes) -> Notice | None:
-    """Return what a line of a worker's output tells the server, None if it is not for the server."""
+    """Return the notice in a line of a worker's output, None if the line is no notice."""
     if not line.startswith(MARK):
         return None
     try:
@@ -41,9 +44,10 @@ def heard(line: bytes) -> Notice | None:
 
 
 class Notices:
-    """Trainings that fail, and tokens that Label Studio refuses: each is said once, with the command that shows more.
+    """Reports each failed training, and once in a row that Label Studio cannot be read, with a command for the log.
 
-    `stopping` is set when the worker is to end: what that does to a training is no news.
+    `stopping` is set when the worker is to end; trainings that fail from then on are not reported. `say` sends a text
+    and its log level.
     """
 
     def __init__(
@@ -52,13 +56,14 @@ class Notices:
         self._folder = settings.backend_dir
         self._stopping = stopping
         self._say = say
-        #: Of each project whose token was refused last, the job that was refused.
+        #: Uid of each project whose last run could not read Label Studio → id of that run's job.
         self._refused: dict[str, str] = {}
 
     def login(self, uid: str, job: str, refused: str, trained: bool) -> None:
-        """Note whether Label Studio refused a run's token, and say so if it did not refuse that of the one before.
+        """Record whether a run could read Label Studio; report a problem unless the project's previous run had one too.
 
-        It is a warning where the run has `trained` all the same.
+        `refused` is the problem, such as a refused token, empty if there was none. A run that has `trained` all the
+        same, on annotations from elsewhere, is reported as a warning, another one as an error.
         """
         if not refused:
             self._refused.pop(uid, None)
@@ -68,7 +73,7 @@ class Notices:
         self._refused[uid] = job
 
     def failed(self, uid: str, job: str, error: str) -> None:
-        """Say that a job failed, unless its own token was refused: that is said already."""
+        """Report that a job failed, unless it could not read Label Studio: `login` handles that."""
         if self._refused.get(uid) != job and not self._stopping.is_set():
             self._tell(uid, f"training job {job} failed: {error}", job)
 

@@ -1,7 +1,7 @@
-"""Whose queue it is: each queue in Redis belongs to one backend, and each job names the backend that it is for.
+"""Ownership of queues: each queue in Redis belongs to one backend, and each job names the backend that it is for.
 
-Without `RQ_QUEUE_NAME` a backend's queue carries its id. A queue with a name that people gave belongs to the backend
-that used it first; another backend with that setting works on a queue of its own, and says so.
+Without `RQ_QUEUE_NAME`, the name of a backend's queue contains the backend's id. A queue named by that setting belongs
+to the backend that claimed it first; another backend with the same setting logs an error and uses a separate queue.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from label_studio_ml.versions.identity import backend_id
 
 logger = logging.getLogger(__name__)
 
-#: Seconds for which a backend counts as running that was not heard of; at least, and in looks of a worker's sweeper.
+#: Shortest time in seconds that a claim lasts without a renewal, and the same in intervals of the worker's sweeper.
 ALIVE, LOOKS = 60.0, 6
 
 
@@ -33,9 +33,9 @@ class ForeignQueue(BrokerError):
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """A backend as its jobs name it.
+    """The identity of a backend, as it is stored with its queue and jobs.
 
-    `model_class` and `code` (`CodeIdentity.files_hash`) say what it trains; `place` is where its folder is.
+    `model_class` and `code` (`CodeIdentity.files_hash`) identify the model; `place` is the host and folder.
     """
 
     id: str
@@ -45,12 +45,15 @@ class Owner:
 
     @classmethod
     def of(cls, settings: Settings) -> "Owner":
-        """Return the backend with these settings. Raises VersionError or StoreError if its id cannot be had."""
+        """Return the identity of the backend with these settings.
+
+        Raises VersionError or StoreError if the backend's id cannot be read or created.
+        """
         code = ""
         if settings.script is not None:
             with contextlib.suppress(
                 BackendError, OSError
-            ):  # a file that is not Python: nothing will be trained
+            ):  # the model file is unreadable or not valid Python: no training can succeed
                 code = identify(settings.backend_dir / settings.script).files_hash
         place = f"{socket.gethostname()}:{settings.backend_dir}"
         return cls(backend_id(settings), settings.class_name, code, place)
@@ -61,10 +64,10 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A backend's hold on a queue, for `life` seconds after it was last heard of.
+    """A backend's claim on a queue, which lasts for `life` seconds after each renewal.
 
-    `server` is the id of the server process that holds it, empty for a worker or a command. A server's class is the one
-    that is served now.
+    `server` is the id of the server process that claims, empty for a worker or a command. Only servers change the class
+    and code that are stored with the queue.
     """
 
     owner: Owner
@@ -72,10 +75,10 @@ class Claim:
     server: str = ""
 
     def take(self, connection: Any, queue: str) -> Owner | None:
-        """Take the queue, or say again that it is used; return the other backend if it has it.
+        """Claim the queue or renew the claim, and return None; if another backend owns the queue, return that backend.
 
-        A queue whose backend is not heard of any more goes to one with the same class and code: the same one with a
-        new MODEL_DIR. Raises redis.RedisError.
+        A queue whose claim has expired can be taken by a backend with the same class and code, which is the same
+        backend with a new MODEL_DIR. Raises redis.RedisError.
         """
         mine = self.owner
         args = (
@@ -92,10 +95,10 @@ class Claim:
         return _owner(found) if found else None
 
     def release(self, connection: Any, queue: str, *, workers: int = 0) -> None:
-        """Say that the claim's server, or the last worker, ends.
+        """Remove the claim's server, or report that a worker ends; `workers` is the number of workers still running.
 
-        Once the backend has neither a server nor `workers`, another folder of the same model may have the queue. Raises
-        redis.RedisError.
+        If no server and no worker is left, the claim expires at once, so that a backend with the same class and code
+        can take the queue. Raises redis.RedisError.
         """
         keys = Keys(queue)
         args = (self.owner.id, self.server, int(workers > 0))
@@ -103,7 +106,10 @@ class Claim:
 
 
 def own_queue(connection: Any, settings: Settings, claim: Claim, *, claiming: bool) -> str:
-    """Return the name of the queue that is this backend's. Raises redis.RedisError."""
+    """Return the name of this backend's queue, and with `claiming` claim it. Raises redis.RedisError.
+
+    If another backend owns the queue RQ_QUEUE_NAME, that is `RQ_QUEUE_NAME.ID` with this backend's id, also later on.
+    """
     name = settings.queue or f"{DEFAULT_QUEUE}-{claim.owner.id}"
     apart = f"{name}.{claim.owner.id}"
     other: Owner | None = None
@@ -131,7 +137,7 @@ def own_queue(connection: Any, settings: Settings, claim: Claim, *, claiming: bo
 
 
 def owner_of(connection: Any, queue: str) -> Owner | None:
-    """Return the backend that a queue belongs to, None if to none. Raises redis.RedisError."""
+    """Return the backend that owns a queue, None if the queue has no owner. Raises redis.RedisError."""
     fields = connection.hmget(Keys(queue).backend, "id", "class", "code", "place")
     return _owner(fields) if fields[0] else None
 
@@ -141,7 +147,7 @@ def _owner(fields: list[bytes | None]) -> Owner:
 
 
 def identified(settings: Settings) -> Owner:
-    """Return who this backend is. Raises BrokerError where that cannot be known yet."""
+    """Return the identity of this backend. Raises BrokerError if the backend's id is not available."""
     try:
         return Owner.of(settings)
     except StoreError as error:
@@ -151,9 +157,9 @@ def identified(settings: Settings) -> Owner:
 
 
 def left_behind(connection: Any, queue: str, owner: Owner) -> list[tuple[str, int]]:
-    """Return the queues that this backend does not use and on which events wait that may be its own, with how many.
+    """Return names and numbers of events of the unused queues whose events may belong to this backend.
 
-    Those are the former default name, where nobody uses it, and queues that it used itself.
+    Those are the other queues that it owns, and the former default queue if it has no owner. Raises redis.RedisError.
     """
     names = [
         name.decode()
@@ -174,7 +180,7 @@ def left_behind(connection: Any, queue: str, owner: Owner) -> list[tuple[str, in
 
 
 def tell_left_behind(connection: Any, queue: str, owner: Owner) -> None:
-    """Log which events wait where this backend does not look, and the setting that takes them up."""
+    """Log the queues of `left_behind`, with the setting that makes the backend use them. Redis errors are ignored."""
     try:
         found = left_behind(connection, queue, owner)
     except redis.RedisError as error:
@@ -192,9 +198,9 @@ def tell_left_behind(connection: Any, queue: str, owner: Owner) -> None:
 
 
 def tell_served_elsewhere(connection: Any, queue: str, owner: Owner) -> None:
-    """Log which other queues servers of the owner's class use, where no server uses `queue`.
+    """Log the other queues that servers of the owner's class use, if no server uses `queue`. Redis errors are ignored.
 
-    A worker that was started with another MODEL_DIR than its servers would wait for ever and say nothing.
+    Without the log message, a worker with another MODEL_DIR than its servers would wait for ever unnoticed.
     """
     try:
         if _has_servers(connection, queue):
@@ -220,7 +226,7 @@ def tell_served_elsewhere(connection: Any, queue: str, owner: Owner) -> None:
 
 
 def _has_servers(connection: Any, queue: str) -> bool:
-    """Tell whether a server of a queue's backend was heard of lately. Raises redis.RedisError."""
+    """Tell whether a server has an unexpired claim on a queue. Raises redis.RedisError."""
     seconds, microseconds = connection.time()
     now = seconds * 1000 + microseconds // 1000
     return bool(connection.zcount(Keys(queue).servers, f"({now}", "+inf"))

@@ -1,4 +1,4 @@
-"""The parts of a job's record that change while it runs: progress, the last lines of its log, its metrics over time."""
+"""Write and read the parts of a job's record that change during the run: progress, last log lines, metrics."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,13 +9,13 @@ from label_studio_ml.training.jobs import JobBoard
 from label_studio_ml.training.mailbox import broker_errors
 from label_studio_ml.training.runlog import TAIL_BYTES, TAIL_LINES
 
-#: Seconds that log and metrics stay in Redis after they were last written. The log's file stays.
+#: Seconds that log lines and metrics stay in Redis after the last write. The log's file stays longer.
 KEPT = 7 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
 class LogPart:
-    """Some lines of a log. `first` is the number of the first (from 0), `current` the line that is being written."""
+    """Consecutive lines of a log. `first` is the number of the first one, from 0; `current` is the unfinished line."""
 
     first: int
     lines: list[str]
@@ -23,19 +23,19 @@ class LogPart:
 
     @property
     def next(self) -> int:
-        """The number of the first line after these."""
+        """The number of the first line after the part."""
         return self.first + len(self.lines)
 
 
 @dataclass(frozen=True, slots=True)
 class ShownPart(LogPart):
-    """Some lines of a log of which others are left out. `after` is the number of the first line after both."""
+    """Lines of a log without the hidden ones. `after` is the number of the first line after the part."""
 
     after: int = 0
 
     @property
     def next(self) -> int:
-        """The number of the first line after these, and after those that are left out."""
+        """The number of the first line after the part, hidden lines counted."""
         return self.after
 
 
@@ -48,10 +48,10 @@ def write_live(
     first: int,
     lines: list[str],
 ) -> bool:
-    """Write what is new of a running job; tell whether somebody asked for its end.
+    """Write the changes of a running job to its record; return whether the job's cancellation was requested.
 
-    `points` are all its metrics so far, None if nothing is new; `first` is the number of the first of the new `lines`.
-    Nothing is written for a job whose record is gone. Raises BrokerError.
+    `points` are all metrics so far, None if they have not changed; `first` is the number of the first of the new
+    `lines`. If the record was removed, nothing is written and False is returned. Raises BrokerError.
     """
     job, log, series = board.keys.job(job_id), board.keys.log(job_id), board.keys.points(job_id)
     with broker_errors():
@@ -63,7 +63,7 @@ def write_live(
                 if fields:
                     pipe.hset(job, mapping=fields)
                 if lines:
-                    if int(count or 0) != first:  # lines between are lost: numbers must stay right
+                    if int(count or 0) != first:  # lines in between are lost: start again
                         pipe.delete(log)
                     pipe.rpush(log, *lines)
                     pipe.ltrim(log, -min(TAIL_LINES, _fitting(lines)), -1)
@@ -78,15 +78,15 @@ def write_live(
 
 
 def _fitting(lines: list[str]) -> int:
-    """Return how many lines as long as these may be kept."""
+    """Return how many lines of the length of the longest one fit into TAIL_BYTES; at least the number of `lines`."""
     longest = max(len(line) for line in lines) + 1
     return max(len(lines), TAIL_BYTES // longest)
 
 
 def read_log(board: JobBoard, job_id: str, after: int = 0, most: int = TAIL_LINES) -> LogPart:
-    """Return the lines of a job's log from number `after` on that are still kept, `most` at most. Raises BrokerError.
+    """Return the stored lines of a job's log from number `after` on, at most `most` of them. Raises BrokerError.
 
-    A negative `after` counts from the end.
+    A negative `after` counts from the end of the log.
     """
     with broker_errors(), board.redis.pipeline(transaction=True) as pipe:
         pipe.hmget(board.keys.job(job_id), "lines", "current")

@@ -1,6 +1,6 @@
-"""When a project is trained: what a class or the settings ask for, and whether a run is due.
+"""The training policy of a model class, and the decision whether a project's next run is due.
 
-Nothing here asks a clock or a server: `decide` is told everything.
+The functions read no clock and no server: their arguments hold all they need.
 """
 
 from collections.abc import Iterable
@@ -11,15 +11,16 @@ import msgspec
 from label_studio_ml.adapter import ClassInfo
 from label_studio_ml.settings import Settings
 
-#: Milliseconds for which a count of labelled tasks is believed: tasks that are imported with annotations send no event.
+#: Milliseconds that a count of labelled tasks stays valid: an import of tasks with annotations sends no event.
 RECOUNT = 3_600_000
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """When a class wants to be trained.
+    """The conditions for a run.
 
-    `train_every` new annotations start a run: with 1 every event does, with 0 only the button. `quiet_period` is the
-    seconds without an event that a run waits for, `min_annotations` the labelled tasks that the project must have.
+    `train_every` is the number of new annotations that start a run: with 1, every event does; with 0, only the training
+    button does. `quiet_period` is the time in seconds that must have passed since the last event, `min_annotations` the
+    number of labelled tasks that the project must have.
     """
 
     train_every: int = 1
@@ -28,7 +29,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, info: ClassInfo, settings: Settings) -> "Policy":
-        """Return what a class asks for, where the settings do not say otherwise."""
+        """Return the policy of a class; settings take precedence over the class's attributes."""
         return cls(
             train_every=info.train_every if settings.train_every is None else settings.train_every,
             quiet_period=info.quiet_period if settings.quiet_period is None else settings.quiet_period,
@@ -39,9 +40,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One waiting event, as its mailbox has it: stream id, action, how many new annotations it brings, and its sender.
+    """A queued event without its payload: stream id, action and number of new annotations.
 
-    `caller` is empty where no login was given.
+    `caller` is the sender by the login, empty for an event without a login.
     """
 
     id: str
@@ -51,19 +52,19 @@ class Entry(msgspec.Struct, frozen=True):
 
     @property
     def time(self) -> int:
-        """When the event came, in ms."""
+        """The time at which the event was stored, in ms."""
         return int(self.id.partition("-")[0])
 
 
 def order(entry_id: str) -> tuple[int, ...]:
-    """Return what ids of a stream are sorted by."""
+    """Return the sort key of a stream's entry id."""
     return tuple(int(part) for part in entry_id.split("-"))
 
 
 def asker(entries: Iterable[Entry]) -> str:
-    """Return who asked for the training of these events, else who sent the first with a login; empty if nobody did.
+    """Return the sender of the last training request (`START_TRAINING`) with a login among the events.
 
-    Where several have asked for it, that is the last of them.
+    Without such a request, it is the sender of the first event with a login; empty if no event has a login.
     """
     named = [entry for entry in entries if entry.caller]
     asked = [entry for entry in named if entry.action == "START_TRAINING"]
@@ -71,7 +72,11 @@ def asker(entries: Iterable[Entry]) -> str:
 
 
 class Tally(msgspec.Struct, frozen=True, kw_only=True):
-    """What the waiting events amount to. `asked`: the button is among them. `last` is in ms."""
+    """Totals of queued events.
+
+    `asked` tells whether a training request (`START_TRAINING`) is among them; `annotations` is the number of new
+    annotations, `last` the time of the last event in ms.
+    """
 
     asked: bool = False
     annotations: int = 0
@@ -79,7 +84,7 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, entries: Iterable[Entry]) -> "Tally":
-        """Count the waiting events."""
+        """Return the totals of `entries`."""
         asked, annotations, last = False, 0, 0
         for entry in entries:
             asked = asked or entry.action == "START_TRAINING"
@@ -90,10 +95,11 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether a run is due, and if not, what has to happen first.
+    """Whether a run is due, and if not, what the run waits for.
 
-    `need` more annotations are to come, or it is to be looked at again `at` a time in ms, whichever is first; with
-    neither, only the button helps. `text` says so, with `{have}` for the number that is there.
+    The decision is made again after `need` more annotations or at the time `at` in ms, whichever comes first; None
+    stands for no such condition. With neither, only a training request starts the run. `text` is the message, with
+    `{have}` as a placeholder for `have`, the present number of annotations or labelled tasks.
     """
 
     due: bool = False
@@ -104,15 +110,16 @@ class Decision:
 
     @property
     def message(self) -> str:
-        """What the run waits for."""
+        """The message that says what the run waits for."""
         return self.text.replace("{have}", str(self.have))
 
 
 def decide(policy: Policy, tally: Tally, now: int, labelled: int | None) -> Decision:
-    """Tell whether a run is due at the time `now` (ms). `labelled` is the project's labelled tasks, None if not known.
+    """Decide whether a run is due at the time `now` in ms.
 
-    Whatever is not known never holds a run up, and neither does a last event from the future: the clock was set back
-    since it came, by more than the quiet time at least.
+    `labelled` is the project's number of labelled tasks; None stands for unknown and never delays a run. If both
+    numbers are too small, the decision names the one that lacks more. A last event that is later than `now` by more
+    than the quiet period does not delay a run either: the clock was set back since.
     """
     if tally.asked:
         return Decision(due=True)

@@ -1,13 +1,13 @@
-"""A project's next run that is postponed, as Redis has it: until when, and by which code that was decided."""
+"""The postponement of a project's next run, as it is stored in Redis."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Why a project's next run is not due.
+    """A decision that a project's next run is not due, made for the model with the fingerprint `code`.
 
-    `at` is the time in ms at which to look again, None for not by itself; `since` is when that was decided.
+    `at` is the time in ms of the next check, None if no check is planned; `since` is the time in ms of the decision.
     """
 
     code: str
@@ -15,12 +15,13 @@ class Hold:
     since: int = field(default=0, compare=False)
 
     def waits(self, now: int) -> bool:
-        """Tell whether the time to look again has yet to come, at the time `now` in ms.
+        """Tell whether the next check is still to come at the time `now` in ms; True if none is planned.
 
-        It has come if `now` is before the decision: nobody knows how long that is ago, the clock was set back.
+        A `now` before the decision means that the clock was set back: then the check is due, because the time since the
+        decision is unknown.
         """
         return self.at is None or self.since <= now < self.at
 
     def holds(self, code: str, now: int) -> bool:
-        """Tell whether it still holds for a model with this code, at the time `now` in ms."""
+        """Tell whether the postponement applies to a model with the fingerprint `code` at the time `now` in ms."""
         return self.code == code and self.waits(now)

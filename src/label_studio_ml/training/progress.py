@@ -1,6 +1,7 @@
-"""How far a run over single events got: written by the child before each one, read by a worker when the run broke off.
+"""The progress file of a run over single events, for the recovery of a run that broke off.
 
-What `fit` set for the events before counts, so that they need not go through it again.
+The training process writes it before each event and after the last one. From the file, a worker commits the results
+of the completed events, so that they are not processed again.
 """
 
 import contextlib
@@ -15,10 +16,10 @@ Result = TypeVar("Result")
 
 
 class Progress(msgspec.Struct, Generic[Result], frozen=True, kw_only=True):
-    """`last` is the id of the last event that is through, `current` of the one that `fit` has; empty: none.
+    """The progress of a run: `last` is the id of the last completed event, `current` of the event in progress.
 
-    `parent` is the version that the run began from, `workdir` the folder of the new one, `result` what came of the
-    events that are through.
+    Both are empty if there is no such event. `parent` is the name of the version that the run started from, `workdir`
+    the folder of the new version, `result` the outcome of the completed events.
     """
 
     job: str
@@ -30,12 +31,12 @@ class Progress(msgspec.Struct, Generic[Result], frozen=True, kw_only=True):
 
 
 def place(model_dir: Path, uid: str) -> Path:
-    """Return the file of a project's run."""
+    """Return the path of the progress file of a project's run."""
     return model_dir / "runs" / f"{quote(uid, safe='')}.progress"
 
 
 def write(path: Path, progress: Progress[Any]) -> None:
-    """Write it in full or not at all. A disk that is full costs only the progress."""
+    """Replace the progress file atomically. Best effort: disk errors are ignored, and the old file stays."""
     temporary = path.with_suffix(".new")
     with contextlib.suppress(OSError):
         with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
@@ -44,7 +45,7 @@ def write(path: Path, progress: Progress[Any]) -> None:
 
 
 def read(path: Path, kind: type[Result]) -> Progress[Result] | None:
-    """Return what was written, None if nothing was or it cannot be read."""
+    """Return the progress in a file, with results of type `kind`; None if the file is missing or unreadable."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Progress[kind])  # type: ignore[valid-type]
     except (OSError, ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""From a run's outcome to a committed version."""
+"""Commit the version that a run made, with its name, metrics and comparison."""
 
 import logging
 import math
@@ -35,12 +35,13 @@ def publish(
     holds: Callable[[], None] = lambda: None,
     once: bool = True,
 ) -> Manifest:
-    """Commit the version that a run made, and return its manifest; then delete versions that are too old.
+    """Commit the version that a run made, delete the versions beyond `keep_versions`, and return the new manifest.
 
-    A version that the gate does not let through is committed, but not served. For whoever holds the project's lease.
-    `holds` raises where the lease is lost; `once`: each event is to be in one version only.
-    Raises StaleFence if somebody else has committed a newer one, VersionError if the disk refuses, or if a manifest
-    cannot hold what fit made, such as a file whose name is no text.
+    A version that the gate does not let through is committed, but not served. The caller must hold the project's lease;
+    `holds` raises if the lease is lost. `once` means that each event may be in one version only.
+    Raises StaleFence if a version with the same or a higher fence, or with `once` one that holds some of the events, is
+    committed already. Raises VersionError if the disk refuses, or if the manifest cannot hold a result of fit, such as
+    a file whose name is not valid text.
     """
     uid = request.spec.project.uid
     metrics = outcome.metrics | metrics_in(outcome.train_output)
@@ -74,7 +75,7 @@ def publish(
         TypeError,
         ArithmeticError,
         msgspec.MsgspecError,
-    ) as error:  # names and values of fit's
+    ) as error:  # from names and values that fit set
         logger.exception("Version %s cannot be published", version_id)
         raise VersionError(f"The version that fit made cannot be published: {reason(error)}") from error
     thin(store, uid, outcome.keep_versions if settings.keep_versions is None else settings.keep_versions)
@@ -82,14 +83,14 @@ def publish(
 
 
 def apply_state(store: VersionStore, settings: Settings, manifest: Manifest) -> None:
-    """Store the key/value pairs that a version's fit set, if it is served. Doing it twice does no harm."""
+    """Store the key/value pairs that a version's fit set, if that version is served. Idempotent."""
     served = store.served(manifest.project)
     if served is not None and served.id == manifest.id:
         apply_own(settings.model_dir, manifest)
 
 
 def published(manifest: Manifest) -> dict[str, object]:
-    """Return what the record of the job that made a version says of it."""
+    """Return the fields to write to the record of the job that made a version."""
     return {
         "state": "finished",
         "ended": now(),
@@ -105,7 +106,10 @@ def published(manifest: Manifest) -> dict[str, object]:
 def _comparison(
     request: RunRequest, outcome: Outcome, metrics: Mapping[str, float | None]
 ) -> Comparison | None:
-    """Return what the new version and the one before have on the same tasks; what fit said of the latter wins."""
+    """Return the comparison of the new version with the previous one, None if there is none.
+
+    Metrics of the previous version that fit reported with `job.log_previous` replace those that were computed.
+    """
     said = outcome.previous_metrics
     if request.previous is None or not said:
         return outcome.comparison
@@ -118,7 +122,10 @@ def _comparison(
 
 
 def metrics_in(output: Mapping[str, Any]) -> dict[str, int | float | None]:
-    """Return the numbers in what `fit` returned: at its top level, and in a dict under `metrics`."""
+    """Return the metrics in the dict that `fit` returned: numbers at the top level, and in a dict under `metrics`.
+
+    Infinite numbers and NaN become None.
+    """
     inner = output.get("metrics")
     return {**dict(_numbers(output)), **(dict(_numbers(inner)) if isinstance(inner, Mapping) else {})}
 
@@ -130,7 +137,7 @@ def _numbers(values: Mapping[str, Any]) -> Iterator[tuple[str, int | float | Non
 
 
 def _is_finite(value: int | float) -> bool:
-    """Tell whether a number is one that JSON's readers take: an int may be larger than any float."""
+    """Tell whether a number is finite as a float; an int that is larger than any float is not."""
     try:
         return math.isfinite(value)
     except OverflowError:
@@ -138,9 +145,9 @@ def _is_finite(value: int | float) -> bool:
 
 
 def taken_in(store: VersionStore, uid: str, events: list[StoredEvent]) -> tuple[Manifest | None, list[str]]:
-    """Return which of `events` are in a committed version already, and the newest such version.
+    """Return the newest version that holds some of `events`, None if there is none, and the ids of all events so held.
 
-    A worker that ended between the commit and the removal of the events leaves them so.
+    Deleted versions count too. A worker that ends between the commit and the removal of events leaves such events.
     """
     versions = store.history(uid)
     done: list[str] = []
@@ -155,9 +162,11 @@ def taken_in(store: VersionStore, uid: str, events: list[StoredEvent]) -> tuple[
 
 
 def _name(store: VersionStore, uid: str, outcome: Outcome, parent: str, version_id: str) -> str:
-    """Return the name that Label Studio will see: the user's if it is new, else one made of it; never one twice.
+    """Return the version's name for Label Studio: the one that fit set if it is new, else a new one made from it.
 
-    Label Studio asks for new predictions only when the name changes.
+    If fit set no name, a seed-generation version is named by its id, another one after the served version. No name is
+    used twice, because Label Studio asks for new predictions only when the name changes. Raises VersionError if the
+    name that fit set is not allowed.
     """
     if outcome.generation == "seed" and not outcome.version:
         return version_id

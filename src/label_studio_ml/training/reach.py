@@ -1,4 +1,4 @@
-"""A server's way to its job records: connections made when they are needed, and which queue is the backend's."""
+"""A server's access to the job records: connect on demand, determine the backend's queue, and renew the claim on it."""
 
 import logging
 import threading
@@ -14,15 +14,15 @@ from label_studio_ml.training.owner import Claim, ForeignQueue
 
 logger = logging.getLogger(__name__)
 
-#: Seconds after which a server says again that it uses its queue.
+#: Seconds after which a call of `get` renews the claim on the queue.
 AGAIN = 5.0
 
 
 class BoardOnDemand:
-    """The job records over connections with the time-outs `patience` (to connect, to answer), in seconds.
+    """Job records on connections with the time-outs `patience` (to connect, to answer) in seconds.
 
-    `url` returns the broker's URL, waiting the given number of seconds for it at most. `server` is the id of the server
-    process. Safe to use from several threads.
+    `url` returns the broker's URL, with a time-out in seconds as its argument; `wait` is that time-out. `tries` is the
+    number of connection attempts. `server` is the id of the server process. Safe to use from several threads.
     """
 
     def __init__(
@@ -47,7 +47,10 @@ class BoardOnDemand:
         self._claimed = 0.0
 
     def get(self) -> JobBoard:
-        """Return the job records. Raises BrokerError."""
+        """Return the job records; connect if necessary, and renew the claim if that is due.
+
+        Raises BrokerError, also after `end`, and ForeignQueue if the queue belongs to another backend now.
+        """
         url = self._url(self._wait)
         with self._lock:
             if self._ended:
@@ -57,28 +60,28 @@ class BoardOnDemand:
                 self._board_url = url
             elif self._claim is not None and time.monotonic() - self._claimed > AGAIN:
                 self._say_again(self._claim, self._board)
-            if self._ended:  # meanwhile: the claim may have come after the queue was given free
+            if self._ended:  # `end` was called meanwhile: the claim may have been renewed after its release
                 self._give_free()
                 raise _shutting_down()
             return self._board
 
     def drop(self) -> None:
-        """Find out anew, with the next use, which queue is the backend's."""
+        """Forget the backend's queue, so that the next call of `get` determines it again."""
         with self._lock:
             self._board = None
 
     def end(self) -> None:
-        """Have `get` raise from now on, without waiting for one that is under way: it gives the queue free itself."""
+        """Make `get` raise from now on. A call of `get` in progress is not awaited; it releases the queue itself."""
         self._ended = True
 
     def release(self) -> None:
-        """Say that this server ends, where it has used its queue; `get` raises from now on. Errors are ignored."""
+        """Release the queue if this server has claimed it, and make `get` raise from now on. Errors are ignored."""
         self.end()
         with self._lock:
             self._give_free()
 
     def say_left_behind(self) -> None:
-        """Log which events wait on queues that this backend does not use. Raises BrokerError."""
+        """Log the events on queues that this backend does not use but may own. Raises BrokerError."""
         say_left_behind(self.get())
 
     def _opened(self, url: str) -> JobBoard:

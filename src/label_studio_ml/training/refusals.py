@@ -1,4 +1,4 @@
-"""What Redis's errors mean, said in one line: redis-py's texts quote whole commands, and events with them."""
+"""Explain Redis errors in one line, with a fix. The messages of redis-py may quote commands with whole events."""
 
 import logging
 import ssl
@@ -15,7 +15,7 @@ _UNREACHABLE = "Check REDIS_URL and that the server runs"
 
 
 def explain(error: BaseException) -> BrokerError:
-    """Return the error with what is wrong and what to do about it."""
+    """Return a BrokerError that says what is wrong and how to fix it."""
     text = " ".join(str(error).split())
     if isinstance(error, redis.exceptions.OutOfMemoryError) or "OOM command not allowed" in text:
         return BrokerError(
@@ -46,21 +46,24 @@ def explain(error: BaseException) -> BrokerError:
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Tell whether asking again will not help: the login, the user's rights or the certificate are wrong."""
+    """Tell whether a retry cannot succeed, because the login, the user's rights or the certificate are wrong."""
     text = str(error)
     no_rights = isinstance(error, redis.exceptions.NoPermissionError) or "NOPERM" in text
     return _refused_login(error) or no_rights or _untrusted(error)
 
 
 def wait_for(connection: Any, stopping: threading.Event) -> bool:
-    """Wait until Redis answers, saying once why it does not; return False if told to stop meanwhile."""
+    """Wait until Redis answers, and return True; return False if `stopping` is set before.
+
+    An error is logged when its kind changes, not for each of the tries, which are 1 s apart.
+    """
     said = ""
     while not stopping.is_set():
         try:
             connection.ping()
         except (redis.RedisError, OSError) as error:
             found = explain(error)
-            kind = found.message.partition(":")[0]  # what follows differs from try to try
+            kind = found.message.partition(":")[0]  # the rest may differ from try to try
             if kind != said:
                 logger.error("%s", found)
                 said = kind
@@ -94,6 +97,6 @@ def _tls_reason(text: str) -> str:
 
 
 def _without_command(text: str) -> str:
-    """Return an error's text without the command that redis-py quotes: it may hold a whole event."""
+    """Return at most 200 characters of an error's text without the command in it, which may contain a whole event."""
     _, found, rest = text.partition("of pipeline caused error: ")
     return (rest if found else text)[:200]

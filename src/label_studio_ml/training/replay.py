@@ -1,4 +1,4 @@
-"""The event generation's run: each waiting event goes through `fit(event, data)`, in order, one at a time."""
+"""Run a model of the event generation: call `fit(event, data)` for each queued event, one at a time, in order."""
 
 import functools
 import logging
@@ -30,9 +30,12 @@ logger = logging.getLogger(__name__)
 def fit_events(
     model: LabelStudioMLBase, request: RunRequest, settings: Settings, staged: StagedState, job: TrainingJob
 ) -> Outcome:
-    """Call an event-generation `fit` once for each event, in order; one that fails takes no other with it.
+    """Call an event-generation `fit` for each event, in order, and return the outcome; a failed event stops no other.
 
-    Raises what the only event raises, and each error that may pass: what the run has written is not to be trusted then.
+    A bulk event counts as its single events (`single_events`). The progress file is written before each event. Raises
+    the error of `fit` if only one call was made, and any error that may pass, such as a full disk: the files that the
+    run has written are incomplete then. An event without login that cannot be checked in Label Studio ends the run; the
+    outcome names the last event before it.
     """
     before = user_files(settings)
     elsewhere = WrittenFiles(Path.cwd(), [*user_folders(settings), *_our_folders(settings)])
@@ -63,7 +66,7 @@ def fit_events(
                 break
             with elsewhere.watching():
                 _fit(model, action, data, request, settings, staged, counts, job)
-        if job.cancelled:  # fit may have returned early for it: the event does not count as through
+        if job.cancelled:  # fit may have returned early because of it: the event does not count as completed
             return _of_events(request, staged, counts, job, changed=False)
         through = event.id
     note(through, "")
@@ -97,11 +100,10 @@ def _fit(
     counts: "_Counts",
     job: TrainingJob,
 ) -> None:
-    """Call `fit` for one event, and note what came of it. Values that a failed `fit` has set are forgotten.
+    """Call `fit` for one event, and record the result in `counts`. Values that a failed `fit` has set are discarded.
 
-    Raises an error that may pass (a full disk, a database that cannot be used now): it says nothing of the event.
-
-    A dict that it returns is the model's `train_output` from then on.
+    A dict that `fit` returns replaces the model's `train_output`. Raises errors that may pass (a full disk, a database
+    that cannot be used now), because the event did not cause them.
     """
     job.begin()
     kept = dict(staged.changes)
@@ -124,7 +126,7 @@ def _fit(
 
 
 def _is_result(returned: Any) -> bool:
-    """Tell whether what `fit` returned is more than nothing: not None, False, or empty."""
+    """Tell whether `fit` returned a result: anything but None, False and empty values."""
     return (
         returned is not None
         and returned is not False
@@ -133,7 +135,7 @@ def _is_result(returned: Any) -> bool:
 
 
 def _json_part(returned: Mapping[Any, Any]) -> dict[str, Any]:
-    """Return the values that JSON can hold; the others are left out, with a warning in the job's log."""
+    """Return the values of a dict that JSON can hold; the others are left out, with a warning in the job's log."""
     kept: dict[str, Any] = {}
     for key, value in returned.items():
         try:
@@ -146,9 +148,10 @@ def _json_part(returned: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _new_values(staged: StagedState, served: str) -> dict[str, str]:
-    """Return the values that `fit` has set and that differ from those stored before.
+    """Return the key/value pairs that `fit` has set to other values than those stored before.
 
-    A version is served as `name-2` where `name` was taken: setting `name` again is not a change then.
+    Setting `model_version` to the name of the served version is no change, even if that name got a suffix such as
+    `-2` because it was taken.
     """
     values = staged.different()
     name = values.get("model_version", "")
@@ -160,10 +163,10 @@ def _new_values(staged: StagedState, served: str) -> dict[str, str]:
 
 @dataclass
 class _Counts:
-    """What became of the events so far, and what is known of the class.
+    """Results of the calls of `fit` so far, and attributes of the class.
 
-    `train_output` is the last dict that a `fit` returned, at first the served version's; `returned` tells whether a
-    `fit` of this run returned something.
+    `served` is the name of the served version. `train_output` is the last dict that a `fit` returned, at first that of
+    the served version; `returned` tells whether a `fit` of this run returned a result. `last` is the last error.
     """
 
     served: str
@@ -181,7 +184,7 @@ class _Counts:
 
     @property
     def only(self) -> BaseException | None:
-        """The failure of an event that was alone."""
+        """The error of `fit` if it was called once and failed, else None."""
         return self.last if self.done == 0 and len(self.failures) == 1 else None
 
     @property
@@ -219,7 +222,7 @@ def _of_events(
 def _note(
     request: RunRequest, staged: StagedState, counts: _Counts, job: TrainingJob, last: str, current: str
 ) -> None:
-    """Write down how far the run is."""
+    """Write the progress file, if the request names one: `last` was completed, `current` begins, empty for none."""
     if request.progress:
         result = _of_events(request, staged, counts, job, changed=True)
         found = progress.Progress(
@@ -234,7 +237,7 @@ def _note(
 
 
 def _nothing_new(counts: _Counts) -> str:
-    """Say why a run makes no version."""
+    """Return a message that says why a run makes no version."""
     if not counts.done:
         return "No new version: none of the events starts a training of this class"
     return (
@@ -243,17 +246,17 @@ def _nothing_new(counts: _Counts) -> str:
 
 
 def user_files(settings: Settings) -> Snapshot:
-    """Return a snapshot of the folders that an event-generation model keeps its weights in."""
+    """Return a snapshot of the folders in which an event-generation model may keep its weights."""
     ours, folders = _our_folders(settings), sorted(user_folders(settings))
     return {name: state for folder in folders for name, state in snapshot(folder, ours).items()}
 
 
 def _our_folders(settings: Settings) -> tuple[Path, ...]:
-    """Return the folders that we write to meanwhile, which say nothing of what `fit` wrote."""
+    """Return the folders to which this package writes during a run, so that their changes are not due to `fit`."""
     return (settings.model_dir, settings.log_dir)
 
 
 def user_folders(settings: Settings) -> set[Path]:
-    """Return the backend's folder, and `MODEL_DIR` and `MODEL_ROOT` where they are set."""
+    """Return the backend's folder, and the folders of `MODEL_DIR` and `MODEL_ROOT` if they are set."""
     named = (settings.user_model_dir, settings.model_root)
     return {settings.backend_dir, *(settings.backend_dir / folder for folder in named if folder)}

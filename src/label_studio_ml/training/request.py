@@ -1,4 +1,4 @@
-"""What a worker asks of a run's process, and what it answers."""
+"""The request that a worker sends to a training process, and the outcome that the process returns."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -18,13 +18,14 @@ from label_studio_ml.training.policy import Policy, Tally
 
 
 class RunRequest(msgspec.Struct, frozen=True):
-    """What to train: the model as it is served now, the events, and where results go.
+    """A request for a run: the served model, the events, and the folder for the new version's files.
 
-    The events are in the list or in `events_file`; not `whole` if those were left out that a fit of the seed
-    generation does not need. `delivered` is a file of labelled tasks that webhooks brought; both files have one JSON
-    object a line. `previous` is the version that the run starts from. `progress` is the file that says how far a run
-    over single events got. With `tally`, a run that is not due at the time `now` (ms) is refused. `code` is what the
-    run's process imports: it fills that in itself.
+    The events are those of the list and of `events_file`; `whole` is False if events that a fit of the seed generation
+    does not need were left out. `delivered` is a file of labelled tasks that webhooks delivered; both files have one
+    JSON object per line. `previous` is the version that the run starts from, None for the first run. `progress` is the
+    path of the progress file of a run over single events, empty for none. `tally` are the totals of the events: with
+    them, the training process refuses a run that is not due at the time `now` in ms. `code` is the identity of the
+    code; the training process sets it.
     """
 
     job: str
@@ -50,20 +51,21 @@ class RunRequest(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a run.
+    """The outcome of a run.
 
-    `error` is empty if every fit came back; with `changed` it tells of the events that failed beside others that did
-    not. `changed` tells whether there is something to publish; `version` is the name that the user's code gave it, if
-    it did; `served` the name that was served until now; `state` the key/value pairs that it set; `metrics` the last
-    value of each number that the run logged; `previous_metrics` the numbers that it logged of the version before,
-    `comparison` what both versions have on the same tasks, None where nothing was compared. `promote_if` and
-    `keep_versions` are the class's, `code` is what ran. `message` says why there is nothing to publish.
+    `error` is empty if no fit failed; with `changed`, it reports failed events of a run in which others succeeded.
+    `changed` tells whether there is a version to publish; `message` says why there is none. `version` is the name that
+    fit set, empty if it set none; `served` the name of the version served until now; `state` the key/value pairs that
+    fit set. `metrics` are the last logged values; `previous_metrics` those logged for the previous version;
+    `comparison` has the metrics of both on the same tasks, None if nothing was compared. `annotations` is the number of
+    labelled tasks, -1 if it does not apply; `source` says where they were read from. `promote_if` and `keep_versions`
+    are the attributes of the class, `code` is the identity of the code that ran.
 
-    `last` is the id of the last event that it is the outcome of, empty for all of them; with it, `error` says why the
-    run went no further. `passing` tells that the cause of `error` may pass: the other events are to be tried again
-    later. `stuck` tells that it will not, and that the events would be lost. `postponed` says why the run was not due;
-    `policy` when the class wants to be trained; `labelled` how many labelled tasks were counted for that, -1 for none.
-    `refused` says why Label Studio's annotations could not be had, also where the run was trained on others then.
+    `last` is the id of the last event that the outcome covers, empty if it covers all; with `last`, `error` says why
+    the run ended there. `passing` tells that the cause of `error` may pass, so that the remaining events are tried
+    again; `stuck` that it will not, so that the remaining events are set aside. `postponed` says why the run was not
+    due; `policy` is the policy of the class; `labelled` the number of labelled tasks counted for the decision, -1 if
+    not counted. `refused` says why Label Studio's annotations could not be read, also if the run used other ones.
     """
 
     error: str = ""
@@ -93,7 +95,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def refusal(error: BaseException | None) -> str:
-    """Return what Label Studio said if that is why an error was raised: it refused the token. Else nothing."""
+    """Return the message of the StudioAuthError (a refused token) that caused an error; empty if another cause did."""
     while error is not None:
         if isinstance(error, StudioAuthError):
             return str(error)
@@ -102,7 +104,7 @@ def refusal(error: BaseException | None) -> str:
 
 
 def client_of(request: RunRequest, settings: Settings) -> StudioClient:
-    """Return the API of the Label Studio that a run's project is at. Raises StudioError if that is not known."""
+    """Return a client of the Label Studio with the run's project. Raises StudioError if URL or token is not known."""
     url, token = studio_login(request.spec.project, settings)
     if not url or not token:
         raise StudioError(

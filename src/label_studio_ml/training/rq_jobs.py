@@ -1,8 +1,8 @@
-"""RQ jobs that hold data only: nothing that is read from Redis is unpickled, imported by its name or called.
+"""RQ jobs that contain only data: nothing read from Redis is unpickled, imported by name or called.
 
-RQ's own jobs are pickles that name any function, and callbacks beside it: whoever can write to Redis runs code in the
-worker. Here a job is JSON, and a worker looks the function's name up in a table of its own (`Runnable`). All queues of
-this package are made by `Queue`.
+RQ's standard jobs are pickles that name a function and callbacks, so that everyone with write access to Redis can run
+code in the worker. Jobs of this package are JSON, and a worker looks up the function's name in its own table of
+`Runnable` objects. All queues of this package are created with `Queue`.
 """
 
 import logging
@@ -22,11 +22,11 @@ from rq.serializers import JSONSerializer
 
 logger = logging.getLogger(__name__)
 
-#: Bytes that a job's content may have, decompressed: a shard with many conditions has some thousands.
+#: Largest content of a job in bytes, decompressed. A prediction shard with many conditions has a few thousand.
 MAX_CONTENT = 1 << 20
 
-#: The fields of a job's hash that are used. Left out are those that call something (callbacks, webhooks), that name
-#: other jobs (dependencies, groups, repetitions), and the time limit: trainings have one of their own.
+#: The fields of a job's hash that are used. Fields that call functions (callbacks, webhooks) or name other jobs
+#: (dependencies, groups, repetitions) are ignored, and so is the time limit, because trainings have their own.
 FIELDS = frozenset(
     (
         *(b"data", b"created_at", b"origin", b"worker_name", b"description", b"enqueued_at", b"started_at"),
@@ -35,14 +35,14 @@ FIELDS = frozenset(
     )
 )
 
-#: A member of RQ's list of running jobs: a job's id and the id of its execution.
+#: The form of a member of RQ's registry of running jobs: a job's id and the id of its execution.
 _MEMBER = re.compile(rb"[A-Za-z0-9_-]+(:[A-Za-z0-9_-]+)?")
-#: What RQ raises at ids, times and states that are none.
+#: Exceptions that RQ raises for invalid ids, times and states.
 _FOREIGN = (ValueError, TypeError, KeyError, AttributeError)
 
-#: The entry of a job's meta data that says for how many seconds its worker is believed without being heard.
+#: Name of the entry in a job's metadata with the time in seconds after which a job without a heartbeat is abandoned.
 _LIFE = "life"
-#: Seconds that such a figure has at most: what is above was not written by a worker of this package.
+#: Largest valid value of that entry: a larger one was not written by a worker of this package.
 _LONGEST_LIFE = 86_400
 
 UNREADABLE = (
@@ -52,19 +52,19 @@ UNREADABLE = (
 
 
 class Runnable(NamedTuple):
-    """A function that a worker runs. `accepts` tells whether it takes these arguments."""
+    """A function that a worker may run for a job. `accepts` tells whether a list of arguments is valid for it."""
 
     function: Callable[..., Any]
     accepts: Callable[[list[Any]], bool]
 
 
 def one_text(args: list[Any]) -> bool:
-    """Tell whether the arguments are one text that is not empty: a project's uid."""
+    """Tell whether the arguments are a single non-empty string, such as a project's uid."""
     return len(args) == 1 and isinstance(args[0], str) and bool(args[0])
 
 
 class Job(RqJob):  # type: ignore[misc]
-    """A job whose content is JSON, and which runs nothing before a worker has admitted it."""
+    """A job whose content is JSON, and whose function is not available before `admit` has accepted the job."""
 
     def __init__(self, id: str | None = None, connection: Any = None, serializer: Any = None) -> None:  # noqa: A002
         super().__init__(id, connection, JSONSerializer)
@@ -72,7 +72,7 @@ class Job(RqJob):  # type: ignore[misc]
 
     @classmethod
     def fetch(cls, id: str, connection: Any = None, serializer: Any = None) -> "Job":  # noqa: A002
-        """Return the job `id`. Raises NoSuchJobError where there is none, or none that can be read."""
+        """Return the job `id`. Raises NoSuchJobError if it does not exist or is unreadable, and redis.RedisError."""
         try:
             return super().fetch(id, connection)  # type: ignore[no-any-return]
         except NoSuchJobError:
@@ -81,14 +81,14 @@ class Job(RqJob):  # type: ignore[misc]
             if not str(error).startswith("WRONGTYPE"):
                 raise
             raise _unreadable(id, error) from error
-        except Exception as error:  # whatever RQ trips over in a hash that it did not write
+        except Exception as error:  # RQ fails in many ways on a hash that it did not write
             raise _unreadable(id, error) from error
 
     @classmethod
     def fetch_many(
         cls, job_ids: Iterable[str], connection: Any, serializer: Any = None
     ) -> "list[Job | None]":
-        """Return the jobs with these ids, None for each that is not there or cannot be read."""
+        """Return the jobs with these ids in order, with None for each that does not exist or is unreadable."""
         jobs: list[Job | None] = []
         for job_id in job_ids:
             try:
@@ -98,11 +98,11 @@ class Job(RqJob):  # type: ignore[misc]
         return jobs
 
     def restore(self, raw_data: Mapping[bytes, bytes]) -> Any:
-        """Take over what Redis has of the job. Raises ValueError for content that is too large."""
+        """Set the job's attributes from its hash in Redis. Raises ValueError for content above MAX_CONTENT."""
         fields = {name: value for name, value in raw_data.items() if name in FIELDS}
         content = _decompressed(fields[b"data"]) if b"data" in fields else None
         if content is not None:
-            fields[b"data"] = b"[]"  # RQ decompresses without a limit
+            fields[b"data"] = b"[]"  # because RQ would decompress without a limit
         super().restore(fields)
         if content is not None:
             self.data = content
@@ -111,7 +111,7 @@ class Job(RqJob):  # type: ignore[misc]
         self.timeout = -1
 
     def admit(self, functions: Mapping[str, Runnable]) -> str:
-        """Let the job run the one of `functions` that it names; return why it may not, nothing if it may."""
+        """Admit the job if it names one of `functions`, with valid arguments; return why not, empty if admitted."""
         try:
             name, instance, args, keywords = self.func_name, self.instance, self.args, self.kwargs
         except DeserializationError:
@@ -130,52 +130,52 @@ class Job(RqJob):  # type: ignore[misc]
 
     @property
     def func(self) -> Callable[..., Any]:
-        """The function that a worker has admitted. Raises ValueError if none has."""
+        """The function to run. Raises ValueError if no worker has admitted the job."""
         if self._admitted is None:
             raise ValueError("no worker has admitted this job")
         return self._admitted
 
     def declare_life(self, seconds: float) -> None:
-        """Store for how many seconds the worker that begins this job is believed without being heard.
+        """Store the time in seconds after which this job counts as abandoned without a heartbeat of its worker.
 
-        Other workers may be set differently: they go by this figure. Raises redis.RedisError.
+        Other workers use this value, whatever their own settings are. Raises redis.RedisError.
         """
         self.meta[_LIFE] = seconds
         self.save_meta()
 
     def declared_life(self, default: float) -> float:
-        """Return the seconds that `declare_life` stored, `default` if none are stored that can be meant."""
+        """Return the seconds that `declare_life` stored, `default` if there is no valid value."""
         seconds = self.meta.get(_LIFE)
         if isinstance(seconds, bool) or not isinstance(seconds, int | float):
             return default
         return seconds if 0 < seconds <= _LONGEST_LIFE else default
 
     def remove(self) -> None:
-        """Remove the job from Redis, without looking at what it says of other jobs."""
+        """Remove the job from Redis, and leave the jobs that it names alone. Raises redis.RedisError."""
         self.connection.delete(
             self.key, self.dependents_key, self.dependencies_key, self.execution_registry.key
         )
 
 
 class Queue(RqQueue):  # type: ignore[misc]
-    """A queue of such jobs."""
+    """A queue whose jobs are of the class `Job`."""
 
     def __init__(self, name: str, connection: Any, **options: Any) -> None:
         super().__init__(name, connection, **{**options, "job_class": Job, "serializer": JSONSerializer})
 
 
 def workers_of(queue: Queue) -> list[Any]:
-    """Return RQ's records of the workers that listen to a queue."""
+    """Return RQ's records of the workers of a queue."""
     return list(RqWorker.all(queue=queue, job_class=Job, queue_class=Queue, serializer=JSONSerializer))
 
 
 def started(queue: Queue) -> StartedJobRegistry:
-    """Return RQ's list of the jobs of a queue that workers are at."""
+    """Return RQ's registry of a queue's running jobs."""
     return StartedJobRegistry(queue=queue, job_class=Job)
 
 
 def clean(queue: Queue) -> None:
-    """Begin those jobs of a queue again whose worker is gone, leaving out what is no job's id."""
+    """Retry the jobs of a queue whose worker is gone, or mark them as failed, as RQ does; remove invalid job ids."""
     registry = started(queue)
     for member in queue.connection.zrange(registry.key, 0, -1):
         if not _MEMBER.fullmatch(member):
@@ -188,7 +188,7 @@ def clean(queue: Queue) -> None:
 
 
 def clean_all(worker: Any) -> None:
-    """Do RQ's maintenance for a worker, but for its groups: their jobs would be read as pickles, and ours have none."""
+    """Do RQ's maintenance for a worker, except for groups: RQ would unpickle their jobs, and this package has none."""
     for queue in worker.queues:
         clean(queue)
     try:
@@ -205,7 +205,7 @@ def _unreadable(job_id: str, error: Exception) -> NoSuchJobError:
 
 
 def _decompressed(data: bytes) -> bytes:
-    """Return a job's content, which RQ compresses. Raises ValueError if it is too large."""
+    """Return a job's content, decompressed if it is compressed. Raises ValueError if it exceeds MAX_CONTENT."""
     unpacking = zlib.decompressobj()
     try:
         content = unpacking.decompress(data, MAX_CONTENT + 1)

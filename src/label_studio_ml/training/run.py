@@ -1,8 +1,9 @@
-"""One training run, in a process of its own. Its arguments are FD, GUARD_FD and PATIENCE.
+"""The training process: one run in a separate process, started with the arguments FD, GUARD_FD and PATIENCE.
 
-It reads one request from the socket with descriptor FD, builds the model from the current version, calls `fit`, and
-says how it goes, the outcome last. It publishes nothing: the worker does, while it holds the lease.
-Its guard ends it when the worker is gone or silent, so that no two runs of a project overlap.
+The process reads one request from the socket with descriptor FD, builds the model from the served version, calls `fit`,
+and sends reports, and at the end the outcome. The worker, which holds the lease, publishes the version. A guard process
+kills the run if the worker is gone or silent for PATIENCE seconds on the socket GUARD_FD, so that no two runs of a
+project overlap.
 """
 
 import contextlib
@@ -52,7 +53,7 @@ logger = logging.getLogger(__name__)
 
 
 class NotNow(FitError):
-    """What a fit needs cannot be had at the moment."""
+    """The annotations cannot be read at present; a later run may succeed."""
 
 
 def perform(
@@ -63,12 +64,12 @@ def perform(
     tasks: LabelledTasks | None = None,
     job: TrainingJob | None = None,
 ) -> Outcome:
-    """Build a model of `cls`, call its `fit` as its generation wants, and return what came of it.
+    """Build a model of `cls`, call its `fit` in the way of its generation, and return the outcome.
 
-    `tasks` are the labelled tasks to train on; None reads them from Label Studio. `job` is the run object that `fit`
-    gets; None makes one that nobody listens to.
-    Raises what user code raises, FitError when the annotations cannot be read, and ModelFileError when an attribute
-    of the class cannot be used.
+    `tasks` are the labelled tasks for a seed-generation `fit`; None takes them from the sources in `_annotations`.
+    `job` is the job object for `fit`; None makes one whose reports go nowhere.
+    Raises the errors of user code, FitError if the annotations cannot be read or the class has no `fit`, and
+    ModelFileError if an attribute of the class is invalid.
     """
     info = describe_class(cls)
     job = job or TrainingJob(request.job, Path(request.workdir), request.previous)
@@ -139,11 +140,11 @@ def _perform(
 
 
 def _annotations(request: RunRequest, settings: Settings) -> tuple[LabelledTasks, str]:
-    """Return the project's labelled tasks from where they can be had, and why they are not Label Studio's.
+    """Return the labelled tasks to train on, and why Label Studio's could not be read.
 
-    The latter is empty where nobody has said which Label Studio is meant.
-
-    Raises FitError if they can be had from nowhere.
+    The sources are, in this order: annotations or a version named by the training request, Label Studio, and the tasks
+    that webhooks delivered. The second value is empty except for delivered tasks; there, it is empty if URL or token of
+    Label Studio are unknown. Raises FitError if there is no source left, NotNow if a later run may find one.
     """
     uid, snapshot = request.spec.project.uid, Path(request.workdir) / SNAPSHOT
     given: Any = None
@@ -175,7 +176,7 @@ def _annotations(request: RunRequest, settings: Settings) -> tuple[LabelledTasks
 
 
 def _jsonable(output: dict[str, Any]) -> dict[str, Any]:
-    """Return what `fit` returned as plain JSON values. Raises FitError naming the key that is not."""
+    """Return the result of `fit` as plain JSON values. Raises FitError, naming the key, if JSON cannot hold a value."""
     from label_studio_ml.predictions import plain
 
     clean: dict[str, Any] = {}
@@ -193,7 +194,10 @@ def run(
     load: Callable[[], type[LabelStudioMLBase]],
     end: RunEnd | None = None,
 ) -> Outcome:
-    """Perform `request`, turning whatever user code raises into an outcome with its cause; `end` hears how it goes."""
+    """Perform `request` and return the outcome; any exception becomes an outcome with `error` and its cause.
+
+    `load` returns the model class. `end` sends the reports and receives the request to stop; None for neither.
+    """
     job = None
     if end is not None:
         job = TrainingJob(
@@ -226,7 +230,7 @@ def run(
 
 
 def _full_disk(error: BaseException, request: RunRequest, settings: Settings) -> str:
-    """Say that a disk was full, with what was refused there, and what to do."""
+    """Return the message for an error that a full disk caused, with advice on how to fix it."""
     if isinstance(error, BackendError) and error.fix:
         return reason(error)
     places = [Path(request.workdir), settings.backend_dir, settings.log_dir, Path(tempfile.gettempdir())]
@@ -237,17 +241,20 @@ def _full_disk(error: BaseException, request: RunRequest, settings: Settings) ->
 
 
 def _measured(outcome: Outcome, request: RunRequest, settings: Settings, job: TrainingJob | None) -> Outcome:
-    """Return the outcome with what the new version and the one before have on the same tasks, if the gate asks."""
+    """Return the outcome with a comparison of both versions on the same tasks, if the gate needs one.
+
+    A cancelled run is not compared.
+    """
     metrics = metrics_to_compare(request, settings, outcome)
     if not metrics or (job is not None and job.cancelled):
         return outcome
     if job is not None:
-        job.compare()  # what follows is not part of the time that fit may take
+        job.compare()  # so that the comparison does not count towards fit_timeout
     return compared(request, settings, outcome, metrics, (lambda: job.cancelled) if job else lambda: False)
 
 
 def _refusal(request: RunRequest, settings: Settings, policy: Policy, kind: str) -> Outcome | None:
-    """Return why the run is not due, None if it is."""
+    """Return an outcome with `postponed` if the run is not due, None if it is due or the request has no tally."""
     if request.tally is None:
         return None
     if kind == "event" and not request.whole:
@@ -261,7 +268,7 @@ def _refusal(request: RunRequest, settings: Settings, policy: Policy, kind: str)
 
 
 def _count_labelled(request: RunRequest, settings: Settings) -> int:
-    """Return how many labelled tasks the project has, -1 if nobody can say."""
+    """Return the project's number of labelled tasks in Label Studio, or else of delivered ones; -1 if it is unknown."""
     try:
         return client_of(request, settings).count_labelled(request.spec.project.project_id)
     except StudioError as error:
@@ -273,14 +280,17 @@ def _count_labelled(request: RunRequest, settings: Settings) -> int:
 
 
 def limits(cls: type[LabelStudioMLBase], settings: Settings) -> Limits:
-    """Return how long a fit of `cls` may take: settings win over class attributes. Raises ModelFileError."""
+    """Return the time limits for a fit of `cls`; settings take precedence over class attributes.
+
+    Raises ModelFileError if an attribute is invalid.
+    """
     timeout = class_limit(cls, "fit_timeout", 0.0) if settings.fit_timeout is None else settings.fit_timeout
     grace = class_limit(cls, "cancel_grace", 10.0) if settings.cancel_grace is None else settings.cancel_grace
     return Limits(fit_timeout=timeout, cancel_grace=grace)
 
 
 def encoded(outcome: Outcome) -> bytes:
-    """Return an outcome as JSON; one that cannot be JSON becomes a failure that says which part of it."""
+    """Return an outcome as JSON; if JSON cannot hold it, return a failed outcome that names the field."""
     try:
         return msgspec.json.encode(outcome)
     except (TypeError, ValueError, RecursionError) as error:
@@ -294,7 +304,7 @@ def encoded(outcome: Outcome) -> bytes:
 
 
 def _as_text(text: str) -> str:
-    """Return a text of user code's, with what cannot be written as UTF-8 spelled out."""
+    """Return a text from user code with backslash escapes for characters that UTF-8 cannot encode."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
@@ -307,7 +317,7 @@ def _is_json(value: object) -> bool:
 
 
 def main() -> int:
-    """Run one training on the socket whose descriptor is the first argument."""
+    """Run one training with the arguments of the command line. Does not return: the process exits with status 0."""
     stand_guard(int(sys.argv[2]), float(sys.argv[3]))
     settings = Settings.from_env()
     logs.configure(settings.log_level, as_json=settings.log_json)

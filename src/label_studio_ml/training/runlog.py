@@ -1,7 +1,7 @@
-"""The log of one training run: everything that it and what it starts print, in a file of bounded size.
+"""The log of one training run: the output of the run and its subprocesses, in a file of bounded size.
 
-A thread reads it from a pipe, so that secrets can be taken out, progress bars keep only their last state, and a run
-that floods its output fills neither disk nor memory. The last lines stay at hand for whoever follows the run live.
+A thread reads the output from a pipe, replaces secrets, keeps only the last state of progress bars, and limits file and
+memory for a run that prints without end. The last lines stay in memory, for clients that follow the run live.
 """
 
 import contextlib
@@ -21,26 +21,26 @@ from label_studio_ml.private_files import make_folder, open_file
 
 logger = logging.getLogger(__name__)
 
-#: Most bytes that a run's file holds of its beginning; the last lines come after them.
+#: Limit in bytes for the beginning of the output in the file; the last lines follow after it.
 MOST_BYTES = 16 << 20
-#: What is kept at hand: lines, and bytes.
+#: Limits for the last lines in memory: number of lines, and bytes.
 TAIL_LINES = 1000
 TAIL_BYTES = 256 << 10
-#: Longest line, in bytes; a longer one is broken.
+#: Longest line in bytes; longer lines are split.
 LONGEST_LINE = 4096
-#: Shortest text that is taken for a secret, in characters.
+#: Shortest text in characters that is replaced as a secret.
 SHORTEST_SECRET = 6
-#: Seconds that output may still come after a run has ended, from what it left running.
+#: Seconds without output after which reading ends once the run has ended: processes that it left may still print.
 DRAIN = 1.0
 
 _CHUNK = 1 << 18
-#: Bytes, and seconds, after which lines are made of what was written to a log that is full.
+#: Bytes of output, and seconds, after which the output for a full log is split into lines.
 _ENOUGH = 1 << 20
 _PAUSE = 0.2
 
 
 class Scrubber:
-    """Takes known secrets out of texts."""
+    """Replaces known secrets in texts by `[secret]`. `longest` is the length of the longest secret in bytes."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         found = sorted({word for word in secrets if len(word) >= SHORTEST_SECRET}, key=len, reverse=True)
@@ -49,11 +49,11 @@ class Scrubber:
         self._pattern = re.compile(b"|".join(map(re.escape, self._words))) if found else None
 
     def scrub(self, data: bytes) -> bytes:
-        """Return `data` without the secrets."""
+        """Return `data` with the secrets replaced."""
         return self._pattern.sub(b"[secret]", data) if self._pattern is not None else data
 
     def unfinished(self, data: bytes) -> bytes:
-        """Return `data` without the secrets, and without one that has begun at its end."""
+        """Return `data` with the secrets replaced, and without the first 3 or more bytes of a secret at its end."""
         data = self.scrub(data)
         for size in range(min(self.longest, len(data)), 2, -1):
             if any(word.startswith(data[-size:]) for word in self._words):
@@ -61,12 +61,15 @@ class Scrubber:
         return data
 
     def text(self, text: str) -> str:
-        """Return `text` without the secrets."""
+        """Return `text` with the secrets replaced."""
         return self.scrub(text.encode("utf-8", "replace")).decode()
 
 
 class Tail:
-    """The last lines, each with its number, the first line being 0. Safe to use from several threads."""
+    """The last lines of a log, numbered from 0 for the log's first line. `count` is the number of all lines so far.
+
+    Safe to use from several threads.
+    """
 
     def __init__(self, most_lines: int = TAIL_LINES, most_bytes: int = TAIL_BYTES) -> None:
         self._lines: deque[str] = deque()
@@ -76,11 +79,11 @@ class Tail:
         self._size = 0
         self._lock = threading.Lock()
         self.count = 0
-        #: The line that is being written: a progress bar, say.
+        #: The unfinished line, for example a progress bar.
         self.current = ""
 
     def add(self, lines: Sequence[bytes]) -> None:
-        """Add whole lines."""
+        """Append complete lines; the oldest ones are dropped beyond the limits."""
         with self._lock:
             self.count += len(lines)
             for line in lines[-self._most_lines :]:
@@ -97,13 +100,13 @@ class Tail:
             self._size -= self._sizes.popleft()
 
     def skip(self, lines: int) -> None:
-        """Leave lines out: what is kept so far goes too."""
+        """Count `lines` lines that are left out, and drop all earlier lines, so that numbers stay consecutive."""
         with self._lock:
             self._drop(len(self._lines))
             self.count += lines
 
     def since(self, number: int) -> tuple[int, list[str]]:
-        """Return the lines kept from `number` on, with the number of the first of them."""
+        """Return the stored lines from `number` on, after the number of the first one."""
         with self._lock:
             first = self.count - len(self._lines)
             start = max(0, number - first)
@@ -111,7 +114,10 @@ class Tail:
 
 
 class RunLog:
-    """A pipe whose output lands in the file `path` and in `tail`. Use it as a context manager."""
+    """Context manager with a pipe, whose data a thread appends to the file `path` and to `tail`.
+
+    `writer` is the descriptor of the pipe's writing end. `most` limits the beginning of the output in bytes.
+    """
 
     def __init__(self, path: Path, scrubber: Scrubber, most: int = MOST_BYTES) -> None:
         self.tail = Tail()
@@ -130,7 +136,7 @@ class RunLog:
         self._thread = threading.Thread(target=self._pump, daemon=True, name="run log")
 
     def __enter__(self) -> "RunLog":
-        """Open file and pipe. Raises OSError if the file cannot be made."""
+        """Open file and pipe, and start the thread. Raises OSError if the file cannot be created."""
         make_folder(self._path.parent)
         self._file = open_file(self._path, "ab")
         self._reader, self.writer = os.pipe()
@@ -138,7 +144,7 @@ class RunLog:
         return self
 
     def close_writer(self) -> None:
-        """Close our copy of the pipe's writing end, once the run has it."""
+        """Close this process's copy of the pipe's writing end, after the run has inherited it."""
         if self.writer >= 0:
             os.close(self.writer)
             self.writer = -1
@@ -167,14 +173,14 @@ class RunLog:
         self._finish()
 
     def feed(self, data: bytes) -> None:
-        """Take in what the run has written."""
+        """Take in output of the run."""
         self._raw += data
-        # Of a full log only the end is kept: what is thrown away is not even read line by line.
+        # A full log keeps only the end of the output: the rest is dropped without the work of splitting it into lines.
         if self._full_at < 0 or len(self._raw) >= _ENOUGH or time.monotonic() - self._caught_up >= _PAUSE:
             self.catch_up()
 
     def catch_up(self) -> None:
-        """Make lines of what was taken in."""
+        """Split the output taken in so far into lines, and write them to file and tail."""
         if not self._raw:
             return
         data, self._raw = self._pending + bytes(self._raw), bytearray()
@@ -190,8 +196,8 @@ class RunLog:
             self._add(whole.split(b"\n"))
         again, rest = rest.endswith(b"\r"), _last_state(rest)
         if len(rest) > LONGEST_LINE + self._scrubber.longest:
-            # A secret may lie across the place where a long line is broken: it is taken out first. One that is not
-            # there in full yet stays in what is left.
+            # A secret may cross the place where a long line is split, so secrets are replaced first. The beginning of
+            # an incomplete secret stays in the rest.
             clean = self._scrubber.scrub(rest)
             end = max(0, len(clean) - self._scrubber.longest) // LONGEST_LINE * LONGEST_LINE
             if end:
@@ -206,7 +212,7 @@ class RunLog:
                 self._give_up(error)
 
     def _add(self, lines: list[bytes]) -> None:
-        """Keep whole lines, in the file and at hand."""
+        """Write complete lines to the file and the tail."""
         lines = self._scrubber.scrub(b"\n".join(map(_last_state, lines))).split(b"\n")
         if any(len(line) > LONGEST_LINE for line in lines):
             cuts = [(line, start) for line in lines for start in range(0, len(line) or 1, LONGEST_LINE)]
@@ -234,7 +240,7 @@ class RunLog:
             self._give_up(error)
 
     def _give_up(self, error: OSError) -> None:
-        """Go on without the file: a full disk must not stop the run, nor the reading of its output."""
+        """Close the file and go on without it: a full disk must stop neither the run nor the reading of its output."""
         logger.warning("%s cannot be written: %s", self._path, error)
         file, self._file = self._file, None
         with contextlib.suppress(OSError):
@@ -242,7 +248,7 @@ class RunLog:
                 file.close()
 
     def _finish(self) -> None:
-        """Write what is left: an unfinished line, and the last lines of a log that was full."""
+        """Write the rest: an unfinished line, and the last lines of a full log."""
         self.catch_up()
         if self._pending:
             self._add([self._pending])
@@ -256,7 +262,7 @@ class RunLog:
 
 
 def _last_state(line: bytes) -> bytes:
-    """Return what a terminal would show of a line that is written over and over with carriage returns."""
+    """Return the last non-empty part of a line with carriage returns, such as the last state of a progress bar."""
     if b"\r" not in line:
         return line
     return next((part for part in reversed(line.split(b"\r")) if part), b"")

@@ -1,23 +1,23 @@
-"""The steps on a project's keys that must happen whole or not at all, as scripts that Redis runs.
+"""Lua scripts for the steps on a project's Redis keys that must be atomic.
 
-redis-py may send a command again whose answer got lost: each of these may run twice and leaves the same, but for one
-number (`STORE`).
+redis-py repeats a command if the connection fails before the answer: so each script can run twice with the same result,
+except that `STORE` and `BEGIN` may count an event or a run twice. "Nothing" below is an empty argument or result.
 """
 
-#: Keeps an event and names the job that will take it in; for a token that is known it only says which job that is.
-#: What the next run waits for (the hold) is counted down; the button ends it.
-#: An event without login has a digest of what it says: while one with that digest waits, it is folded into that.
-#: Where too many of its project wait, or it is too long itself, one event stands for all that come from then on: that
-#: one goes to the mailbox's end and counts one more each time. No token is kept of an event that was folded or counted
-#: so: anybody may send any number of them, and each token would take memory. One that is sent again because its answer
-#: was lost is folded again, or counted twice.
+#: Stores an event, and returns the job that will process it; for a token that is stored already, returns its job only.
+#: New annotations are subtracted from the number that a postponed run waits for; a training request ends the wait.
+#: An event without login has a digest of its content. It is folded (not stored) while the mailbox has an event with
+#: the same digest that no run has read. If it is too long, or the project has too many such events, it is beyond the
+#: limits: one event stands for all those, moves to the mailbox's end each time, and adds up their numbers of
+#: annotations. Tokens of events that are folded or beyond the limits are not stored: anyone may send any number, and
+#: tokens take memory. If such an event is sent again, because its answer was lost, it is folded or counted again.
 #: Keys: token, mailbox, payloads, dirty, waiting, hold, jobs, backend, untrusted, folds. Arguments: project, id for a
-#: new job, action, number of annotations, event, life of the token in s, time, prefix of jobs' keys; of the backend
-#: that the job is for: id (nothing where the broker is its own), class and code; the digest (nothing for an event with
-#: login), the event that stands for those beyond the limits, how many events and bytes may wait, 1 if it is too long;
-#: who sent the event (nothing without a login). That is noted with the event and in the job's record, where whoever
-#: asked for the training comes before others.
-#: Returns the job's id, 1 if it is new, 1 if a worker is to be woken; nothing where the queue is another backend's.
+#: new job, action, number of annotations, event, life of the token in s, time, prefix of jobs' keys; id of the backend
+#: (nothing with an embedded broker), its class and code; digest (nothing for an event with login), event that stands
+#: for those beyond the limits, limits of events and bytes, 1 if the event is too long; sender (nothing without login).
+#: The sender is stored with the event, and as `asked_by` in the job's record: there, the sender of a training request
+#: replaces an earlier one, any other sender does not.
+#: Returns the job's id, 1 if it is new, 1 if a worker is to be woken; an empty list if another backend owns the queue.
 STORE = """
 if ARGV[9] ~= '' then
   local owner = redis.call('hget', KEYS[8], 'id')
@@ -87,10 +87,10 @@ end
 return {job, new, wake}
 """
 
-#: Names the job that a worker is woken for. Keys: waiting, lease, mailbox, dirty. Arguments: id for a new job,
-#: project.
-#: Returns the job's id; nothing where none waits and a worker trains the project (it looks again when it ends), or has
-#: trained it on all events since the caller looked: then it is not dirty either.
+#: Returns the id of the waiting job, for which to wake a worker; if no job waits, the new id becomes the waiting job's.
+#: Keys: waiting, lease, mailbox, dirty. Arguments: id for a new job, project.
+#: Returns nothing if no job waits and a worker trains the project, because that worker checks for events at its end; or
+#: if no job waits and the mailbox is empty. An empty mailbox also removes the project from the dirty set.
 NEXT = """
 local job = redis.call('get', KEYS[1])
 if not job and redis.call('xlen', KEYS[3]) == 0 then
@@ -102,11 +102,12 @@ end
 return job
 """
 
-#: Lets a project wait. Its job goes back to be the next one; where a newer one is that already, the job ends.
+#: Postpones a project's next run. The job becomes the waiting job again; if a newer job waits already, the job ends.
 #: Keys: waiting, hold, mailbox, job. Arguments: job id, text, have, need or nothing, at or nothing, code, id of the
-#: last event that was looked at, time, prefix of jobs' keys, who asked for the training (nothing if nobody is known).
-#: `since` is when that was, by the clock that `at` is of.
-#: Returns 1, or 0 if more events have come since: then it has to be decided anew.
+#: last event that the decision covers, time, prefix of jobs' keys, sender of the training request or nothing. `since`
+#: is set to the time of Redis in ms, like `at`.
+#: Returns 1, or 0 if the mailbox has later events, or none: then no postponement is stored, and the caller must decide
+#: again.
 HOLD = """
 local message = string.gsub(ARGV[2], '{have}', ARGV[3])
 local waiting = redis.call('get', KEYS[1])
@@ -130,8 +131,8 @@ if ARGV[5] ~= '' then redis.call('hset', KEYS[2], 'at', ARGV[5]) end
 return 1
 """
 
-#: Takes a turn that ends by itself. Key: the turn's. Argument: its life in ms. Returns 1 if it was free.
-#: One that would last longer than a whole turn was taken before the clock was set back: it is free.
+#: Takes a turn: sets an expiring key. Argument: life of the key in ms. Returns 1, or 0 if the turn is taken already.
+#: A key with a longer time to live than that was set before the clock was set back, and does not count.
 TURN = """
 local left = redis.call('pttl', KEYS[1])
 if left ~= -2 and left <= tonumber(ARGV[1]) then return 0 end
@@ -139,9 +140,9 @@ redis.call('set', KEYS[1], 1, 'px', ARGV[1])
 return 1
 """
 
-#: Tells whether somebody holds a lease. Key: lease. Argument: life in ms of a lease that does not say its own.
-#: Returns 1 if so. One that would live longer was taken before the clock was set back. It lives for its own life from
-#: now on: whoever holds it renews it in that time, and nobody does if its worker was killed.
+#: Returns 1 if a lease is held, else 0. Key: lease. Argument: life in ms of a lease that does not store its own.
+#: A lease with a longer time to live than its life was taken before the clock was set back. Then it expires after its
+#: life from now on: a running worker renews it before that, and the lease of a killed worker ends.
 HELD = """
 local left = redis.call('pttl', KEYS[1])
 local life = string.match(redis.call('get', KEYS[1]) or '', ':(%d+)$') or ARGV[1]
@@ -149,8 +150,8 @@ if left > tonumber(life) then redis.call('pexpire', KEYS[1], life) end
 return left == -2 and 0 or 1
 """
 
-#: Ends what a version made due, unless another one has since. Key: afresh. Arguments: project, id of the version.
-#: Returns 1 if the project is not due any more.
+#: Ends the re-prediction of a project that a version made due, unless another version has made it due since.
+#: Key: afresh. Arguments: project, id of the version. Returns 1 if the project is not due any more, else 0.
 DONE = """
 local due = redis.call('hget', KEYS[1], ARGV[1])
 if due and due ~= ARGV[2] then return 0 end
@@ -158,9 +159,9 @@ redis.call('hdel', KEYS[1], ARGV[1])
 return 1
 """
 
-#: Removes events from a mailbox, and its project from the dirty set if no event is left. Keys: mailbox, payloads, dirty
-#: set, untrusted, folds. Arguments: project, ids of events. No later event is folded into one that is removed. A Redis
-#: without memory counts nothing, and removes them all the same; the count is right again when the mailbox is empty.
+#: Removes events from a mailbox, and the project from the dirty set if no event is left. Keys: mailbox, payloads,
+#: dirty, untrusted, folds. Arguments: project, ids of events. All folds are removed, so that no event is folded into a
+#: removed one. A Redis out of memory removes the events without updating the counts; an empty mailbox resets them.
 REMOVE = """
 redis.call('del', KEYS[5])
 for number = 2, #ARGV do
@@ -183,19 +184,20 @@ end
 return 0
 """
 
-#: Counts a run that begins, and lets no later event count as the same as one that waits now: it has read these.
-#: Keys: untrusted, folds, attempts. Returns the count.
+#: Counts a run that begins and has read the mailbox: later events are not folded into the events that it has read.
+#: Keys: untrusted, folds, attempts. Returns the number of runs begun since the last one with an outcome.
 BEGIN = """
 redis.call('hdel', KEYS[1], 'beyond')
 redis.call('del', KEYS[2])
 return redis.call('hincrby', KEYS[3], 'starts', 1)
 """
 
-#: Takes a queue for a backend, or says again that it uses it. Keys: backend, register of queues, servers. Arguments:
-#: id, class, code, place, life in ms, id of the server that says so (nothing if none does), name of the queue.
-#: Who would count as running for longer than its life was heard of before the clock was set back: for its life from now
-#: on. Servers may have other lives than this one: each one's is kept, and beside `until` the life that it is of.
-#: Returns nothing, or id, class, code and place of the backend that has it: one that is running, or another model.
+#: Claims a queue for a backend, or renews the claim. Keys: backend, register of queues, servers. Arguments: id, class,
+#: code, place, life of the claim in ms, id of the server (nothing for other processes), name of the queue.
+#: A claim that would last longer than its life was made before the clock was set back: it lasts for its life from now
+#: on. As processes may have different lives, the life of `until` and that of each server are stored.
+#: Returns nothing, or id, class, code and place of another backend that owns the queue, if its claim has not expired
+#: or its class or code differs.
 CLAIM = """
 local known = redis.call('hmget', KEYS[1], 'id', 'class', 'code', 'place', 'until', 'life')
 local time = redis.call('time')
@@ -230,8 +232,9 @@ redis.call('hset', KEYS[2], ARGV[7], ARGV[1])
 return false
 """
 
-#: Counts one server of a backend out, and gives the queue free where no server of that backend is left. Keys: backend,
-#: servers. Arguments: id of the backend, of the server (nothing if it is none that ends), 1 if a worker is still there.
+#: Removes a server of a backend, and lets the claim expire if no server and no worker of the backend is left.
+#: Keys: backend, servers. Arguments: id of the backend, id of the server (nothing if another process ends), 1 if a
+#: worker is running. Returns 1 if the claim has expired, else 0.
 RELEASE = """
 if redis.call('hget', KEYS[1], 'id') ~= ARGV[1] then return 0 end
 local time = redis.call('time')

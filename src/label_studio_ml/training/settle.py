@@ -1,4 +1,4 @@
-"""Writing the outcome of a run into its record, and removing its events with it."""
+"""Write the outcome of a run to its record, and remove its events, with retries while Redis refuses."""
 
 import logging
 import time
@@ -11,16 +11,17 @@ from label_studio_ml.training.policy import Entry
 
 logger = logging.getLogger(__name__)
 
-#: Seconds for which the outcome of a run is written again where Redis refuses it.
+#: Seconds during which the write is tried again.
 PATIENCE = 10.0
 
 
 def settle_patiently(
     board: JobBoard, lease: Lease, uid: str, job_id: str, done: Sequence[Entry], fields: Mapping[str, object]
 ) -> None:
-    """Write a run's outcome; a Redis whose disk was full takes it only a moment after there is room again.
+    """Write the outcome `fields` of a run, and remove the events `done`; retry for PATIENCE seconds.
 
-    Raises BrokerError when it does not, and LeaseLost.
+    The retries are for a Redis whose disk was full: it accepts writes again only a moment after there is space. The
+    lease is renewed before each retry. Raises BrokerError if no try succeeds, and LeaseLost.
     """
     deadline = time.monotonic() + PATIENCE
     while True:

@@ -1,4 +1,4 @@
-"""From events as they are kept to events as `fit(event, data)` knows them: one annotation each, and true."""
+"""Convert stored events for `fit(event, data)`: split bulk events, and check events without login in Label Studio."""
 
 import logging
 from collections.abc import Callable, Collection, Iterable
@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 Single = tuple[str, dict[str, Any]]
 
-#: Names of events of many annotations, and of one.
+#: Action of each bulk event → action of its single events.
 _BULK = {"ANNOTATIONS_CREATED": "ANNOTATION_CREATED", "ANNOTATIONS_DELETED": "ANNOTATION_DELETED"}
 
 
@@ -23,11 +23,11 @@ def single_events(
     task: Callable[[int], dict[str, Any]],
     tasks: Callable[[], Iterable[dict[str, Any]]],
 ) -> list[Single]:
-    """Return (action, data) of an event, or of the single events that a bulk event stands for.
+    """Return (action, data) of an event, or of the single events of a bulk event, if their action is in `wanted`.
 
-    Only those that are `wanted`; a class that wants a bulk event and not its single ones gets it whole. `task` reads a
-    task from Label Studio, `tasks` all labelled ones of the project. Raises StudioError when an event that came
-    without login cannot be checked there now.
+    If `wanted` has the bulk event's action but not that of its single events, the bulk event is returned whole. `task`
+    reads a task with its annotations from Label Studio, `tasks` all labelled tasks of the project. Raises StudioError
+    if an event without login cannot be checked in Label Studio now.
     """
     if not event.trusted and is_beyond(event.data):
         return changed_since(event.data, wanted, tasks())
@@ -56,9 +56,10 @@ def _split(action: str, single: str, data: dict[str, Any]) -> list[Single]:
 
 
 def _checked(event: StoredEvent, read: Callable[[int], dict[str, Any]]) -> dict[str, Any] | None:
-    """Return what Label Studio says of an event that came without login; None if nothing of it is true.
+    """Return the data of an event without login as Label Studio has it; None if no annotation of it exists there.
 
-    Of deleted annotations nobody can say more than their ids.
+    An event without a task, such as one of deleted annotations, cannot be checked: its ids are returned as they are.
+    Tasks that do not exist or belong to another project are left out. Raises StudioError for other failures to read.
     """
     if event.action == "ANNOTATIONS_CREATED":
         told = {(one["task"], one["id"]) for one in dicts(event.data.get("annotations"))}
