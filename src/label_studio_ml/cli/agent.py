@@ -1,4 +1,4 @@
-"""`label-studio-ml agent DIR --project N`: work for a Label Studio that cannot reach this machine."""
+"""`label-studio-ml agent DIR --project N`: poll a Label Studio that cannot reach this machine, predict and train."""
 
 import argparse
 import asyncio
@@ -11,7 +11,7 @@ from label_studio_ml.cli.streams import say
 from label_studio_ml.cli.studio import add_studio_arguments, project_number, with_studio
 from label_studio_ml.errors import SettingsError
 
-#: Seconds that one call waits for a Label Studio that is away before the agent says so.
+#: Seconds that one call retries an unreachable Label Studio before the agent reports it.
 _PATIENCE = 10.0
 
 
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Work until SIGINT or SIGTERM, and return the exit code."""
+    """Run the agent until SIGINT or SIGTERM, and return the exit code. Raises SettingsError if an option is missing."""
     require_unix("agent")
     from label_studio_ml.projects.login import project_api
     from label_studio_ml.runtime.agent import serve

@@ -1,4 +1,4 @@
-"""Who is asked for the predictions of a whole project: the options that say so, and getting it ready."""
+"""Options of `predict` and `rank` that choose the model: a running backend, or one built in this command."""
 
 import argparse
 import sys
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def add_asker_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say which model is asked, and how."""
+    """Add the options that choose the version and the backend, and those for a model built in this command."""
     parser.add_argument(
         "--version", metavar="V", default="", help="the version to ask (default: the served one)"
     )
@@ -32,7 +32,10 @@ def add_asker_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def started(args: argparse.Namespace, settings: Settings, project: Project) -> "EitherAsker":
-    """Return who is to be asked, ready. Raises what keeps it from being so."""
+    """Start the asker that `args` choose, print its version, and return it. The caller must close it.
+
+    Without `--backend`, that is the running backend of the folder, if there is one. Raises what the start raises.
+    """
     from label_studio_ml.projects.askers import EitherAsker
 
     url = {None: address(settings.model_dir), "none": ""}.get(args.backend, args.backend)
@@ -47,5 +50,5 @@ async def started(args: argparse.Namespace, settings: Settings, project: Project
 
 
 def tell(what: str) -> None:
-    """Say something beside the progress."""
+    """Print a message on standard error while a progress display may be shown."""
     say(f"label-studio-ml: {what}", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""The job records of a backend, whether it runs or not."""
+"""Access to a backend's job records, starting its embedded broker if the backend is not running."""
 
 import contextlib
 from collections.abc import Iterator
@@ -10,13 +10,13 @@ from label_studio_ml.settings import Settings
 if TYPE_CHECKING:
     from label_studio_ml.training.jobs import JobBoard
 
-#: Seconds that the broker may take to come up.
+#: Seconds to wait for the broker to start.
 _BROKER_TIMEOUT = 40.0
 
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """A backend's job records. `alone` tells whether no other process of the backend runs beside this one."""
+    """A backend's job records. `alone` is True if no other process of the backend is running."""
 
     board: "JobBoard"
     alone: bool
@@ -24,9 +24,10 @@ class Reached:
 
 @contextlib.contextmanager
 def reach(settings: Settings, *, work: bool = False) -> Iterator[Reached]:
-    """Lend the job records of a backend; its embedded broker is started where none runs, and a worker if `work`.
+    """Open the job records of a backend for the `with` block, starting its embedded broker if none runs.
 
-    Raises BrokerError.
+    With `work`, workers are started, too, if no other process has them. Raises BrokerError when the broker does not
+    start or cannot be reached.
     """
     from label_studio_ml.runtime.companion import Companion
     from label_studio_ml.training.boards import open_board

@@ -1,4 +1,4 @@
-"""`label-studio-ml cancel PROJECT_DIR JOB`: end a training job, running or waiting."""
+"""`label-studio-ml cancel PROJECT_DIR JOB`: cancel a running or queued training job."""
 
 import argparse
 from pathlib import Path
@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Cancel a job; return 0 if it is cancelled or will be, 1 if it ended otherwise."""
+    """Cancel a job; return 0 if it is cancelled or will be, 1 if it ended in another state."""
     settings = settings_from(args, run_wsgi=False)
     logs.configure("WARNING")
     with reach(settings) as reached:
@@ -27,9 +27,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def cancel(reached: Reached, job_id: str, folder: Path) -> int:
-    """Ask for a job's end, wait for it where it runs, and say what came of it.
+    """Request the cancellation of a job, wait for the end of a running one, and print the outcome.
 
-    Raises UnknownJob, JobEnded and BrokerError.
+    Returns the exit code. Raises UnknownJob, JobEnded when the job had ended before, and BrokerError. `folder` is the
+    backend's folder, for the advice in errors.
     """
     from label_studio_ml.training.cancel import request_cancel
 

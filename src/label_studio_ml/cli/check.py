@@ -1,4 +1,4 @@
-"""`label-studio-ml start --check`, in an interpreter of its own: build the model once and say how it went."""
+"""Child process of `start --check` and of `doctor`: build the model once and print the result."""
 
 import sys
 from typing import cast
@@ -17,7 +17,7 @@ from label_studio_ml.versions.state import MemoryState, Project
 def main() -> int:
     """Build the model that the environment names; return 0, or 1 with the cause on standard error.
 
-    With the argument `-`, for the label config on standard input.
+    With the argument `-`, the label config is read from standard input.
     """
     label_config = sys.stdin.read() if sys.argv[1:] == ["-"] else ""
     try:
@@ -29,10 +29,10 @@ def main() -> int:
 
 
 def check(settings: Settings, label_config: str = "") -> str:
-    """Build the model with `label_config`; if empty, without one, or else with a sample one. Say which it took.
+    """Build the model and return a text that says for which label config it could be built.
 
-    Most older classes look at the label config in their constructor and cannot be built without one. Raises
-    ModelFileError or ModelLoadError when neither works.
+    An empty `label_config` means none; if that fails, a sample is tried, because most older classes read the label
+    config in their constructor. Raises ModelFileError or ModelLoadError when the model cannot be built.
     """
     source = locate(settings.backend_dir, settings.script, settings.class_name)
     cls = cast("type[LabelStudioMLBase]", user_class(settings))

@@ -1,4 +1,4 @@
-"""The code in a backend's folder, for commands about versions that other code may have trained."""
+"""Compare the code in a backend's folder with the code that trained a version, for commands about versions."""
 
 import argparse
 import contextlib
@@ -14,9 +14,9 @@ from label_studio_ml.versions.manifest import Manifest
 
 
 def code_here(args: argparse.Namespace) -> CodeIdentity:
-    """Return the code that `start` would serve; one without a hash where there is no model file.
+    """Return the identity of the code that `start` would serve; an empty one if there is no model file.
 
-    `_wsgi.py` is run where it does not say by itself which class it serves.
+    `_wsgi.py` is executed only if reading it does not tell which class it serves.
     """
     folder = folder_of(args)
     settings = Settings.from_env(backend_dir=folder)
@@ -28,13 +28,13 @@ def code_here(args: argparse.Namespace) -> CodeIdentity:
 
 
 def _names_class(folder: Path) -> bool:
-    """Tell whether reading `_wsgi.py` is enough to know the class that it serves."""
+    """Tell whether reading `_wsgi.py`, without executing it, tells which class it serves."""
     with contextlib.suppress(ModelFileError):
         return served_class(folder.resolve() / "_wsgi.py") is not None
     return False
 
 
 def code_warning(chosen: Manifest, here: CodeIdentity) -> str:
-    """Return a sentence to add where other code trained a version than is in the folder, else nothing."""
+    """Return a note to append to a message if the version was trained by other code than `here`, else ""."""
     note = chosen.other_code(here)
     return f". Note: {note}" if note else ""

@@ -1,4 +1,4 @@
-"""`label-studio-ml connect DIR`: connect a running backend with a project, and prove that it works."""
+"""`label-studio-ml connect DIR`: connect a running backend with a project, and test the connection."""
 
 import argparse
 from pathlib import Path
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_link_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say where Label Studio and the backend are; `doctor` has them too."""
+    """Add the options for the addresses and logins of Label Studio and the backend, which `doctor` has, too."""
     add_studio_arguments(parser)
     parser.add_argument("--backend-url", metavar="URL", help="the backend as Label Studio reaches it")
     parser.add_argument(
@@ -54,7 +54,10 @@ def add_link_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Connect; return 0 if every step is done."""
+    """Connect and print a line for each step; return 0 if all steps succeeded, 1 if one failed.
+
+    Raises SettingsError or BackendError before the first step when an option or setting is missing or wrong.
+    """
     from label_studio_ml.connect.admin import Admin
     from label_studio_ml.connect.backend import port_of, view
     from label_studio_ml.connect.identity import identity
@@ -97,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check_new(args: argparse.Namespace) -> None:
-    """Raise SettingsError where options for a new project are missing, or there is none to make."""
+    """Raise SettingsError if `--new` lacks its label config, or options for a new project come without `--new`."""
     if args.new is not None and not args.label_config:
         raise SettingsError(
             "--new needs a label config", fix="Give --label-config FILE", field="--label-config"
@@ -112,7 +115,7 @@ def _check_new(args: argparse.Namespace) -> None:
 
 
 def _new_project(args: argparse.Namespace, admin: "Admin") -> int:
-    """Make the project that the command line describes; return its number."""
+    """Create the project that the command line describes; return its id."""
     from label_studio_ml.connect.new_project import make_project
 
     number, tasks = make_project(admin, args.new, args.label_config, args.tasks)

@@ -1,11 +1,11 @@
-"""Tell whether this process runs in a container, where an address of its own machine is reached by nobody else."""
+"""Detect whether this process runs in a container, for the default address to listen on."""
 
 from pathlib import Path
 
 #: Files that Docker, Podman and Kubernetes put into a container.
 _MARKS = (".dockerenv", "run/.containerenv", "var/run/secrets/kubernetes.io")
 
-#: What the control groups of a container's first process are named by.
+#: Parts of the control group names of a container's first process.
 _GROUPS = (
     "/docker/",
     "/docker-",
@@ -30,5 +30,8 @@ def in_container(root: Path = Path("/")) -> bool:
 
 
 def default_host() -> str:
-    """Return the address to listen on unless one is named: all of a container's, else only this machine's own."""
-    return "0.0.0.0" if in_container() else "127.0.0.1"  # noqa: S104 (who can reach a container, it decides itself)
+    """Return the default address to listen on: all addresses in a container, else loopback only.
+
+    Loopback in a container cannot be reached from outside.
+    """
+    return "0.0.0.0" if in_container() else "127.0.0.1"  # noqa: S104 (a container's published ports limit access)

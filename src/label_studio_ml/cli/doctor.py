@@ -1,4 +1,4 @@
-"""`label-studio-ml doctor DIR`: look at each link between a backend and Label Studio, and name the fixes."""
+"""`label-studio-ml doctor DIR`: check a backend and its connection with Label Studio, and name the fixes."""
 
 import argparse
 import contextlib
@@ -25,13 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Make all checks; return 1 if one failed."""
+    """Run all checks and print the results; return 1 if a check failed, else 0."""
     from label_studio_ml.doctor.examine import examine, exit_code
     from label_studio_ml.doctor.report import as_json, show
 
     try:
         settings = settings_from(args)
-    except BackendError:  # no model file to be found: the check of it says so
+    except BackendError:  # for example no model file: the check "model file" reports it
         settings = Settings.from_env(backend_dir=folder_of(args))
         login = {"basic_auth_user": args.basic_auth_user, "basic_auth_pass": args.basic_auth_pass}
         settings = replace(settings, **{name: value for name, value in login.items() if value})
@@ -63,7 +63,7 @@ def _context(args: argparse.Namespace, settings: Settings) -> "Context":
     if args.backend_url:
         url = checked(args.backend_url)
     elif settings.studio_url:
-        with contextlib.suppress(BackendError):  # the check of Label Studio's address says why
+        with contextlib.suppress(BackendError):  # the check "label studio" reports the cause
             url = backend_url(settings.studio_url, port)
     options = (
         ("--url", args.url),

@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure, write the report, show it, and return 0."""
+    """Evaluate the version, write the report, print it, and return 0. Raises BackendError when that fails."""
     from label_studio_ml import logs
     from label_studio_ml.adapter import ModelSpec
     from label_studio_ml.evaluation.evaluate import Assignment, evaluate, save
@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
         if note := manifest.other_code(here):
             logger.warning("Project %s: %s", project.uid, note)
     tasks = _tasks(settings, project, args.annotations)
-    # What was never trained here has seen none of the tasks.
+    # The untrained model has seen none of the tasks.
     seen = trained_on(store.folder(project.uid, manifest.id)) if manifest else set[int]()
     choice = Choice(test=args.test, everything=args.all, ground_truth=args.ground_truth)
     model = ModelUnderTest(
@@ -108,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _share(text: str) -> float:
-    """Return a share between 0 and 1; raise argparse.ArgumentTypeError if it is not that."""
+    """Parse a number between 0 and 1, exclusive. Raises argparse.ArgumentTypeError for other text."""
     try:
         share = float(text)
     except ValueError:
@@ -119,7 +119,10 @@ def _share(text: str) -> float:
 
 
 def _project(settings: Settings, args: argparse.Namespace) -> "Project":
-    """Return the project, or, for annotations from a file, one that the backend need not know."""
+    """Return the project, with the label config of `--label-config` if given.
+
+    With `--annotations`, the backend need not know the project. Raises UnknownProject, StudioError or SettingsError.
+    """
     import msgspec
 
     from label_studio_ml.cli.projects import known_project
@@ -150,7 +153,7 @@ def _version(store: "VersionStore", uid: str, name: str | None) -> "Manifest | N
 def _state(
     settings: Settings, store: "VersionStore", uid: str, manifest: "Manifest | None"
 ) -> dict[str, str]:
-    """Return the key/value pairs as they are where this version is served: a model may keep its weights in them."""
+    """Return the key/value pairs as a server of this version has them: a model may keep its weights in them."""
     from label_studio_ml.versions.lineage import pairs_of
     from label_studio_ml.versions.state import StoredState
 
@@ -165,7 +168,10 @@ def _state(
 
 
 def _tasks(settings: Settings, project: "Project", file: Path | None) -> "LabelledTasks":
-    """Return the annotated tasks. Raises StudioError when Label Studio cannot be asked for them."""
+    """Return the annotated tasks of `file`, or of Label Studio if `file` is None.
+
+    Raises StudioError when Label Studio's address or token is not known.
+    """
     from label_studio_ml.adapter import studio_login, studio_private
     from label_studio_ml.evaluation.evaluate import tasks_in
     from label_studio_ml.studio.client import StudioClient
@@ -187,7 +193,10 @@ def _tasks(settings: Settings, project: "Project", file: Path | None) -> "Labell
 
 @contextlib.contextmanager
 def _progress(expected: int | None) -> Iterator[Callable[[int], None]]:
-    """Show on a terminal how many tasks are predicted; lend what is to be told of each batch."""
+    """Show a progress bar on a terminal; give a function to call with the number of tasks of each predicted batch.
+
+    `expected` is the total number of tasks, None if unknown.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 

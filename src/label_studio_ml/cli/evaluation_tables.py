@@ -1,4 +1,4 @@
-"""An evaluation as tables in a terminal."""
+"""Print an evaluation as tables."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def show(evaluation: Evaluation, folder: Path) -> None:
-    """Print what was found, and where the files are."""
+    """Print the results of the evaluation, and the names of the files written to `folder`."""
     from rich.console import Console
 
     console = Console()
@@ -44,7 +44,7 @@ def show(evaluation: Evaluation, folder: Path) -> None:
 
 
 def _used(tasks: Selection) -> str:
-    """Say in a line which tasks were used, and whether the model has seen them."""
+    """Return a line that says which tasks were used, and how many of them the model was trained on."""
     kind = "tasks with a ground truth" if tasks.ground_truth_only else "annotated tasks"
     how = {
         "held out": ", held out of the training",
@@ -83,7 +83,7 @@ def _by_label(measured: Measured) -> "Table":
 
 
 def _plain(text: str) -> str:
-    """Return text as the terminal is to show it: without rich's markup, and with what is not seen as escapes."""
+    """Return `text` with rich's markup escaped and invisible characters written as escapes."""
     from rich.markup import escape
 
     return escape(visible(text))

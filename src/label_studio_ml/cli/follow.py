@@ -1,4 +1,4 @@
-"""Following a training job to its end: a progress bar and the log on a terminal, lines elsewhere."""
+"""Follow a training job to its end: with a progress bar on a terminal, else with lines of text."""
 
 import contextlib
 import sys
@@ -12,26 +12,26 @@ from label_studio_ml.texts import plural, visible
 if TYPE_CHECKING:
     from label_studio_ml.training.jobs import Job, JobBoard
 
-#: Seconds between two looks at the job, and between two lines of progress where there is no terminal.
+#: Seconds between two reads of the job's record, and between two lines of progress without a terminal.
 _LOOK = 0.2
 _LINE = 5.0
 
 
 class _View(Protocol):
     def show(self, job: "Job") -> None:
-        """Show how far a running job is."""
+        """Show the progress of a queued or running job."""
 
     def line(self, text: str) -> None:
-        """Show a line of its log."""
+        """Show a line of the job's log."""
 
 
 def follow(
     board: "JobBoard", job_id: str, *, log: bool = False, held_back: Callable[[], bool] = lambda: False
 ) -> "Job | None":
-    """Show how a job goes, with its log if `log`; return its record when it has ended, None if there is none.
+    """Show a job's progress, and its log if `log`, until it ends; return its record, None if there is none.
 
-    A job that waits for more than a worker is not followed any longer once `held_back` returns True.
-    Raises BrokerError, and KeyboardInterrupt as it comes.
+    Once `held_back` returns True, the record of a postponed job is returned although it is still queued. Raises
+    BrokerError; KeyboardInterrupt is not caught.
     """
     from label_studio_ml.training.pages import read_log
 
@@ -39,7 +39,7 @@ def follow(
     with _view() as view:
         while True:
             is_held_back = held_back()
-            job = board.job(job_id)  # before the log: what an ended job wrote is in it
+            job = board.job(job_id)  # read before the log, so that the log of an ended job is complete
             if log and job is not None:
                 part = read_log(board, job_id, after)
                 after = part.next
@@ -52,7 +52,7 @@ def follow(
 
 
 def outcome(job: "Job") -> int:
-    """Say what came of a job that has ended, and return the exit code: 0 if it finished, else 1."""
+    """Print the outcome of a job that has ended, and return the exit code: 0 if it finished, else 1."""
     if job.state == "cancelled":
         say(f"label-studio-ml: the training was cancelled: {job.ending}", file=sys.stderr)
         return 1
@@ -76,12 +76,12 @@ def outcome(job: "Job") -> int:
 
 
 def summary(job: "Job") -> str:
-    """Return message and latest metrics in one line."""
+    """Return the job's message and latest metrics in one line."""
     return ", ".join(word for word in (job.message, metrics_text(job)) if word)
 
 
 def metrics_text(job: "Job") -> str:
-    """Return the latest metrics in one line: `loss 0.123 accuracy 0.9`."""
+    """Return the job's latest metrics in one line, such as `loss 0.123 accuracy 0.9`."""
     return " ".join(f"{name} {_figure(value)}" for name, value in job.metrics.items())
 
 
@@ -118,7 +118,7 @@ class _Bar:
         self._task = progress.add_task("queued", total=None, what="")
 
     def show(self, job: "Job") -> None:
-        """Move the bar."""
+        """Update the bar with the job's state, progress and summary."""
         state = "cancelling" if job.cancel else "training" if job.state == "started" else "queued"
         known = job.progress >= 0
         self._progress.update(
@@ -130,7 +130,7 @@ class _Bar:
         )
 
     def line(self, text: str) -> None:
-        """Print a line above the bar, in its colours; other control characters are printed as escapes."""
+        """Print a line above the bar with its ANSI colours; if it has other control characters, as escapes."""
         from rich.text import Text
 
         line = Text.from_ansi(text)
@@ -138,7 +138,7 @@ class _Bar:
 
 
 class _Lines:
-    """Plain lines, where nobody looks at them live."""
+    """Plain lines of text, for output that is not a terminal."""
 
     def __init__(self) -> None:
         self._said = ""
@@ -146,7 +146,7 @@ class _Lines:
         self._started = False
 
     def show(self, job: "Job") -> None:
-        """Print a line when something is new, now and then."""
+        """Print a line if the progress has changed, at most every `_LINE` seconds."""
         if job.state == "started" and not self._started:
             self._started = True
             say(f"Started; its log is logs/jobs/{job.id}.log", flush=True)
@@ -157,5 +157,5 @@ class _Lines:
             say(text, flush=True)
 
     def line(self, text: str) -> None:
-        """Print a line of the log."""
+        """Print a line of the job's log."""
         say(text, flush=True)

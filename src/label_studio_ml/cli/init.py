@@ -1,4 +1,4 @@
-"""`label-studio-ml init PROJECT` (also `create`): make a backend's folder from a model file."""
+"""`label-studio-ml init PROJECT` (alias `create`): create a backend's folder from a model file."""
 
 import argparse
 import sys
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Make the folder and say what comes next. Raises BackendError when it cannot be made."""
+    """Create the folder, print the next steps, and return 0. Raises BackendError when it cannot be created."""
     target = folder_of(args)
     backend = Backend(target.resolve().name, _source(args.script, target, force=args.force))
     notes = make(backend, target, force=args.force)
@@ -45,7 +45,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _source(script: str | None, target: Path, *, force: bool) -> ModelSource | None:
-    """Return the model to take over: the named one, `./model.py`, or the one that an existing folder has."""
+    """Return the model to copy: `script`, else `./model.py`, else with `force` that of the folder `target`.
+
+    None stands for the template's model. Raises ModelFileError when `script` or `./model.py` has no model class.
+    """
     if script:
         path, class_name = split_script(script)
         if path.is_dir():
@@ -62,7 +65,7 @@ def _source(script: str | None, target: Path, *, force: bool) -> ModelSource | N
 
 
 def _missing(missing: list[MissingModule], target: Path) -> str:
-    """Say which modules the script needs that are not installed here, and how to install them."""
+    """Return a sentence with the modules that are not installed here and the commands that install them."""
     modules = ", ".join(f"{item.module} ({item.file.name}, line {item.line})" for item in missing)
     install = shell_command("pip", "install", *dict.fromkeys(item.distribution for item in missing))
     every = shell_command("pip", "install", "-r", target / "requirements.txt")

@@ -1,4 +1,4 @@
-"""How a list of training jobs is printed: whole lines for files and pipes, short ones on a terminal."""
+"""Format a list of training jobs: one long line per job for files and pipes, wrapped lines for a terminal."""
 
 import textwrap
 from collections.abc import Iterable
@@ -17,11 +17,11 @@ _INDENT = "  "
 
 
 def lines(jobs: "Iterable[Job]", width: int | None) -> list[str]:
-    """Return the lines of a list of jobs.
+    """Return the lines of a list of jobs, after a line of headings.
 
-    For a terminal of `width` characters each job has a line with id, project, state and times, and lines below it with
-    its numbers and with what is to be said of it, which is broken at blanks only. Without `width` there is one line for
-    each job, of any length. Ids and numbers are never cut.
+    For a terminal of `width` characters, each job has a line with id, project, state and times, and indented lines
+    with numbers, version, metrics and message, wrapped at blanks only. With `width` None, each job has one line of any
+    length. Ids and numbers are never cut.
     """
     found = list(jobs)
     if width is None:
@@ -36,7 +36,7 @@ def lines(jobs: "Iterable[Job]", width: int | None) -> list[str]:
 
 
 def what(job: "Job") -> str:
-    """Return what is to be said of a job: why it failed or was held back, else what it said last."""
+    """Return a job's message: why it failed, ended or was held back, else its comparison or its last message."""
     return job.error or job.ending or job.held_back or job.comparison or job.message
 
 
@@ -72,7 +72,7 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 
 def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
-    """Return rows as lines with their columns below each other; the last column has no width."""
+    """Return the rows as lines with aligned columns; trailing blanks are removed."""
     rows = [tuple(map(visible, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
@@ -81,12 +81,12 @@ def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
 
 
 def _clock(text: str) -> str:
-    """Return a job's time as the clock of this machine shows it."""
+    """Return an ISO time as local time of this machine; empty text stays empty."""
     return f"{datetime.fromisoformat(text).astimezone():%Y-%m-%d %H:%M:%S}" if text else ""
 
 
 def _took(job: "Job") -> str:
-    """Return how long a job ran, or has been running."""
+    """Return the time that a job ran, or has been running, as H:MM:SS; empty if it has not started."""
     if not job.started:
         return ""
     end = datetime.fromisoformat(job.ended) if job.ended else datetime.now(UTC)

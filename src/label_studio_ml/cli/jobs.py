@@ -1,4 +1,4 @@
-"""`label-studio-ml jobs PROJECT_DIR`: list training jobs, follow one, cancel one."""
+"""`label-studio-ml jobs PROJECT_DIR`: list training jobs, follow or cancel one, list or retry parked events."""
 
 import argparse
 import shutil
@@ -19,7 +19,7 @@ from label_studio_ml.texts import our_command, plural
 if TYPE_CHECKING:
     from label_studio_ml.settings import Settings
 
-#: Jobs of a project that are listed, unless asked otherwise.
+#: Default number of jobs that are listed for each project.
 _MOST = 20
 
 
@@ -39,7 +39,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """List jobs and return 0; with `--follow` return 1 if the job failed or was cancelled."""
+    """List jobs and return 0, or do what `--follow`, `--cancel`, `--parked` or `--retry` says and return its code.
+
+    `--follow` returns 1 if the job failed or was cancelled, or waits while no backend is running.
+    """
     settings = settings_from(args, run_wsgi=False)
     logs.configure("WARNING")
     with reach(settings) as reached:
@@ -87,7 +90,7 @@ def _list(settings: "Settings", reached: Reached, args: argparse.Namespace) -> i
 
 
 def _renewal(reached: Reached, uid: str) -> None:
-    """Say how far the predictions after a project's last training are."""
+    """Print the progress of the re-prediction after the project's last training, if there is one."""
     from label_studio_ml.training.afresh import Afresh
 
     found = Afresh(reached.board).renewal(uid)
@@ -101,7 +104,7 @@ def _renewal(reached: Reached, uid: str) -> None:
 
 
 def _chosen(settings: "Settings", named: str | None) -> list[str]:
-    """Return the uids of the projects that the backend knows, or of those that are named."""
+    """Return the uids of the backend's known projects; if `named`, only those with that uid or id."""
     from label_studio_ml.versions.state import Projects
 
     uids = Projects(settings.model_dir).uids()

@@ -1,6 +1,6 @@
-"""`label-studio-ml COMMAND …`.
+"""Entry point of `label-studio-ml COMMAND …`: the list of subcommands, argument parsing, exit codes.
 
-Only the module of the command that is called is imported, so help and mistakes are answered at once.
+Only the module of the called command is imported, so that help and usage errors are printed at once.
 """
 
 import argparse
@@ -20,8 +20,8 @@ from label_studio_ml.errors import BackendError
 class Command:
     """A subcommand: its `module` has `add_arguments(parser)` and `run(args) -> exit code`.
 
-    The module of a `family` has several of them: its `add_arguments` also takes the command's name, which `run` finds
-    in `args.command`.
+    With `family`, the module has several subcommands: its `add_arguments` also takes the command's name, which `run`
+    finds in `args.command`.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Command:
 #: Modules of Python's library that Windows does not have.
 _UNIX_MODULES = frozenset({"fcntl", "grp", "pwd", "resource", "termios"})
 
-#: What the machine refuses is no fault of ours: one line says it.
+#: Errors of the operating system that are reported in one line, without a traceback: they are not bugs.
 _REFUSALS = frozenset({errno.EACCES, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EROFS})
 
 #: Every subcommand, in the order of the help text.
@@ -73,9 +73,8 @@ COMMANDS = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code.
 
-    0: done. 1: it failed, with one line on standard error that says why. 2: the command line is wrong.
-    130: Ctrl-C. 141: whoever read its output, such as `head`, did not want more of it. `argv` is the process's own
-    arguments if None.
+    0: done. 1: failed, with one line on standard error that says why. 2: wrong command line. 130: Ctrl-C. 141: the
+    reader of the output, such as `head`, closed it. `argv` None stands for the arguments of this process.
     """
     argv = sys.argv[1:] if argv is None else argv
     prepare_streams()
@@ -102,7 +101,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _failure(error: OSError) -> str:
-    """Say what the machine refused; after a full disk, nothing more is written to standard output."""
+    """Return the message for an error of the operating system.
+
+    If standard output cannot be written either (a full disk), the rest of it is discarded.
+    """
     try:
         sys.stdout.flush()
     except (OSError, ValueError):
@@ -111,12 +113,12 @@ def _failure(error: OSError) -> str:
 
 
 def _run(argv: Sequence[str]) -> int:
-    """Run one command as `main` does, where the machine has what it needs."""
+    """Run one command and return its exit code, without `main`'s handling of errors of the operating system."""
     try:
         args, unknown = parse(argv)
         if unknown:
             args.parser.error(_unknown(unknown, args.parser))
-    except SystemExit as done:  # argparse has written help or what is wrong
+    except SystemExit as done:  # argparse has printed the help or the error
         return done.code if isinstance(done.code, int) else 2
     except KeyboardInterrupt:
         return 130
@@ -131,9 +133,9 @@ def _run(argv: Sequence[str]) -> int:
 
 
 def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
-    """Return the parsed arguments and those that no option takes. Raises SystemExit as argparse does.
+    """Parse the command line; return the namespace and the unknown arguments. Raises SystemExit as argparse does.
 
-    The namespace has the command's `run` and its `parser` beside its options.
+    Besides the options, the namespace has `command`, its function `run` and its `parser`.
     """
     parser = argparse.ArgumentParser(
         prog="label-studio-ml",
@@ -162,7 +164,7 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
 
 
 def _unknown(words: Sequence[str], parser: argparse.ArgumentParser) -> str:
-    """Say which arguments are unknown, and which options may have been meant."""
+    """Return the error message for unknown arguments, with the most similar options."""
     options = [option for action in parser._actions for option in action.option_strings]
     return "unknown arguments: " + ", ".join(
         f"{word}{_suggestion(word.partition('=')[0], options)}" for word in words

@@ -1,4 +1,4 @@
-"""The flags that `label-studio-ml start` and a backend's own `_wsgi.py` share."""
+"""Command-line options that `label-studio-ml start`, other commands and a backend's own `_wsgi.py` share."""
 
 import argparse
 import ipaddress
@@ -19,13 +19,13 @@ _NUMBER = re.compile(r"[+-]?(\d+\.\d*|\.\d+|\d+)([eE][+-]?\d+)?")
 
 
 def require_unix(command: str) -> None:
-    """Raise SettingsError where `command` cannot run because the system has no Unix processes and sockets."""
+    """Raise SettingsError if this system lacks the Unix processes and sockets that `command` needs."""
     if not is_supported():
         raise SettingsError(f"{command} does not run on Windows: use WSL or a container")
 
 
 def add_serving_options(parser: argparse.ArgumentParser) -> None:
-    """Add the flags that say where to listen and what to build the model with."""
+    """Add the options of a server: address, model, number of processes and threads, logging, login."""
     parser.add_argument(
         "-p", "--port", type=_port, default=DEFAULT_PORT, help="port to listen on (default: %(default)s)"
     )
@@ -63,7 +63,7 @@ def add_serving_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """Add the flags that say what to build the model with and where its versions are."""
+    """Add the options for the model's constructor arguments and the model folder."""
     parser.add_argument(
         "--with",
         "--kwargs",
@@ -81,7 +81,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_log_level(parser: argparse.ArgumentParser) -> None:
-    """Add the flag that says how much to log."""
+    """Add the option `--log-level`."""
     parser.add_argument(
         "--log-level",
         type=str.upper,
@@ -91,7 +91,7 @@ def add_log_level(parser: argparse.ArgumentParser) -> None:
 
 
 def count(text: str) -> int:
-    """Return a whole number of at least 1; raise argparse.ArgumentTypeError if it is not that."""
+    """Parse a whole number of at least 1. Raises argparse.ArgumentTypeError for other text."""
     number = whole_number(text)
     if not number:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
@@ -99,7 +99,7 @@ def count(text: str) -> int:
 
 
 def key_value(text: str) -> tuple[str, Any]:
-    """Return key and parsed value of `KEY=VAL`; raise argparse.ArgumentTypeError if it is not that."""
+    """Return key and parsed value of `KEY=VAL`. Raises argparse.ArgumentTypeError for other text."""
     key, equals, value = text.partition("=")
     if not equals or not key.isidentifier():
         raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VAL")
@@ -107,7 +107,7 @@ def key_value(text: str) -> tuple[str, Any]:
 
 
 def parse_value(text: str) -> Any:
-    """Return the truth value, number or JSON value that `text` spells, else `text` itself."""
+    """Parse `text` as a truth value, a finite number or JSON; return `text` itself if it is none of these."""
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
     try:
@@ -118,7 +118,7 @@ def parse_value(text: str) -> Any:
 
 
 def constructor_arguments(folder: Path, pairs: Iterable[tuple[str, Any]] = ()) -> dict[str, Any]:
-    """Return the model's constructor arguments: those of `config.json` in `folder`, if any, under `pairs`.
+    """Return the model's constructor arguments: those of `config.json` in `folder`, if any, overridden by `pairs`.
 
     Raises SettingsError when the file is not a JSON object.
     """
@@ -135,13 +135,13 @@ def constructor_arguments(folder: Path, pairs: Iterable[tuple[str, Any]] = ()) -
 
 
 def server_arguments(args: argparse.Namespace) -> dict[str, str]:
-    """Return what the flags that were given mean for `init_app`."""
+    """Return the given options that are also arguments of `init_app`, by the names of these arguments."""
     names = ("model_dir", "basic_auth_user", "basic_auth_pass")
     return {name: getattr(args, name) for name in names if getattr(args, name)}
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether only this machine can reach a server that listens on `host`."""
+    """Tell whether `host` is a loopback address or "localhost", which only this machine can reach."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
