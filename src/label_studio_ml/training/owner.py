@@ -23,7 +23,7 @@ from label_studio_ml.versions.identity import backend_id
 
 logger = logging.getLogger(__name__)
 
-#: Shortest time in seconds that a claim lasts without a renewal, and the same in intervals of the worker's sweeper.
+#: Without a renewal, a claim lasts for ALIVE seconds or for LOOKS intervals of the sweeper, whichever is longer.
 ALIVE, LOOKS = 60.0, 6
 
 
@@ -108,7 +108,8 @@ class Claim:
 def own_queue(connection: Any, settings: Settings, claim: Claim, *, claiming: bool) -> str:
     """Return the name of this backend's queue, and with `claiming` claim it. Raises redis.RedisError.
 
-    If another backend owns the queue RQ_QUEUE_NAME, that is `RQ_QUEUE_NAME.ID` with this backend's id, also later on.
+    If another backend owns the queue RQ_QUEUE_NAME, the name is `RQ_QUEUE_NAME.ID` with this backend's id. A backend
+    that has claimed such a queue once keeps it.
     """
     name = settings.queue or f"{DEFAULT_QUEUE}-{claim.owner.id}"
     apart = f"{name}.{claim.owner.id}"

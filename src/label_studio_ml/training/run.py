@@ -144,7 +144,8 @@ def _annotations(request: RunRequest, settings: Settings) -> tuple[LabelledTasks
 
     The sources are, in this order: annotations or a version named by the training request, Label Studio, and the tasks
     that webhooks delivered. The second value is empty except for delivered tasks; there, it is empty if URL or token of
-    Label Studio are unknown. Raises FitError if there is no source left, NotNow if a later run may find one.
+    Label Studio are unknown. Raises FitError if there is no source left, NotNow if a later run may find one, and the
+    errors of `from_version`.
     """
     uid, snapshot = request.spec.project.uid, Path(request.workdir) / SNAPSHOT
     given: Any = None

@@ -1,4 +1,4 @@
-"""Labelled tasks in a compressed file: one JSON object a line, gzip. `zcat annotations.jsonl.gz | head` shows them."""
+"""Snapshots of labelled tasks: gzip files with one JSON object per line (`zcat annotations.jsonl.gz | head`)."""
 
 import gzip
 import io
@@ -17,14 +17,14 @@ from label_studio_ml.private_files import open_file
 
 #: The snapshot's name in a version's folder.
 SNAPSHOT = "annotations.jsonl.gz"
-#: gzip's quickest: the file gets some 10 % larger than at its best, in a fraction of the time.
+#: gzip's fastest level: files are about 10 % larger than with the best one, in a fraction of the time.
 _LEVEL = 1
 
 
 class TasksFile:
-    """A snapshot that is there in full or not at all.
+    """A snapshot file, which is written atomically: it is complete or missing. Iteration yields its tasks.
 
-    Every method raises VersionError when the disk refuses or the file is damaged.
+    Reading and `record` raise VersionError if the disk refuses or the file is damaged.
     """
 
     def __init__(self, path: Path) -> None:
@@ -32,7 +32,7 @@ class TasksFile:
 
     @property
     def complete(self) -> bool:
-        """Whether the file is there."""
+        """Whether the file exists; an existing file is complete."""
         return self.path.exists()
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
@@ -44,13 +44,13 @@ class TasksFile:
                 raise _damaged(self.path, error) from error
 
     def count(self) -> int:
-        """Return how many tasks the file holds."""
+        """Return the number of tasks in the file."""
         return sum(1 for _ in self._lines())
 
     def record(self, tasks: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        """Yield `tasks`, writing each down; the file appears after the last one, and only then.
+        """Yield `tasks` and write each of them to a temporary file, which becomes the snapshot after the last one.
 
-        Nothing is left of an iteration that is not carried to its end. A file that has appeared meanwhile stays.
+        If the iteration ends early, no file is left. A snapshot that another iteration has completed meanwhile stays.
         """
         recorder = _Recorder(self.path)
         try:
@@ -62,7 +62,7 @@ class TasksFile:
             recorder.close()
 
     def clear_unfinished(self) -> None:
-        """Remove what processes left that ended while they wrote."""
+        """Remove the temporary files of processes that ended during the write. No other `record` may be in progress."""
         for left in self.path.parent.glob(f".{self.path.name}.*"):
             left.unlink(missing_ok=True)
 
@@ -75,7 +75,7 @@ class TasksFile:
 
 
 class _Recorder:
-    """Writes a temporary file beside the one to be."""
+    """Writer of the temporary file, in the folder of the snapshot. Its methods raise VersionError, except `close`."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -106,11 +106,11 @@ class _Recorder:
             raise _refused(self._path, error) from error
 
     def close(self) -> None:
-        """Remove the temporary file, if it is still one."""
+        """Close and remove the temporary file; after `commit` there is none. Raises OSError if it cannot be removed."""
         try:
             self._lines.close()
             self._raw.close()
-        except OSError:  # what cannot be written now is not wanted any more
+        except OSError:  # the data is not needed any more
             self._raw.close()
         finally:
             self._temporary.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Which half of a split a task belongs to: decided by a hash, so that it stays there as the set grows."""
+"""Split tasks into a training and a test part by a hash, so that tasks stay in their part as the set grows."""
 
 import hashlib
 import numbers
@@ -10,16 +10,17 @@ import msgspec
 
 from label_studio_ml.arguments import wrong
 
-#: What keeps tasks together: the name of a field of their data, or a function of the task.
+#: How tasks are grouped: by the name of a field of their data, or by a function of the task.
 By = str | Callable[[dict[str, Any]], Any]
 
 
 @dataclass(frozen=True)
 class Split:
-    """A share `test` of the tasks, between 0 and 1, as a hash of project, `seed` and task (or group) chooses them.
+    """A test part with about the share `test` (between 0 and 1) of the tasks.
 
-    `depth` tells a split of a half from the split that made the half. Raises ValueError when `test` is no such share,
-    or another value is of the wrong kind.
+    A hash of project, `seed`, `depth` and task decides; with `by`, tasks of one group stay together. `depth` is the
+    nesting level if a part is split again: the hashes of the levels are independent. Raises ValueError if `test` is
+    not between 0 and 1, or a value has the wrong type.
     """
 
     test: float
@@ -39,18 +40,18 @@ class Split:
             raise wrong("by", "the name of a field of the tasks' data or a function of a task", self.by)
 
     def in_test(self, task: dict[str, Any]) -> bool:
-        """Tell whether `task` is in the test half."""
+        """Tell whether `task` is in the test part."""
         words = [self.depth, str(self.seed), self.project, *self._key(task)]
         text = msgspec.json.encode(words, enc_hook=str, order="deterministic")
         number = int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big")
         return number < self.test * 2.0**64
 
     def has_field(self, task: dict[str, Any]) -> bool:
-        """Tell whether the task has the field that keeps tasks together; always where no field is named."""
+        """Tell whether the task has the field that `by` names; True if `by` names no field."""
         return not isinstance(self.by, str) or (task.get("data") or {}).get(self.by) is not None
 
     def _key(self, task: dict[str, Any]) -> tuple[str, Any]:
-        """Return what the task is told from others by; a task without a group is on its own."""
+        """Return the key to hash: the group of the task, or its id if it has no group."""
         group = None
         if callable(self.by):
             group = self.by(task)

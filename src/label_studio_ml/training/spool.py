@@ -1,6 +1,7 @@
-"""Events kept on this server's disk while Redis is away: one file each, handed over in order when it is back.
+"""The spool: events on the server's disk while Redis is unavailable, one file each, which are delivered in order later.
 
-A file's name says when its event came; the token in it lets an event that is handed over twice count once.
+The name of a file starts with the time of the event. The token in the file makes an event that is delivered twice count
+once.
 """
 
 import contextlib
@@ -28,19 +29,19 @@ from label_studio_ml.training.spool_room import STRANGE, UNUSABLE, Spooled, Spoo
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that an event's writer waits for the disk, files that are flushed at once, and files that are open for it.
+#: Seconds that `keep` waits for the disk, number of files that are flushed at once, and of files open for flushing.
 FLUSH, FLUSHES, OPEN = 0.05, 4, 32
-#: Seconds between two tries to hand over, and between two looks for an event that is being written.
+#: Seconds between two tries to deliver events, and between two checks for an event that is being written.
 PAUSE, WRITING = 0.5, 0.01
-#: Seconds between two looks at the whole folder while nothing can be handed over.
+#: Seconds between two listings of the folder while no event can be delivered.
 RECOUNT = 5.0
 
 
 class Spool:
-    """The kept events in `folder`. Servers may share it; safe to use from several threads.
+    """The spool in `folder`, which several servers may share. Safe to use from several threads.
 
-    `deliver` hands one event over. A BackendError that it raises means that the event is to be handed over later; any
-    other exception sets the event aside, so that those behind it are handed over all the same.
+    `deliver` delivers one event. If it raises BackendError or OSError, the event is tried again later; after another
+    exception the event's file is set aside with the suffix `.bad`, and the next event is delivered.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class Spool:
         most_bytes: int = DEFAULT_SPOOL_MB << 20,
     ) -> None:
         self._folder = folder
-        #: How much it holds, and how much more it takes.
+        #: Number and size of the events in the spool, and its limits.
         self.room = SpoolRoom(folder, events, most_bytes)
         self._deliver = deliver
         self._numbers = itertools.count()
@@ -66,40 +67,43 @@ class Spool:
         self._threads = ThreadPoolExecutor(FLUSHES, "flush")
         self._flushing = threading.BoundedSemaphore(OPEN)
         self._stop = threading.Event()
-        #: How many events were kept since the start.
+        #: The number of events written since the start.
         self.kept = 0
 
     def reserve(self) -> str:
-        """Return the name under which an event is to be kept: from now on the spool is not empty."""
+        """Return a name for an event, to be passed to `keep`. Until then, the spool counts as not empty."""
         with self._starting:
-            self._last = max(self._last + 1, time.time_ns())  # a clock that is set back changes no order
+            self._last = max(self._last + 1, time.time_ns())  # keeps the order if the clock is set back
             name = f"{self._last:020}-{next(self._numbers):06}-{secrets.token_hex(4)}"
             self._coming.add(name)
         return name
 
     def empty(self) -> bool:
-        """Tell whether no event is kept, nor about to be."""
+        """Tell whether the spool has no events, neither written nor reserved ones.
+
+        After another server's file was found, the result is False for PAUSE seconds.
+        """
         with self._starting:
             if self._coming or self._mine:
                 return False
         now = time.monotonic()
         if now < self._others_until:
             return False
-        if self._any():  # of another server: for a while, it is not looked again
+        if self._any():  # another server's event: the folder is not listed again for PAUSE seconds
             self._others_until = now + PAUSE
             return False
         return True
 
     @property
     def problem(self) -> str:
-        """Why no further event is kept, empty if one is: it is full, or its folder cannot be written to."""
+        """Why the spool takes no more events (it is full, or its folder is not writable), empty if it does."""
         if full := self.room.problem:
             return full
         problem = folder_problem(self._folder, write=True)
         return f"{UNUSABLE}: {problem.what}. {problem.fix}" if problem else ""
 
     def _any(self) -> bool:
-        """Tell whether an event's file is in the folder."""
+        """Tell whether the folder has a file of an event; False if the folder cannot be read."""
         try:
             with os.scandir(self._folder) as found:
                 return any(entry.name.endswith(".json") for entry in found)
@@ -107,11 +111,11 @@ class Spool:
             return False
 
     def keep(self, spooled: Spooled, name: str | None = None) -> None:
-        """Write an event to the disk, under a name that was reserved.
+        """Write an event to the disk under a name from `reserve`, or under a new name for None.
 
-        When this returns, the event outlives this process and is handed over once; one without login is not written
-        if one that waits says the same. Raises BrokerError if the disk refuses, and SpoolFull if there is no room; then
-        it is not handed over at all.
+        When this returns, the event survives the end of this process and will be delivered. An event without login is
+        not written if the spool has one with the same content. Raises BrokerError if the disk refuses, and SpoolFull if
+        the spool is full; then the event is not delivered.
         """
         reserved = name = name or self.reserve()
         try:
@@ -134,10 +138,10 @@ class Spool:
         self.start()
 
     def _write(self, content: bytes, name: str) -> None:
-        """Write an event's file, which the event is handed over from as soon as it has its name.
+        """Write an event's file under a temporary name, and rename it; from then on the event can be delivered.
 
-        Where this raises BrokerError there is no such file. An error of the disk after that changes nothing: the event
-        is handed over, unless the machine ends before.
+        Raises BrokerError if the disk refuses, and leaves no file then. An error after the rename is only logged: the
+        event is delivered unless the machine stops before.
         """
         temporary, path = self._folder / f"{name}.tmp", self._folder / f"{name}.json"
         deadline = time.monotonic() + FLUSH
@@ -158,17 +162,17 @@ class Spool:
                 f"Redis is away, and the event cannot be kept on the disk either: {error}",
                 fix=disk_fix(error, self._folder),
             ) from error
-        with contextlib.suppress(OSError):  # it is in the log
+        with contextlib.suppress(OSError):  # `_flush` has logged an error of fsync
             self._flush(os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY), deadline)
 
     def _flush(self, descriptor: int, deadline: float) -> None:
-        """Have the system write a file or folder to the disk, waiting until `deadline` for it; closes `descriptor`.
+        """Flush a file or folder to the disk, wait until `deadline` at most, and close `descriptor`.
 
-        A disk that is busy for longer is not waited for: Label Studio sends an event once, whatever is answered and
-        when, and the annotator waits. The end of this process loses nothing of it, only that of the machine. Where
-        many files wait for the disk already, this one is left to the system, which writes it in its own time: a process
-        with too many open files could keep no event at all.
-        Raises OSError if the disk refuses before that.
+        A busy disk is not awaited for longer, because Label Studio sends an event once, whatever the answer is, and the
+        annotator waits for it. A file that is not flushed survives the end of this process, not that of the machine.
+        If OPEN files are being flushed already, the file is left to the operating system: with too many open files, the
+        process could keep no event at all.
+        Raises OSError if the disk refuses before the deadline.
         """
         if not self._flushing.acquire(timeout=max(0.0, deadline - time.monotonic())):
             os.close(descriptor)
@@ -185,15 +189,15 @@ class Spool:
 
     @property
     def events(self) -> int:
-        """How many events are kept, as far as this server knows."""
+        """The number of events in the spool; those of other servers are counted every RECOUNT seconds."""
         if self._drainer is None and time.monotonic() - self._recounted >= RECOUNT:
             self._recount()
         return self.room.events
 
     def _recount(self) -> list[str]:
-        """Look which events are kept; return those that may be handed over, in the order in which they came.
+        """List the folder and update the counts; return the names of the events to deliver, in order of their arrival.
 
-        Events behind one that is still being written wait for it, so that a project's stay in order.
+        Events that came after one that is still being written are left out, so that a project's events stay in order.
         """
         self._recounted = time.monotonic()
         with self._starting:
@@ -203,21 +207,21 @@ class Spool:
         return [name for name in self.room.recount(before) if name.removesuffix(STRANGE) < first]
 
     def waiting(self) -> list[Path]:
-        """Return the kept events' files, in the order in which they came."""
+        """Return the paths of the events' files in order of their arrival; none if the folder is unreadable."""
         try:
             return sorted(path for path in self._folder.iterdir() if path.suffix == ".json")
         except OSError:
             return []
 
     def start(self) -> None:
-        """Hand over what waits, in a thread, until nothing is left."""
+        """Start the thread that delivers events until none is left, unless it is running."""
         with self._starting:
             if self._drainer is None and not self._stop.is_set():
                 self._drainer = threading.Thread(target=self._drain, daemon=True, name="spool")
                 self._drainer.start()
 
     def stop(self) -> None:
-        """Stop handing over; what is left is there at the next start."""
+        """Stop the delivery, and wait up to 5 s for its thread. The files of the remaining events stay."""
         self._stop.set()
         drainer = self._drainer
         if drainer is not None:
@@ -248,9 +252,9 @@ class Spool:
                     return
 
     def _hand_over(self) -> int:
-        """Hand over what waits, unless another server is doing so; return how many it were.
+        """Deliver the events in order, and return their number; 0 if another server delivers at the moment.
 
-        Raises BackendError and OSError.
+        Raises BackendError and OSError if an event cannot be delivered now: it and the later ones stay.
         """
         count = 0
         with self._alone() as alone:
@@ -266,9 +270,9 @@ class Spool:
         return count
 
     def _hand_over_one(self, name: str) -> int:
-        """Hand over the event called `name`; return 1, or 0 if another server has done so or it was set aside.
+        """Deliver one event; return 1, or 0 if another server has delivered it or if it was set aside.
 
-        Raises BackendError and OSError.
+        Raises BackendError and OSError if it cannot be delivered now.
         """
         path = self._folder / f"{name}.json"
         try:
@@ -293,7 +297,10 @@ class Spool:
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[bool]:
-        """Hold the spool, so that one server at a time hands over and the order stays; yield whether it is ours."""
+        """Lock the spool, so that only one server delivers and the order stays; yield whether the lock was free.
+
+        If it was not, this waits for PAUSE seconds first.
+        """
         with open(self._folder / "lock", "w") as lock:
             try:
                 file_locks.try_lock(lock)
@@ -305,7 +312,7 @@ class Spool:
 
 
 def _flush(descriptor: int, folder: Path) -> None:
-    """Have the system write what `descriptor` names to the disk, and close it. Raises OSError, which it logs."""
+    """Flush a file or folder to the disk, and close `descriptor`. Logs and raises OSError."""
     try:
         os.fsync(descriptor)
     except OSError as error:

@@ -1,8 +1,7 @@
-"""How many events a spool holds, how many bytes, and whether one more may be added.
+"""Capacity accounting of a spool: number and size of its events, and admission of new ones.
 
-The numbers are counted as files come and go: the folder is listed at the start, and now and then for the files of other
-servers. Events that came without login have a share of the room only, and are folded as they are in Redis
-(`untrusted`).
+The counts change as files are written and removed; the folder is listed from time to time for the files of other
+servers. Events without login may use a share of the capacity only, and are folded as in Redis (`untrusted`).
 """
 
 import contextlib
@@ -18,16 +17,16 @@ from label_studio_ml.protocol import Event
 from label_studio_ml.texts import plural
 from label_studio_ml.training.untrusted import beyond, digest, is_beyond, is_too_long
 
-#: How much of a spool may be events that came without login.
+#: The share of a spool's capacity for events without login.
 SHARE = 0.25
-#: What a folder that cannot be written to means for events; what is wrong with it follows.
+#: Beginning of the message about a folder that is not writable; the cause follows.
 UNUSABLE = "Events cannot be kept on this server's disk while Redis is away"
-#: What the names of their files end in.
+#: Suffix of the names of events without login.
 STRANGE = "-u"
 
 
 class Spooled(msgspec.Struct, frozen=True):
-    """One event with what `hand_in` was told of it, and the token that it was tried with, if it was."""
+    """One event in the spool, with the arguments of `hand_in`, and the token that it is stored with in Redis."""
 
     event: Event
     trusted: bool
@@ -37,14 +36,20 @@ class Spooled(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """A file that was counted: its bytes, and what it says (project, digest) if it is not trusted."""
+    """A counted file: its size in bytes, and (project, digest) if other events may be folded into it, else None.
+
+    The digest is empty for the event that stands for all events beyond the limits.
+    """
 
     size: int
     says: tuple[str, str] | None = None
 
 
 class SpoolRoom:
-    """The room of the spool in `folder`: so many `events` with so many `most_bytes`. Threads may share it."""
+    """Capacity of the spool in `folder`: at most `events` events with `most_bytes` bytes in all.
+
+    Safe to use from several threads.
+    """
 
     def __init__(self, folder: Path, events: int, most_bytes: int) -> None:
         self._folder = folder
@@ -53,22 +58,22 @@ class SpoolRoom:
         self._files: dict[str, _File] = {}
         self._said: set[tuple[str, str]] = set()
         self._bytes = self._strange = self._strange_bytes = 0
-        #: How many events were refused since the start because it was full.
+        #: The number of events refused since the start because the spool was full.
         self.refused = 0
 
     @property
     def events(self) -> int:
-        """How many events are kept."""
+        """The number of events."""
         return len(self._files)
 
     @property
     def size(self) -> int:
-        """How many bytes they have."""
+        """The total size of the events in bytes."""
         return self._bytes
 
     @property
     def problem(self) -> str:
-        """Why no further event is kept, empty if one is."""
+        """Why the spool takes no more events, empty if it does."""
         if len(self._files) >= self._most_events:
             return (
                 f"{plural(len(self._files), 'event waits', 'events wait')} on this server's disk for Redis, "
@@ -79,15 +84,15 @@ class SpoolRoom:
         return ""
 
     def check(self) -> None:
-        """Raise SpoolFull if no further event is kept."""
+        """Raise SpoolFull if the spool takes no more events."""
         if problem := self.problem:
             raise self._full(problem)
 
     def admit(self, spooled: Spooled, name: str) -> tuple[Spooled, str, bytes] | None:
-        """Count an event that is to be kept as `name`; return what is kept, under which name, and its content.
+        """Count an event that is to be written as `name`; return the event to write, its name and its content.
 
-        None if one that waits says the same; `written` is to be called when this one is on the disk. Raises SpoolFull
-        where there is no room.
+        Both may differ from the arguments for an event without login. Returns None if that event is folded: one with
+        the same content is in the spool. After the write, `written` must be called. Raises SpoolFull.
         """
         content = msgspec.json.encode(spooled)
         if spooled.trusted:
@@ -102,7 +107,7 @@ class SpoolRoom:
             share = self._strange >= self._most_events * SHARE
             share = share or self._strange_bytes + len(content) > self._most_bytes * SHARE
             if share or is_too_long(event.data) or is_beyond(event.data):
-                says = (event.uid, "")  # one for all that is too much
+                says = (event.uid, "")  # one event stands for all beyond the limits
                 if says in self._said:
                     return None
                 rest = Event("ANNOTATIONS_CREATED", event.uid, "", "", beyond(event))
@@ -127,7 +132,7 @@ class SpoolRoom:
             self._strange_bytes += file.size
 
     def written(self, name: str) -> None:
-        """Let later events that say the same as the one called `name` be folded into it: it is on the disk."""
+        """Fold later events with the same content into the event `name` from now on, because it is on the disk."""
         with self._lock:
             file = self._files.get(name)
             if file is not None and file.says is not None:
@@ -145,7 +150,7 @@ class SpoolRoom:
         )
 
     def begin(self, name: str) -> None:
-        """Let no later event count as the same as the one called `name`: it is being handed over."""
+        """Fold no more events into the event `name`, because its delivery begins."""
         with self._lock:
             file = self._files.get(name)
             if file is not None and file.says is not None:
@@ -153,7 +158,7 @@ class SpoolRoom:
                 self._files[name] = _File(file.size)
 
     def remove(self, name: str) -> None:
-        """Count an event that is not kept any more."""
+        """Subtract an event whose file is gone."""
         with self._lock:
             file = self._files.pop(name, None)
             if file is None:
@@ -166,17 +171,17 @@ class SpoolRoom:
                 self._said.discard(file.says)
 
     def written_names(self, coming: set[str]) -> set[str]:
-        """Return the names of the events that are counted, without those that are being written: `coming`.
+        """Return the names of the counted events, except the reserved names `coming`, which may not be written yet.
 
-        No event may begin to be written between the look at those and this call.
+        The caller must ensure that no name is reserved between its reading of `coming` and this call.
         """
         with self._lock:
             return {name for name in self._files if name.removesuffix(STRANGE) not in coming}
 
     def recount(self, before: set[str]) -> list[str]:
-        """Look which files are there, those of other servers too; return their names in the order in which they came.
+        """Count the files in the folder, other servers' included; return their names in order of their arrival.
 
-        `before` is what `written_names` said: what is not there of it any more is not counted any more.
+        `before` is the result of `written_names` before the call: names in it without a file are subtracted.
         """
         found: dict[str, int] = {}
         with contextlib.suppress(OSError), os.scandir(self._folder) as entries:

@@ -1,4 +1,4 @@
-"""Projects whose events wait although nothing trains them, and nothing was postponed: something is wrong then."""
+"""Detect stalled projects: their events are queued, no worker trains them, and no postponement explains it."""
 
 import logging
 import threading
@@ -13,13 +13,13 @@ from label_studio_ml.training.mailbox import broker_errors
 
 logger = logging.getLogger(__name__)
 
-#: Seconds within which a project with events is trained, whatever was killed; and between two looks.
+#: Seconds after which a project counts as stalled, enough to recover from any killed process; seconds between checks.
 PROMISE, LOOK = 60.0, 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What waits at one moment: projects with the number of their events, and how many workers are there."""
+    """Projects that wait at one moment, with their numbers of queued events, and the number of workers."""
 
     projects: dict[str, int]
     workers: int
@@ -27,7 +27,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Stall:
-    """Projects that have waited for too long, the longest one for `seconds`; `events` is the number of their events."""
+    """Stalled projects: `seconds` is the longest of their waiting times, `events` the number of all their events."""
 
     projects: tuple[str, ...]
     events: int
@@ -36,7 +36,7 @@ class Stall:
 
     @property
     def message(self) -> str:
-        """What is wrong, in a sentence that names the projects."""
+        """A message that names the projects and the number of workers."""
         shown = ", ".join(self.projects[:5]) + (", …" if len(self.projects) > 5 else "")
         cause = (
             f"{plural(self.workers, 'training worker is', 'training workers are')} there"
@@ -50,9 +50,9 @@ class Stall:
 
 
 def waiting(board: JobBoard) -> Waiting:
-    """Return the projects with events that could be trained now, and are not. Raises BrokerError.
+    """Return the projects with queued events that are due but not being trained. Raises BrokerError.
 
-    While as many are being trained as there are workers, the others wait for their turn: then none is returned.
+    While all workers train projects, the other projects have to wait: then the result has no projects.
     """
     projects, now = board.dirty(), board.clock()
     keys = board.keys
@@ -74,9 +74,9 @@ def waiting(board: JobBoard) -> Waiting:
 
 
 class StallWatch:
-    """Looks, in a thread, for projects that wait for too long, and says so in the log.
+    """Checks for stalled projects in a thread, and logs them. `stall` has those of the last check, None for none.
 
-    `board` returns the job records and may raise BrokerError: what was seen last stays then.
+    `board` returns the job records; while it raises BrokerError, `stall` does not change.
     """
 
     def __init__(self, board: Callable[[], JobBoard]) -> None:
@@ -86,7 +86,7 @@ class StallWatch:
         self.stall: Stall | None = None
 
     def start(self, stopping: threading.Event) -> None:
-        """Look until `stopping` is set."""
+        """Start the thread, which checks until `stopping` is set."""
         threading.Thread(target=self._look_on, args=(stopping,), daemon=True, name="stalls").start()
 
     def _look_on(self, stopping: threading.Event) -> None:
@@ -99,7 +99,7 @@ class StallWatch:
                 logger.exception("Looking for projects that wait failed")
 
     def take(self, seen: Waiting, now: float) -> None:
-        """Take in what was seen at the time `now` on the monotonic clock."""
+        """Update `stall` with the projects that wait at the time `now` of the monotonic clock, and log changes."""
         self._since = {uid: self._since.get(uid, now) for uid in seen.projects}
         late = tuple(uid for uid, since in self._since.items() if now - since > PROMISE)
         if late:

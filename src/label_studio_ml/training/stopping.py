@@ -1,7 +1,7 @@
-"""Telling a worker to stop: by a signal at any moment of its life, or from another thread.
+"""Stop a worker, by a signal at any time or from another thread.
 
-A signal handler takes no lock: a lock that the interrupted code holds would never be free again. It writes plain
-attributes and puts into a `SimpleQueue`, which may be interrupted by itself; a thread does the rest.
+The signal handler takes no lock: if the interrupted code held that lock, the process would hang. The handler writes
+plain attributes and puts an item into a `SimpleQueue`, whose `put` is reentrant; a thread does the rest.
 """
 
 import queue
@@ -11,12 +11,12 @@ from types import FrameType
 
 
 class Stopping:
-    """Whether a worker is to stop, from the first signal on.
+    """The state of a worker's stop.
 
-    `told` is set when no further training is to be taken, `handing_back` when the training that runs is to be handed
-    back. `requested` is true from the moment a signal arrives, before any thread could set `told`. While `idle`, a
-    signal ends the main thread's wait with SystemExit. `grace` is the seconds that a running training has after
-    SIGTERM.
+    The event `told` is set when the worker must take no further job, `handing_back` when it must interrupt the running
+    training, whose events go to the next worker. `requested` is True as soon as a signal arrives, before a thread sets
+    `told`. While `idle` is True, a signal raises SystemExit in the main thread. `grace` is the time in seconds that a
+    running training has after SIGTERM.
     """
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class Stopping:
         self._installed = False
 
     def install(self) -> None:
-        """Handle SIGTERM and SIGINT from now on. Called in the main thread; a second call changes nothing."""
+        """Install the handlers of SIGTERM and SIGINT. Call it in the main thread; a second call has no effect."""
         if self._installed:
             return
         self._installed = True
@@ -38,7 +38,7 @@ class Stopping:
             signal.signal(number, self._handle)
 
     def tell(self, grace: float) -> None:
-        """Take no further training, and hand the one that runs back in `grace` seconds. Not for signal handlers."""
+        """Take no further job, and interrupt the running training after `grace` seconds. Not for signal handlers."""
         self.requested = True
         self.told.set()
         if grace:
@@ -55,7 +55,7 @@ class Stopping:
             raise SystemExit(0)
 
     def _obey(self) -> None:
-        """Do what signals ask for, the first of a kind only: the same one sent again changes nothing."""
+        """Call `tell` for each signal with a shorter grace than those before; other signals have no effect."""
         shortest = float("inf")
         while shortest:
             grace = self._signals.get()

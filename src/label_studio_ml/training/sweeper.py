@@ -1,4 +1,4 @@
-"""Looking, every few seconds, for projects with events whose wake-up got lost, or whose time has come."""
+"""The sweeper: every few seconds, wake workers for due projects whose wake-up got lost or whose postponement ended."""
 
 import logging
 import math
@@ -13,10 +13,10 @@ logger = logging.getLogger(__name__)
 
 
 def sweep(board: JobBoard, memory: Memory, lease: float) -> float:
-    """Wake workers for projects with events that nobody trains and nobody is about to.
+    """Wake workers for projects with queued events that are neither postponed nor being trained.
 
-    One that waits for more annotations or for a time is left alone until then. `lease` is the life of a lease in
-    seconds. Returns the seconds to the next such time, infinity if there is none.
+    `lease` is the life of a lease in seconds. Returns the seconds until the first postponement ends, infinity if none
+    ends at a known time. Raises BrokerError.
     """
     projects = board.dirty()
     if not projects:
@@ -42,11 +42,11 @@ def sweep_forever(
     stopping: threading.Event,
     also: Callable[[], None] = lambda: None,
 ) -> None:
-    """Have one of the workers sweep every `pause` seconds until `stopping`.
+    """Sweep every `pause` seconds until `stopping` is set, in turn with the other workers: one of them sweeps.
 
-    This one does it besides when it starts, when a project's time comes that it knows of, and when `postponed` is set.
-    `also` is done each time, whoever sweeps. Whatever goes wrong is logged and tried again: a worker whose sweeper has
-    ended would leave projects waiting for ever.
+    This worker also sweeps at its start, when a postponement that it knows of ends, when `postponed` is set, and after
+    an error. `also` is called in each interval, whichever worker sweeps. Errors are logged, and the next sweep follows:
+    without a sweeper, projects would wait for ever.
     """
     look = True
     while not stopping.is_set():

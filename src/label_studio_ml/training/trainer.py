@@ -1,6 +1,6 @@
-"""Training one project: the order of steps is what nothing is lost by.
+"""Train one project: take the lease, read the mailbox, run the training, commit the version, remove the events.
 
-Take the lease and a fence, read the mailbox, run, commit the version, and only then remove the events.
+Events are removed only after the commit, so a crash between any two steps repeats work and loses nothing.
 """
 
 import contextlib
@@ -43,18 +43,18 @@ from label_studio_ml.versions.state import Projects
 
 logger = logging.getLogger(__name__)
 
-#: Runs of the same events that may crash before the events are set aside.
+#: Number of crashed runs of the same events after which the events are set aside.
 MAX_CRASHES = 3
-#: Runs of the same events that may begin and end with their worker before the events are set aside.
+#: Number of runs of the same events that may end with their worker before the events are set aside.
 MAX_STARTS = 10
-#: Runs of the same events that may fail for a cause that passes before the events are set aside: about a day's.
+#: Number of runs of the same events that fail for a cause that may pass until the events are set aside, in about a day.
 MAX_TRIES = 100
-#: Seconds until such a run is tried again, at most.
+#: Longest pause in seconds before such a run is tried again.
 LONGEST_PAUSE = 900.0
 
 
 class Trainer:
-    """Trains projects of one backend, with what one worker has. `postponed` is set when a project is to wait."""
+    """Trains the projects of one backend in one worker. `postponed` is set whenever a project's run is postponed."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Trainer:
         *,
         make_room: Callable[[], None] = lambda: None,
     ) -> None:
-        """`make_room` is called before each run: what else the worker holds in memory should leave it."""
+        """Open the version store. `make_room` is called before each run, to free memory that the worker uses."""
         self._settings = settings
         self._make_room = make_room
         self._board = board
@@ -76,7 +76,7 @@ class Trainer:
         self.postponed = threading.Event()
 
     def train(self, uid: str) -> None:
-        """Train project `uid` on the events in its mailbox, if that is due and nobody else is doing so."""
+        """Train project `uid` on the events in its mailbox, if a run is due and no other worker trains the project."""
         lease = Lease(self._board.redis, self._board.keys.lease(uid), self._settings.lease)
         if not lease.take():
             logger.info("Project %s is being trained already", uid)
@@ -84,8 +84,8 @@ class Trainer:
         self._lease = lease
         with contextlib.ExitStack() as stack:
             stack.callback(lease.release)
-            stack.callback(run_id.reset, run_id.set(""))  # later records are not about this project's run
-            if self._store.remote:  # what is asked of it may take longer than the lease
+            stack.callback(run_id.reset, run_id.set(""))  # later log records do not belong to this run
+            if self._store.remote:  # calls to a remote store may take longer than the lease
                 stack.enter_context(lease.kept())
             try:
                 if self._store.remote:
@@ -100,9 +100,9 @@ class Trainer:
             self._board.wake(uid)
 
     def _bring(self, uid: str) -> None:
-        """Have on this machine what a run of the project needs.
+        """Fetch what a run of the project needs from the remote store, and the project's description from Redis.
 
-        Raises LeaseLost, or StoreError where the store is away, or would not take the version that the run makes.
+        Raises LeaseLost, and StoreError if the store is unreachable or would not accept the new version.
         """
         self._store.bring(uid)
         self._store.check()
@@ -113,10 +113,10 @@ class Trainer:
         self._lease.check()
 
     def _look(self, uid: str, lease: Lease) -> None:
-        """Make a run if one is due. Raises VersionError where the project's versions cannot be read."""
+        """Run a training if one is due. Raises VersionError if the project's versions cannot be read."""
         self._store.versions(
             uid
-        )  # Raises before the waiting job's id is taken, which would be lost after it.
+        )  # An error is raised here, before `take_waiting` removes the waiting job's id from Redis.
         self._recover(uid)
         if self._waits(uid):
             return
@@ -135,7 +135,10 @@ class Trainer:
     # Whether a run is due
 
     def _waits(self, uid: str) -> bool:
-        """Tell whether no run is due, as far as is known without asking a child; let the project wait then."""
+        """Tell whether no run is due according to the cached policy (`Memory`), and postpone the run then.
+
+        Without a cached policy the result is False: the training process decides.
+        """
         code, clock = self.memory.code, self._board.clock()
         if self._board.cancelling(uid):
             return False
@@ -159,14 +162,14 @@ class Trainer:
         return decide(policy, Tally.of(entries), clock, labelled)
 
     def _hold(self, uid: str, job_id: str | None, decision: Decision, entries: list[Entry]) -> None:
-        """Let a project wait."""
+        """Postpone a project's next run according to `decision`."""
         logger.info("Project %s %s", uid, decision.message)
         if not self._board.postpone(uid, job_id, decision, entries, code=self.memory.code):
-            self._board.wake(uid)  # more events have come: it is decided anew
+            self._board.wake(uid)  # more events have arrived: decide again
         self.postponed.set()
 
     def _postponed(self, uid: str, job_id: str, outcome: Outcome, entries: list[Entry], clock: int) -> None:
-        """Let a project wait because its child said so."""
+        """Postpone a project's next run because the training process refused this one as not due."""
         if outcome.labelled >= 0:
             self.memory.learn_labelled(uid, outcome.labelled, entries[-1].id, clock)
         decision = Decision(due=True)
@@ -175,11 +178,11 @@ class Trainer:
         if decision.due:
             decision = Decision(
                 at=clock, text=outcome.postponed
-            )  # it was started with too little: at once again
+            )  # refused for another reason than the policy: check again immediately
         self._hold(uid, job_id, decision, entries)
 
     def _try_later(self, uid: str, job_id: str | None, error: str, entries: list[Entry]) -> None:
-        """Let a project wait because something that its run needs cannot be had; at last, set its events aside."""
+        """Postpone a run that failed for a cause that may pass; after MAX_TRIES, set its events aside instead."""
         tries = self._count(uid, "tries")
         if tries >= MAX_TRIES:
             self._park(uid, job_id or self._board.new_job(uid), entries, f"{error} ({tries} tries)")
@@ -195,7 +198,7 @@ class Trainer:
         return bool(self._board.redis.exists(self._board.keys.attempts(uid)))
 
     def _count(self, uid: str, what: str) -> int:
-        """Count a run without an outcome: the worker lives, so the run did not end it."""
+        """Increment the number `what` of runs without an outcome, and return it; reset `starts`: the worker lives."""
         key = self._board.keys.attempts(uid)
         with self._board.redis.pipeline(transaction=True) as pipe:
             pipe.hincrby(key, what, 1)
@@ -203,7 +206,7 @@ class Trainer:
             return int(pipe.execute()[0])
 
     def _park(self, uid: str, job_id: str, entries: list[Entry], why: str) -> None:
-        """Set events aside and say so in the job's record."""
+        """Set events aside, and fail the job with the cause and the command that brings the events back."""
         retry = our_command("jobs", self._settings.backend_dir, "--retry")
         error = f"{why}; {plural(len(entries), 'event is', 'events are')} set aside. Bring back: {retry}"
         logger.error("Job %s: %s", job_id, error)
@@ -213,7 +216,7 @@ class Trainer:
     # A run
 
     def _unseen(self, uid: str) -> list[Entry]:
-        """Return the waiting events, after removing those that a committed version holds."""
+        """Return the queued events, without those that a committed version holds: those are removed."""
         entries = self._board.entries(uid)
         manifest, done = taken_in(self._store, uid, light(entries))
         if manifest is not None:
@@ -225,7 +228,7 @@ class Trainer:
         return [entry for entry in entries if entry.id not in gone]
 
     def _fence(self, uid: str) -> int:
-        """Return a fence above all before it, also where this Redis is younger than the versions on disk."""
+        """Return a fence above all earlier ones, also if Redis has lost its data and the store's versions have not."""
         key = self._board.keys.fence(uid)
         fence = int(self._board.redis.incr(key))
         newest = self._store.fence(uid)
@@ -234,12 +237,12 @@ class Trainer:
         return fence
 
     def _run(self, uid: str, job_id: str, entries: list[Entry], lease: Lease) -> None:
-        """Make one run, and see to it that its events end in exactly one outcome."""
+        """Run one training on `entries`, and handle every way in which the run can end. Raises Redis errors."""
         board = self._board
         try:
             self._store.clear_unfinished(uid)
             fence = self._fence(uid)
-            self._store.line(uid)  # whose last is the parent of the new version
+            self._store.line(uid)  # raises DecisionError if the new version's parent cannot be determined
             version_id = self._store.new_id(uid)
         except (VersionError, OSError) as error:
             self._try_later(uid, job_id, str(error), entries)
@@ -250,7 +253,7 @@ class Trainer:
             self._park(uid, job_id, entries, f"{starts - 1} runs ended with their worker")
             return
         fields: dict[str, object] = {"events": len(entries), "message": "", "upto": entries[-1].id}
-        if asked_by := asker(entries):  # also of events that an earlier job had begun
+        if asked_by := asker(entries):  # the events may include some of an earlier job
             fields["asked_by"] = asked_by
         board.update_job(job_id, state="started", started=now(), **fields)
         logger.info("Job %s: training project %s on %s", job_id, uid, plural(len(entries), "event"))
@@ -276,7 +279,7 @@ class Trainer:
             return
         except Ended as end:
             logger.info("Job %s is %s: %s", job_id, end.state, end.ending)
-            lease.renew()  # else its events are not ours any more
+            lease.renew()  # raises LeaseLost: then the events belong to another worker
             self._store.discard(uid, version_id)
             progress.place(self._settings.model_dir, uid).unlink(missing_ok=True)
             fields = {"state": end.state, "ending": end.ending, "ended": now()}
@@ -285,7 +288,7 @@ class Trainer:
             count(board, end.state)
             board.settle(uid, job_id, [entry.id for entry in entries], **fields)
             return
-        except LeaseLost as error:  # what the run left is for whoever has the lease now
+        except LeaseLost as error:  # the worker that has the lease now handles the files of the run
             count(board, "interrupted")
             board.update_job(job_id, state="failed", ended=now(), error=str(error))
             return
@@ -296,7 +299,7 @@ class Trainer:
             raise
         except BackendError as error:
             outcome = Outcome(error=str(error), passing=may_pass(error, self._settings.model_dir))
-        except OSError as error:  # no fit has failed: it was raised in this process
+        except OSError as error:  # raised in this process, not by fit
             outcome = Outcome(error=explained(error, self._settings.model_dir), passing=True)
         except msgspec.MsgspecError as error:
             outcome = Outcome(error=f"the training process answered with something unreadable: {error}")
@@ -339,11 +342,11 @@ class Trainer:
         version_id: str,
         fence: int,
     ) -> dict[str, object] | None:
-        """Commit the version that a run made, if it made one, and return what the job's record says of the run.
+        """Commit the version that a run made, if it made one, and return the fields for the job's record.
 
-        `entries` are the events that the run was given, `done` those that it has trained on. None if these stay in the
-        mailbox: another run has committed a version meanwhile, or the disk or the store refuses for a cause that may
-        pass, and the project waits.
+        `entries` are all events of the run, `done` those that it has processed. Returns None if these stay in the
+        mailbox: the lease was lost, another run has committed a version meanwhile, or disk or store refuse for a cause
+        that may pass, and the next run is postponed.
         """
         failed = {"state": "failed" if outcome.error else "finished", "error": outcome.error}
         if request is None or not outcome.changed:
@@ -369,7 +372,7 @@ class Trainer:
             self._store.discard(uid, version_id)
             model_dir = self._settings.model_dir
             if isinstance(error, StoreError | OSError) or may_pass(error, model_dir):
-                # Where the version was committed all the same, the next run finds the events in its manifest.
+                # If the version was committed in spite of the error, the next run finds the events in its manifest.
                 self._try_later(uid, job_id, explained(error, model_dir), entries)
                 return None
             logger.error("Job %s: %s", job_id, error)
@@ -383,7 +386,7 @@ class Trainer:
         return {**published(manifest), "error": outcome.error, "events": len(done)}
 
     def _crashed(self, uid: str, job_id: str, version_id: str, entries: list[Entry], crash: Crashed) -> None:
-        """Keep what a run had done before it crashed, and set aside what crashes again and again."""
+        """Commit the completed events of a crashed run; after MAX_CRASHES, set the event in progress (or all) aside."""
         logger.error("Job %s crashed: %s", job_id, crash)
         count(self._board, "crashed")
         found = progress.read(progress.place(self._settings.model_dir, uid), Outcome)
@@ -400,7 +403,7 @@ class Trainer:
             self._board.update_job(job_id, state="failed", ended=now(), error=f"{why}{kept}")
 
     def _recover(self, uid: str) -> set[str]:
-        """Commit what a run over single events had done when it broke off; return the ids of those events."""
+        """Commit the completed events of a run over single events that broke off; return the ids of those events."""
         path = progress.place(self._settings.model_dir, uid)
         found = progress.read(path, Outcome)
         if found is None:
@@ -431,7 +434,7 @@ class Trainer:
         self._board.update_job(job_id, state=state, ended=now(), error=error)
 
     def _request(self, uid: str, job_id: str, entries: list[Entry], workdir: str, clock: int) -> RunRequest:
-        """Put together what the child needs; the events themselves come in a file."""
+        """Return the request for the training process, without events: `handed_over` writes them to a file."""
         parent = self._store.served(uid)
         previous = PreviousVersion.of(parent, self._store.folder(uid, parent.id)) if parent else None
         return RunRequest(

@@ -1,9 +1,8 @@
-"""Events that came without the login that the backend asks for: what is kept of them, and how much.
+"""Limits for events without the required login, which anyone may have sent.
 
-Anybody may have sent them. So ids only are kept, and task and annotation are read from Label Studio before `fit` sees
-them; an event that says the same as one that waits already is folded into it; and of each project a number of them
-waits at most. What comes beyond that number is not kept one by one: one event stands for all of it, `beyond`, whose
-run reads from Label Studio what has changed since.
+Only ids are stored, and tasks and annotations are read from Label Studio before `fit` gets them. An event with the same
+content as a queued one is folded into it. Each project has a limit of such events; one event (`beyond`) stands for all
+events beyond the limit, and the run reads from Label Studio which annotations have changed since.
 """
 
 import hashlib
@@ -15,20 +14,20 @@ import msgspec
 
 from label_studio_ml.training.events import AnyEvent, dicts, is_id, labelled, removed
 
-#: Ids that are kept of one event. Label Studio names more where many annotations are made or deleted at once.
+#: Largest number of ids in one event. Events of bulk changes in Label Studio may have more: they are beyond the limit.
 MAX_IDS = 1000
-#: Events of one project that wait, and the bytes of what is kept of them.
+#: Limits for the queued events of one project: number, and size in bytes.
 MAX_EVENTS, MAX_BYTES = 10_000, 8 << 20
-#: How much earlier than the first event that was not kept an annotation may have been changed and still belongs to it:
-#: Label Studio's clock is another one.
+#: Tolerance for the difference of clocks: annotations that changed up to this long before the first event beyond the
+#: limit are included.
 MARGIN = timedelta(minutes=1)
 
-#: The field of `beyond` that says since when events were not kept one by one.
+#: The field of a `beyond` event with the time (ISO 8601, UTC) from which on changed annotations are included.
 SINCE = "since"
 
 
 def ids_only(event: AnyEvent) -> dict[str, Any]:
-    """Return the ids that an event names."""
+    """Return the ids of project, task and annotations in an event, as the data to store."""
     data: dict[str, Any] = {"project": _project(event)}
     for name in ("task", "annotation"):
         value = event.data.get(name)
@@ -46,23 +45,23 @@ def ids_only(event: AnyEvent) -> dict[str, Any]:
 
 
 def is_too_long(data: dict[str, Any]) -> bool:
-    """Tell whether what `ids_only` returned names more ids than are kept of an event that anybody may have sent."""
+    """Tell whether the result of `ids_only` has more annotations than MAX_IDS."""
     return len(data.get("annotations", ())) > MAX_IDS
 
 
 def beyond(event: AnyEvent) -> dict[str, Any]:
-    """Return what is kept in place of an event that is too much, and of all that come after it until a run begins."""
+    """Return the data of the event that stands for `event` and all later ones beyond the limit until a run begins."""
     since = datetime.now(UTC) - MARGIN
     return {"project": _project(event), SINCE: since.isoformat(timespec="seconds")}
 
 
 def is_beyond(data: dict[str, Any]) -> bool:
-    """Tell whether an event stands for others that were not kept one by one."""
+    """Tell whether the data is that of an event from `beyond`."""
     return SINCE in data
 
 
 def digest(event: AnyEvent) -> str:
-    """Return the same text for events of a project that say the same."""
+    """Return a hash of an event's action and data (32 hex digits), the same for events with the same content."""
     said = msgspec.json.encode([event.action, event.data], order="deterministic")
     return hashlib.sha256(said).hexdigest()[:32]
 
@@ -70,9 +69,10 @@ def digest(event: AnyEvent) -> str:
 def changed_since(
     data: dict[str, Any], wanted: Collection[str], tasks: Iterable[dict[str, Any]]
 ) -> list[tuple[str, dict[str, Any]]]:
-    """Return (action, data) of the single events that `beyond` stands for, as Label Studio's `tasks` tell them.
+    """Return (action, data) of the events that a `beyond` event stands for, reconstructed from Label Studio's `tasks`.
 
-    Those are the annotations that were made or changed since then. Deleted ones leave no trace there.
+    These are the annotations created or updated since the event's time, with an action in `wanted`. Deleted
+    annotations cannot be found.
     """
     since = datetime.fromisoformat(data[SINCE])
     found: list[tuple[str, dict[str, Any]]] = []
@@ -93,7 +93,7 @@ def changed_since(
 
 
 def _time(text: Any) -> datetime:
-    """Return a time as Label Studio writes it; the beginning of time for none."""
+    """Return a time in ISO 8601, UTC if it has no time zone; the smallest datetime if the text is no time."""
     try:
         time = datetime.fromisoformat(str(text))
     except ValueError:

@@ -1,4 +1,4 @@
-"""Training jobs as others see them: JSON values for `/job_status`, `/jobs` and the command line."""
+"""JSON representations of training jobs, for `/job_status`, `/jobs` and the command line."""
 
 import re
 from typing import Any
@@ -7,19 +7,19 @@ from label_studio_ml.training.afresh import Afresh
 from label_studio_ml.training.jobs import Job, JobBoard
 from label_studio_ml.training.pages import LogPart, ShownPart, read_log, read_points
 
-#: Lines of the log that come with a job's record: of one job, and of each in a list.
+#: Number of log lines in a job's representation, for a single job, and for each job in a list.
 LINES_OF_ONE = 20
 LINES_IN_LIST = 3
 
-#: Where a traceback begins, and a line of it that names a place in a file.
+#: The first line of a traceback, and a line in it that names a file.
 _TRACE = re.compile(r"\s*(\+ )?(Exception Group )?Traceback \(most recent call last\):")
 _PLACE = re.compile(r'[\s|]+File ".*", line \d+')
 
 
 def describe(job: Job, part: LogPart | None = None) -> dict[str, Any]:
-    """Return a job's record, with the last lines of its log; what is empty is left out.
+    """Return a job's record and the log lines in `part`, without empty fields.
 
-    `job_status` is the name that Label Studio reads.
+    The state is in the field `job_status`, the name that Label Studio reads.
     """
     fields = {
         "job": job.id,
@@ -53,7 +53,7 @@ def describe(job: Job, part: LogPart | None = None) -> dict[str, Any]:
 
 
 def renewal(board: JobBoard, uid: str) -> dict[str, Any] | None:
-    """Return how far a project's tasks have predictions of the last training's version. Raises BrokerError."""
+    """Return the progress of a project's re-prediction, None if there was none. Raises BrokerError."""
     found = Afresh(board).renewal(uid)
     if found is None:
         return None
@@ -71,10 +71,10 @@ def renewal(board: JobBoard, uid: str) -> dict[str, Any] | None:
 
 
 def shown_log(board: JobBoard, job_id: str, after: int) -> LogPart:
-    """Return the lines of a job's log from number `after` on as clients get them: without tracebacks.
+    """Return the lines of a job's log from number `after` on, without tracebacks, for clients.
 
-    Those show the model's code and the folders of the machine. A line says where they are; a part's `next` counts the
-    lines that are left out. Raises BrokerError.
+    Tracebacks would show the model's code and the machine's folders; the name of the log file replaces each of them.
+    A negative `after` counts shown lines from the end. `next` of the result counts hidden lines. Raises BrokerError.
     """
     whole = read_log(board, job_id)
     hidden = without_traces(whole.lines, job_id)
@@ -86,7 +86,10 @@ def shown_log(board: JobBoard, job_id: str, after: int) -> LogPart:
 
 
 def without_traces(lines: list[str], job_id: str) -> list[str | None]:
-    """Return the lines of a log, None in place of those that are a traceback's; its last line, the error, stays."""
+    """Return the lines of a log with None for those of tracebacks.
+
+    The first line of each is replaced by the name of the log file; the last one, with the error, stays.
+    """
     shown: list[str | None] = []
     inside = False
     for line in lines:
@@ -97,20 +100,20 @@ def without_traces(lines: list[str], job_id: str) -> list[str | None]:
 
 
 def one(board: JobBoard, job_id: str) -> dict[str, Any] | None:
-    """Return a job's record with the last lines of its log, None if there is none. Raises BrokerError."""
+    """Return a job's record with its last log lines, None if there is no such job. Raises BrokerError."""
     job = board.job(job_id)
     return describe(job, shown_log(board, job_id, -LINES_OF_ONE)) if job is not None else None
 
 
 def several(board: JobBoard, uid: str, most: int) -> list[dict[str, Any]]:
-    """Return the records of a project's jobs, newest first. Raises BrokerError."""
+    """Return the project's job records, newest first, at most `most` of them. Raises BrokerError."""
     return [describe(job, shown_log(board, job.id, -LINES_IN_LIST)) for job in board.jobs(uid, most)]
 
 
 def log(board: JobBoard, job_id: str, after: int) -> dict[str, Any] | None:
     """Return the lines of a job's log from number `after` on, None if there is no such job. Raises BrokerError.
 
-    `next` is the number to ask with for what comes later; `current` is the line that is being written.
+    `next` is the value of `after` for the next call; `current` is the unfinished line.
     """
     job = board.job(job_id)
     if job is None:

@@ -1,4 +1,4 @@
-"""The lines between a run and its worker: one request in, what the run says, one outcome."""
+"""The protocol between a training process and its worker: one request, then reports of the run, one outcome."""
 
 import contextlib
 import socket
@@ -8,47 +8,47 @@ import msgspec
 
 from label_studio_ml.training.job import Report
 
-#: Seconds that a run may take to compare its version with the one before, after its fit.
+#: Limit in seconds for the comparison of the new version with the previous one, after fit.
 COMPARING = 3600.0
-#: What the worker sends after the request: please stop.
+#: The worker's request to stop the run.
 STOP = b"stop\n"
 
 _HEADER = 8
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """Seconds that a fit may take (0: any time), and seconds that one may go on that was asked to stop."""
+    """Time limits in seconds: for a fit (0 for no limit), and for a fit after it was asked to stop."""
 
     fit_timeout: float = 0.0
     cancel_grace: float = 10.0
 
 
 class Said(Report, omit_defaults=True, kw_only=True):
-    """One line that a run sends. `outcome` is the last one's."""
+    """One line that a run sends: a report, the limits of the class, or in the last line the outcome."""
 
     limits: Limits | None = None
     outcome: msgspec.Raw = msgspec.Raw(b"null")
 
 
 def send_request(connection: socket.socket, request: bytes) -> None:
-    """Send the request, which may be large: the run may not read it for a while."""
+    """Send the request after its length. Blocks until the run has read a large request. Errors are ignored."""
     with contextlib.suppress(OSError):
         connection.sendall(len(request).to_bytes(_HEADER, "big") + request)
 
 
 class RunEnd:
-    """The run's end of its connection. Safe to use from several threads and forked processes."""
+    """The run's end of the connection. Safe to use from several threads and forked processes."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self._lock = threading.Lock()
 
     def request(self) -> bytes:
-        """Return the request. Raises ConnectionError when the worker is gone."""
+        """Receive and return the request. Raises ConnectionError if the worker has closed the connection."""
         return self._exactly(int.from_bytes(self._exactly(_HEADER), "big"))
 
     def _exactly(self, count: int) -> bytes:
-        """Return that many bytes and not one more: what follows is for `asked`."""
+        """Return exactly `count` bytes: later bytes are left for `asked`."""
         received = bytearray()
         while len(received) < count:
             data = self._connection.recv(min(1 << 20, count - len(received)))
@@ -58,13 +58,13 @@ class RunEnd:
         return bytes(received)
 
     def say(self, said: Report) -> None:
-        """Send one line; nothing happens if the worker is gone."""
+        """Send one line. Errors are ignored: the guard ends the run if the worker is gone."""
         line = msgspec.json.encode(said) + b"\n"
         with self._lock, contextlib.suppress(OSError):
             self._connection.sendall(line)
 
     def asked(self) -> bool:
-        """Tell whether the worker wants the run to stop, or is gone. What it sent stays there for the next call."""
+        """Tell whether the worker has asked the run to stop, or is gone. The request is not consumed."""
         try:
             self._connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
         except BlockingIOError:

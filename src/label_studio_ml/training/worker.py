@@ -1,4 +1,4 @@
-"""The worker: takes wake-ups from RQ and has one project trained at a time. It may have other work beside that."""
+"""The training worker: takes wake-ups from RQ and trains one project at a time, or runs prediction jobs when idle."""
 
 import logging
 import os
@@ -37,10 +37,10 @@ from label_studio_ml.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
 
-#: Seconds after which a worker that was killed is not counted any more, in looks of the sweeper, and at least.
+#: Time after which a killed worker no longer counts as running: in intervals of the sweeper, and at least in seconds.
 _PRESENCE, _LEAST_PRESENCE = 6, 5
 
-#: Whether this process is to stop, as signals and other threads say.
+#: The state of this process's stop, set by signals and other threads.
 stopping = Stopping()
 _trainer: Trainer | None = None
 _holder: Holder | None = None
@@ -48,9 +48,9 @@ _beside: "Beside | None" = None
 
 
 class Beside(Protocol):
-    """What a worker does when there is nothing to train: the jobs of another queue of RQ, `queue`.
+    """The jobs of a second RQ queue, `queue`, which a worker runs while no training is due.
 
-    Jobs of that queue whose worker is not heard of for `life` seconds are begun again.
+    A job whose worker sends no heartbeat for `life` seconds is started again.
     """
 
     queue: str
@@ -58,26 +58,29 @@ class Beside(Protocol):
 
     @property
     def functions(self) -> Mapping[str, Runnable]:
-        """The functions that its jobs may name."""
+        """The functions that the jobs may name, by name."""
 
     def begin(self, board: JobBoard, stopping: threading.Event, beat: Callable[[Any], None]) -> None:
-        """Get ready. `stopping` is set when the worker is to end; `beat(job)` says that a job is being worked on."""
+        """Prepare for jobs. `stopping` is set when the worker is to end; `beat(job)` sends a heartbeat for a job."""
 
     def around(self, uid: str) -> AbstractContextManager[None]:
-        """Do what is to be done before and after a project's training."""
+        """Return a context manager whose block is the training of project `uid`."""
 
     def make_room(self) -> None:
-        """Leave the memory to a training that begins."""
+        """Free memory for a training that begins."""
 
     def sweep(self) -> None:
-        """Look for jobs whose worker is gone. Called every few seconds, by another thread. Raises BrokerError."""
+        """Find jobs whose worker is gone. Called every few seconds in another thread. Raises BrokerError."""
 
     def close(self) -> None:
-        """End what was started."""
+        """Stop the threads and processes that were started."""
 
 
 def train(uid: str) -> None:
-    """Train project `uid`: the function that RQ calls in a worker."""
+    """Train project `uid`; RQ calls this function in a worker. Backend and Redis errors are logged.
+
+    Raises RuntimeError outside of a worker.
+    """
     if _trainer is None:
         raise RuntimeError("train() runs only inside label_studio_ml.training.worker")
     try:
@@ -91,20 +94,20 @@ def train(uid: str) -> None:
         logger.error("Project %s: %s", uid, explain(error))
 
 
-#: What this process runs at the word of Redis, besides what `beside` has: nothing else that a job names is looked up.
+#: The only functions that jobs in Redis may name, besides those of `Beside.functions`.
 FUNCTIONS = {TRAIN: Runnable(train, one_text)}
 
-#: Seconds for which RQ waits for work before it asks again; Redis has 10 more to say that there is none.
+#: Seconds that RQ waits for a job in one call to Redis; the answer that there is none may take 10 s longer.
 WAIT = 10
-#: Seconds between two tries to reach a Redis that is away, at first and at most.
+#: Seconds between two tries to reach Redis while it is unavailable: the first pause, and the longest one.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
 
 
 class Worker(SimpleWorker):  # type: ignore[misc]
-    """RQ's worker that runs jobs in its own process (ours start a child).
+    """An RQ worker that runs jobs in its own process; a training starts a child process.
 
-    It ends at once on SIGINT, and on SIGTERM when the training that runs has ended or the grace (see `Stopping`) is
-    over. `abandoned` tells whether the server that started it is gone: it takes no job then.
+    The worker ends at once on SIGINT, and on SIGTERM when the running training has ended or the grace period (see
+    `Stopping`) is over. `abandoned` tells whether the server that started the worker is gone; then it takes no job.
     """
 
     beside: Beside | None = None
@@ -113,7 +116,7 @@ class Worker(SimpleWorker):  # type: ignore[misc]
 
     @property
     def _stop_requested(self) -> bool:
-        """What RQ's own loops ask before they go on."""
+        """Whether the worker is to stop. RQ's own loops check this attribute."""
         return stopping.requested
 
     @_stop_requested.setter
@@ -121,9 +124,10 @@ class Worker(SimpleWorker):  # type: ignore[misc]
         stopping.requested = stopping.requested or value
 
     def execute_job(self, job: Any, queue: Any) -> Any:
-        """Run a job, if it is this worker's to run; else put it back and end.
+        """Run a job. A job that names an unknown function or is not JSON is removed instead.
 
-        A job that names another function than ours, or that is not JSON, is removed.
+        Raises StopRequested if the worker is to stop, and SystemExit if its queue belongs to another backend now; in
+        both cases the job goes back to the queue first.
         """
         if stopping.requested or self.abandoned():
             queue.enqueue_job(job, at_front=True)
@@ -131,16 +135,16 @@ class Worker(SimpleWorker):  # type: ignore[misc]
         try:
             if self.holder is not None:
                 self.holder.check()
-        except ForeignQueue as error:  # the next worker finds the queue that is ours
+        except ForeignQueue as error:  # the next worker determines the backend's queue again
             logger.error("%s", error)
             queue.enqueue_job(job, at_front=True)
             raise SystemExit(1) from None
-        except BackendError as error:  # Redis has just gone: RQ will say so
+        except BackendError as error:  # Redis is unavailable: RQ's next call fails too
             logger.warning("%s", error)
         if refusal := job.admit({**FUNCTIONS, **(self.beside.functions if self.beside is not None else {})}):
             logger.error("RQ's job %s on queue %s is refused and removed: %s", job.id, queue.name, refusal)
             job.remove()
-            if _trainer is not None:  # have the sweeper look: a refused wake-up's events are still there
+            if _trainer is not None:  # run the sweeper: the events of a refused wake-up are still queued
                 _trainer.postponed.set()
             return False
         if self.beside is not None and job.origin == self.beside.queue:
@@ -148,27 +152,27 @@ class Worker(SimpleWorker):  # type: ignore[misc]
         return super().execute_job(job, queue)
 
     def get_heartbeat_ttl(self, job: Any) -> int:
-        """Return for how many seconds RQ takes a job for alive without hearing of it."""
+        """Return the time in seconds after which RQ takes a job without a heartbeat for abandoned."""
         if self.beside is not None and job.origin == self.beside.queue:
             return self.beside.life
         return int(super().get_heartbeat_ttl(job))
 
     def present(self, seconds: int) -> None:
-        """Be counted among the workers for so many seconds, if RQ knows this one already."""
+        """Set the expiry of RQ's record of this worker to `seconds`, if there is a record."""
         self.connection.expire(self.key, seconds)
 
     def subscribe(self) -> None:
-        """Listen to none of RQ's commands: a training is cancelled by its record."""
+        """Do nothing, so that RQ's commands are ignored: a training is cancelled through its record."""
 
     def run_maintenance_tasks(self) -> None:
-        """Clean RQ's lists, but not its groups."""
+        """Clean RQ's registries, but not its groups."""
         clean_all(self)
 
     def dequeue_job_and_maintain_ttl(self, timeout: int | None, max_idle_time: int | None = None) -> Any:
-        """Wait for work, whatever becomes of the network meanwhile; return None when the worker is to stop.
+        """Wait for a job and return it with its queue; return None when the worker is to stop.
 
-        In place of RQ's own loop, which goes on through a signal that it does not see: here, nothing is taken from a
-        queue before it is known that the worker may go on.
+        Connection errors are logged and retried. This replaces RQ's own loop, which can miss a signal: here, no job is
+        taken from a queue before a check that the worker may go on.
         """
         pause = _FIRST_PAUSE
         while not stopping.requested and not self.abandoned():
@@ -194,7 +198,7 @@ class Worker(SimpleWorker):  # type: ignore[misc]
         return None
 
     def _take(self, timeout: int | None) -> Any:
-        """Take a job from the queues. A signal ends the wait, and the worker; see `Stopping`."""
+        """Take a job from the queues. A signal during the wait raises SystemExit; see `Stopping`."""
         stopping.idle = True
         try:
             if stopping.requested:
@@ -214,11 +218,11 @@ class Worker(SimpleWorker):  # type: ignore[misc]
         return found
 
     def _install_signal_handlers(self) -> None:
-        """Keep the handlers that `work` installed before anything else."""
+        """Do nothing, so that the handlers that `work` has installed stay."""
 
 
 def make_worker(url: str, *queues: str, name: str | None = None) -> Worker:
-    """Return a worker with connections of its own: RQ changes their time-outs."""
+    """Return a worker for `queues` with a separate connection, because RQ changes the connection's time-outs."""
     connection = connect(url)
     return Worker(
         [Queue(queue, connection=connection) for queue in queues],
@@ -239,10 +243,10 @@ def work(
     tells: bool = False,
     abandoned: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Run one worker until it is told to stop by SIGTERM or SIGINT, or `abandoned` says that its server is gone.
+    """Run one worker until SIGTERM or SIGINT, or until `abandoned` returns True because its server is gone.
 
-    `embedded`: the broker is the backend's own. With `tells` a server reads its output, and is told what people who
-    look there should know.
+    `embedded` tells whether the broker is the backend's own, `tells` whether a server reads the worker's output: then
+    failed trainings are reported there (`notices`).
     """
     global _trainer, _beside, _holder
     logging.getLogger("rq").setLevel(logging.WARNING)
@@ -277,7 +281,7 @@ def work(
             holder.check()
         except ForeignQueue as error:
             logger.error("%s", error)
-            os.kill(os.getpid(), signal.SIGTERM)  # the next worker finds the queue that is ours
+            os.kill(os.getpid(), signal.SIGTERM)  # the next worker determines the backend's queue again
             return
         with broker_errors():
             worker.present(max(_LEAST_PRESENCE, round(_PRESENCE * settings.sweep)))
@@ -298,7 +302,7 @@ def work(
 
 
 def _board(connection: Any, settings: Settings, *, embedded: bool) -> JobBoard | None:
-    """Return this backend's job records, waiting until it is known which they are; None if told to stop meanwhile."""
+    """Return this backend's job records; retry until its queue can be determined. None if told to stop meanwhile."""
     said = ""
     while not stopping.told.is_set():
         try:

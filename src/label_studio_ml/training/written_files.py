@@ -1,8 +1,8 @@
-"""Notice which files `fit` writes below the working folder, outside the folders that are compared before and after.
+"""Detect the files that `fit` writes below the working folder, outside the folders that are compared before and after.
 
-Model files keep weights at paths like `./results`, relative to the folder where the command was typed. That folder may
-be anyone's home, so it is not searched: Python's audit events tell what this process opens for writing. Files that a
-library opens without Python, or that a subprocess writes, are not seen.
+Model files keep weights at paths like `./results`, relative to the folder where the command was started. That folder
+may be a large home folder, so it is not searched: Python's audit events report which files this process opens for
+writing. Files that native code opens without Python, or that a subprocess writes, are not detected.
 """
 
 import contextlib
@@ -13,17 +13,17 @@ from pathlib import Path
 from typing import Any
 
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
-#: Folders of tools, and the ending of log files: what is written there is no weights.
+#: Names of folders, and suffix of log files, that contain no weights.
 _NOT_WEIGHTS = frozenset(("__pycache__", "node_modules", "logs"))
 _LOG = ".log"
 
-#: What is watching at present.
+#: The watchers whose `watching` block is active.
 _active: list["WrittenFiles"] = []
 _hooked = False
 
 
 class WrittenFiles:
-    """The files below `folder` that were opened for writing and exist, those below `without` left out."""
+    """A watcher of the files below `folder` that this process opens for writing, except those below `without`."""
 
     def __init__(self, folder: Path, without: Collection[Path]) -> None:
         self._folder = Path(os.path.abspath(folder))
@@ -32,7 +32,7 @@ class WrittenFiles:
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
-        """Collect what this process opens for writing meanwhile."""
+        """Record the files that this process opens for writing, or renames, during the block."""
         _install()
         _active.append(self)
         try:
@@ -41,7 +41,7 @@ class WrittenFiles:
             _active.remove(self)
 
     def found(self) -> list[Path]:
-        """Return the files, in the order of their names."""
+        """Return the recorded files that exist and may be weights, sorted by path."""
         paths = map(Path, sorted(self.opened))
         return [path for path in paths if self._counts(path) and path.is_file()]
 
@@ -55,7 +55,7 @@ class WrittenFiles:
 
 
 def _install() -> None:
-    """Hook into Python's audit events, once in a process: a hook cannot be taken back."""
+    """Add the audit hook, once in a process, because a hook cannot be removed."""
     global _hooked
     if not _hooked:
         _hooked = True
