@@ -16,7 +16,11 @@ _BROKER_TIMEOUT = 40.0
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """A backend's job records. `alone` is True if no other process of the backend is running."""
+    """A backend's job records.
+
+    `alone` is True if this process runs the broker or the workers, because no other process on the model folder does;
+    it is always False with REDIS_URL and without `work`.
+    """
 
     board: "JobBoard"
     alone: bool

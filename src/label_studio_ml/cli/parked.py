@@ -1,4 +1,4 @@
-"""Events that were set aside because their runs ended badly again and again: listed, and brought back."""
+"""List parked events, which were set aside because their trainings failed repeatedly, and queue them again."""
 
 import sys
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ from label_studio_ml.cli.streams import say
 
 
 def show(reached: Reached, uids: list[str]) -> int:
-    """List the events that are set aside."""
+    """Print the parked events of the projects `uids`, and return 0."""
     count = 0
     for uid in uids:
         for parked in reached.board.parked(uid):
@@ -22,7 +22,7 @@ def show(reached: Reached, uids: list[str]) -> int:
 
 
 def retry(reached: Reached, uids: list[str]) -> int:
-    """Hand the events that are set aside in again; return 1 if there are none."""
+    """Queue the parked events of the projects `uids` again; return 0, or 1 if there are none."""
     found = False
     for uid in uids:
         job = reached.board.unpark(uid)

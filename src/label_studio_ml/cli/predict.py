@@ -1,4 +1,4 @@
-"""`label-studio-ml predict DIR --project N`: predict all tasks of a project, or of a file, with one version."""
+"""`label-studio-ml predict DIR --project N`: predict all tasks of a project or a file with one version."""
 
 import argparse
 import asyncio
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from label_studio_ml.projects.run import Report
 
 
-#: Seconds that a worker has to let go of a project that it predicts after a training.
+#: Seconds to wait for a worker that predicts the same project after a training to release it.
 _PATIENCE = 60.0
 
 
@@ -61,7 +61,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Predict; return 0 if every task has its prediction, else 1."""
+    """Predict and print a summary; return 0, or 1 if a task has no prediction because of an error.
+
+    With `--dry-run`, one task is predicted, and nothing is stored.
+    """
     if (args.project is None) == (args.input is None) or (args.input is None) != (args.output is None):
         raise SettingsError(
             "Neither a project nor a file is named, or both are",
@@ -73,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
             fix="Use it with --project, and without --backend and --model-workers",
             field="--shards",
         )
-    args.log_level = args.log_level or "WARNING"  # the progress is news enough
+    args.log_level = args.log_level or "WARNING"  # the progress display replaces the INFO lines
     settings = with_studio(args, settings_from(args))
     logs.configure(args.log_level)
     report = asyncio.run(_project(args, settings) if args.project is not None else _file(args, settings))
@@ -125,7 +128,10 @@ async def _file(args: argparse.Namespace, settings: Settings) -> "Report":
 
 
 def _project_of_file(args: argparse.Namespace, settings: Settings) -> Project:
-    """Return the project whose model is asked about tasks in a file: the only one that the backend knows."""
+    """Return the project for the tasks of a file: the only one that the backend knows, or one named "file".
+
+    Its label config is that of `--label-config` if given. Raises SettingsError when no label config is known.
+    """
     projects = Projects(settings.model_dir)
     uids = projects.uids()
     known = projects.get(uids[0]) if len(uids) == 1 else None
@@ -145,7 +151,7 @@ def _project_of_file(args: argparse.Namespace, settings: Settings) -> Project:
 
 
 def _busy(progress: "Progress") -> str:
-    """Say how much of the time the model was at work, where it is known."""
+    """Return a phrase with the share of the time that the model was busy, empty if that is not known."""
     return f", the model was busy for {progress.busy / progress.seconds:.0%} of it" if progress.busy else ""
 
 

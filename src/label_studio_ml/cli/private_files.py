@@ -1,23 +1,23 @@
-"""What a backend's folder has that goes into no image and no repository: `.env` with generated passwords.
+"""Write `.env`, with a generated password, and the `.gitignore` that keeps it out of repositories.
 
-`.gitignore` and `.env` may be the user's own: lines are added to them, and none is changed.
+If the backend's folder has these files already, lines are added to them, and none is changed.
 """
 
 import os
 import secrets
 from pathlib import Path
 
-#: The variable of `.env` that the compose file's Redis and backends take their password from.
+#: The variable of `.env` with the Redis password, which the compose file passes to Redis and the backends.
 REDIS_PASSWORD = "REDIS_PASSWORD"  # noqa: S105
 
 ENV = ".env"
 IGNORED = ".gitignore"
-#: The files to which lines are added where they are there already.
+#: Files that are extended, not replaced, if they exist.
 ADDED_TO = (ENV, IGNORED)
 
 
 def write_private_files(folder: Path) -> None:
-    """Write `.env` with a new password, for its owner only, and a `.gitignore` for it, versions and logs."""
+    """Write `.env` with a new password and mode 0600, and a `.gitignore` that lists it, versions and logs."""
     _write(
         folder / ENV,
         "# Read by docker compose; for its owner only. Neither the image nor a repository gets this file.\n"
@@ -27,11 +27,11 @@ def write_private_files(folder: Path) -> None:
 
 
 def add_lines(new: Path, there: Path) -> None:
-    """Add to the file `there` those lines of `new` whose name it does not have; a comment comes with none.
+    """Append to the existing file `there` those lines of the file `new` whose name it lacks, without comments.
 
-    In `.env` a name without a value counts as missing: the last line of a name holds.
+    In `.env`, a name without a value counts as missing, because the last line of a name is the valid one.
 
-    Raises OSError when it cannot be written.
+    Raises OSError when `there` cannot be read or written.
     """
     text = there.read_text(encoding="utf-8", errors="surrogateescape")
     needs_value = there.name == ENV
@@ -51,7 +51,7 @@ def _name(line: str) -> str:
 
 
 def _is_empty(line: str) -> bool:
-    """Tell whether a line of `.env` gives no value: none, an empty pair of quotes, or a comment."""
+    """Tell whether a line of `.env` has no value: nothing, a pair of quotes or a comment after the equals sign."""
     value = line.partition("=")[2].strip()
     return value in ("", "''", '""') or value.startswith("#")
 

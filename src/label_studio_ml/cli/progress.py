@@ -1,4 +1,4 @@
-"""How far a long run is: a bar on a terminal, a line now and then elsewhere."""
+"""Progress display of a prediction run: a bar on a terminal, else a line every few seconds."""
 
 import asyncio
 import contextlib
@@ -13,14 +13,14 @@ from label_studio_ml.texts import plural, visible
 if TYPE_CHECKING:
     from label_studio_ml.projects.pipeline import Progress
 
-#: Seconds between two looks, and between two lines where there is no terminal.
+#: Seconds between two updates of the bar, and between two lines without a terminal.
 _LOOK = 0.2
 _LINE = 10.0
 
 
 @contextlib.asynccontextmanager
 async def shown(progress: "Progress", what: str) -> AsyncIterator[None]:
-    """Show on standard error how far `progress` is while the block runs."""
+    """Show `progress` on standard error, under the title `what`, while the `async with` block runs."""
     showing = asyncio.create_task(_bar(progress, what) if sys.stderr.isatty() else _lines(progress, what))
     try:
         yield
@@ -69,7 +69,7 @@ async def _lines(progress: "Progress", what: str) -> None:
 
 
 def line(progress: "Progress") -> str:
-    """Say in one line how far a run is."""
+    """Return one line with the tasks done, the rate, the time left if known, and the failures."""
     done = progress.written + progress.failed
     text = (
         f"{done:,} of {plural(progress.total, 'task')}"

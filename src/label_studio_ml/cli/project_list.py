@@ -1,4 +1,4 @@
-"""`label-studio-ml projects DIR` and `projects forget DIR UID…`: the projects that a backend knows."""
+"""`label-studio-ml projects DIR` and `projects forget DIR UID…`: list the projects of a backend, and remove some."""
 
 import argparse
 import json
@@ -44,7 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """List the projects and return 0; `forget` returns 1 if the answer to its question is not yes."""
+    """List the projects, or forget some; return 0, or 1 if the user does not confirm the forgetting.
+
+    Raises SettingsError or UnknownProject when an argument is wrong.
+    """
     forgetting = args.words[0] == _FORGET and len(args.words) > 1
     folder, *named = args.words[1:] if forgetting else args.words
     if named and not forgetting:
@@ -80,7 +83,7 @@ def _entry(project: KnownProject) -> dict[str, object]:
 
 
 def _print(known: list[KnownProject]) -> None:
-    """Print a few lines for each project, so that nothing is cut in a narrow terminal."""
+    """Print four short lines for each project, so that nothing is cut in a narrow terminal."""
     twice = {one.number for one in known if not one.current}
     for one in known:
         state = "forgotten: only its versions are left" if one.forgotten else ""
@@ -124,7 +127,10 @@ def _forget(
 
 
 def _named(known: list[KnownProject], name: str) -> KnownProject:
-    """Return the project with this uid or number. Raises UnknownProject or SettingsError."""
+    """Return the project with the uid or id `name`.
+
+    Raises UnknownProject when there is none, and SettingsError when several have this id.
+    """
     found = [one for one in known if one.uid == name] or [one for one in known if one.number == name]
     if not found:
         raise UnknownProject(
@@ -146,7 +152,7 @@ def _agreed(question: str) -> bool:
 
 
 def _has_queue(settings: Settings) -> bool:
-    """Tell whether there is a queue to look into: one elsewhere, or what the backend's own broker has kept."""
+    """Tell whether there is a queue to read: in the Redis of REDIS_URL, or in the embedded broker's folder."""
     return bool(settings.redis_url) or (settings.model_dir / "broker").is_dir()
 
 
@@ -168,7 +174,7 @@ def _refuse_running(settings: Settings, project: KnownProject) -> None:
 
 
 def _forget_queue(settings: Settings, uid: str) -> int:
-    """Remove a project's events and jobs from the queue; return how many events waited for a training."""
+    """Remove a project's events and jobs from the queue; return the number of events that waited for a training."""
     from label_studio_ml.cli.board import reach
 
     if not _has_queue(settings):

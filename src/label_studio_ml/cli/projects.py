@@ -1,4 +1,4 @@
-"""Which of Label Studio's projects a command is about."""
+"""Find the Label Studio project that a command's `--project` names, or the backend's only one."""
 
 import sys
 from collections.abc import Collection, Iterable
@@ -14,10 +14,10 @@ from label_studio_ml.versions.state import Project, Projects
 
 
 def known_project(settings: Settings, name: str | None, *, reads: bool = False) -> Project:
-    """Return the project that `--project` names, or the only one there is.
+    """Return the project that `--project` names, or the only one that the backend knows if `name` is None.
 
-    Label Studio is asked for one that the backend has not heard of. `reads`: the command changes nothing.
-    Raises UnknownProject, SettingsError or StudioError, saying what to name.
+    A project that the backend does not know is requested from Label Studio and stored. `reads` says that the command
+    changes nothing. Raises UnknownProject, SettingsError or StudioError, with what to give as `--project`.
     """
     projects = Projects(settings.model_dir)
     uid = only_one(settings, projects.uids(), name, reads=reads)
@@ -33,18 +33,18 @@ def known_project(settings: Settings, name: str | None, *, reads: bool = False) 
 
 
 def only_one(settings: Settings, uids: Iterable[str], name: str | None, *, reads: bool = False) -> str | None:
-    """Return the uid that `--project` names by uid or plain id, or the only one there is; None if none fits.
+    """Return the one of `uids` with the uid or id `name`, the only one if `name` is None, or None if none matches.
 
-    Of several projects of one number it is the one that the Label Studio of LABEL_STUDIO_URL has. Where that is not
-    known, it is, for a command that only `reads`, the one that was heard last, with a line that says so.
-    Raises SettingsError, naming what to give, where it stays open which one is meant.
+    Of several projects with the same id, it is the only one not forgotten, else the one in the Label Studio of
+    LABEL_STUDIO_URL. If that is not known, a command that only `reads` gets the one heard last, and prints a note.
+    Raises SettingsError, with what to give, if several match.
     """
     known = set(uids)
     if name in known:
         return name
     fitting = {uid for uid in known if name is None or name == uid.partition(".")[0]}
     if name is None and len(fitting) > 1:
-        fitting.discard(ANONYMOUS)  # whoever asks without a project leaves that one
+        fitting.discard(ANONYMOUS)  # the project of calls that name none
     if len(fitting) <= 1:
         return next(iter(fitting), None)
     found = [one for one in known_projects(settings.model_dir, open_store(settings)) if one.uid in fitting]
@@ -61,7 +61,7 @@ def only_one(settings: Settings, uids: Iterable[str], name: str | None, *, reads
 
 
 def _shortest(uid: str, known: Collection[str]) -> str:
-    """Return the number of a project where no other of the `known` ones has it, else its uid."""
+    """Return a project's id if no other project of `known` has the same one, else its uid."""
     number = uid.partition(".")[0]
     return number if sum(one.partition(".")[0] == number for one in known) == 1 else uid
 
@@ -73,7 +73,7 @@ def _of_same_number(
     if settings.studio_url and settings.studio_api_key:
         try:
             uid = uid_of(_asked(settings, number))
-        except BackendError:  # it is away, or has no such project
+        except BackendError:  # Label Studio cannot be reached, or has no such project
             uid = ""
         if uid in fitting:
             return uid
@@ -96,7 +96,7 @@ def _of_same_number(
 
 
 def _asked(settings: Settings, project_id: str) -> dict[str, Any]:
-    """Return Label Studio's own description of a project."""
+    """Request a project from Label Studio's API and return it. Raises StudioError."""
     from label_studio_ml.studio.client import StudioClient
 
     client = StudioClient(settings.studio_url, settings.studio_api_key, verify_tls=settings.studio_verify_tls)
@@ -104,7 +104,10 @@ def _asked(settings: Settings, project_id: str) -> dict[str, Any]:
 
 
 def _described(settings: Settings, project_id: str) -> dict[str, str]:
-    """Return what Label Studio says of a project that never called /setup."""
+    """Return the fields to store of a project that has not called /setup, as Label Studio's API has them.
+
+    Raises UnknownProject when Label Studio's address or token is not set, and StudioError.
+    """
     if not settings.studio_url or not settings.studio_api_key:
         raise UnknownProject(
             f"Project {project_id} has never called this backend",

@@ -1,4 +1,4 @@
-"""`label-studio-ml rank DIR --project N`: order the tasks without a label by what a label of theirs would teach."""
+"""`label-studio-ml rank DIR --project N`: order unlabelled tasks for active learning, the most informative first."""
 
 import argparse
 import asyncio
@@ -13,7 +13,7 @@ from label_studio_ml.cli.studio import add_studio_arguments, project_number, wit
 from label_studio_ml.settings import Settings
 from label_studio_ml.texts import plural
 
-#: As in `projects.rank`, which takes long to import.
+#: Copy of the names in `projects.rank`, which is slow to import.
 _WAYS = ("margin", "entropy", "least-confidence", "diversity", "coverage")
 
 
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Rank; return 0 if every task could be."""
+    """Rank the tasks and store their scores; return 0, or 1 if a task could not be ranked."""
     args.log_level = args.log_level or "WARNING"
     settings = with_studio(args, settings_from(args))
     logs.configure(args.log_level)

@@ -1,7 +1,7 @@
-"""A user's requirements files: what `init` takes out of them, and what an image has instead of what they ask for.
+"""Remove from a user's requirements files what conflicts with this package, and report unmet requirements.
 
-`python -m label_studio_ml.cli.requirements FILE` prints a line for each requirement of FILE that the environment
-does not meet; the Dockerfile that `init` writes runs it.
+`init` does the former. `python -m label_studio_ml.cli.requirements FILE`, which the Dockerfile that `init` writes runs,
+does the latter: it prints a line for each requirement of FILE that the environment does not meet.
 """
 
 import re
@@ -28,10 +28,11 @@ _INCLUDES = re.compile(r"\s*(-r|--requirement)[\s=]*(\./)?requirements[\w.-]*\.t
 
 
 def own_requirements(text: str, file: str, *, includes: bool = True) -> tuple[str, list[str]]:
-    """Return a requirements file without the lines that the backend's own requirements replace, and a note for each.
+    """Comment out the lines of a requirements file that the backend's own requirements replace.
 
-    Lines that install this package, and those that ask for another version of what this package needs, become
-    comments. So do lines that include another requirements file, unless `includes`; nothing is noted for them.
+    Return the new text, and a note for each such line. `text` is the content, `file` the name for the notes. The lines
+    are those that install this package, and those whose version conflicts with a dependency of this package. Unless
+    `includes`, lines that include another requirements file become comments, too, without a note.
     """
     wanted = needed()
     kept: list[str] = []
@@ -59,7 +60,7 @@ def own_requirements(text: str, file: str, *, includes: bool = True) -> tuple[st
 
 
 def _logical_lines(text: str) -> Iterator[list[str]]:
-    """Yield the lines, those that a backslash joins in one list."""
+    """Yield the lines of `text` in lists; a list of several lines is one that backslashes join."""
     lines: list[str] = []
     for line in text.splitlines(keepends=True):
         lines.append(line if line.endswith("\n") else f"{line}\n")
@@ -71,7 +72,7 @@ def _logical_lines(text: str) -> Iterator[list[str]]:
 
 
 def _excluded(pin: str, ours: str) -> bool:
-    """Tell whether no version that `pin` takes can be in `ours`, as far as the bounds of both show."""
+    """Tell whether the bounds of the specifiers `pin` and `ours` show that no version satisfies both."""
     from packaging.specifiers import SpecifierSet
     from packaging.version import Version
 
@@ -92,7 +93,7 @@ def _excluded(pin: str, ours: str) -> bool:
 
 
 def _examples(part: "Specifier") -> list[str]:
-    """Return the lowest version that `==1.2`, `==1.2.*` or `~=1.2.3` takes, and a very high one."""
+    """Return the lowest version that `==1.2`, `==1.2.*` or `~=1.2.3` matches; for the latter two also a high one."""
     first = part.version.removesuffix(".*")
     if part.operator == "~=":
         return [first, f"{first.rpartition('.')[0]}.99999"]
@@ -100,7 +101,7 @@ def _examples(part: "Specifier") -> list[str]:
 
 
 def main(files: Sequence[str]) -> int:
-    """Print what the environment has instead of what the files ask for; return 0."""
+    """Print a line for each requirement of the files that the environment does not meet; return 0."""
     for name in files:
         for item, installed in unmet(parse(Path(name).read_text(encoding="utf-8").splitlines())):
             found = f"{item.name} {installed} is installed" if installed else "it is not installed"

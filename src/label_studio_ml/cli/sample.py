@@ -1,4 +1,4 @@
-"""A label config and a task that a model class can take, guessed by reading its file."""
+"""Derive a sample label config and task for a model class from its source code."""
 
 import ast
 from pathlib import Path
@@ -6,10 +6,10 @@ from typing import Any
 
 from label_studio_ml.imports import parse
 
-#: How model classes say which tags they work on: the last two texts of such a call are the tags.
+#: Functions by which model classes look up their tags: the last two texts of such a call are control and object tag.
 _TAG_FINDERS = ("get_first_tag_occurence", "get_first_tag_keys", "get_single_tag_keys")
 
-#: An image of 8 by 8 pixels, so that a sample task needs no network.
+#: An image of 8 by 8 pixels as a data URL, so that a sample task needs no network.
 _IMAGE = (
     "data:image/png;base64,"
     "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAAAAADhZOFXAAAAMElEQVR42mNgEFAwcAhIKGDgkNCw8IjIqIAJNDBABT"
@@ -28,9 +28,9 @@ _VALUES: dict[str, tuple[str, Any]] = {
 
 
 def expected_tags(script: Path) -> tuple[str, str]:
-    """Return the control tag and the object tag that the model in `script` looks for.
+    """Return the control tag and the object tag that the model in `script` looks up.
 
-    These are Choices and Text, which most classifiers take, when it does not look for any by name.
+    If it looks up none by name, these are Choices and Text, which most classifiers accept.
     """
     for node in ast.walk(parse(script)):
         if not isinstance(node, ast.Call):
@@ -44,7 +44,7 @@ def expected_tags(script: Path) -> tuple[str, str]:
 
 
 def sample(control: str, object_tag: str) -> tuple[str, dict[str, Any]]:
-    """Return a label config of the two tags, and the data of a task for it."""
+    """Return a label config with the two tags, and the `data` of a task for it."""
     field, value = _VALUES[object_tag]
     child = "Choice" if control == "Choices" else "Label" if control.endswith("Labels") else ""
     labels = [f'    <{child} value="{name}"/>' for name in ("First", "Second")] if child else []
@@ -59,7 +59,7 @@ def sample(control: str, object_tag: str) -> tuple[str, dict[str, Any]]:
 
 
 def _first_text(node: ast.expr) -> str:
-    """Return the text that `node` is, or the first of the texts that it lists."""
+    """Return the string literal `node`, or the first one of a tuple or list; empty for other nodes."""
     if isinstance(node, ast.Tuple | ast.List) and node.elts:
         node = node.elts[0]
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""

@@ -1,4 +1,4 @@
-"""What a new backend's folder holds, and how it gets to its place in one piece."""
+"""Build the folder of a new backend from templates and the user's files, and move it to its place when complete."""
 
 import contextlib
 import keyword
@@ -20,7 +20,7 @@ from label_studio_ml.imports import required_distributions
 from label_studio_ml.private_files import make_folder, open_file
 from label_studio_ml.source import ModelSource, imported_siblings
 
-#: What is written for every backend: file name -> template.
+#: The files that are written for every backend: file name -> template.
 TEMPLATES = {
     "_wsgi.py": "_wsgi.py",
     "Dockerfile": "Dockerfile",
@@ -33,30 +33,30 @@ TEMPLATES = {
     "test_api.py": "test_api.py",
 }
 
-#: Of these, the ones that beside the user's script are the user's own and are taken over instead.
+#: Of these, the files that are copied from the folder of the user's script if they exist there.
 _USERS_OWN = ("README.md", "test_api.py")
 
-#: The user in the container where whoever runs `init` is root.
+#: The user id in the container if root runs `init`.
 _CONTAINER_UID = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """A backend to be made: its name, and the model that it serves (None: one that learns from scratch)."""
+    """A backend to create: its name, and the model that it serves. `source` None stands for the template's model."""
 
     name: str
     source: ModelSource | None = None
 
 
 def default_model() -> str:
-    """Return the text of the model that a backend gets when its user brings none."""
+    """Return the source code of the template's model, for a backend whose user has no model file."""
     return _template("model.py")
 
 
 def build(backend: Backend, folder: Path) -> list[str]:
-    """Write the whole backend into the empty `folder`; return what its user should know, a line each.
+    """Write the whole backend into the empty `folder`; return notes for the user, a line each.
 
-    Raises ModelFileError when the model file cannot be taken over.
+    Raises ModelFileError when the name of the model file cannot be used, and OSError.
     """
     notes: list[str] = []
     if backend.source is None:
@@ -82,11 +82,11 @@ def build(backend: Backend, folder: Path) -> list[str]:
 
 
 def make(backend: Backend, target: Path, *, force: bool = False) -> list[str]:
-    """Make the backend's folder `target`, wholly or not at all; return what its user should know, a line each.
+    """Create the backend's folder `target`; return notes for the user, a line each.
 
-    With `force`, an existing folder keeps what is not made anew. Raises SettingsError when `target` exists
-    without `force`, is no folder or cannot be written, and ModelFileError when the model file cannot be taken
-    over.
+    A new folder appears complete or not at all. With `force`, an existing folder keeps its other files. Raises
+    SettingsError when `target` exists and `force` is False or it is not a folder, or cannot be written, and
+    ModelFileError when the name of the model file cannot be used.
     """
     if target.exists() and not (force and target.is_dir()):
         raise SettingsError(
@@ -101,10 +101,10 @@ def make(backend: Backend, target: Path, *, force: bool = False) -> list[str]:
 
 
 def _make(backend: Backend, target: Path) -> list[str]:
-    """Build the backend beside `target` and move it to its place."""
+    """Build the backend in a temporary folder on the file system of `target`, then move it there; return the notes."""
     beside = next(parent for parent in target.absolute().parents if parent.is_dir())
     with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=beside) as temporary:
-        made = Path(temporary) / "made"  # the temporary folder itself is for its owner only
+        made = Path(temporary) / "made"  # a subfolder, because the temporary folder itself has mode 0700
         made.mkdir()
         notes = build(backend, made)
         if _user() == 0:
@@ -119,21 +119,21 @@ def _make(backend: Backend, target: Path) -> list[str]:
 
 
 def _user() -> int:
-    """Return the number of the user who runs `init`; that of the container's user where there are no numbers."""
+    """Return the user id of this process; `_CONTAINER_UID` on systems without user ids."""
     return os.getuid() if hasattr(os, "getuid") else _CONTAINER_UID
 
 
 def _make_logs(folder: Path) -> None:
-    """Make the folder of the log files; `uwsgi.log`, as older tutorials call the server's log, is a link to it."""
+    """Create the folder of the log files, with the link `uwsgi.log`, older tutorials' name of the server's log."""
     make_folder(folder)
     (folder / ".gitkeep").touch()
     open_file(folder / "server.log", "ab").close()
-    with contextlib.suppress(OSError, NotImplementedError):  # Windows lets few users make links
+    with contextlib.suppress(OSError, NotImplementedError):  # on Windows, few users may create symbolic links
         (folder / "uwsgi.log").symlink_to("server.log")
 
 
 def _add_wheel(folder: Path) -> list[str]:
-    """Put this package's wheel into the new folder `folder`; return a line if there can be none."""
+    """Write this package's wheel into the new folder `folder`; return a note if it cannot be built."""
     folder.mkdir()
     (folder / ".gitkeep").touch()
     try:
@@ -146,7 +146,10 @@ def _add_wheel(folder: Path) -> list[str]:
 
 
 def _copy_script(script: Path, folder: Path) -> None:
-    """Copy the model file, the modules beside it that it imports, and what its folder has of our kind."""
+    """Copy the model file, the modules of its folder that it imports, and the user's README.md and test_api.py.
+
+    Raises ModelFileError when the name of the model file is that of a template or not importable.
+    """
     if script.name in TEMPLATES:
         raise ModelFileError(
             f"{script.name} is a file that init writes", fix="Give the model file another name"
@@ -172,9 +175,9 @@ def _copy_script(script: Path, folder: Path) -> None:
 
 
 def _copy_requirements(place: Path, folder: Path) -> list[str]:
-    """Copy the user's requirements files, without what the backend's own replace; return a note for each such line.
+    """Copy the user's requirements files, with conflicting lines commented out; return a note for each such line.
 
-    What their `requirements-base.txt` asks for beside this package goes into `requirements.txt`.
+    The other requirements of the user's `requirements-base.txt` are appended to `requirements.txt`.
     """
     texts = {
         path.name: path.read_text(encoding="utf-8", errors="replace")
@@ -200,7 +203,7 @@ def _copy_requirements(place: Path, folder: Path) -> list[str]:
 
 
 def _values(name: str, source: ModelSource) -> dict[str, str]:
-    """Return what stands for each placeholder of the templates."""
+    """Return the value of each placeholder of the templates, for the backend `name` with the model `source`."""
     module, cls = source.script.stem, source.class_name
     if cls == "LabelStudioMLBase":  # functions only: importing the file registers them
         imports = f"import {module}  # noqa: F401\nfrom label_studio_ml.model import {cls}"
@@ -225,17 +228,17 @@ def _template(name: str) -> str:
 
 
 def _fill(text: str, values: dict[str, str]) -> str:
-    """Replace each `@name@`."""
+    """Replace each `@name@` in `text` by `values[name]`. Raises KeyError for an unknown name."""
     return re.sub(r"@(\w+)@", lambda match: values[match[1]], text)
 
 
 def _replace_files(made: Path, target: Path) -> list[str]:
-    """Move every file of `made` to its place in `target`, over one that is there; log files stay as they are.
+    """Move every file of `made` to its place in `target`, replacing existing files; existing log files stay.
 
-    To a `.env` and a `.gitignore` that are there lines are added. A file of the user's (the model file,
-    say) that differs stays beside the new one under another name; return a line for each of these.
+    An existing `.env` or `.gitignore` is extended. An existing file of the user (such as the model file) that differs
+    is renamed; return a note for each of these. Wheels of other versions are removed.
 
-    Raises SettingsError and OSError.
+    Raises SettingsError when a folder has the name of a file to write, and OSError.
     """
     paths = [
         path
@@ -265,7 +268,7 @@ def _replace_files(made: Path, target: Path) -> list[str]:
 
 
 def _set_aside(place: Path, new: Path) -> list[str]:
-    """Rename a file that is there and differs from the new one; return a line that says so. Raises OSError."""
+    """Rename the file `place` to `NAME.before…` if it differs from the file `new`; return a note. Raises OSError."""
     if not place.is_file() or place.read_bytes() == new.read_bytes():
         return []
     names = (place.with_name(f"{place.name}.before{number}") for number in ("", *range(2, 1000)))

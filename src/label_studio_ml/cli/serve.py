@@ -1,4 +1,4 @@
-"""`label-studio-ml serve PROJECT`: the HTTP server and the model's processes; broker and workers are elsewhere."""
+"""`label-studio-ml serve PROJECT`: the HTTP server and the model's processes, without broker and workers."""
 
 import argparse
 
@@ -9,7 +9,10 @@ add_arguments = start.add_arguments
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve until it is ended, and return the exit code; with `--check`, only build the model."""
+    """Serve until the process is stopped, and return the exit code; with `--check`, only build the model.
+
+    Raises SettingsError when REDIS_URL is not set or a setting is wrong.
+    """
     settings = start.settings_from(args)
     if not args.check:
         require_unix("serve")

@@ -1,4 +1,4 @@
-"""`label-studio-ml predict DIR --project N --shards K`: workers predict a project, each a part of it at a time."""
+"""`label-studio-ml predict DIR --project N --shards K`: let workers predict a project in K parts (shards)."""
 
 import argparse
 import asyncio
@@ -28,7 +28,10 @@ async def spread(
     project: Project,
     conditions: Sequence[dict[str, Any]],
 ) -> "Report":
-    """Hand the shards out and follow them to their end. Raises BrokerError if no worker is there."""
+    """Queue the shards as jobs, follow them to their end, and return the report. Raises BrokerError without a worker.
+
+    `conditions` are Label Studio's filters for the tasks to predict.
+    """
     from label_studio_ml.projects.pipeline import Progress
     from label_studio_ml.projects.run import Report
     from label_studio_ml.projects.shards import Shard
@@ -65,7 +68,7 @@ async def spread(
 
 
 def _broker(settings: Settings) -> Any:
-    """Return a connection to the Redis that the workers of this folder use. Raises BrokerError if there is none."""
+    """Return a connection to the Redis of the folder's workers. Raises BrokerError if none is configured or running."""
     from label_studio_ml.runtime.broker import running_url
     from label_studio_ml.training.jobs import connect
 
@@ -79,11 +82,11 @@ def _broker(settings: Settings) -> Any:
 
 
 async def _version(args: argparse.Namespace, settings: Settings, project: Project) -> tuple[str, str]:
-    """Return name and id of the version that is wanted, an empty id for a model without training."""
+    """Return name and id of the version of `--version`, else of the served one; the untrained model's id is empty."""
     store = open_store(settings)
     manifest = find(store, project.uid, args.version) if args.version else store.served(project.uid)
     if manifest is not None:
         return manifest.name, manifest.id
-    asker = await started(args, settings, project)  # what it is called, only the model knows
+    asker = await started(args, settings, project)  # only the untrained model itself knows its version name
     await asker.close()
     return asker.version, ""

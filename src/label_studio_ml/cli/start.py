@@ -1,4 +1,4 @@
-"""`label-studio-ml start PROJECT`: serve a backend's folder, whoever made it."""
+"""`label-studio-ml start PROJECT`: serve a backend's folder; and settings from the command line, for other commands."""
 
 import argparse
 import contextlib
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_folder_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that say which folder and which model in it."""
+    """Add the arguments that name the backend's folder and the model in it."""
     parser.add_argument("project_name", metavar="PROJECT", help="the backend's folder")
     parser.add_argument("--root-dir", default=".", metavar="DIR", help="where that folder is (default: here)")
     parser.add_argument(
@@ -42,12 +42,15 @@ def add_folder_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve until it is ended, and return the exit code; with `--check`, only build the model."""
+    """Serve until the process is stopped, and return the exit code; with `--check`, only build the model."""
     return serve(args, settings_from(args))
 
 
 def serve(args: argparse.Namespace, settings: Settings, **role: bool) -> int:
-    """Serve with `settings` as the command line says; `role` is the supervisor's."""
+    """Serve with `settings` and the options of the command line, or only check; return the exit code.
+
+    `role` is passed to the supervisor. Raises SettingsError when options conflict or the model folder is not writable.
+    """
     if args.check:
         return _check(settings)
     require_unix(args.command)
@@ -68,7 +71,7 @@ def serve(args: argparse.Namespace, settings: Settings, **role: bool) -> int:
 
 
 def with_redis(settings: Settings, command: str) -> Settings:
-    """Return `settings` if they name a Redis. Raises SettingsError, for a `command` that has no broker of its own."""
+    """Return `settings`. Raises SettingsError if they name no Redis, which `command` needs, having no broker itself."""
     if not settings.redis_url:
         raise SettingsError(
             f"{command} needs a Redis, and REDIS_URL is not set",
@@ -79,10 +82,10 @@ def with_redis(settings: Settings, command: str) -> Settings:
 
 
 def settings_from(args: argparse.Namespace, *, run_wsgi: bool = True) -> Settings:
-    """Return the settings of the environment and of `_wsgi.py` with those of the command line over them.
+    """Return the settings of the environment and of `_wsgi.py`, overridden by those of the command line.
 
-    The model is found, too. Without `run_wsgi`, of `_wsgi.py` only what reading tells is used, which is quick. Raises
-    SettingsError or ModelFileError when a value or the model file is wrong.
+    They include the located model class. Without `run_wsgi`, `_wsgi.py` is read but not executed, which is quick and
+    may miss values. Raises SettingsError or ModelFileError when a value or the model file is wrong.
     """
     folder = folder_of(args)
     wsgi = read_wsgi(folder, run=run_wsgi)
@@ -108,7 +111,10 @@ def settings_from(args: argparse.Namespace, *, run_wsgi: bool = True) -> Setting
 
 
 def source_of(folder: Path, script: Path | None, class_name: str, wsgi: WsgiFile) -> ModelSource:
-    """Return the model class: the named one, else the one that `_wsgi.py` serves, else the one in the folder."""
+    """Locate the model class: the named one, else the one that `_wsgi.py` serves, else the one in `folder`.
+
+    Raises ModelFileError when there is none.
+    """
     if wsgi.source is not None and script is None and class_name in ("", wsgi.source.class_name):
         with contextlib.suppress(ModelFileError):
             return locate(folder, wsgi.source.script, wsgi.source.class_name)
@@ -121,7 +127,7 @@ def folder_of(args: argparse.Namespace) -> Path:
 
 
 def split_script(text: str) -> tuple[Path, str]:
-    """Return file and class of `FILE[:CLASS]`; the class is empty where none is named."""
+    """Return file and class of `FILE[:CLASS]`; the class is empty if none is given."""
     file, colon, class_name = text.rpartition(":")
     if colon and file and class_name.isidentifier() and not Path(text).exists():
         return Path(file), class_name
@@ -129,7 +135,10 @@ def split_script(text: str) -> tuple[Path, str]:
 
 
 def _with_login(settings: Settings, user: str | None, password: str | None) -> Settings:
-    """Return the settings with the login that the command line names over that of the environment."""
+    """Return the settings with user and password, if given, in place of their own.
+
+    Raises SettingsError when the result has only one of the two.
+    """
     settings = replace(
         settings,
         basic_auth_user=user or settings.basic_auth_user,
@@ -151,6 +160,6 @@ def _exposure(host: str, port: int, settings: Settings) -> str:
 
 
 def _check(settings: Settings) -> int:
-    """Build the model in an interpreter of its own, so that whatever it does ends with it."""
+    """Build the model in a new interpreter, so that its side effects end with it; return 0, or 1 if that fails."""
     check = command(settings, "label_studio_ml.cli.check")
     return min(subprocess.run(check, env=settings.child_env(), check=False).returncode & 255, 1)

@@ -1,4 +1,4 @@
-"""Which folder's and which project's versions a command is about."""
+"""Arguments of the commands about versions, and the version store and project that they name."""
 
 import argparse
 from dataclasses import dataclass
@@ -24,12 +24,12 @@ class Stored:
 
     @property
     def project(self) -> str:
-        """The project's plain id."""
+        """The project's id without the creation time that its uid has."""
         return self.uid.partition(".")[0]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that say which backend and which project of it."""
+    """Add the arguments that name the backend's folder, its model folder and the project."""
     parser.add_argument("project_name", metavar="DIR", help="the backend's folder")
     parser.add_argument("--root-dir", default=".", metavar="DIR", help="where that folder is (default: here)")
     parser.add_argument(
@@ -41,10 +41,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def find(args: argparse.Namespace, *, reads: bool = False, otherwise: str = "") -> Stored:
-    """Return what `args` name; the model file is not needed for it. `reads`: the command changes nothing.
+    """Return the versions of the project that `args` name; the model file is not needed for it.
 
-    `otherwise` is the uid of a project that may be meant although the backend has not heard of it.
-    Raises SettingsError or UnknownProject.
+    `reads` says that the command changes nothing. `otherwise` is the uid of a project that matches although the backend
+    may not know it; empty for none. Raises SettingsError or UnknownProject.
     """
     settings = settings_of(args)
     store = open_store(settings)
@@ -54,11 +54,11 @@ def find(args: argparse.Namespace, *, reads: bool = False, otherwise: str = "") 
 
 
 def settings_of(args: argparse.Namespace) -> Settings:
-    """Return the settings of the backend that `args` name. Raises SettingsError."""
+    """Return the settings of the backend that `args` name. Raises SettingsError when there is no such folder."""
     folder = Path(args.root_dir, args.project_name)
     if not folder.is_dir():
         raise SettingsError(f"There is no folder {folder}", field="DIR")
-    logs.configure("ERROR")  # what is damaged is in the list
+    logs.configure("ERROR")  # no warnings about damaged versions: the list shows them
     settings = read_wsgi(folder, run=False).settings(Settings.from_env(backend_dir=folder))
     if args.model_dir:
         settings = settings.with_model_dir(args.model_dir)
@@ -68,7 +68,7 @@ def settings_of(args: argparse.Namespace) -> Settings:
 def _uid(store: VersionStore, settings: Settings, name: str | None, *, reads: bool, otherwise: str) -> str:
     model_dir = settings.model_dir
     known = set(store.projects())
-    if (model_dir / "projects.db").exists():  # looking must not make it
+    if (model_dir / "projects.db").exists():  # opening would create it
         known.update(Projects(model_dir).uids())
     fitting = {uid for uid in known if name is None or name in _names(uid)}
     if otherwise and (otherwise in fitting or (not fitting and name in (None, *_names(otherwise)))):
@@ -89,5 +89,5 @@ def _uid(store: VersionStore, settings: Settings, name: str | None, *, reads: bo
 
 
 def _names(uid: str) -> tuple[str, str]:
-    """Return what a project may be called: its uid, or its plain id."""
+    """Return the names of a project that `--project` accepts: its uid and its id."""
     return uid, uid.partition(".")[0]

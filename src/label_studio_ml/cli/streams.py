@@ -1,4 +1,4 @@
-"""The standard streams of a command: closed ones, terminals that cannot show a character, readers that are gone."""
+"""Standard streams of a command: closed streams, characters that cannot be encoded, and closed pipes."""
 
 import contextlib
 import io
@@ -11,11 +11,10 @@ from label_studio_ml.texts import json_visible, visible
 
 
 def prepare_streams() -> None:
-    """Make standard input, output and error usable, whatever the command was started with.
+    """Make standard input, output and error usable, even if they are closed or have a limited encoding.
 
-    A stream that is closed (`>&-`) becomes the null device: else the next file that is opened would get its number, and
-    programs that the command starts would print into it. A character that an output's encoding lacks is written as an
-    escape.
+    A closed stream (`>&-`) becomes the null device; else the next opened file would get its descriptor, and child
+    processes would print into that file. A character that an output's encoding lacks is written as an escape.
     """
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         stream = getattr(sys, name)
@@ -26,13 +25,19 @@ def prepare_streams() -> None:
 
 
 def _refuses_characters(stream: io.TextIOWrapper) -> bool:
-    """Tell whether writing some character to `stream` raises. In the C locale, only broken file names are written."""
+    """Tell whether writing some characters to `stream` raises.
+
+    "surrogateescape", the error handler in the C locale, writes bytes of undecodable file names only.
+    """
     utf8 = stream.encoding.lower().replace("-", "") == "utf8"
     return stream.errors == "strict" or (stream.errors == "surrogateescape" and not utf8)
 
 
 def _open_as_null(number: int) -> bool:
-    """Open the null device as descriptor `number`, for programs that are started too, and tell whether that worked."""
+    """Open the null device as descriptor `number` if that is closed, inheritable by child processes.
+
+    Returns True if it was opened, False if the descriptor is in use or the null device cannot be opened.
+    """
     try:
         os.fstat(number)
     except OSError:
@@ -47,21 +52,22 @@ def _open_as_null(number: int) -> bool:
 
 
 def say(*lines: str, file: TextIO | None = None, flush: bool = False) -> None:
-    """Print each text as one line, as the log does: what is not seen in it, line breaks too, is printed as an escape.
+    """Print each text as one line; invisible characters and line breaks in it are printed as escapes, as in the log.
 
-    Names, titles and causes come from files and servers, and may hold anything. To file None, standard output.
+    Names, titles and causes come from files and servers, and may contain any character. `file` None stands for
+    standard output.
     """
     print("\n".join(map(visible, lines)), file=file, flush=flush)
 
 
 def say_json(text: str) -> None:
-    """Print JSON on standard output; characters that are not seen are written in it as JSON's own escapes."""
-    lines = text.split("\n")  # in JSON they are between values only
+    """Print the JSON `text` on standard output, with invisible characters as JSON escapes."""
+    lines = text.split("\n")  # line breaks in JSON are between values only
     print("\n".join(json_visible(line) for line in lines))
 
 
 def nobody_reads() -> bool:
-    """Tell whether standard output's reader is gone; then what is still to be written to it goes nowhere."""
+    """Tell whether the reader of standard output has closed the pipe; if so, the rest of the output is discarded."""
     try:
         sys.stdout.flush()
         if not hasattr(select, "poll"):  # Windows
@@ -79,7 +85,7 @@ def nobody_reads() -> bool:
 
 
 def discard_output() -> None:
-    """Let what is still to be written to standard output go nowhere."""
+    """Redirect standard output to the null device, which discards the output still in the buffer."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)

@@ -1,4 +1,4 @@
-"""The options that say which Label Studio and which project, shared by the commands that work on projects."""
+"""Options for Label Studio's address and token, and the type of `--project`, for the commands that work on projects."""
 
 import argparse
 import sys
@@ -12,7 +12,7 @@ from label_studio_ml.texts import whole_number
 
 
 def add_studio_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say where Label Studio is and whose token is used."""
+    """Add the options for Label Studio's address and token."""
     parser.add_argument("--url", metavar="URL", help="Label Studio's address (default: LABEL_STUDIO_URL)")
     parser.add_argument(
         "--api-key-file",
@@ -25,9 +25,9 @@ def add_studio_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def with_studio(args: argparse.Namespace, settings: Settings) -> Settings:
-    """Return the settings with the address and the token of the command line over their own.
+    """Return the settings with the address and token of the command line, if given, in place of their own.
 
-    Raises SettingsError when the address is none, or the file cannot be read.
+    Raises SettingsError when `--url` is not an http(s) address or the token's file cannot be read.
     """
     from label_studio_ml.connect.places import checked
 
@@ -51,7 +51,7 @@ def with_studio(args: argparse.Namespace, settings: Settings) -> Settings:
 
 
 def project_number(text: str) -> int:
-    """Return a project's id; raise argparse.ArgumentTypeError if it is none."""
+    """Parse a project's id or uid and return the id. Raises argparse.ArgumentTypeError for other text."""
     number = whole_number(text.partition(".")[0])
     if number is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not the id of a project")

@@ -1,4 +1,4 @@
-"""`label-studio-ml tokens add NAME`, `tokens list`, `tokens revoke NAME`: who may call a backend without its login."""
+"""`label-studio-ml tokens add NAME`, `tokens list`, `tokens revoke NAME`: manage the access tokens of a backend."""
 
 import argparse
 import os
@@ -27,7 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do it; `add` prints the token, which no file has. Raises SettingsError."""
+    """Add, list or revoke; return 0. Raises SettingsError when the name or the file is missing or unusable.
+
+    `add` prints the token, which is shown only here: the file does not contain it.
+    """
     file = _file(args.file)
     if args.what == "list":
         for name in access_tokens.names(file):
@@ -51,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _say_who_reads(file: Path) -> None:
-    """Say who can read a new file: a backend that runs as somebody else cannot, and accepts no token then."""
+    """Print who can read the new `file`: a backend that runs as another user cannot, and would accept no token."""
     say(
         f"{file} is new ({access_tokens.access(file)}): only its owner can read it. If the backend runs as another "
         f"user, give it to that one: chown USER {file}",

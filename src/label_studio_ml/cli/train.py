@@ -1,4 +1,4 @@
-"""`label-studio-ml train PROJECT_DIR`: train now, through the running backend's queue or with a worker of our own."""
+"""`label-studio-ml train PROJECT_DIR`: train now, by the running backend's worker or by one of this command."""
 
 import argparse
 import sys
@@ -37,9 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Hand in a training and follow it to its end; return 0 if it finished, 1 if it failed or was cancelled.
+    """Queue a training and follow it to its end; return 0 if it finished, 1 if it failed or was cancelled.
 
-    It also ends with 1 once the training was tried and is held back for a cause that may pass.
+    Also returns 1 when the training was tried and is postponed for a temporary cause, and 130 after Ctrl-C without
+    `--cancel-on-interrupt`. Raises BrokerError with `--no-wait` if no backend is running.
     """
     from label_studio_ml.training.dataset import version_snapshot
     from label_studio_ml.training.jobs import StoredEvent
@@ -67,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
                 )
             return 0
 
-        def held_back() -> bool:  # the event has ended the wait of before
+        def held_back() -> bool:  # recording the event has ended an earlier postponement
             return reached.board.tries(project.uid) > tries and reached.board.hold(project.uid) is not None
 
         try:
@@ -87,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _detached(folder: Path, job_id: str, *, alone: bool) -> str:
-    """Say what becomes of a job that nobody follows any more."""
+    """Return a sentence about the further course of a job that this command stops following."""
     if alone:
         return "No backend is running, so the training stops here; it begins again when one is started"
     return (
@@ -97,7 +98,10 @@ def _detached(folder: Path, job_id: str, *, alone: bool) -> str:
 
 
 def _cancelled(reached: Reached, uid: str, job_id: str) -> "Job | None":
-    """Cancel a job, or what took its events over: Ctrl-C reaches a worker of our own, too, and it hands them back."""
+    """Cancel a job, or the running job that took over its events; return the record of the cancelled job.
+
+    Ctrl-C also reaches this command's own worker, which returns its events to the queue, where another job gets them.
+    """
     from label_studio_ml.training.cancel import request_cancel
 
     say("", "Cancelling", flush=True)

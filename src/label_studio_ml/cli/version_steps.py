@@ -1,6 +1,6 @@
-"""`label-studio-ml promote`, `rollback`, `unpin`, `delete`, `export`: what is done with versions by hand.
+"""`label-studio-ml promote`, `rollback`, `unpin`, `delete`, `export`: manual operations on versions.
 
-A backend that runs sees what was decided within a second; none has to run.
+The backend need not run; a running one notices the decision within a second.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from label_studio_ml.versions.archive import export
 
 
 def add_arguments(parser: argparse.ArgumentParser, command: str) -> None:
-    """Add the options of one of the commands."""
+    """Add the options of `command`, one of this module's commands."""
     stored.add_arguments(parser)
     if command in ("promote", "export"):
         parser.add_argument("version", metavar="VERSION", help="its name or id, or how that begins")
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser, command: str) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what the command says, and return 0."""
+    """Run the command `args.command`, print the result, and return 0. Raises BackendError when it fails."""
     steps: dict[str, Callable[[argparse.Namespace, Stored], str]] = {
         "promote": _promote,
         "rollback": _rollback,

@@ -1,6 +1,6 @@
-"""`label-studio-ml import`, `push`, `pull`: versions from and to other machines.
+"""`label-studio-ml import`, `push`, `pull`: copy versions from and to other machines.
 
-What comes in is held back until it is promoted; what is there already is left as it is.
+A copied version is held back until it is promoted; a version that the target has already is not changed.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from label_studio_ml.versions.store import VersionStore
 
 
 def add_arguments(parser: argparse.ArgumentParser, command: str) -> None:
-    """Add the options of one of the commands."""
+    """Add the options of `command`, one of this module's commands."""
     stored.add_arguments(parser)
     if command == "import":
         parser.add_argument("file", metavar="FILE", help="what `export` wrote")
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser, command: str) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what the command says, and return 0."""
+    """Run the command `args.command` and return 0. Raises BackendError when it fails."""
     steps: dict[str, Callable[[argparse.Namespace], int]] = {"import": _import, "push": _push, "pull": _pull}
     return steps[args.command](args)
 
@@ -114,7 +114,10 @@ def _pull_from(there: VersionStore, place: str, args: argparse.Namespace) -> int
 def _copy_all(
     source: VersionStore, chosen: list[Manifest], target: VersionStore, uid: str, where: str
 ) -> list[Manifest]:
-    """Copy versions, oldest first, and say what became of each; return them as they are there."""
+    """Copy the versions `chosen` into project `uid` of `target`, and print a line for each.
+
+    Return their manifests in the target, also of versions that were there before. `where` names the target in messages.
+    """
     made: list[Manifest] = []
     copied = 0
     for number, one in enumerate(chosen, 1):
@@ -134,16 +137,17 @@ def _say_lost_parent(source: Manifest, made: Manifest) -> None:
 
 
 def _chosen(store: VersionStore, uid: str, names: list[str]) -> list[Manifest]:
-    """Return the versions that are named, as they are named, or all, oldest first."""
+    """Return the versions with these names or ids, in the given order; without names all, oldest first."""
     return [hand.find(store, uid, name) for name in names] or store.versions(uid)
 
 
 @contextlib.contextmanager
 def _opened(url: str, model_dir: Path) -> Iterator[tuple[VersionStore, Path, str]]:
-    """Lend the store at a URL, or the one of another folder; with the folder of its key/value pairs, and its name.
+    """Open the store at a URL or in another folder; give it with the folder of its key/value pairs, and its name.
 
-    What is fetched lies in a folder of its own until all is done, so that it need not be fetched again after a failure;
-    `model_dir` keeps the pairs of what it serves itself.
+    Files fetched from a URL are kept in `model_dir`/transfers until the block succeeds, so that a repeated command
+    does not fetch them again; the key/value pairs of `model_dir` itself are not touched. Raises SettingsError when the
+    folder is `model_dir` itself.
     """
     if "://" not in url:
         folder = model_folder(Path(url))
@@ -163,7 +167,7 @@ def _opened(url: str, model_dir: Path) -> Iterator[tuple[VersionStore, Path, str
 
 
 def _uid_there(there: VersionStore, args: argparse.Namespace, uid: str) -> str | None:
-    """Return the uid of the project at the other end: of the same uid, or the one that is named."""
+    """Return the uid of the project in the store `there`: that of `--project-there`, else `uid`; None if missing."""
     known = there.projects()
     if args.project_there:
         return _named(known, args.project_there)
@@ -171,7 +175,10 @@ def _uid_there(there: VersionStore, args: argparse.Namespace, uid: str) -> str |
 
 
 def _named(uids: list[str], name: str | None) -> str | None:
-    """Return the uid of the project of a store that `name` means, or of its only one; None if there is none."""
+    """Return the one of `uids` with the uid or id `name`, or the only one if `name` is None; None if none matches.
+
+    Raises SettingsError when several match.
+    """
     fitting = [uid for uid in uids if name is None or name in (uid, uid.partition(".")[0])]
     if len(fitting) > 1 and name not in fitting:
         raise SettingsError(
@@ -183,7 +190,7 @@ def _named(uids: list[str], name: str | None) -> str | None:
 
 
 def _promote(args: argparse.Namespace, made: Manifest) -> str:
-    """Return the command that serves a version."""
+    """Return the command line that promotes the version `made`."""
     place = Path(args.root_dir, args.project_name)
     options = [f"--{name}={value}" for name, value in (("model-dir", args.model_dir),) if value]
     return our_command("promote", place, made.name, f"--project={made.project}", *options)

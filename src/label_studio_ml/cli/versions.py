@@ -1,4 +1,4 @@
-"""`label-studio-ml versions DIR`: what was trained, what is served, and why the rest is not."""
+"""`label-studio-ml versions DIR`: list a project's versions, with the served one and why others are not served."""
 
 import argparse
 import json
@@ -11,7 +11,7 @@ from label_studio_ml.cli.streams import say, say_json
 from label_studio_ml.texts import visible
 from label_studio_ml.versions.listing import Entry, entries
 
-#: Columns of a table that goes into a file or a pipe.
+#: Width in characters of a table that is written to a file or a pipe.
 _WIDTH = 200
 
 
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """List the versions, newest first; return 0, or 1 if `--verify` finds a damaged one."""
+    """Print the versions, newest first; return 0, or 1 if `--verify` finds a damaged one."""
     found = stored.find(args, reads=True)
     listed = entries(found.store, found.uid, verify=args.verify, code=code_here(args))
     problem = found.store.undecided_in(found.uid)
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _code_notes(listed: list[Entry]) -> list[str]:
-    """Return a line for each code that differs from the folder's, with the versions that it trained."""
+    """Return a line for each code other than the folder's that trained versions, with these versions."""
     trained: dict[str, list[Entry]] = {}
     for entry in listed:
         if entry.code_differs:
@@ -99,7 +99,7 @@ def _number(value: float | None) -> str:
 
 
 def _moment(text: str) -> str:
-    """Return a time as the local clock shows it."""
+    """Return an ISO time as local time; other text is returned unchanged."""
     try:
         return f"{datetime.fromisoformat(text).astimezone():%Y-%m-%d %H:%M:%S}"
     except ValueError:

@@ -1,7 +1,7 @@
-"""Rebuild this package's wheel from where it is installed, so that a backend's folder can be installed anywhere.
+"""Rebuild this package's wheel from its installed files, so that a backend's folder can be installed anywhere.
 
-Works for an installed wheel and for an editable checkout, with no network and no build tool. The same code always
-gives the same bytes.
+Works for an installed wheel and for an editable checkout, without network and build tools. The wheel is reproducible:
+the same code gives the same bytes.
 """
 
 import base64
@@ -16,7 +16,7 @@ from label_studio_ml.errors import SettingsError
 
 PACKAGE = "label_studio_ml"
 
-#: Pip prefers a build number over none, so this wheel is taken before one of the same version from a registry.
+#: Build number of the wheel. pip prefers a wheel with one, so it takes this wheel over the registry's of this version.
 _BUILD = 1
 
 _WHEEL = f"Wheel-Version: 1.0\nGenerator: {package_name}\nRoot-Is-Purelib: true\nTag: py3-none-any\nBuild: {_BUILD}\n"
@@ -28,7 +28,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 def build_wheel(folder: Path) -> Path:
     """Write the wheel of the running package into `folder` and return its path.
 
-    Raises SettingsError where pip did not install the package, or installed another version than the one that runs.
+    Raises SettingsError if the package was not installed by pip, or in another version than the running one.
     """
     installed = _installed()
     info = f"{PACKAGE}-{__version__}.dist-info"
@@ -52,7 +52,7 @@ def build_wheel(folder: Path) -> Path:
 
 
 def _installed() -> Distribution:
-    """Return what pip knows of the running package."""
+    """Return the installed distribution of the running package. Raises SettingsError as `build_wheel` does."""
     try:
         installed = distribution(package_name)
     except PackageNotFoundError:
@@ -69,7 +69,7 @@ def _installed() -> Distribution:
 
 
 def _package_files() -> Iterator[tuple[str, bytes]]:
-    """Yield the package's files: names as in a wheel, and contents."""
+    """Yield name in the wheel and content of each file of the package, without bytecode."""
     package = Path(__file__).resolve().parents[1]
     for path in package.rglob("*"):
         if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc":

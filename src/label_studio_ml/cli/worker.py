@@ -1,4 +1,4 @@
-"""`label-studio-ml worker PROJECT`: training workers for servers elsewhere, around one Redis and one model folder."""
+"""`label-studio-ml worker PROJECT`: training workers that share Redis and the model folder with servers elsewhere."""
 
 import argparse
 import importlib
@@ -24,7 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train until it is ended, and return the exit code."""
+    """Run the workers until the process is stopped, and return the exit code.
+
+    Raises SettingsError when REDIS_URL is not set or the model folder is not writable.
+    """
     require_unix("worker")
     check_training()
     settings = with_redis(settings_from(args), "worker")

@@ -1,4 +1,4 @@
-"""Whether a backend can keep what it must keep, asked before it serves."""
+"""Check, before a backend serves, that its model folder is writable."""
 
 import errno
 import os
@@ -9,24 +9,24 @@ from label_studio_ml.errors import SettingsError
 from label_studio_ml.folder_problems import folder_problem
 from label_studio_ml.settings import Settings
 
-#: A full disk may have room again in a moment; until then the server says so, and answers what it can.
+#: Errors that do not stop the start: a full disk may get free space again, and the server reports it until then.
 _PASSING = frozenset({errno.ENOSPC, errno.EDQUOT})
-#: Folders in the model folder, with what is kept there.
+#: Folders in the model folder, with the sentence for the error message.
 VERSIONS, SPOOL = "versions", "spool"
 _KEPT = {VERSIONS: "Trained versions are kept there", SPOOL: "Events are kept there while Redis is away"}
 
 
 def require_writable(settings: Settings, *, folders: Collection[str] = (VERSIONS, SPOOL)) -> None:
-    """Raise SettingsError where versions, events and state cannot be written: every call would fail.
+    """Raise SettingsError if versions, events and state cannot be written, because every call would fail.
 
-    `folders` are those in the model folder that must be usable where they are there. A folder that is not there yet is
-    not made: the one that it will be made in is tried.
+    `folders` are the folders in the model folder that must be usable if they exist. A missing model folder is not
+    created: its nearest existing parent is tested instead.
     """
     folder = settings.model_dir
     name = "CACHE_DIR" if settings.store_url else "MODEL_DIR"
     existing = next((place for place in (folder, *folder.parents) if os.path.lexists(place)), folder)
     try:
-        # It has a name until it is closed: some shared folders do not remove a file that is open.
+        # A file with a name, because some network file systems cannot remove an open file, as TemporaryFile does.
         with tempfile.NamedTemporaryFile(dir=existing):
             pass
     except OSError as error:

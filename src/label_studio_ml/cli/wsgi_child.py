@@ -1,6 +1,7 @@
-"""Run a `_wsgi.py`, in a process of its own, and say what it hands to `init_app`. The arguments are FD and FILE.
+"""Child process that executes a `_wsgi.py` and reports the arguments of its `init_app` call.
 
-What is found goes to the descriptor FD as JSON. The file runs as below gunicorn, so no server of its own starts.
+The command-line arguments are FD and FILE; the report is written as JSON to the file descriptor FD. The file is
+imported, as by gunicorn, so that it does not start a server itself.
 """
 
 import json
@@ -18,18 +19,23 @@ from label_studio_ml.source import import_file
 
 
 def main() -> int:
-    """Run the file; return 0 whatever it does: what fails is told."""
+    """Execute the file, write the report, and end the process with status 0; failures are part of the report."""
     descriptor, path = int(sys.argv[1]), Path(sys.argv[2])
     os.set_inheritable(descriptor, False)
     found = read(path)
     with os.fdopen(descriptor, "w") as out:
         json.dump(found, out)
     sys.stdout.flush()
-    os._exit(0)  # threads of the user's file must not keep this process
+    os._exit(0)  # `sys.exit` would wait for threads of the user's file
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Return what a `_wsgi.py` hands to `init_app`, what it sets in the environment, and what else it does."""
+    """Import a `_wsgi.py` and return the report.
+
+    `error` is empty or why the import failed; `environment` has the variables that the file sets. After a call of
+    `init_app`, of which the last counts, there are `class_name`, `script`, `arguments`, `unfit` (names of arguments
+    that JSON cannot hold) and `unused` (additions to the application that `start` does not use).
+    """
     calls: list[tuple[type, dict[str, Any], BackendApp]] = []
     original = api.init_app
 
@@ -62,7 +68,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def _additions(app: BackendApp) -> list[str]:
-    """Return what was added to the application, which only a WSGI server runs."""
+    """Return the routes, hooks and middleware that were added to the application; only a WSGI server runs them."""
     routes = [rule.rule for rule in app.url_map.iter_rules() if not rule.endpoint.startswith("backend/")]
     hooks = {
         "before_request": app.before_request_funcs,

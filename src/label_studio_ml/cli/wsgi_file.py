@@ -1,6 +1,6 @@
-"""What a backend's `_wsgi.py` sets, for commands that do not serve through it.
+"""Settings of a backend's `_wsgi.py`, for commands that do not serve through it.
 
-It is read; where that does not tell all, it is run in a process of its own.
+The file is parsed; if that does not show all values, it is executed in a child process.
 """
 
 import json
@@ -18,16 +18,16 @@ from label_studio_ml.settings import Settings
 from label_studio_ml.source import ModelSource
 from label_studio_ml.texts import shell_command
 
-#: Seconds that a `_wsgi.py` may take: it may load the model's weights.
+#: Seconds within which a `_wsgi.py` must be imported; it may load the model's weights.
 PATIENCE = 600.0
 
 
 @dataclass(frozen=True, slots=True)
 class WsgiFile:
-    """What `_wsgi.py` sets.
+    """The settings of a `_wsgi.py`.
 
-    `arguments` are those of `init_app`; `environment` holds the variables that it sets; `source` is the class that it
-    serves, if it was run. `remarks` say what is not used, one line each.
+    `arguments` are those of `init_app`; `environment` has the variables that the file sets; `source` is the class that
+    it serves, None unless the file was executed. `remarks` are notes on parts that are not used, one line each.
     """
 
     arguments: dict[str, Any] = field(default_factory=dict)
@@ -36,7 +36,7 @@ class WsgiFile:
     remarks: tuple[str, ...] = ()
 
     def settings(self, settings: Settings) -> Settings:
-        """Return `settings` with what `init_app` is given. Raises SettingsError if a value cannot be used."""
+        """Return `settings` with the arguments of `init_app`. Raises SettingsError if a value cannot be used."""
         arguments = dict(self.arguments)
         user, password = (arguments.pop(f"basic_auth_{part}", None) for part in ("user", "pass"))
         environment = settings.init_kwargs  # LABEL_STUDIO_ML_INIT wins over the file
@@ -48,9 +48,10 @@ class WsgiFile:
 
 
 def read_wsgi(folder: Path, *, run: bool = True, patience: float = PATIENCE) -> WsgiFile:
-    """Return what the `_wsgi.py` in `folder` sets: nothing where there is none.
+    """Return the settings of the `_wsgi.py` in `folder`; an empty WsgiFile if there is none.
 
-    Without `run`, this is only what reading tells. A file that cannot be read or run stops nothing: a remark says so.
+    With `run`, the file is executed if parsing does not show all values; `patience` is the time limit in seconds. A
+    file that cannot be parsed or executed raises nothing: a remark says so.
     """
     path = folder.resolve() / "_wsgi.py"
     if not path.is_file():
@@ -66,7 +67,7 @@ def read_wsgi(folder: Path, *, run: bool = True, patience: float = PATIENCE) -> 
 
 
 def _run(path: Path, patience: float) -> dict[str, Any]:
-    """Run the file in a process of its own, and return what `wsgi_child` says of it."""
+    """Execute the file in a child process, and return the report of `wsgi_child`, or only its `error`."""
     settings = Settings(backend_dir=path.parent)
     try:
         answer, status = child_answer(settings, "label_studio_ml.cli.wsgi_child", path, patience=patience)
@@ -99,7 +100,7 @@ def _merged(path: Path, known: Survey, told: dict[str, Any]) -> WsgiFile:
 
 
 def _remarks(path: Path, known: Survey, told: Sequence[str] = ()) -> tuple[str, ...]:
-    """Say what the file has and `start` does not use; `told` is what running it added to what reading tells."""
+    """Return the notes on parts of the file that `start` does not use; `told` are those found by executing it."""
     remarks = []
     if unused := [*told, *known.unused]:
         names = ", ".join(dict.fromkeys(unused))

@@ -1,4 +1,4 @@
-"""What a `_wsgi.py` says beyond the name of its class, as far as reading tells."""
+"""Parse a `_wsgi.py`, without executing it, for the arguments of its `init_app` call."""
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from typing import Any
 from label_studio_ml.classes import dotted
 from label_studio_ml.imports import parse
 
-#: Calls in a `_wsgi.py` that set nothing for the model.
+#: Calls in a `_wsgi.py` that need not be executed, because they set nothing for the model.
 _PLAIN_CALLS = frozenset(
     {
         *(
@@ -36,7 +36,7 @@ _PLAIN_CALLS = frozenset(
     }
 )
 
-#: Values of `init_app`'s arguments that `init` of release 1.0.9, and of ours, wrote. They say nothing.
+#: Values of `init_app`'s arguments in the templates of release 1.0.9 and of this package. They equal the defaults.
 _TEMPLATE_VALUES = {
     "model_dir": {
         "os.environ.get('MODEL_DIR', os.path.dirname(__file__))",
@@ -48,26 +48,27 @@ _TEMPLATE_VALUES = {
     "redis_port": {"os.environ.get('REDIS_PORT', 6379)"},
 }
 
-#: Arguments of `init_app` that may be given without their names, behind the class.
+#: Arguments of `init_app` that may be given by position, after the class.
 _LOGIN = ("basic_auth_user", "basic_auth_pass")
 
 #: Arguments of `init_app` that `start` has options for.
 _START_OPTIONS = frozenset({*_LOGIN, "model_dir"})
 
-#: Statements whose bodies do not run where they stand.
+#: Definitions, of which only the decorators are examined, because their bodies set nothing at import.
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
-#: Options of `app.run` that `start` has too, or that say nothing of use.
+#: Options of `app.run` that `start` has, too, or does not need.
 _RUN_OPTIONS = frozenset({"host", "port", "debug", "threaded", "use_reloader"})
 
 
 @dataclass(slots=True)
 class Survey:
-    """What reading tells of a `_wsgi.py`.
+    """The result of parsing a `_wsgi.py`.
 
-    `arguments` are those of `init_app` that are written out, `needs_run` tells that reading does not show everything,
-    and `unused` names what `start` has no use for. `script_arguments` are those that are written out in functions and
-    below `if __name__ == "__main__"`, which the older `start` ran; `script_unused` names the others there.
+    `arguments` are the arguments of `init_app` that are literals. `needs_run` is True if the file must be executed to
+    know the others. `unused` names parts of the file that `start` does not use. `script_arguments` are the literal
+    arguments in functions and under `if __name__ == "__main__"`, which older releases of `start` executed;
+    `script_unused` are the other arguments there.
     """
 
     arguments: dict[str, Any] = field(default_factory=dict)
@@ -78,7 +79,7 @@ class Survey:
 
 
 def survey(wsgi: Path) -> Survey:
-    """Read a `_wsgi.py`. Raises ModelFileError if it is not Python."""
+    """Parse a `_wsgi.py`. Raises ModelFileError if it is not Python."""
     tree = parse(wsgi)
     found = Survey()
     for statement in _imported_statements(tree.body):
@@ -94,7 +95,10 @@ def survey(wsgi: Path) -> Survey:
 
 
 def _branches(node: ast.stmt) -> tuple[list[ast.stmt], list[ast.stmt]] | None:
-    """Return what an `if __name__ == "__main__"` runs as a script, and at import; None for other statements."""
+    """Return the statements that an `if __name__ == "__main__"` runs as a script, and those that it runs at import.
+
+    None for other statements.
+    """
     if not isinstance(node, ast.If) or "__name__" not in (test := ast.unparse(node.test)):
         return None
     negated = "!=" in test or test.startswith("not ")
@@ -102,7 +106,7 @@ def _branches(node: ast.stmt) -> tuple[list[ast.stmt], list[ast.stmt]] | None:
 
 
 def _imported_statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """Yield the top-level statements that run at import: all but those of `if __name__ == "__main__"`."""
+    """Yield the top-level statements that run at import, without imports and the body of a `__main__` check."""
     for node in body:
         if (branches := _branches(node)) is not None:
             yield from _imported_statements(branches[1])
@@ -112,11 +116,12 @@ def _imported_statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
 
 @dataclass(frozen=True, slots=True)
 class _Calls:
-    """The calls of `init_app` that the file's top-level statements do not show.
+    """The calls of `init_app` in functions and under `if __name__ == "__main__"`.
 
-    `imported` are in functions that run at import. `script` are below `if __name__ == "__main__"`, or in functions
-    that run there; where nothing else calls `init_app`, those in the functions of the file (`create_app`, for
-    `gunicorn "_wsgi:create_app()"`). Of several calls in functions it is not known which is meant: none is taken.
+    `imported` are in functions that are called at import. `script` are under `if __name__ == "__main__"`, or in
+    functions that are called there; if `init_app` is called nowhere else, those in any function of the file (such as
+    `create_app`, for `gunicorn "_wsgi:create_app()"`). If functions have several calls, it is ambiguous which one
+    applies, and none is used.
     """
 
     imported: list[ast.Call]
@@ -138,7 +143,7 @@ class _Calls:
 def _functions_used(
     statements: Sequence[ast.stmt], functions: Mapping[str, ast.FunctionDef]
 ) -> list[ast.FunctionDef]:
-    """Return the functions of the file that `statements` name, and those that these name."""
+    """Return the functions of the file that `statements` refer to, directly or through other functions."""
     used: dict[str, ast.FunctionDef] = {}
     waiting = [*statements]
     while waiting:
@@ -163,7 +168,10 @@ def _only(calls: list[ast.Call]) -> list[ast.Call]:
 
 
 def _given(call: ast.Call) -> Iterator[tuple[str | None, ast.expr]]:
-    """Yield the arguments of a call of `init_app` by name, without the class; `**kwargs` and `*args` have none."""
+    """Yield name and value of the arguments of an `init_app` call, without the class.
+
+    The name is None for `**kwargs` and `*args`.
+    """
     for name, value in zip_longest(("model_class", *_LOGIN), call.args):
         if value is not None and name != "model_class":
             yield (None if isinstance(value, ast.Starred) else name), value
@@ -173,9 +181,9 @@ def _given(call: ast.Call) -> Iterator[tuple[str | None, ast.expr]]:
 
 
 def _option_defaults(tree: ast.Module) -> dict[str, Any]:
-    """Return the defaults of an argument parser's options, as far as they are written out, by attribute (`args.rate`).
+    """Return the literal defaults of an argument parser's options by attribute name (`rate` for `args.rate`).
 
-    Left out are texts that the option's `type` makes into something else.
+    Left out are strings that the option's `type` converts.
     """
     defaults: dict[str, Any] = {}
     for node in ast.walk(tree):
@@ -196,12 +204,12 @@ def _option_defaults(tree: ast.Module) -> dict[str, Any]:
 
 
 def _take_script_arguments(call: ast.Call, defaults: Mapping[str, Any], found: Survey) -> None:
-    """Take the arguments that are written out in a call that importing the file does not reach.
+    """Add the arguments of an `init_app` call that does not run at import to `found`.
 
-    `defaults` are those of the options of its argument parser: an older `start` gave it none.
+    `defaults` are the default values of the file's command-line options: older releases of `start` passed no options.
     """
     for name, expression in _given(call):
-        if name is None:  # what is given as `**kwargs`, start has its own
+        if name is None:  # `**kwargs`: start builds these itself
             continue
         spelled = ast.unparse(expression)
         option = spelled.removeprefix("args.")
@@ -254,7 +262,7 @@ def _take_arguments(call: ast.Call, found: Survey) -> None:
 
 
 def _run_options(tree: ast.Module) -> list[str]:
-    """Return the options of `app.run` that `start` does not have."""
+    """Return the options of `app.run` calls that `start` does not use, as text for a remark."""
     apps = {
         dotted(target)
         for node in ast.walk(tree)
