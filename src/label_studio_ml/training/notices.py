@@ -44,10 +44,10 @@ def heard(line: bytes) -> Notice | None:
 
 
 class Notices:
-    """Reports each failed training, and once in a row that Label Studio cannot be read, with a command for the log.
+    """Reports failed trainings, and once per project that Label Studio cannot be read, until a run can read it again.
 
-    `stopping` is set when the worker is to end; trainings that fail from then on are not reported. `say` sends a text
-    and its log level.
+    Each notice has the command that shows the job's log. `stopping` is set when the worker is to end; trainings that
+    fail from then on are not reported. `say` sends a text and its log level.
     """
 
     def __init__(
