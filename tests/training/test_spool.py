@@ -15,6 +15,7 @@ import pytest
 from e2e.processes import wait_until
 from label_studio_ml.errors import BrokerError
 from label_studio_ml.protocol import Event
+from label_studio_ml.training import spool as spool_module
 from label_studio_ml.training.spool import OPEN, Spool
 from label_studio_ml.training.spool_room import Spooled, SpoolRoom
 
@@ -136,6 +137,51 @@ def test_an_event_that_cannot_be_handed_over_does_not_stop_those_behind_it(tmp_p
     spool.stop()
     assert taken == ["0", "2"]
     assert [path.name for path in (tmp_path / "spool").glob("*.bad")] == [f"{names[1]}.bad"]
+
+
+def test_an_event_that_cannot_be_read_is_handed_over_later_and_stops_none_behind_it(
+    spool: Spool, desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool_module, "PAUSE", 0.02)
+    name = spool.reserve()
+    file = tmp_path / "spool" / f"{name}.json"
+    spool.keep(event(1), name)
+    content = file.read_bytes()
+    link = file.with_suffix(".tmp")
+    link.symlink_to(file)
+    link.rename(file)  # a link to itself, which the system refuses to follow, as a disk might refuse to read
+    spool.keep(event(2))
+    spool.keep(event(3))
+    desk.away = False
+    wait_until(lambda: len(desk.taken) == 2, "those behind it are handed over", every=0.01)
+    spool.keep(event(4))
+    wait_until(lambda: len(desk.taken) == 3, "a later one is handed over", every=0.01)
+    readable = file.with_suffix(".tmp")
+    readable.write_bytes(content)
+    readable.rename(file)
+    wait_until(lambda: spool.room.events == 0, "it is handed over when it can be read", every=0.01)
+    assert desk.taken == ["2", "3", "4", "1"]
+    assert not spool.waiting()
+
+
+def test_an_unexpected_error_does_not_end_the_handing_over(
+    spool: Spool, desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    hand_over = spool._hand_over
+    failures = iter([RuntimeError("never seen"), RuntimeError("never seen")])
+
+    def fail_twice() -> int:
+        for failure in failures:
+            raise failure
+        return hand_over()
+
+    monkeypatch.setattr(spool, "_hand_over", fail_twice)
+    monkeypatch.setattr(spool_module, "PAUSE", 0.02)
+    desk.away = False
+    spool.keep(event(1))
+    wait_until(lambda: desk.taken == ["1"], "it is handed over", every=0.01)
+    (record,) = [record for record in caplog.records if "never seen" in record.message]
+    assert record.exc_info is not None
 
 
 def test_a_folder_that_cannot_be_written_to_is_said_before_an_event_needs_it(

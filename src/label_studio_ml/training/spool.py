@@ -12,7 +12,7 @@ import os
 import secrets
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
@@ -35,13 +35,16 @@ FLUSH, FLUSHES, OPEN = 0.05, 4, 32
 PAUSE, WRITING = 0.5, 0.01
 #: Seconds between two listings of the folder while no event can be delivered.
 RECOUNT = 5.0
+#: Number of tries to read an event's file before the events behind it are delivered first.
+TRIES = 3
 
 
 class Spool:
     """The spool in `folder`, which several servers may share. Safe to use from several threads.
 
     `deliver` delivers one event. If it raises BackendError or OSError, the event is tried again later; after another
-    exception the event's file is set aside with the suffix `.bad`, and the next event is delivered.
+    exception the event's file is set aside with the suffix `.bad`, and the next event is delivered. A file that the
+    system refuses to read stays, and is tried again; after TRIES tries, the events behind it are delivered first.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class Spool:
         self._coming: set[str] = set()
         self._mine: set[str] = set()
         self._queue: deque[str] = deque()
+        self._refused: Counter[str] = Counter()
         self._others_until = self._recounted = -math.inf
         self._last = 0
         self._threads = ThreadPoolExecutor(FLUSHES, "flush")
@@ -232,9 +236,11 @@ class Spool:
         while not self._stop.is_set():
             try:
                 handed = self._hand_over()
-            except (BackendError, OSError) as error:
+            except Exception as error:  # nothing else would deliver the events
                 if str(error) != said:
-                    logger.warning("Events wait on this server's disk: %s", error)
+                    is_expected = isinstance(error, BackendError | OSError)
+                    traceback = None if is_expected else error
+                    logger.warning("Events wait on this server's disk: %s", error, exc_info=traceback)
                     said = str(error)
                 if time.monotonic() - self._recounted >= RECOUNT:
                     self._recount()
@@ -254,25 +260,45 @@ class Spool:
     def _hand_over(self) -> int:
         """Deliver the events in order, and return their number; 0 if another server delivers at the moment.
 
-        Raises BackendError and OSError if an event cannot be delivered now: it and the later ones stay.
+        Raises BackendError and OSError if an event cannot be delivered now: it and the later ones stay. Raises OSError
+        also if only events are left that cannot be read.
         """
         count = 0
+        refusal: OSError | None = None
         with self._alone() as alone:
             if alone and not self._queue:
                 self._queue.extend(self._recount())
             while alone and self._queue and not self._stop.is_set():
                 name = self._queue[0]
-                count += self._hand_over_one(name)
+                try:
+                    spooled = self._read(name)
+                except OSError as error:
+                    self._pass_over(name, error)
+                    refusal = error
+                    self._queue.popleft()
+                    continue
+                if spooled is not None:
+                    count += self._hand_over_one(name, spooled)
                 self._queue.popleft()
                 self.room.remove(name)
                 with self._starting:
                     self._mine.discard(name)
+        if refusal is not None and not count:
+            raise refusal
         return count
 
-    def _hand_over_one(self, name: str) -> int:
-        """Deliver one event; return 1, or 0 if another server has delivered it or if it was set aside.
+    def _pass_over(self, name: str, error: OSError) -> None:
+        """Count a refusal to read an event's file. Raises `error` if the event is not to be passed over yet."""
+        self._refused[name] += 1
+        if self._refused[name] < TRIES:
+            raise error
+        if self._refused[name] == TRIES:
+            logger.error("An event cannot be read, and those after it are handed over before it: %s", error)
 
-        Raises BackendError and OSError if it cannot be delivered now.
+    def _read(self, name: str) -> Spooled | None:
+        """Return an event; None if another server has delivered it, or if it is damaged and was set aside.
+
+        Raises OSError if the file cannot be read or set aside.
         """
         path = self._folder / f"{name}.json"
         try:
@@ -280,9 +306,16 @@ class Spool:
         except DamagedFile as error:
             logger.error("%s cannot be read and is set aside: %s", path, error)
             path.rename(path.with_suffix(".bad"))
-            return 0
-        if spooled is None:
-            return 0
+            return None
+        self._refused.pop(name, None)
+        return spooled
+
+    def _hand_over_one(self, name: str, spooled: Spooled) -> int:
+        """Deliver one event; return 1, or 0 if it was set aside.
+
+        Raises BackendError and OSError if it cannot be delivered now.
+        """
+        path = self._folder / f"{name}.json"
         self.room.begin(name)
         try:
             self._deliver(spooled)
