@@ -18,6 +18,9 @@ from label_studio_ml.errors import SettingsError
         ("http://host:9090", "http://host:9091", False),
         ("http://host/a", "http://host/b", False),
         ("http://host", "https://host", False),
+        ("http://host:99999", " http://host:99999", True),
+        ("http://host:99999", "http://host:9999", False),
+        ("http://[x", "http://host", False),
     ],
 )
 def test_same_address(one: str, other: str, same: bool) -> None:

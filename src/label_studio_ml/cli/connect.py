@@ -4,9 +4,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from label_studio_ml.cli.options import port_number
 from label_studio_ml.cli.start import add_folder_arguments, settings_from
 from label_studio_ml.cli.streams import say
-from label_studio_ml.cli.studio import add_studio_arguments, with_studio
+from label_studio_ml.cli.studio import add_studio_arguments, project_number, with_studio
 from label_studio_ml.errors import BackendError, SettingsError
 from label_studio_ml.settings import DEFAULT_PORT
 
@@ -19,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_folder_arguments(parser)
     add_link_arguments(parser)
     which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--project", metavar="N", type=int, help="the project's number")
+    which.add_argument("--project", metavar="N", type=project_number, help="the project's number")
     which.add_argument("--new", metavar="TITLE", help="make a project of this title; it needs --label-config")
     parser.add_argument(
         "--label-config", metavar="FILE", type=Path, help="the new project's label config (XML)"
@@ -45,7 +46,7 @@ def add_link_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backend-url", metavar="URL", help="the backend as Label Studio reaches it")
     parser.add_argument(
         "--port",
-        type=int,
+        type=port_number,
         metavar="N",
         help=f"the backend's port on this machine (default: where it runs, else {DEFAULT_PORT})",
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from label_studio_ml.cli.connect import add_link_arguments
 from label_studio_ml.cli.start import add_folder_arguments, folder_of, settings_from
 from label_studio_ml.cli.streams import say_json
-from label_studio_ml.cli.studio import with_studio
+from label_studio_ml.cli.studio import project_number, with_studio
 from label_studio_ml.errors import BackendError
 from label_studio_ml.settings import Settings
 
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `doctor`."""
     add_folder_arguments(parser)
     add_link_arguments(parser)
-    parser.add_argument("--project", metavar="N", type=int, help="the project's number")
+    parser.add_argument("--project", metavar="N", type=project_number, help="the project's number")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 

@@ -10,6 +10,7 @@ from label_studio_ml import logs
 from label_studio_ml.cli.board import Reached, reach
 from label_studio_ml.cli.cancel import cancel
 from label_studio_ml.cli.follow import follow, outcome
+from label_studio_ml.cli.options import count
 from label_studio_ml.cli.parked import retry, show
 from label_studio_ml.cli.start import add_folder_arguments, folder_of, settings_from
 from label_studio_ml.cli.streams import say, say_json
@@ -28,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_folder_arguments(parser)
     parser.add_argument("--project", metavar="ID", help="only those of this Label Studio project")
     parser.add_argument(
-        "--most", type=int, default=_MOST, metavar="N", help="of each project (default: %(default)s)"
+        "--most", type=count, default=_MOST, metavar="N", help="of each project (default: %(default)s)"
     )
     parser.add_argument("--json", action="store_true", help="print all that is known, as JSON")
     which = parser.add_mutually_exclusive_group()

@@ -27,7 +27,11 @@ def require_unix(command: str) -> None:
 def add_serving_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of a server: address, model, number of processes and threads, logging, login."""
     parser.add_argument(
-        "-p", "--port", type=_port, default=DEFAULT_PORT, help="port to listen on (default: %(default)s)"
+        "-p",
+        "--port",
+        type=port_number,
+        default=DEFAULT_PORT,
+        help="port to listen on (default: %(default)s)",
     )
     parser.add_argument(
         "--host",
@@ -148,7 +152,8 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _port(text: str) -> int:
+def port_number(text: str) -> int:
+    """Parse a port from 1 to 65535. Raises argparse.ArgumentTypeError for other text."""
     port = whole_number(text)
     if port is None or not 0 < port < 65536:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port: use a number from 1 to 65535")

@@ -53,6 +53,6 @@ def with_studio(args: argparse.Namespace, settings: Settings) -> Settings:
 def project_number(text: str) -> int:
     """Parse a project's id or uid and return the id. Raises argparse.ArgumentTypeError for other text."""
     number = whole_number(text.partition(".")[0])
-    if number is None:
+    if not number:
         raise argparse.ArgumentTypeError(f"{text!r} is not the id of a project")
     return number

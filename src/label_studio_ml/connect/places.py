@@ -12,13 +12,17 @@ _LOCALHOST = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
 def canonical(url: str) -> str:
     """Return `url` normalized for comparison: lower case, no default port or trailing slash, one name for loopback.
 
-    Raises ValueError when the URL's port is invalid.
+    Text that is not a URL, such as one with a port above 65535, is returned as it is, without blanks around it.
     """
-    parts = urlsplit(url.strip())
+    try:
+        parts = urlsplit(url.strip())
+        number = parts.port
+    except ValueError:
+        return url.strip()
     host = (parts.hostname or "").lower()
     host = "localhost" if host in _LOCALHOST else f"[{host}]" if ":" in host else host
     default = {"http": 80, "https": 443}.get(parts.scheme.lower())
-    port = "" if parts.port in {None, default} else f":{parts.port}"
+    port = "" if number in {None, default} else f":{number}"
     return urlunsplit((parts.scheme.lower(), host + port, parts.path.rstrip("/"), "", ""))
 
 
