@@ -38,18 +38,25 @@ def _read_problem(folder: Path) -> FolderProblem | None:
         status = folder.stat()
     except FileNotFoundError:
         return _dangling_link(folder) if folder.is_symlink() else None
+    except NotADirectoryError:
+        parents = folder.absolute().parents
+        return _is_a_file(next((path for path in parents if path.exists() and not path.is_dir()), folder))
     except OSError as error:
         return FolderProblem(
             f"{folder} cannot be read: {error.strerror or error}", f"See to it that {_user()} can read it"
         )
     if not stat.S_ISDIR(status.st_mode):
-        return FolderProblem(
-            f"{folder} is a file, not a folder",
-            f"Move the file away and bring the folder back: {shell_command('mv', folder, f'{folder}.moved')}",
-        )
+        return _is_a_file(folder)
     if not _may(folder, os.R_OK | os.X_OK):
         return FolderProblem(f"{folder} cannot be read by {_user()}", _rights(folder))
     return None
+
+
+def _is_a_file(path: Path) -> FolderProblem:
+    return FolderProblem(
+        f"{path} is a file, not a folder",
+        f"Move the file away and bring the folder back: {shell_command('mv', path, f'{path}.moved')}",
+    )
 
 
 def _may(folder: Path, rights: int) -> bool:

@@ -83,6 +83,15 @@ def test_a_file_in_place_of_a_projects_folder(context: Context) -> None:
     assert check.fix.endswith(f"mv {folder} {folder}.moved")
 
 
+def test_a_file_in_place_of_the_model_folder_is_one_fault(context: Context) -> None:
+    context.settings.model_dir.parent.mkdir(parents=True, exist_ok=True)
+    context.settings.model_dir.touch()
+    assert _one(machine.disk(context)).status is Status.FAIL
+    for check in (machine.decisions, server.spool):
+        found = _one(check(context))
+        assert (found.status, found.what) == (Status.SKIP, "the model folder cannot be read")
+
+
 def test_a_database_that_was_set_aside(context: Context) -> None:
     folder = context.settings.model_dir
     folder.mkdir()

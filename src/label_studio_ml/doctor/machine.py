@@ -147,6 +147,9 @@ def store(context: Context) -> Iterator[Check]:
 
 def decisions(context: Context) -> Iterator[Check]:
     """Check that the version to serve can be decided for each project."""
+    if folder_problem(context.settings.model_dir):
+        yield skip("decisions", "the model folder cannot be read")  # `disk` fails and says why
+        return
     store = open_store(context.settings)
     promote = our_command("promote", context.folder, "VERSION", "--project", "ID")
     is_known = True

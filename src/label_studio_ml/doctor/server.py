@@ -106,6 +106,9 @@ def spool(context: Context) -> Iterator[Check]:
     from label_studio_ml.training.spool_room import UNUSABLE, SpoolRoom
 
     settings = context.settings
+    if folder_problem(settings.model_dir):
+        yield skip("spool", "the model folder cannot be read")  # `disk` fails and says why
+        return
     folder = settings.model_dir / "spool"
     room = SpoolRoom(folder, settings.spool_events, settings.spool_bytes)
     room.recount(set())
