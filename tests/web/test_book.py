@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -199,31 +198,6 @@ def test_a_setup_that_says_nothing_new_asks_the_file_only_where_somebody_wrote_t
         found = Projects(tmp_path).get(UID)
         assert found is not None
         assert (found.access_token, found.title) == ("new", "theirs")
-
-    run(test())
-
-
-def test_setups_ask_the_file_in_a_thread_and_together(tmp_path: Path) -> None:
-    asking: list[threading.Thread] = []
-
-    class Watched(Counted):
-        def stamp(self) -> object:
-            asking.append(threading.current_thread())
-            return super().stamp()
-
-    projects = Watched(tmp_path)
-    book = ProjectBook(projects)
-
-    async def test() -> None:
-        await book.told(UID, **SETUP)
-        projects.settle(tmp_path)
-        await book.told(UID, **SETUP)
-        asking.clear()
-        told = await asyncio.gather(*(book.told(UID, **SETUP) for _ in range(100)))
-        assert told == [Project(uid=UID, **SETUP)] * 100
-        assert projects.merged == 2
-        assert len(asking) == 1
-        assert threading.current_thread() not in asking
 
     run(test())
 

@@ -10,7 +10,7 @@ import msgspec
 
 from label_studio_ml.errors import BackendError, BrokerError
 from label_studio_ml.versions.state import Project, Projects, changed
-from label_studio_ml.web.threads import SharedCall, Threads
+from label_studio_ml.web.threads import Threads
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,6 @@ class ProjectBook:
         self._unwritten: set[str] = set()
         #: Per project, the stamp of the database when its stored entry was equal to the cached one.
         self._stamps: dict[str, object] = {}
-        self._stamp = SharedCall(projects.stamp)
         self._tried = 0.0
         self._problem = ""
 
@@ -98,17 +97,17 @@ class ProjectBook:
 
     async def told(self, uid: str, **changes: Any) -> Project:
         """Apply `changes`, sent by `/setup`, to project `uid`; return it, and share it in the background."""
-        await self.get(uid)
-        stamp = await self._stamp.result()
-        known = self._known.get(uid)
+        known = await self.get(uid)
+        stamp = (
+            self._projects.stamp()
+        )  # on the event loop: a thread takes ten times as long as the question itself
         as_read = stamp is not None and self._stamps.get(uid) == stamp and uid not in self._unwritten
         if known is not None and as_read and changed(known, changes) == known:
             project = known
         else:  # also if the database may have changed since the last comparison
             project = self._known[uid] = await self._write(uid, changes)
             self._stamps.pop(uid, None)
-            after = await self._stamp.result()
-            if uid not in self._unwritten and stamp == after:  # the write changed nothing
+            if uid not in self._unwritten and stamp == self._projects.stamp():  # the write changed nothing
                 self._stamps[uid] = stamp
         if self._others is not None:
             self._asked[uid] = time.monotonic()
