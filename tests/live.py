@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,7 +16,7 @@ from typing import Any
 import redis
 import requests
 
-from e2e.backend import Backend
+from e2e.backend import CLI, Backend
 from e2e.processes import wait_until
 from label_studio_ml.training.jobs import JobBoard, connect
 from label_studio_ml.training.keys import DEFAULT_QUEUE
@@ -223,6 +224,22 @@ class Live:
         job = str(answer.json().get("job") or self.handed_over(event["project"]["id"]))
         self.jobs.setdefault(event["project"]["id"], []).append(job)
         return job
+
+    def command(self, *words: str) -> list[str]:
+        """Return the command line for a subcommand of `label-studio-ml`, about this backend's folder."""
+        return [*CLI, words[0], self.folder.name, *words[1:]]
+
+    def run_command(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        """Run a subcommand to its end, with the backend's environment, and return its outcome and output."""
+        return subprocess.run(
+            self.command(*words),
+            cwd=self.folder.parent,
+            env=self.backend.env,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
 
     def spooled(self) -> list[str]:
         """Return the files of events that wait on the disk for Redis.

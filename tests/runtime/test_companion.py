@@ -5,7 +5,6 @@ import errno
 import fcntl
 import os
 import signal
-import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from e2e.backend import CLI, Backend
+from e2e.backend import Backend
 from e2e.processes import wait_until
 from label_studio_ml.errors import BrokerError
 from label_studio_ml.runtime import broker as broker_module
@@ -134,15 +133,7 @@ def test_a_damaged_append_only_file_is_named_with_what_to_do(make: Make) -> None
     move = f"mv {parts} {parts}.moved"
     wait_until(lambda: move in requests.get(ready, timeout=90).json()["broker"], "it says what to do")
     wait_until(lambda: move in live.backend.output(), "the log says so")
-    examined = subprocess.run(
-        [*CLI, "doctor", live.folder.name, "--port", str(live.backend.port), "--json"],
-        cwd=live.folder.parent,
-        env=live.backend.env,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    examined = live.run_command("doctor", "--port", str(live.backend.port), "--json")
     assert move in examined.stdout
     assert live.predict(1)["model_version"] == "INITIAL"
     live.post("/webhook", start_training(1))

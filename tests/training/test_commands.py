@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from e2e.backend import CLI
 from e2e.processes import wait_until
 from live import FakeStudio, Live, make_live, start_training
 
@@ -28,22 +27,6 @@ def live(tmp_path_factory: pytest.TempPathFactory, studio: FakeStudio) -> Iterat
     live.setup(1)
     yield live
     assert not live.backend.stop()
-
-
-def _command(live: Live, *words: str) -> list[str]:
-    return [*CLI, words[0], live.folder.name, *words[1:]]
-
-
-def _run(live: Live, *words: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        _command(live, *words),
-        cwd=live.folder.parent,
-        env=live.backend.env,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
 
 
 def _begin(live: Live, what: str) -> str:
@@ -63,7 +46,7 @@ class Terminal:
         self._ours = ours
         self.shown = ""
         self.process = subprocess.Popen(
-            _command(live, *words),
+            live.command(*words),
             cwd=live.folder.parent,
             env={**live.backend.env, "COLUMNS": "120", "TERM": "xterm"},
             stdin=theirs,
@@ -101,7 +84,7 @@ def terminals() -> Iterator[list[Terminal]]:
 
 def test_train_says_how_it_goes_in_lines(live: Live) -> None:
     live.control(1).do("report")
-    done = _run(live, "train")
+    done = live.run_command("train")
     assert done.returncode == 0, done.stderr
     assert "Started; its log is logs/jobs/" in done.stdout
     assert re.search(r"Finished: version \S+, learned from 2 labelled tasks \(Label Studio\)", done.stdout)
@@ -111,7 +94,7 @@ def test_train_that_is_cancelled_ends_with_1(live: Live) -> None:
     live.control(1).do("busy")
     before = len(live.control(1).fits("end"))
     with subprocess.Popen(
-        _command(live, "train"),
+        live.command("train"),
         cwd=live.folder.parent,
         env=live.backend.env,
         stdout=subprocess.PIPE,
@@ -121,23 +104,23 @@ def test_train_that_is_cancelled_ends_with_1(live: Live) -> None:
         assert process.stdout is not None
         job = process.stdout.readline().split()[1].rstrip(":")
         wait_until(lambda: len(live.control(1).fits("end")) > before, "the fit runs", every=0.02)
-        done = _run(live, "cancel", job)
+        done = live.run_command("cancel", job)
         assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "Cancelled: ended by SIGTERM")
         _, said = process.communicate(timeout=120)
     assert process.returncode == 1
     assert "the training was cancelled: ended by SIGTERM" in said
-    again = _run(live, "cancel", job)
+    again = live.run_command("cancel", job)
     assert (again.returncode, again.stderr) == (
         1,
         f"label-studio-ml: Job {job} has ended already: it is cancelled\n",
     )
-    listed = _run(live, "jobs", "--project", "1").stdout
+    listed = live.run_command("jobs", "--project", "1").stdout
     assert re.search(rf"{job} +1 +cancelled .*ended by SIGTERM", listed)
 
 
 def test_an_unknown_job(live: Live) -> None:
     for words in (("cancel", "none"), ("jobs", "--cancel", "none"), ("jobs", "--follow", "none")):
-        done = _run(live, *words)
+        done = live.run_command(*words)
         assert done.returncode == 1
         listed = f"label-studio-ml jobs {shlex.quote(live.folder.name)}"
         assert done.stderr.endswith(f"There is no job none. List them with: {listed}\n")
@@ -146,7 +129,7 @@ def test_an_unknown_job(live: Live) -> None:
 def test_jobs_as_json(live: Live) -> None:
     job = _begin(live, "report")
     live.wait(job)
-    found = json.loads(_run(live, "jobs", "--json").stdout)
+    found = json.loads(live.run_command("jobs", "--json").stdout)
     (mine,) = [one for one in found if one["job"] == job]
     assert mine == {**live.job(job), "log": mine["log"]}
     assert mine["metrics"] == {"loss": 0.2, "accuracy": 0.75}, "what fit returned wins over what it logged"
@@ -177,7 +160,7 @@ def test_ctrl_c_leaves_the_training_alone(live: Live, terminals: list[Terminal])
     assert terminal.process.wait(60) == 130
     job = terminal.shown.split("Job ")[1].split(":")[0]
     assert live.job(job)["job_status"] == "started"
-    done = _run(live, "jobs", "--cancel", job)
+    done = live.run_command("jobs", "--cancel", job)
     assert "Cancelled: fit returned by itself" in done.stdout
 
 
@@ -214,7 +197,7 @@ def test_ctrl_c_cancels_without_a_running_backend(
         lambda: terminal.shows("the training was cancelled: fit returned by itself"), "it is cancelled"
     )
     assert terminal.process.wait(120) == 1
-    listed = _run(live, "jobs", "--json")
+    listed = live.run_command("jobs", "--json")
     assert [job["job_status"] for job in json.loads(listed.stdout)] == ["cancelled"]
 
 
@@ -222,7 +205,7 @@ def test_without_a_running_backend(tmp_path: Path, studio: FakeStudio) -> None:
     """Jobs are listed all the same; nothing is trained for that, and nothing is left behind."""
     live = make_live(tmp_path / "backend", studio, "run_model", env={"LABEL_STUDIO_ML_LEASE": "3"})
     studio.add(1, 1)
-    assert _run(live, "jobs").stdout == "There are no training jobs yet\n"
+    assert live.run_command("jobs").stdout == "There are no training jobs yet\n"
     live.backend.start()
     try:
         live.setup(1)
@@ -232,11 +215,11 @@ def test_without_a_running_backend(tmp_path: Path, studio: FakeStudio) -> None:
     finally:
         live.backend.kill()
     live.control(1).open_gate()
-    listed = _run(live, "jobs")
+    listed = live.run_command("jobs")
     assert re.search(rf"{job} +1 +started", listed.stdout), listed
-    followed = _run(live, "jobs", "--follow", job)
+    followed = live.run_command("jobs", "--follow", job)
     assert (followed.returncode, "No backend is running" in followed.stderr) == (1, True)
-    cancelled = _run(live, "cancel", job)
+    cancelled = live.run_command("cancel", job)
     assert (cancelled.returncode, "No backend is running" in cancelled.stdout) == (0, True)
     assert len(live.control(1).fits()) == 1
     live.backend.start()

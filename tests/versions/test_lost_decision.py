@@ -1,13 +1,11 @@
 """A real backend whose file of decisions is damaged: it never serves what a person rejected."""
 
 import json
-import subprocess
 from collections.abc import Iterator
 
 import pytest
 import requests
 
-from e2e.backend import CLI
 from e2e.processes import wait_until
 from label_studio_ml.versions.decision_files import COPY, DECISION
 from label_studio_ml.versions.store import VersionStore
@@ -22,19 +20,6 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     yield made
     assert not made.backend.stop()
     fake.stop()
-
-
-def _command(live: Live, *words: str) -> "subprocess.CompletedProcess[str]":
-    name, *rest = words
-    return subprocess.run(
-        [*CLI, name, live.folder.name, *rest],
-        cwd=live.folder.parent,
-        env=live.backend.env,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
 
 
 def _predict(live: Live, project: int) -> requests.Response:
@@ -53,7 +38,7 @@ def test_a_damaged_decision(live: Live) -> None:
     first = live.wait(live.send(start_training(1)))["model_version"]
     second = live.wait(live.send(start_training(1)))["model_version"]
     live.wait_served(1, lambda entry: entry["model_version"] == second)
-    assert _command(live, "rollback").returncode == 0
+    assert live.run_command("rollback").returncode == 0
     live.wait_served(1, lambda entry: entry["model_version"] == first)
     folder = VersionStore(live.model_dir).folder(uid(1))
     for name in (DECISION, COPY):
@@ -85,12 +70,12 @@ def test_a_damaged_decision(live: Live) -> None:
 
     wait_until(said, "the job says what it waits for")
     assert [one.name for one in VersionStore(live.model_dir).versions(uid(1))] == [first, second]
-    shown = _command(live, "versions")
+    shown = live.run_command("versions")
     assert "served.json cannot be used: it is empty" in shown.stdout
-    assert "served.json" in json.loads(_command(live, "versions", "--json").stdout)["problem"]
-    assert "served.json" in _command(live, "doctor", "--json").stdout
+    assert "served.json" in json.loads(live.run_command("versions", "--json").stdout)["problem"]
+    assert "served.json" in live.run_command("doctor", "--json").stdout
 
-    promoted = _command(live, "promote", first)
+    promoted = live.run_command("promote", first)
     assert promoted.returncode == 0, promoted.stderr
     live.wait_served(1, lambda entry: entry["model_version"] == first)
     done = live.wait(job)
@@ -122,9 +107,9 @@ def test_a_file_in_place_of_a_projects_folder(live: Live) -> None:
     assert refused.status_code == 503, refused.text
     assert f"{folder} is a file, not a folder" in refused.json()["detail"]
     assert f"{folder} is a file" in requests.get(ready, timeout=10).json()["store"]
-    assert "is a file, not a folder" in _command(live, "versions", "--project", "2").stderr
-    assert "is a file, not a folder" in _command(live, "doctor", "--json").stdout
-    listed = _command(live, "projects", "--json")
+    assert "is a file, not a folder" in live.run_command("versions", "--project", "2").stderr
+    assert "is a file, not a folder" in live.run_command("doctor", "--json").stdout
+    listed = live.run_command("projects", "--json")
     assert uid(2) in listed.stdout, listed.stderr
 
     folder.unlink()

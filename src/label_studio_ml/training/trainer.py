@@ -114,9 +114,8 @@ class Trainer:
 
     def _look(self, uid: str, lease: Lease) -> None:
         """Run a training if one is due. Raises VersionError if the project's versions cannot be read."""
-        self._store.versions(
-            uid
-        )  # An error is raised here, before `take_waiting` removes the waiting job's id from Redis.
+        # An error must be raised here, before `take_waiting` removes the waiting job's id from Redis.
+        self._store.versions(uid)
         self._recover(uid)
         if self._waits(uid):
             return
