@@ -17,8 +17,8 @@ from typing import Any
 
 import msgspec
 
-from label_studio_ml.training.jobs import JobBoard, StoredEvent, connect
-from label_studio_ml.training.sweeper import sweep
+from label_studio_ml.training.records.job_board import JobBoard, StoredEvent, connect
+from label_studio_ml.training.scheduling.sweeper import sweep
 
 TEXT = "a text of some words, as long as those that people label, though many are longer than this one"
 RESULT = {"from_name": "label", "to_name": "text", "type": "choices", "value": {"choices": ["good"]}}

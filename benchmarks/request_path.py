@@ -53,18 +53,20 @@ def main() -> int:
     if args.worker:
         _work(login=args.login)
         return 0
-    calls = args.calls.split(",")
-    found: dict[tuple[str, Path], list[float]] = {(call, src): [] for call in calls for src in args.sources}
+    messages = args.calls.split(",")
+    found: dict[tuple[str, Path], list[float]] = {
+        (call, src): [] for call in messages for src in args.sources
+    }
     for _ in range(args.processes):
         with ExitStack() as stack:
             workers = {src: stack.enter_context(_Worker(src, login=args.login)) for src in args.sources}
-            for call in calls:
+            for call in messages:
                 for worker in workers.values():
                     worker.cost(call, WARM)
                 for number in range(args.rounds):
                     for src in args.sources if number % 2 == 0 else args.sources[::-1]:
                         found[call, src].append(workers[src].cost(call, args.requests))
-    for call in calls:
+    for call in messages:
         _say(call, {src: found[call, src] for src in args.sources})
     return 0
 
@@ -171,10 +173,10 @@ class _Nothing:
     """Endpoints that do nothing, for checkouts with `admit` and without."""
 
     def __init__(self) -> None:
-        from label_studio_ml.web import calls
+        from label_studio_ml.http_server import messages
 
-        self._response = calls.Response
-        made = getattr(calls, "Admission", None)
+        self._response = messages.Response
+        made = getattr(messages, "Admission", None)
         self._admission = made(trusted=True, max_body=1 << 20) if made is not None else None
 
     def admit(self, *head: object, **options: object) -> Any:
@@ -203,11 +205,11 @@ async def _serve(folder: Path, *, login: bool) -> None:
     sys.path.insert(0, str(HERE))
     from harness import bodies
 
+    from label_studio_ml.config.settings import Settings
     from label_studio_ml.model import LabelStudioMLBase
-    from label_studio_ml.runtime.core import Core
-    from label_studio_ml.serving.lanes import ProcessLane
-    from label_studio_ml.settings import Settings
-    from label_studio_ml.training.local import LocalDesk
+    from label_studio_ml.runtime.application import Core
+    from label_studio_ml.serving.runners.process_runner import ProcessLane
+    from label_studio_ml.training.intake.synchronous import LocalDesk
 
     (folder / "model.py").write_text((HERE / "models" / "first_label.py").read_text())
     settings = Settings(
@@ -244,10 +246,10 @@ async def _serve(folder: Path, *, login: bool) -> None:
 async def _cost(endpoints: Any, wire: bytes, requests: int, callers: int) -> float:
     """Return the µs of this process's time that a request takes."""
     try:
-        from label_studio_ml.web.connections import Site
+        from label_studio_ml.http_server.connection_registry import Site
     except ImportError:  # before there was such a module
-        from label_studio_ml.web.http import Site  # type: ignore[attr-defined, no-redef]
-    from label_studio_ml.web.http import Connection
+        from label_studio_ml.http_server.connection import Site  # type: ignore[attr-defined, no-redef]
+    from label_studio_ml.http_server.connection import Connection
 
     site = Site(endpoints, 1 << 30)
     site.date = b"date: Sun, 29 Nov 2026 00:00:00 GMT\r\n"

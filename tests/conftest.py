@@ -10,7 +10,7 @@ import hypothesis
 import pytest
 
 from helpers import Captured, all_captured
-from label_studio_ml.settings import Settings
+from label_studio_ml.config.settings import Settings
 
 # No example may fail because the machine is busy. (In CI, hypothesis's own profile makes the same examples each time.)
 hypothesis.settings.register_profile(

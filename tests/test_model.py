@@ -11,12 +11,12 @@ from unittest import mock
 
 import pytest
 
-from label_studio_ml import functions
 from label_studio_ml import model as model_module
-from label_studio_ml.context import ModelContext, model_context
 from label_studio_ml.errors import FileFetchError, LabelConfigError, StudioError
 from label_studio_ml.model import LabelStudioMLBase, predict_fn, update_fn
-from label_studio_ml.versions.state import MemoryState
+from label_studio_ml.model_api import registered_functions
+from label_studio_ml.model_api.model_context import ModelContext, model_context
+from label_studio_ml.versions.state.project_state import MemoryState
 from live import CONFIG
 from studio.fake import FakeServer, Reply, jwt
 
@@ -30,7 +30,7 @@ class Plain(LabelStudioMLBase):
 @pytest.fixture(autouse=True)
 def _no_functions() -> Iterator[None]:
     yield
-    functions.functions.predict = functions.functions.update = None
+    registered_functions.functions.predict = registered_functions.functions.update = None
 
 
 # Construction

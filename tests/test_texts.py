@@ -9,7 +9,7 @@ import pytest
 
 import label_studio_ml
 from label_studio_ml.cli.main import COMMANDS
-from label_studio_ml.texts import our_command, plural, shell_command, whole_number
+from label_studio_ml.support.texts import our_command, plural, shell_command, whole_number
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_digits_are_read_in_one_place() -> None:
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Attribute) and node.attr in ("isdigit", "isdecimal", "isnumeric")
     ]
-    assert [place.partition(":")[0] for place in found] == ["texts.py"], "use texts.whole_number"
+    assert [place.partition(":")[0] for place in found] == ["support/texts.py"], "use texts.whole_number"
 
 
 @functools.cache

@@ -9,7 +9,7 @@ from PIL import Image
 
 from label_studio_ml import utils
 from label_studio_ml.errors import FileFetchError
-from label_studio_ml.labels import parse_label_config
+from label_studio_ml.protocol.label_config import parse_label_config
 
 CHOICES = parse_label_config(
     '<View><Text name="text" value="$body"/><Choices name="c" toName="text"><Choice value="a"/><Choice value="b"/>'
@@ -152,7 +152,7 @@ def test_local_path_of_uploads(tmp_path: Path) -> None:
 def test_configured_token_goes_to_the_configured_place(
     monkeypatch: pytest.MonkeyPatch, hostname: str | None, token: str | None, sent: str
 ) -> None:
-    from label_studio_ml.studio.files import FileAccess
+    from label_studio_ml.studio.files.fetch import FileAccess
 
     monkeypatch.setenv("LABEL_STUDIO_URL", "http://studio.example")
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", "configured")

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from label_studio_ml.settings import Settings
+from label_studio_ml.config.settings import Settings
 
 MODEL = Path(__file__).parent / "data" / "models" / "obedient.py"
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from helpers import until
 from label_studio_ml.errors import BackendError, NotAuthorized
-from label_studio_ml.runtime.http import Server
-from label_studio_ml.web.calls import Admission, Call, Response
-from label_studio_ml.web.statuses import status_of
+from label_studio_ml.http_server.messages import Admission, Call, Response
+from label_studio_ml.http_server.server import Server
+from label_studio_ml.web.error_statuses import status_of
 
 LIMIT = 100_000
 

@@ -8,8 +8,8 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from label_studio_ml.versions.manifest import Manifest, new_version_id
-from label_studio_ml.versions.store import VersionStore
+from label_studio_ml.versions.store.local_store import VersionStore
+from label_studio_ml.versions.store.manifest import Manifest, new_version_id
 
 if __name__ == "__main__":
     model_dir, uid, count, every, load_seconds = sys.argv[1:]

@@ -6,7 +6,7 @@ free edition orders tasks that way: ascending by prediction score, in the Data M
 
 from typing import TYPE_CHECKING, Any
 
-from label_studio_ml.texts import plural
+from label_studio_ml.support.texts import plural
 
 if TYPE_CHECKING:
     import numpy as np

@@ -19,14 +19,14 @@ import sys
 from dataclasses import dataclass, replace
 from typing import Any
 
-from label_studio_ml.app_arguments import with_app_arguments
+from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import SettingsError
-from label_studio_ml.managers import LabelStudioMLManager
+from label_studio_ml.legacy.managers import LabelStudioMLManager
 from label_studio_ml.model import TRAIN_EVENTS as TRAIN_EVENTS
 from label_studio_ml.model import LabelStudioMLBase
+from label_studio_ml.model_api.init_app_arguments import with_app_arguments
 from label_studio_ml.runtime.model_place import backend_folder
-from label_studio_ml.runtime.wsgi import BackendApp
-from label_studio_ml.settings import Settings
+from label_studio_ml.runtime.wsgi_application import BackendApp
 
 
 def init_app(

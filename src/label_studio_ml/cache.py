@@ -17,12 +17,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from label_studio_ml import damaged_database
-from label_studio_ml.damaged_database import DamagedDatabase, Rows
-from label_studio_ml.disk_errors import disk_fix
 from label_studio_ml.errors import VersionError
-from label_studio_ml.private_files import make_folder
-from label_studio_ml.texts import plural
+from label_studio_ml.storage import damaged_database
+from label_studio_ml.storage.damaged_database import DamagedDatabase, Rows
+from label_studio_ml.storage.disk_errors import disk_fix
+from label_studio_ml.storage.private_files import make_folder
+from label_studio_ml.support.texts import plural
 
 T = TypeVar("T")
 

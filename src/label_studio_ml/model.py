@@ -20,23 +20,29 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from label_studio_ml import arguments, tools_alias
-from label_studio_ml.context import current_context, is_lent, parse_extra_params
 from label_studio_ml.errors import StudioError
-from label_studio_ml.functions import functions
-from label_studio_ml.functions import predict_fn as predict_fn
-from label_studio_ml.functions import update_fn as update_fn
-from label_studio_ml.generations import file_getter, initial_version, overrides_hook, positional_arguments
-from label_studio_ml.labels import config_text, label_map, parse_label_config
-from label_studio_ml.texts import whole_number
-from label_studio_ml.versions.names import check_pair
-from label_studio_ml.versions.state import StagedState
+from label_studio_ml.import_paths import tools_alias
+from label_studio_ml.model_api.api_generation import (
+    file_getter,
+    initial_version,
+    overrides_hook,
+    positional_arguments,
+)
+from label_studio_ml.model_api.model_context import current_context, is_lent, parse_extra_params
+from label_studio_ml.model_api.registered_functions import functions
+from label_studio_ml.model_api.registered_functions import predict_fn as predict_fn
+from label_studio_ml.model_api.registered_functions import update_fn as update_fn
+from label_studio_ml.protocol.label_config import config_text, label_map, parse_label_config
+from label_studio_ml.support import arguments
+from label_studio_ml.support.texts import whole_number
+from label_studio_ml.versions.state.project_state import StagedState
+from label_studio_ml.versions.store.names import check_pair
 
 if TYPE_CHECKING:
     from label_studio_sdk.label_interface import LabelInterface
 
-    from label_studio_ml.studio.files import FileAccess
-    from label_studio_ml.studio.many import FetchedFile
+    from label_studio_ml.studio.files.fetch import FileAccess
+    from label_studio_ml.studio.files.parallel import FetchedFile
 
 logger = logging.getLogger(__name__)
 
@@ -335,7 +341,7 @@ class LabelStudioMLBase:
         False, its `error` names the task, the URL and the fix, and opening it raises the error. Raises ValueError if an
         argument has the wrong type.
         """
-        from label_studio_ml.studio.many import fetch_all
+        from label_studio_ml.studio.files.parallel import fetch_all
 
         return fetch_all(self._files(), tasks, key, workers=workers)
 
@@ -353,8 +359,8 @@ class LabelStudioMLBase:
         )
 
     def _files(self, host: str | None = None, token: str | None = None) -> "FileAccess":
+        from label_studio_ml.studio.addresses.references import same_origin
         from label_studio_ml.studio.login import known_files
-        from label_studio_ml.studio.references import same_origin
 
         files = self._context.files or known_files(self.hostname, self.access_token)
         if not host:
@@ -416,7 +422,7 @@ def _sdk_client(**arguments: Any) -> Any:
 
 def get_all_classes_inherited_LabelStudioMLBase(script: str) -> list[str]:  # noqa: N802 (the older name)
     """Return the names of the model classes that the file `script` defines. Raises ModelFileError."""
-    from label_studio_ml.classes import model_classes
+    from label_studio_ml.user_code.class_search import model_classes
 
     return model_classes(Path(script))
 
@@ -431,7 +437,7 @@ _ELSEWHERE = {
     "ModelResponse": "label_studio_ml.response",
     "PredictionValue": "label_studio_ml.response",
     "LabelStudio": "label_studio_sdk",
-    **dict.fromkeys(_MANAGERS.split(), "label_studio_ml.managers"),
+    **dict.fromkeys(_MANAGERS.split(), "label_studio_ml.legacy.managers"),
 }
 
 
@@ -441,7 +447,7 @@ def __getattr__(name: str) -> Any:
         return getattr(importlib.import_module(_ELSEWHERE[name]), name)
     if name == "CACHE":
         from label_studio_ml.cache import create_cache
-        from label_studio_ml.settings import older_cache
+        from label_studio_ml.config.settings import older_cache
 
         globals()["CACHE"] = cache = create_cache(*older_cache())
         return cache

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from label_studio_ml import arguments
-from label_studio_ml.labels import describe, first_tag
-from label_studio_ml.settings import Settings
-from label_studio_ml.studio.references import Kind, find_reference
-from label_studio_ml.texts import plural
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.protocol.label_config import describe, first_tag
+from label_studio_ml.studio.addresses.references import Kind, find_reference
+from label_studio_ml.support import arguments
+from label_studio_ml.support.texts import plural
 
 #: The task field in which Label Studio keeps the value of a task that was imported without field names.
 DATA_UNDEFINED_NAME = "$undefined$"
@@ -140,7 +140,7 @@ def get_local_path(
     `image_dir` is a folder of uploads that is searched first. If `download_resources` is False, nothing is fetched, and
     the path that the copy would have is returned. Raises FileFetchError.
     """
-    from label_studio_ml.studio.local import upload_in
+    from label_studio_ml.studio.addresses.local_files import upload_in
     from label_studio_ml.studio.login import known_files
 
     files = known_files(hostname or "", access_token or "", cache_dir=cache_dir)

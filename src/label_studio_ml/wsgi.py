@@ -4,10 +4,10 @@ import logging
 
 from label_studio_ml.api import init_app
 from label_studio_ml.cli.options import is_loopback
-from label_studio_ml.functions import functions
 from label_studio_ml.model import LabelStudioMLBase
+from label_studio_ml.model_api.registered_functions import functions
 from label_studio_ml.runtime.model_place import defining_file
-from label_studio_ml.runtime.wsgi import BackendApp
+from label_studio_ml.runtime.wsgi_application import BackendApp
 
 logger = logging.getLogger(__name__)
 

@@ -87,7 +87,7 @@ def test_an_error_is_one_line_and_ends_with_1(
     def fail(args: argparse.Namespace) -> int:
         raise BackendError("the tea\nis cold", fix="Boil water")
 
-    monkeypatch.setattr("label_studio_ml.cli.start.run", fail)
+    monkeypatch.setattr("label_studio_ml.cli.run.start.run", fail)
     assert cli.main(["start", "x"]) == 1
     assert capsys.readouterr().err == "label-studio-ml: the tea is cold. Boil water\n"
 
@@ -96,7 +96,7 @@ def test_ctrl_c_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(args: argparse.Namespace) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("label_studio_ml.cli.start.run", interrupt)
+    monkeypatch.setattr("label_studio_ml.cli.run.start.run", interrupt)
     assert cli.main(["start", "x"]) == 130
 
 
@@ -124,13 +124,13 @@ def test_a_pipe_of_something_else_that_breaks_is_shown(monkeypatch: pytest.Monke
     def fail(args: argparse.Namespace) -> int:
         raise BrokenPipeError("some socket")
 
-    monkeypatch.setattr("label_studio_ml.cli.start.run", fail)
+    monkeypatch.setattr("label_studio_ml.cli.run.start.run", fail)
     with pytest.raises(BrokenPipeError, match="some socket"):
         cli.main(["start", "x"])
 
 
 def test_the_commands_exit_code_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("label_studio_ml.cli.start.run", lambda args: 7)
+    monkeypatch.setattr("label_studio_ml.cli.run.start.run", lambda args: 7)
     assert cli.main(["start", "x"]) == 7
 
 

@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 
 from label_studio_ml.cache import SqliteCache
-from label_studio_ml.cli.board import reach
 from label_studio_ml.cli.main import main
-from label_studio_ml.cli.projects import known_project
+from label_studio_ml.cli.shared.open_board import reach
+from label_studio_ml.cli.shared.project_arguments import known_project
+from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import SettingsError
-from label_studio_ml.settings import Settings
-from label_studio_ml.training.jobs import StoredEvent
-from label_studio_ml.versions.known import EVENTS, known_projects
-from label_studio_ml.versions.manifest import Manifest
-from label_studio_ml.versions.state import Project, Projects, StoredState
-from label_studio_ml.versions.store import VersionStore
+from label_studio_ml.training.records.job_board import StoredEvent
+from label_studio_ml.versions.state.known_projects import EVENTS, known_projects
+from label_studio_ml.versions.state.project_state import Project, Projects, StoredState
+from label_studio_ml.versions.store.local_store import VersionStore
+from label_studio_ml.versions.store.manifest import Manifest
 from live import TOKEN, FakeStudio
 from studio.fake import Reply
 

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from label_studio_ml.cli import evaluation_tables, streams
+from label_studio_ml.cli import streams
 from label_studio_ml.cli.streams import say, say_json
+from label_studio_ml.cli.versions import evaluation_tables
 from label_studio_ml.doctor import report
 from label_studio_ml.doctor.check import Check, Status
-from label_studio_ml.evaluation.results import Evaluation, Measured, Selection
+from label_studio_ml.evaluation.metrics.results import Evaluation, Measured, Selection
 
 #: Clears the screen, ends a line, begins another one as ours do, turns the direction of writing.
 HOSTILE = "v\x1b[2J\x00\r\nlabel-studio-ml: all is well\x9b2J\u202e"
@@ -68,7 +69,7 @@ def test_commands_print_in_one_place() -> None:
     folder = Path(streams.__file__).parent
     printing = {
         path.name
-        for path in folder.glob("*.py")
+        for path in folder.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
     }

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from label_studio_ml.file_locks import try_lock
+from label_studio_ml.storage.file_locks import try_lock
 
 #: What stands for Windows. The standard library's Unix parts are imported first: they work in its place.
 SIMULATION = """
@@ -187,7 +187,7 @@ def test_what_reads_files_only_runs(backend: Path) -> None:
 
 def test_file_locks_keep_others_out(tmp_path: Path) -> None:
     code = (
-        "from label_studio_ml.file_locks import try_lock\n"
+        "from label_studio_ml.storage.file_locks import try_lock\n"
         "with open('held', 'r+') as file:\n"
         "    try: try_lock(file)\n"
         "    except BlockingIOError: print('held')\n"
@@ -202,7 +202,7 @@ def test_file_locks_keep_others_out(tmp_path: Path) -> None:
 
 def test_a_log_file_is_rotated(tmp_path: Path) -> None:
     code = (
-        "from pathlib import Path\nfrom label_studio_ml.logs import RotatingFile\n"
+        "from pathlib import Path\nfrom label_studio_ml.monitoring.logs import RotatingFile\n"
         "file = RotatingFile(Path('logs/x.log'), max_bytes=8, kept=2)\n"
         "for number in range(3): file.write(b'line %d\\n' % number)\n"
     )
@@ -214,7 +214,7 @@ def test_a_log_file_is_rotated(tmp_path: Path) -> None:
 
 def test_a_fetched_file_is_kept(tmp_path: Path) -> None:
     code = (
-        "from pathlib import Path\nfrom label_studio_ml.studio.filecache import FileCache\n"
+        "from pathlib import Path\nfrom label_studio_ml.studio.files.file_cache import FileCache\n"
         "name = 'a' * 32 + '.txt'\n"
         "path = FileCache(Path('cache'), 100).fill(name, lambda file: file.write(b'text'), 1)\n"
         "print(path.read_text(), FileCache(Path('cache'), 100).find(name) == path)\n"

@@ -12,11 +12,12 @@ import pytest
 import requests
 
 from e2e.processes import free_port, wait_until
-from label_studio_ml import api, functions
+from label_studio_ml import api
 from label_studio_ml.api import _manager, _server, init_app, safe_str_cmp
 from label_studio_ml.errors import BackendError, Unsupported
-from label_studio_ml.managers import LabelStudioMLManager
+from label_studio_ml.legacy.managers import LabelStudioMLManager
 from label_studio_ml.model import LabelStudioMLBase, predict_fn
+from label_studio_ml.model_api import registered_functions
 from live import CONFIG, annotation, task, uid
 
 
@@ -37,7 +38,7 @@ def _anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     last = api._applications.last
     if last is not None and last._running is not None:
         last._running.close()
-    functions.functions.predict = functions.functions.update = None
+    registered_functions.functions.predict = registered_functions.functions.update = None
 
 
 def _tested(cls: type[LabelStudioMLBase], **kwargs: Any) -> Any:

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from label_studio_ml.adapter import ModelSpec, build
+from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import ModelLoadError
 from label_studio_ml.model import LabelStudioMLBase
-from label_studio_ml.settings import Settings
-from label_studio_ml.versions.state import MemoryState, Project
+from label_studio_ml.model_calls.adapter import ModelSpec, build
+from label_studio_ml.versions.state.project_state import MemoryState, Project
 from live import CONFIG, FakeStudio, make_live, uid
 
 

@@ -17,14 +17,15 @@ from typing import Any
 
 import pytest
 
-from label_studio_ml import functions, model, server
-from label_studio_ml.adapter import ModelSpec, build, version_name
+from label_studio_ml import model, server
+from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import SettingsError, Unsupported
 from label_studio_ml.helpers import LabelStudioMLBaseHelper, LabelStudioMLChoices
 from label_studio_ml.ls_io import download_ls_dataset
 from label_studio_ml.model import LabelStudioMLBase
-from label_studio_ml.settings import Settings
-from label_studio_ml.versions.state import MemoryState, Project
+from label_studio_ml.model_api import registered_functions
+from label_studio_ml.model_calls.adapter import ModelSpec, build, version_name
+from label_studio_ml.versions.state.project_state import MemoryState, Project
 from live import CONFIG, TOKEN, FakeStudio
 
 #: Module -> the names that one generation or both had there.
@@ -101,7 +102,7 @@ PARAMETERS = {
 @pytest.fixture(autouse=True)
 def _no_functions() -> Iterator[None]:
     yield
-    functions.functions.predict = functions.functions.update = None
+    registered_functions.functions.predict = registered_functions.functions.update = None
 
 
 @pytest.fixture
@@ -358,7 +359,8 @@ def _python(code: str, cwd: Path) -> list[str]:
 
 
 LOAD = (
-    "import sys\nfrom pathlib import Path\nfrom label_studio_ml.source import load_class, locate, missing_modules\n"
+    "import sys\nfrom pathlib import Path\n"
+    "from label_studio_ml.user_code.loading import load_class, locate, missing_modules\n"
     "source = locate(Path('.'))\nmissing = missing_modules(source.script)\n"
     "early = 'label_studio_tools' in sys.modules or 'label_studio_sdk' in sys.modules\n"
     "cls = load_class(source)\n"
@@ -371,7 +373,8 @@ def test_user_code_gets_the_sdks_label_studio_tools(tmp_path: Path) -> None:
         f"{LOAD}print(cls.where)\nprint(missing, early)\nprint(cls.parse({CONFIG!r})['label']['to_name'])\n"
         "try: cls.get_local_path('/data/local-files/?d=etc/hostname', hostname='http://127.0.0.1:9')\n"
         "except Exception: print('refused')\n"
-        "from label_studio_ml.imports import required_distributions\nprint(required_distributions(source.script))\n"
+        "from label_studio_ml.user_code.import_scan import required_distributions\n"
+        "print(required_distributions(source.script))\n"
     )
     where, *rest = _python(code, folder)
     assert where.endswith("label_studio_sdk/_extensions/label_studio_tools/core/utils/io.py")
@@ -394,13 +397,14 @@ def test_an_installed_label_studio_tools_wins(tmp_path: Path) -> None:
     (utils / "params.py").write_text("get_bool_env = get_env = None\n")
     code = f"import sys; sys.path.append({str(tmp_path / 'installed')!r})\n{LOAD}print(cls.where, cls.parse('a'))\n"
     code += "try: import label_studio_tools.postprocessing\nexcept ImportError: print('not there')\n"
-    code += "from label_studio_ml.imports import required_distributions\nprint(required_distributions(source.script))\n"
+    code += "from label_studio_ml.user_code.import_scan import required_distributions\n"
+    code += "print(required_distributions(source.script))\n"
     assert _python(code, folder) == [f"{utils / 'io.py'} A", "not there", "['label-studio-tools']"]
 
 
 def test_without_our_package_loaded_nothing_is_offered(tmp_path: Path) -> None:
     code = (
-        "import sys, label_studio_ml, label_studio_ml.settings, label_studio_ml.cli.main\n"
+        "import sys, label_studio_ml, label_studio_ml.config.settings, label_studio_ml.cli.main\n"
         "try: import label_studio_tools\nexcept ModuleNotFoundError as error: print(error)\n"
     )
     assert _python(code, tmp_path) == ["No module named 'label_studio_tools'"]

@@ -6,15 +6,15 @@ from typing import Any, cast
 import pytest
 import requests
 
+from label_studio_ml.config.settings import Settings
 from label_studio_ml.connect.admin import Admin, StudioRefusedError
-from label_studio_ml.connect.backend import BackendView
+from label_studio_ml.connect.backend_client import BackendView
 from label_studio_ml.connect.steps import _explained, arrived
 from label_studio_ml.doctor import server, work
 from label_studio_ml.doctor.check import Status
 from label_studio_ml.doctor.context import Context
-from label_studio_ml.protocol import uid_of
-from label_studio_ml.settings import Settings
-from label_studio_ml.versions.state import Projects
+from label_studio_ml.protocol.requests import uid_of
+from label_studio_ml.versions.state.project_state import Projects
 from live import CONFIG, FakeStudio, Live, make_live, task
 
 

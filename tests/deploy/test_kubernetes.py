@@ -8,7 +8,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from label_studio_ml.settings import Settings
+from label_studio_ml.config.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2] / "deploy" / "kubernetes"
 VERSIONS = ("1.29", "1.33")

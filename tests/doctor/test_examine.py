@@ -10,18 +10,18 @@ from typing import Any, cast
 
 import pytest
 
+from label_studio_ml.config.settings import Settings
 from label_studio_ml.connect.admin import Admin, Version
-from label_studio_ml.connect.backend import port_of, view
+from label_studio_ml.connect.backend_client import port_of, view
 from label_studio_ml.doctor import examine, machine, server, studio, work
 from label_studio_ml.doctor.check import Check, Status, fail, ok, skip, warn
 from label_studio_ml.doctor.context import Context
 from label_studio_ml.doctor.report import as_json, show
 from label_studio_ml.errors import StudioError
-from label_studio_ml.predictions import ODD_SCORES
-from label_studio_ml.running import announced
-from label_studio_ml.settings import Settings
-from label_studio_ml.versions.decision_files import COPY, DECISION
-from label_studio_ml.versions.hand import promote
+from label_studio_ml.protocol.prediction_json import ODD_SCORES
+from label_studio_ml.storage.server_address import announced
+from label_studio_ml.versions.operations import promote
+from label_studio_ml.versions.store.decision_files import COPY, DECISION
 from versions.made import Made, P
 
 

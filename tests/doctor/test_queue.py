@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from label_studio_ml.connect.backend import view
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.connect.backend_client import view
 from label_studio_ml.doctor import server
 from label_studio_ml.doctor.context import Context
-from label_studio_ml.settings import Settings
-from label_studio_ml.training import boards
-from label_studio_ml.training.boards import open_board, worker_count
-from label_studio_ml.training.jobs import JobBoard, StoredEvent, connect
-from label_studio_ml.training.keys import DEFAULT_QUEUE
-from label_studio_ml.training.owner import Claim, Owner
-from label_studio_ml.training.worker import make_worker
+from label_studio_ml.training.records import board_access
+from label_studio_ml.training.records.board_access import open_board, worker_count
+from label_studio_ml.training.records.job_board import JobBoard, StoredEvent, connect
+from label_studio_ml.training.redis.keys import DEFAULT_QUEUE
+from label_studio_ml.training.redis.queue_owner import Claim, Owner
+from label_studio_ml.training.worker.rq_worker import make_worker
 from redis_server import MakeRedis, RedisServer, make_redis
 
 __all__ = ["make_redis"]
@@ -69,7 +69,7 @@ def test_it_waits_for_workers_that_start(
             worker.register_birth()
         return counts[-1]
 
-    monkeypatch.setattr(boards, "worker_count", counted)
+    monkeypatch.setattr(board_access, "worker_count", counted)
     assert looked(found) == ("ok", f"{name}, 1 worker", "")
     assert counts == [0, 0, 0, 1]
 

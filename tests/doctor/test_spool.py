@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from label_studio_ml.connect.backend import BackendView, view
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.connect.backend_client import BackendView, view
 from label_studio_ml.doctor import server
 from label_studio_ml.doctor.context import Context
-from label_studio_ml.settings import Settings
 
 
 def _context(tmp_path: Path) -> Context:

@@ -14,7 +14,7 @@ from typing import Any
 
 import requests
 
-from label_studio_ml.training.keys import Keys
+from label_studio_ml.training.redis.keys import Keys
 from live import CONFIG, TOKEN, Control, FakeStudio, Live, make_live, task, uid
 from redis_server import RedisServer
 from s3_server import S3Server

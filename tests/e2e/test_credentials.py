@@ -10,9 +10,9 @@ import pytest
 import requests
 
 from label_studio_ml.errors import FileFetchError, StudioAuthError
-from label_studio_ml.studio import http
 from label_studio_ml.studio.client import StudioClient
-from label_studio_ml.studio.files import FileAccess, _shared_http
+from label_studio_ml.studio.files.fetch import FileAccess, _shared_http
+from label_studio_ml.studio.transport import http
 
 from .conftest import StartStudio
 from .processes import wait_until

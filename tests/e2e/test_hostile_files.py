@@ -12,9 +12,9 @@ from typing import BinaryIO
 
 import pytest
 
+from label_studio_ml.config.file_settings import FileSettings
 from label_studio_ml.errors import FileFetchError
-from label_studio_ml.file_settings import FileSettings
-from label_studio_ml.studio.files import FileAccess
+from label_studio_ml.studio.files.fetch import FileAccess
 from studio.fake import FakeServer, Reply
 
 from .conftest import StartStudio

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from label_studio_ml.training.jobs import JobBoard
+from label_studio_ml.training.records.job_board import JobBoard
 from live import FakeStudio, alive, created, start_training, uid
 
 from .hosts import QUEUE, Load, Machine, Site, Watch, haproxy

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from label_studio_ml.projects.journal import Journal
-from label_studio_ml.protocol import uid_of
+from label_studio_ml.protocol.requests import uid_of
 
 from .backend import CLI, Backend, clean_environment
 from .conftest import MODELS, MakeBackend, StartStudio

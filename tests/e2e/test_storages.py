@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 import requests
 
+from label_studio_ml.config.file_settings import FileSettings
 from label_studio_ml.errors import FileFetchError
-from label_studio_ml.file_settings import FileSettings
-from label_studio_ml.studio.files import FileAccess, _shared_http
+from label_studio_ml.studio.files.fetch import FileAccess, _shared_http
 from studio.fake import FakeServer, Reply
 
 from .clouds import ACCOUNT, AZURE_HOST, GOOGLE_HOST, TOKEN_HOST, Certificate, Clouds, running_clouds

@@ -12,7 +12,7 @@ import pytest
 
 from label_studio_ml.errors import FileFetchError, StudioAuthError, StudioError
 from label_studio_ml.studio.client import StudioClient
-from label_studio_ml.studio.files import FileAccess
+from label_studio_ml.studio.files.fetch import FileAccess
 
 from .studio import Studio, choice
 

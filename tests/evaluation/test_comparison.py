@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from label_studio_ml.adapter import ModelSpec
+from label_studio_ml.config.metric_gate import Comparison
+from label_studio_ml.config.settings import Settings
 from label_studio_ml.evaluation import comparison
 from label_studio_ml.evaluation.comparison import Candidate, Request, compare, metrics_of
-from label_studio_ml.evaluation.measure import Observations
-from label_studio_ml.gate import Comparison
-from label_studio_ml.settings import Settings
+from label_studio_ml.evaluation.measurement import Observations
+from label_studio_ml.model_calls.adapter import ModelSpec
 from label_studio_ml.training.dataset import LabelledTasks
 from label_studio_ml.training.snapshots import SNAPSHOT
-from label_studio_ml.versions.state import Project
+from label_studio_ml.versions.state.project_state import Project
 from live import CONFIG, MODELS, annotation, uid
 
 PROJECT = Project(uid=uid(7), label_config=CONFIG)

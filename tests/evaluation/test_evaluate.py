@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from label_studio_ml.adapter import ModelSpec
+from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import ModelLoadError, ModelProcessDied, PredictError, SettingsError, VersionError
-from label_studio_ml.evaluation import model as evaluation_model
+from label_studio_ml.evaluation import evaluated_model as evaluation_model
 from label_studio_ml.evaluation.evaluate import Assignment, evaluate, save, tasks_in
-from label_studio_ml.evaluation.model import ModelUnderTest
-from label_studio_ml.evaluation.results import LIBRARIES, Evaluation, require_libraries
-from label_studio_ml.evaluation.selection import Choice
-from label_studio_ml.settings import Settings
+from label_studio_ml.evaluation.evaluated_model import ModelUnderTest
+from label_studio_ml.evaluation.metrics.results import LIBRARIES, Evaluation, require_libraries
+from label_studio_ml.evaluation.task_selection import Choice
+from label_studio_ml.model_calls.adapter import ModelSpec
 from label_studio_ml.training.dataset import LabelledTasks
-from label_studio_ml.versions.state import Project, StoredState
+from label_studio_ml.versions.state.project_state import Project, StoredState
 from live import CONFIG, MODELS, annotation
 
 PROJECT = Project(uid="1.5", label_config=CONFIG)

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from label_studio_ml.projects.api import ProjectApi
-from label_studio_ml.studio.http import Http
+from label_studio_ml.projects.project_api import ProjectApi
+from label_studio_ml.studio.transport.http import Http
 from studio.fake import Asked, FakeServer, Reply
 
 CONFIG = (

@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
+from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import StudioUnavailable
-from label_studio_ml.projects import api as project_api
-from label_studio_ml.projects.api import ProjectApi
+from label_studio_ml.projects import project_api
 from label_studio_ml.projects.pipeline import Progress
-from label_studio_ml.projects.run import predict_project
-from label_studio_ml.projects.store import PredictionStore
-from label_studio_ml.serving.apart import Outcome
-from label_studio_ml.settings import Settings
-from label_studio_ml.studio.http import Http
-from label_studio_ml.versions.state import Project
+from label_studio_ml.projects.prediction_run import predict_project
+from label_studio_ml.projects.prediction_store import PredictionStore
+from label_studio_ml.projects.project_api import ProjectApi
+from label_studio_ml.serving.offline_model import Outcome
+from label_studio_ml.studio.transport.http import Http
+from label_studio_ml.versions.state.project_state import Project
 from studio.fake import Asked, Reply, Route
 
 from .fake_project import CONFIG, RESULT, FakeProject

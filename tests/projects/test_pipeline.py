@@ -7,7 +7,7 @@ import pytest
 
 from label_studio_ml.errors import PredictError
 from label_studio_ml.projects.pipeline import HOPELESS, Predicted, Progress, run
-from label_studio_ml.serving.apart import Outcome
+from label_studio_ml.serving.offline_model import Outcome
 
 
 class Doubler:

@@ -5,7 +5,7 @@ import pytest
 
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.projects.task_files import FileWriter, read_tasks
-from label_studio_ml.serving.apart import Outcome
+from label_studio_ml.serving.offline_model import Outcome
 
 
 def test_read_json_and_jsonl(tmp_path: Path) -> None:

@@ -17,12 +17,12 @@ import requests
 
 from e2e.processes import Program, wait_until
 from label_studio_ml.errors import BrokerError
-from label_studio_ml.processes import everything, find
-from label_studio_ml.training.jobs import JobBoard
-from label_studio_ml.versions.store import VersionStore
+from label_studio_ml.processes.process_table import everything, find
+from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.versions.store.local_store import VersionStore
 from live import TRAINING, WORKER, Live, alive, command_line, created, uid
 
-MODEL = "label_studio_ml.serving.model_process"
+MODEL = "label_studio_ml.serving.runners.model_process"
 
 #: Seconds between two kills, at most: as long as a worker takes to start and begin a run.
 PAUSE = 1.5

@@ -7,8 +7,8 @@ import pytest
 import requests
 
 from e2e.processes import wait_until
-from label_studio_ml.damaged_database import those_set_aside
-from label_studio_ml.versions.state import PROJECTS, Project, Projects
+from label_studio_ml.storage.damaged_database import those_set_aside
+from label_studio_ml.versions.state.project_state import PROJECTS, Project, Projects
 from live import CONFIG, TOKEN, Live, created, task, uid
 
 from .gunicorn_server import start_gunicorn

@@ -12,7 +12,7 @@ import pytest
 
 from e2e.backend import CLI
 from e2e.processes import Program, wait_until
-from label_studio_ml.training.jobs import JobBoard, connect
+from label_studio_ml.training.records.job_board import JobBoard, connect
 from live import Live, created
 from redis_server import MakeRedis, make_redis
 from runtime.storm import Part, Storm

@@ -230,7 +230,7 @@ def test_a_bucket_that_may_only_be_read_holds_trainings_back(machines: Machines)
 
 
 IMPATIENT = """
-from label_studio_ml.versions.mirror import Mirror
+from label_studio_ml.versions.remote.mirror import Mirror
 
 Mirror.__init__.__kwdefaults__["patience"] = 0.5
 """

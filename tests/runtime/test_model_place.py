@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from label_studio_ml.config.settings import Settings
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.runtime.model_place import ModelPlace, backend_folder, defining_file
-from label_studio_ml.runtime.wsgi_host import request_threads
-from label_studio_ml.settings import Settings
+from label_studio_ml.runtime.wsgi_threads import request_threads
 
 MODEL = "from label_studio_ml.model import LabelStudioMLBase\nclass Mine(LabelStudioMLBase): ...\n"
 
@@ -112,7 +112,7 @@ class TestFolder:
         assert backend_folder(module.Mine, str(tmp_path / "be" / "_wsgi.py")) == tmp_path / "be"
 
     def test_functions_are_where_they_were_registered(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        from label_studio_ml.functions import functions
+        from label_studio_ml.model_api.registered_functions import functions
 
         monkeypatch.setattr(functions, "predict", test_a_test_stays_in_its_process)
         assert defining_file(LabelStudioMLBase) == Path(__file__).resolve()

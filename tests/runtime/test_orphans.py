@@ -12,16 +12,16 @@ import pytest
 
 from e2e.backend import clean_environment
 from e2e.processes import Program, wait_until
-from label_studio_ml.interpreter import command
-from label_studio_ml.processes import find
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.processes.interpreter import command
+from label_studio_ml.processes.process_table import find
 from label_studio_ml.runtime import foreign_workers
 from label_studio_ml.runtime.broker import Broker
-from label_studio_ml.runtime.companion import Companion
 from label_studio_ml.runtime.foreign_workers import _MODULE, _is_foreign
-from label_studio_ml.runtime.worker import Parent
-from label_studio_ml.settings import Settings
-from label_studio_ml.training.boards import worker_count
-from label_studio_ml.training.jobs import JobBoard, connect
+from label_studio_ml.runtime.shared_services import Companion
+from label_studio_ml.runtime.worker_main import Parent
+from label_studio_ml.training.records.board_access import worker_count
+from label_studio_ml.training.records.job_board import JobBoard, connect
 from live import alive
 
 
@@ -80,7 +80,7 @@ def _foreign(settings: Settings, folder: Path) -> int:
     started = subprocess.run(
         [
             *("sh", "-c", '"$@" >/dev/null 2>&1 & echo $!', "sh"),
-            *command(settings, "label_studio_ml.runtime.worker", "--embedded", folder),
+            *command(settings, "label_studio_ml.runtime.worker_main", "--embedded", folder),
         ],
         env=clean_environment(settings.child_env()),
         stdin=subprocess.DEVNULL,

@@ -7,7 +7,7 @@ import requests
 
 from e2e.backend import CLI, Backend
 from e2e.processes import Program, wait_until
-from label_studio_ml.training.keys import Keys
+from label_studio_ml.training.redis.keys import Keys
 from live import CONFIG, Live, created, task, uid
 from proxy import Proxy
 from redis_server import MakeRedis, make_redis

@@ -9,7 +9,7 @@ import pytest
 
 from label_studio_ml.api import init_app
 from label_studio_ml.model import LabelStudioMLBase
-from label_studio_ml.source import ModelSource, load_class
+from label_studio_ml.user_code.loading import ModelSource, load_class
 
 pytestmark = pytest.mark.usefixtures("clean_env")
 

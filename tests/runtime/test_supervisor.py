@@ -11,13 +11,13 @@ import requests
 
 from e2e.backend import CLI, Backend
 from e2e.processes import Program, wait_until
-from label_studio_ml.running import address
+from label_studio_ml.storage.server_address import address
 from live import WORKER, Live, alive, start_training
 
 Make = Callable[..., Live]
 
 #: What is in the command line of the process that runs the model.
-MODEL = "label_studio_ml.serving.model_process"
+MODEL = "label_studio_ml.serving.runners.model_process"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from e2e.processes import wait_until
-from label_studio_ml.training.jobs import JobBoard, StoredEvent
-from label_studio_ml.training.keys import DEFAULT_QUEUE
+from label_studio_ml.training.records.job_board import JobBoard, StoredEvent
+from label_studio_ml.training.redis.keys import DEFAULT_QUEUE
 from live import Live, start_training, uid
 from redis_server import MakeRedis, make_redis
 

@@ -8,9 +8,9 @@ import pytest
 
 from helpers import run, until
 from label_studio_ml.errors import DeadlineExceeded, ModelProcessDied, PredictError
-from label_studio_ml.serving import batching
-from label_studio_ml.serving.deadlines import Deadlines
-from label_studio_ml.serving.lanes import ProcessLane
+from label_studio_ml.serving.requests import batching
+from label_studio_ml.serving.requests.deadlines import Deadlines
+from label_studio_ml.serving.runners.process_runner import ProcessLane
 from pools import bench
 from tricky import Tricky, task
 

@@ -8,8 +8,8 @@ import pytest
 
 from helpers import run, until
 from keeping import ANIMALS, MORE_ANIMALS, PAPERS, Bench, bench, config
-from label_studio_ml.serving.thread_lane import ThreadLane
-from label_studio_ml.versions.state import Project
+from label_studio_ml.serving.runners.thread_runner import ThreadLane
+from label_studio_ml.versions.state.project_state import Project
 
 pytestmark = pytest.mark.usefixtures("clean_env")
 

@@ -10,19 +10,19 @@ from typing import Any
 import pytest
 
 from helpers import run, strict, until
-from label_studio_ml import coroutines
-from label_studio_ml.adapter import ASYNC_CONCURRENCY, MAX_BATCH, describe_class
-from label_studio_ml.coroutines import finish
 from label_studio_ml.errors import ModelFileError
 from label_studio_ml.model import LabelStudioMLBase
-from label_studio_ml.protocol import parse_predict
-from label_studio_ml.serving import models as models_module
-from label_studio_ml.serving import processes as processes_module
-from label_studio_ml.serving.group import LaneGroup
-from label_studio_ml.serving.lanes import ProcessLane
-from label_studio_ml.serving.placement import THREAD_VARIABLES, environment, processes
-from label_studio_ml.serving.thread_lane import ThreadLane
-from label_studio_ml.versions.state import Project
+from label_studio_ml.model_calls import coroutines
+from label_studio_ml.model_calls.adapter import ASYNC_CONCURRENCY, MAX_BATCH, describe_class
+from label_studio_ml.model_calls.coroutines import finish
+from label_studio_ml.protocol.requests import parse_predict
+from label_studio_ml.serving.registry import loaded_models as models_module
+from label_studio_ml.serving.registry import process_assignment as processes_module
+from label_studio_ml.serving.runners.process_group import LaneGroup
+from label_studio_ml.serving.runners.process_runner import ProcessLane
+from label_studio_ml.serving.runners.runner_choice import THREAD_VARIABLES, environment, processes
+from label_studio_ml.serving.runners.thread_runner import ThreadLane
+from label_studio_ml.versions.state.project_state import Project
 from pools import ONE, bench
 from tricky import CONFIG, Tricky, alive, task
 

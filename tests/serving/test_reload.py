@@ -9,9 +9,9 @@ import pytest
 
 from helpers import run, until
 from keeping import ANIMALS, LIMIT, MORE_ANIMALS, PAPERS, bench
-from label_studio_ml.code_identity import identify
 from label_studio_ml.errors import BackendError
-from label_studio_ml.serving.code_watch import CodeWatch
+from label_studio_ml.serving.registry.code_watch import CodeWatch
+from label_studio_ml.user_code.code_identity import identify
 
 pytestmark = pytest.mark.usefixtures("clean_env")
 

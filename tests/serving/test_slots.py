@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from helpers import run, until
 from label_studio_ml.errors import Overloaded
-from label_studio_ml.serving import batching
-from label_studio_ml.serving.batching import BULK_TURN, FEW, PACES, PATIENCE, Batcher, LaneClosed
+from label_studio_ml.serving.requests import batching
+from label_studio_ml.serving.requests.batching import BULK_TURN, FEW, PACES, PATIENCE, Batcher, LaneClosed
 
 
 class Held:

@@ -21,7 +21,7 @@ import pytest
 import requests
 
 from e2e.processes import wait_until
-from label_studio_ml.versions.store import VersionStore
+from label_studio_ml.versions.store.local_store import VersionStore
 from live import CONFIG, Live, task, uid
 from runtime.storm import Sender, Storm
 

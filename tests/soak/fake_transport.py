@@ -11,8 +11,8 @@ import socket
 from dataclasses import dataclass
 from typing import Any
 
-from label_studio_ml.web.connections import Site
-from label_studio_ml.web.http import Connection
+from label_studio_ml.http_server.connection import Connection
+from label_studio_ml.http_server.connection_registry import Site
 
 from .mutations import Input
 

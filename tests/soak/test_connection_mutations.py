@@ -20,14 +20,14 @@ from typing import Any, cast
 
 import pytest
 
+from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import Overloaded
-from label_studio_ml.settings import Settings
-from label_studio_ml.versions.state import Projects
-from label_studio_ml.versions.store import VersionStore
-from label_studio_ml.web.book import ProjectBook
-from label_studio_ml.web.calls import Call, Response, json_response
-from label_studio_ml.web.connections import Site
-from label_studio_ml.web.endpoints import Endpoints
+from label_studio_ml.http_server.connection_registry import Site
+from label_studio_ml.http_server.messages import Call, Response, json_response
+from label_studio_ml.versions.state.project_state import Projects
+from label_studio_ml.versions.store.local_store import VersionStore
+from label_studio_ml.web.project_registry import ProjectBook
+from label_studio_ml.web.routes.endpoints import Endpoints
 
 from .answers import Answers, describe, parse, wrong
 from .fake_transport import exchange
@@ -169,7 +169,9 @@ def work(folder: Path, seed: int, count: int) -> Found:
     logged = Logged()
     logging.getLogger().addHandler(logged)
     logging.getLogger().setLevel(logging.ERROR)
-    logging.getLogger("label_studio_ml.web.endpoints").setLevel(logging.CRITICAL)  # thousands of refusals
+    logging.getLogger("label_studio_ml.web.routes.endpoints").setLevel(
+        logging.CRITICAL
+    )  # thousands of refusals
     try:
         return asyncio.run(_at_once(folder, seed, count, logged))
     finally:

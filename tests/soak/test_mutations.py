@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from label_studio_ml.web.http import Connection
+from label_studio_ml.http_server.connection import Connection
 
 from .answers import Answers, parse, wrong
 from .mutations import Mutator, Reading, read

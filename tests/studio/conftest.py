@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from label_studio_ml.studio import http
-from label_studio_ml.studio.files import _shared_http
+from label_studio_ml.studio.files.fetch import _shared_http
+from label_studio_ml.studio.transport import http
 
 from .fake import FakeServer
 

@@ -16,10 +16,10 @@ from typing import Any, BinaryIO
 
 import pytest
 
+from label_studio_ml.config.file_settings import FileSettings
 from label_studio_ml.errors import FileFetchError
-from label_studio_ml.file_settings import FileSettings
-from label_studio_ml.studio import address
-from label_studio_ml.studio.files import FileAccess
+from label_studio_ml.studio.addresses import allowed_addresses
+from label_studio_ml.studio.files.fetch import FileAccess
 
 from .fake import FakeServer, Reply
 
@@ -213,10 +213,10 @@ def test_redirect_to_an_address_inside(studio: FakeServer, elsewhere: FakeServer
 )
 def test_what_the_setting_allows(host: str, ip: str, private: tuple[str, ...], allowed: bool) -> None:
     if allowed:
-        address.check(host, ip, private=private)
+        allowed_addresses.check(host, ip, private=private)
         return
     with pytest.raises(FileFetchError, match=r"no file is fetched"):
-        address.check(host, ip, private=private)
+        allowed_addresses.check(host, ip, private=private)
 
 
 @pytest.mark.parametrize(

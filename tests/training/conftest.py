@@ -11,7 +11,7 @@ import pytest
 
 from e2e.processes import wait_until
 from label_studio_ml.runtime.broker import Broker
-from label_studio_ml.training.jobs import JobBoard, connect
+from label_studio_ml.training.records.job_board import JobBoard, connect
 from live import FakeStudio, Live, make_live
 
 

@@ -5,10 +5,11 @@ import signal
 import sys
 from typing import Any
 
-from label_studio_ml.settings import Settings
-from label_studio_ml.training import publish, worker
-from label_studio_ml.training.jobs import JobBoard
-from label_studio_ml.versions.store import VersionStore
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.run import publish
+from label_studio_ml.training.worker import rq_worker
+from label_studio_ml.versions.store.local_store import VersionStore
 
 STEPS: dict[str, tuple[Any, str]] = {
     "taking the job": (JobBoard, "take_waiting"),
@@ -31,7 +32,7 @@ def main() -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     setattr(owner, name, dying)
-    worker.work(Settings.from_env())
+    rq_worker.work(Settings.from_env())
 
 
 if __name__ == "__main__":

@@ -8,34 +8,34 @@ from typing import Any
 
 from rq import SimpleWorker, Worker
 
-from label_studio_ml.settings import Settings
-from label_studio_ml.training import worker
-from label_studio_ml.training.boards import Holder
-from label_studio_ml.training.memory import Memory
-from label_studio_ml.training.trainer import Trainer
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.training.records.board_access import Holder
+from label_studio_ml.training.scheduling.policy_cache import Memory
+from label_studio_ml.training.worker import rq_worker
+from label_studio_ml.training.worker.trainer import Trainer
 
 #: What is called just after the signal has come, in the order in which a worker calls it.
 STEPS: dict[str, tuple[Any, str]] = {
-    "waiting for Redis": (worker, "wait_for"),
-    "opening the queue": (worker, "open_board"),
+    "waiting for Redis": (rq_worker, "wait_for"),
+    "opening the queue": (rq_worker, "open_board"),
     "holding the queue": (Holder, "__init__"),
-    "making RQ's worker": (worker, "make_worker"),
+    "making RQ's worker": (rq_worker, "make_worker"),
     "making the trainer": (Trainer, "__init__"),
     "forgetting": (Memory, "forget"),
     "starting the sweeper": (threading.Thread, "start"),
     "beginning RQ's loop": (SimpleWorker, "bootstrap"),
     "registering": (SimpleWorker, "register_birth"),
-    "subscribing": (worker.Worker, "subscribe"),
+    "subscribing": (rq_worker.Worker, "subscribe"),
     "asking whether it is suspended": (SimpleWorker, "check_for_suspension"),
-    "waiting for work": (worker.Worker, "dequeue_job_and_maintain_ttl"),
+    "waiting for work": (rq_worker.Worker, "dequeue_job_and_maintain_ttl"),
     "the first heartbeat": (SimpleWorker, "heartbeat"),
-    "cleaning up": (worker.Worker, "run_maintenance_tasks"),
+    "cleaning up": (rq_worker.Worker, "run_maintenance_tasks"),
 }
 
 
 def main() -> None:
-    assert issubclass(worker.Worker, SimpleWorker)
-    assert not issubclass(worker.Worker, Worker)
+    assert issubclass(rq_worker.Worker, SimpleWorker)
+    assert not issubclass(rq_worker.Worker, Worker)
     owner, name = STEPS[sys.argv[1]]
     original = getattr(owner, name)
     told = False
@@ -48,7 +48,7 @@ def main() -> None:
         return original(*args, **kwargs)
 
     setattr(owner, name, signalled)
-    worker.work(Settings.from_env())
+    rq_worker.work(Settings.from_env())
 
 
 if __name__ == "__main__":

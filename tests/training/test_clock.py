@@ -13,19 +13,19 @@ from rq import Queue
 from rq.registry import StartedJobRegistry
 
 from e2e.processes import wait_until
-from label_studio_ml.projects.beside import Beside
-from label_studio_ml.projects.shards import FUNCTION as SHARD
-from label_studio_ml.settings import Settings
-from label_studio_ml.training.boards import shorten_workers
-from label_studio_ml.training.jobs import Hold, JobBoard, StoredEvent
-from label_studio_ml.training.lease import Lease
-from label_studio_ml.training.memory import Memory
-from label_studio_ml.training.owner import Claim, Owner, owner_of
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.projects.jobs.prediction_worker import Beside
+from label_studio_ml.projects.jobs.shards import FUNCTION as SHARD
 from label_studio_ml.training.policy import Decision
-from label_studio_ml.training.rq_jobs import Queue as OurQueue
-from label_studio_ml.training.rq_jobs import Runnable, started
-from label_studio_ml.training.sweeper import sweep
-from label_studio_ml.training.worker import make_worker
+from label_studio_ml.training.records.board_access import shorten_workers
+from label_studio_ml.training.records.job_board import Hold, JobBoard, StoredEvent
+from label_studio_ml.training.redis.queue_owner import Claim, Owner, owner_of
+from label_studio_ml.training.redis.rq_jobs import Queue as OurQueue
+from label_studio_ml.training.redis.rq_jobs import Runnable, started
+from label_studio_ml.training.scheduling.lease import Lease
+from label_studio_ml.training.scheduling.policy_cache import Memory
+from label_studio_ml.training.scheduling.sweeper import sweep
+from label_studio_ml.training.worker.rq_worker import make_worker
 from live import Live, created, uid
 
 P = "7.1767225600"

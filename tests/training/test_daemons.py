@@ -10,7 +10,7 @@ from itertools import product
 import pytest
 
 from e2e.processes import wait_until
-from label_studio_ml.processes import find
+from label_studio_ml.processes.process_table import find
 from live import TRAINING, WORKER, FakeStudio, Live, alive, created, make_live
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere guards cannot do it")

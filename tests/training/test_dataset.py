@@ -23,8 +23,8 @@ from label_studio_ml.training.dataset import (
     version_snapshot,
 )
 from label_studio_ml.training.snapshots import SNAPSHOT
-from label_studio_ml.versions.manifest import Manifest
-from label_studio_ml.versions.store import VersionStore
+from label_studio_ml.versions.store.local_store import VersionStore
+from label_studio_ml.versions.store.manifest import Manifest
 from live import CONFIG, TOKEN, FakeStudio, annotation, task
 from studio.fake import Asked, FakeServer, Reply, jwt
 

@@ -14,8 +14,8 @@ import requests
 from e2e.backend import CLI
 from e2e.processes import wait_until
 from label_studio_ml.errors import VersionError
-from label_studio_ml.versions.state import Projects
-from label_studio_ml.versions.store import VersionStore
+from label_studio_ml.versions.state.project_state import Projects
+from label_studio_ml.versions.store.local_store import VersionStore
 from live import TOKEN, Live, created, start_training, uid
 from redis_server import MakeRedis, make_redis
 
@@ -211,8 +211,8 @@ def _remount(disk: Path, how: str) -> None:
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 def test_a_full_disk_when_the_version_is_committed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from label_studio_ml.versions import disk as module
-    from versions.test_store import manifest
+    from label_studio_ml.versions.store import version_files as module
+    from versions.store.test_local_store import manifest
 
     store = VersionStore(tmp_path)
     store.begin("1", "a")

@@ -11,18 +11,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from label_studio_ml.adapter import ModelSpec, generation
+from label_studio_ml.config.settings import Settings
 from label_studio_ml.model import LabelStudioMLBase
-from label_studio_ml.protocol import Event
-from label_studio_ml.settings import Settings
-from label_studio_ml.training.history import FILE, History
+from label_studio_ml.model_calls.adapter import ModelSpec, generation
+from label_studio_ml.protocol.requests import Event
+from label_studio_ml.training.intake.synchronous import LocalDesk
 from label_studio_ml.training.job import Report, TrainingJob
-from label_studio_ml.training.jobs import StoredEvent
-from label_studio_ml.training.local import LocalDesk
-from label_studio_ml.training.request import RunRequest
-from label_studio_ml.training.run import limits, perform
-from label_studio_ml.versions.state import Project
-from label_studio_ml.versions.store import VersionStore
+from label_studio_ml.training.metric_history import FILE, History
+from label_studio_ml.training.records.job_board import StoredEvent
+from label_studio_ml.training.run.run_request import RunRequest
+from label_studio_ml.training.run.training_process import limits, perform
+from label_studio_ml.versions.state.project_state import Project
+from label_studio_ml.versions.store.local_store import VersionStore
 from live import created, start_training, uid
 
 

@@ -12,9 +12,9 @@ from collections.abc import Callable
 import pytest
 
 from e2e.processes import wait_until
-from label_studio_ml.training.jobs import JobBoard, connect
-from label_studio_ml.training.keys import DEFAULT_QUEUE
-from label_studio_ml.versions.store import VersionStore
+from label_studio_ml.training.records.job_board import JobBoard, connect
+from label_studio_ml.training.redis.keys import DEFAULT_QUEUE
+from label_studio_ml.versions.store.local_store import VersionStore
 from live import TRAINING, WORKER, Control, Live, alive, created, start_training, uid
 
 PROJECT = 7

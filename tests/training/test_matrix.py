@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from e2e.processes import wait_until
-from label_studio_ml.settings import DEFAULT_LEASE, DEFAULT_SWEEP
-from label_studio_ml.training.jobs import JobBoard, connect
-from label_studio_ml.versions.store import VersionStore
+from label_studio_ml.config.settings import DEFAULT_LEASE, DEFAULT_SWEEP
+from label_studio_ml.training.records.job_board import JobBoard, connect
+from label_studio_ml.versions.store.local_store import VersionStore
 from live import TRAINING, WORKER, Control, Live, alive, created, uid
 
 PROJECT = 7

@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from e2e.processes import wait_until
-from label_studio_ml.training.jobs import JobBoard
+from label_studio_ml.training.records.job_board import JobBoard
 from live import FakeStudio, Live, created, make_live, uid
 from redis_server import MakeRedis, RedisServer, make_redis
 

@@ -11,20 +11,20 @@ from typing import Any
 
 import pytest
 
-from label_studio_ml import logs
-from label_studio_ml.cli import train
-from label_studio_ml.cli.board import Reached
-from label_studio_ml.cli.follow import follow
+from label_studio_ml.cli.shared.open_board import Reached
+from label_studio_ml.cli.train import train
+from label_studio_ml.cli.train.follow import follow
+from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import StoreError, VersionError
-from label_studio_ml.settings import Settings
-from label_studio_ml.training import progress
-from label_studio_ml.training.child import Child, Crashed
-from label_studio_ml.training.jobs import Job, JobBoard, StoredEvent, connect
-from label_studio_ml.training.request import Outcome
-from label_studio_ml.training.trainer import Trainer
-from label_studio_ml.versions import disk
-from label_studio_ml.versions.state import Project, StoredState
-from label_studio_ml.versions.store import VersionStore
+from label_studio_ml.monitoring import logs
+from label_studio_ml.training.records.job_board import Job, JobBoard, StoredEvent, connect
+from label_studio_ml.training.run import progress_file
+from label_studio_ml.training.run.run_request import Outcome
+from label_studio_ml.training.worker.run_process import Child, Crashed
+from label_studio_ml.training.worker.trainer import Trainer
+from label_studio_ml.versions.state.project_state import Project, StoredState
+from label_studio_ml.versions.store import version_files
+from label_studio_ml.versions.store.local_store import VersionStore
 
 P = "5.1700000000"
 
@@ -77,7 +77,7 @@ def test_before_the_run(
 def test_what_an_earlier_run_left_cannot_be_read(
     board: JobBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(progress, "read", _raises(_refused(errno.EACCES)))
+    monkeypatch.setattr(progress_file, "read", _raises(_refused(errno.EACCES)))
     _train(board, tmp_path)
     assert len(board.events(P)) == 1
     assert not board.wakeable(P)
@@ -95,7 +95,7 @@ def test_a_process_that_cannot_be_started(
 def test_a_folder_that_cannot_be_made(
     board: JobBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    monkeypatch.setattr("label_studio_ml.versions.store.make_folder", _raises(_refused(number)))
+    monkeypatch.setattr("label_studio_ml.versions.store.local_store.make_folder", _raises(_refused(number)))
     _waits(board, _train(board, tmp_path), os.strerror(number))
 
 
@@ -106,7 +106,7 @@ def test_a_version_that_cannot_be_written(
 ) -> None:
     monkeypatch.setattr(Child, "run", _trains)
     with monkeypatch.context() as patch:
-        patch.setattr(disk, function, _raises(_refused(number)))
+        patch.setattr(version_files, function, _raises(_refused(number)))
         job_id = _train(board, tmp_path)
     _waits(board, job_id, os.strerror(number))
     assert VersionStore(tmp_path / "models").history(P) == []
@@ -119,7 +119,9 @@ def test_a_committed_version_whose_pairs_cannot_be_written(
     """The event stays until the pairs are stored, and is not trained on again."""
     monkeypatch.setattr(Child, "run", _trains)
     with monkeypatch.context() as patch:
-        patch.setattr(disk, "flush", _raises(_refused(errno.EIO)))  # the manifest is there all the same
+        patch.setattr(
+            version_files, "flush", _raises(_refused(errno.EIO))
+        )  # the manifest is there all the same
         job_id = _train(board, tmp_path)
     _waits(board, job_id, os.strerror(errno.EIO))
     monkeypatch.setattr(Child, "run", _raises(AssertionError("it is trained on again")))
@@ -168,7 +170,7 @@ def test_what_was_through_before_a_crash_waits_for_the_disk(
 
     def crashes(child: Child) -> Outcome:
         request = child._request
-        got = progress.Progress(
+        got = progress_file.Progress(
             job=request.job,
             parent="",
             workdir=request.workdir,
@@ -176,11 +178,11 @@ def test_what_was_through_before_a_crash_waits_for_the_disk(
             current=second.id,
             result=Outcome(changed=True, last=first.id),
         )
-        progress.write(Path(request.progress), got)
+        progress_file.write(Path(request.progress), got)
         raise Crashed("signal 9")
 
     monkeypatch.setattr(Child, "run", crashes)
-    monkeypatch.setattr(disk, "write_durably", _raises(_refused(errno.EIO)))
+    monkeypatch.setattr(version_files, "write_durably", _raises(_refused(errno.EIO)))
     settings = Settings(backend_dir=tmp_path, model_dir=tmp_path / "models", log_dir=tmp_path / "logs")
     Trainer(settings, board, threading.Event()).train(P)
     assert jobs[0] == jobs[1]

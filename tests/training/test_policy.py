@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from label_studio_ml.adapter import ClassInfo
-from label_studio_ml.settings import Settings
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.model_calls.adapter import ClassInfo
 from label_studio_ml.training.policy import RECOUNT, Decision, Entry, Policy, Tally, decide, order
 
 NOW = 1_000_000

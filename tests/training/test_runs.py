@@ -13,9 +13,10 @@ import requests
 
 from e2e.processes import wait_until
 from label_studio_ml.errors import UnknownJob
-from label_studio_ml.training import cancel, pages
-from label_studio_ml.training.jobs import JobBoard, connect
-from label_studio_ml.versions.store import VersionStore
+from label_studio_ml.training.records import job_pages
+from label_studio_ml.training.records.job_board import JobBoard, connect
+from label_studio_ml.training.scheduling import cancellation
+from label_studio_ml.versions.store.local_store import VersionStore
 from live import TOKEN, TRAINING, WORKER, FakeStudio, Live, alive, created, make_live, start_training, uid
 
 
@@ -78,19 +79,19 @@ def test_what_a_run_says_is_in_its_record_while_it_runs(live: Live, board: JobBo
     )
     assert (seen.state, seen.message) == ("started", "step 5")
     assert seen.metrics == {"loss": 0.2, "accuracy": 0.5}
-    points = wait_until(lambda: pages.read_points(board, job), "the metrics arrive")
+    points = wait_until(lambda: job_pages.read_points(board, job), "the metrics arrive")
     assert [(point["step"], point["loss"]) for point in points] == [(n, 1 / n) for n in range(1, 6)]
     wait_until(
-        lambda: pages.read_log(board, job).current == "still working: 10 %", "the log arrives", every=0.02
+        lambda: job_pages.read_log(board, job).current == "still working: 10 %", "the log arrives", every=0.02
     )
-    part = pages.read_log(board, job)
+    part = job_pages.read_log(board, job)
     assert "printed by a grandchild" in part.lines
     assert "at 100 %" in part.lines
     assert not [line for line in part.lines if "at 50 %" in line]
     (control.folder / "hold").unlink()
     done = live.wait(job)
     assert done["job_status"] == "finished", done
-    assert pages.read_log(board, job, after=part.next).lines == ["still working: 10 %"]
+    assert job_pages.read_log(board, job, after=part.next).lines == ["still working: 10 %"]
     (manifest,) = VersionStore(live.model_dir).versions(uid(1))
     assert manifest.metrics == {"loss": 0.2, "accuracy": 0.75}, "what fit returned wins"
     folder = VersionStore(live.model_dir).folder(uid(1), manifest.id)
@@ -102,7 +103,7 @@ def test_what_a_run_says_is_in_its_record_while_it_runs(live: Live, board: JobBo
     assert "stderr with [secret]" in log
     assert "logged with [secret]" in log
     assert TOKEN not in log
-    assert TOKEN not in str(pages.read_log(board, job))
+    assert TOKEN not in str(job_pages.read_log(board, job))
     assert (done["progress"], done["message"], done["metrics"]["loss"]) == (0.5, "step 5", 0.2)
     assert done["log"][-1] == "still working: 10 %"
     (listed,) = _get(live, "/jobs?project=1")["jobs"]
@@ -165,7 +166,7 @@ def test_a_queued_job_is_cancelled_and_what_comes_later_is_not(live: Live, board
     live.control(20).wait_for_fit()
     waiting = live.send(created(20, 201))
     assert waiting != running
-    assert cancel.request_cancel(board, waiting).state == "queued"
+    assert cancellation.request_cancel(board, waiting).state == "queued"
     live.send(created(20, 202))
     live.control(20).open_gate()
     done = live.wait(waiting)
@@ -185,7 +186,7 @@ def test_a_queued_job_is_cancelled_and_what_comes_later_is_not(live: Live, board
 def test_a_cancelled_run_whose_worker_is_killed_stays_cancelled(live: Live, board: JobBoard) -> None:
     job = _begin(live, 21, "deaf")
     wait_until((live.control(21).folder / "deaf").exists, "it ignores SIGTERM")
-    cancel.request_cancel(board, job)
+    cancellation.request_cancel(board, job)
     live.kill(WORKER)
     assert live.wait(job)["job_status"] == "cancelled"
     record = board.job(job)
@@ -198,7 +199,7 @@ def test_a_cancelled_run_whose_worker_is_killed_stays_cancelled(live: Live, boar
 
 def test_cancelling_an_unknown_job(board: JobBoard) -> None:
     with pytest.raises(UnknownJob, match="no job none"):
-        cancel.request_cancel(board, "none")
+        cancellation.request_cancel(board, "none")
     assert not board.redis.exists(board.keys.job("none"))
 
 
@@ -254,7 +255,7 @@ def test_a_flood_of_output_fills_neither_disk_nor_memory(live: Live, board: JobB
     assert "bytes are left out here" in log
     assert log.endswith("the last line\n")
     assert _peak(worker) < 200 << 20
-    part = pages.read_log(board, job, after=-3)
+    part = job_pages.read_log(board, job, after=-3)
     assert part.lines[-1] == "the last line"
     assert part.next > 1 << 20, "the lines that are left out are counted"
 

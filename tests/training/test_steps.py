@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from e2e.processes import wait_until
-from label_studio_ml.settings import Settings
-from label_studio_ml.training.jobs import JobBoard, StoredEvent
-from label_studio_ml.training.memory import Memory
-from label_studio_ml.training.sweeper import sweep
-from label_studio_ml.versions.state import Projects, StoredState
-from label_studio_ml.versions.store import VersionStore
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.training.records.job_board import JobBoard, StoredEvent
+from label_studio_ml.training.scheduling.policy_cache import Memory
+from label_studio_ml.training.scheduling.sweeper import sweep
+from label_studio_ml.versions.state.project_state import Projects, StoredState
+from label_studio_ml.versions.store.local_store import VersionStore
 from live import CONFIG, MODELS, Control, annotation, created, task, uid
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
@@ -54,7 +54,7 @@ def start(settings: Settings, tmp_path: Path) -> Iterator[Start]:
         # One that is killed leaves its lease: that shall end soon. The others' shall outlast a busy machine.
         lease = 3.0 if words else settings.lease
         env = replace(settings, script=settings.backend_dir / script, lease=lease).child_env()
-        command: Sequence[str] = ["-m", "label_studio_ml.runtime.worker"]
+        command: Sequence[str] = ["-m", "label_studio_ml.runtime.worker_main"]
         if words:
             command = [str(Path(__file__).with_name("killed_worker.py")), *words]
         with (tmp_path / "worker.log").open("ab") as log:

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from e2e.processes import wait_until
-from label_studio_ml.training.cancel import request_cancel
-from label_studio_ml.training.jobs import JobBoard, connect
-from label_studio_ml.versions.store import VersionStore
+from label_studio_ml.training.records.job_board import JobBoard, connect
+from label_studio_ml.training.scheduling.cancellation import request_cancel
+from label_studio_ml.versions.store.local_store import VersionStore
 from live import WORKER, Live, alive, annotation, created, created_in_bulk, start_training, task, uid
 from studio.fake import Reply
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from label_studio_ml.gate import parse_gate
-from label_studio_ml.versions.manifest import Manifest
-from label_studio_ml.versions.store import VersionStore
+from label_studio_ml.config.metric_gate import parse_gate
+from label_studio_ml.versions.store.local_store import VersionStore
+from label_studio_ml.versions.store.manifest import Manifest
 
 P = "7.1700000000"
 

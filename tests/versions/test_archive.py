@@ -14,12 +14,12 @@ import msgspec
 import pytest
 
 from label_studio_ml.errors import UnknownVersion, VersionError
-from label_studio_ml.versions import hand
+from label_studio_ml.versions import operations
 from label_studio_ml.versions.archive import export, opened
-from label_studio_ml.versions.manifest import Manifest
 from label_studio_ml.versions.retention import thin
-from label_studio_ml.versions.state import StoredState
-from label_studio_ml.versions.store import VersionStore
+from label_studio_ml.versions.state.project_state import StoredState
+from label_studio_ml.versions.store.local_store import VersionStore
+from label_studio_ml.versions.store.manifest import Manifest
 from label_studio_ml.versions.transfer import HELD, copy, lost_parent, outgoing, take_in
 
 from .made import Made, P
@@ -66,7 +66,7 @@ def test_a_version_from_another_machine(here: Made, file: Path, uid: str) -> Non
     assert here.store.damage(version, full=True) == ""
     assert here.served(uid) == ""
     assert StoredState(here.folder, uid).items() == {}
-    hand.promote(here.store, here.folder, uid, "b")
+    operations.promote(here.store, here.folder, uid, "b")
     assert here.served(uid) == "b"
     pairs = StoredState(here.folder, uid).items()
     assert (pairs["n"], pairs["path"]) == ("2", str(folder)), "its own"
@@ -110,7 +110,7 @@ def test_a_version_here_with_the_name_of_the_parent_is_another_one(here: Made, f
     with opened(file) as archive:
         note = lost_parent(archive.manifest, version)
     assert note == "Version b has no parent now: a, from which it was trained, did not come along"
-    hand.promote(here.store, here.folder, P, "b")
+    operations.promote(here.store, here.folder, P, "b")
     assert "foreign" not in _set_here(here), "no pair of a version that it was not trained from"
 
 
@@ -122,7 +122,7 @@ def test_the_parent_is_the_version_with_its_id_whatever_its_name(made: Made, her
     version, _ = copy(made.store, two, here.store, P)
     assert (version.parent, version.parent_id) == ("a of elsewhere", "id-a")
     assert lost_parent(two, version) == ""
-    hand.promote(here.store, here.folder, P, "b")
+    operations.promote(here.store, here.folder, P, "b")
     assert _set_here(here) == {"n": "1", "m": "2"}
     third = Made(here.folder.parent / "third")
     copied, _ = copy(here.store, version, third.store, P)
@@ -194,7 +194,7 @@ def test_links_to_files_elsewhere_are_not_exported(made: Made, tmp_path: Path, a
 
 def test_names_and_ids_that_are_taken(here: Made, file: Path) -> None:
     _import(here, file)
-    hand.promote(here.store, here.folder, P, "b")
+    operations.promote(here.store, here.folder, P, "b")
     here.add("other")
     with pytest.raises(VersionError, match=r"another version 'other' already.*--as NAME"):
         _import(here, file, name="other")
@@ -204,11 +204,11 @@ def test_names_and_ids_that_are_taken(here: Made, file: Path) -> None:
     assert again.id != "id-b"
     assert Path(again.train_output["weights"]).read_text() == "weights of b"
     assert Path(again.train_output["weights"]).parent.name == again.id
-    hand.delete(here.store, P, ["id-b"])
+    operations.delete(here.store, P, ["id-b"])
     with pytest.raises(VersionError, match=r"Version b was deleted there.*--as NAME"):
         _import(here, file)
     with pytest.raises(UnknownVersion):
-        hand.find(here.store, P, "id-b")
+        operations.find(here.store, P, "id-b")
     _import(here, file, name="b-2")
     assert here.served() == "other"
 

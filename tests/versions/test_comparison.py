@@ -8,7 +8,7 @@ import pytest
 
 from e2e.processes import wait_until
 from label_studio_ml.training.dataset import LabelledTasks
-from label_studio_ml.versions.store import VersionStore
+from label_studio_ml.versions.store.local_store import VersionStore
 from live import FakeStudio, Live, annotation, make_live, start_training, uid
 
 

@@ -7,8 +7,8 @@ import pytest
 import requests
 
 from e2e.processes import wait_until
-from label_studio_ml.versions.decision_files import COPY, DECISION
-from label_studio_ml.versions.store import VersionStore
+from label_studio_ml.versions.store.decision_files import COPY, DECISION
+from label_studio_ml.versions.store.local_store import VersionStore
 from live import FakeStudio, Live, make_live, start_training, uid
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from label_studio_ml.errors import VersionError
-from label_studio_ml.versions.hand import promote, rollback
+from label_studio_ml.versions.operations import promote, rollback
 from label_studio_ml.versions.retention import thin
-from label_studio_ml.versions.store import VersionStore
+from label_studio_ml.versions.store.local_store import VersionStore
 
 from .made import Made, P
 

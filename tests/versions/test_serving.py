@@ -10,7 +10,7 @@ import requests
 
 from e2e.backend import CLI
 from e2e.processes import wait_until
-from label_studio_ml.versions.store import VersionStore
+from label_studio_ml.versions.store.local_store import VersionStore
 from live import FakeStudio, Live, created, make_live, start_training, uid
 
 LOGIN = ("user", "secret")

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 from helpers import run, strict, until
+from label_studio_ml.http_server.server import Server
 from label_studio_ml.model import LabelStudioMLBase
-from label_studio_ml.protocol import parse_predict
-from label_studio_ml.runtime.core import Core
-from label_studio_ml.runtime.http import Server
-from label_studio_ml.serving import batching
-from label_studio_ml.serving import processes as processes_module
-from label_studio_ml.serving.lanes import ProcessLane
-from label_studio_ml.training.local import LocalDesk
+from label_studio_ml.protocol.requests import parse_predict
+from label_studio_ml.runtime.application import Core
+from label_studio_ml.serving.registry import process_assignment as processes_module
+from label_studio_ml.serving.requests import batching
+from label_studio_ml.serving.runners.process_runner import ProcessLane
+from label_studio_ml.training.intake.synchronous import LocalDesk
 from tricky import CONFIG, Tricky, task
 
 pytestmark = pytest.mark.usefixtures("clean_env")

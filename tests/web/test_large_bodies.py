@@ -17,7 +17,7 @@ from e2e.backend import Backend
 from e2e.processes import free_port, wait_until
 from helpers import run
 from label_studio_ml.errors import BodyTooLarge, RequestError
-from label_studio_ml.protocol import parse_predict
+from label_studio_ml.protocol.requests import parse_predict
 from label_studio_ml.web.large_bodies import OBJECTS, REST, TASKS, UNTRUSTED_LARGE, LargeBodies, Limit, check
 from tricky import CONFIG, Tricky
 

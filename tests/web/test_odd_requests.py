@@ -26,11 +26,11 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from helpers import LIMIT, all_captured, captured, strict
-from label_studio_ml.runtime.core import Core
-from label_studio_ml.serving.lanes import ProcessLane
-from label_studio_ml.settings import Settings
-from label_studio_ml.training.desk import RedisDesk
-from label_studio_ml.web.calls import Call, Response
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.http_server.messages import Call, Response
+from label_studio_ml.runtime.application import Core
+from label_studio_ml.serving.runners.process_runner import ProcessLane
+from label_studio_ml.training.intake.event_intake import RedisDesk
 from redis_server import RedisServer
 
 T = TypeVar("T")

@@ -39,34 +39,51 @@ _REFUSALS = frozenset({errno.EACCES, errno.EDQUOT, errno.EMFILE, errno.ENFILE, e
 
 #: Every subcommand, in the order of the help text.
 COMMANDS = (
-    Command("init", "make a backend's folder from a model file", "label_studio_ml.cli.init", ("create",)),
-    Command("start", "serve a backend's folder to Label Studio", "label_studio_ml.cli.start"),
+    Command(
+        "init", "make a backend's folder from a model file", "label_studio_ml.cli.create.init", ("create",)
+    ),
+    Command("start", "serve a backend's folder to Label Studio", "label_studio_ml.cli.run.start"),
     Command(
         "serve",
         "serve a backend's folder; workers elsewhere train (needs Redis)",
-        "label_studio_ml.cli.serve",
+        "label_studio_ml.cli.run.serve",
     ),
-    Command("worker", "train for servers elsewhere (needs Redis)", "label_studio_ml.cli.worker"),
-    Command("train", "train a backend's model now", "label_studio_ml.cli.train"),
-    Command("jobs", "list training jobs, follow one", "label_studio_ml.cli.jobs"),
-    Command("cancel", "end a training job", "label_studio_ml.cli.cancel"),
-    Command("evaluate", "measure a version against annotations", "label_studio_ml.cli.evaluate"),
-    Command("connect", "connect a backend with a Label Studio project", "label_studio_ml.cli.connect"),
-    Command("predict", "predict all tasks of a project, or of a file", "label_studio_ml.cli.predict"),
-    Command("versions", "list a project's model versions", "label_studio_ml.cli.versions"),
-    Command("promote", "serve a version", "label_studio_ml.cli.version_steps", family=True),
-    Command("rollback", "serve the version before", "label_studio_ml.cli.version_steps", family=True),
-    Command("unpin", "let newer versions be served again", "label_studio_ml.cli.version_steps", family=True),
-    Command("delete", "delete versions", "label_studio_ml.cli.version_steps", family=True),
-    Command("export", "write a version to a file", "label_studio_ml.cli.version_steps", family=True),
-    Command("import", "add a version from a file", "label_studio_ml.cli.version_transfers", family=True),
-    Command("push", "copy versions into a store", "label_studio_ml.cli.version_transfers", family=True),
-    Command("pull", "copy versions from a store", "label_studio_ml.cli.version_transfers", family=True),
-    Command("projects", "list the projects a backend knows, forget some", "label_studio_ml.cli.project_list"),
+    Command("worker", "train for servers elsewhere (needs Redis)", "label_studio_ml.cli.run.worker"),
+    Command("train", "train a backend's model now", "label_studio_ml.cli.train.train"),
+    Command("jobs", "list training jobs, follow one", "label_studio_ml.cli.train.jobs"),
+    Command("cancel", "end a training job", "label_studio_ml.cli.train.cancel"),
+    Command("evaluate", "measure a version against annotations", "label_studio_ml.cli.versions.evaluate"),
+    Command("connect", "connect a backend with a Label Studio project", "label_studio_ml.cli.studio.connect"),
+    Command("predict", "predict all tasks of a project, or of a file", "label_studio_ml.cli.studio.predict"),
+    Command("versions", "list a project's model versions", "label_studio_ml.cli.versions.list_versions"),
+    Command("promote", "serve a version", "label_studio_ml.cli.versions.version_steps", family=True),
+    Command(
+        "rollback", "serve the version before", "label_studio_ml.cli.versions.version_steps", family=True
+    ),
+    Command(
+        "unpin",
+        "let newer versions be served again",
+        "label_studio_ml.cli.versions.version_steps",
+        family=True,
+    ),
+    Command("delete", "delete versions", "label_studio_ml.cli.versions.version_steps", family=True),
+    Command("export", "write a version to a file", "label_studio_ml.cli.versions.version_steps", family=True),
+    Command(
+        "import", "add a version from a file", "label_studio_ml.cli.versions.version_transfers", family=True
+    ),
+    Command(
+        "push", "copy versions into a store", "label_studio_ml.cli.versions.version_transfers", family=True
+    ),
+    Command(
+        "pull", "copy versions from a store", "label_studio_ml.cli.versions.version_transfers", family=True
+    ),
+    Command(
+        "projects", "list the projects a backend knows, forget some", "label_studio_ml.cli.studio.projects"
+    ),
     Command("tokens", "add, list or revoke tokens for calling a backend", "label_studio_ml.cli.tokens"),
-    Command("rank", "order a project's tasks by what a label would teach", "label_studio_ml.cli.rank"),
-    Command("agent", "work for a Label Studio that cannot reach here", "label_studio_ml.cli.agent"),
-    Command("doctor", "find what is wrong with a backend's connection", "label_studio_ml.cli.doctor"),
+    Command("rank", "order a project's tasks by what a label would teach", "label_studio_ml.cli.studio.rank"),
+    Command("agent", "work for a Label Studio that cannot reach here", "label_studio_ml.cli.run.agent"),
+    Command("doctor", "find what is wrong with a backend's connection", "label_studio_ml.cli.studio.doctor"),
 )
 
 

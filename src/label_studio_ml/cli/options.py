@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from label_studio_ml.cli.container import default_host
+from label_studio_ml.config.settings import DEFAULT_PORT, LOG_LEVELS
 from label_studio_ml.errors import SettingsError
-from label_studio_ml.process_guard import is_supported
-from label_studio_ml.settings import DEFAULT_PORT, LOG_LEVELS
-from label_studio_ml.texts import whole_number
+from label_studio_ml.processes.guard import is_supported
+from label_studio_ml.support.texts import whole_number
 
 _NUMBER = re.compile(r"[+-]?(\d+\.\d*|\.\d+|\d+)([eE][+-]?\d+)?")
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from label_studio_ml import package_name
 from label_studio_ml.cli.streams import say
-from label_studio_ml.dependencies import needed, normalized, parse, unmet
+from label_studio_ml.user_code.installed_packages import needed, normalized, parse, unmet
 
 if TYPE_CHECKING:
     from packaging.specifiers import Specifier

@@ -7,7 +7,7 @@ import select
 import sys
 from typing import TextIO
 
-from label_studio_ml.texts import json_visible, visible
+from label_studio_ml.support.texts import json_visible, visible
 
 
 def prepare_streams() -> None:

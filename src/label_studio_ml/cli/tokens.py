@@ -5,11 +5,11 @@ import os
 import sys
 from pathlib import Path
 
-from label_studio_ml import access_tokens
 from label_studio_ml.cli.streams import say
+from label_studio_ml.config import access_tokens
+from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import SettingsError
-from label_studio_ml.settings import Settings
-from label_studio_ml.texts import our_command
+from label_studio_ml.support.texts import our_command
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from label_studio_ml.errors import StudioError
-from label_studio_ml.studio.http import Http
+from label_studio_ml.studio.transport.http import Http
 
 Json = dict[str, Any]
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from label_studio_ml.connect.admin import Admin, StudioRefusedError
 from label_studio_ml.errors import LabelConfigError, SettingsError, StudioError
-from label_studio_ml.labels import parse_label_config
+from label_studio_ml.protocol.label_config import parse_label_config
 
 #: Extensions of the files whose content Label Studio imports as tasks; any other file becomes a task itself.
 _TASK_FILES = (".json", ".csv", ".tsv", ".txt")

@@ -5,16 +5,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from label_studio_ml.backend_login import asks_login
-from label_studio_ml.connect import hooks
+from label_studio_ml.config.backend_login import asks_login
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.connect import webhooks
+from label_studio_ml.connect.addresses import canonical, webhook_host_fits
 from label_studio_ml.connect.admin import Admin, Json, StudioRefusedError
-from label_studio_ml.connect.backend import BackendView
-from label_studio_ml.connect.identity import description, is_ours
-from label_studio_ml.connect.places import canonical, webhook_host_fits
+from label_studio_ml.connect.backend_client import BackendView
+from label_studio_ml.connect.ownership import description, is_ours
 from label_studio_ml.errors import BackendError, StudioError
-from label_studio_ml.protocol import uid_of
-from label_studio_ml.settings import Settings
-from label_studio_ml.texts import plural
+from label_studio_ml.protocol.requests import uid_of
+from label_studio_ml.support.texts import plural
 
 #: Seconds to wait for the backend to import its model file, and for the test event to arrive in `_TRIES` attempts.
 _MODEL = 120.0
@@ -159,10 +159,10 @@ def _webhook(plan: Plan, about: Json, urls: list[str]) -> str:
             fix="Give --backend-url with an address or a name with a dot, such as the network alias ml.backend",
             field="--backend-url",
         )
-    actions = hooks.wanted_actions(about["events"], learns=bool(about["learns"]))
-    wanted = hooks.fields(plan.url, plan.name, plan.view.authorization(), actions)
+    actions = webhooks.wanted_actions(about["events"], learns=bool(about["learns"]))
+    wanted = webhooks.fields(plan.url, plan.name, plan.view.authorization(), actions)
     try:
-        done, removed = hooks.settle(plan.admin, plan.project, wanted, plan.name, urls)
+        done, removed = webhooks.settle(plan.admin, plan.project, wanted, plan.name, urls)
     except StudioRefusedError as error:
         raise _explained(error, plan.url) from None
     login = "with" if plan.view.authorization() else "without"
@@ -226,7 +226,7 @@ def _event(plan: Plan, project: Json) -> str:
         raise StudioError(
             "The test event did not arrive at the backend",
             fix="Start Label Studio with SSRF_PROTECTION_ENABLED=false if the backend's address is private; "
-            f"its log names the webhook {hooks.address(plan.url)}",
+            f"its log names the webhook {webhooks.address(plan.url)}",
             field="SSRF_PROTECTION_ENABLED",
         )
     if asks_login(plan.settings) and not heard["authorized"]:

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from label_studio_ml.config.settings import Settings
 from label_studio_ml.connect.admin import Admin, Json
-from label_studio_ml.connect.backend import BackendView
-from label_studio_ml.protocol import uid_of
-from label_studio_ml.settings import Settings
-from label_studio_ml.texts import our_command
+from label_studio_ml.connect.backend_client import BackendView
+from label_studio_ml.protocol.requests import uid_of
+from label_studio_ml.support.texts import our_command
 
 
 @dataclass

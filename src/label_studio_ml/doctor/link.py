@@ -4,15 +4,15 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from label_studio_ml.backend_login import asks_login
-from label_studio_ml.connect import hooks
-from label_studio_ml.connect.identity import is_ours
-from label_studio_ml.connect.places import canonical, webhook_host_fits
+from label_studio_ml.config.backend_login import asks_login
+from label_studio_ml.connect import webhooks
+from label_studio_ml.connect.addresses import canonical, webhook_host_fits
+from label_studio_ml.connect.ownership import is_ours
 from label_studio_ml.connect.steps import arrived
 from label_studio_ml.doctor.check import Check, fail, failed, ok, skip, warn
 from label_studio_ml.doctor.context import Context
 from label_studio_ml.errors import BackendError
-from label_studio_ml.texts import plural
+from label_studio_ml.support.texts import plural
 
 _SERVER_FIRST = "Mend the server first; then look again"
 
@@ -63,7 +63,7 @@ def addresses(context: Context) -> Iterator[Check]:
     if context.admin is None or context.project is None or context.number is None:
         yield skip("address", "the project is not known")
         return
-    place = hooks.address(context.url)
+    place = webhooks.address(context.url)
     if not webhook_host_fits(context.url):
         yield fail(
             "address",
@@ -92,9 +92,9 @@ def webhook(context: Context) -> Iterator[Check]:
     if context.admin is None or context.number is None or context.entry is None or context.about is None:
         yield skip("webhook", "the backend is not up, or not in the project")
         return
-    found = hooks.ours(context.admin.webhooks(context.number), context.name, [context.url])
-    actions = hooks.wanted_actions(context.about["events"], learns=bool(context.about["learns"]))
-    wanted = hooks.fields(context.url, context.name, context.view.authorization(), actions)
+    found = webhooks.ours(context.admin.webhooks(context.number), context.name, [context.url])
+    actions = webhooks.wanted_actions(context.about["events"], learns=bool(context.about["learns"]))
+    wanted = webhooks.fields(context.url, context.name, context.view.authorization(), actions)
     if not found:
         yield fail("webhook", "there is none, so no annotation arrives", context.connect_command)
         return
@@ -108,7 +108,7 @@ def webhook(context: Context) -> Iterator[Check]:
     if missing := sorted(set(actions) - set(_actions(found[0]))):
         yield fail("webhook", f"it does not send {', '.join(missing)}", context.connect_command)
         return
-    if different := hooks.differences(found[0], wanted):
+    if different := webhooks.differences(found[0], wanted):
         yield warn(
             "webhook", f"it is not as connect makes it: {', '.join(different)}", context.connect_command
         )
@@ -133,7 +133,7 @@ def _problem(found: dict[str, Any], wanted: dict[str, Any]) -> str:
 
 
 def _actions(found: dict[str, Any]) -> list[str]:
-    return sorted(hooks.ACTIONS) if found.get("send_for_all_actions") else list(found.get("actions") or [])
+    return sorted(webhooks.ACTIONS) if found.get("send_for_all_actions") else list(found.get("actions") or [])
 
 
 def events(context: Context) -> Iterator[Check]:

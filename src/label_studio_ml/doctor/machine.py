@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from label_studio_ml import __version__
-from label_studio_ml.damaged_database import those_set_aside
 from label_studio_ml.doctor.check import Check, fail, ok, skip, warn
 from label_studio_ml.doctor.context import Context
-from label_studio_ml.folder_problems import folder_problem
-from label_studio_ml.interpreter import command
-from label_studio_ml.runtime.append_only import copies
-from label_studio_ml.texts import our_command, shell_command
-from label_studio_ml.versions.opening import check_store, open_store
+from label_studio_ml.processes.interpreter import command
+from label_studio_ml.runtime.broker_file import copies
+from label_studio_ml.storage.damaged_database import those_set_aside
+from label_studio_ml.storage.folder_problems import folder_problem
+from label_studio_ml.support.texts import our_command, shell_command
+from label_studio_ml.versions.factory import check_store, open_store
 
 #: Free bytes on the model folder's disk below which the check warns, and below which it fails.
 _LITTLE = 1 << 30
@@ -90,7 +90,7 @@ def label_config(context: Context) -> Iterator[Check]:
 def _build(context: Context, config: str) -> "subprocess.CompletedProcess[str] | None":
     try:
         return subprocess.run(
-            command(context.settings, "label_studio_ml.cli.check", *(["-"] if config else [])),
+            command(context.settings, "label_studio_ml.cli.run.check_model", *(["-"] if config else [])),
             env=context.settings.child_env(),
             input=config,
             capture_output=True,

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 
 from label_studio_ml.doctor.check import Check, Status
-from label_studio_ml.texts import visible
+from label_studio_ml.support.texts import visible
 
 _COLOURS = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "red", Status.SKIP: "bright_black"}
 

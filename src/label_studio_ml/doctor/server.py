@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from label_studio_ml.connect.backend import BackendDown
+from label_studio_ml.connect.backend_client import BackendDown
 from label_studio_ml.doctor.check import Check, fail, failed, ok, skip, warn
 from label_studio_ml.doctor.context import Context
 from label_studio_ml.errors import BackendError
-from label_studio_ml.folder_problems import folder_problem
-from label_studio_ml.running import address
-from label_studio_ml.texts import our_command, plural
+from label_studio_ml.storage.folder_problems import folder_problem
+from label_studio_ml.storage.server_address import address
+from label_studio_ml.support.texts import our_command, plural
 
 if TYPE_CHECKING:
-    from label_studio_ml.training.jobs import JobBoard
+    from label_studio_ml.training.records.job_board import JobBoard
 
 #: Seconds to wait for a worker to register in Redis: a starting backend answers before that.
 WORKER_START = 10.0
@@ -61,8 +61,8 @@ def _listens(port: int) -> bool:
 def redis_durability(context: Context) -> Iterator[Check]:
     """Check that Redis is configured to lose no events: append-only file on, no eviction."""
     from label_studio_ml.runtime.broker import running_url
-    from label_studio_ml.training.jobs import connect
-    from label_studio_ml.training.refusals import explain
+    from label_studio_ml.training.records.job_board import connect
+    from label_studio_ml.training.redis.redis_errors import explain
 
     settings = context.settings
     url = settings.redis_url or running_url(settings.model_dir / "broker")
@@ -103,7 +103,7 @@ def spool(context: Context) -> Iterator[Check]:
 
     An empty, usable spool yields nothing.
     """
-    from label_studio_ml.training.spool_room import UNUSABLE, SpoolRoom
+    from label_studio_ml.training.intake.spool_capacity import UNUSABLE, SpoolRoom
 
     settings = context.settings
     if folder_problem(settings.model_dir):
@@ -163,10 +163,10 @@ def _how_to_train(context: Context) -> str:
 
 def queue(context: Context) -> Iterator[Check]:
     """Check, if REDIS_URL is set, this backend's queue: its owner, its workers, and events left on other queues."""
-    from label_studio_ml.training.boards import open_board, worker_count
-    from label_studio_ml.training.jobs import connect
-    from label_studio_ml.training.mailbox import broker_errors
-    from label_studio_ml.training.owner import left_behind, owner_of
+    from label_studio_ml.training.records.board_access import open_board, worker_count
+    from label_studio_ml.training.records.event_queue import broker_errors
+    from label_studio_ml.training.records.job_board import connect
+    from label_studio_ml.training.redis.queue_owner import left_behind, owner_of
 
     settings = context.settings
     if not settings.redis_url:
@@ -211,7 +211,7 @@ def queue(context: Context) -> Iterator[Check]:
 
 def _workers_that_start(board: "JobBoard") -> int:
     """Wait for the first worker to register, and return the number of workers; 0 after `WORKER_START` seconds."""
-    from label_studio_ml.training.boards import worker_count
+    from label_studio_ml.training.records.board_access import worker_count
 
     deadline = time.monotonic() + WORKER_START
     while not (workers := worker_count(board)) and time.monotonic() < deadline:

@@ -6,8 +6,8 @@ from label_studio_ml.connect.admin import StudioRefusedError
 from label_studio_ml.doctor.check import Check, fail, failed, ok, skip, warn
 from label_studio_ml.doctor.context import Context
 from label_studio_ml.errors import BackendError
-from label_studio_ml.studio.tokens import TokenKind
-from label_studio_ml.texts import plural, whole_number
+from label_studio_ml.studio.transport.api_tokens import TokenKind
+from label_studio_ml.support.texts import plural, whole_number
 
 #: The oldest supported release: the first whose task list has the filters that a training needs.
 _OLDEST = (1, 13)

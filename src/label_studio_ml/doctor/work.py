@@ -6,12 +6,12 @@ from typing import Any
 from label_studio_ml.doctor.check import Check, fail, failed, ok, skip, warn
 from label_studio_ml.doctor.context import Context
 from label_studio_ml.errors import BackendError, FileFetchError
-from label_studio_ml.predictions import ODD_SCORES
 from label_studio_ml.projects.rank import RANK_NAME
-from label_studio_ml.region_checks import INVALID, RegionChecks
-from label_studio_ml.studio.files import FileAccess
-from label_studio_ml.studio.references import find_reference, mask, missing_sub_path
-from label_studio_ml.texts import plural
+from label_studio_ml.protocol.prediction_json import ODD_SCORES
+from label_studio_ml.protocol.region_checks import INVALID, RegionChecks
+from label_studio_ml.studio.addresses.references import find_reference, mask, missing_sub_path
+from label_studio_ml.studio.files.fetch import FileAccess
+from label_studio_ml.support.texts import plural
 
 _USE_CONFIG = "Let predict use the names and labels of self.parsed_label_config"
 _PROBABILITY = "Let predict return a probability as score: Label Studio shows it as a percentage"

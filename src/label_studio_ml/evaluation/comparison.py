@@ -14,17 +14,17 @@ from typing import Any
 
 import msgspec
 
-from label_studio_ml import logs
-from label_studio_ml.adapter import ModelSpec, reason
+from label_studio_ml.config.metric_gate import Comparison
+from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BackendError
 from label_studio_ml.evaluation.evaluate import Assignment, observe
-from label_studio_ml.evaluation.measure import Observations
-from label_studio_ml.evaluation.model import ModelUnderTest
-from label_studio_ml.evaluation.results import LIBRARIES
-from label_studio_ml.evaluation.selection import Choice, held_out, trained_on, truth_of
-from label_studio_ml.gate import Comparison
-from label_studio_ml.settings import Settings
-from label_studio_ml.texts import plural
+from label_studio_ml.evaluation.evaluated_model import ModelUnderTest
+from label_studio_ml.evaluation.measurement import Observations
+from label_studio_ml.evaluation.metrics.results import LIBRARIES
+from label_studio_ml.evaluation.task_selection import Choice, held_out, trained_on, truth_of
+from label_studio_ml.model_calls.adapter import ModelSpec, reason
+from label_studio_ml.monitoring import logs
+from label_studio_ml.support.texts import plural
 from label_studio_ml.training.dataset import LabelledTasks
 from label_studio_ml.training.snapshots import SNAPSHOT
 

@@ -9,19 +9,19 @@ from urllib.parse import quote
 
 import msgspec
 
-from label_studio_ml.arguments import wrong
 from label_studio_ml.errors import PredictError, SettingsError
-from label_studio_ml.evaluation.measure import Observations
-from label_studio_ml.evaluation.model import ModelUnderTest
-from label_studio_ml.evaluation.picture import draw
-from label_studio_ml.evaluation.results import Evaluation, Selection
-from label_studio_ml.evaluation.selection import Choice, begin, complain, select
-from label_studio_ml.lone_surrogates import replaced
-from label_studio_ml.private_files import make_folder
-from label_studio_ml.texts import plural
+from label_studio_ml.evaluation.confusion_matrix import draw
+from label_studio_ml.evaluation.evaluated_model import ModelUnderTest
+from label_studio_ml.evaluation.measurement import Observations
+from label_studio_ml.evaluation.metrics.results import Evaluation, Selection
+from label_studio_ml.evaluation.task_selection import Choice, begin, complain, select
+from label_studio_ml.storage.private_files import make_folder
+from label_studio_ml.support.arguments import wrong
+from label_studio_ml.support.lone_surrogates import replaced
+from label_studio_ml.support.texts import plural
 from label_studio_ml.training.dataset import LabelledTasks
 from label_studio_ml.training.snapshots import SNAPSHOT
-from label_studio_ml.versions.state import Project
+from label_studio_ml.versions.state.project_state import Project
 
 #: The most different causes of failed predictions in a report.
 _CAUSES = 5

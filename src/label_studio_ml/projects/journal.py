@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO, Protocol
 
-from label_studio_ml import file_locks
 from label_studio_ml.errors import SettingsError
-from label_studio_ml.private_files import make_folder
+from label_studio_ml.storage import file_locks
+from label_studio_ml.storage.private_files import make_folder
 
 #: Seconds between two tries to lock a journal.
 _POLL = 0.1

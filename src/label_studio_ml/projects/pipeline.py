@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from label_studio_ml.errors import PredictError
-from label_studio_ml.serving.apart import Outcome
-from label_studio_ml.texts import plural
+from label_studio_ml.serving.offline_model import Outcome
+from label_studio_ml.support.texts import plural
 
 T = TypeVar("T")
 

@@ -10,15 +10,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from label_studio_ml import active
+from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import PredictError, SettingsError
-from label_studio_ml.projects import filters
-from label_studio_ml.projects.api import Json, ProjectApi
-from label_studio_ml.projects.filters import Filter
+from label_studio_ml.projects import task_filters
 from label_studio_ml.projects.journal import Journal
 from label_studio_ml.projects.pipeline import Asker, Predicted, Progress, run
-from label_studio_ml.projects.store import PredictionStore
-from label_studio_ml.settings import Settings
-from label_studio_ml.versions.state import Project
+from label_studio_ml.projects.prediction_store import PredictionStore
+from label_studio_ml.projects.project_api import Json, ProjectApi
+from label_studio_ml.projects.task_filters import Filter
+from label_studio_ml.versions.state.project_state import Project
 
 #: Ranking methods, each with the field of a prediction that it needs.
 WAYS = {
@@ -38,8 +38,8 @@ STORED_AT_ONCE = 500
 #: Names of the versions that rankings are stored under.
 RANK_NAME = re.compile(rf"rank-({'|'.join(WAYS)})-\d{{8}}-\d{{6}}")
 
-_LABELLED = filters.parse("total_annotations > 0")
-_UNLABELLED = filters.parse("total_annotations = 0")
+_LABELLED = task_filters.parse("total_annotations > 0")
+_UNLABELLED = task_filters.parse("total_annotations = 0")
 
 
 @dataclass

@@ -10,8 +10,8 @@ from typing import IO, Any
 import msgspec
 
 from label_studio_ml.errors import SettingsError
-from label_studio_ml.lone_surrogates import replaced
 from label_studio_ml.projects.pipeline import Predicted, Task
+from label_studio_ml.support.lone_surrogates import replaced
 
 _LINES = (".jsonl", ".ndjson")
 

@@ -1,1 +1,1 @@
-"""Start and stop the processes and servers of a backend."""
+"""A running backend: server, broker, workers."""

@@ -12,21 +12,21 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BackendError, DecisionError, ModelError, StoreError
-from label_studio_ml.projects.afresh import UNLABELLED
-from label_studio_ml.projects.api import Interrupted, ProjectApi
+from label_studio_ml.projects.annotation_watch import Cursor, Watch
+from label_studio_ml.projects.jobs.repredict import UNLABELLED
 from label_studio_ml.projects.pipeline import Progress
-from label_studio_ml.projects.run import described, lacking, predict_project
-from label_studio_ml.projects.watch import Cursor, Watch
-from label_studio_ml.protocol import Event
-from label_studio_ml.runtime.companion import Companion
-from label_studio_ml.serving.apart import ModelApart
-from label_studio_ml.settings import Settings
-from label_studio_ml.texts import plural
-from label_studio_ml.training.desk import RedisDesk
-from label_studio_ml.training.events import training_actions
-from label_studio_ml.versions.opening import open_store
-from label_studio_ml.versions.state import Project, Projects
+from label_studio_ml.projects.prediction_run import described, lacking, predict_project
+from label_studio_ml.projects.project_api import Interrupted, ProjectApi
+from label_studio_ml.protocol.requests import Event
+from label_studio_ml.protocol.webhook_payload import training_actions
+from label_studio_ml.runtime.shared_services import Companion
+from label_studio_ml.serving.offline_model import ModelApart
+from label_studio_ml.support.texts import plural
+from label_studio_ml.training.intake.event_intake import RedisDesk
+from label_studio_ml.versions.factory import open_store
+from label_studio_ml.versions.state.project_state import Project, Projects
 
 logger = logging.getLogger(__name__)
 

@@ -21,12 +21,12 @@ from typing import IO
 
 import redis
 
-from label_studio_ml import file_locks
-from label_studio_ml.disk_errors import disk_fix, free_bytes
 from label_studio_ml.errors import BrokerError
-from label_studio_ml.private_files import make_folder
-from label_studio_ml.runtime.append_only import FileCut, cut_at_damage, damage_error
-from label_studio_ml.versions.disk import write_durably
+from label_studio_ml.runtime.broker_file import FileCut, cut_at_damage, damage_error
+from label_studio_ml.storage import file_locks
+from label_studio_ml.storage.disk_errors import disk_fix, free_bytes
+from label_studio_ml.storage.private_files import make_folder
+from label_studio_ml.versions.store.version_files import write_durably
 
 logger = logging.getLogger(__name__)
 

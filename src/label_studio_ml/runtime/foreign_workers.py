@@ -10,14 +10,14 @@ import signal
 import time
 from pathlib import Path
 
-from label_studio_ml.processes import Process, everything
+from label_studio_ml.processes.process_table import Process, everything
 
 logger = logging.getLogger(__name__)
 
 #: Seconds that such a worker has to return its events before it is killed.
 GRACE = 15.0
 
-_MODULE = "label_studio_ml.runtime.worker"
+_MODULE = "label_studio_ml.runtime.worker_main"
 
 
 class ForeignWorkers:

@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from label_studio_ml.functions import functions
-from label_studio_ml.imports import INSTALLED
+from label_studio_ml.config.settings import Settings
 from label_studio_ml.model import LabelStudioMLBase
-from label_studio_ml.serving.lanes import Lane
-from label_studio_ml.serving.placement import processes
-from label_studio_ml.serving.thread_lane import ThreadLane
-from label_studio_ml.settings import Settings
+from label_studio_ml.model_api.registered_functions import functions
+from label_studio_ml.serving.runners.process_runner import Lane
+from label_studio_ml.serving.runners.runner_choice import processes
+from label_studio_ml.serving.runners.thread_runner import ThreadLane
+from label_studio_ml.user_code.import_scan import INSTALLED
 
 logger = logging.getLogger(__name__)
 

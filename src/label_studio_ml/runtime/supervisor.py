@@ -13,18 +13,20 @@ import socket
 import sys
 from collections.abc import Callable
 
-from label_studio_ml import descriptors, logs, running
+from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import SettingsError
-from label_studio_ml.runtime.companion import Companion
-from label_studio_ml.runtime.core import Core
-from label_studio_ml.runtime.http import Server
-from label_studio_ml.serving.lanes import Lane
-from label_studio_ml.serving.placement import processes
-from label_studio_ml.serving.thread_lane import ThreadLane
-from label_studio_ml.settings import Settings
-from label_studio_ml.strays import end_left_behind
-from label_studio_ml.training.desk import RedisDesk
-from label_studio_ml.web.access import is_loopback
+from label_studio_ml.http_server.server import Server
+from label_studio_ml.monitoring import logs
+from label_studio_ml.processes import open_file_limit
+from label_studio_ml.processes.orphans import end_left_behind
+from label_studio_ml.runtime.application import Core
+from label_studio_ml.runtime.shared_services import Companion
+from label_studio_ml.serving.runners.process_runner import Lane
+from label_studio_ml.serving.runners.runner_choice import processes
+from label_studio_ml.serving.runners.thread_runner import ThreadLane
+from label_studio_ml.storage import server_address
+from label_studio_ml.training.intake.event_intake import RedisDesk
+from label_studio_ml.web.security.browser_checks import is_loopback
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +46,7 @@ def serve(
     started here. With `reload`, an edited model file is loaded at once.
     Raises SettingsError if the address cannot be used.
     """
-    descriptors.raise_limit()
+    open_file_limit.raise_limit()
     _configure_logs(settings, "DEBUG" if debug else settings.log_level)
     with (
         contextlib.closing(_bound(settings, host, port)) as listener,
@@ -82,7 +84,7 @@ async def _serve(
         await asyncio.to_thread(end_left_behind)
         await core.start()
         companion.start()
-        with running.announced(settings.model_dir, host, port) as other:
+        with server_address.announced(settings.model_dir, host, port) as other:
             logger.info(
                 "Serving %s on http://%s:%d (Ctrl-C ends it)", settings.class_name or "the model", shown, port
             )
@@ -101,7 +103,7 @@ async def _serve(
 
 def _server(core: Core, companion: Companion, settings: Settings) -> Server:
     """Return the HTTP server; SIGINT and SIGTERM make it finish requests in flight and return."""
-    room = descriptors.capacity()
+    room = open_file_limit.capacity()
     server = Server(
         core.endpoints,
         settings.max_body,
@@ -137,7 +139,7 @@ def _bound(settings: Settings, host: str, port: int) -> socket.socket:
         listener.listen(2048)
     except (OSError, OverflowError) as error:
         if getattr(error, "errno", None) == errno.EADDRINUSE:
-            ours = running.address(settings.model_dir)
+            ours = server_address.address(settings.model_dir)
             if ours.endswith(f":{port}"):
                 raise SettingsError(
                     f"This backend runs already: {ours}",

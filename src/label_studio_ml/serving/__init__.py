@@ -1,1 +1,1 @@
-"""Serve predictions: batching of requests, the pool of loaded models, and the processes that run the models."""
+"""Predictions: the service that answers requests, and models loaded outside of it."""

@@ -1,1 +1,1 @@
-"""Client for Label Studio's API, and access to the files that tasks refer to."""
+"""Label Studio as seen from a backend: its API, and the files of its tasks."""

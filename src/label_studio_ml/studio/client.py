@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from label_studio_ml import lone_surrogates
 from label_studio_ml.errors import StudioError
-from label_studio_ml.studio.http import Http
-from label_studio_ml.texts import whole_number
+from label_studio_ml.studio.transport.http import Http
+from label_studio_ml.support import lone_surrogates
+from label_studio_ml.support.texts import whole_number
 
 #: Fields of a task in Label Studio's JSON export and in its requests for predictions alike.
 TASK_FIELDS = (

@@ -3,12 +3,12 @@
 import logging
 from pathlib import Path
 
+from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import StudioError
-from label_studio_ml.settings import Settings
-from label_studio_ml.studio.files import FileAccess, default_cache_dir
-from label_studio_ml.studio.http import Http
-from label_studio_ml.studio.references import same_origin
-from label_studio_ml.studio.tokens import TokenKind
+from label_studio_ml.studio.addresses.references import same_origin
+from label_studio_ml.studio.files.fetch import FileAccess, default_cache_dir
+from label_studio_ml.studio.transport.api_tokens import TokenKind
+from label_studio_ml.studio.transport.http import Http
 
 logger = logging.getLogger(__name__)
 

@@ -1,1 +1,1 @@
-"""Background training: the events and job records in Redis, the worker, and the process that runs `fit`."""
+"""Background training: what `fit` is given, and when a training is due."""

@@ -11,8 +11,8 @@ from label_studio_ml.errors import BackendError, FitError
 from label_studio_ml.studio.client import StudioClient
 from label_studio_ml.training.snapshots import SNAPSHOT, TasksFile
 from label_studio_ml.training.split import By, Split
-from label_studio_ml.versions.hand import find
-from label_studio_ml.versions.store import VersionStore
+from label_studio_ml.versions.operations import find
+from label_studio_ml.versions.store.local_store import VersionStore
 
 logger = logging.getLogger(__name__)
 

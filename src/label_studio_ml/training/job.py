@@ -21,9 +21,9 @@ from typing import Any
 
 import msgspec
 
-from label_studio_ml.arguments import wrong
-from label_studio_ml.training.history import History
-from label_studio_ml.versions.manifest import Manifest
+from label_studio_ml.support.arguments import wrong
+from label_studio_ml.training.metric_history import History
+from label_studio_ml.versions.store.manifest import Manifest
 
 logger = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from label_studio_ml.adapter import ClassInfo
-from label_studio_ml.settings import Settings
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.model_calls.adapter import ClassInfo
 
 #: Milliseconds that a count of labelled tasks stays valid: an import of tasks with annotations sends no event.
 RECOUNT = 3_600_000

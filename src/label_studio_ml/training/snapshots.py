@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
-from label_studio_ml.disk_errors import disk_fix
 from label_studio_ml.errors import VersionError
-from label_studio_ml.private_files import open_file
+from label_studio_ml.storage.disk_errors import disk_fix
+from label_studio_ml.storage.private_files import open_file
 
 #: The snapshot's name in a version's folder.
 SNAPSHOT = "annotations.jsonl.gz"

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from label_studio_ml.arguments import wrong
+from label_studio_ml.support.arguments import wrong
 
 #: How tasks are grouped: by the name of a field of their data, or by a function of the task.
 By = str | Callable[[dict[str, Any]], Any]

@@ -1,1 +1,1 @@
-"""Model versions on disk or in a remote store, and the state that is kept for each project."""
+"""Model versions: the store on disk or remote, and operations on versions."""

@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from label_studio_ml.errors import VersionError
-from label_studio_ml.small_files import DamagedFile, parse_json
-from label_studio_ml.versions.disk import file_name
-from label_studio_ml.versions.manifest import MANIFEST, TOMBSTONE, Manifest
-from label_studio_ml.versions.manifest_files import manifest_text
-from label_studio_ml.versions.names import name_problem
-from label_studio_ml.versions.store import VersionStore
+from label_studio_ml.storage.small_files import DamagedFile, parse_json
+from label_studio_ml.versions.store.local_store import VersionStore
+from label_studio_ml.versions.store.manifest import MANIFEST, TOMBSTONE, Manifest
+from label_studio_ml.versions.store.manifest_files import manifest_text
+from label_studio_ml.versions.store.names import name_problem
+from label_studio_ml.versions.store.version_files import file_name
 from label_studio_ml.versions.transfer import outgoing, write_checked
 
 #: Largest size in bytes of a manifest, and of any part of an archive that is read into memory at once.

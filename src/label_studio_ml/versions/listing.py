@@ -4,11 +4,11 @@ from typing import Any, Literal
 
 import msgspec
 
-from label_studio_ml.code_identity import CodeIdentity
 from label_studio_ml.errors import DecisionError
-from label_studio_ml.versions.decision import named
-from label_studio_ml.versions.manifest import Manifest
-from label_studio_ml.versions.store import VersionStore
+from label_studio_ml.user_code.code_identity import CodeIdentity
+from label_studio_ml.versions.store.decision import named
+from label_studio_ml.versions.store.local_store import VersionStore
+from label_studio_ml.versions.store.manifest import Manifest
 
 VersionState = Literal["served", "ready", "held back", "failed to load", "damaged"]
 

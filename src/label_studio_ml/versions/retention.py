@@ -3,9 +3,9 @@
 import logging
 
 from label_studio_ml.errors import VersionError
-from label_studio_ml.versions.decision import named
-from label_studio_ml.versions.manifest import Manifest
-from label_studio_ml.versions.store import VersionStore
+from label_studio_ml.versions.store.decision import named
+from label_studio_ml.versions.store.local_store import VersionStore
+from label_studio_ml.versions.store.manifest import Manifest
 
 logger = logging.getLogger(__name__)
 

@@ -12,14 +12,14 @@ from pathlib import Path
 import msgspec
 
 from label_studio_ml.errors import VersionError
-from label_studio_ml.versions import disk
-from label_studio_ml.versions.decision import named
-from label_studio_ml.versions.lineage import pairs_of
-from label_studio_ml.versions.manifest import MANIFEST, Manifest
-from label_studio_ml.versions.manifest_files import write_manifest
-from label_studio_ml.versions.names import UNTRAINED, name_problem
-from label_studio_ml.versions.paths import localized, portable
-from label_studio_ml.versions.store import VersionStore
+from label_studio_ml.versions.state.lineage import pairs_of
+from label_studio_ml.versions.store import version_files
+from label_studio_ml.versions.store.decision import named
+from label_studio_ml.versions.store.local_store import VersionStore
+from label_studio_ml.versions.store.manifest import MANIFEST, Manifest
+from label_studio_ml.versions.store.manifest_files import write_manifest
+from label_studio_ml.versions.store.movable_paths import localized, portable
+from label_studio_ml.versions.store.names import UNTRAINED, name_problem
 
 #: The `gate` of an imported version: why it is not served.
 HELD = "it came from elsewhere and was not promoted yet"
@@ -99,7 +99,7 @@ def take_in(
             write_manifest(staged, made, home=home)
             store.adopt(staged, made)
             staged.rename(home)
-            disk.flush(home.parent)
+            version_files.flush(home.parent)
     store.tell(uid)
     return made, True
 
@@ -119,12 +119,12 @@ def copy(
             place = staged / name
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(folder / name, place)
-            if disk.sha256(place) != digest:
+            if version_files.sha256(place) != digest:
                 raise VersionError(f"Version {manifest.name} was changed while it was copied: {name}")
 
     made, new = take_in(target, uid, kept, fill)
     if new and target.remote and not keep_files:
-        disk.empty(target.folder(uid, made.id), keep=MANIFEST)
+        version_files.empty(target.folder(uid, made.id), keep=MANIFEST)
     return made, new
 
 

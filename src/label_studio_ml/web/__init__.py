@@ -1,1 +1,1 @@
-"""HTTP routes of a backend: connections, checks of requests, and handlers."""
+"""The endpoints of a backend, and the state that they share."""

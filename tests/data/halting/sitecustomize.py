@@ -27,9 +27,9 @@ def _halting(original: Callable[..., Any], folder: Path, way: str) -> Callable[.
 
 def _install() -> None:
     folder = Path(os.environ.get("HALT", ""))
-    if not folder.is_dir() or not {"serve", "label_studio_ml.runtime.worker"} & set(sys.orig_argv):
+    if not folder.is_dir() or not {"serve", "label_studio_ml.runtime.worker_main"} & set(sys.orig_argv):
         return
-    from label_studio_ml.versions.artifacts import ArtifactStore
+    from label_studio_ml.versions.remote.object_store import ArtifactStore
 
     for way in ("put", "get"):
         name = f"{way}_file"

@@ -3,6 +3,6 @@
 import sys
 
 if {"serve", "start"} & set(sys.orig_argv):
-    from label_studio_ml.training import stalled
+    from label_studio_ml.training.scheduling import stalled
 
     stalled.PROMISE, stalled.LOOK = 1.0, 0.2

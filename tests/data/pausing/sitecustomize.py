@@ -53,12 +53,15 @@ def _install() -> None:
     if not (folder / "at").is_file():
         return
     process, module_name, owner_name, name, when = STEPS[(folder / "at").read_text()]
-    programs = {"worker": "label_studio_ml.runtime.worker", "run": "label_studio_ml.training.run"}
+    programs = {
+        "worker": "label_studio_ml.runtime.worker_main",
+        "run": "label_studio_ml.training.run.training_process",
+    }
     if programs[process] not in sys.orig_argv:
         return
     if process == "run":
         # `-m` runs a second copy of the module: what it takes from elsewhere is what can be changed.
-        owner: Any = importlib.import_module("label_studio_ml.adapter")
+        owner: Any = importlib.import_module("label_studio_ml.model_calls.adapter")
     else:
         module = importlib.import_module(f"label_studio_ml.training.{module_name}")
         owner = getattr(module, owner_name)

@@ -1,0 +1,1 @@
+"""Commands that make a backend's folder."""

@@ -1,0 +1,279 @@
+"""Build the folder of a new backend from templates and the user's files, and move it to its place when complete."""
+
+import contextlib
+import keyword
+import os
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from label_studio_ml import __version__, package_name
+from label_studio_ml.cli.create.env_file import ADDED_TO, add_lines, write_private_files
+from label_studio_ml.cli.create.wheel import PACKAGE, build_wheel
+from label_studio_ml.cli.requirements import own_requirements
+from label_studio_ml.cli.shared.sample import expected_tags, sample
+from label_studio_ml.errors import ModelFileError, SettingsError
+from label_studio_ml.storage.private_files import make_folder, open_file
+from label_studio_ml.user_code.import_scan import required_distributions
+from label_studio_ml.user_code.loading import ModelSource, imported_siblings
+
+#: The files that are written for every backend: file name -> template.
+TEMPLATES = {
+    "_wsgi.py": "_wsgi.py",
+    "Dockerfile": "Dockerfile",
+    "docker-compose.yml": "docker-compose.yml",
+    ".dockerignore": "dockerignore",
+    "requirements-base.txt": "requirements-base.txt",
+    "server.lock.txt": "server.lock.txt",
+    "requirements-test.txt": "requirements-test.txt",
+    "README.md": "README.md",
+    "test_api.py": "test_api.py",
+}
+
+#: Of these, the files that are copied from the folder of the user's script if they exist there.
+_USERS_OWN = ("README.md", "test_api.py")
+
+#: The user id in the container if root runs `init`.
+_CONTAINER_UID = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A backend to create: its name, and the model that it serves. `source` None stands for the template's model."""
+
+    name: str
+    source: ModelSource | None = None
+
+
+def default_model() -> str:
+    """Return the source code of the template's model, for a backend whose user has no model file."""
+    return _template("model.py")
+
+
+def build(backend: Backend, folder: Path) -> list[str]:
+    """Write the whole backend into the empty `folder`; return notes for the user, a line each.
+
+    Raises ModelFileError when the name of the model file cannot be used, and OSError.
+    """
+    notes: list[str] = []
+    if backend.source is None:
+        source = ModelSource(folder / "model.py", "NewModel")
+        source.script.write_text(default_model(), encoding="utf-8")
+    else:
+        source = backend.source
+        _copy_script(source.script, folder)
+        notes += _copy_requirements(source.script.parent, folder)
+    _make_logs(folder / "logs")
+    notes += _add_wheel(folder / "wheels")
+    write_private_files(folder)
+    values = _values(backend.name, source)
+    for name, template in TEMPLATES.items():
+        path = folder / name
+        if not path.exists():
+            path.write_text(_fill(_template(template), values), encoding="utf-8")
+    requirements = folder / "requirements.txt"
+    if not requirements.exists():
+        needed = required_distributions(source.script)
+        requirements.write_text("".join(f"{name}\n" for name in needed), encoding="utf-8")
+    return notes
+
+
+def make(backend: Backend, target: Path, *, force: bool = False) -> list[str]:
+    """Create the backend's folder `target`; return notes for the user, a line each.
+
+    A new folder appears complete or not at all. With `force`, an existing folder keeps its other files. Raises
+    SettingsError when `target` exists and `force` is False or it is not a folder, or cannot be written, and
+    ModelFileError when the name of the model file cannot be used.
+    """
+    if target.exists() and not (force and target.is_dir()):
+        raise SettingsError(
+            f"{target} exists already and is left as it is",
+            fix="Take another name, or overwrite what init writes with --force" if target.is_dir() else "",
+            field=str(target),
+        )
+    try:
+        return _make(backend, target)
+    except OSError as error:
+        raise SettingsError(f"{target} cannot be made: {error}", field=str(target)) from error
+
+
+def _make(backend: Backend, target: Path) -> list[str]:
+    """Build the backend in a temporary folder on the file system of `target`, then move it there; return the notes."""
+    beside = next(parent for parent in target.absolute().parents if parent.is_dir())
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=beside) as temporary:
+        made = Path(temporary) / "made"  # a subfolder, because the temporary folder itself has mode 0700
+        made.mkdir()
+        notes = build(backend, made)
+        if _user() == 0:
+            for path in (made / "logs", made / "logs" / "server.log"):
+                os.chown(path, _CONTAINER_UID, _CONTAINER_UID)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists():
+            notes += _replace_files(made, target)
+        else:
+            made.rename(target)
+    return notes
+
+
+def _user() -> int:
+    """Return the user id of this process; `_CONTAINER_UID` on systems without user ids."""
+    return os.getuid() if hasattr(os, "getuid") else _CONTAINER_UID
+
+
+def _make_logs(folder: Path) -> None:
+    """Create the folder of the log files, with the link `uwsgi.log`, older tutorials' name of the server's log."""
+    make_folder(folder)
+    (folder / ".gitkeep").touch()
+    open_file(folder / "server.log", "ab").close()
+    with contextlib.suppress(OSError, NotImplementedError):  # on Windows, few users may create symbolic links
+        (folder / "uwsgi.log").symlink_to("server.log")
+
+
+def _add_wheel(folder: Path) -> list[str]:
+    """Write this package's wheel into the new folder `folder`; return a note if it cannot be built."""
+    folder.mkdir()
+    (folder / ".gitkeep").touch()
+    try:
+        build_wheel(folder)
+    except SettingsError as error:
+        return [
+            f"{folder.name}/ has no label-studio-ml, so images need a registry that has {__version__}: {error}"
+        ]
+    return []
+
+
+def _copy_script(script: Path, folder: Path) -> None:
+    """Copy the model file, the modules of its folder that it imports, and the user's README.md and test_api.py.
+
+    Raises ModelFileError when the name of the model file is that of a template or not importable.
+    """
+    if script.name in TEMPLATES:
+        raise ModelFileError(
+            f"{script.name} is a file that init writes", fix="Give the model file another name"
+        )
+    if not script.stem.isidentifier() or keyword.iskeyword(script.stem):
+        raise ModelFileError(
+            f"{script.name} cannot be imported under that name",
+            fix="Give it a name of letters, digits and underscores, such as my_model.py",
+            field=str(script),
+        )
+    shutil.copy2(script, folder / script.name)
+    for sibling in imported_siblings(script):
+        if sibling.is_dir():
+            shutil.copytree(
+                sibling, folder / sibling.name, ignore=shutil.ignore_patterns("__pycache__", "*.pyc")
+            )
+        else:
+            shutil.copy2(sibling, folder / sibling.name)
+    for pattern in _USERS_OWN:
+        for path in script.parent.glob(pattern):
+            if path.is_file():
+                shutil.copy2(path, folder / path.name)
+
+
+def _copy_requirements(place: Path, folder: Path) -> list[str]:
+    """Copy the user's requirements files, with conflicting lines commented out; return a note for each such line.
+
+    The other requirements of the user's `requirements-base.txt` are appended to `requirements.txt`.
+    """
+    texts = {
+        path.name: path.read_text(encoding="utf-8", errors="replace")
+        for path in sorted(place.glob("requirements*.txt"))
+        if path.is_file()
+    }
+    ours = _template("requirements-base.txt").splitlines()
+    base = [
+        line
+        for line in texts.pop("requirements-base.txt", "").splitlines()
+        if line.strip() not in ("", *ours)
+    ]
+    own = [line for line in base if not line.startswith(("#", f"{package_name}="))]
+    if own:
+        lines = [texts.get("requirements.txt", "").rstrip(), "# From requirements-base.txt:", *base, ""]
+        texts["requirements.txt"] = "\n".join(lines).lstrip()
+    notes: list[str] = []
+    for name, text in texts.items():
+        kept, taken_out = own_requirements(text, name, includes=name != "requirements.txt")
+        (folder / name).write_text(kept, encoding="utf-8")
+        notes += taken_out
+    return notes
+
+
+def _values(name: str, source: ModelSource) -> dict[str, str]:
+    """Return the value of each placeholder of the templates, for the backend `name` with the model `source`."""
+    module, cls = source.script.stem, source.class_name
+    if cls == "LabelStudioMLBase":  # functions only: importing the file registers them
+        imports = f"import {module}  # noqa: F401\nfrom label_studio_ml.model import {cls}"
+    else:
+        imports = f"from {module} import {cls}"
+    label_config, data = sample(*expected_tags(source.script))
+    return {
+        "project": name,
+        "slug": re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "backend",
+        "script": source.script.name,
+        "class": cls,
+        "import": imports,
+        "label_config": label_config,
+        "task_data": repr(data),
+        "version": __version__,
+        "uid": str(_user() or _CONTAINER_UID),
+    }
+
+
+def _template(name: str) -> str:
+    return files("label_studio_ml").joinpath("templates", f"{name}.tmpl").read_text(encoding="utf-8")
+
+
+def _fill(text: str, values: dict[str, str]) -> str:
+    """Replace each `@name@` in `text` by `values[name]`. Raises KeyError for an unknown name."""
+    return re.sub(r"@(\w+)@", lambda match: values[match[1]], text)
+
+
+def _replace_files(made: Path, target: Path) -> list[str]:
+    """Move every file of `made` to its place in `target`, replacing existing files; existing log files stay.
+
+    An existing `.env` or `.gitignore` is extended. An existing file of the user (such as the model file) that differs
+    is renamed; return a note for each of these. Wheels of other versions are removed.
+
+    Raises SettingsError when a folder has the name of a file to write, and OSError.
+    """
+    paths = [
+        path
+        for path in sorted(made.rglob("*"))
+        if not path.is_dir() and not (path.parent == made / "logs" and (target / "logs" / path.name).exists())
+    ]
+    for path in paths:
+        place = target / path.relative_to(made)
+        if place.is_dir():
+            raise SettingsError(f"{place} is a folder where init writes a file", field=str(place))
+    notes = []
+    for path in paths:
+        place = target / path.relative_to(made)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if path.parent == made and path.name in ADDED_TO and place.exists():
+            add_lines(path, place)
+            continue
+        name = path.relative_to(made).as_posix()
+        if path.parent != made / "wheels" and (name not in TEMPLATES or name in _USERS_OWN):
+            notes += _set_aside(place, path)
+        path.replace(place)
+    new = {path.name for path in paths if path.parent == made / "wheels"}
+    for old in (target / "wheels").glob(f"{PACKAGE}-*.whl"):
+        if new and old.name not in new:
+            old.unlink()
+    return notes
+
+
+def _set_aside(place: Path, new: Path) -> list[str]:
+    """Rename the file `place` to `NAME.before…` if it differs from the file `new`; return a note. Raises OSError."""
+    if not place.is_file() or place.read_bytes() == new.read_bytes():
+        return []
+    names = (place.with_name(f"{place.name}.before{number}") for number in ("", *range(2, 1000)))
+    kept = next(name for name in names if not name.exists())
+    place.rename(kept)
+    advice = ". To keep the folder's own model, give it with --script"
+    own = place.suffix == ".py" and place.name not in _USERS_OWN
+    return [f"{place} was another file: it is {kept.name} now{advice if own else ''}"]

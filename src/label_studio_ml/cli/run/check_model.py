@@ -1,0 +1,60 @@
+"""Child process of `start --check` and of `doctor`: build the model once and print the result."""
+
+import sys
+from typing import cast
+
+from label_studio_ml.cli.shared.sample import expected_tags, sample
+from label_studio_ml.cli.streams import say
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.errors import BackendError, ModelFileError, ModelLoadError
+from label_studio_ml.model import LabelStudioMLBase
+from label_studio_ml.model_api.api_generation import has_predict
+from label_studio_ml.model_calls.adapter import ModelSpec, build, describe_class
+from label_studio_ml.user_code.loading import locate, user_class
+from label_studio_ml.versions.state.project_state import MemoryState, Project
+
+
+def main() -> int:
+    """Build the model that the environment names; return 0, or 1 with the cause on standard error.
+
+    With the argument `-`, the label config is read from standard input.
+    """
+    label_config = sys.stdin.read() if sys.argv[1:] == ["-"] else ""
+    try:
+        say(f"OK: {check(Settings.from_env(), label_config)}")
+    except BackendError as error:
+        say(f"label-studio-ml: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def check(settings: Settings, label_config: str = "") -> str:
+    """Build the model and return a text that says for which label config it could be built.
+
+    An empty `label_config` means none; if that fails, a sample is tried, because most older classes read the label
+    config in their constructor. Raises ModelFileError or ModelLoadError when the model cannot be built.
+    """
+    source = locate(settings.backend_dir, settings.script, settings.class_name)
+    cls = cast("type[LabelStudioMLBase]", user_class(settings))
+    describe_class(cls)
+    if not has_predict(cls):
+        raise ModelFileError(
+            f"{cls.__name__} of {source.script} has no predict method: it cannot answer Label Studio",
+            fix="Define predict(self, tasks, **kwargs) in the class",
+            field="predict",
+        )
+    if label_config:
+        build(cls, ModelSpec(project=Project(uid="1", label_config=label_config)), settings, MemoryState())
+        return f"{source.class_name} of {source.script} can be built for this label config"
+    try:
+        build(cls, ModelSpec(project=Project(uid="1")), settings, MemoryState())
+    except ModelLoadError:
+        control, object_tag = expected_tags(source.script)
+        project = Project(uid="1", label_config=sample(control, object_tag)[0])
+        build(cls, ModelSpec(project=project), settings, MemoryState())
+        return f"{source.class_name} of {source.script} can be built for <{control}> on <{object_tag}>"
+    return f"{source.class_name} of {source.script} can be built"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,39 @@
+"""`label-studio-ml worker PROJECT`: training workers that share Redis and the model folder with servers elsewhere."""
+
+import argparse
+import importlib
+from dataclasses import replace
+
+from label_studio_ml.cli.options import add_log_level, add_model_options, count, require_unix
+from label_studio_ml.cli.run.start import add_folder_arguments, settings_from, with_redis
+from label_studio_ml.cli.run.writable import VERSIONS, require_writable
+from label_studio_ml.user_code.installed_packages import check_training
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `worker`."""
+    add_folder_arguments(parser)
+    parser.add_argument(
+        "--workers",
+        type=count,
+        metavar="N",
+        help="how many train at the same time (default: LABEL_STUDIO_ML_WORKERS, or 1)",
+    )
+    add_model_options(parser)
+    add_log_level(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the workers until the process is stopped, and return the exit code.
+
+    Raises SettingsError when REDIS_URL is not set or the model folder is not writable.
+    """
+    require_unix("worker")
+    check_training()
+    settings = with_redis(settings_from(args), "worker")
+    if args.workers:
+        settings = replace(settings, workers=args.workers)
+    require_writable(settings, folders=(VERSIONS,))
+    hub = importlib.import_module("label_studio_ml.runtime.worker_host")
+    code: int = hub.work(settings)
+    return code

@@ -1,0 +1,48 @@
+"""Check, before a backend serves, that its model folder is writable."""
+
+import errno
+import os
+import tempfile
+from collections.abc import Collection
+
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.errors import SettingsError
+from label_studio_ml.storage.folder_problems import folder_problem
+
+#: Errors that do not stop the start: a full disk may get free space again, and the server reports it until then.
+_PASSING = frozenset({errno.ENOSPC, errno.EDQUOT})
+#: Folders in the model folder, with the sentence for the error message.
+VERSIONS, SPOOL = "versions", "spool"
+_KEPT = {VERSIONS: "Trained versions are kept there", SPOOL: "Events are kept there while Redis is away"}
+
+
+def require_writable(settings: Settings, *, folders: Collection[str] = (VERSIONS, SPOOL)) -> None:
+    """Raise SettingsError if versions, events and state cannot be written, because every call would fail.
+
+    `folders` are the folders in the model folder that must be usable if they exist. A missing model folder is not
+    created: its nearest existing parent is tested instead.
+    """
+    folder = settings.model_dir
+    name = "CACHE_DIR" if settings.store_url else "MODEL_DIR"
+    existing = next((place for place in (folder, *folder.parents) if os.path.lexists(place)), folder)
+    try:
+        # A file with a name, because some network file systems cannot remove an open file, as TemporaryFile does.
+        with tempfile.NamedTemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        if error.errno in _PASSING:
+            return
+        raise SettingsError(
+            f"{folder} cannot be written to: {error.strerror}. Versions, events and state are kept there",
+            fix=f"Give this user the right to write there, or name another folder in {name}",
+            field=name,
+        ) from error
+    for inner in folders:
+        if inner == VERSIONS and settings.store_url:
+            continue
+        if problem := folder_problem(folder / inner, write=True):
+            raise SettingsError(
+                f"{problem.what}. {_KEPT[inner]}",
+                fix=f"{problem.fix}. Or name another folder in {name}",
+                field=name,
+            )

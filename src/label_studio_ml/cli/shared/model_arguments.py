@@ -1,0 +1,54 @@
+"""Options of `predict` and `rank` that choose the model: a running backend, or one built in this command."""
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from label_studio_ml.cli.options import add_log_level, add_model_options, count
+from label_studio_ml.cli.streams import say
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.storage.server_address import address
+from label_studio_ml.versions.state.project_state import Project
+
+if TYPE_CHECKING:
+    from label_studio_ml.projects.prediction_sources import EitherAsker
+
+
+def add_asker_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that choose the version and the backend, and those for a model built in this command."""
+    parser.add_argument(
+        "--version", metavar="V", default="", help="the version to ask (default: the served one)"
+    )
+    parser.add_argument(
+        "--backend",
+        metavar="URL",
+        help="ask this backend (default: the one that runs on the folder; 'none' builds the model here)",
+    )
+    parser.add_argument(
+        "--model-workers", type=count, metavar="N", help="processes that run a model that is built here"
+    )
+    add_model_options(parser)
+    add_log_level(parser)
+
+
+async def started(args: argparse.Namespace, settings: Settings, project: Project) -> "EitherAsker":
+    """Start the asker that `args` choose, print its version, and return it. The caller must close it.
+
+    Without `--backend`, that is the running backend of the folder, if there is one. Raises what the start raises.
+    """
+    from label_studio_ml.projects.prediction_sources import EitherAsker
+
+    url = {None: address(settings.model_dir), "none": ""}.get(args.backend, args.backend)
+    asker = EitherAsker(settings, project, url or "", args.version, tell)
+    try:
+        await asker.start()
+    except BaseException:
+        await asker.close()
+        raise
+    say(f"Version {asker.version}, asked from {asker.way}", file=sys.stderr, flush=True)
+    return asker
+
+
+def tell(what: str) -> None:
+    """Print a message on standard error while a progress display may be shown."""
+    say(f"label-studio-ml: {what}", file=sys.stderr, flush=True)

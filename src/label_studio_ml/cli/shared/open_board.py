@@ -1,0 +1,51 @@
+"""Access to a backend's job records, starting its embedded broker if the backend is not running."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from label_studio_ml.config.settings import Settings
+
+if TYPE_CHECKING:
+    from label_studio_ml.training.records.job_board import JobBoard
+
+#: Seconds to wait for the broker to start.
+_BROKER_TIMEOUT = 40.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A backend's job records.
+
+    `alone` is True if this process runs the broker or the workers, because no other process on the model folder does;
+    it is always False with REDIS_URL and without `work`.
+    """
+
+    board: "JobBoard"
+    alone: bool
+
+
+@contextlib.contextmanager
+def reach(settings: Settings, *, work: bool = False) -> Iterator[Reached]:
+    """Open the job records of a backend for the `with` block, starting its embedded broker if none runs.
+
+    With `work`, workers are started, too, if no other process has them. Raises BrokerError when the broker does not
+    start or cannot be reached.
+    """
+    from label_studio_ml.runtime.shared_services import Companion
+    from label_studio_ml.training.records.board_access import open_board
+    from label_studio_ml.training.records.job_board import connect
+
+    if not work:
+        settings = replace(settings, workers=0)
+    companion = Companion(settings, worker_delay=0, workers=work or not settings.redis_url)
+    companion.start()
+    try:
+        connection = connect(companion.url(_BROKER_TIMEOUT))
+        board = open_board(connection, settings, embedded=not settings.redis_url, claiming=work)
+        yield Reached(board, companion.owner)
+        connection.close()
+    finally:
+        companion.hurry()
+        companion.stop()

@@ -1,0 +1,125 @@
+"""Find the Label Studio project that a command's `--project` names, or the backend's only one."""
+
+import sys
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from label_studio_ml.cli.streams import say
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.errors import BackendError, SettingsError, StudioError, UnknownProject
+from label_studio_ml.protocol.requests import ANONYMOUS, uid_of
+from label_studio_ml.versions.factory import open_store
+from label_studio_ml.versions.state.known_projects import KnownProject, known_projects
+from label_studio_ml.versions.state.project_state import Project, Projects
+
+
+def known_project(settings: Settings, name: str | None, *, reads: bool = False) -> Project:
+    """Return the project that `--project` names, or the only one that the backend knows if `name` is None.
+
+    A project that the backend does not know is requested from Label Studio and stored. `reads` says that the command
+    changes nothing. Raises UnknownProject, SettingsError or StudioError, with what to give as `--project`.
+    """
+    projects = Projects(settings.model_dir)
+    uid = only_one(settings, projects.uids(), name, reads=reads)
+    if uid is not None and (known := projects.get(uid)) is not None:
+        return known
+    if name is None:
+        raise UnknownProject(
+            "The backend knows no project yet",
+            fix="Add it to a project in Label Studio, or name one with --project and set LABEL_STUDIO_URL and "
+            "LABEL_STUDIO_API_KEY",
+        )
+    return projects.update(**_described(settings, name))
+
+
+def only_one(settings: Settings, uids: Iterable[str], name: str | None, *, reads: bool = False) -> str | None:
+    """Return the one of `uids` with the uid or id `name`, the only one if `name` is None, or None if none matches.
+
+    Of several projects with the same id, it is the only one not forgotten, else the one in the Label Studio of
+    LABEL_STUDIO_URL. If that is not known, a command that only `reads` gets the one heard last, and prints a note.
+    Raises SettingsError, with what to give, if several match.
+    """
+    known = set(uids)
+    if name in known:
+        return name
+    fitting = {uid for uid in known if name is None or name == uid.partition(".")[0]}
+    if name is None and len(fitting) > 1:
+        fitting.discard(ANONYMOUS)  # the project of calls that name none
+    if len(fitting) <= 1:
+        return next(iter(fitting), None)
+    found = [one for one in known_projects(settings.model_dir, open_store(settings)) if one.uid in fitting]
+    if len({uid.partition(".")[0] for uid in fitting}) > 1:
+        raise SettingsError(
+            f"The backend knows several projects: {', '.join(sorted(fitting))}",
+            fix=f"Name one with --project, such as --project {_shortest(min(fitting), fitting)}",
+            field="--project",
+        )
+    remembered = [one for one in found if not one.forgotten]
+    if len(remembered) == 1:
+        return remembered[0].uid
+    return _of_same_number(settings, fitting, remembered or found, reads=reads)
+
+
+def _shortest(uid: str, known: Collection[str]) -> str:
+    """Return a project's id if no other project of `known` has the same one, else its uid."""
+    number = uid.partition(".")[0]
+    return number if sum(one.partition(".")[0] == number for one in known) == 1 else uid
+
+
+def _of_same_number(
+    settings: Settings, fitting: Collection[str], found: list[KnownProject], *, reads: bool
+) -> str:
+    number = next(iter(fitting)).partition(".")[0]
+    if settings.studio_url and settings.studio_api_key:
+        try:
+            uid = uid_of(_asked(settings, number))
+        except BackendError:  # Label Studio cannot be reached, or has no such project
+            uid = ""
+        if uid in fitting:
+            return uid
+    if reads and found:
+        chosen = found[0]
+        say(
+            f"label-studio-ml: there are {len(fitting)} projects with the number {number}; this is {chosen.uid}, "
+            f"the one heard last ({chosen.text()}). For another one give its --project: "
+            f"{', '.join(one.uid for one in found[1:])}",
+            file=sys.stderr,
+        )
+        return chosen.uid
+    each = "; ".join(f"--project {one.uid} ({one.text()})" for one in found) or ", ".join(sorted(fitting))
+    raise SettingsError(
+        f"The backend knows {len(fitting)} projects with the number {number}",
+        fix=f"Give one of: {each}; or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY. "
+        "`label-studio-ml projects` lists them and forgets old ones",
+        field="--project",
+    )
+
+
+def _asked(settings: Settings, project_id: str) -> dict[str, Any]:
+    """Request a project from Label Studio's API and return it. Raises StudioError."""
+    from label_studio_ml.studio.client import StudioClient
+
+    client = StudioClient(settings.studio_url, settings.studio_api_key, verify_tls=settings.studio_verify_tls)
+    return dict(client.project(project_id))
+
+
+def _described(settings: Settings, project_id: str) -> dict[str, str]:
+    """Return the fields to store of a project that has not called /setup, as Label Studio's API has them.
+
+    Raises UnknownProject when Label Studio's address or token is not set, and StudioError.
+    """
+    if not settings.studio_url or not settings.studio_api_key:
+        raise UnknownProject(
+            f"Project {project_id} has never called this backend",
+            fix="Add the backend to it in Label Studio, or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY",
+            field="--project",
+        )
+    found = _asked(settings, project_id)
+    if "label_config" not in found:
+        raise StudioError(f"Label Studio's answer for project {project_id} has no label config")
+    return {
+        "uid": uid_of(found),
+        "label_config": found["label_config"],
+        "hostname": settings.studio_url,
+        "title": str(found.get("title") or ""),
+    }

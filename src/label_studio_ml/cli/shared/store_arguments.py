@@ -1,0 +1,93 @@
+"""Arguments of the commands about versions, and the version store and project that they name."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+from label_studio_ml.cli.shared.project_arguments import only_one
+from label_studio_ml.cli.shared.wsgi_file import read_wsgi
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.errors import SettingsError, UnknownProject
+from label_studio_ml.monitoring import logs
+from label_studio_ml.versions.factory import open_store
+from label_studio_ml.versions.state.project_state import Projects
+from label_studio_ml.versions.store.local_store import VersionStore
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The versions of one project of a backend."""
+
+    store: VersionStore
+    model_dir: Path
+    uid: str
+
+    @property
+    def project(self) -> str:
+        """The project's id without the creation time that its uid has."""
+        return self.uid.partition(".")[0]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that name the backend's folder, its model folder and the project."""
+    parser.add_argument("project_name", metavar="DIR", help="the backend's folder")
+    parser.add_argument("--root-dir", default=".", metavar="DIR", help="where that folder is (default: here)")
+    parser.add_argument(
+        "--model-dir", metavar="DIR", help="where its versions are, seen from the folder (default: MODEL_DIR)"
+    )
+    parser.add_argument(
+        "--project", metavar="ID", help="Label Studio's project (default: the only one the backend knows)"
+    )
+
+
+def find(args: argparse.Namespace, *, reads: bool = False, otherwise: str = "") -> Stored:
+    """Return the versions of the project that `args` name; the model file is not needed for it.
+
+    `reads` says that the command changes nothing. `otherwise` is the uid of a project that matches although the backend
+    may not know it; empty for none. Raises SettingsError or UnknownProject.
+    """
+    settings = settings_of(args)
+    store = open_store(settings)
+    uid = _uid(store, settings, args.project, reads=reads, otherwise=otherwise)
+    store.bring(uid)
+    return Stored(store, settings.model_dir, uid)
+
+
+def settings_of(args: argparse.Namespace) -> Settings:
+    """Return the settings of the backend that `args` name. Raises SettingsError when there is no such folder."""
+    folder = Path(args.root_dir, args.project_name)
+    if not folder.is_dir():
+        raise SettingsError(f"There is no folder {folder}", field="DIR")
+    logs.configure("ERROR")  # no warnings about damaged versions: the list shows them
+    settings = read_wsgi(folder, run=False).settings(Settings.from_env(backend_dir=folder))
+    if args.model_dir:
+        settings = settings.with_model_dir(args.model_dir)
+    return settings
+
+
+def _uid(store: VersionStore, settings: Settings, name: str | None, *, reads: bool, otherwise: str) -> str:
+    model_dir = settings.model_dir
+    known = set(store.projects())
+    if (model_dir / "projects.db").exists():  # opening would create it
+        known.update(Projects(model_dir).uids())
+    fitting = {uid for uid in known if name is None or name in _names(uid)}
+    if otherwise and (otherwise in fitting or (not fitting and name in (None, *_names(otherwise)))):
+        return otherwise
+    uid = only_one(settings, known, name, reads=reads)
+    if uid is not None:
+        return uid
+    if name is None:
+        raise UnknownProject(
+            f"No project is known in {model_dir}",
+            fix="Start the backend and add it to a project in Label Studio",
+        )
+    raise UnknownProject(
+        f"Project {name} is not known in {model_dir}",
+        fix=f"Known: {', '.join(sorted(known)) or 'none'}",
+        field="--project",
+    )
+
+
+def _names(uid: str) -> tuple[str, str]:
+    """Return the names of a project that `--project` accepts: its uid and its id."""
+    return uid, uid.partition(".")[0]

@@ -1,0 +1,58 @@
+"""Options for Label Studio's address and token, and the type of `--project`, for the commands that work on projects."""
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from label_studio_ml.cli.streams import say
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.errors import SettingsError
+from label_studio_ml.support.texts import whole_number
+
+
+def add_studio_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options for Label Studio's address and token."""
+    parser.add_argument("--url", metavar="URL", help="Label Studio's address (default: LABEL_STUDIO_URL)")
+    parser.add_argument(
+        "--api-key-file",
+        metavar="FILE",
+        help="the file that holds a token for it (default: LABEL_STUDIO_API_KEY holds the token)",
+    )
+    parser.add_argument(
+        "--api-key", metavar="KEY", help="the token itself, which others see in command lines"
+    )
+
+
+def with_studio(args: argparse.Namespace, settings: Settings) -> Settings:
+    """Return the settings with the address and token of the command line, if given, in place of their own.
+
+    Raises SettingsError when `--url` is not an http(s) address or the token's file cannot be read.
+    """
+    from label_studio_ml.connect.addresses import checked
+
+    token = settings.studio_api_key
+    if args.api_key:
+        token = args.api_key
+        say(
+            "label-studio-ml: other users of this machine see --api-key in the process list; use "
+            "LABEL_STUDIO_API_KEY or --api-key-file",
+            file=sys.stderr,
+        )
+    elif args.api_key_file:
+        try:
+            token = Path(args.api_key_file).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(
+                f"{args.api_key_file} cannot be read: {error}", field="--api-key-file"
+            ) from None
+    url = checked(args.url, "--url") if args.url else settings.studio_url
+    return replace(settings, studio_url=url, studio_api_key=token)
+
+
+def project_number(text: str) -> int:
+    """Parse a project's id or uid and return the id. Raises argparse.ArgumentTypeError for other text."""
+    number = whole_number(text.partition(".")[0])
+    if not number:
+        raise argparse.ArgumentTypeError(f"{text!r} is not the id of a project")
+    return number

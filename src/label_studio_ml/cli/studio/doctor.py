@@ -1,0 +1,84 @@
+"""`label-studio-ml doctor DIR`: check a backend and its connection with Label Studio, and name the fixes."""
+
+import argparse
+import contextlib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from label_studio_ml.cli.run.start import add_folder_arguments, folder_of, settings_from
+from label_studio_ml.cli.shared.studio_arguments import project_number, with_studio
+from label_studio_ml.cli.streams import say_json
+from label_studio_ml.cli.studio.connect import add_link_arguments
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.errors import BackendError
+
+if TYPE_CHECKING:
+    from label_studio_ml.doctor.context import Context
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `doctor`."""
+    add_folder_arguments(parser)
+    add_link_arguments(parser)
+    parser.add_argument("--project", metavar="N", type=project_number, help="the project's number")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run all checks and print the results; return 1 if a check failed, else 0."""
+    from label_studio_ml.doctor.examine import examine, exit_code
+    from label_studio_ml.doctor.report import as_json, show
+
+    try:
+        settings = settings_from(args)
+    except BackendError:  # for example no model file: the check "model file" reports it
+        settings = Settings.from_env(backend_dir=folder_of(args))
+        login = {"basic_auth_user": args.basic_auth_user, "basic_auth_pass": args.basic_auth_pass}
+        settings = replace(settings, **{name: value for name, value in login.items() if value})
+    context = _context(args, with_studio(args, settings))
+    try:
+        if args.json:
+            found = list(examine(context))
+            say_json(as_json(found))
+        else:
+            found = show(examine(context))
+    finally:
+        if context.admin is not None:
+            context.admin.close()
+    return exit_code(found)
+
+
+def _context(args: argparse.Namespace, settings: Settings) -> "Context":
+    from label_studio_ml.connect.addresses import backend_url, checked
+    from label_studio_ml.connect.admin import Admin
+    from label_studio_ml.connect.backend_client import port_of, view
+    from label_studio_ml.connect.ownership import known_identity
+    from label_studio_ml.doctor.context import Context
+
+    admin = None
+    port = port_of(settings, args.port)
+    url = f"http://localhost:{port}"
+    if settings.studio_url:
+        admin = Admin(settings.studio_url, settings.studio_api_key, verify_tls=settings.studio_verify_tls)
+    if args.backend_url:
+        url = checked(args.backend_url)
+    elif settings.studio_url:
+        with contextlib.suppress(BackendError):  # the check "label studio" reports the cause
+            url = backend_url(settings.studio_url, port)
+    options = (
+        ("--url", args.url),
+        ("--project", args.project),
+        ("--backend-url", args.backend_url),
+        ("--port", args.port),
+    )
+    return Context(
+        settings=settings,
+        folder=folder_of(args),
+        port=port,
+        view=view(settings, url, port),
+        url=url,
+        name=known_identity(settings.model_dir),
+        admin=admin,
+        number=args.project,
+        options=tuple(word for name, value in options if value for word in (name, str(value))),
+    )

@@ -1,0 +1,185 @@
+"""`label-studio-ml projects DIR` and `projects forget DIR UID…`: list the projects of a backend, and remove some."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import msgspec
+
+from label_studio_ml.cli.shared.wsgi_file import read_wsgi
+from label_studio_ml.cli.streams import say, say_json
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.errors import SettingsError, UnknownProject
+from label_studio_ml.monitoring import logs
+from label_studio_ml.support.texts import our_command, plural
+from label_studio_ml.versions.factory import open_store
+from label_studio_ml.versions.state.known_projects import KnownProject, forget, known_projects
+from label_studio_ml.versions.store.local_store import VersionStore
+
+_FORGET = "forget"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `projects`."""
+    parser.usage = (
+        "label-studio-ml projects [options] DIR\n"
+        "       label-studio-ml projects forget [options] DIR PROJECT [PROJECT ...]"
+    )
+    parser.add_argument(
+        "words",
+        nargs="+",
+        metavar="DIR",
+        help="the backend's folder (./forget where it has that name); behind `forget` also the projects to forget",
+    )
+    parser.add_argument("--root-dir", default=".", metavar="DIR", help="where that folder is (default: here)")
+    parser.add_argument(
+        "--model-dir", metavar="DIR", help="where its versions are, seen from the folder (default: MODEL_DIR)"
+    )
+    parser.add_argument("--json", action="store_true", help="print the list as JSON")
+    parser.add_argument("--yes", action="store_true", help="forget without asking")
+    parser.add_argument(
+        "--with-versions", action="store_true", help="also delete the versions of the projects to forget"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """List the projects, or forget some; return 0, or 1 if the user does not confirm the forgetting.
+
+    Raises SettingsError or UnknownProject when an argument is wrong.
+    """
+    forgetting = args.words[0] == _FORGET and len(args.words) > 1
+    folder, *named = args.words[1:] if forgetting else args.words
+    if named and not forgetting:
+        raise SettingsError(
+            f"{named[0]!r} is one word too many",
+            fix=f"To forget projects: {our_command('projects', 'forget', folder, *named)}",
+        )
+    settings = _settings(args, folder)
+    store = open_store(settings)
+    known = known_projects(settings.model_dir, store)
+    if forgetting:
+        return _forget(args, settings, store, known, named, folder)
+    if args.json:
+        say_json(json.dumps([_entry(one) for one in known], indent=1, ensure_ascii=False))
+    elif known:
+        _print(known)
+    else:
+        say(f"No project is known in {settings.model_dir}")
+    return 0
+
+
+def _settings(args: argparse.Namespace, name: str) -> Settings:
+    folder = Path(args.root_dir, name)
+    if not folder.is_dir():
+        raise SettingsError(f"There is no folder {folder}", field="DIR")
+    logs.configure("ERROR")
+    settings = read_wsgi(folder, run=False).settings(Settings.from_env(backend_dir=folder))
+    return settings.with_model_dir(args.model_dir) if args.model_dir else settings
+
+
+def _entry(project: KnownProject) -> dict[str, object]:
+    return {**msgspec.to_builtins(project), "heard": project.heard_at}
+
+
+def _print(known: list[KnownProject]) -> None:
+    """Print four short lines for each project, so that nothing is cut in a narrow terminal."""
+    twice = {one.number for one in known if not one.current}
+    for one in known:
+        state = "forgotten: only its versions are left" if one.forgotten else ""
+        if one.number in twice and not state:
+            state = "current" if one.current else "older: another project has its number"
+        say(f"{one.uid}  {one.title}".rstrip() + (f"  ({state})" if state else ""))
+        say(f"  Label Studio: {one.host or 'not known'}" + (f", made {one.created}" if one.created else ""))
+        say(f"  last heard:   {one.heard_at or 'never'}")
+        served = f", {one.served} is served" if one.served else ""
+        say(f"  versions:     {one.versions}{served}")
+
+
+def _forget(
+    args: argparse.Namespace,
+    settings: Settings,
+    store: VersionStore,
+    known: list[KnownProject],
+    named: list[str],
+    folder: str,
+) -> int:
+    if not named:
+        raise SettingsError(
+            "It is not said which project to forget",
+            fix=f"Give its uid; {our_command('projects', folder)} lists them",
+        )
+    chosen = [_named(known, name) for name in named]
+    for one in chosen:
+        _refuse_running(settings, one)
+    lost = "events, jobs and keys" + (" and all versions" if args.with_versions else "; the versions stay")
+    for one in chosen:
+        say(f"{one.uid}: {one.text()}, {plural(one.versions, 'version')}")
+    if not args.yes and not _agreed(f"Forget {plural(len(chosen), 'project')} ({lost})? [y/N] "):
+        say("Nothing is forgotten")
+        return 1
+    for one in chosen:
+        waiting = _forget_queue(settings, one.uid)
+        forget(settings.model_dir, store, one.uid, versions=args.with_versions)
+        gone = f", with {plural(waiting, 'event')} that waited for a training" if waiting else ""
+        say(f"Forgot {one.uid}{gone}")
+    return 0
+
+
+def _named(known: list[KnownProject], name: str) -> KnownProject:
+    """Return the project with the uid or id `name`.
+
+    Raises UnknownProject when there is none, and SettingsError when several have this id.
+    """
+    found = [one for one in known if one.uid == name] or [one for one in known if one.number == name]
+    if not found:
+        raise UnknownProject(
+            f"Project {name} is not known here",
+            fix=f"Known: {', '.join(one.uid for one in known) or 'none'}",
+        )
+    if len(found) > 1:
+        each = "; ".join(f"{one.uid} ({one.text()})" for one in found)
+        raise SettingsError(
+            f"There are {len(found)} projects with the number {name}", fix=f"Give one of: {each}"
+        )
+    return found[0]
+
+
+def _agreed(question: str) -> bool:
+    if not sys.stdin.isatty():
+        raise SettingsError("Nobody can be asked here", fix="Give --yes", field="--yes")
+    return input(question).strip().lower() in ("y", "yes")
+
+
+def _has_queue(settings: Settings) -> bool:
+    """Tell whether there is a queue to read: in the Redis of REDIS_URL, or in the embedded broker's folder."""
+    return bool(settings.redis_url) or (settings.model_dir / "broker").is_dir()
+
+
+def _refuse_running(settings: Settings, project: KnownProject) -> None:
+    """Raise SettingsError while a training of the project runs."""
+    from label_studio_ml.cli.shared.open_board import reach
+
+    if not _has_queue(settings):
+        return
+    with reach(settings) as reached:
+        board = reached.board
+        held = bool(board.redis.exists(board.keys.lease(project.uid)))
+        job = next((one.id for one in board.jobs(project.uid) if one.state == "started"), "")
+    if held:
+        cancel = our_command("cancel", settings.backend_dir, job)
+        raise SettingsError(
+            f"Project {project.uid} is being trained by job {job}", fix=f"Wait for its end, or run: {cancel}"
+        )
+
+
+def _forget_queue(settings: Settings, uid: str) -> int:
+    """Remove a project's events and jobs from the queue; return the number of events that waited for a training."""
+    from label_studio_ml.cli.shared.open_board import reach
+
+    if not _has_queue(settings):
+        return 0
+    with reach(settings) as reached:
+        waiting = len(reached.board.entries(uid))
+        reached.board.forget(uid)
+    return waiting

@@ -1,0 +1,1 @@
+"""Commands that train, and list or cancel training jobs."""

@@ -1,0 +1,54 @@
+"""`label-studio-ml cancel PROJECT_DIR JOB`: cancel a running or queued training job."""
+
+import argparse
+from pathlib import Path
+
+from label_studio_ml.cli.run.start import add_folder_arguments, folder_of, settings_from
+from label_studio_ml.cli.shared.open_board import Reached, reach
+from label_studio_ml.cli.streams import say
+from label_studio_ml.cli.train.follow import follow
+from label_studio_ml.errors import UnknownJob
+from label_studio_ml.monitoring import logs
+from label_studio_ml.support.texts import our_command
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `cancel`."""
+    add_folder_arguments(parser)
+    parser.add_argument("job", metavar="JOB", help="the job's id, as label-studio-ml jobs lists it")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Cancel a job; return 0 if it is cancelled or will be, 1 if it ended in another state."""
+    settings = settings_from(args, run_wsgi=False)
+    logs.configure("WARNING")
+    with reach(settings) as reached:
+        return cancel(reached, args.job, folder_of(args))
+
+
+def cancel(reached: Reached, job_id: str, folder: Path) -> int:
+    """Request the cancellation of a job, wait for the end of a running one, and print the outcome.
+
+    Returns the exit code. Raises UnknownJob, JobEnded when the job had ended before, and BrokerError. `folder` is the
+    backend's folder, for the advice in errors.
+    """
+    from label_studio_ml.training.scheduling.cancellation import request_cancel
+
+    try:
+        asked = request_cancel(reached.board, job_id)
+    except UnknownJob as error:
+        error.fix = f"List them with: {our_command('jobs', folder)}"
+        raise
+    if asked.state == "queued" or reached.alone:
+        say(f"Job {job_id} has not begun: it will not run" if asked.state == "queued" else _LATER)
+        return 0
+    say(f"Job {job_id} is asked to stop", flush=True)
+    job = follow(reached.board, job_id)
+    if job is not None and job.state != "cancelled":
+        say(f"It ended before that: it is {job.state}")
+        return 1
+    say(f"Cancelled: {job.ending if job is not None else 'its project was deleted'}")
+    return 0
+
+
+_LATER = "No backend is running: the job is closed when one is"

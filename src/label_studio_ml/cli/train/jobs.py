@@ -1,0 +1,112 @@
+"""`label-studio-ml jobs PROJECT_DIR`: list training jobs, follow or cancel one, list or retry parked events."""
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from label_studio_ml.cli.options import count
+from label_studio_ml.cli.run.start import add_folder_arguments, folder_of, settings_from
+from label_studio_ml.cli.shared.open_board import Reached, reach
+from label_studio_ml.cli.streams import say, say_json
+from label_studio_ml.cli.train.cancel import cancel
+from label_studio_ml.cli.train.follow import follow, outcome
+from label_studio_ml.cli.train.parked_events import retry, show
+from label_studio_ml.errors import UnknownJob
+from label_studio_ml.monitoring import logs
+from label_studio_ml.support.texts import our_command, plural
+
+if TYPE_CHECKING:
+    from label_studio_ml.config.settings import Settings
+
+#: Default number of jobs that are listed for each project.
+_MOST = 20
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `jobs`."""
+    add_folder_arguments(parser)
+    parser.add_argument("--project", metavar="ID", help="only those of this Label Studio project")
+    parser.add_argument(
+        "--most", type=count, default=_MOST, metavar="N", help="of each project (default: %(default)s)"
+    )
+    parser.add_argument("--json", action="store_true", help="print all that is known, as JSON")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--follow", metavar="JOB", help="show a job's log and progress until it ends")
+    which.add_argument("--cancel", metavar="JOB", help="the same as: label-studio-ml cancel PROJECT JOB")
+    which.add_argument("--parked", action="store_true", help="list the events that were set aside, and why")
+    which.add_argument("--retry", action="store_true", help="train on the events that were set aside")
+
+
+def run(args: argparse.Namespace) -> int:
+    """List jobs and return 0, or do what `--follow`, `--cancel`, `--parked` or `--retry` says and return its code.
+
+    `--follow` returns 1 if the job failed or was cancelled, or waits while no backend is running.
+    """
+    settings = settings_from(args, run_wsgi=False)
+    logs.configure("WARNING")
+    with reach(settings) as reached:
+        if args.cancel:
+            return cancel(reached, args.cancel, folder_of(args))
+        if args.follow:
+            return _follow(reached, args.follow, folder_of(args))
+        if args.parked or args.retry:
+            return (show if args.parked else retry)(reached, _chosen(settings, args.project))
+        return _list(settings, reached, args)
+
+
+def _follow(reached: Reached, job_id: str, folder: Path) -> int:
+    if reached.alone and (known := reached.board.job(job_id)) is not None and known.running:
+        say("No backend is running: the job goes on when one is", file=sys.stderr)
+        return 1
+    job = follow(reached.board, job_id, log=True)
+    if job is None:
+        raise UnknownJob(f"There is no job {job_id}", fix=f"List them with: {our_command('jobs', folder)}")
+    return outcome(job)
+
+
+def _list(settings: "Settings", reached: Reached, args: argparse.Namespace) -> int:
+    jobs = [job for uid in _chosen(settings, args.project) for job in reached.board.jobs(uid, args.most)]
+    jobs.sort(key=lambda job: job.created, reverse=True)
+    if args.json:
+        import msgspec
+
+        from label_studio_ml.training.records.job_pages import read_log
+        from label_studio_ml.training.records.job_views import LINES_IN_LIST, describe
+
+        found = [describe(job, read_log(reached.board, job.id, -LINES_IN_LIST)) for job in jobs]
+        say_json(msgspec.json.format(msgspec.json.encode(found), indent=1).decode())
+        return 0
+    if not jobs:
+        say("There are no training jobs yet")
+        return 0
+    from label_studio_ml.cli.train.job_list import lines
+
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    say(*lines(jobs, width))
+    for uid in _chosen(settings, args.project):
+        _renewal(reached, uid)
+    return 0
+
+
+def _renewal(reached: Reached, uid: str) -> None:
+    """Print the progress of the re-prediction after the project's last training, if there is one."""
+    from label_studio_ml.training.records.repredictions import Afresh
+
+    found = Afresh(reached.board).renewal(uid)
+    if found is not None:
+        say(
+            f"Project {uid.partition('.')[0]}: {found.written:,} of "
+            f"{plural(found.total, 'task')} got predictions of version "
+            f"{found.version} after its training ({found.state})"
+            + (f": {found.error}" if found.error else "")
+        )
+
+
+def _chosen(settings: "Settings", named: str | None) -> list[str]:
+    """Return the uids of the backend's known projects; if `named`, only those with that uid or id."""
+    from label_studio_ml.versions.state.project_state import Projects
+
+    uids = Projects(settings.model_dir).uids()
+    return [uid for uid in uids if named is None or named in (uid, uid.partition(".")[0])]

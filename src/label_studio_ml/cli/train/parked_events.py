@@ -1,0 +1,37 @@
+"""List parked events, which were set aside because their trainings failed repeatedly, and queue them again."""
+
+import sys
+from datetime import UTC, datetime
+
+from label_studio_ml.cli.shared.open_board import Reached
+from label_studio_ml.cli.streams import say
+
+
+def show(reached: Reached, uids: list[str]) -> int:
+    """Print the parked events of the projects `uids`, and return 0."""
+    count = 0
+    for uid in uids:
+        for parked in reached.board.parked(uid):
+            count += 1
+            milliseconds = int(parked.event.id.partition("-")[0])
+            came = datetime.fromtimestamp(milliseconds / 1000, UTC).astimezone()
+            say(f"{uid.partition('.')[0]}  {came:%Y-%m-%d %H:%M:%S}  {parked.event.action}  {parked.why}")
+    if not count:
+        say("No events are set aside")
+    return 0
+
+
+def retry(reached: Reached, uids: list[str]) -> int:
+    """Queue the parked events of the projects `uids` again; return 0, or 1 if there are none."""
+    found = False
+    for uid in uids:
+        job = reached.board.unpark(uid)
+        if job is not None:
+            found = True
+            say(f"Job {job}: training project {uid.partition('.')[0]} on the events that were set aside")
+    if not found:
+        say("No events are set aside", file=sys.stderr)
+        return 1
+    if reached.alone:
+        say("No backend is running: they wait for when one is", file=sys.stderr)
+    return 0

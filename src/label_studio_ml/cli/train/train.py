@@ -1,0 +1,114 @@
+"""`label-studio-ml train PROJECT_DIR`: train now, by the running backend's worker or by one of this command."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from label_studio_ml.cli.options import require_unix
+from label_studio_ml.cli.run.start import add_folder_arguments, folder_of, settings_from
+from label_studio_ml.cli.shared.open_board import Reached, reach
+from label_studio_ml.cli.shared.project_arguments import known_project
+from label_studio_ml.cli.streams import say
+from label_studio_ml.cli.train.follow import follow, outcome
+from label_studio_ml.errors import BrokerError, JobEnded, UnknownJob
+from label_studio_ml.monitoring import logs
+from label_studio_ml.support.texts import our_command
+
+if TYPE_CHECKING:
+    from label_studio_ml.training.records.job_board import Job
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `train`."""
+    add_folder_arguments(parser)
+    parser.add_argument(
+        "--project", metavar="ID", help="Label Studio's project (default: the only one the backend knows)"
+    )
+    parser.add_argument(
+        "--from-version",
+        metavar="V",
+        help="train on the same annotations as this version did, from its snapshot (default: on today's)",
+    )
+    parser.add_argument("--no-wait", action="store_true", help="hand the training in and return at once")
+    parser.add_argument(
+        "--cancel-on-interrupt", action="store_true", help="let Ctrl-C cancel the training, too"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Queue a training and follow it to its end; return 0 if it finished, 1 if it failed or was cancelled.
+
+    Also returns 1 when the training was tried and is postponed for a temporary cause, and 130 after Ctrl-C without
+    `--cancel-on-interrupt`. Raises BrokerError with `--no-wait` if no backend is running.
+    """
+    from label_studio_ml.training.dataset import version_snapshot
+    from label_studio_ml.training.records.job_board import StoredEvent
+    from label_studio_ml.versions.factory import open_store
+
+    require_unix("train")
+    settings = settings_from(args)
+    logs.configure("WARNING")
+    project = known_project(settings, args.project)
+    with reach(settings, work=True) as reached:
+        data: dict[str, Any] = {"action": "START_TRAINING", "project": {"id": project.project_id}}
+        if args.from_version:
+            store = open_store(settings)
+            version_snapshot(store, project.uid, args.from_version)
+            data["from_version"] = args.from_version
+        tries = reached.board.tries(project.uid)
+        event = StoredEvent("START_TRAINING", data, caller="label-studio-ml train")
+        job_id = reached.board.record(project.uid, event)
+        say(f"Job {job_id}: training project {project.project_id}", flush=True)
+        if args.no_wait:
+            if reached.alone:
+                raise BrokerError(
+                    "No backend is running that could train; the event is kept for when one is",
+                    fix=f"Start it with: {our_command('start', folder_of(args))}, or leave out --no-wait",
+                )
+            return 0
+
+        def held_back() -> bool:  # recording the event has ended an earlier postponement
+            return reached.board.tries(project.uid) > tries and reached.board.hold(project.uid) is not None
+
+        try:
+            job = follow(reached.board, job_id, held_back=held_back)
+        except KeyboardInterrupt:
+            if not args.cancel_on_interrupt:
+                say("", _detached(folder_of(args), job_id, alone=reached.alone), flush=True)
+                return 130
+            job = _cancelled(reached, project.uid, job_id)
+        if job is None:
+            raise UnknownJob(f"Job {job_id} is gone: its project was deleted")
+        if job.running:
+            say(f"label-studio-ml: the training waits: {job.message}", file=sys.stderr)
+            say(_detached(folder_of(args), job_id, alone=reached.alone))
+            return 1
+        return outcome(job)
+
+
+def _detached(folder: Path, job_id: str, *, alone: bool) -> str:
+    """Return a sentence about the further course of a job that this command stops following."""
+    if alone:
+        return "No backend is running, so the training stops here; it begins again when one is started"
+    return (
+        f"The training goes on. Follow it: {our_command('jobs', folder, '--follow', job_id)}. "
+        f"Cancel it: {our_command('cancel', folder, job_id)}"
+    )
+
+
+def _cancelled(reached: Reached, uid: str, job_id: str) -> "Job | None":
+    """Cancel a job, or the running job that took over its events; return the record of the cancelled job.
+
+    Ctrl-C also reaches this command's own worker, which returns its events to the queue, where another job gets them.
+    """
+    from label_studio_ml.training.scheduling.cancellation import request_cancel
+
+    say("", "Cancelling", flush=True)
+    for one in [job_id, *(job.id for job in reached.board.jobs(uid, 3) if job.running)]:
+        try:
+            request_cancel(reached.board, one)
+        except (JobEnded, UnknownJob):
+            continue
+        return follow(reached.board, one)
+    return reached.board.job(job_id)

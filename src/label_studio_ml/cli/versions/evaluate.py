@@ -1,0 +1,207 @@
+"""`label-studio-ml evaluate PROJECT_DIR`: measure a version's predictions against annotations."""
+
+import argparse
+import contextlib
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from label_studio_ml.cli.run.start import add_folder_arguments, settings_from
+from label_studio_ml.cli.streams import say_json
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.errors import SettingsError, StudioError, UnknownProject
+
+if TYPE_CHECKING:
+    from label_studio_ml.training.dataset import LabelledTasks
+    from label_studio_ml.versions.state.project_state import Project
+    from label_studio_ml.versions.store.local_store import VersionStore
+    from label_studio_ml.versions.store.manifest import Manifest
+
+logger = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `evaluate`."""
+    add_folder_arguments(parser)
+    parser.add_argument(
+        "--project", metavar="ID", help="Label Studio's project (default: the only one the backend knows)"
+    )
+    parser.add_argument(
+        "--version", metavar="V", help="name or id of the version (default: the one that is served)"
+    )
+    parser.add_argument(
+        "--annotations",
+        metavar="FILE",
+        type=Path,
+        help="take the annotations from Label Studio's JSON export, or from a version's snapshot",
+    )
+    parser.add_argument(
+        "--label-config", metavar="FILE", type=Path, help="the label config, if the backend does not know it"
+    )
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--test",
+        metavar="SHARE",
+        type=_share,
+        help="use the test half of annotations.split(test=SHARE) (default: what the version was not trained on)",
+    )
+    which.add_argument("--all", action="store_true", help="use every annotated task")
+    parser.add_argument(
+        "--ground-truth", action="store_true", help="use only annotations that are marked as ground truth"
+    )
+    parser.add_argument(
+        "--output",
+        metavar="DIR",
+        type=Path,
+        help="where to write (default: evaluations/VERSION in the folder)",
+    )
+    parser.add_argument("--json", action="store_true", help="print the report as JSON instead of tables")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate the version, write the report, print it, and return 0. Raises BackendError when that fails."""
+    from label_studio_ml.evaluation.evaluate import Assignment, evaluate, save
+    from label_studio_ml.evaluation.evaluated_model import ModelUnderTest
+    from label_studio_ml.evaluation.metrics.results import require_libraries
+    from label_studio_ml.evaluation.task_selection import Choice, expected, trained_on
+    from label_studio_ml.model_calls.adapter import ModelSpec
+    from label_studio_ml.monitoring import logs
+    from label_studio_ml.user_code.loading import code_on_disk
+    from label_studio_ml.versions.factory import open_store
+    from label_studio_ml.versions.store.version_files import file_name
+
+    require_libraries()
+    settings = settings_from(args)
+    logs.configure("WARNING")
+    store = open_store(settings)
+    project = _project(settings, args)
+    store.bring(project.uid)
+    manifest = _version(store, project.uid, args.version)
+    if manifest is not None:
+        store.fetch(manifest)
+        here = code_on_disk(settings.backend_dir, settings.script, settings.class_name)
+        if note := manifest.other_code(here):
+            logger.warning("Project %s: %s", project.uid, note)
+    tasks = _tasks(settings, project, args.annotations)
+    # The untrained model has seen none of the tasks.
+    seen = trained_on(store.folder(project.uid, manifest.id)) if manifest else set[int]()
+    choice = Choice(test=args.test, everything=args.all, ground_truth=args.ground_truth)
+    model = ModelUnderTest(
+        settings,
+        ModelSpec.of(project, manifest),
+        _state(settings, store, project.uid, manifest),
+        settings.log_dir / "evaluate.log",
+    )
+    with model, _progress(expected(tasks.expected, choice, seen)) as progress:
+        evaluation = evaluate(model, Assignment(tasks, project, choice, seen), progress=progress)
+    folder = args.output or settings.backend_dir / "evaluations" / file_name(evaluation.version, keep=" ")
+    evaluation = save(evaluation, folder)
+    if args.json:
+        say_json(evaluation.to_json().decode())
+    else:
+        from label_studio_ml.cli.versions.evaluation_tables import show
+
+        show(evaluation, folder)
+    return 0
+
+
+def _share(text: str) -> float:
+    """Parse a number between 0 and 1, exclusive. Raises argparse.ArgumentTypeError for other text."""
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0.0
+    if not 0 < share < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a share between 0 and 1, such as 0.2")
+    return share
+
+
+def _project(settings: Settings, args: argparse.Namespace) -> "Project":
+    """Return the project, with the label config of `--label-config` if given.
+
+    With `--annotations`, the backend need not know the project. Raises UnknownProject, StudioError or SettingsError.
+    """
+    import msgspec
+
+    from label_studio_ml.cli.shared.project_arguments import known_project
+    from label_studio_ml.versions.state.project_state import Project
+
+    try:
+        project = known_project(settings, args.project, reads=True)
+    except (UnknownProject, StudioError):
+        if args.annotations is None:
+            raise
+        project = Project(uid=args.project or "0")
+    if args.label_config is None:
+        return project
+    try:
+        text = args.label_config.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"The label config cannot be read: {error}", field="--label-config") from error
+    return msgspec.structs.replace(project, label_config=text)
+
+
+def _version(store: "VersionStore", uid: str, name: str | None) -> "Manifest | None":
+    """Return the version to measure, None for the untrained model. Raises UnknownVersion."""
+    from label_studio_ml.versions.operations import find
+
+    return find(store, uid, name) if name else store.served(uid)
+
+
+def _state(
+    settings: Settings, store: "VersionStore", uid: str, manifest: "Manifest | None"
+) -> dict[str, str]:
+    """Return the key/value pairs as a server of this version has them: a model may keep its weights in them."""
+    from label_studio_ml.versions.state.lineage import pairs_of
+    from label_studio_ml.versions.state.project_state import StoredState
+
+    history = store.history(uid)
+    of_fits = {key for one in history for key in one.state}
+    kept = {
+        key: value
+        for key, value in StoredState(settings.model_dir, uid).items().items()
+        if key not in of_fits
+    }
+    return {**kept, **(pairs_of(history, manifest) if manifest else {})}
+
+
+def _tasks(settings: Settings, project: "Project", file: Path | None) -> "LabelledTasks":
+    """Return the annotated tasks of `file`, or of Label Studio if `file` is None.
+
+    Raises StudioError when Label Studio's address or token is not known.
+    """
+    from label_studio_ml.evaluation.evaluate import tasks_in
+    from label_studio_ml.model_calls.adapter import studio_login, studio_private
+    from label_studio_ml.studio.client import StudioClient
+    from label_studio_ml.training.dataset import from_studio
+
+    if file is not None:
+        return tasks_in(file, project=project.uid)
+    url, token = studio_login(project, settings)
+    if not url or not token:
+        raise StudioError(
+            "It is not known where Label Studio is",
+            fix="Set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY, or name an export with --annotations",
+        )
+    private = studio_private(project, settings)
+    return from_studio(
+        StudioClient(url, token, verify_tls=settings.studio_verify_tls, private=private), project.uid
+    )
+
+
+@contextlib.contextmanager
+def _progress(expected: int | None) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar on a terminal; give a function to call with the number of tasks of each predicted batch.
+
+    `expected` is the total number of tasks, None if unknown.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("Predicting"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("", total=expected)
+        yield lambda count: bar.advance(task, count)

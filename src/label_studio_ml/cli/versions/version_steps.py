@@ -1,0 +1,74 @@
+"""`label-studio-ml promote`, `rollback`, `unpin`, `delete`, `export`: manual operations on versions.
+
+The backend need not run; a running one notices the decision within a second.
+"""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from label_studio_ml.cli.shared import store_arguments
+from label_studio_ml.cli.shared.store_arguments import Stored
+from label_studio_ml.cli.streams import say
+from label_studio_ml.cli.versions.code_comparison import code_here, code_warning
+from label_studio_ml.versions import operations
+from label_studio_ml.versions.archive import export
+
+
+def add_arguments(parser: argparse.ArgumentParser, command: str) -> None:
+    """Add the options of `command`, one of this module's commands."""
+    store_arguments.add_arguments(parser)
+    if command in ("promote", "export"):
+        parser.add_argument("version", metavar="VERSION", help="its name or id, or how that begins")
+    if command == "delete":
+        parser.add_argument("versions", metavar="VERSION", nargs="+", help="names or ids")
+    if command == "promote":
+        parser.add_argument(
+            "--pin", action="store_true", help="serve it also when newer versions are trained"
+        )
+    if command == "export":
+        parser.add_argument("--output", required=True, metavar="FILE.tar.gz", help="the file to write")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command `args.command`, print the result, and return 0. Raises BackendError when it fails."""
+    steps: dict[str, Callable[[argparse.Namespace, Stored], str]] = {
+        "promote": _promote,
+        "rollback": _rollback,
+        "unpin": _unpin,
+        "delete": _delete,
+        "export": _export,
+    }
+    say(steps[args.command](args, store_arguments.find(args)))
+    return 0
+
+
+def _promote(args: argparse.Namespace, found: Stored) -> str:
+    chosen = operations.promote(found.store, found.model_dir, found.uid, args.version, pinned=args.pin)
+    until = "until it is unpinned" if args.pin else "until a newer one is let through"
+    note = code_warning(chosen, code_here(args))
+    return f"Project {found.project} is served version {chosen.name}, {until}{note}"
+
+
+def _rollback(args: argparse.Namespace, found: Stored) -> str:
+    present, back = operations.rollback(found.store, found.model_dir, found.uid)
+    return (
+        f"Project {found.project} is served version {back.name} instead of {present.name}, "
+        f"until a newer one is let through{code_warning(back, code_here(args))}"
+    )
+
+
+def _unpin(args: argparse.Namespace, found: Stored) -> str:
+    served = operations.unpin(found.store, found.model_dir, found.uid)
+    name = f"version {served.name}" if served is not None else "the untrained model"
+    return f"Project {found.project} is served {name}, until a newer one is let through"
+
+
+def _delete(args: argparse.Namespace, found: Stored) -> str:
+    gone = operations.delete(found.store, found.uid, args.versions)
+    return f"Deleted {', '.join(gone)}"
+
+
+def _export(args: argparse.Namespace, found: Stored) -> str:
+    chosen = operations.find(found.store, found.uid, args.version)
+    return f"Version {chosen.name} is in {export(found.store, chosen, Path(args.output))}"

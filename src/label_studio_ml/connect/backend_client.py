@@ -1,0 +1,127 @@
+"""HTTP client for a running backend, for `connect` and `doctor`."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from label_studio_ml.config.backend_login import authorization
+from label_studio_ml.config.settings import DEFAULT_PORT, Settings
+from label_studio_ml.connect.addresses import canonical
+from label_studio_ml.errors import BackendError
+from label_studio_ml.storage.server_address import address
+from label_studio_ml.support.texts import our_command
+
+_TIMEOUT = 5.0
+
+
+class BackendDown(BackendError):
+    """The backend does not answer, or answers with an error."""
+
+
+@dataclass(slots=True)
+class BackendView:
+    """Client for a running backend, which uses the first of `urls` that answers, and the login of the settings."""
+
+    urls: tuple[str, ...]
+    settings: Settings
+
+    def authorization(self) -> str:
+        """Return the value of the Authorization header for the backend, empty if the backend needs no login."""
+        return authorization(self.settings)
+
+    def health(self) -> dict[str, Any]:
+        """Return the response of /health. Raises BackendDown."""
+        return self._get("/health")
+
+    def ready(self) -> dict[str, Any]:
+        """Return the response of /readyz. Raises BackendDown also when the server is not ready (503)."""
+        return self._get("/readyz")
+
+    def parts(self) -> dict[str, Any]:
+        """Return the response of /readyz, with the state of each part, also when the server is not ready.
+
+        Raises BackendDown.
+        """
+        return self._ask("GET", "/readyz", patience=_TIMEOUT, accepted=(200, 503))
+
+    def connection(self, project: int | str | None = None) -> dict[str, Any]:
+        """Return the response of /connection, with the backend's record of `project` unless that is None.
+
+        `project` is a uid, or an id, which may be ambiguous. Raises BackendDown.
+        """
+        return self._get("/connection", {"project": str(project)} if project is not None else {})
+
+    def predict(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Return the response of /predict. Raises BackendDown with the cause that the backend reports."""
+        return self._ask("POST", "/predict", json=body, patience=100.0)
+
+    def _get(self, path: str, params: dict[str, str] | None = None) -> dict[str, Any]:
+        return self._ask("GET", path, params=params, patience=_TIMEOUT)
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        patience: float,
+        accepted: Collection[int] = (200,),
+        **arguments: Any,
+    ) -> dict[str, Any]:
+        import requests
+
+        failure = ""
+        headers = {"Authorization": value} if (value := self.authorization()) else {}
+        for url in self.urls:
+            try:
+                response = requests.request(
+                    method, url + path, headers=headers, timeout=patience, **arguments
+                )
+                body = response.json()
+            except (requests.RequestException, ValueError) as error:
+                failure = failure or f"nothing of ours answers at {url} ({type(error).__name__})"
+                continue
+            if response.status_code == 401:
+                raise BackendDown(
+                    f"The backend at {url} asks for another login",
+                    fix="Set BASIC_AUTH_USER and BASIC_AUTH_PASS as they are where the backend runs, or a token in "
+                    "LABEL_STUDIO_ML_TOKEN",
+                    field="BASIC_AUTH_USER",
+                )
+            if response.status_code in accepted and isinstance(body, dict):
+                self.urls = (url,)  # later calls use the URL that answered
+                return body
+            if method == "POST" and isinstance(body, dict) and body.get("detail"):
+                raise BackendDown(f"{path} answers {response.status_code}: {body['detail']}")
+            failure = failure or f"{url}{path} answers {response.status_code}"
+        raise BackendDown(
+            f"The backend is not up: {failure}",
+            fix=f"Start it with: {our_command('start', self.settings.backend_dir)}",
+        )
+
+
+def view(settings: Settings, url: str, port: int) -> BackendView:
+    """Return a client for the backend that Label Studio reaches at `url`.
+
+    It tries `url`, then the address that the model folder's running server announced (if that has this `port`), then
+    `port` on this machine.
+    """
+    here = [f"http://127.0.0.1:{port}"]
+    if (announced := address(settings.model_dir)) and _port(announced) == port:
+        here.insert(0, announced)
+    seen = {canonical(one): one for one in (url, *here)}
+    if canonical(url) in map(canonical, here):
+        seen = {canonical(one): one for one in here}
+    return BackendView(tuple(seen.values()), settings)
+
+
+def port_of(settings: Settings, stated: int | None) -> int:
+    """Return the backend's port on this machine: `stated`, else that of its running server, else DEFAULT_PORT."""
+    return stated or _port(address(settings.model_dir)) or DEFAULT_PORT
+
+
+def _port(url: str) -> int | None:
+    try:
+        return urlsplit(url).port
+    except ValueError:
+        return None

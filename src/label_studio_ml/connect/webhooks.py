@@ -1,0 +1,77 @@
+"""The backend's webhook in a Label Studio project: find it, compare it with the wanted state, create or update it."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from label_studio_ml.connect.addresses import canonical
+from label_studio_ml.connect.admin import Admin, Json
+from label_studio_ml.connect.ownership import HEADER
+from label_studio_ml.web.webhook_receipts import ACTIONS as ACTIONS
+
+
+def wanted_actions(events: Iterable[str], *, learns: bool) -> list[str]:
+    """Return the webhook actions that the backend needs, sorted.
+
+    These are PROJECT_UPDATED, for a changed label config; and if the class `learns`, also its training `events` and the
+    deletions of annotations and tasks.
+    """
+    if not learns:
+        return ["PROJECT_UPDATED"]
+    return sorted({*events, "ANNOTATIONS_DELETED", "TASKS_DELETED", "PROJECT_UPDATED"} & ACTIONS)
+
+
+def address(backend_url: str) -> str:
+    """Return the webhook URL of the backend at `backend_url`."""
+    return backend_url.rstrip("/") + "/webhook"
+
+
+def ours(webhooks: Iterable[Json], name: str, urls: Iterable[str]) -> list[Json]:
+    """Return the webhooks of the backend `name`: those with its name in HEADER, and those to one of its `urls`."""
+    places = {canonical(address(url)) for url in urls}
+    return [
+        one
+        for one in webhooks
+        if (one.get("headers") or {}).get(HEADER) == name or canonical(str(one.get("url"))) in places
+    ]
+
+
+def fields(url: str, name: str, authorization: str, actions: Iterable[str]) -> Json:
+    """Return the fields of the webhook in Label Studio's API; an empty `authorization` adds no login."""
+    headers = {HEADER: name} | ({"Authorization": authorization} if authorization else {})
+    return {
+        "url": address(url),
+        "send_payload": True,
+        "send_for_all_actions": False,
+        "is_active": True,
+        "headers": headers,
+        "actions": sorted(actions),
+    }
+
+
+def differences(webhook: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    """Return the names of the fields whose value in `webhook` differs from `wanted`."""
+    return [
+        name
+        for name, value in wanted.items()
+        if (sorted(webhook.get(name) or []) if name == "actions" else webhook.get(name)) != value
+    ]
+
+
+def settle(admin: Admin, project: int, wanted: Json, name: str, urls: Iterable[str]) -> tuple[str, int]:
+    """Create or update the backend's webhook as `wanted`, and delete its other webhooks in the project.
+
+    Return a text that says what was done, and the number of deleted webhooks. Raises StudioError.
+    """
+    known = ours(admin.webhooks(project), name, urls)
+    here = canonical(str(wanted["url"]))
+    known.sort(key=lambda one: (canonical(str(one.get("url"))) != here, one["id"]))
+    if not known:
+        admin.save_webhook({**wanted, "project": project})
+        return "made", 0
+    first, *others = known
+    changed = differences(first, wanted)
+    if changed:
+        admin.save_webhook(wanted, known=int(first["id"]))
+    for other in others:
+        admin.delete_webhook(int(other["id"]))
+    return ("updated" if changed else "is as it should be"), len(others)

@@ -1,0 +1,171 @@
+"""Collect annotations and predictions task by task, by control, and compute their metrics at the end."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+from xml.etree import ElementTree
+
+import msgspec
+
+from label_studio_ml.evaluation.metrics import boxes, choices, numbers, regions, spans, transcripts
+from label_studio_ml.evaluation.metrics.region_place import by_place
+from label_studio_ml.evaluation.metrics.regions import Kind, Region
+from label_studio_ml.evaluation.metrics.results import Measured, ratio
+from label_studio_ml.protocol.label_config import parse_label_config
+
+_WHY_NOT = {
+    "per region": "it is said of regions, not of tasks: regions have no metric that pairs them off first",
+    "other": "there is no metric for this kind of region here",
+    "silent": "neither annotators nor the model said anything",
+}
+
+_SOME = "as there is no metric for them here: {} of its regions"
+#: Kind of region by control tag, for tags that produce regions of one kind only.
+_KINDS: dict[str, Kind] = {
+    "Choices": "choices",
+    "Taxonomy": "multiple choices",
+    "Pairwise": "choices",
+    "TextArea": "text",
+    "Rating": "numbers",
+    "Number": "numbers",
+    "Rectangle": "boxes",
+    "RectangleLabels": "boxes",
+    "HyperTextLabels": "spans",
+    "ParagraphLabels": "spans",
+    "TimeSeriesLabels": "spans",
+}
+
+
+class Observations:
+    """Annotated and predicted regions, reduced to what the metrics need.
+
+    `label_config` gives the order of labels and tells which choices are exclusive; without it, the data decide.
+    Raises LabelConfigError when it is not well-formed.
+    """
+
+    def __init__(self, label_config: str = "") -> None:
+        self._controls = parse_label_config(label_config)
+        self._attributes = _attributes(label_config) if self._controls else {}
+        self._pairs: dict[str, list[Any]] = {}
+        self._kinds: dict[str, Kind] = {}
+        #: By control: the tasks with something to measure, and the number of regions without a metric.
+        self._tasks: Counter[str] = Counter()
+        self._left_out: Counter[str] = Counter()
+        self.tasks = 0
+
+    def add(self, annotated: Iterable[Region], predicted: Iterable[Region], score: float = 1.0) -> None:
+        """Add the regions of one task; `score` is the prediction's score.
+
+        Regions of different places (object, item, channel, page, frame) are compared separately: a prediction in the
+        wrong place counts as wrong there and as missing in the right one.
+        """
+        self.tasks += 1
+        sides = (_by_control(annotated), _by_control(predicted))
+        for name in {*sides[0], *sides[1]}:
+            truth, found = sides[0].get(name, []), sides[1].get(name, [])
+            if self._per_region(name):
+                self._left_out[name] += len(truth) + len(found)
+                continue
+            self._left_out[name] += sum(regions.kind_of(region) == "other" for region in (*truth, *found))
+            kind = self._kinds.get(name) or self._kind(name, [*truth, *found])
+            if kind == "other":
+                continue
+            self._kinds[name] = kind
+            pairs = self._by_place(name, kind, truth, found, score)
+            self._pairs.setdefault(name, []).extend(pairs)
+            self._tasks[name] += bool(pairs)
+
+    def _by_place(
+        self, name: str, kind: Kind, truth: list[Region], found: list[Region], score: float
+    ) -> list[Any]:
+        """Return the pairs that the metrics of `kind` compare, one for each place of the task that has a region."""
+        targets = self._controls.get(name, {}).get("to_name", [])
+        annotated, predicted = by_place(truth, targets), by_place(found, targets)
+        return [
+            regions.pair(kind, annotated.get(place, []), predicted.get(place, []), score)
+            for place in dict.fromkeys((*annotated, *predicted))
+            if place.kind != "other"
+        ]
+
+    def measure(self) -> dict[str, Measured]:
+        """Return the metrics of every control that has measurable regions."""
+        return {name: self._measured(name) for name in self._names() if self._pairs.get(name)}
+
+    def accuracies(self) -> dict[str, float]:
+        """Return the accuracy of controls with choices or text, as `measure` does, but without its libraries."""
+        return {
+            name: ratio(sum(_equal(truth, found) for truth, found in pairs), len(pairs))
+            for name in self._names()
+            if (pairs := self._pairs.get(name))
+            and self._kinds[name] in ("choices", "multiple choices", "text")
+        }
+
+    def not_measured(self) -> dict[str, str]:
+        """Return the controls whose regions, or some of them, have no metrics, each with the reason."""
+        reasons = {}
+        for name in self._names():
+            if self._left_out[name]:
+                reasons[name] = _WHY_NOT["per region" if self._per_region(name) else "other"]
+                if self._pairs.get(name):
+                    reasons[name] = _SOME.format(self._left_out[name])
+            elif not self._pairs.get(name):
+                reasons[name] = _WHY_NOT["silent"]
+        return reasons
+
+    def _measured(self, name: str) -> Measured:
+        kind, pairs = self._kinds[name], self._pairs[name]
+        known = self._controls.get(name, {}).get("labels", [])
+        if kind == "choices" and self._exclusive(name, pairs):
+            measured = choices.measure_exclusive(pairs, known)
+        elif kind in ("choices", "multiple choices"):
+            measured = choices.measure_multiple(pairs, known)
+        elif kind == "spans":
+            measured = spans.measure(pairs, known)
+        elif kind == "boxes":
+            measured = boxes.measure(pairs, known)
+        else:
+            measured = transcripts.measure(pairs) if kind == "text" else numbers.measure(pairs)
+        return msgspec.structs.replace(measured, tasks=self._tasks[name])
+
+    def _names(self) -> list[str]:
+        heard = self._kinds.keys() | {name for name, count in self._left_out.items() if count}
+        return [*self._controls, *sorted(heard - self._controls.keys())]
+
+    def _kind(self, name: str, said: list[Region]) -> Kind:
+        """Return the kind of a control's regions: by its tag, else the kind of the first region that has a metric."""
+        by_tag = _KINDS.get(self._controls.get(name, {}).get("type", ""))
+        if by_tag is not None:
+            return by_tag
+        return next((kind for kind in map(regions.kind_of, said) if kind != "other"), "other")
+
+    def _per_region(self, name: str) -> bool:
+        return self._attributes.get(name, {}).get("perRegion") == "true"
+
+    def _exclusive(self, name: str, pairs: list[choices.Pair]) -> bool:
+        """Return whether a task has at most one choice, according to the annotations and the label config."""
+        if any(len(truth) > 1 for truth, _ in pairs):
+            return False
+        if name in self._attributes:
+            return self._attributes[name].get("choice") != "multiple"
+        return all(len(found) <= 1 for _, found in pairs)
+
+
+def _equal(truth: str | list[str], found: str | list[str]) -> bool:
+    """Return whether two texts are equal, or two lists of labels in any order."""
+    if isinstance(truth, str) or isinstance(found, str):
+        return truth == found
+    return set(truth) == set(found)
+
+
+def _by_control(said: Iterable[Region]) -> dict[str, list[Region]]:
+    found: dict[str, list[Region]] = {}
+    for region in said:
+        if isinstance(region, Mapping) and region.get("from_name"):
+            found.setdefault(str(region["from_name"]), []).append(region)
+    return found
+
+
+def _attributes(label_config: str) -> dict[str, dict[str, str]]:
+    """Return the attributes of each control. `label_config` was parsed before: it is well-formed and has no DOCTYPE."""
+    root = ElementTree.fromstring(label_config)  # noqa: S314
+    return {str(element.get("name")): element.attrib for element in root.iter() if element.get("toName")}

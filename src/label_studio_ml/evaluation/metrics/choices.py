@@ -1,0 +1,81 @@
+"""Metrics of choices, taxonomies and pairwise comparisons, where a task has one label or several."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from label_studio_ml.evaluation.metrics.results import NONE, Confusion, Measured, number, ordered
+
+#: A task's annotated labels and its predicted ones.
+Pair = tuple[Sequence[str], Sequence[str]]
+
+
+def measure_exclusive(pairs: Sequence[Pair], known: list[str]) -> Measured:
+    """Return accuracy, a confusion matrix and metrics by label, where a task has at most one label.
+
+    A missing prediction lowers the recall of the annotated label; a prediction without an annotation lowers the
+    precision of the predicted one.
+    """
+    from sklearn.metrics import accuracy_score
+
+    truth = [reference[0] if reference else NONE for reference, _ in pairs]
+    predicted = [labels[0] if labels else NONE for _, labels in pairs]
+    labels = ordered({*truth, *predicted} - {NONE}, known)
+    shown = [*labels, NONE] if NONE in truth or NONE in predicted else labels
+    counts = Counter(zip(truth, predicted, strict=True))
+    matrix = [[counts[row, column] for column in shown] for row in shown]
+    return Measured(
+        kind="choices",
+        tasks=len(pairs),
+        metrics={"accuracy": number(accuracy_score(truth, predicted)), **_averages(truth, predicted, labels)},
+        labels=_by_label(truth, predicted, labels, labels),
+        confusion=Confusion(shown, matrix),
+    )
+
+
+def measure_multiple(pairs: Sequence[Pair], known: list[str]) -> Measured:
+    """Return accuracy, and precision, recall and F1 by label, where a task may have several labels.
+
+    `accuracy` is the share of tasks whose predicted labels are exactly the annotated ones.
+    """
+    from sklearn.metrics import accuracy_score
+    from sklearn.preprocessing import MultiLabelBinarizer
+
+    labels = ordered({label for pair in pairs for side in pair for label in side}, known)
+    binary = MultiLabelBinarizer(classes=labels)
+    truth, predicted = (binary.fit_transform([pair[side] for pair in pairs]) for side in (0, 1))
+    columns = list(range(len(labels)))
+    return Measured(
+        kind="multiple choices",
+        tasks=len(pairs),
+        metrics={
+            "accuracy": number(accuracy_score(truth, predicted)),
+            **_averages(truth, predicted, columns, "micro"),
+        },
+        labels=_by_label(truth, predicted, columns, labels),
+    )
+
+
+def _averages(truth: Any, predicted: Any, labels: Sequence[Any], *more: str) -> dict[str, float | None]:
+    from sklearn.metrics import precision_recall_fscore_support
+
+    found: dict[str, float | None] = {}
+    for average in ("macro", "weighted", *more):
+        values = precision_recall_fscore_support(
+            truth, predicted, labels=labels, average=average, zero_division=0
+        )
+        for name, value in zip(("precision", "recall", "f1"), values[:3], strict=True):
+            found[f"{average}_{name}"] = number(value)
+    return found
+
+
+def _by_label(
+    truth: Any, predicted: Any, labels: Sequence[Any], names: list[str]
+) -> dict[str, dict[str, float | None]]:
+    from sklearn.metrics import precision_recall_fscore_support
+
+    columns = precision_recall_fscore_support(truth, predicted, labels=labels, average=None, zero_division=0)
+    return {
+        name: dict(zip(("precision", "recall", "f1", "support"), map(number, values), strict=True))
+        for name, *values in zip(names, *columns, strict=True)
+    }

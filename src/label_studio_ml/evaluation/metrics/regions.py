@@ -1,0 +1,157 @@
+"""Convert Label Studio's regions to the values that the metrics compare."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+from label_studio_ml.evaluation.metrics.boxes import Box, around
+from label_studio_ml.evaluation.metrics.spans import Place, Span
+
+Region = Mapping[str, Any]
+Kind = Literal["choices", "multiple choices", "spans", "boxes", "text", "numbers", "other"]
+
+#: Region types that describe the whole task; with a position in their value, they describe another region.
+_WHOLE: dict[str, Kind] = {
+    "choices": "choices",
+    "taxonomy": "multiple choices",
+    "pairwise": "choices",
+    "textarea": "text",
+    "rating": "numbers",
+    "number": "numbers",
+}
+#: Fields of a region's value that give a position.
+_PLACES = frozenset({"x", "start", "startOffset", "points", "rle", "ranges", "sequence"})
+
+#: Label of a rectangle or span that has none of its own.
+UNLABELLED = "(region)"
+
+
+def kind_of(region: Region) -> Kind:
+    """Return the kind of metric for a region; "other" if there is none."""
+    value = region.get("value") or {}
+    whole = _WHOLE.get(str(region.get("type")))
+    if whole is not None:
+        return "other" if _PLACES & value.keys() else whole
+    if {"x", "y", "width", "height"} <= value.keys() and "ellipse" not in str(region.get("type")):
+        return "boxes"
+    if {"start", "end"} <= value.keys() and "sequence" not in value:
+        return "spans"
+    return "other"
+
+
+def pair(kind: Kind, truth: Sequence[Region], found: Sequence[Region], score: float = 1.0) -> Any:
+    """Return the annotated and the predicted regions of one place in a task, as the metrics of `kind` compare them."""
+    if kind in ("choices", "multiple choices"):
+        return choices(truth), choices(found)
+    if kind == "spans":
+        everywhere = all(_in_whole_text(region) for region in (*truth, *found))
+        return spans(truth, whole=everywhere), spans(found, whole=everywhere)
+    if kind == "boxes":
+        size = picture_size([*truth, *found])
+        return boxes(truth, size), boxes(found, size, score)
+    if kind == "text":
+        return text(truth), text(found)
+    return rating(truth), rating(found)
+
+
+def labels_of(region: Region) -> list[str]:
+    """Return a region's labels or choices; those of a taxonomy are paths such as `Animal / Cat`."""
+    value = region.get("value") or {}
+    found = value.get(str(region.get("type")), value.get("selected"))
+    if isinstance(found, str):
+        return [found]
+    if not isinstance(found, Sequence):
+        return []
+    return [" / ".join(map(str, one)) if isinstance(one, list | tuple) else str(one) for one in found]
+
+
+def choices(regions: Iterable[Region]) -> list[str]:
+    """Return the labels of a task without duplicates."""
+    return list(dict.fromkeys(label for region in regions for label in labels_of(region)))
+
+
+def spans(regions: Iterable[Region], *, whole: bool) -> list[Span]:
+    """Return the spans of a task; with `whole`, by their offsets in the whole text (`globalOffsets`).
+
+    Global offsets and positions in an element or paragraph cannot be compared with each other.
+    """
+    found: list[Span] = []
+    for region in regions:
+        start, end = _places(region.get("value") or {}, whole=whole)
+        found.extend(Span(label, start, end) for label in labels_of(region) or [UNLABELLED])
+    return found
+
+
+def boxes(regions: Iterable[Region], size: tuple[float, float], score: float = 1.0) -> list[Box]:
+    """Return the rectangles of a task in pixels of a picture of this size; `score` is for regions without their own."""
+    found: list[Box] = []
+    width, height = size
+    for region in regions:
+        value = region.get("value") or {}
+        x, y, across, down = (_float(value.get(name)) for name in ("x", "y", "width", "height"))
+        upright = around(
+            x * width / 100,
+            y * height / 100,
+            across * width / 100,
+            down * height / 100,
+            _float(value.get("rotation")),
+        )
+        own = region.get("score", value.get("score"))
+        sure = _float(own) if own is not None else score
+        found.extend(Box(label, *upright, sure) for label in labels_of(region) or [UNLABELLED])
+    return found
+
+
+def picture_size(regions: Iterable[Region]) -> tuple[float, float]:
+    """Return width and height of a task's picture in pixels, 100 x 100 if no region has them."""
+    for region in regions:
+        width, height = _float(region.get("original_width")), _float(region.get("original_height"))
+        if width > 0 and height > 0:
+            return width, height
+    return 100.0, 100.0
+
+
+def text(regions: Iterable[Region]) -> str:
+    """Return the text of a task, several lines joined by newlines."""
+    lines: list[str] = []
+    for region in regions:
+        found = (region.get("value") or {}).get("text")
+        lines.extend(map(str, found) if isinstance(found, list) else [] if found is None else [str(found)])
+    return "\n".join(lines)
+
+
+def rating(regions: Iterable[Region]) -> float | None:
+    """Return the number or rating of a task, None if it has none."""
+    for region in regions:
+        value = region.get("value") or {}
+        found = value.get(str(region.get("type")))
+        if isinstance(found, int | float) and not isinstance(found, bool):
+            return float(found)
+    return None
+
+
+def _in_whole_text(region: Region) -> bool:
+    return isinstance((region.get("value") or {}).get("globalOffsets"), Mapping)
+
+
+def _places(value: Mapping[str, Any], *, whole: bool) -> tuple[Place, Place]:
+    """Return the start and end of a span in any of Label Studio's formats."""
+    if whole:
+        return _place(value["globalOffsets"].get("start")), _place(value["globalOffsets"].get("end"))
+    return (
+        _place(value.get("start"), value.get("startOffset")),
+        _place(value.get("end"), value.get("endOffset")),
+    )
+
+
+def _place(where: Any, offset: Any = 0) -> Place:
+    try:
+        return 0, float(where), _float(offset)
+    except (TypeError, ValueError):
+        return 1, str(where), _float(offset)
+
+
+def _float(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return 0.0

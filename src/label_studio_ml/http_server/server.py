@@ -1,0 +1,108 @@
+"""The HTTP server: accepts connections on a listening socket, enforces their timeouts, and drains them at shutdown."""
+
+import asyncio
+import logging
+import socket
+from email.utils import formatdate
+from functools import partial
+
+from label_studio_ml.config.http_settings import DEFAULT_MAX_IN_FLIGHT
+from label_studio_ml.http_server.connection import Connection
+from label_studio_ml.http_server.connection_registry import Answering, BodyBudget, Connections, Site
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two checks of the connections' timeouts.
+SWEEP = 1.0
+#: Maximum number of further connections accepted with each one that the event loop accepts.
+MORE = 64
+
+
+class Server:
+    """HTTP server for `endpoints`. After `stop`, requests in flight have `drain` seconds to finish.
+
+    A body may have `max_body` bytes, all bodies in memory `max_in_flight`. At most `max_connections` are open at a time
+    (0: no limit), and `backlog` wait to be accepted.
+    """
+
+    def __init__(
+        self,
+        endpoints: Answering,
+        max_body: int,
+        drain: float,
+        *,
+        max_in_flight: int = DEFAULT_MAX_IN_FLIGHT,
+        max_connections: int = 0,
+        backlog: int = 2048,
+    ) -> None:
+        self.site = Site(
+            endpoints, min(max_body, max_in_flight), BodyBudget(max_in_flight), Connections(max_connections)
+        )
+        self._backlog = backlog
+        self._drain = drain
+        self._stopping = asyncio.Event()
+        self._connecting: set[asyncio.Task[tuple[asyncio.Transport, Connection]]] = set()
+
+    def stop(self) -> None:
+        """Stop accepting connections, and close the open ones as soon as they are idle."""
+        self._stopping.set()
+
+    async def serve(self, listener: socket.socket) -> None:
+        """Serve on a listening socket until `stop`; return when all connections are closed, or `drain` has passed."""
+        loop = asyncio.get_running_loop()
+        self._look()
+        listener.setblocking(False)
+        server = await loop.create_server(
+            partial(self._accepted, listener), sock=listener, backlog=self._backlog
+        )
+        sweeping = asyncio.create_task(self._sweep())
+        try:
+            await self._stopping.wait()
+            self.site.draining = True
+            await asyncio.sleep(0.05)  # accept clients that have connected already
+            server.close()
+            end = loop.time() + self._drain
+            while (self.site.connections or self._connecting) and (now := loop.time()) < end:
+                for connection in self.site.connections:
+                    connection.drain(now)
+                await asyncio.sleep(0.02)
+        finally:
+            sweeping.cancel()
+            server.close()
+            for connection in self.site.connections:
+                connection.abort()
+
+    def _accepted(self, listener: socket.socket) -> Connection:
+        """Return the protocol of an accepted connection, and accept further connections from the backlog.
+
+        uvloop accepts one connection per iteration over all others. On a busy server, a new connection would therefore
+        wait for as many iterations as there are connections before it, which takes seconds.
+        """
+        loop = asyncio.get_running_loop()
+        # Descriptors are reserved for half of the backlog: see `descriptors.capacity`.
+        for _ in range(min(MORE, self._backlog // 2 - len(self._connecting))):
+            try:
+                connected, _ = listener.accept()
+            except OSError:  # the backlog is empty, or too many files are open
+                break
+            connected.setblocking(False)
+            task = loop.create_task(loop.connect_accepted_socket(lambda: Connection(self.site), connected))
+            self._connecting.add(task)
+            task.add_done_callback(self._connected)
+        return Connection(self.site)
+
+    def _connected(self, task: "asyncio.Task[tuple[asyncio.Transport, Connection]]") -> None:
+        self._connecting.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            logger.debug("A connection was lost as it began: %r", task.exception())
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP)
+            self._look()
+
+    def _look(self) -> None:
+        self.site.date = f"date: {formatdate(usegmt=True)}\r\n".encode()
+        now = asyncio.get_running_loop().time()
+        for connection in self.site.connections:
+            connection.sweep(now)

@@ -1,1 +1,0 @@
-"""Counters of a server, and their Prometheus text format."""

@@ -1,0 +1,68 @@
+"""The model context: what a backend passes to the base class of a model that it builds, outside of the constructor."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from label_studio_ml.versions.state.project_state import MemoryState, State
+
+if TYPE_CHECKING:
+    from label_studio_ml.studio.files.fetch import FileAccess
+
+
+@dataclass(slots=True, kw_only=True)
+class ModelContext:
+    """What a backend provides to a model that it builds; a model built by user code has an empty one.
+
+    `state` holds the project's key/value pairs. `version` is the name of the trained version that the model is built
+    from (empty before the first training), `renamed` the name that its `predict` has set since. `files` fetches task
+    files; None for a model built by user code. `studio_url` and `studio_token` are Label Studio's URL and a token.
+    `extra_params` are the backend's parsed extra params from Label Studio.
+    """
+
+    state: State = field(default_factory=MemoryState)
+    version: str = ""
+    renamed: str = ""
+    files: "FileAccess | None" = None
+    studio_url: str = ""
+    studio_token: str = field(default="", repr=False)
+    extra_params: Any = None
+
+
+_current: ContextVar[ModelContext | None] = ContextVar("label_studio_ml_model_context", default=None)
+
+
+@contextmanager
+def model_context(context: ModelContext) -> Iterator[None]:
+    """Make `context` the current context of models that are built inside the `with` block."""
+    token = _current.set(context)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def current_context() -> ModelContext:
+    """Return the current context, a new empty one outside of `model_context`."""
+    return _current.get() or ModelContext()
+
+
+def is_lent(context: ModelContext) -> bool:
+    """Tell whether `context` is the current context, that is, whether its model is being built."""
+    return _current.get() is context
+
+
+def parse_extra_params(value: Any) -> Any:
+    """Return extra params parsed: JSON text becomes its value, other text stays, empty text becomes None."""
+    if isinstance(value, str):
+        text = value.strip()
+        if not text:
+            return None
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+    return value

@@ -1,0 +1,1 @@
+"""Build a model of either API generation and call its `predict` and `fit`."""

@@ -1,0 +1,358 @@
+"""Adapter for model classes of both API generations: build a model, call its `predict`, call its `fit`."""
+
+import functools
+import inspect
+import logging
+import math
+import sysconfig
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from label_studio_ml.config.metric_gate import parse_gate
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.errors import BackendError, ModelFileError, ModelLoadError, NoLabelConfig
+from label_studio_ml.model import LabelStudioMLBase
+from label_studio_ml.model_api.api_generation import (
+    Generation,
+    initial_version,
+    method_parameters,
+    overrides_hook,
+)
+from label_studio_ml.model_api.api_generation import generation as generation
+from label_studio_ml.model_api.model_context import ModelContext, model_context, parse_extra_params
+from label_studio_ml.model_calls.coroutines import finish
+from label_studio_ml.model_calls.setup_request import setup_request
+from label_studio_ml.processes.forked_children import UserCode
+from label_studio_ml.protocol.label_config import parse_label_config
+from label_studio_ml.studio.files.fetch import FileAccess
+from label_studio_ml.user_code.code_identity import CodeIdentity
+from label_studio_ml.user_code.import_scan import INSTALLED
+from label_studio_ml.versions.state.project_state import Project, State
+from label_studio_ml.versions.store.manifest import Manifest
+
+logger = logging.getLogger(__name__)
+
+#: Folders of code that is not the user's: this package and the standard library.
+_FOREIGN = {Path(__file__).resolve().parents[1], Path(sysconfig.get_path("stdlib"))}
+
+#: Name of the version before any training, for a class of the seed generation (see `generations`).
+INITIAL = "INITIAL"
+#: The most tasks in one call of `predict`, unless the class sets `max_batch_size`.
+MAX_BATCH = 128
+#: Concurrent calls of an `async def predict` in one process, unless the class sets `concurrency`.
+ASYNC_CONCURRENCY = 16
+
+
+class ClassInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """What the server needs to know about a model class, without importing it.
+
+    `max_batch_size` is the most tasks in one call of `predict`; `max_wait` the seconds that a batch that is not full
+    waits for more tasks; `concurrency` the concurrent calls of `predict` in one process. `promote_if` is the metric
+    gate for new versions, `keep_versions` the number of versions kept (0: all). `train_every`, `quiet_period` and
+    `min_annotations` decide when a training is due (`training.policy`). `code` identifies the imported code.
+    `initial_version` names the version before any training, unless the class sets one with `self.set`.
+    """
+
+    name: str
+    generation: Generation
+    train_events: tuple[str, ...]
+    max_batch_size: int = MAX_BATCH
+    max_wait: float = 0.0
+    concurrency: int = 1
+    promote_if: str = ""
+    keep_versions: int = LabelStudioMLBase.keep_versions
+    train_every: int = 1
+    quiet_period: float = 0.0
+    min_annotations: int = 0
+    code: CodeIdentity = CodeIdentity()
+    initial_version: str = INITIAL
+
+
+class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """The arguments for building a model.
+
+    `version` is the served version's name, empty before any training; `train_output` is what that version's `fit`
+    returned.
+    """
+
+    project: Project
+    version: str = ""
+    train_output: dict[str, Any] = {}
+
+    @classmethod
+    def of(cls, project: Project, manifest: Manifest | None) -> "ModelSpec":
+        """Return the spec of a committed version of `project`; of the untrained model if `manifest` is None."""
+        if manifest is None:
+            return cls(project=project)
+        return cls(project=project, version=manifest.name, train_output=manifest.train_output)
+
+
+def describe_class(cls: type[LabelStudioMLBase], threads: int | None = None) -> ClassInfo:
+    """Return the ClassInfo of a class. `threads` is the `concurrency` of a synchronous class that sets none."""
+    return ClassInfo(
+        name=cls.__name__,
+        generation=generation(cls),
+        train_events=_train_events(cls),
+        max_batch_size=_limit(cls, "max_batch_size", MAX_BATCH, least=1),
+        max_wait=_limit(cls, "max_wait", 0.0, least=0),
+        concurrency=_limit(cls, "concurrency", ASYNC_CONCURRENCY if is_async(cls) else threads or 1, least=1),
+        promote_if=_gate(cls),
+        keep_versions=_limit(cls, "keep_versions", LabelStudioMLBase.keep_versions, least=0),
+        train_every=_limit(cls, "train_every", 1, least=0),
+        quiet_period=_limit(cls, "quiet_period", 0.0, least=0),
+        min_annotations=_limit(cls, "min_annotations", 0, least=0),
+        initial_version=initial_version(cls) or INITIAL,
+    )
+
+
+def _train_events(cls: type[LabelStudioMLBase]) -> tuple[str, ...]:
+    """Return the class's `TRAIN_EVENTS`; text counts as one event. Raises ModelFileError for anything but names."""
+    given: object = cls.TRAIN_EVENTS
+    events = (given,) if isinstance(given, str) else tuple(given) if isinstance(given, Iterable) else (given,)
+    if not all(isinstance(name, str) for name in events):
+        raise ModelFileError(
+            f"{cls.__name__}.TRAIN_EVENTS is {given!r}: it must be a list of names of webhook actions",
+            fix='Example: TRAIN_EVENTS = ["ANNOTATION_CREATED", "ANNOTATION_UPDATED"]',
+            field="TRAIN_EVENTS",
+        )
+    return events
+
+
+def _gate(cls: type[LabelStudioMLBase]) -> str:
+    """Return the class's `promote_if`. Raises ModelFileError if it is not a valid metric gate."""
+    text = cls.promote_if
+    try:
+        if not isinstance(text, str):
+            raise ValueError("it must be text")
+        parse_gate(text)
+    except ValueError as error:
+        raise ModelFileError(
+            f"{cls.__name__}.promote_if is {text!r}: {error}",
+            fix='Example: promote_if = "accuracy >= current"',
+            field="promote_if",
+        ) from None
+    return text
+
+
+def is_async(cls: type[LabelStudioMLBase]) -> bool:
+    """Tell whether the `predict` of the class is a coroutine function."""
+    return inspect.iscoroutinefunction(cls.predict)
+
+
+def class_limit(cls: type, name: str, default: float) -> float:
+    """Return the class attribute `name`, in seconds. Raises ModelFileError if it is not a number of at least 0."""
+    return float(_limit(cls, name, default, least=0))
+
+
+def _limit(cls: type, name: str, default: Any, *, least: float) -> Any:
+    """Return a numeric class attribute, an int if `default` is one. Raises ModelFileError if it is invalid."""
+    value = getattr(cls, name, default)
+    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    whole = isinstance(default, int)
+    if not number or value < least or (whole and value != int(value)):
+        kind = "a whole number" if whole else "a number"
+        raise ModelFileError(
+            f"{cls.__name__}.{name} is {value!r}: it must be {kind} of at least {least}", field=name
+        )
+    return int(value) if whole else float(value)
+
+
+def build(
+    cls: type[LabelStudioMLBase], spec: ModelSpec, settings: Settings, state: State
+) -> LabelStudioMLBase:
+    """Build a model of `cls` for `spec`, passing the arguments that its constructor accepts.
+
+    `state` holds the project's key/value pairs. Raises ModelLoadError with the cause if the constructor fails,
+    NoLabelConfig if it fails while the project has no label config.
+    """
+    project = spec.project
+    extra_params = parse_extra_params(project.extra_params)
+    url, token = studio_login(project, settings)
+    context = ModelContext(
+        state=state,
+        version=spec.version,
+        files=FileAccess(
+            studio_url=url,
+            token=token,
+            studio_private=studio_private(project, settings),
+            cache_dir=settings.model_dir / "files",
+            document_root=settings.document_root,
+            verify_tls=settings.studio_verify_tls,
+            rules=settings.files,
+        ),
+        studio_url=url,
+        studio_token=token,
+        extra_params=extra_params,
+    )
+    offered: dict[str, Any] = {
+        "project_id": project.project_id,
+        "label_config": project.label_config or None,
+        "train_output": dict(spec.train_output),
+        "hostname": url,
+        "access_token": token,
+        "model_version": spec.version or None,
+        **settings.init_kwargs,
+    }
+    taken = fitting(cls.__init__, offered)
+    try:
+        with UserCode(), model_context(context), setup_request(cls, project):
+            model = cls(**taken)
+            if not hasattr(model, "_context"):
+                raise ModelLoadError(
+                    f"{cls.__name__}.__init__ does not call super().__init__(**kwargs)",
+                    fix="Call it first in __init__",
+                )
+            _fill(model, {name: value for name, value in offered.items() if name not in taken})
+            if project.extra_params and overrides_hook(cls, "set_extra_params"):
+                model.set_extra_params(project.extra_params)
+    except ModelLoadError:
+        raise
+    except (Exception, SystemExit) as error:
+        if not parse_label_config(project.label_config):
+            raise NoLabelConfig(
+                f"Project {project.uid} has no label config yet, and {cls.__name__} needs one: {reason(error)}",
+                fix="Set it in Label Studio under Settings, Labeling Interface",
+                field="label_config",
+            ) from error
+        raise ModelLoadError(
+            f"{cls.__name__} cannot be built: {reason(error)}", field=str(settings.script or "")
+        ) from error
+    return model
+
+
+def studio_login(project: Project, settings: Settings) -> tuple[str, str]:
+    """Return Label Studio's URL and a token for it, each empty if unknown.
+
+    A configured token is sent to the configured URL only. The host that `/setup` names is not trustworthy, so it gets
+    no other token than the one in the same request.
+    """
+    if settings.studio_url:
+        return settings.studio_url, settings.studio_api_key or project.access_token
+    if settings.studio_api_key:
+        logger.warning(
+            "LABEL_STUDIO_API_KEY is not used: set LABEL_STUDIO_URL too, so that it is known whose key it is"
+        )
+    return project.hostname, project.access_token
+
+
+def studio_private(project: Project, settings: Settings) -> tuple[str, ...]:
+    """Return the private addresses that the Label Studio of `studio_login` may have; `*` stands for any."""
+    return ("*",) if settings.studio_url else project.private
+
+
+def _fill(model: LabelStudioMLBase, missing: Mapping[str, Any]) -> None:
+    """Set the attributes in `missing`, arguments that the constructor did not accept, where the model has none."""
+    for name in ("project_id", "label_config", "train_output", "hostname", "access_token"):
+        if name not in missing or getattr(model, name) or not missing[name]:
+            continue
+        setattr(model, name, missing[name])
+        if name == "label_config" and overrides_hook(type(model), "use_label_config"):
+            model.use_label_config(missing[name])
+
+
+def fitting(function: Callable[..., Any], offered: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of the `offered` keyword arguments that `function` accepts; all if it has `**kwargs`."""
+    return _fitting(method_parameters(function), offered)
+
+
+def _fitting(parameters: list[inspect.Parameter], offered: Mapping[str, Any]) -> dict[str, Any]:
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        return dict(offered)
+    names = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    return {name: value for name, value in offered.items() if name in names}
+
+
+def version_name(model: LabelStudioMLBase, spec: ModelSpec) -> str:
+    """Return the name under which `model` is served: the trained version's, else the class's own, else INITIAL."""
+    if spec.version:
+        return renamed(model) or spec.version
+    return model.get("model_version") or initial_version(type(model)) or INITIAL
+
+
+def renamed(model: LabelStudioMLBase) -> str:
+    """Return the version name that the model's `predict` has set with `set("model_version", …)`, else empty text."""
+    return model._context.renamed
+
+
+def ask(model: LabelStudioMLBase, tasks: list[dict[str, Any]], params: Mapping[str, Any]) -> Any:
+    """Call the model's `predict` with those of `params` that its signature accepts, and return its result."""
+    function = getattr(model.predict, "__func__", None)
+    parameters = method_parameters(model.predict) if function is None else _method_parameters(function)
+    positional = {"self", *(parameter.name for parameter in parameters[:1])}
+    keywords = {name: value for name, value in params.items() if name not in positional}
+    keywords.setdefault("context", None)
+    with UserCode():
+        return _finished(model.predict(tasks, **_fitting(parameters, keywords)))
+
+
+@functools.lru_cache(maxsize=64)
+def _method_parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """Return a method's parameters without the first. Cached: reading a signature takes as long as a short call."""
+    try:
+        return list(inspect.signature(function).parameters.values())[1:]
+    except (TypeError, ValueError):
+        return method_parameters(function)
+
+
+def fit_annotations(
+    model: LabelStudioMLBase,
+    annotations: Iterable[dict[str, Any]],
+    *,
+    event: str,
+    data: Any,
+    job_id: str,
+    workdir: Path,
+    job: Any = None,
+) -> dict[str, Any]:
+    """Call a seed-generation `fit` and return its dict, `{}` for None. Raises TypeError for any other result.
+
+    `job` is the object that `fit` gets as its `job` argument.
+    """
+    offered = {"event": event, "data": data, "job": job, "job_id": job_id, "workdir": str(workdir)}
+    with UserCode():
+        returned = _finished(model.fit(annotations, **fitting(model.fit, offered)))
+    if returned is None:
+        return {}
+    if not isinstance(returned, Mapping):
+        raise TypeError(f"fit must return a dict, not {type(returned).__name__}")
+    return dict(returned)
+
+
+def fit_event(
+    model: LabelStudioMLBase, event: str, data: Any, *, job_id: str, workdir: Path, job: Any = None
+) -> Any:
+    """Call an event-generation `fit` for one event and return its result. `job` is the argument of that name."""
+    offered = {"job": job, "job_id": job_id, "workdir": str(workdir)}
+    with UserCode():
+        return _finished(model.fit(event, data, **fitting(model.fit, offered)))
+
+
+def _finished(returned: Any) -> Any:
+    """Return the result of a method; if it is awaitable, run it and return its result."""
+    return finish(returned) if inspect.isawaitable(returned) else returned
+
+
+def reason(error: BaseException) -> str:
+    """Return an exception of user code as one line, with file and line of the innermost frame in the user's code."""
+    try:
+        text = " ".join(str(error).split()).encode("utf-8", "backslashreplace").decode()
+    except Exception:  # noqa: BLE001 (an exception of user code may not even have a text)
+        text = ""
+    if isinstance(error, BackendError):
+        return text
+    line = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    frame = None
+    walk = error.__traceback__
+    while walk is not None:
+        path = Path(walk.tb_frame.f_code.co_filename)
+        if (
+            not INSTALLED.intersection(path.parts)
+            and not _FOREIGN.intersection(path.parents)
+            and path.is_file()
+        ):
+            frame = (path.name, walk.tb_lineno)
+        walk = walk.tb_next
+    return f"{line} ({frame[0]}, line {frame[1]})" if frame else line

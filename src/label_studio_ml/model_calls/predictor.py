@@ -1,0 +1,307 @@
+"""Call the `predict` of one loaded model such that every task of every request gets exactly one entry."""
+
+import functools
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from label_studio_ml.model import LabelStudioMLBase
+from label_studio_ml.model_calls.adapter import ModelSpec, ask, reason, renamed, version_name
+from label_studio_ml.processes.forked_children import UserCode
+from label_studio_ml.protocol.prediction_json import (
+    ODD_SCORES,
+    InvalidPrediction,
+    describe,
+    encode,
+    encode_all,
+    encode_failure,
+    is_nothing,
+    listed,
+)
+from label_studio_ml.protocol.region_checks import INVALID, Refusal, RegionChecks
+from label_studio_ml.support.texts import plural
+
+logger = logging.getLogger(__name__)
+
+
+#: Returns why Label Studio would not show a prediction's regions, None if it shows them.
+Check = Callable[[Any], Refusal | None]
+
+#: Checks that accept every prediction.
+_NO_CHECKS = RegionChecks(None)
+
+
+class Request(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The tasks (a JSON array) and params (a JSON object) of one `/predict`, undecoded.
+
+    `id` is the request's id for log records; empty if they do not show it.
+    """
+
+    tasks: bytes
+    params: bytes
+    interactive: bool = False
+    id: str = ""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """The entries for one request as a JSON array, or the reason why there are none.
+
+    `error` is set instead of `results` if `predict` raised and no task could be answered, if an interactive request has
+    no prediction that can be sent, or if the request itself is faulty (`invalid`). The array is empty if `predict`
+    returned nothing for every task. `failed` counts the tasks without prediction. `refused` counts, by kind, the
+    predictions that the label config does not allow, and scores outside of 0 to 1. `version` is the name that
+    `predict` has given the version, else empty.
+    """
+
+    results: bytes = b""
+    error: str = ""
+    invalid: bool = False
+    failed: int = 0
+    version: str = ""
+    refused: dict[str, int] = {}
+
+
+class _Raised(InvalidPrediction):
+    """`predict` raised an exception."""
+
+
+class _Nothing(InvalidPrediction):
+    """`predict` returned no prediction. This is no failure if it returns none for all tasks of a request."""
+
+
+class _Refused(InvalidPrediction):
+    """The label config does not allow the prediction; `refusal` says why."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(f"{INVALID}: {refusal}")
+        self.refusal = refusal
+
+
+class Predictor:
+    """A loaded model and the name of the version it is served under. Not thread-safe.
+
+    Predictions that the project's label config does not allow are refused: their tasks get an entry with `error`, since
+    Label Studio would store them and show an empty task. If `refuse` is False, they are sent; in both cases, each kind
+    of fault is logged once. The answer to an interactive request whose context has an `event` is not checked: such
+    requests come from custom code in the page, which defines its own format, and Label Studio does not store it.
+    """
+
+    def __init__(self, model: LabelStudioMLBase, spec: ModelSpec, *, refuse: bool = True) -> None:
+        self.model = model
+        self.version = version_name(model, spec)
+        self._checks = RegionChecks(spec.project.label_config)
+        self._refuse = refuse
+        self._told: set[str] = set()
+        self._apart = False
+        self._singly = False
+        self._silent = False  # predict returned nothing for several tasks, nor for each of them alone
+
+    def answer(self, requests: Sequence[Request]) -> list[Answer]:
+        """Answer requests with equal params, in one call if the model supports that; return answers in their order."""
+        answers: dict[int, Answer] = {}
+        decoded: dict[int, list[dict[str, Any]]] = {}
+        params: dict[str, Any] = {}
+        for position, request in enumerate(requests):
+            try:
+                decoded[position] = msgspec.json.decode(request.tasks)
+                params = msgspec.json.decode(request.params)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                decoded.pop(position, None)
+                answers[position] = Answer(error=f"tasks are not JSON: {error}", invalid=True)
+        event = _has_event(params)  # evaluated before user code can change the params
+        together = None if self._apart and len(decoded) > 1 else self._together([*decoded.values()], params)
+        wrong_count = isinstance(together, InvalidPrediction) and not isinstance(together, _Raised | _Nothing)
+        silent = isinstance(together, _Nothing)
+        start = 0
+        for position, tasks in decoded.items():
+            interactive = requests[position].interactive
+            entries: list[Any] | InvalidPrediction
+            if isinstance(together, list):
+                entries = together[start : start + len(tasks)]
+                start += len(tasks)
+            elif together is not None and (len(decoded) == 1 or (silent and self._silent)):
+                entries = self._each(together, tasks, params)
+            else:
+                own = self._together([tasks], params)
+                wrong_count = wrong_count and isinstance(own, list)
+                entries = self._each(own, tasks, params)
+            silent = silent and isinstance(entries, _Nothing)
+            checks = _NO_CHECKS if interactive and event else self._checks
+            answers[position] = self._finish(entries, tasks, checks, interactive=interactive)
+        self._silent = self._silent or (silent and len(decoded) > 1)
+        if wrong_count and len(decoded) > 1:
+            self._apart = True
+            logger.warning(
+                "predict does not take several requests together: from now on each is asked for alone"
+            )
+        name = renamed(self.model)
+        return [
+            msgspec.structs.replace(answers[position], version=name) if name else answers[position]
+            for position in range(len(requests))
+        ]
+
+    def _together(
+        self, requests: list[list[dict[str, Any]]], params: dict[str, Any]
+    ) -> list[Any] | InvalidPrediction:
+        """Return one prediction per task of all requests, or the failure."""
+        tasks = [task for request in requests for task in request]
+        if self._singly and len(tasks) > 1:
+            return [self._alone(task, params) for task in tasks]
+        return self._try(tasks, params)
+
+    def _each(
+        self, entries: list[Any] | InvalidPrediction, tasks: list[dict[str, Any]], params: dict[str, Any]
+    ) -> list[Any] | InvalidPrediction:
+        """Return `entries`; if they are a failure, call `predict` for each task alone, and learn from the outcome."""
+        if isinstance(entries, list) or len(tasks) == 1:
+            return entries
+        if isinstance(entries, _Nothing) and self._silent:
+            return entries
+        alone = [self._alone(task, params) for task in tasks]
+        self._silent = all(isinstance(entry, _Nothing) for entry in alone)
+        if not isinstance(entries, _Raised) and not any(isinstance(one, InvalidPrediction) for one in alone):
+            self._singly = True
+            logger.warning("predict does not take several tasks: from now on each is asked for alone")
+        return alone
+
+    def _try(self, tasks: list[dict[str, Any]], params: dict[str, Any]) -> list[Any] | InvalidPrediction:
+        """Return one prediction per task; a failure if the model raises or returns another number of predictions."""
+        if not tasks:
+            return []
+        try:
+            returned = ask(self.model, list(tasks), dict(params))  # copies, since user code may change them
+            self.version = renamed(self.model) or self.version
+            with UserCode():  # a returned generator runs user code
+                entries = listed(returned, len(tasks))
+            cause = describe(returned, len(tasks)) if entries is None else ""
+        except BaseException as error:  # noqa: BLE001 (user code may raise anything, SystemExit too)
+            cause = reason(error)
+            self._tell(cause, len(tasks), error)
+            return _Raised(cause)
+        if entries is not None:
+            return entries
+        if is_nothing(returned):
+            return _Nothing(cause)
+        self._tell(cause, len(tasks))
+        return InvalidPrediction(cause)
+
+    def _alone(self, task: dict[str, Any], params: dict[str, Any]) -> Any:
+        """Return the prediction for one task, or the failure in its place."""
+        entries = self._try([task], params)
+        return entries if isinstance(entries, InvalidPrediction) else entries[0]
+
+    def _finish(
+        self,
+        entries: list[Any] | InvalidPrediction,
+        tasks: list[dict[str, Any]],
+        checks: RegionChecks,
+        *,
+        interactive: bool,
+    ) -> Answer:
+        """Return the Answer with one encoded entry per task: a prediction, or an error with its cause."""
+        check = functools.partial(checks.refusal, interactive=interactive)
+        every = [entries] if isinstance(entries, InvalidPrediction) else entries
+        if every and all(isinstance(entry, _Nothing) for entry in every):
+            return Answer(results=b"[]")
+        body = encode_all(every, self.version) if every is entries else None
+        if body is not None and not any(_needs_look(entry, check) for entry in every):
+            return Answer(results=body)
+        encoded: list[bytes] = []
+        failures: list[InvalidPrediction] = []
+        refused: dict[str, int] = {}
+        for number, task in enumerate(tasks):
+            try:
+                entry = entries if isinstance(entries, InvalidPrediction) else entries[number]
+                if isinstance(entry, InvalidPrediction):
+                    raise entry
+                one = encode(entry, self.version, interactive=interactive)
+                refusal = self._refusal(one, task, refused, check)
+                if refusal is not None:
+                    refused[refusal.kind] = refused.get(refusal.kind, 0) + 1
+                    self._tell_refusal(refusal, task)
+                    if self._refuse:
+                        raise _Refused(refusal)
+                encoded.append(one)
+            except Exception as error:  # noqa: BLE001 (accessing an object from user code may raise anything)
+                failure = error if isinstance(error, InvalidPrediction) else InvalidPrediction(reason(error))
+                failures.append(failure)
+                encoded.append(encode_failure(str(failure), self.version))
+                if not isinstance(failure, _Refused):
+                    logger.error("Task %s has no prediction: %s", task.get("id"), failure)
+        if failures and len(failures) == len(tasks):
+            raised = next((failure for failure in failures if isinstance(failure, _Raised)), None)
+            if interactive or raised is not None:
+                return Answer(error=str(raised or failures[0]), failed=len(failures), refused=refused)
+        return Answer(results=b"[" + b",".join(encoded) + b"]", failed=len(failures), refused=refused)
+
+    def _refusal(
+        self, body: bytes, task: dict[str, Any], kinds: dict[str, int], check: Check
+    ) -> Refusal | None:
+        """Return why the label config does not allow an encoded prediction (or one of several), else None.
+
+        A score outside of 0 to 1 is only logged, and counted in `kinds`.
+        """
+        try:
+            decoded = msgspec.json.decode(body)
+        except RecursionError:  # nested too deeply to be checked
+            return None
+        for prediction in decoded if isinstance(decoded, list) else [decoded]:
+            score = prediction.get("score", 0.0)
+            if not 0 <= score <= 1:
+                kinds[ODD_SCORES] = kinds.get(ODD_SCORES, 0) + 1
+                self._tell_score(score, task)
+            refusal = check(prediction["result"])
+            if refusal is not None:
+                return refusal
+        return None
+
+    def _tell_refusal(self, refusal: Refusal, task: dict[str, Any]) -> None:
+        """Log a refusal, once for each kind."""
+        if refusal.kind in self._told or len(self._told) >= 100:
+            return
+        self._told.add(refusal.kind)
+        logger.error(
+            "Task %s: the prediction does not fit the label config: %s. %s; this is logged once",
+            task.get("id"),
+            refusal,
+            "It is not sent" if self._refuse else "It is sent all the same",
+        )
+
+    def _tell_score(self, score: float, task: dict[str, Any]) -> None:
+        """Log, once, a score outside of 0 to 1."""
+        if ODD_SCORES in self._told:
+            return
+        self._told.add(ODD_SCORES)
+        logger.warning(
+            "Task %s: the score %g is not between 0 and 1, and Label Studio shows it as %g %%: return a probability. "
+            "It is sent all the same; this is logged once",
+            task.get("id"),
+            score,
+            100 * score,
+        )
+
+    def _tell(self, what: str, count: int, error: BaseException | None = None) -> None:
+        """Log a failed call of `predict`; each cause gets a traceback the first time."""
+        first = what not in self._told
+        if len(self._told) < 100:
+            self._told.add(what)
+        then = ": asking for each task alone" if count > 1 else ""
+        logger.warning(
+            "predict of %s failed: %s%s", plural(count, "task"), what, then, exc_info=error if first else None
+        )
+
+
+def _has_event(params: Mapping[str, Any]) -> bool:
+    """Tell whether the context of a request has an `event`; contexts from Label Studio's own tools have none."""
+    context = params.get("context")
+    return isinstance(context, Mapping) and bool(context.get("event"))
+
+
+def _needs_look(prediction: Any, check: Check) -> bool:
+    """Tell whether a prediction (a dict) needs the slow check: the label config does not allow it, or may not."""
+    result = prediction["result"]
+    if any(type(region) is not dict for region in result):
+        return True
+    return check(result) is not None

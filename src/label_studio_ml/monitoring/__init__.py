@@ -1,0 +1,1 @@
+"""Logs, counters, and the Prometheus text format of the counters."""

@@ -1,0 +1,1 @@
+"""Processes of the operating system: start them, guard them, and find those that were left behind."""

@@ -1,0 +1,129 @@
+"""Find and kill processes that user code started and whose guard was killed. Linux only.
+
+A guard (`process_guard`) kills all processes that its run started, also those in other sessions. Two mechanisms cover
+guards that are killed themselves:
+
+- The starter of a guarded process puts a mark into its environment, which all descendants inherit: process id and start
+  time of the starter, and a random number. When the guard has ended, the starter kills the processes with the mark. If
+  the starter was killed as well, the next worker or server that starts kills them (`end_left_behind`).
+- A worker adopts orphaned descendants (`adopt_orphans`), and so also finds those with another environment.
+
+On other systems, processes in a session of their own survive a killed guard; those in the run's session do not.
+"""
+
+import contextlib
+import logging
+import os
+import secrets
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from label_studio_ml.processes.process_table import Process, become_subreaper, everything, find, is_running
+from label_studio_ml.support.texts import whole_number
+
+logger = logging.getLogger(__name__)
+
+_MARK = "LABEL_STUDIO_ML_STARTED_BY"
+#: Seconds to wait for processes to disappear after SIGKILL.
+_DISAPPEARING = 5.0
+
+#: Process ids of the children that this process has started; with `adopt_orphans`, all other children were adopted.
+_started: set[int] = set()
+_starting = threading.Lock()
+_adopting = False
+
+
+class Guarded:
+    """A process with a guard, started with the arguments of `subprocess.Popen`. Call `ended` after its end.
+
+    The mark is added to `env`. Raises OSError if the process cannot be started.
+    """
+
+    def __init__(self, command: list[str], *, env: Mapping[str, str], **options: Any) -> None:
+        self._number = secrets.token_hex(16)
+        me = find(os.getpid())
+        mark = f"{os.getpid()}:{me.started if me is not None else 0}:{self._number}"
+        marks = f"{env.get(_MARK, '')} {mark}".strip()
+        with _starting:
+            self.popen: subprocess.Popen[bytes] = subprocess.Popen(
+                command, env={**env, _MARK: marks}, **options
+            )
+            _started.add(self.popen.pid)
+
+    def ended(self) -> None:
+        """Kill the processes that the guard, which has ended, did not kill. May take seconds; raises nothing."""
+        if self.popen.returncode:  # the guard was killed, or the run itself failed
+            _end(lambda: [process for process in everything() if self._is_marked(process)])
+        with _starting:
+            _started.discard(self.popen.pid)
+            if _adopting:
+                _end(_adopted)
+
+    def _is_marked(self, process: Process) -> bool:
+        return any(number == self._number for *_, number in _marks(process))
+
+
+def adopt_orphans() -> None:
+    """Let this process adopt descendants whose parent ends. Call it only in a process without user code."""
+    global _adopting
+    _adopting = become_subreaper()
+
+
+def end_left_behind() -> None:
+    """Kill processes started by user code of an earlier backend that was killed together with its guards."""
+    _end(lambda: [process for process in everything() if _is_left_behind(process)])
+
+
+def _is_left_behind(process: Process) -> bool:
+    marks = _marks(process)
+    return any(not is_running(pid, started) for pid, started, _ in marks) and process.in_our_namespace()
+
+
+def _marks(process: Process) -> list[tuple[int, int, str]]:
+    """Return the marks of a process, one per guarded process above it: starter's process id and start time, number."""
+    if process.zombie or process.pid == os.getpid():
+        return []
+    for pair in process.environment():
+        name, _, value = pair.partition("=")
+        if name == _MARK:
+            parts = [mark.split(":") for mark in value.split()]
+            return [mark for part in parts if (mark := _mark(part)) is not None]
+    return []
+
+
+def _mark(parts: list[str]) -> tuple[int, int, str] | None:
+    if len(parts) != 3:
+        return None
+    pid, started = whole_number(parts[0]), whole_number(parts[1])
+    return None if pid is None or started is None else (pid, started, parts[2])
+
+
+def _adopted() -> list[Process]:
+    """Return the adopted children. Children in this process's session, which it runs and waits for, are excluded."""
+    me, session = os.getpid(), os.getsid(0)
+    return [
+        process
+        for process in everything()
+        if process.parent == me and process.session != session and process.pid not in _started
+    ]
+
+
+def _end(look: Callable[[], Iterable[Process]]) -> None:
+    """Kill the processes that `look` returns until it returns none, for at most `_DISAPPEARING` seconds."""
+    deadline = time.monotonic() + _DISAPPEARING
+    while left := list(look()):
+        for process in left:
+            if not process.zombie:
+                logger.warning(
+                    "Process %d was started by user code whose guard is gone: it is ended", process.pid
+                )
+            process.send(signal.SIGKILL)
+            with contextlib.suppress(OSError):  # reap it if it is a child of this process
+                os.waitpid(process.pid, os.WNOHANG)
+        if time.monotonic() > deadline:
+            return
+        time.sleep(0.01)

@@ -1,0 +1,1 @@
+"""Prediction jobs that idle training workers run."""

@@ -1,0 +1,48 @@
+"""Copy of a journal in Redis, so that a run can be continued on a machine that does not see the first one's folder."""
+
+import json
+
+from label_studio_ml.training.records.event_queue import broker_errors
+from label_studio_ml.training.records.job_board import JobBoard
+
+
+class Notes:
+    """The journal entries in Redis of runs that store predictions of one version; `part` names the shard.
+
+    Without a part, it reads and clears the entries of all parts, and writes none. Every method raises BrokerError.
+    """
+
+    def __init__(self, board: JobBoard, uid: str, version: str, part: str = "") -> None:
+        self._redis = board.redis
+        self._key = board.keys.sending(uid)
+        self._begin = json.dumps([version])[:-1]
+        self._field = json.dumps([version, part]) if part else ""
+
+    def read(self) -> list[str]:
+        """Return the entries."""
+        with broker_errors():
+            found = self._redis.hgetall(self._key)
+        return [text.decode() for field, text in found.items() if self._mine(field.decode())]
+
+    def write(self, text: str) -> None:
+        """Store `text` as the entry of this part."""
+        if self._field:
+            with broker_errors():
+                self._redis.hset(self._key, self._field, text)
+
+    def clear(self) -> None:
+        """Remove the entries."""
+        with broker_errors():
+            for field in self._redis.hkeys(self._key):
+                if self._mine(field.decode()):
+                    self._redis.hdel(self._key, field)
+
+    def _mine(self, field: str) -> bool:
+        return field == self._field if self._field else field.startswith(f"{self._begin},")
+
+
+def noted(board: JobBoard, uid: str) -> list[str]:
+    """Return the versions that have journal entries of the project in Redis, sorted. Raises BrokerError."""
+    with broker_errors():
+        fields = board.redis.hkeys(board.keys.sending(uid))
+    return sorted({json.loads(field)[0] for field in fields})

@@ -1,0 +1,332 @@
+"""Prediction jobs that an idle worker runs: shards of `predict --shards`, and re-prediction after a training.
+
+Trainings pre-empt them: the job stores the predictions already requested and goes back to the end of its queue.
+"""
+
+import asyncio
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import redis
+
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.errors import BackendError, BrokerError, SettingsError, VersionError
+from label_studio_ml.projects.jobs.journal_copy import Notes
+from label_studio_ml.projects.jobs.preemption import GRACE, Turn, beside_it
+from label_studio_ml.projects.jobs.repredict import Renewer
+from label_studio_ml.projects.jobs.shards import FUNCTION as SHARD
+from label_studio_ml.projects.jobs.shards import Shard, Told
+from label_studio_ml.projects.journal import Busy, Journal
+from label_studio_ml.projects.pipeline import Progress
+from label_studio_ml.projects.prediction_run import predict_project, project_of
+from label_studio_ml.projects.project_api import Interrupted
+from label_studio_ml.projects.project_login import project_api
+from label_studio_ml.serving.offline_model import ModelApart
+from label_studio_ml.training.records.event_queue import broker_errors
+from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.repredictions import FUNCTION as AFRESH
+from label_studio_ml.training.records.repredictions import Afresh
+from label_studio_ml.versions.factory import open_store
+from label_studio_ml.versions.state.project_state import Project, Projects
+from label_studio_ml.versions.store.manifest import Manifest
+
+if TYPE_CHECKING:
+    from rq import Retry
+    from rq.registry import StartedJobRegistry
+
+    from label_studio_ml.training.redis.rq_jobs import Job, Runnable
+
+logger = logging.getLogger(__name__)
+
+#: Target duration of one model call in seconds: a waiting training has to wait for the call.
+LONGEST = 5.0
+#: Seconds between two progress reports of a shard.
+SAY = 1.0
+#: Number of retries for a pre-empted job: RQ needs a limit.
+_ALWAYS = 10**9
+
+_beside: "Beside | None" = None
+
+
+def shard(fields: dict[str, Any]) -> "Retry | None":
+    """Predict a shard; RQ calls this function in a worker."""
+    from rq import Retry, get_current_job
+
+    job = get_current_job()
+    if _beside is None or job is None:
+        raise RuntimeError("shard() runs only as a job in a worker")
+    return None if _beside.predict(msgspec.convert(fields, Shard), job) else Retry(max=_ALWAYS)
+
+
+def afresh(uid: str) -> "Retry | None":
+    """Predict a project's tasks with the served version; RQ calls this function in a worker."""
+    from rq import Retry, get_current_job
+
+    job = get_current_job()
+    if _beside is None or job is None:
+        raise RuntimeError("afresh() runs only as a job in a worker")
+    return None if _beside.renew(uid, job) else Retry(max=_ALWAYS)
+
+
+def _functions() -> "dict[str, Runnable]":
+    """Return the functions for jobs of the prediction queue, by the names that the jobs use."""
+    from label_studio_ml.training.redis.rq_jobs import Runnable, one_text
+
+    return {SHARD: Runnable(shard, Shard.alone_in), AFRESH: Runnable(afresh, one_text)}
+
+
+class Beside:
+    """Runs the prediction jobs of one worker. The model stays in memory for the next job, until a training begins."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = replace(settings, model_workers=1)
+        self._store = open_store(settings)
+        self._runner = asyncio.Runner()
+        self._model: ModelApart | None = None
+        self._built: object = None
+        self._board: JobBoard | None = None
+        self._afresh: Afresh | None = None
+        self._stopping = threading.Event()
+        self._beat: Callable[[Any], None] = lambda job: None
+        self.queue = ""
+        self.functions = _functions()
+        self.life = max(2, round(settings.lease))
+
+    # Interface for training.worker
+
+    def begin(self, board: JobBoard, stopping: threading.Event, beat: Callable[[Any], None]) -> None:
+        """Connect to the worker. `beat(job)` marks a job as alive; `stopping` is set when the worker is to end."""
+        global _beside
+        self._board, self._stopping, self._beat = board, stopping, beat
+        self._afresh = Afresh(board) if self._settings.predict_after_training else None
+        self.queue = board.keys.predictions
+        _beside = self
+
+    @contextlib.contextmanager
+    def around(self, uid: str) -> Iterator[None]:
+        """Make the project due for re-prediction if the training in this block publishes a version.
+
+        Raises BrokerError.
+        """
+        if self._afresh is not None:
+            self._afresh.before(self._store, uid)
+        yield
+        if self._afresh is not None:
+            self._afresh.after(self._store, uid)
+
+    def make_room(self) -> None:
+        """Close the model, which frees its memory."""
+        if self._model is not None:
+            self._runner.run(self._forget())
+
+    def sweep(self) -> None:
+        """Restart shards whose workers are gone, and wake workers for projects that are due. Raises BrokerError."""
+        from label_studio_ml.training.redis.rq_jobs import Queue, clean, started
+
+        board = self._the_board
+        with broker_errors():
+            if board.take_turn(board.keys.swept, self._settings.sweep):  # one worker at a time sweeps
+                queue = Queue(self.queue, board.redis)
+                self._shorten(started(queue))
+                clean(queue)
+                if self._afresh is not None:
+                    for uid in self._afresh.projects():
+                        self._afresh.wake(uid)
+
+    def _shorten(self, started: "StartedJobRegistry") -> None:
+        """Limit each job's expiry to its worker's lease: expiries are too late after a clock was set back.
+
+        The worker has stored the length of its lease in the job; without it, this worker's setting is used.
+        """
+        connection, now = self._the_board.redis, time.time()
+        for member, until in connection.zrange(started.key, 0, -1, withscores=True):
+            if until <= now + 1:
+                continue
+            job_id = member.partition(b":")[0].decode(errors="replace")
+            (job,) = started.job_class.fetch_many([job_id], connection)
+            most = now + (job.declared_life(self.life) if job is not None else self.life)
+            if until > most + 1:
+                connection.zadd(started.key, {member: most}, xx=True)
+
+    def close(self) -> None:
+        """End the model's process and the event loop."""
+        self.make_room()
+        self._runner.close()
+
+    # Jobs
+
+    def predict(self, shard: Shard, job: "Job") -> bool:
+        """Predict a shard; return True when it needs no other run: it is done, or failed for good."""
+        told = Told.of(job.meta) or Told(total=shard.tasks)
+        told.error = ""
+        turn = Turn(self._the_board, self._stopping)
+        logger.info("Project %s: shard %d, version %s", shard.uid, shard.number + 1, shard.version)
+        with self._beating(job):
+            try:
+                self._check_mine(shard)
+                self._learn(shard.uid)
+                self._runner.run(self._shard(shard, told, turn, lambda: self._say(job, told)))
+            except (Interrupted, BrokerError) as error:
+                turn.why = turn.why or error.message
+            except Busy:  # a worker whose lease expired still runs it
+                turn.why = turn.why or "another worker has it"
+            except (BackendError, OSError) as error:
+                told.error = str(error)
+                logger.error("Project %s: shard %d: %s", shard.uid, shard.number + 1, error)
+            if turn.over() and not told.error:
+                logger.info("Project %s: shard %d goes on later: %s", shard.uid, shard.number + 1, turn.why)
+            if not told.error and not turn.over():
+                logger.info("Project %s: shard %d: %d are stored", shard.uid, shard.number + 1, told.written)
+            self._say(job, told)
+            if not turn.over() and not self._more():
+                self.make_room()
+        return bool(told.error) or not turn.over()
+
+    def _check_mine(self, shard: Shard) -> None:
+        """Raise SettingsError if a shard belongs to another backend or model class."""
+        mine = self._the_board.owner
+        if mine is None or (shard.backend in ("", mine.id) and shard.model_class in ("", mine.model_class)):
+            return
+        raise SettingsError(
+            f"This shard is for another backend (class {shard.model_class}), not for {mine}",
+            fix="Give each backend another RQ_QUEUE_NAME, or leave it out",
+            field="RQ_QUEUE_NAME",
+        )
+
+    def renew(self, uid: str, job: "Job") -> bool:
+        """Predict a project's tasks with the served version; return whether the job needs no other run."""
+        if self._afresh is None:
+            return True
+        turn = Turn(self._the_board, self._stopping)
+        renewer = Renewer(self._settings, self._store, self._the_board, self._there)
+        done = False
+        with self._beating(job), contextlib.suppress(Interrupted, BrokerError):
+            self._learn(uid)
+            done = self._runner.run(renewer.work(uid, turn))
+        if done and not self._more():
+            self.make_room()
+        return done
+
+    def _learn(self, uid: str) -> None:
+        """Copy what a server on another machine got from `/setup` of the project to this machine."""
+        if self._settings.store_url and (known := self._the_board.described(uid)) is not None:
+            Projects(self._settings.model_dir).put(known)
+
+    async def _shard(self, shard: Shard, told: Told, turn: Turn, say: Callable[[], None]) -> None:
+        api = project_api(self._settings, shard.project)
+        async with beside_it(turn.watch(api), api.stop):
+            project = await asyncio.to_thread(project_of, api, self._settings)
+            if project.uid != shard.uid:
+                raise BackendError(
+                    f"The worker's Label Studio has another project {shard.project}",
+                    fix="Give the worker the LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY that the command has",
+                    field="LABEL_STUDIO_URL",
+                )
+            model = await self._there(project, shard.version, shard.version_id)
+            progress = Progress()
+
+            async def saying() -> None:
+                while True:
+                    await asyncio.sleep(SAY)
+                    told.update(progress)
+                    await asyncio.to_thread(say)
+
+            part = str(shard.number)
+            notes = Notes(self._the_board, shard.uid, shard.version, part)
+            async with beside_it(saying()):
+                report = await predict_project(
+                    api,
+                    project,
+                    model,
+                    self._settings,
+                    progress,
+                    conditions=shard.conditions,
+                    until=turn.over,
+                    span=shard.span,
+                    journal_of=partial(Journal, part=part, patience=GRACE, copy=notes),
+                )
+            told.update(progress)
+            told.removed += report.removed
+
+    async def _there(self, project: Project, version: str, version_id: str) -> ModelApart:
+        """Return the built model of a version. Raises VersionError if the version is not there, and ModelError."""
+        if self._model is None or self._built != (project, version_id):
+            await self._forget()
+            manifest = await asyncio.to_thread(self._here, project.uid, version, version_id)
+            self._model = ModelApart(self._settings, project, manifest, longest=LONGEST)
+            self._built = (project, version_id)
+        if (name := await self._model.start()) != version:
+            raise VersionError(
+                f"The model calls itself version {name}, not {version}",
+                fix="Let the worker have the model file that the command has",
+            )
+        return self._model
+
+    def _here(self, uid: str, version: str, version_id: str) -> Manifest | None:
+        """Return a version whose files are on this machine, None for the untrained model.
+
+        Raises VersionError if it is gone, and StoreError.
+        """
+        if not version_id:
+            return None
+        for unknown in (False, True):
+            if unknown:  # another machine may have trained
+                self._store.bring(uid)
+            for manifest in self._store.versions(uid):
+                if manifest.id == version_id:
+                    self._store.fetch(manifest)
+                    return manifest
+        raise VersionError(
+            f"Version {version} is not in {self._settings.store_url or self._settings.model_dir} any more",
+            fix="Run it again, with the version that is served by now",
+        )
+
+    async def _forget(self) -> None:
+        model, self._model = self._model, None
+        if model is not None:
+            await model.close()
+
+    @property
+    def _the_board(self) -> JobBoard:
+        if self._board is None:
+            raise BrokerError("The worker has not begun")
+        return self._board
+
+    def _more(self) -> bool:
+        """Return whether further prediction jobs wait; False where Redis cannot be asked."""
+        from label_studio_ml.training.redis.rq_jobs import Queue
+
+        with contextlib.suppress(redis.RedisError):
+            return bool(Queue(self.queue, self._the_board.redis).count)
+        return False
+
+    @staticmethod
+    def _say(job: "Job", told: Told) -> None:
+        with contextlib.suppress(redis.RedisError):
+            job.meta["told"] = msgspec.to_builtins(told)
+            job.save_meta()
+
+    @contextlib.contextmanager
+    def _beating(self, job: "Job") -> Iterator[None]:
+        """Mark the job as alive in a thread while the block runs."""
+        ended = threading.Event()
+
+        def beat() -> None:
+            while not ended.wait(self.life / 6):
+                with contextlib.suppress(redis.RedisError):
+                    self._beat(job)
+
+        thread = threading.Thread(target=beat, daemon=True, name="shard's heart")
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()

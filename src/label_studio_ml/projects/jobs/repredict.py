@@ -1,0 +1,266 @@
+"""Predict a project's tasks again after a training, as an RQ job in a worker.
+
+The projects that are due are kept in Redis until they are done, so they survive a restart; RQ only wakes a worker. At
+most one job per project runs at a time. It works for at most `SLICE` seconds, always with the version served by then.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from functools import partial
+
+from label_studio_ml.config.backend_login import authorization
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.errors import (
+    BackendError,
+    BrokerError,
+    DecisionError,
+    SettingsError,
+    StoreError,
+    StudioUnavailable,
+)
+from label_studio_ml.projects import task_filters
+from label_studio_ml.projects.jobs.journal_copy import Notes, noted
+from label_studio_ml.projects.jobs.preemption import Turn, beside_it
+from label_studio_ml.projects.journal import Busy, Journal, unfinished
+from label_studio_ml.projects.pipeline import Asker, Predicted, Progress, Task
+from label_studio_ml.projects.prediction_run import StoreWriter, predict_project, project_of, settle
+from label_studio_ml.projects.prediction_store import PredictionStore
+from label_studio_ml.projects.project_api import Interrupted, ProjectApi
+from label_studio_ml.projects.project_login import project_api
+from label_studio_ml.projects.running_backend import MOST, BackendAsker, BackendGone
+from label_studio_ml.projects.task_filters import Filter
+from label_studio_ml.storage.server_address import address
+from label_studio_ml.support.texts import plural
+from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.repredictions import Afresh, Renewal
+from label_studio_ml.versions.state.project_state import Project
+from label_studio_ml.versions.store.local_store import VersionStore
+from label_studio_ml.versions.store.manifest import Manifest
+
+logger = logging.getLogger(__name__)
+
+#: The tasks that get predictions with `predict_after_training=unlabelled`.
+UNLABELLED = task_filters.parse("total_annotations = 0")
+#: Seconds that one job works, and the pause before each slice, in which a manual `predict` of the project can start.
+SLICE = 30.0
+LET_IN = 0.5
+#: Seconds between two tries when something is not available, and seconds that a running backend has to serve
+#: the new version.
+PAUSE = 5.0
+SERVED = 60.0
+#: Target duration in seconds of one request to the running backend: a training may have to wait for that long.
+GOAL = 5.0
+
+#: Function that returns the model of a project at a version (name and id), built if necessary.
+Build = Callable[[Project, str, str], Awaitable[Asker]]
+
+
+class Renewer:
+    """Predicts the tasks of a project with the served version, at most `predict_rate` tasks per second."""
+
+    def __init__(self, settings: Settings, store: VersionStore, board: JobBoard, build: Build) -> None:
+        self._settings = settings
+        self._store = store
+        self._board = board
+        self._afresh = Afresh(board)
+        self._build = build
+        self._conditions: list[Filter] = (
+            [UNLABELLED] if settings.predict_after_training == "unlabelled" else []
+        )
+
+    async def work(self, uid: str, turn: Turn) -> bool:
+        """Predict the project's tasks until all are done or the turn is over.
+
+        Returns True when nothing is left to do, also after a failure that a retry would not mend; False if the job
+        must run again. Raises Interrupted if the turn ends while a request waits for Label Studio, and BrokerError;
+        after both, the job must run again, too.
+        """
+        due = self._afresh.due(uid)
+        try:
+            await asyncio.to_thread(self._store.bring, uid)  # another machine may have trained
+            manifest = await asyncio.to_thread(self._store.served, uid)
+        except (StoreError, DecisionError) as error:
+            logger.warning("Project %s: its tasks get predictions later: %s", uid, error)
+            await turn.wait(PAUSE)
+            return False
+        if due is None or manifest is None:
+            self._afresh.finish(uid, due or "")
+            return True
+        renewal = self._afresh.renewal(uid)
+        if renewal is None or renewal.version_id != manifest.id:
+            renewal = Renewal(version=manifest.name, version_id=manifest.id, began=_now())
+            logger.info("Project %s: tasks get predictions of version %s", uid, manifest.name)
+        renewal.state, renewal.error = "started", ""
+        self._afresh.say(uid, renewal)
+        turn.also = _Newer(self._store, manifest, partial(self._still, uid, due)).why
+        await asyncio.sleep(LET_IN)
+        try:
+            await self._renew(uid, manifest, renewal, turn)
+        except (Busy, BackendGone, StudioUnavailable) as error:
+            renewal.error = str(error)
+            self._afresh.say(uid, renewal)
+            await turn.wait(PAUSE)
+            return False
+        except (Interrupted, BrokerError):
+            raise
+        except (BackendError, OSError) as error:
+            renewal.state, renewal.error = "failed", str(error)
+            logger.error("Project %s: tasks get no predictions of version %s: %s", uid, manifest.name, error)
+        else:
+            if turn.over():
+                return False
+            renewal.state = "finished"
+            logger.info(
+                "Project %s: %s predictions of version %s",
+                uid,
+                plural(renewal.written, "task got", "tasks got"),
+                manifest.name,
+            )
+        self._afresh.say(uid, renewal)
+        return self._afresh.finish(uid, due)
+
+    async def _renew(self, uid: str, manifest: Manifest, renewal: Renewal, turn: Turn) -> None:
+        api = project_api(self._settings, int(uid.partition(".")[0]), patience=SLICE)
+        async with beside_it(turn.watch(api), api.stop):
+            project = await asyncio.to_thread(project_of, api, self._settings)
+            if project.uid != uid:
+                raise SettingsError(
+                    f"Label Studio has another project {project.project_id} than the one that was trained",
+                    fix="Set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY where the worker runs",
+                    field="LABEL_STUDIO_URL",
+                )
+            await asyncio.to_thread(self._settle_others, api, project, manifest.name)
+            asker = await self._asker(project, manifest, turn)
+            progress = Progress()
+            try:
+                await predict_project(
+                    api,
+                    project,
+                    asker,
+                    self._settings,
+                    progress,
+                    conditions=self._conditions,
+                    until=turn.over,
+                    span=[task_filters.above(renewal.after)],
+                    journal_of=partial(Journal, copy=Notes(self._board, uid, manifest.name, part="afresh")),
+                    paced=lambda tasks: paced(tasks, self._settings.predict_rate, turn.over),
+                    writer=lambda store: _Writer(store, uid, renewal, progress, self._afresh, turn),
+                )
+            finally:
+                if isinstance(asker, BackendAsker):
+                    await asker.close()
+
+    def _still(self, uid: str, due: str) -> bool:
+        """Return whether the project is still due because of the same version; True where Redis cannot be asked."""
+        with contextlib.suppress(BrokerError):
+            return self._afresh.due(uid) == due
+        return True
+
+    def _settle_others(self, api: ProjectApi, project: Project, version: str) -> None:
+        """Settle interrupted uploads of other versions: Label Studio must store none of them after this run."""
+        folder, uid = self._settings.model_dir / "predict", project.uid
+        for other in {*unfinished(folder, uid), *noted(self._board, uid)} - {version}:
+            journal = Journal(folder, uid, other, copy=Notes(self._board, uid, other))
+            settle(api, project, journal, other)
+
+    async def _asker(self, project: Project, manifest: Manifest, turn: Turn) -> Asker:
+        """Return the backend that runs on this machine, because it answers annotators first, or else a model.
+
+        Raises BackendError if the backend does not serve the version within `SERVED` seconds, and BackendGone if the
+        turn ends before.
+        """
+        url = address(self._settings.model_dir)
+        if not url:
+            return await self._build(project, manifest.name, manifest.id)
+        settings = self._settings
+        most = round(settings.predict_rate * GOAL) or MOST
+        asker = BackendAsker(url, project, authorization(settings), goal=GOAL, most=most)
+        deadline = time.monotonic() + SERVED
+        while (serves := await asker.start()) != manifest.name:
+            if time.monotonic() > deadline:
+                raise BackendError(f"The backend at {url} serves version {serves}, not {manifest.name}")
+            if turn.over():
+                raise BackendGone(f"The backend at {url} serves version {serves} yet")
+            await turn.wait(LET_IN)
+        return asker
+
+
+class _Newer:
+    """Tells when a job must end: another version is served, or its slice of time is used up.
+
+    `still` returns False if a training on another machine has published a version.
+    """
+
+    def __init__(self, store: VersionStore, manifest: Manifest, still: Callable[[], bool]) -> None:
+        self._store = store
+        self._manifest = manifest
+        self._still = still
+        self._hint = store.hint(manifest.project)
+        self._end = time.monotonic() + SLICE
+
+    def why(self) -> str:
+        """Return why the turn is over, or an empty string if it is not."""
+        uid = self._manifest.project
+        hint = self._store.hint(uid)
+        served: Manifest | None = self._manifest
+        if hint is not None and hint != self._hint:
+            self._hint = hint
+            with contextlib.suppress(DecisionError):  # the server reports this error
+                served = self._store.served(uid)
+        if served is None or served.id != self._manifest.id or not self._still():
+            logger.info("Project %s: another version is served than %s", uid, self._manifest.name)
+            return "another version is served"
+        return "others have their turn" if time.monotonic() > self._end else ""
+
+
+class _Writer(StoreWriter):
+    """Stores predictions as long as their version is served, and writes the progress to Redis."""
+
+    def __init__(
+        self,
+        store: PredictionStore,
+        uid: str,
+        renewal: Renewal,
+        progress: Progress,
+        afresh: Afresh,
+        turn: Turn,
+    ) -> None:
+        super().__init__(store)
+        self._uid, self._renewal, self._progress = uid, renewal, progress
+        self._afresh, self._turn = afresh, turn
+        self._failed = 0
+
+    def write(self, predicted: Sequence[Predicted]) -> int:
+        """Store the predictions and return for how many tasks; 0 if another version is served by now."""
+        self._turn.look()
+        if self._turn.why == "another version is served":
+            return 0
+        stored = super().write(predicted)
+        renewal, progress = self._renewal, self._progress
+        renewal.total = max(renewal.total, renewal.written + renewal.failed + (progress.total or 0))
+        renewal.written += stored
+        renewal.failed += len(predicted) - stored
+        renewal.after = int(predicted[-1][0]["id"])
+        self._afresh.say(self._uid, renewal)
+        return stored
+
+
+def paced(tasks: Iterator[Task], rate: float, over: Callable[[], bool]) -> Iterator[Task]:
+    """Yield the tasks, at most `rate` per second (0: no limit), until `over` returns True."""
+    following = time.monotonic()
+    for task in tasks:
+        yield task
+        if rate:
+            following = max(following, time.monotonic()) + 1 / rate
+            while (pause := following - time.monotonic()) > 0 and not over():
+                time.sleep(min(pause, 0.2))
+        if over():
+            return
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

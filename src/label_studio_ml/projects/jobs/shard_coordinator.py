@@ -1,0 +1,255 @@
+"""Coordinate a project's prediction over several workers: enqueue its shards, monitor them, add up their results."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from label_studio_ml.errors import BrokerError, SettingsError
+from label_studio_ml.projects.jobs.journal_copy import Notes
+from label_studio_ml.projects.jobs.shards import FUNCTION, MAX_STARTS, Run, Shard, Told, split
+from label_studio_ml.projects.journal import Journal
+from label_studio_ml.projects.pipeline import CAUSES, Progress
+from label_studio_ml.projects.prediction_run import Report, lacking
+from label_studio_ml.projects.prediction_store import PredictionStore
+from label_studio_ml.projects.project_api import ProjectApi
+from label_studio_ml.support.texts import plural
+from label_studio_ml.training.records.event_queue import broker_errors
+from label_studio_ml.training.records.job_board import JobBoard, new_job_id
+from label_studio_ml.versions.state.project_state import Project
+
+if TYPE_CHECKING:
+    from label_studio_ml.training.redis.rq_jobs import Job
+
+#: Seconds between two checks of the shards, and checks after which a job that is in no queue counts as lost.
+LOOK = 0.5
+LOST = 4
+#: Seconds to wait until another run releases the journal.
+PATIENCE = 60.0
+#: Seconds for which RQ keeps a shard's job after its end.
+KEPT = 7 * 24 * 3600
+#: RQ's states of jobs that are not at their end.
+_LIVE = ("queued", "started", "scheduled", "deferred")
+
+
+class Spread:
+    """Coordinates the shards of one project for one command. `told` is called with messages for the user."""
+
+    def __init__(
+        self,
+        board: JobBoard,
+        api: ProjectApi,
+        project: Project,
+        folder: Path,
+        told: Callable[[str], None] = lambda what: None,
+    ) -> None:
+        from label_studio_ml.training.redis.rq_jobs import Queue
+
+        self._board = board
+        self._api = api
+        self._project = project
+        self._folder = folder
+        self._told = told
+        self._queue = Queue(board.keys.predictions, board.redis)
+        self._key = board.keys.sharded(project.uid)
+        self._missed: dict[str, int] = {}
+        self._again, self._alone = 0.0, False
+
+    def check_workers(self) -> int:
+        """Return the number of workers. Raises BrokerError if there is none."""
+        from label_studio_ml.training.redis.rq_jobs import workers_of
+
+        with broker_errors():
+            found = len(workers_of(self._queue))
+        if not found:
+            raise BrokerError(
+                "No worker is running that could predict",
+                fix="Start some with: label-studio-ml worker DIR (or start), or leave out --shards",
+            )
+        return found
+
+    def begin(self, whole: Shard, count: int) -> Run | None:
+        """Enqueue the shards, or continue those of an interrupted run. Return None if there is nothing to predict.
+
+        `whole` describes the work as one shard. Raises SettingsError while a run with another version or conditions
+        is active.
+        """
+        known = self._known()
+        if known is not None and self._live(known):
+            if not known.same(whole):
+                raise SettingsError(
+                    f"A run with version {known.version} is under way in this project, maybe for other tasks",
+                    fix="Wait for its end, or give the same --version and --where to follow it",
+                )
+            self._told(f"an earlier run goes on, in {plural(len(known.shards), 'shard')}")
+            for shard, job in zip(known.shards, self._jobs(known), strict=True):
+                if job is None or job.get_status(refresh=False) in ("canceled", "failed", "stopped"):
+                    self._enqueue(known, shard)
+            return known
+        if known is not None:
+            self.forget(known)
+        self._recover(whole)
+        tasks = lacking(self._api, whole.version, whole.conditions)
+        number = tasks.count()
+        if not number:
+            return None
+        run = Run(new_job_id(), split(self._api, whole, tasks.conditions, number, count))
+        with broker_errors():
+            self._board.redis.set(self._key, msgspec.json.encode(run))
+        for shard in run.shards:
+            self._enqueue(run, shard)
+        return run
+
+    async def follow(self, run: Run, progress: Progress) -> list[Told]:
+        """Wait for the end of all shards and return their progress. If cancelled, cancel the queued shards."""
+        base: int | None = None
+        try:
+            while True:
+                told, live = await asyncio.to_thread(self._look, run)
+                done = sum(one.written + one.failed for one in told)
+                base = done if base is None else base
+                progress.total = sum(one.total for one in told) - base
+                progress.failed = sum(one.failed for one in told)
+                progress.written = done - base - progress.failed
+                if not live:
+                    return told
+                await asyncio.sleep(LOOK)
+        except asyncio.CancelledError:
+            stopped, others = self.stop(run)
+            self._told(
+                f"Stopped before they began or went on: {stopped} of {plural(len(run.shards), 'shard')}; "
+                f"being predicted: {others}. The same command goes on with all of them"
+            )
+            raise
+
+    def finish(self, run: Run, told: Sequence[Told], progress: Progress) -> Report:
+        """Settle interrupted uploads, remove the run from Redis, and return the report."""
+        report = Report(run.version, progress, removed=sum(one.removed for one in told))
+        progress.failed, progress.causes = 0, {}
+        for shard, one in zip(run.shards, told, strict=True):
+            for cause, tasks in one.causes.items():
+                progress.failed += tasks
+                if cause in progress.causes or len(progress.causes) < CAUSES:
+                    progress.causes[cause] = progress.causes.get(cause, 0) + tasks
+            if one.error:
+                left = max(one.total - one.written - one.failed, 1)
+                progress.failed += left
+                progress.causes[f"shard {shard.number + 1}: {one.error}"] = left
+        report.removed += self._recover(run.shards[0])
+        self.forget(run)
+        return report
+
+    def stop(self, run: Run) -> tuple[int, int]:
+        """Cancel the queued shards; return how many, and how many are being predicted."""
+        stopped = others = 0
+        with broker_errors():
+            for job in self._jobs(run):
+                status = job.get_status(refresh=False) if job is not None else None
+                if job is not None and status == "queued":
+                    job.cancel()
+                    stopped += 1
+                else:
+                    others += status == "started"
+        return stopped, others
+
+    def forget(self, run: Run) -> None:
+        """Remove a run and its jobs from Redis. Raises BrokerError."""
+        with broker_errors():
+            for job in self._jobs(run):
+                if job is not None:
+                    # RQ fails on the execution registry of a job whose worker was killed
+                    self._board.redis.delete(job.execution_registry.key)
+                    job.delete()
+            self._board.redis.delete(self._key)
+
+    def _known(self) -> Run | None:
+        with broker_errors():
+            text = self._board.redis.get(self._key)
+        with contextlib.suppress(msgspec.MsgspecError):
+            return msgspec.json.decode(text, type=Run) if text else None
+        return None
+
+    def _live(self, run: Run) -> bool:
+        return any(job is not None and job.get_status(refresh=False) in _LIVE for job in self._jobs(run))
+
+    def _jobs(self, run: Run) -> "list[Job | None]":
+        from label_studio_ml.training.redis.rq_jobs import Job
+
+        with broker_errors():
+            return Job.fetch_many(run.jobs, self._board.redis)
+
+    def _enqueue(self, run: Run, shard: Shard) -> None:
+        from rq import Retry
+
+        with broker_errors():
+            self._queue.enqueue(
+                FUNCTION,
+                args=(msgspec.to_builtins(shard),),
+                job_id=run.jobs[shard.number],
+                job_timeout=-1,
+                result_ttl=KEPT,
+                failure_ttl=KEPT,
+                retry=Retry(max=MAX_STARTS),
+                description=f"predict shard {shard.number + 1} of project {shard.uid}",
+            )
+
+    def _look(self, run: Run) -> tuple[list[Told], int]:
+        """Return the progress of each shard, and how many are not at their end."""
+        told, live = [], 0
+        waiting = False
+        for shard, job in zip(run.shards, self._jobs(run), strict=True):
+            status = job.get_status(refresh=False) if job is not None else None
+            one = (Told.of(job.meta) if job is not None else None) or Told(total=shard.tasks)
+            told.append(one)
+            if status in _LIVE:
+                live += 1
+                waiting = waiting or status == "queued"
+                self._find_again(job)
+            elif job is None and self._known() is None:
+                one.error = "another command followed it to its end"
+            elif status == "canceled":
+                one.error = "it was stopped by another command"
+            elif status != "finished":
+                one.error = one.error or "its worker was killed each time, or it was removed from Redis"
+        self._say_who_works(waiting and live > 0)
+        return told, live
+
+    def _find_again(self, job: Any) -> None:
+        """Enqueue a shard again that is in no queue: its worker was killed between taking and starting it."""
+        with broker_errors():
+            if job.get_status(refresh=False) != "queued" or job.get_position() is not None:
+                self._missed.pop(job.id, None)
+                return
+            self._missed[job.id] = self._missed.get(job.id, 0) + 1
+            if self._missed[job.id] >= LOST and job.get_status() == "queued" and job.get_position() is None:
+                self._missed.pop(job.id)
+                self._queue.enqueue_job(job)
+
+    def _say_who_works(self, needed: bool) -> None:
+        """Report once if shards wait and no worker is left."""
+        now = time.monotonic()
+        if not needed or now < self._again:
+            return
+        self._again = now + 5.0
+        try:
+            self.check_workers()
+            self._alone = False
+        except BrokerError as error:
+            if not self._alone:
+                self._told(f"{error.message} any more: the shards wait for one")
+            self._alone = True
+
+    def _recover(self, shard: Shard) -> int:
+        """Settle interrupted uploads of earlier runs; return the number of duplicate predictions deleted."""
+        notes = Notes(self._board, shard.uid, shard.version)
+        journal = Journal(self._folder, shard.uid, shard.version, patience=PATIENCE, copy=notes)
+        with contextlib.closing(journal):
+            if not journal.sending and not journal.doubtful:
+                return 0
+            store = PredictionStore(self._api, journal, shard.version, self._project.label_config)
+            store.recover()
+            return store.reconcile()

@@ -1,0 +1,188 @@
+"""Predict a whole project or a file of tasks from start to end."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.projects import task_filters
+from label_studio_ml.projects.journal import Journal
+from label_studio_ml.projects.pipeline import Asker, Predicted, Progress, Task, Writer, run
+from label_studio_ml.projects.prediction_store import PredictionStore
+from label_studio_ml.projects.project_api import ProjectApi
+from label_studio_ml.projects.task_files import FileWriter, read_tasks
+from label_studio_ml.projects.task_filters import Filter
+from label_studio_ml.protocol.requests import uid_of
+from label_studio_ml.serving.offline_model import Outcome
+from label_studio_ml.versions.state.project_state import Project, Projects
+
+logger = logging.getLogger(__name__)
+
+#: Page sizes when reading tasks. The first page is small, so that the model can start early.
+FIRST_PAGE, PAGE = 100, 500
+
+
+@dataclass
+class Report:
+    """Result of a run: `removed` counts deleted duplicate predictions, `sample` is the prediction of a dry run."""
+
+    version: str
+    progress: Progress = field(default_factory=Progress)
+    removed: int = 0
+    sample: Outcome | None = None
+
+
+def project_of(api: ProjectApi, settings: Settings) -> Project:
+    """Return the project as Label Studio describes it now, with the login and parameters that the backend knows."""
+    return described(api.read(), settings)
+
+
+def described(found: Mapping[str, Any], settings: Settings) -> Project:
+    """Return the project in the API's answer `found`, with the login and parameters that the backend knows."""
+    uid = uid_of(dict(found))
+    known = Projects(settings.model_dir).get(uid)
+    return Project(
+        uid=uid,
+        label_config=str(found.get("label_config") or ""),
+        hostname=(known.hostname if known else "") or settings.studio_url,
+        access_token=known.access_token if known else "",
+        extra_params=known.extra_params if known else None,
+        title=str(found.get("title") or ""),
+        private=known.private if known else (),
+    )
+
+
+def lacking(api: ProjectApi, version: str, conditions: Sequence[Filter] = ()) -> "Lacking":
+    """Return the tasks that meet the conditions and have no prediction of `version`."""
+    return Lacking(api, version, conditions)
+
+
+class Lacking:
+    """The tasks of a project that have no prediction of one version."""
+
+    def __init__(self, api: ProjectApi, version: str, conditions: Sequence[Filter]) -> None:
+        self._api = api
+        self._version = version
+        self._look = api.ambiguous(version)  # the filter on versions cannot be used then
+        missing = [] if self._look else [task_filters.versions("not_contains", version)]
+        self.conditions = [*conditions, *missing]
+
+    def count(self) -> int:
+        """Return the number of tasks; too high where the version's name is part of another one."""
+        return self._api.count(self.conditions)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Yield the tasks by ascending id, with the fields of a prediction request; read the next page ahead."""
+        with ThreadPoolExecutor(1, "next page") as ahead:
+            coming = ahead.submit(self._api.page, self.conditions, size=FIRST_PAGE)
+            while tasks := coming.result().tasks:
+                after = int(tasks[-1]["id"])
+                coming = ahead.submit(self._api.page, self.conditions, after=after, size=PAGE)
+                for task in tasks:
+                    if not self._look or not self._api.has(int(task["id"]), self._version):
+                        yield task
+
+
+class StoreWriter:
+    """Writer that stores predictions in Label Studio."""
+
+    def __init__(self, store: PredictionStore) -> None:
+        self._store = store
+
+    def write(self, predicted: Sequence[Predicted]) -> int:
+        """Store the predictions of the tasks without an error; return how many tasks have theirs."""
+        return self._store.store(
+            [(int(task["id"]), outcome.predictions) for task, outcome in predicted if not outcome.error]
+        )
+
+
+async def predict_project(
+    api: ProjectApi,
+    project: Project,
+    asker: Asker,
+    settings: Settings,
+    progress: Progress,
+    *,
+    conditions: Sequence[Filter] = (),
+    until: Callable[[], bool] = lambda: False,
+    span: Sequence[Filter] = (),
+    journal_of: Callable[[Path, str, str], Journal] = Journal,
+    paced: Callable[[Iterator[Task]], Iterator[Task]] = iter,
+    writer: Callable[[PredictionStore], Writer] = StoreWriter,
+) -> Report:
+    """Predict every task that meets the conditions, and store its predictions exactly once.
+
+    Tasks that already have a prediction of the asker's version are skipped, so a later run continues one that was
+    ended. Once `until` returns True, no further tasks are requested. `span` limits the run to a range of ids,
+    `journal_of` returns its journal, `paced` slows down the tasks, `writer` returns the writer for the store. Raises
+    Busy when another run stores predictions of the same version, and the errors of ProjectApi and `pipeline.run`.
+    """
+    report = Report(asker.version, progress)
+    folder = settings.model_dir / "predict"
+    journal = await asyncio.to_thread(journal_of, folder, project.uid, asker.version)
+    store = PredictionStore(api, journal, asker.version, project.label_config, _counting(progress))
+    with contextlib.closing(journal):
+        await asyncio.to_thread(store.recover)
+        tasks = await asyncio.to_thread(lacking, api, asker.version, [*conditions, *span])
+        progress.total = await asyncio.to_thread(tasks.count)
+        await run(paced(iter(tasks)), asker, writer(store), progress, until=until)
+        report.removed = await asyncio.to_thread(store.reconcile, span)
+    return report
+
+
+def settle(api: ProjectApi, project: Project, journal: Journal, version: str) -> None:
+    """Wait until uploads of a killed run are stored or given up, delete duplicates, and close the journal."""
+    with contextlib.closing(journal):
+        store = PredictionStore(api, journal, version, project.label_config)
+        store.recover()
+        store.reconcile()
+
+
+async def try_project(
+    api: ProjectApi, asker: Asker, progress: Progress, *, conditions: Sequence[Filter] = ()
+) -> Report:
+    """Count the tasks that `predict_project` would predict and predict the first of them; store nothing."""
+    report = Report(asker.version, progress)
+    tasks = await asyncio.to_thread(lacking, api, asker.version, conditions)
+    progress.total = await asyncio.to_thread(tasks.count)
+    for task in await asyncio.to_thread(lambda: [next(iter(tasks), None)]):
+        if task is not None:
+            (report.sample,) = await asker.ask([task])
+    return report
+
+
+async def predict_file(source: Path, target: Path, asker: Asker, progress: Progress) -> Report:
+    """Predict the tasks of a file into another one, and continue a run that was ended.
+
+    Raises SettingsError when `source` does not hold tasks.
+    """
+    report = Report(asker.version, progress)
+    progress.total = await asyncio.to_thread(lambda: sum(1 for _ in read_tasks(source)))
+    writer = FileWriter(target, asker.version)
+    with contextlib.closing(writer):
+        progress.total -= writer.done
+        await run(writer.rest(read_tasks(source)), asker, writer, progress)
+        writer.finish()
+    return report
+
+
+def _counting(progress: Progress) -> Any:
+    def refused(task_id: int, cause: str) -> None:
+        logger.error("Task %d: %s", task_id, cause)
+        progress.fail(cause)
+
+    return refused
+
+
+@contextlib.asynccontextmanager
+async def stopping(api: ProjectApi) -> AsyncIterator[None]:
+    """Call `api.stop` at the end of the block, so that no thread goes on waiting for Label Studio."""
+    try:
+        yield
+    finally:
+        api.stop()

@@ -1,0 +1,116 @@
+"""The parts of a backend that all ways of serving share: endpoints, model pool, version store, event intake."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.errors import BackendError, VersionError
+from label_studio_ml.serving.prediction_service import ModelPool
+from label_studio_ml.serving.registry.code_watch import CodeWatch
+from label_studio_ml.serving.runners.process_runner import Lane
+from label_studio_ml.storage import private_files
+from label_studio_ml.training.intake.event_intake import RedisDesk
+from label_studio_ml.user_code.loading import code_on_disk, locate
+from label_studio_ml.versions.factory import open_store
+from label_studio_ml.versions.state.project_state import Projects, StoredState
+from label_studio_ml.web.intake_interface import TrainingDesk
+from label_studio_ml.web.project_registry import ProjectBook
+from label_studio_ml.web.routes.endpoints import Endpoints
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two checks for new versions.
+REFRESH = 0.3
+
+
+class Core:
+    """Endpoints and model pool of one model folder, on one event loop.
+
+    With `reload`, all models are reloaded whenever the model's files change.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        make_lane: Callable[[], Lane],
+        desk: TrainingDesk,
+        *,
+        lanes: int = 1,
+        reload: bool = False,
+    ) -> None:
+        self._desk = desk
+        self._source = (settings.backend_dir, settings.script, settings.class_name)
+        self._folders = (settings.model_dir, settings.log_dir, settings.backend_dir)
+        store = self._store = open_store(settings)
+        state = StoredState(settings.model_dir, "")
+        self.pool = ModelPool(
+            make_lane,
+            store,
+            lanes=lanes,
+            drain_first=settings.drain_first,
+            separate=settings.separate,
+            most=settings.max_label_configs,
+            code_on_disk=lambda: code_on_disk(*self._source),
+            tell_ids=settings.log_json,
+            remembered=lambda uid: _remembered(state, uid),
+        )
+        others = desk if settings.store_url and isinstance(desk, RedisDesk) else None
+        book = ProjectBook(Projects(settings.model_dir), others)
+        self.endpoints = Endpoints(settings, self.pool, store, book, desk)
+        self.pool.counts = self.endpoints.counts
+        self._refreshing: asyncio.Task[None] | None = None
+        self._reload = reload
+
+    async def start(self) -> None:
+        """Start event intake, version store and model pool, and the checks for new versions."""
+        await asyncio.to_thread(private_files.mend, *self._folders)
+        await asyncio.to_thread(self._desk.start)
+        await asyncio.to_thread(self._store.start)
+        await self.pool.start()
+        self._refreshing = asyncio.create_task(self._refresh())
+
+    def drain(self) -> None:
+        """Report this server as not ready from now on, and close connections after their responses."""
+        self.endpoints.health.draining = True
+
+    async def close(self) -> None:
+        """Stop the checks, event intake, version store and model pool."""
+        if self._refreshing is not None:
+            self._refreshing.cancel()
+        await asyncio.to_thread(self._desk.stop)
+        await asyncio.to_thread(self._store.stop)
+        await self.pool.close()
+
+    async def _refresh(self) -> None:
+        watch = await asyncio.to_thread(self._watch) if self._reload else None
+        while True:
+            await asyncio.sleep(REFRESH)
+            try:
+                if watch is not None and await asyncio.to_thread(watch.changed):
+                    await self._load_again()
+                await self.pool.refresh()
+            except Exception:
+                logger.exception("Looking for new versions failed")
+
+    def _watch(self) -> CodeWatch:
+        return CodeWatch(locate(*self._source).script, lambda: code_on_disk(*self._source))
+
+    async def _load_again(self) -> None:
+        """Reload all models with the edited code; if that fails, log why and keep the models with the code before."""
+        logger.info("The model's files have changed: they are loaded again")
+        try:
+            await self.pool.reload()
+        except BackendError as error:
+            logger.error("The edited code is not used: %s. The code before goes on; edit it again", error)
+        else:
+            logger.info("The edited code is used from now on")
+
+
+def _remembered(state: StoredState, uid: str) -> str | None:
+    """Return the version name that an untrained class has set; None if it set none or its state cannot be read."""
+    try:
+        return state.of(uid).get("model_version")
+    except VersionError as error:
+        logger.debug("%s", error)
+        return None

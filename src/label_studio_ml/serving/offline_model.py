@@ -1,0 +1,162 @@
+"""Run one version of a model in its own processes, independent of the served models, for work on many tasks."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.errors import BackendError, ModelProcessDied
+from label_studio_ml.model_calls.adapter import ClassInfo, ModelSpec
+from label_studio_ml.model_calls.predictor import Request
+from label_studio_ml.protocol.prediction_json import NOTHING
+from label_studio_ml.serving.requests.batching import LaneClosed
+from label_studio_ml.serving.runners.process_runner import Lane
+from label_studio_ml.serving.runners.runner_choice import processes
+from label_studio_ml.support.texts import plural
+from label_studio_ml.versions.state.project_state import Project
+from label_studio_ml.versions.store.manifest import Manifest
+
+logger = logging.getLogger(__name__)
+
+#: The number by which the lane identifies the model.
+_LIVE = 1
+#: Tasks of the first call, when their duration is not known yet, and the longest duration of a later call in seconds.
+FIRST = 16
+LONGEST = 60.0
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """The outcome of one task: its predictions (nearly always one), or the reason why there is none."""
+
+    predictions: list[dict[str, Any]] = []
+    error: str = ""
+
+
+class ModelApart:
+    """The model of `project` at one version (`manifest`; None: untrained), in processes that `start` creates.
+
+    `version` is the name of the version, `info` describes its class, `batch` is the number of tasks of the next
+    call, `at_once` the number of concurrent calls that keep the model busy. Calls are sized to take at most
+    `longest` seconds. A warning is logged if the code on the disk differs from the code that trained the version.
+
+    A process that ends is replaced, and the tasks of its call are repeated one by one. A task that then ends the
+    process again gets no prediction.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        project: Project,
+        manifest: Manifest | None,
+        make_lane: Callable[[Settings], Lane] = processes,
+        *,
+        longest: float = LONGEST,
+    ) -> None:
+        self._settings = settings
+        self._manifest = manifest
+        self._spec = ModelSpec.of(project, manifest)
+        self._make_lane = make_lane
+        self._longest = longest
+        self._lane: Lane | None = None
+        self._starting = asyncio.Lock()
+        self.version = ""
+        self.info: ClassInfo | None = None
+        self.batch = 1
+        self.at_once = 1
+        self._most = 1
+        self._code = ""
+
+    async def start(self) -> str:
+        """Build the model and return its version's name. Raises ModelError or ModelProcessDied."""
+        await self._there()
+        return self.version
+
+    async def ask(self, tasks: Sequence[Mapping[str, Any]], params: bytes = b"{}") -> list[Outcome]:
+        """Return one outcome for each of at most `batch` tasks. Raises ModelError when no model can be built."""
+        while True:
+            lane = await self._there()
+            began = time.monotonic()
+            try:
+                found = await self._call(lane, tasks, params)
+            except LaneClosed:  # another call ended the process before this one began
+                continue
+            except ModelProcessDied as death:
+                if len(tasks) == 1:
+                    return [Outcome(error=f"{death.message} while it had this task")]
+                logger.warning(
+                    "%s: its %s are asked for one by one", death.message, plural(len(tasks), "task")
+                )
+                return [outcome for task in tasks for outcome in await self.ask([task], params)]
+            self._adapt(len(tasks), time.monotonic() - began)
+            return found
+
+    async def close(self) -> None:
+        """End the processes."""
+        if self._lane is not None:
+            await self._lane.close(0)
+
+    def _adapt(self, tasks: int, seconds: float) -> None:
+        """Set `batch` to the tasks that take `longest` seconds, at most the class's batch size."""
+        fitting = int(tasks / max(seconds, 1e-6) * self._longest)
+        self.batch = max(1, min(self._most, fitting))
+
+    async def _there(self) -> Lane:
+        """Return the lane with the model loaded; start a new one if there is none or it has ended."""
+        async with self._starting:
+            if self._lane is None or self._lane.ended.done():
+                self._lane = None
+                lane = self._make_lane(self._settings)
+                try:
+                    await lane.start()
+                    info: ClassInfo = await asyncio.shield(lane.info)
+                    self.version = await lane.load(_LIVE, self._spec)
+                except BaseException:
+                    await lane.close(0)
+                    raise
+                self.info = info
+                self._say_code(info)
+                self._most = info.max_batch_size
+                self.batch = min(self._most, FIRST)
+                self.at_once = self._settings.model_workers * info.concurrency + 1
+                self._lane = lane
+            return self._lane
+
+    def _say_code(self, info: ClassInfo) -> None:
+        """Warn if the version is built with other code than it was trained with, once for each code."""
+        note = self._manifest.other_code(info.code) if self._manifest is not None else ""
+        if note and self._code != info.code.hash:
+            logger.warning("Project %s: %s", self._spec.project.uid, note)
+        self._code = info.code.hash
+
+    async def _call(self, lane: Lane, tasks: Sequence[Mapping[str, Any]], params: bytes) -> list[Outcome]:
+        try:
+            (answer,) = await lane.predict(_LIVE, [Request(msgspec.json.encode(tasks), params)])
+        except (LaneClosed, ModelProcessDied):
+            raise
+        except BackendError as error:
+            return [Outcome(error=str(error))] * len(tasks)
+        if answer.error:
+            return [Outcome(error=answer.error)] * len(tasks)
+        return outcomes(answer.results, len(tasks))
+
+
+def outcomes(results: bytes, count: int) -> list[Outcome]:
+    """Return the outcomes of the entries in a response to `count` tasks.
+
+    An empty response means that the model has no prediction for any of the tasks.
+    """
+    entries = msgspec.json.decode(results)
+    if not entries:
+        return [Outcome(error=NOTHING)] * count
+    return [_outcome(entry) for entry in entries]
+
+
+def _outcome(entry: Any) -> Outcome:
+    several = entry if isinstance(entry, list) else [entry]
+    if len(several) == 1 and "result" not in several[0]:
+        return Outcome(error=str(several[0].get("error") or "the prediction has no 'result'"))
+    return Outcome(predictions=several)

@@ -1,0 +1,1 @@
+"""The registry of loaded models: which version each project is served by, and in which process."""

@@ -1,0 +1,64 @@
+"""Processes started to replace others; models that need a new process at the same time share one."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+from label_studio_ml.errors import BackendError
+from label_studio_ml.serving.registry.code_choice import CodeChoice
+from label_studio_ml.serving.registry.loaded_model import Home, Live
+from label_studio_ml.serving.registry.process_assignment import ModelProcesses
+
+
+class Successors:
+    """Processes that were started but not yet assigned to a label config, by group."""
+
+    def __init__(self, running: ModelProcesses, code: CodeChoice) -> None:
+        self._running = running
+        self._code = code
+        self._coming: dict[str, asyncio.Future[Home]] = {}
+
+    async def join(self, group: str, live: Live, hinders: Callable[[Home], bool]) -> Home:
+        """Return a process to replace the model's own: the group's current one, one that is starting, or a new one.
+
+        A process is not shared if its code differs from that of the model's version, or if `hinders` returns True
+        for it. Raises the errors of starting a process.
+        """
+        current = self._running.current_for(group)
+        if current is not None and current is not live.home and await self._fits(current, live, hinders):
+            return current
+        refused: asyncio.Future[Home] | None = None
+        while (coming := self._coming.get(group)) is not None and coming is not refused:
+            home = await asyncio.shield(coming)
+            if await self._fits(home, live, hinders):
+                return home
+            refused = coming
+        made = self._coming[group] = asyncio.ensure_future(self._running.new())
+        try:
+            return await asyncio.shield(made)
+        except BaseException:
+            self._forget(group, made)
+            raise
+
+    async def _fits(self, home: Home, live: Live, hinders: Callable[[Home], bool]) -> bool:
+        """Return whether the model may load in a process that was started for another model."""
+        with contextlib.suppress(BackendError):
+            await asyncio.shield(home.lane.info)
+            wrong = await self._code.needs_process(live, home)
+            return not (wrong or hinders(home) or home.retired or home.lane.ended.done())
+        return False
+
+    def arrived(self, home: Home) -> None:
+        """Stop sharing `home`: it has been assigned, or it ends."""
+        for group, coming in list(self._coming.items()):
+            if (
+                coming.done()
+                and not coming.cancelled()
+                and coming.exception() is None
+                and coming.result() is home
+            ):
+                del self._coming[group]
+
+    def _forget(self, group: str, made: "asyncio.Future[Home]") -> None:
+        if self._coming.get(group) is made:
+            del self._coming[group]

@@ -1,0 +1,368 @@
+"""Queue that batches requests while the model is busy.
+
+An item starts at once if a slot is free. Items that arrive while all slots are busy are queued, and the next free
+slot takes those with equal keys as one batch, up to a number of tasks. Interactive items go first and alone; parts
+of large requests (bulk) go last, but cannot starve. This module knows items, keys, slots and a callable; no models
+and no HTTP.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from label_studio_ml.errors import BackendError, Overloaded
+from label_studio_ml.support.texts import plural
+
+Payload = TypeVar("Payload")
+Result = TypeVar("Result")
+
+#: Full batches per slot that may be queued however long they take.
+FULL_BATCHES = 2
+#: Longest estimated wait in seconds (`PATIENCE`, instead of `max_delay`) while fewer items than `FEW` are queued.
+FEW = 32
+PATIENCE = 60.0
+#: Seconds between two searches of a full queue for callers who left, and the length from which on a queue is long.
+LOOK = 0.05
+LONG = 256
+#: While other items are queued, every `BULK_TURN`-th batch is a bulk item.
+BULK_TURN = 4
+#: Number of batches whose median duration per task is used to estimate the wait.
+PACES = 9
+#: A batch is sent ahead only if the last one took fewer seconds than this.
+QUICK = 0.02
+
+
+@dataclass(slots=True, eq=False)
+class _Item(Generic[Payload, Result]):
+    key: Hashable
+    payload: Payload
+    size: int
+    weight: int
+    alone: bool
+    apart: bool
+    gone: Callable[[], bool] | None
+    future: "asyncio.Future[Result]" = field(repr=False)
+
+    @property
+    def left(self) -> bool:
+        """Whether no caller waits for this item any more."""
+        if self.future.done():
+            return True
+        if self.gone is not None and self.gone():
+            self.future.cancel()
+            return True
+        return False
+
+
+class LaneClosed(BackendError):
+    """The lane ended before the item was started, so it can be retried as new."""
+
+
+class Batcher(Generic[Payload, Result]):
+    """A queue in front of one or more slots, each of which runs one batch at a time.
+
+    `run(key, payloads)` returns one result for each payload, in order; an error is raised in every caller of the
+    batch. `max_batch` limits the sum of the items' sizes in a batch (a larger item goes alone); a batch that is not
+    full waits `max_wait` seconds for more items (0: not at all). `max_queue` limits the number of queued items and
+    `max_weight` the sum of their weights (in bytes, for example). Once two full batches per slot and 32 items are
+    queued, `max_delay` limits the estimated wait of a new item in seconds. Beyond any of these limits `submit`
+    raises Overloaded at once.
+
+    With `ahead`, the callee of `run` queues a second batch and starts it without a gap: with one slot and quick
+    batches, one full batch is sent ahead. An interactive item is then sent at once in addition, and `run` must
+    execute it before the batch that was sent ahead.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[Hashable, Sequence[Payload]], Awaitable[Sequence[Result]]],
+        *,
+        max_batch: int,
+        max_queue: int,
+        slots: int = 1,
+        max_wait: float = 0.0,
+        max_weight: int | None = None,
+        max_delay: float | None = None,
+        ahead: bool = False,
+    ) -> None:
+        self._run = run
+        self._ahead = ahead
+        self._last = float("inf")
+        self._apart = False
+        self.max_batch = max_batch
+        self.max_wait = max_wait
+        self._max_queue = max_queue
+        self._max_weight = max_weight
+        self._max_delay = max_delay
+        self._weight = 0
+        self._size = 0
+        self._pace = 0.0
+        self._paces: deque[float] = deque(maxlen=PACES)
+        self._looked = 0.0
+        self._interactive: deque[_Item[Payload, Result]] = deque()
+        self._waiting: deque[_Item[Payload, Result]] = deque()
+        self._bulk: deque[_Item[Payload, Result]] = deque()
+        self._since_bulk = 0
+        self._slots = slots
+        self._busy: set[asyncio.Task[None]] = set()
+        self._filling: set[asyncio.Event] = set()
+        self._closed: str | None = None
+        self.seen: Callable[[int], None] = lambda size: None  # called with each batch's size, to count it
+
+    def __len__(self) -> int:
+        """Return the number of queued items."""
+        return len(self._interactive) + len(self._waiting) + len(self._bulk)
+
+    @property
+    def slots(self) -> int:
+        """The number of batches that run concurrently."""
+        return self._slots
+
+    @slots.setter
+    def slots(self, slots: int) -> None:
+        self._slots = slots
+        self._pump()
+
+    async def submit(
+        self,
+        key: Hashable,
+        payload: Payload,
+        *,
+        size: int = 1,
+        weight: int = 0,
+        interactive: bool = False,
+        bulk: bool = False,
+        alone: bool = False,
+        apart: bool = False,
+        gone: Callable[[], bool] | None = None,
+    ) -> Result:
+        """Return the result for `payload`, once its batch has run.
+
+        An item that is `alone` shares its batch with no other; one that is `apart` runs while no other batch does.
+        `gone` returns whether the caller has left: then the item is dropped before it runs, and the wait is
+        cancelled. Raises Overloaded when the queue is full, LaneClosed when the lane is or gets closed before the
+        item has started.
+        """
+        if self._closed is not None:
+            raise LaneClosed(self._closed)
+        if self._full(weight, bulk=bulk):
+            self._forget_gone()
+        if self._full(weight, bulk=bulk):
+            raise Overloaded(
+                f"{plural(len(self), 'prediction request is', 'prediction requests are')} waiting already",
+                fix="Ask again in a moment",
+            )
+        item: _Item[Payload, Result] = _Item(
+            key,
+            payload,
+            size,
+            weight,
+            alone or apart or interactive,
+            apart,
+            gone,
+            asyncio.get_running_loop().create_future(),
+        )
+        self._weight += weight
+        self._size += 0 if bulk else size
+        (self._interactive if interactive else self._bulk if bulk else self._waiting).append(item)
+        self._pump()
+        for stir in self._filling:
+            stir.set()
+        return await item.future
+
+    async def drained(self) -> None:
+        """Wait until no item is running or queued."""
+        while self._busy:
+            await asyncio.wait(self._busy)
+
+    def close(self, why: str) -> None:
+        """Refuse new items, and let queued ones raise LaneClosed. Running batches continue."""
+        self._closed = why
+        for queue in (self._interactive, self._waiting, self._bulk):
+            _fail(queue, LaneClosed(why))
+            queue.clear()
+        self._weight = self._size = 0
+
+    def _full(self, weight: int, *, bulk: bool) -> bool:
+        count = len(self)
+        if count >= self._max_queue:
+            return True
+        if (
+            self._max_delay is not None
+            and not bulk
+            and self._size >= FULL_BATCHES * self.max_batch * self._slots
+            and self._size * self._pace > (self._max_delay if count >= FEW else PATIENCE) * self._slots
+        ):
+            return True
+        return self._max_weight is not None and count > 0 and self._weight + weight > self._max_weight
+
+    def _pump(self) -> None:
+        """Start every batch that may start."""
+        while batch := self._next(len(self._busy)):
+            task = asyncio.ensure_future(self._work(batch))
+            self._busy.add(task)
+            task.add_done_callback(self._finished)
+
+    def _next(self, busy: int) -> list[_Item[Payload, Result]]:
+        """Remove and return the batch that may start while `busy` others run; empty if there is none."""
+        if self._apart:
+            return []
+        if busy < self._slots:
+            return self._take(busy)
+        if not self._ahead or self._slots > 1:
+            return []
+        if busy == 1 and self._last < QUICK and self._size >= self.max_batch and not self._interactive:
+            return self._take(busy)
+        # A batch was sent ahead: an interactive item must not wait until it ends.
+        first = self._first(self._interactive, busy) if busy == 2 else None
+        return [] if first is None else [first]
+
+    def _finished(self, task: "asyncio.Task[None]") -> None:
+        self._busy.discard(task)
+        self._pump()  # for items that came after the task's last look at the queue
+
+    async def _work(self, batch: list[_Item[Payload, Result]]) -> None:
+        """Run `batch`, then further batches, until no item is queued or the slot is removed."""
+        while batch:
+            if self.max_wait and not batch[0].alone:
+                await self._fill(batch)
+                batch = [item for item in batch if not item.left]
+            if batch:
+                await self._run_batch(batch)
+            batch = self._next(len(self._busy) - 1)
+
+    async def _fill(self, batch: list[_Item[Payload, Result]]) -> None:
+        """Add queued items to `batch` until it is full, `max_wait` is over, or an interactive item needs the slot."""
+        stir = asyncio.Event()
+        self._filling.add(stir)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.max_wait):
+                while not self._interactive and sum(item.size for item in batch) < self.max_batch:
+                    await stir.wait()
+                    stir.clear()
+                    self._gather(batch, self._waiting)
+        self._filling.discard(stir)
+
+    async def _run_batch(self, batch: list[_Item[Payload, Result]]) -> None:
+        began = time.monotonic()
+        pressed = len(self) > 0
+        share = self._slots / max(self._slots, len(self._busy))  # others ran in the rest of the time
+        try:
+            results = await self._run(batch[0].key, [item.payload for item in batch])
+            if len(results) != len(batch):
+                raise RuntimeError(f"{plural(len(results), 'result')} for {plural(len(batch), 'payload')}")
+        except asyncio.CancelledError:
+            _fail(batch, LaneClosed("The lane ended in the middle of the batch"))
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                self.close("The lane was ended")
+                raise
+        except Exception as error:  # noqa: BLE001 (it is raised in every caller)
+            _fail(batch, error)
+        else:
+            for item, result in zip(batch, results, strict=True):
+                if not item.future.done():
+                    item.future.set_result(result)
+        self._learn((time.monotonic() - began) * share, sum(item.size for item in batch), pressed=pressed)
+        if batch[0].apart:
+            self._apart = False
+            asyncio.get_running_loop().call_soon(self._pump)
+
+    def _learn(self, seconds: float, size: int, *, pressed: bool) -> None:
+        """Update the pace (seconds per task) with the duration of a batch.
+
+        The pace is the median of the last batches that left other items queued. Batches without a queue are not
+        full, so they say nothing about full ones, and a median ignores single delays.
+        """
+        self._last = seconds
+        self.seen(size)
+        if not pressed:
+            return
+        self._paces.append(seconds / max(1, size))
+        self._pace = sorted(self._paces)[(len(self._paces) - 1) // 2]
+
+    def _take(self, busy: int) -> list[_Item[Payload, Result]]:
+        """Remove and return the next batch; empty if no item is queued, or the next one must run apart."""
+        bulk_now = self._since_bulk >= BULK_TURN - 1
+        turns = (self._bulk, self._waiting) if bulk_now else (self._waiting, self._bulk)
+        for queue in (self._interactive, *turns):
+            first = self._first(queue, busy)
+            if first is not None:
+                break
+            if queue:
+                return []  # its first item must run apart: wait for running batches
+        else:
+            self._since_bulk = 0
+            return []
+        if queue is self._interactive:
+            return [first]
+        if queue is self._bulk:
+            self._since_bulk = 0
+            return [first]
+        self._since_bulk += 1
+        batch = [first]
+        if not first.alone:
+            self._gather(batch, self._waiting)
+        return batch
+
+    def _first(self, queue: deque[_Item[Payload, Result]], busy: int) -> _Item[Payload, Result] | None:
+        """Remove and return the first item of `queue` that may run beside `busy` batches; None if there is none."""
+        while queue:
+            item = queue[0]
+            if item.apart and busy and not item.left:
+                return None
+            queue.popleft()
+            self._forget(item, bulk=queue is self._bulk)
+            if not item.left:
+                self._apart = item.apart
+                return item
+        return None
+
+    def _forget(self, item: _Item[Payload, Result], *, bulk: bool) -> None:
+        """Subtract an item from the totals of the queue."""
+        self._weight -= item.weight
+        self._size -= 0 if bulk else item.size
+
+    def _gather(self, batch: list[_Item[Payload, Result]], queue: deque[_Item[Payload, Result]]) -> None:
+        """Move items that may share the batch from `queue` to `batch`."""
+        key = batch[0].key
+        size = sum(item.size for item in batch)
+        passed: list[_Item[Payload, Result]] = []
+        while queue and size < self.max_batch:
+            item = queue.popleft()
+            if item.key == key and not item.alone and size + item.size <= self.max_batch:
+                self._forget(item, bulk=False)
+                if not item.left:
+                    batch.append(item)
+                    size += item.size
+            else:
+                passed.append(item)
+        queue.extendleft(reversed(passed))
+
+    def _forget_gone(self) -> None:
+        """Drop items whose callers have left; skip a long queue if a search found none within `LOOK` seconds."""
+        now = time.monotonic()
+        before = len(self)
+        if before >= LONG and now - self._looked < LOOK:
+            return
+        for queue in (self._interactive, self._waiting, self._bulk):
+            kept: list[_Item[Payload, Result]] = []
+            for item in queue:
+                if item.left:
+                    self._forget(item, bulk=queue is self._bulk)
+                else:
+                    kept.append(item)
+            queue.clear()
+            queue.extend(kept)
+        if len(self) == before:
+            self._looked = now
+
+
+def _fail(items: "Iterable[_Item[Payload, Result]]", error: Exception) -> None:
+    for item in items:
+        if not item.future.done():
+            item.future.set_exception(error)

@@ -1,0 +1,1 @@
+"""Model runners: processes or threads that hold models and run their `predict`."""

@@ -1,0 +1,81 @@
+"""The loaded models of one process, by number."""
+
+import logging
+
+import msgspec
+
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.errors import ModelLoadError
+from label_studio_ml.model import LabelStudioMLBase
+from label_studio_ml.model_calls.adapter import ClassInfo, ModelSpec, build, describe_class
+from label_studio_ml.model_calls.device_memory import release_memory
+from label_studio_ml.model_calls.predictor import Answer, Predictor, Request
+from label_studio_ml.monitoring import logs
+from label_studio_ml.user_code.code_identity import CodeIdentity
+from label_studio_ml.user_code.loading import code_on_disk, forget_modules, user_class
+from label_studio_ml.versions.state.project_state import PatientState, StoredState
+
+logger = logging.getLogger(__name__)
+
+
+class ModelHost:
+    """Builds models and calls them. One thread may build a model while another predicts.
+
+    With `again`, user modules that this process has imported already are imported again.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        model_class: type[LabelStudioMLBase] | None = None,
+        *,
+        again: bool = False,
+    ) -> None:
+        self._settings = settings
+        self._class = model_class
+        self._code: CodeIdentity | None = None
+        self._again = again
+        self._live: dict[int, Predictor] = {}
+
+    def import_class(self) -> ClassInfo:
+        """Import the user's model file, after taking the identity of its code. Raises ModelFileError."""
+        settings = self._settings
+        if self._code is None:
+            self._code = code_on_disk(settings.backend_dir, settings.script, settings.class_name)
+        if self._class is None:
+            if self._again:
+                forget_modules(settings.backend_dir)
+            self._class = user_class(settings)
+        return msgspec.structs.replace(describe_class(self._class, settings.threads), code=self._code)
+
+    def load(self, live: int, spec: ModelSpec, instead_of: int = 0) -> str:
+        """Build a model, store it as number `live`, and return its version's name. Raises ModelError.
+
+        If `instead_of` is not 0, that model is removed and its memory released first.
+        """
+        if instead_of:
+            self.unload(instead_of)
+            release_memory()
+        self.import_class()
+        if self._class is None:
+            raise ModelLoadError("no model class")
+        state = PatientState(StoredState(self._settings.model_dir, spec.project.uid))
+        model = build(self._class, spec, self._settings, state)
+        predictor = Predictor(model, spec, refuse=self._settings.refuse_invalid)
+        self._live[live] = predictor
+        logger.info("Project %s: version %s is loaded", spec.project.uid, predictor.version)
+        return predictor.version
+
+    def predict(self, live: int, requests: list[Request]) -> list[Answer]:
+        """Answer `requests` by model number `live`. Raises ModelLoadError if there is no such model."""
+        predictor = self._live.get(live)
+        if predictor is None:
+            raise ModelLoadError(f"model {live} is not loaded")
+        if not self._settings.log_json:
+            return predictor.answer(requests)
+        with logs.about_requests(request.id for request in requests):
+            return predictor.answer(requests)
+
+    def unload(self, live: int) -> None:
+        """Remove model number `live`, if it is there."""
+        self._live.pop(live, None)

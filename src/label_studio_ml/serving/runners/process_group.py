@@ -1,0 +1,240 @@
+"""A group of lanes used as one: each model is loaded in all members, each call goes to the least busy one.
+
+  starting ──loaded──▶ member ──its process ends──▶ replaced by a new one that loads the same models
+
+The group ends when it is closed, or when its last member ends, because no loaded model is left then. All members
+have the same code: if the model's files were edited since, members are not replaced and `when_edited` is called.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from label_studio_ml.errors import BackendError, ModelProcessDied
+from label_studio_ml.model_calls.adapter import ClassInfo, ModelSpec
+from label_studio_ml.model_calls.predictor import Answer, Request
+from label_studio_ml.serving.requests.batching import LaneClosed
+from label_studio_ml.serving.runners.process_runner import Lane
+
+logger = logging.getLogger(__name__)
+
+#: Seconds before a member that ended is replaced: doubled for each replacement in a row, up to the second number. A
+#: member that has lived longer than that starts over.
+FIRST_PAUSE = 0.1
+LONGEST_PAUSE = 10.0
+
+
+class LaneGroup:
+    """`count` lanes made by `make_lane(index)`, used as one lane.
+
+    `when_edited` is called when a member has ended and the files on the disk differ from the members' code, once for
+    each such edit.
+    """
+
+    ahead = False  # while one member is busy, another may be free
+    own_memory = True
+    renewable = True
+
+    def __init__(self, make_lane: Callable[[int], Lane], count: int) -> None:
+        loop = asyncio.get_running_loop()
+        self.info: asyncio.Future[ClassInfo] = loop.create_future()
+        self.ended: asyncio.Future[str] = loop.create_future()
+        self._make_lane = make_lane
+        self._count = count
+        self._members: dict[int, Lane] = {}
+        self._joining: set[Lane] = set()
+        self._freed = asyncio.Event()
+        self._busy: dict[int, int] = dict.fromkeys(range(count), 0)
+        self._specs: dict[int, ModelSpec] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._edits: set[str] = set()
+        self.when_edited: Callable[[], object] = lambda: None
+
+    async def start(self) -> None:
+        """Start all members, which begin to import the model file; `info` gets the outcome."""
+        lanes = [self._make_lane(index) for index in range(self._count)]
+        self._joining.update(lanes)
+        try:
+            for lane in lanes:
+                if self.ended.done():  # closed meanwhile: lanes started from now on would not be ended
+                    raise LaneClosed(self.ended.result())
+                await lane.start()
+        except BaseException:
+            await self.close(0)
+            raise
+        self._joining.difference_update(lanes)
+        for index, lane in enumerate(lanes):
+            self._members[index] = lane
+            self._spawn(self._watch(index, lane))
+        self._spawn(self._learn(lanes))
+
+    async def load(self, live: int, spec: ModelSpec, instead_of: int = 0) -> str:
+        """Build a model in every member and return its version's name.
+
+        A member that ends meanwhile is replaced by one that loads the model too. Raises the ModelError of a member,
+        and ModelProcessDied if no member is left.
+        """
+        self._specs.pop(instead_of, None)
+        self._specs[live] = spec
+        try:
+            outcomes = await asyncio.gather(
+                *(lane.load(live, spec, instead_of) for lane in self._members.values()),
+                return_exceptions=True,
+            )
+        except asyncio.CancelledError:
+            self.unload(live)
+            raise
+        names = [outcome for outcome in outcomes if isinstance(outcome, str)]
+        died = [outcome for outcome in outcomes if isinstance(outcome, ModelProcessDied)]
+        others = [outcome for outcome in outcomes if not isinstance(outcome, str | ModelProcessDied)]
+        if names and not others:
+            return names[0]
+        self.unload(live)
+        raise (others or died or [ModelProcessDied("No model process is left")])[0]
+
+    async def predict(self, live: int, requests: Sequence[Request]) -> list[Answer]:
+        """Answer `requests` by model `live` of the least busy member.
+
+        Raises ModelError; ModelProcessDied if that member ends meanwhile; LaneClosed if the group has ended before.
+        """
+        index = await self._free()
+        self._busy[index] += 1
+        try:
+            return await self._members[index].predict(live, requests)
+        finally:
+            self._busy[index] -= 1
+            self._freed.set()
+
+    async def _free(self) -> int:
+        """Return the index of the least busy member, once it has a free call.
+
+        Calls are not queued in a process behind others, because a crash would fail them too.
+        """
+        while True:
+            there = [index for index, lane in self._members.items() if not lane.ended.done()]
+            index = min(there, key=lambda one: self._busy[one], default=-1)
+            known = self.info.done() and self.info.exception() is None
+            if there and self._busy[index] < (self.info.result().concurrency if known else 1):
+                return index
+            if self.ended.done():
+                raise LaneClosed(self.ended.result())
+            self._freed.clear()
+            with contextlib.suppress(TimeoutError):  # the group may end, or a new member join
+                await asyncio.wait_for(self._freed.wait(), FIRST_PAUSE)
+
+    def unload(self, live: int) -> None:
+        """Remove model `live` from all members."""
+        self._specs.pop(live, None)
+        for lane in self._members.values():
+            lane.unload(live)
+
+    async def close(self, grace: float = 5.0) -> None:
+        """End all members, after their running calls or `grace` seconds."""
+        await self._finish("The model processes were stopped", grace)
+
+    async def _learn(self, lanes: Sequence[Lane]) -> None:
+        """Settle `info` with that of the first member that imports the model file, or with an error."""
+        failure: BackendError | None = None
+        for lane in lanes:
+            try:
+                info = await asyncio.shield(lane.info)
+            except BackendError as error:
+                failure = failure or error
+                if not lane.ended.done():
+                    break  # the import failed, so it fails in the others too
+            else:
+                if not self.info.done():
+                    self.info.set_result(info)
+                return
+        if failure is not None and not self.info.done():
+            self.info.set_exception(failure)
+            self.info.exception()
+
+    async def _watch(self, index: int, lane: Lane) -> None:
+        """Replace a member whenever it ends; end the group if there is nothing to replace it from."""
+        pause = FIRST_PAUSE
+        while True:
+            joined = time.monotonic()
+            why = await asyncio.shield(lane.ended)
+            self._members.pop(index, None)
+            if time.monotonic() - joined > LONGEST_PAUSE:
+                pause = FIRST_PAUSE
+            logger.error("%s; it is replaced as long as others go on", why)
+            replacement: Lane | None = None
+            while replacement is None:
+                if self._hopeless():
+                    return await self._finish(why, 0)
+                await asyncio.sleep(pause)
+                pause = min(LONGEST_PAUSE, pause * 2)
+                if self._hopeless():
+                    return await self._finish(why, 0)
+                replacement = await self._replacement(index)
+                pause = LONGEST_PAUSE if self._edits else pause
+            self._members[index] = lane = replacement
+
+    def _hopeless(self) -> bool:
+        """Return whether no member is left, or the model file cannot be imported."""
+        return not self._members or (self.info.done() and self.info.exception() is not None)
+
+    async def _replacement(self, index: int) -> Lane | None:
+        """Return a new member with all models loaded; None if it ended while loading or has other code."""
+        lane = self._make_lane(index)
+        self._joining.add(lane)  # from here on it is closed with the group
+        try:
+            await lane.start()
+            if self._is_edited(await asyncio.shield(lane.info)):
+                await lane.close(0)
+                self._joining.discard(lane)
+                return None
+            loaded: set[int] = set()
+            while missing := [live for live in self._specs if live not in loaded]:
+                for live in missing:
+                    if live in self._specs:
+                        await lane.load(live, self._specs[live])
+                    loaded.add(live)
+            for live in loaded - self._specs.keys():
+                lane.unload(live)
+        except (BackendError, OSError) as error:
+            logger.error("A model process cannot be replaced: %s", error)
+            await lane.close(0)
+            self._joining.discard(lane)
+            return None
+        self._joining.discard(lane)
+        return lane
+
+    def _is_edited(self, info: ClassInfo) -> bool:
+        """Return whether a new process has other code than the members; report each such code once."""
+        members = self.info.result() if self.info.done() and self.info.exception() is None else None
+        if members is None or members.code.same(info.code):
+            return False
+        if info.code.hash not in self._edits:
+            self._edits.add(info.code.hash)
+            logger.warning(
+                "The model's files were edited since its processes started (different: %s): "
+                "the one that ended is not replaced beside those with the code before",
+                ", ".join(members.code.differences(info.code)),
+            )
+            self.when_edited()
+        return True
+
+    async def _finish(self, why: str, grace: float) -> None:
+        """End the background tasks and all lanes, then settle `info` and `ended`."""
+        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        lanes = {*self._members.values(), *self._joining}
+        await asyncio.gather(*(lane.close(grace) for lane in lanes))
+        if not self.info.done():
+            self.info.set_exception(ModelProcessDied(why))
+            self.info.exception()
+        if not self.ended.done():
+            self.ended.set_result(why)
+
+    def _spawn(self, work: "Coroutine[Any, Any, None]") -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,351 @@
+"""Lanes: where models run, a process of their own or threads of this one (`thread_lane`).
+
+A lane runs up to `concurrency` (of the class) prediction calls at a time; models load concurrently with them.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.errors import (
+    BackendError,
+    ModelFileError,
+    ModelLoadError,
+    ModelProcessDied,
+    PredictError,
+)
+from label_studio_ml.model_calls.adapter import ClassInfo, ModelSpec
+from label_studio_ml.model_calls.predictor import Answer, Request
+from label_studio_ml.processes.exit_status import describe_exit
+from label_studio_ml.processes.guard import kill_group
+from label_studio_ml.processes.interpreter import command
+from label_studio_ml.processes.orphans import Guarded
+from label_studio_ml.serving.requests.batching import LaneClosed
+from label_studio_ml.serving.runners.inflight import Begun
+from label_studio_ml.serving.runners.messages import (
+    Failed,
+    Frames,
+    FromModel,
+    Imported,
+    ImportFailed,
+    Load,
+    Loaded,
+    Predict,
+    Predicted,
+    Stop,
+    ToModel,
+    Unload,
+    frame,
+    from_model_decoder,
+)
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between the exit of a model process and the end of its connection, in either order. A process that user
+#: code forked keeps the socket open; a thread that user code left running keeps the process alive.
+ENDING = 2.0
+
+#: Seconds that one call of `predict` may run before its process is killed and replaced: twice the deadline of its
+#: callers, because late results of a large request's parts are still of use.
+LONGEST_CALL = 190.0
+
+
+class Lane(Protocol):
+    """Runs models. `info` and `ended` may be awaited by any number of tasks (shielded).
+
+    `ahead`: a second call may be sent while one runs; it starts without a gap, and interactive calls go first.
+    `own_memory`: the lane imports the model file itself and shares no class or module with other lanes. `renewable`:
+    a new lane in its place imports the user's modules again.
+    """
+
+    ahead: bool
+    own_memory: bool
+    renewable: bool
+    info: "asyncio.Future[ClassInfo]"
+    ended: "asyncio.Future[str]"
+
+    async def start(self) -> None:
+        """Start importing the model file; `info` gets the outcome."""
+
+    async def load(self, live: int, spec: ModelSpec, instead_of: int = 0) -> str:
+        """Build a model, after removing model `instead_of` (0: none), and return its version's name.
+
+        Raises ModelError or ModelProcessDied.
+        """
+
+    async def predict(self, live: int, requests: Sequence[Request]) -> list[Answer]:
+        """Answer `requests` by model `live`.
+
+        Raises ModelError, ModelProcessDied if the process ends during the call, LaneClosed if it ends before the
+        call begins.
+        """
+
+    def unload(self, live: int) -> None:
+        """Remove model `live`."""
+
+    async def close(self, grace: float = 5.0) -> None:
+        """End the lane, after its running calls or `grace` seconds."""
+
+
+class ProcessLane(asyncio.Protocol):
+    """Lane in a new interpreter, never a fork. `environment` is added to the environment of the settings.
+
+    A call of `predict` that runs for more than `longest_call` seconds fails, and its process is killed. With
+    `log_to_stdout`, standard error of the process goes to standard output of this one.
+    """
+
+    ahead = True
+    own_memory = True
+    renewable = True
+
+    def __init__(
+        self,
+        settings: Settings,
+        environment: Mapping[str, str] | None = None,
+        *,
+        longest_call: float = LONGEST_CALL,
+        log_to_stdout: bool = False,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self.info: asyncio.Future[ClassInfo] = loop.create_future()
+        self.ended: asyncio.Future[str] = loop.create_future()
+        self._settings = settings
+        self._environment = environment or {}
+        self._errors = subprocess.STDOUT if log_to_stdout else None
+        self._frames = Frames()
+        self._calls: dict[int, asyncio.Future[Any]] = {}
+        self._loads: set[int] = set()
+        self._next_call = 0
+        self._begun: Begun | None = None
+        self._longest_call = longest_call
+        self._too_long: set[int] = set()
+        self._hung = False
+        self._guarded: Guarded | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._guard: socket.socket | None = None
+        self._pid = 0
+        self._transport: asyncio.Transport | None = None
+        self._predictions: asyncio.Transport | None = None
+        self._status: int | None = None
+        self._lost = False
+
+    @property
+    def pid(self) -> int | None:
+        """The id of the model process, None until its guard has started it."""
+        if not self._pid and self._guard is not None:
+            with contextlib.suppress(OSError, ValueError):  # not received yet
+                self._pid = int(self._guard.recv(64, socket.MSG_DONTWAIT))
+        return self._pid or None
+
+    async def start(self) -> None:
+        """Start the process; `info` gets the outcome of importing the model file."""
+        loop = asyncio.get_running_loop()
+        ours, theirs = socket.socketpair()
+        our_predictions, their_predictions = socket.socketpair()
+        self._guard, guards = socket.socketpair()
+        try:
+            page = Begun.descriptor()
+            with theirs, their_predictions, guards, _closing(page):
+                self._begun = Begun(page)
+                descriptors = [theirs.fileno(), their_predictions.fileno(), page, guards.fileno()]
+                self._guarded = Guarded(
+                    command(self._settings, "label_studio_ml.serving.runners.model_process", *descriptors),
+                    pass_fds=descriptors,
+                    stdin=subprocess.DEVNULL,
+                    stderr=self._errors,
+                    env={**self._settings.child_env(), **self._environment, "PYTHONUNBUFFERED": "1"},
+                    start_new_session=True,  # Ctrl-C goes to the server only, which ends this process
+                )
+                self._process = self._guarded.popen
+            ours.setblocking(False)
+            our_predictions.setblocking(False)
+            await loop.create_connection(lambda: self, sock=ours)
+            self._predictions, _ = await loop.create_connection(asyncio.Protocol, sock=our_predictions)
+        except BaseException as error:
+            ours.close()
+            our_predictions.close()
+            self._guard.close()
+            if self._guarded is not None:
+                self._guarded.popen.kill()
+                self._guarded.popen.wait()
+                self._guarded.ended()
+            self._finish_unstarted(error)
+            raise
+        threading.Thread(
+            target=self._watch, args=(loop, self._guarded), daemon=True, name="model process watch"
+        ).start()
+        loop.call_later(self._longest_call / 10, self._look)
+
+    async def load(self, live: int, spec: ModelSpec, instead_of: int = 0) -> str:
+        """Build a model in the process and return its version's name."""
+        if instead_of:  # removed by the thread that runs it
+            self._send(Unload(instead_of))
+        answer = await self._ask(lambda call: Load.of(call, live, spec, instead_of))
+        return str(answer.version)
+
+    async def predict(self, live: int, requests: Sequence[Request]) -> list[Answer]:
+        """Answer `requests` in the process."""
+        answer = await self._ask(lambda call: Predict(call, live, list(requests)))
+        answers: list[Answer] = answer.answers
+        return answers
+
+    def unload(self, live: int) -> None:
+        """Remove model `live` from the process."""
+        self._send(Unload(live))
+
+    async def close(self, grace: float = 5.0) -> None:
+        """Ask the process to stop; kill it after `grace` seconds."""
+        if self._process is None:
+            settle(self.ended, "The model process was never started")
+        self._send(Stop())
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(self.ended), grace)
+        if not self.ended.done():
+            self._kill()
+            await asyncio.shield(self.ended)
+
+    async def _ask(self, make: Callable[[int], Load | Predict]) -> Any:
+        if self.ended.done():
+            raise ModelProcessDied(self.ended.result())
+        self._next_call += 1
+        call = self._next_call
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._calls[call] = future
+        message = make(call)
+        if isinstance(message, Load):
+            self._loads.add(call)
+        self._send(message)
+        try:
+            return await future
+        finally:
+            self._calls.pop(call, None)
+            self._loads.discard(call)
+
+    def _send(self, message: ToModel) -> None:
+        """Send Load to the thread that loads, other messages to the one that predicts. Each keeps its order."""
+        transport = self._transport if isinstance(message, Load) else self._predictions
+        if transport is not None and not transport.is_closing():
+            transport.write(frame(message))
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Store the connection."""
+        self._transport = transport  # type: ignore[assignment]
+
+    def data_received(self, data: bytes) -> None:
+        """Handle the messages that are complete."""
+        for body in self._frames.feed(data):
+            self._receive(from_model_decoder.decode(body))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Finish if the process has exited; otherwise kill it after `ENDING` seconds."""
+        self._lost = True
+        if self._status is None:
+            asyncio.get_running_loop().call_later(ENDING, self._kill)
+        else:
+            self._finish(self._status)
+
+    def _watch(self, loop: asyncio.AbstractEventLoop, guarded: Guarded) -> None:
+        """Wait, in a thread, for the guard's exit, and report the exit status to the event loop."""
+        status = guarded.popen.wait()
+        guarded.ended()
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(self._exited, status)
+
+    def _exited(self, status: int) -> None:
+        self._status = status
+        self._end_group()
+        if self._lost:
+            self._finish(status)
+        elif self._transport is not None:
+            asyncio.get_running_loop().call_later(ENDING, self._transport.abort)
+
+    def _look(self) -> None:
+        """Kill the process if a call runs for too long: a call that never returns cannot be interrupted otherwise."""
+        if self.ended.done() or self._begun is None:
+            return
+        late = {call for call, seconds in self._begun.running().items() if seconds > self._longest_call}
+        if late & self._too_long:
+            self._hung = True
+            logger.error("predict has run for more than %g s: its process is ended", self._longest_call)
+            self._kill()
+        self._too_long = late
+        asyncio.get_running_loop().call_later(self._longest_call / 10, self._look)
+
+    def _kill(self) -> None:
+        if self._process is not None and self._status is None:
+            if not self.pid:  # its guard has not started it yet
+                self._process.kill()
+            self._end_group()
+
+    def _end_group(self) -> None:
+        """Kill the process and the processes it started, in case its guard was killed; close the guard's socket."""
+        if self.pid:
+            kill_group(self._pid, signal.SIGKILL)
+        if self._guard is not None:
+            self._guard.close()
+
+    def _receive(self, message: FromModel) -> None:
+        if isinstance(message, Imported):
+            settle(self.info, message.info)
+        elif isinstance(message, ImportFailed):
+            fail(self.info, ModelFileError(message.message, fix=message.fix, field=message.field))
+        elif isinstance(message, Failed):
+            fail(self._calls.get(message.call), ModelLoadError(message.message))
+        elif isinstance(message, Loaded | Predicted):
+            settle(self._calls.get(message.call), message)
+
+    def _finish_unstarted(self, error: BaseException) -> None:
+        """Settle `info` and `ended` after a failed start."""
+        self._status = self._status or 0
+        fail(self.info, ModelFileError(f"The model process cannot be started: {error}"))
+        self.info.exception()
+        settle(self.ended, f"The model process cannot be started: {error}")
+
+    def _finish(self, status: int) -> None:
+        """Settle `info`, `ended` and all open calls after the process has ended."""
+        how = "was ended after a call that did not return" if self._hung else describe_exit(status)
+        why = f"The model process {how}"
+        fail(self.info, ModelFileError(f"{why} while it imported the model file"))
+        self.info.exception()  # marks it as retrieved: there may be no waiter
+        begun = self._begun.running().keys() & self._calls.keys() if self._begun is not None else set()
+        for call, future in self._calls.items():
+            if self._hung and call in self._too_long:
+                error: BackendError = PredictError(f"predict ran for more than {self._longest_call:g} s")
+            elif begun and call not in begun and call not in self._loads:
+                error = LaneClosed(why)
+            else:
+                error = ModelProcessDied(why)
+            fail(future, error)
+        if self._predictions is not None:
+            self._predictions.abort()
+        settle(self.ended, why)
+
+
+@contextlib.contextmanager
+def _closing(descriptor: int) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def settle(future: "asyncio.Future[Any] | None", value: Any) -> None:
+    """Set the result of `future`, unless it is done or None."""
+    if future is not None and not future.done():
+        future.set_result(value)
+
+
+def fail(future: "asyncio.Future[Any] | None", error: Exception) -> None:
+    """Set the exception of `future`, unless it is done or None."""
+    if future is not None and not future.done():
+        future.set_exception(error)

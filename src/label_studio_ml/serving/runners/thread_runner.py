@@ -1,0 +1,129 @@
+"""Run models in threads of the server's own process."""
+
+import asyncio
+import contextlib
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.errors import BackendError, ModelLoadError, ModelProcessDied
+from label_studio_ml.model import LabelStudioMLBase
+from label_studio_ml.model_calls.adapter import ClassInfo, ModelSpec, reason
+from label_studio_ml.model_calls.predictor import Answer, Request
+from label_studio_ml.serving.runners.model_host import ModelHost
+from label_studio_ml.serving.runners.process_runner import fail, settle
+
+logger = logging.getLogger(__name__)
+
+
+class ThreadLane:
+    """Lane in this process: for `--debug`, for tests, and for classes that no other process can import.
+
+    A crash of the model ends the server. With `again`, user modules that are loaded already are imported again.
+    `renewable` is False if trainings run in another process and `model_class` cannot be imported again. If the class
+    has `concurrency` 1, each model is built and called in a thread of its own.
+    """
+
+    ahead = False
+    own_memory = False
+
+    def __init__(
+        self,
+        settings: Settings,
+        model_class: type[LabelStudioMLBase] | None = None,
+        *,
+        again: bool = False,
+        renewable: bool = True,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self.renewable = renewable
+        self.info: asyncio.Future[ClassInfo] = loop.create_future()
+        self.ended: asyncio.Future[str] = loop.create_future()
+        self._host = ModelHost(settings, model_class, again=again)
+        self._loading = ThreadPoolExecutor(1, thread_name_prefix="load")
+        self._load_turn = asyncio.Lock()
+        self._several: ThreadPoolExecutor | None = None
+        self._threads: dict[int, ThreadPoolExecutor] = {}
+        self._one_at_a_time = threading.Lock()
+
+    async def start(self) -> None:
+        """Import the model file and settle `info`."""
+        try:
+            info = await self._call(self._loading, self._host.import_class)
+            if info.concurrency > 1:
+                self._several = ThreadPoolExecutor(info.concurrency, thread_name_prefix="predict")
+            settle(self.info, info)
+        except BackendError as error:
+            fail(self.info, error)
+            self.info.exception()
+
+    async def load(self, live: int, spec: ModelSpec, instead_of: int = 0) -> str:
+        """Build a model and return its version's name."""
+        async with self._load_turn:
+            if self._several is not None:
+                return str(await self._call(self._loading, self._host.load, live, spec, instead_of))
+            before = self._threads.pop(instead_of, None)
+            if before is not None:
+                try:
+                    await self._call(before, self._host.unload, instead_of)
+                finally:
+                    before.shutdown(wait=False)
+            thread = ThreadPoolExecutor(1, thread_name_prefix=f"model {live}")
+            try:
+                version = str(await self._call(thread, self._host.load, live, spec, instead_of))
+                if self.ended.done():  # closed meanwhile: the model is not needed
+                    raise ModelProcessDied(self.ended.result())
+            except BaseException:
+                thread.submit(self._host.unload, live)
+                thread.shutdown(wait=False)
+                raise
+            self._threads[live] = thread
+            return version
+
+    async def predict(self, live: int, requests: Sequence[Request]) -> list[Answer]:
+        """Answer `requests` by model `live`. Raises ModelLoadError if it is not loaded, ModelProcessDied if closed."""
+        thread = self._several or self._threads.get(live)
+        if thread is None:
+            raise ModelLoadError(f"model {live} is not loaded")
+        answers: list[Answer] = await self._call(thread, self._predict, live, list(requests))
+        return answers
+
+    def _predict(self, live: int, requests: list[Request]) -> list[Answer]:
+        with contextlib.nullcontext() if self._several is not None else self._one_at_a_time:
+            return self._host.predict(live, requests)
+
+    def unload(self, live: int) -> None:
+        """Remove model `live`, after the predictions that were requested before."""
+        thread = self._several or self._threads.pop(live, None)
+        if thread is not None and not self.ended.done():
+            thread.submit(self._host.unload, live)
+            if thread is not self._several:
+                thread.shutdown(wait=False)
+
+    async def close(self, grace: float = 5.0) -> None:
+        """End the threads. Calls that are running cannot be interrupted."""
+        for thread in (*self._threads.values(), self._loading, *([self._several] if self._several else [])):
+            thread.shutdown(wait=False, cancel_futures=True)
+        settle(self.ended, "The model's thread was stopped")
+
+    async def _call(self, threads: ThreadPoolExecutor, function: Callable[..., Any], *args: Any) -> Any:
+        def call() -> Any:
+            try:
+                return function(*args)
+            except BackendError:
+                raise
+            except BaseException as error:  # SystemExit, for example, would end the event loop
+                logger.exception("A call failed")
+                raise ModelLoadError(reason(error)) from error
+
+        if self.ended.done():
+            raise ModelProcessDied(self.ended.result())
+        try:
+            return await asyncio.get_running_loop().run_in_executor(threads, call)
+        except asyncio.CancelledError:
+            if self.ended.done():  # the call was still waiting for the thread
+                raise ModelProcessDied(self.ended.result()) from None
+            raise

@@ -1,0 +1,80 @@
+"""Copy the output of a model process to the terminal and to logs/server.log."""
+
+import contextlib
+import os
+import select
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from label_studio_ml.monitoring.logs import RotatingFile
+
+#: Longest line in bytes that is kept whole.
+LONGEST = 1 << 16
+
+
+class OutputCopy:
+    """Copies output to the descriptor `terminal` and to `file`, in order.
+
+    The terminal gets every byte at once, the file complete lines without the text that a carriage return overwrote
+    (as progress bars do). With `as_json`, both get lines: log records as they are, other lines as records of the
+    logger `output`.
+    """
+
+    def __init__(self, file: Path, *, as_json: bool, terminal: int = 2) -> None:
+        self._path = file
+        self._as_json = as_json
+        self._terminal = terminal
+        self._file: RotatingFile | None = None
+
+    def copy(self, descriptor: int, process: int) -> None:
+        """Copy everything that process id `process` writes to `descriptor`, until it is closed."""
+        with contextlib.suppress(OSError):  # the server has reported this error
+            self._file = RotatingFile(self._path)
+        rest = b""
+        while data := os.read(descriptor, 1 << 16):
+            if not self._as_json:
+                _write(self._terminal, data)
+            *lines, rest = (rest + data).split(b"\n")
+            if len(rest) > LONGEST:
+                lines, rest = [*lines, rest], b""
+            self._take(lines, process)
+        self._take([rest] if rest else [], process)
+
+    def _take(self, lines: list[bytes], process: int) -> None:
+        shown = [line.rstrip(b"\r").rpartition(b"\r")[2] for line in lines]
+        if self._as_json:
+            shown = [_record(line, process) for line in shown if line]
+            _write(self._terminal, b"".join(line + b"\n" for line in shown))
+        if self._file is not None and shown:
+            with contextlib.suppress(OSError):  # the disk is full, or gone
+                self._file.write(b"".join(line + b"\n" for line in shown))
+
+
+def _record(line: bytes, process: int) -> bytes:
+    """Return `line` if it is a log record, otherwise a record with `line` as its message."""
+    with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+        found = msgspec.json.decode(line)
+        if isinstance(found, dict) and {"time", "level", "message"} <= found.keys():
+            return line
+    return msgspec.json.encode(
+        {
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "level": "INFO",
+            "logger": "output",
+            "message": line.decode(errors="replace"),
+            "process": process,
+        }
+    )
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    """Write all of `data`; ignore errors of a closed terminal."""
+    left = memoryview(data)
+    with contextlib.suppress(OSError):
+        while left:
+            try:
+                left = left[os.write(descriptor, left) :]
+            except BlockingIOError:
+                select.select([], [descriptor], [])

@@ -1,0 +1,83 @@
+"""Detect folders of this package that exist and cannot be used, and say how to repair them."""
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from label_studio_ml.support.texts import shell_command
+
+#: Whether os.access can check the effective user, under whose permissions a process runs, not only the real one.
+_EFFECTIVE = os.access in os.supports_effective_ids
+
+
+@dataclass(frozen=True, slots=True)
+class FolderProblem:
+    """A folder that cannot be used: `what` is the fault, as a sentence that begins with the path, `fix` the remedy."""
+
+    what: str
+    fix: str
+
+
+def folder_problem(folder: Path, *, write: bool = False) -> FolderProblem | None:
+    """Return why this user cannot read the contents of `folder`; None if the folder can be read or does not exist.
+
+    With `write`, this user must also be able to create files in it, or in its closest existing parent if it is missing.
+    """
+    problem = _read_problem(folder)
+    if problem is not None or not write:
+        return problem
+    existing = next((path for path in (folder, *folder.absolute().parents) if os.path.exists(path)), folder)
+    if _may(existing, os.W_OK | os.X_OK):
+        return None
+    return FolderProblem(f"{existing} cannot be written to by {_user()}", _rights(existing))
+
+
+def _read_problem(folder: Path) -> FolderProblem | None:
+    try:
+        status = folder.stat()
+    except FileNotFoundError:
+        return _dangling_link(folder) if folder.is_symlink() else None
+    except NotADirectoryError:
+        parents = folder.absolute().parents
+        return _is_a_file(next((path for path in parents if path.exists() and not path.is_dir()), folder))
+    except OSError as error:
+        return FolderProblem(
+            f"{folder} cannot be read: {error.strerror or error}", f"See to it that {_user()} can read it"
+        )
+    if not stat.S_ISDIR(status.st_mode):
+        return _is_a_file(folder)
+    if not _may(folder, os.R_OK | os.X_OK):
+        return FolderProblem(f"{folder} cannot be read by {_user()}", _rights(folder))
+    return None
+
+
+def _is_a_file(path: Path) -> FolderProblem:
+    return FolderProblem(
+        f"{path} is a file, not a folder",
+        f"Move the file away and bring the folder back: {shell_command('mv', path, f'{path}.moved')}",
+    )
+
+
+def _may(folder: Path, rights: int) -> bool:
+    return os.access(folder, rights, effective_ids=_EFFECTIVE)
+
+
+def _dangling_link(link: Path) -> FolderProblem:
+    target = link.parent / os.readlink(link)
+    return FolderProblem(
+        f"{link} is a link to {target}, which is not there",
+        f"Bring {target} back, such as by mounting its disk, or remove the link",
+    )
+
+
+def _rights(folder: Path) -> str:
+    """Return the commands that give this user access to a folder."""
+    if not hasattr(os, "geteuid"):
+        return f"Give {_user()} the right to read and write in {folder}"
+    give = shell_command("chown", "-R", os.geteuid(), folder)
+    return f"Give it to that user: {give} (as root), and {shell_command('chmod', 'u+rwx', folder)}"
+
+
+def _user() -> str:
+    return f"the user with the number {os.geteuid()}" if hasattr(os, "geteuid") else "the present user"

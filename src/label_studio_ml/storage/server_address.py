@@ -1,0 +1,95 @@
+"""The file `server.json`: addresses of the servers on a model folder, for other commands on the same folder.
+
+Several servers may share a folder, on different ports: each adds an entry, and removes only its own.
+"""
+
+import contextlib
+import json
+import os
+import secrets
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from label_studio_ml.storage import file_locks
+from label_studio_ml.storage.private_files import make_folder, open_file
+
+_FILE = "server.json"
+
+#: The entry of a server: `url`, `pid`, and the name of its machine, `host`.
+_Entry = dict[str, Any]
+
+
+@contextlib.contextmanager
+def announced(model_dir: Path, host: str, port: int) -> Iterator[str]:
+    """Record in the model folder that a server of this process listens at `host` and `port`, during the block.
+
+    Yields the URL of another server on this folder and machine, empty if there is none. A folder that cannot be
+    written to is ignored.
+    """
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (nothing is bound here)
+    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    mine = {"url": url, "pid": os.getpid(), "host": socket.gethostname()}
+    other = next((str(one["url"]) for one in _running_here(model_dir) if one["pid"] != mine["pid"]), "")
+    with contextlib.suppress(OSError):  # in a read-only folder, other commands must be given the address
+        make_folder(model_dir)
+        _change(model_dir, add=mine)
+    try:
+        yield other
+    finally:
+        with contextlib.suppress(OSError):
+            _change(model_dir, remove=mine)
+
+
+def address(model_dir: Path) -> str:
+    """Return the URL of the oldest running server on this folder and machine; empty if there is none."""
+    return next((str(one["url"]) for one in _running_here(model_dir)), "")
+
+
+def _running_here(model_dir: Path) -> list[_Entry]:
+    here = socket.gethostname()
+    return [one for one in _read(model_dir) if one["host"] == here and _runs(one)]
+
+
+def _change(model_dir: Path, *, add: _Entry | None = None, remove: _Entry | None = None) -> None:
+    """Add or remove an entry, and remove the entries of servers on this machine that no longer run."""
+    path, here = model_dir / _FILE, socket.gethostname()
+    with (model_dir / f".{_FILE}.lock").open("w") as lock:
+        file_locks.lock(lock)
+        kept = [one for one in _read(model_dir) if one != remove and (one["host"] != here or _runs(one))]
+        if add is not None:
+            # In a restarted container, the server may get the process id of the one that was killed.
+            kept = [one for one in kept if (one["host"], one["pid"]) != (here, add["pid"])] + [add]
+        if not kept:
+            path.unlink(missing_ok=True)
+            return
+        temporary = path.with_name(f".{_FILE}.{secrets.token_hex(4)}")
+        with open_file(temporary, "xb") as file:
+            file.write(json.dumps({**kept[0], "others": kept[1:]}).encode())
+        os.replace(temporary, path)
+
+
+def _read(model_dir: Path) -> list[_Entry]:
+    """Return the entries in the file; none if it cannot be read."""
+    try:
+        told = json.loads((model_dir / _FILE).read_text())
+        found = [told, *told.get("others", [])]
+        here = socket.gethostname()  # the default, since earlier releases wrote no host
+        return [
+            {"url": str(one["url"]), "pid": int(one["pid"]), "host": one.get("host", here)} for one in found
+        ]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return []
+
+
+def _runs(entry: _Entry) -> bool:
+    if not hasattr(os, "fork"):  # Windows: servers do not run there, and signal 0 means Ctrl-C
+        return False
+    try:
+        os.kill(entry["pid"], 0)
+    except PermissionError:
+        return True  # a process of another user
+    except (OSError, OverflowError):
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""Fetch the files of tasks: over HTTP, from cloud storage, or from this machine."""

@@ -1,0 +1,1 @@
+"""Argument checks and text formatting that all packages use."""

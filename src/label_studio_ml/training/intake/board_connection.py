@@ -1,0 +1,109 @@
+"""A server's access to the job records: connect on demand, determine the backend's queue, and renew the claim on it."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.errors import BrokerError
+from label_studio_ml.training.records.board_access import claim_of, open_board, release, say_left_behind
+from label_studio_ml.training.records.event_queue import broker_errors
+from label_studio_ml.training.records.job_board import JobBoard, connect
+from label_studio_ml.training.redis.queue_owner import Claim, ForeignQueue
+
+logger = logging.getLogger(__name__)
+
+#: Seconds after which a call of `get` renews the claim on the queue.
+AGAIN = 5.0
+
+
+class BoardOnDemand:
+    """Job records on connections with the time-outs `patience` (to connect, to answer) in seconds.
+
+    `url` returns the broker's URL, with a time-out in seconds as its argument; `wait` is that time-out. `tries` is the
+    number of connection attempts. `server` is the id of the server process. Safe to use from several threads.
+    """
+
+    def __init__(
+        self,
+        url: Callable[[float], str],
+        settings: Settings,
+        *,
+        patience: tuple[float, float],
+        tries: int,
+        wait: float,
+        server: str = "",
+    ) -> None:
+        self._url = url
+        self._settings = settings
+        self._patience, self._tries, self._wait = patience, tries, wait
+        self._lock = threading.Lock()
+        self._board: JobBoard | None = None
+        self._board_url = ""
+        self._claim: Claim | None = None
+        self._server = server
+        self._ended = False
+        self._claimed = 0.0
+
+    def get(self) -> JobBoard:
+        """Return the job records; connect if necessary, and renew the claim if that is due.
+
+        Raises BrokerError, also after `end`, and ForeignQueue if the queue belongs to another backend now.
+        """
+        url = self._url(self._wait)
+        with self._lock:
+            if self._ended:
+                raise _shutting_down()
+            if self._board is None or url != self._board_url:
+                self._board = self._opened(url)
+                self._board_url = url
+            elif self._claim is not None and time.monotonic() - self._claimed > AGAIN:
+                self._say_again(self._claim, self._board)
+            if self._ended:  # `end` was called meanwhile: the claim may have been renewed after its release
+                self._give_free()
+                raise _shutting_down()
+            return self._board
+
+    def drop(self) -> None:
+        """Forget the backend's queue, so that the next call of `get` determines it again."""
+        with self._lock:
+            self._board = None
+
+    def end(self) -> None:
+        """Make `get` raise from now on. A call of `get` in progress is not awaited; it releases the queue itself."""
+        self._ended = True
+
+    def release(self) -> None:
+        """Release the queue if this server has claimed it, and make `get` raise from now on. Errors are ignored."""
+        self.end()
+        with self._lock:
+            self._give_free()
+
+    def say_left_behind(self) -> None:
+        """Log the events on queues that this backend does not use but may own. Raises BrokerError."""
+        say_left_behind(self.get())
+
+    def _opened(self, url: str) -> JobBoard:
+        embedded = not self._settings.redis_url
+        connection = connect(url, patience=self._patience, tries=self._tries)
+        board = open_board(connection, self._settings, embedded=embedded, server=self._server)
+        self._claim = None if embedded else claim_of(self._settings, self._server)
+        self._claimed = time.monotonic()
+        return board
+
+    def _give_free(self) -> None:
+        if self._board is not None and self._claim is not None:
+            release(self._board, self._claim)
+
+    def _say_again(self, claim: Claim, board: JobBoard) -> None:
+        with broker_errors():
+            other = claim.take(board.redis, board.keys.queue)
+        self._claimed = time.monotonic()
+        if other is not None:
+            self._board = None
+            raise ForeignQueue(f"The queue {board.keys.queue} has become another backend's ({other})")
+
+
+def _shutting_down() -> BrokerError:
+    return BrokerError("The backend is shutting down")

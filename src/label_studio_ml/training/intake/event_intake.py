@@ -1,0 +1,393 @@
+"""The server's event intake: store webhook events in Redis, or in the spool on the disk while Redis is unavailable.
+
+The calls are short but block, so the server makes them in a thread. Label Studio waits one second for the answer to a
+webhook, and Redis gets a small part of that time. An event that Redis has not stored by then is written to the spool
+and delivered later with the same token, so that it counts once, whatever the result of the first try was.
+"""
+
+import contextlib
+import logging
+import math
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.errors import BackendError, BodyTooLarge, BrokerError
+from label_studio_ml.monitoring.prometheus import Training
+from label_studio_ml.protocol.requests import Event
+from label_studio_ml.protocol.webhook_payload import labelled, removed
+from label_studio_ml.training.intake.board_connection import BoardOnDemand
+from label_studio_ml.training.intake.spool import Spool
+from label_studio_ml.training.intake.spool_capacity import Spooled
+from label_studio_ml.training.records import job_views
+from label_studio_ml.training.records.figures import figures
+from label_studio_ml.training.records.job_board import JobBoard, StoredEvent, new_token
+from label_studio_ml.training.records.untrusted_events import ids_only
+from label_studio_ml.training.redis.queue_owner import ForeignQueue
+from label_studio_ml.training.scheduling.cancellation import request_cancel
+from label_studio_ml.training.scheduling.stalled import Stall, StallWatch
+from label_studio_ml.versions.state.project_state import Project, Projects
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: Total time in seconds that a webhook waits for Redis, including the broker's start and the connection.
+BUDGET = 0.2
+#: Seconds that other calls wait for a starting broker, for a connection, and for an answer.
+PATIENCE, CONNECT, ANSWER = 0.8, 1.0, 2.0
+#: Seconds that a spooled training request waits for the id of its job, while Redis is slow but not out.
+ASKED = 1.0
+#: Seconds without a stored event after which Redis counts as out: then the id of the job is not waited for.
+OUTAGE = 5.0
+#: Seconds between two tries of a webhook within its budget, and between two tries to determine the backend's queue.
+RETRY, PREPARE = 0.03, 1.0
+#: Seconds between two renewals of the claim on the queue by a server without events.
+USE = 15.0
+#: Seconds after a failed try during which events without login go directly to the spool: each would wait for `BUDGET`,
+#: and delay events with login.
+UNANSWERED = 1.0
+#: Number of events that are stored at once, and of locks that keep the events of one project in order.
+TRIES, LOCKS = 8, 64
+#: Size in bytes up to which events are stored whole. Larger ones are stored as ids; the rest is read from Label Studio.
+LARGE = 64 << 20
+
+
+class RedisDesk:
+    """Event intake that stores events in Redis. `url` returns the broker's URL; its argument is a time-out in seconds.
+
+    While Redis is unavailable, events are kept in the folder `spool` and delivered later. With `projects`, the
+    description of an event's project is stored too, because the worker may run on another machine.
+    """
+
+    immediate = False
+
+    def __init__(
+        self, url: Callable[[float], str], settings: Settings, spool: Path, projects: Projects | None = None
+    ) -> None:
+        self._projects = projects
+        self._spool = Spool(
+            spool, self._deliver, events=settings.spool_events, most_bytes=settings.spool_bytes
+        )
+        server = secrets.token_hex(8)
+        self._patient = BoardOnDemand(
+            url, settings, patience=(CONNECT, ANSWER), tries=2, wait=PATIENCE, server=server
+        )
+        self._quick = BoardOnDemand(
+            url, settings, patience=(BUDGET, BUDGET), tries=1, wait=BUDGET, server=server
+        )
+        self._orders = [threading.Lock() for _ in range(LOCKS)]
+        self._threads = ThreadPoolExecutor(TRIES, "hand-in")
+        self._stopping = threading.Event()
+        self._stalls = StallWatch(self._ready_board)
+        #: Monotonic time since which Redis has stored no event, None while it works.
+        self._away_since: float | None = None
+        #: Monotonic time of the last failed try to store an event.
+        self._unanswered = -math.inf
+        #: Whether the Redis may have queues of other backends.
+        self._shared = bool(settings.redis_url)
+
+    @classmethod
+    def of(cls, settings: Settings, url: Callable[[float], str]) -> "RedisDesk":
+        """Return the event intake for these settings."""
+        projects = Projects(settings.model_dir) if settings.store_url else None
+        return cls(url, settings, settings.model_dir / "spool", projects)
+
+    def hand_in(self, event: Event, *, trusted: bool, train: bool) -> str | None:
+        """Store an event; return the id of the job that will process it.
+
+        `trusted` tells whether the event has the required login, `train` whether it starts a training. Returns None if
+        it starts none, or if the event is in the spool and its job is not known yet. Raises BrokerError if neither
+        Redis nor the disk takes the event, and BodyTooLarge for a training request above LARGE.
+        """
+        deadline = time.monotonic() + BUDGET
+        spooled = _kept(event, trusted=trusted, train=train)
+        if spooled is None:
+            return None
+        with self._orders[hash(event.uid) % LOCKS]:  # each holder keeps the lock for its BUDGET at most
+            if self._to_ask(trusted=trusted):
+                try:
+                    job = self._within(spooled, deadline, self._try)
+                except BrokerError as error:
+                    log = logger.warning if self._away_since is None else logger.debug
+                    log("%s; events are kept on the disk", error)
+                    self._unanswered = time.monotonic()
+                    self._away_since = self._away_since or self._unanswered
+                else:
+                    self._away_since = None
+                    self._unanswered = -math.inf
+                    return job
+            name = self._spool.reserve()
+        self._spool.keep(spooled, name)
+        if event.action != "START_TRAINING" or self._is_out():
+            return None
+        return self._job_of(spooled.token)
+
+    def _is_out(self) -> bool:
+        """Tell whether Redis has stored no event for longer than OUTAGE."""
+        since = self._away_since
+        return since is not None and time.monotonic() - since > OUTAGE
+
+    def rehearse(self, event: Event) -> None:
+        """Do nothing with an event without login, but take as long and raise the same errors as `hand_in` would.
+
+        So callers without login cannot tell whether a project is known.
+        """
+        deadline = time.monotonic() + BUDGET
+        spooled = _kept(event, trusted=False, train=True)
+        if spooled is None:
+            return
+        with self._orders[hash(event.uid) % LOCKS]:
+            if self._to_ask(trusted=False):
+                try:
+                    self._within(spooled, deadline, self._ask)
+                except BrokerError as error:
+                    logger.debug("%s", error)
+                    self._unanswered = time.monotonic()
+                else:
+                    return
+        self._spool.room.check()
+
+    def _to_ask(self, *, trusted: bool) -> bool:
+        """Tell whether to try Redis for an event: not while the spool has events, which keeps events in order."""
+        return self._spool.empty() and (trusted or time.monotonic() - self._unanswered > UNANSWERED)
+
+    def _ask(self, spooled: Spooled, deadline: float) -> None:
+        """Make a call to Redis that finds nothing, as a stand-in for storing an event."""
+        self._quick.get().job_of(spooled.token)
+
+    def _job_of(self, token: str) -> str | None:
+        """Return the job of a spooled event once it was delivered to Redis, None if that takes longer than ASKED."""
+        deadline = time.monotonic() + ASKED
+        while time.monotonic() < deadline and not self._stopping.wait(RETRY):
+            with contextlib.suppress(BrokerError):
+                if job := self._quick.get().job_of(token):
+                    return job
+        return None
+
+    def _within(self, spooled: Spooled, deadline: float, call: Callable[[Spooled, float], T]) -> T:
+        """Run `call` in a thread and return its result. Raises BrokerError if it has not returned by `deadline`."""
+        try:
+            trying = self._threads.submit(call, spooled, deadline)
+            return trying.result(max(0.0, deadline - time.monotonic()))
+        except TimeoutError:
+            trying.cancel()
+            raise BrokerError(f"Redis has not answered within {BUDGET:g} s") from None
+        except (CancelledError, RuntimeError):  # the server or the interpreter is ending
+            raise BrokerError("The backend is shutting down") from None
+
+    def _try(self, spooled: Spooled, deadline: float) -> str | None:
+        """Store an event, with retries until `deadline`, because Redis may be starting. Raises BrokerError."""
+        while True:
+            try:
+                return self._store(spooled, self._quick, deadline)
+            except BrokerError:
+                if time.monotonic() + RETRY > deadline:
+                    raise
+                time.sleep(RETRY)
+
+    def _deliver(self, spooled: Spooled) -> None:
+        """Store an event from the spool in Redis. Raises BrokerError."""
+        self._store(spooled, self._patient)
+        self._away_since = None
+
+    def start(self) -> None:
+        """Start the threads that deliver spooled events of an earlier server, claim the queue and watch for stalls.
+
+        Logs a warning if the spool cannot keep events.
+        """
+        if problem := self._spool.problem:
+            logger.warning("%s", problem)
+        if self._spool.events:
+            self._spool.start()
+        threading.Thread(target=self._use_queue, daemon=True, name="queue").start()
+        self._stalls.start(self._stopping)
+
+    def _use_queue(self) -> None:
+        """Determine the backend's queue as soon as Redis is available; in a shared Redis, keep renewing the claim."""
+        said, told = "", False
+        while not self._stopping.is_set():
+            try:
+                if not told:
+                    self._patient.say_left_behind()
+                    told = True
+                self._patient.get()
+                self._quick.get()
+            except BrokerError as error:
+                if str(error) != said:
+                    logger.debug("The queue is not known yet: %s", error)
+                    said = str(error)
+                self._stopping.wait(PREPARE)
+            except Exception:  # this thread must go on: no other one renews the claim of an idle server
+                logger.exception("Looking for the queue failed")
+                self._stopping.wait(USE)
+            else:
+                if not self._shared:
+                    return
+                self._stopping.wait(USE)
+
+    def stop(self) -> None:
+        """Stop the threads and release the queue; spooled events stay on the disk."""
+        self._stopping.set()
+        self._spool.stop()
+        self._patient.end()
+        self._quick.release()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def stall(self) -> Stall | None:
+        """The projects whose events have waited for too long, None if there are none."""
+        return self._stalls.stall
+
+    @property
+    def spooled(self) -> int:
+        """The number of events in the spool."""
+        return self._spool.events
+
+    @property
+    def spooled_bytes(self) -> int:
+        """The total size of the events in the spool, in bytes."""
+        return self._spool.room.size
+
+    @property
+    def refused(self) -> int:
+        """The number of events refused since the start because the spool was full."""
+        return self._spool.room.refused
+
+    @property
+    def spool_problem(self) -> str:
+        """Why the spool takes no more events, empty if it does."""
+        return self._spool.problem
+
+    @property
+    def kept(self) -> int:
+        """The number of events written to the spool since the start."""
+        return self._spool.kept
+
+    def figures(self) -> Training | None:
+        """Return the training figures for the metrics. Raises BrokerError."""
+        return figures(self._ready_board())
+
+    def job_status(self, job_id: str) -> dict[str, Any] | None:
+        """Return a job's record with the last lines of its log, None if there is none. Raises BrokerError."""
+        return job_views.one(self._ready_board(), job_id)
+
+    def jobs(self, uid: str, most: int) -> list[dict[str, Any]]:
+        """Return the project's job records, newest first, at most `most` of them. Raises BrokerError."""
+        return job_views.several(self._ready_board(), uid, most)
+
+    def renewal(self, uid: str) -> dict[str, Any] | None:
+        """Return the progress of a project's re-prediction, None if there was none. Raises BrokerError."""
+        return job_views.renewal(self._ready_board(), uid)
+
+    def job_log(self, job_id: str, after: int) -> dict[str, Any] | None:
+        """Return the lines of a job's log from number `after` on, None if there is no such job. Raises BrokerError."""
+        return job_views.log(self._ready_board(), job_id, after)
+
+    def job_metrics(self, job_id: str) -> dict[str, Any] | None:
+        """Return a job's metrics over time, None if there is no such job. Raises BrokerError."""
+        return job_views.metrics(self._ready_board(), job_id)
+
+    def cancel_job(self, job_id: str) -> dict[str, Any]:
+        """Request a job's cancellation, and return its record. Raises UnknownJob, JobEnded and BrokerError."""
+        return job_views.describe(request_cancel(self._ready_board(), job_id))
+
+    def running_job(self, uid: str) -> str | None:
+        """Return the id of the project's newest job that runs or waits only for a worker, None if there is none.
+
+        Raises BrokerError.
+        """
+        return next(
+            (job.id for job in self._ready_board().jobs(uid) if job.running and not job.postponed), None
+        )
+
+    def forget(self, uid: str) -> None:
+        """Remove a project's jobs and events from Redis. Raises BrokerError."""
+        self._ready_board().forget(uid)
+
+    def described(self, uid: str) -> Project | None:
+        """Return the description of a project that any server has stored, None if there is none. Raises BrokerError."""
+        return self._ready_board().described(uid)
+
+    def describe(self, project: Project) -> None:
+        """Store the description of a project from `/setup` for all servers and workers. Raises BrokerError."""
+        self._ready_board().describe(project, setup=True)
+
+    def _ready_board(self) -> JobBoard:
+        return self._patient.get()
+
+    def _store(self, spooled: Spooled, way: BoardOnDemand, deadline: float = math.inf) -> str | None:
+        """Store an event in Redis; return its job's id, None if it starts no training. Can be repeated safely.
+
+        No further step is begun after `deadline`. Raises BrokerError, and ForeignQueue if the queue was taken.
+        """
+        event = spooled.event
+        board = way.get()
+        if spooled.trusted:
+            gone_tasks, gone_annotations = removed(event)
+            if gone_tasks or gone_annotations:
+                board.undeliver(event.uid, tasks=gone_tasks, annotations=gone_annotations)
+            pairs = labelled(event)
+            if pairs and not _late(deadline):
+                if event.ids_only:  # the stored state of these annotations is out of date
+                    board.undeliver(event.uid, annotations=[annotation.get("id") for _, annotation in pairs])
+                else:
+                    board.deliver(event.uid, pairs)
+        if _late(deadline):
+            raise BrokerError(f"Redis has not taken an event within {BUDGET:g} s")
+        if not spooled.train:
+            return None
+        known = self._known(event.uid)
+        if known is not None:
+            board.describe(known)
+        stored, large = StoredEvent(event.action, event.data, spooled.trusted, caller=event.caller), False
+        if spooled.trusted and (event.ids_only or event.size > LARGE):
+            stored, large = msgspec.structs.replace(stored, data=ids_only(event), trusted=False), True
+        try:
+            return board.record(event.uid, stored, spooled.token, bounded=not large)
+        except ForeignQueue:
+            self._quick.drop()
+            self._patient.drop()
+            raise
+
+    def _known(self, uid: str) -> Project | None:
+        """Return the description of a project; None if it cannot be read, so that the event is stored all the same."""
+        try:
+            return self._projects.get(uid) if self._projects is not None else None
+        except BackendError as error:
+            logger.warning("Project %s: what is known of it cannot be read: %s", uid, error)
+            return None
+
+
+def _kept(event: Event, *, trusted: bool, train: bool) -> Spooled | None:
+    """Return the part of an event to store, None if it starts no training and changes no delivered annotations.
+
+    The label config and title are removed: only the receiving server uses them. Without login, only the ids are left.
+    Raises BodyTooLarge for a training request with more tasks than can be stored.
+    """
+    data = event.data
+    if not trusted:
+        if not train:
+            return None
+        data = ids_only(event)
+    elif event.action == "START_TRAINING" and event.size > LARGE:
+        raise BodyTooLarge(
+            f"The training request has {event.size >> 20} MiB; at most {LARGE >> 20} are kept",
+            fix="Send no tasks: they are read from Label Studio",
+            field="annotations",
+        )
+    elif not train and not any(removed(event)) and not labelled(event):
+        return None
+    kept = msgspec.structs.replace(event, label_config="", title="", data=data)
+    return Spooled(kept, trusted, train, new_token())
+
+
+def _late(deadline: float) -> bool:
+    return time.monotonic() > deadline

@@ -1,0 +1,1 @@
+"""Records of training: queued events, jobs, their progress and logs."""

@@ -1,0 +1,158 @@
+"""Open the job records of this backend, and claim its queue in a Redis that several backends share."""
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import redis
+
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.errors import BrokerError
+from label_studio_ml.training.records.event_queue import broker_errors
+from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.redis.keys import DEFAULT_QUEUE
+from label_studio_ml.training.redis.queue_owner import (
+    ALIVE,
+    LOOKS,
+    Claim,
+    ForeignQueue,
+    Owner,
+    identified,
+    own_queue,
+    owner_of,
+    tell_left_behind,
+    tell_served_elsewhere,
+)
+
+logger = logging.getLogger(__name__)
+
+#: Longest time in seconds that RQ lists a worker without a heartbeat: one that has just begun a job.
+LONGEST_PRESENCE = 420
+
+
+def open_board(
+    connection: Any, settings: Settings, *, embedded: bool, server: str = "", claiming: bool = True
+) -> JobBoard:
+    """Return the job records of the backend with these settings. Raises BrokerError.
+
+    `embedded` tells whether the broker is the backend's own. `server` is the id of the server process that records
+    events, empty for workers and commands. Without `claiming`, nothing is changed in Redis.
+    """
+    if embedded:
+        return JobBoard(connection, settings.queue or DEFAULT_QUEUE)
+    claim = claim_of(settings, server)
+    with broker_errors():
+        queue = own_queue(connection, settings, claim, claiming=claiming)
+    return JobBoard(connection, queue, claim.owner)
+
+
+def claim_of(settings: Settings, server: str = "") -> Claim:
+    """Return the claim of the backend with these settings on its queue. Raises BrokerError if its id is unknown."""
+    return Claim(identified(settings), max(ALIVE, LOOKS * settings.sweep), server)
+
+
+def say_left_behind(board: JobBoard) -> None:
+    """Log the events that wait on queues that this backend does not use, but that may be its own."""
+    if board.owner is not None:
+        tell_left_behind(board.redis, board.keys.queue, board.owner)
+
+
+def say_served_elsewhere(board: JobBoard) -> None:
+    """Log the queues that servers of the worker's class use, if no server uses the worker's queue."""
+    if board.owner is not None:
+        tell_served_elsewhere(board.redis, board.keys.queue, board.owner)
+
+
+class Holder:
+    """A worker's claim on its queue, and the check that each job is meant for this backend."""
+
+    def __init__(self, board: JobBoard, settings: Settings) -> None:
+        self._board = board
+        self._claim = None if board.owner is None else Claim(board.owner, max(ALIVE, LOOKS * settings.sweep))
+        self._refused: set[tuple[str, str]] = set()
+
+    def check(self) -> None:
+        """Renew the claim. Raises ForeignQueue if the queue belongs to another backend now, and BrokerError."""
+        if self._claim is None:
+            return
+        with broker_errors():
+            other = self._claim.take(self._board.redis, self._board.keys.queue)
+        if other is not None:
+            raise ForeignQueue(
+                f"The queue {self._board.keys.queue} belongs to another backend ({other}); its jobs are not for "
+                f"this one ({self._claim.owner})",
+                fix="Give each backend another RQ_QUEUE_NAME, or leave it out",
+            )
+
+    def release(self) -> None:
+        """Release the claim when the worker ends, unless another worker or a server of the backend is running."""
+        if self._claim is not None:
+            release(self._board, self._claim)
+
+    def takes(self, uid: str) -> bool:
+        """Tell whether the project's next job is for this worker's class; if not, write the reason to its record.
+
+        After a class was renamed, jobs for the former name are accepted once no worker has that class any more.
+        Raises BrokerError.
+        """
+        owner, job = self._board.owner, self._board.waiting_job(uid)
+        if owner is None or job is None or job.model_class in ("", owner.model_class):
+            return True
+        with broker_errors():
+            known = owner_of(self._board.redis, self._board.keys.queue)
+        renamed = known is not None and known.model_class == owner.model_class
+        if renamed and job.model_class not in worker_classes(self._board):
+            return True
+        why = f"it is for a worker with the class {job.model_class}; this one has {owner.model_class}"
+        if (uid, why) not in self._refused:
+            self._refused.add((uid, why))
+            logger.error(
+                "Project %s: job %s is refused: %s (%s). If they are two backends, one's MODEL_DIR is a copy of the "
+                "other's: remove backend.json from the copy",
+                uid,
+                job.id,
+                why,
+                owner.place,
+            )
+        self._board.update_job(job.id, message=f"waits: {why}")
+        return False
+
+
+def release(board: JobBoard, claim: Claim) -> None:
+    """Release the queue if the process of `claim` was the backend's last one. Best effort: errors are ignored."""
+    with contextlib.suppress(redis.RedisError, BrokerError):
+        claim.release(board.redis, board.keys.queue, workers=worker_count(board))
+
+
+def worker_name(owner: Owner | None, number: str) -> str:
+    """Return the name under which RQ lists a worker: `CLASS.NUMBER`, or the number if there is no class."""
+    return f"{owner.model_class}.{number}" if owner is not None and owner.model_class else number
+
+
+def shorten_workers(board: JobBoard) -> None:
+    """Limit the expiry of each worker's record to LONGEST_PRESENCE: it is too late after the clock was set back.
+
+    Raises BrokerError.
+    """
+    with broker_errors():
+        for key in board.redis.smembers(f"rq:workers:{board.keys.queue}"):
+            if board.redis.ttl(key) > LONGEST_PRESENCE:
+                board.redis.expire(key, LONGEST_PRESENCE)
+
+
+def worker_classes(board: JobBoard) -> set[str]:
+    """Return the class names of the workers on the queue. Raises BrokerError."""
+    return {name.partition(".")[0] for name in _workers(board) if "." in name}
+
+
+def worker_count(board: JobBoard) -> int:
+    """Return the number of workers on the queue. Raises BrokerError."""
+    return len(list(_workers(board)))
+
+
+def _workers(board: JobBoard) -> Iterator[str]:
+    from label_studio_ml.training.redis.rq_jobs import Queue, workers_of
+
+    with broker_errors():
+        yield from (str(one.name) for one in workers_of(Queue(board.keys.queue, board.redis)))

@@ -1,0 +1,105 @@
+"""Write and read the parts of a job's record that change during the run: progress, last log lines, metrics."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from label_studio_ml.training.records.event_queue import broker_errors
+from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.run_log import TAIL_BYTES, TAIL_LINES
+
+#: Seconds that log lines and metrics stay in Redis after the last write. The log's file stays longer.
+KEPT = 7 * 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class LogPart:
+    """Consecutive lines of a log. `first` is the number of the first one, from 0; `current` is the unfinished line."""
+
+    first: int
+    lines: list[str]
+    current: str = ""
+
+    @property
+    def next(self) -> int:
+        """The number of the first line after the part."""
+        return self.first + len(self.lines)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPart(LogPart):
+    """Lines of a log without the hidden ones. `after` is the number of the first line after the part."""
+
+    after: int = 0
+
+    @property
+    def next(self) -> int:
+        """The number of the first line after the part, hidden lines counted."""
+        return self.after
+
+
+def write_live(
+    board: JobBoard,
+    job_id: str,
+    fields: dict[str, str],
+    *,
+    points: list[dict[str, Any]] | None,
+    first: int,
+    lines: list[str],
+) -> bool:
+    """Write the changes of a running job to its record; return whether the job's cancellation was requested.
+
+    `points` are all metrics so far, None if they have not changed; `first` is the number of the first of the new
+    `lines`. If the record was removed, nothing is written and False is returned. Raises BrokerError.
+    """
+    job, log, series = board.keys.job(job_id), board.keys.log(job_id), board.keys.points(job_id)
+    with broker_errors():
+        state, cancel, count = board.redis.hmget(job, "state", "cancel", "lines")
+        if state is None:
+            return False
+        if fields or points is not None or lines:
+            with board.redis.pipeline(transaction=True) as pipe:
+                if fields:
+                    pipe.hset(job, mapping=fields)
+                if lines:
+                    if int(count or 0) != first:  # lines in between are lost: start again
+                        pipe.delete(log)
+                    pipe.rpush(log, *lines)
+                    pipe.ltrim(log, -min(TAIL_LINES, _fitting(lines)), -1)
+                    pipe.hset(job, "lines", first + len(lines))
+                    pipe.expire(log, KEPT)
+                if points is not None:
+                    pipe.delete(series)
+                    pipe.rpush(series, *(msgspec.json.encode(point) for point in points))
+                    pipe.expire(series, KEPT)
+                pipe.execute()
+    return bool(cancel)
+
+
+def _fitting(lines: list[str]) -> int:
+    """Return how many lines of the length of the longest one fit into TAIL_BYTES; at least the number of `lines`."""
+    longest = max(len(line) for line in lines) + 1
+    return max(len(lines), TAIL_BYTES // longest)
+
+
+def read_log(board: JobBoard, job_id: str, after: int = 0, most: int = TAIL_LINES) -> LogPart:
+    """Return the stored lines of a job's log from number `after` on, at most `most` of them. Raises BrokerError.
+
+    A negative `after` counts from the end of the log.
+    """
+    with broker_errors(), board.redis.pipeline(transaction=True) as pipe:
+        pipe.hmget(board.keys.job(job_id), "lines", "current")
+        pipe.lrange(board.keys.log(job_id), 0, -1)
+        (count, current), kept = pipe.execute()
+    total = int(count or 0)
+    first = total - len(kept)
+    start = max(first, min(total, after if after >= 0 else total + after))
+    lines = [line.decode() for line in kept[start - first :][:most]]
+    return LogPart(start, lines, (current or b"").decode() if start + len(lines) == total else "")
+
+
+def read_points(board: JobBoard, job_id: str) -> list[dict[str, Any]]:
+    """Return a job's metrics over time, oldest first. Raises BrokerError."""
+    with broker_errors():
+        return [msgspec.json.decode(point) for point in board.redis.lrange(board.keys.points(job_id), 0, -1)]

@@ -1,0 +1,130 @@
+"""JSON representations of training jobs, for `/job_status`, `/jobs` and the command line."""
+
+import re
+from typing import Any
+
+from label_studio_ml.training.records.job_board import Job, JobBoard
+from label_studio_ml.training.records.job_pages import LogPart, ShownPart, read_log, read_points
+from label_studio_ml.training.records.repredictions import Afresh
+
+#: Number of log lines in a job's representation, for a single job, and for each job in a list.
+LINES_OF_ONE = 20
+LINES_IN_LIST = 3
+
+#: The first line of a traceback, and a line in it that names a file.
+_TRACE = re.compile(r"\s*(\+ )?(Exception Group )?Traceback \(most recent call last\):")
+_PLACE = re.compile(r'[\s|]+File ".*", line \d+')
+
+
+def describe(job: Job, part: LogPart | None = None) -> dict[str, Any]:
+    """Return a job's record and the log lines in `part`, without empty fields.
+
+    The state is in the field `job_status`, the name that Label Studio reads.
+    """
+    fields = {
+        "job": job.id,
+        "project": job.project,
+        "created": job.created,
+        "started": job.started,
+        "ended": job.ended,
+        "message": job.message,
+        "metrics": job.metrics,
+        "model_version": job.version,
+        "error": job.error,
+        "ending": job.ending,
+        "cancel_requested": job.cancel if job.running else "",
+        "source": job.source,
+        "model_class": job.model_class,
+        "asked_by": job.asked_by,
+        "held_back": job.held_back,
+        "comparison": job.comparison,
+        "events": job.events,
+        "log": [*part.lines, *([part.current] if part.current else [])] if part is not None else [],
+    }
+    numbers = {
+        "progress": job.progress if job.progress >= 0 else None,
+        "annotations": job.annotations if job.annotations >= 0 else None,
+    }
+    return {
+        "job_status": job.state,
+        **{name: value for name, value in fields.items() if value},
+        **{name: value for name, value in numbers.items() if value is not None},
+    }
+
+
+def renewal(board: JobBoard, uid: str) -> dict[str, Any] | None:
+    """Return the progress of a project's re-prediction, None if there was none. Raises BrokerError."""
+    found = Afresh(board).renewal(uid)
+    if found is None:
+        return None
+    fields = {
+        "project": uid,
+        "state": found.state,
+        "model_version": found.version,
+        "began": found.began,
+        "tasks": found.total,
+        "predicted": found.written,
+        "failed": found.failed,
+        "error": found.error,
+    }
+    return {name: value for name, value in fields.items() if value != ""}
+
+
+def shown_log(board: JobBoard, job_id: str, after: int) -> LogPart:
+    """Return the lines of a job's log from number `after` on, without tracebacks, for clients.
+
+    Tracebacks would show the model's code and the machine's folders; the name of the log file replaces each of them.
+    A negative `after` counts shown lines from the end. `next` of the result counts hidden lines. Raises BrokerError.
+    """
+    whole = read_log(board, job_id)
+    hidden = without_traces(whole.lines, job_id)
+    kept = [(number, line) for number, line in enumerate(hidden, whole.first) if line is not None]
+    kept = kept[after:] if after < 0 else [(number, line) for number, line in kept if number >= after]
+    current = "" if _PLACE.match(whole.current) else whole.current
+    first = kept[0][0] if kept else max(whole.first, min(after, whole.next) if after >= 0 else whole.next)
+    return ShownPart(first, [line for _, line in kept], current, whole.next)
+
+
+def without_traces(lines: list[str], job_id: str) -> list[str | None]:
+    """Return the lines of a log with None for those of tracebacks.
+
+    The first line of each is replaced by the name of the log file; the last one, with the error, stays.
+    """
+    shown: list[str | None] = []
+    inside = False
+    for line in lines:
+        begins = _TRACE.match(line) is not None
+        inside = begins or _PLACE.match(line) is not None or (inside and line[:1].isspace())
+        shown.append(f"(traceback: see logs/jobs/{job_id}.log)" if begins else None if inside else line)
+    return shown
+
+
+def one(board: JobBoard, job_id: str) -> dict[str, Any] | None:
+    """Return a job's record with its last log lines, None if there is no such job. Raises BrokerError."""
+    job = board.job(job_id)
+    return describe(job, shown_log(board, job_id, -LINES_OF_ONE)) if job is not None else None
+
+
+def several(board: JobBoard, uid: str, most: int) -> list[dict[str, Any]]:
+    """Return the project's job records, newest first, at most `most` of them. Raises BrokerError."""
+    return [describe(job, shown_log(board, job.id, -LINES_IN_LIST)) for job in board.jobs(uid, most)]
+
+
+def log(board: JobBoard, job_id: str, after: int) -> dict[str, Any] | None:
+    """Return the lines of a job's log from number `after` on, None if there is no such job. Raises BrokerError.
+
+    `next` is the value of `after` for the next call; `current` is the unfinished line.
+    """
+    job = board.job(job_id)
+    if job is None:
+        return None
+    part = shown_log(board, job_id, after)
+    body = {"job": job_id, "job_status": job.state, "first": part.first, "next": part.next}
+    return {**body, "lines": part.lines, **({"current": part.current} if part.current else {})}
+
+
+def metrics(board: JobBoard, job_id: str) -> dict[str, Any] | None:
+    """Return a job's metrics over time, None if there is no such job. Raises BrokerError."""
+    if board.job(job_id) is None:
+        return None
+    return {"job": job_id, "points": read_points(board, job_id)}

@@ -1,0 +1,1 @@
+"""The training process, and what it exchanges with its worker."""

@@ -1,0 +1,133 @@
+"""Have a run's new version and the version before it measured on the same tasks, for the metric gate.
+
+The metrics that two fits returned are not comparable if their held-out tasks differ. Both versions therefore predict
+the tasks that the new version held out. A separate process does that (`evaluation.comparison`). It belongs to the run's
+session, so that it ends with the run.
+"""
+
+import logging
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from label_studio_ml.config.metric_gate import Comparison, parse_gate
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.errors import BackendError
+from label_studio_ml.model_calls.adapter import ModelSpec
+from label_studio_ml.model_calls.device_memory import release_memory
+from label_studio_ml.processes.exit_status import describe_exit
+from label_studio_ml.processes.interpreter import command
+from label_studio_ml.training.dataset import HELD_OUT
+from label_studio_ml.training.run.run_request import Outcome, RunRequest
+from label_studio_ml.training.run.wire import COMPARING
+from label_studio_ml.versions.state.project_state import StoredState
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two checks whether the run was cancelled.
+_LOOK = 0.2
+
+
+def metrics_to_compare(request: RunRequest, settings: Settings, outcome: Outcome) -> list[str]:
+    """Return the names of the gate's metrics that are to be measured on the same tasks.
+
+    The list is empty if there is nothing to publish, if there is no previous version, or if `fit` held out no tasks
+    with `annotations.split`. Metrics of the previous version that `fit` reported (`job.log_previous`) are left out.
+    """
+    if not outcome.changed or request.previous is None or not (Path(request.workdir) / HELD_OUT).exists():
+        return []
+    gate = parse_gate(settings.promote_if or outcome.promote_if)
+    return [name for name in gate.compared if name not in outcome.previous_metrics]
+
+
+def compared(
+    request: RunRequest,
+    settings: Settings,
+    outcome: Outcome,
+    metrics: list[str],
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Outcome:
+    """Return the outcome with the comparison of `metrics`. `cancelled` tells whether the run was cancelled.
+
+    A failed comparison changes no other field of the outcome, because the training itself has succeeded.
+    """
+    previous = request.previous
+    if previous is None:
+        return outcome
+    release_memory()  # two models are loaded next, and the trained one is not needed any more
+    try:
+        found = _compared(request, settings, outcome, metrics, cancelled)
+    except (BackendError, OSError) as error:
+        logger.warning("The new version and version %s were not compared: %s", previous.name, error)
+        found = Comparison(version=previous.name, unfair=f"they cannot be compared: {error}")
+    if found is not None:
+        logger.info("The new version was %s", found.text())
+    return msgspec.structs.replace(outcome, comparison=found)
+
+
+def _compared(
+    request: RunRequest,
+    settings: Settings,
+    outcome: Outcome,
+    metrics: list[str],
+    cancelled: Callable[[], bool],
+) -> Comparison | None:
+    """Return the comparison, None if the process decides to make none.
+
+    Raises BackendError and OSError if the comparison fails, takes too long or is cancelled.
+    """
+    previous = request.previous
+    assert previous is not None
+    pairs = StoredState(settings.model_dir, request.spec.project.uid).items()
+    new = ModelSpec(
+        project=request.spec.project,
+        version=outcome.version or Path(request.workdir).name,
+        train_output=outcome.train_output,
+    )
+    asked = {
+        "new": _candidate(new, request.workdir, {**pairs, **outcome.state}),
+        "previous": _candidate(request.spec, previous.path, pairs),
+        "metrics": metrics,
+    }
+    answer, status = _ask(settings, msgspec.json.encode(asked), cancelled)
+    try:
+        return msgspec.json.decode(answer, type=Comparison | None)
+    except msgspec.MsgspecError:
+        raise BackendError(f"its process {describe_exit(status)}") from None
+
+
+def _candidate(spec: ModelSpec, folder: str, state: dict[str, str]) -> dict[str, Any]:
+    return {"spec": spec, "folder": folder, "state": state}
+
+
+def _ask(settings: Settings, request: bytes, cancelled: Callable[[], bool]) -> tuple[bytes, int]:
+    """Run the comparison process on `request`; return its answer and exit status. The answer is empty if cancelled.
+
+    Raises BackendError if the process takes longer than COMPARING seconds, InterpreterError or OSError if it cannot be
+    started.
+    """
+    deadline = time.monotonic() + COMPARING
+    process = subprocess.Popen(
+        command(settings, "label_studio_ml.evaluation.comparison"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=settings.child_env(),
+    )
+    left: bytes | None = request
+    while True:
+        try:
+            answer, _ = process.communicate(left, timeout=_LOOK)
+            return answer, process.returncode
+        except subprocess.TimeoutExpired:
+            left = None
+        late = time.monotonic() > deadline
+        if late or cancelled():
+            process.kill()
+            process.communicate()
+            if late:
+                raise BackendError(f"it took longer than {COMPARING:g} s")
+            return b"", process.returncode

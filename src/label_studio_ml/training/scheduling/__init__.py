@@ -1,0 +1,1 @@
+"""When to train: leases, the sweeper, cancellation, stalled projects."""

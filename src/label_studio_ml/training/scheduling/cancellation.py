@@ -1,0 +1,75 @@
+"""Cancel training jobs: the request is a field of the job's record, which workers check before and during a run."""
+
+import logging
+
+from label_studio_ml.errors import JobEnded, UnknownJob
+from label_studio_ml.training.policy import Entry, order
+from label_studio_ml.training.records.event_queue import broker_errors
+from label_studio_ml.training.records.job_board import RECENT_JOBS, Job, JobBoard, now
+
+logger = logging.getLogger(__name__)
+
+#: Requests a job's cancellation if it has not ended, and stores the id of the last event in the mailbox as `upto`.
+#: Keys: job, mailbox. Argument: time. Returns the job's state, false if there is no such job.
+_ASK = """
+local state = redis.call('hget', KEYS[1], 'state')
+if state == 'queued' or state == 'started' then
+  redis.call('hsetnx', KEYS[1], 'cancel', ARGV[1])
+  local last = redis.call('xrevrange', KEYS[2], '+', '-', 'COUNT', 1)
+  if last[1] then redis.call('hsetnx', KEYS[1], 'upto', last[1][1]) end
+end
+return state
+"""
+
+
+def request_cancel(board: JobBoard, job_id: str) -> Job:
+    """Request the cancellation of a job, and return its record. A second request changes nothing.
+
+    Raises UnknownJob, JobEnded if the job has ended already, and BrokerError.
+    """
+    job = board.job(job_id)
+    if job is not None:
+        with broker_errors():
+            board.redis.eval(_ASK, 2, board.keys.job(job_id), board.keys.mailbox(job.project), now())
+            if job.postponed and board.redis.delete(board.keys.hold(job.project)):
+                board.wake(job.project)
+        job = board.job(job_id)
+    if job is None:
+        raise UnknownJob(
+            f"There is no job {job_id}", fix="List them with: label-studio-ml jobs DIR", field="job"
+        )
+    if not job.running:
+        raise JobEnded(f"Job {job_id} has ended already: it is {job.state}", field="job")
+    return job
+
+
+def settle_cancelled(
+    board: JobBoard, project: str, current: str | None, events: list[Entry]
+) -> tuple[list[Entry], str | None]:
+    """Settle cancelled jobs that had not begun or whose worker ended, and remove their events.
+
+    Returns the remaining `events`, and `current`, or None if the `current` job was cancelled. The caller must hold the
+    project's lease. Raises BrokerError.
+    """
+    with broker_errors():
+        waiting = board.redis.get(board.keys.waiting(project))
+    later = waiting.decode() if waiting else None
+    for job in list(board.jobs(project, most=RECENT_JOBS)):
+        if not job.running or not job.cancel or job.id == later:
+            continue
+        mine = [event.id for event in events if job.upto and order(event.id) <= order(job.upto)]
+        events = events[len(mine) :]
+        began = job.state == "started"
+        ending = "its worker ended before it did" if began else "it had not begun"
+        board.settle(
+            project,
+            job.id,
+            mine,
+            state="cancelled",
+            ended=now(),
+            ending=ending,
+            events=len(mine),
+        )
+        logger.info("Job %s of project %s is cancelled: %s", job.id, project, ending)
+        current = None if job.id == current else current
+    return events, current

@@ -1,0 +1,123 @@
+"""Cache of what training processes reported, so that workers need not start one to learn that no run is due.
+
+The entries are hints: a training process decides for itself, and without an entry a worker starts one.
+"""
+
+import contextlib
+import hashlib
+from typing import TypeVar
+
+import msgspec
+
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.errors import BrokerError
+from label_studio_ml.training.policy import RECOUNT, Entry, Policy, order
+from label_studio_ml.training.records.event_queue import Mailboxes, broker_errors
+
+
+class _Known(msgspec.Struct, frozen=True, kw_only=True):
+    code: str
+    policy: Policy
+    generation: str
+
+
+class _Labelled(msgspec.Struct, frozen=True, kw_only=True):
+    count: int
+    last: str
+    at: int
+
+
+_Entry = TypeVar("_Entry", _Known, _Labelled)
+
+
+class Memory:
+    """Cached policy and generation of the model class, and counts of labelled tasks, as the last run reported them."""
+
+    def __init__(self, board: Mailboxes, settings: Settings) -> None:
+        self._board = board
+        self._settings = settings
+
+    @property
+    def code(self) -> str:
+        """A fingerprint of the backend's Python files (path, time, size), the class name and the policy settings."""
+        folders = {self._settings.backend_dir}
+        if self._settings.script is not None:
+            folders.add((self._settings.backend_dir / self._settings.script).parent)
+        seen: list[object] = [self._settings.script, self._settings.class_name]
+        seen += [self._settings.train_every, self._settings.quiet_period, self._settings.min_annotations]
+        for folder in sorted(folders):
+            for path in sorted(folder.glob("*.py")):
+                try:
+                    status = path.stat()
+                except OSError:
+                    continue
+                seen.append((str(path), status.st_mtime_ns, status.st_size))
+        return hashlib.sha256(repr(seen).encode()).hexdigest()[:16]
+
+    def policy(self, code: str) -> Policy | None:
+        """Return the training policy of the class with this fingerprint, None if it is not cached."""
+        known = self._known(code)
+        return known.policy if known else None
+
+    def generation(self, code: str) -> str:
+        """Return the generation of the class with this fingerprint, empty if it is not cached."""
+        known = self._known(code)
+        return known.generation if known else ""
+
+    def _known(self, code: str) -> _Known | None:
+        with broker_errors():
+            text = self._board.redis.get(self._board.keys.policy)
+        if text is None:
+            return None
+        known = _decoded(text, _Known)
+        return known if known is not None and known.code == code else None
+
+    def learn(self, code: str, policy: Policy, generation: str) -> None:
+        """Store policy and generation that a run reported for the class. Best effort: errors of Redis are ignored."""
+        known = _Known(code=code, policy=policy, generation=generation)
+        with contextlib.suppress(BrokerError):
+            if known != self._known(code):
+                with broker_errors():
+                    self._board.redis.set(self._board.keys.policy, msgspec.json.encode(known))
+
+    def forget(self) -> None:
+        """Remove the cached class, and postponements and counts of dirty projects. Raises BrokerError.
+
+        A worker does this when it starts, because its code may be another one.
+        """
+        with broker_errors():
+            self._board.redis.delete(self._board.keys.policy)
+            for project in self._board.dirty():
+                self._board.redis.delete(self._board.keys.hold(project), self._board.keys.labelled(project))
+
+    def learn_labelled(self, project: str, count: int, last: str, at: int) -> None:
+        """Store the number of labelled tasks counted at `at` (ms), with the id of the last event then.
+
+        Raises BrokerError.
+        """
+        known = _Labelled(count=count, last=last, at=at)
+        with broker_errors():
+            self._board.redis.set(self._board.keys.labelled(project), msgspec.json.encode(known))
+
+    def labelled(self, project: str, entries: list[Entry], now: int) -> int | None:
+        """Return an upper bound of a project's labelled tasks, queued events included; None if not known.
+
+        A count that is older than RECOUNT is not used. `now` is in ms. Raises BrokerError.
+        """
+        with broker_errors():
+            text = self._board.redis.get(self._board.keys.labelled(project))
+        if text is None:
+            return None
+        known = _decoded(text, _Labelled)
+        if known is None or not 0 <= now - known.at < RECOUNT:
+            return None
+        after = order(known.last)
+        return known.count + sum(entry.annotations for entry in entries if order(entry.id) > after)
+
+
+def _decoded(text: bytes, kind: type[_Entry]) -> _Entry | None:
+    """Return an entry, None if it is damaged or another release of this package wrote it in another form."""
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None

@@ -1,0 +1,114 @@
+"""Detect stalled projects: their events are queued, no worker trains them, and no postponement explains it."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from label_studio_ml.errors import BrokerError
+from label_studio_ml.support.texts import plural
+from label_studio_ml.training.records.event_queue import broker_errors
+from label_studio_ml.training.records.job_board import JobBoard
+
+logger = logging.getLogger(__name__)
+
+#: Seconds after which a project counts as stalled, enough to recover from any killed process; seconds between checks.
+PROMISE, LOOK = 60.0, 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Projects that wait at one moment, with their numbers of queued events, and the number of workers."""
+
+    projects: dict[str, int]
+    workers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """Stalled projects: `seconds` is the longest of their waiting times, `events` the number of all their events."""
+
+    projects: tuple[str, ...]
+    events: int
+    seconds: float
+    workers: int
+
+    @property
+    def message(self) -> str:
+        """A message that names the projects and the number of workers."""
+        shown = ", ".join(self.projects[:5]) + (", …" if len(self.projects) > 5 else "")
+        cause = (
+            f"{plural(self.workers, 'training worker is', 'training workers are')} there"
+            if self.workers
+            else "no training worker is there"
+        )
+        return (
+            f"{plural(self.events, 'event waits', 'events wait')} (project {shown}) and no training has begun for "
+            f"{self.seconds:.0f} s: {cause}"
+        )
+
+
+def waiting(board: JobBoard) -> Waiting:
+    """Return the projects with queued events that are due but not being trained. Raises BrokerError.
+
+    While all workers train projects, the other projects have to wait: then the result has no projects.
+    """
+    projects, now = board.dirty(), board.clock()
+    keys = board.keys
+    with broker_errors(), board.redis.pipeline(transaction=False) as pipe:
+        pipe.smembers(f"rq:workers:{keys.queue}")
+        for uid in projects:
+            pipe.xlen(keys.mailbox(uid))
+            pipe.exists(keys.lease(uid))
+        listed, *found = pipe.execute()
+        workers = sum(board.redis.exists(key) for key in listed)
+    events = dict(zip(projects, found[::2], strict=True))
+    leased = {uid for uid, held in zip(projects, found[1::2], strict=True) if held}
+    if leased and len(leased) >= workers:
+        return Waiting({}, workers)
+    free = [uid for uid in projects if events[uid] and uid not in leased]
+    holds = {uid: board.hold(uid) for uid in free}
+    due = {uid: int(events[uid]) for uid in free if (hold := holds[uid]) is None or not hold.waits(now)}
+    return Waiting(due, workers)
+
+
+class StallWatch:
+    """Checks for stalled projects in a thread, and logs them. `stall` has those of the last check, None for none.
+
+    `board` returns the job records; while it raises BrokerError, `stall` does not change.
+    """
+
+    def __init__(self, board: Callable[[], JobBoard]) -> None:
+        self._board = board
+        self._since: dict[str, float] = {}
+        self._said: tuple[str, ...] = ()
+        self.stall: Stall | None = None
+
+    def start(self, stopping: threading.Event) -> None:
+        """Start the thread, which checks until `stopping` is set."""
+        threading.Thread(target=self._look_on, args=(stopping,), daemon=True, name="stalls").start()
+
+    def _look_on(self, stopping: threading.Event) -> None:
+        while not stopping.wait(LOOK):
+            try:
+                self.take(waiting(self._board()), time.monotonic())
+            except BrokerError as error:
+                logger.debug("What waits cannot be seen: %s", error)
+            except Exception:
+                logger.exception("Looking for projects that wait failed")
+
+    def take(self, seen: Waiting, now: float) -> None:
+        """Update `stall` with the projects that wait at the time `now` of the monotonic clock, and log changes."""
+        self._since = {uid: self._since.get(uid, now) for uid in seen.projects}
+        late = tuple(uid for uid, since in self._since.items() if now - since > PROMISE)
+        if late:
+            longest = max(now - self._since[uid] for uid in late)
+            self.stall = Stall(late, sum(seen.projects[uid] for uid in late), longest, seen.workers)
+        else:
+            self.stall = None
+        if self.stall is not None and not set(late) <= set(self._said):
+            logger.error("%s; see logs/rq.log", self.stall.message)
+        elif self._said and not late:
+            logger.info("The events that waited are being trained on")
+        self._said = late

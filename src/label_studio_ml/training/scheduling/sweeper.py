@@ -1,0 +1,66 @@
+"""The sweeper: every few seconds, wake workers for due projects whose wake-up got lost or whose postponement ended."""
+
+import logging
+import math
+import threading
+from collections.abc import Callable
+
+from label_studio_ml.errors import BrokerError
+from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.scheduling.policy_cache import Memory
+
+logger = logging.getLogger(__name__)
+
+
+def sweep(board: JobBoard, memory: Memory, lease: float) -> float:
+    """Wake workers for projects with queued events that are neither postponed nor being trained.
+
+    `lease` is the life of a lease in seconds. Returns the seconds until the first postponement ends, infinity if none
+    ends at a known time. Raises BrokerError.
+    """
+    projects = board.dirty()
+    if not projects:
+        return math.inf
+    code, now = memory.code, board.clock()
+    times = []
+    for uid in projects:
+        hold = board.hold(uid)
+        if hold is not None and hold.holds(code, now):
+            times += [hold.at] if hold.at is not None else []
+        elif not board.leased(uid, lease):
+            logger.info("Project %s has events and no run: waking a worker", uid)
+            board.wake(uid)
+    return max(0.0, (min(times) - now) / 1000) if times else math.inf
+
+
+def sweep_forever(
+    board: JobBoard,
+    memory: Memory,
+    lease: float,
+    pause: float,
+    postponed: threading.Event,
+    stopping: threading.Event,
+    also: Callable[[], None] = lambda: None,
+) -> None:
+    """Sweep every `pause` seconds until `stopping` is set, in turn with the other workers: one of them sweeps.
+
+    This worker also sweeps at its start, when a postponement that it knows of ends, when `postponed` is set, and after
+    an error. `also` is called in each interval, whichever worker sweeps. Errors are logged, and the next sweep follows:
+    without a sweeper, projects would wait for ever.
+    """
+    look = True
+    while not stopping.is_set():
+        wait, failed = pause, False
+        postponed.clear()
+        try:
+            if board.turn(pause) or look:
+                wait = min(pause, sweep(board, memory, lease))
+            also()
+        except BrokerError as error:
+            logger.warning("%s", error)
+            failed = True
+        except Exception:
+            logger.exception("Looking for projects that wait failed")
+            failed = True
+        told = postponed.wait(max(wait, 0.01))
+        look = told or failed or wait < pause

@@ -1,0 +1,319 @@
+"""The training worker: takes wake-ups from RQ and trains one project at a time, or runs prediction jobs when idle."""
+
+import logging
+import os
+import signal
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Protocol
+
+import redis
+from rq import SimpleWorker
+from rq.exceptions import DequeueTimeout, StopRequested
+from rq.serializers import JSONSerializer
+
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.errors import BackendError
+from label_studio_ml.training.records.board_access import (
+    Holder,
+    open_board,
+    say_left_behind,
+    say_served_elsewhere,
+    shorten_workers,
+    worker_name,
+)
+from label_studio_ml.training.records.event_queue import broker_errors
+from label_studio_ml.training.records.job_board import TRAIN, JobBoard, connect
+from label_studio_ml.training.records.job_logs import JobLogs
+from label_studio_ml.training.redis.queue_owner import ForeignQueue
+from label_studio_ml.training.redis.redis_errors import explain, wait_for
+from label_studio_ml.training.redis.rq_jobs import Job, Queue, Runnable, clean_all, one_text
+from label_studio_ml.training.scheduling.notices import Notices, tell
+from label_studio_ml.training.scheduling.sweeper import sweep_forever
+from label_studio_ml.training.worker.trainer import Trainer
+from label_studio_ml.training.worker.worker_stop import Stopping
+
+logger = logging.getLogger(__name__)
+
+#: Time after which a killed worker no longer counts as running: in intervals of the sweeper, and at least in seconds.
+_PRESENCE, _LEAST_PRESENCE = 6, 5
+
+#: The state of this process's stop, set by signals and other threads.
+stopping = Stopping()
+_trainer: Trainer | None = None
+_holder: Holder | None = None
+_beside: "Beside | None" = None
+
+
+class Beside(Protocol):
+    """The jobs of a second RQ queue, `queue`, which a worker runs while no training is due.
+
+    A job whose worker sends no heartbeat for `life` seconds is started again.
+    """
+
+    queue: str
+    life: int
+
+    @property
+    def functions(self) -> Mapping[str, Runnable]:
+        """The functions that the jobs may name, by name."""
+
+    def begin(self, board: JobBoard, stopping: threading.Event, beat: Callable[[Any], None]) -> None:
+        """Prepare for jobs. `stopping` is set when the worker is to end; `beat(job)` sends a heartbeat for a job."""
+
+    def around(self, uid: str) -> AbstractContextManager[None]:
+        """Return a context manager whose block is the training of project `uid`."""
+
+    def make_room(self) -> None:
+        """Free memory for a training that begins."""
+
+    def sweep(self) -> None:
+        """Find jobs whose worker is gone. Called every few seconds in another thread. Raises BrokerError."""
+
+    def close(self) -> None:
+        """Stop the threads and processes that were started."""
+
+
+def train(uid: str) -> None:
+    """Train project `uid`; RQ calls this function in a worker. Backend and Redis errors are logged.
+
+    Raises RuntimeError outside of a worker.
+    """
+    if _trainer is None:
+        raise RuntimeError("train() runs only inside label_studio_ml.training.worker.rq_worker")
+    try:
+        if _holder is not None and not _holder.takes(uid):
+            return
+        with _beside.around(uid) if _beside is not None else nullcontext():
+            _trainer.train(uid)
+    except BackendError as error:
+        logger.error("Project %s: %s", uid, error)
+    except redis.RedisError as error:
+        logger.error("Project %s: %s", uid, explain(error))
+
+
+#: The only functions that jobs in Redis may name, besides those of `Beside.functions`.
+FUNCTIONS = {TRAIN: Runnable(train, one_text)}
+
+#: Seconds that RQ waits for a job in one call to Redis; the answer that there is none may take 10 s longer.
+WAIT = 10
+#: Seconds between two tries to reach Redis while it is unavailable: the first pause, and the longest one.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
+
+
+class Worker(SimpleWorker):  # type: ignore[misc]
+    """An RQ worker that runs jobs in its own process; a training starts a child process.
+
+    The worker ends at once on SIGINT, and on SIGTERM when the running training has ended or the grace period (see
+    `Stopping`) is over. `abandoned` tells whether the server that started the worker is gone; then it takes no job.
+    """
+
+    beside: Beside | None = None
+    holder: Holder | None = None
+    abandoned: Callable[[], bool] = staticmethod(lambda: False)
+
+    @property
+    def _stop_requested(self) -> bool:
+        """Whether the worker is to stop. RQ's own loops check this attribute."""
+        return stopping.requested
+
+    @_stop_requested.setter
+    def _stop_requested(self, value: bool) -> None:
+        stopping.requested = stopping.requested or value
+
+    def execute_job(self, job: Any, queue: Any) -> Any:
+        """Run a job. A job that names an unknown function or is not JSON is removed instead.
+
+        Raises StopRequested if the worker is to stop, and SystemExit if its queue belongs to another backend now; in
+        both cases the job goes back to the queue first.
+        """
+        if stopping.requested or self.abandoned():
+            queue.enqueue_job(job, at_front=True)
+            raise StopRequested
+        try:
+            if self.holder is not None:
+                self.holder.check()
+        except ForeignQueue as error:  # the next worker determines the backend's queue again
+            logger.error("%s", error)
+            queue.enqueue_job(job, at_front=True)
+            raise SystemExit(1) from None
+        except BackendError as error:  # Redis is unavailable: RQ's next call fails too
+            logger.warning("%s", error)
+        if refusal := job.admit({**FUNCTIONS, **(self.beside.functions if self.beside is not None else {})}):
+            logger.error("RQ's job %s on queue %s is refused and removed: %s", job.id, queue.name, refusal)
+            job.remove()
+            if _trainer is not None:  # run the sweeper: the events of a refused wake-up are still queued
+                _trainer.postponed.set()
+            return False
+        if self.beside is not None and job.origin == self.beside.queue:
+            job.declare_life(self.beside.life)
+        return super().execute_job(job, queue)
+
+    def get_heartbeat_ttl(self, job: Any) -> int:
+        """Return the time in seconds after which RQ takes a job without a heartbeat for abandoned."""
+        if self.beside is not None and job.origin == self.beside.queue:
+            return self.beside.life
+        return int(super().get_heartbeat_ttl(job))
+
+    def present(self, seconds: int) -> None:
+        """Set the expiry of RQ's record of this worker to `seconds`, if there is a record."""
+        self.connection.expire(self.key, seconds)
+
+    def subscribe(self) -> None:
+        """Do nothing, so that RQ's commands are ignored: a training is cancelled through its record."""
+
+    def run_maintenance_tasks(self) -> None:
+        """Clean RQ's registries, but not its groups."""
+        clean_all(self)
+
+    def dequeue_job_and_maintain_ttl(self, timeout: int | None, max_idle_time: int | None = None) -> Any:
+        """Wait for a job and return it with its queue; return None when the worker is to stop.
+
+        Connection errors are logged and retried. This replaces RQ's own loop, which can miss a signal: here, no job is
+        taken from a queue before a check that the worker may go on.
+        """
+        pause = _FIRST_PAUSE
+        while not stopping.requested and not self.abandoned():
+            try:
+                if self.get_state() != "idle":
+                    self.set_state("idle")
+                self.heartbeat()
+                if self.should_run_maintenance_tasks:
+                    self.run_maintenance_tasks()
+                found = self._take(timeout)
+            except DequeueTimeout:
+                pause = _FIRST_PAUSE
+            except UnicodeDecodeError:
+                logger.error("A job's id in RQ's queue is no text: it is left out")
+            except redis.exceptions.TimeoutError as error:
+                logger.warning("%s", explain(error))
+            except redis.exceptions.ConnectionError as error:
+                logger.warning("%s; trying again in %g s", explain(error), pause)
+                stopping.told.wait(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+            else:
+                return found
+        return None
+
+    def _take(self, timeout: int | None) -> Any:
+        """Take a job from the queues. A signal during the wait raises SystemExit; see `Stopping`."""
+        stopping.idle = True
+        try:
+            if stopping.requested:
+                return None
+            found = self.queue_class.dequeue_any(
+                self._ordered_queues,
+                timeout,
+                connection=self.connection,
+                job_class=self.job_class,
+                serializer=self.serializer,
+                death_penalty_class=self.death_penalty_class,
+            )
+        finally:
+            stopping.idle = False
+        if found is not None:
+            found[0].redis_server_version = self.get_redis_server_version()
+        return found
+
+    def _install_signal_handlers(self) -> None:
+        """Do nothing, so that the handlers that `work` has installed stay."""
+
+
+def make_worker(url: str, *queues: str, name: str | None = None) -> Worker:
+    """Return a worker for `queues` with a separate connection, because RQ changes the connection's time-outs."""
+    connection = connect(url)
+    return Worker(
+        [Queue(queue, connection=connection) for queue in queues],
+        name=name,
+        connection=connection,
+        job_class=Job,
+        queue_class=Queue,
+        serializer=JSONSerializer,
+        worker_ttl=WAIT + 15,
+    )
+
+
+def work(
+    settings: Settings,
+    beside: Beside | None = None,
+    *,
+    embedded: bool = False,
+    tells: bool = False,
+    abandoned: Callable[[], bool] = lambda: False,
+) -> None:
+    """Run one worker until SIGTERM or SIGINT, or until `abandoned` returns True because its server is gone.
+
+    `embedded` tells whether the broker is the backend's own, `tells` whether a server reads the worker's output: then
+    failed trainings are reported there (`notices`).
+    """
+    global _trainer, _beside, _holder
+    logging.getLogger("rq").setLevel(logging.WARNING)
+    stopping.grace = settings.grace
+    stopping.install()
+    connection = connect(settings.redis_url)
+    if not wait_for(connection, stopping.told):
+        return
+    board = _board(connection, settings, embedded=embedded)
+    if board is None:
+        return
+    holder = _holder = Holder(board, settings)
+    names = [board.keys.queue, *([board.keys.predictions] if beside is not None else [])]
+    worker = make_worker(settings.redis_url, *names, name=worker_name(board.owner, uuid.uuid4().hex))
+    worker.abandoned, worker.beside, worker.holder = abandoned, beside, holder
+    notices = Notices(settings, stopping.told, tell if tells else lambda text, level: None)
+    board.on_failure, board.on_login = notices.failed, notices.login
+    _trainer = Trainer(
+        settings,
+        board,
+        stopping.handing_back,
+        make_room=beside.make_room if beside is not None else lambda: None,
+    )
+    _trainer.memory.forget()
+    job_logs = JobLogs(settings.log_dir / "jobs", settings.keep_job_logs)
+    _beside = beside
+    if beside is not None:
+        beside.begin(board, stopping.told, worker.maintain_heartbeats)
+
+    def look() -> None:
+        try:
+            holder.check()
+        except ForeignQueue as error:
+            logger.error("%s", error)
+            os.kill(os.getpid(), signal.SIGTERM)  # the next worker determines the backend's queue again
+            return
+        with broker_errors():
+            worker.present(max(_LEAST_PRESENCE, round(_PRESENCE * settings.sweep)))
+        shorten_workers(board)
+        job_logs.clear_now_and_then(board)
+        if beside is not None:
+            beside.sweep()
+
+    swept = (board, _trainer.memory, settings.lease, settings.sweep, _trainer.postponed, stopping.told, look)
+    threading.Thread(target=sweep_forever, args=swept, daemon=True, name="sweeper").start()
+    logger.info("Worker %d waits for training jobs on queue %s", os.getpid(), board.keys.queue)
+    try:
+        worker.work(logging_level="WARNING")
+    finally:
+        holder.release()
+        if beside is not None:
+            beside.close()
+
+
+def _board(connection: Any, settings: Settings, *, embedded: bool) -> JobBoard | None:
+    """Return this backend's job records; retry until its queue can be determined. None if told to stop meanwhile."""
+    said = ""
+    while not stopping.told.is_set():
+        try:
+            board = open_board(connection, settings, embedded=embedded)
+        except BackendError as error:
+            if str(error) != said:
+                logger.error("%s", error)
+                said = str(error)
+            stopping.told.wait(2.0)
+        else:
+            say_left_behind(board)
+            say_served_elsewhere(board)
+            return board
+    return None

@@ -1,0 +1,254 @@
+"""The worker's side of a training run's process: start it, renew the lease, read its reports, and always end it."""
+
+import contextlib
+import logging
+import signal
+import socket
+import subprocess
+import threading
+import time
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.errors import BackendError
+from label_studio_ml.model_calls.adapter import studio_login
+from label_studio_ml.processes.exit_status import describe_exit
+from label_studio_ml.processes.guard import kill_group
+from label_studio_ml.processes.interpreter import command
+from label_studio_ml.processes.orphans import Guarded
+from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.run_log import RunLog, Scrubber
+from label_studio_ml.training.run.run_request import Outcome, RunRequest
+from label_studio_ml.training.run.wire import COMPARING, STOP, Limits, Said, send_request
+from label_studio_ml.training.scheduling.lease import RENEW, Lease, LeaseLost
+from label_studio_ml.training.worker.job_reporter import LiveRecord
+from label_studio_ml.training.worker.termination import TERM_GRACE, Ending
+
+logger = logging.getLogger(__name__)
+
+#: Fraction of the lease's duration after which the guard ends a run whose worker is silent.
+PATIENCE = 2 / 3
+#: Longest pause in seconds between two checks of limits, lease and cancellation.
+_TICK = 0.25
+#: Seconds that a comparison has to end by itself after its limit.
+_COMPARISON_END = 60.0
+#: Limit in seconds for loading the model if `fit_timeout` is set; a longer `fit_timeout` applies to loading too.
+_LOADING = 600.0
+
+
+class Interrupted(BackendError):
+    """The worker was told to stop; the events stay in the mailbox for the next worker."""
+
+
+class Crashed(BackendError):
+    """The run's process ended without an outcome."""
+
+
+class Child:
+    """One training run in a child process. `stopping` is set when the worker is to end: `run` then ends the child."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        request: RunRequest,
+        lease: Lease,
+        stopping: threading.Event,
+        board: JobBoard,
+    ) -> None:
+        self._settings = settings
+        self._request = request
+        self._lease = lease
+        self._stopping = stopping
+        self._board = board
+        self._limits = Limits(
+            fit_timeout=settings.fit_timeout or 0.0,
+            cancel_grace=10.0 if settings.cancel_grace is None else settings.cancel_grace,
+        )
+
+        self._began = 0.0
+        self._fitting = self._comparing = False
+
+    def run(self) -> Outcome:
+        """Run the training and return its outcome. The process has ended when this returns or raises.
+
+        Raises Crashed if the process ended without an outcome, Ended if the run was cancelled or exceeded a limit,
+        LeaseLost, and Interrupted if the worker is to stop.
+        """
+        job = self._request.job
+        scrubber = Scrubber(self._secrets())
+        self._lease.renew()
+        log = RunLog(self._settings.log_dir / "jobs" / f"{job}.log", scrubber)
+        with (
+            LiveRecord(self._board, job, log.tail, scrubber) as record,
+            log,
+            _Process(self._settings, log, self._lease.seconds * PATIENCE) as process,
+        ):
+            outcome = self._watch(process, record)
+        refused = scrubber.text(outcome.refused)
+        self._board.on_login(self._request.spec.project.uid, job, refused, not outcome.error)
+        if record.cancelled.is_set():  # cancelled while the run was ending by itself
+            raise self._ending("", process).returned(outcome.error)
+        return msgspec.structs.replace(
+            outcome, error=scrubber.text(outcome.error), trace=scrubber.text(outcome.trace)
+        )
+
+    def _secrets(self) -> list[str]:
+        project = self._request.spec.project
+        return [
+            *(self._settings.studio_api_key, self._settings.basic_auth_pass),
+            unquote(urlsplit(self._settings.redis_url).password or ""),
+            *(project.access_token, studio_login(project, self._settings)[1]),
+        ]
+
+    def _watch(self, process: "_Process", record: LiveRecord) -> Outcome:
+        """Send the request and wait for the outcome; meanwhile renew the lease and report each renewal to the guard."""
+        renewal = self._lease.seconds * RENEW
+        connection = process.connection
+        connection.settimeout(min(_TICK, renewal))
+        request = msgspec.json.encode(self._request)
+        sender = threading.Thread(target=_send, args=(connection.dup(), request), daemon=True)
+        sender.start()
+        self._began = renewed = time.monotonic()
+        received = b""
+        ending: Ending | None = None
+        while True:
+            now = time.monotonic()
+            if self._stopping.is_set():
+                raise ending.stopped() if ending else Interrupted("the worker was stopped")
+            if now - renewed >= renewal:
+                renewed = now
+                # If this process was suspended during the call, the lease may have expired by now.
+                if self._lease.renew() and time.monotonic() - renewed < 1.0:
+                    process.tell_guard()
+            if ending is None and (record.cancelled.is_set() or self._late()):
+                ending = self._ending("" if record.cancelled.is_set() else self._late(), process)
+            if ending is not None:
+                ending.step()
+            try:
+                data = connection.recv(1 << 20)
+            except TimeoutError:
+                if process.popen.poll() is None:
+                    continue
+                data = b""  # the run has ended, and a process that it started keeps the socket open
+            except OSError:
+                data = b""
+            if not data:
+                status = process.status()
+                if ending is not None and status is not None:
+                    raise ending.died(status)
+                if not self._lease.renew():  # the guard ends the run after failed renewals: that is no crash
+                    raise LeaseLost("Redis was away while its process ended; the training will run again")
+                raise Crashed(
+                    f"the training process {describe_exit(status)} in fit; "
+                    f"its log is logs/jobs/{self._request.job}.log"
+                )
+            *lines, received = (received + data).split(b"\n")
+            for line in lines:
+                outcome = self._hear(line, record)
+                if outcome is not None:
+                    self._lease.renew()
+                    if ending is not None:
+                        raise ending.returned(outcome.error)
+                    return outcome
+
+    def _late(self) -> str:
+        """Return a message that names the limit that the run exceeds, empty if it exceeds none."""
+        timeout, passed = self._limits.fit_timeout, time.monotonic() - self._began
+        if self._comparing:
+            if passed >= COMPARING + _COMPARISON_END:
+                return f"comparing the versions took longer than {COMPARING:g} s"
+            return ""
+        if self._fitting and timeout and passed >= timeout:
+            return f"fit ran longer than {timeout:g} s (fit_timeout)"
+        if not self._fitting and timeout and passed >= max(timeout, _LOADING):
+            return f"loading the model took longer than {max(timeout, _LOADING):g} s"
+        return ""
+
+    def _hear(self, line: bytes, record: LiveRecord) -> Outcome | None:
+        """Process one line that the run sent; return the outcome if the line holds it, else None."""
+        said = msgspec.json.decode(line, type=Said)
+        if said.limits is not None:
+            self._limits = said.limits
+        if said.begins:
+            self._began, self._fitting = time.monotonic(), True
+        if said.compares:
+            self._began, self._comparing = time.monotonic(), True
+        record.take(said)
+        return msgspec.json.decode(said.outcome, type=Outcome | None)
+
+    def _ending(self, cause: str, process: "_Process") -> Ending:
+        logger.info("Job %s is to end: %s", self._request.job, cause or "cancelled")
+        return Ending(cause, self._limits.cancel_grace, process.ask, process.kill)
+
+
+class _Process:
+    """Context manager of the run's process and its guard; its exit ends both and all processes they started."""
+
+    def __init__(self, settings: Settings, log: RunLog, patience: float) -> None:
+        self.connection, theirs = socket.socketpair()
+        self._guard, guards = socket.socketpair()
+        self._guard.setblocking(False)
+        self._run = 0
+        with theirs, guards:
+            ends = [theirs.fileno(), guards.fileno()]
+            self._guarded = Guarded(
+                command(settings, "label_studio_ml.training.run.training_process", *ends, patience),
+                pass_fds=ends,
+                stdin=subprocess.DEVNULL,
+                stdout=log.writer,
+                stderr=log.writer,
+                env={**settings.child_env(), "PYTHONUNBUFFERED": "1"},
+                start_new_session=True,
+            )
+        self.popen = self._guarded.popen
+        log.close_writer()
+
+    def __enter__(self) -> "_Process":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.popen.wait(0.5)
+        if self.popen.poll() is None:
+            self.kill(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.popen.wait(TERM_GRACE)
+        self.kill(signal.SIGKILL)
+        self._guard.close()
+        self.connection.close()
+        self.popen.wait()
+        self._guarded.ended()
+
+    def tell_guard(self) -> None:
+        """Report to the guard that the lease was renewed."""
+        with contextlib.suppress(OSError):
+            self._guard.send(b"\n")
+
+    def ask(self) -> None:
+        """Ask the run to stop."""
+        with contextlib.suppress(OSError):
+            self.connection.sendall(STOP)
+
+    def kill(self, number: int) -> None:
+        """Send signal `number` to the run's process group; after SIGKILL, the guard ends with the run."""
+        with contextlib.suppress(OSError, ValueError):
+            self._run = self._run or int(self._guard.recv(64))
+        if self._run:
+            kill_group(self._run, number)
+        elif self.popen.poll() is None:  # the guard has not forked the run yet
+            self.popen.kill()
+
+    def status(self) -> int | None:
+        """Return the run's exit status, negative for a signal; None if it has not ended after 5 s."""
+        try:
+            return self.popen.wait(5)
+        except subprocess.TimeoutExpired:
+            return None
+
+
+def _send(connection: socket.socket, request: bytes) -> None:
+    with connection:
+        connection.settimeout(None)
+        send_request(connection, request)

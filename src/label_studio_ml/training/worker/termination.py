@@ -1,0 +1,70 @@
+"""Stop a training process: ask it to stop, send SIGTERM after the grace period, and SIGKILL 5 s later."""
+
+import signal
+import time
+from collections.abc import Callable
+from typing import Literal
+
+from label_studio_ml.errors import BackendError
+from label_studio_ml.processes.exit_status import signal_name
+
+#: Seconds between SIGTERM and SIGKILL.
+TERM_GRACE = 5.0
+
+
+class Ended(BackendError):
+    """A run was stopped: `state` is its job's final state, `ending` describes how the process ended."""
+
+    def __init__(self, state: Literal["cancelled", "failed"], message: str, ending: str) -> None:
+        super().__init__(message)
+        self.state = state
+        self.ending = ending
+
+
+class Ending:
+    """The steps that stop one run, from the request to SIGKILL.
+
+    `cause` is empty for a cancelled run, else the limit that the run exceeded. `ask` requests the run to stop and is
+    called at once; `kill` sends a signal to the run's process group. `grace` is the time in seconds before SIGTERM.
+    """
+
+    def __init__(
+        self, cause: str, grace: float, ask: Callable[[], None], kill: Callable[[int], None]
+    ) -> None:
+        self._cause = cause
+        self._grace = grace
+        self._kill = kill
+        self._began = time.monotonic()
+        self._sent = 0
+        ask()
+
+    def step(self) -> None:
+        """Send the signal that is due by now, if there is one. Call this repeatedly until the run has ended."""
+        passed = time.monotonic() - self._began
+        if passed >= self._grace and not self._sent:
+            self._sent = signal.SIGTERM
+            self._kill(signal.SIGTERM)
+        if passed >= self._grace + TERM_GRACE and self._sent == signal.SIGTERM:
+            self._sent = signal.SIGKILL
+            self._kill(signal.SIGKILL)
+
+    def returned(self, error: str) -> Ended:
+        """Return the exception for a run that sent its outcome; `error` is what its fit raised, empty if nothing."""
+        after = " after SIGTERM" if self._sent else ""
+        return self._ended(f"fit raised {error}{after}" if error else f"fit returned by itself{after}")
+
+    def died(self, status: int) -> Ended:
+        """Return the exception for a process that ended with `status`, negative for a signal."""
+        if status < 0:
+            return self._ended(f"ended by {signal_name(-status)}")
+        after = " after SIGTERM" if self._sent else ""
+        return self._ended(f"its process ended with status {status}{after}")
+
+    def stopped(self) -> Ended:
+        """Return the exception for a run that was being stopped when its worker was told to stop."""
+        return self._ended("ended with its worker")
+
+    def _ended(self, ending: str) -> Ended:
+        if self._cause:
+            return Ended("failed", f"{self._cause}: {ending}", ending)
+        return Ended("cancelled", f"cancelled: {ending}", ending)

@@ -1,0 +1,1 @@
+"""Find, load and identify the user's model class, and the packages that it requires."""

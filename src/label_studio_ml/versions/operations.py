@@ -1,0 +1,188 @@
+"""Manual operations on versions: promote, roll back, unpin, delete."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from pathlib import Path
+
+import msgspec
+
+from label_studio_ml.errors import DecisionError, RequestError, UnknownVersion, VersionError
+from label_studio_ml.versions.state.user_state import apply_all
+from label_studio_ml.versions.store.decision import Decision, named
+from label_studio_ml.versions.store.local_store import VersionStore
+from label_studio_ml.versions.store.manifest import Manifest
+
+#: Shortest prefix of a name or id, in characters, that is accepted where only one version has it.
+_LEAST_PREFIX = 4
+
+
+def find(store: VersionStore, uid: str, name: str) -> Manifest:
+    """Return the version with this name or id, or the only one whose name or id begins with `name`.
+
+    A prefix needs 4 characters. Raises UnknownVersion, which lists similar names.
+    """
+    versions = store.versions(uid)
+    exact = named(versions, name)
+    if exact is not None:
+        return exact
+    begin = [one for one in versions if one.name.startswith(name) or one.id.startswith(name)]
+    if len(begin) == 1 and len(name) >= _LEAST_PREFIX:
+        return begin[0]
+    if begin and name:
+        several = ", ".join(one.name for one in begin)
+        raise UnknownVersion(
+            f"{name[:80]!r} may be any of the versions {several}", fix="Give the whole name", field="version"
+        )
+    known = [one.name for one in reversed(versions)]
+    close = get_close_matches(name, [*known, *(one.id for one in versions)], n=3) or known[:3]
+    raise UnknownVersion(
+        f"There is no version {name[:80]!r}",
+        fix=f"Did you mean {' or '.join(dict.fromkeys(close))}?"
+        if close
+        else "The project has none yet: train it",
+        field="version",
+    )
+
+
+def promote(store: VersionStore, model_dir: Path, uid: str, name: str, *, pinned: bool = False) -> Manifest:
+    """Serve a version from now on, regardless of its metrics, and return it; `pinned`: newer ones do not replace it.
+
+    Raises UnknownVersion, VersionError if its files are damaged, RequestError if MODEL_VERSION names another version.
+    """
+    store.bring(uid)
+    chosen = find(store, uid, name)
+    wrong = store.damage(chosen, full=True)
+    if wrong:
+        raise VersionError(f"Version {chosen.name} is damaged: {wrong}", fix="Promote another one")
+    _heed_pin(store, uid, chosen)
+    store.clear_failure(uid, chosen.id)
+    with store.locked(uid):
+        before = [one.id for one in _line(store, uid) if one.id != chosen.id]
+        _decide(store, model_dir, chosen, before=before, pinned=pinned, by_hand=[chosen.id])
+    store.tell(uid)
+    return chosen
+
+
+def rollback(store: VersionStore, model_dir: Path, uid: str) -> tuple[Manifest, Manifest]:
+    """Serve the version that was served before the present one; return both, the present one first.
+
+    Versions that are damaged or failed to load are skipped. Raises RequestError if none is left, or if MODEL_VERSION
+    names another version.
+    """
+    store.bring(uid)
+    with store.locked(uid):
+        present, target = _step_back(store, uid)
+        _heed_pin(store, uid, target)
+        ids = [one.id for one in store.line(uid)]
+        _decide(store, model_dir, target, before=ids[: ids.index(target.id)])
+    store.tell(uid)
+    return present, target
+
+
+def unpin(store: VersionStore, model_dir: Path, uid: str) -> Manifest | None:
+    """Let newer versions be served again, including those published since the pin; return the version served now."""
+    store.bring(uid)
+    with store.locked(uid):
+        decision, before = store.decision(uid), store.served(uid)
+        if decision is None or not decision.pinned:
+            return before
+        store.decide(uid, msgspec.structs.replace(decision, pinned=False))
+        served = store.served(uid)
+        if served is not None and served != before:
+            apply_all(store, model_dir, served)
+    store.tell(uid)
+    return served
+
+
+def delete(store: VersionStore, uid: str, names: Iterable[str]) -> list[str]:
+    """Delete versions and return their names; a version whose manifest is damaged is given by its id.
+
+    All names are checked before the first version is deleted. Raises RequestError if one of the versions is served,
+    UnknownVersion if a name is unknown.
+    """
+    store.bring(uid)
+    with store.locked(uid):
+        served = store.served(uid)
+        damaged = set(store.unreadable(uid)).intersection(names := list(names))
+        found = [find(store, uid, name) for name in names if name not in damaged]
+        chosen = list({one.id: one for one in found}.values())
+        for one in chosen:
+            if served is not None and one.id == served.id:
+                raise RequestError(
+                    f"Version {one.name} is served, so it cannot be deleted",
+                    fix="Promote another one first",
+                    field="version",
+                )
+        for version_id in (*(one.id for one in chosen), *damaged):
+            store.delete(uid, version_id)
+    store.tell(uid)
+    return [*(one.name for one in chosen), *sorted(damaged)]
+
+
+def _step_back(store: VersionStore, uid: str) -> tuple[Manifest, Manifest]:
+    """Return the served version and the version to roll back to. Raises RequestError if there is no such version."""
+    present = store.served(uid)
+    if present is None:
+        raise RequestError("No trained version is served, so there is nothing to roll back")
+    line = store.line(uid)
+    earlier = line[: [one.id for one in line].index(present.id)]
+    failed = store.failures(uid)
+    for one in reversed(earlier):
+        if one.id not in failed and not store.damage(one):
+            return present, one
+    raise RequestError(
+        f"No other version was served before {present.name}", fix="Promote another one by name"
+    )
+
+
+def _decide(
+    store: VersionStore,
+    model_dir: Path,
+    chosen: Manifest,
+    *,
+    before: list[str],
+    pinned: bool = False,
+    by_hand: Iterable[str] = (),
+) -> None:
+    """Record the decision to serve `chosen`, after applying its key/value pairs: a model reads them as it loads."""
+    uid = chosen.project
+    last, served = _present(store, uid)
+    if served != chosen:
+        apply_all(store, model_dir, chosen)
+    store.decide(
+        uid,
+        Decision(
+            version=chosen.id,
+            fence=store.fence(uid),
+            pinned=pinned,
+            before=before,
+            promoted=list(dict.fromkeys([*(last.promoted if last else []), *by_hand])),
+            at=datetime.now(UTC).isoformat(timespec="seconds"),
+        ),
+    )
+
+
+def _line(store: VersionStore, uid: str) -> list[Manifest]:
+    """Return the versions that were served, oldest first; none if the decision cannot be read."""
+    try:
+        return store.line(uid)
+    except DecisionError:
+        return []
+
+
+def _present(store: VersionStore, uid: str) -> tuple[Decision | None, Manifest | None]:
+    """Return the decision and the served version; None for both if the decision cannot be read."""
+    try:
+        return store.decision(uid), store.served(uid)
+    except DecisionError:
+        return None, None
+
+
+def _heed_pin(store: VersionStore, uid: str, chosen: Manifest) -> None:
+    """Raise RequestError if MODEL_VERSION names another version of the project than `chosen`."""
+    pin = named(store.versions(uid), store.pin)
+    if pin is not None and pin.id != chosen.id:
+        raise RequestError(
+            f"MODEL_VERSION keeps version {pin.name} served", fix="Unset it and start the backend again"
+        )

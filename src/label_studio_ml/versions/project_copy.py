@@ -1,0 +1,69 @@
+"""Copy the served version of a project to another project."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from label_studio_ml.versions.state.lineage import pairs_of
+from label_studio_ml.versions.state.project_state import StoredState
+from label_studio_ml.versions.state.user_state import apply_own
+from label_studio_ml.versions.store.local_store import VersionStore
+from label_studio_ml.versions.store.manifest import MANIFEST, Manifest, unused_name
+from label_studio_ml.versions.store.manifest_files import fingerprinted, write_manifest
+from label_studio_ml.versions.store.movable_paths import localized, portable, relocated
+from label_studio_ml.versions.store.version_files import flush
+
+
+def duplicate(store: VersionStore, model_dir: Path, source: str, target: str) -> Manifest | None:
+    """Copy the version that `source` is served to `target`, as its newest, with all key/value pairs of `source`.
+
+    Return the copy's manifest, or None if `source` is served the untrained model: then only the pairs are copied.
+    Raises VersionError if the disk refuses.
+    """
+    store.bring(source)
+    store.bring(target)
+    version_id = store.new_id(target)
+    served = store.served(source)
+    old = store.folder(source, served.id if served else version_id)
+    new = store.folder(target, version_id)
+    pairs = {key: relocated(value, old, new) for key, value in StoredState(model_dir, source).items().items()}
+    if served is None:
+        StoredState(model_dir, target).update(pairs)
+        return None
+    served = msgspec.structs.replace(served, state=pairs_of(store.history(source), served))
+    there = localized(portable(served, old), new)
+    with store.writes(f"The copy of version {served.name}"), store.staged(target, version_id) as staged:
+        shutil.copytree(old, staged, ignore=_ignore_manifest(old))
+        copy = msgspec.structs.replace(
+            fingerprinted(staged, served),
+            id=version_id,
+            project=target,
+            train_output=there.train_output,
+            state=there.state | pairs,
+            events=[],
+            gate="",
+            comparison=None,
+        )
+        with store.locked(target):
+            present = store.served(target)
+            copy = msgspec.structs.replace(
+                copy,
+                name=unused_name(served.name, {one.name for one in store.history(target)}),
+                parent=present.name if present else "",
+                parent_id="",
+                fence=max(store.fence(target), 0) + 1,
+            )
+            write_manifest(staged, copy, home=new)
+            store.adopt(staged, copy)
+            apply_own(model_dir, copy)
+            staged.rename(new)
+            flush(new.parent)
+    store.tell(target)
+    return copy
+
+
+def _ignore_manifest(folder: Path) -> Callable[[str, list[str]], list[str]]:
+    """Return the `ignore` function of `copytree` that leaves out the manifest, which would commit the copy early."""
+    return lambda path, names: [MANIFEST] if Path(path) == folder else []

@@ -1,0 +1,1 @@
+"""A version store that several machines share, in an object store."""

@@ -1,0 +1,1 @@
+"""The state of each project: what Label Studio sent, and key/value pairs of user code."""

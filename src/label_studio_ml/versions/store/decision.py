@@ -1,0 +1,71 @@
+"""Choose the version that is served, from the decision of a person and the versions published after it.
+
+Without a decision, the newest version that the metric gate let through is served. A decision holds until the gate lets
+a newer version through; a pinned decision holds until the next decision.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from label_studio_ml.versions.store.manifest import Manifest
+from label_studio_ml.versions.store.version_files import write_durably
+
+#: Maximum number of ids that a decision keeps in `before`.
+_REMEMBERED = 100
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """A person's decision about which version of a project is served.
+
+    `version` is the id of the version to serve, `fence` the project's highest fence at that moment: versions
+    trained later have a higher one. `pinned`: they do not replace it. `before` are the ids of versions served before
+    it, oldest first: `rollback` goes back along them. `promoted` are the ids of all versions that were ever promoted
+    by hand. `at` is ISO 8601 in UTC.
+    """
+
+    version: str
+    fence: int
+    pinned: bool = False
+    before: list[str] = []
+    promoted: list[str] = []
+    at: str = ""
+
+    def write(self, path: Path) -> None:
+        """Replace the file `path` with this decision atomically. Raises OSError."""
+        write_durably(path, self.text())
+
+    def later(self, other: "Decision") -> bool:
+        """Tell whether this decision was made after `other`."""
+        return (self.fence, self.at) > (other.fence, other.at)
+
+    def text(self) -> str:
+        """Return this decision as JSON, with the last 100 ids of `before`."""
+        kept = msgspec.structs.replace(self, before=self.before[-_REMEMBERED:])
+        return msgspec.json.format(msgspec.json.encode(kept), indent=1).decode()
+
+
+def served_line(
+    versions: Sequence[Manifest], decision: Decision | None, pin: str = "", *, lost: bool = False
+) -> list[Manifest]:
+    """Return the versions that were served one after the other, oldest first; the last is the one to serve now.
+
+    `versions` are in the order of their fences. Versions that were rolled back are left out. `pin` is the name or id
+    of a version that goes last regardless of the decision, if the project has it. `lost`: the version of the decision
+    is gone and was not deleted; if the decision was pinned, newer versions do not replace it.
+    """
+    known = {manifest.id: manifest for manifest in versions}
+    if decision is None:
+        line = [manifest for manifest in versions if not manifest.gate]
+    else:
+        line = [known[one] for one in (*decision.before, decision.version) if one in known]
+        if not (decision.pinned and (lost or decision.version in known)):
+            line += [one for one in versions if not one.gate and one.fence > decision.fence]
+    pinned = named(versions, pin)
+    return [one for one in line if one is not pinned] + ([pinned] if pinned else [])
+
+
+def named(versions: Sequence[Manifest], name: str) -> Manifest | None:
+    """Return the version with this name or id, None if there is none or `name` is empty."""
+    return next((one for one in versions if name and name in (one.name, one.id)), None)

@@ -1,0 +1,194 @@
+"""Registry of the projects that this server knows: cached in memory, stored in a database, shared between servers."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Coroutine
+from typing import Any, Protocol
+
+import msgspec
+
+from label_studio_ml.errors import BackendError, BrokerError
+from label_studio_ml.versions.state.project_state import Project, Projects, changed
+from label_studio_ml.web.threads import Threads
+
+logger = logging.getLogger(__name__)
+
+#: Minimum seconds between two queries to the other servers about a project: with a known access token, and without.
+AGAIN, SOON = 30.0, 1.0
+#: Seconds that a request for an uncached project waits for the other servers' answer.
+PATIENCE = 0.1
+#: Threads for calls to the other servers.
+ASKING = 4
+#: Seconds between two attempts to write entries after a failed write.
+WRITE_AGAIN = 10.0
+#: Maximum number of projects for which the time of the last query is kept.
+MOST_ASKED = 10_000
+
+
+class Others(Protocol):
+    """Records shared with servers on other machines: Label Studio calls `/setup` on only one. Blocks briefly."""
+
+    def described(self, uid: str) -> Project | None:
+        """Return the shared record of a project, None if no server has described it. Raises BrokerError."""
+
+    def describe(self, project: Project) -> None:
+        """Share a project as described by `/setup` on this server. Raises BrokerError."""
+
+
+class ProjectBook:
+    """Cache of the database `Projects`, read and written in threads; `others` shares entries between servers."""
+
+    def __init__(self, projects: Projects, others: Others | None = None) -> None:
+        self._projects = projects
+        self._others = others
+        self._known: dict[str, Project] = {}
+        self._asked: dict[str, float] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._threads = Threads(ASKING, "others")
+        self._unwritten: set[str] = set()
+        #: Per project, the stamp of the database when its stored entry was equal to the cached one.
+        self._stamps: dict[str, object] = {}
+        self._tried = 0.0
+        self._problem = ""
+
+    async def get(self, uid: str) -> Project | None:
+        """Return the project `uid` from the cache, the database or the other servers; None if it is unknown."""
+        if self._unwritten and time.monotonic() - self._tried > WRITE_AGAIN:
+            self._tried = time.monotonic()
+            self._later(self._write_again())
+        if uid not in self._known:
+            project = await self._read(uid)
+            if project is not None:
+                self._known[uid] = project
+            if self._due(uid):
+                await asyncio.wait([self._later(self._learn(uid))], timeout=PATIENCE)
+        elif self._due(uid):
+            self._later(self._learn(uid))
+        return self._known.get(uid)
+
+    def _due(self, uid: str) -> bool:
+        """Return whether to query the other servers about a project now, and record the time of the query."""
+        now, known = time.monotonic(), self._known.get(uid)
+        pause = AGAIN if known is not None and known.access_token else SOON
+        if self._others is None or now - self._asked.get(uid, -AGAIN) < pause:
+            return False
+        if len(self._asked) > MOST_ASKED:  # requests may name any number of unknown uids
+            self._asked.clear()
+        self._asked[uid] = now
+        return True
+
+    async def _learn(self, uid: str) -> None:
+        """Query the other servers for a project's host and token, and for its label config if none is known."""
+        try:
+            found = await self._threads.run(self._others.described, uid) if self._others else None
+        except BrokerError as error:
+            logger.debug("Project %s: the other servers cannot be asked: %s", uid, error)
+            return
+        if found is None or not found.access_token:
+            return
+        known = self._known.get(uid)
+        changes = {
+            name: getattr(found, name) for name in ("hostname", "access_token", "extra_params", "private")
+        }
+        if known is None or not known.label_config:
+            changes["label_config"] = found.label_config
+        self._known[uid] = await self._write(uid, changes)
+
+    async def told(self, uid: str, **changes: Any) -> Project:
+        """Apply `changes`, sent by `/setup`, to project `uid`; return it, and share it in the background."""
+        known = await self.get(uid)
+        stamp = (
+            self._projects.stamp()
+        )  # on the event loop: a thread takes ten times as long as the question itself
+        as_read = stamp is not None and self._stamps.get(uid) == stamp and uid not in self._unwritten
+        if known is not None and as_read and changed(known, changes) == known:
+            project = known
+        else:  # also if the database may have changed since the last comparison
+            project = self._known[uid] = await self._write(uid, changes)
+            self._stamps.pop(uid, None)
+            if uid not in self._unwritten and stamp == self._projects.stamp():  # the write changed nothing
+                self._stamps[uid] = stamp
+        if self._others is not None:
+            self._asked[uid] = time.monotonic()
+            self._later(self._tell(project, self._others))
+        return project
+
+    async def _tell(self, project: Project, others: Others) -> None:
+        try:
+            await self._threads.run(others.describe, project)
+        except BrokerError as error:  # the project's next event takes it along
+            logger.warning("Project %s: the other servers are not told: %s", project.uid, error)
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def find(self, name: str) -> Project | None:
+        """Return the project with the uid `name`, else the only one with that plain id; None if there is none."""
+        project = await self.get(name)
+        if project is None:
+            fitting = [uid for uid in await self.uids() if uid.partition(".")[0] == name]
+            project = await self.get(fitting[0]) if len(fitting) == 1 else None
+        return project
+
+    async def update(self, uid: str, **changes: Any) -> Project:
+        """Apply `changes` to project `uid`, except those that are None, and return the result."""
+        changes = {name: value for name, value in changes.items() if value is not None}
+        known = await self.get(uid)
+        if known is not None and all(getattr(known, name) == value for name, value in changes.items()):
+            return known
+        project = self._known[uid] = await self._write(uid, changes)
+        return project
+
+    async def uids(self) -> list[str]:
+        """Return the sorted uids of all known projects; of the cached ones only if the database cannot be read."""
+        try:
+            found = await asyncio.to_thread(self._projects.uids)
+        except BackendError as error:
+            self._say(error)
+            return sorted(self._known)
+        return sorted({*found, *self._unwritten})
+
+    async def _read(self, uid: str) -> Project | None:
+        """Return a stored project; None if there is none or the database cannot be read: requests bring most of it."""
+        try:
+            return await asyncio.to_thread(self._projects.get, uid)
+        except BackendError as error:
+            self._say(error)
+            return None
+
+    async def _write(self, uid: str, changes: dict[str, Any]) -> Project:
+        """Apply changes to a project in the database and return it; a failed write is logged, and repeated later."""
+        remembered = self._known.get(uid) or Project(uid=uid)
+        try:
+            project = await asyncio.to_thread(self._projects.merge, remembered, changes)
+        except BackendError as error:
+            self._say(error)
+            self._unwritten.add(uid)
+            self._tried = time.monotonic()
+            return changed(remembered, changes)
+        self._unwritten.discard(uid)
+        if self._problem and not self._unwritten:
+            self._problem = ""
+            logger.info("What is known of projects can be written again")
+        return project
+
+    async def _write_again(self) -> None:
+        for uid in list(self._unwritten):
+            if (project := self._known.get(uid)) is not None:
+                await self._write(uid, msgspec.structs.asdict(project))
+
+    def _say(self, error: BackendError) -> None:
+        if str(error) != self._problem:
+            self._problem = str(error)
+            logger.error("%s. What is known of projects stays in memory until then", error)
+
+    async def delete(self, uid: str) -> None:
+        """Remove project `uid` from cache and database. Raises VersionError if the database cannot be used."""
+        self._known.pop(uid, None)
+        self._unwritten.discard(uid)
+        self._stamps.pop(uid, None)
+        await asyncio.to_thread(self._projects.delete, uid)

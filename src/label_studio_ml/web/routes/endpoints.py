@@ -1,0 +1,405 @@
+"""The routes of Label Studio and of our own commands, one handler each: a `Call` in, a `Response` out.
+
+The handlers are independent of web frameworks and never run user code.
+"""
+
+import asyncio
+import itertools
+import logging
+import re
+import secrets
+import time
+from functools import partial
+from typing import Any
+
+from label_studio_ml import __version__, errors
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.http_server.messages import Call, Handler, Response, json_response
+from label_studio_ml.model import TRAIN_EVENTS
+from label_studio_ml.monitoring import logs
+from label_studio_ml.monitoring.counters import Counts
+from label_studio_ml.monitoring.prometheus import CONTENT_TYPE
+from label_studio_ml.protocol.label_config import check_size
+from label_studio_ml.protocol.large_requests import parse_event_ids, parse_train_request
+from label_studio_ml.protocol.requests import (
+    ANONYMOUS,
+    Event,
+    parse_event,
+    parse_object,
+    parse_predict,
+    parse_setup,
+    parse_train,
+    project_uid,
+)
+from label_studio_ml.protocol.webhook_payload import training_actions
+from label_studio_ml.serving.prediction_service import ModelPool
+from label_studio_ml.versions.project_copy import duplicate
+from label_studio_ml.versions.state.project_state import Project
+from label_studio_ml.versions.store.local_store import VersionStore
+from label_studio_ml.web.error_statuses import part_of, status_of
+from label_studio_ml.web.intake_interface import TrainingDesk
+from label_studio_ml.web.label_config_checks import check_config, of_event
+from label_studio_ml.web.large_bodies import LARGE, TASKS, LargeBodies
+from label_studio_ml.web.project_registry import ProjectBook
+from label_studio_ml.web.routes import problem
+from label_studio_ml.web.routes.health import Health
+from label_studio_ml.web.routes.jobs import JobRoutes, route_of
+from label_studio_ml.web.routes.untrusted_webhooks import UntrustedEvents, starts_nothing
+from label_studio_ml.web.routes.versions import VersionRoutes
+from label_studio_ml.web.security.admission import Admissions
+from label_studio_ml.web.security.browser_checks import AccessRules
+from label_studio_ml.web.security.login_check import Login
+from label_studio_ml.web.security.setup_host import SetupHosts, sender
+from label_studio_ml.web.threads import Threads
+from label_studio_ml.web.webhook_receipts import Hearing, connection
+
+logger = logging.getLogger(__name__)
+
+#: Seconds that /setup waits for a model to be ready or to fail; Label Studio waits 3 s for the response.
+SETUP_GRACE = 0.04
+
+#: Threads that hand in events, and threads for queries about trainings.
+INTAKE, QUESTIONS = 16, 8
+
+#: Request ids accepted from clients; others are replaced.
+_REQUEST_ID = re.compile(r"[!-~]{1,128}")
+
+_STUDIO_AGENT = "heartex/"
+
+#: Statuses of refused clients, whose address is logged.
+_REFUSALS = (401, 403, 421)
+#: Routes that start trainings: the name that belongs to the login is logged.
+_NAMED = ("/train", "/webhook")
+
+
+class Endpoints:
+    """The routes of one backend."""
+
+    def __init__(
+        self, settings: Settings, pool: ModelPool, store: VersionStore, book: ProjectBook, desk: TrainingDesk
+    ) -> None:
+        self._settings = settings
+        self._pool = pool
+        self._store = store
+        self._book = book
+        self._desk = desk
+        self.counts = Counts()
+        self._intake = Threads(INTAKE, "webhook")
+        questions = Threads(QUESTIONS, "trainings")
+        self.health = Health(pool, desk, store, settings.model_dir, self.counts, questions)
+        self._ids = f"{secrets.token_hex(4)}-"
+        self._login = Login(settings)
+        self._bodies = LargeBodies()
+        self.access = AccessRules(settings.http.allowed_hosts)
+        self.admit = Admissions(settings, self._login, self.access).admit
+        self._hosts = SetupHosts(settings, login=self._login.required)
+        self._numbers = itertools.count(1)
+        self._hearing = Hearing(settings.model_dir)
+        self._untrusted = UntrustedEvents(
+            book,
+            pool,
+            self._hearing,
+            lambda event: self._hand_in(event, trusted=False, train=True),
+            lambda event: self._intake.run(self._desk.rehearse, event),
+        )
+        self._refused = 0
+        self._refusal_logged = 0.0
+        self._routes: dict[tuple[str, str], Handler] = {
+            ("GET", "/"): self._health,
+            ("GET", "/health"): self._health,
+            ("POST", "/setup"): self._setup,
+            ("POST", "/predict"): self._predict,
+            ("POST", "/webhook"): self._webhook,
+            ("POST", "/train"): self._train,
+            ("POST", "/validate"): self._validate,
+            ("POST", "/duplicate_model"): self._duplicate,
+            ("POST", "/delete"): self._delete,
+            ("GET", "/metrics"): self._metrics,
+            ("GET", "/livez"): self._livez,
+            ("GET", "/readyz"): self._readyz,
+            ("GET", "/connection"): self._connection,
+            **JobRoutes(desk, pool, book, self._project, questions).routes,
+            **VersionRoutes(store, settings.model_dir, pool, book, self._project).routes,
+        }
+        self._paths = {path for _, path in self._routes}
+
+    async def handle(self, call: Call) -> Response:
+        """Return the response to a request; never raises. Calls `admit` first if the request has no admission."""
+        began = time.perf_counter()
+        given = self._begin(call)
+        route = call.path if call.path in self._paths else route_of(call.path)
+        try:
+            if call.admission is None:
+                call.has_body = bool(call.body)
+                call.admission = self.admit(call)
+            handler = self._routes.get(("GET" if call.method == "HEAD" else call.method, route))
+            if route in _NAMED and call.trusted:
+                call.caller = self._login.caller(call.headers.get("authorization", ""))
+            response = self._unknown(call, route) if handler is None else await handler(call)
+        except errors.BackendError as error:
+            response = self._failed(error, call)
+        except Exception as error:
+            logger.exception("%s %s failed", call.method, call.path)
+            internal = errors.BackendError(
+                f"internal error ({type(error).__name__})", fix="See logs/server.log"
+            )
+            response = self._failed(internal, call)
+        return self._finish(response, given, route, time.perf_counter() - began)
+
+    def _begin(self, call: Call) -> str:
+        """Return the request's id and set it for log lines: the client's X-Request-ID, or a new one."""
+        given = call.headers.get("x-request-id", "")
+        if not given or not _REQUEST_ID.fullmatch(given):
+            given = f"{self._ids}{next(self._numbers):x}"
+        logs.request_id.set(given)
+        return given
+
+    def _finish(self, response: Response, given: str, route: str, seconds: float) -> Response:
+        """Count a response, and add the headers that all responses have."""
+        response.headers["X-Request-ID"] = given
+        if self.health.draining:
+            response.headers["Connection"] = "close"  # the client's next request should reach another server
+        self.counts.request(self._counted(route), response.status, seconds)
+        return response
+
+    def refuse(self, error: errors.BackendError, call: Call) -> Response:
+        """Return the response to a request that was not admitted, or could not be read."""
+        given = self._begin(call)
+        return self._finish(self._failed(error, call), given, route_of(call.path), 0.0)
+
+    def _counted(self, route: str) -> str:
+        """Return the route's name in the metrics: unknown paths are counted as "other"."""
+        return route if route in self._paths else "problem" if route.startswith("/problem/") else "other"
+
+    # Failures
+
+    def _failed(self, error: errors.BackendError, call: Call) -> Response:
+        path = call.path
+        if part := part_of(error):
+            self.counts.error(part)
+        status = status_of(error)
+        if isinstance(error, errors.Overloaded | errors.SpoolFull):
+            self._log_refusal(path, error)
+        else:
+            log = logger.error if status >= 500 else logger.warning
+            sent_from = f"{call.peer}: " if status in _REFUSALS and call.peer else ""
+            # The address comes first because long messages are cut. The path is quoted: it may contain line breaks.
+            log("%s%r -> %d: %s", sent_from, path, status, error)
+        studio = call.headers.get("user-agent", "").startswith(_STUDIO_AGENT)
+        if studio and status != 401 and "/problem/" not in path:
+            # Label Studio shows a failure's status, reason phrase and final URL, not its body: put the cause there.
+            return json_response(
+                303, {"detail": str(error)}, {"Location": problem.reference(path, status, str(error))}
+            )
+        extra = {"WWW-Authenticate": self._login.challenge} if status == 401 else {}
+        if status == 503:
+            extra["Retry-After"] = "1"
+        fields = {"field": error.field} if error.field else {}
+        return json_response(status, {"status": status, "detail": str(error), **fields}, extra)
+
+    def _log_refusal(self, path: str, error: errors.BackendError) -> None:
+        """Log a refusal, at most one line a second: under overload there are thousands, and logging them adds to it."""
+        self._refused += 1
+        now = time.monotonic()
+        if now - self._refusal_logged >= 1.0:
+            logger.error("%r -> 503 (%d times since the last such line): %s", path, self._refused, error)
+            self._refused, self._refusal_logged = 0, now
+
+    def _unknown(self, call: Call, route: str) -> Response:
+        """Return the response where no handler matches: a /problem/ page with the cause in its URL, else 405 or 404."""
+        if call.path.startswith("/problem/"):
+            code, cause = problem.parse(call.path)
+            return json_response(code, {"status": code, "detail": cause}, dict(problem.HEADERS))
+        if route in self._paths:
+            allowed = ", ".join(sorted(method for method, known in self._routes if known == route))
+            return json_response(
+                405,
+                {"status": 405, "detail": f"{route} takes {allowed}, not {call.method}"},
+                {"Allow": allowed},
+            )
+        return json_response(404, {"status": 404, "detail": f"There is no {route} here"})
+
+    # Routes
+
+    async def _health(self, call: Call) -> Response:
+        info = self._pool.info
+        name = info.name if info is not None else self._settings.class_name
+        limits = {"max_batch_size": info.max_batch_size} if info is not None else {}
+        return json_response(200, {"status": "UP", "model_class": name, "version": __version__, **limits})
+
+    async def _setup(self, call: Call) -> Response:
+        request = await self._bodies.parse(parse_setup, call.body)
+        await check_config(request.label_config, "schema")
+        sent_from = sender(call.peer, call.headers)
+        project = await self._book.told(
+            request.uid,
+            label_config=request.label_config,
+            **await self._hosts.changes(request, await self._book.get(request.uid), sent_from),
+            extra_params="" if request.extra_params is None else request.extra_params,
+        )
+        try:
+            version = await self._pool.touch(project, SETUP_GRACE)
+        except errors.NoLabelConfig:
+            # Projects are often connected before they have a label config, which many classes need to be built.
+            version = self._pool.version(project.uid)
+        return json_response(200, {"model_version": version})
+
+    async def _predict(self, call: Call) -> Response:
+        small = len(call.body) <= LARGE  # true of most requests: saves a coroutine
+        request = (
+            parse_predict(call.body) if small else await self._bodies.parse(parse_predict, call.body, TASKS)
+        )
+        uid = request.uid or ANONYMOUS
+        project = await self._book.get(uid)
+        if project is None or (request.label_config and request.label_config != project.label_config):
+            await check_config(request.label_config, "label_config")
+            project = await self._book.update(uid, label_config=request.label_config)
+        results = await self._pool.predict(project, request, call.gone)
+        self.counts.predicted_tasks += len(request.tasks)
+        return Response(200, b'{"results":' + results + b"}")
+
+    async def _webhook(self, call: Call) -> Response:
+        if call.trusted or self._desk.immediate:
+            heavy = None if self._desk.immediate else partial(parse_event_ids, trusted=True)
+            event = (await self._bodies.parse(parse_event, call.body, heavy=heavy)).sent_by(call.caller)
+        else:
+            event = await self._bodies.parse_untrusted(partial(parse_event_ids, trusted=False), call.body)
+        self.counts.events += 1
+        known = self._known_events()
+        if not call.trusted:
+            return await self._untrusted.take(event, known)
+        if event.action not in known:
+            await self._hear(event)
+            return starts_nothing(event)
+        if not event.uid:
+            raise errors.RequestError("project is missing", field="project")
+        await self._hear(event)
+        if self._pool.info is not None and self._pool.info.generation == "none":
+            return json_response(
+                200, {"status": "ignored", "detail": f"{self._pool.info.name} has no fit method"}
+            )
+        return self._begun(call, event, await self._hand_in(event, trusted=True, train=True))
+
+    def _known_events(self) -> set[str]:
+        """Return the webhook actions that start a training, START_TRAINING included."""
+        own = self._pool.info.train_events if self._pool.info is not None else TRAIN_EVENTS
+        return training_actions(own)
+
+    async def _hear(self, event: Event) -> None:
+        """Record an event that came with the login; load the model if the event changes the project's label config.
+
+        An event that starts no training is handed in here, with `train=False`.
+        """
+        if event.uid:
+            await self._hearing.note(event.uid, event.action, authorized=True)
+            before = await self._book.get(event.uid)
+            changes = {"label_config": of_event(event) or None, "title": event.title or None}
+            project = await self._book.update(event.uid, **changes)
+            if before is not None and before.label_config != project.label_config:
+                try:
+                    await self._pool.touch(project)
+                except errors.BackendError as error:  # the event is kept nevertheless
+                    logger.warning("Project %s: %s", event.uid, error)
+        if event.uid and event.action not in self._known_events():
+            await self._hand_in(event, trusted=True, train=False)
+
+    async def _hand_in(self, event: Event, *, trusted: bool, train: bool) -> str | None:
+        job = await self._intake.run(self._desk.hand_in, event, trusted=trusted, train=train)
+        project = await self._book.get(event.uid)
+        if train and self._desk.immediate and project is not None:
+            await self._pool.renew(project)
+        return job
+
+    async def _train(self, call: Call) -> Response:
+        heavy = None if self._desk.immediate else parse_train_request
+        request = await self._bodies.parse(parse_train, call.body, heavy=heavy)
+        if request.label_config:
+            check_size(request.label_config)
+        project = await self._book.update(request.uid, label_config=request.label_config or None)
+        event = Event(
+            action="START_TRAINING",
+            uid=project.uid,
+            label_config=project.label_config,
+            title=project.title,
+            data={
+                "action": "START_TRAINING",
+                "annotations": request.tasks,
+                "project": {"id": project.project_id},
+            },
+            size=len(call.body),
+        ).sent_by(call.caller)
+        return self._begun(call, event, await self._hand_in(event, trusted=True, train=True))
+
+    def _begun(self, call: Call, event: Event, job: str | None) -> Response:
+        """Return the response with the job of an event, and log the event's sender."""
+        if call.caller:
+            place = f"job {job}" if job else "kept on this server's disk"
+            logger.info("%s of project %s came from %s: %s", event.action, event.uid, call.caller, place)
+        return _accepted(event, job)
+
+    async def _validate(self, call: Call) -> Response:
+        config = (await self._bodies.parse(parse_object, call.body)).get("config")
+        if not isinstance(config, str):
+            raise errors.RequestError("config must be a label config as text", field="config")
+        await check_config(config, "config")
+        return json_response(200, {"status": "ok"})
+
+    async def _duplicate(self, call: Call) -> Response:
+        fields = parse_object(call.body)
+        source = await self._project(fields.get("project_src"), "project_src")
+        target = project_uid(fields.get("project_dst"), required=True)
+        model_dir = self._settings.model_dir
+        manifest = await asyncio.to_thread(duplicate, self._store, model_dir, source.uid, target)
+        await self._book.update(target, label_config=source.label_config or None)
+        return json_response(200, {"status": "ok", "model_version": manifest.name if manifest else None})
+
+    async def _delete(self, call: Call) -> Response:
+        project = await self._project(parse_object(call.body).get("project"))
+        self._pool.forget(project.uid)
+        await asyncio.to_thread(self._desk.forget, project.uid)
+        await asyncio.to_thread(self._store.delete_project, project.uid)
+        await self._book.delete(project.uid)
+        return json_response(200, {"status": "ok"})
+
+    async def _metrics(self, call: Call) -> Response:
+        return Response(200, await self.health.metrics(), content_type=CONTENT_TYPE)
+
+    async def _livez(self, call: Call) -> Response:
+        return json_response(200, {"status": "UP", "version": __version__})
+
+    async def _readyz(self, call: Call) -> Response:
+        ready, parts = await self.health.ready()
+        if not call.trusted:  # causes contain addresses and folders
+            parts = {part: said if said == "ok" else "failing" for part, said in parts.items()}
+        return json_response(200 if ready else 503, {"status": "READY" if ready else "NOT READY", **parts})
+
+    async def _connection(self, call: Call) -> Response:
+        named = call.parameter("project")
+        project = await self._book.find(project_uid(named, required=True)) if named else None
+        events = self._known_events() - {"START_TRAINING"}
+        return json_response(
+            200, await connection(self._settings, self._pool, self._hearing, project, events)
+        )
+
+    async def _project(self, value: Any, name: str = "project") -> Project:
+        """Return the known project with the uid or plain id in the request's field `name`. Raises UnknownProject."""
+        uid = project_uid(value, required=True)
+        project = await self._book.find(uid)
+        if project is None:
+            raise errors.UnknownProject(
+                f"{name} {uid!r} is not known here", fix="Call /setup first", field=name
+            )
+        return project
+
+
+def _accepted(event: Event, job: str | None) -> Response:
+    """Return the response to an event that starts a training: its job's id, None if the event waits in the spool.
+
+    Raises BrokerError for a START_TRAINING in the spool: Label Studio would show that the training runs.
+    """
+    if job is not None:
+        return json_response(201, {"status": "ok", "job": job})
+    waits = "waits on this server's disk, because Redis does not answer in time"
+    if event.action == "START_TRAINING":
+        raise errors.BrokerError(f"The training {waits}", fix="It starts when Redis is back")
+    return json_response(201, {"status": "kept", "job": None, "detail": f"The event {waits}"})

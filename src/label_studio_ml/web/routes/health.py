@@ -1,0 +1,154 @@
+"""Readiness and metrics of a server, for /readyz and /metrics. Label Studio's own /health does not depend on them."""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from label_studio_ml import __version__
+from label_studio_ml.errors import BackendError, StoreError
+from label_studio_ml.monitoring.counters import Counts
+from label_studio_ml.monitoring.prometheus import Moment, Training, render
+from label_studio_ml.serving.prediction_service import ModelPool
+from label_studio_ml.versions.state.project_state import PROJECTS, Projects
+from label_studio_ml.versions.store.local_store import VersionStore
+from label_studio_ml.web.intake_interface import TrainingDesk
+from label_studio_ml.web.threads import Threads
+
+#: Seconds for which a check of broker and store is reused, so that frequent probes add no load to them.
+FRESH = 1.0
+#: Seconds that a request waits for a check; then the part that is being checked is reported as not answering.
+PATIENCE = 3.0
+
+
+@dataclass(slots=True)
+class Look:
+    """Result of a check: faults of store, broker and spool; whether store and broker answered; when it was made."""
+
+    problems: dict[str, str] = field(default_factory=dict)
+    serves: bool = False
+    training: Training | None = None
+    at: float = -FRESH
+
+
+class Health:
+    """Readiness and metrics of one server.
+
+    The server becomes ready when the model file is imported, and broker and store answered in one check. If Redis or
+    the store fails later, the response names the fault but the server stays ready: it still predicts with the loaded
+    models, and if all servers became unready at once, no predictions would be served. A store that cannot be written
+    to, and events that no worker trains, are named only: predictions do not need them.
+    """
+
+    def __init__(
+        self,
+        pool: ModelPool,
+        desk: TrainingDesk,
+        store: VersionStore,
+        model_dir: Path,
+        counts: Counts,
+        threads: Threads,
+    ) -> None:
+        self._threads = threads
+        self._store = store
+        self.draining = False
+        self._pool = pool
+        self._desk = desk
+        self._model_dir = model_dir
+        self._counts = counts
+        self._projects = Projects(model_dir)
+        self._look = Look()
+        self._looking: asyncio.Task[Look] | None = None
+        #: The part that the running check asks.
+        self._asked = ""
+        self._settled = False
+
+    async def ready(self) -> tuple[bool, dict[str, str]]:
+        """Return whether the server is ready for requests, and the fault of each part, "ok" if it has none."""
+        look = await self._fresh()
+        model = self._pool.problem()
+        parts = {
+            "model": model or "ok",
+            **{part: look.problems.get(part, "ok") for part in ("store", "broker")},
+        }
+        if spool := look.problems.get("spool"):
+            parts["spool"] = spool
+        if stall := self._desk.stall:
+            parts["training"] = stall.message
+        if look.serves:
+            self._settled = True
+        if self.draining:
+            parts["server"] = "it is shutting down"
+        return (self._settled and not model and not self.draining), parts
+
+    async def metrics(self) -> bytes:
+        """Return all metrics in Prometheus' text format."""
+        look = await self._fresh()
+        self._counts.spooled_events = self._desk.kept
+        self._counts.refused_events = self._desk.refused
+        moment = Moment(
+            version=__version__,
+            queue=self._pool.waiting,
+            under_way=self._pool.under_way,
+            processes=self._pool.processes,
+            served=self._pool.served_versions(),
+            up={
+                "model": not self._pool.problem(),
+                **{p: p not in look.problems for p in ("store", "broker")},
+            },
+            training=look.training,
+            spooled=self._desk.spooled,
+            spooled_bytes=self._desk.spooled_bytes,
+            stalled=len(stall.projects) if (stall := self._desk.stall) else 0,
+        )
+        return await asyncio.to_thread(render, self._counts, moment)
+
+    async def _fresh(self) -> Look:
+        if time.monotonic() - self._look.at < FRESH:
+            return self._look
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._see())
+        await asyncio.wait([self._looking], timeout=PATIENCE)
+        if not self._looking.done():
+            return Look({self._asked: f"no answer within {PATIENCE:g} s"})
+        return self._looking.result()
+
+    async def _see(self) -> Look:
+        look = Look(serves=True)
+        for part, see in (
+            ("spool", self._see_spool),
+            ("store", self._see_store),
+            ("broker", self._see_broker),
+        ):
+            self._asked = part
+            try:
+                await self._threads.run(see, look)
+            except (BackendError, OSError) as error:
+                look.problems[part] = str(error)
+                look.serves = look.serves and part == "spool"
+                if part not in self._look.problems:
+                    self._counts.error(part)
+        look.at = time.monotonic()
+        self._look = look
+        return look
+
+    def _see_store(self, look: Look) -> None:
+        if problem := self._store.problem:
+            raise StoreError(problem)
+        if hampered := self._store.hampered:
+            look.problems["store"] = hampered
+        if (self._model_dir / PROJECTS).exists():
+            self._projects.get("")  # raises if the database cannot be used
+        if undecided := self._store.undecided:
+            look.problems["store"] = undecided[0]
+        folder = self._model_dir / "versions"
+        with_versions = folder if folder.exists() else self._model_dir
+        if with_versions.exists():
+            next(with_versions.iterdir(), None)
+
+    def _see_broker(self, look: Look) -> None:
+        look.training = self._desk.figures()
+
+    def _see_spool(self, look: Look) -> None:
+        if problem := self._desk.spool_problem:
+            look.problems["spool"] = problem

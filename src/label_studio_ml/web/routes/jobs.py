@@ -1,0 +1,130 @@
+"""Routes of training jobs: status, lists, logs, metrics and cancellation."""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from label_studio_ml.errors import RequestError, UnknownJob
+from label_studio_ml.http_server.messages import Call, Handler, Response, json_response
+from label_studio_ml.protocol.requests import parse_object
+from label_studio_ml.serving.prediction_service import ModelPool
+from label_studio_ml.versions.state.project_state import Project
+from label_studio_ml.web.intake_interface import TrainingDesk
+from label_studio_ml.web.project_registry import ProjectBook
+from label_studio_ml.web.threads import Threads
+
+#: Number of jobs that are listed if the request gives no `limit`.
+MOST_JOBS = 50
+
+#: Numbers accepted in a query: few digits, so that Redis and files can use them as positions.
+_NUMBER = re.compile(r"-?[0-9]{1,9}")
+
+_OF_ONE = re.compile(r"/jobs/(?P<job>[^/]+)(?P<part>/log|/metrics|/cancel)?")
+
+
+def route_of(path: str) -> str:
+    """Return the key of a path in the table of routes: `/jobs/{job}/log` for the log of any job."""
+    found = _OF_ONE.fullmatch(path.rstrip("/"))
+    return f"/jobs/{{job}}{found['part'] or ''}" if found else path.rstrip("/") or "/"
+
+
+class JobRoutes:
+    """Handlers that show and cancel training jobs.
+
+    `find` returns the known project that a request names, and raises UnknownProject. Methods of `desk` are called in
+    `threads`.
+    """
+
+    def __init__(
+        self,
+        desk: TrainingDesk,
+        pool: ModelPool,
+        book: ProjectBook,
+        find: Callable[[Any], Awaitable[Project]],
+        threads: Threads,
+    ) -> None:
+        self._threads = threads
+        self._desk = desk
+        self._pool = pool
+        self._book = book
+        self._find = find
+        self.routes: Mapping[tuple[str, str], Handler] = {
+            ("POST", "/job_status"): self._job_status,
+            ("GET", "/is_training"): self._is_training,
+            ("GET", "/jobs"): self._jobs,
+            ("GET", "/jobs/{job}"): self._job,
+            ("GET", "/jobs/{job}/log"): self._log,
+            ("GET", "/jobs/{job}/metrics"): self._metrics,
+            ("POST", "/jobs/{job}/cancel"): self._cancel,
+        }
+
+    async def _job_status(self, call: Call) -> Response:
+        fields = parse_object(call.body)
+        job_id = fields.get("job") or fields.get("job_id")
+        if not isinstance(job_id, str):
+            raise RequestError("job must be the id of a training job", field="job")
+        status = await self._threads.run(self._desk.job_status, job_id)
+        if status is None:
+            return json_response(410, {"job_status": "removed", "detail": f"There is no job {job_id}"})
+        return json_response(200, status)
+
+    async def _is_training(self, call: Call) -> Response:
+        project = await self._find(call.parameter("project"))
+        job = await self._threads.run(self._desk.running_job, project.uid)
+        body = {
+            "is_training": job is not None,
+            "model_version": self._pool.version_if_known(project.uid),
+            "backend": "redis",
+        }
+        return json_response(200, {**body, "job_id": job} if job else body)
+
+    async def _jobs(self, call: Call) -> Response:
+        """List the jobs of a project, or of all, newest first, and the progress of predictions after trainings."""
+        named = call.parameter("project")
+        uids = [(await self._find(named)).uid] if named else await self._book.uids()
+        most = _count(call, "limit", MOST_JOBS, least=1)
+        listed: list[dict[str, Any]] = []
+        predictions: list[dict[str, Any]] = []
+        for uid in uids:
+            listed += await self._threads.run(self._desk.jobs, uid, most)
+            if (renewal := await self._threads.run(self._desk.renewal, uid)) is not None:
+                predictions.append(renewal)
+        listed.sort(key=lambda job: str(job.get("created", "")), reverse=True)
+        return json_response(200, {"jobs": listed[:most], "predictions": predictions})
+
+    async def _job(self, call: Call) -> Response:
+        return await self._of_one(call, self._desk.job_status)
+
+    async def _log(self, call: Call) -> Response:
+        """Return the log's lines from number `after` on; a negative number counts from the end."""
+        after = _count(call, "after", 0)
+        return await self._of_one(call, lambda job_id: self._desk.job_log(job_id, after))
+
+    async def _metrics(self, call: Call) -> Response:
+        return await self._of_one(call, self._desk.job_metrics)
+
+    async def _cancel(self, call: Call) -> Response:
+        response = await self._of_one(call, self._desk.cancel_job)
+        response.status = 202
+        return response
+
+    async def _of_one(self, call: Call, ask: Callable[[str], dict[str, Any] | None]) -> Response:
+        """Return what `ask` returns for the id in the path, as JSON. Raises UnknownJob if that is None."""
+        found = _OF_ONE.fullmatch(call.path.rstrip("/"))
+        job_id = found["job"] if found else ""
+        answer = await self._threads.run(ask, job_id)
+        if answer is None:
+            raise UnknownJob(f"There is no job {job_id}", field="job")
+        return json_response(200, answer)
+
+
+def _count(call: Call, name: str, default: int, least: int | None = None) -> int:
+    """Return a whole number from the query, `default` if it is missing. Raises RequestError."""
+    text = call.parameter(name)
+    if text is None:
+        return default
+    number = int(text) if _NUMBER.fullmatch(text) else None
+    if number is None or (least is not None and number < least):
+        below = "" if least is None else f" from {least} on"
+        raise RequestError(f"{name} must be a whole number{below}, of nine digits at most", field=name)
+    return number

@@ -1,0 +1,74 @@
+"""Handle webhook events without the login that this backend requires.
+
+Label Studio's own webhooks carry no login, and anyone may send such an event. Responses must therefore not reveal
+whether a project is known: status and body are the same, Redis is queried as well, and the time is rounded up.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection
+
+from label_studio_ml.errors import NotAuthorized, RequestError
+from label_studio_ml.http_server.messages import Response, json_response
+from label_studio_ml.protocol.requests import Event
+from label_studio_ml.serving.prediction_service import ModelPool
+from label_studio_ml.web.project_registry import ProjectBook
+from label_studio_ml.web.webhook_receipts import Hearing
+
+#: Seconds to a multiple of which the time until the response is rounded up.
+STEP = 0.02
+
+
+class UntrustedEvents:
+    """Handler of events without the login.
+
+    `hand_in` stores an event of a known project; `rehearse`, for other events, takes as long and stores nothing.
+    """
+
+    def __init__(
+        self,
+        book: ProjectBook,
+        pool: ModelPool,
+        hearing: Hearing,
+        hand_in: Callable[[Event], Awaitable[object]],
+        rehearse: Callable[[Event], Awaitable[object]],
+    ) -> None:
+        self._book = book
+        self._pool = pool
+        self._hearing = hearing
+        self._hand_in = hand_in
+        self._rehearse = rehearse
+
+    async def take(self, event: Event, training: Collection[str]) -> Response:
+        """Return the response to an event; `training` has the actions that start a training.
+
+        An event of a project that never called `/setup` with the login is not stored; of others, only ids are. Raises
+        NotAuthorized, RequestError, and what `hand_in` raises.
+        """
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        try:
+            return await self._take(event, training)
+        finally:
+            await asyncio.sleep(STEP - (loop.time() - begun) % STEP)
+
+    async def _take(self, event: Event, training: Collection[str]) -> Response:
+        if event.action == "START_TRAINING":
+            raise NotAuthorized("START_TRAINING needs this backend's user and password")
+        known = bool(event.uid) and await self._book.get(event.uid) is not None
+        if known:
+            await self._hearing.note(event.uid, event.action, authorized=False)
+        if event.action not in training:
+            return starts_nothing(event)
+        if not event.uid:
+            raise RequestError("project is missing", field="project")
+        info = self._pool.info
+        if info is not None and info.generation == "none":
+            return json_response(200, {"status": "ignored", "detail": f"{info.name} has no fit method"})
+        await (self._hand_in(event) if known else self._rehearse(event))
+        detail = "It came without login: it counts if its project has called /setup with the login"
+        return json_response(202, {"status": "accepted", "job": None, "detail": detail})
+
+
+def starts_nothing(event: Event) -> Response:
+    """Return the response to an event that starts no training."""
+    return json_response(200, {"status": "ok", "detail": f"{event.action} starts no training"})

@@ -1,0 +1,100 @@
+"""Routes of versions: list them, promote one, roll back, and unpin."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from label_studio_ml.errors import RequestError
+from label_studio_ml.http_server.messages import Call, Handler, Response, json_response
+from label_studio_ml.protocol.requests import parse_object
+from label_studio_ml.serving.prediction_service import ModelPool
+from label_studio_ml.versions import operations
+from label_studio_ml.versions.listing import entries
+from label_studio_ml.versions.state.project_state import Project
+from label_studio_ml.versions.store.local_store import VersionStore
+from label_studio_ml.versions.store.manifest import Manifest
+from label_studio_ml.web.project_registry import ProjectBook
+
+
+class VersionRoutes:
+    """Handlers of `/versions` and the routes below. A version that is chosen here is served within a second.
+
+    `find` returns the known project that a request names, and raises UnknownProject.
+    """
+
+    def __init__(
+        self,
+        store: VersionStore,
+        model_dir: Path,
+        pool: ModelPool,
+        book: ProjectBook,
+        find: Callable[[Any], Awaitable[Project]],
+    ) -> None:
+        self._store = store
+        self._model_dir = model_dir
+        self._pool = pool
+        self._book = book
+        self._find = find
+        self.routes: Mapping[tuple[str, str], Handler] = {
+            ("GET", "/versions"): self._versions,
+            ("POST", "/versions"): self._versions,
+            ("POST", "/versions/promote"): self._promote,
+            ("POST", "/versions/rollback"): self._rollback,
+            ("POST", "/versions/unpin"): self._unpin,
+        }
+
+    async def _versions(self, call: Call) -> Response:
+        """List the versions of a project; without a project, as Label Studio asks, those of all projects."""
+        named = parse_object(call.body).get("project") if call.body else call.parameter("project")
+        uids = [(await self._find(named)).uid] if named else await self._book.uids()
+        body: dict[str, Any] = {"versions": self._names(uids)}
+        if len(uids) == 1:
+            body["model_version"] = self._pool.version_if_known(uids[0])
+            if problem := await asyncio.to_thread(self._store.undecided_in, uids[0]):
+                body["problem"] = problem
+            if failures := self._pool.failures(uids[0]):
+                body["failed"] = failures
+        if named:
+            code = self._pool.info.code if self._pool.info is not None else None
+            found = await asyncio.to_thread(entries, self._store, uids[0], code=code)
+            body["details"] = [entry.to_dict() for entry in found]
+        return json_response(200, body)
+
+    def _names(self, uids: list[str]) -> list[str]:
+        """Return the names for Label Studio's version picker: all versions of each project, newest first."""
+        listed: dict[str, None] = {}
+        for uid in uids:
+            names = [manifest.name for manifest in reversed(self._store.versions(uid))]
+            served = self._pool.version_if_known(uid)
+            listed.update(dict.fromkeys([*names, *([served] if served else [])]))
+        return list(listed)
+
+    async def _promote(self, call: Call) -> Response:
+        fields = parse_object(call.body)
+        project = await self._find(fields.get("project"))
+        version, pin = fields.get("version"), fields.get("pin", False)
+        if not isinstance(version, str):
+            raise RequestError("version must be the name or id of a version", field="version")
+        if not isinstance(pin, bool):
+            raise RequestError("pin must be true or false", field="pin")
+        chosen = await asyncio.to_thread(
+            operations.promote, self._store, self._model_dir, project.uid, version, pinned=pin
+        )
+        return _served(chosen)
+
+    async def _rollback(self, call: Call) -> Response:
+        project = await self._find(parse_object(call.body).get("project"))
+        present, back = await asyncio.to_thread(
+            operations.rollback, self._store, self._model_dir, project.uid
+        )
+        return _served(back, instead_of=present.name)
+
+    async def _unpin(self, call: Call) -> Response:
+        project = await self._find(parse_object(call.body).get("project"))
+        return _served(await asyncio.to_thread(operations.unpin, self._store, self._model_dir, project.uid))
+
+
+def _served(manifest: Manifest | None, **fields: str) -> Response:
+    body = {"status": "ok", "model_version": manifest.name if manifest else None, **fields}
+    return json_response(200, body)

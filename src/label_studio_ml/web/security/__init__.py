@@ -1,0 +1,1 @@
+"""Decide which requests are accepted: login, Host and Origin, the hosts that `/setup` may name."""

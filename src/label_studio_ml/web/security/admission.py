@@ -1,0 +1,48 @@
+"""Decide from the head of a request whether it is admitted, whether it is trusted, and how large its body may be."""
+
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.http_server.connection_registry import largest_untrusted
+from label_studio_ml.http_server.messages import Admission, Call
+from label_studio_ml.web.security.browser_checks import AccessRules
+from label_studio_ml.web.security.login_check import Login
+
+#: Maximum body sizes in bytes: without the required login; of a webhook event without it, of which only ids are read
+#: (Label Studio's own webhooks carry no login and are sent once, and a brush mask may exceed 1 MiB); of routes that
+#: take a label config; of routes not listed below. A listed 0 stands for the setting `max_body`, which caps all sizes.
+UNTRUSTED_BODY, UNTRUSTED_EVENT, CONFIG_BODY, SMALL_BODY = 1 << 20, 32 << 20, 32 << 20, 1 << 20
+_LARGE_ROUTES = {"/predict": 0, "/webhook": 0, "/train": 0, "/setup": CONFIG_BODY, "/validate": CONFIG_BODY}
+
+
+class Admissions:
+    """Decides what requests may do, by the rules of `access`, the login and the settings' limit on bodies."""
+
+    def __init__(self, settings: Settings, login: Login, access: AccessRules) -> None:
+        self._access = access
+        self._login = login
+        most = settings.max_body
+        self._without_login = Admission(trusted=False, max_body=min(UNTRUSTED_BODY, most))
+        event = min(UNTRUSTED_EVENT, most, largest_untrusted(settings.http.max_in_flight))
+        self._event_without_login = Admission(trusted=False, max_body=event)
+        self._page = Admission(trusted=False, max_body=0)
+        self._small = Admission(trusted=True, max_body=min(SMALL_BODY, most))
+        self._large = {
+            route: Admission(trusted=True, max_body=min(limit or most, most))
+            for route, limit in _LARGE_ROUTES.items()
+        }
+
+    def admit(self, call: Call, *, untyped: bool = False, loopback: bool = False) -> Admission:
+        """Return what a request may do, decided from its head before its body is read.
+
+        With `untyped`, a body needs no Content-Type: tests in users' folders send none. `loopback`: the request
+        was received on a loopback address. Raises NotAuthorized, UnknownHost, ForeignOrigin or WrongContentType.
+        """
+        path, headers = call.path, call.headers
+        typed = call.has_body and not (untyped and not headers.get("content-type"))
+        if path.startswith("/problem/"):  # the page shows only what is in its URL, so any Host may be used
+            reads = call.method in ("GET", "HEAD")
+            self._access.check(call.method, headers, has_body=typed, loopback=loopback, any_host=reads)
+            return self._page
+        self._access.check(call.method, headers, has_body=typed, loopback=loopback)
+        if not self._login.check(headers.get("authorization", ""), path):
+            return self._event_without_login if path.rstrip("/") == "/webhook" else self._without_login
+        return self._large.get(path) or self._large.get(path.rstrip("/"), self._small)

@@ -1,0 +1,135 @@
+"""Record of the webhook events received from each project: when, which actions, with or without the login.
+
+Label Studio does not report failing webhooks; from this record, `connect` and `doctor` know whether webhooks arrive.
+"""
+
+import asyncio
+import contextlib
+import logging
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from label_studio_ml import __version__
+from label_studio_ml.cache import SqliteCache
+from label_studio_ml.config.backend_login import asks_login
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.errors import BackendError
+from label_studio_ml.serving.prediction_service import ModelPool
+from label_studio_ml.storage.small_files import DamagedFile, parse_json
+from label_studio_ml.versions.state.known_projects import EVENTS
+from label_studio_ml.versions.state.project_state import Project
+
+logger = logging.getLogger(__name__)
+
+#: Webhook actions of a project in Label Studio 1.23, which refuses webhooks for any other action.
+ACTIONS = frozenset(
+    {
+        "ANNOTATION_CREATED",
+        "ANNOTATIONS_CREATED",
+        "ANNOTATION_UPDATED",
+        "ANNOTATIONS_DELETED",
+        "TASKS_CREATED",
+        "TASKS_DELETED",
+        "PROJECT_UPDATED",
+        "LABEL_LINK_CREATED",
+        "LABEL_LINK_UPDATED",
+        "LABEL_LINK_DELETED",
+    }
+)
+
+#: Minimum seconds between two writes for a project; events in between are written with the next event.
+_EVERY = 1.0
+
+
+class Heard(msgspec.Struct, frozen=True):
+    """Last event of one action: `at` in seconds since 1970, `authorized` if it carried a required login."""
+
+    at: float
+    authorized: bool
+
+
+class Hearing:
+    """Last events of each project, in memory and, for the backend's other processes, in the database `events.db`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._cache = SqliteCache(str(folder), db_name=EVENTS)
+        self._lock = threading.Lock()
+        self._known: dict[str, dict[str, Heard]] = {}
+        self._unwritten: dict[str, dict[str, str]] = {}
+        self._written: dict[str, float] = {}
+        self._problem = ""
+
+    async def note(self, uid: str, action: str, *, authorized: bool) -> None:
+        """Record that an event arrived now; actions not in ACTIONS are ignored. Write errors are logged, not raised."""
+        if action not in ACTIONS:
+            return
+        event = Heard(time.time(), authorized)
+        with self._lock:
+            self._known.setdefault(uid, {})[action] = event
+            self._unwritten.setdefault(uid, {})[action] = msgspec.json.encode(event).decode()
+            if time.monotonic() - self._written.get(uid, -_EVERY) < _EVERY:
+                return
+            self._written[uid] = time.monotonic()
+            changes = self._unwritten.pop(uid)
+        try:
+            await asyncio.to_thread(self._cache.update, uid, changes)
+        except BackendError as error:
+            self._say(str(error))
+            with self._lock:  # they are written with the next event, unless it brings newer ones
+                self._unwritten[uid] = {**changes, **self._unwritten.get(uid, {})}
+        else:
+            self._problem = ""
+
+    def _say(self, problem: str) -> None:
+        if problem != self._problem:
+            logger.warning("%s", problem)
+        self._problem = problem
+
+    async def of(self, uid: str) -> dict[str, Any]:
+        """Return a project's last event of each action, as a dict of action to `{"at", "authorized"}`."""
+        try:
+            stored = await asyncio.to_thread(self._cache.items, uid)
+        except BackendError as error:
+            self._say(str(error))
+            stored = {}
+        events: dict[str, Heard] = {}
+        for action, text in stored.items():
+            with contextlib.suppress(DamagedFile):
+                events[action] = parse_json(text.encode(), Heard)
+        with self._lock:
+            for action, event in self._known.get(uid, {}).items():
+                if action not in events or events[action].at < event.at:
+                    events[action] = event
+        return {action: msgspec.to_builtins(event) for action, event in sorted(events.items())}
+
+
+async def connection(
+    settings: Settings, pool: ModelPool, hearing: Hearing, project: Project | None, events: set[str]
+) -> dict[str, Any]:
+    """Return what `label-studio-ml connect` and `doctor` need to know of this backend and, if given, of a project.
+
+    `events` are the actions that start a training. `model_class` and `learns` are None before the import.
+    """
+    info = pool.info
+    body: dict[str, Any] = {
+        "version": __version__,
+        "model_class": info.name if info is not None else None,
+        "learns": info.generation != "none" if info is not None else None,
+        "events": sorted(events),
+        "login": asks_login(settings),
+        "time": time.time(),
+        "invalid_predictions": pool.counts.invalid_kinds,
+    }
+    if project is not None:
+        body["project"] = {
+            "uid": project.uid,
+            "hostname": project.hostname,
+            "token": bool(project.access_token),
+            "model_version": pool.version_if_known(project.uid),
+            "heard": await hearing.of(project.uid),
+        }
+    return body

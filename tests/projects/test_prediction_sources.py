@@ -1,0 +1,51 @@
+"""Who predicts the tasks of a project."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.projects import prediction_sources
+from label_studio_ml.projects.prediction_sources import EitherAsker
+from label_studio_ml.serving.offline_model import Outcome
+from label_studio_ml.versions.state.project_state import Project
+
+
+class Growing:
+    """Stands for a model apart whose batches get larger as it learns how quick they are."""
+
+    at_once = 1
+
+    def __init__(self, *what: object) -> None:
+        self.batch = 2
+        self.sizes: list[int] = []
+
+    async def start(self) -> str:
+        return "INITIAL"
+
+    async def ask(self, tasks: Sequence[Mapping[str, Any]]) -> list[Outcome]:
+        self.sizes.append(len(tasks))
+        self.batch *= 2
+        return [Outcome([{"task": task["id"]}]) for task in tasks]
+
+    async def close(self) -> None:
+        """There is nothing to end."""
+
+
+def test_each_task_is_asked_for_once_though_batches_grow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prediction_sources, "ModelApart", Growing)
+
+    async def test() -> None:
+        asker = EitherAsker(Settings(backend_dir=tmp_path, model_dir=tmp_path), Project(uid="1"))
+        await asker.start()
+        found = await asker.ask([{"id": number} for number in range(11)])
+        assert [outcome.predictions[0]["task"] for outcome in found] == list(range(11))
+        assert isinstance(asker._apart, Growing)
+        assert asker._apart.sizes == [2, 4, 5]
+
+    asyncio.run(test())

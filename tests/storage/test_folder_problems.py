@@ -1,0 +1,24 @@
+"""Folders that are there and cannot be used."""
+
+from pathlib import Path
+
+import pytest
+
+from label_studio_ml.storage.folder_problems import folder_problem
+
+
+@pytest.mark.parametrize("below", ["", "versions", "versions/1.5"])
+def test_a_file_in_place_of_a_folder_or_of_one_above_it_is_named(tmp_path: Path, below: str) -> None:
+    file = tmp_path / "data"
+    file.touch()
+    for write in (False, True):
+        problem = folder_problem(file / below, write=write)
+        assert problem is not None
+        assert problem.what == f"{file} is a file, not a folder"
+        assert problem.fix.endswith(f"mv {file} {file}.moved")
+
+
+def test_a_folder_that_is_not_there_or_can_be_used_has_none(tmp_path: Path) -> None:
+    for write in (False, True):
+        assert folder_problem(tmp_path, write=write) is None
+        assert folder_problem(tmp_path / "a" / "b", write=write) is None

@@ -1,0 +1,537 @@
+"""The job board, on our embedded broker and on a redis-server."""
+
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import msgspec
+import pytest
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from label_studio_ml.errors import BrokerError
+from label_studio_ml.training.policy import Decision, asker
+from label_studio_ml.training.records import job_board
+from label_studio_ml.training.records.job_board import Hold, JobBoard, StoredEvent, connect
+from label_studio_ml.training.records.job_views import describe
+from label_studio_ml.training.worker.rq_worker import make_worker
+from label_studio_ml.versions.state.project_state import Project
+from live import annotation, task
+
+P = "5.1700000000"
+
+
+def _event(number: int = 1) -> StoredEvent:
+    return StoredEvent("ANNOTATION_CREATED", {"number": number})
+
+
+def test_events_come_out_as_they_went_in(board: JobBoard) -> None:
+    for number in range(5):
+        board.record(P, StoredEvent("X", {"number": number, "text": "é\n\x00"}, trusted=False))
+    events = board.events(P)
+    assert [event.data["number"] for event in events] == [0, 1, 2, 3, 4]
+    assert {event.data["text"] for event in events} == {"é\n\x00"}
+    assert not any(event.trusted for event in events)
+    assert len({event.id for event in events}) == 5
+
+
+def test_events_that_wait_together_have_one_job_and_one_wake_up(board: JobBoard) -> None:
+    assert len({board.record(P, _event(number)) for number in range(5)}) == 1
+    assert board.redis.llen("rq:queue:test-queue") == 1
+    (job,) = board.jobs(P)
+    assert (job.state, job.project, job.running) == ("queued", P, True)
+
+
+def test_a_job_that_was_taken_gets_no_more_events(board: JobBoard) -> None:
+    first = board.record(P, _event())
+    assert board.take_waiting(P) == first
+    assert board.take_waiting(P) is None
+    assert board.record(P, _event()) != first
+
+
+def test_only_the_acknowledged_events_go(board: JobBoard) -> None:
+    for number in range(3):
+        board.record(P, _event(number))
+    one, two, three = board.events(P)
+    board.acknowledge(P, [one.id, two.id])
+    assert board.events(P) == [three]
+    assert board.dirty() == [P]
+    board.acknowledge(P, [three.id])
+    assert board.dirty() == []
+
+
+def test_settling_writes_the_outcome_and_takes_the_events_in_one_step(board: JobBoard) -> None:
+    job = board.record(P, _event())
+    board.redis.set(board.keys.attempts(P), 2)
+    (event,) = board.events(P)
+    board.settle(P, job, [event.id], state="failed", error="why")
+    assert not board.events(P)
+    assert not board.dirty()
+    assert not board.redis.exists(board.keys.attempts(P))
+    found = board.job(job)
+    assert found is not None
+    assert (found.state, found.error) == ("failed", "why")
+
+
+def test_settling_many_events(board: JobBoard) -> None:
+    job = board.record(P, _event())
+    with board.redis.pipeline() as pipe:
+        for _ in range(2500):
+            pipe.xadd(board.keys.mailbox(P), {b"action": b"X", b"annotations": 0})
+        pipe.execute()
+    ids = [entry.decode() for entry, _ in board.redis.xrange(board.keys.mailbox(P))]
+    board.settle(P, job, ids, state="finished")
+    assert board.redis.xlen(board.keys.mailbox(P)) == 0
+
+
+def test_an_event_that_comes_while_a_run_settles_stays(board: JobBoard) -> None:
+    job = board.record(P, _event(1))
+    taken = [event.id for event in board.events(P)]
+    board.take_waiting(P)
+    board.record(P, _event(2))
+    board.settle(P, job, taken, state="finished")
+    assert [event.data["number"] for event in board.events(P)] == [2]
+    assert board.dirty() == [P]
+
+
+def test_lost_jobs_get_an_end_and_waiting_ones_stay(board: JobBoard) -> None:
+    started = board.record(P, _event())
+    board.take_waiting(P)
+    board.update_job(started, state="started")
+    taken = board.record(P, _event())
+    board.take_waiting(P)
+    mine = board.record(P, _event())
+    board.take_waiting(P)
+    waiting = board.record(P, _event())
+    board.close_lost(P, mine)
+    states = {job.id: job.state for job in board.jobs(P)}
+    assert states == {started: "failed", taken: "failed", mine: "queued", waiting: "queued"}
+    lost = board.job(started)
+    assert lost is not None
+    assert mine in lost.error
+
+
+def test_a_wake_up_that_rq_lost_is_sent_again(board: JobBoard) -> None:
+    job = board.record(P, _event())
+    board.wake(P)
+    assert board.redis.llen("rq:queue:test-queue") == 1
+    board.redis.delete("rq:queue:test-queue")
+    board.wake(P)
+    assert board.redis.llen("rq:queue:test-queue") == 1
+    assert [one.id for one in board.jobs(P)] == [job]
+
+
+def test_an_event_is_kept_where_no_worker_can_be_woken(
+    board: JobBoard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The caller must not send it again: then it would be there twice."""
+
+    def refuses(*args: object) -> None:
+        raise BrokerError("no")
+
+    monkeypatch.setattr(board, "_enqueue", refuses)
+    assert board.record(P, _event())
+    assert len(board.events(P)) == 1
+    assert board.dirty() == [P]
+
+
+def test_concurrent_servers_make_one_job(board: JobBoard) -> None:
+    boards = [JobBoard(board.redis, "test-queue") for _ in range(8)]
+    barrier = threading.Barrier(8)
+
+    def record(one: JobBoard) -> list[str]:
+        barrier.wait(20)
+        return [one.record(P, _event(number)) for number in range(25)]
+
+    with ThreadPoolExecutor(8) as threads:
+        ids = {job for found in threads.map(record, boards) for job in found}
+    assert len(ids) == 1
+    assert len(board.events(P)) == 200
+    assert board.redis.llen("rq:queue:test-queue") == 1
+
+
+def test_what_webhooks_delivered(board: JobBoard) -> None:
+    board.deliver(P, [(task(2), annotation(2)), (task(1), annotation(1))])
+    board.deliver(P, [(task(1), {**annotation(1), "id": 7}), (task(2), annotation(2, "bad"))])
+    one, two = list(board.delivered(P))
+    assert (one["id"], [found["id"] for found in one["annotations"]]) == (1, [7, 1001])
+    assert two["annotations"][0]["result"][0]["value"]["choices"] == ["bad"]
+    board.deliver(P, [(task(2), {**annotation(2), "was_cancelled": True})])
+    assert [found["id"] for found in list(board.delivered(P))] == [1]
+    board.undeliver(P, annotations=[7])
+    assert [found["id"] for found in next(iter(board.delivered(P)))["annotations"]] == [1001]
+    board.undeliver(P, tasks=[1])
+    assert list(board.delivered(P)) == []
+
+
+def test_undelivering_takes_no_other_number(board: JobBoard) -> None:
+    board.deliver(P, [(task(number), annotation(number)) for number in (1, 11, 111)])
+    board.undeliver(P, tasks=[1], annotations=[1])
+    assert [found["id"] for found in list(board.delivered(P))] == [11, 111]
+
+
+def test_parked_events_are_out_of_the_way_and_come_back_in_order(board: JobBoard) -> None:
+    for number in range(3):
+        board.record(P, _event(number))
+    board.take_waiting(P)
+    events = board.events(P)
+    board.park(P, [event.id for event in events[1:]], why="it crashed", since="then")
+    board.park(P, [events[0].id], why="it crashed", since="then")
+    assert not board.events(P)
+    assert not board.dirty()
+    assert [(one.event, one.why, one.since) for one in board.parked(P)] == [
+        (event, "it crashed", "then") for event in events
+    ]
+    job = board.unpark(P)
+    assert [event.data["number"] for event in board.events(P)] == [0, 1, 2]
+    assert not list(board.parked(P))
+    assert next(one.id for one in board.jobs(P) if one.running) == job
+    assert board.unpark(P) is None
+
+
+def test_bringing_events_back_may_be_cut_off(board: JobBoard, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(2):
+        board.record(P, _event(number))
+    board.park(P, [event.id for event in board.events(P)], why="", since="")
+
+    class Killed(BaseException):
+        pass
+
+    def dies(*args: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(board.redis, "hdel", dies)
+        with pytest.raises(Killed):
+            board.unpark(P)
+    board.unpark(P)
+    assert [event.data["number"] for event in board.events(P)] == [0, 1]
+
+
+# An event that is handed in twice
+
+
+def _sent(action: str, caller: str) -> StoredEvent:
+    return StoredEvent(action, {"annotation": {"id": 1}}, caller=caller)
+
+
+def test_a_record_names_who_asked_before_who_sent_the_first_event(board: JobBoard) -> None:
+    for action, caller, named in (
+        ("ANNOTATION_CREATED", "", ""),
+        ("ANNOTATION_CREATED", "user first", "user first"),
+        ("ANNOTATION_CREATED", "user second", "user first"),
+        ("START_TRAINING", "token ci", "token ci"),
+        ("ANNOTATION_CREATED", "user third", "token ci"),
+        ("START_TRAINING", "", "token ci"),
+    ):
+        job = board.record(P, _sent(action, caller))
+        assert asked_by(board, job) == asker(board.entries(P)) == named
+        record = board.job(job)
+        assert record is not None
+        assert describe(record).get("asked_by", "") == named
+
+
+def test_who_asked_is_not_noted_of_a_job_that_is_gone(board: JobBoard) -> None:
+    job = board.record(P, _event())
+    board.redis.delete(board.keys.job(job))
+    for action in ("ANNOTATION_CREATED", "START_TRAINING"):
+        assert board.record(P, _sent(action, "token ci")) == job
+    assert not board.redis.exists(board.keys.job(job))
+
+
+def test_a_later_job_of_the_same_events_names_who_asked(board: JobBoard) -> None:
+    board.record(P, _sent("START_TRAINING", "token ci"))
+    board.take_waiting(P)
+    assert asked_by(board, board.new_job(P)) == "token ci"
+    board.wake(P)
+    waiting = board.waiting_job(P)
+    assert waiting is not None
+    assert waiting.asked_by == "token ci"
+
+
+def test_a_waiting_job_that_takes_over_the_events_of_another_names_who_asked(board: JobBoard) -> None:
+    old = board.record(P, _sent("START_TRAINING", "token ci"))
+    board.take_waiting(P)
+    new = board.record(P, _sent("ANNOTATION_CREATED", "user second"))
+    assert board.postpone(P, old, Decision(need=1, text="n"), board.entries(P), code="c")
+    assert asked_by(board, new) == "token ci"
+
+
+def test_events_that_are_brought_back_say_who_sent_them(board: JobBoard) -> None:
+    board.record(P, _sent("START_TRAINING", "token ci"))
+    board.take_waiting(P)
+    board.park(P, [event.id for event in board.events(P)], why="", since="")
+    job = board.unpark(P)
+    assert job is not None
+    assert asked_by(board, job) == "token ci"
+
+
+def asked_by(board: JobBoard, job_id: str) -> str:
+    record = board.job(job_id)
+    assert record is not None
+    return record.asked_by
+
+
+def test_a_known_token_does_nothing(board: JobBoard) -> None:
+    first = board.record(P, _event(1), token="a")
+    before = board.redis.dump(board.keys.mailbox(P)), board.redis.hgetall(board.keys.payloads(P))
+    assert board.record(P, _event(1), token="a") == first
+    assert (board.redis.dump(board.keys.mailbox(P)), board.redis.hgetall(board.keys.payloads(P))) == before
+    assert board.redis.llen("rq:queue:test-queue") == 1
+    assert board.record(P, _event(2), token="b") == first
+    assert len(board.events(P)) == 2
+
+
+def test_a_known_token_of_an_event_that_is_done(board: JobBoard) -> None:
+    first = board.record(P, _event(1), token="a")
+    board.take_waiting(P)
+    board.settle(P, first, [event.id for event in board.events(P)], state="finished")
+    board.redis.delete("rq:queue:test-queue")
+    assert board.record(P, _event(1), token="a") == first
+    assert not board.events(P)
+    assert not board.dirty()
+    assert not board.redis.exists("rq:queue:test-queue")
+    assert 0 < board.redis.ttl(board.keys.token("a")) <= job_board.TOKEN_LIFE
+
+
+def test_a_command_that_is_sent_again_after_its_answer_got_lost(
+    board: JobBoard, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What redis-py itself does when the connection breaks."""
+    lost: list[int] = []
+    original: Any = redis.connection.AbstractConnection.read_response
+
+    def loses(self: Any, *args: Any, **kwargs: Any) -> Any:
+        answer = original(self, *args, **kwargs)
+        if isinstance(answer, list) and len(answer) == 3 and not lost:
+            lost.append(1)
+            self.disconnect()
+            raise redis.exceptions.ConnectionError("the answer got lost")
+        return answer
+
+    monkeypatch.setattr(redis.connection.AbstractConnection, "read_response", loses)
+    other = JobBoard(redis.Redis.from_url(url, retry=Retry(NoBackoff(), 3)), "test-queue")
+    job = other.record(P, _event())
+    assert lost
+    assert len(board.events(P)) == 1
+    assert [one.id for one in board.jobs(P)] == [job]
+    other.redis.close()
+
+
+def test_two_backends_on_one_redis_do_not_mix(board: JobBoard) -> None:
+    other = JobBoard(board.redis, "other:queue")
+    one, two = board.record(P, _event(1)), other.record(P, _event(2))
+    assert [event.data["number"] for event in board.events(P)] == [1]
+    assert [event.data["number"] for event in other.events(P)] == [2]
+    other.deliver(P, [(task(1), annotation(1))])
+    assert not list(board.delivered(P))
+    assert board.job(two) is None
+    other.forget(P)
+    assert board.dirty() == [P]
+    assert board.job(one) is not None
+
+
+# What the next run waits for
+
+
+def _waiting(board: JobBoard, decision: Decision) -> bool:
+    return board.postpone(P, None, decision, board.entries(P), code="c")
+
+
+def _wakes(board: JobBoard) -> int:
+    found = int(board.redis.llen("rq:queue:test-queue"))
+    board.redis.delete("rq:queue:test-queue")
+    return found
+
+
+def _created() -> StoredEvent:
+    return StoredEvent("ANNOTATION_CREATED", {"annotation": {"id": 1}})
+
+
+def test_a_project_that_waits_for_annotations_is_woken_by_the_last_of_them(board: JobBoard) -> None:
+    job = board.record(P, _created())
+    assert _wakes(board) == 1
+    assert _waiting(board, Decision(need=2, have=1, text="{have} of 3"))
+    assert not board.wakeable(P)
+    assert board.hold(P) == Hold("c", None)
+    found = board.job(job)
+    assert found is not None
+    assert (found.state, found.message, found.postponed) == ("queued", "1 of 3", True)
+    assert board.record(P, StoredEvent("ANNOTATIONS_DELETED", {"annotations": [{"id": 1}]})) == job
+    assert board.record(P, _created()) == job
+    assert _wakes(board) == 0
+    found = board.job(job)
+    assert found is not None
+    assert found.message == "2 of 3"
+    assert board.record(P, _created()) == job
+    assert _wakes(board) == 1
+    assert board.hold(P) is None
+    assert board.wakeable(P)
+
+
+def test_a_project_that_is_trained_gets_no_second_job(board: JobBoard) -> None:
+    board.record(P, _created())
+    assert _wakes(board) == 1
+    board.redis.set(board.keys.lease(P), "a worker")
+    assert board.take_waiting(P)
+    board.wake(P)  # by a sweeper that had looked before the worker came
+    assert _wakes(board) == 0
+    assert len(list(board.jobs(P))) == 1
+    later = board.record(P, _created())
+    assert _wakes(board) == 1
+    board.wake(P)
+    assert _wakes(board) == 1, "what came meanwhile has a job of its own, and that lost its wake-up"
+    board.redis.delete(board.keys.lease(P))
+    assert board.take_waiting(P) == later
+    board.wake(P)
+    assert _wakes(board) == 1
+
+
+def test_a_sweeper_that_looked_before_a_run_ended_makes_no_job(board: JobBoard) -> None:
+    board.record(P, _created())
+    assert _wakes(board) == 1
+    assert board.take_waiting(P)
+    assert board.dirty() == [P]
+    board.acknowledge(P, [entry.id for entry in board.entries(P)])
+    board.redis.sadd(board.keys.dirty, P)  # as the sweeper has read it
+    board.wake(P)
+    assert _wakes(board) == 0
+    assert len(list(board.jobs(P))) == 1
+    assert board.dirty() == []
+
+
+def test_the_button_ends_every_waiting(board: JobBoard) -> None:
+    for decision in (Decision(text="button"), Decision(at=1 << 60, text="t"), Decision(need=9, text="n")):
+        job = board.record(P, _created())
+        _wakes(board)
+        assert _waiting(board, decision)
+        assert board.record(P, StoredEvent("START_TRAINING", {})) == job
+        assert _wakes(board) == 1
+        assert board.hold(P) is None
+
+
+def test_events_that_came_meanwhile_are_looked_at(board: JobBoard) -> None:
+    board.record(P, _created())
+    entries = board.entries(P)
+    board.record(P, _created())
+    assert not board.postpone(P, None, Decision(need=1, text="n"), entries, code="c")
+    assert board.hold(P) is None
+
+
+def test_a_job_that_had_begun_waits_again(board: JobBoard) -> None:
+    job = board.record(P, _created())
+    board.take_waiting(P)
+    board.update_job(job, state="started", started="then")
+    assert board.postpone(P, job, Decision(need=1, text="n"), board.entries(P), code="c")
+    found = board.job(job)
+    assert found is not None
+    assert (found.state, found.started) == ("queued", "")
+    assert board.take_waiting(P) == job
+    assert board.hold(P) is None
+
+
+def test_of_two_jobs_the_newer_one_waits(board: JobBoard) -> None:
+    old = board.record(P, _created())
+    board.take_waiting(P)
+    new = board.record(P, _created())
+    assert board.postpone(P, old, Decision(need=1, text="n"), board.entries(P), code="c")
+    ended, waiting = board.job(old), board.job(new)
+    assert ended is not None
+    assert waiting is not None
+    assert (ended.state, waiting.state, waiting.message) == ("finished", "queued", "n")
+    assert new in ended.message
+
+
+def test_a_hold_is_for_one_code_and_until_its_time() -> None:
+    assert Hold("c").holds("c", 1)
+    assert not Hold("c").holds("other", 1)
+    assert Hold("c", 10).holds("c", 9)
+    assert not Hold("c", 10).holds("c", 10)
+
+
+def test_forgetting_a_project_leaves_the_others(board: JobBoard) -> None:
+    board.record(P, _event())
+    board.deliver(P, [(task(1), annotation(1))])
+    other = board.record("6.1", _event())
+    board.forget(P)
+    assert not board.events(P)
+    assert not list(board.jobs(P))
+    assert not list(board.delivered(P))
+    assert board.dirty() == ["6.1"]
+    assert [job.id for job in board.jobs("6.1")] == [other]
+
+
+def test_old_job_records_go(board: JobBoard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job_board, "KEPT_JOBS", 3)
+    made = []
+    for _ in range(5):
+        made.append(board.record(P, _event()))
+        board.take_waiting(P)
+    assert [job.id for job in board.jobs(P)] == made[:1:-1]
+    assert board.job(made[0]) is None
+
+
+def test_projects_with_odd_names(board: JobBoard) -> None:
+    for project in ("a b", "ä:{1}*", "../x"):
+        board.record(project, _event())
+    assert board.dirty() == sorted(["a b", "ä:{1}*", "../x"])
+    assert all(len(board.events(project)) == 1 for project in board.dirty())
+
+
+def test_an_unreachable_redis_is_a_broker_error_that_says_what_to_check() -> None:
+    gone = JobBoard(connect("unix:///nowhere/broker.sock"), "q")
+    for call in (
+        lambda: gone.record(P, _event()),
+        lambda: gone.events(P),
+        lambda: gone.job("x"),
+        lambda: gone.dirty(),
+        lambda: gone.wake(P),
+        lambda: gone.forget(P),
+    ):
+        with pytest.raises(BrokerError, match="REDIS_URL"):
+            call()
+
+
+def test_a_redis_that_is_silent_is_asked_once_and_not_for_long() -> None:
+    """A cut cable looks like this: nothing is refused, and nothing answered."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
+        board = JobBoard(connect(url, patience=(5.0, 0.05)), "q")
+        with pytest.raises(BrokerError, match="Timeout reading"):
+            board.dirty()
+        silent.setblocking(False)
+        silent.accept()[0].close()
+        with pytest.raises(BlockingIOError):
+            silent.accept()
+
+
+def test_a_worker_waits_no_longer_than_its_connection(redis_url: str) -> None:
+    worker = make_worker(redis_url, "test-queue")
+    pool = worker.connection.connection_pool
+    assert worker.dequeue_timeout < pool.connection_kwargs["socket_timeout"] <= 20
+    other = connect(redis_url)
+    assert other.connection_pool.connection_kwargs["socket_timeout"] == 5.0
+
+
+def test_what_one_server_heard_of_a_project_does_not_push_out_what_setup_told_another(
+    board: JobBoard,
+) -> None:
+    told = Project(uid=P, label_config="<View/>", hostname="http://studio", access_token="token")
+    heard = Project(uid=P, label_config="<View><Text/></View>", title="new")
+    board.describe(heard)
+    assert board.described(P) == heard
+    board.describe(told, setup=True)
+    board.describe(heard)
+    assert board.described(P) == msgspec.structs.replace(
+        heard, hostname="http://studio", access_token="token"
+    )
+    board.describe(msgspec.structs.replace(told, access_token="other"))
+    found = board.described(P)
+    assert found is not None
+    assert found.access_token == "token"
+    board.describe(msgspec.structs.replace(told, access_token="newer"), setup=True)
+    found = board.described(P)
+    assert found is not None
+    assert found.access_token == "newer"

@@ -1,0 +1,54 @@
+"""The lease, held and lost."""
+
+from typing import Any
+
+import pytest
+import redis
+
+from e2e.processes import wait_until
+from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.scheduling.lease import Lease, LeaseLost
+
+
+def _away(*args: Any, **kwargs: Any) -> None:
+    raise redis.exceptions.TimeoutError("no answer")
+
+
+def _lost(lease: Lease) -> bool:
+    try:
+        lease.check()
+    except LeaseLost:
+        return True
+    return False
+
+
+def test_one_holds_it_and_keeps_it_while_it_is_renewed(board: JobBoard) -> None:
+    first, second = (Lease(board.redis, "lease", 60.0) for _ in range(2))
+    assert first.take()
+    assert not second.take()
+    assert _lost(second)
+    assert first.renew()
+    first.check()
+    first.release()
+    assert second.take()
+    with pytest.raises(LeaseLost):
+        first.renew()
+
+
+def test_who_is_cut_off_from_redis_knows_when_it_may_be_lost(
+    board: JobBoard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lease = Lease(board.redis, "lease", 2.0)
+    assert lease.take()
+    monkeypatch.setattr(lease._lock, "extend", _away)
+    with lease.kept() as holds:
+        holds()
+        assert not lease.renew()
+        wait_until(lambda: _lost(lease), "it ran out")
+        with pytest.raises(LeaseLost, match="Redis was away"):
+            holds()
+    monkeypatch.undo()
+    wait_until(lambda: not board.redis.exists("lease"), "Redis lets it go, a little later than its holder")
+    with pytest.raises(LeaseLost):
+        lease.renew()
+    assert _lost(lease)

@@ -1,0 +1,81 @@
+"""Projects whose events wait although nothing trains them."""
+
+import logging
+
+import pytest
+
+from label_studio_ml.errors import BrokerError
+from label_studio_ml.training.policy import Decision
+from label_studio_ml.training.records.job_board import JobBoard, StoredEvent
+from label_studio_ml.training.scheduling import stalled
+from label_studio_ml.training.scheduling.stalled import PROMISE, Stall, StallWatch, Waiting, waiting
+from label_studio_ml.training.worker.rq_worker import make_worker
+
+P, Q = "7.1767225600", "8.1767225600"
+EVENT = StoredEvent("ANNOTATION_CREATED", {"annotation": {"id": 1}})
+
+
+def _board_is_not_asked() -> JobBoard:
+    raise BrokerError("not here")
+
+
+def test_a_project_waits_unless_it_is_trained_or_postponed(board: JobBoard) -> None:
+    assert waiting(board) == Waiting({}, 0)
+    job = board.record(P, EVENT)
+    board.record(P, EVENT)
+    assert waiting(board) == Waiting({P: 2}, 0)
+    board.redis.set(board.keys.lease(P), "a worker", px=60_000)
+    assert waiting(board) == Waiting({}, 0)
+    board.redis.delete(board.keys.lease(P))
+    for decision in (Decision(need=3), Decision(at=board.clock() + 600_000)):
+        assert board.postpone(P, job, decision, board.entries(P), code="c")
+        assert waiting(board) == Waiting({}, 0)
+    board.redis.hset(board.keys.hold(P), "at", board.clock() - 1)
+    assert waiting(board) == Waiting({P: 2}, 0), "its time has come"
+    board.acknowledge(P, [entry.id for entry in board.entries(P)])
+    assert waiting(board) == Waiting({}, 0)
+
+
+def test_a_project_waits_for_its_turn_while_every_worker_trains_another(board: JobBoard, url: str) -> None:
+    workers = [make_worker(url, board.keys.queue) for _ in range(2)]
+    board.record(P, EVENT)
+    board.record(Q, EVENT)
+    workers[0].register_birth()
+    board.redis.set(board.keys.lease(P), "the worker", px=60_000)
+    assert waiting(board) == Waiting({}, 1)
+    workers[1].register_birth()
+    assert waiting(board) == Waiting({Q: 1}, 2), "one of them is free"
+
+
+def test_who_waits_longer_than_a_minute_is_named_once(caplog: pytest.LogCaptureFixture) -> None:
+    watch = StallWatch(_board_is_not_asked)
+    caplog.set_level(logging.INFO)
+    watch.take(Waiting({P: 1}, 0), 100.0)
+    watch.take(Waiting({P: 2}, 0), 100.0 + PROMISE)
+    assert watch.stall is None
+    for _ in range(2):
+        watch.take(Waiting({P: 2, Q: 1}, 0), 115.0 + PROMISE)
+    stall = Stall((P,), 2, 15.0 + PROMISE, 0)
+    assert watch.stall == stall
+    assert stall.message == (
+        f"2 events wait (project {P}) and no training has begun for 75 s: no training worker is there"
+    )
+    watch.take(Waiting({P: 2, Q: 1}, 1), 116.0 + 2 * PROMISE)
+    assert watch.stall is not None
+    assert set(watch.stall.projects) == {P, Q}
+    assert watch.stall.message.endswith("1 training worker is there")
+    watch.take(Waiting({Q: 1}, 1), 400.0)
+    assert watch.stall is not None
+    watch.take(Waiting({}, 1), 401.0)
+    assert watch.stall is None
+    watch.take(Waiting({P: 1}, 1), 402.0)
+    assert watch.stall is None, "it counts anew"
+    said = [(record.levelname, record.message.partition(":")[0]) for record in caplog.records]
+    assert [level for level, _ in said] == ["ERROR", "ERROR", "INFO"]
+
+
+def test_many_projects_are_counted(board: JobBoard) -> None:
+    stall = Stall(tuple(map(str, range(7))), 9, 61.4, 3)
+    assert "(project 0, 1, 2, 3, 4, …)" in stall.message
+    assert stall.message.endswith("for 61 s: 3 training workers are there")
+    assert stalled.LOOK < PROMISE
