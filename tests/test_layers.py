@@ -168,9 +168,7 @@ HEAVY_ALLOWED: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(
         ("training.worker.rq_worker", "training.scheduling.lease", "training.redis.rq_jobs"), ("rq",)
     ),  # the RQ worker's process
-    "runtime.wsgi_application": (
-        "flask",
-    ),  # makes a Flask application; only users' _wsgi.py files import it
+    "runtime.wsgi_application": ("flask",),  # makes a Flask application; only users' _wsgi.py files import it
 }
 
 #: Importing these must be quick: no heavy module comes with them, not even through others.

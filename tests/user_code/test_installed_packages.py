@@ -18,7 +18,9 @@ from label_studio_ml.user_code.installed_packages import check_training, needed,
 @pytest.fixture
 def old_rq(monkeypatch: pytest.MonkeyPatch) -> None:
     """RQ as 14 requirement files of older backends pin it."""
-    monkeypatch.setattr(requirements, "version", lambda name: "1.10.1" if name == "rq" else version(name))
+    monkeypatch.setattr(
+        installed_packages, "version", lambda name: "1.10.1" if name == "rq" else version(name)
+    )
 
 
 def test_this_environment_can_train() -> None:

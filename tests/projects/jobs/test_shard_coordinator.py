@@ -25,8 +25,7 @@ from label_studio_ml.training.records.repredictions import Afresh
 from label_studio_ml.versions.remote.remote_store import RemoteStore
 from label_studio_ml.versions.state.project_state import Project
 from label_studio_ml.versions.store.manifest import Manifest
-
-from .fake_project import CONFIG, PROJECT, FakeProject
+from projects.fake_project import CONFIG, PROJECT, FakeProject
 
 TOKEN = "c0ffee" * 7
 UID = uid_of(PROJECT)

@@ -9,8 +9,7 @@ from label_studio_ml.projects import task_filters
 from label_studio_ml.projects.jobs.shards import Shard, Told, split
 from label_studio_ml.projects.journal import Busy, Journal
 from label_studio_ml.projects.pipeline import Progress
-
-from .fake_project import FakeProject
+from projects.fake_project import FakeProject
 
 MakeProject = Callable[[int], FakeProject]
 WHOLE = Shard(0, 1, "1.1", "v", "", 0, None, 0)

@@ -13,8 +13,7 @@ from label_studio_ml.studio.addresses import private_addresses as module
 from label_studio_ml.studio.addresses.private_addresses import addresses, local_caller, private_addresses
 from label_studio_ml.studio.client import StudioClient
 from label_studio_ml.studio.files.fetch import FileAccess
-
-from .fake import FakeServer, Reply
+from studio.fake import FakeServer, Reply
 
 #: What names stand for in these tests.
 NAMES = {

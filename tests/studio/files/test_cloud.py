@@ -12,8 +12,7 @@ from label_studio_ml.config.file_settings import FileSettings
 from label_studio_ml.errors import FileFetchError
 from label_studio_ml.studio.files import cloud
 from label_studio_ml.studio.files.fetch import FileAccess
-
-from .fake import FakeServer, Reply
+from studio.fake import FakeServer, Reply
 
 CONTENT = bytes(range(256)) * 40
 

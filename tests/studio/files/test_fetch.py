@@ -14,8 +14,7 @@ from label_studio_ml.config.file_settings import FileSettings
 from label_studio_ml.errors import FileFetchError
 from label_studio_ml.studio.addresses import allowed_addresses
 from label_studio_ml.studio.files.fetch import FileAccess
-
-from .fake import Asked, FakeServer, Reply, jwt
+from studio.fake import Asked, FakeServer, Reply, jwt
 
 LEGACY = "0123456789abcdef0123456789abcdef01234567"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))

@@ -13,8 +13,7 @@ import pytest
 
 from label_studio_ml.errors import FileFetchError
 from label_studio_ml.studio.files.file_cache import FileCache
-
-from .fake import Asked, FakeServer, Reply
+from studio.fake import Asked, FakeServer, Reply
 
 
 def _name(number: int) -> str:

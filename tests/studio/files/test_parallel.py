@@ -12,8 +12,7 @@ from label_studio_ml.errors import FileFetchError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.model_api.model_context import ModelContext, model_context
 from label_studio_ml.studio.files.fetch import FileAccess
-
-from .fake import Asked, FakeServer, Reply
+from studio.fake import Asked, FakeServer, Reply
 
 
 @pytest.fixture

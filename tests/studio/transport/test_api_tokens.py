@@ -4,8 +4,7 @@ import pytest
 
 from label_studio_ml.errors import StudioAuthError
 from label_studio_ml.studio.transport.api_tokens import MARGIN, Token, TokenKind
-
-from .fake import MADE, jwt
+from studio.fake import MADE, jwt
 
 
 @pytest.mark.parametrize(

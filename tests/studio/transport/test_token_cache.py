@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from label_studio_ml.studio.transport.token_cache import AccessShelf
-
-from .fake import Asked, FakeServer, Reply, jwt
+from studio.fake import Asked, FakeServer, Reply, jwt
 
 
 def _never() -> tuple[str, float]:

@@ -16,8 +16,7 @@ from label_studio_ml.versions.state.project_state import (
     State,
     StoredState,
 )
-
-from .made import Made, P
+from versions.made import Made, P
 
 
 def test_projects(tmp_path: Path) -> None:

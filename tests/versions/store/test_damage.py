@@ -9,8 +9,7 @@ from label_studio_ml.errors import VersionError
 from label_studio_ml.versions.store.damage import damage
 from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.versions.store.manifest import MANIFEST
-
-from .made import Made, P
+from versions.made import Made, P
 
 
 @pytest.fixture

@@ -15,8 +15,7 @@ from label_studio_ml.versions.retention import thin
 from label_studio_ml.versions.store.decision import Decision
 from label_studio_ml.versions.store.decision_files import COPY, DECISION
 from label_studio_ml.versions.store.local_store import VersionStore
-
-from .made import Made, P
+from versions.made import Made, P
 
 Break = Callable[[Path], None]
 

@@ -16,8 +16,7 @@ from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.versions.store.manifest import Manifest
 from label_studio_ml.versions.store.manifest_files import manifest_text
 from label_studio_ml.versions.store.movable_paths import MovablePaths
-
-from .made import Made, P
+from versions.made import Made, P
 
 HERE = Path("/data/versions/7.1/20261123-141530-9f3a")
 THERE = Path("/mnt/new place/ü/versions/7.1/20261123-141530-9f3a")

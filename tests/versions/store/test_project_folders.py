@@ -12,8 +12,7 @@ from label_studio_ml.versions.operations import promote, rollback
 from label_studio_ml.versions.state.known_projects import known_projects
 from label_studio_ml.versions.store.local_store import VersionStore
 from unprivileged import unprivileged
-
-from .made import Made, P
+from versions.made import Made, P
 
 __all__ = ["unprivileged"]
 
