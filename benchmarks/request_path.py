@@ -207,9 +207,9 @@ async def _serve(folder: Path, *, login: bool) -> None:
 
     from label_studio_ml.config.settings import Settings
     from label_studio_ml.model import LabelStudioMLBase
-    from label_studio_ml.runtime.application import Core
-    from label_studio_ml.serving.runners.process_runner import ProcessLane
-    from label_studio_ml.training.intake.synchronous import LocalDesk
+    from label_studio_ml.runtime.application import Application
+    from label_studio_ml.serving.runners.process_runner import ProcessRunner
+    from label_studio_ml.training.intake.synchronous import SynchronousIntake
 
     (folder / "model.py").write_text((HERE / "models" / "first_label.py").read_text())
     settings = Settings(
@@ -220,7 +220,9 @@ async def _serve(folder: Path, *, login: bool) -> None:
         basic_auth_user="me" if login else "",
         basic_auth_pass="secret" if login else "",
     )
-    core = Core(settings, lambda: ProcessLane(settings), LocalDesk(settings, LabelStudioMLBase))
+    core = Application(
+        settings, lambda: ProcessRunner(settings), SynchronousIntake(settings, LabelStudioMLBase)
+    )
     if hasattr(core.endpoints, "access"):
         core.endpoints.access.loopback = True
     more = {"Authorization": "Basic bWU6c2VjcmV0"} if login else {}

@@ -12,8 +12,8 @@ from typing import Any
 from helpers import strict, until
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.protocol.requests import parse_predict
-from label_studio_ml.serving.prediction_service import ModelPool
-from label_studio_ml.serving.runners.process_runner import Lane
+from label_studio_ml.serving.prediction_service import PredictionService
+from label_studio_ml.serving.runners.process_runner import ModelRunner
 from label_studio_ml.serving.runners.runner_choice import processes
 from label_studio_ml.user_code.code_identity import CodeIdentity, identify
 from label_studio_ml.user_code.loading import code_on_disk
@@ -38,12 +38,12 @@ MORE_ANIMALS = Project(uid="3.3", label_config=config("cat", "dog"))
 
 @dataclass
 class Bench:
-    """A pool, the lanes that it made, and a hand that edits the model file and publishes versions."""
+    """A pool, the runners that it made, and a hand that edits the model file and publishes versions."""
 
     folder: Path
-    pool: ModelPool
+    pool: PredictionService
     store: VersionStore
-    lanes: list[Any] = field(default_factory=list)
+    runners: list[Any] = field(default_factory=list)
 
     async def ask(self, project: Project, number: int = 1, do: str = "") -> dict[str, Any]:
         """Return what the model says for one task, with the version that it is sent under."""
@@ -56,8 +56,8 @@ class Bench:
 
     @property
     def running(self) -> list[Any]:
-        """The lanes that have not ended."""
-        return [lane for lane in self.lanes if not lane.ended.done()]
+        """The runners that have not ended."""
+        return [runner for runner in self.runners if not runner.ended.done()]
 
     @property
     def script(self) -> Path:
@@ -124,7 +124,7 @@ def _copy_model(folder: Path) -> None:
 @asynccontextmanager
 async def bench(
     folder: Path,
-    make: Callable[[Settings], Lane] = processes,
+    make: Callable[[Settings], ModelRunner] = processes,
     class_name: str = "Keeper",
     workers: int = 1,
     **options: Any,
@@ -140,16 +140,16 @@ async def bench(
         model_workers=workers,
         refuse_invalid=False,  # its regions only say which model they are from
     )
-    lanes: list[Any] = []
+    runners: list[Any] = []
 
-    def make_lane() -> Lane:
-        lanes.append(make(settings))
-        return lanes[-1]  # type: ignore[no-any-return]
+    def make_runner() -> ModelRunner:
+        runners.append(make(settings))
+        return runners[-1]  # type: ignore[no-any-return]
 
     store = VersionStore(settings.model_dir)
     options.setdefault("code_on_disk", lambda: code_on_disk(folder, settings.script, class_name))
     options.setdefault("separate", True)
-    made = Bench(folder, ModelPool(make_lane, store, lanes=workers, **options), store, lanes)
+    made = Bench(folder, PredictionService(make_runner, store, runners=workers, **options), store, runners)
     await made.pool.start()
     try:
         yield made

@@ -9,8 +9,8 @@ from typing import Any
 
 from helpers import strict
 from label_studio_ml.protocol.requests import PredictRequest, parse_predict
-from label_studio_ml.serving.prediction_service import ModelPool
-from label_studio_ml.serving.runners.process_runner import ProcessLane
+from label_studio_ml.serving.prediction_service import PredictionService
+from label_studio_ml.serving.runners.process_runner import ProcessRunner
 from label_studio_ml.versions.state.project_state import Project
 from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.versions.store.manifest import Manifest
@@ -24,10 +24,10 @@ LIMIT = 200.0
 class Bench:
     """A pool, and a hand that publishes versions."""
 
-    pool: ModelPool
+    pool: PredictionService
     store: VersionStore
     tricky: Tricky
-    lanes: list[Any] = field(default_factory=list)
+    runners: list[Any] = field(default_factory=list)
 
     async def ask(self, *tasks: dict[str, Any], **options: Any) -> list[Any]:
         params = options.pop("params", None)
@@ -45,7 +45,7 @@ class Bench:
         return [json.loads(line) for line in self.tricky.lines("predicts")]
 
     def waiting(self) -> int:
-        return len(next(iter(self.pool._lives.values())).home.batcher)
+        return len(next(iter(self.pool._lives.values())).process_group.batcher)
 
     def publish(self, number: int) -> None:
         version_id = f"id{number}"
@@ -65,20 +65,22 @@ class Bench:
 
 @asynccontextmanager
 async def bench(
-    tricky: Tricky, make: Any = ProcessLane, class_name: str = "Tricky", **options: Any
+    tricky: Tricky, make: Any = ProcessRunner, class_name: str = "Tricky", **options: Any
 ) -> AsyncIterator[Bench]:
     settings = tricky.settings(class_name)
-    lanes: list[Any] = []
+    runners: list[Any] = []
 
-    def make_lane() -> Any:
-        lanes.append(make(settings))
-        return lanes[-1]
+    def make_runner() -> Any:
+        runners.append(make(settings))
+        return runners[-1]
 
     store = VersionStore(settings.model_dir)
-    made = Bench(ModelPool(make_lane, store, **options), store, tricky, lanes)
+    made = Bench(PredictionService(make_runner, store, **options), store, tricky, runners)
     await made.pool.start()
     try:
         yield made
     finally:
         await asyncio.wait_for(made.pool.close(), LIMIT)
-        assert not [lane.pid for lane in lanes if isinstance(lane, ProcessLane) and alive(lane.pid or 0)]
+        assert not [
+            runner.pid for runner in runners if isinstance(runner, ProcessRunner) and alive(runner.pid or 0)
+        ]

@@ -10,7 +10,7 @@ import pytest
 
 from e2e.processes import wait_until
 from label_studio_ml.processes import orphans
-from label_studio_ml.processes.orphans import Guarded, end_left_behind
+from label_studio_ml.processes.orphans import GuardedProcess, end_left_behind
 from label_studio_ml.processes.process_table import descendants, find
 from live import alive
 
@@ -24,14 +24,14 @@ time.sleep(600)
 """
 
 
-def _started(guarded: Guarded) -> int:
+def _started(guarded: GuardedProcess) -> int:
     assert guarded.popen.stdout is not None
     with guarded.popen.stdout as lines:
         return int(lines.readline())
 
 
-def _guarded() -> Guarded:
-    return Guarded(
+def _guarded() -> GuardedProcess:
+    return GuardedProcess(
         [sys.executable, "-c", PARENT], env=dict(os.environ), stdout=subprocess.PIPE, start_new_session=True
     )
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from label_studio_ml.errors import BrokerError, SettingsError
-from label_studio_ml.projects.annotation_watch import OVERLAP, Cursor, Watch
+from label_studio_ml.projects.annotation_watch import OVERLAP, AnnotationWatch, Cursor
 from label_studio_ml.projects.project_api import ProjectApi
 from label_studio_ml.protocol.requests import Event
 
@@ -79,7 +79,7 @@ def api() -> FakeApi:
 
 
 @pytest.fixture
-def desk() -> Desk:
+def intake() -> Desk:
     return Desk()
 
 
@@ -90,29 +90,29 @@ def cursor(tmp_path: Path) -> Iterator[Cursor]:
     cursor.close()
 
 
-def look(api: FakeApi, cursor: Cursor, desk: Desk) -> int:
-    return Watch(cast("ProjectApi", api), cursor).look(PROJECT, desk.hand_in)
+def look(api: FakeApi, cursor: Cursor, intake: Desk) -> int:
+    return AnnotationWatch(cast("ProjectApi", api), cursor).look(PROJECT, intake.hand_in)
 
 
-def test_each_change_is_told_once(api: FakeApi, cursor: Cursor, desk: Desk) -> None:
+def test_each_change_is_told_once(api: FakeApi, cursor: Cursor, intake: Desk) -> None:
     api.annotate(1, 10)
-    assert look(api, cursor, desk) == 0, "what was there before is no news"
+    assert look(api, cursor, intake) == 0, "what was there before is no news"
     api.annotate(1, 11)
     api.annotate(2, 20)
-    assert look(api, cursor, desk) == 2
-    assert desk.told() == [("ANNOTATION_CREATED", 11), ("ANNOTATION_CREATED", 20)]
+    assert look(api, cursor, intake) == 2
+    assert intake.told() == [("ANNOTATION_CREATED", 11), ("ANNOTATION_CREATED", 20)]
     api.annotate(1, 10)
     api.remove(2, 20)
-    assert look(api, cursor, desk) == 2
-    assert desk.told() == [("ANNOTATION_UPDATED", 10), ("ANNOTATIONS_DELETED", [{"id": 20}])]
-    assert look(api, cursor, desk) == 0
+    assert look(api, cursor, intake) == 2
+    assert intake.told() == [("ANNOTATION_UPDATED", 10), ("ANNOTATIONS_DELETED", [{"id": 20}])]
+    assert look(api, cursor, intake) == 0
 
 
-def test_events_look_as_from_a_webhook(api: FakeApi, cursor: Cursor, desk: Desk) -> None:
-    look(api, cursor, desk)
+def test_events_look_as_from_a_webhook(api: FakeApi, cursor: Cursor, intake: Desk) -> None:
+    look(api, cursor, intake)
     api.annotate(1, 10)
-    look(api, cursor, desk)
-    (event,) = desk.events
+    look(api, cursor, intake)
+    (event,) = intake.events
     assert event.uid == "7.1795428000"
     assert event.label_config == "<View/>"
     assert event.data["task"] == {"id": 1, "data": {"t": "x"}, "updated_at": api.tasks[1]["updated_at"]}
@@ -120,25 +120,25 @@ def test_events_look_as_from_a_webhook(api: FakeApi, cursor: Cursor, desk: Desk)
     assert "token" not in event.data["project"]
 
 
-def test_what_could_not_be_handed_in_is_handed_in_later(api: FakeApi, cursor: Cursor, desk: Desk) -> None:
-    look(api, cursor, desk)
+def test_what_could_not_be_handed_in_is_handed_in_later(api: FakeApi, cursor: Cursor, intake: Desk) -> None:
+    look(api, cursor, intake)
     api.annotate(1, 10)
     api.annotate(2, 20)
-    desk.broken = True
+    intake.broken = True
     with pytest.raises(BrokerError):
-        look(api, cursor, desk)
-    desk.broken = False
-    look(api, cursor, desk)
-    assert desk.told() == [("ANNOTATION_CREATED", 10), ("ANNOTATION_CREATED", 20)]
+        look(api, cursor, intake)
+    intake.broken = False
+    look(api, cursor, intake)
+    assert intake.told() == [("ANNOTATION_CREATED", 10), ("ANNOTATION_CREATED", 20)]
 
 
-def test_a_restart_goes_on_from_what_was_seen(api: FakeApi, desk: Desk, tmp_path: Path) -> None:
+def test_a_restart_goes_on_from_what_was_seen(api: FakeApi, intake: Desk, tmp_path: Path) -> None:
     for first in (True, False):
         cursor = Cursor(tmp_path / "7.json")
         api.annotate(1, 10 if first else 11)
-        look(api, cursor, desk)
+        look(api, cursor, intake)
         cursor.close()
-    assert desk.told() == [("ANNOTATION_CREATED", 11)]
+    assert intake.told() == [("ANNOTATION_CREATED", 11)]
     assert api.asked[0] is None
     assert api.asked[1] == datetime.fromisoformat("2026-11-23T12:00:01.500000Z") - OVERLAP
 

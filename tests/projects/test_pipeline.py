@@ -61,11 +61,11 @@ class Sociable(Doubler):
 
 
 def test_every_task_in_order_and_in_full_batches() -> None:
-    asker, keeper, progress = Sociable(), Keeper(), Progress()
-    asyncio.run(run(tasks(30), asker, keeper, progress, at_once=10))
+    prediction_source, keeper, progress = Sociable(), Keeper(), Progress()
+    asyncio.run(run(tasks(30), prediction_source, keeper, progress, at_once=10))
     assert keeper.ids == list(range(30))
-    assert asker.asked == [4] * 7 + [2]
-    assert asker.most == 2
+    assert prediction_source.asked == [4] * 7 + [2]
+    assert prediction_source.most == 2
     assert max(keeper.writes) <= 10
     assert (progress.predicted, progress.written, progress.failed) == (30, 30, 0)
 
@@ -111,16 +111,16 @@ def test_a_model_that_never_answers_ends_the_run() -> None:
         asyncio.run(run(tasks(10 * HOPELESS), Doubler(error="no luck"), keeper, Progress()))
 
 
-@pytest.mark.parametrize("who", ["source", "asker", "writer"])
+@pytest.mark.parametrize("who", ["source", "prediction_source", "writer"])
 def test_what_one_raises_ends_the_others(who: str) -> None:
     def source() -> Iterator[dict[str, Any]]:
         yield from tasks(20)
         if who == "source":
             raise OSError("the source")
 
-    class Asker(Doubler):
+    class PredictionSource(Doubler):
         async def ask(self, tasks: Sequence[Any]) -> list[Outcome]:
-            if who == "asker":
+            if who == "prediction_source":
                 raise OSError("the asker")
             return await super().ask(tasks)
 
@@ -131,4 +131,4 @@ def test_what_one_raises_ends_the_others(who: str) -> None:
             return super().write(predicted)
 
     with pytest.raises(OSError, match=f"the {who}"):
-        asyncio.run(run(source(), Asker(), Writer(), Progress()))
+        asyncio.run(run(source(), PredictionSource(), Writer(), Progress()))

@@ -18,7 +18,7 @@ from label_studio_ml.processes.process_table import find
 from label_studio_ml.runtime import foreign_workers
 from label_studio_ml.runtime.broker import Broker
 from label_studio_ml.runtime.foreign_workers import _MODULE, _is_foreign
-from label_studio_ml.runtime.shared_services import Companion
+from label_studio_ml.runtime.shared_services import SharedServices
 from label_studio_ml.runtime.worker_main import Parent
 from label_studio_ml.training.records.board_access import worker_count
 from label_studio_ml.training.records.job_board import JobBoard, connect
@@ -69,8 +69,8 @@ def test_a_process_that_was_started_by_another_one_is_no_child_of_a_server_that_
 
 
 @pytest.fixture
-def companion(settings: Settings) -> Iterator[Companion]:
-    found = Companion(settings, worker_delay=600)
+def services(settings: Settings) -> Iterator[SharedServices]:
+    found = SharedServices(settings, worker_delay=600)
     yield found
     found.stop()
 
@@ -93,7 +93,11 @@ def _foreign(settings: Settings, folder: Path) -> int:
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists the processes")
 @pytest.mark.parametrize("frozen", [False, True])
 def test_a_server_ends_the_workers_of_another_one_on_its_broker(
-    frozen: bool, settings: Settings, companion: Companion, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    frozen: bool,
+    settings: Settings,
+    services: SharedServices,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     monkeypatch.setattr(foreign_workers, "GRACE", 1.0 if frozen else 60.0)
     folder = settings.model_dir / "broker"
@@ -110,8 +114,8 @@ def test_a_server_ends_the_workers_of_another_one_on_its_broker(
         broker.stop()
         if frozen:
             os.kill(foreign, signal.SIGSTOP)
-        companion.start()
-        companion.url(60)
+        services.start()
+        services.url(60)
         wait_until(lambda: not alive(foreign), "the worker has ended", 60)
         assert alive(other), "a worker of another backend was ended"
     finally:

@@ -17,9 +17,9 @@ from e2e.processes import wait_until
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BrokerError
 from label_studio_ml.runtime import broker as broker_module
-from label_studio_ml.runtime import shared_services as companion_module
+from label_studio_ml.runtime import shared_services as services_module
 from label_studio_ml.runtime.broker import START_TIMEOUT, Broker, full_disk
-from label_studio_ml.runtime.shared_services import Companion, stop_orphaned_broker
+from label_studio_ml.runtime.shared_services import SharedServices, stop_orphaned_broker
 from label_studio_ml.versions.store.version_files import write_durably
 from live import WORKER, Live, alive, start_training
 
@@ -145,10 +145,10 @@ def test_a_damaged_append_only_file_is_named_with_what_to_do(make: Make) -> None
 
 def test_stop_before_start_and_stop_at_once(tmp_path: Path) -> None:
     settings = Settings(backend_dir=tmp_path, model_dir=tmp_path / "data", log_dir=tmp_path / "logs")
-    Companion(settings).stop()
-    companion = Companion(settings)
-    companion.start()
-    companion.stop()
+    SharedServices(settings).stop()
+    services = SharedServices(settings)
+    services.start()
+    services.stop()
     assert not (tmp_path / "data" / "broker" / "address").exists()
 
 
@@ -158,10 +158,10 @@ def test_stop_does_not_wait_for_a_broker_that_another_server_left(tmp_path: Path
     folder.mkdir(parents=True)
     with (folder / "server.lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        companion = Companion(settings)
-        companion.start()
-        wait_until(lambda: companion.owner, "it wants to start a broker")
-        stopping = threading.Thread(target=companion.stop, daemon=True)
+        services = SharedServices(settings)
+        services.start()
+        wait_until(lambda: services.owner, "it wants to start a broker")
+        stopping = threading.Thread(target=services.stop, daemon=True)
         stopping.start()
         stopping.join(START_TIMEOUT / 2)
         assert not stopping.is_alive()
@@ -170,33 +170,33 @@ def test_stop_does_not_wait_for_a_broker_that_another_server_left(tmp_path: Path
 def test_whatever_goes_wrong_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without a free thread, say: nobody else would start the worker later."""
     settings = Settings(backend_dir=tmp_path, model_dir=tmp_path / "data", log_dir=tmp_path / "logs")
-    companion = Companion(settings)
+    services = SharedServices(settings)
     tries = []
 
     def tick(*args: object) -> None:
         tries.append(args)
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(companion._workers, "tick", tick)
-    companion.start()
+    monkeypatch.setattr(services._workers, "tick", tick)
+    services.start()
     try:
         wait_until(lambda: len(tries) > 1, "it tries again")
-        assert companion.url(90).startswith("unix://")
+        assert services.url(90).startswith("unix://")
     finally:
-        companion.stop()
+        services.stop()
 
 
 def test_the_url_is_waited_for(tmp_path: Path) -> None:
     settings = Settings(backend_dir=tmp_path, model_dir=tmp_path / "data", log_dir=tmp_path / "logs")
-    companion = Companion(settings, worker_delay=60)
+    services = SharedServices(settings, worker_delay=60)
     with pytest.raises(BrokerError, match="not up yet"):
-        companion.url(0.01)
-    companion.start()
+        services.url(0.01)
+    services.start()
     try:
-        assert companion.url(90).startswith("unix://")
-        assert companion.owner
+        assert services.url(90).startswith("unix://")
+        assert services.owner
     finally:
-        companion.stop()
+        services.stop()
 
 
 @pytest.mark.parametrize("guest", [False, True])
@@ -212,24 +212,24 @@ def test_room_on_a_full_disk_is_not_waited_for(
         raise full_disk(folder)
 
     monkeypatch.setattr(Broker, "start", start)
-    monkeypatch.setattr(companion_module, "has_no_space", lambda place: place == folder)
+    monkeypatch.setattr(services_module, "has_no_space", lambda place: place == folder)
     causes: list[str] = []
 
     def ask() -> None:
         with pytest.raises(BrokerError) as caught:
-            companion.url(100_000)
+            services.url(100_000)
         causes.append(str(caught.value))
 
     with (folder / "owner.lock").open("w") as held:
         if guest:
             fcntl.flock(held, fcntl.LOCK_EX)
-        companion = Companion(settings)
-        companion.start()
+        services = SharedServices(settings)
+        services.start()
         try:
             threading.Thread(target=ask, daemon=True).start()
             wait_until(lambda: causes, "it says so")
         finally:
-            companion.stop()
+            services.stop()
     assert causes[0].endswith(f"The disk of {folder} is full: make room on it")
 
 
@@ -246,53 +246,53 @@ def test_a_broker_whose_address_cannot_be_written_is_used_once_it_can(
         write_durably(path, text)
 
     monkeypatch.setattr(broker_module, "write_durably", full)
-    companion = Companion(settings, worker_delay=60)
-    companion.start()
+    services = SharedServices(settings, worker_delay=60)
+    services.start()
 
     def url() -> str:
         with contextlib.suppress(BrokerError):
-            return companion.url(0.1)
+            return services.url(0.1)
         return ""
 
     try:
         assert wait_until(url, "it is used") == refused[0] == refused[1]
     finally:
-        companion.stop()
+        services.stop()
 
 
 def test_an_error_that_is_over_is_said_again_when_it_comes_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings = Settings(backend_dir=tmp_path, model_dir=tmp_path, log_dir=tmp_path / "logs")
-    companion = Companion(settings)
+    services = SharedServices(settings)
     refusals = [True, True, False, True, False]
 
     def tick() -> None:
         refused = refusals.pop(0)
         if not refusals:
-            companion._stop.set()
+            services._stop.set()
         if refused:
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
-    monkeypatch.setattr(companion, "_tick", tick)
-    monkeypatch.setattr(companion._stop, "wait", lambda seconds: None)
-    companion._look_after()
+    monkeypatch.setattr(services, "_tick", tick)
+    monkeypatch.setattr(services._stop, "wait", lambda seconds: None)
+    services._look_after()
     cause = f"[Errno {errno.EMFILE}] {os.strerror(errno.EMFILE)}. Allow more open files (ulimit -n)"
     said = f"Background training is not available: Broker or worker cannot be started: {cause}"
     assert caplog.text.count(said) == 2
-    assert companion._error is None
+    assert services._error is None
 
 
 def test_an_orphaned_broker_is_stopped_unless_a_server_uses_it(tmp_path: Path) -> None:
     settings = Settings(backend_dir=tmp_path, model_dir=tmp_path, log_dir=tmp_path / "logs")
-    companion = Companion(settings, worker_delay=60)
-    companion.start()
-    companion.url(90)
+    services = SharedServices(settings, worker_delay=60)
+    services.start()
+    services.url(90)
     folder = tmp_path / "broker"
     stop_orphaned_broker(str(folder))
-    companion.url(0)
+    services.url(0)
     assert (folder / "address").exists()
-    companion.stop()
+    services.stop()
     orphan = Broker(folder)
     orphan.start()
     stop_orphaned_broker(str(folder))

@@ -10,7 +10,7 @@ from helpers import run, until
 from label_studio_ml.errors import DeadlineExceeded, ModelProcessDied, PredictError
 from label_studio_ml.serving.requests import batching
 from label_studio_ml.serving.requests.deadlines import Deadlines
-from label_studio_ml.serving.runners.process_runner import ProcessLane
+from label_studio_ml.serving.runners.process_runner import ProcessRunner
 from pools import bench
 from tricky import Tricky, task
 
@@ -43,7 +43,7 @@ def test_full_batches_are_answered_in_order_though_some_are_sent_ahead(
         async with bench(tricky, class_name="Single") as it:
             await it.ask()
             most = 0
-            calls = it.lanes[0]._calls
+            calls = it.runners[0]._calls
 
             async def ask(number: int) -> list[int]:
                 nonlocal most
@@ -106,7 +106,7 @@ def test_with_several_calls_at_a_time_a_retried_one_has_the_process_for_itself(t
 def test_a_process_whose_call_never_returns_is_replaced(tricky: Tricky) -> None:
     async def test() -> None:
         async with bench(
-            tricky, lambda settings: ProcessLane(settings, longest_call=2.0), deadline=120.0
+            tricky, lambda settings: ProcessRunner(settings, longest_call=2.0), deadline=120.0
         ) as it:
             await it.ask()
             stuck = asyncio.create_task(it.ask(task(9, "gil gate")))
@@ -115,7 +115,7 @@ def test_a_process_whose_call_never_returns_is_replaced(tricky: Tricky) -> None:
             with pytest.raises(PredictError, match="more than 2 s"):
                 await stuck
             assert [numbers(await other) for other in others] == [[2], [3]]
-            assert len(it.lanes) == 2
+            assert len(it.runners) == 2
             assert it.asked.count([9]) == 1, "it is not asked again"
 
     run(test())
@@ -124,7 +124,7 @@ def test_a_process_whose_call_never_returns_is_replaced(tricky: Tricky) -> None:
 def test_the_deadline_comes_first(tricky: Tricky) -> None:
     async def test() -> None:
         async with bench(
-            tricky, lambda settings: ProcessLane(settings, longest_call=2.0), deadline=0.5
+            tricky, lambda settings: ProcessRunner(settings, longest_call=2.0), deadline=0.5
         ) as it:
             it.pool._deadlines = Deadlines(120.0)
             await it.ask()
@@ -133,6 +133,6 @@ def test_the_deadline_comes_first(tricky: Tricky) -> None:
                 await it.ask(task(1, "block gate"))
             it.pool._deadlines = Deadlines(120.0)
             assert numbers(await it.ask(task(2))) == [2]
-            assert len(it.lanes) == 2
+            assert len(it.runners) == 2
 
     run(test())

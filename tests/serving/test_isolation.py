@@ -8,7 +8,7 @@ import pytest
 
 from helpers import run, until
 from keeping import ANIMALS, MORE_ANIMALS, PAPERS, Bench, bench, config
-from label_studio_ml.serving.runners.thread_runner import ThreadLane
+from label_studio_ml.serving.runners.thread_runner import ThreadRunner
 from label_studio_ml.versions.state.project_state import Project
 
 pytestmark = pytest.mark.usefixtures("clean_env")
@@ -40,7 +40,7 @@ def test_labels_on_the_class_are_the_projects_own(tmp_path: Path, workers: int) 
                 pids[project.uid].add(pid)
             assert not pids[ANIMALS.uid] & pids[PAPERS.uid]
             assert len(pids[ANIMALS.uid] | pids[MORE_ANIMALS.uid]) <= workers
-            assert len(it.lanes) == it.pool.processes == 2
+            assert len(it.runners) == it.pool.processes == 2
 
     run(test())
 
@@ -50,17 +50,17 @@ def test_where_it_is_off_all_share_one_process(tmp_path: Path) -> None:
         async with bench(tmp_path / "be", separate=False) as it:
             said = [await it.ask(project) for project in (ANIMALS, PAPERS)]
             assert said[0]["pid"] == said[1]["pid"]
-            assert len(it.lanes) == 1
+            assert len(it.runners) == 1
 
     run(test())
 
 
 def test_threads_of_one_interpreter_are_not_made_for_each(tmp_path: Path) -> None:
     async def test() -> None:
-        async with bench(tmp_path / "be", ThreadLane) as it:
+        async with bench(tmp_path / "be", ThreadRunner) as it:
             for project in (ANIMALS, PAPERS):
                 await it.ask(project)
-            assert len(it.lanes) == 1
+            assert len(it.runners) == 1
 
     run(test())
 
@@ -83,7 +83,7 @@ def test_the_one_that_was_asked_longest_ago_ends_for_one_more(tmp_path: Path) ->
             second = await it.ask(_papers(2))
             assert second["class"] == ["label 2"]
             assert len(it.running) == 2
-            assert len(it.lanes) == 4
+            assert len(it.runners) == 4
 
     run(test())
 
@@ -92,13 +92,13 @@ def test_the_one_that_was_asked_longest_ago_ends_for_one_more(tmp_path: Path) ->
 def test_never_more_than_that_run_though_all_are_asked_at_once(tmp_path: Path, most: int) -> None:
     async def test() -> None:
         async with bench(tmp_path / "be", most=most) as it:
-            make = it.pool._running.make_lane
+            make = it.pool._running.make_runner
 
-            def make_lane() -> Any:
+            def make_runner() -> Any:
                 assert len(it.running) < most, "too many"
                 return make()
 
-            it.pool._running.make_lane = make_lane
+            it.pool._running.make_runner = make_runner
             asked = [_papers(number) for number in (1, 2, 3) for _ in range(4)]
             said = await asyncio.gather(*(it.ask(project, n) for n, project in enumerate(asked)))
             for project, one in zip(asked, said, strict=True):
@@ -116,7 +116,7 @@ def test_one_that_is_at_work_ends_after_its_answer(tmp_path: Path) -> None:
             other = asyncio.create_task(it.ask(PAPERS, 2))
             await until(lambda: it.pool._running._leaving, "it is to end")
             same = asyncio.create_task(it.ask(MORE_ANIMALS, 3))
-            assert len(it.lanes) == 1
+            assert len(it.runners) == 1
             it.open_gate("gate")
             assert (await slow)["class"] == ["cat", "dog"]
             assert (await other)["class"] == ["invoice", "letter"]
@@ -151,7 +151,7 @@ def test_the_last_process_stays_when_its_project_is_forgotten(tmp_path: Path) ->
             await _own_labels(it, PAPERS)
             await it.pool.refresh()
             await until(lambda: len(it.running) == 1, "the process without a project has ended")
-            assert len(it.lanes) == 2
+            assert len(it.runners) == 2
             await _own_labels(it, PAPERS)
 
     run(test())
@@ -161,8 +161,8 @@ def test_a_process_that_dies_is_nothing_to_the_others(tmp_path: Path) -> None:
     async def test() -> None:
         async with bench(tmp_path / "be") as it:
             animals, papers = [await _own_labels(it, project) for project in (ANIMALS, PAPERS)]
-            it.lanes[0]._kill()
-            await until(lambda: len(it.running) == 2 and len(it.lanes) == 3, "it is replaced")
+            it.runners[0]._kill()
+            await until(lambda: len(it.running) == 2 and len(it.runners) == 3, "it is replaced")
             assert await _own_labels(it, PAPERS) == papers
             assert await _own_labels(it, ANIMALS) != animals
             assert it.pool.counts.restarts == 1
@@ -184,6 +184,6 @@ def test_a_new_version_of_an_event_class_replaces_its_own_process_only(
             assert said["pid"] != animals
             assert await _own_labels(it, PAPERS) == papers
             await until(lambda: len(it.running) == 2, "the process before has ended")
-            assert len(it.lanes) == 3
+            assert len(it.runners) == 3
 
     run(test())

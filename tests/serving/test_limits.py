@@ -18,10 +18,10 @@ from label_studio_ml.model_calls.coroutines import finish
 from label_studio_ml.protocol.requests import parse_predict
 from label_studio_ml.serving.registry import loaded_models as models_module
 from label_studio_ml.serving.registry import process_assignment as processes_module
-from label_studio_ml.serving.runners.process_group import LaneGroup
-from label_studio_ml.serving.runners.process_runner import ProcessLane
+from label_studio_ml.serving.runners.process_runner import ProcessRunner
 from label_studio_ml.serving.runners.runner_choice import THREAD_VARIABLES, environment, processes
-from label_studio_ml.serving.runners.thread_runner import ThreadLane
+from label_studio_ml.serving.runners.runner_group import RunnerGroup
+from label_studio_ml.serving.runners.thread_runner import ThreadRunner
 from label_studio_ml.versions.state.project_state import Project
 from pools import ONE, bench
 from tricky import CONFIG, Tricky, alive, task
@@ -129,13 +129,13 @@ class TestPlacement:
         async def test() -> None:
             settings = tricky.settings(model_workers=2, devices=("6", "7"))
             group = processes(settings)
-            assert isinstance(group, LaneGroup)
+            assert isinstance(group, RunnerGroup)
             await group.start()
             await until(lambda: len(tricky.lines("env")) == 2, "both have imported")
             await group.close(0)
             threads = environment(settings, 0)["OMP_NUM_THREADS"]
             assert sorted(tricky.lines("env")) == [f"6{threads}", f"7{threads}"]
-            assert isinstance(processes(tricky.settings()), ProcessLane)
+            assert isinstance(processes(tricky.settings()), ProcessRunner)
 
         run(test())
 
@@ -180,7 +180,7 @@ class TestCoroutines:
         assert len(found) == 8
         assert len(set(found)) == len(made) == 1
 
-    @pytest.mark.parametrize("make", [ProcessLane, ThreadLane])
+    @pytest.mark.parametrize("make", [ProcessRunner, ThreadRunner])
     @pytest.mark.parametrize("kind", ["async", "threads"])
     def test_so_many_calls_are_under_way_at_a_time(self, make: Any, kind: str, tricky: Tricky) -> None:
         """Each call waits until all of them are there."""
@@ -305,7 +305,7 @@ class TestDrainFirst:
                 await asyncio.gather(*waiting)
                 assert set(tricky.lines("witness")) == {"0"}
                 assert [entry["model_version"] for entry in await it.ask()] == ["v3"]
-                assert not [lane.pid for lane in it.lanes[:-1] if alive(lane.pid)]
+                assert not [runner.pid for runner in it.runners[:-1] if alive(runner.pid)]
 
         run(test())
 
@@ -347,20 +347,20 @@ class TestDrainFirst:
                         await ask_other()
 
                 flows = [asyncio.create_task(flow()) for _ in range(4)]
-                before = it.pool._running.make_lane
+                before = it.pool._running.make_runner
 
-                def make_lane() -> Any:
-                    assert not [lane.pid for lane in it.lanes if alive(lane.pid)], "two at a time"
+                def make_runner() -> Any:
+                    assert not [runner.pid for runner in it.runners if alive(runner.pid)], "two at a time"
                     return before()
 
-                it.pool._running.make_lane = make_lane
+                it.pool._running.make_runner = make_runner
                 for number in (2, 3):
                     it.publish(number)
                     await it.pool.refresh()
                     await until(lambda number=number: served(it) == f"v{number}", "it is served")  # type: ignore[misc]
                 over = True
                 await asyncio.wait_for(asyncio.gather(*flows), LIMIT)
-                assert len(it.lanes) == 3
+                assert len(it.runners) == 3
                 assert it.pool._running.quick_deaths == 0
 
         run(test())
@@ -379,7 +379,7 @@ def test_a_version_that_was_overtaken_while_it_loaded_is_forgotten(tricky: Trick
     tricky.order("on_load.2", "block gate")
 
     async def test() -> None:
-        async with bench(tricky, ThreadLane) as it:
+        async with bench(tricky, ThreadRunner) as it:
             it.publish(1)
             await it.ask()
             it.publish(2)
@@ -389,7 +389,7 @@ def test_a_version_that_was_overtaken_while_it_loaded_is_forgotten(tricky: Trick
             await it.pool.refresh()
             tricky.release("gate")
             await until(lambda: served(it) == "v3", "the third version is served")
-            await until(lambda: len(it.lanes[0]._host._live) == 1, "nothing else is kept")
+            await until(lambda: len(it.runners[0]._host._live) == 1, "nothing else is kept")
             assert [live.manifest and live.manifest.name for live in it.pool._lives.values()] == ["v3"]
 
     run(test())
@@ -398,7 +398,7 @@ def test_a_version_that_was_overtaken_while_it_loaded_is_forgotten(tricky: Trick
 class TestManyProjects:
     def test_a_thousand_in_turn_stay_flat(self, tricky: Tricky) -> None:
         async def test() -> None:
-            async with bench(tricky, ProcessLane) as it:
+            async with bench(tricky, ProcessRunner) as it:
                 projects = [Project(uid=f"{number}.1", label_config=CONFIG) for number in range(1000)]
                 request = parse_predict(b'{"tasks": [{"id": 1}]}')
                 sizes: list[tuple[int, int]] = []
@@ -408,7 +408,7 @@ class TestManyProjects:
                             *(it.pool.predict(one, request) for one in projects[start : start + 50])
                         )
                         assert len(it.pool._lives) <= models_module.MAX_LIVE
-                    sizes.append((resident(os.getpid()), resident(it.lanes[0].pid)))
+                    sizes.append((resident(os.getpid()), resident(it.runners[0].pid)))
                 for before, after in zip(sizes[1], sizes[3], strict=True):
                     assert after - before < 16 << 20, sizes
 
@@ -420,7 +420,7 @@ class TestManyProjects:
         monkeypatch.setattr(models_module, "MAX_LIVE", 3)
 
         async def test() -> None:
-            async with bench(tricky, ThreadLane) as it:
+            async with bench(tricky, ThreadRunner) as it:
                 request = parse_predict(b'{"tasks": [{"id": 1}]}')
                 for number in range(10):
                     await it.pool.predict(Project(uid=f"{number}.1", label_config=CONFIG), request)
@@ -449,12 +449,12 @@ class TestManyProjects:
         monkeypatch.setattr(processes_module, "MAX_DELAY", 60.0)
 
         async def test() -> None:
-            async with bench(tricky, ThreadLane) as it:
+            async with bench(tricky, ThreadRunner) as it:
                 projects = [Project(uid=f"{number}.1", label_config=CONFIG) for number in range(600)]
                 request = parse_predict(b'{"tasks": [{"id": 1}]}')
                 await asyncio.gather(*(it.pool.predict(one, request) for one in projects))
                 assert len(it.pool._lives) <= 3
-                await until(lambda: len(it.lanes[0]._host._live) <= 3, "the lane forgets them too")
+                await until(lambda: len(it.runners[0]._host._live) <= 3, "the lane forgets them too")
 
         run(test())
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from label_studio_ml.errors import ModelLoadError
-from label_studio_ml.serving.offline_model import FIRST, ModelApart
+from label_studio_ml.serving.offline_model import FIRST, OfflineModel
 from label_studio_ml.user_code.code_identity import CodeIdentity, identify
 from label_studio_ml.versions.state.project_state import Project
 from label_studio_ml.versions.store.manifest import Manifest
@@ -30,7 +30,7 @@ def made(number: int, code: CodeIdentity | None = None) -> Manifest:
 
 def test_one_version_is_asked(tmp_path: Path) -> None:
     async def play() -> None:
-        model = ModelApart(Tricky(tmp_path).settings(), ONE, made(7))
+        model = OfflineModel(Tricky(tmp_path).settings(), ONE, made(7))
         try:
             assert await model.start() == "v7"
             assert model.batch == FIRST
@@ -47,7 +47,7 @@ def test_one_version_is_asked(tmp_path: Path) -> None:
 
 def test_a_task_that_ends_the_process_takes_no_other_with_it(tmp_path: Path) -> None:
     async def play() -> None:
-        model = ModelApart(Tricky(tmp_path).settings(), ONE, None)
+        model = OfflineModel(Tricky(tmp_path).settings(), ONE, None)
         try:
             await model.start()
             batches = [[task(1), task(2, do="kill")], [task(3), task(4)], [task(5, do="raise up")]]
@@ -72,7 +72,7 @@ def test_a_model_that_does_not_load_is_an_error(tmp_path: Path) -> None:
     tricky.order("on_load", "raise up")
 
     async def play() -> None:
-        model = ModelApart(tricky.settings(), ONE, None)
+        model = OfflineModel(tricky.settings(), ONE, None)
         try:
             with pytest.raises(ModelLoadError, match="told to up"):
                 await model.start()
@@ -93,7 +93,7 @@ def test_a_version_that_other_code_trained_is_said_once(
         script.write_text(f"{script.read_text()}\nEDITED = True\n")
 
     async def play() -> None:
-        model = ModelApart(tricky.settings(), ONE, made(7, code))
+        model = OfflineModel(tricky.settings(), ONE, made(7, code))
         try:
             await model.start()
             await model.ask([task(1, do="kill")])

@@ -21,10 +21,10 @@ from label_studio_ml.errors import (
     RequestError,
 )
 from label_studio_ml.protocol.requests import parse_predict
-from label_studio_ml.serving.prediction_service import ModelPool
+from label_studio_ml.serving.prediction_service import PredictionService
 from label_studio_ml.serving.registry import loaded_models as models_module
-from label_studio_ml.serving.runners.process_runner import ProcessLane
-from label_studio_ml.serving.runners.thread_runner import ThreadLane
+from label_studio_ml.serving.runners.process_runner import ProcessRunner
+from label_studio_ml.serving.runners.thread_runner import ThreadRunner
 from label_studio_ml.versions.state.project_state import Project
 from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.versions.store.manifest import Manifest
@@ -37,16 +37,16 @@ TWO = Project(uid="2.2", label_config=CONFIG.replace('"A"', '"X"'))
 
 LIMIT = 200.0
 
-both = pytest.mark.parametrize("make", [ProcessLane, ThreadLane])
+both = pytest.mark.parametrize("make", [ProcessRunner, ThreadRunner])
 
 
 @dataclass
 class Bench:
-    """A pool over a folder, the lanes that it made, and a hand that publishes versions."""
+    """A pool over a folder, the runners that it made, and a hand that publishes versions."""
 
-    pool: ModelPool
+    pool: PredictionService
     store: VersionStore
-    lanes: list[Any] = field(default_factory=list)
+    runners: list[Any] = field(default_factory=list)
 
     async def ask(self, project: Project = ONE, *tasks: dict[str, Any], params: Any = None) -> list[Any]:
         """Return the entries for one request."""
@@ -98,20 +98,22 @@ async def bench(
 ) -> AsyncIterator[Bench]:
     """Open a pool; close it, and see that no process is left."""
     settings = tricky.settings(class_name)
-    lanes: list[Any] = []
+    runners: list[Any] = []
 
-    def make_lane() -> Any:
-        lanes.append(make(settings))
-        return lanes[-1]
+    def make_runner() -> Any:
+        runners.append(make(settings))
+        return runners[-1]
 
     store = VersionStore(settings.model_dir)
-    made = Bench(ModelPool(make_lane, store, **options), store, lanes)
+    made = Bench(PredictionService(make_runner, store, **options), store, runners)
     await made.pool.start()
     try:
         yield made
     finally:
         await asyncio.wait_for(made.pool.close(), LIMIT)
-        left = [lane.pid for lane in lanes if isinstance(lane, ProcessLane) and alive(lane.pid or 0)]
+        left = [
+            runner.pid for runner in runners if isinstance(runner, ProcessRunner) and alive(runner.pid or 0)
+        ]
         assert not left
 
 
@@ -122,11 +124,11 @@ def tricky(tmp_path: Path) -> Tricky:
 
 def test_each_project_is_answered_for_its_own_label_config(tricky: Tricky) -> None:
     async def test() -> None:
-        async with bench(ProcessLane, tricky) as it:
+        async with bench(ProcessRunner, tricky) as it:
             many = await asyncio.gather(*(it.ask(project) for project in [ONE, TWO] * 20))
             labels = [entries[0]["result"][0]["labels"] for entries in many]
             assert labels == [["A", "B"], ["B", "X"]] * 20
-            assert len(it.lanes) == 1
+            assert len(it.runners) == 1
             assert len(tricky.lines("loads")) == 2
 
     run(test())
@@ -164,7 +166,7 @@ def test_no_tasks_need_no_model(tricky: Tricky) -> None:
     tricky.order("on_load", "raise hell")
 
     async def test() -> None:
-        async with bench(ThreadLane, tricky) as it:
+        async with bench(ThreadRunner, tricky) as it:
             assert await it.pool.predict(ONE, parse_predict(b'{"tasks": []}')) == b"[]"
 
     run(test())
@@ -172,14 +174,16 @@ def test_no_tasks_need_no_model(tricky: Tricky) -> None:
 
 def test_an_interactive_request_overtakes_and_sees_its_context(tricky: Tricky) -> None:
     async def test() -> None:
-        async with bench(ProcessLane, tricky) as it:
+        async with bench(ProcessRunner, tricky) as it:
             await it.ask()
             first = asyncio.create_task(it.ask(ONE, task(1, "block gate")))
             await until(lambda: tricky.started("gate"), "predict blocks")
             batch = asyncio.create_task(it.ask(ONE, task(2)))
             await asyncio.sleep(0)
             now = asyncio.create_task(it.ask(ONE, task(3), params={"context": {"result": [7]}}))
-            await until(lambda: len(next(iter(it.pool._lives.values())).home.batcher) == 2, "both wait")
+            await until(
+                lambda: len(next(iter(it.pool._lives.values())).process_group.batcher) == 2, "both wait"
+            )
             tricky.release("gate")
             [entry] = await now
             assert entry["result"][0]["context"] == {"result": [7]}
@@ -191,7 +195,7 @@ def test_an_interactive_request_overtakes_and_sees_its_context(tricky: Tricky) -
 
 def test_requests_with_other_params_are_not_merged(tricky: Tricky) -> None:
     async def test() -> None:
-        async with bench(ProcessLane, tricky) as it:
+        async with bench(ProcessRunner, tricky) as it:
             await it.ask()
             first = asyncio.create_task(it.ask(ONE, task(0, "block gate")))
             await until(lambda: tricky.started("gate"), "predict blocks")
@@ -199,7 +203,9 @@ def test_requests_with_other_params_are_not_merged(tricky: Tricky) -> None:
                 asyncio.create_task(it.ask(ONE, task(number), params={"login": login}))
                 for number, login in enumerate("aba", 1)
             ]
-            await until(lambda: len(next(iter(it.pool._lives.values())).home.batcher) == 3, "all wait")
+            await until(
+                lambda: len(next(iter(it.pool._lives.values())).process_group.batcher) == 3, "all wait"
+            )
             tricky.release("gate")
             await asyncio.gather(first, *asked)
             assert tricky.lines("predicts")[-2:] == ["[1, 3]", "[2]"]
@@ -238,13 +244,13 @@ class TestVersions:
                     over = True
                     await asyncio.wait_for(asyncio.gather(*flows), LIMIT)
                 assert {0, 3} <= set(seen)
-                assert len(it.lanes) == 1
+                assert len(it.runners) == 1
 
         run(test())
 
     def test_an_event_class_gets_a_fresh_process_and_no_request_is_lost(self, tricky: Tricky) -> None:
         async def test() -> None:
-            async with bench(ProcessLane, tricky, "TrickyEvents") as it:
+            async with bench(ProcessRunner, tricky, "TrickyEvents") as it:
                 [before] = await it.ask()
                 assert before["model_version"] == "0.0.1"
                 old = before["result"][0]["pid"]
@@ -262,7 +268,7 @@ class TestVersions:
                 await asyncio.wait_for(asyncio.gather(*flows), LIMIT)
                 assert await it.pid() != old
                 await until(lambda: not alive(old), "the old process has ended")
-                assert len(it.lanes) == 2
+                assert len(it.runners) == 2
 
         run(test())
 
@@ -272,7 +278,7 @@ class TestVersions:
         """A project whose process was replaced loads its same version in the new one: that replaces nothing."""
 
         async def test() -> None:
-            async with bench(ProcessLane, tricky, "TrickyEvents") as it:
+            async with bench(ProcessRunner, tricky, "TrickyEvents") as it:
                 for project in (ONE, TWO):
                     it.publish(1, project)
                     await it.ask(project)
@@ -290,13 +296,15 @@ class TestVersions:
                     await it.pool.refresh()
                     for project in (ONE, TWO):
                         await until(lambda uid=project.uid: it.pool.version(uid) == "v2", "it is served")  # type: ignore[misc]
-                    await until(lambda: sum(not lane.ended.done() for lane in it.lanes) == 1, "one is left")
+                    await until(
+                        lambda: sum(not runner.ended.done() for runner in it.runners) == 1, "one is left"
+                    )
                     served = [(await it.ask(project))[0]["result"][0]["pid"] for project in (ONE, TWO)]
                     assert len(set(served)) == 1
                 finally:
                     over = True
                     await asyncio.wait_for(asyncio.gather(*flows), LIMIT)
-                assert len(it.lanes) <= 3
+                assert len(it.runners) <= 3
                 assert [await it.number(project) for project in (ONE, TWO)] == [2, 2]
 
         run(test())
@@ -331,7 +339,7 @@ class TestVersions:
         tricky.order("on_load.2", "kill")
 
         async def test() -> None:
-            async with bench(ProcessLane, tricky, class_name) as it:
+            async with bench(ProcessRunner, tricky, class_name) as it:
                 it.publish(1)
                 assert await it.number() == 1
                 it.publish(2)
@@ -354,14 +362,15 @@ class TestVersions:
         tricky.order("on_load.1", "block gate")
 
         async def test() -> None:
-            async with bench(ProcessLane, tricky) as it:
+            async with bench(ProcessRunner, tricky) as it:
                 await it.ask()
                 it.publish(1)
                 await it.pool.refresh()
                 await until(lambda: tricky.started("gate"), "the version loads")
                 poison = asyncio.create_task(it.ask(ONE, task(1, "kill")))
                 await until(
-                    lambda: tricky.started("gate") == it.lanes[-1].pid != it.lanes[0].pid, "it loads again"
+                    lambda: tricky.started("gate") == it.runners[-1].pid != it.runners[0].pid,
+                    "it loads again",
                 )
                 tricky.order("on_load.1")
                 tricky.release("gate")
@@ -375,7 +384,7 @@ class TestVersions:
 
     def test_a_version_that_is_published_while_versions_are_read_is_not_missed(self, tricky: Tricky) -> None:
         async def test() -> None:
-            async with bench(ThreadLane, tricky) as it:
+            async with bench(ThreadRunner, tricky) as it:
                 read = it.store.versions
 
                 def late(uid: str) -> list[Manifest]:
@@ -394,7 +403,7 @@ class TestVersions:
         tricky.order("on_load.0", "raise hell")
 
         async def test() -> None:
-            async with bench(ThreadLane, tricky, retry_after=1e9) as it:
+            async with bench(ThreadRunner, tricky, retry_after=1e9) as it:
                 with pytest.raises(ModelLoadError):
                     await it.ask()
                 it.publish(1)
@@ -404,7 +413,7 @@ class TestVersions:
 
     def test_renew_waits_for_the_new_version(self, tricky: Tricky) -> None:
         async def test() -> None:
-            async with bench(ThreadLane, tricky) as it:
+            async with bench(ThreadRunner, tricky) as it:
                 await it.ask()
                 it.publish(1)
                 await asyncio.wait_for(it.pool.renew(ONE), LIMIT)
@@ -447,7 +456,7 @@ class TestFailing:
         self, order: str, tricky: Tricky
     ) -> None:
         async def test() -> None:
-            async with bench(ProcessLane, tricky) as it:
+            async with bench(ProcessRunner, tricky) as it:
                 await it.ask()
                 first = asyncio.create_task(it.ask(ONE, task(0, "block gate")))
                 await until(lambda: tricky.started("gate"), "predict blocks")
@@ -455,7 +464,9 @@ class TestFailing:
                     asyncio.create_task(it.ask(ONE, task(number, do)))
                     for number, do in enumerate(["", order, ""], 1)
                 ]
-                await until(lambda: len(next(iter(it.pool._lives.values())).home.batcher) == 3, "all wait")
+                await until(
+                    lambda: len(next(iter(it.pool._lives.values())).process_group.batcher) == 3, "all wait"
+                )
                 tricky.release("gate")
                 await first
                 done = await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), LIMIT)
@@ -463,7 +474,7 @@ class TestFailing:
                 cause = "SIGKILL" if order == "kill" else "status 3"
                 assert cause in str(done[1])
                 assert "twice" in str(done[1])
-                assert len(it.lanes) == 3
+                assert len(it.runners) == 3
                 assert await it.number() == 0
 
         run(test())
@@ -472,7 +483,7 @@ class TestFailing:
         tricky.order("on_load", "kill")
 
         async def test() -> None:
-            async with bench(ProcessLane, tricky, retry_after=1e9) as it:
+            async with bench(ProcessRunner, tricky, retry_after=1e9) as it:
                 many = await asyncio.wait_for(
                     asyncio.gather(*(it.ask() for _ in range(5)), return_exceptions=True), LIMIT
                 )
@@ -486,11 +497,11 @@ class TestFailing:
 
     def test_a_process_that_dies_once_costs_nobody_an_answer(self, tricky: Tricky) -> None:
         async def test() -> None:
-            async with bench(ProcessLane, tricky) as it:
+            async with bench(ProcessRunner, tricky) as it:
                 pid = await it.pid()
                 asked = [asyncio.create_task(it.ask(ONE, task(number))) for number in range(20)]
                 await asyncio.sleep(0)
-                it.lanes[0]._kill()
+                it.runners[0]._kill()
                 for entries in await asyncio.wait_for(asyncio.gather(*asked), LIMIT):
                     assert entries[0]["result"]
                 await until(lambda: not alive(pid), "it is dead")
@@ -500,7 +511,7 @@ class TestFailing:
 
     def test_a_predict_that_raises_is_an_error_with_its_cause(self, tricky: Tricky) -> None:
         async def test() -> None:
-            async with bench(ProcessLane, tricky) as it:
+            async with bench(ProcessRunner, tricky) as it:
                 with pytest.raises(PredictError, match="told to hell"):
                     await it.ask(ONE, task(1, "raise hell"))
                 entries = await it.ask(ONE, task(1), task(2, "raise hell"))
@@ -510,7 +521,7 @@ class TestFailing:
 
     def test_tasks_that_are_not_json_are_the_requests_fault(self, tricky: Tricky) -> None:
         async def test() -> None:
-            async with bench(ProcessLane, tricky) as it:
+            async with bench(ProcessRunner, tricky) as it:
                 request = parse_predict(b'{"tasks": [{"a": "\xff"}]}')
                 with pytest.raises(RequestError) as caught:
                     await asyncio.wait_for(it.pool.predict(ONE, request), LIMIT)
@@ -520,7 +531,7 @@ class TestFailing:
 
     def test_a_request_that_takes_too_long_is_answered_and_the_next_one_works(self, tricky: Tricky) -> None:
         async def test() -> None:
-            async with bench(ProcessLane, tricky, deadline=0.5) as it:
+            async with bench(ProcessRunner, tricky, deadline=0.5) as it:
                 await until_loaded(it)
                 with pytest.raises(DeadlineExceeded):
                     await it.ask(ONE, task(1, "block gate"))
@@ -529,42 +540,42 @@ class TestFailing:
 
         run(test())
 
-    def test_a_lane_that_cannot_be_started_leaves_nobody_waiting_and_is_not_the_versions_fault(
+    def test_a_runner_that_cannot_be_started_leaves_nobody_waiting_and_is_not_the_versions_fault(
         self, tricky: Tricky
     ) -> None:
         async def test() -> None:
-            async with bench(ProcessLane, tricky, "TrickyEvents", retry_after=0.0) as it:
+            async with bench(ProcessRunner, tricky, "TrickyEvents", retry_after=0.0) as it:
                 it.publish(1)
                 await it.ask()
-                broken = it.pool._running.make_lane
+                broken = it.pool._running.make_runner
 
                 def make_none() -> Any:
                     raise OSError("no more processes")
 
-                it.pool._running.make_lane = make_none
+                it.pool._running.make_runner = make_none
                 it.publish(2)
                 await it.pool.refresh()
                 assert await it.number() == 1
                 assert await it.number() == 1
-                it.pool._running.make_lane = broken
+                it.pool._running.make_runner = broken
                 await it.number()
                 await it.served(2)
 
         run(test())
 
-    def test_a_first_lane_that_cannot_be_started_is_an_error(self, tricky: Tricky) -> None:
+    def test_a_first_runner_that_cannot_be_started_is_an_error(self, tricky: Tricky) -> None:
         async def test() -> None:
-            async with bench(ProcessLane, tricky, retry_after=0.0) as it:
-                works = it.pool._running.make_lane
+            async with bench(ProcessRunner, tricky, retry_after=0.0) as it:
+                works = it.pool._running.make_runner
                 it.pool._running._spare = None
 
                 def make_none() -> Any:
                     raise OSError("no more processes")
 
-                it.pool._running.make_lane = make_none
+                it.pool._running.make_runner = make_none
                 with pytest.raises(OSError, match="no more processes"):
                     await it.ask()
-                it.pool._running.make_lane = works
+                it.pool._running.make_runner = works
                 assert await it.number() == 0
 
         run(test())
@@ -573,7 +584,7 @@ class TestFailing:
         self, tricky: Tricky, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         async def test() -> None:
-            async with bench(ThreadLane, tricky) as it:
+            async with bench(ThreadRunner, tricky) as it:
                 it.pool._running._spare = None
                 it.pool._running.quick_deaths = 5000
                 waits: list[float] = []
@@ -596,7 +607,7 @@ class TestTouch:
         tricky.order("on_load", "block gate")
 
         async def test() -> None:
-            async with bench(ProcessLane, tricky) as it:
+            async with bench(ProcessRunner, tricky) as it:
                 assert await asyncio.wait_for(it.pool.touch(ONE), LIMIT) == "INITIAL"
                 await until(lambda: tricky.started("gate"), "the model loads")
                 assert await asyncio.wait_for(it.pool.touch(ONE, 0.01), LIMIT) == "INITIAL"
@@ -609,7 +620,7 @@ class TestTouch:
 
     def test_it_does_not_wait_until_a_crashed_process_may_be_started_again(self, tricky: Tricky) -> None:
         async def test() -> None:
-            async with bench(ProcessLane, tricky) as it:
+            async with bench(ProcessRunner, tricky) as it:
                 it.pool._running._spare = None
                 it.pool._running.quick_deaths = 50  # ten seconds
                 loop = asyncio.get_running_loop()
@@ -626,7 +637,7 @@ class TestTouch:
         tricky.order("on_load", "raise hell")
 
         async def test() -> None:
-            async with bench(ThreadLane, tricky) as it:
+            async with bench(ThreadRunner, tricky) as it:
                 with pytest.raises(ModelLoadError, match="told to hell"):
                     await it.pool.touch(ONE, LIMIT)
 
@@ -638,27 +649,27 @@ class TestMemory:
         monkeypatch.setattr(models_module, "MAX_LIVE", 3)
 
         async def test() -> None:
-            async with bench(ThreadLane, tricky) as it:
+            async with bench(ThreadRunner, tricky) as it:
                 for round_ in range(2):
                     for number in range(8):
                         project = Project(uid=f"{number}.{round_}", label_config=CONFIG)
                         await it.ask(project)
                         assert len(it.pool._lives) <= 3
                         assert len(it.pool._serving) <= 3
-                await until(lambda: len(it.lanes[0]._host._live) <= 3, "the lane has forgotten them too")
+                await until(lambda: len(it.runners[0]._host._live) <= 3, "the lane has forgotten them too")
                 await it.ask(Project(uid="0.0", label_config=CONFIG))
 
         run(test())
 
     def test_replaced_versions_are_forgotten(self, tricky: Tricky) -> None:
         async def test() -> None:
-            async with bench(ThreadLane, tricky) as it:
+            async with bench(ThreadRunner, tricky) as it:
                 for number in range(1, 6):
                     it.publish(number)
                     if number > 1:
                         await it.served(number)
                     await it.ask()
-                await until(lambda: len(it.lanes[0]._host._live) == 1, "only the newest lives")
+                await until(lambda: len(it.runners[0]._host._live) == 1, "only the newest lives")
                 assert len(it.pool._lives) == 1
 
         run(test())
@@ -667,14 +678,16 @@ class TestMemory:
         tricky.order("on_load", "block gate")
 
         async def test() -> None:
-            async with bench(ThreadLane, tricky) as it:
+            async with bench(ThreadRunner, tricky) as it:
                 await it.pool.touch(ONE)
                 await until(lambda: tricky.started("gate"), "the model loads")
                 it.pool.forget(ONE.uid)
                 tricky.order("on_load")
                 tricky.release("gate")
-                await it.ask(TWO)  # loads after it: the lane loads one by one
-                await until(lambda: len(it.lanes[0]._host._live) == 1, "only the other project's model lives")
+                await it.ask(TWO)  # loads after it: the runner loads one by one
+                await until(
+                    lambda: len(it.runners[0]._host._live) == 1, "only the other project's model lives"
+                )
                 assert ONE.uid not in it.pool._serving
                 assert await it.number() == 0
 
@@ -682,7 +695,7 @@ class TestMemory:
 
     def test_failed_steps_leave_no_tasks_behind(self, tricky: Tricky) -> None:
         async def test() -> None:
-            async with bench(ThreadLane, tricky) as it:
+            async with bench(ThreadRunner, tricky) as it:
                 for number in range(30):
                     await it.ask(Project(uid=f"{number}.1", label_config=CONFIG))
                     await it.pool.touch(ONE, 1)
@@ -703,7 +716,7 @@ class TestClose:
                 closing = asyncio.create_task(it.pool.close())
                 done = await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), LIMIT)
                 assert [type(one) for one in done] == [Overloaded] * 3
-                if make is ThreadLane:
+                if make is ThreadRunner:
                     tricky.release("gate")
                 await asyncio.wait_for(closing, LIMIT)
 
@@ -714,7 +727,7 @@ class TestClose:
         tricky.order("on_import", "block gate")
 
         async def test() -> None:
-            async with bench(ProcessLane, tricky) as it:
+            async with bench(ProcessRunner, tricky) as it:
                 many = [task(number) for number in range(tasks)]
                 asked = asyncio.create_task(it.ask(ONE, *many))
                 await until(lambda: tricky.started("gate"), "the file is imported")
@@ -728,12 +741,14 @@ class TestClose:
 
     def test_those_who_wait_for_their_turn_are_told_and_what_runs_is_finished(self, tricky: Tricky) -> None:
         async def test() -> None:
-            async with bench(ProcessLane, tricky) as it:
+            async with bench(ProcessRunner, tricky) as it:
                 await it.ask()
                 running = asyncio.create_task(it.ask(ONE, task(1, "block gate")))
                 await until(lambda: tricky.started("gate"), "predict blocks")
                 waiting = asyncio.create_task(it.ask(ONE, task(2)))
-                await until(lambda: len(next(iter(it.pool._lives.values())).home.batcher) == 1, "it waits")
+                await until(
+                    lambda: len(next(iter(it.pool._lives.values())).process_group.batcher) == 1, "it waits"
+                )
                 closing = asyncio.create_task(it.pool.close())
                 with pytest.raises(Overloaded):
                     await waiting
@@ -749,13 +764,13 @@ class TestClose:
         tricky.order("on_load.2", "block gate")
 
         async def test() -> None:
-            async with bench(ProcessLane, tricky, "TrickyEvents") as it:
+            async with bench(ProcessRunner, tricky, "TrickyEvents") as it:
                 it.publish(1)
                 await it.ask()
                 it.publish(2)
                 await it.pool.refresh()
                 await until(lambda: tricky.started("gate"), "the new version loads")
-                assert len(it.lanes) == 2
+                assert len(it.runners) == 2
 
         run(test())
 

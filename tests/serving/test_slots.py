@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from helpers import run, until
 from label_studio_ml.errors import Overloaded
 from label_studio_ml.serving.requests import batching
-from label_studio_ml.serving.requests.batching import BULK_TURN, FEW, PACES, PATIENCE, Batcher, LaneClosed
+from label_studio_ml.serving.requests.batching import BULK_TURN, FEW, PACES, PATIENCE, Batcher, RunnerClosed
 
 
 class Held:
@@ -386,7 +386,11 @@ def test_close_gives_the_weight_back() -> None:
         it.batcher.close("over")
         assert it.batcher._weight == 0
         await it.finish()
-        assert [type(one.exception()) for one in it.tasks.values()] == [type(None), LaneClosed, LaneClosed]
+        assert [type(one.exception()) for one in it.tasks.values()] == [
+            type(None),
+            RunnerClosed,
+            RunnerClosed,
+        ]
 
     run(test())
 

@@ -41,7 +41,7 @@ def test_two_projects_whose_code_changes_at_once_share_the_new_process(
             for project in both:
                 it.publish(project, 1)
             await asyncio.gather(*(it.ask(project) for project in both))
-            made = len(it.lanes)
+            made = len(it.runners)
             second = it.edit("second")
             for project in both:
                 it.publish(project, 2, second)
@@ -54,7 +54,7 @@ def test_two_projects_whose_code_changes_at_once_share_the_new_process(
             assert len({one["pid"] for one in said}) == 1
             loads = (it.script.parent / "keeper.py.loads").read_text().splitlines()
             assert sorted(line for line in loads if line.endswith(" 2")) == ["1 2", "3 2"]
-            assert len(it.lanes) == made + 1
+            assert len(it.runners) == made + 1
 
     run(test())
 

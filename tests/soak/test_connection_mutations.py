@@ -26,7 +26,7 @@ from label_studio_ml.http_server.connection_registry import Site
 from label_studio_ml.http_server.messages import Call, Response, json_response
 from label_studio_ml.versions.state.project_state import Projects
 from label_studio_ml.versions.store.local_store import VersionStore
-from label_studio_ml.web.project_registry import ProjectBook
+from label_studio_ml.web.project_registry import ProjectRegistry
 from label_studio_ml.web.routes.endpoints import Endpoints
 
 from .answers import Answers, describe, parse, wrong
@@ -84,7 +84,7 @@ def make_site(folder: Path, routes: FakeRoutes, *, login: bool) -> Site:
         basic_auth_pass="secret" if login else "",
     )
     nothing = cast("Any", None)  # what only the routes use
-    endpoints = Endpoints(settings, nothing, VersionStore(folder), ProjectBook(Projects(folder)), nothing)
+    endpoints = Endpoints(settings, nothing, VersionStore(folder), ProjectRegistry(Projects(folder)), nothing)
     endpoints.access.loopback = True
     endpoints._routes = dict.fromkeys(endpoints._routes, routes.answer)
     site = Site(endpoints, 20_000)

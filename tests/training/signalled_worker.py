@@ -10,7 +10,7 @@ from rq import SimpleWorker, Worker
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.training.records.board_access import Holder
-from label_studio_ml.training.scheduling.policy_cache import Memory
+from label_studio_ml.training.scheduling.policy_cache import PolicyCache
 from label_studio_ml.training.worker import rq_worker
 from label_studio_ml.training.worker.trainer import Trainer
 
@@ -21,7 +21,7 @@ STEPS: dict[str, tuple[Any, str]] = {
     "holding the queue": (Holder, "__init__"),
     "making RQ's worker": (rq_worker, "make_worker"),
     "making the trainer": (Trainer, "__init__"),
-    "forgetting": (Memory, "forget"),
+    "forgetting": (PolicyCache, "forget"),
     "starting the sweeper": (threading.Thread, "start"),
     "beginning RQ's loop": (SimpleWorker, "bootstrap"),
     "registering": (SimpleWorker, "register_birth"),

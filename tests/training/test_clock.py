@@ -14,16 +14,16 @@ from rq.registry import StartedJobRegistry
 
 from e2e.processes import wait_until
 from label_studio_ml.config.settings import Settings
-from label_studio_ml.projects.jobs.prediction_worker import Beside
+from label_studio_ml.projects.jobs.prediction_worker import PredictionWorker
 from label_studio_ml.projects.jobs.shards import FUNCTION as SHARD
 from label_studio_ml.training.policy import Decision
 from label_studio_ml.training.records.board_access import shorten_workers
-from label_studio_ml.training.records.job_board import Hold, JobBoard, StoredEvent
+from label_studio_ml.training.records.job_board import JobBoard, Postponement, StoredEvent
 from label_studio_ml.training.redis.queue_owner import Claim, Owner, owner_of
 from label_studio_ml.training.redis.rq_jobs import Queue as OurQueue
 from label_studio_ml.training.redis.rq_jobs import Runnable, started
 from label_studio_ml.training.scheduling.lease import Lease
-from label_studio_ml.training.scheduling.policy_cache import Memory
+from label_studio_ml.training.scheduling.policy_cache import PolicyCache
 from label_studio_ml.training.scheduling.sweeper import sweep
 from label_studio_ml.training.worker.rq_worker import make_worker
 from live import Live, created, uid
@@ -34,9 +34,9 @@ LEASE = 20.0
 
 
 @pytest.fixture
-def memory(board: JobBoard, tmp_path: Path) -> Memory:
+def memory(board: JobBoard, tmp_path: Path) -> PolicyCache:
     (tmp_path / "model.py").write_text("")
-    return Memory(board, Settings(backend_dir=tmp_path, script=tmp_path / "model.py"))
+    return PolicyCache(board, Settings(backend_dir=tmp_path, script=tmp_path / "model.py"))
 
 
 def _record(board: JobBoard) -> str:
@@ -87,7 +87,9 @@ def test_a_lease_of_a_worker_with_a_longer_life_keeps_that(board: JobBoard) -> N
     assert not board.leased(P, 1.0)
 
 
-def test_the_sweeper_wakes_a_project_whose_lease_would_live_a_day(board: JobBoard, memory: Memory) -> None:
+def test_the_sweeper_wakes_a_project_whose_lease_would_live_a_day(
+    board: JobBoard, memory: PolicyCache
+) -> None:
     _record(board)
     board.redis.set(board.keys.lease(P), "a worker that was killed", px=DAY)
     sweep(board, memory, 1.0)
@@ -97,7 +99,7 @@ def test_the_sweeper_wakes_a_project_whose_lease_would_live_a_day(board: JobBoar
 
 @pytest.mark.parametrize("step", [-DAY, DAY])
 def test_what_waits_for_a_time_is_looked_at_again_when_the_clock_was_set(
-    step: int, board: JobBoard, memory: Memory
+    step: int, board: JobBoard, memory: PolicyCache
 ) -> None:
     job = _record(board)
     now = board.clock()
@@ -115,11 +117,11 @@ def test_what_waits_for_a_time_is_looked_at_again_when_the_clock_was_set(
 
 
 def test_a_wait_without_a_time_is_none_of_the_clocks_business() -> None:
-    assert Hold("code", None, since=10).holds("code", 5)
-    assert Hold("code", 20, since=10).holds("code", 10)
-    assert not Hold("code", 20, since=10).holds("code", 9)
-    assert not Hold("code", 20, since=10).holds("code", 20)
-    assert not Hold("code", 20, since=10).holds("other", 15)
+    assert Postponement("code", None, since=10).holds("code", 5)
+    assert Postponement("code", 20, since=10).holds("code", 10)
+    assert not Postponement("code", 20, since=10).holds("code", 9)
+    assert not Postponement("code", 20, since=10).holds("code", 20)
+    assert not Postponement("code", 20, since=10).holds("other", 15)
 
 
 def test_a_backend_counts_as_running_no_longer_than_it_should(board: JobBoard) -> None:
@@ -179,7 +181,7 @@ def test_a_shard_counts_as_worked_on_no_longer_than_its_worker_is_believed(
     board: JobBoard, tmp_path: Path
 ) -> None:
     settings = Settings(backend_dir=tmp_path, model_dir=tmp_path / "data", lease=LEASE, sweep=0.01)
-    beside = Beside(settings)
+    beside = PredictionWorker(settings)
     beside.begin(board, beside._stopping, lambda job: None)
     started = StartedJobRegistry(queue=Queue(beside.queue, connection=board.redis))
     board.redis.zadd(started.key, {"shard:1": time.time() + 86_400, "shard:2": time.time() + 1})
@@ -213,15 +215,15 @@ def test_a_worker_with_a_shorter_lease_leaves_the_shard_of_another_to_it(
     slow.beside.close()
 
 
-def _beside(board: JobBoard, folder: Path, lease: float) -> Beside:
+def _beside(board: JobBoard, folder: Path, lease: float) -> PredictionWorker:
     settings = Settings(backend_dir=folder, model_dir=folder / "data", lease=lease, sweep=0.01)
-    beside = Beside(settings)
+    beside = PredictionWorker(settings)
     beside.begin(board, beside._stopping, lambda job: None)
     return beside
 
 
 def test_events_that_came_before_the_clock_was_set_back_are_trained_on(launch: Any) -> None:
-    """A mailbox whose last event is a day ahead gives ids of that day to all events that come later."""
+    """A event queue whose last event is a day ahead gives ids of that day to all events that come later."""
     live: Live = launch()
     live.studio.add(7, 1, 2)
     live.setup(7)

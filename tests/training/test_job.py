@@ -15,7 +15,7 @@ from label_studio_ml.config.settings import Settings
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.model_calls.adapter import ModelSpec, generation
 from label_studio_ml.protocol.requests import Event
-from label_studio_ml.training.intake.synchronous import LocalDesk
+from label_studio_ml.training.intake.synchronous import SynchronousIntake
 from label_studio_ml.training.job import Report, TrainingJob
 from label_studio_ml.training.metric_history import FILE, History
 from label_studio_ml.training.records.job_board import StoredEvent
@@ -106,33 +106,35 @@ def test_a_fit_that_takes_rows_and_its_job_takes_annotations() -> None:
     assert generation(Events) == "event"
 
 
-def _local(settings: Settings, kind: type[LabelStudioMLBase], times: int) -> tuple[LocalDesk, list[str]]:
-    desk = LocalDesk(settings, kind)
+def _local(
+    settings: Settings, kind: type[LabelStudioMLBase], times: int
+) -> tuple[SynchronousIntake, list[str]]:
+    intake = SynchronousIntake(settings, kind)
     jobs = []
     for number in range(times):
         data = created(1, number + 1)
         event = Event(action=data["action"], uid=uid(1), label_config="", title="", data=data)
-        job = desk.hand_in(event, trusted=True, train=True)
+        job = intake.hand_in(event, trusted=True, train=True)
         assert job is not None
         jobs.append(job)
-    return desk, jobs
+    return intake, jobs
 
 
 def test_in_tests_of_models_it_is_the_same(settings: Settings) -> None:
-    desk, jobs = _local(settings, Seed, 2)
+    intake, jobs = _local(settings, Seed, 2)
     store = VersionStore(settings.model_dir)
     first, second = store.versions(uid(1))
     assert first.metrics == {"loss": 0.5, "accuracy": 0.75}, "what fit returned wins"
     assert second.train_output["before"] == first.metrics
     assert (store.folder(uid(1), first.id) / FILE).read_bytes().count(b"\n") == 1
-    status = desk.job_status(jobs[1])
+    status = intake.job_status(jobs[1])
     assert status is not None
     assert (status["progress"], status["message"]) == (1.0, "done")
     assert status["model_version"] == second.name
-    points = desk.job_metrics(jobs[1])
+    points = intake.job_metrics(jobs[1])
     assert points is not None
     assert points["points"][0]["loss"] == 0.5
-    assert [job["job"] for job in desk.jobs(uid(1), 5)] == jobs[::-1]
+    assert [job["job"] for job in intake.jobs(uid(1), 5)] == jobs[::-1]
 
 
 @pytest.mark.parametrize("kind", [Events, OnlyKeywords])

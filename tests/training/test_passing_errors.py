@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from label_studio_ml.cli.shared.open_board import Reached
+from label_studio_ml.cli.shared.open_board import OpenBoard
 from label_studio_ml.cli.train import train
 from label_studio_ml.cli.train.follow import follow
 from label_studio_ml.config.settings import Settings
@@ -20,7 +20,7 @@ from label_studio_ml.monitoring import logs
 from label_studio_ml.training.records.job_board import Job, JobBoard, StoredEvent, connect
 from label_studio_ml.training.run import progress_file
 from label_studio_ml.training.run.run_request import Outcome
-from label_studio_ml.training.worker.run_process import Child, Crashed
+from label_studio_ml.training.worker.run_process import Crashed, RunProcess
 from label_studio_ml.training.worker.trainer import Trainer
 from label_studio_ml.versions.state.project_state import Project, StoredState
 from label_studio_ml.versions.store import version_files
@@ -87,7 +87,7 @@ def test_what_an_earlier_run_left_cannot_be_read(
 def test_a_process_that_cannot_be_started(
     board: JobBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    monkeypatch.setattr(Child, "run", _raises(_refused(number)))
+    monkeypatch.setattr(RunProcess, "run", _raises(_refused(number)))
     _waits(board, _train(board, tmp_path), os.strerror(number))
 
 
@@ -104,7 +104,7 @@ def test_a_folder_that_cannot_be_made(
 def test_a_version_that_cannot_be_written(
     board: JobBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: str, number: int
 ) -> None:
-    monkeypatch.setattr(Child, "run", _trains)
+    monkeypatch.setattr(RunProcess, "run", _trains)
     with monkeypatch.context() as patch:
         patch.setattr(version_files, function, _raises(_refused(number)))
         job_id = _train(board, tmp_path)
@@ -117,14 +117,14 @@ def test_a_committed_version_whose_pairs_cannot_be_written(
     board: JobBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The event stays until the pairs are stored, and is not trained on again."""
-    monkeypatch.setattr(Child, "run", _trains)
+    monkeypatch.setattr(RunProcess, "run", _trains)
     with monkeypatch.context() as patch:
         patch.setattr(
             version_files, "flush", _raises(_refused(errno.EIO))
         )  # the manifest is there all the same
         job_id = _train(board, tmp_path)
     _waits(board, job_id, os.strerror(errno.EIO))
-    monkeypatch.setattr(Child, "run", _raises(AssertionError("it is trained on again")))
+    monkeypatch.setattr(RunProcess, "run", _raises(AssertionError("it is trained on again")))
     _is_trained_once(board, tmp_path, job_id)
     assert StoredState(tmp_path / "models", P).get("key") == "value"
 
@@ -133,7 +133,7 @@ def test_a_committed_version_whose_pairs_cannot_be_written(
 def test_an_error_of_the_disk_that_the_store_does_not_name(
     board: JobBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    monkeypatch.setattr(Child, "run", _trains)
+    monkeypatch.setattr(RunProcess, "run", _trains)
     with monkeypatch.context() as patch:
         patch.setattr(VersionStore, "publish", _raises(_refused(number)))
         job_id = _train(board, tmp_path)
@@ -149,13 +149,13 @@ def test_the_job_that_goes_on_after_a_crash_names_who_asked(
     first = board.record(P, StoredEvent("START_TRAINING", {}, caller="token ci"))
     later: list[str] = []
 
-    def crashes(child: Child) -> Outcome:
+    def crashes(child: RunProcess) -> Outcome:
         later.append(board.record(P, StoredEvent("ANNOTATION_CREATED", {}, caller="user second")))
         raise Crashed("signal 9")
 
-    monkeypatch.setattr(Child, "run", crashes)
+    monkeypatch.setattr(RunProcess, "run", crashes)
     Trainer(settings, board, threading.Event()).train(P)
-    monkeypatch.setattr(Child, "run", _trains)
+    monkeypatch.setattr(RunProcess, "run", _trains)
     Trainer(settings, board, threading.Event()).train(P)
     found = {job.id: (job.state, job.asked_by) for job in board.jobs(P)}
     assert found == {first: ("failed", "token ci"), later[0]: ("finished", "token ci")}
@@ -168,7 +168,7 @@ def test_what_was_through_before_a_crash_waits_for_the_disk(
     jobs = [board.record(P, StoredEvent("ANNOTATION_CREATED", {})) for _ in range(2)]
     first, second = board.entries(P)
 
-    def crashes(child: Child) -> Outcome:
+    def crashes(child: RunProcess) -> Outcome:
         request = child._request
         got = progress_file.Progress(
             job=request.job,
@@ -181,7 +181,7 @@ def test_what_was_through_before_a_crash_waits_for_the_disk(
         progress_file.write(Path(request.progress), got)
         raise Crashed("signal 9")
 
-    monkeypatch.setattr(Child, "run", crashes)
+    monkeypatch.setattr(RunProcess, "run", crashes)
     monkeypatch.setattr(version_files, "write_durably", _raises(_refused(errno.EIO)))
     settings = Settings(backend_dir=tmp_path, model_dir=tmp_path / "models", log_dir=tmp_path / "logs")
     Trainer(settings, board, threading.Event()).train(P)
@@ -190,7 +190,7 @@ def test_what_was_through_before_a_crash_waits_for_the_disk(
     assert not board.wakeable(P), "it is tried at its time, not at once"
 
 
-def _trains(child: Child) -> Outcome:
+def _trains(child: RunProcess) -> Outcome:
     Path(child._request.workdir, "weights").write_text("12")
     return Outcome(changed=True, state={"key": "value"}, generation="event")
 
@@ -209,7 +209,7 @@ def _is_trained_once(board: JobBoard, tmp_path: Path, job_id: str) -> None:
 def test_a_fit_that_fails_takes_its_event_with_it(
     board: JobBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Child, "run", lambda self: Outcome(error="a bug"))
+    monkeypatch.setattr(RunProcess, "run", lambda self: Outcome(error="a bug"))
     job_id = _train(board, tmp_path)
     assert not board.events(P)
     (job,) = board.jobs(P)
@@ -222,7 +222,7 @@ def test_a_store_that_goes_away_leaves_no_job_that_seems_to_run(
 ) -> None:
     error = StoreError("The store is away")
     error.passing = True
-    monkeypatch.setattr(Child, "run", _raises(error))
+    monkeypatch.setattr(RunProcess, "run", _raises(error))
     _waits(board, _train(board, tmp_path), "The store is away")
 
 
@@ -231,9 +231,9 @@ def test_the_command_ends_when_its_training_is_held_back(
 ) -> None:
     """Not for what the events before it were held back for."""
     settings = Settings(backend_dir=tmp_path, model_dir=tmp_path / "models", log_dir=tmp_path / "logs")
-    monkeypatch.setattr(Child, "run", _raises(_refused(errno.EIO)))
+    monkeypatch.setattr(RunProcess, "run", _raises(_refused(errno.EIO)))
     _train(board, tmp_path)
-    monkeypatch.setattr(Child, "run", _raises(_refused(errno.EROFS)))
+    monkeypatch.setattr(RunProcess, "run", _raises(_refused(errno.EROFS)))
 
     def train_then_follow(board: JobBoard, job_id: str, *, held_back: Callable[[], bool]) -> Job | None:
         assert not held_back()
@@ -241,8 +241,8 @@ def test_the_command_ends_when_its_training_is_held_back(
         return follow(board, job_id, held_back=held_back)
 
     @contextlib.contextmanager
-    def reach(settings: Settings, *, work: bool = False) -> Iterator[Reached]:
-        yield Reached(board, alone=False)
+    def reach(settings: Settings, *, work: bool = False) -> Iterator[OpenBoard]:
+        yield OpenBoard(board, alone=False)
 
     monkeypatch.setattr(train, "settings_from", lambda args: settings)
     monkeypatch.setattr(train, "known_project", lambda settings, name: Project(uid=P))

@@ -13,7 +13,7 @@ import pytest
 from e2e.processes import wait_until
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.training.records.job_board import JobBoard, StoredEvent
-from label_studio_ml.training.scheduling.policy_cache import Memory
+from label_studio_ml.training.scheduling.policy_cache import PolicyCache
 from label_studio_ml.training.scheduling.sweeper import sweep
 from label_studio_ml.versions.state.project_state import Projects, StoredState
 from label_studio_ml.versions.store.local_store import VersionStore
@@ -182,11 +182,11 @@ def test_the_sweeper_wakes_for_no_project_that_is_in_the_queue(settings: Setting
     _deliver(settings, board, 1, 1)
     _deliver(settings, board, 2, 1)
     for _ in range(3):
-        sweep(board, Memory(board, settings), settings.lease)
+        sweep(board, PolicyCache(board, settings), settings.lease)
     assert board.redis.llen("rq:queue:test-queue") == 2
     board.redis.delete("rq:queue:test-queue")  # RQ lost them
     for _ in range(3):
-        sweep(board, Memory(board, settings), settings.lease)
+        sweep(board, PolicyCache(board, settings), settings.lease)
     assert board.redis.llen("rq:queue:test-queue") == 2
 
 

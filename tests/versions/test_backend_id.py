@@ -19,7 +19,7 @@ from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import VersionError
 from label_studio_ml.versions import backend_id as identity
 from label_studio_ml.versions.backend_id import NAME, backend_id
-from label_studio_ml.versions.remote.object_store import ArtifactStore
+from label_studio_ml.versions.remote.object_store import ObjectStore
 from label_studio_ml.versions.store import version_files as disk
 
 
@@ -141,13 +141,13 @@ def test_a_machine_that_is_late_with_its_id_takes_the_one_that_is_there(
     url = f"file://{tmp_path / 'store'}"
     early: list[str] = []
 
-    def see(store: ArtifactStore, name: str) -> None:
+    def see(store: ObjectStore, name: str) -> None:
         """Find nothing, and let another machine put its id before this one goes on."""
         monkeypatch.undo()
         monkeypatch.setattr(identity, "time", sleeps)
         early.append(backend_id(in_store(tmp_path / "early", url)))
 
-    monkeypatch.setattr(ArtifactStore, "get", see)
+    monkeypatch.setattr(ObjectStore, "get", see)
     assert [backend_id(in_store(tmp_path / "late", url))] == early
     assert not sleeps, "a disk refuses a second id, so nobody has to wait"
 
@@ -155,12 +155,12 @@ def test_a_machine_that_is_late_with_its_id_takes_the_one_that_is_there(
 def test_a_store_that_takes_a_second_id_is_read_again_after_a_while(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put = ArtifactStore.put
+    put = ObjectStore.put
 
-    def put_over(store: ArtifactStore, name: str, data: bytes, *, create: bool = False) -> None:
+    def put_over(store: ObjectStore, name: str, data: bytes, *, create: bool = False) -> None:
         put(store, name, data)
 
-    monkeypatch.setattr(ArtifactStore, "put", put_over)
+    monkeypatch.setattr(ObjectStore, "put", put_over)
     (tmp_path / "store").mkdir()
     there = tmp_path / "store" / NAME
     sleeps = Sleeps(lambda: there.write_text('{"id": "another"}'))

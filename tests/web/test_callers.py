@@ -15,11 +15,11 @@ from helpers import run, strict, until
 from label_studio_ml.http_server.server import Server
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.protocol.requests import parse_predict
-from label_studio_ml.runtime.application import Core
+from label_studio_ml.runtime.application import Application
 from label_studio_ml.serving.registry import process_assignment as processes_module
 from label_studio_ml.serving.requests import batching
-from label_studio_ml.serving.runners.process_runner import ProcessLane
-from label_studio_ml.training.intake.synchronous import LocalDesk
+from label_studio_ml.serving.runners.process_runner import ProcessRunner
+from label_studio_ml.training.intake.synchronous import SynchronousIntake
 from tricky import CONFIG, Tricky, task
 
 pytestmark = pytest.mark.usefixtures("clean_env")
@@ -52,7 +52,7 @@ class Caller:
 
 @dataclass
 class Site:
-    core: Core
+    core: Application
     port: int
 
     async def send(self, path: str, body: bytes = b"", method: str = "POST") -> Caller:
@@ -80,7 +80,9 @@ class Site:
 @asynccontextmanager
 async def site(tricky: Tricky) -> AsyncIterator[Site]:
     settings = tricky.settings()
-    core = Core(settings, lambda: ProcessLane(settings), LocalDesk(settings, LabelStudioMLBase))
+    core = Application(
+        settings, lambda: ProcessRunner(settings), SynchronousIntake(settings, LabelStudioMLBase)
+    )
     await core.start()
     listening = socket.create_server(("127.0.0.1", 0))
     server = Server(core.endpoints, max_body=1 << 20, drain=0.0)

@@ -28,9 +28,9 @@ from hypothesis import strategies as st
 from helpers import LIMIT, all_captured, captured, strict
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.http_server.messages import Call, Response
-from label_studio_ml.runtime.application import Core
-from label_studio_ml.serving.runners.process_runner import ProcessLane
-from label_studio_ml.training.intake.event_intake import RedisDesk
+from label_studio_ml.runtime.application import Application
+from label_studio_ml.serving.runners.process_runner import ProcessRunner
+from label_studio_ml.training.intake.event_intake import RedisIntake
 from redis_server import RedisServer
 
 T = TypeVar("T")
@@ -254,9 +254,9 @@ class Site:
         self._thread.start()
         self.core = self.wait(self._begin())
 
-    async def _begin(self) -> Core:
-        desk = RedisDesk.of(self.settings, lambda timeout: self.settings.redis_url)
-        core = Core(self.settings, lambda: ProcessLane(self.settings), desk)
+    async def _begin(self) -> Application:
+        intake = RedisIntake.of(self.settings, lambda timeout: self.settings.redis_url)
+        core = Application(self.settings, lambda: ProcessRunner(self.settings), intake)
         await core.start()
         return core
 

@@ -12,7 +12,7 @@ from helpers import run, until
 from label_studio_ml.errors import BrokerError, VersionError
 from label_studio_ml.versions.state.project_state import Project, Projects
 from label_studio_ml.web import project_registry as book_module
-from label_studio_ml.web.project_registry import ProjectBook
+from label_studio_ml.web.project_registry import ProjectRegistry
 
 UID = "1.1767225600"
 SETUP: dict[str, Any] = {"label_config": "<View/>", "hostname": "http://studio", "access_token": "first"}
@@ -44,12 +44,12 @@ def shared() -> Shared:
 
 
 @pytest.fixture
-def make(tmp_path: Path, shared: Shared) -> Callable[[str], ProjectBook]:
-    return lambda name: ProjectBook(Projects(tmp_path / name), shared)
+def make(tmp_path: Path, shared: Shared) -> Callable[[str], ProjectRegistry]:
+    return lambda name: ProjectRegistry(Projects(tmp_path / name), shared)
 
 
 def test_what_one_server_was_told_all_know(
-    make: Callable[[str], ProjectBook], shared: Shared, monkeypatch: pytest.MonkeyPatch
+    make: Callable[[str], ProjectRegistry], shared: Shared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(book_module, "SOON", 0.0)
 
@@ -70,7 +70,7 @@ def test_what_one_server_was_told_all_know(
 
 
 def test_a_server_that_only_predicts_learns_where_label_studio_is(
-    make: Callable[[str], ProjectBook], shared: Shared, monkeypatch: pytest.MonkeyPatch
+    make: Callable[[str], ProjectRegistry], shared: Shared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(book_module, "AGAIN", 0.0)
     monkeypatch.setattr(book_module, "SOON", 0.0)
@@ -99,7 +99,7 @@ def test_a_server_that_only_predicts_learns_where_label_studio_is(
 
 
 def test_a_redis_that_is_away_keeps_nobody_from_what_is_known(
-    make: Callable[[str], ProjectBook], shared: Shared, tmp_path: Path
+    make: Callable[[str], ProjectRegistry], shared: Shared, tmp_path: Path
 ) -> None:
     shared.away = True
 
@@ -112,7 +112,7 @@ def test_a_redis_that_is_away_keeps_nobody_from_what_is_known(
         assert await make("two").get(UID) is None
 
     run(check())
-    alone = ProjectBook(Projects(tmp_path / "alone"))
+    alone = ProjectRegistry(Projects(tmp_path / "alone"))
     run(alone.told(UID, **SETUP))
 
 
@@ -120,7 +120,7 @@ def test_what_the_disk_does_not_take_is_kept_in_memory_and_written_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     projects = Projects(tmp_path)
-    book = ProjectBook(projects)
+    book = ProjectRegistry(projects)
     monkeypatch.setattr(book_module, "WRITE_AGAIN", 0.0)
 
     def full(project: Project) -> None:
@@ -146,7 +146,7 @@ def test_what_the_disk_does_not_take_is_kept_in_memory_and_written_later(
 
 
 def test_a_file_that_is_gone_has_all_again_after_the_next_setup(tmp_path: Path) -> None:
-    book = ProjectBook(Projects(tmp_path))
+    book = ProjectRegistry(Projects(tmp_path))
 
     def remove() -> None:
         for file in tmp_path.glob("projects.db*"):
@@ -181,7 +181,7 @@ class Counted(Projects):
 
 def test_a_setup_that_says_nothing_new_asks_the_file_only_where_somebody_wrote_to_it(tmp_path: Path) -> None:
     projects = Counted(tmp_path)
-    book = ProjectBook(projects)
+    book = ProjectRegistry(projects)
 
     async def test() -> None:
         await book.told(UID, **SETUP)
@@ -206,7 +206,7 @@ def test_a_setup_is_written_where_the_disk_did_not_take_it_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     projects = Counted(tmp_path)
-    book = ProjectBook(projects)
+    book = ProjectRegistry(projects)
 
     def full(project: Project) -> None:
         raise VersionError("The state file cannot be used: database or disk is full")

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from label_studio_ml.web.webhook_receipts import Hearing
+from label_studio_ml.web.webhook_receipts import WebhookReceipts
 
 
 def test_seen_by_other_processes(tmp_path: Path) -> None:
     async def main() -> None:
-        await Hearing(tmp_path).note("1.2", "PROJECT_UPDATED", authorized=True)
-        found = await Hearing(tmp_path).of("1.2")
+        await WebhookReceipts(tmp_path).note("1.2", "PROJECT_UPDATED", authorized=True)
+        found = await WebhookReceipts(tmp_path).of("1.2")
         assert list(found) == ["PROJECT_UPDATED"]
         assert found["PROJECT_UPDATED"]["authorized"] is True
-        assert await Hearing(tmp_path).of("3.4") == {}
+        assert await WebhookReceipts(tmp_path).of("3.4") == {}
 
     asyncio.run(main())
 
@@ -27,19 +27,19 @@ def test_bursts_are_written_now_and_then_and_known_at_once(
 
     async def main() -> None:
         nonlocal now
-        hearing = Hearing(tmp_path)
+        hearing = WebhookReceipts(tmp_path)
         await hearing.note("1.2", "TASKS_CREATED", authorized=True)
         await hearing.note("1.2", "ANNOTATION_CREATED", authorized=False)
-        assert list(await Hearing(tmp_path).of("1.2")) == ["TASKS_CREATED"]
+        assert list(await WebhookReceipts(tmp_path).of("1.2")) == ["TASKS_CREATED"]
         assert sorted(await hearing.of("1.2")) == ["ANNOTATION_CREATED", "TASKS_CREATED"]
         now = 101.0
         await hearing.note("1.2", "PROJECT_UPDATED", authorized=True)
-        assert len(await Hearing(tmp_path).of("1.2")) == 3
+        assert len(await WebhookReceipts(tmp_path).of("1.2")) == 3
 
     asyncio.run(main())
 
 
 def test_disk_that_fails_stops_no_event(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").touch()
-    asyncio.run(Hearing(tmp_path / "file").note("1.2", "PROJECT_UPDATED", authorized=True))
+    asyncio.run(WebhookReceipts(tmp_path / "file").note("1.2", "PROJECT_UPDATED", authorized=True))
     assert "cannot be used" in caplog.text

@@ -103,14 +103,14 @@ def spool(context: Context) -> Iterator[Check]:
 
     An empty, usable spool yields nothing.
     """
-    from label_studio_ml.training.intake.spool_capacity import UNUSABLE, SpoolRoom
+    from label_studio_ml.training.intake.spool_capacity import UNUSABLE, SpoolCapacity
 
     settings = context.settings
     if folder_problem(settings.model_dir):
         yield skip("spool", "the model folder cannot be read")  # `disk` fails and says why
         return
     folder = settings.model_dir / "spool"
-    room = SpoolRoom(folder, settings.spool_events, settings.spool_bytes)
+    room = SpoolCapacity(folder, settings.spool_events, settings.spool_bytes)
     room.recount(set())
     if room.problem:
         yield fail("spool", room.problem, "Bring Redis back, or raise SPOOL_EVENTS and SPOOL_MB")

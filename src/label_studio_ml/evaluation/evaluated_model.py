@@ -17,7 +17,7 @@ from label_studio_ml.model_calls.adapter import ModelSpec
 from label_studio_ml.processes.exit_status import describe_exit
 from label_studio_ml.processes.guard import is_supported
 from label_studio_ml.processes.interpreter import command
-from label_studio_ml.processes.orphans import Guarded
+from label_studio_ml.processes.orphans import GuardedProcess
 from label_studio_ml.protocol.prediction_json import NOTHING
 from label_studio_ml.storage.private_files import make_folder, open_file
 
@@ -76,7 +76,7 @@ class ModelUnderTest:
             if self._log is not None:
                 make_folder(self._log.parent)
                 output = stack.enter_context(open_file(self._log, "ab"))
-            self._guarded = Guarded(
+            self._guarded = GuardedProcess(
                 command(self._settings, "label_studio_ml.evaluation.evaluation_process", *ends),
                 pass_fds=ends,
                 stdin=subprocess.DEVNULL,

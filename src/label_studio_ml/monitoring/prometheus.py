@@ -41,7 +41,7 @@ class Moment:
 class Training:
     """Training figures of all servers and workers, as read from Redis.
 
-    `backlog` events wait in mailboxes, `parked` events were set aside, `queued` wake-ups wait for a worker. `workers`
+    `backlog` events wait for a training, `parked` events were set aside, `queued` wake-ups wait for a worker. `workers`
     counts idle and busy workers. `unpredicted` tasks are to get predictions after a training. `runs` maps outcomes of
     runs to their counts since that Redis began.
     """

@@ -37,7 +37,7 @@ _starting = threading.Lock()
 _adopting = False
 
 
-class Guarded:
+class GuardedProcess:
     """A process with a guard, started with the arguments of `subprocess.Popen`. Call `ended` after its end.
 
     The mark is added to `env`. Raises OSError if the process cannot be started.

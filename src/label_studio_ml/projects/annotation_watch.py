@@ -72,7 +72,7 @@ class Cursor:
         os.replace(temporary, self._path)
 
 
-class Watch:
+class AnnotationWatch:
     """Finds the annotations of one project that changed since the last poll. Blocking."""
 
     def __init__(self, api: ProjectApi, cursor: Cursor) -> None:

@@ -26,7 +26,7 @@ CAUSES = 20
 HOPELESS = 200
 
 
-class Asker(Protocol):
+class PredictionSource(Protocol):
     """A model that predicts tasks."""
 
     @property
@@ -99,7 +99,7 @@ class Progress:
 
 async def run(
     source: Iterator[Task],
-    asker: Asker,
+    prediction_source: PredictionSource,
     writer: Writer,
     progress: Progress,
     *,
@@ -111,23 +111,25 @@ async def run(
     Once `until` returns True, no further task is requested; outcomes of requests in flight are written. `source`
     blocks and is read in a thread. Memory holds a few batches that were read, and twice the predictions of one write,
     so that the model goes on while a slow writer works. Raises PredictError if none of the first `HOPELESS` tasks has
-    a prediction, and the first error of `source`, `asker` or `writer`, after cancelling the others.
+    a prediction, and the first error of `source`, `prediction_source` or `writer`, after cancelling the others.
     """
-    batches: asyncio.Queue[asyncio.Future[list[Predicted]] | None] = asyncio.Queue(asker.at_once + 2)
-    ready: asyncio.Queue[list[Predicted] | None] = asyncio.Queue(2 * at_once // asker.batch + 1)
-    slots = asyncio.Semaphore(asker.at_once)
+    batches: asyncio.Queue[asyncio.Future[list[Predicted]] | None] = asyncio.Queue(
+        prediction_source.at_once + 2
+    )
+    ready: asyncio.Queue[list[Predicted] | None] = asyncio.Queue(2 * at_once // prediction_source.batch + 1)
+    slots = asyncio.Semaphore(prediction_source.at_once)
 
     async def predict(tasks: list[Task]) -> list[Predicted]:
         async with slots:
             if until():
                 return []
             with progress.asking():
-                outcomes = await asker.ask(tasks)
+                outcomes = await prediction_source.ask(tasks)
         progress.predicted += len(tasks)
         return list(zip(tasks, outcomes, strict=True))
 
     async def read(group: asyncio.TaskGroup) -> None:
-        async for tasks in _batches(source, asker, until):
+        async for tasks in _batches(source, prediction_source, until):
             await batches.put(group.create_task(predict(tasks)))
         await batches.put(None)
 
@@ -157,7 +159,7 @@ async def run(
 
 
 async def _batches(
-    source: Iterator[Task], asker: Asker, until: Callable[[], bool]
+    source: Iterator[Task], prediction_source: PredictionSource, until: Callable[[], bool]
 ) -> AsyncIterator[list[Task]]:
     """Yield the tasks in batches of the model's current batch size."""
 
@@ -165,7 +167,7 @@ async def _batches(
         taken: list[Task] = []
         for task in source:
             taken.append(task)
-            if len(taken) >= asker.batch:
+            if len(taken) >= prediction_source.batch:
                 break
         return taken
 

@@ -12,7 +12,7 @@ from typing import Any
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.projects import task_filters
 from label_studio_ml.projects.journal import Journal
-from label_studio_ml.projects.pipeline import Asker, Predicted, Progress, Task, Writer, run
+from label_studio_ml.projects.pipeline import Predicted, PredictionSource, Progress, Task, Writer, run
 from label_studio_ml.projects.prediction_store import PredictionStore
 from label_studio_ml.projects.project_api import ProjectApi
 from label_studio_ml.projects.task_files import FileWriter, read_tasks
@@ -104,7 +104,7 @@ class StoreWriter:
 async def predict_project(
     api: ProjectApi,
     project: Project,
-    asker: Asker,
+    prediction_source: PredictionSource,
     settings: Settings,
     progress: Progress,
     *,
@@ -122,15 +122,17 @@ async def predict_project(
     `journal_of` returns its journal, `paced` slows down the tasks, `writer` returns the writer for the store. Raises
     Busy when another run stores predictions of the same version, and the errors of ProjectApi and `pipeline.run`.
     """
-    report = Report(asker.version, progress)
+    report = Report(prediction_source.version, progress)
     folder = settings.model_dir / "predict"
-    journal = await asyncio.to_thread(journal_of, folder, project.uid, asker.version)
-    store = PredictionStore(api, journal, asker.version, project.label_config, _counting(progress))
+    journal = await asyncio.to_thread(journal_of, folder, project.uid, prediction_source.version)
+    store = PredictionStore(
+        api, journal, prediction_source.version, project.label_config, _counting(progress)
+    )
     with contextlib.closing(journal):
         await asyncio.to_thread(store.recover)
-        tasks = await asyncio.to_thread(lacking, api, asker.version, [*conditions, *span])
+        tasks = await asyncio.to_thread(lacking, api, prediction_source.version, [*conditions, *span])
         progress.total = await asyncio.to_thread(tasks.count)
-        await run(paced(iter(tasks)), asker, writer(store), progress, until=until)
+        await run(paced(iter(tasks)), prediction_source, writer(store), progress, until=until)
         report.removed = await asyncio.to_thread(store.reconcile, span)
     return report
 
@@ -144,29 +146,35 @@ def settle(api: ProjectApi, project: Project, journal: Journal, version: str) ->
 
 
 async def try_project(
-    api: ProjectApi, asker: Asker, progress: Progress, *, conditions: Sequence[Filter] = ()
+    api: ProjectApi,
+    prediction_source: PredictionSource,
+    progress: Progress,
+    *,
+    conditions: Sequence[Filter] = (),
 ) -> Report:
     """Count the tasks that `predict_project` would predict and predict the first of them; store nothing."""
-    report = Report(asker.version, progress)
-    tasks = await asyncio.to_thread(lacking, api, asker.version, conditions)
+    report = Report(prediction_source.version, progress)
+    tasks = await asyncio.to_thread(lacking, api, prediction_source.version, conditions)
     progress.total = await asyncio.to_thread(tasks.count)
     for task in await asyncio.to_thread(lambda: [next(iter(tasks), None)]):
         if task is not None:
-            (report.sample,) = await asker.ask([task])
+            (report.sample,) = await prediction_source.ask([task])
     return report
 
 
-async def predict_file(source: Path, target: Path, asker: Asker, progress: Progress) -> Report:
+async def predict_file(
+    source: Path, target: Path, prediction_source: PredictionSource, progress: Progress
+) -> Report:
     """Predict the tasks of a file into another one, and continue a run that was ended.
 
     Raises SettingsError when `source` does not hold tasks.
     """
-    report = Report(asker.version, progress)
+    report = Report(prediction_source.version, progress)
     progress.total = await asyncio.to_thread(lambda: sum(1 for _ in read_tasks(source)))
-    writer = FileWriter(target, asker.version)
+    writer = FileWriter(target, prediction_source.version)
     with contextlib.closing(writer):
         progress.total -= writer.done
-        await run(writer.rest(read_tasks(source)), asker, writer, progress)
+        await run(writer.rest(read_tasks(source)), prediction_source, writer, progress)
         writer.finish()
     return report
 

@@ -9,8 +9,8 @@ from label_studio_ml.config.backend_login import authorization
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BackendError, VersionError
 from label_studio_ml.processes.guard import is_supported
-from label_studio_ml.projects.running_backend import BackendAsker, BackendGone
-from label_studio_ml.serving.offline_model import ModelApart, Outcome
+from label_studio_ml.projects.running_backend import BackendGone, BackendSource
+from label_studio_ml.serving.offline_model import OfflineModel, Outcome
 from label_studio_ml.versions.factory import open_store
 from label_studio_ml.versions.operations import find
 from label_studio_ml.versions.state.project_state import Project
@@ -18,7 +18,7 @@ from label_studio_ml.versions.state.project_state import Project
 logger = logging.getLogger(__name__)
 
 
-class EitherAsker:
+class EitherSource:
     """Asks the backend at `url` while it serves the wanted version; otherwise builds the model in its own process.
 
     `url` is empty if there is no backend. `wanted` is the name or id of a version, empty for the served one. `told`
@@ -37,8 +37,8 @@ class EitherAsker:
         self._project = project
         self._wanted = wanted
         self._told = told
-        self._backend = BackendAsker(url, project, authorization(settings)) if url else None
-        self._apart: ModelApart | None = None
+        self._backend = BackendSource(url, project, authorization(settings)) if url else None
+        self._apart: OfflineModel | None = None
         self.version = ""
 
     @property
@@ -61,8 +61,8 @@ class EitherAsker:
     async def start(self) -> str:
         """Connect to the backend or build the model, and return the name of its version.
 
-        Raises UnknownVersion for a `wanted` that does not exist, and the errors of `BackendAsker.start` and
-        `ModelApart.start`.
+        Raises UnknownVersion for a `wanted` that does not exist, and the errors of `BackendSource.start` and
+        `OfflineModel.start`.
         """
         store, uid = open_store(self._settings), self._project.uid
         await asyncio.to_thread(store.bring, uid)
@@ -78,7 +78,7 @@ class EitherAsker:
                 self._backend = None
         if manifest is not None:
             await asyncio.to_thread(store.fetch, manifest)
-        self._apart = ModelApart(self._settings, self._project, manifest)
+        self._apart = OfflineModel(self._settings, self._project, manifest)
         self.version = await self._apart.start()
         return self.version
 
@@ -96,7 +96,7 @@ class EitherAsker:
             )
             if manifest is not None:
                 await asyncio.to_thread(store.fetch, manifest)
-            self._apart = ModelApart(self._settings, self._project, manifest)
+            self._apart = OfflineModel(self._settings, self._project, manifest)
         apart = self._apart
         if (name := await apart.start()) != self.version:
             raise VersionError(
@@ -114,7 +114,7 @@ class EitherAsker:
                 await one.close()
 
     @property
-    def _now(self) -> BackendAsker | ModelApart:
+    def _now(self) -> BackendSource | OfflineModel:
         one = self._backend or self._apart
         if one is None:
             raise BackendError("The model was not started")

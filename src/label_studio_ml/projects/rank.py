@@ -14,7 +14,7 @@ from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import PredictError, SettingsError
 from label_studio_ml.projects import task_filters
 from label_studio_ml.projects.journal import Journal
-from label_studio_ml.projects.pipeline import Asker, Predicted, Progress, run
+from label_studio_ml.projects.pipeline import Predicted, PredictionSource, Progress, run
 from label_studio_ml.projects.prediction_store import PredictionStore
 from label_studio_ml.projects.project_api import Json, ProjectApi
 from label_studio_ml.projects.task_filters import Filter
@@ -64,7 +64,7 @@ class _Asked:
 async def rank(
     api: ProjectApi,
     project: Project,
-    asker: Asker,
+    prediction_source: PredictionSource,
     settings: Settings,
     progress: Progress,
     *,
@@ -83,7 +83,7 @@ async def rank(
     """
     name = f"rank-{by}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     keeper = _Keeper()
-    await run(iter(_tasks(api, by, conditions)), asker, keeper, progress)
+    await run(iter(_tasks(api, by, conditions)), prediction_source, keeper, progress)
     scored = await asyncio.to_thread(_scored, keeper.asked, by, top)
     scored.sort(key=lambda pair: pair[1])
     chosen = scored[:top]

@@ -31,7 +31,7 @@ class BackendGone(BackendError):
     """The backend no longer answers, or serves another version now."""
 
 
-class BackendAsker:
+class BackendSource:
     """Sends large requests to the backend at `url`, which answers them between the small requests of its annotators.
 
     `authorization` is the value of the Authorization header, empty for none. A request should take about `goal`

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 
 class AnyEvent(Protocol):
-    """An event as it was received (`protocol.Event`) or stored (`mailbox.StoredEvent`)."""
+    """An event as it was received (`protocol.Event`) or stored (`event queue.StoredEvent`)."""
 
     @property
     def action(self) -> str:

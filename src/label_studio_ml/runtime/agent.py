@@ -1,7 +1,7 @@
 """`label-studio-ml agent`: a backend that polls Label Studio, for setups where Label Studio cannot reach it.
 
 The agent polls for changed annotations and for tasks without a prediction of the served version. Annotations become
-events and tasks are predicted by the same components as in a server: mailbox, worker, versions, model process. The
+events and tasks are predicted by the same components as in a server: event queue, worker, versions, model process. The
 agent listens on no port.
 """
 
@@ -14,17 +14,17 @@ from dataclasses import replace
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BackendError, DecisionError, ModelError, StoreError
-from label_studio_ml.projects.annotation_watch import Cursor, Watch
+from label_studio_ml.projects.annotation_watch import AnnotationWatch, Cursor
 from label_studio_ml.projects.jobs.repredict import UNLABELLED
 from label_studio_ml.projects.pipeline import Progress
 from label_studio_ml.projects.prediction_run import described, lacking, predict_project
 from label_studio_ml.projects.project_api import Interrupted, ProjectApi
 from label_studio_ml.protocol.requests import Event
 from label_studio_ml.protocol.webhook_payload import training_actions
-from label_studio_ml.runtime.shared_services import Companion
-from label_studio_ml.serving.offline_model import ModelApart
+from label_studio_ml.runtime.shared_services import SharedServices
+from label_studio_ml.serving.offline_model import OfflineModel
 from label_studio_ml.support.texts import plural
-from label_studio_ml.training.intake.event_intake import RedisDesk
+from label_studio_ml.training.intake.event_intake import RedisIntake
 from label_studio_ml.versions.factory import open_store
 from label_studio_ml.versions.state.project_state import Project, Projects
 
@@ -50,18 +50,18 @@ class ProjectAgent:
         self,
         settings: Settings,
         api: ProjectApi,
-        desk: RedisDesk,
+        intake: RedisIntake,
         *,
         everything: bool = False,
         select: bool = True,
     ) -> None:
         self._settings = settings
         self._api = api
-        self._desk = desk
+        self._intake = intake
         self._conditions = [] if everything else [UNLABELLED]
         self._select = select
         self._store = open_store(settings)
-        self._model: ModelApart | None = None
+        self._model: OfflineModel | None = None
         self._built: object = None
         self._cursor: Cursor | None = None
         self._failed = ("", 0, 0.0)
@@ -81,7 +81,7 @@ class ProjectAgent:
             await asyncio.to_thread(self._bring, project.uid)
         hint = self._store.hint(project.uid)
         model = await self._up_to_date(project)
-        told = await asyncio.to_thread(Watch(self._api, self._cursor).look, found, self._hand_in)
+        told = await asyncio.to_thread(AnnotationWatch(self._api, self._cursor).look, found, self._hand_in)
         if told:
             annotations = plural(told, "annotation is", "annotations are")
             logger.info("Project %s: %s new, changed or gone", project.project_id, annotations)
@@ -114,11 +114,11 @@ class ProjectAgent:
         info = self._model.info if self._model is not None else None
         learns = info is not None and info.generation != "none"
         train = learns and event.action in training_actions(info.train_events if info is not None else ())
-        job = self._desk.hand_in(event, trusted=True, train=train)
+        job = self._intake.hand_in(event, trusted=True, train=train)
         if job:
             logger.info("Project %s: %s, training job %s", event.uid, event.action, job)
 
-    async def _up_to_date(self, project: Project) -> ModelApart:
+    async def _up_to_date(self, project: Project) -> OfflineModel:
         """Return the model of the version to serve, or of the newest earlier one that loads. Raises ModelError."""
         while True:
             try:
@@ -133,7 +133,7 @@ class ProjectAgent:
             wanted = (project, manifest.id if manifest else "")
             if self._model is not None and self._built == wanted:
                 return self._model
-            model = ModelApart(self._settings, project, manifest)
+            model = OfflineModel(self._settings, project, manifest)
             try:
                 await model.start()
             except ModelError as error:
@@ -151,7 +151,7 @@ class ProjectAgent:
             logger.info("Project %s: version %s predicts now", project.project_id, model.version)
             return model
 
-    async def _predict(self, project: Project, model: ModelApart, until: Callable[[], bool]) -> None:
+    async def _predict(self, project: Project, model: OfflineModel, until: Callable[[], bool]) -> None:
         """Store predictions of the served version for tasks without one, until `until` returns True."""
         version, failed, again = self._failed
         missing = await asyncio.to_thread(lambda: lacking(self._api, model.version, self._conditions).count())
@@ -192,11 +192,13 @@ async def serve(
     select: bool = True,
 ) -> int:
     """Poll the projects `every` so many seconds until SIGINT or SIGTERM; return the exit status."""
-    companion = Companion(replace(settings, predict_after_training=""), worker_delay=0)  # the agent predicts
-    companion.start()
-    desk = RedisDesk.of(settings, companion.url)
-    desk.start()
-    agents = [ProjectAgent(settings, api, desk, everything=everything, select=select) for api in apis]
+    services = SharedServices(
+        replace(settings, predict_after_training=""), worker_delay=0
+    )  # the agent predicts
+    services.start()
+    intake = RedisIntake.of(settings, services.url)
+    intake.start()
+    agents = [ProjectAgent(settings, api, intake, everything=everything, select=select) for api in apis]
     stop = asyncio.Event()
     work = asyncio.create_task(_forever(agents, apis, every, stop))
     loop = asyncio.get_running_loop()
@@ -210,7 +212,7 @@ async def serve(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, end)
     try:
-        await asyncio.to_thread(companion.url, _BROKER_TIMEOUT)
+        await asyncio.to_thread(services.url, _BROKER_TIMEOUT)
         await work
     except asyncio.CancelledError:
         if not stop.is_set():
@@ -218,8 +220,8 @@ async def serve(
     finally:
         for agent in agents:
             await agent.close()
-        await asyncio.to_thread(desk.stop)
-        await asyncio.to_thread(companion.stop)
+        await asyncio.to_thread(intake.stop)
+        await asyncio.to_thread(services.stop)
     return 0
 
 

@@ -6,16 +6,16 @@ from collections.abc import Callable
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BackendError, VersionError
-from label_studio_ml.serving.prediction_service import ModelPool
+from label_studio_ml.serving.prediction_service import PredictionService
 from label_studio_ml.serving.registry.code_watch import CodeWatch
-from label_studio_ml.serving.runners.process_runner import Lane
+from label_studio_ml.serving.runners.process_runner import ModelRunner
 from label_studio_ml.storage import private_files
-from label_studio_ml.training.intake.event_intake import RedisDesk
+from label_studio_ml.training.intake.event_intake import RedisIntake
 from label_studio_ml.user_code.loading import code_on_disk, locate
 from label_studio_ml.versions.factory import open_store
 from label_studio_ml.versions.state.project_state import Projects, StoredState
-from label_studio_ml.web.intake_interface import TrainingDesk
-from label_studio_ml.web.project_registry import ProjectBook
+from label_studio_ml.web.intake_interface import TrainingIntake
+from label_studio_ml.web.project_registry import ProjectRegistry
 from label_studio_ml.web.routes.endpoints import Endpoints
 
 logger = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 REFRESH = 0.3
 
 
-class Core:
+class Application:
     """Endpoints and model pool of one model folder, on one event loop.
 
     With `reload`, all models are reloaded whenever the model's files change.
@@ -33,21 +33,21 @@ class Core:
     def __init__(
         self,
         settings: Settings,
-        make_lane: Callable[[], Lane],
-        desk: TrainingDesk,
+        make_runner: Callable[[], ModelRunner],
+        intake: TrainingIntake,
         *,
-        lanes: int = 1,
+        runners: int = 1,
         reload: bool = False,
     ) -> None:
-        self._desk = desk
+        self._intake = intake
         self._source = (settings.backend_dir, settings.script, settings.class_name)
         self._folders = (settings.model_dir, settings.log_dir, settings.backend_dir)
         store = self._store = open_store(settings)
         state = StoredState(settings.model_dir, "")
-        self.pool = ModelPool(
-            make_lane,
+        self.pool = PredictionService(
+            make_runner,
             store,
-            lanes=lanes,
+            runners=runners,
             drain_first=settings.drain_first,
             separate=settings.separate,
             most=settings.max_label_configs,
@@ -55,9 +55,9 @@ class Core:
             tell_ids=settings.log_json,
             remembered=lambda uid: _remembered(state, uid),
         )
-        others = desk if settings.store_url and isinstance(desk, RedisDesk) else None
-        book = ProjectBook(Projects(settings.model_dir), others)
-        self.endpoints = Endpoints(settings, self.pool, store, book, desk)
+        others = intake if settings.store_url and isinstance(intake, RedisIntake) else None
+        book = ProjectRegistry(Projects(settings.model_dir), others)
+        self.endpoints = Endpoints(settings, self.pool, store, book, intake)
         self.pool.counts = self.endpoints.counts
         self._refreshing: asyncio.Task[None] | None = None
         self._reload = reload
@@ -65,7 +65,7 @@ class Core:
     async def start(self) -> None:
         """Start event intake, version store and model pool, and the checks for new versions."""
         await asyncio.to_thread(private_files.mend, *self._folders)
-        await asyncio.to_thread(self._desk.start)
+        await asyncio.to_thread(self._intake.start)
         await asyncio.to_thread(self._store.start)
         await self.pool.start()
         self._refreshing = asyncio.create_task(self._refresh())
@@ -78,7 +78,7 @@ class Core:
         """Stop the checks, event intake, version store and model pool."""
         if self._refreshing is not None:
             self._refreshing.cancel()
-        await asyncio.to_thread(self._desk.stop)
+        await asyncio.to_thread(self._intake.stop)
         await asyncio.to_thread(self._store.stop)
         await self.pool.close()
 

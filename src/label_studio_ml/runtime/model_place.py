@@ -14,9 +14,9 @@ from typing import Any
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.model_api.registered_functions import functions
-from label_studio_ml.serving.runners.process_runner import Lane
+from label_studio_ml.serving.runners.process_runner import ModelRunner
 from label_studio_ml.serving.runners.runner_choice import processes
-from label_studio_ml.serving.runners.thread_runner import ThreadLane
+from label_studio_ml.serving.runners.thread_runner import ThreadRunner
 from label_studio_ml.user_code.import_scan import INSTALLED
 
 logger = logging.getLogger(__name__)
@@ -91,11 +91,11 @@ class ModelPlace:
         elif self.in_process and not self.testing:
             logger.warning("%s runs in the web server's process: %s", name, self.in_process)
 
-    def make_runner(self) -> Lane:
+    def make_runner(self) -> ModelRunner:
         """Return the model's processes, or a thread of this process for it."""
         if not self.in_process:
             return processes(self.settings, log_to_stdout=True)  # as models of older releases logged
-        return ThreadLane(self.settings, self.model_class, renewable=self.testing)
+        return ThreadRunner(self.settings, self.model_class, renewable=self.testing)
 
 
 def _why_not_importable(model_class: type[LabelStudioMLBase], file: Path | None) -> str:

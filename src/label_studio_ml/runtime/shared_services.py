@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 TICK = 0.25
 
 
-class Companion:
+class SharedServices:
     """Broker and workers for one server. `start` returns at once; `url` waits for the broker."""
 
     def __init__(self, settings: Settings, *, worker_delay: float = 1.0, workers: bool = True) -> None:

@@ -19,13 +19,13 @@ from label_studio_ml.http_server.server import Server
 from label_studio_ml.monitoring import logs
 from label_studio_ml.processes import open_file_limit
 from label_studio_ml.processes.orphans import end_left_behind
-from label_studio_ml.runtime.application import Core
-from label_studio_ml.runtime.shared_services import Companion
-from label_studio_ml.serving.runners.process_runner import Lane
+from label_studio_ml.runtime.application import Application
+from label_studio_ml.runtime.shared_services import SharedServices
+from label_studio_ml.serving.runners.process_runner import ModelRunner
 from label_studio_ml.serving.runners.runner_choice import processes
-from label_studio_ml.serving.runners.thread_runner import ThreadLane
+from label_studio_ml.serving.runners.thread_runner import ThreadRunner
 from label_studio_ml.storage import server_address
-from label_studio_ml.training.intake.event_intake import RedisDesk
+from label_studio_ml.training.intake.event_intake import RedisIntake
 from label_studio_ml.web.security.browser_checks import is_loopback
 
 logger = logging.getLogger(__name__)
@@ -68,22 +68,22 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 async def _serve(
     settings: Settings, listener: socket.socket, *, debug: bool, alone: bool, reload: bool
 ) -> int:
-    companion = Companion(settings, workers=not alone)
-    desk = RedisDesk.of(settings, companion.url)
-    lanes = 1 if debug else settings.model_workers
+    services = SharedServices(settings, workers=not alone)
+    intake = RedisIntake.of(settings, services.url)
+    runners = 1 if debug else settings.model_workers
     made = itertools.count()
-    make_lane: Callable[[], Lane] = (
-        (lambda: ThreadLane(settings, again=next(made) > 0)) if debug else (lambda: processes(settings))
+    make_runner: Callable[[], ModelRunner] = (
+        (lambda: ThreadRunner(settings, again=next(made) > 0)) if debug else (lambda: processes(settings))
     )
-    core = Core(settings, make_lane, desk, lanes=lanes, reload=reload)
-    server = _server(core, companion, settings)  # handles SIGINT and SIGTERM from here on
+    core = Application(settings, make_runner, intake, runners=runners, reload=reload)
+    server = _server(core, services, settings)  # handles SIGINT and SIGTERM from here on
     host, port = listener.getsockname()[:2]
     core.endpoints.access.loopback = is_loopback(host)
     shown = f"[{host}]" if ":" in host else host
     try:
         await asyncio.to_thread(end_left_behind)
         await core.start()
-        companion.start()
+        services.start()
         with server_address.announced(settings.model_dir, host, port) as other:
             logger.info(
                 "Serving %s on http://%s:%d (Ctrl-C ends it)", settings.class_name or "the model", shown, port
@@ -97,11 +97,11 @@ async def _serve(
             await server.serve(listener)
     finally:
         await core.close()
-        await asyncio.to_thread(companion.stop)
+        await asyncio.to_thread(services.stop)
     return 0
 
 
-def _server(core: Core, companion: Companion, settings: Settings) -> Server:
+def _server(core: Application, services: SharedServices, settings: Settings) -> Server:
     """Return the HTTP server; SIGINT and SIGTERM make it finish requests in flight and return."""
     room = open_file_limit.capacity()
     server = Server(
@@ -119,7 +119,7 @@ def _server(core: Core, companion: Companion, settings: Settings) -> Server:
         loop.call_later(linger, server.stop)
 
     def interrupt() -> None:
-        companion.hurry()
+        services.hurry()
         stop(0.0)
 
     loop.add_signal_handler(signal.SIGINT, interrupt)

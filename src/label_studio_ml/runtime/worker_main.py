@@ -19,7 +19,7 @@ from label_studio_ml.config.settings import Settings
 from label_studio_ml.monitoring import logs
 from label_studio_ml.processes.orphans import adopt_orphans, end_left_behind
 from label_studio_ml.processes.process_table import die_with_parent
-from label_studio_ml.projects.jobs.prediction_worker import Beside
+from label_studio_ml.projects.jobs.prediction_worker import PredictionWorker
 from label_studio_ml.runtime.shared_services import stop_orphaned_broker
 from label_studio_ml.training.worker import rq_worker
 
@@ -70,7 +70,7 @@ def main() -> int:
     try:
         rq_worker.work(
             settings,
-            Beside(settings),
+            PredictionWorker(settings),
             embedded=bool(args.embedded),
             tells=parent is not None,
             abandoned=parent.gone if parent is not None else lambda: False,

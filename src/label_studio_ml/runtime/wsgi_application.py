@@ -28,17 +28,17 @@ from label_studio_ml.http_server.messages import Admission, Call, Response, json
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.model_calls.adapter import describe_class
 from label_studio_ml.monitoring import logs
-from label_studio_ml.runtime.application import Core
+from label_studio_ml.runtime.application import Application
 from label_studio_ml.runtime.model_place import ModelPlace, defining_file
-from label_studio_ml.runtime.shared_services import Companion
+from label_studio_ml.runtime.shared_services import SharedServices
 from label_studio_ml.runtime.supervisor import serve
 from label_studio_ml.runtime.wsgi_threads import request_threads
 from label_studio_ml.support.texts import whole_number
-from label_studio_ml.training.intake.event_intake import RedisDesk
-from label_studio_ml.training.intake.synchronous import LocalDesk, UntrainedDesk
+from label_studio_ml.training.intake.event_intake import RedisIntake
+from label_studio_ml.training.intake.synchronous import SynchronousIntake, UntrainedIntake
 from label_studio_ml.user_code.loading import is_importing
 from label_studio_ml.web.error_statuses import status_of
-from label_studio_ml.web.intake_interface import TrainingDesk
+from label_studio_ml.web.intake_interface import TrainingIntake
 from label_studio_ml.web.security.browser_checks import is_loopback
 
 logger = logging.getLogger(__name__)
@@ -200,7 +200,7 @@ class _Running:
         settings, testing = place.settings, place.testing
         self.pid = os.getpid()
         self._loop = asyncio.new_event_loop()
-        self._companion: Companion | None = None
+        self._services: SharedServices | None = None
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
         self._testing = testing
         self._budget = BodyBudget(settings.http.max_in_flight)
@@ -209,7 +209,7 @@ class _Running:
         self._log = None if testing else _log_file(settings)
         if testing:  # tests compare what predict returned; regions that the label config does not allow are only logged
             settings = replace(settings, refuse_invalid=False)
-        self._made: Core | None = None
+        self._made: Application | None = None
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True, name="label-studio-ml")
         self._thread.start()
         try:
@@ -219,33 +219,33 @@ class _Running:
             raise
         _before_exit(self)
 
-    def _start(self, place: ModelPlace, settings: Settings) -> Core:
+    def _start(self, place: ModelPlace, settings: Settings) -> Application:
         testing = place.testing
         if testing and settings.user_model_dir is None:
             self._scratch = tempfile.TemporaryDirectory(prefix="label-studio-ml-")
             settings = replace(settings, model_dir=Path(self._scratch.name), store_url="")
             place = replace(place, settings=settings)
         place.say()
-        desk: TrainingDesk
+        intake: TrainingIntake
         if testing:
-            desk = LocalDesk(settings, place.model_class)
+            intake = SynchronousIntake(settings, place.model_class)
         elif place.untrainable:
-            desk = UntrainedDesk(settings, place.model_class, place.untrainable)
+            intake = UntrainedIntake(settings, place.model_class, place.untrainable)
         else:
-            self._companion = Companion(settings)
-            self._companion.start()
-            desk = RedisDesk.of(settings, self._companion.url)
+            self._services = SharedServices(settings)
+            self._services.start()
+            intake = RedisIntake.of(settings, self._services.url)
 
-        async def begin() -> Core:
-            made = self._made = Core(
-                settings, place.make_runner, desk, lanes=1 if place.in_process else settings.model_workers
+        async def begin() -> Application:
+            made = self._made = Application(
+                settings, place.make_runner, intake, runners=1 if place.in_process else settings.model_workers
             )
             with contextlib.suppress(ModelFileError):  # the model's runner reports the error
                 made.pool.expect(describe_class(place.model_class, settings.threads))
             await made.start()
             return made
 
-        core: Core = self._wait(begin())
+        core: Application = self._wait(begin())
         return core
 
     def handle(self, call: Call, read: Callable[[Admission], bytes], *, loopback: bool) -> Response:
@@ -299,8 +299,8 @@ class _Running:
         if self._made is not None:
             with contextlib.suppress(concurrent.futures.TimeoutError):
                 self._wait(self._made.close(), timeout=5)
-        if self._companion is not None:
-            self._companion.stop()
+        if self._services is not None:
+            self._services.stop()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
         if not self._thread.is_alive():

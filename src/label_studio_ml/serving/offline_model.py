@@ -13,8 +13,8 @@ from label_studio_ml.errors import BackendError, ModelProcessDied
 from label_studio_ml.model_calls.adapter import ClassInfo, ModelSpec
 from label_studio_ml.model_calls.predictor import Request
 from label_studio_ml.protocol.prediction_json import NOTHING
-from label_studio_ml.serving.requests.batching import LaneClosed
-from label_studio_ml.serving.runners.process_runner import Lane
+from label_studio_ml.serving.requests.batching import RunnerClosed
+from label_studio_ml.serving.runners.process_runner import ModelRunner
 from label_studio_ml.serving.runners.runner_choice import processes
 from label_studio_ml.support.texts import plural
 from label_studio_ml.versions.state.project_state import Project
@@ -22,7 +22,7 @@ from label_studio_ml.versions.store.manifest import Manifest
 
 logger = logging.getLogger(__name__)
 
-#: The number by which the lane identifies the model.
+#: The number by which the runner identifies the model.
 _LIVE = 1
 #: Tasks of the first call, when their duration is not known yet, and the longest duration of a later call in seconds.
 FIRST = 16
@@ -36,7 +36,7 @@ class Outcome(msgspec.Struct, frozen=True):
     error: str = ""
 
 
-class ModelApart:
+class OfflineModel:
     """The model of `project` at one version (`manifest`; None: untrained), in processes that `start` creates.
 
     `version` is the name of the version, `info` describes its class, `batch` is the number of tasks of the next
@@ -52,16 +52,16 @@ class ModelApart:
         settings: Settings,
         project: Project,
         manifest: Manifest | None,
-        make_lane: Callable[[Settings], Lane] = processes,
+        make_runner: Callable[[Settings], ModelRunner] = processes,
         *,
         longest: float = LONGEST,
     ) -> None:
         self._settings = settings
         self._manifest = manifest
         self._spec = ModelSpec.of(project, manifest)
-        self._make_lane = make_lane
+        self._make_runner = make_runner
         self._longest = longest
-        self._lane: Lane | None = None
+        self._runner: ModelRunner | None = None
         self._starting = asyncio.Lock()
         self.version = ""
         self.info: ClassInfo | None = None
@@ -78,11 +78,11 @@ class ModelApart:
     async def ask(self, tasks: Sequence[Mapping[str, Any]], params: bytes = b"{}") -> list[Outcome]:
         """Return one outcome for each of at most `batch` tasks. Raises ModelError when no model can be built."""
         while True:
-            lane = await self._there()
+            runner = await self._there()
             began = time.monotonic()
             try:
-                found = await self._call(lane, tasks, params)
-            except LaneClosed:  # another call ended the process before this one began
+                found = await self._call(runner, tasks, params)
+            except RunnerClosed:  # another call ended the process before this one began
                 continue
             except ModelProcessDied as death:
                 if len(tasks) == 1:
@@ -96,34 +96,34 @@ class ModelApart:
 
     async def close(self) -> None:
         """End the processes."""
-        if self._lane is not None:
-            await self._lane.close(0)
+        if self._runner is not None:
+            await self._runner.close(0)
 
     def _adapt(self, tasks: int, seconds: float) -> None:
         """Set `batch` to the tasks that take `longest` seconds, at most the class's batch size."""
         fitting = int(tasks / max(seconds, 1e-6) * self._longest)
         self.batch = max(1, min(self._most, fitting))
 
-    async def _there(self) -> Lane:
-        """Return the lane with the model loaded; start a new one if there is none or it has ended."""
+    async def _there(self) -> ModelRunner:
+        """Return the runner with the model loaded; start a new one if there is none or it has ended."""
         async with self._starting:
-            if self._lane is None or self._lane.ended.done():
-                self._lane = None
-                lane = self._make_lane(self._settings)
+            if self._runner is None or self._runner.ended.done():
+                self._runner = None
+                runner = self._make_runner(self._settings)
                 try:
-                    await lane.start()
-                    info: ClassInfo = await asyncio.shield(lane.info)
-                    self.version = await lane.load(_LIVE, self._spec)
+                    await runner.start()
+                    info: ClassInfo = await asyncio.shield(runner.info)
+                    self.version = await runner.load(_LIVE, self._spec)
                 except BaseException:
-                    await lane.close(0)
+                    await runner.close(0)
                     raise
                 self.info = info
                 self._say_code(info)
                 self._most = info.max_batch_size
                 self.batch = min(self._most, FIRST)
                 self.at_once = self._settings.model_workers * info.concurrency + 1
-                self._lane = lane
-            return self._lane
+                self._runner = runner
+            return self._runner
 
     def _say_code(self, info: ClassInfo) -> None:
         """Warn if the version is built with other code than it was trained with, once for each code."""
@@ -132,10 +132,12 @@ class ModelApart:
             logger.warning("Project %s: %s", self._spec.project.uid, note)
         self._code = info.code.hash
 
-    async def _call(self, lane: Lane, tasks: Sequence[Mapping[str, Any]], params: bytes) -> list[Outcome]:
+    async def _call(
+        self, runner: ModelRunner, tasks: Sequence[Mapping[str, Any]], params: bytes
+    ) -> list[Outcome]:
         try:
-            (answer,) = await lane.predict(_LIVE, [Request(msgspec.json.encode(tasks), params)])
-        except (LaneClosed, ModelProcessDied):
+            (answer,) = await runner.predict(_LIVE, [Request(msgspec.json.encode(tasks), params)])
+        except (RunnerClosed, ModelProcessDied):
             raise
         except BackendError as error:
             return [Outcome(error=str(error))] * len(tasks)

@@ -22,12 +22,12 @@ from label_studio_ml.errors import (
 from label_studio_ml.model_calls.predictor import Answer, Request
 from label_studio_ml.monitoring import logs
 from label_studio_ml.protocol.requests import PredictRequest
-from label_studio_ml.serving.registry.loaded_model import Live, shutting_down
-from label_studio_ml.serving.registry.loaded_models import LiveModels
-from label_studio_ml.serving.requests.batching import LaneClosed
+from label_studio_ml.serving.registry.loaded_model import LoadedModel, shutting_down
+from label_studio_ml.serving.registry.loaded_models import LoadedModels
+from label_studio_ml.serving.requests.batching import RunnerClosed
 from label_studio_ml.serving.requests.bulk import Bulk, Kept
 from label_studio_ml.serving.requests.deadlines import Deadlines
-from label_studio_ml.serving.runners.process_runner import Lane
+from label_studio_ml.serving.runners.process_runner import ModelRunner
 from label_studio_ml.versions.state.project_state import Project
 from label_studio_ml.versions.store.local_store import VersionStore
 
@@ -41,23 +41,23 @@ BRING_PATIENCE = 2.0
 BULK_SHARE = 0.85
 
 
-class ModelPool(LiveModels):
+class PredictionService(LoadedModels):
     """The live models of all projects of one backend, and the path of a request to them.
 
     `deadline` is the most seconds until a request is answered. With `tell_ids`, models get the requests' ids for
-    their log records. `options` are those of `LiveModels`.
+    their log records. `options` are those of `LoadedModels`.
     """
 
     def __init__(
         self,
-        make_lane: Callable[[], Lane],
+        make_runner: Callable[[], ModelRunner],
         store: VersionStore,
         *,
         deadline: float = DEADLINE,
         tell_ids: bool = False,
         **options: Any,
     ) -> None:
-        super().__init__(make_lane, store, **options)
+        super().__init__(make_runner, store, **options)
         self._tell_ids = tell_ids
         self._deadlines = Deadlines(deadline)
         self._kept = Kept()
@@ -65,7 +65,7 @@ class ModelPool(LiveModels):
     @property
     def waiting(self) -> int:
         """The number of prediction requests that are queued."""
-        return sum(len(home.batcher) for home in self._running.all)
+        return sum(len(process_group.batcher) for process_group in self._running.all)
 
     @property
     def under_way(self) -> int:
@@ -74,8 +74,8 @@ class ModelPool(LiveModels):
 
     @property
     def processes(self) -> int:
-        """The number of running lanes."""
-        return sum(not home.lane.ended.done() for home in self._running.all)
+        """The number of running runners."""
+        return sum(not process_group.runner.ended.done() for process_group in self._running.all)
 
     def served_versions(self) -> list[tuple[str, str]]:
         """Return the uid and the name of the serving version of each project."""
@@ -89,12 +89,12 @@ class ModelPool(LiveModels):
             return None
 
     def problem(self) -> str:
-        """Return why no prediction can be answered now; empty if the model file is imported and its lane runs."""
-        homes = self._running.current
-        infos = [home.lane.info for home in homes]
+        """Return why no prediction can be answered now; empty if the model file is imported and its runner runs."""
+        process_groups = self._running.current
+        infos = [process_group.runner.info for process_group in process_groups]
         if any(
-            info.done() and info.exception() is None and not home.lane.ended.done()
-            for home, info in zip(homes, infos, strict=True)
+            info.done() and info.exception() is None and not process_group.runner.ended.done()
+            for process_group, info in zip(process_groups, infos, strict=True)
         ):
             return ""
         failures = [failure for info in infos if info.done() and (failure := info.exception()) is not None]
@@ -140,7 +140,7 @@ class ModelPool(LiveModels):
         Raises the load error if no version can serve.
         """
 
-        async def look() -> Live:
+        async def look() -> LoadedModel:
             live = await self._live(project)
             if not live.ready.done():
                 await asyncio.wait([live.ready])
@@ -156,7 +156,7 @@ class ModelPool(LiveModels):
             raise failure
         return self.version(project.uid)
 
-    def _at_hand(self, project: Project) -> Live | None:
+    def _at_hand(self, project: Project) -> LoadedModel | None:
         """Return the project's serving model if it is still the wanted one, else None. A fast path for `_live`."""
         live = self._serving.get(project.uid)
         if (
@@ -178,7 +178,7 @@ class ModelPool(LiveModels):
         request: PredictRequest,
         *,
         gone: Callable[[], bool] | None = None,
-        pinned: Live | None = None,
+        pinned: LoadedModel | None = None,
     ) -> Answer:
         """Answer one request, or one part of a large request by the `pinned` model."""
         request_id = logs.request_id.get() if self._tell_ids else ""
@@ -194,7 +194,7 @@ class ModelPool(LiveModels):
                     await asyncio.shield(live.ready)
                 if pinned is not None and live.version != pinned.version:
                     return Answer(error=f"version {live.version} took over meanwhile; ask again")
-                answer = await live.home.batcher.submit(
+                answer = await live.process_group.batcher.submit(
                     (live.number, request.params),
                     payload,
                     size=len(request.tasks),
@@ -212,14 +212,14 @@ class ModelPool(LiveModels):
             except ModelLoadError:
                 if live.manifest is None or live.loaded:
                     raise  # otherwise the version was marked as bad, and an older one answers
-            except LaneClosed:
+            except RunnerClosed:
                 if self._running.closing:
                     raise shutting_down() from None
                 await asyncio.sleep(0)
             except ModelProcessDied as death:
                 if live.loaded:
                     deaths += 1
-                    if live.home.lane.ended.done():
+                    if live.process_group.runner.ended.done():
                         self._drop(live)
                 if deaths > 1:
                     raise ModelProcessDied(
@@ -258,7 +258,7 @@ class ModelPool(LiveModels):
                 kept=self._kept,
                 ask=ask,
             )
-            batcher = live.home.batcher
+            batcher = live.process_group.batcher
             patience = self._deadlines.seconds * BULK_SHARE - (time.monotonic() - began)
             return await bulk.run(
                 part=batcher.max_batch, at_once=batcher.slots + 1, patience=max(0.0, patience)

@@ -19,7 +19,7 @@ from label_studio_ml.errors import VersionError
 from label_studio_ml.storage.disk_errors import disk_fix
 from label_studio_ml.storage.private_files import make_folder
 from label_studio_ml.storage.small_files import DamagedFile, parse_json
-from label_studio_ml.versions.remote.object_store import ArtifactStore
+from label_studio_ml.versions.remote.object_store import ObjectStore
 from label_studio_ml.versions.store import version_files
 
 logger = logging.getLogger(__name__)
@@ -167,7 +167,7 @@ def _in_store(url: str, copy: Path) -> str:
     near = _read(copy)
     if near is not None and near.place == url:
         return near.id
-    artifacts = ArtifactStore(url)
+    artifacts = ObjectStore(url)
     if artifacts.get(NAME) is None:
         try:
             was_in_folder = near is not None and near.place == str(copy.parent.resolve())
@@ -182,7 +182,7 @@ def _in_store(url: str, copy: Path) -> str:
     return found.id
 
 
-def _whole(artifacts: ArtifactStore, place: str) -> Identity:
+def _whole(artifacts: ObjectStore, place: str) -> Identity:
     """Return the id in a store, waiting up to 2 s for another machine that is writing it.
 
     Raises VersionError if it is missing or still damaged then.

@@ -21,9 +21,9 @@ def open_store(settings: Settings) -> VersionStore:
 def check_store(settings: Settings) -> None:
     """Raise SettingsError or StoreError if MODEL_DIR is a URL that cannot be used; a folder is not checked."""
     if settings.store_url:
-        from label_studio_ml.versions.remote.object_store import ArtifactStore
+        from label_studio_ml.versions.remote.object_store import ObjectStore
 
-        ArtifactStore(settings.store_url).check()
+        ObjectStore(settings.store_url).check()
 
 
 def model_folder(path: Path) -> Path:

@@ -7,7 +7,7 @@ from label_studio_ml.protocol.requests import Event
 from label_studio_ml.training.scheduling.stalled import Stall
 
 
-class TrainingDesk(Protocol):
+class TrainingIntake(Protocol):
     """Event intake and job queries. Methods may block for a moment, so they are called in threads."""
 
     #: Whether `hand_in` returns only after the training has ended.

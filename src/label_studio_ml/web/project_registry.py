@@ -36,7 +36,7 @@ class Others(Protocol):
         """Share a project as described by `/setup` on this server. Raises BrokerError."""
 
 
-class ProjectBook:
+class ProjectRegistry:
     """Cache of the database `Projects`, read and written in threads; `others` shares entries between servers."""
 
     def __init__(self, projects: Projects, others: Others | None = None) -> None:

@@ -18,7 +18,7 @@ from label_studio_ml.cache import SqliteCache
 from label_studio_ml.config.backend_login import asks_login
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BackendError
-from label_studio_ml.serving.prediction_service import ModelPool
+from label_studio_ml.serving.prediction_service import PredictionService
 from label_studio_ml.storage.small_files import DamagedFile, parse_json
 from label_studio_ml.versions.state.known_projects import EVENTS
 from label_studio_ml.versions.state.project_state import Project
@@ -45,20 +45,20 @@ ACTIONS = frozenset(
 _EVERY = 1.0
 
 
-class Heard(msgspec.Struct, frozen=True):
+class WebhookReceipt(msgspec.Struct, frozen=True):
     """Last event of one action: `at` in seconds since 1970, `authorized` if it carried a required login."""
 
     at: float
     authorized: bool
 
 
-class Hearing:
+class WebhookReceipts:
     """Last events of each project, in memory and, for the backend's other processes, in the database `events.db`."""
 
     def __init__(self, folder: Path) -> None:
         self._cache = SqliteCache(str(folder), db_name=EVENTS)
         self._lock = threading.Lock()
-        self._known: dict[str, dict[str, Heard]] = {}
+        self._known: dict[str, dict[str, WebhookReceipt]] = {}
         self._unwritten: dict[str, dict[str, str]] = {}
         self._written: dict[str, float] = {}
         self._problem = ""
@@ -67,7 +67,7 @@ class Hearing:
         """Record that an event arrived now; actions not in ACTIONS are ignored. Write errors are logged, not raised."""
         if action not in ACTIONS:
             return
-        event = Heard(time.time(), authorized)
+        event = WebhookReceipt(time.time(), authorized)
         with self._lock:
             self._known.setdefault(uid, {})[action] = event
             self._unwritten.setdefault(uid, {})[action] = msgspec.json.encode(event).decode()
@@ -96,10 +96,10 @@ class Hearing:
         except BackendError as error:
             self._say(str(error))
             stored = {}
-        events: dict[str, Heard] = {}
+        events: dict[str, WebhookReceipt] = {}
         for action, text in stored.items():
             with contextlib.suppress(DamagedFile):
-                events[action] = parse_json(text.encode(), Heard)
+                events[action] = parse_json(text.encode(), WebhookReceipt)
         with self._lock:
             for action, event in self._known.get(uid, {}).items():
                 if action not in events or events[action].at < event.at:
@@ -108,7 +108,11 @@ class Hearing:
 
 
 async def connection(
-    settings: Settings, pool: ModelPool, hearing: Hearing, project: Project | None, events: set[str]
+    settings: Settings,
+    pool: PredictionService,
+    hearing: WebhookReceipts,
+    project: Project | None,
+    events: set[str],
 ) -> dict[str, Any]:
     """Return what `label-studio-ml connect` and `doctor` need to know of this backend and, if given, of a project.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from label_studio_ml.cli.shared.open_board import Reached
+from label_studio_ml.cli.shared.open_board import OpenBoard
 from label_studio_ml.cli.train import train
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.monitoring import logs
@@ -37,8 +37,8 @@ def test_the_event_says_that_the_command_sent_it(
     board = Board()
 
     @contextlib.contextmanager
-    def reach(settings: Settings, *, work: bool = False) -> Iterator[Reached]:
-        yield Reached(board, alone=False)
+    def reach(settings: Settings, *, work: bool = False) -> Iterator[OpenBoard]:
+        yield OpenBoard(board, alone=False)
 
     settings = Settings(backend_dir=tmp_path, model_dir=tmp_path, log_dir=tmp_path / "logs")
     monkeypatch.setattr(train, "settings_from", lambda args: settings)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from label_studio_ml.cli import main as cli
-from label_studio_ml.versions.remote.object_store import ArtifactStore
+from label_studio_ml.versions.remote.object_store import ObjectStore
 from label_studio_ml.versions.remote.remote_store import RemoteStore
 from label_studio_ml.versions.state.project_state import Projects, StoredState
 from s3_server import S3Server, s3
@@ -43,16 +43,16 @@ def _written(s3: S3Server) -> dict[str, int]:
 def test_push_goes_on_after_a_failure_and_puts_each_version_once(
     made: Made, s3: S3Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    put = ArtifactStore.put_file
+    put = ObjectStore.put_file
 
-    def fails(self: ArtifactStore, path: Path, name: str) -> None:
+    def fails(self: ObjectStore, path: Path, name: str) -> None:
         if "id-c" in name:
             s3.kill()
         put(self, path, name)
 
     with monkeypatch.context() as patch:
         patch.setattr("label_studio_ml.versions.remote.remote_store.patiently", lambda what, *_: what())
-        patch.setattr(ArtifactStore, "put_file", fails)
+        patch.setattr(ObjectStore, "put_file", fails)
         assert cli.main(["push", str(made.folder.parent), s3.url]) == 1
     printed = capsys.readouterr()
     assert "2 of 3: version b is in" in printed.out

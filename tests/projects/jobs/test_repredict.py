@@ -14,14 +14,14 @@ import pytest
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BrokerError
 from label_studio_ml.projects.jobs import repredict as afresh_module
-from label_studio_ml.projects.jobs.journal_copy import Notes, noted
-from label_studio_ml.projects.jobs.preemption import Turn
-from label_studio_ml.projects.jobs.repredict import Renewer, paced
+from label_studio_ml.projects.jobs.journal_copy import JournalCopy, noted
+from label_studio_ml.projects.jobs.preemption import Preemption
+from label_studio_ml.projects.jobs.repredict import Repredictor, paced
 from label_studio_ml.projects.journal import Journal, unfinished
 from label_studio_ml.projects.project_api import Interrupted
 from label_studio_ml.runtime.broker import Broker
 from label_studio_ml.training.records.job_board import JobBoard, connect
-from label_studio_ml.training.records.repredictions import Afresh, Renewal
+from label_studio_ml.training.records.repredictions import Reprediction, Repredictions
 from label_studio_ml.versions.store.local_store import VersionStore
 
 
@@ -66,14 +66,14 @@ def waiting(board: JobBoard) -> list[bytes]:
     return list(board.redis.lrange(f"rq:queue:{board.keys.predictions}", 0, -1))
 
 
-def after(afresh: Afresh, store: Served, version: str) -> None:
+def after(afresh: Repredictions, store: Served, version: str) -> None:
     afresh.before(cast("VersionStore", store), "1.1")
     store.version = version
     afresh.after(cast("VersionStore", store), "1.1")
 
 
 def test_a_new_version_makes_a_project_due_once(board: JobBoard, store: Served) -> None:
-    afresh = Afresh(board)
+    afresh = Repredictions(board)
     after(afresh, store, "")
     assert afresh.projects() == []
     after(afresh, store, "a")
@@ -91,19 +91,19 @@ def test_a_new_version_makes_a_project_due_once(board: JobBoard, store: Served) 
 
 def test_what_was_served_before_the_first_training_makes_nothing_due(board: JobBoard, store: Served) -> None:
     store.version = "old"
-    after(Afresh(board), store, "old")
-    assert Afresh(board).projects() == []
+    after(Repredictions(board), store, "old")
+    assert Repredictions(board).projects() == []
 
 
 def test_a_worker_that_is_killed_after_the_publication_loses_nothing(board: JobBoard, store: Served) -> None:
-    Afresh(board).before(cast("VersionStore", store), "1.1")
+    Repredictions(board).before(cast("VersionStore", store), "1.1")
     store.version = "a"  # published; here it is killed
-    after(Afresh(board), store, "a")
-    assert Afresh(board).due("1.1") == "a"
+    after(Repredictions(board), store, "a")
+    assert Repredictions(board).due("1.1") == "a"
 
 
 def test_a_job_that_got_lost_is_made_again(board: JobBoard, store: Served) -> None:
-    afresh = Afresh(board)
+    afresh = Repredictions(board)
     after(afresh, store, "a")
     board.redis.delete(f"rq:queue:{board.keys.predictions}")
     afresh.wake("1.1")
@@ -115,9 +115,9 @@ def test_a_job_that_got_lost_is_made_again(board: JobBoard, store: Served) -> No
 def test_a_job_that_is_pre_empted_or_loses_redis_stays_due(
     board: JobBoard, store: Served, error: Exception, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    after(Afresh(board), store, "a")
+    after(Repredictions(board), store, "a")
     settings = Settings(backend_dir=tmp_path, model_dir=tmp_path)
-    renewer = Renewer(settings, cast("VersionStore", store), board, cast("Any", None))
+    renewer = Repredictor(settings, cast("VersionStore", store), board, cast("Any", None))
 
     async def broken_off(*_: object) -> None:
         raise error
@@ -125,20 +125,20 @@ def test_a_job_that_is_pre_empted_or_loses_redis_stays_due(
     monkeypatch.setattr(renewer, "_renew", broken_off)
     monkeypatch.setattr(afresh_module, "LET_IN", 0.0)
     with pytest.raises(type(error)):
-        asyncio.run(renewer.work("1.1", Turn(board, threading.Event())))
-    renewal = Afresh(board).renewal("1.1")
+        asyncio.run(renewer.work("1.1", Preemption(board, threading.Event())))
+    renewal = Repredictions(board).renewal("1.1")
     assert renewal is not None
     assert (renewal.state, renewal.error) == ("started", "")
-    assert Afresh(board).due("1.1") == "a"
+    assert Repredictions(board).due("1.1") == "a"
 
 
 def test_how_far_it_is(board: JobBoard, store: Served) -> None:
-    afresh = Afresh(board)
+    afresh = Repredictions(board)
     after(afresh, store, "a")
     assert afresh.figures() == 0
-    afresh.say("1.1", Renewal("name", "a", total=10, written=3, failed=1))
+    afresh.say("1.1", Reprediction("name", "a", total=10, written=3, failed=1))
     assert afresh.figures() == 6
-    assert Afresh(board).renewal("1.1") == Renewal("name", "a", total=10, written=3, failed=1)
+    assert Repredictions(board).renewal("1.1") == Reprediction("name", "a", total=10, written=3, failed=1)
 
 
 def test_no_more_tasks_in_a_second_than_asked_for() -> None:
@@ -152,7 +152,7 @@ def test_no_more_tasks_in_a_second_than_asked_for() -> None:
 
 
 def test_a_journal_whose_copy_cannot_be_read_is_not_held(board: JobBoard, tmp_path: Path) -> None:
-    class Away(Notes):
+    class Away(JournalCopy):
         def read(self) -> list[str]:
             raise BrokerError("Redis is away")
 
@@ -164,18 +164,18 @@ def test_a_journal_whose_copy_cannot_be_read_is_not_held(board: JobBoard, tmp_pa
 
 def test_a_journal_is_read_where_its_folder_is_not(board: JobBoard, tmp_path: Path) -> None:
     """A run is killed on one machine; the next one is on another, which has a folder of its own."""
-    first = Journal(tmp_path / "a", "1.1", "v", part="0", copy=Notes(board, "1.1", "v", "0"))
+    first = Journal(tmp_path / "a", "1.1", "v", part="0", copy=JournalCopy(board, "1.1", "v", "0"))
     first.begin([1, 2])
-    other = Journal(tmp_path / "a", "1.1", "v10", copy=Notes(board, "1.1", "v10", "afresh"))
+    other = Journal(tmp_path / "a", "1.1", "v10", copy=JournalCopy(board, "1.1", "v10", "afresh"))
     other.begin([9])
     assert unfinished(tmp_path / "a", "1.1") == ["v", "v10"]
     assert unfinished(tmp_path / "b", "1.1") == []
     assert noted(board, "1.1") == ["v", "v10"]
 
-    again = Journal(tmp_path / "b", "1.1", "v", part="0", copy=Notes(board, "1.1", "v", "0"))
+    again = Journal(tmp_path / "b", "1.1", "v", part="0", copy=JournalCopy(board, "1.1", "v", "0"))
     assert again.sending == [1, 2]
     again.close()
-    whole = Journal(tmp_path / "c", "1.1", "v", copy=Notes(board, "1.1", "v"))
+    whole = Journal(tmp_path / "c", "1.1", "v", copy=JournalCopy(board, "1.1", "v"))
     assert whole.sending == [1, 2]
     whole.settle()
     assert noted(board, "1.1") == ["v10"]

@@ -15,13 +15,13 @@ from e2e.backend import CLI, clean_environment
 from e2e.processes import Program, wait_until
 from label_studio_ml.errors import BrokerError, SettingsError
 from label_studio_ml.projects import task_filters
-from label_studio_ml.projects.jobs.shard_coordinator import Spread
+from label_studio_ml.projects.jobs.shard_coordinator import ShardCoordinator
 from label_studio_ml.projects.jobs.shards import Run, Shard
 from label_studio_ml.projects.pipeline import Progress
 from label_studio_ml.protocol.requests import uid_of
 from label_studio_ml.runtime.broker import Broker
 from label_studio_ml.training.records.job_board import JobBoard, StoredEvent, connect
-from label_studio_ml.training.records.repredictions import Afresh
+from label_studio_ml.training.records.repredictions import Repredictions
 from label_studio_ml.versions.remote.remote_store import RemoteStore
 from label_studio_ml.versions.state.project_state import Project
 from label_studio_ml.versions.store.manifest import Manifest
@@ -64,10 +64,10 @@ class Place:
     def gate(self) -> Path:
         return self.folder / "gate"
 
-    def spread(self) -> Spread:
+    def spread(self) -> ShardCoordinator:
         project = Project(uid=UID, label_config=CONFIG)
         folder = self.folder / "data" / "predict"
-        return Spread(self.board, self.project.api(), project, folder, self.said.append)
+        return ShardCoordinator(self.board, self.project.api(), project, folder, self.said.append)
 
     def worker(self, **env: str) -> Program:
         settings = {
@@ -111,20 +111,20 @@ def place(make_project: Callable[[int], FakeProject], tmp_path: Path) -> Iterato
     assert not left
 
 
-def begun(place: Place, whole: Shard = WHOLE, count: int = 4) -> tuple[Spread, Run]:
+def begun(place: Place, whole: Shard = WHOLE, count: int = 4) -> tuple[ShardCoordinator, Run]:
     spread = place.spread()
     run = spread.begin(whole, count)
     assert run is not None
     return spread, run
 
 
-def followed(spread: Spread, run: Run) -> Any:
+def followed(spread: ShardCoordinator, run: Run) -> Any:
     progress = Progress()
     told = asyncio.run(asyncio.wait_for(spread.follow(run, progress), 240))
     return spread.finish(run, told, progress)
 
 
-def interrupted(spread: Spread, run: Run) -> None:
+def interrupted(spread: ShardCoordinator, run: Run) -> None:
     async def follow() -> None:
         task = asyncio.create_task(spread.follow(run, Progress()))
         await asyncio.sleep(0)
@@ -267,7 +267,7 @@ def test_a_version_that_another_machine_made_is_fetched_for_a_shard(place: Place
 def test_a_version_that_another_machine_made_predicts_by_itself(place: Place) -> None:
     store, elsewhere = _in_a_store(place)
     place.worker(**elsewhere, PREDICT_AFTER_TRAINING="all", PREDICT_AFTER_TRAINING_RATE="0")
-    Afresh(place.board).after(store, UID)
+    Repredictions(place.board).after(store, UID)
     wait_until(lambda: len(place.project.each("a")) == 40, "all tasks have predictions")
     assert set(place.project.each("a").values()) == {1}
 

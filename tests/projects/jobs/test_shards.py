@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from label_studio_ml.projects import task_filters
-from label_studio_ml.projects.jobs.shards import Shard, Told, split
+from label_studio_ml.projects.jobs.shards import Shard, ShardProgress, split
 from label_studio_ml.projects.journal import Busy, Journal
 from label_studio_ml.projects.pipeline import Progress
 from projects.fake_project import FakeProject
@@ -36,7 +36,7 @@ def test_fewer_tasks_than_there_were_make_fewer_shards(make_project: MakeProject
 
 
 def test_what_an_earlier_run_of_a_shard_stored_counts() -> None:
-    told = Told(total=100)
+    told = ShardProgress(total=100)
     told.update(Progress(total=40, written=10, failed=1))
     assert (told.total, told.written, told.failed) == (100, 70, 1)
 

@@ -9,7 +9,7 @@ import pytest
 
 from helpers import run, until
 from keeping import ANIMALS, MORE_ANIMALS, PAPERS, Bench, bench
-from label_studio_ml.serving.runners.thread_runner import ThreadLane
+from label_studio_ml.serving.runners.thread_runner import ThreadRunner
 from label_studio_ml.user_code.code_identity import CodeIdentity, identify
 from label_studio_ml.versions import operations
 
@@ -85,13 +85,13 @@ def test_with_drain_first_the_process_before_ends_first(tmp_path: Path) -> None:
         async with bench(tmp_path / "be", drain_first=True) as it:
             it.publish(ANIMALS, 1, identify(it.script))
             await it.ask(ANIMALS)
-            make = it.pool._running.make_lane
+            make = it.pool._running.make_runner
 
-            def make_lane() -> object:
+            def make_runner() -> object:
                 assert not it.running
                 return make()
 
-            it.pool._running.make_lane = make_lane  # type: ignore[assignment]
+            it.pool._running.make_runner = make_runner  # type: ignore[assignment]
             it.publish(ANIMALS, 2, it.edit("second"))
             assert (await it.served(ANIMALS, 2))["code"] == "second"
 
@@ -114,7 +114,7 @@ def test_code_that_is_not_on_this_machine_is_said_once_and_the_version_is_served
             # a new token, say: the model is loaded again
             again = msgspec.structs.replace(ANIMALS, access_token="new")
             assert (await it.ask(again))["version"] == "v1"
-            assert len(it.lanes) == 1
+            assert len(it.runners) == 1
             [said] = _warnings(caplog)
             assert "version v1 was trained (2026-11-23T00:00:00Z) by code ffffffff" in said
             assert f"and runs with code {here.short}" in said
@@ -133,7 +133,7 @@ def test_a_version_whose_code_nobody_noted_is_served_without_a_word(
             it.edit("second")
             it.publish(ANIMALS, 1)
             assert (await it.served(ANIMALS, 1))["code"] == "first"
-            assert len(it.lanes) == 1
+            assert len(it.runners) == 1
             assert _warnings(caplog) == []
 
     with caplog.at_level(logging.WARNING, "label_studio_ml"):
@@ -148,7 +148,7 @@ def test_a_file_that_is_edited_without_a_training_changes_nothing(tmp_path: Path
             it.publish(ANIMALS, 2, identify(it.script))
             it.edit("second")
             assert (await it.served(ANIMALS, 2))["code"] == "first"
-            assert len(it.lanes) == 1
+            assert len(it.runners) == 1
 
     run(test())
 
@@ -208,11 +208,11 @@ def test_a_thread_cannot_have_other_code_and_says_so(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def test() -> None:
-        async with bench(tmp_path / "be", ThreadLane) as it:
+        async with bench(tmp_path / "be", ThreadRunner) as it:
             await it.ask(PAPERS)
             it.publish(PAPERS, 1, it.edit("second"))
             assert (await it.served(PAPERS, 1))["code"] == "first"
-            assert len(it.lanes) == 1
+            assert len(it.runners) == 1
             assert len(_warnings(caplog)) == 1
 
     with caplog.at_level(logging.WARNING, "label_studio_ml"):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from label_studio_ml.serving.registry.version_selection import Wanted
+from label_studio_ml.serving.registry.version_selection import VersionSelection
 from label_studio_ml.versions.store.local_store import VersionStore
 from versions.store.test_local_store import manifest
 
@@ -16,7 +16,7 @@ def _published(store: VersionStore, name: str, fence: int) -> None:
 
 def test_a_publish_is_noticed(tmp_path: Path) -> None:
     store = VersionStore(tmp_path)
-    wanted = Wanted(store)
+    wanted = VersionSelection(store)
     assert wanted.manifest("1") is None
     _published(store, "a", 1)
     assert wanted.changed(["1"]) == ["1"]
@@ -29,7 +29,7 @@ def test_a_publish_is_noticed(tmp_path: Path) -> None:
 def test_versions_out_of_reach_change_nothing(tmp_path: Path) -> None:
     store = VersionStore(tmp_path)
     _published(store, "a", 1)
-    wanted = Wanted(store)
+    wanted = VersionSelection(store)
     before = wanted.manifest("1")
     assert before is not None
     versions = tmp_path / "versions"
@@ -47,7 +47,7 @@ def test_a_process_that_cannot_import_afresh_keeps_the_version_that_it_began_wit
 ) -> None:
     store = VersionStore(tmp_path)
     _published(store, "a", 1)
-    wanted = Wanted(store)
+    wanted = VersionSelection(store)
     first = wanted.manifest("1")
     wanted.keep_first = True
     _published(store, "b", 2)

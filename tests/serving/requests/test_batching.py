@@ -8,11 +8,11 @@ import pytest
 
 from helpers import run, until
 from label_studio_ml.errors import Overloaded
-from label_studio_ml.serving.requests.batching import Batcher, LaneClosed
+from label_studio_ml.serving.requests.batching import Batcher, RunnerClosed
 
 
-class Lane:
-    """A lane that runs a batch when the test lets it."""
+class ModelRunner:
+    """A runner that runs a batch when the test lets it."""
 
     def __init__(self, *, max_batch: int = 100, max_queue: int = 100) -> None:
         self.batches: list[tuple[Hashable, list[Any]]] = []
@@ -51,62 +51,62 @@ class Lane:
         return await asyncio.wait_for(asyncio.gather(*self.tasks, return_exceptions=True), 120)
 
 
-def test_a_free_lane_starts_at_once() -> None:
+def test_a_free_runner_starts_at_once() -> None:
     async def test() -> None:
-        lane = Lane()
-        await lane.ask(1)
-        assert lane.batches == [("k", [1])]
-        assert await lane.finish() == ["1!"]
+        runner = ModelRunner()
+        await runner.ask(1)
+        assert runner.batches == [("k", [1])]
+        assert await runner.finish() == ["1!"]
 
     run(test())
 
 
 def test_what_comes_while_it_is_busy_goes_together() -> None:
     async def test() -> None:
-        lane = Lane()
+        runner = ModelRunner()
         for number in range(5):
-            await lane.ask(number)
-        assert len(lane.batcher) == 4
-        assert await lane.finish() == ["0!", "1!", "2!", "3!", "4!"]
-        assert [batch for _, batch in lane.batches] == [[0], [1, 2, 3, 4]]
-        assert len(lane.batcher) == 0
+            await runner.ask(number)
+        assert len(runner.batcher) == 4
+        assert await runner.finish() == ["0!", "1!", "2!", "3!", "4!"]
+        assert [batch for _, batch in runner.batches] == [[0], [1, 2, 3, 4]]
+        assert len(runner.batcher) == 0
 
     run(test())
 
 
 def test_only_equal_keys_go_together_and_nobody_overtakes_within_a_key() -> None:
     async def test() -> None:
-        lane = Lane()
+        runner = ModelRunner()
         for number, key in enumerate("abacba"):
-            await lane.ask(number, key)
-        await lane.finish()
-        assert lane.batches == [("a", [0]), ("b", [1, 4]), ("a", [2, 5]), ("c", [3])]
+            await runner.ask(number, key)
+        await runner.finish()
+        assert runner.batches == [("a", [0]), ("b", [1, 4]), ("a", [2, 5]), ("c", [3])]
 
     run(test())
 
 
 def test_the_sum_of_sizes_is_capped_and_a_larger_item_goes_alone() -> None:
     async def test() -> None:
-        lane = Lane(max_batch=4)
-        await lane.ask("first")
+        runner = ModelRunner(max_batch=4)
+        await runner.ask("first")
         for name, size in [("2a", 2), ("9", 9), ("2b", 2), ("1", 1), ("3", 3)]:
-            await lane.ask(name, size=size)
-        await lane.finish()
-        assert [batch for _, batch in lane.batches] == [["first"], ["2a", "2b"], ["9"], ["1", "3"]]
+            await runner.ask(name, size=size)
+        await runner.finish()
+        assert [batch for _, batch in runner.batches] == [["first"], ["2a", "2b"], ["9"], ["1", "3"]]
 
     run(test())
 
 
 def test_interactive_items_go_first_and_alone() -> None:
     async def test() -> None:
-        lane = Lane()
-        await lane.ask("running")
-        await lane.ask("batch 1")
-        await lane.ask("now 1", interactive=True)
-        await lane.ask("batch 2")
-        await lane.ask("now 2", interactive=True)
-        await lane.finish()
-        assert [batch for _, batch in lane.batches] == [
+        runner = ModelRunner()
+        await runner.ask("running")
+        await runner.ask("batch 1")
+        await runner.ask("now 1", interactive=True)
+        await runner.ask("batch 2")
+        await runner.ask("now 2", interactive=True)
+        await runner.finish()
+        assert [batch for _, batch in runner.batches] == [
             ["running"],
             ["now 1"],
             ["now 2"],
@@ -118,41 +118,41 @@ def test_interactive_items_go_first_and_alone() -> None:
 
 def test_what_must_go_alone_does() -> None:
     async def test() -> None:
-        lane = Lane()
-        await lane.ask("running")
+        runner = ModelRunner()
+        await runner.ask("running")
         for name, alone in [("a", False), ("b", True), ("c", False), ("d", True)]:
-            await lane.ask(name, alone=alone)
-        await lane.finish()
-        assert [batch for _, batch in lane.batches] == [["running"], ["a", "c"], ["b"], ["d"]]
+            await runner.ask(name, alone=alone)
+        await runner.finish()
+        assert [batch for _, batch in runner.batches] == [["running"], ["a", "c"], ["b"], ["d"]]
 
     run(test())
 
 
 def test_a_full_queue_turns_away_at_once() -> None:
     async def test() -> None:
-        lane = Lane(max_queue=2)
+        runner = ModelRunner(max_queue=2)
         for number in range(3):  # one runs, two wait
-            await lane.ask(number)
+            await runner.ask(number)
         with pytest.raises(Overloaded, match="2 prediction requests are waiting"):
-            await asyncio.wait_for(lane.batcher.submit("k", 4), 120)
+            await asyncio.wait_for(runner.batcher.submit("k", 4), 120)
         with pytest.raises(Overloaded):
-            await asyncio.wait_for(lane.batcher.submit("k", 5, interactive=True), 120)
-        assert await lane.finish() == ["0!", "1!", "2!"]
-        assert await asyncio.wait_for(lane.batcher.submit("k", 6), 120) == "6!"
+            await asyncio.wait_for(runner.batcher.submit("k", 5, interactive=True), 120)
+        assert await runner.finish() == ["0!", "1!", "2!"]
+        assert await asyncio.wait_for(runner.batcher.submit("k", 6), 120) == "6!"
 
     run(test())
 
 
 def test_those_who_left_do_not_fill_the_queue() -> None:
     async def test() -> None:
-        lane = Lane(max_queue=2)
+        runner = ModelRunner(max_queue=2)
         for number in range(3):
-            await lane.ask(number)
-        for task in lane.tasks[1:]:
+            await runner.ask(number)
+        for task in runner.tasks[1:]:
             task.cancel()
-        await asyncio.wait(lane.tasks[1:])
-        await lane.ask(4)
-        assert (await lane.finish())[-1] == "4!"
+        await asyncio.wait(runner.tasks[1:])
+        await runner.ask(4)
+        assert (await runner.finish())[-1] == "4!"
 
     run(test())
 
@@ -160,40 +160,40 @@ def test_those_who_left_do_not_fill_the_queue() -> None:
 @pytest.mark.parametrize("leaving", [1, 2, 3])
 def test_a_caller_who_left_is_not_run(leaving: int) -> None:
     async def test() -> None:
-        lane = Lane()
+        runner = ModelRunner()
         for number in range(4):
-            await lane.ask(number)
-        lane.tasks[leaving].cancel()
-        await asyncio.wait([lane.tasks[leaving]])
-        await lane.finish()
-        assert [batch for _, batch in lane.batches] == [[0], [n for n in (1, 2, 3) if n != leaving]]
+            await runner.ask(number)
+        runner.tasks[leaving].cancel()
+        await asyncio.wait([runner.tasks[leaving]])
+        await runner.finish()
+        assert [batch for _, batch in runner.batches] == [[0], [n for n in (1, 2, 3) if n != leaving]]
 
     run(test())
 
 
 def test_an_interactive_caller_who_left_is_not_run() -> None:
     async def test() -> None:
-        lane = Lane()
-        await lane.ask(0)
-        gone = await lane.ask(1, interactive=True)
+        runner = ModelRunner()
+        await runner.ask(0)
+        gone = await runner.ask(1, interactive=True)
         gone.cancel()
         await asyncio.wait([gone])
-        await lane.finish()
-        assert [batch for _, batch in lane.batches] == [[0]]
+        await runner.finish()
+        assert [batch for _, batch in runner.batches] == [[0]]
 
     run(test())
 
 
 def test_a_caller_who_leaves_a_running_batch_takes_nothing_from_the_others() -> None:
     async def test() -> None:
-        lane = Lane()
-        await lane.ask(0)
-        await lane.ask(1)
-        await lane.ask(2)
-        await lane.let(1)
-        await until(lambda: len(lane.batches) == 2, "the second batch runs")
-        lane.tasks[1].cancel()
-        got = await lane.finish()
+        runner = ModelRunner()
+        await runner.ask(0)
+        await runner.ask(1)
+        await runner.ask(2)
+        await runner.let(1)
+        await until(lambda: len(runner.batches) == 2, "the second batch runs")
+        runner.tasks[1].cancel()
+        got = await runner.finish()
         assert isinstance(got[1], asyncio.CancelledError)
         assert got[2] == "2!"
 
@@ -203,18 +203,18 @@ def test_a_caller_who_leaves_a_running_batch_takes_nothing_from_the_others() -> 
 @pytest.mark.parametrize("error", [ValueError("x"), KeyError(), Overloaded("y")], ids=repr)
 def test_an_error_reaches_every_caller_and_the_next_batch_runs(error: Exception) -> None:
     async def test() -> None:
-        lane = Lane()
-        await lane.ask(0)
-        await lane.ask(1)
-        await lane.ask(2)
-        await lane.let(1)
-        await until(lambda: len(lane.batches) == 2, "the second batch runs")
-        await lane.ask(3)
-        lane.error = error
-        await lane.let(1)
-        await asyncio.wait(lane.tasks[1:3], timeout=120)
-        lane.error = None
-        assert await lane.finish() == ["0!", error, error, "3!"]
+        runner = ModelRunner()
+        await runner.ask(0)
+        await runner.ask(1)
+        await runner.ask(2)
+        await runner.let(1)
+        await until(lambda: len(runner.batches) == 2, "the second batch runs")
+        await runner.ask(3)
+        runner.error = error
+        await runner.let(1)
+        await asyncio.wait(runner.tasks[1:3], timeout=120)
+        runner.error = None
+        assert await runner.finish() == ["0!", error, error, "3!"]
 
     run(test())
 
@@ -222,12 +222,12 @@ def test_an_error_reaches_every_caller_and_the_next_batch_runs(error: Exception)
 @pytest.mark.parametrize("count", [0, 1, 3])
 def test_a_wrong_number_of_results_leaves_nobody_waiting(count: int) -> None:
     async def test() -> None:
-        lane = Lane()
-        lane.answers = lambda payloads: ["x"] * (count if len(payloads) == 2 else 1)
+        runner = ModelRunner()
+        runner.answers = lambda payloads: ["x"] * (count if len(payloads) == 2 else 1)
         for number in range(3):
-            await lane.ask(number)
-        await lane.ask("later", key="other")
-        got = await lane.finish()
+            await runner.ask(number)
+        await runner.ask("later", key="other")
+        got = await runner.finish()
         assert [type(one) for one in got] == [str, RuntimeError, RuntimeError, str]
 
     run(test())
@@ -237,44 +237,44 @@ def test_a_run_that_is_cancelled_leaves_nobody_waiting() -> None:
     """As a thread pool does when it shuts down."""
 
     async def test() -> None:
-        lane = Lane()
-        lane.error = asyncio.CancelledError()
-        await lane.ask(0)
-        await lane.ask(1)
-        got = await lane.finish()
-        assert [type(one) for one in got] == [LaneClosed, LaneClosed]
+        runner = ModelRunner()
+        runner.error = asyncio.CancelledError()
+        await runner.ask(0)
+        await runner.ask(1)
+        got = await runner.finish()
+        assert [type(one) for one in got] == [RunnerClosed, RunnerClosed]
 
     run(test())
 
 
 def test_close_turns_away_what_waits_while_the_running_batch_goes_on() -> None:
     async def test() -> None:
-        lane = Lane()
-        await lane.ask("running")
-        await lane.ask("waiting")
-        await lane.ask("now", interactive=True)
-        lane.batcher.close("over")
-        with pytest.raises(LaneClosed, match="over"):
-            await asyncio.wait_for(lane.batcher.submit("k", "late"), 120)
-        got = await lane.finish()
+        runner = ModelRunner()
+        await runner.ask("running")
+        await runner.ask("waiting")
+        await runner.ask("now", interactive=True)
+        runner.batcher.close("over")
+        with pytest.raises(RunnerClosed, match="over"):
+            await asyncio.wait_for(runner.batcher.submit("k", "late"), 120)
+        got = await runner.finish()
         assert got[0] == "running!"
         assert [str(one) for one in got[1:]] == ["over", "over"]
-        assert [batch for _, batch in lane.batches] == [["running"]]
+        assert [batch for _, batch in runner.batches] == [["running"]]
 
     run(test())
 
 
 def test_drained_waits_for_what_runs_and_what_waits() -> None:
     async def test() -> None:
-        lane = Lane()
-        await asyncio.wait_for(lane.batcher.drained(), 120)
-        await lane.ask(0)
-        await lane.ask(1)
-        drained = asyncio.create_task(lane.batcher.drained())
-        await lane.let(1)
-        await until(lambda: len(lane.batches) == 2, "the second batch runs")
+        runner = ModelRunner()
+        await asyncio.wait_for(runner.batcher.drained(), 120)
+        await runner.ask(0)
+        await runner.ask(1)
+        drained = asyncio.create_task(runner.batcher.drained())
+        await runner.let(1)
+        await until(lambda: len(runner.batches) == 2, "the second batch runs")
         assert not drained.done()
-        await lane.finish()
+        await runner.finish()
         await asyncio.wait_for(drained, 120)
 
     run(test())

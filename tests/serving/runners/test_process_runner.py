@@ -18,9 +18,9 @@ from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import ModelFileError, ModelLoadError, ModelProcessDied, PredictError
 from label_studio_ml.model_calls.adapter import ModelSpec
 from label_studio_ml.model_calls.predictor import Request
-from label_studio_ml.serving.requests.batching import LaneClosed
-from label_studio_ml.serving.runners.process_runner import ProcessLane
-from label_studio_ml.serving.runners.thread_runner import ThreadLane
+from label_studio_ml.serving.requests.batching import RunnerClosed
+from label_studio_ml.serving.runners.process_runner import ProcessRunner
+from label_studio_ml.serving.runners.thread_runner import ThreadRunner
 from label_studio_ml.versions.state.project_state import Project
 from tricky import CONFIG, Tricky, alive, task
 
@@ -43,36 +43,36 @@ def asking(*tasks: dict[str, Any], interactive: bool = False) -> Request:
 
 @asynccontextmanager
 async def started(make: Callable[[Settings], Any], settings: Settings) -> AsyncIterator[Any]:
-    """Start a lane; end it, and see that no process is left."""
-    lane = make(settings)
-    await lane.start()
+    """Start a runner; end it, and see that no process is left."""
+    runner = make(settings)
+    await runner.start()
     try:
-        yield lane
+        yield runner
     finally:
-        await asyncio.wait_for(lane.close(0), PATIENCE)
-        assert lane.ended.done()
-        if isinstance(lane, ProcessLane):
-            assert lane.pid is not None
-            assert not alive(lane.pid)
+        await asyncio.wait_for(runner.close(0), PATIENCE)
+        assert runner.ended.done()
+        if isinstance(runner, ProcessRunner):
+            assert runner.pid is not None
+            assert not alive(runner.pid)
 
 
-both = pytest.mark.parametrize("make", [ProcessLane, ThreadLane])
+both = pytest.mark.parametrize("make", [ProcessRunner, ThreadRunner])
 
 
 @both
 def test_it_imports_loads_predicts_and_unloads(make: Any, tricky: Tricky) -> None:
     async def test() -> None:
-        async with started(make, tricky.settings()) as lane:
-            info = await lane.info
+        async with started(make, tricky.settings()) as runner:
+            info = await runner.info
             assert (info.name, info.generation) == ("Tricky", "seed")
-            assert await lane.load(1, SPEC) == "INITIAL"
-            [one, two] = await lane.predict(1, [asking(task(1)), asking(task(2), task(3))])
+            assert await runner.load(1, SPEC) == "INITIAL"
+            [one, two] = await runner.predict(1, [asking(task(1)), asking(task(2), task(3))])
             assert [len(strict(answer.results)) for answer in (one, two)] == [1, 2]
             pid = strict(one.results)[0]["result"][0]["pid"]
-            assert (pid == os.getpid()) == (make is ThreadLane)
-            lane.unload(1)
+            assert (pid == os.getpid()) == (make is ThreadRunner)
+            runner.unload(1)
             with pytest.raises(ModelLoadError, match="not loaded"):
-                await lane.predict(1, [asking(task(1))])
+                await runner.predict(1, [asking(task(1))])
 
     run(test())
 
@@ -81,14 +81,14 @@ def test_what_goes_wrong_in_its_process_is_in_the_servers_log(tricky: Tricky) ->
     log = tricky.folder / "logs" / "server.log"
 
     async def test() -> None:
-        async with started(ProcessLane, tricky.settings()) as lane:
-            await lane.load(1, SPEC)
-            await lane.predict(1, [asking(task(1, "raise first"))])
+        async with started(ProcessRunner, tricky.settings()) as runner:
+            await runner.load(1, SPEC)
+            await runner.predict(1, [asking(task(1, "raise first"))])
             await until(
                 lambda: "Traceback" in log.read_text() and "told to first" in log.read_text(), "it is there"
             )
             log.rename(log.with_suffix(".1"))  # the server rotates it
-            await lane.predict(1, [asking(task(2, "raise second"))])
+            await runner.predict(1, [asking(task(2, "raise second"))])
 
     run(test())
     before, after = log.with_suffix(".1").read_text(), log.read_text()
@@ -100,9 +100,9 @@ def test_what_goes_wrong_in_its_process_is_in_the_servers_log(tricky: Tricky) ->
 @both
 def test_a_model_that_was_never_loaded_is_said_so(make: Any, tricky: Tricky) -> None:
     async def test() -> None:
-        async with started(make, tricky.settings()) as lane:
+        async with started(make, tricky.settings()) as runner:
             with pytest.raises(ModelLoadError, match="model 9 is not loaded"):
-                await lane.predict(9, [asking(task(1))])
+                await runner.predict(9, [asking(task(1))])
 
     run(test())
 
@@ -122,11 +122,11 @@ def test_a_file_that_cannot_be_imported_says_why(make: Any, code: str, said: str
     script.write_text(f"{code}\n{script.read_text()}")
 
     async def test() -> None:
-        async with started(make, tricky.settings()) as lane:
+        async with started(make, tricky.settings()) as runner:
             with pytest.raises(ModelFileError, match=said):
-                await asyncio.wait_for(lane.info, PATIENCE)
-            if make is ProcessLane:
-                await asyncio.wait_for(asyncio.shield(lane.ended), PATIENCE)
+                await asyncio.wait_for(runner.info, PATIENCE)
+            if make is ProcessRunner:
+                await asyncio.wait_for(asyncio.shield(runner.ended), PATIENCE)
 
     run(test())
 
@@ -138,9 +138,9 @@ def test_a_class_that_describes_itself_wrongly_says_so(make: Any, line: str, tri
         file.write(f"\nTricky.{line}\n")
 
     async def test() -> None:
-        async with started(make, tricky.settings()) as lane:
+        async with started(make, tricky.settings()) as runner:
             with pytest.raises(ModelFileError, match=f"Tricky.{line.split()[0]} is "):
-                await asyncio.wait_for(asyncio.shield(lane.info), PATIENCE)
+                await asyncio.wait_for(asyncio.shield(runner.info), PATIENCE)
 
     run(test())
 
@@ -150,9 +150,9 @@ def test_a_crash_while_importing_says_how_it_ended(order: str, how: str, tricky:
     tricky.order("on_import", order)
 
     async def test() -> None:
-        async with started(ProcessLane, tricky.settings()) as lane:
+        async with started(ProcessRunner, tricky.settings()) as runner:
             with pytest.raises(ModelFileError, match=f"{how}.* while it imported"):
-                await asyncio.wait_for(asyncio.shield(lane.info), PATIENCE)
+                await asyncio.wait_for(asyncio.shield(runner.info), PATIENCE)
 
     run(test())
 
@@ -165,27 +165,27 @@ def test_a_constructor_that_fails_says_why_and_the_next_one_loads(
     tricky.order("on_load", order)
 
     async def test() -> None:
-        async with started(make, tricky.settings()) as lane:
+        async with started(make, tricky.settings()) as runner:
             with pytest.raises(ModelLoadError, match=f"told to .*{order.split()[1]}"):
-                await asyncio.wait_for(lane.load(1, SPEC), PATIENCE)
+                await asyncio.wait_for(runner.load(1, SPEC), PATIENCE)
             tricky.order("on_load")
-            assert await asyncio.wait_for(lane.load(2, SPEC), PATIENCE) == "INITIAL"
-            [answer] = await lane.predict(2, [asking(task(1))])
+            assert await asyncio.wait_for(runner.load(2, SPEC), PATIENCE) == "INITIAL"
+            [answer] = await runner.predict(2, [asking(task(1))])
             assert answer.results
 
     run(test())
 
 
 @pytest.mark.parametrize(
-    ("make", "order"), [(ProcessLane, "exit now"), (ProcessLane, "thread"), (ThreadLane, "exit now")]
+    ("make", "order"), [(ProcessRunner, "exit now"), (ProcessRunner, "thread"), (ThreadRunner, "exit now")]
 )
 def test_sys_exit_in_predict_is_a_failed_task_not_the_end(make: Any, order: str, tricky: Tricky) -> None:
     async def test() -> None:
-        async with started(make, tricky.settings()) as lane:
-            await lane.load(1, SPEC)
-            [answer] = await asyncio.wait_for(lane.predict(1, [asking(task(1, order))]), PATIENCE)
+        async with started(make, tricky.settings()) as runner:
+            await runner.load(1, SPEC)
+            [answer] = await asyncio.wait_for(runner.predict(1, [asking(task(1, order))]), PATIENCE)
             assert "SystemExit" in answer.error
-            [answer] = await asyncio.wait_for(lane.predict(1, [asking(task(1))]), PATIENCE)
+            [answer] = await asyncio.wait_for(runner.predict(1, [asking(task(1))]), PATIENCE)
             assert answer.results
 
     run(test())
@@ -196,10 +196,10 @@ def test_a_process_that_cannot_answer_any_more_ends(class_name: str, tricky: Tri
     """Its callers learn it at once, and do not wait for an answer that nobody can send."""
 
     async def test() -> None:
-        async with started(ProcessLane, tricky.settings(class_name)) as lane:
-            await lane.load(1, SPEC)
+        async with started(ProcessRunner, tricky.settings(class_name)) as runner:
+            await runner.load(1, SPEC)
             with pytest.raises(ModelProcessDied, match="ended with status 1"):
-                await asyncio.wait_for(lane.predict(1, [asking(task(1, "close"))]), PATIENCE)
+                await asyncio.wait_for(runner.predict(1, [asking(task(1, "close"))]), PATIENCE)
 
     run(test())
 
@@ -210,37 +210,39 @@ def test_a_process_that_cannot_answer_any_more_ends(class_name: str, tricky: Tri
 @pytest.mark.parametrize("where", ["predict", "load"])
 def test_a_crash_reaches_every_caller(order: str, how: str, where: str, tricky: Tricky) -> None:
     async def test() -> None:
-        async with started(ProcessLane, tricky.settings()) as lane:
-            await lane.load(1, SPEC)
+        async with started(ProcessRunner, tricky.settings()) as runner:
+            await runner.load(1, SPEC)
             if where == "load":
                 tricky.order("on_load", order)
             calls = [
-                lane.load(2, SPEC) if where == "load" else lane.predict(1, [asking(task(1, order))]),
-                lane.predict(1, [asking(task(2))]) if where == "predict" else lane.load(3, SPEC),
+                runner.load(2, SPEC) if where == "load" else runner.predict(1, [asking(task(1, order))]),
+                runner.predict(1, [asking(task(2))]) if where == "predict" else runner.load(3, SPEC),
             ]
             done = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), PATIENCE)
             # What had not begun is not what ended it.
-            second = LaneClosed if where == "predict" else ModelProcessDied
+            second = RunnerClosed if where == "predict" else ModelProcessDied
             assert [type(one) for one in done] == [ModelProcessDied, second]
             with pytest.raises(ModelProcessDied, match=how):
                 raise done[0]
             with pytest.raises(ModelProcessDied):
-                await asyncio.wait_for(lane.predict(1, [asking(task(3))]), PATIENCE)
+                await asyncio.wait_for(runner.predict(1, [asking(task(3))]), PATIENCE)
 
     run(test())
 
 
 def test_an_interactive_call_goes_before_one_that_was_sent_ahead(tricky: Tricky) -> None:
     async def test() -> None:
-        async with started(ProcessLane, tricky.settings()) as lane:
-            await lane.load(1, SPEC)
-            calls = [asyncio.create_task(lane.predict(1, [asking(task(1, "block gate"))]))]
+        async with started(ProcessRunner, tricky.settings()) as runner:
+            await runner.load(1, SPEC)
+            calls = [asyncio.create_task(runner.predict(1, [asking(task(1, "block gate"))]))]
             await until(lambda: tricky.started("gate"), "predict blocks")
             for number in (2, 3, 4):
                 request = asking(task(number), interactive=number == 4)
-                calls.append(asyncio.create_task(lane.predict(1, [request])))
+                calls.append(asyncio.create_task(runner.predict(1, [request])))
                 await asyncio.sleep(0)
-            assert await asyncio.wait_for(lane.load(2, SPEC), PATIENCE) == "INITIAL"  # all of it has arrived
+            assert (
+                await asyncio.wait_for(runner.load(2, SPEC), PATIENCE) == "INITIAL"
+            )  # all of it has arrived
             tricky.release("gate")
             await asyncio.wait_for(asyncio.gather(*calls), PATIENCE)
             assert tricky.lines("predicts") == ["[1]", "[4]", "[2]", "[3]"]
@@ -252,15 +254,15 @@ def test_an_interactive_call_goes_before_one_that_was_sent_ahead(tricky: Tricky)
 def test_a_process_whose_call_never_returns_is_ended(order: str, tricky: Tricky) -> None:
     async def test() -> None:
         async with started(
-            lambda settings: ProcessLane(settings, longest_call=2.0), tricky.settings()
-        ) as lane:
-            await lane.load(1, SPEC)
-            await lane.predict(1, [asking(task(1))])
-            calls = [lane.predict(1, [asking(task(2, order))]), lane.predict(1, [asking(task(3))])]
+            lambda settings: ProcessRunner(settings, longest_call=2.0), tricky.settings()
+        ) as runner:
+            await runner.load(1, SPEC)
+            await runner.predict(1, [asking(task(1))])
+            calls = [runner.predict(1, [asking(task(2, order))]), runner.predict(1, [asking(task(3))])]
             done = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), PATIENCE)
-            assert [type(one) for one in done] == [PredictError, LaneClosed]
+            assert [type(one) for one in done] == [PredictError, RunnerClosed]
             assert "more than 2 s" in str(done[0])
-            assert "ended after a call" in lane.ended.result()
+            assert "ended after a call" in runner.ended.result()
 
     run(test())
 
@@ -268,22 +270,22 @@ def test_a_process_whose_call_never_returns_is_ended(order: str, tricky: Tricky)
 def test_a_process_that_is_idle_for_long_is_left_alone(tricky: Tricky) -> None:
     async def test() -> None:
         async with started(
-            lambda settings: ProcessLane(settings, longest_call=1.0), tricky.settings()
-        ) as lane:
-            await lane.load(1, SPEC)
-            await lane.predict(1, [asking(task(1))])
+            lambda settings: ProcessRunner(settings, longest_call=1.0), tricky.settings()
+        ) as runner:
+            await runner.load(1, SPEC)
+            await runner.predict(1, [asking(task(1))])
             looks = 0
-            look = lane._look
+            look = runner._look
 
             def counted() -> None:
                 nonlocal looks
                 looks += 1
                 look()
 
-            lane._look = counted
+            runner._look = counted
             await until(lambda: looks > 20, "it was looked at for twice as long")
-            assert not lane.ended.done()
-            assert (await lane.predict(1, [asking(task(2))]))[0].results
+            assert not runner.ended.done()
+            assert (await runner.predict(1, [asking(task(2))]))[0].results
 
     run(test())
 
@@ -292,10 +294,10 @@ def test_a_crash_is_noticed_though_a_forked_child_keeps_the_connection_open(tric
     """As the workers of a data loader do when the model process runs out of memory."""
 
     async def test() -> None:
-        async with started(ProcessLane, tricky.settings()) as lane:
-            await lane.load(1, SPEC)
+        async with started(ProcessRunner, tricky.settings()) as runner:
+            await runner.load(1, SPEC)
             with pytest.raises(ModelProcessDied):
-                await asyncio.wait_for(lane.predict(1, [asking(task(1, "fork"))]), PATIENCE)
+                await asyncio.wait_for(runner.predict(1, [asking(task(1, "fork"))]), PATIENCE)
 
     run(test())
     assert not alive(int((tricky.folder / "forked").read_text())), "it outlives the process that forked it"
@@ -306,14 +308,14 @@ def test_what_predict_started_in_a_session_of_its_own_ends_though_the_guard_was_
     tricky: Tricky,
 ) -> None:
     async def test() -> None:
-        async with started(ProcessLane, tricky.settings()) as lane:
-            await lane.load(1, SPEC)
-            await lane.predict(1, [asking(task(1, "daemon"))])
+        async with started(ProcessRunner, tricky.settings()) as runner:
+            await runner.load(1, SPEC)
+            await runner.predict(1, [asking(task(1, "daemon"))])
             daemon = int((tricky.folder / "daemon").read_text())
             assert alive(daemon)
-            assert lane._process is not None
-            os.kill(lane._process.pid, signal.SIGKILL)
-            await asyncio.wait_for(asyncio.shield(lane.ended), PATIENCE)
+            assert runner._process is not None
+            os.kill(runner._process.pid, signal.SIGKILL)
+            await asyncio.wait_for(asyncio.shield(runner.ended), PATIENCE)
             assert not alive(daemon), "it outlives the model process"
 
     run(test())
@@ -321,17 +323,17 @@ def test_what_predict_started_in_a_session_of_its_own_ends_though_the_guard_was_
 
 def test_close_waits_for_what_runs(tricky: Tricky) -> None:
     async def test() -> None:
-        async with started(ProcessLane, tricky.settings()) as lane:
-            await lane.load(1, SPEC)
-            call = asyncio.create_task(lane.predict(1, [asking(task(1, "block gate"))]))
+        async with started(ProcessRunner, tricky.settings()) as runner:
+            await runner.load(1, SPEC)
+            call = asyncio.create_task(runner.predict(1, [asking(task(1, "block gate"))]))
             await until(lambda: tricky.started("gate"), "predict blocks")
-            closing = asyncio.create_task(lane.close(60))
+            closing = asyncio.create_task(runner.close(60))
             await asyncio.sleep(0)
             tricky.release("gate")
             [answer] = await asyncio.wait_for(call, PATIENCE)
             assert answer.results
             await asyncio.wait_for(closing, PATIENCE)
-            assert lane.ended.result() == "The model process ended with status 0"
+            assert runner.ended.result() == "The model process ended with status 0"
 
     run(test())
 
@@ -339,11 +341,11 @@ def test_close_waits_for_what_runs(tricky: Tricky) -> None:
 @pytest.mark.parametrize("order", ["block gate", "gil gate"])
 def test_close_kills_a_process_that_hangs(order: str, tricky: Tricky) -> None:
     async def test() -> None:
-        async with started(ProcessLane, tricky.settings()) as lane:
-            await lane.load(1, SPEC)
-            call = asyncio.create_task(lane.predict(1, [asking(task(1, order))]))
+        async with started(ProcessRunner, tricky.settings()) as runner:
+            await runner.load(1, SPEC)
+            call = asyncio.create_task(runner.predict(1, [asking(task(1, order))]))
             await until(lambda: tricky.started("gate"), "predict hangs")
-            await asyncio.wait_for(lane.close(0.1), PATIENCE)
+            await asyncio.wait_for(runner.close(0.1), PATIENCE)
             with pytest.raises(ModelProcessDied, match="SIGKILL"):
                 await asyncio.wait_for(call, PATIENCE)
 
@@ -354,32 +356,32 @@ def test_close_kills_a_process_whose_import_hangs(tricky: Tricky) -> None:
     tricky.order("on_import", "gil gate")
 
     async def test() -> None:
-        async with started(ProcessLane, tricky.settings()) as lane:
+        async with started(ProcessRunner, tricky.settings()) as runner:
             await until(lambda: tricky.started("gate"), "the import hangs")
-            await asyncio.wait_for(lane.close(0.1), PATIENCE)
+            await asyncio.wait_for(runner.close(0.1), PATIENCE)
             with pytest.raises(ModelFileError):
-                await asyncio.wait_for(asyncio.shield(lane.info), PATIENCE)
+                await asyncio.wait_for(asyncio.shield(runner.info), PATIENCE)
 
     run(test())
 
 
 def test_a_process_ends_when_its_server_is_gone(tricky: Tricky) -> None:
     async def test() -> None:
-        async with started(ProcessLane, tricky.settings()) as lane:
-            await lane.load(1, SPEC)
-            lane._transport.abort()
-            await until(lambda: not alive(lane.pid), "the process has ended")
+        async with started(ProcessRunner, tricky.settings()) as runner:
+            await runner.load(1, SPEC)
+            runner._transport.abort()
+            await until(lambda: not alive(runner.pid), "the process has ended")
 
     run(test())
 
 
 def test_a_model_loads_while_another_predicts(tricky: Tricky) -> None:
     async def test() -> None:
-        async with started(ProcessLane, tricky.settings()) as lane:
-            await lane.load(1, SPEC)
-            call = asyncio.create_task(lane.predict(1, [asking(task(1, "block gate"))]))
+        async with started(ProcessRunner, tricky.settings()) as runner:
+            await runner.load(1, SPEC)
+            call = asyncio.create_task(runner.predict(1, [asking(task(1, "block gate"))]))
             await until(lambda: tricky.started("gate"), "predict blocks")
-            assert await asyncio.wait_for(lane.load(2, SPEC), PATIENCE) == "INITIAL"
+            assert await asyncio.wait_for(runner.load(2, SPEC), PATIENCE) == "INITIAL"
             assert not call.done()
             tricky.release("gate")
             await asyncio.wait_for(call, PATIENCE)
@@ -390,10 +392,10 @@ def test_a_model_loads_while_another_predicts(tricky: Tricky) -> None:
 @both
 def test_calls_after_the_end_are_refused_at_once(make: Any, tricky: Tricky) -> None:
     async def test() -> None:
-        async with started(make, tricky.settings()) as lane:
-            await lane.load(1, SPEC)
-            await asyncio.wait_for(lane.close(PATIENCE), 2 * PATIENCE)
-            for call in (lane.load(2, SPEC), lane.predict(1, [asking(task(1))])):
+        async with started(make, tricky.settings()) as runner:
+            await runner.load(1, SPEC)
+            await asyncio.wait_for(runner.close(PATIENCE), 2 * PATIENCE)
+            for call in (runner.load(2, SPEC), runner.predict(1, [asking(task(1))])):
                 with pytest.raises(ModelProcessDied):
                     await asyncio.wait_for(call, PATIENCE)
 
@@ -404,18 +406,18 @@ def test_calls_after_the_end_are_refused_at_once(make: Any, tricky: Tricky) -> N
 def test_a_model_that_nobody_waits_for_any_more_leaves_no_thread(tricky: Tricky, way: str) -> None:
     async def test() -> None:
         tricky.order("on_load", "block gate")
-        async with started(ThreadLane, tricky.settings()) as lane:
-            loading = asyncio.create_task(lane.load(1, SPEC))
+        async with started(ThreadRunner, tricky.settings()) as runner:
+            loading = asyncio.create_task(runner.load(1, SPEC))
             await until(lambda: tricky.started("gate"), "the model is built")
             if way == "close":
-                await asyncio.wait_for(lane.close(0), PATIENCE)
+                await asyncio.wait_for(runner.close(0), PATIENCE)
             else:
                 loading.cancel()
                 await asyncio.wait([loading])
             tricky.release("gate")
             with pytest.raises(ModelProcessDied if way == "close" else asyncio.CancelledError):
                 await asyncio.wait_for(loading, PATIENCE)
-            await until(lambda: not lane._host._live, "the model is forgotten")
+            await until(lambda: not runner._host._live, "the model is forgotten")
             await until(lambda: not _threads("model 1"), "its thread has ended")
 
     run(test())
@@ -427,13 +429,13 @@ def _threads(name: str) -> list[threading.Thread]:
 
 def test_a_call_that_waits_for_a_thread_that_is_closed_is_told(tricky: Tricky) -> None:
     async def test() -> None:
-        async with started(ThreadLane, tricky.settings()) as lane:
-            await lane.load(1, SPEC)
-            running = asyncio.create_task(lane.predict(1, [asking(task(1, "block gate"))]))
+        async with started(ThreadRunner, tricky.settings()) as runner:
+            await runner.load(1, SPEC)
+            running = asyncio.create_task(runner.predict(1, [asking(task(1, "block gate"))]))
             await until(lambda: tricky.started("gate"), "predict blocks")
-            waiting = asyncio.create_task(lane.predict(1, [asking(task(2))]))
+            waiting = asyncio.create_task(runner.predict(1, [asking(task(2))]))
             await asyncio.sleep(0)
-            await asyncio.wait_for(lane.close(0), PATIENCE)
+            await asyncio.wait_for(runner.close(0), PATIENCE)
             with pytest.raises(ModelProcessDied):
                 await asyncio.wait_for(waiting, PATIENCE)
             tricky.release("gate")
@@ -449,9 +451,9 @@ def test_the_users_code_runs_in_the_folder_of_the_command_without_the_secrets_on
         settings = tricky.settings(
             basic_auth_user="u", basic_auth_pass="C4NARY-pass", studio_api_key="C4NARY-key", redis_url=""
         )
-        async with started(ProcessLane, settings) as lane:
-            await lane.load(1, SPEC)
-            process = Path(f"/proc/{lane.pid}")
+        async with started(ProcessRunner, settings) as runner:
+            await runner.load(1, SPEC)
+            process = Path(f"/proc/{runner.pid}")
             assert (process / "cwd").resolve() == Path.cwd()
             assert b"C4NARY" not in (process / "cmdline").read_bytes()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from label_studio_ml.studio.transport.token_cache import AccessShelf
+from label_studio_ml.studio.transport.token_cache import TokenCache
 from studio.fake import Asked, FakeServer, Reply, jwt
 
 
@@ -18,7 +18,7 @@ def _never() -> tuple[str, float]:
 
 def test_shared_until_its_end(tmp_path: Path) -> None:
     now = 1000.0
-    shelves = [AccessShelf(tmp_path, "http://ls", "refresh", clock=lambda: now) for _ in range(2)]
+    shelves = [TokenCache(tmp_path, "http://ls", "refresh", clock=lambda: now) for _ in range(2)]
     assert shelves[0].get("", lambda: ("one", 270.0)) == ("one", 270.0)
     now = 1100.0
     assert shelves[1].get("", _never) == ("one", 170.0)
@@ -32,14 +32,14 @@ def test_shared_until_its_end(tmp_path: Path) -> None:
 
 def test_for_one_token_and_one_server(tmp_path: Path) -> None:
     paths = {
-        AccessShelf(tmp_path, url, refresh).path for url in ("http://a", "http://b") for refresh in ("r", "s")
+        TokenCache(tmp_path, url, refresh).path for url in ("http://a", "http://b") for refresh in ("r", "s")
     }
     assert len(paths) == 4
 
 
 def test_only_its_owner_can_read_it(tmp_path: Path) -> None:
     folder = tmp_path / "access"
-    shelf = AccessShelf(folder, "http://ls", "the-personal-token")
+    shelf = TokenCache(folder, "http://ls", "the-personal-token")
     shelf.get("", lambda: ("short-lived", 270.0))
     assert shelf.path.stat().st_mode & 0o777 == 0o600
     assert folder.stat().st_mode & 0o777 == 0o700
@@ -51,7 +51,7 @@ def test_only_its_owner_can_read_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"access": 1}', '{"access": "", "made": 1, "lives": 1e99}'])
 def test_broken_file(tmp_path: Path, text: str) -> None:
-    shelf = AccessShelf(tmp_path, "http://ls", "r")
+    shelf = TokenCache(tmp_path, "http://ls", "r")
     shelf.path.write_text(text)
     assert shelf.get("", lambda: ("new", 270.0)) == ("new", 270.0)
     assert json.loads(shelf.path.read_text())["access"] == "new"
@@ -59,7 +59,7 @@ def test_broken_file(tmp_path: Path, text: str) -> None:
 
 def test_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    shelf = AccessShelf(tmp_path / "file", "http://ls", "r")
+    shelf = TokenCache(tmp_path / "file", "http://ls", "r")
     assert shelf.get("", lambda: ("own", 5.0)) == ("own", 5.0)
 
 

@@ -17,7 +17,7 @@ from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import StoreError
 from label_studio_ml.protocol.requests import Event
 from label_studio_ml.training.intake import event_intake as module
-from label_studio_ml.training.intake.event_intake import RedisDesk
+from label_studio_ml.training.intake.event_intake import RedisIntake
 from label_studio_ml.training.records.job_board import JobBoard
 from label_studio_ml.versions.state.project_state import Projects
 from redis_server import MakeRedis, RedisServer, make_redis
@@ -31,11 +31,11 @@ def redis(make_redis: MakeRedis) -> RedisServer:
 
 
 @pytest.fixture
-def desk(redis: RedisServer, tmp_path: Path) -> Iterator[RedisDesk]:
+def intake(redis: RedisServer, tmp_path: Path) -> Iterator[RedisIntake]:
     settings = Settings(
         backend_dir=tmp_path, model_dir=tmp_path / "data", redis_url=redis.url, queue="handed-in"
     )
-    made = RedisDesk.of(settings, lambda timeout: redis.url)
+    made = RedisIntake.of(settings, lambda timeout: redis.url)
     made.start()
     yield made
     made.stop()
@@ -48,11 +48,11 @@ def test_a_spool_that_cannot_be_written_to_is_logged_at_the_start(
     spool.parent.mkdir()
     spool.write_text("in the way")
     settings = Settings(backend_dir=tmp_path, model_dir=tmp_path / "data", redis_url=redis.url)
-    desk = RedisDesk.of(settings, lambda timeout: redis.url)
-    desk.start()
-    desk.stop()
+    intake = RedisIntake.of(settings, lambda timeout: redis.url)
+    intake.start()
+    intake.stop()
     assert f"while Redis is away: {spool} is a file, not a folder" in caplog.text
-    assert desk.spool_problem in caplog.text
+    assert intake.spool_problem in caplog.text
 
 
 def event(number: int, project: str = "1", **data: Any) -> Event:
@@ -65,8 +65,8 @@ def event(number: int, project: str = "1", **data: Any) -> Event:
     )
 
 
-def hand_in(desk: RedisDesk, number: int, project: str = "1") -> str | None:
-    return desk.hand_in(event(number, project), trusted=True, train=True)
+def hand_in(intake: RedisIntake, number: int, project: str = "1") -> str | None:
+    return intake.hand_in(event(number, project), trusted=True, train=True)
 
 
 def events(redis: RedisServer, project: str = "1") -> list[int]:
@@ -74,90 +74,90 @@ def events(redis: RedisServer, project: str = "1") -> list[int]:
     return [one.data["annotation"]["id"] for one in board.events(project)]
 
 
-def first(desk: RedisDesk) -> None:
+def first(intake: RedisIntake) -> None:
     """Hand the first event in, and wait until it is in Redis, however slow this machine is."""
-    hand_in(desk, 0)
-    wait_until(lambda: not desk.spooled, "it is in Redis", every=0.01)
+    hand_in(intake, 0)
+    wait_until(lambda: not intake.spooled, "it is in Redis", every=0.01)
 
 
-def test_an_event_has_its_job_in_the_answer(desk: RedisDesk, redis: RedisServer) -> None:
-    first(desk)
-    wait_until(lambda: hand_in(desk, 1), "its job is named", every=0.05)
+def test_an_event_has_its_job_in_the_answer(intake: RedisIntake, redis: RedisServer) -> None:
+    first(intake)
+    wait_until(lambda: hand_in(intake, 1), "its job is named", every=0.05)
     assert events(redis)[:2] == [0, 1]
 
 
 def test_a_redis_that_is_stopped_is_not_waited_for_and_each_event_counts_once(
-    desk: RedisDesk, redis: RedisServer
+    intake: RedisIntake, redis: RedisServer
 ) -> None:
-    first(desk)
+    first(intake)
     assert redis.program is not None
     redis.program.process.send_signal(signal.SIGSTOP)
     for number in range(1, 51):
-        assert hand_in(desk, number) is None
-    assert desk.spooled == 50
+        assert hand_in(intake, number) is None
+    assert intake.spooled == 50
     redis.program.process.send_signal(signal.SIGCONT)
-    wait_until(lambda: not desk.spooled, "Redis has them", every=0.01)
+    wait_until(lambda: not intake.spooled, "Redis has them", every=0.01)
     assert events(redis) == list(range(51)), "the first one was sent twice, and counts once"
     board = JobBoard(redis.client(), "handed-in")
     assert len(list(board.jobs("1"))) == 1
 
 
-def test_no_answer_waits_as_long_as_label_studio_does(desk: RedisDesk, redis: RedisServer) -> None:
+def test_no_answer_waits_as_long_as_label_studio_does(intake: RedisIntake, redis: RedisServer) -> None:
     """The quickest of several: a machine that is busy may be late once, but not each time."""
-    first(desk)
+    first(intake)
     assert redis.program is not None
     took = []
     for number in range(1, 6):
         redis.program.process.send_signal(signal.SIGSTOP)
         began = time.monotonic()
-        hand_in(desk, number)
+        hand_in(intake, number)
         took.append(time.monotonic() - began)
         redis.program.process.send_signal(signal.SIGCONT)
-        wait_until(lambda: not desk.spooled, "Redis has it", every=0.01)
+        wait_until(lambda: not intake.spooled, "Redis has it", every=0.01)
     assert min(took) < 0.9
     assert events(redis) == list(range(6))
 
 
 def test_only_the_first_of_them_waits_for_the_budget(
-    desk: RedisDesk, redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+    intake: RedisIntake, redis: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first(desk)
+    first(intake)
     monkeypatch.setattr(module, "BUDGET", 3.0)
     assert redis.program is not None
     redis.program.process.send_signal(signal.SIGSTOP)
     began = time.monotonic()
-    hand_in(desk, 1)
+    hand_in(intake, 1)
     one = time.monotonic() - began
     began = time.monotonic()
     for number in range(2, 12):
-        hand_in(desk, number)
+        hand_in(intake, number)
     ten = time.monotonic() - began
     redis.program.process.send_signal(signal.SIGCONT)
     assert ten < 5 * one, "those behind it go to the disk at once"
-    wait_until(lambda: not desk.spooled, "Redis has them", every=0.01)
+    wait_until(lambda: not intake.spooled, "Redis has them", every=0.01)
     assert events(redis) == list(range(12))
 
 
 def test_an_event_that_was_given_up_on_may_arrive_all_the_same(
-    desk: RedisDesk, redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+    intake: RedisIntake, redis: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first(desk)
+    first(intake)
     monkeypatch.setattr(module, "BUDGET", 0.001)  # Redis takes most of them, but too late
     for number in range(1, 101):
-        hand_in(desk, number)
-    wait_until(lambda: not desk.spooled, "Redis has them", every=0.01)
+        hand_in(intake, number)
+    wait_until(lambda: not intake.spooled, "Redis has them", every=0.01)
     assert events(redis) == list(range(101))
 
 
 def test_events_of_a_project_that_come_at_once_keep_their_order_with_those_before(
-    desk: RedisDesk, redis: RedisServer
+    intake: RedisIntake, redis: RedisServer
 ) -> None:
-    first(desk)
+    first(intake)
     projects = [str(number) for number in range(1, 9)]
 
     def send(project: str) -> None:
         for number in range(1, 41):
-            hand_in(desk, number, project)
+            hand_in(intake, number, project)
 
     with ThreadPoolExecutor(len(projects)) as threads:
         sending = [threads.submit(send, project) for project in projects]
@@ -168,7 +168,7 @@ def test_events_of_a_project_that_come_at_once_keep_their_order_with_those_befor
             redis.program.process.send_signal(signal.SIGCONT)
         for one in sending:
             one.result(120)
-    wait_until(lambda: not desk.spooled, "Redis has them", every=0.01)
+    wait_until(lambda: not intake.spooled, "Redis has them", every=0.01)
     assert events(redis, "1") == list(range(41))
     for project in projects[1:]:
         assert events(redis, project) == list(range(1, 41))
@@ -176,36 +176,36 @@ def test_events_of_a_project_that_come_at_once_keep_their_order_with_those_befor
 
 @pytest.mark.parametrize("before", [0, 3])
 def test_a_training_that_somebody_asked_for_has_its_job_where_redis_is_only_slow(
-    desk: RedisDesk, redis: RedisServer, monkeypatch: pytest.MonkeyPatch, before: int
+    intake: RedisIntake, redis: RedisServer, monkeypatch: pytest.MonkeyPatch, before: int
 ) -> None:
     """Also where events `before` it are on the disk."""
-    first(desk)
+    first(intake)
     monkeypatch.setattr(module, "BUDGET", 0.0)  # no answer is quick enough
     for number in range(before):
-        assert hand_in(desk, number + 2) is None
+        assert hand_in(intake, number + 2) is None
     monkeypatch.setattr(module, "ASKED", 120.0)
     asked = msgspec.structs.replace(event(1), action="START_TRAINING")
-    job = desk.hand_in(asked, trusted=True, train=True)
+    job = intake.hand_in(asked, trusted=True, train=True)
     assert [one.id for one in JobBoard(redis.client(), "handed-in").jobs("1")] == [job]
 
 
 def test_a_job_is_not_waited_for_in_an_outage(
-    desk: RedisDesk, redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+    intake: RedisIntake, redis: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first(desk)
+    first(intake)
     redis.stop()
     monkeypatch.setattr(module, "OUTAGE", -1.0)
     monkeypatch.setattr(module, "ASKED", math.inf)
     asked = msgspec.structs.replace(event(1), action="START_TRAINING")
-    assert desk.hand_in(asked, trusted=True, train=True) is None
-    assert desk.spooled == 1
+    assert intake.hand_in(asked, trusted=True, train=True) is None
+    assert intake.spooled == 1
 
 
-def test_after_its_end_events_go_to_the_disk(desk: RedisDesk, redis: RedisServer) -> None:
-    first(desk)
-    desk.stop()
-    assert hand_in(desk, 1) is None
-    assert desk.spooled == 1
+def test_after_its_end_events_go_to_the_disk(intake: RedisIntake, redis: RedisServer) -> None:
+    first(intake)
+    intake.stop()
+    assert hand_in(intake, 1) is None
+    assert intake.spooled == 1
 
 
 def test_an_event_that_still_waits_for_a_thread_at_the_end_goes_to_the_disk(
@@ -214,7 +214,7 @@ def test_an_event_that_still_waits_for_a_thread_at_the_end_goes_to_the_disk(
     monkeypatch.setattr(module, "TRIES", 1)
     monkeypatch.setattr(module, "BUDGET", 60.0)
     settings = Settings(backend_dir=tmp_path, model_dir=tmp_path / "data", redis_url="redis://127.0.0.1:1")
-    desk = RedisDesk.of(settings, lambda timeout: settings.redis_url)
+    intake = RedisIntake.of(settings, lambda timeout: settings.redis_url)
     busy, goes_on = threading.Event(), threading.Event()
 
     def hold(*_: object) -> str:
@@ -222,19 +222,19 @@ def test_an_event_that_still_waits_for_a_thread_at_the_end_goes_to_the_disk(
         goes_on.wait(60)
         return "its job"
 
-    monkeypatch.setattr(desk, "_try", hold)
+    monkeypatch.setattr(intake, "_try", hold)
     lock = hash("1") % module.LOCKS
     other = next(str(number) for number in range(2, 1000) if hash(str(number)) % module.LOCKS != lock)
     with ThreadPoolExecutor(2) as threads:
-        one = threads.submit(hand_in, desk, 1, "1")
+        one = threads.submit(hand_in, intake, 1, "1")
         assert busy.wait(60)
-        two = threads.submit(hand_in, desk, 2, other)
-        wait_until(lambda: desk._threads._work_queue.qsize(), "the second one waits", every=0.01)
-        desk.stop()
+        two = threads.submit(hand_in, intake, 2, other)
+        wait_until(lambda: intake._threads._work_queue.qsize(), "the second one waits", every=0.01)
+        intake.stop()
         assert two.result(60) is None
         goes_on.set()
         assert one.result(60) == "its job"
-    assert desk.spooled == 1
+    assert intake.spooled == 1
 
 
 def test_an_event_counts_also_where_what_is_known_of_its_project_cannot_be_read(
@@ -247,9 +247,11 @@ def test_an_event_counts_also_where_what_is_known_of_its_project_cannot_be_read(
     settings = Settings(
         backend_dir=tmp_path, model_dir=tmp_path / "data", redis_url=redis.url, queue="handed-in"
     )
-    desk = RedisDesk(lambda timeout: redis.url, settings, tmp_path / "spool", Projects(settings.model_dir))
-    hand_in(desk, 1)
-    wait_until(lambda: not desk.spooled, "it is in Redis", every=0.01)
-    desk.stop()
+    intake = RedisIntake(
+        lambda timeout: redis.url, settings, tmp_path / "spool", Projects(settings.model_dir)
+    )
+    hand_in(intake, 1)
+    wait_until(lambda: not intake.spooled, "it is in Redis", every=0.01)
+    intake.stop()
     assert events(redis) == [1]
     assert "what is known of it cannot be read" in caplog.text

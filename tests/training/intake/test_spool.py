@@ -17,7 +17,7 @@ from label_studio_ml.errors import BrokerError
 from label_studio_ml.protocol.requests import Event
 from label_studio_ml.training.intake import spool as spool_module
 from label_studio_ml.training.intake.spool import OPEN, Spool
-from label_studio_ml.training.intake.spool_capacity import Spooled, SpoolRoom
+from label_studio_ml.training.intake.spool_capacity import SpoolCapacity, Spooled
 
 
 class Desk:
@@ -34,13 +34,13 @@ class Desk:
 
 
 @pytest.fixture
-def desk() -> Desk:
+def intake() -> Desk:
     return Desk()
 
 
 @pytest.fixture
-def spool(tmp_path: Path, desk: Desk) -> Iterator[Spool]:
-    made = Spool(tmp_path / "spool", desk)
+def spool(tmp_path: Path, intake: Desk) -> Iterator[Spool]:
+    made = Spool(tmp_path / "spool", intake)
     yield made
     made.stop()
 
@@ -54,14 +54,14 @@ def event(number: int) -> Spooled:
     )
 
 
-def test_what_was_kept_is_handed_over_in_order_when_redis_is_back(spool: Spool, desk: Desk) -> None:
+def test_what_was_kept_is_handed_over_in_order_when_redis_is_back(spool: Spool, intake: Desk) -> None:
     for number in range(20):
         spool.keep(event(number))
     assert len(spool.waiting()) == 20
-    assert desk.taken == []
-    desk.away = False
+    assert intake.taken == []
+    intake.away = False
     wait_until(lambda: not spool.waiting(), "all are handed over", every=0.01)
-    assert desk.taken == [str(number) for number in range(20)]
+    assert intake.taken == [str(number) for number in range(20)]
     assert spool.kept == 20
 
 
@@ -73,52 +73,52 @@ def test_only_its_owner_reads_it(spool: Spool, tmp_path: Path) -> None:
 
 
 def test_what_an_earlier_server_kept_is_handed_over_at_the_start(
-    spool: Spool, desk: Desk, tmp_path: Path
+    spool: Spool, intake: Desk, tmp_path: Path
 ) -> None:
     spool.keep(event(1))
     spool.stop()
-    desk.away = False
-    later = Spool(tmp_path / "spool", desk)
+    intake.away = False
+    later = Spool(tmp_path / "spool", intake)
     later.start()
-    wait_until(lambda: desk.taken == ["1"], "it is handed over", every=0.01)
+    wait_until(lambda: intake.taken == ["1"], "it is handed over", every=0.01)
     later.stop()
 
 
-def test_two_servers_share_a_spool_and_hand_each_event_over_once(tmp_path: Path, desk: Desk) -> None:
-    servers = [Spool(tmp_path / "spool", desk) for _ in range(2)]
+def test_two_servers_share_a_spool_and_hand_each_event_over_once(tmp_path: Path, intake: Desk) -> None:
+    servers = [Spool(tmp_path / "spool", intake) for _ in range(2)]
     for number in range(20):
         servers[number % 2].keep(event(number))
-    desk.away = False
+    intake.away = False
     wait_until(lambda: not servers[0].waiting(), "all are handed over", every=0.01)
-    assert desk.taken == [str(number) for number in range(20)]
+    assert intake.taken == [str(number) for number in range(20)]
     for server in servers:
         server.stop()
 
 
 def test_an_event_that_is_half_written_is_none_and_one_that_is_damaged_is_set_aside(
-    spool: Spool, desk: Desk, tmp_path: Path
+    spool: Spool, intake: Desk, tmp_path: Path
 ) -> None:
     folder = tmp_path / "spool"
     spool.keep(event(1))
     (folder / "00000000000000000000-000000-x.json").write_bytes(b"{")
     (folder / "00000000000000000001-000000-x.tmp").write_bytes(b"{")
-    desk.away = False
+    intake.away = False
     wait_until(lambda: not spool.waiting(), "all are handed over", every=0.01)
-    assert desk.taken == ["1"]
+    assert intake.taken == ["1"]
     assert [path.name for path in folder.glob("*.bad")] == ["00000000000000000000-000000-x.bad"]
 
 
 def test_an_event_that_came_first_is_handed_over_first_also_where_it_is_written_last(
-    spool: Spool, desk: Desk
+    spool: Spool, intake: Desk
 ) -> None:
-    desk.away = False
+    intake.away = False
     name = spool.reserve()
     spool.keep(event(2))
     time.sleep(0.2)  # long enough for the second one to be handed over, if it were not to wait
-    assert desk.taken == []
+    assert intake.taken == []
     spool.keep(event(1), name)
     wait_until(lambda: not spool.waiting(), "both are handed over", every=0.01)
-    assert desk.taken == ["1", "2"]
+    assert intake.taken == ["1", "2"]
 
 
 def test_an_event_that_cannot_be_handed_over_does_not_stop_those_behind_it(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_an_event_that_cannot_be_handed_over_does_not_stop_those_behind_it(tmp_p
 
 
 def test_an_event_that_cannot_be_read_is_handed_over_later_and_stops_none_behind_it(
-    spool: Spool, desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spool: Spool, intake: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(spool_module, "PAUSE", 0.02)
     name = spool.reserve()
@@ -152,20 +152,20 @@ def test_an_event_that_cannot_be_read_is_handed_over_later_and_stops_none_behind
     link.rename(file)  # a link to itself, which the system refuses to follow, as a disk might refuse to read
     spool.keep(event(2))
     spool.keep(event(3))
-    desk.away = False
-    wait_until(lambda: len(desk.taken) == 2, "those behind it are handed over", every=0.01)
+    intake.away = False
+    wait_until(lambda: len(intake.taken) == 2, "those behind it are handed over", every=0.01)
     spool.keep(event(4))
-    wait_until(lambda: len(desk.taken) == 3, "a later one is handed over", every=0.01)
+    wait_until(lambda: len(intake.taken) == 3, "a later one is handed over", every=0.01)
     readable = file.with_suffix(".tmp")
     readable.write_bytes(content)
     readable.rename(file)
     wait_until(lambda: spool.room.events == 0, "it is handed over when it can be read", every=0.01)
-    assert desk.taken == ["2", "3", "4", "1"]
+    assert intake.taken == ["2", "3", "4", "1"]
     assert not spool.waiting()
 
 
 def test_an_unexpected_error_does_not_end_the_handing_over(
-    spool: Spool, desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    spool: Spool, intake: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     hand_over = spool._hand_over
     failures = iter([RuntimeError("never seen"), RuntimeError("never seen")])
@@ -177,9 +177,9 @@ def test_an_unexpected_error_does_not_end_the_handing_over(
 
     monkeypatch.setattr(spool, "_hand_over", fail_twice)
     monkeypatch.setattr(spool_module, "PAUSE", 0.02)
-    desk.away = False
+    intake.away = False
     spool.keep(event(1))
-    wait_until(lambda: desk.taken == ["1"], "it is handed over", every=0.01)
+    wait_until(lambda: intake.taken == ["1"], "it is handed over", every=0.01)
     (record,) = [record for record in caplog.records if "never seen" in record.message]
     assert record.exc_info is not None
 
@@ -196,10 +196,10 @@ def test_a_folder_that_cannot_be_written_to_is_said_before_an_event_needs_it(
     assert spool.problem == ""
 
 
-def test_a_disk_that_refuses_is_said(tmp_path: Path, desk: Desk) -> None:
+def test_a_disk_that_refuses_is_said(tmp_path: Path, intake: Desk) -> None:
     (tmp_path / "spool").write_text("in the way")
     with pytest.raises(BrokerError, match="cannot be kept on the disk either"):
-        Spool(tmp_path / "spool", desk).keep(event(1))
+        Spool(tmp_path / "spool", intake).keep(event(1))
 
 
 @pytest.fixture
@@ -220,31 +220,31 @@ def refuse(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
 
 
 def test_an_event_that_the_disk_refuses_is_not_handed_over(
-    spool: Spool, desk: Desk, tmp_path: Path, refuse: Callable[[bool], None]
+    spool: Spool, intake: Desk, tmp_path: Path, refuse: Callable[[bool], None]
 ) -> None:
-    desk.away = False
+    intake.away = False
     refuse(False)
     with pytest.raises(BrokerError, match="the disk is gone"):
         spool.keep(event(1))
     assert list((tmp_path / "spool").glob("*.*")) == []
     assert (spool.kept, spool.empty()) == (0, True)
-    assert desk.taken == []
+    assert intake.taken == []
 
 
 def test_an_event_is_handed_over_once_where_only_its_folder_is_not_flushed(
-    spool: Spool, desk: Desk, refuse: Callable[[bool], None], caplog: pytest.LogCaptureFixture
+    spool: Spool, intake: Desk, refuse: Callable[[bool], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     refuse(True)
     spool.keep(event(1))
     assert spool.kept == 1
     assert "is not on the disk: [Errno 110] the disk is gone" in caplog.text
-    desk.away = False
+    intake.away = False
     wait_until(lambda: not spool.waiting(), "it is handed over", every=0.01)
-    assert desk.taken == ["1"]
+    assert intake.taken == ["1"]
 
 
 def test_a_disk_that_is_slow_to_flush_is_not_waited_for(
-    spool: Spool, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    spool: Spool, intake: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ready, flush = threading.Event(), os.fsync
 
@@ -256,8 +256,8 @@ def test_a_disk_that_is_slow_to_flush_is_not_waited_for(
     spool.keep(event(1))
     assert len(spool.waiting()) == 1, "it is kept before the disk has answered"
     ready.set()
-    desk.away = False
-    wait_until(lambda: desk.taken == ["1"], "it is handed over", every=0.01)
+    intake.away = False
+    wait_until(lambda: intake.taken == ["1"], "it is handed over", every=0.01)
 
 
 def test_a_disk_that_does_not_answer_does_not_use_up_the_open_files(
@@ -321,7 +321,7 @@ def test_nothing_is_folded_into_an_event_that_the_disk_refuses_in_the_end(
 def test_nothing_is_folded_into_an_event_that_is_handed_over_before_its_writer_goes_on(
     tmp_path: Path,
 ) -> None:
-    room = SpoolRoom(tmp_path, 10, 1 << 20)
+    room = SpoolCapacity(tmp_path, 10, 1 << 20)
     same = msgspec.structs.replace(event(1), trusted=False)
     admitted = room.admit(same, "1")
     assert admitted is not None

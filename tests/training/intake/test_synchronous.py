@@ -10,7 +10,7 @@ from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import FitError, ModelFileError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.protocol.requests import Event
-from label_studio_ml.training.intake.synchronous import LocalDesk
+from label_studio_ml.training.intake.synchronous import SynchronousIntake
 from label_studio_ml.versions.state.project_state import StoredState
 from label_studio_ml.versions.store.local_store import VersionStore
 from live import created, created_in_bulk, start_training, uid
@@ -40,40 +40,40 @@ class Counts(LabelStudioMLBase):
 
 
 def test_a_seed_class_learns_from_all_events_so_far(settings: Settings) -> None:
-    desk = LocalDesk(settings, Seed)
-    job = desk.hand_in(_event(created(1, 5)), trusted=True, train=True)
+    intake = SynchronousIntake(settings, Seed)
+    job = intake.hand_in(_event(created(1, 5)), trusted=True, train=True)
     assert job is not None
-    desk.hand_in(_event(created(1, 6)), trusted=True, train=False)
-    desk.hand_in(_event(start_training(1)), trusted=True, train=True)
+    intake.hand_in(_event(created(1, 6)), trusted=True, train=False)
+    intake.hand_in(_event(start_training(1)), trusted=True, train=True)
     first, second = VersionStore(settings.model_dir).versions(P)
     assert first.train_output["ids"] == [5]
     assert second.train_output["ids"] == [5, 6]
     assert second.train_output["before"] == [5]
-    status = desk.job_status(job)
+    status = intake.job_status(job)
     assert status is not None
     assert (status["job_status"], status["model_version"]) == ("finished", first.name)
-    assert desk.running_job(P) is None
-    assert desk.job_status("no such job") is None
+    assert intake.running_job(P) is None
+    assert intake.job_status("no such job") is None
 
 
 def test_events_that_do_not_train(settings: Settings) -> None:
-    desk = LocalDesk(settings, Seed)
-    assert desk.hand_in(_event(created(1, 5)), trusted=True, train=False) is None
+    intake = SynchronousIntake(settings, Seed)
+    assert intake.hand_in(_event(created(1, 5)), trusted=True, train=False) is None
     assert VersionStore(settings.model_dir).versions(P) == []
 
 
 def test_a_request_that_brings_its_tasks(settings: Settings) -> None:
-    desk = LocalDesk(settings, Seed)
+    intake = SynchronousIntake(settings, Seed)
     tasks = [{"id": 9, "annotations": [{"id": 1}]}]
-    desk.hand_in(_event({**start_training(1), "annotations": tasks}), trusted=True, train=True)
+    intake.hand_in(_event({**start_training(1), "annotations": tasks}), trusted=True, train=True)
     (version,) = VersionStore(settings.model_dir).versions(P)
     assert version.train_output["ids"] == [9]
 
 
 def test_an_event_class(settings: Settings) -> None:
-    desk = LocalDesk(settings, Counts)
-    desk.hand_in(_event(created_in_bulk(1, 5, 6)), trusted=True, train=True)
-    desk.hand_in(_event(created(1, 7)), trusted=True, train=True)
+    intake = SynchronousIntake(settings, Counts)
+    intake.hand_in(_event(created_in_bulk(1, 5, 6)), trusted=True, train=True)
+    intake.hand_in(_event(created(1, 7)), trusted=True, train=True)
     assert StoredState(settings.model_dir, P).get("count") == "3"
 
 
@@ -82,10 +82,10 @@ def test_an_event_class_that_changes_nothing(settings: Settings) -> None:
         def fit(self, event, data, **kwargs):
             pass
 
-    desk = LocalDesk(settings, Idle)
-    job = desk.hand_in(_event(created(1, 5)), trusted=True, train=True)
+    intake = SynchronousIntake(settings, Idle)
+    job = intake.hand_in(_event(created(1, 5)), trusted=True, train=True)
     assert job is not None
-    record = desk.job_status(job) or {}
+    record = intake.job_status(job) or {}
     assert record["message"].startswith("No new version: fit returned nothing")
     assert "model_version" not in record
     assert VersionStore(settings.model_dir).versions(P) == []
@@ -98,24 +98,24 @@ def test_a_fit_that_raises_leaves_nothing(settings: Settings, error: BaseExcepti
             raise error
 
     with pytest.raises(FitError, match=rf"{type(error).__name__}.*test_local\.py, line"):
-        LocalDesk(settings, Raises).hand_in(_event(created(1, 5)), trusted=True, train=True)
+        SynchronousIntake(settings, Raises).hand_in(_event(created(1, 5)), trusted=True, train=True)
     folder = VersionStore(settings.model_dir).folder(P)
     assert not [path for path in folder.iterdir() if path.is_dir()]
 
 
 def test_every_event_of_a_bulk_that_fails(settings: Settings) -> None:
-    desk = LocalDesk(settings, Counts)
+    intake = SynchronousIntake(settings, Counts)
     event = created_in_bulk(1, 666)
     event["annotation"] *= 2
     with pytest.raises(FitError, match=r"2 of 2 events.*the beast"):
-        desk.hand_in(_event(event), trusted=True, train=True)
+        intake.hand_in(_event(event), trusted=True, train=True)
 
 
 def test_a_forgotten_project_starts_anew(settings: Settings) -> None:
-    desk = LocalDesk(settings, Seed)
-    desk.hand_in(_event(created(1, 5)), trusted=True, train=False)
-    desk.forget(P)
-    desk.hand_in(_event(created(1, 6)), trusted=True, train=True)
+    intake = SynchronousIntake(settings, Seed)
+    intake.hand_in(_event(created(1, 5)), trusted=True, train=False)
+    intake.forget(P)
+    intake.hand_in(_event(created(1, 6)), trusted=True, train=True)
     assert VersionStore(settings.model_dir).versions(P)[0].train_output["ids"] == [6]
 
 
@@ -130,14 +130,14 @@ class Gated(LabelStudioMLBase):
 
 
 def test_what_a_run_logged_decides_whether_its_version_is_served(settings: Settings) -> None:
-    desk = LocalDesk(settings, Gated)
+    intake = SynchronousIntake(settings, Gated)
     store = VersionStore(settings.model_dir)
     for number, served in ((5, 5), (3, 5), (6, 6), (1, 6), (2, 6), (7, 7)):
-        job = desk.hand_in(_event(created(1, number)), trusted=True, train=True)
+        job = intake.hand_in(_event(created(1, number)), trusted=True, train=True)
         now = store.served(P)
         assert now is not None
         assert job is not None
-        assert ("held_back" in (desk.job_status(job) or {})) == (number != served)
+        assert ("held_back" in (intake.job_status(job) or {})) == (number != served)
         assert (now.metrics["accuracy"], now.gate) == (served / 10, "")
         assert StoredState(settings.model_dir, P).get("last") == str(1000 + served)
     seven = store.versions(P)[-1]
@@ -152,4 +152,4 @@ def test_a_gate_that_cannot_be_read_fails_before_fit(settings: Settings) -> None
     with pytest.raises(
         ModelFileError, match=r"Mistaken\.promote_if is 'accuracy >= best': 'best' is neither"
     ):
-        LocalDesk(settings, Mistaken).hand_in(_event(created(1, 5)), trusted=True, train=True)
+        SynchronousIntake(settings, Mistaken).hand_in(_event(created(1, 5)), trusted=True, train=True)

@@ -12,9 +12,9 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from label_studio_ml.errors import BrokerError
-from label_studio_ml.training.policy import Decision, asker
+from label_studio_ml.training.policy import Decision, prediction_source
 from label_studio_ml.training.records import job_board
-from label_studio_ml.training.records.job_board import Hold, JobBoard, StoredEvent, connect
+from label_studio_ml.training.records.job_board import JobBoard, Postponement, StoredEvent, connect
 from label_studio_ml.training.records.job_views import describe
 from label_studio_ml.training.worker.rq_worker import make_worker
 from label_studio_ml.versions.state.project_state import Project
@@ -227,7 +227,7 @@ def test_a_record_names_who_asked_before_who_sent_the_first_event(board: JobBoar
         ("START_TRAINING", "", "token ci"),
     ):
         job = board.record(P, _sent(action, caller))
-        assert asked_by(board, job) == asker(board.entries(P)) == named
+        assert asked_by(board, job) == prediction_source(board.entries(P)) == named
         record = board.job(job)
         assert record is not None
         assert describe(record).get("asked_by", "") == named
@@ -355,7 +355,7 @@ def test_a_project_that_waits_for_annotations_is_woken_by_the_last_of_them(board
     assert _wakes(board) == 1
     assert _waiting(board, Decision(need=2, have=1, text="{have} of 3"))
     assert not board.wakeable(P)
-    assert board.hold(P) == Hold("c", None)
+    assert board.hold(P) == Postponement("c", None)
     found = board.job(job)
     assert found is not None
     assert (found.state, found.message, found.postponed) == ("queued", "1 of 3", True)
@@ -445,10 +445,10 @@ def test_of_two_jobs_the_newer_one_waits(board: JobBoard) -> None:
 
 
 def test_a_hold_is_for_one_code_and_until_its_time() -> None:
-    assert Hold("c").holds("c", 1)
-    assert not Hold("c").holds("other", 1)
-    assert Hold("c", 10).holds("c", 9)
-    assert not Hold("c", 10).holds("c", 10)
+    assert Postponement("c").holds("c", 1)
+    assert not Postponement("c").holds("other", 1)
+    assert Postponement("c", 10).holds("c", 9)
+    assert not Postponement("c", 10).holds("c", 10)
 
 
 def test_forgetting_a_project_leaves_the_others(board: JobBoard) -> None:

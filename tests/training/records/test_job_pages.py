@@ -10,7 +10,7 @@ from label_studio_ml.training.records.job_board import Job, JobBoard, StoredEven
 from label_studio_ml.training.records.job_pages import read_log, read_points, write_live
 from label_studio_ml.training.records.run_log import Scrubber, Tail
 from label_studio_ml.training.scheduling.cancellation import request_cancel, settle_cancelled
-from label_studio_ml.training.worker.job_reporter import MOST_POINTS, LiveRecord
+from label_studio_ml.training.worker.job_reporter import MOST_POINTS, JobReporter
 from live import created, uid
 
 P = uid(1)
@@ -80,7 +80,7 @@ def test_old_records_go_with_their_logs(board: JobBoard) -> None:
 def test_the_last_word_always_arrives(board: JobBoard) -> None:
     job = _record(board)
     tail = Tail()
-    with LiveRecord(board, job, tail, Scrubber(["a-secret"])) as record:
+    with JobReporter(board, job, tail, Scrubber(["a-secret"])) as record:
         for number in range(MOST_POINTS * 3):
             record.take(Report(progress=number / 3000, message=f"{number} of a-secret"))
             record.take(Report(point={"step": number, "loss": 0.5 * number}))

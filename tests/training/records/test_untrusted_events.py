@@ -16,9 +16,9 @@ from e2e.processes import wait_until
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BodyTooLarge, BrokerError, SpoolFull
 from label_studio_ml.protocol.requests import Event
-from label_studio_ml.training.intake import event_intake as desk_module
+from label_studio_ml.training.intake import event_intake as intake_module
 from label_studio_ml.training.intake import spool_capacity
-from label_studio_ml.training.intake.event_intake import RedisDesk
+from label_studio_ml.training.intake.event_intake import RedisIntake
 from label_studio_ml.training.intake.spool import Spool
 from label_studio_ml.training.intake.spool_capacity import Spooled
 from label_studio_ml.training.records import job_board, untrusted_events
@@ -93,7 +93,7 @@ class TestMailbox:
     def test_none_is_folded_into_one_that_a_run_has_read(self, board: JobBoard) -> None:
         board.record(P, forged(1))
         board.take_waiting(P)
-        board.record(P, forged(1))  # between the job and the mailbox: read by the same run
+        board.record(P, forged(1))  # between the job and the event queue: read by the same run
         board.begin(P)
         later = board.record(P, forged(1))
         assert board.record(P, forged(1)) == later
@@ -240,7 +240,7 @@ class TestSingles:
 
 
 @pytest.fixture
-def away(tmp_path: Path) -> Iterator[RedisDesk]:
+def away(tmp_path: Path) -> Iterator[RedisIntake]:
     """A desk whose Redis is away, with little room on the disk."""
     settings = Settings(
         backend_dir=tmp_path,
@@ -249,9 +249,9 @@ def away(tmp_path: Path) -> Iterator[RedisDesk]:
         spool_events=40,
         spool_bytes=1 << 20,
     )
-    desk = RedisDesk.of(settings, lambda timeout: settings.redis_url)
-    yield desk
-    desk.stop()
+    intake = RedisIntake.of(settings, lambda timeout: settings.redis_url)
+    yield intake
+    intake.stop()
 
 
 def came(event: dict[str, Any], project: int = 5) -> Event:
@@ -261,11 +261,11 @@ def came(event: dict[str, Any], project: int = 5) -> Event:
     )
 
 
-def texts(desk: RedisDesk) -> list[str]:
-    return [path.read_text() for path in desk._spool.waiting()]
+def texts(intake: RedisIntake) -> list[str]:
+    return [path.read_text() for path in intake._spool.waiting()]
 
 
-def test_an_event_of_which_only_ids_were_read_is_kept_as_such(away: RedisDesk) -> None:
+def test_an_event_of_which_only_ids_were_read_is_kept_as_such(away: RedisIntake) -> None:
     event = {**created_in_bulk(5, 1, 2), "task": [{"id": 1}, {"id": 2}]}
     event["annotation"] = [{"id": 1001, "task": 1}, {"id": 1002, "task": 2}]
     small = msgspec.structs.replace(came(event), ids_only=True)
@@ -301,7 +301,7 @@ def test_an_event_of_which_only_ids_were_read_is_kept_as_such(away: RedisDesk) -
 class TestSpool:
     """On the disk, while Redis is away."""
 
-    def test_what_would_be_thrown_away_is_not_kept(self, away: RedisDesk) -> None:
+    def test_what_would_be_thrown_away_is_not_kept(self, away: RedisIntake) -> None:
         config = {**created(5, 1)["project"], "label_config": "x" * (20 << 20)}
         for action in ("PROJECT_UPDATED", "TASKS_CREATED", "ANNOTATION_CREATED"):
             event = {**created(5, 1), "action": action, "project": config}
@@ -315,7 +315,7 @@ class TestSpool:
         assert len(texts(away)) == 1, "the annotation is what a later training may need"
 
     def test_a_redis_that_does_not_answer_is_not_asked_for_each_event_without_login(
-        self, away: RedisDesk, monkeypatch: pytest.MonkeyPatch
+        self, away: RedisIntake, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Thousands of them would each take a thread for 0.2 s, which Label Studio's own events wait for."""
         asked: list[bool] = []
@@ -341,7 +341,7 @@ class TestSpool:
         assert asked == [False, True, False]
 
     def test_neither_label_config_nor_title_of_an_event_without_login_is_written(
-        self, away: RedisDesk
+        self, away: RedisIntake
     ) -> None:
         event = created(5, 1)
         event["project"] |= {"label_config": "CANARY-config", "title": "CANARY-title"}
@@ -349,13 +349,13 @@ class TestSpool:
         (text,) = texts(away)
         assert "CANARY" not in text
 
-    def test_identical_events_are_folded_there_too(self, away: RedisDesk) -> None:
+    def test_identical_events_are_folded_there_too(self, away: RedisIntake) -> None:
         for _ in range(5):
             for number in (1, 2):
                 away.hand_in(came(created(5, number)), trusted=False, train=True)
         assert 2 <= len(texts(away)) == away.spooled <= 3, "the first one may have been on its way to Redis"
 
-    def test_those_without_login_have_a_share_and_one_event_for_the_rest(self, away: RedisDesk) -> None:
+    def test_those_without_login_have_a_share_and_one_event_for_the_rest(self, away: RedisIntake) -> None:
         for number in range(60):
             away.hand_in(came(created(5, number)), trusted=False, train=True)
             away.hand_in(came(created(6, number), 6), trusted=False, train=True)
@@ -367,7 +367,7 @@ class TestSpool:
             away.hand_in(came(created(5, number)), trusted=True, train=True)
         assert away.refused == 0
 
-    def test_a_full_spool_is_said(self, away: RedisDesk) -> None:
+    def test_a_full_spool_is_said(self, away: RedisIntake) -> None:
         for number in range(40):
             away.hand_in(came(created(5, number)), trusted=True, train=True)
         assert "SPOOL_EVENTS=40" in away.spool_problem
@@ -381,7 +381,7 @@ class TestSpool:
                 call()
         assert (len(texts(away)), away.spooled, away.refused) == (40, 40, 3)
 
-    def test_a_spool_full_of_bytes_is_said(self, away: RedisDesk) -> None:
+    def test_a_spool_full_of_bytes_is_said(self, away: RedisIntake) -> None:
         large = created(5, 1)
         large["task"]["data"]["text"] = "x" * 400_000
         for _ in range(2):
@@ -392,7 +392,7 @@ class TestSpool:
         away.hand_in(came(created(5, 2)), trusted=True, train=True)
         assert away.spooled == 3, "a small one still fits"
 
-    def test_what_an_earlier_server_kept_counts(self, away: RedisDesk, tmp_path: Path) -> None:
+    def test_what_an_earlier_server_kept_counts(self, away: RedisIntake, tmp_path: Path) -> None:
         for number in range(39):
             away.hand_in(came(created(5, number)), trusted=True, train=True)
         away.stop()
@@ -402,7 +402,7 @@ class TestSpool:
             redis_url="redis://127.0.0.1:1",
             spool_events=40,
         )
-        later = RedisDesk.of(settings, lambda timeout: settings.redis_url)
+        later = RedisIntake.of(settings, lambda timeout: settings.redis_url)
         later.start()
         assert later.spooled == 39
         assert later.spooled_bytes > 39 * 100
@@ -412,7 +412,7 @@ class TestSpool:
         later.stop()
 
     def test_an_event_is_kept_without_a_look_at_the_others(
-        self, away: RedisDesk, monkeypatch: pytest.MonkeyPatch
+        self, away: RedisIntake, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         away.hand_in(came(created(5, 0)), trusted=True, train=True)
         looked: list[Any] = []
@@ -462,39 +462,39 @@ class TestLarge:
     ) -> None:
         """A run while Label Studio is away is not to see an annotation as it was before it was changed."""
         settings = Settings(backend_dir=tmp_path, model_dir=tmp_path / "data", queue="q", redis_url=redis.url)
-        desk = RedisDesk.of(settings, lambda timeout: redis.url)
+        intake = RedisIntake.of(settings, lambda timeout: redis.url)
         board = JobBoard(redis.client(), "q")
 
         def delivered() -> list[int]:
             return [one["id"] for task in board.delivered(uid(5)) for one in task["annotations"]]
 
         for number in (1, 2):
-            desk.hand_in(came(created(5, number)), trusted=True, train=False)
+            intake.hand_in(came(created(5, number)), trusted=True, train=False)
         wait_until(
             lambda: delivered() == [1001, 1002], "both are kept for a run without Label Studio", every=0.01
         )
         changed = {**created(5, 2), "action": "ANNOTATION_UPDATED"}
         changed |= {"task": {"id": 2}, "annotation": {"id": 1002, "task": 2}}
-        desk.hand_in(msgspec.structs.replace(came(changed), ids_only=True), trusted=True, train=train)
+        intake.hand_in(msgspec.structs.replace(came(changed), ids_only=True), trusted=True, train=train)
         wait_until(lambda: delivered() == [1001], "the one that was changed is gone", every=0.01)
-        desk.stop()
+        intake.stop()
 
     def test_a_large_event_with_login_is_kept_by_its_ids(
         self, redis: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(desk_module, "LARGE", 10_000)
+        monkeypatch.setattr(intake_module, "LARGE", 10_000)
         settings = Settings(backend_dir=tmp_path, model_dir=tmp_path / "data", queue="q", redis_url=redis.url)
-        desk = RedisDesk.of(settings, lambda timeout: redis.url)
+        intake = RedisIntake.of(settings, lambda timeout: redis.url)
         ids = [{"id": number} for number in range(5000)]
         event = {"action": "ANNOTATIONS_DELETED", "annotations": ids, "project": created(5, 1)["project"]}
-        desk.hand_in(came(event), trusted=True, train=True)
-        wait_until(lambda: not desk.spooled, "it is in Redis", every=0.01)
+        intake.hand_in(came(event), trusted=True, train=True)
+        wait_until(lambda: not intake.spooled, "it is in Redis", every=0.01)
         (kept,) = JobBoard(redis.client(), "q").events(uid(5))
         assert kept.data == {"project": {"id": 5}, "annotations": ids}, "all of them: it came with the login"
         asked = {"action": "START_TRAINING", "annotations": ["x" * 20_000], "project": event["project"]}
         with pytest.raises(BodyTooLarge, match="The training request"):
-            desk.hand_in(came(asked), trusted=True, train=True)
-        desk.stop()
+            intake.hand_in(came(asked), trusted=True, train=True)
+        intake.stop()
 
 
 class TestProcesses:

@@ -11,7 +11,7 @@ from e2e.processes import wait_until
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BrokerError
 from label_studio_ml.training.intake import board_connection, event_intake
-from label_studio_ml.training.intake.event_intake import RedisDesk
+from label_studio_ml.training.intake.event_intake import RedisIntake
 from label_studio_ml.training.records.board_access import (
     Holder,
     open_board,
@@ -20,7 +20,7 @@ from label_studio_ml.training.records.board_access import (
     worker_name,
 )
 from label_studio_ml.training.records.job_board import JobBoard, StoredEvent, connect
-from label_studio_ml.training.records.repredictions import Afresh
+from label_studio_ml.training.records.repredictions import Repredictions
 from label_studio_ml.training.redis.keys import DEFAULT_QUEUE, Keys
 from label_studio_ml.training.redis.queue_owner import Claim, ForeignQueue, Owner, owner_of
 from label_studio_ml.training.worker.rq_worker import make_worker
@@ -235,7 +235,7 @@ class TestAServer:
         monkeypatch.setattr(board_connection, "AGAIN", 0.02)
         redis = connect(url)
         settings = settings_of(tmp_path / "one", queue="q")
-        servers = [RedisDesk(lambda _: url, settings, tmp_path / f"spool{number}") for number in range(2)]
+        servers = [RedisIntake(lambda _: url, settings, tmp_path / f"spool{number}") for number in range(2)]
         for server in servers:
             server.start()
         keys = Keys("q")
@@ -258,7 +258,7 @@ class TestAServer:
     ) -> None:
         monkeypatch.setattr(board_connection, "AGAIN", -1.0)
         redis = connect(url)
-        server = RedisDesk(lambda _: url, settings_of(tmp_path / "one", queue="q"), tmp_path / "spool")
+        server = RedisIntake(lambda _: url, settings_of(tmp_path / "one", queue="q"), tmp_path / "spool")
         server._quick.get()
         server._patient.get()
         take = Claim.take
@@ -326,7 +326,7 @@ def test_backends_with_a_project_of_one_number_both_predict_afresh(url: str) -> 
     redis = connect(url)
     boards = [JobBoard(redis, "one", A), JobBoard(redis, "two", B)]
     for board in boards:
-        Afresh(board).wake("1.5")
+        Repredictions(board).wake("1.5")
     assert [redis.llen(f"rq:queue:{board.keys.predictions}") for board in boards] == [1, 1]
-    Afresh(boards[0]).wake("1.5")
+    Repredictions(boards[0]).wake("1.5")
     assert redis.llen(f"rq:queue:{boards[0].keys.predictions}") == 1

@@ -234,7 +234,7 @@ def test_a_wake_up_of_an_older_version_is_not_lost(
     start: Callable[[], "tuple[subprocess.Popen[bytes], Path]"],
     tmp_path: Path,
 ) -> None:
-    """It is a pickle. The events are in the mailbox, and the next look of the sweeper wakes a worker for them."""
+    """It is a pickle. The events are in the event queue, and the next look of the sweeper wakes a worker for them."""
     job = _deliver(settings, board, 1, 1)
     _pickled_again(board, f"train-{job}", TRAIN, uid(1))
     worker, log = start()

@@ -28,7 +28,7 @@ from label_studio_ml.training.dataset import LabelledTasks
 from label_studio_ml.training.records.job_board import StoredEvent
 from label_studio_ml.training.run.run_request import Outcome, RunRequest
 from label_studio_ml.training.run.training_process import encoded, perform, run
-from label_studio_ml.training.run.wire import Said, send_request
+from label_studio_ml.training.run.wire import RunMessage, send_request
 from label_studio_ml.training.snapshots import SNAPSHOT
 from label_studio_ml.user_code.code_identity import identify
 from label_studio_ml.versions.state.project_state import Project, StoredState
@@ -444,7 +444,7 @@ def test_a_model_file_that_is_gone_is_an_outcome(settings: Settings) -> None:
 # As a process
 
 
-class Child:
+class RunProcess:
     """A training run with its guard, and the worker's ends of their sockets."""
 
     def __init__(
@@ -489,7 +489,7 @@ class Child:
             *lines, received = (received + data).split(b"\n")
             for line in lines:
                 outcome = msgspec.json.decode(
-                    msgspec.json.decode(line, type=Said).outcome, type=Outcome | None
+                    msgspec.json.decode(line, type=RunMessage).outcome, type=Outcome | None
                 )
                 if outcome is not None:
                     return outcome
@@ -512,8 +512,8 @@ def control(tmp_path: Path) -> Control:
 
 
 @pytest.fixture
-def children() -> Iterator[list[Child]]:
-    made: list[Child] = []
+def children() -> Iterator[list[RunProcess]]:
+    made: list[RunProcess] = []
     yield made
     for child in made:
         child.connection.close()
@@ -524,7 +524,7 @@ def children() -> Iterator[list[Child]]:
 
 
 def test_a_child_answers_and_ends(
-    settings: Settings, control: Control, children: list[Child], studio: FakeStudio
+    settings: Settings, control: Control, children: list[RunProcess], studio: FakeStudio
 ) -> None:
     studio.add(1, 1, 2)
     request = _request(settings, created(1, 1))
@@ -532,7 +532,7 @@ def test_a_child_answers_and_ends(
     project = msgspec.structs.replace(request.spec.project, **login)
     spec = msgspec.structs.replace(request.spec, project=project)
     children.append(
-        Child(settings, control.folder.parent, msgspec.structs.replace(request, spec=spec), 250.0)
+        RunProcess(settings, control.folder.parent, msgspec.structs.replace(request, spec=spec), 250.0)
     )
     outcome = children[0].outcome()
     assert (outcome.error, outcome.train_output["tasks"]) == ("", 2)
@@ -541,11 +541,11 @@ def test_a_child_answers_and_ends(
     assert children[0].process.wait(60) == 0
 
 
-def _waiting(settings: Settings, control: Control, children: list[Child], patience: float) -> Child:
+def _waiting(settings: Settings, control: Control, children: list[RunProcess], patience: float) -> RunProcess:
     """Return a child in its fit, whose worker has spoken until now."""
     event = {"action": "START_TRAINING", "annotations": ROWS, "project": {"id": 1}}
     control.close_gate()
-    children.append(Child(settings, control.folder.parent, _request(settings, event), patience))
+    children.append(RunProcess(settings, control.folder.parent, _request(settings, event), patience))
 
     def begun() -> bool:
         children[-1].guard.sendall(b"\n")
@@ -555,7 +555,9 @@ def _waiting(settings: Settings, control: Control, children: list[Child], patien
     return children[-1]
 
 
-def test_a_child_ends_with_its_worker(settings: Settings, control: Control, children: list[Child]) -> None:
+def test_a_child_ends_with_its_worker(
+    settings: Settings, control: Control, children: list[RunProcess]
+) -> None:
     _waiting(settings, control, children, 0.0)
     assert children[0].members()
     children[0].guard.close()
@@ -563,7 +565,7 @@ def test_a_child_ends_with_its_worker(settings: Settings, control: Control, chil
 
 
 def test_a_child_whose_worker_is_silent_ends(
-    settings: Settings, control: Control, children: list[Child]
+    settings: Settings, control: Control, children: list[RunProcess]
 ) -> None:
     _waiting(settings, control, children, 2.0)
     assert children[0].process.wait(60) != 0
@@ -571,7 +573,7 @@ def test_a_child_whose_worker_is_silent_ends(
 
 
 def test_a_child_whose_worker_speaks_goes_on(
-    settings: Settings, control: Control, children: list[Child]
+    settings: Settings, control: Control, children: list[RunProcess]
 ) -> None:
     _waiting(settings, control, children, 2.0)
     spoken = 0

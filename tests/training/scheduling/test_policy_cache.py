@@ -7,11 +7,11 @@ import pytest
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.training.policy import RECOUNT, Policy
 from label_studio_ml.training.records.job_board import JobBoard
-from label_studio_ml.training.scheduling.policy_cache import Memory
+from label_studio_ml.training.scheduling.policy_cache import PolicyCache
 
 
 def test_entries_are_read_back(board: JobBoard, tmp_path: Path) -> None:
-    memory = Memory(board, Settings(backend_dir=tmp_path, model_dir=tmp_path))
+    memory = PolicyCache(board, Settings(backend_dir=tmp_path, model_dir=tmp_path))
     policy = Policy(train_every=3)
     memory.learn("code", policy, "seed")
     assert (memory.policy("code"), memory.generation("code")) == (policy, "seed")
@@ -23,7 +23,7 @@ def test_entries_are_read_back(board: JobBoard, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", [b"", b"\xff", b"{}", b'{"code": 7}', b"null"])
 def test_an_entry_that_cannot_be_read_counts_as_none(board: JobBoard, tmp_path: Path, text: bytes) -> None:
-    memory = Memory(board, Settings(backend_dir=tmp_path, model_dir=tmp_path))
+    memory = PolicyCache(board, Settings(backend_dir=tmp_path, model_dir=tmp_path))
     board.redis.set(board.keys.policy, text)
     board.redis.set(board.keys.labelled("1"), text)
     assert memory.policy("code") is None

@@ -13,7 +13,7 @@ from rq.exceptions import StopRequested
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.training.records.job_board import JobBoard, StoredEvent, connect
 from label_studio_ml.training.worker import rq_worker
-from label_studio_ml.training.worker.worker_stop import Stopping
+from label_studio_ml.training.worker.worker_stop import WorkerStop
 from training.signalled_worker import STEPS
 
 P = "7.1767225600"
@@ -35,9 +35,9 @@ def settings(tmp_path: Path, redis_url: str) -> Settings:
 
 
 @pytest.fixture
-def stopping(monkeypatch: pytest.MonkeyPatch) -> Stopping:
+def stopping(monkeypatch: pytest.MonkeyPatch) -> WorkerStop:
     """What stands for the state of a worker's process."""
-    mine = Stopping()
+    mine = WorkerStop()
     monkeypatch.setattr(rq_worker, "stopping", mine)
     return mine
 
@@ -97,7 +97,7 @@ os._exit(7)
 
 
 def test_sigterm_gives_a_training_its_grace_and_sigint_takes_it_away() -> None:
-    stopping = Stopping()
+    stopping = WorkerStop()
     stopping.grace = 600.0
     stopping._handle(signal.SIGTERM, None)
     assert stopping.requested
@@ -114,7 +114,7 @@ def test_sigterm_gives_a_training_its_grace_and_sigint_takes_it_away() -> None:
 
 
 def test_a_worker_that_is_told_to_stop_takes_nothing_from_its_queue(
-    board: JobBoard, redis_url: str, stopping: Stopping
+    board: JobBoard, redis_url: str, stopping: WorkerStop
 ) -> None:
     board.record(P, EVENT)
     mine = rq_worker.make_worker(redis_url, "test-queue")
@@ -125,7 +125,7 @@ def test_a_worker_that_is_told_to_stop_takes_nothing_from_its_queue(
 
 
 def test_a_worker_whose_server_is_gone_takes_nothing_from_its_queue(
-    board: JobBoard, redis_url: str, stopping: Stopping
+    board: JobBoard, redis_url: str, stopping: WorkerStop
 ) -> None:
     board.record(P, EVENT)
     mine = rq_worker.make_worker(redis_url, "test-queue")
@@ -135,7 +135,7 @@ def test_a_worker_whose_server_is_gone_takes_nothing_from_its_queue(
 
 
 def test_a_job_that_was_taken_when_the_worker_is_to_stop_goes_back_in_front(
-    board: JobBoard, redis_url: str, stopping: Stopping
+    board: JobBoard, redis_url: str, stopping: WorkerStop
 ) -> None:
     board.record(P, EVENT)
     board.record("8.1", EVENT)
@@ -150,7 +150,7 @@ def test_a_job_that_was_taken_when_the_worker_is_to_stop_goes_back_in_front(
 
 
 def test_a_wake_up_that_a_killed_worker_had_begun_is_sent_again(
-    board: JobBoard, redis_url: str, stopping: Stopping
+    board: JobBoard, redis_url: str, stopping: WorkerStop
 ) -> None:
     """RQ still lists the job as started: neither that nor its maintenance keeps another worker from it."""
     job_id = board.record(P, EVENT)
@@ -170,7 +170,7 @@ def test_a_wake_up_that_a_killed_worker_had_begun_is_sent_again(
 
 
 def test_a_worker_waits_for_a_redis_that_is_away_only_until_it_is_told_to_stop(
-    redis_url: str, stopping: Stopping, monkeypatch: pytest.MonkeyPatch
+    redis_url: str, stopping: WorkerStop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mine = rq_worker.make_worker(redis_url, "test-queue")
     tries = 0

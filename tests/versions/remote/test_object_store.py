@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from label_studio_ml.errors import StoreError
-from label_studio_ml.versions.remote.object_store import ArtifactStore
+from label_studio_ml.versions.remote.object_store import ObjectStore
 
 ROUNDS, MACHINES = 40, 6
 
 
 def test_of_several_that_create_an_object_at_once_one_succeeds(tmp_path: Path) -> None:
-    stores = [ArtifactStore(f"file://{tmp_path}") for _ in range(MACHINES)]
+    stores = [ObjectStore(f"file://{tmp_path}") for _ in range(MACHINES)]
     together = threading.Barrier(MACHINES)
 
     def create(number: int) -> list[int]:
@@ -40,7 +40,7 @@ def test_of_several_that_create_an_object_at_once_one_succeeds(tmp_path: Path) -
 
 @pytest.mark.parametrize("create", [True, False])
 def test_an_object_is_never_seen_half_written(tmp_path: Path, create: bool) -> None:
-    store = ArtifactStore(f"file://{tmp_path}")
+    store = ObjectStore(f"file://{tmp_path}")
     data, seen, done = b"x" * (8 << 20), set[int | None](), threading.Event()
 
     def read() -> None:
@@ -68,7 +68,7 @@ def test_where_there_are_no_hard_links_a_second_object_is_refused_all_the_same(
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr("os.link", refuse)
-    store = ArtifactStore(f"file://{tmp_path}")
+    store = ObjectStore(f"file://{tmp_path}")
     store.put("object", b"first", create=True)
     with pytest.raises(FileExistsError):
         store.put("object", b"second", create=True)
@@ -93,7 +93,7 @@ def test_where_there_are_no_hard_links_a_disk_that_is_full_keeps_no_part(
 
     monkeypatch.setattr("os.link", refuse)
     monkeypatch.setattr("os.fsync", full)
-    store = ArtifactStore(f"file://{tmp_path}")
+    store = ObjectStore(f"file://{tmp_path}")
     with pytest.raises(StoreError, match="No space left"):
         store.put("object", b"first", create=True)
     assert list(tmp_path.iterdir()) == []

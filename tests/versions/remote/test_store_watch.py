@@ -6,8 +6,8 @@ import pytest
 
 from e2e.processes import wait_until
 from label_studio_ml.errors import DecisionError, StoreError, VersionError
-from label_studio_ml.versions.remote.object_store import ArtifactStore
-from label_studio_ml.versions.remote.store_watch import Watch
+from label_studio_ml.versions.remote.object_store import ObjectStore
+from label_studio_ml.versions.remote.store_watch import StoreWatch
 
 
 class _Store:
@@ -17,7 +17,7 @@ class _Store:
         self.errors = errors
         self.tries = 0
         self.brought: list[str] = []
-        self.watch = Watch(ArtifactStore(folder.as_uri()), self._bring)
+        self.watch = StoreWatch(ObjectStore(folder.as_uri()), self._bring)
         self.watch.marks.update(dict.fromkeys([*errors, *good], "?"))
 
     def _bring(self, uid: str, mark: str) -> None:

@@ -8,8 +8,8 @@ import pytest
 from label_studio_ml.errors import VersionError
 from label_studio_ml.versions.operations import rollback
 from label_studio_ml.versions.state.project_state import (
+    LenientState,
     MemoryState,
-    PatientState,
     Project,
     Projects,
     StagedState,
@@ -133,7 +133,7 @@ def test_what_is_kept_of_a_project_and_damaged_is_as_nothing(
 def test_a_value_that_cannot_be_stored_is_not_kept_in_memory(tmp_path: Path) -> None:
     """Only a full disk is waited for."""
     folder = tmp_path / "data"
-    state = PatientState(StoredState(folder, "1.1"))
+    state = LenientState(StoredState(folder, "1.1"))
     folder.write_text("a file")
     with pytest.raises(VersionError):
         state.set("one", "1")

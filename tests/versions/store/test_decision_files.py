@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from label_studio_ml.errors import DecisionError, RequestError, VersionError
-from label_studio_ml.serving.registry.version_selection import Wanted
+from label_studio_ml.serving.registry.version_selection import VersionSelection
 from label_studio_ml.versions.listing import entries
 from label_studio_ml.versions.operations import delete, promote, rollback, unpin
 from label_studio_ml.versions.retention import thin
@@ -268,7 +268,7 @@ def test_a_version_that_was_deleted_is_not_gone(made: Made) -> None:
 
 
 def test_a_server_keeps_what_it_serves(made: Made, caplog: pytest.LogCaptureFixture) -> None:
-    wanted = Wanted(made.store)
+    wanted = VersionSelection(made.store)
 
     def looks() -> str:
         made.store.tell(P)
@@ -297,7 +297,7 @@ def test_a_server_keeps_what_it_serves(made: Made, caplog: pytest.LogCaptureFixt
 
 def test_a_hint_that_cannot_be_read_is_no_change(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     """As with too many open files, which other tests make really; here only the answer of the system is made up."""
-    wanted = Wanted(made.store)
+    wanted = VersionSelection(made.store)
     before = wanted.manifest(P)
     read = Path.read_bytes
 
@@ -320,7 +320,7 @@ def test_a_hint_that_cannot_be_read_is_no_change(made: Made, monkeypatch: pytest
 def test_too_many_open_files(made: Made) -> None:
     """With as many open files as the process may have, which version is served does not change, whatever is asked."""
     resource = pytest.importorskip("resource")
-    wanted = Wanted(made.store)
+    wanted = VersionSelection(made.store)
     before = wanted.manifest(P)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     taken: list[int] = []
@@ -359,7 +359,7 @@ def test_a_damaged_note_of_a_version_that_does_not_load(made: Made, damage: Brea
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_hint(made: Made, damage: Break) -> None:
     damage(made.store.folder(P) / "changed")
-    wanted = Wanted(made.store)
+    wanted = VersionSelection(made.store)
     wanted.manifest(P)
     assert wanted.changed([P]) == []
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from label_studio_ml.errors import DecisionError
-from label_studio_ml.serving.registry.version_selection import Wanted
+from label_studio_ml.serving.registry.version_selection import VersionSelection
 from label_studio_ml.versions.operations import promote, rollback
 from label_studio_ml.versions.state.known_projects import known_projects
 from label_studio_ml.versions.store.local_store import VersionStore
@@ -73,7 +73,7 @@ def test_a_new_process_refuses_the_project(
         with pytest.raises(DecisionError, match=what):
             change()
     with pytest.raises(DecisionError, match=what):
-        Wanted(store).manifest(P)
+        VersionSelection(store).manifest(P)
     assert [what in one for one in store.undecided] == [True]
     assert what in store.undecided_in(P)
     _bring_back(place)
@@ -87,7 +87,7 @@ def test_a_process_that_serves_goes_on_and_says_so(
     made: Made, damage: Callable[[Path], None], what: str, part: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    wanted = Wanted(made.store)
+    wanted = VersionSelection(made.store)
     before = wanted.manifest(P)
     assert before is not None
     damage(_place(made, part))

@@ -394,7 +394,7 @@ class TestEventsAreNotLost:
             heard.append(event.action)
             return "job"
 
-        monkeypatch.setattr(core.endpoints._desk, "hand_in", hand_in)
+        monkeypatch.setattr(core.endpoints._intake, "hand_in", hand_in)
         event = captured("webhook_ANNOTATION_CREATED")
         for config in [CONFIG, CONFIG.replace("A", "Z")] * 3:
             changed = {**event.json["project"], "label_config": config}
@@ -551,7 +551,7 @@ class TestLogin:
             heard.append((event.action, trusted))
             return "job"
 
-        monkeypatch.setattr(app._running._core.endpoints._desk, "hand_in", hand_in)
+        monkeypatch.setattr(app._running._core.endpoints._intake, "hand_in", hand_in)
         request = with_secrets(captured("webhook_ANNOTATION_CREATED"))
         assert Client(app).captured(request)[0] == 202
         assert heard == [("ANNOTATION_CREATED", False)]

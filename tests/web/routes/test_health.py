@@ -20,7 +20,7 @@ from label_studio_ml.connect.backend_client import BackendView
 from label_studio_ml.doctor import server
 from label_studio_ml.doctor.context import Context
 from label_studio_ml.monitoring.counters import Counts
-from label_studio_ml.serving.prediction_service import ModelPool
+from label_studio_ml.serving.prediction_service import PredictionService
 from label_studio_ml.web.routes import health as health_module
 from label_studio_ml.web.routes.health import Health
 from label_studio_ml.web.threads import Threads
@@ -179,11 +179,11 @@ async def test_the_part_that_does_not_answer_is_named(
         return ""
 
     pool = SimpleNamespace(problem=str)
-    desk = SimpleNamespace(stall=None, figures=lambda: answer("broker"))
+    intake = SimpleNamespace(stall=None, figures=lambda: answer("broker"))
     store = SimpleNamespace(hampered="", undecided=[])
     threads = Threads(1, "test")
     health = Health(
-        cast("ModelPool", pool), cast("Any", desk), cast("Any", store), tmp_path, Counts(), threads
+        cast("PredictionService", pool), cast("Any", intake), cast("Any", store), tmp_path, Counts(), threads
     )
     monkeypatch.setattr(health, "_see_spool", lambda look: answer("spool"))
     monkeypatch.setattr(health, "_see_store", lambda look: answer("store"))

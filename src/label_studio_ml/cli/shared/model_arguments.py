@@ -11,10 +11,10 @@ from label_studio_ml.storage.server_address import address
 from label_studio_ml.versions.state.project_state import Project
 
 if TYPE_CHECKING:
-    from label_studio_ml.projects.prediction_sources import EitherAsker
+    from label_studio_ml.projects.prediction_sources import EitherSource
 
 
-def add_asker_arguments(parser: argparse.ArgumentParser) -> None:
+def add_prediction_source_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options that choose the version and the backend, and those for a model built in this command."""
     parser.add_argument(
         "--version", metavar="V", default="", help="the version to ask (default: the served one)"
@@ -31,22 +31,26 @@ def add_asker_arguments(parser: argparse.ArgumentParser) -> None:
     add_log_level(parser)
 
 
-async def started(args: argparse.Namespace, settings: Settings, project: Project) -> "EitherAsker":
+async def started(args: argparse.Namespace, settings: Settings, project: Project) -> "EitherSource":
     """Start the asker that `args` choose, print its version, and return it. The caller must close it.
 
     Without `--backend`, that is the running backend of the folder, if there is one. Raises what the start raises.
     """
-    from label_studio_ml.projects.prediction_sources import EitherAsker
+    from label_studio_ml.projects.prediction_sources import EitherSource
 
     url = {None: address(settings.model_dir), "none": ""}.get(args.backend, args.backend)
-    asker = EitherAsker(settings, project, url or "", args.version, tell)
+    prediction_source = EitherSource(settings, project, url or "", args.version, tell)
     try:
-        await asker.start()
+        await prediction_source.start()
     except BaseException:
-        await asker.close()
+        await prediction_source.close()
         raise
-    say(f"Version {asker.version}, asked from {asker.way}", file=sys.stderr, flush=True)
-    return asker
+    say(
+        f"Version {prediction_source.version}, asked from {prediction_source.way}",
+        file=sys.stderr,
+        flush=True,
+    )
+    return prediction_source
 
 
 def tell(what: str) -> None:

@@ -15,7 +15,7 @@ _BROKER_TIMEOUT = 40.0
 
 
 @dataclass(frozen=True, slots=True)
-class Reached:
+class OpenBoard:
     """A backend's job records.
 
     `alone` is True if this process runs the broker or the workers, because no other process on the model folder does;
@@ -27,25 +27,25 @@ class Reached:
 
 
 @contextlib.contextmanager
-def reach(settings: Settings, *, work: bool = False) -> Iterator[Reached]:
+def reach(settings: Settings, *, work: bool = False) -> Iterator[OpenBoard]:
     """Open the job records of a backend for the `with` block, starting its embedded broker if none runs.
 
     With `work`, workers are started, too, if no other process has them. Raises BrokerError when the broker does not
     start or cannot be reached.
     """
-    from label_studio_ml.runtime.shared_services import Companion
+    from label_studio_ml.runtime.shared_services import SharedServices
     from label_studio_ml.training.records.board_access import open_board
     from label_studio_ml.training.records.job_board import connect
 
     if not work:
         settings = replace(settings, workers=0)
-    companion = Companion(settings, worker_delay=0, workers=work or not settings.redis_url)
-    companion.start()
+    services = SharedServices(settings, worker_delay=0, workers=work or not settings.redis_url)
+    services.start()
     try:
-        connection = connect(companion.url(_BROKER_TIMEOUT))
+        connection = connect(services.url(_BROKER_TIMEOUT))
         board = open_board(connection, settings, embedded=not settings.redis_url, claiming=work)
-        yield Reached(board, companion.owner)
+        yield OpenBoard(board, services.owner)
         connection.close()
     finally:
-        companion.hurry()
-        companion.stop()
+        services.hurry()
+        services.stop()

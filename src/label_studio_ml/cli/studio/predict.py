@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from label_studio_ml.cli.options import count
 from label_studio_ml.cli.run.start import add_folder_arguments, settings_from
-from label_studio_ml.cli.shared.model_arguments import add_asker_arguments, started, tell
+from label_studio_ml.cli.shared.model_arguments import add_prediction_source_arguments, started, tell
 from label_studio_ml.cli.shared.studio_arguments import add_studio_arguments, project_number, with_studio
 from label_studio_ml.cli.streams import say
 from label_studio_ml.config.settings import Settings
@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="let workers predict the project, in N parts; several for each worker spread the work evenly",
     )
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, predict one task")
-    add_asker_arguments(parser)
+    add_prediction_source_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -99,18 +99,26 @@ async def _project(args: argparse.Namespace, settings: Settings) -> "Report":
             from label_studio_ml.cli.studio.predict_shards import spread
 
             return await spread(args, settings, api, project, conditions)
-        asker = await started(args, settings, project)
+        prediction_source = await started(args, settings, project)
         try:
             progress = Progress()
-            async with shown(progress, f"Project {args.project}, version {asker.version}"):
+            async with shown(progress, f"Project {args.project}, version {prediction_source.version}"):
                 if args.dry_run:
-                    return await prediction_run.try_project(api, asker, progress, conditions=conditions)
+                    return await prediction_run.try_project(
+                        api, prediction_source, progress, conditions=conditions
+                    )
                 patient = partial(Journal, patience=_PATIENCE)
                 return await prediction_run.predict_project(
-                    api, project, asker, settings, progress, conditions=conditions, journal_of=patient
+                    api,
+                    project,
+                    prediction_source,
+                    settings,
+                    progress,
+                    conditions=conditions,
+                    journal_of=patient,
                 )
         finally:
-            await asker.close()
+            await prediction_source.close()
 
 
 async def _file(args: argparse.Namespace, settings: Settings) -> "Report":
@@ -118,13 +126,13 @@ async def _file(args: argparse.Namespace, settings: Settings) -> "Report":
     from label_studio_ml.projects import prediction_run
     from label_studio_ml.projects.pipeline import Progress
 
-    asker = await started(args, settings, _project_of_file(args, settings))
+    prediction_source = await started(args, settings, _project_of_file(args, settings))
     try:
         progress = Progress()
-        async with shown(progress, f"{args.input}, version {asker.version}"):
-            return await prediction_run.predict_file(args.input, args.output, asker, progress)
+        async with shown(progress, f"{args.input}, version {prediction_source.version}"):
+            return await prediction_run.predict_file(args.input, args.output, prediction_source, progress)
     finally:
-        await asker.close()
+        await prediction_source.close()
 
 
 def _project_of_file(args: argparse.Namespace, settings: Settings) -> Project:

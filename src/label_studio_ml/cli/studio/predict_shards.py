@@ -32,7 +32,7 @@ async def spread(
 
     `conditions` are Label Studio's filters for the tasks to predict.
     """
-    from label_studio_ml.projects.jobs.shard_coordinator import Spread
+    from label_studio_ml.projects.jobs.shard_coordinator import ShardCoordinator
     from label_studio_ml.projects.jobs.shards import Shard
     from label_studio_ml.projects.pipeline import Progress
     from label_studio_ml.projects.prediction_run import Report
@@ -44,7 +44,7 @@ async def spread(
         board = await asyncio.to_thread(
             open_board, connection, settings, embedded=not settings.redis_url, claiming=False
         )
-        work = Spread(board, api, project, settings.model_dir / "predict", tell)
+        work = ShardCoordinator(board, api, project, settings.model_dir / "predict", tell)
         workers = await asyncio.to_thread(work.check_workers)
         version, version_id = await _version(args, settings, project)
         owner = board.owner or Owner("")
@@ -87,6 +87,8 @@ async def _version(args: argparse.Namespace, settings: Settings, project: Projec
     manifest = find(store, project.uid, args.version) if args.version else store.served(project.uid)
     if manifest is not None:
         return manifest.name, manifest.id
-    asker = await started(args, settings, project)  # only the untrained model itself knows its version name
-    await asker.close()
-    return asker.version, ""
+    prediction_source = await started(
+        args, settings, project
+    )  # only the untrained model itself knows its version name
+    await prediction_source.close()
+    return prediction_source.version, ""

@@ -6,7 +6,7 @@ import sys
 
 from label_studio_ml.cli.options import count
 from label_studio_ml.cli.run.start import add_folder_arguments, settings_from
-from label_studio_ml.cli.shared.model_arguments import add_asker_arguments, started, tell
+from label_studio_ml.cli.shared.model_arguments import add_prediction_source_arguments, started, tell
 from label_studio_ml.cli.shared.studio_arguments import add_studio_arguments, project_number, with_studio
 from label_studio_ml.cli.streams import say
 from label_studio_ml.config.settings import Settings
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-select", action="store_true", help="store the scores, but change no setting of the project"
     )
-    add_asker_arguments(parser)
+    add_prediction_source_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -61,14 +61,14 @@ async def _rank(args: argparse.Namespace, settings: Settings) -> int:
     api.told = tell
     async with stopping(api):
         project = await asyncio.to_thread(project_of, api, settings)
-        asker = await started(args, settings, project)
+        prediction_source = await started(args, settings, project)
         try:
             progress = Progress()
-            async with shown(progress, f"Project {args.project}, version {asker.version}"):
+            async with shown(progress, f"Project {args.project}, version {prediction_source.version}"):
                 ranked = await rank(
                     api,
                     project,
-                    asker,
+                    prediction_source,
                     settings,
                     progress,
                     by=args.by,
@@ -77,7 +77,7 @@ async def _rank(args: argparse.Namespace, settings: Settings) -> int:
                     select=not args.no_select,
                 )
         finally:
-            await asker.close()
+            await prediction_source.close()
     say(
         f"{plural(ranked.stored, 'task has', 'tasks have')} a score as {ranked.version}; "
         "the lowest is to be labelled first"

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from label_studio_ml.cli.run.start import add_folder_arguments, folder_of, settings_from
-from label_studio_ml.cli.shared.open_board import Reached, reach
+from label_studio_ml.cli.shared.open_board import OpenBoard, reach
 from label_studio_ml.cli.streams import say
 from label_studio_ml.cli.train.follow import follow
 from label_studio_ml.errors import UnknownJob
@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
         return cancel(reached, args.job, folder_of(args))
 
 
-def cancel(reached: Reached, job_id: str, folder: Path) -> int:
+def cancel(reached: OpenBoard, job_id: str, folder: Path) -> int:
     """Request the cancellation of a job, wait for the end of a running one, and print the outcome.
 
     Returns the exit code. Raises UnknownJob, JobEnded when the job had ended before, and BrokerError. `folder` is the

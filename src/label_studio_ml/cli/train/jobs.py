@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from label_studio_ml.cli.options import count
 from label_studio_ml.cli.run.start import add_folder_arguments, folder_of, settings_from
-from label_studio_ml.cli.shared.open_board import Reached, reach
+from label_studio_ml.cli.shared.open_board import OpenBoard, reach
 from label_studio_ml.cli.streams import say, say_json
 from label_studio_ml.cli.train.cancel import cancel
 from label_studio_ml.cli.train.follow import follow, outcome
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
         return _list(settings, reached, args)
 
 
-def _follow(reached: Reached, job_id: str, folder: Path) -> int:
+def _follow(reached: OpenBoard, job_id: str, folder: Path) -> int:
     if reached.alone and (known := reached.board.job(job_id)) is not None and known.running:
         say("No backend is running: the job goes on when one is", file=sys.stderr)
         return 1
@@ -66,7 +66,7 @@ def _follow(reached: Reached, job_id: str, folder: Path) -> int:
     return outcome(job)
 
 
-def _list(settings: "Settings", reached: Reached, args: argparse.Namespace) -> int:
+def _list(settings: "Settings", reached: OpenBoard, args: argparse.Namespace) -> int:
     jobs = [job for uid in _chosen(settings, args.project) for job in reached.board.jobs(uid, args.most)]
     jobs.sort(key=lambda job: job.created, reverse=True)
     if args.json:
@@ -90,11 +90,11 @@ def _list(settings: "Settings", reached: Reached, args: argparse.Namespace) -> i
     return 0
 
 
-def _renewal(reached: Reached, uid: str) -> None:
+def _renewal(reached: OpenBoard, uid: str) -> None:
     """Print the progress of the re-prediction after the project's last training, if there is one."""
-    from label_studio_ml.training.records.repredictions import Afresh
+    from label_studio_ml.training.records.repredictions import Repredictions
 
-    found = Afresh(reached.board).renewal(uid)
+    found = Repredictions(reached.board).renewal(uid)
     if found is not None:
         say(
             f"Project {uid.partition('.')[0]}: {found.written:,} of "

@@ -3,11 +3,11 @@
 import sys
 from datetime import UTC, datetime
 
-from label_studio_ml.cli.shared.open_board import Reached
+from label_studio_ml.cli.shared.open_board import OpenBoard
 from label_studio_ml.cli.streams import say
 
 
-def show(reached: Reached, uids: list[str]) -> int:
+def show(reached: OpenBoard, uids: list[str]) -> int:
     """Print the parked events of the projects `uids`, and return 0."""
     count = 0
     for uid in uids:
@@ -21,7 +21,7 @@ def show(reached: Reached, uids: list[str]) -> int:
     return 0
 
 
-def retry(reached: Reached, uids: list[str]) -> int:
+def retry(reached: OpenBoard, uids: list[str]) -> int:
     """Queue the parked events of the projects `uids` again; return 0, or 1 if there are none."""
     found = False
     for uid in uids:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from label_studio_ml.cli.options import require_unix
 from label_studio_ml.cli.run.start import add_folder_arguments, folder_of, settings_from
-from label_studio_ml.cli.shared.open_board import Reached, reach
+from label_studio_ml.cli.shared.open_board import OpenBoard, reach
 from label_studio_ml.cli.shared.project_arguments import known_project
 from label_studio_ml.cli.streams import say
 from label_studio_ml.cli.train.follow import follow, outcome
@@ -97,7 +97,7 @@ def _detached(folder: Path, job_id: str, *, alone: bool) -> str:
     )
 
 
-def _cancelled(reached: Reached, uid: str, job_id: str) -> "Job | None":
+def _cancelled(reached: OpenBoard, uid: str, job_id: str) -> "Job | None":
     """Cancel a job, or the running job that took over its events; return the record of the cancelled job.
 
     Ctrl-C also reaches this command's own worker, which returns its events to the queue, where another job gets them.

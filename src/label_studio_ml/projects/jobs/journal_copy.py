@@ -6,7 +6,7 @@ from label_studio_ml.training.records.event_queue import broker_errors
 from label_studio_ml.training.records.job_board import JobBoard
 
 
-class Notes:
+class JournalCopy:
     """The journal entries in Redis of runs that store predictions of one version; `part` names the shard.
 
     Without a part, it reads and clears the entries of all parts, and writes none. Every method raises BrokerError.

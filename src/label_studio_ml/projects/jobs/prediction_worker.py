@@ -18,21 +18,21 @@ import redis
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BackendError, BrokerError, SettingsError, VersionError
-from label_studio_ml.projects.jobs.journal_copy import Notes
-from label_studio_ml.projects.jobs.preemption import GRACE, Turn, beside_it
-from label_studio_ml.projects.jobs.repredict import Renewer
+from label_studio_ml.projects.jobs.journal_copy import JournalCopy
+from label_studio_ml.projects.jobs.preemption import GRACE, Preemption, beside_it
+from label_studio_ml.projects.jobs.repredict import Repredictor
 from label_studio_ml.projects.jobs.shards import FUNCTION as SHARD
-from label_studio_ml.projects.jobs.shards import Shard, Told
+from label_studio_ml.projects.jobs.shards import Shard, ShardProgress
 from label_studio_ml.projects.journal import Busy, Journal
 from label_studio_ml.projects.pipeline import Progress
 from label_studio_ml.projects.prediction_run import predict_project, project_of
 from label_studio_ml.projects.project_api import Interrupted
 from label_studio_ml.projects.project_login import project_api
-from label_studio_ml.serving.offline_model import ModelApart
+from label_studio_ml.serving.offline_model import OfflineModel
 from label_studio_ml.training.records.event_queue import broker_errors
 from label_studio_ml.training.records.job_board import JobBoard
 from label_studio_ml.training.records.repredictions import FUNCTION as AFRESH
-from label_studio_ml.training.records.repredictions import Afresh
+from label_studio_ml.training.records.repredictions import Repredictions
 from label_studio_ml.versions.factory import open_store
 from label_studio_ml.versions.state.project_state import Project, Projects
 from label_studio_ml.versions.store.manifest import Manifest
@@ -52,7 +52,7 @@ SAY = 1.0
 #: Number of retries for a pre-empted job: RQ needs a limit.
 _ALWAYS = 10**9
 
-_beside: "Beside | None" = None
+_beside: "PredictionWorker | None" = None
 
 
 def shard(fields: dict[str, Any]) -> "Retry | None":
@@ -82,17 +82,17 @@ def _functions() -> "dict[str, Runnable]":
     return {SHARD: Runnable(shard, Shard.alone_in), AFRESH: Runnable(afresh, one_text)}
 
 
-class Beside:
+class PredictionWorker:
     """Runs the prediction jobs of one worker. The model stays in memory for the next job, until a training begins."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = replace(settings, model_workers=1)
         self._store = open_store(settings)
         self._runner = asyncio.Runner()
-        self._model: ModelApart | None = None
+        self._model: OfflineModel | None = None
         self._built: object = None
         self._board: JobBoard | None = None
-        self._afresh: Afresh | None = None
+        self._afresh: Repredictions | None = None
         self._stopping = threading.Event()
         self._beat: Callable[[Any], None] = lambda job: None
         self.queue = ""
@@ -105,7 +105,7 @@ class Beside:
         """Connect to the worker. `beat(job)` marks a job as alive; `stopping` is set when the worker is to end."""
         global _beside
         self._board, self._stopping, self._beat = board, stopping, beat
-        self._afresh = Afresh(board) if self._settings.predict_after_training else None
+        self._afresh = Repredictions(board) if self._settings.predict_after_training else None
         self.queue = board.keys.predictions
         _beside = self
 
@@ -164,9 +164,9 @@ class Beside:
 
     def predict(self, shard: Shard, job: "Job") -> bool:
         """Predict a shard; return True when it needs no other run: it is done, or failed for good."""
-        told = Told.of(job.meta) or Told(total=shard.tasks)
+        told = ShardProgress.of(job.meta) or ShardProgress(total=shard.tasks)
         told.error = ""
-        turn = Turn(self._the_board, self._stopping)
+        turn = Preemption(self._the_board, self._stopping)
         logger.info("Project %s: shard %d, version %s", shard.uid, shard.number + 1, shard.version)
         with self._beating(job):
             try:
@@ -204,8 +204,8 @@ class Beside:
         """Predict a project's tasks with the served version; return whether the job needs no other run."""
         if self._afresh is None:
             return True
-        turn = Turn(self._the_board, self._stopping)
-        renewer = Renewer(self._settings, self._store, self._the_board, self._there)
+        turn = Preemption(self._the_board, self._stopping)
+        renewer = Repredictor(self._settings, self._store, self._the_board, self._there)
         done = False
         with self._beating(job), contextlib.suppress(Interrupted, BrokerError):
             self._learn(uid)
@@ -219,7 +219,9 @@ class Beside:
         if self._settings.store_url and (known := self._the_board.described(uid)) is not None:
             Projects(self._settings.model_dir).put(known)
 
-    async def _shard(self, shard: Shard, told: Told, turn: Turn, say: Callable[[], None]) -> None:
+    async def _shard(
+        self, shard: Shard, told: ShardProgress, turn: Preemption, say: Callable[[], None]
+    ) -> None:
         api = project_api(self._settings, shard.project)
         async with beside_it(turn.watch(api), api.stop):
             project = await asyncio.to_thread(project_of, api, self._settings)
@@ -239,7 +241,7 @@ class Beside:
                     await asyncio.to_thread(say)
 
             part = str(shard.number)
-            notes = Notes(self._the_board, shard.uid, shard.version, part)
+            notes = JournalCopy(self._the_board, shard.uid, shard.version, part)
             async with beside_it(saying()):
                 report = await predict_project(
                     api,
@@ -255,12 +257,12 @@ class Beside:
             told.update(progress)
             told.removed += report.removed
 
-    async def _there(self, project: Project, version: str, version_id: str) -> ModelApart:
+    async def _there(self, project: Project, version: str, version_id: str) -> OfflineModel:
         """Return the built model of a version. Raises VersionError if the version is not there, and ModelError."""
         if self._model is None or self._built != (project, version_id):
             await self._forget()
             manifest = await asyncio.to_thread(self._here, project.uid, version, version_id)
-            self._model = ModelApart(self._settings, project, manifest, longest=LONGEST)
+            self._model = OfflineModel(self._settings, project, manifest, longest=LONGEST)
             self._built = (project, version_id)
         if (name := await self._model.start()) != version:
             raise VersionError(
@@ -308,7 +310,7 @@ class Beside:
         return False
 
     @staticmethod
-    def _say(job: "Job", told: Told) -> None:
+    def _say(job: "Job", told: ShardProgress) -> None:
         with contextlib.suppress(redis.RedisError):
             job.meta["told"] = msgspec.to_builtins(told)
             job.save_meta()

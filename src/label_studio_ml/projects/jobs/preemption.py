@@ -21,7 +21,7 @@ PATIENT = 2
 GRACE = 10.0
 
 
-class Turn:
+class Preemption:
     """The turn of one job: it ends when a training waits, the worker is stopped, or `also` returns a reason.
 
     `why` is the reason, empty as long as the turn lasts.

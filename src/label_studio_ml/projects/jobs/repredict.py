@@ -23,20 +23,20 @@ from label_studio_ml.errors import (
     StudioUnavailable,
 )
 from label_studio_ml.projects import task_filters
-from label_studio_ml.projects.jobs.journal_copy import Notes, noted
-from label_studio_ml.projects.jobs.preemption import Turn, beside_it
+from label_studio_ml.projects.jobs.journal_copy import JournalCopy, noted
+from label_studio_ml.projects.jobs.preemption import Preemption, beside_it
 from label_studio_ml.projects.journal import Busy, Journal, unfinished
-from label_studio_ml.projects.pipeline import Asker, Predicted, Progress, Task
+from label_studio_ml.projects.pipeline import Predicted, PredictionSource, Progress, Task
 from label_studio_ml.projects.prediction_run import StoreWriter, predict_project, project_of, settle
 from label_studio_ml.projects.prediction_store import PredictionStore
 from label_studio_ml.projects.project_api import Interrupted, ProjectApi
 from label_studio_ml.projects.project_login import project_api
-from label_studio_ml.projects.running_backend import MOST, BackendAsker, BackendGone
+from label_studio_ml.projects.running_backend import MOST, BackendGone, BackendSource
 from label_studio_ml.projects.task_filters import Filter
 from label_studio_ml.storage.server_address import address
 from label_studio_ml.support.texts import plural
 from label_studio_ml.training.records.job_board import JobBoard
-from label_studio_ml.training.records.repredictions import Afresh, Renewal
+from label_studio_ml.training.records.repredictions import Reprediction, Repredictions
 from label_studio_ml.versions.state.project_state import Project
 from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.versions.store.manifest import Manifest
@@ -56,23 +56,23 @@ SERVED = 60.0
 GOAL = 5.0
 
 #: Function that returns the model of a project at a version (name and id), built if necessary.
-Build = Callable[[Project, str, str], Awaitable[Asker]]
+Build = Callable[[Project, str, str], Awaitable[PredictionSource]]
 
 
-class Renewer:
+class Repredictor:
     """Predicts the tasks of a project with the served version, at most `predict_rate` tasks per second."""
 
     def __init__(self, settings: Settings, store: VersionStore, board: JobBoard, build: Build) -> None:
         self._settings = settings
         self._store = store
         self._board = board
-        self._afresh = Afresh(board)
+        self._afresh = Repredictions(board)
         self._build = build
         self._conditions: list[Filter] = (
             [UNLABELLED] if settings.predict_after_training == "unlabelled" else []
         )
 
-    async def work(self, uid: str, turn: Turn) -> bool:
+    async def work(self, uid: str, turn: Preemption) -> bool:
         """Predict the project's tasks until all are done or the turn is over.
 
         Returns True when nothing is left to do, also after a failure that a retry would not mend; False if the job
@@ -92,7 +92,7 @@ class Renewer:
             return True
         renewal = self._afresh.renewal(uid)
         if renewal is None or renewal.version_id != manifest.id:
-            renewal = Renewal(version=manifest.name, version_id=manifest.id, began=_now())
+            renewal = Reprediction(version=manifest.name, version_id=manifest.id, began=_now())
             logger.info("Project %s: tasks get predictions of version %s", uid, manifest.name)
         renewal.state, renewal.error = "started", ""
         self._afresh.say(uid, renewal)
@@ -123,7 +123,7 @@ class Renewer:
         self._afresh.say(uid, renewal)
         return self._afresh.finish(uid, due)
 
-    async def _renew(self, uid: str, manifest: Manifest, renewal: Renewal, turn: Turn) -> None:
+    async def _renew(self, uid: str, manifest: Manifest, renewal: Reprediction, turn: Preemption) -> None:
         api = project_api(self._settings, int(uid.partition(".")[0]), patience=SLICE)
         async with beside_it(turn.watch(api), api.stop):
             project = await asyncio.to_thread(project_of, api, self._settings)
@@ -134,25 +134,27 @@ class Renewer:
                     field="LABEL_STUDIO_URL",
                 )
             await asyncio.to_thread(self._settle_others, api, project, manifest.name)
-            asker = await self._asker(project, manifest, turn)
+            prediction_source = await self._prediction_source(project, manifest, turn)
             progress = Progress()
             try:
                 await predict_project(
                     api,
                     project,
-                    asker,
+                    prediction_source,
                     self._settings,
                     progress,
                     conditions=self._conditions,
                     until=turn.over,
                     span=[task_filters.above(renewal.after)],
-                    journal_of=partial(Journal, copy=Notes(self._board, uid, manifest.name, part="afresh")),
+                    journal_of=partial(
+                        Journal, copy=JournalCopy(self._board, uid, manifest.name, part="afresh")
+                    ),
                     paced=lambda tasks: paced(tasks, self._settings.predict_rate, turn.over),
                     writer=lambda store: _Writer(store, uid, renewal, progress, self._afresh, turn),
                 )
             finally:
-                if isinstance(asker, BackendAsker):
-                    await asker.close()
+                if isinstance(prediction_source, BackendSource):
+                    await prediction_source.close()
 
     def _still(self, uid: str, due: str) -> bool:
         """Return whether the project is still due because of the same version; True where Redis cannot be asked."""
@@ -164,10 +166,12 @@ class Renewer:
         """Settle interrupted uploads of other versions: Label Studio must store none of them after this run."""
         folder, uid = self._settings.model_dir / "predict", project.uid
         for other in {*unfinished(folder, uid), *noted(self._board, uid)} - {version}:
-            journal = Journal(folder, uid, other, copy=Notes(self._board, uid, other))
+            journal = Journal(folder, uid, other, copy=JournalCopy(self._board, uid, other))
             settle(api, project, journal, other)
 
-    async def _asker(self, project: Project, manifest: Manifest, turn: Turn) -> Asker:
+    async def _prediction_source(
+        self, project: Project, manifest: Manifest, turn: Preemption
+    ) -> PredictionSource:
         """Return the backend that runs on this machine, because it answers annotators first, or else a model.
 
         Raises BackendError if the backend does not serve the version within `SERVED` seconds, and BackendGone if the
@@ -178,15 +182,15 @@ class Renewer:
             return await self._build(project, manifest.name, manifest.id)
         settings = self._settings
         most = round(settings.predict_rate * GOAL) or MOST
-        asker = BackendAsker(url, project, authorization(settings), goal=GOAL, most=most)
+        prediction_source = BackendSource(url, project, authorization(settings), goal=GOAL, most=most)
         deadline = time.monotonic() + SERVED
-        while (serves := await asker.start()) != manifest.name:
+        while (serves := await prediction_source.start()) != manifest.name:
             if time.monotonic() > deadline:
                 raise BackendError(f"The backend at {url} serves version {serves}, not {manifest.name}")
             if turn.over():
                 raise BackendGone(f"The backend at {url} serves version {serves} yet")
             await turn.wait(LET_IN)
-        return asker
+        return prediction_source
 
 
 class _Newer:
@@ -224,10 +228,10 @@ class _Writer(StoreWriter):
         self,
         store: PredictionStore,
         uid: str,
-        renewal: Renewal,
+        renewal: Reprediction,
         progress: Progress,
-        afresh: Afresh,
-        turn: Turn,
+        afresh: Repredictions,
+        turn: Preemption,
     ) -> None:
         super().__init__(store)
         self._uid, self._renewal, self._progress = uid, renewal, progress

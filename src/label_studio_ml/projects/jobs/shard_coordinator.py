@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from label_studio_ml.errors import BrokerError, SettingsError
-from label_studio_ml.projects.jobs.journal_copy import Notes
-from label_studio_ml.projects.jobs.shards import FUNCTION, MAX_STARTS, Run, Shard, Told, split
+from label_studio_ml.projects.jobs.journal_copy import JournalCopy
+from label_studio_ml.projects.jobs.shards import FUNCTION, MAX_STARTS, Run, Shard, ShardProgress, split
 from label_studio_ml.projects.journal import Journal
 from label_studio_ml.projects.pipeline import CAUSES, Progress
 from label_studio_ml.projects.prediction_run import Report, lacking
@@ -36,7 +36,7 @@ KEPT = 7 * 24 * 3600
 _LIVE = ("queued", "started", "scheduled", "deferred")
 
 
-class Spread:
+class ShardCoordinator:
     """Coordinates the shards of one project for one command. `told` is called with messages for the user."""
 
     def __init__(
@@ -104,7 +104,7 @@ class Spread:
             self._enqueue(run, shard)
         return run
 
-    async def follow(self, run: Run, progress: Progress) -> list[Told]:
+    async def follow(self, run: Run, progress: Progress) -> list[ShardProgress]:
         """Wait for the end of all shards and return their progress. If cancelled, cancel the queued shards."""
         base: int | None = None
         try:
@@ -126,7 +126,7 @@ class Spread:
             )
             raise
 
-    def finish(self, run: Run, told: Sequence[Told], progress: Progress) -> Report:
+    def finish(self, run: Run, told: Sequence[ShardProgress], progress: Progress) -> Report:
         """Settle interrupted uploads, remove the run from Redis, and return the report."""
         report = Report(run.version, progress, removed=sum(one.removed for one in told))
         progress.failed, progress.causes = 0, {}
@@ -197,13 +197,15 @@ class Spread:
                 description=f"predict shard {shard.number + 1} of project {shard.uid}",
             )
 
-    def _look(self, run: Run) -> tuple[list[Told], int]:
+    def _look(self, run: Run) -> tuple[list[ShardProgress], int]:
         """Return the progress of each shard, and how many are not at their end."""
         told, live = [], 0
         waiting = False
         for shard, job in zip(run.shards, self._jobs(run), strict=True):
             status = job.get_status(refresh=False) if job is not None else None
-            one = (Told.of(job.meta) if job is not None else None) or Told(total=shard.tasks)
+            one = (ShardProgress.of(job.meta) if job is not None else None) or ShardProgress(
+                total=shard.tasks
+            )
             told.append(one)
             if status in _LIVE:
                 live += 1
@@ -245,7 +247,7 @@ class Spread:
 
     def _recover(self, shard: Shard) -> int:
         """Settle interrupted uploads of earlier runs; return the number of duplicate predictions deleted."""
-        notes = Notes(self._board, shard.uid, shard.version)
+        notes = JournalCopy(self._board, shard.uid, shard.version)
         journal = Journal(self._folder, shard.uid, shard.version, patience=PATIENCE, copy=notes)
         with contextlib.closing(journal):
             if not journal.sending and not journal.doubtful:

@@ -79,7 +79,7 @@ class Run(msgspec.Struct, frozen=True):
         return (mine.uid, mine.version, mine.conditions) == (shard.uid, shard.version, shard.conditions)
 
 
-class Told(msgspec.Struct):
+class ShardProgress(msgspec.Struct):
     """Progress of a shard, kept in the meta data of its job: the number of its tasks and their outcomes."""
 
     total: int = 0
@@ -90,7 +90,7 @@ class Told(msgspec.Struct):
     error: str = ""
 
     @classmethod
-    def of(cls, meta: dict[str, Any]) -> "Told | None":
+    def of(cls, meta: dict[str, Any]) -> "ShardProgress | None":
         """Return the progress in a job's meta data, None if there is none yet or it cannot be read."""
         with contextlib.suppress(msgspec.ValidationError):
             return msgspec.convert(meta["told"], cls) if "told" in meta else None

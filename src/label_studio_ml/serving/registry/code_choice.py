@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from label_studio_ml.serving.registry.loaded_model import Home, Live
+from label_studio_ml.serving.registry.loaded_model import LoadedModel, ProcessGroup
 from label_studio_ml.user_code.code_identity import CodeIdentity
 
 logger = logging.getLogger(__name__)
@@ -17,16 +17,16 @@ class CodeChoice:
         self._on_disk = on_disk
         self._said: set[tuple[str, str, str]] = set()
 
-    async def needs_process(self, live: Live, home: Home | None = None) -> bool:
-        """Return whether the model needs a new process instead of `home` (default: the model's own).
+    async def needs_process(self, live: LoadedModel, process_group: ProcessGroup | None = None) -> bool:
+        """Return whether the model needs a new process instead of `process_group` (default: the model's own).
 
-        This is so if the version was trained by other code than `home` has imported, and the files on the disk have
-        changed since `home` started.
+        This is so if the version was trained by other code than `process_group` has imported, and the files on the
+        disk have changed since `process_group` started.
         """
-        home = home or live.home
-        if live.manifest is None or not home.lane.own_memory:
+        process_group = process_group or live.process_group
+        if live.manifest is None or not process_group.runner.own_memory:
             return False
-        trained_by, running = live.manifest.code, home.code
+        trained_by, running = live.manifest.code, process_group.code
         if trained_by.same(running):
             return False
         disk = await asyncio.to_thread(self._on_disk)
@@ -41,9 +41,9 @@ class CodeChoice:
         )
         return True
 
-    def say(self, live: Live) -> None:
+    def say(self, live: LoadedModel) -> None:
         """Warn if a model is served by other code than it was trained by, once for each version and code."""
-        running = live.home.code
+        running = live.process_group.code
         note = live.manifest.other_code(running) if live.manifest is not None else ""
         if live.manifest is None or not note:
             return

@@ -1,4 +1,4 @@
-"""Loaded models, and the lanes that they run in."""
+"""Loaded models, and the runners that they run in."""
 
 import asyncio
 import logging
@@ -16,8 +16,8 @@ from label_studio_ml.errors import (
 )
 from label_studio_ml.model_calls.predictor import Answer, Request
 from label_studio_ml.protocol.label_config import parse_label_config
-from label_studio_ml.serving.requests.batching import Batcher, LaneClosed
-from label_studio_ml.serving.runners.process_runner import Lane
+from label_studio_ml.serving.requests.batching import Batcher, RunnerClosed
+from label_studio_ml.serving.runners.process_runner import ModelRunner
 from label_studio_ml.user_code.code_identity import CodeIdentity
 from label_studio_ml.versions.state.project_state import Project
 from label_studio_ml.versions.store.manifest import Manifest
@@ -26,14 +26,14 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, eq=False)
-class Home:
-    """A lane with its queue. `retired`: another lane has replaced it.
+class ProcessGroup:
+    """A runner with its queue. `retired`: another runner has replaced it.
 
-    `group` is the label config that the lane is for, once it is `placed`; empty if all label configs share one.
+    `group` is the label config that the runner is for, once it is `placed`; empty if all label configs share one.
     `started` and `asked` are the times of its start and of its last prediction call, on the monotonic clock.
     """
 
-    lane: Lane
+    runner: ModelRunner
     batcher: Batcher[Request, Answer]
     started: float
     retired: bool = False
@@ -43,18 +43,18 @@ class Home:
 
     @property
     def code(self) -> CodeIdentity:
-        """The identity of the code that the lane imported; without a hash if it is not known."""
-        info = self.lane.info
+        """The identity of the code that the runner imported; without a hash if it is not known."""
+        info = self.runner.info
         return info.result().code if info.done() and info.exception() is None else CodeIdentity()
 
     def import_failed(self, ago: float) -> bool:
-        """Return whether the import of the model file failed, and the lane was started more than `ago` seconds ago."""
-        info = self.lane.info
+        """Return whether the import of the model file failed, and the runner started more than `ago` seconds ago."""
+        info = self.runner.info
         return info.done() and info.exception() is not None and time.monotonic() - self.started > ago
 
 
 @dataclass(slots=True, eq=False)
-class Live:
+class LoadedModel:
     """One model that is loaded or loading.
 
     `again`: its process died when it was loaded before. `renamed` is the name that `predict` has given to the
@@ -65,7 +65,7 @@ class Live:
     key: Hashable
     project: Project
     manifest: Manifest | None
-    home: Home
+    process_group: ProcessGroup
     ready: "asyncio.Future[str]" = field(repr=False)
     under_way: int = 0
     dropped: bool = False
@@ -92,12 +92,12 @@ class Live:
     def to_retry(self, after: float) -> bool:
         """Return whether to load the model again: its process ended, or loading failed `after` seconds ago.
 
-        Loading is retried at once if the process died during it, but only once, and whenever the lane was closed.
+        Loading is retried at once if the process died during it, but only once, and whenever the runner was closed.
         """
         if self.failure is None:
-            return self.loaded and (self.home.retired or self.home.lane.ended.done())
+            return self.loaded and (self.process_group.retired or self.process_group.runner.ended.done())
         died = isinstance(self.failure, ModelProcessDied) and not self.again
-        return died or isinstance(self.failure, LaneClosed) or time.monotonic() - self.failed_at > after
+        return died or isinstance(self.failure, RunnerClosed) or time.monotonic() - self.failed_at > after
 
     def fail(self, error: Exception) -> None:
         """Settle `ready` with `error`, unless it is settled."""
@@ -119,15 +119,15 @@ def key_of(project: Project, manifest: Manifest | None) -> Hashable:
     )
 
 
-def load_failure(live: Live, error: Exception) -> Exception:
+def load_failure(live: LoadedModel, error: Exception) -> Exception:
     """Return the error for requests that wait for a model that did not load.
 
     Unexpected errors are logged, and so is a missing label config, because `/setup` does not wait for a slow load.
     """
     if not isinstance(error, BackendError):
         logger.error("A model cannot be loaded", exc_info=error)
-    if live.home.retired and isinstance(error, ModelProcessDied):
-        return LaneClosed(str(error))  # the process was ended for another model: load this one elsewhere
+    if live.process_group.retired and isinstance(error, ModelProcessDied):
+        return RunnerClosed(str(error))  # the process was ended for another model: load this one elsewhere
     if not isinstance(error, ModelError | ModelProcessDied):
         error = ModelError(str(error))  # not a fault of the version or its process
     if isinstance(error, ModelLoadError) and not parse_label_config(live.project.label_config):

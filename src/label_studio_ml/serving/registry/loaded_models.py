@@ -15,13 +15,19 @@ from label_studio_ml.errors import ModelLoadError, ModelProcessDied, NoLabelConf
 from label_studio_ml.model_calls.adapter import INITIAL, ClassInfo, ModelSpec
 from label_studio_ml.monitoring.counters import Counts
 from label_studio_ml.serving.registry.code_choice import CodeChoice
-from label_studio_ml.serving.registry.loaded_model import Home, Live, key_of, load_failure, shutting_down
+from label_studio_ml.serving.registry.loaded_model import (
+    LoadedModel,
+    ProcessGroup,
+    key_of,
+    load_failure,
+    shutting_down,
+)
 from label_studio_ml.serving.registry.process_assignment import ModelProcesses
-from label_studio_ml.serving.registry.replacements import Successors
-from label_studio_ml.serving.registry.version_fetch import Arrivals
-from label_studio_ml.serving.registry.version_selection import Wanted
-from label_studio_ml.serving.requests.batching import LaneClosed
-from label_studio_ml.serving.runners.process_runner import Lane
+from label_studio_ml.serving.registry.replacements import Replacements
+from label_studio_ml.serving.registry.version_fetch import VersionFetch
+from label_studio_ml.serving.registry.version_selection import VersionSelection
+from label_studio_ml.serving.requests.batching import RunnerClosed
+from label_studio_ml.serving.runners.process_runner import ModelRunner
 from label_studio_ml.user_code.code_identity import CodeIdentity
 from label_studio_ml.versions.state.project_state import Project
 from label_studio_ml.versions.store.local_store import VersionStore
@@ -35,22 +41,22 @@ MAX_LIVE = 32
 RETRY_AFTER = 5.0
 
 
-class LiveModels:
-    """Live models of all projects of one backend. Everything but the lanes' work runs on one event loop.
+class LoadedModels:
+    """Live models of all projects of one backend. Everything but the runners' work runs on one event loop.
 
-    `make_lane` returns a new lane, which runs `lanes` times `concurrency` calls at a time. With `separate`, projects
-    with different label configs share no lane, and at most `most` label configs have one. With `drain_first`, a new
+    `make_runner` returns a new runner, which runs `runners` times `concurrency` calls at a time. With `separate`,
+    projects with different label configs share no runner, and at most `most` label configs have one. With `drain_first`, a new
     version loads only after the old one has left the memory; requests wait. `remembered(uid)` returns the name that
     an untrained class gave its version earlier, or None. `code_on_disk` returns the identity of the current files.
     """
 
     def __init__(
         self,
-        make_lane: Callable[[], Lane],
+        make_runner: Callable[[], ModelRunner],
         store: VersionStore,
         *,
         retry_after: float = RETRY_AFTER,
-        lanes: int = 1,
+        runners: int = 1,
         drain_first: bool = False,
         separate: bool = False,
         most: int = DEFAULT_LABEL_CONFIGS,
@@ -59,19 +65,19 @@ class LiveModels:
     ) -> None:
         self.counts = Counts()
         self._running = ModelProcesses(
-            make_lane, self, lambda: self.counts, retry_after=retry_after, separate=separate, most=most
+            make_runner, self, lambda: self.counts, retry_after=retry_after, separate=separate, most=most
         )
         self._code = CodeChoice(code_on_disk)
-        self._successors = Successors(self._running, self._code)
+        self._successors = Replacements(self._running, self._code)
         self._retry_after = retry_after
-        self._lanes = lanes
+        self._runners = runners
         self._drain_first = drain_first
         self._remembered = remembered
-        self._lives: OrderedDict[Hashable, Live] = OrderedDict()
-        self._serving: dict[str, Live] = {}
+        self._lives: OrderedDict[Hashable, LoadedModel] = OrderedDict()
+        self._serving: dict[str, LoadedModel] = {}
         self._remote = store.remote
-        self._wanted = Wanted(store)
-        self._arrivals = Arrivals(store, self._wanted)
+        self._wanted = VersionSelection(store)
+        self._arrivals = VersionFetch(store, self._wanted)
         self._numbers = 0
 
     async def start(self) -> None:
@@ -127,12 +133,14 @@ class LiveModels:
         for old in self._running.current:
             await self.load_again(old)
 
-    async def _again(self, live: Live, home: Home) -> Live:
-        """Load a model once more, in `home`, and return it."""
+    async def _again(self, live: LoadedModel, process_group: ProcessGroup) -> LoadedModel:
+        """Load a model once more, in `process_group`, and return it."""
         self._numbers += 1
         ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        anew = Live(self._numbers, live.key, live.project, live.manifest, home, ready)
-        ready.set_result(await home.lane.load(anew.number, ModelSpec.of(live.project, live.manifest)))
+        anew = LoadedModel(self._numbers, live.key, live.project, live.manifest, process_group, ready)
+        ready.set_result(
+            await process_group.runner.load(anew.number, ModelSpec.of(live.project, live.manifest))
+        )
         return anew
 
     def forget(self, uid: str) -> None:
@@ -145,10 +153,10 @@ class LiveModels:
     async def close(self) -> None:
         """End the processes."""
         for live in self._lives.values():
-            live.fail(LaneClosed("The backend is shutting down"))
+            live.fail(RunnerClosed("The backend is shutting down"))
         await self._running.close()
 
-    async def _ready(self, project: Project) -> Live:
+    async def _ready(self, project: Project) -> LoadedModel:
         """Return a loaded model for the project. Raises the error that keeps it from loading."""
         while True:
             live = await self._live(project)
@@ -157,7 +165,7 @@ class LiveModels:
             except ModelLoadError as error:
                 if live.manifest is None or isinstance(error, NoLabelConfig):
                     raise
-            except (LaneClosed, ModelProcessDied) as error:
+            except (RunnerClosed, ModelProcessDied) as error:
                 if self._running.closing:
                     raise shutting_down() from error
                 if live.again and isinstance(error, ModelProcessDied):
@@ -166,15 +174,15 @@ class LiveModels:
             else:
                 return live
 
-    def _usable(self, live: Live) -> bool:
+    def _usable(self, live: LoadedModel) -> bool:
         return (
             live.loaded
-            and not live.home.lane.ended.done()
-            and live.home in self._running.all
-            and not live.home.retired
+            and not live.process_group.runner.ended.done()
+            and live.process_group in self._running.all
+            and not live.process_group.retired
         )
 
-    async def _live(self, project: Project) -> Live:
+    async def _live(self, project: Project) -> LoadedModel:
         """Return the live model to ask for `project`: the serving one until the wanted one is ready."""
         if self._remote:
             await self._arrivals.bring(project.uid)
@@ -197,16 +205,22 @@ class LiveModels:
             return served
         return wanted
 
-    def _any_live(self, uid: str) -> Live | None:
+    def _any_live(self, uid: str) -> LoadedModel | None:
         return next((live for live in reversed(self._lives.values()) if live.project.uid == uid), None)
 
-    def _served(self, uid: str) -> Live | None:
+    def _served(self, uid: str) -> LoadedModel | None:
         served = self._serving.get(uid)
-        return served if served is not None and served.loaded and not served.home.lane.ended.done() else None
+        return (
+            served
+            if served is not None and served.loaded and not served.process_group.runner.ended.done()
+            else None
+        )
 
-    async def _load(self, key: Hashable, project: Project, manifest: Manifest | None, *, again: bool) -> Live:
+    async def _load(
+        self, key: Hashable, project: Project, manifest: Manifest | None, *, again: bool
+    ) -> LoadedModel:
         """Begin to load a model. An event-generation class that replaces a version gets a new process."""
-        home = await self._running.home_for(
+        process_group = await self._running.process_group_for(
             project.label_config, manifest.code if manifest is not None else CodeIdentity()
         )
         if key in self._lives:
@@ -214,24 +228,24 @@ class LiveModels:
         served = self._serving.get(project.uid)
         event = self.info is not None and self.info.generation == "event"
         # The same version may load again, for another label config or because its process was replaced.
-        others = [one.manifest for one in self._beside(project.uid, home)] + (
+        others = [one.manifest for one in self._beside(project.uid, process_group)] + (
             [served.manifest] if served else []
         )
         fresh = event and manifest is not None and any(other != manifest for other in others)
         self._numbers += 1
         ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        live = Live(self._numbers, key, project, manifest, home, ready, again=again)
+        live = LoadedModel(self._numbers, key, project, manifest, process_group, ready, again=again)
         self._lives[key] = live
         self._running.spawn(self._finish_load(live, fresh=fresh))
         self._evict()
         return live
 
-    def _beside(self, uid: str, home: Home) -> list[Live]:
-        """Return the project's models that are loaded or loading in `home`."""
+    def _beside(self, uid: str, process_group: ProcessGroup) -> list[LoadedModel]:
+        """Return the project's models that are loaded or loading in `process_group`."""
         return [
             live
             for live in self._lives.values()
-            if live.project.uid == uid and live.home is home and live.failure is None
+            if live.project.uid == uid and live.process_group is process_group and live.failure is None
         ]
 
     def _evict(self) -> None:
@@ -241,26 +255,28 @@ class LiveModels:
             for live in idle[: len(self._lives) - MAX_LIVE]:
                 self._drop(live)
 
-    async def _finish_load(self, live: Live, *, fresh: bool) -> None:
+    async def _finish_load(self, live: LoadedModel, *, fresh: bool) -> None:
         spec = ModelSpec.of(live.project, live.manifest)
-        old = live.home
+        old = live.process_group
         try:
-            await asyncio.shield(old.lane.info)
+            await asyncio.shield(old.runner.info)
             if await self._code.needs_process(live) or fresh:
-                live.home = await self._another_process(live, fresh=fresh)
-            info = self._running.info = await asyncio.shield(live.home.lane.info)
-            self._set_limits(live.home, info)
-            name = await live.home.lane.load(live.number, spec, await self._make_room(live))
+                live.process_group = await self._another_process(live, fresh=fresh)
+            info = self._running.info = await asyncio.shield(live.process_group.runner.info)
+            self._set_limits(live.process_group, info)
+            name = await live.process_group.runner.load(live.number, spec, await self._make_room(live))
         except Exception as error:  # noqa: BLE001 (any error must reach the tasks that wait for it)
             self._load_failed(live, error)
-            here = [one for one in self._all() if one.home is live.home and one.failure is None]
-            if live.home is not old and not live.home.placed and not here:
-                self._successors.arrived(live.home)
-                await live.home.lane.close(0)
+            here = [
+                one for one in self._all() if one.process_group is live.process_group and one.failure is None
+            ]
+            if live.process_group is not old and not live.process_group.placed and not here:
+                self._successors.arrived(live.process_group)
+                await live.process_group.runner.close(0)
             return
-        if live.home is not old and not live.home.placed:
-            self._successors.arrived(live.home)
-            self._move_in(live.home, live.project.label_config)
+        if live.process_group is not old and not live.process_group.placed:
+            self._successors.arrived(live.process_group)
+            self._move_in(live.process_group, live.project.label_config)
         self._code.say(live)
         live.ready.set_result(name)
         if live.manifest is not None:
@@ -270,32 +286,34 @@ class LiveModels:
         else:
             self._replace(live)
 
-    async def _another_process(self, live: Live, *, fresh: bool) -> Home:
+    async def _another_process(self, live: LoadedModel, *, fresh: bool) -> ProcessGroup:
         """Return a process to replace the model's own; with `fresh`, one without other versions of the project."""
-        old, label_config = live.home, live.project.label_config
+        old, label_config = live.process_group, live.project.label_config
         if self._drain_first:
             return await self._running.exchange(old, label_config)
 
-        def others(home: Home) -> bool:
+        def others(process_group: ProcessGroup) -> bool:
             return fresh and any(
-                one.manifest != live.manifest for one in self._beside(live.project.uid, home)
+                one.manifest != live.manifest for one in self._beside(live.project.uid, process_group)
             )
 
         return await self._successors.join(self._running.group(label_config), live, others)
 
-    def _set_limits(self, home: Home, info: ClassInfo) -> None:
-        home.batcher.max_batch = info.max_batch_size
-        home.batcher.max_wait = info.max_wait
-        home.batcher.slots = self._lanes * info.concurrency
-        self._wanted.keep_first = info.generation == "event" and not home.lane.renewable
+    def _set_limits(self, process_group: ProcessGroup, info: ClassInfo) -> None:
+        process_group.batcher.max_batch = info.max_batch_size
+        process_group.batcher.max_wait = info.max_wait
+        process_group.batcher.slots = self._runners * info.concurrency
+        self._wanted.keep_first = info.generation == "event" and not process_group.runner.renewable
 
-    async def _make_room(self, live: Live) -> int:
+    async def _make_room(self, live: LoadedModel) -> int:
         """With `drain_first`, wait until older versions are idle; return the number of the last one, else 0."""
         if not self._drain_first:
             return 0
 
-        def older() -> list[Live]:
-            return [one for one in self._beside(live.project.uid, live.home) if one.number < live.number]
+        def older() -> list[LoadedModel]:
+            return [
+                one for one in self._beside(live.project.uid, live.process_group) if one.number < live.number
+            ]
 
         while loading := [one.ready for one in older() if not one.ready.done()]:
             await asyncio.wait(loading)
@@ -308,7 +326,7 @@ class LiveModels:
             number = one.number
         return number
 
-    def _load_failed(self, live: Live, error: Exception) -> None:
+    def _load_failed(self, live: LoadedModel, error: Exception) -> None:
         live.failed_at = time.monotonic()
         live.fail(error := load_failure(live, error))
         kills = isinstance(error, ModelProcessDied) and live.again
@@ -318,7 +336,7 @@ class LiveModels:
             logger.error("Project %s: version %s does not load: %s", uid, live.manifest.name, error)
             self._wanted.failed(uid, live.manifest, str(error))
 
-    def _replace(self, live: Live) -> None:
+    def _replace(self, live: LoadedModel) -> None:
         """Let `live` serve from now on, and remove the model it replaces."""
         uid = live.project.uid
         before = self._serving.get(uid)
@@ -332,64 +350,72 @@ class LiveModels:
             logger.info("Project %s: version %s is served now", uid, live.version)
             self._drop(before)
 
-    def _drop(self, live: Live) -> None:
+    def _drop(self, live: LoadedModel) -> None:
         """Remove a live model; its process unloads it after the requests in flight."""
         self._take_out(live)
         live.dropped = True
         self._unload_if_idle(live)
 
-    def _leave(self, live: Live) -> None:
+    def _leave(self, live: LoadedModel) -> None:
         """Record the end of one request to a model."""
         live.under_way -= 1
         self._unload_if_idle(live)
         self._evict()
 
-    def _unload_if_idle(self, live: Live) -> None:
+    def _unload_if_idle(self, live: LoadedModel) -> None:
         if not live.under_way:
             live.idle.set()
-        if live.dropped and live.loaded and not live.under_way and not live.home.lane.ended.done():
-            live.home.lane.unload(live.number)
+        if live.dropped and live.loaded and not live.under_way and not live.process_group.runner.ended.done():
+            live.process_group.runner.unload(live.number)
 
-    def _move_in(self, home: Home, label_config: str) -> None:
-        """Make `home` the process for new loads of this label config.
+    def _move_in(self, process_group: ProcessGroup, label_config: str) -> None:
+        """Make `process_group` the process for new loads of this label config.
 
         The previous one ends when it is idle, or, if its code differs, when its projects get a version or process of
         the new code.
         """
-        before = self._running.replace(home, label_config)
-        if before is not None and before.code.same(home.code):
+        before = self._running.replace(process_group, label_config)
+        if before is not None and before.code.same(process_group.code):
             self._running.spawn(self._retire(before))
 
-    async def _retire(self, home: Home) -> None:
-        lives = [live for live in self._lives.values() if live.home is home]
+    async def _retire(self, process_group: ProcessGroup) -> None:
+        lives = [live for live in self._lives.values() if live.process_group is process_group]
         for live in lives:
             del self._lives[live.key]
-        await home.batcher.drained()
+        await process_group.batcher.drained()
         for live in lives:
             if self._serving.get(live.project.uid) is live:
                 del self._serving[live.project.uid]
-        await self._running.retire(home)
+        await self._running.retire(process_group)
 
     # Implementation of `processes.Tenants`
 
-    def models_in(self, home: Home) -> int:
+    def models_in(self, process_group: ProcessGroup) -> int:
         """Return the number of models that are loaded or loading in a process."""
-        return len({live.number for live in self._all() if live.home is home})
+        return len({live.number for live in self._all() if live.process_group is process_group})
 
-    def busy(self, home: Home) -> bool:
+    def busy(self, process_group: ProcessGroup) -> bool:
         """Return whether a request waits for a model in a process."""
-        return any(live.under_way or not live.ready.done() for live in self._all() if live.home is home)
+        return any(
+            live.under_way or not live.ready.done()
+            for live in self._all()
+            if live.process_group is process_group
+        )
 
-    def leave(self, home: Home) -> None:
+    def leave(self, process_group: ProcessGroup) -> None:
         """Stop using the loaded models of a process."""
-        for live in [live for live in self._all() if live.home is home and live.loaded]:
+        for live in [live for live in self._all() if live.process_group is process_group and live.loaded]:
             self._take_out(live)
 
-    async def empty(self, home: Home) -> None:
+    async def empty(self, process_group: ProcessGroup) -> None:
         """Stop using all models of a process; return when no request waits for them."""
-        while loading := [live.ready for live in self._all() if live.home is home and not live.ready.done()]:
+        while loading := [
+            live.ready
+            for live in self._all()
+            if live.process_group is process_group and not live.ready.done()
+        ]:
             await asyncio.wait(loading)
-        lives = [live for live in self._all() if live.home is home]
+        lives = [live for live in self._all() if live.process_group is process_group]
         for live in lives:
             self._take_out(live)
         for live in lives:
@@ -397,7 +423,7 @@ class LiveModels:
                 live.idle.clear()
                 await live.idle.wait()
 
-    async def load_again(self, home: Home) -> None:
+    async def load_again(self, process_group: ProcessGroup) -> None:
         """Load the models of a process and of others for its label config in a new one, then end those.
 
         Raises the error of a model that fails to load, and changes nothing then. With `drain_first`, models load on
@@ -405,20 +431,24 @@ class LiveModels:
         """
         made = await self._running.new(quiet=True)
         try:
-            self._set_limits(made, await asyncio.shield(made.lane.info))
-            if self._drain_first and home.placed:
-                await made.lane.close(0)
-                await self._running.exchange(home, home.group)
+            self._set_limits(made, await asyncio.shield(made.runner.info))
+            if self._drain_first and process_group.placed:
+                await made.runner.close(0)
+                await self._running.exchange(process_group, process_group.group)
                 return
-            here = [one for one in self._all() if one.loaded and home.placed and one.home.group == home.group]
+            here = [
+                one
+                for one in self._all()
+                if one.loaded and process_group.placed and one.process_group.group == process_group.group
+            ]
             again = [(live, await self._again(live, made)) for live in dict.fromkeys(here)]
         except BaseException:
-            await made.lane.close(0)
+            await made.runner.close(0)
             raise
-        before = self._running.take_over(made, home)
+        before = self._running.take_over(made, process_group)
         for live, anew in again:
             if self._lives.get(live.key) is not live and self._serving.get(live.project.uid) is not live:
-                made.lane.unload(anew.number)  # it was replaced meanwhile
+                made.runner.unload(anew.number)  # it was replaced meanwhile
             if self._lives.get(live.key) is live:
                 self._lives[live.key] = anew
             if self._serving.get(live.project.uid) is live:
@@ -426,9 +456,13 @@ class LiveModels:
         for one in before:
             self._running.spawn(self._retire(one))
 
-    async def lost(self, home: Home, why: str, *, current: bool) -> None:
+    async def lost(self, process_group: ProcessGroup, why: str, *, current: bool) -> None:
         """Remove the models of a process that ended unexpectedly, and load them again."""
-        lost = {live.number: live for live in self._all() if live.home is home and live.failure is None}
+        lost = {
+            live.number: live
+            for live in self._all()
+            if live.process_group is process_group and live.failure is None
+        }
         for live in lost.values():
             self._take_out(live)
         again = [live for live in lost.values() if current or live.loaded]
@@ -437,11 +471,11 @@ class LiveModels:
             for live in again:
                 await self._live(live.project)
 
-    def _all(self) -> list[Live]:
+    def _all(self) -> list[LoadedModel]:
         """Return the known models, and those that serve until a newer one is loaded."""
         return [*self._lives.values(), *self._serving.values()]
 
-    def _take_out(self, live: Live) -> None:
+    def _take_out(self, live: LoadedModel) -> None:
         """Stop sending requests to a model."""
         if self._lives.get(live.key) is live:
             del self._lives[live.key]

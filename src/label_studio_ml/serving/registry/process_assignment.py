@@ -1,7 +1,7 @@
 """The model processes of one backend: their label configs, when they start and when they end.
 
 User code may keep state on its class or in module globals, so projects with different label configs do not share a
-process. A process here is a lane: a group of several processes with `--model-workers`, a thread with `--debug`.
+process. A process here is a runner: a group of several processes with `--model-workers`, a thread with `--debug`.
 """
 
 import asyncio
@@ -16,10 +16,10 @@ from label_studio_ml.errors import BackendError
 from label_studio_ml.model_calls.adapter import MAX_BATCH, ClassInfo
 from label_studio_ml.model_calls.predictor import Answer, Request
 from label_studio_ml.monitoring.counters import Counts
-from label_studio_ml.serving.registry.loaded_model import Home, shutting_down
-from label_studio_ml.serving.requests.batching import Batcher, LaneClosed
-from label_studio_ml.serving.runners.process_group import LaneGroup
-from label_studio_ml.serving.runners.process_runner import Lane
+from label_studio_ml.serving.registry.loaded_model import ProcessGroup, shutting_down
+from label_studio_ml.serving.requests.batching import Batcher, RunnerClosed
+from label_studio_ml.serving.runners.process_runner import ModelRunner
+from label_studio_ml.serving.runners.runner_group import RunnerGroup
 from label_studio_ml.user_code.code_identity import CodeIdentity
 
 logger = logging.getLogger(__name__)
@@ -35,36 +35,36 @@ MAX_DELAY = 0.4
 class Tenants(Protocol):
     """Interface of the owner of the models, for ModelProcesses."""
 
-    def models_in(self, home: Home) -> int:
+    def models_in(self, process_group: ProcessGroup) -> int:
         """Return the number of models that are loaded or loading in a process."""
 
-    def busy(self, home: Home) -> bool:
+    def busy(self, process_group: ProcessGroup) -> bool:
         """Return whether a request waits for a model in a process."""
 
-    def leave(self, home: Home) -> None:
+    def leave(self, process_group: ProcessGroup) -> None:
         """Stop using the loaded models of a process."""
 
-    async def empty(self, home: Home) -> None:
+    async def empty(self, process_group: ProcessGroup) -> None:
         """Stop using all models of a process; return when no request waits for them."""
 
-    async def lost(self, home: Home, why: str, *, current: bool) -> None:
+    async def lost(self, process_group: ProcessGroup, why: str, *, current: bool) -> None:
         """Handle the unexpected end of a process; `current` tells that it was the one for new loads."""
 
-    async def load_again(self, home: Home) -> None:
+    async def load_again(self, process_group: ProcessGroup) -> None:
         """Load the models of a process again in a new one. Raises the error of a model that fails to load."""
 
 
 class ModelProcesses:
     """Processes for the models of one backend, on one event loop.
 
-    `make_lane` returns a new one. With `separate`, each label config has its own, and at most `most` have one:
+    `make_runner` returns a new one. With `separate`, each label config has its own, and at most `most` have one:
     before another starts, the least recently used one ends after its requests in flight. A process without models
     ends at the next `end_unused`, except the last one.
     """
 
     def __init__(
         self,
-        make_lane: Callable[[], Lane],
+        make_runner: Callable[[], ModelRunner],
         tenants: Tenants,
         counts: Callable[[], Counts],
         *,
@@ -72,23 +72,23 @@ class ModelProcesses:
         separate: bool = False,
         most: int = DEFAULT_LABEL_CONFIGS,
     ) -> None:
-        self.make_lane = make_lane
-        self.all: set[Home] = set()
+        self.make_runner = make_runner
+        self.all: set[ProcessGroup] = set()
         self.info: ClassInfo | None = None
         self.closing = False
         self.quick_deaths = 0
-        #: Whether a new lane starts without imported modules; a thread shares those of its interpreter.
+        #: Whether a new runner starts without imported modules; a thread shares those of its interpreter.
         self.own_memory = False
         self._tenants = tenants
         self._counts = counts
         self._retry_after = retry_after
         self._separate = separate
         self._most = most
-        self._current: dict[str, Home] = {}
-        self._spare: Home | None = None
+        self._current: dict[str, ProcessGroup] = {}
+        self._spare: ProcessGroup | None = None
         self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
         self._starting = 0
-        self._leaving: set[Home] = set()
+        self._leaving: set[ProcessGroup] = set()
         self._room = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -101,26 +101,26 @@ class ModelProcesses:
         self.closing = True
         for task in list(self._tasks):
             task.cancel()
-        homes = list(self.all)
-        for home in homes:
-            home.batcher.close("The backend is shutting down")
-        await asyncio.gather(*(home.lane.close() for home in homes))
+        process_groups = list(self.all)
+        for process_group in process_groups:
+            process_group.batcher.close("The backend is shutting down")
+        await asyncio.gather(*(process_group.runner.close() for process_group in process_groups))
 
     @property
-    def current(self) -> list[Home]:
+    def current(self) -> list[ProcessGroup]:
         """The processes for new loads, one for each label config, and the first process while it has none."""
         return [*self._current.values(), *([self._spare] if self._spare is not None else [])]
 
-    def current_for(self, group: str) -> Home | None:
+    def current_for(self, group: str) -> ProcessGroup | None:
         """Return the process for new loads of a group, None if none runs."""
-        home = self._current.get(group)
-        return home if home is not None and self._placed(home) else None
+        process_group = self._current.get(group)
+        return process_group if process_group is not None and self._placed(process_group) else None
 
     def group(self, label_config: str) -> str:
         """Return the key by which projects with this label config share a process."""
         return label_config if self._separate and self.own_memory else ""
 
-    async def home_for(self, label_config: str, code: CodeIdentity) -> Home:
+    async def process_group_for(self, label_config: str, code: CodeIdentity) -> ProcessGroup:
         """Return the process in which to load a model with this label config.
 
         This is the current one, unless only another process of the label config has imported `code`. Raises the
@@ -128,44 +128,48 @@ class ModelProcesses:
         """
         group = self.group(label_config)
         async with self._lock(group):
-            home = self._current.get(group)
-            if home is None and self._spare is not None:
-                home, self._spare = self._spare, None
-                self._place(home, group)
-            if home is None or home.lane.ended.done() or home.import_failed(self._retry_after):
-                before, home = home, await self._start_for(group)
-                self._place(home, group)
-                if before is not None and not before.lane.ended.done():
-                    self.spawn(before.lane.close(0))
-            if code.same(home.code):
-                return home
-            return next((other for other in self._of(group) if other.code.hash == code.hash), home)
+            process_group = self._current.get(group)
+            if process_group is None and self._spare is not None:
+                process_group, self._spare = self._spare, None
+                self._place(process_group, group)
+            if (
+                process_group is None
+                or process_group.runner.ended.done()
+                or process_group.import_failed(self._retry_after)
+            ):
+                before, process_group = process_group, await self._start_for(group)
+                self._place(process_group, group)
+                if before is not None and not before.runner.ended.done():
+                    self.spawn(before.runner.close(0))
+            if code.same(process_group.code):
+                return process_group
+            return next((other for other in self._of(group) if other.code.hash == code.hash), process_group)
 
-    async def new(self, *, quiet: bool = False) -> Home:
+    async def new(self, *, quiet: bool = False) -> ProcessGroup:
         """Start a process without a label config. With `quiet`, the caller reports import errors of the model file.
 
-        Waits after repeated early crashes. Raises the errors of starting the lane, and Overloaded during the
+        Waits after repeated early crashes. Raises the errors of starting the runner, and Overloaded during the
         shutdown.
         """
         if self.quick_deaths:
             await asyncio.sleep(min(10.0, 0.1 * 2 ** min(self.quick_deaths, 10)))
         if self.closing:
             raise shutting_down()
-        home = self._home_of(self.make_lane())
-        lane = home.lane
-        self.own_memory = lane.own_memory
-        self.all.add(home)
-        if isinstance(lane, LaneGroup):
-            lane.when_edited = lambda: self.spawn(self._load_again(home))
+        process_group = self._process_group_of(self.make_runner())
+        runner = process_group.runner
+        self.own_memory = runner.own_memory
+        self.all.add(process_group)
+        if isinstance(runner, RunnerGroup):
+            runner.when_edited = lambda: self.spawn(self._load_again(process_group))
         try:
-            await lane.start()
+            await runner.start()
         except Exception:
-            self.all.discard(home)
+            self.all.discard(process_group)
             raise
-        self.spawn(self._watch(home, quiet=quiet))
-        return home
+        self.spawn(self._watch(process_group, quiet=quiet))
+        return process_group
 
-    async def exchange(self, old: Home, label_config: str) -> Home:
+    async def exchange(self, old: ProcessGroup, label_config: str) -> ProcessGroup:
         """End a label config's process, then start its replacement and return it; no model is loaded in between.
 
         If `old` has been replaced already, return the current process.
@@ -176,52 +180,56 @@ class ModelProcesses:
                 self._tenants.leave(old)
                 await self.retire(old)
                 self._place(await self.new(), group)
-            home = self._current.get(group)
-        if home is None:
-            raise LaneClosed("There is no model process")
-        return home
+            process_group = self._current.get(group)
+        if process_group is None:
+            raise RunnerClosed("There is no model process")
+        return process_group
 
-    def take_over(self, home: Home, old: Home) -> list[Home]:
-        """Make `home` the current process in place of `old`, and return the processes that it replaces.
+    def take_over(self, process_group: ProcessGroup, old: ProcessGroup) -> list[ProcessGroup]:
+        """Make `process_group` the current process in place of `old`, and return the processes that it replaces.
 
         These are all those of the same label config, or only `old` if it has none yet.
         """
         if not old.placed:
-            self._spare = home
+            self._spare = process_group
             return [old]
         before = self._of(old.group)
-        self._place(home, old.group)
+        self._place(process_group, old.group)
         return before
 
-    def replace(self, home: Home, label_config: str) -> Home | None:
-        """Make `home` the current process of a label config, and return the previous one."""
+    def replace(self, process_group: ProcessGroup, label_config: str) -> ProcessGroup | None:
+        """Make `process_group` the current process of a label config, and return the previous one."""
         group = self.group(label_config)
         before = self._current.get(group)
-        self._place(home, group)
+        self._place(process_group, group)
         return before
 
-    def is_current(self, home: Home) -> bool:
+    def is_current(self, process_group: ProcessGroup) -> bool:
         """Return whether models are loaded in a process from now on."""
-        return home is self._spare or self._current.get(home.group) is home
+        return process_group is self._spare or self._current.get(process_group.group) is process_group
 
-    async def retire(self, home: Home) -> None:
+    async def retire(self, process_group: ProcessGroup) -> None:
         """End a process after its requests in flight; afterwards its queue refuses requests."""
-        await home.batcher.drained()
-        home.retired = True
-        home.batcher.close("Its model process was replaced")
-        await home.lane.close()
+        await process_group.batcher.drained()
+        process_group.retired = True
+        process_group.batcher.close("Its model process was replaced")
+        await process_group.runner.close()
 
     def end_unused(self) -> None:
         """End the processes without models, except the last one."""
-        for home in list(self.all):
-            if home is self._spare or home in self._leaving or not self._placed(home):
+        for process_group in list(self.all):
+            if (
+                process_group is self._spare
+                or process_group in self._leaving
+                or not self._placed(process_group)
+            ):
                 continue
-            lock = self._locks.get(home.group)
-            if self._tenants.models_in(home) or (lock is not None and lock.locked()):
+            lock = self._locks.get(process_group.group)
+            if self._tenants.models_in(process_group) or (lock is not None and lock.locked()):
                 continue
             if len(self.all - self._leaving) > 1:
-                self._take_away(home)
-                self.spawn(self._end(home))
+                self._take_away(process_group)
+                self.spawn(self._end(process_group))
 
     def spawn(self, work: "Coroutine[Any, Any, Any]") -> "asyncio.Task[Any]":
         """Run `work` in the background; errors are logged."""
@@ -238,28 +246,34 @@ class ModelProcesses:
     def _lock(self, group: str) -> asyncio.Lock:
         return self._locks.setdefault(group, asyncio.Lock())
 
-    def _place(self, home: Home, group: str) -> None:
-        self._current[group] = home
-        home.group = group
-        home.placed = True
+    def _place(self, process_group: ProcessGroup, group: str) -> None:
+        self._current[group] = process_group
+        process_group.group = group
+        process_group.placed = True
 
-    def _placed(self, home: Home) -> bool:
-        return home.placed and not home.retired and not home.lane.ended.done()
+    def _placed(self, process_group: ProcessGroup) -> bool:
+        return process_group.placed and not process_group.retired and not process_group.runner.ended.done()
 
-    def _of(self, group: str) -> list[Home]:
+    def _of(self, group: str) -> list[ProcessGroup]:
         return [
-            home
-            for home in self.all
-            if self._placed(home) and home.group == group and home not in self._leaving
+            process_group
+            for process_group in self.all
+            if self._placed(process_group)
+            and process_group.group == group
+            and process_group not in self._leaving
         ]
 
-    async def _start_for(self, group: str) -> Home:
+    async def _start_for(self, group: str) -> ProcessGroup:
         """Start a process for another label config, after ending one if there are `most` already."""
         while self._separate and self._count_others(group) >= self._most:
-            others = [home for home in self._current.values() if home.group != group]
-            others = [home for home in others if not home.lane.ended.done()]
+            others = [
+                process_group for process_group in self._current.values() if process_group.group != group
+            ]
+            others = [process_group for process_group in others if not process_group.runner.ended.done()]
             if others:
-                last = min(others, key=lambda home: (self._tenants.busy(home), home.asked))
+                last = min(
+                    others, key=lambda process_group: (self._tenants.busy(process_group), process_group.asked)
+                )
                 self._take_away(last)
                 await self._end(last)
             else:
@@ -274,32 +288,34 @@ class ModelProcesses:
 
     def _count_others(self, group: str) -> int:
         """Return the number of processes that run or start for other label configs."""
-        running = {home for home in self._current.values() if home.group != group} | self._leaving
-        return sum(not home.lane.ended.done() for home in running) + self._starting
+        running = {
+            process_group for process_group in self._current.values() if process_group.group != group
+        } | self._leaving
+        return sum(not process_group.runner.ended.done() for process_group in running) + self._starting
 
-    def _take_away(self, home: Home) -> None:
+    def _take_away(self, process_group: ProcessGroup) -> None:
         """Load no further models in a process, because it is to end."""
-        self._leaving.add(home)
-        if self._current.get(home.group) is home:
-            del self._current[home.group]
+        self._leaving.add(process_group)
+        if self._current.get(process_group.group) is process_group:
+            del self._current[process_group.group]
 
-    async def _end(self, home: Home) -> None:
+    async def _end(self, process_group: ProcessGroup) -> None:
         """Remove the models from a process that was taken away, and end it."""
         try:
-            await self._tenants.empty(home)
-            await self.retire(home)
+            await self._tenants.empty(process_group)
+            await self.retire(process_group)
         finally:
-            self._leaving.discard(home)
+            self._leaving.discard(process_group)
             self._room.set()
 
-    def _home_of(self, lane: Lane) -> Home:
-        """Return a lane with its queue."""
+    def _process_group_of(self, runner: ModelRunner) -> ProcessGroup:
+        """Return a runner with its queue."""
 
         async def run(key: Hashable, requests: Sequence[Request]) -> Sequence[Answer]:
-            if lane.ended.done():
-                raise LaneClosed(lane.ended.result())  # these requests did not end it: retry them as new
-            home.asked = time.monotonic()
-            return await lane.predict(key[0], requests)  # type: ignore[index]
+            if runner.ended.done():
+                raise RunnerClosed(runner.ended.result())  # these requests did not end it: retry them as new
+            process_group.asked = time.monotonic()
+            return await runner.predict(key[0], requests)  # type: ignore[index]
 
         batcher: Batcher[Request, Answer] = Batcher(
             run,
@@ -307,41 +323,45 @@ class ModelProcesses:
             max_queue=MAX_QUEUE,
             max_weight=MAX_QUEUE_BYTES,
             max_delay=MAX_DELAY,
-            ahead=lane.ahead,
+            ahead=runner.ahead,
         )
         batcher.seen = self._counts().batches.observe
-        home = Home(lane, batcher, time.monotonic())
-        return home
+        process_group = ProcessGroup(runner, batcher, time.monotonic())
+        return process_group
 
-    async def _load_again(self, home: Home) -> None:
+    async def _load_again(self, process_group: ProcessGroup) -> None:
         """Load the edited code in new processes, after one process of a group has ended and cannot be replaced."""
-        if home.retired or self.closing or not (home.placed or home is self._spare):
+        if (
+            process_group.retired
+            or self.closing
+            or not (process_group.placed or process_group is self._spare)
+        ):
             return
         logger.info("The models are loaded again in new processes, with the code on the disk")
         try:
-            await self._tenants.load_again(home)
+            await self._tenants.load_again(process_group)
         except BackendError as error:
             logger.error(
                 "The edited code is not used: %s. The code before goes on, in fewer processes; edit it again",
                 error,
             )
 
-    async def _watch(self, home: Home, *, quiet: bool) -> None:
+    async def _watch(self, process_group: ProcessGroup, *, quiet: bool) -> None:
         """Wait for the end of a process, then close its queue and report the loss, so that its models load again."""
         try:
-            self.info = await asyncio.shield(home.lane.info)
+            self.info = await asyncio.shield(process_group.runner.info)
         except BackendError as error:
             if not quiet:
                 logger.error("The model file cannot be used: %s", error)
-        why = await asyncio.shield(home.lane.ended)
-        self.all.discard(home)
+        why = await asyncio.shield(process_group.runner.ended)
+        self.all.discard(process_group)
         self._room.set()
-        home.batcher.close(why)
-        if home.retired:
+        process_group.batcher.close(why)
+        if process_group.retired:
             return
-        current = self.is_current(home) and not self.closing
+        current = self.is_current(process_group) and not self.closing
         if current:
-            quick = time.monotonic() - home.started < 10
+            quick = time.monotonic() - process_group.started < 10
             self.quick_deaths = self.quick_deaths + 1 if quick else 0
             self._counts().restarts += 1
-        await self._tenants.lost(home, why, current=current)
+        await self._tenants.lost(process_group, why, current=current)

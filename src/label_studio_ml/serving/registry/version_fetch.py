@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from label_studio_ml.errors import StoreError
-from label_studio_ml.serving.registry.version_selection import Wanted
+from label_studio_ml.serving.registry.version_selection import VersionSelection
 from label_studio_ml.versions.store.local_store import VersionStore
 
 T = TypeVar("T")
@@ -16,10 +16,10 @@ T = TypeVar("T")
 QUICK = 3.0
 
 
-class Arrivals:
+class VersionFetch:
     """Fetches the versions to serve; concurrent callers of one project share a fetch. Lives on one event loop."""
 
-    def __init__(self, store: VersionStore, wanted: Wanted) -> None:
+    def __init__(self, store: VersionStore, wanted: VersionSelection) -> None:
         self._store = store
         self._wanted = wanted
         self._under_way: dict[str, asyncio.Task[None]] = {}

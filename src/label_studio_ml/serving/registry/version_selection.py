@@ -11,7 +11,7 @@ from label_studio_ml.versions.store.manifest import Manifest
 logger = logging.getLogger(__name__)
 
 
-class Wanted:
+class VersionSelection:
     """Caches the store's decision for each project until its hint changes. Lives on one event loop.
 
     With `keep_first`, each project keeps its first version until a restart: the class may hold weights in module

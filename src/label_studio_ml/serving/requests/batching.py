@@ -58,8 +58,8 @@ class _Item(Generic[Payload, Result]):
         return False
 
 
-class LaneClosed(BackendError):
-    """The lane ended before the item was started, so it can be retried as new."""
+class RunnerClosed(BackendError):
+    """The runner ended before the item was started, so it can be retried as new."""
 
 
 class Batcher(Generic[Payload, Result]):
@@ -144,11 +144,11 @@ class Batcher(Generic[Payload, Result]):
 
         An item that is `alone` shares its batch with no other; one that is `apart` runs while no other batch does.
         `gone` returns whether the caller has left: then the item is dropped before it runs, and the wait is
-        cancelled. Raises Overloaded when the queue is full, LaneClosed when the lane is or gets closed before the
+        cancelled. Raises Overloaded when the queue is full, RunnerClosed when the runner is or gets closed before the
         item has started.
         """
         if self._closed is not None:
-            raise LaneClosed(self._closed)
+            raise RunnerClosed(self._closed)
         if self._full(weight, bulk=bulk):
             self._forget_gone()
         if self._full(weight, bulk=bulk):
@@ -180,10 +180,10 @@ class Batcher(Generic[Payload, Result]):
             await asyncio.wait(self._busy)
 
     def close(self, why: str) -> None:
-        """Refuse new items, and let queued ones raise LaneClosed. Running batches continue."""
+        """Refuse new items, and let queued ones raise RunnerClosed. Running batches continue."""
         self._closed = why
         for queue in (self._interactive, self._waiting, self._bulk):
-            _fail(queue, LaneClosed(why))
+            _fail(queue, RunnerClosed(why))
             queue.clear()
         self._weight = self._size = 0
 
@@ -256,7 +256,7 @@ class Batcher(Generic[Payload, Result]):
             if len(results) != len(batch):
                 raise RuntimeError(f"{plural(len(results), 'result')} for {plural(len(batch), 'payload')}")
         except asyncio.CancelledError:
-            _fail(batch, LaneClosed("The lane ended in the middle of the batch"))
+            _fail(batch, RunnerClosed("The lane ended in the middle of the batch"))
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 self.close("The lane was ended")

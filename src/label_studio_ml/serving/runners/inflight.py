@@ -19,7 +19,7 @@ _PAGES = 16
 THREADS = _PAGES * mmap.PAGESIZE // _ENTRY.size
 
 
-class Begun:
+class InflightCalls:
     """The record. The server creates it; the model process opens it by its descriptor."""
 
     def __init__(self, descriptor: int) -> None:

@@ -13,7 +13,7 @@ from label_studio_ml.model_calls.predictor import Answer, Predictor, Request
 from label_studio_ml.monitoring import logs
 from label_studio_ml.user_code.code_identity import CodeIdentity
 from label_studio_ml.user_code.loading import code_on_disk, forget_modules, user_class
-from label_studio_ml.versions.state.project_state import PatientState, StoredState
+from label_studio_ml.versions.state.project_state import LenientState, StoredState
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class ModelHost:
         self.import_class()
         if self._class is None:
             raise ModelLoadError("no model class")
-        state = PatientState(StoredState(self._settings.model_dir, spec.project.uid))
+        state = LenientState(StoredState(self._settings.model_dir, spec.project.uid))
         model = build(self._class, spec, self._settings, state)
         predictor = Predictor(model, spec, refuse=self._settings.refuse_invalid)
         self._live[live] = predictor

@@ -27,7 +27,7 @@ from label_studio_ml.errors import BackendError, NoLabelConfig
 from label_studio_ml.model_calls.adapter import reason
 from label_studio_ml.monitoring import logs
 from label_studio_ml.processes.guard import stand_guard
-from label_studio_ml.serving.runners.inflight import Begun
+from label_studio_ml.serving.runners.inflight import InflightCalls
 from label_studio_ml.serving.runners.messages import (
     Failed,
     Frames,
@@ -99,7 +99,7 @@ class ModelProcess:
     """
 
     def __init__(
-        self, control: socket.socket, predictions: socket.socket, begun: Begun, settings: Settings
+        self, control: socket.socket, predictions: socket.socket, begun: InflightCalls, settings: Settings
     ) -> None:
         self._control = control
         self._begun = begun
@@ -315,7 +315,7 @@ def main() -> int:
     for connection in (control, predictions):
         connection.set_inheritable(False)
     page = int(sys.argv[3])
-    begun = Begun(page)
+    begun = InflightCalls(page)
     os.close(page)
     try:
         status = ModelProcess(control, predictions, begun, settings).run()

@@ -1,6 +1,6 @@
-"""Lanes: where models run, a process of their own or threads of this one (`thread_lane`).
+"""Runners: where models run, a process of their own or threads of this one (`thread_lane`).
 
-A lane runs up to `concurrency` (of the class) prediction calls at a time; models load concurrently with them.
+A runner runs up to `concurrency` (of the class) prediction calls at a time; models load concurrently with them.
 """
 
 import asyncio
@@ -27,9 +27,9 @@ from label_studio_ml.model_calls.predictor import Answer, Request
 from label_studio_ml.processes.exit_status import describe_exit
 from label_studio_ml.processes.guard import kill_group
 from label_studio_ml.processes.interpreter import command
-from label_studio_ml.processes.orphans import Guarded
-from label_studio_ml.serving.requests.batching import LaneClosed
-from label_studio_ml.serving.runners.inflight import Begun
+from label_studio_ml.processes.orphans import GuardedProcess
+from label_studio_ml.serving.requests.batching import RunnerClosed
+from label_studio_ml.serving.runners.inflight import InflightCalls
 from label_studio_ml.serving.runners.messages import (
     Failed,
     Frames,
@@ -58,12 +58,12 @@ ENDING = 2.0
 LONGEST_CALL = 190.0
 
 
-class Lane(Protocol):
+class ModelRunner(Protocol):
     """Runs models. `info` and `ended` may be awaited by any number of tasks (shielded).
 
     `ahead`: a second call may be sent while one runs; it starts without a gap, and interactive calls go first.
-    `own_memory`: the lane imports the model file itself and shares no class or module with other lanes. `renewable`:
-    a new lane in its place imports the user's modules again.
+    `own_memory`: the runner imports the model file itself and shares no class or module with other runners.
+    `renewable`: a new runner in its place imports the user's modules again.
     """
 
     ahead: bool
@@ -84,7 +84,7 @@ class Lane(Protocol):
     async def predict(self, live: int, requests: Sequence[Request]) -> list[Answer]:
         """Answer `requests` by model `live`.
 
-        Raises ModelError, ModelProcessDied if the process ends during the call, LaneClosed if it ends before the
+        Raises ModelError, ModelProcessDied if the process ends during the call, RunnerClosed if it ends before the
         call begins.
         """
 
@@ -92,11 +92,11 @@ class Lane(Protocol):
         """Remove model `live`."""
 
     async def close(self, grace: float = 5.0) -> None:
-        """End the lane, after its running calls or `grace` seconds."""
+        """End the runner, after its running calls or `grace` seconds."""
 
 
-class ProcessLane(asyncio.Protocol):
-    """Lane in a new interpreter, never a fork. `environment` is added to the environment of the settings.
+class ProcessRunner(asyncio.Protocol):
+    """Runner in a new interpreter, never a fork. `environment` is added to the environment of the settings.
 
     A call of `predict` that runs for more than `longest_call` seconds fails, and its process is killed. With
     `log_to_stdout`, standard error of the process goes to standard output of this one.
@@ -124,11 +124,11 @@ class ProcessLane(asyncio.Protocol):
         self._calls: dict[int, asyncio.Future[Any]] = {}
         self._loads: set[int] = set()
         self._next_call = 0
-        self._begun: Begun | None = None
+        self._begun: InflightCalls | None = None
         self._longest_call = longest_call
         self._too_long: set[int] = set()
         self._hung = False
-        self._guarded: Guarded | None = None
+        self._guarded: GuardedProcess | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._guard: socket.socket | None = None
         self._pid = 0
@@ -152,11 +152,11 @@ class ProcessLane(asyncio.Protocol):
         our_predictions, their_predictions = socket.socketpair()
         self._guard, guards = socket.socketpair()
         try:
-            page = Begun.descriptor()
+            page = InflightCalls.descriptor()
             with theirs, their_predictions, guards, _closing(page):
-                self._begun = Begun(page)
+                self._begun = InflightCalls(page)
                 descriptors = [theirs.fileno(), their_predictions.fileno(), page, guards.fileno()]
-                self._guarded = Guarded(
+                self._guarded = GuardedProcess(
                     command(self._settings, "label_studio_ml.serving.runners.model_process", *descriptors),
                     pass_fds=descriptors,
                     stdin=subprocess.DEVNULL,
@@ -254,7 +254,7 @@ class ProcessLane(asyncio.Protocol):
         else:
             self._finish(self._status)
 
-    def _watch(self, loop: asyncio.AbstractEventLoop, guarded: Guarded) -> None:
+    def _watch(self, loop: asyncio.AbstractEventLoop, guarded: GuardedProcess) -> None:
         """Wait, in a thread, for the guard's exit, and report the exit status to the event loop."""
         status = guarded.popen.wait()
         guarded.ended()
@@ -322,7 +322,7 @@ class ProcessLane(asyncio.Protocol):
             if self._hung and call in self._too_long:
                 error: BackendError = PredictError(f"predict ran for more than {self._longest_call:g} s")
             elif begun and call not in begun and call not in self._loads:
-                error = LaneClosed(why)
+                error = RunnerClosed(why)
             else:
                 error = ModelProcessDied(why)
             fail(future, error)

@@ -4,9 +4,9 @@ import os
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.processes.guard import is_supported
-from label_studio_ml.serving.runners.process_group import LaneGroup
-from label_studio_ml.serving.runners.process_runner import Lane, ProcessLane
-from label_studio_ml.serving.runners.thread_runner import ThreadLane
+from label_studio_ml.serving.runners.process_runner import ModelRunner, ProcessRunner
+from label_studio_ml.serving.runners.runner_group import RunnerGroup
+from label_studio_ml.serving.runners.thread_runner import ThreadRunner
 
 #: Variables from which numeric libraries read their number of threads (OpenMP, MKL, OpenBLAS, BLIS, numexpr).
 THREAD_VARIABLES = (
@@ -18,17 +18,17 @@ THREAD_VARIABLES = (
 )
 
 
-def processes(settings: Settings, *, log_to_stdout: bool = False) -> Lane:
-    """Return the lane for the settings: one model process, or a group of several.
+def processes(settings: Settings, *, log_to_stdout: bool = False) -> ModelRunner:
+    """Return the runner for the settings: one model process, or a group of several.
 
     On Windows it is a thread of this process.
     """
     if not is_supported():
-        return ThreadLane(settings)
+        return ThreadRunner(settings)
     if settings.model_workers == 1:
-        return ProcessLane(settings, log_to_stdout=log_to_stdout)
-    return LaneGroup(
-        lambda index: ProcessLane(settings, environment(settings, index), log_to_stdout=log_to_stdout),
+        return ProcessRunner(settings, log_to_stdout=log_to_stdout)
+    return RunnerGroup(
+        lambda index: ProcessRunner(settings, environment(settings, index), log_to_stdout=log_to_stdout),
         settings.model_workers,
     )
 

@@ -19,8 +19,8 @@ from label_studio_ml.serving.runners.process_runner import fail, settle
 logger = logging.getLogger(__name__)
 
 
-class ThreadLane:
-    """Lane in this process: for `--debug`, for tests, and for classes that no other process can import.
+class ThreadRunner:
+    """Runner in this process: for `--debug`, for tests, and for classes that no other process can import.
 
     A crash of the model ends the server. With `again`, user modules that are loaded already are imported again.
     `renewable` is False if trainings run in another process and `model_class` cannot be imported again. If the class

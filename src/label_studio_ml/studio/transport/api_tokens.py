@@ -15,7 +15,7 @@ from enum import Enum
 from typing import Any
 
 from label_studio_ml.errors import StudioAuthError
-from label_studio_ml.studio.transport.token_cache import AccessShelf
+from label_studio_ml.studio.transport.token_cache import TokenCache
 
 #: Seconds before its expiry at which an access token is replaced, so that it is still valid when it arrives.
 MARGIN = 30.0
@@ -55,7 +55,7 @@ class Token:
         text: str,
         *,
         clock: Callable[[], float] = time.monotonic,
-        shelf: Callable[[str], AccessShelf] | None = None,
+        shelf: Callable[[str], TokenCache] | None = None,
     ) -> None:
         self._text = text.strip()
         self._clock = clock

@@ -22,7 +22,7 @@ from label_studio_ml.studio.addresses.allowed_addresses import guard
 from label_studio_ml.studio.addresses.deadline import current
 from label_studio_ml.studio.addresses.references import below, mask, origin
 from label_studio_ml.studio.transport.api_tokens import Token, TokenKind
-from label_studio_ml.studio.transport.token_cache import AccessShelf, default_folder
+from label_studio_ml.studio.transport.token_cache import TokenCache, default_folder
 from label_studio_ml.support.texts import whole_number
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Http:
     ) -> None:
         self.base = url.strip().rstrip("/")
         folder = access_folder or default_folder()
-        self.token = Token(token, shelf=lambda refresh: AccessShelf(folder, self.base, refresh))
+        self.token = Token(token, shelf=lambda refresh: TokenCache(folder, self.base, refresh))
         self._verify = verify_tls
         self._timeout = (connect_timeout, read_timeout)
         self._private, self._own_private = private, (*own_private, *private)

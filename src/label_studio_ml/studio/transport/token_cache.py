@@ -25,7 +25,7 @@ def default_folder() -> Path:
     return user_cache("access")
 
 
-class AccessShelf:
+class TokenCache:
     """The file with the shared access token for the personal access token `refresh` at the Label Studio `url`.
 
     If the folder cannot be written to, each process fetches an access token of its own.

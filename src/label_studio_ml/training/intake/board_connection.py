@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 AGAIN = 5.0
 
 
-class BoardOnDemand:
+class BoardConnection:
     """Job records on connections with the time-outs `patience` (to connect, to answer) in seconds.
 
     `url` returns the broker's URL, with a time-out in seconds as its argument; `wait` is that time-out. `tries` is the

@@ -23,7 +23,7 @@ from label_studio_ml.errors import BackendError, BodyTooLarge, BrokerError
 from label_studio_ml.monitoring.prometheus import Training
 from label_studio_ml.protocol.requests import Event
 from label_studio_ml.protocol.webhook_payload import labelled, removed
-from label_studio_ml.training.intake.board_connection import BoardOnDemand
+from label_studio_ml.training.intake.board_connection import BoardConnection
 from label_studio_ml.training.intake.spool import Spool
 from label_studio_ml.training.intake.spool_capacity import Spooled
 from label_studio_ml.training.records import job_views
@@ -60,7 +60,7 @@ TRIES, LOCKS = 8, 64
 LARGE = 64 << 20
 
 
-class RedisDesk:
+class RedisIntake:
     """Event intake that stores events in Redis. `url` returns the broker's URL; its argument is a time-out in seconds.
 
     While Redis is unavailable, events are kept in the folder `spool` and delivered later. With `projects`, the
@@ -77,10 +77,10 @@ class RedisDesk:
             spool, self._deliver, events=settings.spool_events, most_bytes=settings.spool_bytes
         )
         server = secrets.token_hex(8)
-        self._patient = BoardOnDemand(
+        self._patient = BoardConnection(
             url, settings, patience=(CONNECT, ANSWER), tries=2, wait=PATIENCE, server=server
         )
-        self._quick = BoardOnDemand(
+        self._quick = BoardConnection(
             url, settings, patience=(BUDGET, BUDGET), tries=1, wait=BUDGET, server=server
         )
         self._orders = [threading.Lock() for _ in range(LOCKS)]
@@ -95,7 +95,7 @@ class RedisDesk:
         self._shared = bool(settings.redis_url)
 
     @classmethod
-    def of(cls, settings: Settings, url: Callable[[float], str]) -> "RedisDesk":
+    def of(cls, settings: Settings, url: Callable[[float], str]) -> "RedisIntake":
         """Return the event intake for these settings."""
         projects = Projects(settings.model_dir) if settings.store_url else None
         return cls(url, settings, settings.model_dir / "spool", projects)
@@ -323,7 +323,7 @@ class RedisDesk:
     def _ready_board(self) -> JobBoard:
         return self._patient.get()
 
-    def _store(self, spooled: Spooled, way: BoardOnDemand, deadline: float = math.inf) -> str | None:
+    def _store(self, spooled: Spooled, way: BoardConnection, deadline: float = math.inf) -> str | None:
         """Store an event in Redis; return its job's id, None if it starts no training. Can be repeated safely.
 
         No further step is begun after `deadline`. Raises BrokerError, and ForeignQueue if the queue was taken.

@@ -25,7 +25,7 @@ from label_studio_ml.storage.folder_problems import folder_problem
 from label_studio_ml.storage.private_files import make_folder
 from label_studio_ml.storage.small_files import DamagedFile, read_json
 from label_studio_ml.support.texts import plural
-from label_studio_ml.training.intake.spool_capacity import STRANGE, UNUSABLE, Spooled, SpoolRoom
+from label_studio_ml.training.intake.spool_capacity import STRANGE, UNUSABLE, SpoolCapacity, Spooled
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class Spool:
     ) -> None:
         self._folder = folder
         #: Number and size of the events in the spool, and its limits.
-        self.room = SpoolRoom(folder, events, most_bytes)
+        self.room = SpoolCapacity(folder, events, most_bytes)
         self._deliver = deliver
         self._numbers = itertools.count()
         self._starting = threading.Lock()

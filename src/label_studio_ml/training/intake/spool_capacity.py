@@ -45,7 +45,7 @@ class _File:
     says: tuple[str, str] | None = None
 
 
-class SpoolRoom:
+class SpoolCapacity:
     """Capacity of the spool in `folder`: at most `events` events with `most_bytes` bytes in all.
 
     Safe to use from several threads.

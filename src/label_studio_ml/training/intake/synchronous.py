@@ -21,7 +21,7 @@ from label_studio_ml.versions.factory import open_store
 from label_studio_ml.versions.state.project_state import Projects
 
 
-class LocalDesk:
+class SynchronousIntake:
     """Event intake without a queue: `hand_in` trains on the event at once, and returns after the training."""
 
     immediate = True
@@ -145,7 +145,7 @@ class LocalDesk:
         return {**record, "model_version": manifest.name}
 
 
-class UntrainedDesk(LocalDesk):
+class UntrainedIntake(SynchronousIntake):
     """Event intake that refuses events that start a training, because no process can build the model (`cause`)."""
 
     immediate = False

@@ -1,7 +1,7 @@
-"""The queued events of each project (its mailbox), the events set aside, and the delivered annotations, in Redis.
+"""The queued events of each project (its event queue), the events set aside, and the delivered annotations, in Redis.
 
 A stream holds order, action and number of annotations of the events; a separate hash holds their payloads, so that a
-mailbox of 100,000 events is listed quickly.
+event queue of 100,000 events is listed quickly.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ BODIES = 100
 
 
 class StoredEvent(msgspec.Struct, frozen=True):
-    """One event in a mailbox.
+    """One event in an event queue.
 
     `trusted` is false for an event without the login that the backend requires, and for one that was too large to keep
     whole: its `data` then holds ids only. `caller` names the sender by its login, empty if it gave none.
@@ -46,8 +46,8 @@ class ParkedEvent(msgspec.Struct, frozen=True, kw_only=True):
     since: str
 
 
-class Mailboxes:
-    """The mailboxes of all projects on one queue. Every method raises BrokerError when Redis fails."""
+class EventQueues:
+    """The event queues of all projects on one queue. Every method raises BrokerError when Redis fails."""
 
     def __init__(self, connection: Any, queue: str) -> None:
         self.redis = connection
@@ -103,7 +103,7 @@ class Mailboxes:
             pipe.eval(REMOVE, len(keys), *keys, project, *event_ids[start : start + PAGE])
 
     def begin(self, project: str) -> int:
-        """Count a run that has read the mailbox; return how many have begun since the last one with an outcome.
+        """Count a run that has read the event queue; return how many have begun since the last one with an outcome.
 
         Later events are not folded into the events that are queued now.
         """
@@ -151,7 +151,7 @@ class Mailboxes:
     # Events set aside
 
     def park(self, project: str, event_ids: list[str], *, why: str, since: str) -> None:
-        """Move events from the mailbox to the events set aside, with the cause, until `unpark`."""
+        """Move events from the event queue to the events set aside, with the cause, until `unpark`."""
         for start in range(0, len(event_ids), BODIES):
             page = event_ids[start : start + BODIES]
             with broker_errors(), self.redis.pipeline(transaction=True) as pipe:

@@ -4,7 +4,7 @@ import redis
 
 from label_studio_ml.monitoring.prometheus import Training
 from label_studio_ml.training.records.job_board import JobBoard
-from label_studio_ml.training.records.repredictions import Afresh
+from label_studio_ml.training.records.repredictions import Repredictions
 from label_studio_ml.training.redis.redis_errors import explain
 
 
@@ -20,7 +20,7 @@ def figures(board: JobBoard) -> Training:
                 pipe.xlen(board.keys.mailbox(project))
             outcomes, queued, workers, *lengths = pipe.execute()
         found = board.redis.scan_iter(board.keys.parked("*"), count=1000)
-        unpredicted = Afresh(board).figures()
+        unpredicted = Repredictions(board).figures()
         parked = sum(board.redis.hlen(key) for key in found)
     except redis.RedisError as error:
         raise explain(error) from error

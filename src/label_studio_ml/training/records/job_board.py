@@ -1,6 +1,6 @@
 """Training jobs in Redis: store events, wake a worker, and keep the jobs' records.
 
-All calls are short but block: the server makes them in a thread. The mailbox is the source of truth, and RQ is used
+All calls are short but block: the server makes them in a thread. The event queue is the source of truth, and RQ is used
 only to wake a worker: the sweeper repeats wake-ups that were lost.
 """
 
@@ -18,13 +18,13 @@ from redis.retry import Retry
 
 from label_studio_ml.errors import BrokerError
 from label_studio_ml.protocol.webhook_payload import counted
-from label_studio_ml.training.policy import Decision, Entry, asker
-from label_studio_ml.training.records.event_queue import Mailboxes, broker_errors
+from label_studio_ml.training.policy import Decision, Entry, prediction_source
+from label_studio_ml.training.records.event_queue import EventQueues, broker_errors
 from label_studio_ml.training.records.event_queue import StoredEvent as StoredEvent
 from label_studio_ml.training.records.job_record import Job as Job
 from label_studio_ml.training.records.job_record import JobState as JobState
 from label_studio_ml.training.records.job_record import read_job
-from label_studio_ml.training.records.postponement import Hold as Hold
+from label_studio_ml.training.records.postponement import Postponement as Postponement
 from label_studio_ml.training.records.untrusted_events import (
     MAX_BYTES,
     MAX_EVENTS,
@@ -104,8 +104,8 @@ def connect(url: str, patience: tuple[float, float] = (2.0, 5.0), tries: int = 3
     )
 
 
-class JobBoard(Mailboxes):
-    """The mailboxes and job records of one queue. Safe to use from several threads.
+class JobBoard(EventQueues):
+    """The event queues and job records of one queue. Safe to use from several threads.
 
     `owner` is the backend that owns the queue, None if the broker is embedded. Every method raises BrokerError when
     Redis cannot be reached or refuses.
@@ -198,7 +198,7 @@ class JobBoard(Mailboxes):
     def _write_new(self, project: str, job_id: str) -> None:
         """Write the record of a new job for events that are queued already."""
         fields = {"project": project, "state": "queued", "created": now()}
-        if asked_by := asker(self.entries(project)):
+        if asked_by := prediction_source(self.entries(project)):
             fields["asked_by"] = asked_by
         with broker_errors(), self.redis.pipeline(transaction=True) as pipe:
             for name, value in fields.items():
@@ -327,7 +327,7 @@ class JobBoard(Mailboxes):
                         entries[-1].id,
                         now(),
                         keys.job(""),
-                        asker(entries),
+                        prediction_source(entries),
                     ],
                 )
             )
@@ -344,14 +344,14 @@ class JobBoard(Mailboxes):
             waiting = self.redis.get(self.keys.waiting(project))
             return bool(waiting) and bool(self.redis.hexists(self.keys.job(waiting.decode()), "cancel"))
 
-    def hold(self, project: str) -> Hold | None:
+    def hold(self, project: str) -> Postponement | None:
         """Return the postponement of a project's next run, None if there is none."""
         with broker_errors():
             fields = self.redis.hgetall(self.keys.hold(project))
         if not fields:
             return None
         at = fields.get(b"at")
-        return Hold(fields[b"code"].decode(), int(at) if at else None, int(fields.get(b"since", 0)))
+        return Postponement(fields[b"code"].decode(), int(at) if at else None, int(fields.get(b"since", 0)))
 
     def tries(self, project: str) -> int:
         """Return how many runs of a project's queued events have failed for a cause that may pass."""

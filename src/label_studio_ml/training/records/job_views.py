@@ -5,7 +5,7 @@ from typing import Any
 
 from label_studio_ml.training.records.job_board import Job, JobBoard
 from label_studio_ml.training.records.job_pages import LogPart, ShownPart, read_log, read_points
-from label_studio_ml.training.records.repredictions import Afresh
+from label_studio_ml.training.records.repredictions import Repredictions
 
 #: Number of log lines in a job's representation, for a single job, and for each job in a list.
 LINES_OF_ONE = 20
@@ -54,7 +54,7 @@ def describe(job: Job, part: LogPart | None = None) -> dict[str, Any]:
 
 def renewal(board: JobBoard, uid: str) -> dict[str, Any] | None:
     """Return the progress of a project's re-prediction, None if there was none. Raises BrokerError."""
-    found = Afresh(board).renewal(uid)
+    found = Repredictions(board).renewal(uid)
     if found is None:
         return None
     fields = {

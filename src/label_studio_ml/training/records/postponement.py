@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
+class Postponement:
     """A decision that a project's next run is not due, made for the model with the fingerprint `code`.
 
     `at` is the time in ms of the next check, None if no check is planned; `since` is the time in ms of the decision.

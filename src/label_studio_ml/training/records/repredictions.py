@@ -16,7 +16,7 @@ from label_studio_ml.versions.store.local_store import VersionStore
 FUNCTION = "label_studio_ml.projects.beside.afresh"
 
 
-class Renewal(msgspec.Struct):
+class Reprediction(msgspec.Struct):
     """Progress of a project's re-prediction with one version; `after` is the id of the last task processed."""
 
     version: str
@@ -30,7 +30,7 @@ class Renewal(msgspec.Struct):
     error: str = ""
 
 
-class Afresh:
+class Repredictions:
     """The projects that are due for re-prediction, and their progress. Every method but `say` raises BrokerError."""
 
     def __init__(self, board: JobBoard) -> None:
@@ -82,15 +82,15 @@ class Afresh:
         with broker_errors():
             return [uid.decode() for uid in self._board.redis.hkeys(self._board.keys.afresh)]
 
-    def renewal(self, uid: str) -> Renewal | None:
+    def renewal(self, uid: str) -> Reprediction | None:
         """Return a project's progress; None if there is no record of it, or if the record is unreadable."""
         with broker_errors():
             text = self._board.redis.get(self._board.keys.renewal(uid))
         with contextlib.suppress(msgspec.MsgspecError):
-            return msgspec.json.decode(text, type=Renewal) if text else None
+            return msgspec.json.decode(text, type=Reprediction) if text else None
         return None
 
-    def say(self, uid: str, renewal: Renewal) -> None:
+    def say(self, uid: str, renewal: Reprediction) -> None:
         """Store a project's progress. Best effort: errors of Redis are ignored."""
         with contextlib.suppress(redis.RedisError):
             self._board.redis.set(self._board.keys.renewal(uid), msgspec.json.encode(renewal))

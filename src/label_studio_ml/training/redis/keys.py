@@ -9,11 +9,11 @@ All but one begin with `lsml:{queue}:`, so that backends with different queues s
                           `life:{server}`: the same for each server
     servers               sorted set: the backend's servers, each with the time in ms until which it counts as running
 
-    dirty                 set: projects with events in their mailbox
-    mailbox:{project}     stream: the queued webhook events, with `action`, `annotations` (the number of new ones) and
+    dirty                 set: projects with events in their event queue
+    mailbox:{project}     stream, the event queue: each event with `action`, `annotations` (number of new ones) and
                           `caller` (the sender by its login). The source of truth for pending trainings
-    payloads:{project}    hash: stream id → JSON of the whole event; separate, so that the mailbox is quick to read
-    untrusted:{project}   hash: stream id → size in bytes of an event without login in the mailbox; `events`, `bytes`:
+    payloads:{project}    hash: stream id → JSON of the whole event; separate, so that the event queue is quick to read
+    untrusted:{project}   hash: stream id → size in bytes of a queued event without login; `events`, `bytes`:
                           number and total size of these; `beyond`: id of the event that stands for all events that
                           came beyond the limits since the last run began
     folds:{project}       hash: digest of an event without login that no run has read yet → stream id

@@ -6,13 +6,13 @@ except that `STORE` and `BEGIN` may count an event or a run twice. "Nothing" bel
 
 #: Stores an event, and returns the job that will process it; for a token that is stored already, returns its job only.
 #: New annotations are subtracted from the number that a postponed run waits for; a training request ends the wait.
-#: An event without login has a digest of its content. It is folded (not stored) while the mailbox has an event with
+#: An event without login has a digest of its content. It is folded (not stored) while the event queue has an event with
 #: the same digest that no run has read. If it is too long, or the project has too many such events, it is beyond the
-#: limits: one event stands for all those, moves to the mailbox's end each time, and adds up their numbers of
+#: limits: one event stands for all those, moves to the event queue's end each time, and adds up their numbers of
 #: annotations. Tokens of events that are folded or beyond the limits are not stored: anyone may send any number, and
 #: tokens take memory. If such an event is sent again, because its answer was lost, it is folded or counted again.
-#: Keys: token, mailbox, payloads, dirty, waiting, hold, jobs, backend, untrusted, folds. Arguments: project, id for a
-#: new job, action, number of annotations, event, life of the token in s, time, prefix of jobs' keys; id of the backend
+#: Keys: token, event queue, payloads, dirty, waiting, hold, jobs, backend, untrusted, folds. Arguments: project, id for
+#: a new job, action, number of annotations, event, life of the token in s, time, prefix of jobs' keys; id of the backend
 #: (nothing with an embedded broker), its class and code; digest (nothing for an event with login), event that stands
 #: for those beyond the limits, limits of events and bytes, 1 if the event is too long; sender (nothing without login).
 #: The sender is stored with the event, and as `asked_by` in the job's record: there, the sender of a training request
@@ -88,9 +88,9 @@ return {job, new, wake}
 """
 
 #: Returns the id of the waiting job, for which to wake a worker; if no job waits, the new id becomes the waiting job's.
-#: Keys: waiting, lease, mailbox, dirty. Arguments: id for a new job, project.
+#: Keys: waiting, lease, event queue, dirty. Arguments: id for a new job, project.
 #: Returns nothing if no job waits and a worker trains the project, because that worker checks for events at its end; or
-#: if no job waits and the mailbox is empty. An empty mailbox also removes the project from the dirty set.
+#: if no job waits and the event queue is empty. An empty event queue also removes the project from the dirty set.
 NEXT = """
 local job = redis.call('get', KEYS[1])
 if not job and redis.call('xlen', KEYS[3]) == 0 then
@@ -103,11 +103,11 @@ return job
 """
 
 #: Postpones a project's next run. The job becomes the waiting job again; if a newer job waits already, the job ends.
-#: Keys: waiting, hold, mailbox, job. Arguments: job id, text, have, need or nothing, at or nothing, code, id of the
+#: Keys: waiting, hold, event queue, job. Arguments: job id, text, have, need or nothing, at or nothing, code, id of the
 #: last event that the decision covers, time, prefix of jobs' keys, sender of the training request or nothing. `since`
 #: is set to the time of Redis in ms, like `at`.
-#: Returns 1, or 0 if the mailbox has later events, or none: then no postponement is stored, and the caller must decide
-#: again.
+#: Returns 1, or 0 if the event queue has later events, or none: then no postponement is stored, and the caller must
+#: decide again.
 HOLD = """
 local message = string.gsub(ARGV[2], '{have}', ARGV[3])
 local waiting = redis.call('get', KEYS[1])
@@ -159,9 +159,9 @@ redis.call('hdel', KEYS[1], ARGV[1])
 return 1
 """
 
-#: Removes events from a mailbox, and the project from the dirty set if no event is left. Keys: mailbox, payloads,
-#: dirty, untrusted, folds. Arguments: project, ids of events. All folds are removed, so that no event is folded into a
-#: removed one. A Redis out of memory removes the events without updating the counts; an empty mailbox resets them.
+#: Removes events from an event queue, and the project from the dirty set if no event is left. Keys: event queue,
+#: payloads, dirty, untrusted, folds. Arguments: project, ids of events. All folds are removed, so that no event is folded into a
+#: removed one. A Redis out of memory removes the events without updating the counts; an empty event queue resets them.
 REMOVE = """
 redis.call('del', KEYS[5])
 for number = 2, #ARGV do
@@ -184,7 +184,7 @@ end
 return 0
 """
 
-#: Counts a run that begins and has read the mailbox: later events are not folded into the events that it has read.
+#: Counts a run that begins and has read the event queue: later events are not folded into the events that it has read.
 #: Keys: untrusted, folds, attempts. Returns the number of runs begun since the last one with an outcome.
 BEGIN = """
 redis.call('hdel', KEYS[1], 'beyond')

@@ -43,7 +43,7 @@ from label_studio_ml.training.run.event_replay import fit_events
 from label_studio_ml.training.run.failures import may_pass
 from label_studio_ml.training.run.run_request import Outcome, RunRequest, client_of, refusal
 from label_studio_ml.training.run.version_comparison import compared, metrics_to_compare
-from label_studio_ml.training.run.wire import Limits, RunEnd, Said
+from label_studio_ml.training.run.wire import Limits, RunEnd, RunMessage
 from label_studio_ml.training.snapshots import SNAPSHOT
 from label_studio_ml.user_code.loading import code_on_disk, user_class
 from label_studio_ml.versions.factory import open_store
@@ -211,7 +211,7 @@ def run(
     try:
         cls = load()
         if end is not None:
-            end.say(Said(limits=limits(cls, settings)))
+            end.say(RunMessage(limits=limits(cls, settings)))
         info = describe_class(cls)
         policy, kind = Policy.of(info, settings), info.generation
         refused = _refusal(request, settings, policy, kind)
@@ -330,7 +330,7 @@ def main() -> int:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
-    end.say(Said(outcome=msgspec.Raw(encoded(outcome))))
+    end.say(RunMessage(outcome=msgspec.Raw(encoded(outcome))))
     os._exit(0)
 
 

@@ -23,7 +23,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     cancel_grace: float = 10.0
 
 
-class Said(Report, omit_defaults=True, kw_only=True):
+class RunMessage(Report, omit_defaults=True, kw_only=True):
     """One line that a run sends: a report, the limits of the class, or in the last line the outcome."""
 
     limits: Limits | None = None

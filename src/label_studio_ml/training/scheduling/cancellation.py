@@ -9,8 +9,8 @@ from label_studio_ml.training.records.job_board import RECENT_JOBS, Job, JobBoar
 
 logger = logging.getLogger(__name__)
 
-#: Requests a job's cancellation if it has not ended, and stores the id of the last event in the mailbox as `upto`.
-#: Keys: job, mailbox. Argument: time. Returns the job's state, false if there is no such job.
+#: Requests a job's cancellation if it has not ended, and stores the id of the last event in the event queue as `upto`.
+#: Keys: job, event queue. Argument: time. Returns the job's state, false if there is no such job.
 _ASK = """
 local state = redis.call('hget', KEYS[1], 'state')
 if state == 'queued' or state == 'started' then

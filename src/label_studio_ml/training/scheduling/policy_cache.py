@@ -12,7 +12,7 @@ import msgspec
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BrokerError
 from label_studio_ml.training.policy import RECOUNT, Entry, Policy, order
-from label_studio_ml.training.records.event_queue import Mailboxes, broker_errors
+from label_studio_ml.training.records.event_queue import EventQueues, broker_errors
 
 
 class _Known(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,10 +30,10 @@ class _Labelled(msgspec.Struct, frozen=True, kw_only=True):
 _Entry = TypeVar("_Entry", _Known, _Labelled)
 
 
-class Memory:
+class PolicyCache:
     """Cached policy and generation of the model class, and counts of labelled tasks, as the last run reported them."""
 
-    def __init__(self, board: Mailboxes, settings: Settings) -> None:
+    def __init__(self, board: EventQueues, settings: Settings) -> None:
         self._board = board
         self._settings = settings
 

@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 from label_studio_ml.errors import BrokerError
 from label_studio_ml.training.records.job_board import JobBoard
-from label_studio_ml.training.scheduling.policy_cache import Memory
+from label_studio_ml.training.scheduling.policy_cache import PolicyCache
 
 logger = logging.getLogger(__name__)
 
 
-def sweep(board: JobBoard, memory: Memory, lease: float) -> float:
+def sweep(board: JobBoard, memory: PolicyCache, lease: float) -> float:
     """Wake workers for projects with queued events that are neither postponed nor being trained.
 
     `lease` is the life of a lease in seconds. Returns the seconds until the first postponement ends, infinity if none
@@ -35,7 +35,7 @@ def sweep(board: JobBoard, memory: Memory, lease: float) -> float:
 
 def sweep_forever(
     board: JobBoard,
-    memory: Memory,
+    memory: PolicyCache,
     lease: float,
     pause: float,
     postponed: threading.Event,

@@ -10,13 +10,13 @@ import msgspec
 
 from label_studio_ml.storage.private_files import make_folder
 from label_studio_ml.training.policy import Entry
-from label_studio_ml.training.records.event_queue import Mailboxes, StoredEvent
+from label_studio_ml.training.records.event_queue import EventQueues, StoredEvent
 from label_studio_ml.training.run.run_request import RunRequest
 
 
 @contextlib.contextmanager
 def handed_over(
-    board: Mailboxes, request: RunRequest, entries: list[Entry], folder: Path, *, whole: bool
+    board: EventQueues, request: RunRequest, entries: list[Entry], folder: Path, *, whole: bool
 ) -> Iterator[RunRequest]:
     """Write the files of a run to `folder`, yield the request with their paths, and remove them after the block.
 

@@ -22,7 +22,7 @@ LOOK = 0.4
 MOST_POINTS = 1000
 
 
-class LiveRecord:
+class JobReporter:
     """Context manager with a thread that keeps a job's record up to date; its exit writes the rest.
 
     `tail` has the run's log lines; `scrubber` removes secrets from messages. The event `cancelled` is set when the
@@ -59,7 +59,7 @@ class LiveRecord:
                 self._history.add(report.point)
                 self._new_points = True
 
-    def __enter__(self) -> "LiveRecord":
+    def __enter__(self) -> "JobReporter":
         self._thread.start()
         return self
 

@@ -33,7 +33,7 @@ from label_studio_ml.training.redis.rq_jobs import Job, Queue, Runnable, clean_a
 from label_studio_ml.training.scheduling.notices import Notices, tell
 from label_studio_ml.training.scheduling.sweeper import sweep_forever
 from label_studio_ml.training.worker.trainer import Trainer
-from label_studio_ml.training.worker.worker_stop import Stopping
+from label_studio_ml.training.worker.worker_stop import WorkerStop
 
 logger = logging.getLogger(__name__)
 
@@ -41,13 +41,13 @@ logger = logging.getLogger(__name__)
 _PRESENCE, _LEAST_PRESENCE = 6, 5
 
 #: The state of this process's stop, set by signals and other threads.
-stopping = Stopping()
+stopping = WorkerStop()
 _trainer: Trainer | None = None
 _holder: Holder | None = None
-_beside: "Beside | None" = None
+_beside: "IdleJobs | None" = None
 
 
-class Beside(Protocol):
+class IdleJobs(Protocol):
     """The jobs of a second RQ queue, `queue`, which a worker runs while no training is due.
 
     A job whose worker sends no heartbeat for `life` seconds is started again.
@@ -110,7 +110,7 @@ class Worker(SimpleWorker):  # type: ignore[misc]
     `Stopping`) is over. `abandoned` tells whether the server that started the worker is gone; then it takes no job.
     """
 
-    beside: Beside | None = None
+    beside: IdleJobs | None = None
     holder: Holder | None = None
     abandoned: Callable[[], bool] = staticmethod(lambda: False)
 
@@ -237,7 +237,7 @@ def make_worker(url: str, *queues: str, name: str | None = None) -> Worker:
 
 def work(
     settings: Settings,
-    beside: Beside | None = None,
+    beside: IdleJobs | None = None,
     *,
     embedded: bool = False,
     tells: bool = False,

@@ -17,14 +17,14 @@ from label_studio_ml.model_calls.adapter import studio_login
 from label_studio_ml.processes.exit_status import describe_exit
 from label_studio_ml.processes.guard import kill_group
 from label_studio_ml.processes.interpreter import command
-from label_studio_ml.processes.orphans import Guarded
+from label_studio_ml.processes.orphans import GuardedProcess
 from label_studio_ml.training.records.job_board import JobBoard
 from label_studio_ml.training.records.run_log import RunLog, Scrubber
 from label_studio_ml.training.run.run_request import Outcome, RunRequest
-from label_studio_ml.training.run.wire import COMPARING, STOP, Limits, Said, send_request
+from label_studio_ml.training.run.wire import COMPARING, STOP, Limits, RunMessage, send_request
 from label_studio_ml.training.scheduling.lease import RENEW, Lease, LeaseLost
-from label_studio_ml.training.worker.job_reporter import LiveRecord
-from label_studio_ml.training.worker.termination import TERM_GRACE, Ending
+from label_studio_ml.training.worker.job_reporter import JobReporter
+from label_studio_ml.training.worker.termination import TERM_GRACE, Termination
 
 logger = logging.getLogger(__name__)
 
@@ -39,14 +39,14 @@ _LOADING = 600.0
 
 
 class Interrupted(BackendError):
-    """The worker was told to stop; the events stay in the mailbox for the next worker."""
+    """The worker was told to stop; the events stay in the event queue for the next worker."""
 
 
 class Crashed(BackendError):
     """The run's process ended without an outcome."""
 
 
-class Child:
+class RunProcess:
     """One training run in a child process. `stopping` is set when the worker is to end: `run` then ends the child."""
 
     def __init__(
@@ -81,7 +81,7 @@ class Child:
         self._lease.renew()
         log = RunLog(self._settings.log_dir / "jobs" / f"{job}.log", scrubber)
         with (
-            LiveRecord(self._board, job, log.tail, scrubber) as record,
+            JobReporter(self._board, job, log.tail, scrubber) as record,
             log,
             _Process(self._settings, log, self._lease.seconds * PATIENCE) as process,
         ):
@@ -102,7 +102,7 @@ class Child:
             *(project.access_token, studio_login(project, self._settings)[1]),
         ]
 
-    def _watch(self, process: "_Process", record: LiveRecord) -> Outcome:
+    def _watch(self, process: "_Process", record: JobReporter) -> Outcome:
         """Send the request and wait for the outcome; meanwhile renew the lease and report each renewal to the guard."""
         renewal = self._lease.seconds * RENEW
         connection = process.connection
@@ -112,7 +112,7 @@ class Child:
         sender.start()
         self._began = renewed = time.monotonic()
         received = b""
-        ending: Ending | None = None
+        ending: Termination | None = None
         while True:
             now = time.monotonic()
             if self._stopping.is_set():
@@ -166,9 +166,9 @@ class Child:
             return f"loading the model took longer than {max(timeout, _LOADING):g} s"
         return ""
 
-    def _hear(self, line: bytes, record: LiveRecord) -> Outcome | None:
+    def _hear(self, line: bytes, record: JobReporter) -> Outcome | None:
         """Process one line that the run sent; return the outcome if the line holds it, else None."""
-        said = msgspec.json.decode(line, type=Said)
+        said = msgspec.json.decode(line, type=RunMessage)
         if said.limits is not None:
             self._limits = said.limits
         if said.begins:
@@ -178,9 +178,9 @@ class Child:
         record.take(said)
         return msgspec.json.decode(said.outcome, type=Outcome | None)
 
-    def _ending(self, cause: str, process: "_Process") -> Ending:
+    def _ending(self, cause: str, process: "_Process") -> Termination:
         logger.info("Job %s is to end: %s", self._request.job, cause or "cancelled")
-        return Ending(cause, self._limits.cancel_grace, process.ask, process.kill)
+        return Termination(cause, self._limits.cancel_grace, process.ask, process.kill)
 
 
 class _Process:
@@ -193,7 +193,7 @@ class _Process:
         self._run = 0
         with theirs, guards:
             ends = [theirs.fileno(), guards.fileno()]
-            self._guarded = Guarded(
+            self._guarded = GuardedProcess(
                 command(settings, "label_studio_ml.training.run.training_process", *ends, patience),
                 pass_fds=ends,
                 stdin=subprocess.DEVNULL,

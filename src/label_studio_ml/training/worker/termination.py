@@ -21,7 +21,7 @@ class Ended(BackendError):
         self.ending = ending
 
 
-class Ending:
+class Termination:
     """The steps that stop one run, from the request to SIGKILL.
 
     `cause` is empty for a cancelled run, else the limit that the run exceeded. `ask` requests the run to stop and is

@@ -1,4 +1,4 @@
-"""Train one project: take the lease, read the mailbox, run the training, commit the version, remove the events.
+"""Train one project: take the lease, read the event queue, run the training, commit the version, remove the events.
 
 Events are removed only after the commit, so a crash between any two steps repeats work and loses nothing.
 """
@@ -24,7 +24,7 @@ from label_studio_ml.model_calls.adapter import ModelSpec
 from label_studio_ml.monitoring.logs import run_id
 from label_studio_ml.support.texts import our_command, plural
 from label_studio_ml.training.job import PreviousVersion
-from label_studio_ml.training.policy import Decision, Entry, Policy, Tally, asker, decide, order
+from label_studio_ml.training.policy import Decision, Entry, Policy, Tally, decide, order, prediction_source
 from label_studio_ml.training.records.figures import count
 from label_studio_ml.training.records.job_board import JobBoard, now
 from label_studio_ml.training.run import progress_file
@@ -33,10 +33,10 @@ from label_studio_ml.training.run.publish import apply_state, publish, published
 from label_studio_ml.training.run.run_request import Outcome, RunRequest
 from label_studio_ml.training.scheduling.cancellation import settle_cancelled
 from label_studio_ml.training.scheduling.lease import Lease, LeaseLost
-from label_studio_ml.training.scheduling.policy_cache import Memory
+from label_studio_ml.training.scheduling.policy_cache import PolicyCache
 from label_studio_ml.training.worker.handover import handed_over, light
 from label_studio_ml.training.worker.run_outcome import settle_patiently
-from label_studio_ml.training.worker.run_process import Child, Crashed, Interrupted
+from label_studio_ml.training.worker.run_process import Crashed, Interrupted, RunProcess
 from label_studio_ml.training.worker.termination import Ended
 from label_studio_ml.versions.factory import open_store
 from label_studio_ml.versions.state.project_state import Projects
@@ -72,11 +72,11 @@ class Trainer:
         self._lease: Lease  # of the project that is being trained
         self._store = open_store(settings)
         self._projects = Projects(settings.model_dir)
-        self.memory = Memory(board, settings)
+        self.memory = PolicyCache(board, settings)
         self.postponed = threading.Event()
 
     def train(self, uid: str) -> None:
-        """Train project `uid` on the events in its mailbox, if a run is due and no other worker trains the project."""
+        """Train project `uid` on its queued events, if a run is due and no other worker trains the project."""
         lease = Lease(self._board.redis, self._board.keys.lease(uid), self._settings.lease)
         if not lease.take():
             logger.info("Project %s is being trained already", uid)
@@ -252,7 +252,7 @@ class Trainer:
             self._park(uid, job_id, entries, f"{starts - 1} runs ended with their worker")
             return
         fields: dict[str, object] = {"events": len(entries), "message": "", "upto": entries[-1].id}
-        if asked_by := asker(entries):  # the events may include some of an earlier job
+        if asked_by := prediction_source(entries):  # the events may include some of an earlier job
             fields["asked_by"] = asked_by
         board.update_job(job_id, state="started", started=now(), **fields)
         logger.info("Job %s: training project %s on %s", job_id, uid, plural(len(entries), "event"))
@@ -266,7 +266,7 @@ class Trainer:
             runs = self._settings.model_dir / "runs"
             with handed_over(board, request, entries, runs, whole=whole) as complete:
                 self._make_room()
-                outcome = Child(self._settings, complete, lease, self._stopping, board).run()
+                outcome = RunProcess(self._settings, complete, lease, self._stopping, board).run()
         except Interrupted:
             lease.renew()
             count(board, "interrupted")
@@ -344,8 +344,8 @@ class Trainer:
         """Commit the version that a run made, if it made one, and return the fields for the job's record.
 
         `entries` are all events of the run, `done` those that it has processed. Returns None if these stay in the
-        mailbox: the lease was lost, another run has committed a version meanwhile, or disk or store refuse for a cause
-        that may pass, and the next run is postponed.
+        event queue: the lease was lost, another run has committed a version meanwhile, or disk or store refuse for a
+        cause that may pass, and the next run is postponed.
         """
         failed = {"state": "failed" if outcome.error else "finished", "error": outcome.error}
         if request is None or not outcome.changed:

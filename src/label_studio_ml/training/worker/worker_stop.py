@@ -10,7 +10,7 @@ import threading
 from types import FrameType
 
 
-class Stopping:
+class WorkerStop:
     """The state of a worker's stop.
 
     The event `told` is set when the worker must take no further job, `handing_back` when it must interrupt the running

@@ -21,9 +21,9 @@ from label_studio_ml.errors import DecisionError, StoreError, VersionError
 from label_studio_ml.storage.private_files import make_folder
 from label_studio_ml.storage.small_files import DamagedFile, parse_json, read_text
 from label_studio_ml.versions.remote.eviction import make_room, used_now
-from label_studio_ml.versions.remote.object_store import ArtifactStore
+from label_studio_ml.versions.remote.object_store import ObjectStore
 from label_studio_ml.versions.remote.retries import PATIENCE, patiently
-from label_studio_ml.versions.remote.store_watch import Watch
+from label_studio_ml.versions.remote.store_watch import StoreWatch
 from label_studio_ml.versions.state.user_state import apply_all
 from label_studio_ml.versions.store import version_files
 from label_studio_ml.versions.store.damage import damage
@@ -54,7 +54,7 @@ class Mirror(VersionStore):
     def __init__(
         self, url: str, work: Path, *, pin: str = "", most: int = 20 << 30, patience: float = PATIENCE
     ) -> None:
-        self.artifacts = ArtifactStore(url)
+        self.artifacts = ObjectStore(url)
         self._near = work / "stores" / _folder_name(self.artifacts.url)
         super().__init__(self._near, pin=pin)
         self._work = work
@@ -64,7 +64,7 @@ class Mirror(VersionStore):
         self._copied: dict[str, Decision] = {}
         self._refused: dict[tuple[str, str], str] = {}
         self._bringing = threading.RLock()
-        self._watch = Watch(self.artifacts, self.bring)
+        self._watch = StoreWatch(self.artifacts, self.bring)
 
     # Learning what changed
 

@@ -40,7 +40,7 @@ SILENCE = 45.0
 PART, SLOWEST = 16 << 20, 128 << 10
 
 
-class ArtifactStore:
+class ObjectStore:
     """The objects below one URL, by names relative to it. Safe to use from several threads and after a fork.
 
     Every method raises StoreError (`passing` is set where a later retry may succeed), or SettingsError where the URL

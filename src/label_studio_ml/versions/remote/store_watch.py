@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from label_studio_ml.errors import DecisionError, SettingsError, VersionError
-from label_studio_ml.versions.remote.object_store import ArtifactStore
+from label_studio_ml.versions.remote.object_store import ObjectStore
 from label_studio_ml.versions.store import version_files
 
 logger = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ _LONGEST_PAUSE = 5.0
 _MOST_FAILURES = 3
 
 
-class Watch:
+class StoreWatch:
     """A thread that synchronises the projects in `marks` when the store says that they changed.
 
     `marks` has the mark of each project's hint object at its last synchronisation, `?` to synchronise it soon. `bring`
@@ -33,7 +33,7 @@ class Watch:
     to, empty if it can.
     """
 
-    def __init__(self, artifacts: ArtifactStore, bring: Callable[[str, str], None]) -> None:
+    def __init__(self, artifacts: ObjectStore, bring: Callable[[str, str], None]) -> None:
         self.marks: dict[str, str] = {}
         self.hampered = ""
         self._artifacts = artifacts

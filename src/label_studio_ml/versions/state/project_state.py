@@ -223,7 +223,7 @@ class StoredState:
         return self._paths.unpacked(value)
 
 
-class PatientState:
+class LenientState:
     """Pairs for a model that serves predictions: a full disk does not make predictions fail.
 
     Pairs that a full disk refuses are kept in memory, visible to this process only. They are written together with the

@@ -32,15 +32,15 @@ from label_studio_ml.protocol.requests import (
     project_uid,
 )
 from label_studio_ml.protocol.webhook_payload import training_actions
-from label_studio_ml.serving.prediction_service import ModelPool
+from label_studio_ml.serving.prediction_service import PredictionService
 from label_studio_ml.versions.project_copy import duplicate
 from label_studio_ml.versions.state.project_state import Project
 from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.web.error_statuses import part_of, status_of
-from label_studio_ml.web.intake_interface import TrainingDesk
+from label_studio_ml.web.intake_interface import TrainingIntake
 from label_studio_ml.web.label_config_checks import check_config, of_event
 from label_studio_ml.web.large_bodies import LARGE, TASKS, LargeBodies
-from label_studio_ml.web.project_registry import ProjectBook
+from label_studio_ml.web.project_registry import ProjectRegistry
 from label_studio_ml.web.routes import problem
 from label_studio_ml.web.routes.health import Health
 from label_studio_ml.web.routes.jobs import JobRoutes, route_of
@@ -51,7 +51,7 @@ from label_studio_ml.web.security.browser_checks import AccessRules
 from label_studio_ml.web.security.login_check import Login
 from label_studio_ml.web.security.setup_host import SetupHosts, sender
 from label_studio_ml.web.threads import Threads
-from label_studio_ml.web.webhook_receipts import Hearing, connection
+from label_studio_ml.web.webhook_receipts import WebhookReceipts, connection
 
 logger = logging.getLogger(__name__)
 
@@ -76,17 +76,22 @@ class Endpoints:
     """The routes of one backend."""
 
     def __init__(
-        self, settings: Settings, pool: ModelPool, store: VersionStore, book: ProjectBook, desk: TrainingDesk
+        self,
+        settings: Settings,
+        pool: PredictionService,
+        store: VersionStore,
+        book: ProjectRegistry,
+        intake: TrainingIntake,
     ) -> None:
         self._settings = settings
         self._pool = pool
         self._store = store
         self._book = book
-        self._desk = desk
+        self._intake = intake
         self.counts = Counts()
-        self._intake = Threads(INTAKE, "webhook")
+        self._intake_threads = Threads(INTAKE, "webhook")
         questions = Threads(QUESTIONS, "trainings")
-        self.health = Health(pool, desk, store, settings.model_dir, self.counts, questions)
+        self.health = Health(pool, intake, store, settings.model_dir, self.counts, questions)
         self._ids = f"{secrets.token_hex(4)}-"
         self._login = Login(settings)
         self._bodies = LargeBodies()
@@ -94,13 +99,13 @@ class Endpoints:
         self.admit = Admissions(settings, self._login, self.access).admit
         self._hosts = SetupHosts(settings, login=self._login.required)
         self._numbers = itertools.count(1)
-        self._hearing = Hearing(settings.model_dir)
+        self._hearing = WebhookReceipts(settings.model_dir)
         self._untrusted = UntrustedEvents(
             book,
             pool,
             self._hearing,
             lambda event: self._hand_in(event, trusted=False, train=True),
-            lambda event: self._intake.run(self._desk.rehearse, event),
+            lambda event: self._intake_threads.run(self._intake.rehearse, event),
         )
         self._refused = 0
         self._refusal_logged = 0.0
@@ -118,7 +123,7 @@ class Endpoints:
             ("GET", "/livez"): self._livez,
             ("GET", "/readyz"): self._readyz,
             ("GET", "/connection"): self._connection,
-            **JobRoutes(desk, pool, book, self._project, questions).routes,
+            **JobRoutes(intake, pool, book, self._project, questions).routes,
             **VersionRoutes(store, settings.model_dir, pool, book, self._project).routes,
         }
         self._paths = {path for _, path in self._routes}
@@ -259,8 +264,8 @@ class Endpoints:
         return Response(200, b'{"results":' + results + b"}")
 
     async def _webhook(self, call: Call) -> Response:
-        if call.trusted or self._desk.immediate:
-            heavy = None if self._desk.immediate else partial(parse_event_ids, trusted=True)
+        if call.trusted or self._intake.immediate:
+            heavy = None if self._intake.immediate else partial(parse_event_ids, trusted=True)
             event = (await self._bodies.parse(parse_event, call.body, heavy=heavy)).sent_by(call.caller)
         else:
             event = await self._bodies.parse_untrusted(partial(parse_event_ids, trusted=False), call.body)
@@ -304,14 +309,14 @@ class Endpoints:
             await self._hand_in(event, trusted=True, train=False)
 
     async def _hand_in(self, event: Event, *, trusted: bool, train: bool) -> str | None:
-        job = await self._intake.run(self._desk.hand_in, event, trusted=trusted, train=train)
+        job = await self._intake_threads.run(self._intake.hand_in, event, trusted=trusted, train=train)
         project = await self._book.get(event.uid)
-        if train and self._desk.immediate and project is not None:
+        if train and self._intake.immediate and project is not None:
             await self._pool.renew(project)
         return job
 
     async def _train(self, call: Call) -> Response:
-        heavy = None if self._desk.immediate else parse_train_request
+        heavy = None if self._intake.immediate else parse_train_request
         request = await self._bodies.parse(parse_train, call.body, heavy=heavy)
         if request.label_config:
             check_size(request.label_config)
@@ -356,7 +361,7 @@ class Endpoints:
     async def _delete(self, call: Call) -> Response:
         project = await self._project(parse_object(call.body).get("project"))
         self._pool.forget(project.uid)
-        await asyncio.to_thread(self._desk.forget, project.uid)
+        await asyncio.to_thread(self._intake.forget, project.uid)
         await asyncio.to_thread(self._store.delete_project, project.uid)
         await self._book.delete(project.uid)
         return json_response(200, {"status": "ok"})

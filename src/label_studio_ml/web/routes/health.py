@@ -9,10 +9,10 @@ from label_studio_ml import __version__
 from label_studio_ml.errors import BackendError, StoreError
 from label_studio_ml.monitoring.counters import Counts
 from label_studio_ml.monitoring.prometheus import Moment, Training, render
-from label_studio_ml.serving.prediction_service import ModelPool
+from label_studio_ml.serving.prediction_service import PredictionService
 from label_studio_ml.versions.state.project_state import PROJECTS, Projects
 from label_studio_ml.versions.store.local_store import VersionStore
-from label_studio_ml.web.intake_interface import TrainingDesk
+from label_studio_ml.web.intake_interface import TrainingIntake
 from label_studio_ml.web.threads import Threads
 
 #: Seconds for which a check of broker and store is reused, so that frequent probes add no load to them.
@@ -22,7 +22,7 @@ PATIENCE = 3.0
 
 
 @dataclass(slots=True)
-class Look:
+class HealthCheck:
     """Result of a check: faults of store, broker and spool; whether store and broker answered; when it was made."""
 
     problems: dict[str, str] = field(default_factory=dict)
@@ -42,8 +42,8 @@ class Health:
 
     def __init__(
         self,
-        pool: ModelPool,
-        desk: TrainingDesk,
+        pool: PredictionService,
+        intake: TrainingIntake,
         store: VersionStore,
         model_dir: Path,
         counts: Counts,
@@ -53,12 +53,12 @@ class Health:
         self._store = store
         self.draining = False
         self._pool = pool
-        self._desk = desk
+        self._intake = intake
         self._model_dir = model_dir
         self._counts = counts
         self._projects = Projects(model_dir)
-        self._look = Look()
-        self._looking: asyncio.Task[Look] | None = None
+        self._look = HealthCheck()
+        self._looking: asyncio.Task[HealthCheck] | None = None
         #: The part that the running check asks.
         self._asked = ""
         self._settled = False
@@ -73,7 +73,7 @@ class Health:
         }
         if spool := look.problems.get("spool"):
             parts["spool"] = spool
-        if stall := self._desk.stall:
+        if stall := self._intake.stall:
             parts["training"] = stall.message
         if look.serves:
             self._settled = True
@@ -84,8 +84,8 @@ class Health:
     async def metrics(self) -> bytes:
         """Return all metrics in Prometheus' text format."""
         look = await self._fresh()
-        self._counts.spooled_events = self._desk.kept
-        self._counts.refused_events = self._desk.refused
+        self._counts.spooled_events = self._intake.kept
+        self._counts.refused_events = self._intake.refused
         moment = Moment(
             version=__version__,
             queue=self._pool.waiting,
@@ -97,24 +97,24 @@ class Health:
                 **{p: p not in look.problems for p in ("store", "broker")},
             },
             training=look.training,
-            spooled=self._desk.spooled,
-            spooled_bytes=self._desk.spooled_bytes,
-            stalled=len(stall.projects) if (stall := self._desk.stall) else 0,
+            spooled=self._intake.spooled,
+            spooled_bytes=self._intake.spooled_bytes,
+            stalled=len(stall.projects) if (stall := self._intake.stall) else 0,
         )
         return await asyncio.to_thread(render, self._counts, moment)
 
-    async def _fresh(self) -> Look:
+    async def _fresh(self) -> HealthCheck:
         if time.monotonic() - self._look.at < FRESH:
             return self._look
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._see())
         await asyncio.wait([self._looking], timeout=PATIENCE)
         if not self._looking.done():
-            return Look({self._asked: f"no answer within {PATIENCE:g} s"})
+            return HealthCheck({self._asked: f"no answer within {PATIENCE:g} s"})
         return self._looking.result()
 
-    async def _see(self) -> Look:
-        look = Look(serves=True)
+    async def _see(self) -> HealthCheck:
+        look = HealthCheck(serves=True)
         for part, see in (
             ("spool", self._see_spool),
             ("store", self._see_store),
@@ -132,7 +132,7 @@ class Health:
         self._look = look
         return look
 
-    def _see_store(self, look: Look) -> None:
+    def _see_store(self, look: HealthCheck) -> None:
         if problem := self._store.problem:
             raise StoreError(problem)
         if hampered := self._store.hampered:
@@ -146,9 +146,9 @@ class Health:
         if with_versions.exists():
             next(with_versions.iterdir(), None)
 
-    def _see_broker(self, look: Look) -> None:
-        look.training = self._desk.figures()
+    def _see_broker(self, look: HealthCheck) -> None:
+        look.training = self._intake.figures()
 
-    def _see_spool(self, look: Look) -> None:
-        if problem := self._desk.spool_problem:
+    def _see_spool(self, look: HealthCheck) -> None:
+        if problem := self._intake.spool_problem:
             look.problems["spool"] = problem

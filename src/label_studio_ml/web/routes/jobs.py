@@ -7,10 +7,10 @@ from typing import Any
 from label_studio_ml.errors import RequestError, UnknownJob
 from label_studio_ml.http_server.messages import Call, Handler, Response, json_response
 from label_studio_ml.protocol.requests import parse_object
-from label_studio_ml.serving.prediction_service import ModelPool
+from label_studio_ml.serving.prediction_service import PredictionService
 from label_studio_ml.versions.state.project_state import Project
-from label_studio_ml.web.intake_interface import TrainingDesk
-from label_studio_ml.web.project_registry import ProjectBook
+from label_studio_ml.web.intake_interface import TrainingIntake
+from label_studio_ml.web.project_registry import ProjectRegistry
 from label_studio_ml.web.threads import Threads
 
 #: Number of jobs that are listed if the request gives no `limit`.
@@ -31,20 +31,20 @@ def route_of(path: str) -> str:
 class JobRoutes:
     """Handlers that show and cancel training jobs.
 
-    `find` returns the known project that a request names, and raises UnknownProject. Methods of `desk` are called in
+    `find` returns the known project that a request names, and raises UnknownProject. Methods of `intake` are called in
     `threads`.
     """
 
     def __init__(
         self,
-        desk: TrainingDesk,
-        pool: ModelPool,
-        book: ProjectBook,
+        intake: TrainingIntake,
+        pool: PredictionService,
+        book: ProjectRegistry,
         find: Callable[[Any], Awaitable[Project]],
         threads: Threads,
     ) -> None:
         self._threads = threads
-        self._desk = desk
+        self._intake = intake
         self._pool = pool
         self._book = book
         self._find = find
@@ -63,14 +63,14 @@ class JobRoutes:
         job_id = fields.get("job") or fields.get("job_id")
         if not isinstance(job_id, str):
             raise RequestError("job must be the id of a training job", field="job")
-        status = await self._threads.run(self._desk.job_status, job_id)
+        status = await self._threads.run(self._intake.job_status, job_id)
         if status is None:
             return json_response(410, {"job_status": "removed", "detail": f"There is no job {job_id}"})
         return json_response(200, status)
 
     async def _is_training(self, call: Call) -> Response:
         project = await self._find(call.parameter("project"))
-        job = await self._threads.run(self._desk.running_job, project.uid)
+        job = await self._threads.run(self._intake.running_job, project.uid)
         body = {
             "is_training": job is not None,
             "model_version": self._pool.version_if_known(project.uid),
@@ -86,25 +86,25 @@ class JobRoutes:
         listed: list[dict[str, Any]] = []
         predictions: list[dict[str, Any]] = []
         for uid in uids:
-            listed += await self._threads.run(self._desk.jobs, uid, most)
-            if (renewal := await self._threads.run(self._desk.renewal, uid)) is not None:
+            listed += await self._threads.run(self._intake.jobs, uid, most)
+            if (renewal := await self._threads.run(self._intake.renewal, uid)) is not None:
                 predictions.append(renewal)
         listed.sort(key=lambda job: str(job.get("created", "")), reverse=True)
         return json_response(200, {"jobs": listed[:most], "predictions": predictions})
 
     async def _job(self, call: Call) -> Response:
-        return await self._of_one(call, self._desk.job_status)
+        return await self._of_one(call, self._intake.job_status)
 
     async def _log(self, call: Call) -> Response:
         """Return the log's lines from number `after` on; a negative number counts from the end."""
         after = _count(call, "after", 0)
-        return await self._of_one(call, lambda job_id: self._desk.job_log(job_id, after))
+        return await self._of_one(call, lambda job_id: self._intake.job_log(job_id, after))
 
     async def _metrics(self, call: Call) -> Response:
-        return await self._of_one(call, self._desk.job_metrics)
+        return await self._of_one(call, self._intake.job_metrics)
 
     async def _cancel(self, call: Call) -> Response:
-        response = await self._of_one(call, self._desk.cancel_job)
+        response = await self._of_one(call, self._intake.cancel_job)
         response.status = 202
         return response
 

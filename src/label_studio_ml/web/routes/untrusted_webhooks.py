@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable, Collection
 from label_studio_ml.errors import NotAuthorized, RequestError
 from label_studio_ml.http_server.messages import Response, json_response
 from label_studio_ml.protocol.requests import Event
-from label_studio_ml.serving.prediction_service import ModelPool
-from label_studio_ml.web.project_registry import ProjectBook
-from label_studio_ml.web.webhook_receipts import Hearing
+from label_studio_ml.serving.prediction_service import PredictionService
+from label_studio_ml.web.project_registry import ProjectRegistry
+from label_studio_ml.web.webhook_receipts import WebhookReceipts
 
 #: Seconds to a multiple of which the time until the response is rounded up.
 STEP = 0.02
@@ -26,9 +26,9 @@ class UntrustedEvents:
 
     def __init__(
         self,
-        book: ProjectBook,
-        pool: ModelPool,
-        hearing: Hearing,
+        book: ProjectRegistry,
+        pool: PredictionService,
+        hearing: WebhookReceipts,
         hand_in: Callable[[Event], Awaitable[object]],
         rehearse: Callable[[Event], Awaitable[object]],
     ) -> None:

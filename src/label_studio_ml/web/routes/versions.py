@@ -8,13 +8,13 @@ from typing import Any
 from label_studio_ml.errors import RequestError
 from label_studio_ml.http_server.messages import Call, Handler, Response, json_response
 from label_studio_ml.protocol.requests import parse_object
-from label_studio_ml.serving.prediction_service import ModelPool
+from label_studio_ml.serving.prediction_service import PredictionService
 from label_studio_ml.versions import operations
 from label_studio_ml.versions.listing import entries
 from label_studio_ml.versions.state.project_state import Project
 from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.versions.store.manifest import Manifest
-from label_studio_ml.web.project_registry import ProjectBook
+from label_studio_ml.web.project_registry import ProjectRegistry
 
 
 class VersionRoutes:
@@ -27,8 +27,8 @@ class VersionRoutes:
         self,
         store: VersionStore,
         model_dir: Path,
-        pool: ModelPool,
-        book: ProjectBook,
+        pool: PredictionService,
+        book: ProjectRegistry,
         find: Callable[[Any], Awaitable[Project]],
     ) -> None:
         self._store = store

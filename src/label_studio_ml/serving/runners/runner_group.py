@@ -1,4 +1,4 @@
-"""A group of lanes used as one: each model is loaded in all members, each call goes to the least busy one.
+"""A group of runners used as one: each model is loaded in all members, each call goes to the least busy one.
 
   starting ──loaded──▶ member ──its process ends──▶ replaced by a new one that loads the same models
 
@@ -16,8 +16,8 @@ from typing import Any
 from label_studio_ml.errors import BackendError, ModelProcessDied
 from label_studio_ml.model_calls.adapter import ClassInfo, ModelSpec
 from label_studio_ml.model_calls.predictor import Answer, Request
-from label_studio_ml.serving.requests.batching import LaneClosed
-from label_studio_ml.serving.runners.process_runner import Lane
+from label_studio_ml.serving.requests.batching import RunnerClosed
+from label_studio_ml.serving.runners.process_runner import ModelRunner
 
 logger = logging.getLogger(__name__)
 
@@ -27,8 +27,8 @@ FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 10.0
 
 
-class LaneGroup:
-    """`count` lanes made by `make_lane(index)`, used as one lane.
+class RunnerGroup:
+    """`count` runners made by `make_runner(index)`, used as one runner.
 
     `when_edited` is called when a member has ended and the files on the disk differ from the members' code, once for
     each such edit.
@@ -38,14 +38,14 @@ class LaneGroup:
     own_memory = True
     renewable = True
 
-    def __init__(self, make_lane: Callable[[int], Lane], count: int) -> None:
+    def __init__(self, make_runner: Callable[[int], ModelRunner], count: int) -> None:
         loop = asyncio.get_running_loop()
         self.info: asyncio.Future[ClassInfo] = loop.create_future()
         self.ended: asyncio.Future[str] = loop.create_future()
-        self._make_lane = make_lane
+        self._make_runner = make_runner
         self._count = count
-        self._members: dict[int, Lane] = {}
-        self._joining: set[Lane] = set()
+        self._members: dict[int, ModelRunner] = {}
+        self._joining: set[ModelRunner] = set()
         self._freed = asyncio.Event()
         self._busy: dict[int, int] = dict.fromkeys(range(count), 0)
         self._specs: dict[int, ModelSpec] = {}
@@ -55,21 +55,21 @@ class LaneGroup:
 
     async def start(self) -> None:
         """Start all members, which begin to import the model file; `info` gets the outcome."""
-        lanes = [self._make_lane(index) for index in range(self._count)]
-        self._joining.update(lanes)
+        runners = [self._make_runner(index) for index in range(self._count)]
+        self._joining.update(runners)
         try:
-            for lane in lanes:
-                if self.ended.done():  # closed meanwhile: lanes started from now on would not be ended
-                    raise LaneClosed(self.ended.result())
-                await lane.start()
+            for runner in runners:
+                if self.ended.done():  # closed meanwhile: runners started from now on would not be ended
+                    raise RunnerClosed(self.ended.result())
+                await runner.start()
         except BaseException:
             await self.close(0)
             raise
-        self._joining.difference_update(lanes)
-        for index, lane in enumerate(lanes):
-            self._members[index] = lane
-            self._spawn(self._watch(index, lane))
-        self._spawn(self._learn(lanes))
+        self._joining.difference_update(runners)
+        for index, runner in enumerate(runners):
+            self._members[index] = runner
+            self._spawn(self._watch(index, runner))
+        self._spawn(self._learn(runners))
 
     async def load(self, live: int, spec: ModelSpec, instead_of: int = 0) -> str:
         """Build a model in every member and return its version's name.
@@ -81,7 +81,7 @@ class LaneGroup:
         self._specs[live] = spec
         try:
             outcomes = await asyncio.gather(
-                *(lane.load(live, spec, instead_of) for lane in self._members.values()),
+                *(runner.load(live, spec, instead_of) for runner in self._members.values()),
                 return_exceptions=True,
             )
         except asyncio.CancelledError:
@@ -98,7 +98,7 @@ class LaneGroup:
     async def predict(self, live: int, requests: Sequence[Request]) -> list[Answer]:
         """Answer `requests` by model `live` of the least busy member.
 
-        Raises ModelError; ModelProcessDied if that member ends meanwhile; LaneClosed if the group has ended before.
+        Raises ModelError; ModelProcessDied if that member ends meanwhile; RunnerClosed if the group has ended before.
         """
         index = await self._free()
         self._busy[index] += 1
@@ -114,13 +114,13 @@ class LaneGroup:
         Calls are not queued in a process behind others, because a crash would fail them too.
         """
         while True:
-            there = [index for index, lane in self._members.items() if not lane.ended.done()]
+            there = [index for index, runner in self._members.items() if not runner.ended.done()]
             index = min(there, key=lambda one: self._busy[one], default=-1)
             known = self.info.done() and self.info.exception() is None
             if there and self._busy[index] < (self.info.result().concurrency if known else 1):
                 return index
             if self.ended.done():
-                raise LaneClosed(self.ended.result())
+                raise RunnerClosed(self.ended.result())
             self._freed.clear()
             with contextlib.suppress(TimeoutError):  # the group may end, or a new member join
                 await asyncio.wait_for(self._freed.wait(), FIRST_PAUSE)
@@ -128,22 +128,22 @@ class LaneGroup:
     def unload(self, live: int) -> None:
         """Remove model `live` from all members."""
         self._specs.pop(live, None)
-        for lane in self._members.values():
-            lane.unload(live)
+        for runner in self._members.values():
+            runner.unload(live)
 
     async def close(self, grace: float = 5.0) -> None:
         """End all members, after their running calls or `grace` seconds."""
         await self._finish("The model processes were stopped", grace)
 
-    async def _learn(self, lanes: Sequence[Lane]) -> None:
+    async def _learn(self, runners: Sequence[ModelRunner]) -> None:
         """Settle `info` with that of the first member that imports the model file, or with an error."""
         failure: BackendError | None = None
-        for lane in lanes:
+        for runner in runners:
             try:
-                info = await asyncio.shield(lane.info)
+                info = await asyncio.shield(runner.info)
             except BackendError as error:
                 failure = failure or error
-                if not lane.ended.done():
+                if not runner.ended.done():
                     break  # the import failed, so it fails in the others too
             else:
                 if not self.info.done():
@@ -153,17 +153,17 @@ class LaneGroup:
             self.info.set_exception(failure)
             self.info.exception()
 
-    async def _watch(self, index: int, lane: Lane) -> None:
+    async def _watch(self, index: int, runner: ModelRunner) -> None:
         """Replace a member whenever it ends; end the group if there is nothing to replace it from."""
         pause = FIRST_PAUSE
         while True:
             joined = time.monotonic()
-            why = await asyncio.shield(lane.ended)
+            why = await asyncio.shield(runner.ended)
             self._members.pop(index, None)
             if time.monotonic() - joined > LONGEST_PAUSE:
                 pause = FIRST_PAUSE
             logger.error("%s; it is replaced as long as others go on", why)
-            replacement: Lane | None = None
+            replacement: ModelRunner | None = None
             while replacement is None:
                 if self._hopeless():
                     return await self._finish(why, 0)
@@ -173,37 +173,37 @@ class LaneGroup:
                     return await self._finish(why, 0)
                 replacement = await self._replacement(index)
                 pause = LONGEST_PAUSE if self._edits else pause
-            self._members[index] = lane = replacement
+            self._members[index] = runner = replacement
 
     def _hopeless(self) -> bool:
         """Return whether no member is left, or the model file cannot be imported."""
         return not self._members or (self.info.done() and self.info.exception() is not None)
 
-    async def _replacement(self, index: int) -> Lane | None:
+    async def _replacement(self, index: int) -> ModelRunner | None:
         """Return a new member with all models loaded; None if it ended while loading or has other code."""
-        lane = self._make_lane(index)
-        self._joining.add(lane)  # from here on it is closed with the group
+        runner = self._make_runner(index)
+        self._joining.add(runner)  # from here on it is closed with the group
         try:
-            await lane.start()
-            if self._is_edited(await asyncio.shield(lane.info)):
-                await lane.close(0)
-                self._joining.discard(lane)
+            await runner.start()
+            if self._is_edited(await asyncio.shield(runner.info)):
+                await runner.close(0)
+                self._joining.discard(runner)
                 return None
             loaded: set[int] = set()
             while missing := [live for live in self._specs if live not in loaded]:
                 for live in missing:
                     if live in self._specs:
-                        await lane.load(live, self._specs[live])
+                        await runner.load(live, self._specs[live])
                     loaded.add(live)
             for live in loaded - self._specs.keys():
-                lane.unload(live)
+                runner.unload(live)
         except (BackendError, OSError) as error:
             logger.error("A model process cannot be replaced: %s", error)
-            await lane.close(0)
-            self._joining.discard(lane)
+            await runner.close(0)
+            self._joining.discard(runner)
             return None
-        self._joining.discard(lane)
-        return lane
+        self._joining.discard(runner)
+        return runner
 
     def _is_edited(self, info: ClassInfo) -> bool:
         """Return whether a new process has other code than the members; report each such code once."""
@@ -221,13 +221,13 @@ class LaneGroup:
         return True
 
     async def _finish(self, why: str, grace: float) -> None:
-        """End the background tasks and all lanes, then settle `info` and `ended`."""
+        """End the background tasks and all runners, then settle `info` and `ended`."""
         tasks = [task for task in self._tasks if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        lanes = {*self._members.values(), *self._joining}
-        await asyncio.gather(*(lane.close(grace) for lane in lanes))
+        runners = {*self._members.values(), *self._joining}
+        await asyncio.gather(*(runner.close(grace) for runner in runners))
         if not self.info.done():
             self.info.set_exception(ModelProcessDied(why))
             self.info.exception()

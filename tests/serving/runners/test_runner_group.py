@@ -19,10 +19,10 @@ from label_studio_ml.errors import ModelFileError, ModelLoadError, ModelProcessD
 from label_studio_ml.model_calls.adapter import ModelSpec
 from label_studio_ml.model_calls.predictor import Request
 from label_studio_ml.protocol.requests import parse_predict
-from label_studio_ml.serving.prediction_service import ModelPool
-from label_studio_ml.serving.requests.batching import LaneClosed
-from label_studio_ml.serving.runners.process_group import LaneGroup
-from label_studio_ml.serving.runners.process_runner import Lane, ProcessLane
+from label_studio_ml.serving.prediction_service import PredictionService
+from label_studio_ml.serving.requests.batching import RunnerClosed
+from label_studio_ml.serving.runners.process_runner import ModelRunner, ProcessRunner
+from label_studio_ml.serving.runners.runner_group import RunnerGroup
 from label_studio_ml.versions.state.project_state import Project
 from label_studio_ml.versions.store.local_store import VersionStore
 from tricky import CONFIG, Tricky, alive, task
@@ -44,43 +44,43 @@ class Crew:
     """Makes groups, and knows every process that they ever started."""
 
     settings: Settings
-    lanes: list[ProcessLane] = field(default_factory=list)
-    groups: list[LaneGroup] = field(default_factory=list)
+    runners: list[ProcessRunner] = field(default_factory=list)
+    groups: list[RunnerGroup] = field(default_factory=list)
     fails: set[int] = field(default_factory=set)
 
-    def make(self, index: int) -> ProcessLane:
-        lane = ProcessLane(self.settings)
-        if len(self.lanes) in self.fails:
+    def make(self, index: int) -> ProcessRunner:
+        runner = ProcessRunner(self.settings)
+        if len(self.runners) in self.fails:
 
             async def start() -> None:
                 raise OSError("no more processes")
 
-            lane.start = start  # type: ignore[method-assign]
-        self.lanes.append(lane)
-        return lane
+            runner.start = start  # type: ignore[method-assign]
+        self.runners.append(runner)
+        return runner
 
-    def group(self, count: int = 2) -> LaneGroup:
-        self.groups.append(LaneGroup(self.make, count))
+    def group(self, count: int = 2) -> RunnerGroup:
+        self.groups.append(RunnerGroup(self.make, count))
         return self.groups[-1]
 
     @property
     def pids(self) -> list[int]:
         """The processes that run."""
-        return [lane.pid for lane in self.lanes if lane.pid and alive(lane.pid)]
+        return [runner.pid for runner in self.runners if runner.pid and alive(runner.pid)]
 
 
 async def killed(crew: Crew, pid: int) -> None:
     """Kill a process, and wait until that is known."""
-    [lane] = [lane for lane in crew.lanes if lane.pid == pid]
+    [runner] = [runner for runner in crew.runners if runner.pid == pid]
     os.kill(pid, signal.SIGKILL)
-    await asyncio.wait_for(asyncio.shield(lane.ended), LIMIT)
+    await asyncio.wait_for(asyncio.shield(runner.ended), LIMIT)
 
 
 def asking(*tasks: dict[str, Any]) -> Request:
     return Request(json.dumps(tasks).encode(), b"{}")
 
 
-async def ask(group: LaneGroup, number: int = 1, do: str = "", live: int = 1) -> int:
+async def ask(group: RunnerGroup, number: int = 1, do: str = "", live: int = 1) -> int:
     """Return the id of the process that answered."""
     [answer] = await asyncio.wait_for(group.predict(live, [asking(task(number, do))]), LIMIT)
     [entry] = strict(answer.results)
@@ -90,7 +90,7 @@ async def ask(group: LaneGroup, number: int = 1, do: str = "", live: int = 1) ->
 
 
 @asynccontextmanager
-async def started(crew: Crew, count: int = 2) -> AsyncIterator[LaneGroup]:
+async def started(crew: Crew, count: int = 2) -> AsyncIterator[RunnerGroup]:
     """Start a group; close it, and see that no process is left."""
     group = crew.group(count)
     await group.start()
@@ -103,9 +103,11 @@ async def started(crew: Crew, count: int = 2) -> AsyncIterator[LaneGroup]:
 
 
 @asynccontextmanager
-async def pooled(crew: Crew, count: int = 2, **options: Any) -> AsyncIterator[ModelPool]:
+async def pooled(crew: Crew, count: int = 2, **options: Any) -> AsyncIterator[PredictionService]:
     """Open a pool over groups; close it, and see that no process is left."""
-    pool = ModelPool(lambda: crew.group(count), VersionStore(crew.settings.model_dir), lanes=count, **options)
+    pool = PredictionService(
+        lambda: crew.group(count), VersionStore(crew.settings.model_dir), runners=count, **options
+    )
     await pool.start()
     try:
         yield pool
@@ -114,7 +116,7 @@ async def pooled(crew: Crew, count: int = 2, **options: Any) -> AsyncIterator[Mo
         assert not crew.pids
 
 
-async def request(pool: ModelPool, *tasks: dict[str, Any]) -> list[Any]:
+async def request(pool: PredictionService, *tasks: dict[str, Any]) -> list[Any]:
     body = json.dumps({"tasks": tasks or [task(1)]}).encode()
     entries: list[Any] = strict(await asyncio.wait_for(pool.predict(ONE, parse_predict(body)), LIMIT))
     return entries
@@ -149,7 +151,7 @@ def test_a_killed_member_is_replaced_with_all_models_and_the_others_load_nothing
             for number in range(10):
                 assert await ask(group, number) == second
             await until(lambda: len(group._members) == 2, "it is replaced")
-            third = crew.lanes[2].pid
+            third = crew.runners[2].pid
             assert third is not None
             loads = [int(line.split()[0]) for line in tricky.lines("loads")]
             assert loads.count(second) == 3
@@ -178,7 +180,7 @@ def test_a_model_that_comes_while_a_replacement_loads_is_loaded_there_too(tricky
             tricky.release("gate")
             await until(lambda: len(group._members) == 2, "it is replaced")
             await killed(crew, second)
-            assert await ask(group, 1, live=2) == await ask(group, 1, live=1) == crew.lanes[2].pid
+            assert await ask(group, 1, live=2) == await ask(group, 1, live=1) == crew.runners[2].pid
 
     run(test())
 
@@ -192,13 +194,13 @@ def test_all_killed_at_once_end_the_group_and_leave_nothing(count: int, tricky: 
             for pid in crew.pids:
                 os.kill(pid, signal.SIGKILL)
             await asyncio.wait_for(asyncio.shield(group.ended), LIMIT)
-            with pytest.raises(LaneClosed):
+            with pytest.raises(RunnerClosed):
                 await ask(group)
             with pytest.raises(ModelProcessDied):
                 await group.load(2, SPEC)
             # Nobody looks after an ended group: it must not start anything any more.
             assert not [task for task in group._tasks if not task.done()]
-            assert len(crew.lanes) == count
+            assert len(crew.runners) == count
             assert not crew.pids
 
     run(test())
@@ -241,7 +243,7 @@ def test_a_replacement_that_cannot_be_started_is_tried_again(tricky: Tricky) -> 
             os.kill(crew.pids[0], signal.SIGKILL)
             await until(lambda: len(group._members) == 1, "it is gone")
             await until(lambda: len(group._members) == 2, "it is replaced")
-            assert len(crew.lanes) == 5
+            assert len(crew.runners) == 5
 
     run(test())
 
@@ -260,24 +262,24 @@ def test_a_group_that_is_closed_while_it_starts_starts_no_more(tricky: Tricky) -
     async def test() -> None:
         crew = Crew(tricky.settings())
         group = crew.group(3)
-        make = group._make_lane
+        make = group._make_runner
 
-        def closing(index: int) -> Lane:
-            lane = make(index)
-            start = lane.start
+        def closing(index: int) -> ModelRunner:
+            runner = make(index)
+            start = runner.start
 
             async def then_close() -> None:
                 await start()
                 if index == 0:
                     await group.close(0)
 
-            lane.start = then_close  # type: ignore[method-assign]
-            return lane
+            runner.start = then_close  # type: ignore[method-assign]
+            return runner
 
-        group._make_lane = closing
-        with pytest.raises(LaneClosed, match="stopped"):
+        group._make_runner = closing
+        with pytest.raises(RunnerClosed, match="stopped"):
             await group.start()
-        assert [lane._process is not None for lane in crew.lanes] == [True, False, False]
+        assert [runner._process is not None for runner in crew.runners] == [True, False, False]
         assert not crew.pids
 
     run(test())
@@ -324,8 +326,8 @@ def test_a_member_killed_while_it_imports_is_replaced(tricky: Tricky) -> None:
         crew = Crew(tricky.settings())
         async with started(crew) as group:
             # The gate may have been reached by the other one first.
-            await until(lambda: tricky.started("gate") and crew.lanes[0].pid is not None, "it imports")
-            first = crew.lanes[0].pid
+            await until(lambda: tricky.started("gate") and crew.runners[0].pid is not None, "it imports")
+            first = crew.runners[0].pid
             assert first is not None
             tricky.order("on_import")
             os.kill(first, signal.SIGKILL)
