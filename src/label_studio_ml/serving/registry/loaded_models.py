@@ -45,9 +45,10 @@ class LoadedModels:
     """Live models of all projects of one backend. Everything but the runners' work runs on one event loop.
 
     `make_runner` returns a new runner, which runs `runners` times `concurrency` calls at a time. With `separate`,
-    projects with different label configs share no runner, and at most `most` label configs have one. With `drain_first`, a new
-    version loads only after the old one has left the memory; requests wait. `remembered(uid)` returns the name that
-    an untrained class gave its version earlier, or None. `code_on_disk` returns the identity of the current files.
+    projects with different label configs share no runner, and at most `most` label configs have one. With
+    `drain_first`, a new version loads only after the old one has left the memory; requests wait. `remembered(uid)`
+    returns the name that an untrained class gave its version earlier, or None. `code_on_disk` returns the identity of
+    the current files.
     """
 
     def __init__(

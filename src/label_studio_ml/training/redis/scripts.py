@@ -12,12 +12,12 @@ except that `STORE` and `BEGIN` may count an event or a run twice. "Nothing" bel
 #: annotations. Tokens of events that are folded or beyond the limits are not stored: anyone may send any number, and
 #: tokens take memory. If such an event is sent again, because its answer was lost, it is folded or counted again.
 #: Keys: token, event queue, payloads, dirty, waiting, hold, jobs, backend, untrusted, folds. Arguments: project, id for
-#: a new job, action, number of annotations, event, life of the token in s, time, prefix of jobs' keys; id of the backend
-#: (nothing with an embedded broker), its class and code; digest (nothing for an event with login), event that stands
-#: for those beyond the limits, limits of events and bytes, 1 if the event is too long; sender (nothing without login).
-#: The sender is stored with the event, and as `asked_by` in the job's record: there, the sender of a training request
-#: replaces an earlier one, any other sender does not.
-#: Returns the job's id, 1 if it is new, 1 if a worker is to be woken; an empty list if another backend owns the queue.
+#: a new job, action, number of annotations, event, life of the token in s, time, prefix of jobs' keys; id of the
+#: backend (nothing with an embedded broker), its class and code; digest (nothing for an event with login), event that
+#: stands for those beyond the limits, limits of events and bytes, 1 if the event is too long; sender (nothing without
+#: login). The sender is stored with the event, and as `asked_by` in the job's record: there, the sender of a training
+#: request replaces an earlier one, any other sender does not. Returns the job's id, 1 if it is new, 1 if a worker is
+#: to be woken; an empty list if another backend owns the queue.
 STORE = """
 if ARGV[9] ~= '' then
   local owner = redis.call('hget', KEYS[8], 'id')
@@ -160,8 +160,9 @@ return 1
 """
 
 #: Removes events from an event queue, and the project from the dirty set if no event is left. Keys: event queue,
-#: payloads, dirty, untrusted, folds. Arguments: project, ids of events. All folds are removed, so that no event is folded into a
-#: removed one. A Redis out of memory removes the events without updating the counts; an empty event queue resets them.
+#: payloads, dirty, untrusted, folds. Arguments: project, ids of events. All folds are removed, so that no event is
+#: folded into a removed one. A Redis out of memory removes the events without updating the counts; an empty event
+#: queue resets them.
 REMOVE = """
 redis.call('del', KEYS[5])
 for number = 2, #ARGV do
