@@ -5,6 +5,7 @@ row in ROOMS. An import inside a function counts like any other, except where a 
 """
 
 import ast
+import re
 import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -410,6 +411,15 @@ def test_base_names_are_plain() -> None:
 
 def test_every_room_is_there() -> None:
     assert {name for name in ROOMS if name not in MODULES} == set()
+
+
+def test_every_room_is_in_the_architecture_page() -> None:
+    """`cli.run` is part of the row of `cli/`, and likewise other commands."""
+    table = (SOURCE.parent.parent / "docs" / "architecture.md").read_text()
+    rows = [line.partition("|")[2].partition("|")[0] for line in table.splitlines() if line.startswith("| `")]
+    named = {name.strip("/").replace("/", ".") for row in rows for name in re.findall(r"`([^`]+)`", row)}
+    missing = {name for name in ROOMS if name not in named and not name.startswith(("cli.", "legacy."))}
+    assert missing == {"__main__"}
 
 
 def test_modules_are_small() -> None:
