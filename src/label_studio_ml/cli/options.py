@@ -80,7 +80,9 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         help="arguments for the model's constructor: true, 3, 0.5, JSON or text; they win over config.json",
     )
     parser.add_argument(
-        "--model-dir", metavar="DIR", help="where trained versions are kept, seen from the backend's folder"
+        "--model-dir",
+        metavar="FOLDER",
+        help="where trained versions are kept, seen from the backend's folder",
     )
 
 

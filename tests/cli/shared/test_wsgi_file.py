@@ -9,7 +9,7 @@ import pytest
 
 from label_studio_ml.cli import main as cli
 from label_studio_ml.cli.main import parse
-from label_studio_ml.cli.run.start import settings_from
+from label_studio_ml.cli.shared.backend_arguments import settings_from
 from label_studio_ml.cli.shared.wsgi_file import read_wsgi
 from label_studio_ml.cli.shared.wsgi_survey import survey
 from label_studio_ml.cli.versions.code_comparison import code_here

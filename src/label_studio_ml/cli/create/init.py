@@ -1,11 +1,11 @@
-"""`label-studio-ml init PROJECT` (alias `create`): create a backend's folder from a model file."""
+"""`label-studio-ml init DIR` (alias `create`): create a backend's folder from a model file."""
 
 import argparse
 import sys
 from pathlib import Path
 
 from label_studio_ml.cli.create.scaffold import Backend, make
-from label_studio_ml.cli.run.start import folder_of, split_script
+from label_studio_ml.cli.shared.backend_arguments import add_folder_arguments, folder_of, split_script
 from label_studio_ml.cli.streams import say
 from label_studio_ml.errors import ModelFileError
 from label_studio_ml.support.texts import our_command, shell_command
@@ -14,8 +14,7 @@ from label_studio_ml.user_code.loading import MissingModule, ModelSource, locate
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `init`."""
-    parser.add_argument("project_name", metavar="PROJECT", help="the folder to make")
-    parser.add_argument("--root-dir", default=".", metavar="DIR", help="where to make it (default: here)")
+    add_folder_arguments(parser, "the folder to make")
     parser.add_argument(
         "--script",
         "--from",

@@ -5,7 +5,7 @@ import asyncio
 import sys
 
 from label_studio_ml.cli.options import add_log_level, add_model_options, count, require_unix
-from label_studio_ml.cli.run.start import add_folder_arguments, settings_from
+from label_studio_ml.cli.shared.backend_arguments import add_backend_arguments, settings_from
 from label_studio_ml.cli.shared.studio_arguments import add_studio_arguments, project_number, with_studio
 from label_studio_ml.cli.streams import say
 from label_studio_ml.errors import SettingsError
@@ -17,7 +17,7 @@ _PATIENCE = 10.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `agent`."""
-    add_folder_arguments(parser)
+    add_backend_arguments(parser)
     parser.add_argument(
         "--project", metavar="ID[,ID]", type=_numbers, required=True, help="Label Studio's projects"
     )

@@ -1,11 +1,12 @@
-"""`label-studio-ml serve PROJECT`: the HTTP server and the model's processes, without broker and workers."""
+"""`label-studio-ml serve DIR`: the HTTP server and the model's processes, without broker and workers."""
 
 import argparse
 
 from label_studio_ml.cli.options import require_unix
-from label_studio_ml.cli.run import start
+from label_studio_ml.cli.run import backend_server
+from label_studio_ml.cli.shared.backend_arguments import require_redis, settings_from
 
-add_arguments = start.add_arguments
+add_arguments = backend_server.add_arguments
 
 
 def run(args: argparse.Namespace) -> int:
@@ -13,8 +14,8 @@ def run(args: argparse.Namespace) -> int:
 
     Raises SettingsError when REDIS_URL is not set or a setting is wrong.
     """
-    settings = start.settings_from(args)
+    settings = settings_from(args)
     if not args.check:
         require_unix("serve")
-        start.with_redis(settings, "serve")
-    return start.serve(args, settings, alone=True)
+        require_redis(settings, "serve")
+    return backend_server.serve(args, settings, alone=True)

@@ -1,18 +1,18 @@
-"""`label-studio-ml worker PROJECT`: training workers that share Redis and the model folder with servers elsewhere."""
+"""`label-studio-ml worker DIR`: training workers that share Redis and the model folder with servers elsewhere."""
 
 import argparse
 import importlib
 from dataclasses import replace
 
 from label_studio_ml.cli.options import add_log_level, add_model_options, count, require_unix
-from label_studio_ml.cli.run.start import add_folder_arguments, settings_from, with_redis
 from label_studio_ml.cli.run.writable import VERSIONS, require_writable
+from label_studio_ml.cli.shared.backend_arguments import add_backend_arguments, require_redis, settings_from
 from label_studio_ml.user_code.installed_packages import check_training
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `worker`."""
-    add_folder_arguments(parser)
+    add_backend_arguments(parser)
     parser.add_argument(
         "--workers",
         type=count,
@@ -30,10 +30,11 @@ def run(args: argparse.Namespace) -> int:
     """
     require_unix("worker")
     check_training()
-    settings = with_redis(settings_from(args), "worker")
+    settings = settings_from(args)
+    require_redis(settings, "worker")
     if args.workers:
         settings = replace(settings, workers=args.workers)
     require_writable(settings, folders=(VERSIONS,))
-    hub = importlib.import_module("label_studio_ml.runtime.worker_host")
-    code: int = hub.work(settings)
+    worker_host = importlib.import_module("label_studio_ml.runtime.worker_host")
+    code: int = worker_host.work(settings)
     return code

@@ -4,10 +4,15 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
+from label_studio_ml.cli.shared.backend_arguments import (
+    add_folder_arguments,
+    folder_of,
+    settings_without_model,
+)
 from label_studio_ml.cli.shared.project_arguments import only_one
-from label_studio_ml.cli.shared.wsgi_file import read_wsgi
+from label_studio_ml.cli.shared.studio_arguments import add_known_project_argument
 from label_studio_ml.config.settings import Settings
-from label_studio_ml.errors import SettingsError, UnknownProject
+from label_studio_ml.errors import UnknownProject
 from label_studio_ml.monitoring import logs
 from label_studio_ml.versions.factory import open_store
 from label_studio_ml.versions.state.project_state import Projects
@@ -30,13 +35,15 @@ class Stored:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that name the backend's folder, its model folder and the project."""
-    parser.add_argument("project_name", metavar="DIR", help="the backend's folder")
-    parser.add_argument("--root-dir", default=".", metavar="DIR", help="where that folder is (default: here)")
+    add_folder_arguments(parser)
+    add_model_dir_argument(parser)
+    add_known_project_argument(parser)
+
+
+def add_model_dir_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the option that names the folder of the versions."""
     parser.add_argument(
-        "--model-dir", metavar="DIR", help="where its versions are, seen from the folder (default: MODEL_DIR)"
-    )
-    parser.add_argument(
-        "--project", metavar="ID", help="Label Studio's project (default: the only one the backend knows)"
+        "--model-dir", metavar="FOLDER", help="where its versions are, seen from DIR (default: MODEL_DIR)"
     )
 
 
@@ -55,13 +62,8 @@ def find(args: argparse.Namespace, *, reads: bool = False, otherwise: str = "") 
 
 def settings_of(args: argparse.Namespace) -> Settings:
     """Return the settings of the backend that `args` name. Raises SettingsError when there is no such folder."""
-    folder = Path(args.root_dir, args.project_name)
-    if not folder.is_dir():
-        raise SettingsError(f"There is no folder {folder}", field="DIR")
+    settings = settings_without_model(folder_of(args), args.model_dir)
     logs.configure("ERROR")  # no warnings about damaged versions: the list shows them
-    settings = read_wsgi(folder, run=False).settings(Settings.from_env(backend_dir=folder))
-    if args.model_dir:
-        settings = settings.with_model_dir(args.model_dir)
     return settings
 
 

@@ -1,4 +1,4 @@
-"""Options for Label Studio's address and token, and the type of `--project`, for the commands that work on projects."""
+"""Options for Label Studio's address and token, and `--project`, for the commands that work on projects."""
 
 import argparse
 import sys
@@ -48,6 +48,25 @@ def with_studio(args: argparse.Namespace, settings: Settings) -> Settings:
             ) from None
     url = checked(args.url, "--url") if args.url else settings.studio_url
     return replace(settings, studio_url=url, studio_api_key=token)
+
+
+def add_known_project_argument(
+    parser: argparse.ArgumentParser,
+    help_text: str = "Label Studio's project (default: the only one the backend knows)",
+) -> None:
+    """Add `--project` for a project that the backend knows, given by its id or uid."""
+    parser.add_argument("--project", metavar="ID", type=known_project_name, help=help_text)
+
+
+def known_project_name(text: str) -> str:
+    """Return `text` if a project can have it as its id or uid. Raises argparse.ArgumentTypeError for other text.
+
+    Names without a number pass, because requests without a project get one.
+    """
+    number = text.partition(".")[0]
+    if not number or number.startswith("-") or whole_number(number) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not the id of a project")
+    return text
 
 
 def project_number(text: str) -> int:

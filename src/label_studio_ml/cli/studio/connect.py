@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from label_studio_ml.cli.options import port_number
-from label_studio_ml.cli.run.start import add_folder_arguments, settings_from
+from label_studio_ml.cli.shared.backend_arguments import add_backend_arguments, settings_from
 from label_studio_ml.cli.shared.studio_arguments import add_studio_arguments, project_number, with_studio
 from label_studio_ml.cli.streams import say
 from label_studio_ml.config.settings import DEFAULT_PORT
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `connect`."""
-    add_folder_arguments(parser)
+    add_backend_arguments(parser)
     add_link_arguments(parser)
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--project", metavar="N", type=project_number, help="the project's number")

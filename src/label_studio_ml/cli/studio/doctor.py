@@ -5,7 +5,7 @@ import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from label_studio_ml.cli.run.start import add_folder_arguments, folder_of, settings_from
+from label_studio_ml.cli.shared.backend_arguments import add_backend_arguments, folder_of, settings_from
 from label_studio_ml.cli.shared.studio_arguments import project_number, with_studio
 from label_studio_ml.cli.streams import say_json
 from label_studio_ml.cli.studio.connect import add_link_arguments
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `doctor`."""
-    add_folder_arguments(parser)
+    add_backend_arguments(parser)
     add_link_arguments(parser)
     parser.add_argument("--project", metavar="N", type=project_number, help="the project's number")
     parser.add_argument("--json", action="store_true", help="print JSON")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from label_studio_ml.cli.options import count
-from label_studio_ml.cli.run.start import add_folder_arguments, settings_from
+from label_studio_ml.cli.shared.backend_arguments import add_backend_arguments, settings_from
 from label_studio_ml.cli.shared.model_arguments import add_prediction_source_arguments, started, tell
 from label_studio_ml.cli.shared.studio_arguments import add_studio_arguments, project_number, with_studio
 from label_studio_ml.cli.streams import say
@@ -30,7 +30,7 @@ _PATIENCE = 60.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `predict`."""
-    add_folder_arguments(parser)
+    add_backend_arguments(parser)
     parser.add_argument("--project", metavar="ID", type=project_number, help="Label Studio's project")
     add_studio_arguments(parser)
     parser.add_argument(

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from label_studio_ml.cli.shared.wsgi_file import read_wsgi
+from label_studio_ml.cli.shared.backend_arguments import settings_without_model
+from label_studio_ml.cli.shared.store_arguments import add_model_dir_argument
 from label_studio_ml.cli.streams import say, say_json
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import SettingsError, UnknownProject
@@ -32,10 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="the backend's folder (./forget where it has that name); behind `forget` also the projects to forget",
     )
-    parser.add_argument("--root-dir", default=".", metavar="DIR", help="where that folder is (default: here)")
     parser.add_argument(
-        "--model-dir", metavar="DIR", help="where its versions are, seen from the folder (default: MODEL_DIR)"
+        "--root-dir", default=".", metavar="PARENT", help="the folder in which DIR is (default: here)"
     )
+    add_model_dir_argument(parser)
     parser.add_argument("--json", action="store_true", help="print the list as JSON")
     parser.add_argument("--yes", action="store_true", help="forget without asking")
     parser.add_argument(
@@ -55,7 +56,8 @@ def run(args: argparse.Namespace) -> int:
             f"{named[0]!r} is one word too many",
             fix=f"To forget projects: {our_command('projects', 'forget', folder, *named)}",
         )
-    settings = _settings(args, folder)
+    settings = settings_without_model(Path(args.root_dir, folder), args.model_dir)
+    logs.configure("ERROR")
     store = open_store(settings)
     known = known_projects(settings.model_dir, store)
     if forgetting:
@@ -67,15 +69,6 @@ def run(args: argparse.Namespace) -> int:
     else:
         say(f"No project is known in {settings.model_dir}")
     return 0
-
-
-def _settings(args: argparse.Namespace, name: str) -> Settings:
-    folder = Path(args.root_dir, name)
-    if not folder.is_dir():
-        raise SettingsError(f"There is no folder {folder}", field="DIR")
-    logs.configure("ERROR")
-    settings = read_wsgi(folder, run=False).settings(Settings.from_env(backend_dir=folder))
-    return settings.with_model_dir(args.model_dir) if args.model_dir else settings
 
 
 def _entry(project: KnownProject) -> dict[str, object]:

@@ -5,7 +5,7 @@ import asyncio
 import sys
 
 from label_studio_ml.cli.options import count
-from label_studio_ml.cli.run.start import add_folder_arguments, settings_from
+from label_studio_ml.cli.shared.backend_arguments import add_backend_arguments, settings_from
 from label_studio_ml.cli.shared.model_arguments import add_prediction_source_arguments, started, tell
 from label_studio_ml.cli.shared.studio_arguments import add_studio_arguments, project_number, with_studio
 from label_studio_ml.cli.streams import say
@@ -19,7 +19,7 @@ _WAYS = ("margin", "entropy", "least-confidence", "diversity", "coverage")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `rank`."""
-    add_folder_arguments(parser)
+    add_backend_arguments(parser)
     parser.add_argument(
         "--project", metavar="ID", type=project_number, required=True, help="Label Studio's project"
     )

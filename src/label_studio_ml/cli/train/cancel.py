@@ -1,9 +1,9 @@
-"""`label-studio-ml cancel PROJECT_DIR JOB`: cancel a running or queued training job."""
+"""`label-studio-ml cancel DIR JOB`: cancel a running or queued training job."""
 
 import argparse
 from pathlib import Path
 
-from label_studio_ml.cli.run.start import add_folder_arguments, folder_of, settings_from
+from label_studio_ml.cli.shared.backend_arguments import add_backend_arguments, folder_of, settings_from
 from label_studio_ml.cli.shared.open_board import OpenBoard, reach
 from label_studio_ml.cli.streams import say
 from label_studio_ml.cli.train.follow import follow
@@ -14,7 +14,7 @@ from label_studio_ml.support.texts import our_command
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `cancel`."""
-    add_folder_arguments(parser)
+    add_backend_arguments(parser)
     parser.add_argument("job", metavar="JOB", help="the job's id, as label-studio-ml jobs lists it")
 
 

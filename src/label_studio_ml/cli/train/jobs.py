@@ -1,4 +1,4 @@
-"""`label-studio-ml jobs PROJECT_DIR`: list training jobs, follow or cancel one, list or retry parked events."""
+"""`label-studio-ml jobs DIR`: list training jobs, follow or cancel one, list or retry parked events."""
 
 import argparse
 import shutil
@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from label_studio_ml.cli.options import count
-from label_studio_ml.cli.run.start import add_folder_arguments, folder_of, settings_from
+from label_studio_ml.cli.shared.backend_arguments import add_backend_arguments, folder_of, settings_from
 from label_studio_ml.cli.shared.open_board import OpenBoard, reach
+from label_studio_ml.cli.shared.studio_arguments import add_known_project_argument
 from label_studio_ml.cli.streams import say, say_json
 from label_studio_ml.cli.train.cancel import cancel
 from label_studio_ml.cli.train.follow import follow, outcome
@@ -26,15 +27,15 @@ _MOST = 20
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `jobs`."""
-    add_folder_arguments(parser)
-    parser.add_argument("--project", metavar="ID", help="only those of this Label Studio project")
+    add_backend_arguments(parser)
+    add_known_project_argument(parser, "only those of this Label Studio project")
     parser.add_argument(
         "--most", type=count, default=_MOST, metavar="N", help="of each project (default: %(default)s)"
     )
     parser.add_argument("--json", action="store_true", help="print all that is known, as JSON")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--follow", metavar="JOB", help="show a job's log and progress until it ends")
-    which.add_argument("--cancel", metavar="JOB", help="the same as: label-studio-ml cancel PROJECT JOB")
+    which.add_argument("--cancel", metavar="JOB", help="the same as: label-studio-ml cancel DIR JOB")
     which.add_argument("--parked", action="store_true", help="list the events that were set aside, and why")
     which.add_argument("--retry", action="store_true", help="train on the events that were set aside")
 

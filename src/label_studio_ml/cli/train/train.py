@@ -1,4 +1,4 @@
-"""`label-studio-ml train PROJECT_DIR`: train now, by the running backend's worker or by one of this command."""
+"""`label-studio-ml train DIR`: train now, by the running backend's worker or by one of this command."""
 
 import argparse
 import sys
@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from label_studio_ml.cli.options import require_unix
-from label_studio_ml.cli.run.start import add_folder_arguments, folder_of, settings_from
+from label_studio_ml.cli.shared.backend_arguments import add_backend_arguments, folder_of, settings_from
 from label_studio_ml.cli.shared.open_board import OpenBoard, reach
 from label_studio_ml.cli.shared.project_arguments import known_project
+from label_studio_ml.cli.shared.studio_arguments import add_known_project_argument
 from label_studio_ml.cli.streams import say
 from label_studio_ml.cli.train.follow import follow, outcome
 from label_studio_ml.errors import BrokerError, JobEnded, UnknownJob
@@ -21,10 +22,8 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `train`."""
-    add_folder_arguments(parser)
-    parser.add_argument(
-        "--project", metavar="ID", help="Label Studio's project (default: the only one the backend knows)"
-    )
+    add_backend_arguments(parser)
+    add_known_project_argument(parser)
     parser.add_argument(
         "--from-version",
         metavar="V",

@@ -4,7 +4,7 @@ import argparse
 import contextlib
 from pathlib import Path
 
-from label_studio_ml.cli.run.start import folder_of, source_of
+from label_studio_ml.cli.shared.backend_arguments import folder_of, source_of
 from label_studio_ml.cli.shared.wsgi_file import WsgiFile, read_wsgi
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import ModelFileError

@@ -1,4 +1,4 @@
-"""`label-studio-ml evaluate PROJECT_DIR`: measure a version's predictions against annotations."""
+"""`label-studio-ml evaluate DIR`: measure a version's predictions against annotations."""
 
 import argparse
 import contextlib
@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from label_studio_ml.cli.run.start import add_folder_arguments, settings_from
+from label_studio_ml.cli.shared.backend_arguments import add_backend_arguments, settings_from
+from label_studio_ml.cli.shared.studio_arguments import add_known_project_argument
 from label_studio_ml.cli.streams import say_json
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import SettingsError, StudioError, UnknownProject
@@ -24,10 +25,8 @@ logger = logging.getLogger(__name__)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `evaluate`."""
-    add_folder_arguments(parser)
-    parser.add_argument(
-        "--project", metavar="ID", help="Label Studio's project (default: the only one the backend knows)"
-    )
+    add_backend_arguments(parser)
+    add_known_project_argument(parser)
     parser.add_argument(
         "--version", metavar="V", help="name or id of the version (default: the one that is served)"
     )
@@ -53,9 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--output",
-        metavar="DIR",
+        metavar="FOLDER",
         type=Path,
-        help="where to write (default: evaluations/VERSION in the folder)",
+        help="where to write (default: evaluations/VERSION in DIR)",
     )
     parser.add_argument("--json", action="store_true", help="print the report as JSON instead of tables")
 

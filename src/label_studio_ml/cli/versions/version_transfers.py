@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from label_studio_ml.cli.shared import store_arguments
+from label_studio_ml.cli.shared.studio_arguments import known_project_name
 from label_studio_ml.cli.streams import say
 from label_studio_ml.errors import SettingsError, UnknownProject
 from label_studio_ml.support.texts import our_command, plural
@@ -38,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser, command: str) -> None:
     parser.add_argument(
         "--project-there",
         metavar="ID",
+        type=known_project_name,
         help="the project's number or uid in the store, where that is another one",
     )
     parser.add_argument("--promote", action="store_true", help="serve the last of them there from now on")

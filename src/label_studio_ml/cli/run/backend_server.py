@@ -1,0 +1,62 @@
+"""Run a backend's server, for the commands `start` and `serve`."""
+
+import argparse
+import importlib
+import subprocess
+import sys
+
+from label_studio_ml.cli.options import add_serving_options, is_loopback, require_unix
+from label_studio_ml.cli.run.writable import require_writable
+from label_studio_ml.cli.shared.backend_arguments import add_backend_arguments
+from label_studio_ml.cli.streams import say
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.errors import SettingsError
+from label_studio_ml.processes.interpreter import command
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `start` and `serve`."""
+    add_backend_arguments(parser)
+    add_serving_options(parser)
+    parser.add_argument(
+        "--reload", action="store_true", help="load the model again whenever its files are edited"
+    )
+
+
+def serve(args: argparse.Namespace, settings: Settings, **role: bool) -> int:
+    """Serve with `settings` and the options of the command line, or only check; return the exit code.
+
+    `role` is passed to the supervisor. Raises SettingsError when options conflict or the model folder is not writable.
+    """
+    if args.check:
+        return _check(settings)
+    require_unix(args.command)
+    if args.reload and args.debug:
+        raise SettingsError(
+            "--reload and --debug do not go together: with --debug the code is imported once",
+            fix="Leave one of them out",
+            field="--reload",
+        )
+    require_writable(settings)
+    if not is_loopback(args.host):
+        say(f"label-studio-ml: {_exposure(args.host, args.port, settings)}", file=sys.stderr)
+    supervisor = importlib.import_module("label_studio_ml.runtime.supervisor")
+    code: int = supervisor.serve(
+        settings, host=args.host, port=args.port, debug=args.debug, reload=args.reload, **role
+    )
+    return code
+
+
+def _exposure(host: str, port: int, settings: Settings) -> str:
+    if settings.basic_auth_user:
+        return f"listening on {host}: who can reach port {port} and has the login can use this backend"
+    return (
+        f"listening on {host}: anyone who can reach port {port} can use this backend; "
+        "to ask for a login, set BASIC_AUTH_USER and BASIC_AUTH_PASS"
+    )
+
+
+def _check(settings: Settings) -> int:
+    """Build the model in a new interpreter, so that its side effects end with it; return 0, or 1 if that fails."""
+    check = command(settings, "label_studio_ml.cli.run.check_model")
+    return min(subprocess.run(check, env=settings.child_env(), check=False).returncode & 255, 1)
