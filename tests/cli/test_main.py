@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -69,9 +70,19 @@ def test_version_is_the_package_version(capsys: pytest.CaptureFixture[str]) -> N
         (["doctor", "x", "--port", "0"], "is not a port"),
         (["doctor", "x", "--project", "-1"], "is not the id of a project"),
         (["jobs", "x", "--most", "0"], "is not a whole number of at least 1"),
+        (["jobs", "x", "--most", "-1"], "is not a whole number of at least 1"),
+        (["jobs", "x", "--project", "0"], "is not the id of a project"),
+        (["train", "x", "--project", "0.1767225600"], "is not the id of a project"),
+        (["evaluate", "x", "--project", "-3"], "is not the id of a project"),
+        (["versions", "x", "--project", ""], "is not the id of a project"),
+        (["rank", "x", "--project", "0"], "is not the id of a project"),
+        (["agent", "x", "--project", "1,0"], "is not the id of a project"),
+        (["push", "x", "y", "--project-there", "0"], "is not the id of a project"),
+        (["start", "x", "--threads", "0"], "is not a whole number of at least 1"),
+        (["worker", "x", "--workers", "0"], "is not a whole number of at least 1"),
         (["start", "x", "--with", "novalue"], "is not KEY=VAL"),
         (["start", "x", "--log-level", "loud"], "invalid choice"),
-        (["start"], "PROJECT"),
+        (["start"], "DIR"),
     ],
 )
 def test_a_wrong_command_line_ends_with_2(
@@ -104,7 +115,7 @@ def test_ctrl_c_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("lines", [1, 100_000])
 def test_a_reader_that_is_gone_is_no_error(lines: int, unbuffered: str) -> None:
     code = (
-        "import sys\nfrom label_studio_ml.cli import start\nfrom label_studio_ml.cli.main import main\n"
+        "import sys\nfrom label_studio_ml.cli.run import start\nfrom label_studio_ml.cli.main import main\n"
         f"start.run = lambda args: print('line\\n' * {lines}) or 0\nsys.exit(main(['start', 'x']))"
     )
     reader, writer = os.pipe()
@@ -194,10 +205,27 @@ def test_closed_streams_are_no_failure_and_no_other_file_takes_their_numbers(tmp
     assert (tmp_path / "said").read_text() == repr(["/dev/null"] * 3)
 
 
-def test_help_writes_names_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
-    for command, says in (
-        ("start", "Serve a backend's folder to Label Studio."),
-        ("worker", "(needs Redis)."),
-    ):
-        assert cli.main([command, "--help"]) == 0
-        assert says in capsys.readouterr().out
+@pytest.mark.parametrize("command", cli.COMMANDS, ids=lambda command: command.name)
+def test_help_writes_names_as_they_are(command: cli.Command, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([command.name, "--help"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert f" {command.help[0].upper()}{command.help[1:]}. " in printed
+    for name in ("Label Studio", "Redis", "JSON", "Ctrl-C", "URL", "HTTP"):
+        assert not re.findall(rf"(?<![\w./-]){name.lower()}(?![\w/-])", printed), name
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS, ids=lambda command: command.name)
+def test_help_calls_the_backends_folder_dir(command: cli.Command, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([command.name, "--help"]) == 0
+    usage, _, rest = capsys.readouterr().out.partition("\n\n")
+    assert (" DIR" in usage) == (command.name != "tokens")
+    assert not re.findall(r"\[-[\w-]+ DIR\]", usage), "an option's folder has another name"
+    assert "PROJECT_DIR" not in rest
+
+
+def test_help_groups_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--help"]) == 0
+    printed = capsys.readouterr().out
+    assert "run it:\n  start         serve a backend's folder to Label Studio\n" in printed
+    assert "\n  init, create  make a backend's folder" in printed
+    assert max(map(len, printed.splitlines())) <= 80

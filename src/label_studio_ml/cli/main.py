@@ -18,10 +18,11 @@ from label_studio_ml.errors import BackendError
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A subcommand: its `module` has `add_arguments(parser)` and `run(args) -> exit code`.
+    """A subcommand. Its `module` in `label_studio_ml.cli` has `add_arguments(parser)` and `run(args) -> exit code`.
 
-    With `family`, the module has several subcommands: its `add_arguments` also takes the command's name, which `run`
-    finds in `args.command`.
+    `help` is a phrase for the list of commands; with a capital and a full stop, it is the command's description. With
+    `family`, the module has several subcommands: its `add_arguments` also takes the command's name, which `run` finds
+    in `args.command`.
     """
 
     name: str
@@ -37,54 +38,46 @@ _UNIX_MODULES = frozenset({"fcntl", "grp", "pwd", "resource", "termios"})
 #: Errors of the operating system that are reported in one line, without a traceback: they are not bugs.
 _REFUSALS = frozenset({errno.EACCES, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EROFS})
 
-#: Every subcommand, in the order of the help text.
-COMMANDS = (
-    Command(
-        "init", "make a backend's folder from a model file", "label_studio_ml.cli.create.init", ("create",)
+#: Every subcommand, below the headings and in the order of the help text.
+GROUPS: dict[str, tuple[Command, ...]] = {
+    "make a backend": (
+        Command("init", "make a backend's folder from a model file", "create.init", ("create",)),
     ),
-    Command("start", "serve a backend's folder to Label Studio", "label_studio_ml.cli.run.start"),
-    Command(
-        "serve",
-        "serve a backend's folder; workers elsewhere train (needs Redis)",
-        "label_studio_ml.cli.run.serve",
+    "run it": (
+        Command("start", "serve a backend's folder to Label Studio", "run.start"),
+        Command("serve", "serve a backend's folder; workers elsewhere train (needs Redis)", "run.serve"),
+        Command("worker", "train for servers elsewhere (needs Redis)", "run.worker"),
+        Command("agent", "work for a Label Studio that cannot reach here", "run.agent"),
+        Command("tokens", "add, list or revoke tokens for calling a backend", "tokens"),
     ),
-    Command("worker", "train for servers elsewhere (needs Redis)", "label_studio_ml.cli.run.worker"),
-    Command("train", "train a backend's model now", "label_studio_ml.cli.train.train"),
-    Command("jobs", "list training jobs, follow one", "label_studio_ml.cli.train.jobs"),
-    Command("cancel", "end a training job", "label_studio_ml.cli.train.cancel"),
-    Command("evaluate", "measure a version against annotations", "label_studio_ml.cli.versions.evaluate"),
-    Command("connect", "connect a backend with a Label Studio project", "label_studio_ml.cli.studio.connect"),
-    Command("predict", "predict all tasks of a project, or of a file", "label_studio_ml.cli.studio.predict"),
-    Command("versions", "list a project's model versions", "label_studio_ml.cli.versions.list_versions"),
-    Command("promote", "serve a version", "label_studio_ml.cli.versions.version_steps", family=True),
-    Command(
-        "rollback", "serve the version before", "label_studio_ml.cli.versions.version_steps", family=True
+    "use it in Label Studio": (
+        Command("connect", "connect a backend with a Label Studio project", "studio.connect"),
+        Command("predict", "predict all tasks of a project, or of a file", "studio.predict"),
+        Command("rank", "order a project's tasks by what a label would teach", "studio.rank"),
     ),
-    Command(
-        "unpin",
-        "let newer versions be served again",
-        "label_studio_ml.cli.versions.version_steps",
-        family=True,
+    "train": (
+        Command("train", "train a backend's model now", "train.train"),
+        Command("jobs", "list training jobs, follow one", "train.jobs"),
+        Command("cancel", "end a training job", "train.cancel"),
     ),
-    Command("delete", "delete versions", "label_studio_ml.cli.versions.version_steps", family=True),
-    Command("export", "write a version to a file", "label_studio_ml.cli.versions.version_steps", family=True),
-    Command(
-        "import", "add a version from a file", "label_studio_ml.cli.versions.version_transfers", family=True
+    "choose and move model versions": (
+        Command("versions", "list a project's model versions", "versions.list_versions"),
+        Command("evaluate", "measure a version against annotations", "versions.evaluate"),
+        Command("promote", "serve a version", "versions.version_steps", family=True),
+        Command("rollback", "serve the version before", "versions.version_steps", family=True),
+        Command("unpin", "let newer versions be served again", "versions.version_steps", family=True),
+        Command("delete", "delete versions", "versions.version_steps", family=True),
+        Command("export", "write a version to a file", "versions.version_steps", family=True),
+        Command("import", "add a version from a file", "versions.version_transfers", family=True),
+        Command("push", "copy versions into a store", "versions.version_transfers", family=True),
+        Command("pull", "copy versions from a store", "versions.version_transfers", family=True),
     ),
-    Command(
-        "push", "copy versions into a store", "label_studio_ml.cli.versions.version_transfers", family=True
+    "inspect it": (
+        Command("doctor", "find what is wrong with a backend's connection", "studio.doctor"),
+        Command("projects", "list the projects a backend knows, forget some", "studio.projects"),
     ),
-    Command(
-        "pull", "copy versions from a store", "label_studio_ml.cli.versions.version_transfers", family=True
-    ),
-    Command(
-        "projects", "list the projects a backend knows, forget some", "label_studio_ml.cli.studio.projects"
-    ),
-    Command("tokens", "add, list or revoke tokens for calling a backend", "label_studio_ml.cli.tokens"),
-    Command("rank", "order a project's tasks by what a label would teach", "label_studio_ml.cli.studio.rank"),
-    Command("agent", "work for a Label Studio that cannot reach here", "label_studio_ml.cli.run.agent"),
-    Command("doctor", "find what is wrong with a backend's connection", "label_studio_ml.cli.studio.doctor"),
-)
+}
+COMMANDS = tuple(command for commands in GROUPS.values() for command in commands)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -156,28 +149,45 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     """
     parser = argparse.ArgumentParser(
         prog="label-studio-ml",
+        usage="label-studio-ml [-h] [--version] COMMAND ...",
         description="Serve a Python class with predict and fit as a Label Studio ML backend.",
+        epilog=_command_list(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    # argparse lists the commands without headings: its list is left out in favour of the epilog.
+    subparsers = parser.add_subparsers(
+        prog="label-studio-ml", metavar="COMMAND", required=True, help=argparse.SUPPRESS
+    )
     called = next((word for word in argv if not word.startswith("-")), "")
     by_name = {name: command for command in COMMANDS for name in (command.name, *command.aliases)}
     for command in COMMANDS:
         subparser = subparsers.add_parser(
             command.name,
             aliases=command.aliases,
-            help=command.help,
             description=f"{command.help[0].upper()}{command.help[1:]}.",
             allow_abbrev=False,
         )
         if by_name.get(called) is command:
-            module = importlib.import_module(command.module)
+            module = importlib.import_module(f"label_studio_ml.cli.{command.module}")
             module.add_arguments(subparser, *([command.name] if command.family else []))
             subparser.set_defaults(run=module.run, parser=subparser, command=command.name)
     if called and called not in by_name:
         parser.error(f"there is no command {called!r}{_suggestion(called, by_name)}")
     return parser.parse_known_args(argv)
+
+
+def _command_list() -> str:
+    """Return the list of all commands below their headings, for the help text."""
+    lines = []
+    for heading, commands in GROUPS.items():
+        lines += ["", f"{heading}:"]
+        lines += [
+            f"  {', '.join((command.name, *command.aliases)):<14}{command.help}" for command in commands
+        ]
+    more = "label-studio-ml COMMAND --help shows its options. DIR is a backend's folder."
+    return "\n".join([*lines[1:], "", more])
 
 
 def _unknown(words: Sequence[str], parser: argparse.ArgumentParser) -> str:
@@ -188,6 +198,6 @@ def _unknown(words: Sequence[str], parser: argparse.ArgumentParser) -> str:
     )
 
 
-def _suggestion(word: str, known: Sequence[str] | dict[str, Command]) -> str:
-    close = get_close_matches(word, list(known), n=1)
+def _suggestion(word: str, possible: Sequence[str] | dict[str, Command]) -> str:
+    close = get_close_matches(word, list(possible), n=1)
     return f" (did you mean {close[0]}?)" if close else ""
