@@ -247,13 +247,15 @@ async def _serve(folder: Path, *, login: bool) -> None:
 
 async def _cost(endpoints: Any, wire: bytes, requests: int, callers: int) -> float:
     """Return the µs of this process's time that a request takes."""
-    try:
-        from label_studio_ml.http_server.connection_registry import Site
-    except ImportError:  # before there was such a module
-        from label_studio_ml.http_server.connection import Site  # type: ignore[attr-defined, no-redef]
     from label_studio_ml.http_server.connection import Connection
 
-    site = Site(endpoints, 1 << 30)
+    try:
+        from label_studio_ml.http_server.server_state import ServerState
+    except ImportError:  # before there was such a module
+        from label_studio_ml.http_server.connection_registry import (  # type: ignore[attr-defined, no-redef]
+            Site as ServerState,
+        )
+    site = ServerState(endpoints, 1 << 30)
     site.date = b"date: Sun, 29 Nov 2026 00:00:00 GMT\r\n"
     turns = _Turns(requests, callers)
     asking = [_Caller(Connection(site), wire, turns) for _ in range(callers)]

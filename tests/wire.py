@@ -105,7 +105,7 @@ class Site:
 
     @property
     def connections(self) -> int:
-        return len(self.server.site.connections)
+        return len(self.server.state.connections)
 
 
 @asynccontextmanager
@@ -134,4 +134,4 @@ def post(body: bytes, *headers: bytes, path: bytes = b"/predict") -> bytes:
 
 async def connected(it: Site, count: int = 1) -> list[Any]:
     await until(lambda: it.connections == count, "it is connected")
-    return list(it.server.site.connections)
+    return list(it.server.state.connections)

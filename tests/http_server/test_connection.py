@@ -10,6 +10,7 @@ import pytest
 from helpers import Captured, run, until
 from label_studio_ml.http_server import connection as http_module
 from label_studio_ml.http_server import request_reader
+from label_studio_ml.http_server.connection import Input, State
 from wire import GET, LIMIT, PATIENCE, connected, post, site
 
 
@@ -60,7 +61,7 @@ class TestRequests:
                 await until(lambda: it.connections, "it is connected")
                 for number in range(1, 4):
                     wire.send(request[:end])
-                    readers = [one._reader for one in it.server.site.connections]  # type: ignore[attr-defined]
+                    readers = [one._reader for one in it.server.state.connections]  # type: ignore[attr-defined]
                     await until(lambda: any(one.reading for one in readers), "the head is there")  # noqa: B023
                     wire.send(request[end:])
                     assert (await wire.answer())[0] == 200
@@ -190,9 +191,9 @@ class TestAnswers:
                 wire.send(GET * 400_000)
                 sent = asyncio.create_task(wire.writer.drain())
                 [connection] = await connected(it)
-                await until(lambda: connection._held, "it is not read from")
-                assert len(connection._waiting) < 3000
-                assert sum(map(len, connection._unread)) < 1_000_000
+                await until(lambda: connection._input is Input.PAUSED, "it is not read from")
+                assert len(connection._queue) < 3000
+                assert sum(map(len, connection._unparsed)) < 1_000_000
                 assert not sent.done()
                 sent.cancel()
 
@@ -206,9 +207,9 @@ class TestAnswers:
                 wire.writer.transport.pause_reading()  # type: ignore[attr-defined]
                 wire.send(asking * 50)
                 [connection] = await connected(it)
-                await until(lambda: connection._blocked, "it is full")
+                await until(lambda: connection.state is State.BLOCKED, "it is full")
                 await asyncio.sleep(0.2)  # what the kernel still takes
-                assert connection._blocked
+                assert connection.state is State.BLOCKED
                 asked = len(it.endpoints.asked)
                 await asyncio.sleep(0.05)
                 assert len(it.endpoints.asked) == asked < 50
@@ -234,7 +235,7 @@ class TestAnswers:
                     assert await wire.closed() == b""
                 await until(lambda: it.connections == 0, "it is closed")
                 assert [path for _, path, _, _ in it.endpoints.asked] == ["/unsendable"]
-                assert it.server.site.budget.taken == 0
+                assert it.server.state.budget.in_use == 0
                 assert (await (await it.connect(GET)).answer())[0] == 200
 
         run(test())
@@ -398,7 +399,7 @@ class TestRefused:
                 connected_socket = connection._transport.get_extra_info("socket")
                 connected_socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 10_000)
                 wire.send(b"GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-                await until(lambda: connection._blocked, "the answer waits for its reader")
+                await until(lambda: connection._input is Input.PAUSED, "the answer waits for its reader")
                 wire.send(b"x" * 10_000_000)
                 assert len((await wire.answer())[2]) == 3_000_000
                 await asyncio.wait_for(wire.writer.drain(), PATIENCE)

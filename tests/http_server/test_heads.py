@@ -8,9 +8,10 @@ import json
 import pytest
 
 from helpers import run
-from label_studio_ml.http_server.connection_registry import Site
 from label_studio_ml.http_server.head_checks import is_host
-from label_studio_ml.http_server.request_reader import MAX_HEADERS, Request, RequestReader
+from label_studio_ml.http_server.incoming_request import IncomingRequest
+from label_studio_ml.http_server.request_reader import MAX_HEADERS, RequestReader
+from label_studio_ml.http_server.server_state import ServerState
 from wire import GET, Endpoints, site
 
 BODY = b"12345"
@@ -135,7 +136,7 @@ def test_another_protocol_that_is_asked_for_is_ignored(
                 assert (status, headers.get("connection")) == (200, None)
             taken = BODY if body else b""
             assert it.endpoints.asked == [("POST", "/a", "", taken)] * 3 + [("GET", "/1", "", b"")]
-            assert it.server.site.budget.taken == 0
+            assert it.server.state.budget.in_use == 0
 
     run(test())
 
@@ -188,8 +189,8 @@ def test_more_headers_than_the_limit_are_refused(name: bytes, size: int) -> None
 
 
 def test_headers_beyond_the_limit_are_not_kept() -> None:
-    kept: list[Request] = []
-    server = Site(Endpoints(), 1000)
+    kept: list[IncomingRequest] = []
+    server = ServerState(Endpoints(), 1000)
     reader = RequestReader(server, kept.append, lambda: None, 0.0)
     names = b"".join(b"X-%d: y\r\n" % number for number in range(5000))
     reader.feed(b"GET / HTTP/1.1\r\nHost: a\r\n" + names, 0.0)

@@ -12,13 +12,10 @@ import pytest
 from helpers import LIMIT as LIMIT_OF_A_TEST
 from helpers import run, until
 from label_studio_ml.errors import Overloaded
-from label_studio_ml.http_server.connection_registry import (
-    CANDIDATES,
-    FEW,
-    BodyBudget,
-    Stage,
-    UntrustedBodies,
-)
+from label_studio_ml.http_server.body_budget import FEW, BodyBudget, UntrustedBodies
+from label_studio_ml.http_server.connection import State
+from label_studio_ml.http_server.connection_registry import CANDIDATES, Stage
+from label_studio_ml.http_server.messages import Admission
 from wire import GET, LIMIT, Site, Wire, connected, post, site
 
 
@@ -82,7 +79,7 @@ class TestBytesInFlight:
                 body = b"x" * 90_000
                 first = [await it.connect(post(body, path=b"/wait")) for _ in range(2)]
                 await until(lambda: len(it.endpoints.asked) == 2, "they are asked")
-                assert it.server.site.budget.taken == 180_000
+                assert it.server.state.budget.in_use == 180_000
                 for late in (post(body), post(body)[:-80_000]):  # whole, or its head
                     status, headers, detail = await (await it.connect(late)).answer()
                     assert (status, headers["connection"]) == (503, "close")
@@ -91,7 +88,7 @@ class TestBytesInFlight:
                 it.endpoints.gate.set()
                 for wire in first:
                     assert (await wire.answer())[0] == 200
-                await until(lambda: it.server.site.budget.taken == 0, "their bytes are given back")
+                await until(lambda: it.server.state.budget.in_use == 0, "their bytes are given back")
                 assert (await (await it.connect(post(body))).answer())[0] == 200
 
         run(test())
@@ -102,11 +99,11 @@ class TestBytesInFlight:
         async def test() -> None:
             async with site(max_in_flight=150_000) as it:
                 half = await it.connect(head, b"%x\r\n%b\r\n" % (90_000, b"x" * 90_000))
-                await until(lambda: it.server.site.budget.taken == 90_000, "it is counted")
+                await until(lambda: it.server.state.budget.in_use == 90_000, "it is counted")
                 other = await it.connect(head, b"%x\r\n%b\r\n" % (90_000, b"x" * 90_000))
                 assert (await other.answer())[0] == 503
                 half.writer.transport.abort()
-                await until(lambda: it.server.site.budget.taken == 0, "what was read of it is given back")
+                await until(lambda: it.server.state.budget.in_use == 0, "what was read of it is given back")
 
         run(test())
 
@@ -114,17 +111,17 @@ class TestBytesInFlight:
         async def test() -> None:
             async with site() as it:
                 wire = await it.connect(b"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n", post(b"x" * 1000) * 5)
-                await until(lambda: it.server.site.budget.taken == 5000, "they wait")
+                await until(lambda: it.server.state.budget.in_use == 5000, "they wait")
                 wire.writer.transport.abort()
                 it.endpoints.gate.set()
-                await until(lambda: it.server.site.budget.taken == 0, "they are given back")
+                await until(lambda: it.server.state.budget.in_use == 0, "they are given back")
                 for bad in (post(b"x" * (LIMIT + 1)), post(b"12345")[:-2] + b"", b"NOT HTTP\r\n\r\n"):
                     other = await it.connect(bad)
                     with contextlib.suppress(OSError, EOFError):
                         other.writer.write_eof()
                         await other.closed()
                 await until(lambda: it.connections == 0, "all are closed")
-                assert it.server.site.budget.taken == 0
+                assert it.server.state.budget.in_use == 0
 
         run(test())
 
@@ -157,23 +154,23 @@ class TestBytesInFlight:
 
     def test_those_without_the_login_have_a_part_of_it(self) -> None:
         budget = BodyBudget(1600)
-        budget.take(100, trusted=False)
+        budget.reserve(100, trusted=False)
         with pytest.raises(Overloaded):
-            budget.take(1, trusted=False)
-        budget.take(1500, trusted=True)
+            budget.reserve(1, trusted=False)
+        budget.reserve(1500, trusted=True)
         with pytest.raises(Overloaded):
-            budget.take(1, trusted=True)
-        budget.give_back(100, trusted=False)
-        budget.take(100, trusted=True)
-        assert budget.taken == 1600
+            budget.reserve(1, trusted=True)
+        budget.release(100, trusted=False)
+        budget.reserve(100, trusted=True)
+        assert budget.in_use == 1600
 
     def test_large_ones_without_the_login_leave_room_for_small_ones(self) -> None:
         budget = BodyBudget(16 * 4 * FEW)
-        budget.take(3 * FEW, trusted=False)
+        budget.reserve(3 * FEW, trusted=False)
         with pytest.raises(Overloaded):
-            budget.take(1, trusted=False, before=FEW)
+            budget.reserve(1, trusted=False, before=FEW)
         assert budget.share_is_full(1, FEW)
-        budget.take(FEW, trusted=False)
+        budget.reserve(FEW, trusted=False)
         assert budget.share_is_full(1)
 
     def test_a_large_one_without_the_login_takes_no_small_ones_place(self) -> None:
@@ -182,22 +179,22 @@ class TestBytesInFlight:
             received: int
             given_up: bool = False
 
-            def give_up(self) -> None:
+            def evict(self) -> None:
                 self.given_up = True
-                budget.give_back(self.received, trusted=False)
+                budget.release(self.received, trusted=False)
 
         budget = BodyBudget(16 * 8 * FEW)
-        budget.take(4 * FEW - 10, trusted=False)  # wait to be parsed
+        budget.reserve(4 * FEW - 10, trusted=False)  # wait to be parsed
         bodies = UntrustedBodies(budget)
         small, large = Body(10), Body(2 * FEW)
         for body in (small, large):
-            budget.take(body.received, trusted=False)
-            bodies.begin(body)
+            budget.reserve(body.received, trusted=False)
+            bodies.add(body)
         newcomer = Body(0)
         bodies.make_room(FEW + 1, newcomer)
         assert (small.given_up, large.given_up) == (False, True)
         for _ in range(4):
-            budget.take(FEW, trusted=False)
+            budget.reserve(FEW, trusted=False)
         bodies.make_room(1, newcomer)
         assert small.given_up
 
@@ -217,7 +214,7 @@ class TestWithoutLogin:
         wires = []
         for number in range(1, count + 1):
             wires.append(await it.connect(part(size)))
-            await until(lambda: it.server.site.budget.taken == number * size, "a part has come")  # noqa: B023
+            await until(lambda: it.server.state.budget.in_use == number * size, "a part has come")  # noqa: B023
         return wires
 
     def test_the_one_that_takes_longest_makes_room(self) -> None:
@@ -231,7 +228,7 @@ class TestWithoutLogin:
                 for wire in wires[1:]:
                     wire.send(b"x" * 10)
                     assert (await wire.answer())[0] == 200
-                assert it.server.site.budget.taken == 0
+                assert it.server.state.budget.in_use == 0
                 assert len(it.endpoints.asked) == 10
 
         run(test())
@@ -242,16 +239,16 @@ class TestWithoutLogin:
                 wires = await self.fill(it, 5, 200)
                 assert (await (await it.connect(self.WHOLE)).answer())[0] == 200
                 assert [(await wire.answer())[0] for wire in wires] == [503] * 5
-                assert it.server.site.budget.taken == 0
+                assert it.server.state.budget.in_use == 0
 
         run(test())
 
     def test_what_waits_for_its_answer_does_not_give_way(self) -> None:
         async def test() -> None:
             async with site(max_in_flight=160_000) as it:
-                it.server.site.budget.take(9_500, trusted=False)  # their bodies have come
+                it.server.state.budget.reserve(9_500, trusted=False)  # their bodies have come
                 assert (await (await it.connect(self.WHOLE)).answer())[0] == 503
-                it.server.site.budget.give_back(9_500, trusted=False)
+                it.server.state.budget.release(9_500, trusted=False)
                 assert (await (await it.connect(self.WHOLE)).answer())[0] == 200
 
         run(test())
@@ -264,7 +261,7 @@ class TestWithoutLogin:
                 wire.send(b"GET /untrusted/large HTTP/1.1\r\nHost: x\r\n\r\n" * 5 + self.WHOLE * 3)
                 await until(lambda: bool(it.endpoints.asked), "it is asked")
                 await until(lambda: it.connections == 0, "it is closed")
-                assert it.server.site.budget.taken == 0
+                assert it.server.state.budget.in_use == 0
                 assert "/untrusted" not in [path for _, path, _, _ in it.endpoints.asked]
 
         run(test())
@@ -313,10 +310,10 @@ class TestConnections:
                 uploads = []
                 for number in range(CANDIDATES + 6):
                     uploads.append(await it.connect(part(10, b"/predict")))
-                    await until(lambda: it.server.site.budget.taken == 10 * number + 10, "it comes")  # noqa: B023
+                    await until(lambda: it.server.state.budget.in_use == 10 * number + 10, "it comes")  # noqa: B023
                 for _ in range(200):
                     await it.connect(b"GET / HT")
-                await until(lambda: it.server.site.connections.dropped >= 150, "there are too many")
+                await until(lambda: it.server.state.connections.closed_at_limit >= 150, "there are too many")
                 for upload in uploads:
                     upload.send(b"x" * 990)
                     assert (await upload.answer())[0] == 200
@@ -365,7 +362,7 @@ class TestConnections:
                 it.endpoints.gate.set()
                 for wire in wires:
                     assert (await wire.answer())[0] == 200
-                assert it.server.site.connections.dropped == 1
+                assert it.server.state.connections.closed_at_limit == 1
 
         run(test())
 
@@ -384,7 +381,7 @@ class TestConnections:
                     wire.send(asking * count)
                     connection = (await connected(it, number + 1))[number]
                     await until(
-                        lambda: connection._blocked and connection.answering == (count > 1),  # noqa: B023
+                        lambda: connection.state is State.BLOCKED and connection.answering == (count > 1),  # noqa: B023
                         "it is full",
                     )
                 other = await it.connect(GET)
@@ -426,7 +423,7 @@ class TestConnections:
                 [one] = await connected(it)
                 one._reader.feed(b"GET /wait/untrusted HTTP/1.1\r\nHost: x\r\n\r\n", 0.0)
                 assert one.stage == Stage.ANSWERING
-                one._trusted = False
+                one._admission = Admission(trusted=False, max_body=0)
                 assert one.stage == Stage.ANSWERING
                 one._reader.feed(GET, 0.0)
                 assert one.stage == Stage.HEAD

@@ -9,6 +9,7 @@ import pytest
 
 from helpers import run, until
 from label_studio_ml.http_server import request_reader
+from label_studio_ml.http_server.connection import Input
 from wire import GET, PATIENCE, Wire, connected, post, site
 
 CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -65,7 +66,7 @@ def test_what_drips_comes_to_an_end(
             assert answered in (status, 408)
             assert headers["connection"] == "close"
             sending.cancel()
-            assert it.server.site.budget.taken == 0
+            assert it.server.state.budget.in_use == 0
             assert len(it.endpoints.asked) == (first == GET)
 
     run(test())
@@ -83,9 +84,9 @@ def test_a_body_that_comes_at_the_least_rate_is_taken(monkeypatch: pytest.Monkey
             await until(lambda: connection._reader._size == 200, "a part has come")
             # 200 bytes allow for 200 s on top of the first 60.
             reader, now = connection._reader, asyncio.get_running_loop().time()
-            reader._heard = now + 240
-            assert not reader.late(now + 250)
-            assert reader.late(now + 265 + (reader._since - now))
+            reader._last_input = now + 240
+            assert not reader.timed_out(now + 250)
+            assert reader.timed_out(now + 265 + (reader._started - now))
             wire.send(request[-300:])
             assert (await wire.answer())[0] == 200
 
@@ -100,15 +101,15 @@ def test_a_body_without_the_login_has_less_time(path: bytes, seconds: int) -> No
             [connection] = await connected(it)
             reader = connection._reader
             await until(lambda: reader._size == 2, "a part has come")
-            reader._heard = reader._since + seconds  # it drips
-            assert not reader.late(reader._since + seconds - 0.01)
-            assert reader.late(reader._since + seconds + 0.01)
+            reader._last_input = reader._started + seconds  # it drips
+            assert not reader.timed_out(reader._started + seconds - 0.01)
+            assert reader.timed_out(reader._started + seconds + 0.01)
             reader._size += 20 << 20  # a large one that keeps coming
-            assert not reader.late(reader._since + seconds + 60)
+            assert not reader.timed_out(reader._started + seconds + 60)
             reader._size -= 20 << 20
-            reader._since -= seconds + 1
+            reader._started -= seconds + 1
             assert (await wire.answer())[0] == 408
-            assert it.server.site.budget.taken == 0
+            assert it.server.state.budget.in_use == 0
 
     run(test())
 
@@ -152,7 +153,7 @@ class TestHalfClosed:
                 _half_close(wire)
                 await until(lambda: it.endpoints.asked, "it is asked")
                 [connection] = await connected(it)
-                await until(lambda: connection._half_closed, "its end is known")
+                await until(lambda: connection._input is Input.ENDED, "its end is known")
                 assert not it.endpoints.gone[0]()
                 it.endpoints.gate.set()
                 assert (await wire.closed()).count(b"HTTP/1.1 200 OK\r\n") == 2
@@ -170,7 +171,7 @@ class TestHalfClosed:
                 answer = asyncio.create_task(asyncio.to_thread(client.getresponse))
                 await until(lambda: it.endpoints.asked, "it is asked")
                 [connection] = await connected(it)
-                await until(lambda: connection._half_closed, "its end is known")
+                await until(lambda: connection._input is Input.ENDED, "its end is known")
                 it.endpoints.gate.set()
                 response = await answer
                 assert json.loads(await asyncio.to_thread(response.read))[1] == "/wait"
@@ -186,6 +187,6 @@ class TestHalfClosed:
                 _half_close(wire)
                 assert await wire.closed() == b""
                 assert len(it.endpoints.asked) == 1
-                assert it.server.site.budget.taken == 0
+                assert it.server.state.budget.in_use == 0
 
         run(test())

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from label_studio_ml.http_server.connection import Connection
-from label_studio_ml.http_server.connection_registry import Site
+from label_studio_ml.http_server.server_state import ServerState
 
 from .mutations import Input
 
@@ -103,7 +103,9 @@ class FakeTransport(asyncio.Transport):
         self.paused = False
 
 
-async def exchange(site: Site, one: Input, chance: random.Random, some_socket: socket.socket) -> Received:
+async def exchange(
+    site: ServerState, one: Input, chance: random.Random, some_socket: socket.socket
+) -> Received:
     """Send an input to a new connection of a site, end that side, and return all that comes back.
 
     `chance` decides when the event loop has a turn in between, and when the connection is told that it is later. Raises
@@ -133,8 +135,8 @@ async def exchange(site: Site, one: Input, chance: random.Random, some_socket: s
         await asyncio.sleep(0)
     assert transport.closing, "the connection stays open"
     assert not len(site.connections), "the connection is still known"
-    assert site.budget.taken == 0, f"{site.budget.taken} bytes of bodies are counted after the end"
-    assert not site.untrusted._open, "a body is waited for after the end"
+    assert site.budget.in_use == 0, f"{site.budget.in_use} bytes of bodies are counted after the end"
+    assert not len(site.untrusted), "a body is waited for after the end"
     # After its last answer, which ends its side, the server cuts off a client that goes on sending.
     cut_off = transport.aborted and not transport.eof
     return Received(bytes(transport.received), cut_off, reads=not transport.blocks)

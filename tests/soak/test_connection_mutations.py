@@ -22,8 +22,8 @@ import pytest
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import Overloaded
-from label_studio_ml.http_server.connection_registry import Site
 from label_studio_ml.http_server.messages import Call, Response, json_response
+from label_studio_ml.http_server.server_state import ServerState
 from label_studio_ml.versions.state.project_state import Projects
 from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.web.project_registry import ProjectRegistry
@@ -75,7 +75,7 @@ class Logged(logging.Handler):
             self.tracebacks.append(self.format(record))
 
 
-def make_site(folder: Path, routes: FakeRoutes, *, login: bool) -> Site:
+def make_site(folder: Path, routes: FakeRoutes, *, login: bool) -> ServerState:
     """Return a site with the endpoints of a backend, all of whose routes are fakes."""
     settings = Settings(
         backend_dir=folder,
@@ -87,7 +87,7 @@ def make_site(folder: Path, routes: FakeRoutes, *, login: bool) -> Site:
     endpoints = Endpoints(settings, nothing, VersionStore(folder), ProjectRegistry(Projects(folder)), nothing)
     endpoints.access.loopback = True
     endpoints._routes = dict.fromkeys(endpoints._routes, routes.answer)
-    site = Site(endpoints, 20_000)
+    site = ServerState(endpoints, 20_000)
     site.date = b"date: x\r\n"
     return site
 

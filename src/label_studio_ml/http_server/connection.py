@@ -1,23 +1,33 @@
 """HTTP/1.1 connections of the endpoints: requests are read, answered in order, and the responses written.
 
-    idle ──first byte──▶ reading ──request complete──▶ answering ──response written──▶ idle, or next queued request
-      └──timeout──▶ closed    └──refused──▶ response, end of stream, closed
+The states of a connection; `_NEXT_STATES` holds the same arrows, and only `Connection._enter` follows them:
 
-Back-pressure: while a client does not read its responses, nothing more is read from its connection. A client that
-has closed its sending side after its last request still gets all responses.
+    NEW ──request──▶ ANSWERING ──response written──▶ READY ──request──▶ ANSWERING
+    NEW, READY, ANSWERING ──client does not read──▶ BLOCKED ──client has read──▶ READY, ANSWERING
+    NEW, READY, ANSWERING, BLOCKED ──last response written, or timeout──▶ ENDING
+    any state ──connection lost, or aborted──▶ LOST
+
+Its input has states of its own, as a client that has closed its sending side still gets all responses:
+
+    READING ◀──client does not read responses, or has sent too much──▶ PAUSED
+    READING, PAUSED ──client has closed its sending side──▶ ENDED
+
+The reader's docstring has the states of the request that is being read.
 """
 
 import asyncio
-import functools
-import http
+import enum
 import logging
 import socket
 from collections import deque
 from typing import cast
 
-from label_studio_ml.http_server.connection_registry import Site, Stage
-from label_studio_ml.http_server.messages import Response
-from label_studio_ml.http_server.request_reader import Request, RequestReader, failure
+from label_studio_ml.http_server.connection_registry import Stage
+from label_studio_ml.http_server.incoming_request import IncomingRequest, failure
+from label_studio_ml.http_server.messages import Admission, Response
+from label_studio_ml.http_server.request_reader import RequestReader
+from label_studio_ml.http_server.response_head import CONTINUE, head_lines, keeps_open
+from label_studio_ml.http_server.server_state import ServerState
 
 logger = logging.getLogger(__name__)
 
@@ -36,43 +46,82 @@ LAST_REQUEST = 0.5
 PIPELINE = 8
 PIECE = 64 << 10
 
-_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_LINES: dict[int, bytes] = {
-    int(status): f"HTTP/1.1 {status} {status.phrase}\r\n".encode() for status in http.HTTPStatus
+
+class State(enum.Enum):
+    """What a connection does. In BLOCKED, a response may be unfinished; in ENDING, nothing more is written."""
+
+    NEW = enum.auto()
+    READY = enum.auto()
+    ANSWERING = enum.auto()
+    BLOCKED = enum.auto()
+    ENDING = enum.auto()
+    LOST = enum.auto()
+
+
+class Input(enum.Enum):
+    """Whether the socket is read."""
+
+    READING = enum.auto()
+    PAUSED = enum.auto()
+    ENDED = enum.auto()
+
+
+_NEXT_STATES: dict[State, frozenset[State]] = {
+    State.NEW: frozenset({State.ANSWERING, State.BLOCKED, State.ENDING, State.LOST}),
+    State.READY: frozenset({State.ANSWERING, State.BLOCKED, State.ENDING, State.LOST}),
+    State.ANSWERING: frozenset({State.READY, State.BLOCKED, State.ENDING, State.LOST}),
+    State.BLOCKED: frozenset({State.READY, State.ANSWERING, State.ENDING, State.LOST}),
+    State.ENDING: frozenset({State.LOST}),
+    State.LOST: frozenset(),
 }
+
+_NO_REQUEST = Admission(trusted=True, max_body=0)
 
 
 class Connection(asyncio.Protocol):
     """One connection. Its timeouts are enforced by `sweep`, which must be called about once a second."""
 
-    def __init__(self, site: Site) -> None:
-        self._site = site
+    def __init__(self, server: ServerState) -> None:
+        self._server = server
         self._loop = asyncio.get_running_loop()
         now = self._loop.time()
-        self._reader = RequestReader(site, self._take, self._tell_to_continue, now)
+        self._reader = RequestReader(server, self._enqueue, self._send_continue, now)
         self._transport: asyncio.Transport | None = None
-        self._waiting: deque[Request] = deque()
+        self._state = State.NEW
+        self._input = Input.READING
+        #: Requests to be answered, after the one that `_task` answers; and received bytes that are not parsed yet.
+        self._queue: deque[IncomingRequest] = deque()
         self._task: asyncio.Task[None] | None = None
-        self._unread: deque[bytes] = deque()
-        self._ended = False
-        self._lost = self._half_closed = self._old = False
-        #: Whether the last request that began to be answered is trusted.
-        self._trusted = True
-        self._asked = False
-        self._blocked = self._held = False
-        self._stuck = 0
+        self._unparsed: deque[bytes] = deque()
+        #: Of the last request that began to be answered: what it may do, and whether it is one of HTTP/1.0.
+        self._admission = _NO_REQUEST
+        self._http10 = False
         #: Times of the event loop: of the last use; and since when responses are not read, or the connection lingers.
-        self._used = self._since = now
+        self._last_used = self._since = now
+        #: Bytes of responses that were unsent at the last check.
+        self._unsent = 0
+
+    def _enter(self, state: State) -> bool:
+        """Change the state if an arrow leads there from the current one, and return whether it does."""
+        if state not in _NEXT_STATES[self._state]:
+            return False
+        self._state = state
+        return True
+
+    @property
+    def state(self) -> State:
+        """What the connection does."""
+        return self._state
 
     @property
     def idle(self) -> bool:
         """Whether no request is being read, queued or answered."""
-        return self._task is None and not self._waiting and not self._reader.reading
+        return self._task is None and not self._queue and not self._reader.reading
 
     @property
     def answering(self) -> bool:
         """Whether a request is being answered or queued."""
-        return self._task is not None or bool(self._waiting)
+        return self._task is not None or bool(self._queue)
 
     @property
     def stage(self) -> Stage:
@@ -82,21 +131,20 @@ class Connection(asyncio.Protocol):
         connection for FRESH seconds: it may not have been read yet. While a trusted response is partly unsent,
         the stage is ANSWERING.
         """
+        trusted = self._admission.trusted
         if self.answering:
-            demanding = self._blocked or self._waiting
-            return Stage.HEAD if demanding and not self._trusted else Stage.ANSWERING
+            demanding = self._state is State.BLOCKED or self._queue
+            return Stage.HEAD if demanding and not trusted else Stage.ANSWERING
         if self._transport is not None and self._transport.get_write_buffer_size():
-            return Stage.ANSWERING if self._trusted else Stage.HEAD
-        if self._asked or self._reader.reading or self._loop.time() - self._used > FRESH:
-            return self._reader.stage
-        return Stage.HEAD
+            return Stage.ANSWERING if trusted else Stage.HEAD
+        is_fresh = self._state is State.NEW and self._loop.time() - self._last_used <= FRESH
+        return Stage.HEAD if is_fresh and not self._reader.reading else self._reader.stage
 
     def gone(self) -> bool:
         """Return whether the client has left. A client that has only closed its sending side still reads."""
-        if self._half_closed and not self._lost and self._is_broken():
-            self._lost = True
+        if self._input is Input.ENDED and self._state is not State.LOST and self._is_broken():
             self.abort()
-        return self._lost
+        return self._state is State.LOST
 
     def _is_broken(self) -> bool:
         """Return whether the socket has an error, because the client's machine has reset the connection."""
@@ -116,21 +164,21 @@ class Connection(asyncio.Protocol):
         name = transport.get_extra_info("peername")
         # A Unix socket has no peer address.
         self._reader.peer = str(name[0]) if isinstance(name, tuple) else ""
-        if not self._site.connections.add(self):
+        if not self._server.connections.add(self):
             self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Clean up after the connection is closed. A request that is being answered is processed to its end."""
-        self._lost = True
-        self._forget()
-        self._site.connections.discard(self)
+        self._enter(State.LOST)
+        self._discard_requests()
+        self._server.connections.discard(self)
 
     def eof_received(self) -> bool:
         """Record that the client sends nothing more; return whether the connection stays open for responses."""
-        self._half_closed = True
+        self._input = Input.ENDED
         if self._reader.reading:
             self._reader.close()
-        if not self.answering and not self._unread:
+        if not self.answering and not self._unparsed:
             return False
         if self._task is not None:
             self._probe()
@@ -141,156 +189,146 @@ class Connection(asyncio.Protocol):
 
         If queued requests have untrusted bodies, the connection is aborted, as others need their memory.
         """
-        self._blocked = True
-        if any(request.charge and not request.admission.trusted for request in self._waiting):
+        self._enter(State.BLOCKED)
+        if any(request.charge and not request.admission.trusted for request in self._queue):
             self.abort()
             return
-        self._stuck = 0
+        self._unsent = 0
         self._since = self._loop.time()
-        self._hold()
+        self._set_input(Input.PAUSED)
 
     def resume_writing(self) -> None:
         """Continue with the next response."""
-        self._blocked = False
-        if self._ended:  # unread input would reset the connection and cut off the response
+        if self._state is State.ENDING:  # unread input would reset the connection and cut off the response
             self._since = self._loop.time()
-            self._hold()
-        self._next()
+            self._set_input(Input.READING)
+        elif self._state is State.BLOCKED:
+            self._enter(State.READY if self._task is None else State.ANSWERING)
+            self._answer_next()
 
     def data_received(self, data: bytes) -> None:
         """Parse received bytes, or queue them while too many requests wait."""
-        reader = self._reader
-        if reader.closed and not reader.reading:
+        if self._reader.finished:
             return  # input after the last request is ignored
-        if self._unread:
-            self._unread.append(data)
+        if self._unparsed:
+            self._unparsed.append(data)
         elif len(data) <= PIECE:
-            reader.feed(data, self._loop.time())
-            if len(self._waiting) >= PIPELINE:
-                self._hold()
+            self._reader.feed(data, self._loop.time())
+            if len(self._queue) >= PIPELINE:
+                self._update_input()
         else:
-            self._unread.extend(data[start : start + PIECE] for start in range(0, len(data), PIECE))
-            self._feed_on()
+            self._unparsed.extend(data[start : start + PIECE] for start in range(0, len(data), PIECE))
+            self._parse_further()
 
-    @property
-    def _over(self) -> bool:
-        """Whether no further request is read."""
-        return self._reader.closed and not self._reader.reading
+    def _parse_further(self) -> None:
+        """Parse received bytes until PIPELINE requests wait, or the client does not read its responses."""
+        while self._unparsed and len(self._queue) < PIPELINE and self._state is not State.BLOCKED:
+            self._reader.feed(self._unparsed.popleft(), self._loop.time())
+            if self._reader.finished:
+                self._unparsed.clear()
+        self._update_input()
 
-    def _feed_on(self) -> None:
-        """Parse queued input until PIPELINE requests wait, or the client does not read its responses."""
-        while self._unread and len(self._waiting) < PIPELINE and not self._blocked:
-            self._reader.feed(self._unread.popleft(), self._loop.time())
-            if self._over:
-                self._unread.clear()
-        self._hold()
+    def _update_input(self) -> None:
+        """Pause or resume reading from the socket, depending on queued requests and unparsed bytes."""
+        full = self._state is State.BLOCKED or len(self._queue) >= PIPELINE or bool(self._unparsed)
+        self._set_input(Input.PAUSED if full else Input.READING)
 
-    def _hold(self) -> None:
-        """Pause or resume reading from the socket, depending on queued requests and input."""
-        hold = self._blocked or len(self._waiting) >= PIPELINE or bool(self._unread)
+    def _set_input(self, change: Input) -> None:
+        """Pause or resume reading from the socket, unless the client has closed its sending side."""
         transport = self._transport
-        if hold == self._held or self._half_closed or transport is None or transport.is_closing():
+        if change is self._input or self._input is Input.ENDED or transport is None or transport.is_closing():
             return
-        self._held = hold
-        (transport.pause_reading if hold else transport.resume_reading)()
+        self._input = change
+        (transport.pause_reading if change is Input.PAUSED else transport.resume_reading)()
 
     # Answering
 
-    def _take(self, request: Request) -> None:
-        self._asked = True
-        self._site.connections.used(self)
-        self._waiting.append(request)
-        if self._task is None:
-            self._next()
+    def _enqueue(self, request: IncomingRequest) -> None:
+        self._server.connections.mark_used(self)
+        self._queue.append(request)
+        self._answer_next()
 
-    def _tell_to_continue(self) -> None:
+    def _send_continue(self) -> None:
         if self._reader.expects_continue and not self.answering and self._transport is not None:
             self._reader.expects_continue = False
-            self._transport.write(_CONTINUE)
+            self._transport.write(CONTINUE)
 
     def _probe(self) -> None:
         """Write to a half-closed HTTP/1.1 client: if it no longer reads, the connection is reset (see `gone`)."""
-        if self._transport is not None and not self._transport.is_closing() and not self._old:
-            self._transport.write(_CONTINUE)
+        if self._transport is not None and not self._transport.is_closing() and not self._http10:
+            self._transport.write(CONTINUE)
 
-    def _next(self) -> None:
+    def _answer_next(self) -> None:
         """Start answering the next queued request, unless one is being answered or the client does not read."""
-        if self._task is not None or self._blocked or self._ended or self._lost:
+        if self._state is not State.NEW and self._state is not State.READY:
             return
-        if not self._waiting and self._unread and self._half_closed:
-            self._feed_on()  # may start the next request
-        if self._task is not None:
-            return
-        if self._waiting:
-            request = self._waiting.popleft()
-            self._old = request.old
-            self._trusted = request.admission.trusted
+        if self._queue:
+            request = self._queue.popleft()
+            self._admission, self._http10 = request.admission, request.http10
+            self._enter(State.ANSWERING)
             self._task = self._loop.create_task(self._answer(request))
-            return
-        if self._half_closed:
-            self._end()
-            return
-        self._used = self._loop.time()
-        if self._reader.reading:
-            self._reader.restart_clock(self._used)
-            self._tell_to_continue()
-        if self._unread:
-            self._feed_on()
+        elif self._input is Input.ENDED:
+            if self._unparsed:
+                self._parse_further()  # may start the next request
+            if not self.answering:
+                self._end()
         else:
-            self._hold()
+            self._read_on()
 
-    async def _answer(self, request: Request) -> None:
+    def _read_on(self) -> None:
+        """Read the next request, as all earlier ones are answered."""
+        self._last_used = self._loop.time()
+        if self._reader.reading:
+            self._reader.restart_clock(self._last_used)
+            self._send_continue()
+        if self._unparsed:
+            self._parse_further()
+        else:
+            self._update_input()
+
+    async def _answer(self, request: IncomingRequest) -> None:
         try:
             if request.refused is not None:
                 response = request.refused
             else:
                 request.gone, request.peer = self.gone, self._reader.peer
-                response = await self._site.endpoints.handle(request)
+                response = await self._server.endpoints.handle(request)
         except Exception:
             logger.exception("A request was not answered")
             response = failure(500, "internal error; see logs/server.log")
         finally:
             if request.charge:
-                self._site.budget.give_back(request.charge, trusted=request.admission.trusted)
+                self._server.budget.release(request.charge, trusted=request.admission.trusted)
         try:
             self._write(request, response)
         except Exception:  # the response may be partly sent, so nothing can follow it
-            logger.exception("An answer was not sent")
-            self._ended = True
-            self._forget()
+            logger.exception("A response was not sent")
             self.abort()
         self._task = None
-        self._next()
+        if self._state is State.ANSWERING:
+            self._enter(State.READY)
+        self._answer_next()
 
-    def _write(self, request: Request, response: Response) -> None:
+    def _write(self, request: IncomingRequest, response: Response) -> None:
         transport = self._transport
-        if self._lost or transport is None or transport.is_closing():
+        if self._state is State.LOST or transport is None or transport.is_closing():
             return
-        start = _start_of(response.status, response.content_type)
-        lines = [b"%b%bcontent-length: %d\r\n" % (start, self._site.date, len(response.body))]
-        keep = request.keep and not self._site.draining
-        for name, value in response.headers.items():
-            if name == "Connection":
-                keep = keep and value.lower() != "close"
-            else:
-                lines.append(f"{name}: {value}\r\n".encode("latin-1"))
-        if not keep:
-            lines.append(b"connection: close\r\n")
-        elif request.old:
-            lines.append(b"connection: keep-alive\r\n")
-        lines.append(b"\r\n")
+        keep = keeps_open(request, response, draining=self._server.draining)
+        lines = head_lines(request, response, self._server.date, keep=keep)
         if request.method != "HEAD":
             lines.append(response.body)
         transport.write(b"".join(lines))
         if not keep:
             self._end(linger=True)
 
-    def _forget(self) -> None:
-        """Drop queued requests and input, and a partly read request."""
-        for request in self._waiting:
-            self._site.budget.give_back(request.charge, trusted=request.admission.trusted)
-        self._waiting.clear()
-        self._unread.clear()
+    # The end
+
+    def _discard_requests(self) -> None:
+        """Discard queued requests, unparsed bytes, and a partly read request."""
+        for request in self._queue:
+            self._server.budget.release(request.charge, trusted=request.admission.trusted)
+        self._queue.clear()
+        self._unparsed.clear()
         self._reader.close()
 
     def _end(self, *, linger: bool = False) -> None:
@@ -300,51 +338,53 @@ class Connection(asyncio.Protocol):
         connection and cut off the response. The client or `sweep` closes it later.
         """
         transport = self._transport
-        if self._ended or transport is None:
+        was_blocked = self._state is State.BLOCKED
+        if transport is None or not self._enter(State.ENDING):
             return
-        self._ended = True
-        self._forget()
+        self._discard_requests()
         self._since = self._loop.time()
-        if not linger or self._half_closed or not transport.can_write_eof() or transport.is_closing():
+        can_linger = (
+            self._input is not Input.ENDED and transport.can_write_eof() and not transport.is_closing()
+        )
+        if not linger or not can_linger:
             transport.close()
             return
         transport.write_eof()
-        self._hold()
+        if not was_blocked:
+            self._set_input(Input.READING)
 
     def sweep(self, now: float) -> None:
         """Enforce the timeouts; `now` is the event loop's time."""
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        if self._ended and now - self._since > LINGER and not transport.get_write_buffer_size():
-            transport.abort()
-            return
-        if self._blocked or self._ended:
-            left = transport.get_write_buffer_size()
-            if left != self._stuck:
-                self._stuck, self._since = left, now
-            elif now - self._since > WRITE_TIMEOUT:
-                transport.abort()
+        if self._state is State.ENDING or self._state is State.BLOCKED:
+            self._sweep_unsent(transport, now)
         elif self.answering:
             return
-        elif self._reader.late(now):
+        elif self._reader.timed_out(now):
             self._reader.refuse(failure(408, "The request did not come to its end"))
-        elif not self._reader.reading and now - self._used > KEEP_ALIVE:
+        elif not self._reader.reading and now - self._last_used > KEEP_ALIVE:
             self._end()
+
+    def _sweep_unsent(self, transport: asyncio.Transport, now: float) -> None:
+        """Abort the connection if its client has stopped reading, or does not close it after the last response."""
+        unsent = transport.get_write_buffer_size()
+        if self._state is State.ENDING and now - self._since > LINGER and not unsent:
+            self.abort()
+        elif unsent != self._unsent:
+            self._unsent, self._since = unsent, now
+        elif now - self._since > WRITE_TIMEOUT:
+            self.abort()
 
     def drain(self, now: float) -> None:
         """Close the connection if it is idle and was last used over LAST_REQUEST seconds before `now`."""
-        if self.idle and now - self._used > LAST_REQUEST:
+        if self.idle and now - self._last_used > LAST_REQUEST:
             self._end()
 
     def abort(self) -> None:
         """Close the connection immediately; unsent output is lost."""
+        self._enter(State.LOST)
+        self._discard_requests()
         if self._transport is not None:
             self._transport.abort()
-
-
-@functools.lru_cache(maxsize=64)
-def _start_of(status: int, content_type: str) -> bytes:
-    """Return the status line and the Content-Type line of a response."""
-    line = _LINES.get(status) or b"HTTP/1.1 %d Error\r\n" % status
-    return line + f"content-type: {content_type}\r\n".encode("latin-1")

@@ -9,15 +9,16 @@ refused a request without a body: then the beginning of the next request is know
 
 import logging
 from collections.abc import Callable
-from functools import lru_cache
-from urllib.parse import unquote
 
 import httptools
 
 from label_studio_ml.errors import BackendError, Overloaded
-from label_studio_ml.http_server.connection_registry import Site, Stage, too_large
+from label_studio_ml.http_server.body_budget import too_large
+from label_studio_ml.http_server.connection_registry import Stage
 from label_studio_ml.http_server.head_checks import SINGLE, fault_of
-from label_studio_ml.http_server.messages import Admission, Call, Response, json_response
+from label_studio_ml.http_server.incoming_request import IncomingRequest, failure
+from label_studio_ml.http_server.messages import Response
+from label_studio_ml.http_server.server_state import ServerState
 
 logger = logging.getLogger(__name__)
 
@@ -36,49 +37,23 @@ MAX_LINE_ENDS = 256
 #: Maximum number of headers: as a Python object, each takes much more memory than its bytes.
 MAX_HEADERS = 128
 
-#: Length in bytes up to which a request's target is parsed with a cache.
-SHORT = 64
 #: Bytes of a body up to which the budget is not checked in advance.
 SMALL_BODY = 64 << 10
 
 #: Cache of header names: as received -> in lower case.
 _NAMES: dict[bytes, str] = {}
 _BLANK = ord(" ")
-_REFUSED = Admission(trusted=False, max_body=0)
-
-
-class Request(Call):
-    """One request of a connection, filled in as it is received. `charge` is the number of bytes counted for its body.
-
-    `refused` is its response if it must not be handled. `keep` says whether the connection stays open after it.
-    """
-
-    __slots__ = ("charge", "keep", "old", "refused")
-
-    admission: Admission
-
-    def __init__(self, method: str = "", refused: Response | None = None) -> None:
-        # Call.__init__ is not used: setting each attribute twice would slow down small requests noticeably.
-        self.method = method
-        self.path = self.query = self.peer = self.caller = ""
-        self.headers = {}
-        self.body = b""
-        self.admission = _REFUSED
-        self.gone = None
-        self.has_body = self.keep = self.old = False  # old: HTTP/1.0
-        self.charge = 0
-        self.refused = refused
 
 
 #: Placeholder while no request is being read.
-_NONE = Request()
+_NONE = IncomingRequest()
 
 
 class RequestReader:
     """Parser of the input of one connection.
 
-    `take` is called with each request, `may_continue` when the client waits for `100 Continue`. `now` is a time of the
-    event loop.
+    `on_request` is called with each request, `on_expect` when the client waits for `100 Continue`. `now` is a time of
+    the event loop.
     """
 
     #: CPython looks up attributes more slowly if an object has more than 30 of them in a dict.
@@ -86,21 +61,21 @@ class RequestReader:
         "_body",
         "_budget",
         "_count",
-        "_doubled",
         "_head",
-        "_heard",
         "_in_body",
+        "_last_input",
         "_limit",
         "_line_ends",
-        "_may_continue",
+        "_on_expect",
+        "_on_request",
         "_parser",
         "_progress",
+        "_repeated",
         "_request",
         "_resuming",
-        "_since",
-        "_site",
+        "_server",
         "_size",
-        "_take",
+        "_started",
         "_target",
         "_upgrading",
         "closed",
@@ -110,12 +85,16 @@ class RequestReader:
     )
 
     def __init__(
-        self, site: Site, take: Callable[[Request], None], may_continue: Callable[[], None], now: float
+        self,
+        server: ServerState,
+        on_request: Callable[[IncomingRequest], None],
+        on_expect: Callable[[], None],
+        now: float,
     ) -> None:
-        self._site = site
-        self._budget = site.budget
-        self._take = take
-        self._may_continue = may_continue
+        self._server = server
+        self._budget = server.budget
+        self._on_request = on_request
+        self._on_expect = on_expect
         self._parser = httptools.HttpRequestParser(self)
         #: Address of the client, empty if unknown.
         self.peer = ""
@@ -128,7 +107,7 @@ class RequestReader:
         #: The request being read.
         self._request = _NONE
         self._target = b""
-        self._doubled = ""
+        self._repeated = ""
         self._body: bytes | bytearray = b""
         self._size = self._limit = self._head = self._count = 0
         #: Whether further headers are ignored: they are trailers, or follow a refusal.
@@ -136,12 +115,12 @@ class RequestReader:
         self._upgrading = self._resuming = False
         #: Incremented at the beginning and end of each request, and for each piece of a body.
         self._progress = 0
-        self._since = self._heard = now
+        self._started = self._last_input = now
         self._line_ends = 0
 
     def feed(self, data: bytes, now: float) -> None:
         """Parse a piece of input."""
-        self._heard = now
+        self._last_input = now
         progress = self._progress
         rest: bytes | memoryview = data
         while True:
@@ -169,7 +148,7 @@ class RequestReader:
                 self.refuse(failure(431, f"The head of the request has more than {MAX_HEAD} bytes"))
         elif not self.closed:
             if not self._line_ends:
-                self._since = now
+                self._started = now
             self._line_ends += size
             if self._line_ends > MAX_LINE_ENDS:
                 self.refuse(failure(400, "This is not an HTTP request: there are only line ends"))
@@ -192,14 +171,14 @@ class RequestReader:
         if self.closed or self._resuming:
             return
         self._progress += 1
-        self._request = Request()
+        self._request = IncomingRequest()
         self._target = b""
-        self._doubled = ""
+        self._repeated = ""
         self._head = self._count = 0
         self._in_body = self._upgrading = self.expects_continue = False
         self.reading = True
         if not self._line_ends:
-            self._since = self._heard
+            self._started = self._last_input
         self._line_ends = 0
 
     def on_url(self, url: bytes) -> None:
@@ -216,17 +195,17 @@ class RequestReader:
             self.refuse(failure(431, f"The head of the request has more than {MAX_HEADERS} headers"))
             return
         try:
-            known = _NAMES[name]
+            lower_name = _NAMES[name]
         except KeyError:
-            known = name.decode("latin-1").lower()
+            lower_name = name.decode("latin-1").lower()
             if len(_NAMES) < 256 and len(name) <= 64:
-                _NAMES[name] = known
+                _NAMES[name] = lower_name
         headers = self._request.headers
-        if known in headers and known in SINGLE:
-            self._doubled = known
+        if lower_name in headers and lower_name in SINGLE:
+            self._repeated = lower_name
         if value and value[-1] <= _BLANK:
             value = value.rstrip()
-        headers[known] = value.decode("latin-1")
+        headers[lower_name] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         """Check the head and decide whether the request is handled, before its body is read."""
@@ -236,35 +215,34 @@ class RequestReader:
             return
         if self.closed or not self.reading:
             return
-        self._since = self._heard
+        self._started = self._last_input
         parser, request = self._parser, self._request
         headers = request.headers
         version = parser.get_http_version()
         request.keep = bool(parser.should_keep_alive())
         length = headers.get("content-length")
         request.has_body = (length is not None and length.strip("0") != "") or "transfer-encoding" in headers
-        if fault := fault_of(version, headers, self._doubled):
+        if fault := fault_of(version, headers, self._repeated):
             self.refuse(failure(fault.status, fault.detail))
             return
         request.method = parser.get_method().decode("latin-1")
-        request.old = version == "1.0"
-        target = self._target
-        request.path, request.query = _split(target) if len(target) > SHORT else _split_short(target)
+        request.http10 = version == "1.0"
+        request.set_target(self._target)
         self._admit(int(length or 0))
         if not request.has_body or not self.reading or version != "1.1":
             return
         if "expect" in headers and headers["expect"].lower() == "100-continue":
             self.expects_continue = True
-            self._may_continue()
+            self._on_expect()
 
     def _admit(self, length: int) -> None:
         """Call `admit` for the request; refuse it if it is not admitted, or its body is too large."""
-        site, request = self._site, self._request
+        server, request = self._server, self._request
         try:
-            admission = request.admission = site.endpoints.admit(request)
+            admission = request.admission = server.endpoints.admit(request)
             limit = admission.max_body
-            if limit > site.max_body:
-                limit = site.max_body
+            if limit > server.max_body:
+                limit = server.max_body
             self._limit = limit
             if length > limit:
                 raise too_large(limit, trusted=admission.trusted)
@@ -279,7 +257,7 @@ class RequestReader:
     def _refuse_for(self, error: BackendError) -> None:
         request = self._request
         request.peer = self.peer
-        response = self._site.endpoints.refuse(error, request)
+        response = self._server.endpoints.refuse(error, request)
         if request.has_body:
             self.refuse(response)
         else:
@@ -293,10 +271,10 @@ class RequestReader:
         self._progress += 1
         trusted = self._request.admission.trusted
         if not trusted:
-            self._site.untrusted.make_room(size, self, self._size)
-            self._site.untrusted.begin(self)
+            self._server.untrusted.make_room(size, self, self._size)
+            self._server.untrusted.add(self)
         try:
-            self._budget.take(size, trusted=trusted, before=self._size)
+            self._budget.reserve(size, trusted=trusted, before=self._size)
         except BackendError as error:
             self._refuse_for(error)
             return
@@ -311,7 +289,7 @@ class RequestReader:
             self._refuse_for(too_large(self._limit, trusted=trusted))
 
     def on_message_complete(self) -> None:
-        """Hand the complete request over to `take`."""
+        """Hand the complete request over to `on_request`."""
         if not self.reading:
             return
         request = self._request
@@ -321,7 +299,7 @@ class RequestReader:
         self.reading = False
         self._progress += 1
         if not request.admission.trusted:
-            self._site.untrusted.end(self)
+            self._server.untrusted.discard(self)
         if request.method == "CONNECT":
             request.keep = False
         if self._size:
@@ -331,7 +309,7 @@ class RequestReader:
             self._body, self._size = b"", 0
         self._request, self._upgrading = _NONE, False
         self.closed = not request.keep
-        self._take(request)
+        self._on_request(request)
 
     # Refusals, timeouts and aborted requests
 
@@ -339,17 +317,17 @@ class RequestReader:
         """Hand over a response instead of the request being read, and read nothing after it."""
         method = self._request.method
         self.close()
-        self._take(Request(method, response))
+        self._on_request(IncomingRequest(method, response))
 
     def close(self) -> None:
         """Stop reading, and discard a partly read request."""
         self.closed = self._in_body = True
         self.reading = self._upgrading = False
-        self._site.untrusted.end(self)
-        self._budget.give_back(self._size, trusted=self._request.admission.trusted)
+        self._server.untrusted.discard(self)
+        self._budget.release(self._size, trusted=self._request.admission.trusted)
         self._request, self._body, self._size = _NONE, b"", 0
 
-    def give_up(self) -> None:
+    def evict(self) -> None:
         """Refuse the request being read: other untrusted requests need the memory of its body."""
         self._refuse_for(
             Overloaded(
@@ -357,6 +335,11 @@ class RequestReader:
                 fix="Send it faster, or with this backend's user and password",
             )
         )
+
+    @property
+    def finished(self) -> bool:
+        """Whether no request is being read, and none will be."""
+        return self.closed and not self.reading
 
     @property
     def received(self) -> int:
@@ -372,36 +355,16 @@ class RequestReader:
             return Stage.HEAD
         return Stage.TRUSTED_BODY if self._request.admission.trusted else Stage.UNTRUSTED_BODY
 
-    def late(self, now: float) -> bool:
+    def timed_out(self, now: float) -> bool:
         """Return whether the request being read exceeds a timeout at the time `now`."""
-        since = now - self._since
+        elapsed = now - self._started
         if self.reading and self._in_body:
             trusted = self._request.admission.trusted
-            if not trusted and since > UNTRUSTED_TIMEOUT + self._size / UNTRUSTED_RATE:
+            if not trusted and elapsed > UNTRUSTED_TIMEOUT + self._size / UNTRUSTED_RATE:
                 return True
-            return now - self._heard > BODY_TIMEOUT or since > BODY_TIMEOUT + self._size / BODY_RATE
-        return bool(self.reading or self._line_ends) and since > HEAD_TIMEOUT
+            return now - self._last_input > BODY_TIMEOUT or elapsed > BODY_TIMEOUT + self._size / BODY_RATE
+        return bool(self.reading or self._line_ends) and elapsed > HEAD_TIMEOUT
 
     def restart_clock(self, now: float) -> None:
         """Restart the timeouts of the request being read: time spent on answering earlier requests does not count."""
-        self._since = self._heard = now
-
-
-def failure(status: int, detail: str) -> Response:
-    """Return the response to a request that is not handled."""
-    return json_response(status, {"status": status, "detail": detail})
-
-
-def _split(target: bytes) -> tuple[str, str]:
-    """Return the decoded path, and the query, of a request's target, which may be an absolute URL."""
-    if not target.startswith(b"/") and b"://" in target:
-        try:
-            url = httptools.parse_url(target)
-        except httptools.HttpParserInvalidURLError:
-            return target.decode("latin-1"), ""
-        target = (url.path or b"/") + (b"?" + url.query if url.query else b"")
-    path, _, query = target.decode("latin-1").partition("?")
-    return unquote(path) if "%" in path else path, query
-
-
-_split_short = lru_cache(maxsize=256)(_split)
+        self._started = self._last_input = now

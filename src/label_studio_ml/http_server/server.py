@@ -7,15 +7,17 @@ from email.utils import formatdate
 from functools import partial
 
 from label_studio_ml.config.http_settings import DEFAULT_MAX_IN_FLIGHT
+from label_studio_ml.http_server.body_budget import BodyBudget
 from label_studio_ml.http_server.connection import Connection
-from label_studio_ml.http_server.connection_registry import Answering, BodyBudget, Connections, Site
+from label_studio_ml.http_server.connection_registry import ConnectionRegistry
+from label_studio_ml.http_server.server_state import RequestHandler, ServerState
 
 logger = logging.getLogger(__name__)
 
 #: Seconds between two checks of the connections' timeouts.
 SWEEP = 1.0
 #: Maximum number of further connections accepted with each one that the event loop accepts.
-MORE = 64
+ACCEPT_BATCH = 64
 
 
 class Server:
@@ -27,7 +29,7 @@ class Server:
 
     def __init__(
         self,
-        endpoints: Answering,
+        endpoints: RequestHandler,
         max_body: int,
         drain: float,
         *,
@@ -35,8 +37,11 @@ class Server:
         max_connections: int = 0,
         backlog: int = 2048,
     ) -> None:
-        self.site = Site(
-            endpoints, min(max_body, max_in_flight), BodyBudget(max_in_flight), Connections(max_connections)
+        self.state = ServerState(
+            endpoints,
+            min(max_body, max_in_flight),
+            BodyBudget(max_in_flight),
+            ConnectionRegistry(max_connections),
         )
         self._backlog = backlog
         self._drain = drain
@@ -50,7 +55,7 @@ class Server:
     async def serve(self, listener: socket.socket) -> None:
         """Serve on a listening socket until `stop`; return when all connections are closed, or `drain` has passed."""
         loop = asyncio.get_running_loop()
-        self._look()
+        self._check_connections()
         listener.setblocking(False)
         server = await loop.create_server(
             partial(self._accepted, listener), sock=listener, backlog=self._backlog
@@ -58,18 +63,18 @@ class Server:
         sweeping = asyncio.create_task(self._sweep())
         try:
             await self._stopping.wait()
-            self.site.draining = True
+            self.state.draining = True
             await asyncio.sleep(0.05)  # accept clients that have connected already
             server.close()
             end = loop.time() + self._drain
-            while (self.site.connections or self._connecting) and (now := loop.time()) < end:
-                for connection in self.site.connections:
+            while (self.state.connections or self._connecting) and (now := loop.time()) < end:
+                for connection in self.state.connections:
                     connection.drain(now)
                 await asyncio.sleep(0.02)
         finally:
             sweeping.cancel()
             server.close()
-            for connection in self.site.connections:
+            for connection in self.state.connections:
                 connection.abort()
 
     def _accepted(self, listener: socket.socket) -> Connection:
@@ -80,16 +85,16 @@ class Server:
         """
         loop = asyncio.get_running_loop()
         # Descriptors are reserved for half of the backlog: see `descriptors.capacity`.
-        for _ in range(min(MORE, self._backlog // 2 - len(self._connecting))):
+        for _ in range(min(ACCEPT_BATCH, self._backlog // 2 - len(self._connecting))):
             try:
                 connected, _ = listener.accept()
             except OSError:  # the backlog is empty, or too many files are open
                 break
             connected.setblocking(False)
-            task = loop.create_task(loop.connect_accepted_socket(lambda: Connection(self.site), connected))
+            task = loop.create_task(loop.connect_accepted_socket(lambda: Connection(self.state), connected))
             self._connecting.add(task)
             task.add_done_callback(self._connected)
-        return Connection(self.site)
+        return Connection(self.state)
 
     def _connected(self, task: "asyncio.Task[tuple[asyncio.Transport, Connection]]") -> None:
         self._connecting.discard(task)
@@ -99,10 +104,10 @@ class Server:
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP)
-            self._look()
+            self._check_connections()
 
-    def _look(self) -> None:
-        self.site.date = f"date: {formatdate(usegmt=True)}\r\n".encode()
+    def _check_connections(self) -> None:
+        self.state.date = f"date: {formatdate(usegmt=True)}\r\n".encode()
         now = asyncio.get_running_loop().time()
-        for connection in self.site.connections:
+        for connection in self.state.connections:
             connection.sweep(now)

@@ -23,7 +23,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BackendError, ModelFileError, RequestError, SettingsError
-from label_studio_ml.http_server.connection_registry import BodyBudget, too_large
+from label_studio_ml.http_server.body_budget import BodyBudget, too_large
 from label_studio_ml.http_server.messages import Admission, Call, Response, json_response
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.model_calls.adapter import describe_class
@@ -280,9 +280,9 @@ class _Running:
             nonlocal counted
             with self._counting:
                 if more > 0:
-                    self._budget.take(more, trusted=trusted)
+                    self._budget.reserve(more, trusted=trusted)
                 else:
-                    self._budget.give_back(-more, trusted=trusted)
+                    self._budget.release(-more, trusted=trusted)
             counted += more
 
         count(size)

@@ -1,7 +1,7 @@
 """Decide from the head of a request whether it is admitted, whether it is trusted, and how large its body may be."""
 
 from label_studio_ml.config.settings import Settings
-from label_studio_ml.http_server.connection_registry import largest_untrusted
+from label_studio_ml.http_server.body_budget import largest_untrusted
 from label_studio_ml.http_server.messages import Admission, Call
 from label_studio_ml.web.security.browser_checks import AccessRules
 from label_studio_ml.web.security.login_check import Login
