@@ -27,10 +27,17 @@ def folder_problem(folder: Path, *, write: bool = False) -> FolderProblem | None
     problem = _read_problem(folder)
     if problem is not None or not write:
         return problem
-    existing = next((path for path in (folder, *folder.absolute().parents) if os.path.exists(path)), folder)
+    existing = nearest_existing(folder)
+    if existing.is_symlink() and not existing.exists():
+        return _dangling_link(existing)
     if _may(existing, os.W_OK | os.X_OK):
         return None
     return FolderProblem(f"{existing} cannot be written to by {_user()}", _rights(existing))
+
+
+def nearest_existing(path: Path) -> Path:
+    """Return `path`, or its closest parent that exists if it is missing. A link exists even if its target does not."""
+    return next((place for place in (path, *path.absolute().parents) if os.path.lexists(place)), path)
 
 
 def _read_problem(folder: Path) -> FolderProblem | None:

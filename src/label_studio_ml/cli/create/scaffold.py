@@ -16,6 +16,7 @@ from label_studio_ml.cli.create.wheel import PACKAGE, build_wheel
 from label_studio_ml.cli.requirements import own_requirements
 from label_studio_ml.cli.shared.sample import expected_tags, sample
 from label_studio_ml.errors import ModelFileError, SettingsError
+from label_studio_ml.storage.folder_problems import nearest_existing
 from label_studio_ml.storage.private_files import make_folder, open_file
 from label_studio_ml.user_code.import_scan import required_distributions
 from label_studio_ml.user_code.loading import ModelSource, imported_siblings
@@ -102,8 +103,9 @@ def make(backend: Backend, target: Path, *, force: bool = False) -> list[str]:
 
 def _make(backend: Backend, target: Path) -> list[str]:
     """Build the backend in a temporary folder on the file system of `target`, then move it there; return the notes."""
-    beside = next(parent for parent in target.absolute().parents if parent.is_dir())
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=beside) as temporary:
+    with tempfile.TemporaryDirectory(
+        prefix=f".{target.name}-", dir=nearest_existing(target.absolute().parent)
+    ) as temporary:
         made = Path(temporary) / "made"  # a subfolder, because the temporary folder itself has mode 0700
         made.mkdir()
         notes = build(backend, made)

@@ -1,13 +1,12 @@
 """Check, before a backend serves, that its model folder is writable."""
 
 import errno
-import os
 import tempfile
 from collections.abc import Collection
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import SettingsError
-from label_studio_ml.storage.folder_problems import folder_problem
+from label_studio_ml.storage.folder_problems import folder_problem, nearest_existing
 
 #: Errors that do not stop the start: a full disk may get free space again, and the server reports it until then.
 _PASSING = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -24,10 +23,9 @@ def require_writable(settings: Settings, *, folders: Collection[str] = (VERSIONS
     """
     folder = settings.model_dir
     name = "CACHE_DIR" if settings.store_url else "MODEL_DIR"
-    existing = next((place for place in (folder, *folder.parents) if os.path.lexists(place)), folder)
     try:
         # A file with a name, because some network file systems cannot remove an open file, as TemporaryFile does.
-        with tempfile.NamedTemporaryFile(dir=existing):
+        with tempfile.NamedTemporaryFile(dir=nearest_existing(folder)):
             pass
     except OSError as error:
         if error.errno in _PASSING:
@@ -37,12 +35,12 @@ def require_writable(settings: Settings, *, folders: Collection[str] = (VERSIONS
             fix=f"Give this user the right to write there, or name another folder in {name}",
             field=name,
         ) from error
-    for inner in folders:
-        if inner == VERSIONS and settings.store_url:
+    for name_inside in folders:
+        if name_inside == VERSIONS and settings.store_url:
             continue
-        if problem := folder_problem(folder / inner, write=True):
+        if problem := folder_problem(folder / name_inside, write=True):
             raise SettingsError(
-                f"{problem.what}. {_KEPT[inner]}",
+                f"{problem.what}. {_KEPT[name_inside]}",
                 fix=f"{problem.fix}. Or name another folder in {name}",
                 field=name,
             )
