@@ -25,6 +25,18 @@ class OpenBoard:
     board: "JobBoard"
     alone: bool
 
+    def idle(self) -> str:
+        """Return who would run jobs and is missing: "No backend is running", "No worker is running", or "" for nobody.
+
+        Raises BrokerError.
+        """
+        from label_studio_ml.training.records.board_access import worker_count
+
+        if self.alone:
+            return "No backend is running"
+        shared = self.board.owner is not None
+        return "No worker is running" if shared and not worker_count(self.board) else ""
+
 
 @contextlib.contextmanager
 def reach(settings: Settings, *, work: bool = False) -> Iterator[OpenBoard]:

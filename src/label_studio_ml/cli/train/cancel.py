@@ -35,20 +35,21 @@ def cancel(reached: OpenBoard, job_id: str, folder: Path) -> int:
     from label_studio_ml.training.scheduling.cancellation import request_cancel
 
     try:
-        asked = request_cancel(reached.board, job_id)
+        job = request_cancel(reached.board, job_id)
     except UnknownJob as error:
         error.fix = f"List them with: {our_command('jobs', folder)}"
         raise
-    if asked.state == "queued" or reached.alone:
-        say(f"Job {job_id} has not begun: it will not run" if asked.state == "queued" else _LATER)
+    missing = reached.idle()
+    if job.state == "queued":
+        say(f"Job {job_id} has not begun: it will not run")
+    if missing:
+        say(f"{missing}: the job is closed when one is")
+    if missing or job.state == "queued":
         return 0
     say(f"Job {job_id} is asked to stop", flush=True)
-    job = follow(reached.board, job_id)
-    if job is not None and job.state != "cancelled":
-        say(f"It ended before that: it is {job.state}")
+    ended = follow(reached.board, job_id)
+    if ended is not None and ended.state != "cancelled":
+        say(f"It ended before that: it is {ended.state}")
         return 1
-    say(f"Cancelled: {job.ending if job is not None else 'its project was deleted'}")
+    say(f"Cancelled: {ended.ending if ended is not None else 'its project was deleted'}")
     return 0
-
-
-_LATER = "No backend is running: the job is closed when one is"

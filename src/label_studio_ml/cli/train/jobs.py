@@ -58,9 +58,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _follow(reached: OpenBoard, job_id: str, folder: Path) -> int:
-    if reached.alone and (known := reached.board.job(job_id)) is not None and known.running:
-        say("No backend is running: the job goes on when one is", file=sys.stderr)
-        return 1
+    job = reached.board.job(job_id)
+    if job is not None and job.running and (missing := reached.idle()):
+        say(f"{missing}: the job goes on when one is", file=sys.stderr, flush=True)
+        if reached.alone:  # this command's broker ends with it
+            return 1
     job = follow(reached.board, job_id, log=True)
     if job is None:
         raise UnknownJob(f"There is no job {job_id}", fix=f"List them with: {our_command('jobs', folder)}")

@@ -32,6 +32,6 @@ def retry(reached: OpenBoard, uids: list[str]) -> int:
     if not found:
         say("No events are set aside", file=sys.stderr)
         return 1
-    if reached.alone:
-        say("No backend is running: they wait for when one is", file=sys.stderr)
+    if missing := reached.idle():
+        say(f"{missing}: they wait for when one is", file=sys.stderr)
     return 0
