@@ -299,3 +299,21 @@ def test_the_parts_of_a_redis(tmp_path: Path) -> None:
         _read(tmp_path, **parts, REDIS_CA_FILE=str(ca))
     with pytest.raises(SettingsError, match="cannot be read"):
         _read(tmp_path, **parts, REDIS_SSL="true", REDIS_CA_FILE=str(tmp_path / "missing"))
+
+
+def test_the_parts_of_a_redis_address_are_not_read_in_vain(tmp_path: Path) -> None:
+    kubernetes = {"REDIS_PORT": "tcp://10.0.0.1:6379"}
+    assert _read(tmp_path, **kubernetes).redis_url == ""
+    assert _read(tmp_path, **kubernetes, REDIS_URL="redis://h").redis_url == "redis://h"
+    assert _read(tmp_path, **kubernetes, REDIS_HOST="h", USE_REDIS="false").redis_url == ""
+
+
+def test_sizes_of_files_go_there_and_back(tmp_path: Path) -> None:
+    files = FileSettings(cache_bytes=104_857, max_bytes=(1 << 40) + 1, timeout=1_234_567.5)
+    settings = replace(_read(tmp_path), files=files)
+    assert Settings.from_env(settings.to_env()).files == files
+
+
+def test_the_rate_of_predictions_is_not_in_seconds(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="'-1' is not a number of tasks per second of at least 0"):
+        _read(tmp_path, PREDICT_AFTER_TRAINING_RATE="-1")

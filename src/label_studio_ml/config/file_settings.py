@@ -1,7 +1,6 @@
 """Settings for task files: size limits, timeout, and allowed sources.
 
-Variables: `FILES_CACHE_MB`, `FILES_MAX_MB`, `FILES_TIMEOUT`, `FILES_ALLOW_PRIVATE`, `FILES_CLOUD_ROOTS`. Whether there
-are credentials for a cloud is found out from the variables and files of that cloud's own tools.
+Whether there are credentials for a cloud is found out from the variables and files of that cloud's own tools.
 """
 
 import re
@@ -9,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from label_studio_ml.config.setting_values import MEGABYTE, NO, YES, Kind, positive_number
+from label_studio_ml.config.variables import read, setting, written
 from label_studio_ml.errors import SettingsError
-
-MEGABYTE = 1 << 20
 
 #: The variables from which each cloud's own tools take credentials.
 _CREDENTIALS = {
@@ -35,22 +34,43 @@ _CREDENTIAL_FILES = {
 _ROOT = re.compile(r"(s3|gs|azure-blob)://[^\s/]+(/\S*)?")
 
 
+def _private_addresses(_: str, text: str) -> tuple[str, ...]:
+    words = text.replace(",", " ").lower().split()
+    return tuple("*" if word in YES else word for word in words if word not in NO)
+
+
+def _cloud_roots(variable: str, text: str) -> tuple[str, ...]:
+    roots = tuple(text.replace(",", " ").split())
+    if roots != ("none",) and (wrong := [root for root in roots if not _ROOT.fullmatch(root)]):
+        raise SettingsError(
+            f"{variable}={wrong[0]!r} is no bucket",
+            fix="Use none, or buckets such as s3://name/prefix, gs://name, azure-blob://container",
+            field=variable,
+        )
+    return roots
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileSettings:
     """Limits and allowed sources of task files.
 
-    `cache_bytes` is the size limit of the disk cache, `max_bytes` the largest file that is fetched, `timeout` the
-    seconds for fetching one file. `private` lists hosts, addresses and networks that may be contacted although their
-    addresses are private; `*` stands for all. `cloud_roots` are the buckets, with or without a prefix, that are read
-    directly: empty means every bucket of the schemes in `cloud`, for which this machine has credentials, and `none`
-    means no bucket.
+    `*` in `private` stands for all addresses. Without `cloud_roots`, every bucket of the schemes in `cloud`, for which
+    this machine has credentials, is read directly; `none` stands for no bucket.
     """
 
-    cache_bytes: int = 4096 * MEGABYTE
-    max_bytes: int = 2048 * MEGABYTE
-    timeout: float = 300.0
-    private: tuple[str, ...] = ()
-    cloud_roots: tuple[str, ...] = ()
+    # fmt: off
+    cache_bytes: int = setting("FILES_CACHE_MB", positive_number(MEGABYTE), 4096 * MEGABYTE,
+        "size of the disk cache in `MODEL_DIR/files`, in MiB")
+    max_bytes: int = setting("FILES_MAX_MB", positive_number(MEGABYTE), 2048 * MEGABYTE,
+        "largest file that is fetched, in MiB")
+    timeout: float = setting("FILES_TIMEOUT", positive_number(), 300.0,
+        "seconds for one file, retries and waits included")
+    private: tuple[str, ...] = setting("FILES_ALLOW_PRIVATE", Kind(_private_addresses, " ".join), (),
+        "hosts, addresses and networks (`images, 10.0.0.0/8`) that may be contacted though private; `true`: all")
+    cloud_roots: tuple[str, ...] = setting("FILES_CLOUD_ROOTS", Kind(_cloud_roots, " ".join), (),
+        "buckets that are read directly, with or without a prefix (`s3://bucket/prefix gs://other`); `none`: none",
+        "all buckets of clouds with credentials")
+    # fmt: on
     cloud: frozenset[str] = frozenset()
 
     @classmethod
@@ -59,52 +79,16 @@ class FileSettings:
 
         `home` is the home folder to look for credential files in; None for no folder.
         """
-        roots = tuple(env.get("FILES_CLOUD_ROOTS", "").replace(",", " ").split())
-        if roots != ("none",) and (wrong := [root for root in roots if not _ROOT.fullmatch(root)]):
-            raise SettingsError(
-                f"FILES_CLOUD_ROOTS={wrong[0]!r} is no bucket",
-                fix="Use none, or buckets such as s3://name/prefix, gs://name, azure-blob://container",
-                field="FILES_CLOUD_ROOTS",
-            )
-        private = env.get("FILES_ALLOW_PRIVATE", "").replace(",", " ").lower().split()
-        return cls(
-            cache_bytes=int(_number(env, "FILES_CACHE_MB", 4096.0) * MEGABYTE),
-            max_bytes=int(_number(env, "FILES_MAX_MB", 2048.0) * MEGABYTE),
-            timeout=_number(env, "FILES_TIMEOUT", 300.0),
-            private=tuple(
-                "*" if word in {"true", "yes", "on", "1"} else word
-                for word in private
-                if word not in {"false", "no", "off", "0"}
-            ),
-            cloud_roots=roots,
-            cloud=_clouds(env, home),
-        )
+        return cls(cloud=_clouds(env, home), **read(cls, env))
 
     def to_env(self) -> dict[str, str]:
         """Return the environment variables from which `from_env` reads these settings."""
-        return {
-            "FILES_CACHE_MB": f"{self.cache_bytes / MEGABYTE:.12g}",
-            "FILES_MAX_MB": f"{self.max_bytes / MEGABYTE:.12g}",
-            "FILES_TIMEOUT": f"{self.timeout:g}",
-            "FILES_ALLOW_PRIVATE": " ".join(self.private),
-            "FILES_CLOUD_ROOTS": " ".join(self.cloud_roots),
-        }
+        return written(self)
 
 
 def _clouds(env: Mapping[str, str], home: Path | None) -> frozenset[str]:
     """Return the cloud schemes with credentials in `env`, or in the home folder if one is given."""
-    found = {scheme for scheme, names in _CREDENTIALS.items() if any(env.get(name) for name in names)}
+    schemes = {scheme for scheme, names in _CREDENTIALS.items() if any(env.get(name) for name in names)}
     if home is not None:
-        found |= {scheme for scheme, name in _CREDENTIAL_FILES.items() if (home / name).is_file()}
-    return frozenset(found)
-
-
-def _number(env: Mapping[str, str], name: str, default: float) -> float:
-    text = env.get(name, "").strip()
-    try:
-        value = float(text) if text else default
-    except ValueError:
-        value = 0.0
-    if not 0 < value < 1e12:
-        raise SettingsError(f"{name}={text!r} is not a number above 0 and below 1e12", field=name)
-    return value
+        schemes |= {scheme for scheme, name in _CREDENTIAL_FILES.items() if (home / name).is_file()}
+    return frozenset(schemes)

@@ -1,87 +1,105 @@
-"""Read typed values from environment variables. All functions raise SettingsError, naming the variable, if invalid."""
+"""Kinds of setting values: how the text of an environment variable becomes a value, and back.
+
+Every `parse` raises SettingsError, naming the variable, if the text is invalid.
+"""
 
 import json
 import math
-from collections.abc import Mapping
-from typing import Any, TypeVar
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from label_studio_ml.errors import SettingsError
 
-Default = TypeVar("Default")
+MEGABYTE = 1 << 20
+
+YES, NO = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
 
 
-def prefixed(name: str) -> tuple[str, str, str]:
-    """Return `name` and its two prefixed forms that Label Studio's own tools accept."""
-    return name, f"LABEL_STUDIO_{name}", f"HEARTEX_{name}"
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of values.
+
+    `parse` is called with the variable's name and its text, without surrounding blanks unless `verbatim`; None from it
+    stands for "not set". `write` returns the text of a value, empty to leave the variable out.
+    """
+
+    parse: Callable[[str, str], Any]
+    write: Callable[[Any], str] = str
+    verbatim: bool = False
 
 
-def first(env: Mapping[str, str], *names: str) -> str:
-    """Return the value of the first variable of `names` that is set and not empty; empty if there is none."""
-    return next((env[name] for name in names if env.get(name)), "")
+def number(least: float, unit: str = "seconds") -> Kind:
+    """Return the kind of finite numbers of at least `least`; `unit` is for the error."""
+
+    def parse(name: str, text: str) -> float:
+        value = _number(text)
+        if not least <= value < math.inf:
+            raise SettingsError(
+                f"{name}={text!r} is not a number of {unit} of at least {least:g}", field=name
+            )
+        return value
+
+    return Kind(parse)
 
 
-def boolean(env: Mapping[str, str], name: str, *, default: bool) -> bool:
-    """Return a variable as a bool, `default` if it is not set."""
-    text = env.get(name, "").strip().lower()
-    if not text:
-        return default
-    if text in {"1", "true", "yes", "on"}:
-        return True
-    if text in {"0", "false", "no", "off"}:
-        return False
-    raise SettingsError(
-        f"{name}={env[name]!r} is neither true nor false", fix="Use true or false", field=name
-    )
+def positive_number(scale: int | None = None) -> Kind:
+    """Return the kind of numbers above 0. With `scale`, the value is a whole number, `scale` times that of the text."""
+
+    def parse(name: str, text: str) -> float:
+        value = _number(text)
+        if not 0 < value < 1e12:
+            raise SettingsError(f"{name}={text!r} is not a number above 0 and below 1e12", field=name)
+        return value if scale is None else int(value * scale)
+
+    return Kind(parse, lambda value: str(value / (scale or 1)))
 
 
-def integer(env: Mapping[str, str], name: str, *, default: Default, least: int) -> int | Default:
-    """Return a variable as a whole number of at least `least`, `default` if it is not set."""
-    text = env.get(name, "").strip()
-    if not text:
-        return default
+def integer(least: int, scale: int = 1) -> Kind:
+    """Return the kind of whole numbers; the text is a number of at least `least`, the value is `scale` times that."""
+
+    def parse(name: str, text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = least - 1
+        if value < least:
+            raise SettingsError(f"{name}={text!r} is not a whole number of at least {least}", field=name)
+        return value * scale
+
+    return Kind(parse, lambda value: str(value // scale))
+
+
+def choice(values: Mapping[str, Any]) -> Kind:
+    """Return the kind whose texts are the keys of `values`, in any case."""
+
+    def parse(name: str, text: str) -> Any:
+        word = text.lower()
+        if word not in values:
+            raise SettingsError(f"{name}={word!r} is unknown", fix=f"Use {' or '.join(values)}", field=name)
+        return values[word]
+
+    words = {value: word for word, value in values.items()}
+    return Kind(parse, words.__getitem__)
+
+
+def _number(text: str) -> float:
     try:
-        value = int(text)
+        return float(text)
     except ValueError:
-        value = least - 1
-    if value < least:
-        raise SettingsError(f"{name}={text!r} is not a whole number of at least {least}", field=name)
-    return value
+        return math.nan
 
 
-def seconds(
-    env: Mapping[str, str], name: str, *, default: Default, least: float, unit: str = "seconds"
-) -> float | Default:
-    """Return a variable as a finite number of at least `least`, `default` if it is not set. `unit` is for the error."""
-    text = env.get(name, "").strip()
-    if not text:
-        return default
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not least <= value < math.inf:
-        raise SettingsError(f"{name}={text!r} is not a number of {unit} of at least {least:g}", field=name)
-    return value
+def _boolean(name: str, text: str) -> bool:
+    word = text.lower()
+    if word not in YES | NO:
+        raise SettingsError(f"{name}={text!r} is neither true nor false", fix="Use true or false", field=name)
+    return word in YES
 
 
-def choice(env: Mapping[str, str], name: str, *values: str) -> str:
-    """Return a variable's value, which must be one of `values`; the first of them if it is not set."""
-    value = env.get(name, "").strip().lower() or values[0]
-    if value not in values:
-        raise SettingsError(f"{name}={value!r} is unknown", fix=f"Use {' or '.join(values)}", field=name)
-    return value
-
-
-def optional_seconds(env: Mapping[str, str], name: str) -> float | None:
-    """Return a variable as a number of seconds, None if it is not set."""
-    return seconds(env, name, default=0.0, least=0.0) if env.get(name, "").strip() else None
-
-
-def json_object(env: Mapping[str, str], name: str) -> dict[str, Any]:
-    """Return the JSON object in a variable, an empty one if it is not set."""
-    text = env.get(name, "").strip()
-    if not text:
-        return {}
+def _json_object(name: str, text: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
     except ValueError as error:
@@ -89,3 +107,18 @@ def json_object(env: Mapping[str, str], name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise SettingsError(f"{name} must be a JSON object", field=name)
     return value
+
+
+TEXT = Kind(lambda _, text: text)
+#: Text whose blanks belong to it, such as a password.
+EXACT_TEXT = Kind(lambda _, text: text, verbatim=True)
+URL = Kind(lambda _, text: text.rstrip("/"))
+PATH = Kind(lambda _, text: Path(text) if text.strip() else None, verbatim=True)
+#: Folders, separated as in `PATH`.
+FOLDERS = Kind(lambda _, text: tuple(filter(None, text.split(os.pathsep))), os.pathsep.join, verbatim=True)
+#: Words, separated by commas.
+WORDS = Kind(lambda _, text: tuple(filter(None, map(str.strip, text.split(",")))), ",".join)
+BOOLEAN = Kind(_boolean, lambda value: str(value).lower())
+JSON_OBJECT = Kind(_json_object, lambda value: json.dumps(dict(value)) if value else "")
+#: A size in bytes.
+BYTES = integer(1024)

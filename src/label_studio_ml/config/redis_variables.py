@@ -1,0 +1,68 @@
+"""The address of Redis in parts, as compose files of older backends set it, and the certificate for TLS."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import quote, urlencode
+
+from label_studio_ml.config.setting_values import BOOLEAN, EXACT_TEXT, TEXT, integer
+from label_studio_ml.config.variables import read, setting
+from label_studio_ml.errors import SettingsError
+
+SCHEMES = ("redis://", "rediss://", "unix://")
+
+
+def check_url(name: str, url: str) -> str:
+    """Return `url`, the value of the variable `name`. Raises SettingsError if its scheme is not one of Redis."""
+    if not url.startswith(SCHEMES):
+        raise SettingsError(
+            f"{name} does not start with redis://, rediss:// or unix://",
+            fix="Example: redis://redis:6379/0",
+            field=name,
+        )
+    return url
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedisVariables:
+    """Variables from which only the URL of Redis is built."""
+
+    # fmt: off
+    host: str = setting("REDIS_HOST", TEXT, "", "host of Redis, in place of `REDIS_URL`")
+    port: int = setting("REDIS_PORT", integer(1), 6379, "port, with `REDIS_HOST`")
+    database: int = setting("REDIS_DB", integer(0), 0, "number of the database, with `REDIS_HOST`")
+    username: str = setting("REDIS_USERNAME", EXACT_TEXT, "", "user, with `REDIS_HOST`")
+    password: str = setting("REDIS_PASSWORD", EXACT_TEXT, "", "password, with `REDIS_HOST`", secret=True)
+    tls: bool = setting("REDIS_SSL", BOOLEAN, False, "use TLS, with `REDIS_HOST`")
+    ca_file: str = setting("REDIS_CA_FILE", TEXT, "",
+        "certificate of the authority that has signed the certificate of Redis", "the system's")
+    # fmt: on
+
+    def url(self) -> str:
+        """Return the URL of this Redis, on this machine if no host is set."""
+        user, password = quote(self.username, safe=""), quote(self.password, safe="")
+        login = f"{user}:{password}@" if password else ""
+        return f"{'rediss' if self.tls else 'redis'}://{login}{self.host or 'localhost'}:{self.port}/{self.database}"
+
+
+def redis_url(env: Mapping[str, str], url: str, use: bool | None) -> str:
+    """Return `url` (`REDIS_URL`) or one built from the parts, with the certificate; empty if neither is set.
+
+    `use` is `USE_REDIS`: if it is False, the parts are ignored; if it is True, the host defaults to localhost. Parts
+    that are not needed are not read: Kubernetes sets a `REDIS_PORT` that is not a number.
+    Raises SettingsError if a part is invalid, or if the certificate cannot be read or is not used.
+    """
+    if not url and use is not False and (use or env.get("REDIS_HOST", "").strip()):
+        url = RedisVariables(**read(RedisVariables, env)).url()
+    ca_file = RedisVariables(**read(RedisVariables, env, "ca_file")).ca_file
+    if not ca_file or not url or "ssl_ca_certs=" in url:
+        return url
+    if not url.startswith("rediss://"):
+        raise SettingsError(
+            "REDIS_CA_FILE is set, but the connection to Redis does not use TLS",
+            fix="Begin REDIS_URL with rediss://, or set REDIS_SSL=true",
+            field="REDIS_CA_FILE",
+        )
+    if not os.access(ca_file, os.R_OK):
+        raise SettingsError(f"REDIS_CA_FILE={ca_file} cannot be read", field="REDIS_CA_FILE")
+    return f"{url}{'&' if '?' in url else '?'}{urlencode({'ssl_ca_certs': ca_file})}"
