@@ -11,7 +11,6 @@ import os
 import sqlite3
 import stat
 import threading
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from label_studio_ml.storage import damaged_database
 from label_studio_ml.storage.damaged_database import DamagedDatabase, Rows
 from label_studio_ml.storage.disk_errors import disk_fix
 from label_studio_ml.storage.private_files import make_folder
+from label_studio_ml.storage.retries import retry
 from label_studio_ml.support.texts import plural
 
 T = TypeVar("T")
@@ -314,17 +314,18 @@ def _prepare(connection: sqlite3.Connection) -> None:
 
     SQLite does not wait for a lock while it changes the journal mode, so processes that start together retry here.
     """
-    deadline = time.monotonic() + BUSY_TIMEOUT
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute(_CREATE_TABLE)
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
-        else:
-            return
+
+    def prepare() -> None:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(_CREATE_TABLE)
+
+    retry(
+        prepare,
+        on=sqlite3.OperationalError,
+        seconds=BUSY_TIMEOUT,
+        first=0.02,
+        is_passing=lambda error: "locked" in str(error),
+    )
 
 
 def create_cache(cache_type: str = "sqlite", path: str | os.PathLike[str] = ".", **kwargs: Any) -> BaseCache:

@@ -16,11 +16,10 @@ from e2e.backend import Backend
 from e2e.processes import wait_until
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BrokerError
-from label_studio_ml.runtime import broker as broker_module
 from label_studio_ml.runtime import shared_services as services_module
 from label_studio_ml.runtime.broker import START_TIMEOUT, Broker, full_disk
 from label_studio_ml.runtime.shared_services import SharedServices, stop_orphaned_broker
-from label_studio_ml.versions.store.version_files import write_durably
+from label_studio_ml.storage import atomic_files
 from live import WORKER, Live, alive, start_training
 
 Make = Callable[..., Live]
@@ -238,14 +237,15 @@ def test_a_broker_whose_address_cannot_be_written_is_used_once_it_can(
 ) -> None:
     settings = Settings(backend_dir=tmp_path, model_dir=tmp_path / "data", log_dir=tmp_path / "logs")
     refused: list[str] = []
+    replace_file = atomic_files.replace_file
 
     def full(path: Path, text: str) -> None:
         if len(refused) < 2:
             refused.append(text)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        write_durably(path, text)
+        replace_file(path, text)
 
-    monkeypatch.setattr(broker_module, "write_durably", full)
+    monkeypatch.setattr(atomic_files, "replace_file", full)
     services = SharedServices(settings, worker_delay=60)
     services.start()
 

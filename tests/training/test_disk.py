@@ -14,6 +14,7 @@ import requests
 from e2e.backend import CLI
 from e2e.processes import wait_until
 from label_studio_ml.errors import VersionError
+from label_studio_ml.storage import atomic_files
 from label_studio_ml.versions.state.project_state import Projects
 from label_studio_ml.versions.store.local_store import VersionStore
 from live import TOKEN, Live, created, start_training, uid
@@ -211,7 +212,6 @@ def _remount(disk: Path, how: str) -> None:
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 def test_a_full_disk_when_the_version_is_committed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from label_studio_ml.versions.store import version_files as module
     from versions.store.test_local_store import manifest
 
     store = VersionStore(tmp_path)
@@ -223,7 +223,7 @@ def test_a_full_disk_when_the_version_is_committed(tmp_path: Path, monkeypatch: 
         with open("/dev/full", "w") as file:
             file.write(text)
 
-    monkeypatch.setattr(module, "write_durably", full)
+    monkeypatch.setattr(atomic_files, "replace_file", full)
     with pytest.raises(VersionError, match="No space left on device"):
         store.publish(manifest("b", fence=2))
     store.discard("1", "b")

@@ -17,6 +17,7 @@ from label_studio_ml.cli.train.follow import follow
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import StoreError, VersionError
 from label_studio_ml.monitoring import logs
+from label_studio_ml.storage import atomic_files
 from label_studio_ml.training.records.job_board import Job, JobBoard, StoredEvent, connect
 from label_studio_ml.training.run import progress_file
 from label_studio_ml.training.run.run_request import Outcome
@@ -100,13 +101,13 @@ def test_a_folder_that_cannot_be_made(
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EACCES, errno.ENOSPC])
-@pytest.mark.parametrize("function", ["sha256", "write_durably"])
+@pytest.mark.parametrize("function", [(version_files, "sha256"), (atomic_files, "replace_file")])
 def test_a_version_that_cannot_be_written(
-    board: JobBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: str, number: int
+    board: JobBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: tuple[Any, str], number: int
 ) -> None:
     monkeypatch.setattr(RunProcess, "run", _trains)
     with monkeypatch.context() as patch:
-        patch.setattr(version_files, function, _raises(_refused(number)))
+        patch.setattr(*function, _raises(_refused(number)))
         job_id = _train(board, tmp_path)
     _waits(board, job_id, os.strerror(number))
     assert VersionStore(tmp_path / "models").history(P) == []
@@ -120,7 +121,7 @@ def test_a_committed_version_whose_pairs_cannot_be_written(
     monkeypatch.setattr(RunProcess, "run", _trains)
     with monkeypatch.context() as patch:
         patch.setattr(
-            version_files, "flush", _raises(_refused(errno.EIO))
+            atomic_files, "flush_folder", _raises(_refused(errno.EIO))
         )  # the manifest is there all the same
         job_id = _train(board, tmp_path)
     _waits(board, job_id, os.strerror(errno.EIO))
@@ -182,7 +183,7 @@ def test_what_was_through_before_a_crash_waits_for_the_disk(
         raise Crashed("signal 9")
 
     monkeypatch.setattr(RunProcess, "run", crashes)
-    monkeypatch.setattr(version_files, "write_durably", _raises(_refused(errno.EIO)))
+    monkeypatch.setattr(atomic_files, "replace_file", _raises(_refused(errno.EIO)))
     settings = Settings(backend_dir=tmp_path, model_dir=tmp_path / "models", log_dir=tmp_path / "logs")
     Trainer(settings, board, threading.Event()).train(P)
     assert jobs[0] == jobs[1]

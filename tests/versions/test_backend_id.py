@@ -17,10 +17,10 @@ import pytest
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import VersionError
+from label_studio_ml.storage import file_locks
 from label_studio_ml.versions import backend_id as identity
 from label_studio_ml.versions.backend_id import NAME, backend_id
 from label_studio_ml.versions.remote.object_store import ObjectStore
-from label_studio_ml.versions.store import version_files as disk
 
 
 def settings_of(folder: Path) -> Settings:
@@ -80,7 +80,7 @@ def test_a_folder_that_can_only_be_read_has_the_id_that_is_there(
     def refuse(path: Path) -> None:
         raise OSError(number, os.strerror(number), str(path))
 
-    monkeypatch.setattr(disk, "locked", refuse)
+    monkeypatch.setattr(file_locks, "locked", refuse)
     assert backend_id(settings_of(tmp_path / "two")) == found
     with pytest.raises(VersionError, match="cannot be kept"):
         backend_id(settings_of(tmp_path / "new"))

@@ -12,11 +12,11 @@ import os
 import re
 import secrets
 import stat
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from label_studio_ml.errors import SettingsError
+from label_studio_ml.storage import atomic_files
 from label_studio_ml.storage.file_locks import lock, open_private
 from label_studio_ml.storage.small_files import DamagedFile, is_passing, read_text
 from label_studio_ml.support.texts import our_command, plural
@@ -194,17 +194,9 @@ def _changing(file: Path) -> Iterator[list[str]]:
         lock(held)
         lines = _text(file).splitlines()
         yield lines
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{file.name}-", dir=file.parent)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as made:
-                made.write("".join(f"{line}\n" for line in lines))
-                made.flush()
-                _give_rights(made.fileno(), file)
-                os.fsync(made.fileno())
-            os.replace(temporary, file)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        with atomic_files.replacing(file) as made:
+            made.write("".join(f"{line}\n" for line in lines).encode())
+            _give_rights(made.fileno(), file)
 
 
 def _give_owner(descriptor: int, file: Path) -> None:

@@ -1,6 +1,5 @@
 """The persistent id of a backend's model folder, by which its entries and webhooks in Label Studio are recognized."""
 
-import os
 import re
 import secrets
 from collections.abc import Mapping
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from label_studio_ml.errors import SettingsError
+from label_studio_ml.storage import atomic_files
 
 #: The header of our webhooks that holds the backend's id.
 HEADER = "X-Label-Studio-ML-Backend"
@@ -26,9 +26,7 @@ def identity(folder: Path) -> str:
             return found
         folder.mkdir(parents=True, exist_ok=True)
         made = secrets.token_hex(6)
-        temporary = path.with_name(f".backend-id.{os.getpid()}")
-        temporary.write_text(f"{made}\n", encoding="ascii")
-        os.replace(temporary, path)
+        atomic_files.replace_file(path, f"{made}\n", mode=0o666, durable=False)
     except OSError as error:
         raise SettingsError(
             f"{path} cannot be used: {error}", fix="MODEL_DIR must be a folder that this user may write to"

@@ -7,14 +7,14 @@ import os
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import msgspec
 
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.projects.project_api import Json, ProjectApi
 from label_studio_ml.protocol.requests import Event, parse_event
-from label_studio_ml.storage import file_locks
+from label_studio_ml.storage import atomic_files, file_locks
 from label_studio_ml.storage.private_files import make_folder
 
 #: How far each poll reaches back before the last change seen: a change may become visible later than its time says.
@@ -36,11 +36,9 @@ class Cursor:
     def __init__(self, path: Path) -> None:
         make_folder(path.parent)
         self._path = path
-        self._lock: IO[str] = open(path.with_suffix(".lock"), "w")  # noqa: SIM115 (kept open: it holds the lock)
         try:
-            file_locks.try_lock(self._lock)
+            self._lock = file_locks.open_locked(path.with_suffix(".lock"))
         except BlockingIOError:
-            self._lock.close()
             raise SettingsError("Another agent looks after this project", fix="Run one of them") from None
         self.since = self.selected = ""
         self.annotations: dict[int, list[Any]] = {}
@@ -65,11 +63,8 @@ class Cursor:
 
     def write(self) -> None:
         """Save the cursor to its file."""
-        temporary = self._path.with_suffix(".new")
-        temporary.write_text(
-            json.dumps({"since": self.since, "selected": self.selected, "annotations": self.annotations})
-        )
-        os.replace(temporary, self._path)
+        text = json.dumps({"since": self.since, "selected": self.selected, "annotations": self.annotations})
+        atomic_files.replace_file(self._path, text, temporary=self._path.with_suffix(".new"), durable=False)
 
 
 class AnnotationWatch:

@@ -3,18 +3,14 @@
 import contextlib
 import hashlib
 import json
-import os
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO, Protocol
 
 from label_studio_ml.errors import SettingsError
-from label_studio_ml.storage import file_locks
+from label_studio_ml.storage import atomic_files, file_locks
 from label_studio_ml.storage.private_files import make_folder
-
-#: Seconds between two tries to lock a journal.
-_POLL = 0.1
 
 
 class Busy(SettingsError):
@@ -64,15 +60,15 @@ class Journal:
         held += [(f"{name}.{part}.lock", False)] if part else []
         deadline = time.monotonic() + patience
         for file, shared in held:
-            self._locks.append(open(folder / file, "w"))  # noqa: SIM115 (kept open: it holds the lock)
-            while not _locked(self._locks[-1], shared=shared):
-                if time.monotonic() >= deadline:
-                    self.close()
-                    raise Busy(
-                        f"Another run is storing predictions of version {version} in this project",
-                        fix="Wait for its end",
-                    )
-                time.sleep(_POLL)
+            seconds = max(0.0, deadline - time.monotonic())
+            try:
+                self._locks.append(file_locks.open_locked(folder / file, shared=shared, seconds=seconds))
+            except BlockingIOError:
+                self.close()
+                raise Busy(
+                    f"Another run is storing predictions of version {version} in this project",
+                    fix="Wait for its end",
+                ) from None
         self.sending: list[int] = []
         self.doubtful: set[int] = set()
         try:
@@ -132,19 +128,9 @@ class Journal:
 
     def _write(self) -> None:
         text = json.dumps({**self._about, "sending": self.sending, "doubtful": sorted(self.doubtful)})
-        temporary = self._path.with_suffix(".new")
-        temporary.write_text(text)
-        os.replace(temporary, self._path)
+        atomic_files.replace_file(self._path, text, temporary=self._path.with_suffix(".new"), durable=False)
         if self._copy is not None:
             self._copy.write(text)
-
-
-def _locked(file: IO[str], *, shared: bool) -> bool:
-    try:
-        file_locks.try_lock(file, shared=shared)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def unfinished(folder: Path, uid: str) -> list[str]:

@@ -1,7 +1,6 @@
 """Task files: read tasks from a JSON array or JSONL (one task per line), and write them with their predictions."""
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -11,6 +10,7 @@ import msgspec
 
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.projects.pipeline import Predicted, Task
+from label_studio_ml.storage import atomic_files
 from label_studio_ml.support.lone_surrogates import replaced
 
 _LINES = (".jsonl", ".ndjson")
@@ -83,9 +83,11 @@ class FileWriter:
     def finish(self) -> None:
         """Replace the output file with the finished one."""
         self._file.close()
-        if self._path.suffix.lower() not in _LINES:
-            self._to_array()
-        os.replace(self._part, self._path)
+        if self._path.suffix.lower() in _LINES:
+            self._part.replace(self._path)
+        else:
+            self._write_array()
+            self._part.unlink()
         self._about.unlink(missing_ok=True)
 
     def close(self) -> None:
@@ -103,14 +105,16 @@ class FileWriter:
             file.truncate(end)
         return count
 
-    def _to_array(self) -> None:
+    def _write_array(self) -> None:
         array = self._part.with_suffix(".array")
-        with self._part.open("rb") as lines, array.open("wb") as out:
+        with (
+            self._part.open("rb") as lines,
+            atomic_files.replacing(self._path, temporary=array, mode=0o666, durable=False) as out,
+        ):
             out.write(b"[")
             for number, line in enumerate(lines):
                 out.write((b",\n" if number else b"\n") + line.rstrip())
             out.write(b"\n]\n")
-        os.replace(array, self._part)
 
 
 def _line(task: Task, predictions: list[dict[str, Any]]) -> bytes:

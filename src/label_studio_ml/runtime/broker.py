@@ -23,10 +23,9 @@ import redis
 
 from label_studio_ml.errors import BrokerError
 from label_studio_ml.runtime.broker_file import FileCut, cut_at_damage, damage_error
-from label_studio_ml.storage import file_locks
+from label_studio_ml.storage import atomic_files, file_locks
 from label_studio_ml.storage.disk_errors import disk_fix, free_bytes
 from label_studio_ml.storage.private_files import make_folder
-from label_studio_ml.versions.store.version_files import write_durably
 
 logger = logging.getLogger(__name__)
 
@@ -107,7 +106,7 @@ class Broker:
         """Wait until the server answers, and return its URL; after a BrokerError it may be called again."""
         self._wait()
         try:
-            write_durably(self.address_file, self.url)
+            atomic_files.replace_file(self.address_file, self.url)
         except OSError as error:
             raise refused("The embedded broker", error, self._folder) from error
         return self.url

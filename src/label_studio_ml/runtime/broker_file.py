@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from label_studio_ml.errors import BrokerError
+from label_studio_ml.storage import atomic_files
 from label_studio_ml.storage.disk_errors import disk_fix
 from label_studio_ml.support.texts import shell_command, whole_number
-from label_studio_ml.versions.store.version_files import flush
 
 #: Folder in the broker's folder with the append-only file, which consists of several parts.
 PARTS = "appendonlydir"
@@ -95,7 +95,7 @@ def cut_at_damage(
         copy = _unused(folder)
         with _removed_on_error(copy):
             shutil.copytree(part.parent, copy)
-        _replace(trial, part)
+        atomic_files.move_into_place(trial, part)
     except OSError as error:
         raise BrokerError(
             f"The embedded broker's append-only file {part} is damaged, and cannot be mended: {error}",
@@ -168,11 +168,3 @@ def _removed_on_error(copy: Path) -> Iterator[None]:
     except OSError:
         shutil.rmtree(copy, ignore_errors=True)
         raise
-
-
-def _replace(trial: Path, part: Path) -> None:
-    """Replace a part atomically by its shortened copy, and flush both to the disk. Raises OSError."""
-    with trial.open("rb") as file:
-        os.fsync(file.fileno())
-    trial.replace(part)
-    flush(part.parent)

@@ -5,7 +5,6 @@ Several servers may share a model folder, such as the workers of gunicorn. The p
 """
 
 import logging
-import os
 import threading
 import time
 from dataclasses import replace
@@ -139,13 +138,10 @@ class SharedServices:
 
     def _take_lock(self) -> bool:
         make_folder(self._folder)
-        file = open(self._folder / "owner.lock", "w")  # noqa: SIM115 (kept open: it holds the lock)
         try:
-            file_locks.try_lock(file)
+            self._lock_file = file_locks.open_locked(self._folder / "owner.lock")
         except BlockingIOError:
-            file.close()
             return False
-        self._lock_file = file
         return True
 
     def _be_guest(self) -> None:
@@ -167,8 +163,7 @@ class SharedServices:
 def stop_orphaned_broker(folder: str) -> None:
     """Stop the broker with its data in `folder`, unless a server holds the folder's lock."""
     try:
-        with open(os.path.join(folder, "owner.lock"), "w") as file:
-            file_locks.try_lock(file)
+        with file_locks.open_locked(Path(folder, "owner.lock")):
             broker = Broker(Path(folder))
             broker.url = running_url(Path(folder))
             broker.stop()

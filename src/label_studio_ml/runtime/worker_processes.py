@@ -14,13 +14,14 @@ from label_studio_ml.errors import SettingsError
 from label_studio_ml.monitoring.logs import RotatingFile
 from label_studio_ml.processes.exit_status import describe_exit
 from label_studio_ml.processes.interpreter import command
+from label_studio_ml.storage.retries import pause_after
 from label_studio_ml.training.scheduling.notices import heard
 from label_studio_ml.user_code.installed_packages import check_training
 
 logger = logging.getLogger(__name__)
 
-#: Maximum seconds before a worker that ends repeatedly is restarted.
-LONGEST_PAUSE = 10.0
+#: Seconds before a worker that ends soon after its start is restarted: at first, and after repeated early ends.
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 10.0
 #: Seconds that a worker has to end after SIGTERM, in addition to the grace period of a running training.
 STOP_GRACE = 10.0
 
@@ -49,7 +50,9 @@ class WorkerKeeper:
             self._started = now
         if self._process is None:
             self._started = self._started or now
-            pause = min(LONGEST_PAUSE, 0.5 * 2 ** min(self._failures, 10)) if self._failures else self._delay
+            pause = self._delay
+            if self._failures:
+                pause = pause_after(self._failures, first=FIRST_PAUSE, longest=LONGEST_PAUSE)
             if now - self._started >= pause:
                 self._start(settings, arguments)
 

@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 try:
     import fcntl
@@ -22,7 +22,7 @@ RENAMES_OPEN_FILES = OPENS_FOLDERS = fcntl is not None
 
 #: Position of the byte locked on Windows: no file is that long, and other processes cannot read locked bytes.
 _BYTE = 1 << 30
-#: Seconds between two attempts on Windows, which waits for a lock for at most 10 s.
+#: Seconds between two attempts; Windows itself would wait for a lock for at most 10 s.
 _POLL = 0.05
 
 
@@ -37,11 +37,8 @@ def lock(file: int | OpenFile, *, shared: bool = False) -> None:
     """Take the lock of `file`, a file object or a descriptor; wait while it is held elsewhere."""
     if fcntl is not None:
         fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
-        return None
-    while True:
-        with contextlib.suppress(BlockingIOError):
-            return _lock_byte(file)
-        time.sleep(_POLL)
+    else:
+        lock_within(file, float("inf"))
 
 
 def try_lock(file: int | OpenFile, *, shared: bool = False) -> None:
@@ -50,6 +47,52 @@ def try_lock(file: int | OpenFile, *, shared: bool = False) -> None:
         fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     else:
         _lock_byte(file)
+
+
+def lock_within(file: int | OpenFile, seconds: float, *, shared: bool = False) -> None:
+    """Take the lock of `file`; wait for at most `seconds`. Raises BlockingIOError if it is still held elsewhere."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return try_lock(file, shared=shared)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise
+        time.sleep(_POLL)
+
+
+def open_locked(path: Path, *, shared: bool = False, seconds: float = 0.0) -> IO[str]:
+    """Open the lock file `path`, created if it is missing, and return it locked: it is locked until it is closed.
+
+    Waits for the lock for at most `seconds`. Raises BlockingIOError if it is still held elsewhere, OSError.
+    """
+    file = open(path, "w")  # noqa: SIM115 (the caller closes it)
+    try:
+        lock_within(file, seconds, shared=shared)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Wait for the exclusive lock on the file `path`, created if it is missing, and hold it during the block."""
+    with path.open("w") as file:
+        lock(file)
+        yield
+
+
+def is_locked(path: Path) -> bool:
+    """Tell whether the lock on the file `path` is held; False if there is no such file."""
+    try:
+        with path.open("r+") as file:
+            try_lock(file)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
 
 
 def open_private(path: Path) -> int:

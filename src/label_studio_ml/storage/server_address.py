@@ -6,14 +6,13 @@ Several servers may share a folder, on different ports: each adds an entry, and 
 import contextlib
 import json
 import os
-import secrets
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from label_studio_ml.storage import file_locks
-from label_studio_ml.storage.private_files import make_folder, open_file
+from label_studio_ml.storage import atomic_files, file_locks
+from label_studio_ml.storage.private_files import make_folder
 
 _FILE = "server.json"
 
@@ -55,8 +54,7 @@ def _running_here(model_dir: Path) -> list[_Entry]:
 def _change(model_dir: Path, *, add: _Entry | None = None, remove: _Entry | None = None) -> None:
     """Add or remove an entry, and remove the entries of servers on this machine that no longer run."""
     path, here = model_dir / _FILE, socket.gethostname()
-    with (model_dir / f".{_FILE}.lock").open("w") as lock:
-        file_locks.lock(lock)
+    with file_locks.locked(model_dir / f".{_FILE}.lock"):
         kept = [one for one in _read(model_dir) if one != remove and (one["host"] != here or _runs(one))]
         if add is not None:
             # In a restarted container, the server may get the process id of the one that was killed.
@@ -64,10 +62,7 @@ def _change(model_dir: Path, *, add: _Entry | None = None, remove: _Entry | None
         if not kept:
             path.unlink(missing_ok=True)
             return
-        temporary = path.with_name(f".{_FILE}.{secrets.token_hex(4)}")
-        with open_file(temporary, "xb") as file:
-            file.write(json.dumps({**kept[0], "others": kept[1:]}).encode())
-        os.replace(temporary, path)
+        atomic_files.replace_file(path, json.dumps({**kept[0], "others": kept[1:]}), durable=False)
 
 
 def _read(model_dir: Path) -> list[_Entry]:

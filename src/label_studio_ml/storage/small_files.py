@@ -47,10 +47,16 @@ def parse_json(data: bytes, kind: type[T]) -> T:
         raise DamagedFile("it is empty")
     try:
         return msgspec.json.decode(data, type=kind)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:  # also UnicodeDecodeError
+        raise DamagedFile(f"it is damaged ({error})" if _is_utf8(data) else "it is not UTF-8") from None
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
     except UnicodeDecodeError:
-        raise DamagedFile("it is not UTF-8") from None
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise DamagedFile(f"it is damaged ({error})") from None
+        return False
+    return True
 
 
 def read_object(path: Path) -> dict[str, Any] | None:

@@ -2,8 +2,6 @@
 
 import gzip
 import io
-import os
-import secrets
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 import msgspec
 
 from label_studio_ml.errors import VersionError
+from label_studio_ml.storage import atomic_files
 from label_studio_ml.storage.disk_errors import disk_fix
 from label_studio_ml.storage.private_files import open_file
 
@@ -79,7 +78,7 @@ class _Recorder:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        self._temporary = atomic_files.temporary_path(path)
         self._encoder = msgspec.json.Encoder(enc_hook=str)
         try:
             self._raw = open_file(self._temporary, "xb")
@@ -97,11 +96,9 @@ class _Recorder:
     def commit(self) -> None:
         try:
             self._lines.close()
-            self._raw.flush()
-            os.fsync(self._raw.fileno())
             self._raw.close()
             if not self._path.exists():
-                self._temporary.replace(self._path)
+                atomic_files.move_into_place(self._temporary, self._path)
         except OSError as error:
             raise _refused(self._path, error) from error
 

@@ -4,7 +4,6 @@ import contextlib
 import gzip
 import io
 import re
-import secrets
 import shutil
 import tarfile
 import zlib
@@ -12,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from label_studio_ml.errors import VersionError
+from label_studio_ml.storage import atomic_files
 from label_studio_ml.storage.small_files import DamagedFile, parse_json
 from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.versions.store.manifest import MANIFEST, TOMBSTONE, Manifest
@@ -40,18 +40,16 @@ def export(store: VersionStore, manifest: Manifest, target: Path) -> Path:
         raise VersionError(
             f"{target} is there already", fix="Name another file, or remove it", field="--output"
         )
-    half = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     top = file_name(manifest.name)
     try:
-        with store.writes(str(target)):
-            try:
-                with tarfile.open(half, "x:gz", format=tarfile.PAX_FORMAT) as archive:
-                    _add_text(archive, manifest_text(kept, folder), f"{top}/{MANIFEST}")
-                    for name in manifest.files:
-                        _add(archive, folder / name, f"{top}/{name}")
-                half.replace(target)
-            finally:
-                half.unlink(missing_ok=True)
+        with (
+            store.writes(str(target)),
+            atomic_files.replacing(target, mode=0o666) as file,
+            tarfile.open(fileobj=file, mode="w:gz", format=tarfile.PAX_FORMAT) as archive,
+        ):
+            _add_text(archive, manifest_text(kept, folder), f"{top}/{MANIFEST}")
+            for name in manifest.files:
+                _add(archive, folder / name, f"{top}/{name}")
     except tarfile.TarError as error:
         raise VersionError(f"{target} cannot be written: {error}") from error
     return target

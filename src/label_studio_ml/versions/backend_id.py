@@ -16,11 +16,12 @@ import msgspec
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import VersionError
+from label_studio_ml.storage import atomic_files, file_locks
 from label_studio_ml.storage.disk_errors import disk_fix
 from label_studio_ml.storage.private_files import make_folder
+from label_studio_ml.storage.retries import retry
 from label_studio_ml.storage.small_files import DamagedFile, parse_json
 from label_studio_ml.versions.remote.object_store import ObjectStore
-from label_studio_ml.versions.store import version_files
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +33,10 @@ SETTLE = 1.0
 WRITING = 2.0
 #: Error numbers of a folder that this process may only read.
 _READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+class _DamagedIdentity(VersionError):
+    """A file or an object holds no id: it is damaged, or half written."""
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -74,12 +79,12 @@ def _decoded(body: bytes, place: str) -> Identity:
     try:
         found = parse_json(body, Identity)
     except DamagedFile as error:
-        raise VersionError(
+        raise _DamagedIdentity(
             f"{place} cannot be read: {error}",
             fix='It holds the backend\'s id as {"id": "…"}; remove it to have a new one made',
         ) from None
     if not found.id.isalnum():
-        raise VersionError(
+        raise _DamagedIdentity(
             f"{place} holds no id of letters and digits", fix="Remove it to have a new one made"
         )
     return found
@@ -100,7 +105,7 @@ def _in_folder(folder: Path) -> str:
     if known is not None and known.place == str(folder):
         return known.id
     try:
-        with version_files.locked(folder / f".{NAME}.lock"):
+        with file_locks.locked(folder / f".{NAME}.lock"):
             known = _read(path)
             if known is None:
                 return _made(path, Identity(_new_id(), str(folder)))
@@ -123,10 +128,10 @@ def _here(known: Identity, path: Path) -> str:
             place,
             known.place,
         )
-        version_files.write_durably(path, _encoded(made))
+        atomic_files.replace_file(path, _encoded(made))
         return made.id
     if not _same_folder(known.place, path):
-        version_files.write_durably(path, _encoded(Identity(known.id, place)))
+        atomic_files.replace_file(path, _encoded(Identity(known.id, place)))
     return known.id
 
 
@@ -149,7 +154,7 @@ def _same_folder(place: str, path: Path) -> bool:
 def _made(path: Path, identity: Identity) -> str:
     """Write a new id and return the id in force: machines that do this at the same time all return the same one."""
     try:
-        version_files.create_durably(path, _encoded(identity).encode())
+        atomic_files.create_file(path, _encoded(identity))
     except FileExistsError:
         known = _read(path)
         return known.id if known is not None else _made(path, identity)
@@ -178,7 +183,7 @@ def _in_store(url: str, copy: Path) -> str:
         except FileExistsError:
             pass
     found = _whole(artifacts, f"{url}/{NAME}")
-    version_files.write_durably(copy, _encoded(Identity(found.id, url)))
+    atomic_files.replace_file(copy, _encoded(Identity(found.id, url)))
     return found.id
 
 
@@ -187,14 +192,11 @@ def _whole(artifacts: ObjectStore, place: str) -> Identity:
 
     Raises VersionError if it is missing or still damaged then.
     """
-    deadline = time.monotonic() + WRITING
-    while True:
+
+    def read() -> Identity:
         body = artifacts.get(NAME)
         if body is None:
             raise VersionError(f"{place} is gone as soon as it is written", fix="Check MODEL_DIR's store")
-        try:
-            return _decoded(body, place)
-        except VersionError:
-            if time.monotonic() > deadline:
-                raise
-        time.sleep(0.05)
+        return _decoded(body, place)
+
+    return retry(read, on=_DamagedIdentity, seconds=WRITING, first=0.05)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from label_studio_ml.storage import atomic_files
 from label_studio_ml.versions.state.lineage import pairs_of
 from label_studio_ml.versions.state.project_state import StoredState
 from label_studio_ml.versions.state.user_state import apply_own
@@ -13,7 +14,6 @@ from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.versions.store.manifest import MANIFEST, Manifest, unused_name
 from label_studio_ml.versions.store.manifest_files import fingerprinted, write_manifest
 from label_studio_ml.versions.store.movable_paths import localized, portable, relocated
-from label_studio_ml.versions.store.version_files import flush
 
 
 def duplicate(store: VersionStore, model_dir: Path, source: str, target: str) -> Manifest | None:
@@ -59,7 +59,7 @@ def duplicate(store: VersionStore, model_dir: Path, source: str, target: str) ->
             store.adopt(staged, copy)
             apply_own(model_dir, copy)
             staged.rename(new)
-            flush(new.parent)
+            atomic_files.flush_folder(new.parent)
     store.tell(target)
     return copy
 

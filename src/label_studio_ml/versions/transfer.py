@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from label_studio_ml.errors import VersionError
+from label_studio_ml.storage import atomic_files
 from label_studio_ml.versions.state.lineage import pairs_of
 from label_studio_ml.versions.store import version_files
 from label_studio_ml.versions.store.decision import named
@@ -99,7 +100,7 @@ def take_in(
             write_manifest(staged, made, home=home)
             store.adopt(staged, made)
             staged.rename(home)
-            version_files.flush(home.parent)
+            atomic_files.flush_folder(home.parent)
     store.tell(uid)
     return made, True
 

@@ -9,6 +9,7 @@ import pytest
 
 from label_studio_ml.errors import DecisionError, RequestError, VersionError
 from label_studio_ml.serving.registry.version_selection import VersionSelection
+from label_studio_ml.storage import atomic_files
 from label_studio_ml.versions.listing import entries
 from label_studio_ml.versions.operations import delete, promote, rollback, unpin
 from label_studio_ml.versions.retention import thin
@@ -190,12 +191,10 @@ def test_both_files_removed_is_no_decision(made: Made) -> None:
 def test_a_decision_that_cannot_be_written_leaves_the_one_before(
     made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from label_studio_ml.versions.store import decision
-
     def full(path: Path, text: str) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(decision, "write_durably", full)
+    monkeypatch.setattr(atomic_files, "replace_file", full)
     with pytest.raises(VersionError, match="No space left"):
         promote(made.store, made.folder, P, "c")
     served = made.store.served(P)

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from label_studio_ml.errors import StaleFence, VersionError
+from label_studio_ml.storage import atomic_files
 from label_studio_ml.versions.store import local_store as module
-from label_studio_ml.versions.store import version_files
 from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.versions.store.manifest import MANIFEST, Manifest, new_version_id
 
@@ -61,7 +61,7 @@ def test_the_manifest_is_written_last(store: VersionStore, monkeypatch: pytest.M
     def dies(path: Path, text: str) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(version_files, "write_durably", dies)
+    monkeypatch.setattr(atomic_files, "replace_file", dies)
     with pytest.raises(KeyboardInterrupt):
         store.publish(manifest("v1", 1, P))
     assert store.versions(P) == []
@@ -135,14 +135,14 @@ def test_a_hint_that_cannot_be_written_does_not_undo_the_commit(
 ) -> None:
     _publish(store, "v1", 1)
     hint = store.hint(P)
-    write = version_files.write_durably
+    write = atomic_files.replace_file
 
     def full(path: Path, text: str) -> None:
         if path.name != MANIFEST:
             raise OSError(28, "No space left on device")
         write(path, text)
 
-    monkeypatch.setattr(version_files, "write_durably", full)
+    monkeypatch.setattr(atomic_files, "replace_file", full)
     _publish(store, "v2", 2)
     assert [one.id for one in store.versions(P)] == ["v1", "v2"]
     assert store.hint(P) != hint, "pollers would never look"

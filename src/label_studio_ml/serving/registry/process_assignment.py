@@ -20,6 +20,7 @@ from label_studio_ml.serving.registry.loaded_model import ProcessGroup, shutting
 from label_studio_ml.serving.requests.batching import Batcher, RunnerClosed
 from label_studio_ml.serving.runners.process_runner import ModelRunner
 from label_studio_ml.serving.runners.runner_group import RunnerGroup
+from label_studio_ml.storage.retries import pause_after
 from label_studio_ml.user_code.code_identity import CodeIdentity
 
 logger = logging.getLogger(__name__)
@@ -30,6 +31,8 @@ MAX_QUEUE_BYTES = 256 << 20
 #: Longest estimated wait in seconds once two full batches and 32 requests are queued. Under overload, accepted
 #: requests wait about this long.
 MAX_DELAY = 0.4
+#: Seconds before a process is started after one that crashed early: at first, and after repeated crashes.
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0
 
 
 class Tenants(Protocol):
@@ -152,7 +155,7 @@ class ModelProcesses:
         shutdown.
         """
         if self.quick_deaths:
-            await asyncio.sleep(min(10.0, 0.1 * 2 ** min(self.quick_deaths, 10)))
+            await asyncio.sleep(pause_after(self.quick_deaths, first=FIRST_PAUSE, longest=LONGEST_PAUSE))
         if self.closing:
             raise shutting_down()
         process_group = self._process_group_of(self.make_runner())

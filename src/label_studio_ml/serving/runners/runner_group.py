@@ -18,6 +18,7 @@ from label_studio_ml.model_calls.adapter import ClassInfo, ModelSpec
 from label_studio_ml.model_calls.predictor import Answer, Request
 from label_studio_ml.serving.requests.batching import RunnerClosed
 from label_studio_ml.serving.runners.process_runner import ModelRunner
+from label_studio_ml.storage.retries import pause_after
 
 logger = logging.getLogger(__name__)
 
@@ -155,24 +156,24 @@ class RunnerGroup:
 
     async def _watch(self, index: int, runner: ModelRunner) -> None:
         """Replace a member whenever it ends; end the group if there is nothing to replace it from."""
-        pause = FIRST_PAUSE
+        failures = 0
         while True:
             joined = time.monotonic()
             why = await asyncio.shield(runner.ended)
             self._members.pop(index, None)
             if time.monotonic() - joined > LONGEST_PAUSE:
-                pause = FIRST_PAUSE
+                failures = 0
             logger.error("%s; it is replaced as long as others go on", why)
             replacement: ModelRunner | None = None
             while replacement is None:
                 if self._hopeless():
                     return await self._finish(why, 0)
-                await asyncio.sleep(pause)
-                pause = min(LONGEST_PAUSE, pause * 2)
+                failures += 1
+                pause = pause_after(failures, first=FIRST_PAUSE, longest=LONGEST_PAUSE)
+                await asyncio.sleep(LONGEST_PAUSE if self._edits and failures > 1 else pause)
                 if self._hopeless():
                     return await self._finish(why, 0)
                 replacement = await self._replacement(index)
-                pause = LONGEST_PAUSE if self._edits else pause
             self._members[index] = runner = replacement
 
     def _hopeless(self) -> bool:

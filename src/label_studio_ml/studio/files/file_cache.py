@@ -139,19 +139,14 @@ class FileCache:
 
 def _lock(file: BinaryIO, end: float) -> None:
     """Take the file's lock. Raises FileFetchError when it is still held at `end` (monotonic seconds)."""
-    while True:
-        try:
-            file_locks.try_lock(file)
-        except BlockingIOError:
-            if time.monotonic() > end:
-                raise FileFetchError(
-                    "Another process fetches the same file and does not get it in time",
-                    fix="Raise FILES_TIMEOUT, or correct the URL in the task",
-                    field="FILES_TIMEOUT",
-                ) from None
-            time.sleep(_POLL)
-        else:
-            return
+    try:
+        file_locks.lock_within(file, end - time.monotonic())
+    except BlockingIOError:
+        raise FileFetchError(
+            "Another process fetches the same file and does not get it in time",
+            fix="Raise FILES_TIMEOUT, or correct the URL in the task",
+            field="FILES_TIMEOUT",
+        ) from None
 
 
 def _is_at(file: BinaryIO, path: Path) -> bool:

@@ -78,7 +78,7 @@ class TokenCache:
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             file = open(file_locks.open_private(self.path), "r+", encoding="utf-8")  # noqa: SIM115
-            self._lock(file)
+            file_locks.lock_within(file, _PATIENCE)
         except OSError:
             if file is not None:
                 file.close()
@@ -88,17 +88,3 @@ class TokenCache:
         finally:
             if file is not None:
                 file.close()
-
-    @staticmethod
-    def _lock(file: IO[str]) -> None:
-        """Take the lock. Raises BlockingIOError when another process holds it for more than `_PATIENCE` seconds."""
-        end = time.monotonic() + _PATIENCE
-        while True:
-            try:
-                file_locks.try_lock(file)
-            except BlockingIOError:
-                if time.monotonic() > end:
-                    raise
-                time.sleep(_POLL)
-            else:
-                return

@@ -23,6 +23,7 @@ from label_studio_ml.errors import BackendError, BodyTooLarge, BrokerError
 from label_studio_ml.monitoring.prometheus import Training
 from label_studio_ml.protocol.requests import Event
 from label_studio_ml.protocol.webhook_payload import labelled, removed
+from label_studio_ml.storage.retries import retry
 from label_studio_ml.training.intake.board_connection import BoardConnection
 from label_studio_ml.training.intake.spool import Spool
 from label_studio_ml.training.intake.spool_capacity import Spooled
@@ -185,13 +186,10 @@ class RedisIntake:
 
     def _try(self, spooled: Spooled, deadline: float) -> str | None:
         """Store an event, with retries until `deadline`, because Redis may be starting. Raises BrokerError."""
-        while True:
-            try:
-                return self._store(spooled, self._quick, deadline)
-            except BrokerError:
-                if time.monotonic() + RETRY > deadline:
-                    raise
-                time.sleep(RETRY)
+        seconds = deadline - time.monotonic()
+        return retry(
+            lambda: self._store(spooled, self._quick, deadline), on=BrokerError, seconds=seconds, first=RETRY
+        )
 
     def _deliver(self, spooled: Spooled) -> None:
         """Store an event from the spool in Redis. Raises BrokerError."""

@@ -334,13 +334,13 @@ class Spool:
 
         If it was not, this waits for PAUSE seconds first.
         """
-        with open(self._folder / "lock", "w") as lock:
-            try:
-                file_locks.try_lock(lock)
-            except BlockingIOError:
-                self._stop.wait(PAUSE)
-                yield False
-            else:
+        try:
+            lock = file_locks.open_locked(self._folder / "lock")
+        except BlockingIOError:
+            self._stop.wait(PAUSE)
+            yield False
+        else:
+            with lock:
                 yield True
 
 

@@ -5,12 +5,13 @@ of the completed events, so that they are not processed again.
 """
 
 import contextlib
-import os
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 import msgspec
+
+from label_studio_ml.storage import atomic_files
 
 Result = TypeVar("Result")
 
@@ -37,11 +38,9 @@ def place(model_dir: Path, uid: str) -> Path:
 
 def write(path: Path, progress: Progress[Any]) -> None:
     """Replace the progress file atomically. Best effort: disk errors are ignored, and the old file stays."""
-    temporary = path.with_suffix(".new")
+    data, temporary = msgspec.json.encode(progress), path.with_suffix(".new")
     with contextlib.suppress(OSError):
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(msgspec.json.encode(progress))
-        temporary.replace(path)
+        atomic_files.replace_file(path, data, temporary=temporary, durable=False)
 
 
 def read(path: Path, kind: type[Result]) -> Progress[Result] | None:

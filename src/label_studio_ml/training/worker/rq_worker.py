@@ -16,6 +16,7 @@ from rq.serializers import JSONSerializer
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BackendError
+from label_studio_ml.storage.retries import pause_after
 from label_studio_ml.training.records.board_access import (
     Holder,
     open_board,
@@ -174,7 +175,7 @@ class Worker(SimpleWorker):  # type: ignore[misc]
         Connection errors are logged and retried. This replaces RQ's own loop, which can miss a signal: here, no job is
         taken from a queue before a check that the worker may go on.
         """
-        pause = _FIRST_PAUSE
+        failures = 0
         while not stopping.requested and not self.abandoned():
             try:
                 if self.get_state() != "idle":
@@ -184,15 +185,16 @@ class Worker(SimpleWorker):  # type: ignore[misc]
                     self.run_maintenance_tasks()
                 found = self._take(timeout)
             except DequeueTimeout:
-                pause = _FIRST_PAUSE
+                failures = 0
             except UnicodeDecodeError:
                 logger.error("A job's id in RQ's queue is no text: it is left out")
             except redis.exceptions.TimeoutError as error:
                 logger.warning("%s", explain(error))
             except redis.exceptions.ConnectionError as error:
+                failures += 1
+                pause = pause_after(failures, first=_FIRST_PAUSE, longest=_LONGEST_PAUSE)
                 logger.warning("%s; trying again in %g s", explain(error), pause)
                 stopping.told.wait(pause)
-                pause = min(2 * pause, _LONGEST_PAUSE)
             else:
                 return found
         return None

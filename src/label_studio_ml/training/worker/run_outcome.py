@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from label_studio_ml.errors import BrokerError
+from label_studio_ml.storage.retries import retry
 from label_studio_ml.training.policy import Entry
 from label_studio_ml.training.records.job_board import JobBoard
 from label_studio_ml.training.scheduling.lease import Lease
@@ -23,14 +24,16 @@ def settle_patiently(
     The retries are for a Redis whose disk was full: it accepts writes again only a moment after there is space. The
     lease is renewed before each retry. Raises BrokerError if no try succeeds, and LeaseLost.
     """
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            board.settle(uid, job_id, [entry.id for entry in done], **fields)
-            return
-        except BrokerError as error:
-            if time.monotonic() > deadline:
-                raise
-            logger.warning("Job %s: its outcome cannot be written yet: %s", job_id, error)
-        time.sleep(0.2)
+
+    def wait(seconds: float) -> None:
+        time.sleep(seconds)
         lease.renew()
+
+    retry(
+        lambda: board.settle(uid, job_id, [entry.id for entry in done], **fields),
+        on=BrokerError,
+        seconds=PATIENCE,
+        first=0.2,
+        failed=lambda error: logger.warning("Job %s: its outcome cannot be written yet: %s", job_id, error),
+        sleep=wait,
+    )

@@ -22,6 +22,7 @@ from label_studio_ml.errors import (
 )
 from label_studio_ml.model_calls.adapter import ModelSpec
 from label_studio_ml.monitoring.logs import run_id
+from label_studio_ml.storage.retries import pause_after
 from label_studio_ml.support.texts import our_command, plural
 from label_studio_ml.training.job import PreviousVersion
 from label_studio_ml.training.policy import Decision, Entry, Policy, Tally, decide, order, prediction_source
@@ -186,7 +187,7 @@ class Trainer:
         if tries >= MAX_TRIES:
             self._park(uid, job_id or self._board.new_job(uid), entries, f"{error} ({tries} tries)")
             return
-        pause = min(self._settings.sweep * 2 ** min(tries - 1, 20), LONGEST_PAUSE)
+        pause = pause_after(tries, first=self._settings.sweep, longest=LONGEST_PAUSE)
         text = f"{error} (try {tries}; the next one is in {pause:.0f} s)"
         logger.warning("Project %s: %s", uid, text)
         self._hold(uid, job_id, Decision(at=self._board.clock() + round(pause * 1000), text=text), entries)

@@ -18,11 +18,12 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from label_studio_ml.errors import DecisionError, StoreError, VersionError
+from label_studio_ml.storage import atomic_files, file_locks
 from label_studio_ml.storage.private_files import make_folder
 from label_studio_ml.storage.small_files import DamagedFile, parse_json, read_text
 from label_studio_ml.versions.remote.eviction import make_room, used_now
 from label_studio_ml.versions.remote.object_store import ObjectStore
-from label_studio_ml.versions.remote.retries import PATIENCE, patiently
+from label_studio_ml.versions.remote.store_retries import PATIENCE, retry_store
 from label_studio_ml.versions.remote.store_watch import StoreWatch
 from label_studio_ml.versions.state.user_state import apply_all
 from label_studio_ml.versions.store import version_files
@@ -123,7 +124,7 @@ class Mirror(VersionStore):
             hint = f"{mark} {served.id if served else ''}"
             if self.hint(uid) != hint:
                 with self.writes("A hint for servers"):
-                    version_files.write_durably(self.folder(uid) / "changed", hint)
+                    atomic_files.replace_file(self.folder(uid) / "changed", hint)
 
     def known(self, uid: str, holds: Callable[[], None] | None = None) -> list[Manifest]:
         """Return all versions that a project ever had on any machine, after synchronising with the store.
@@ -133,7 +134,7 @@ class Mirror(VersionStore):
         if holds is None:
             self._sync(uid)
         else:
-            patiently(partial(self._sync, uid), self._patience, holds)
+            retry_store(partial(self._sync, uid), self._patience, holds)
         return super().known(uid)
 
     def _sync(self, uid: str) -> None:
@@ -182,7 +183,7 @@ class Mirror(VersionStore):
         """Copy the record of a load failure from the object `there` to `path`, unless there is one."""
         if not path.exists():
             cause = self.artifacts.get(there) or b""
-            version_files.write_durably(path, cause.decode("utf-8", "replace"))
+            atomic_files.replace_file(path, cause.decode("utf-8", "replace"))
         unsent_mark(path).unlink(missing_ok=True)
 
     def _learn_decision(self, uid: str, there: str, *, listed: bool, here: bool) -> None:
@@ -212,9 +213,7 @@ class Mirror(VersionStore):
             self._warn_once(f"{self.artifacts.url}/{name} is damaged or missing: it is not taken over")
             path = self.folder(uid) / DECISION
             if not path.exists():  # damaged on purpose: this machine is not to serve the project
-                version_files.replace_durably(
-                    path, b"?", path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-                )
+                atomic_files.replace_file(path, "?")
 
     def _decided_here(self, uid: str) -> Decision | None:
         with contextlib.suppress(DecisionError):
@@ -315,7 +314,7 @@ class Mirror(VersionStore):
         with self.writes(f"Version {manifest.name}"):
             lock = self._near / "fetching" / ".lock"
             make_folder(lock.parent)
-            with version_files.locked(lock):
+            with file_locks.locked(lock):
                 if self._here(manifest):  # another process has fetched it meanwhile
                     return
                 logger.info("Project %s: fetching version %s", manifest.project, manifest.name)
@@ -382,7 +381,7 @@ class Mirror(VersionStore):
                 applied = read_text(path)
             if applied != served.id:
                 apply_all(self, self._work, served)
-                version_files.write_durably(path, served.id)
+                atomic_files.replace_file(path, served.id)
 
     def _files(self, manifest: Manifest) -> str:
         return f"versions/{version_files.file_name(manifest.project)}/files/{version_files.file_name(manifest.id)}"

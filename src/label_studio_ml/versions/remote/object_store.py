@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from label_studio_ml.errors import SettingsError, StoreError, VersionError
+from label_studio_ml.storage import atomic_files
 from label_studio_ml.support.texts import shell_command
 from label_studio_ml.versions.remote.call_timeout import call
-from label_studio_ml.versions.store import version_files
 
 #: By scheme of the URL: the extra of this package that installs the driver, and the settings with the credentials.
 _DRIVERS = {
@@ -69,15 +69,15 @@ class ObjectStore:
         """Write an object, in place of the present one of that name.
 
         With `create`, raise FileExistsError if there is one, where the store supports that. A folder on a disk does;
-        there, readers see whole objects only (`disk.create_durably` has the exception).
+        there, readers see whole objects only (`atomic_files.create_file` has the exception).
         """
         system, root = self._open()
         path = f"{root}/{name}"
         try:
             self._make_folder(system, path)
             if self._scheme in _ON_DISK:
-                write = version_files.create_durably if create else version_files.replace_durably
-                write(Path(path), data, Path(root, f".writing-{secrets.token_hex(8)}"))
+                write = atomic_files.create_file if create else atomic_files.replace_file
+                write(Path(path), data, temporary=Path(root, f".writing-{secrets.token_hex(8)}"))
             elif create:
                 try:
                     call(system, "pipe_file", path, data, mode="create", seconds=SILENCE)

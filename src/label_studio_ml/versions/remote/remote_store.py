@@ -26,7 +26,7 @@ from urllib.parse import unquote
 
 from label_studio_ml.errors import StoreError, VersionError
 from label_studio_ml.versions.remote.mirror import DELETED, FAILED, Mirror, unsent_mark
-from label_studio_ml.versions.remote.retries import patiently
+from label_studio_ml.versions.remote.store_retries import retry_store
 from label_studio_ml.versions.store import version_files
 from label_studio_ml.versions.store.decision import Decision
 from label_studio_ml.versions.store.decision_files import DECISION
@@ -55,11 +55,11 @@ class RemoteStore(Mirror):
     def _send(self, folder: Path, manifest: Manifest, holds: Callable[[], None]) -> None:
         for name in manifest.files:
             there = f"{self._files(manifest)}/{name}"
-            patiently(partial(self.artifacts.put_file, folder / name, there), self._patience, holds)
+            retry_store(partial(self.artifacts.put_file, folder / name, there), self._patience, holds)
 
     def _commit(self, folder: Path, manifest: Manifest, holds: Callable[[], None]) -> Manifest:
         self._unsure.add(manifest.id)  # a write whose answer is lost may still commit it
-        patiently(lambda: self._put_manifest(manifest), self._patience, holds)
+        retry_store(lambda: self._put_manifest(manifest), self._patience, holds)
         self._unsure.discard(manifest.id)
         write_manifest(folder, manifest)
         return manifest
@@ -87,7 +87,7 @@ class RemoteStore(Mirror):
         try:
             for name in (f"hints/{version_files.file_name(uid)}", "changed"):
                 token = secrets.token_hex(8).encode()
-                patiently(partial(self.artifacts.put, name, token), self._patience)
+                retry_store(partial(self.artifacts.put, name, token), self._patience)
         except StoreError as error:
             logger.error("Servers are not told of project %s: %s. They look in some minutes", uid, error)
 
@@ -181,7 +181,7 @@ class RemoteStore(Mirror):
         while True:
             note = self._notes.get()
             try:
-                patiently(note, self._patience)
+                retry_store(note, self._patience)
             except StoreError as error:
                 logger.warning("A note is not in the store: %s", error)
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from label_studio_ml.errors import DecisionError, SettingsError, VersionError
+from label_studio_ml.storage.retries import pause_after
 from label_studio_ml.versions.remote.object_store import ObjectStore
 from label_studio_ml.versions.store import version_files
 
@@ -72,7 +73,7 @@ class StoreWatch:
 
     def _look_forever(self) -> None:
         seen: bytes | None = b"?"
-        looked, pause = time.monotonic(), 0.0
+        looked, pause, failures = time.monotonic(), 0.0, 0
         while not self._stopping.wait(pause):
             try:
                 self._asked = time.monotonic()
@@ -91,13 +92,14 @@ class StoreWatch:
                     seen = token
                 if self._problem:
                     logger.info("The store of versions can be reached")
-                self._problem, pause = "", EVERY
+                self._problem, pause, failures = "", EVERY, 0
                 self._try_to_write()
             except VersionError as error:
                 if self._problem != str(error):
                     logger.error("%s. What is loaded is served", error)
                 self._problem = str(error)
-                pause = min(_LONGEST_PAUSE, max(EVERY, 2 * pause))
+                failures += 1
+                pause = pause_after(failures, first=EVERY, longest=_LONGEST_PAUSE)
             except Exception:
                 logger.exception("Looking for new versions failed")
                 pause = _LONGEST_PAUSE

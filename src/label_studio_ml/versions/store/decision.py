@@ -9,8 +9,8 @@ from pathlib import Path
 
 import msgspec
 
+from label_studio_ml.storage import atomic_files
 from label_studio_ml.versions.store.manifest import Manifest
-from label_studio_ml.versions.store.version_files import write_durably
 
 #: Maximum number of ids that a decision keeps in `before`.
 _REMEMBERED = 100
@@ -34,7 +34,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
     def write(self, path: Path) -> None:
         """Replace the file `path` with this decision atomically. Raises OSError."""
-        write_durably(path, self.text())
+        atomic_files.replace_file(path, self.text())
 
     def later(self, other: "Decision") -> bool:
         """Tell whether this decision was made after `other`."""

@@ -25,6 +25,7 @@ import msgspec
 
 from label_studio_ml.config.metric_gate import Gate
 from label_studio_ml.errors import DecisionError, VersionError
+from label_studio_ml.storage import atomic_files, file_locks
 from label_studio_ml.storage.disk_errors import disk_fix
 from label_studio_ml.storage.private_files import make_folder
 from label_studio_ml.storage.small_files import DamagedFile, read_text
@@ -136,7 +137,7 @@ class VersionStore:
         """Change the hint, so that pollers read again. The change is stored already: disk errors are ignored."""
         path = self.folder(uid) / _HINT
         try:
-            version_files.write_durably(path, secrets.token_hex(8))
+            atomic_files.replace_file(path, secrets.token_hex(8))
         except OSError:
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
@@ -149,7 +150,7 @@ class VersionStore:
         for path in self._folders(uid, staged=True):
             if path.name.startswith(_STAGED):
                 lock = path.with_name(f"{path.name}{_LOCK}")
-                if not version_files.is_locked(lock):
+                if not file_locks.is_locked(lock):
                     shutil.rmtree(path, ignore_errors=True)
                     lock.unlink(missing_ok=True)
             else:
@@ -173,7 +174,7 @@ class VersionStore:
         folder = self.folder(uid, version_id)
         with self.writes(f"Version {version_id}"):
             (folder / MANIFEST).rename(folder / TOMBSTONE)
-            version_files.flush(folder)
+            atomic_files.flush_folder(folder)
         self.clear_failure(uid, version_id)
         self.discard(uid, version_id)
 
@@ -185,7 +186,7 @@ class VersionStore:
     def fail(self, uid: str, version_id: str, cause: str) -> None:
         """Record that a version failed to load, so that other processes skip it. Disk errors are ignored."""
         with contextlib.suppress(OSError):
-            version_files.write_durably(self._failure(uid, version_id), cause)
+            atomic_files.replace_file(self._failure(uid, version_id), cause)
 
     def clear_failure(self, uid: str, version_id: str) -> None:
         """Remove the record that `fail` made. Disk errors are ignored."""
@@ -395,7 +396,7 @@ class VersionStore:
             return
         with contextlib.ExitStack() as held:
             with self.writes(f"The lock of project {uid}'s versions"):
-                held.enter_context(version_files.locked(self.folder(uid) / _LOCK))
+                held.enter_context(file_locks.locked(self.folder(uid) / _LOCK))
             yield
 
     @contextlib.contextmanager
@@ -405,7 +406,7 @@ class VersionStore:
         make_folder(base)
         path = base / f"{_STAGED}{version_files.file_name(version_id)}"
         lock = path.with_name(f"{path.name}{_LOCK}")
-        with version_files.locked(lock):
+        with file_locks.locked(lock):
             try:
                 yield path
             finally:

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from label_studio_ml.errors import VersionError
+from label_studio_ml.storage import atomic_files
 from label_studio_ml.storage.small_files import DamagedFile, is_passing, read_json
 from label_studio_ml.versions.store import version_files
 from label_studio_ml.versions.store.manifest import MANIFEST, Manifest
@@ -72,7 +73,7 @@ def write_manifest(
 
     `home` is the folder whose paths the manifest has, if `folder` is to be renamed to it later. Raises OSError.
     """
-    version_files.write_durably(folder / name, manifest_text(manifest, home or folder))
+    atomic_files.replace_file(folder / name, manifest_text(manifest, home or folder))
 
 
 def manifest_text(manifest: Manifest, folder: Path) -> str:
