@@ -104,7 +104,7 @@ def test_neither_the_working_folder_nor_pythonpath_decide_what_we_import(tmp_pat
 SPAWN = """\
 import multiprocessing, os, sys
 def main():
-    from label_studio_ml import user_path
+    from label_studio_ml.import_paths import user_path
     user_path.enter([sys.argv[1]])
     import helper
     with multiprocessing.get_context("spawn").Pool(1) as pool:

@@ -57,8 +57,8 @@ def test_what_has_the_mark_ends_after_its_guard_was_killed() -> None:
 def test_what_a_killed_starter_left_behind_ends_later() -> None:
     code = f"""
 import os, signal, subprocess, sys
-from label_studio_ml.processes.orphans import Guarded
-guarded = Guarded([sys.executable, "-c", {PARENT!r}], env=dict(os.environ), start_new_session=True)
+from label_studio_ml.processes.orphans import GuardedProcess
+guarded = GuardedProcess([sys.executable, "-c", {PARENT!r}], env=dict(os.environ), start_new_session=True)
 sys.stdin.read(1)
 os.kill(guarded.popen.pid, signal.SIGKILL)
 os.kill(os.getpid(), signal.SIGKILL)
@@ -82,12 +82,12 @@ def test_a_process_that_takes_over_orphans_ends_those_and_not_its_own() -> None:
     """Marks or not: what was adopted is in no session of ours and was not started by us."""
     code = """
 import os, subprocess, sys
-from label_studio_ml import strays
+from label_studio_ml.processes import orphans
 from label_studio_ml.processes.process_table import find
-strays.adopt_orphans()
+orphans.adopt_orphans()
 bare = "import os, subprocess; print(subprocess.Popen(['sleep', '600'], start_new_session=True, env={}).pid)"
 def guarded(code):
-    return strays.Guarded([sys.executable, "-c", code], env=dict(os.environ), stdout=subprocess.PIPE,
+    return orphans.GuardedProcess([sys.executable, "-c", code], env=dict(os.environ), stdout=subprocess.PIPE,
                           start_new_session=True)
 other = guarded("import time; time.sleep(600)")
 waited_for = subprocess.Popen(["sleep", "600"])

@@ -121,7 +121,7 @@ def test_what_one_raises_ends_the_others(who: str) -> None:
     class PredictionSource(Doubler):
         async def ask(self, tasks: Sequence[Any]) -> list[Outcome]:
             if who == "prediction_source":
-                raise OSError("the asker")
+                raise OSError("the prediction_source")
             return await super().ask(tasks)
 
     class Writer(Keeper):
