@@ -183,7 +183,14 @@ def test_what_was_through_before_a_crash_waits_for_the_disk(
         raise Crashed("signal 9")
 
     monkeypatch.setattr(RunProcess, "run", crashes)
-    monkeypatch.setattr(atomic_files, "replace_file", _raises(_refused(errno.EIO)))
+    replace_file = atomic_files.replace_file
+
+    def refuses(path: Path, data: Any, **options: Any) -> None:
+        if path.suffix != ".progress":
+            raise _refused(errno.EIO)
+        replace_file(path, data, **options)
+
+    monkeypatch.setattr(atomic_files, "replace_file", refuses)
     settings = Settings(backend_dir=tmp_path, model_dir=tmp_path / "models", log_dir=tmp_path / "logs")
     Trainer(settings, board, threading.Event()).train(P)
     assert jobs[0] == jobs[1]
