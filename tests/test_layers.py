@@ -34,6 +34,7 @@ ROOMS = {
     "response": "user import path: ModelResponse",
     "studio.addresses": "which addresses may be asked, references to files",
     "studio.transport": "HTTP to Label Studio, tokens, retries",
+    "studio.resources": "projects, tasks, predictions, webhooks, backends in Label Studio's API",
     "studio.files": "task files as local copies",
     "studio": "client of Label Studio's API",
     "utils": "user import path: helpers of older releases",
@@ -198,8 +199,10 @@ SEVERAL = {
     "jobs",
     "ls_io",
     "messages",
+    "projects",
     "rank",
     "server",
+    "webhooks",
 }
 
 

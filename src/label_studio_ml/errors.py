@@ -32,7 +32,9 @@
     │   └── SpoolFull           … and the event spool on the disk is full
     └── StudioError             Label Studio's API cannot be used
         ├── StudioAuthError     it refused the token
+        ├── StudioRefusedError  it answered with another error
         ├── StudioUnavailable   it is unreachable, or temporarily failing
+        ├── Unsure              it is not known whether it stored something
         └── FileFetchError      a task's file cannot be fetched
 
 No exception knows an HTTP status: `web.statuses` maps exceptions to statuses.
@@ -199,8 +201,27 @@ class StudioAuthError(StudioError):
     """Label Studio refused the token."""
 
 
+class StudioRefusedError(StudioError):
+    """Label Studio answered with an HTTP error.
+
+    `detail` is the message of the response, `fields` the request's fields that are invalid.
+    """
+
+    def __init__(
+        self, message: str, status: int, detail: str = "", fields: frozenset[str] = frozenset(), **advice: str
+    ) -> None:
+        super().__init__(message, **advice)
+        self.detail = detail
+        self.fields = fields
+        self.answered(status)
+
+
 class StudioUnavailable(StudioError):
     """Label Studio cannot be reached or is temporarily failing; a later call may succeed."""
+
+
+class Unsure(StudioError):
+    """The response is missing, incomplete or a server error, so it is not known whether the data sent were stored."""
 
 
 class FileFetchError(StudioError):

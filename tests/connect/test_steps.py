@@ -7,13 +7,14 @@ import pytest
 import requests
 
 from label_studio_ml.config.settings import Settings
-from label_studio_ml.connect.admin import Admin, StudioRefusedError
 from label_studio_ml.connect.backend_client import BackendView
 from label_studio_ml.connect.steps import _explained, arrived
 from label_studio_ml.doctor import server, work
 from label_studio_ml.doctor.check import Status
 from label_studio_ml.doctor.context import Context
+from label_studio_ml.errors import StudioRefusedError
 from label_studio_ml.protocol.requests import uid_of
+from label_studio_ml.studio.resources.projects import ProjectResource
 from label_studio_ml.versions.state.project_state import Projects
 from live import CONFIG, FakeStudio, Live, make_live, task
 
@@ -34,7 +35,7 @@ class Sender:
     def __init__(self, live: Live, project: dict[str, Any], *, silent: bool = False) -> None:
         self._live, self._project, self._silent = live, project, silent
 
-    def change_project(self, number: int, **fields: Any) -> None:
+    def change(self, number: int, **fields: Any) -> None:
         if not self._silent:
             event = {"action": "PROJECT_UPDATED", "project": self._project}
             assert self._live.post("/webhook", event).status_code in (200, 201)
@@ -48,7 +49,7 @@ def test_an_event_arrives_though_another_project_has_the_number(live: Live) -> N
     view = BackendView((live.backend.url,), Settings(backend_dir=live.folder))
     old, new = _project("2023-11-14T22:13:20.1Z"), _project("2026-01-01T00:00:00Z")
     for project in (old, new):
-        heard = arrived(cast("Admin", Sender(live, project)), view, project)
+        heard = arrived(cast("ProjectResource", Sender(live, project)), view, project)
         assert heard["at"] > 0
     assert live.backend.program is not None
     answer = requests.get(
@@ -56,7 +57,7 @@ def test_an_event_arrives_though_another_project_has_the_number(live: Live) -> N
     ).json()
     assert answer["project"]["uid"] == "7.1700000000"
     # An event of the old one is none of the new one.
-    assert arrived(cast("Admin", Sender(live, new, silent=True)), view, new) == {}
+    assert arrived(cast("ProjectResource", Sender(live, new, silent=True)), view, new) == {}
 
 
 def test_doctors_prediction_leaves_no_project_behind(live: Live) -> None:

@@ -6,58 +6,60 @@ from typing import Any, cast
 import pytest
 
 from label_studio_ml.connect import webhooks
-from label_studio_ml.connect.admin import Admin
 from label_studio_ml.connect.ownership import HEADER, description, identity, is_ours
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.model import TRAIN_EVENTS
+from label_studio_ml.studio.resources.webhooks import WebhookResource
 
 URL = "http://localhost:9090"
 
 
-class FakeAdmin:
+class FakeWebhooks:
     """Webhooks in a dict, as the API keeps them."""
 
     def __init__(self, *known: dict[str, Any]) -> None:
         self.hooks = {number: {"id": number, **one} for number, one in enumerate(known, 1)}
 
-    def webhooks(self, project: int) -> list[dict[str, Any]]:
+    def of_project(self, project: int) -> list[dict[str, Any]]:
         assert project == 5
         return list(self.hooks.values())
 
-    def save_webhook(self, fields: dict[str, Any], known: int | None = None) -> dict[str, Any]:
-        number = known or max(self.hooks, default=0) + 1
+    def save(self, fields: dict[str, Any], webhook_id: int | None = None) -> dict[str, Any]:
+        number = webhook_id or max(self.hooks, default=0) + 1
         self.hooks[number] = {"id": number, **self.hooks.get(number, {}), **fields}
         return self.hooks[number]
 
-    def delete_webhook(self, known: int) -> None:
-        del self.hooks[known]
+    def delete(self, webhook_id: int) -> None:
+        del self.hooks[webhook_id]
 
 
-def _settle(admin: FakeAdmin, urls: tuple[str, ...] = (URL,)) -> tuple[str, int]:
+def _settle(webhook_resource: FakeWebhooks, urls: tuple[str, ...] = (URL,)) -> tuple[str, int]:
     wanted = webhooks.fields(URL, "me", "Basic x", ["PROJECT_UPDATED"])
-    return webhooks.settle(cast("Admin", admin), 5, wanted, "me", urls)
+    return webhooks.settle(cast("WebhookResource", webhook_resource), 5, wanted, "me", urls)
 
 
 def test_made_once() -> None:
-    admin = FakeAdmin()
-    assert _settle(admin) == ("made", 0)
-    assert _settle(admin) == ("is as it should be", 0)
-    (hook,) = admin.hooks.values()
+    webhook_resource = FakeWebhooks()
+    assert _settle(webhook_resource) == ("made", 0)
+    assert _settle(webhook_resource) == ("is as it should be", 0)
+    (hook,) = webhook_resource.hooks.values()
     assert hook["project"] == 5
     assert hook["url"] == f"{URL}/webhook"
     assert hook["headers"] == {HEADER: "me", "Authorization": "Basic x"}
 
 
 def test_label_studios_own_webhook_is_taken_over() -> None:
-    admin = FakeAdmin({"url": "http://127.0.0.1:9090/webhook", "send_for_all_actions": True, "headers": {}})
-    assert _settle(admin) == ("updated", 0)
-    (hook,) = admin.hooks.values()
+    webhook_resource = FakeWebhooks(
+        {"url": "http://127.0.0.1:9090/webhook", "send_for_all_actions": True, "headers": {}}
+    )
+    assert _settle(webhook_resource) == ("updated", 0)
+    (hook,) = webhook_resource.hooks.values()
     assert (hook["id"], hook["url"]) == (1, f"{URL}/webhook")
     assert hook["send_for_all_actions"] is False
 
 
 def test_stale_and_doubled_ones_go_and_others_stay() -> None:
-    admin = FakeAdmin(
+    webhook_resource = FakeWebhooks(
         {"url": "http://old:1/webhook", "headers": {HEADER: "me"}},
         {"url": f"{URL}/webhook", "headers": {}},
         {"url": f"{URL}/webhook/", "headers": {}},
@@ -65,8 +67,8 @@ def test_stale_and_doubled_ones_go_and_others_stay() -> None:
         {"url": "http://other:1/webhook", "headers": {HEADER: "you"}},
         {"url": "http://third:1/webhook", "headers": None},
     )
-    assert _settle(admin, (URL, "http://older:1")) == ("updated", 3)
-    assert sorted(admin.hooks) == [2, 5, 6]
+    assert _settle(webhook_resource, (URL, "http://older:1")) == ("updated", 3)
+    assert sorted(webhook_resource.hooks) == [2, 5, 6]
 
 
 def test_actions_that_matter() -> None:

@@ -11,7 +11,6 @@ from typing import Any, cast
 import pytest
 
 from label_studio_ml.config.settings import Settings
-from label_studio_ml.connect.admin import Admin, Version
 from label_studio_ml.connect.backend_client import port_of, view
 from label_studio_ml.doctor import examine, machine, server, studio, work
 from label_studio_ml.doctor.check import Check, Status, fail, ok, skip, warn
@@ -20,6 +19,7 @@ from label_studio_ml.doctor.report import as_json, show
 from label_studio_ml.errors import StudioError
 from label_studio_ml.protocol.prediction_json import ODD_SCORES
 from label_studio_ml.storage.server_address import announced
+from label_studio_ml.studio.resources.label_studio import LabelStudio, Version
 from label_studio_ml.versions.operations import promote
 from label_studio_ml.versions.store.decision_files import COPY, DECISION
 from versions.made import Made, P
@@ -164,7 +164,7 @@ def test_disk(context: Context, monkeypatch: pytest.MonkeyPatch, free: int, stat
     assert _one(machine.disk(context)).status == status
 
 
-class FakeAdmin:
+class FakeLabelStudio:
     """A Label Studio that says of itself what a test wants."""
 
     url = "http://ls"
@@ -185,7 +185,7 @@ class FakeAdmin:
     [("1.23.2", "ok"), ("1.13.0", "ok"), ("1.12.1", "fail"), ("2.0dev", "ok"), ("1.²", "fail")],
 )
 def test_release(context: Context, release: str, status: str) -> None:
-    context.admin = cast("Admin", FakeAdmin(release))
+    context.studio = cast("LabelStudio", FakeLabelStudio(release))
     assert _one(studio.reachable(context)).status == status
 
 
@@ -194,7 +194,7 @@ def test_release(context: Context, release: str, status: str) -> None:
     [(2.0, "ok", "2 s"), (400.0, "warn", "ahead"), (-400.0, "warn", "behind"), (None, "skip", "time")],
 )
 def test_clock(context: Context, difference: float | None, status: str, what: str) -> None:
-    context.admin = cast("Admin", FakeAdmin(difference=difference))
+    context.studio = cast("LabelStudio", FakeLabelStudio(difference=difference))
     context.studio_works = True
     found = _one(studio.clock(context))
     assert found.status == status
@@ -264,15 +264,16 @@ def test_model_file_in_its_own_interpreter(context: Context) -> None:
 PROJECT = {"id": 1, "created_at": "2026-01-01T00:00:00Z", "title": "t", "show_collab_predictions": True}
 
 
-class Chooser(FakeAdmin):
+class Chooser(FakeLabelStudio):
     """Has a task for each of the versions `stored`, with a prediction of it; the column shows that of the `chosen`."""
 
     def __init__(self, *stored: str, chosen: str = "") -> None:
         super().__init__()
         self.stored = stored
+        self.tasks = self
         self.chosen = chosen
 
-    def task_with_predictions(self, number: int, version: str = "") -> dict[str, Any] | None:
+    def predicted(self, number: int, version: str = "") -> dict[str, Any] | None:
         for one in self.stored:
             if version in ("", one):
                 shown = 0.5 if one == self.chosen else None
@@ -291,7 +292,7 @@ class Chooser(FakeAdmin):
     ],
 )
 def test_what_somebody_chose_is_no_fault(context: Context, chosen: str, status: str, what: str) -> None:
-    context.admin = cast("Admin", Chooser("stored-0", "stored-1"))
+    context.studio = cast("LabelStudio", Chooser("stored-0", "stored-1"))
     context.project, context.entry = {**PROJECT, "model_version": chosen}, {"title": "mine"}
     context.number = 1
     check = _one(work.prelabeling(context))
@@ -309,7 +310,7 @@ def test_what_somebody_chose_is_no_fault(context: Context, chosen: str, status: 
     ],
 )
 def test_scores_of_the_version_that_is_chosen(context: Context, chosen: str, status: str, what: str) -> None:
-    context.admin = cast("Admin", Chooser("stored-1", "rank-entropy-20261128-120000", chosen=chosen))
+    context.studio = cast("LabelStudio", Chooser("stored-1", "rank-entropy-20261128-120000", chosen=chosen))
     context.project, context.number = {**PROJECT, "model_version": chosen}, 1
     check = _one(work.score_column(context))
     assert check.status == status

@@ -55,7 +55,7 @@ def _switch_legacy(studio: Studio, personal: str, on: bool) -> None:
     """As the organization's settings page does, with a token that works either way."""
     client = StudioClient(studio.url, personal)
     settings = {"api_tokens_enabled": True, "legacy_api_tokens_enabled": on, "api_token_ttl_days": 1000}
-    client._object("POST", "/api/jwt/settings", json=settings)
+    client._studio.api.json_object("POST", "/api/jwt/settings", json=settings)
     client.close()
 
 
@@ -117,7 +117,7 @@ def test_access_token_that_is_refused(studio: Studio, personal: str, access_fold
     assert json.loads(shared.read_text())["access"] not in {ended, known["access"]}
     assert shared.stat().st_mode & 0o777 == 0o600
     assert personal not in shared.read_text()
-    first._http.token._access = ended
+    first._studio.api.http.token._access = ended
     assert first.project(project)["id"] == project
 
 
@@ -135,8 +135,8 @@ def test_access_token_that_expires_in_mid_run(studio: Studio, personal: str, acc
     def renewed() -> bool:
         nonlocal answers
         assert run.project(project)["id"] == project
-        answers += run._http.token._access == brief
-        return run._http.token._access != brief
+        answers += run._studio.api.http.token._access == brief
+        return run._studio.api.http.token._access != brief
 
     wait_until(renewed, "the token was replaced")
     assert answers, "the run began with the token that expires"
@@ -144,7 +144,7 @@ def test_access_token_that_expires_in_mid_run(studio: Studio, personal: str, acc
         f"{studio.url}/api/projects/", headers={"Authorization": f"Bearer {brief}"}, timeout=30
     )
     assert refusal.status_code == 401
-    assert json.loads(shared.read_text())["access"] == run._http.token._access
+    assert json.loads(shared.read_text())["access"] == run._studio.api.http.token._access
 
 
 def _lives(access: str, seconds: float) -> str:

@@ -226,11 +226,12 @@ def legacy_tokens_switched_off(ward: Ward) -> Iterator[None]:
     ward.studio.call("POST", "/api/jwt/settings", json={**settings, "legacy_api_tokens_enabled": False})
     yield
     # As advised: a personal access token. It switches the old ones on again for the other faults.
-    from label_studio_ml.connect.admin import Admin
+    from label_studio_ml.studio.transport.api_client import ApiClient
+    from label_studio_ml.studio.transport.http import Http
 
-    admin = Admin(ward.studio.url, personal)
-    admin._call("POST", "/api/jwt/settings", json={**settings, "legacy_api_tokens_enabled": True})
-    admin.close()
+    api = ApiClient(Http(ward.studio.url, personal))
+    api.call("POST", "/api/jwt/settings", json={**settings, "legacy_api_tokens_enabled": True})
+    api.close()
     ward.environ["LABEL_STUDIO_API_KEY"] = personal
 
 

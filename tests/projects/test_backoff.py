@@ -10,12 +10,12 @@ import pytest
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import StudioUnavailable
-from label_studio_ml.projects import project_api
 from label_studio_ml.projects.pipeline import Progress
 from label_studio_ml.projects.prediction_run import predict_project
 from label_studio_ml.projects.prediction_store import PredictionStore
 from label_studio_ml.projects.project_api import ProjectApi
 from label_studio_ml.serving.offline_model import Outcome
+from label_studio_ml.studio.transport import api_client
 from label_studio_ml.studio.transport.http import Http
 from label_studio_ml.versions.state.project_state import Project
 from studio.fake import Asked, Reply, Route
@@ -41,7 +41,7 @@ class Sure:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits between two tries but where a test counts it."""
-    monkeypatch.setattr(project_api, "LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr(api_client, "LONGEST_PAUSE", 0.01)
     monkeypatch.setattr(PredictionStore.__init__, "__kwdefaults__", {"settle": 2, "sleep": lambda _: None})
 
 
@@ -128,6 +128,6 @@ def test_at_last_it_gives_up_and_says_why(make_project: MakeProject, tmp_path: P
     project.server.on("/api/tasks/", Reply(status, PAGE))
     told: list[str] = []
     with pytest.raises(StudioUnavailable, match=f"{status} at http://.*/api/tasks/"):
-        predicted(project, tmp_path, project.api(patience=1.0, told=told.append))
+        predicted(project, tmp_path, project.api(patience=1.0, notify=told.append))
     assert f"Label Studio cannot answer at the moment: {status} at " in told[0]
     assert not project.predictions

@@ -2,15 +2,17 @@
 
 from pathlib import Path
 
-from label_studio_ml.connect.admin import Admin, StudioRefusedError
-from label_studio_ml.errors import LabelConfigError, SettingsError, StudioError
+from label_studio_ml.errors import LabelConfigError, SettingsError, StudioError, StudioRefusedError
 from label_studio_ml.protocol.label_config import parse_label_config
+from label_studio_ml.studio.resources.label_studio import LabelStudio
 
 #: Extensions of the files whose content Label Studio imports as tasks; any other file becomes a task itself.
 _TASK_FILES = (".json", ".csv", ".tsv", ".txt")
 
 
-def make_project(admin: Admin, title: str, label_config: Path, tasks: Path | None = None) -> tuple[int, int]:
+def make_project(
+    studio: LabelStudio, title: str, label_config: Path, tasks: Path | None = None
+) -> tuple[int, int]:
     """Create a project, import the tasks, and return the project's id and its number of tasks.
 
     Raises SettingsError or LabelConfigError when a file cannot be used, before the project is created, and StudioError
@@ -28,11 +30,11 @@ def make_project(admin: Admin, title: str, label_config: Path, tasks: Path | Non
         raise SettingsError(
             f"{tasks} is not one of {', '.join(_TASK_FILES)}", fix="Give a file of tasks", field="--tasks"
         )
-    number = admin.create_project(title, xml)
+    number = studio.projects.create(title, xml)
     if tasks is None:
         return number, 0
     try:
-        return number, admin.import_tasks(number, tasks.name, data)
+        return number, studio.tasks.add_file(number, tasks.name, data)
     except StudioRefusedError as error:
         raise StudioError(
             f"Project {number} is made, and the tasks of {tasks} are refused: {error.message}",

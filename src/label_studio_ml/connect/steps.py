@@ -9,11 +9,13 @@ from label_studio_ml.config.backend_login import asks_login
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.connect import webhooks
 from label_studio_ml.connect.addresses import canonical, webhook_host_fits
-from label_studio_ml.connect.admin import Admin, Json, StudioRefusedError
 from label_studio_ml.connect.backend_client import BackendView
 from label_studio_ml.connect.ownership import description, is_ours
-from label_studio_ml.errors import BackendError, StudioError
+from label_studio_ml.errors import BackendError, StudioError, StudioRefusedError
 from label_studio_ml.protocol.requests import uid_of
+from label_studio_ml.studio.resources.label_studio import LabelStudio
+from label_studio_ml.studio.resources.projects import ProjectResource
+from label_studio_ml.studio.transport.api_client import Json
 from label_studio_ml.support.texts import plural
 
 #: Seconds to wait for the backend to import its model file, and for the test event to arrive in `_TRIES` attempts.
@@ -30,7 +32,7 @@ class Plan:
     backend. `interactive` None keeps the present value. `prelabel` shows the backend's predictions in new tasks.
     """
 
-    admin: Admin
+    studio: LabelStudio
     view: BackendView
     settings: Settings
     project: int
@@ -47,11 +49,11 @@ def connect(plan: Plan) -> Iterator[str]:
 
     Raises BackendError when a step fails; the steps before it stay done, and a later call updates them.
     """
-    admin = plan.admin
-    found = admin.version()
-    project = admin.project(plan.project)
-    kind = admin.http.token.kind.name.lower()
-    yield f"Label Studio {found.release} at {admin.url}, {kind} token, project {plan.project}: {project.get('title')}"
+    studio = plan.studio
+    release = studio.version().release
+    project = studio.projects.get(plan.project)
+    kind, title = studio.api.http.token.kind.name.lower(), project.get("title")
+    yield f"Label Studio {release} at {studio.url}, {kind} token, project {plan.project}: {title}"
 
     plan.view.health()
     about = _about(plan)
@@ -59,7 +61,7 @@ def connect(plan: Plan) -> Iterator[str]:
 
     backend, old_urls, done = _backend(plan)
     yield f"Backend {backend['id']} in the project: {done}, title {backend['title']!r}"
-    first = admin.backends(plan.project)[0]
+    first = studio.backends.of_project(plan.project)[0]
     if first["id"] != backend["id"]:
         yield (
             f"Note: Label Studio asks only the first backend of a project, and that is {first['title']!r} "
@@ -91,13 +93,13 @@ def _about(plan: Plan) -> Json:
 
 def _backend(plan: Plan) -> tuple[Json, list[str], str]:
     """Add or update the backend in the project; return it, its former URLs, and "added" or "updated"."""
-    known = [
-        one
-        for one in plan.admin.backends(plan.project)
-        if is_ours(one, plan.name) or canonical(str(one.get("url"))) == canonical(plan.url)
+    present = [
+        backend
+        for backend in plan.studio.backends.of_project(plan.project)
+        if is_ours(backend, plan.name) or canonical(str(backend.get("url"))) == canonical(plan.url)
     ]
-    known.sort(key=lambda one: (not is_ours(one, plan.name), one["id"]))
-    before: Json = known[0] if known else {}
+    present.sort(key=lambda backend: (not is_ours(backend, plan.name), backend["id"]))
+    before: Json = present[0] if present else {}
     fields: Json = {
         "project": plan.project,
         "url": plan.url,
@@ -112,37 +114,38 @@ def _backend(plan: Plan) -> tuple[Json, list[str], str]:
     if plan.interactive is not None:
         fields["is_interactive"] = plan.interactive
     try:
-        saved = plan.admin.save_backend(fields, known=before.get("id"))
+        saved = plan.studio.backends.save(fields, before.get("id"))
     except StudioRefusedError as error:
         raise _explained(error, plan.url) from None
     saved["old_title"] = before.get("title")
-    return saved, [str(one.get("url")) for one in known], "updated" if known else "added"
+    old_urls = [str(backend.get("url")) for backend in present]
+    return saved, old_urls, "updated" if present else "added"
 
 
 def _explained(error: StudioRefusedError, url: str) -> StudioError:
     """Return an error with advice for Label Studio's refusal of the backend or webhook at `url`."""
-    said = error.said.lower()
-    if error.status == 403 or "ssrf" in said or "block" in said or "reserved" in said:
+    detail = error.detail.lower()
+    if error.status == 403 or "ssrf" in detail or "block" in detail or "reserved" in detail:
         return StudioError(
             f"Label Studio refuses the private address {url}: {error.message}",
             fix="Start Label Studio with ML_BLOCK_LOCAL_IP=false and SSRF_PROTECTION_ENABLED=false, "
             "or give a public address with --backend-url",
             field="ML_BLOCK_LOCAL_IP",
         )
-    if "authentication parameters" in said:
+    if "authentication parameters" in detail:
         return StudioError(
             f"The backend refused the login that Label Studio has: {error.message}",
             fix="Set BASIC_AUTH_USER and BASIC_AUTH_PASS as they are where the backend runs",
             field="BASIC_AUTH_USER",
         )
-    if "certificate verify failed" in said or "certificate_verify_failed" in said:
+    if "certificate verify failed" in detail or "certificate_verify_failed" in detail:
         return StudioError(
             f"Label Studio does not trust the certificate of {url}: {error.message}",
             fix="Start Label Studio with REQUESTS_CA_BUNDLE, a file with the authorities that it shall trust, the "
             "certificate's among them, or give the backend a certificate of a public authority",
             field="--backend-url",
         )
-    if "can't connect" in said:
+    if "can't connect" in detail:
         return StudioError(
             f"Label Studio cannot reach the backend at {url}: {error.message}",
             fix="Start the backend with --host 0.0.0.0 if it is on another machine than Label Studio, and give "
@@ -162,7 +165,7 @@ def _webhook(plan: Plan, about: Json, urls: list[str]) -> str:
     actions = webhooks.wanted_actions(about["events"], learns=bool(about["learns"]))
     wanted = webhooks.fields(plan.url, plan.name, plan.view.authorization(), actions)
     try:
-        done, removed = webhooks.settle(plan.admin, plan.project, wanted, plan.name, urls)
+        done, removed = webhooks.settle(plan.studio.webhooks, plan.project, wanted, plan.name, urls)
     except StudioRefusedError as error:
         raise _explained(error, plan.url) from None
     login = "with" if plan.view.authorization() else "without"
@@ -175,24 +178,24 @@ def _prelabel(plan: Plan, project: Json, backend: Json, old_titles: list[str]) -
     if plan.prelabel:
         if chosen == title and project.get("show_collab_predictions"):
             return f"Pre-labeling: {title!r} is chosen already"
-        plan.admin.change_project(plan.project, model_version=title, show_collab_predictions=True)
+        plan.studio.projects.change(plan.project, model_version=title, show_collab_predictions=True)
         return f"Pre-labeling: {title!r} is chosen" + (f", before it was {chosen!r}" if chosen else "")
     if chosen and chosen in {title, *old_titles}:
-        plan.admin.change_project(plan.project, model_version="")
+        plan.studio.projects.change(plan.project, model_version="")
         return f"Pre-labeling: {title!r} is no longer chosen"
     return "Pre-labeling: left as it is"
 
 
 def _prediction(plan: Plan, backend: Json) -> str:
     """Test a prediction through Label Studio and return the result as a line. Raises StudioError when it fails."""
-    task = plan.admin.first_task(plan.project)
+    task = plan.studio.tasks.first(plan.project)
     if task is None:
         return "Test prediction: left out, the project has no tasks yet"
     try:
-        answer = plan.admin.test_prediction(int(backend["id"]))
+        answer = plan.studio.backends.test_prediction(int(backend["id"]))
     except StudioRefusedError as error:
-        said = f"{error.message} {_cause(plan, task)}".strip()
-        raise StudioError(said, fix="See the backend's logs/server.log") from None
+        message = f"{error.message} {_cause(plan, task)}".strip()
+        raise StudioError(message, fix="See the backend's logs/server.log") from None
     results: Any = answer.get("response")
     if results == [] or (isinstance(results, list) and results[0] == []):
         return "Test prediction through Label Studio: it works; the model has nothing to say of this task by itself"
@@ -210,7 +213,7 @@ def _prediction(plan: Plan, backend: Json) -> str:
 
 def _cause(plan: Plan, task: Json) -> str:
     """Return the error of a prediction requested from the backend directly: Label Studio does not pass it on."""
-    uid = uid_of(plan.admin.project(plan.project))
+    uid = uid_of(plan.studio.projects.get(plan.project))
     try:
         results = plan.view.predict({"tasks": [task], "project": uid}).get("results")
     except BackendError as error:
@@ -221,7 +224,7 @@ def _cause(plan: Plan, task: Json) -> str:
 
 def _event(plan: Plan, project: Json) -> str:
     """Test that an event of Label Studio arrives with its login; return a line. Raises StudioError when it does not."""
-    heard = arrived(plan.admin, plan.view, project)
+    heard = arrived(plan.studio.projects, plan.view, project)
     if not heard:
         raise StudioError(
             "The test event did not arrive at the backend",
@@ -234,7 +237,7 @@ def _event(plan: Plan, project: Json) -> str:
     return "Test event from Label Studio: arrived at the backend"
 
 
-def arrived(admin: Admin, view: BackendView, project: Json) -> Json:
+def arrived(projects: ProjectResource, view: BackendView, project: Json) -> Json:
     """Make Label Studio send an event, by saving the unchanged project title; return the backend's record of it.
 
     The record is empty when the event does not arrive within `_EVENT` seconds. Raises BackendError.
@@ -242,7 +245,7 @@ def arrived(admin: Admin, view: BackendView, project: Json) -> Json:
     number, uid = int(project["id"]), uid_of(project)
     before = _heard(view, uid).get("at", 0.0)
     for _ in range(_TRIES):
-        admin.change_project(number, title=project["title"])
+        projects.change(number, title=project["title"])
         end = time.monotonic() + _EVENT / _TRIES
         while time.monotonic() < end:
             heard = _heard(view, uid)

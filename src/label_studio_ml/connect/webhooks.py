@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from label_studio_ml.connect.addresses import canonical
-from label_studio_ml.connect.admin import Admin, Json
 from label_studio_ml.connect.ownership import HEADER
+from label_studio_ml.studio.resources.webhooks import WebhookResource
+from label_studio_ml.studio.transport.api_client import Json
 from label_studio_ml.web.webhook_receipts import ACTIONS as ACTIONS
 
 
@@ -29,9 +30,9 @@ def ours(webhooks: Iterable[Json], name: str, urls: Iterable[str]) -> list[Json]
     """Return the webhooks of the backend `name`: those with its name in HEADER, and those to one of its `urls`."""
     places = {canonical(address(url)) for url in urls}
     return [
-        one
-        for one in webhooks
-        if (one.get("headers") or {}).get(HEADER) == name or canonical(str(one.get("url"))) in places
+        webhook
+        for webhook in webhooks
+        if (webhook.get("headers") or {}).get(HEADER) == name or canonical(str(webhook.get("url"))) in places
     ]
 
 
@@ -57,21 +58,23 @@ def differences(webhook: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[s
     ]
 
 
-def settle(admin: Admin, project: int, wanted: Json, name: str, urls: Iterable[str]) -> tuple[str, int]:
+def settle(
+    webhooks: WebhookResource, project: int, wanted: Json, name: str, urls: Iterable[str]
+) -> tuple[str, int]:
     """Create or update the backend's webhook as `wanted`, and delete its other webhooks in the project.
 
     Return a text that says what was done, and the number of deleted webhooks. Raises StudioError.
     """
-    known = ours(admin.webhooks(project), name, urls)
+    present = ours(webhooks.of_project(project), name, urls)
     here = canonical(str(wanted["url"]))
-    known.sort(key=lambda one: (canonical(str(one.get("url"))) != here, one["id"]))
-    if not known:
-        admin.save_webhook({**wanted, "project": project})
+    present.sort(key=lambda webhook: (canonical(str(webhook.get("url"))) != here, webhook["id"]))
+    if not present:
+        webhooks.save({**wanted, "project": project})
         return "made", 0
-    first, *others = known
+    first, *others = present
     changed = differences(first, wanted)
     if changed:
-        admin.save_webhook(wanted, known=int(first["id"]))
+        webhooks.save(wanted, int(first["id"]))
     for other in others:
-        admin.delete_webhook(int(other["id"]))
+        webhooks.delete(int(other["id"]))
     return ("updated" if changed else "is as it should be"), len(others)

@@ -4,15 +4,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from label_studio_ml.config.settings import Settings
-from label_studio_ml.connect.admin import Admin, Json
 from label_studio_ml.connect.backend_client import BackendView
 from label_studio_ml.protocol.requests import uid_of
+from label_studio_ml.studio.resources.label_studio import LabelStudio
+from label_studio_ml.studio.transport.api_client import Json
 from label_studio_ml.support.texts import our_command
 
 
 @dataclass
 class Context:
-    """The backend with `settings` on `port`, and project `number` of the Label Studio of `admin`, None if not given.
+    """The backend with `settings` on `port`, and project `number` of `studio`, None if not given.
 
     Checks set these fields, which stay None if the check fails: `project`, the project in Label Studio's API; `about`,
     the backend's response of /connection; `entry`, the backend in the project; `task`, a task of the project.
@@ -25,7 +26,7 @@ class Context:
     view: BackendView
     url: str
     name: str
-    admin: Admin | None = None
+    studio: LabelStudio | None = None
     number: int | None = None
     project: Json | None = None
     about: Json | None = None

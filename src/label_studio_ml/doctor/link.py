@@ -19,22 +19,22 @@ _SERVER_FIRST = "Mend the server first; then look again"
 
 def entry(context: Context) -> Iterator[Check]:
     """Check that the backend is in the project, once, first, at its URL, and healthy for Label Studio; set `entry`."""
-    if context.admin is None or context.project is None or context.number is None:
+    if context.studio is None or context.project is None or context.number is None:
         yield skip("backend", "the project is not known")
         return
-    known = context.admin.backends(context.number)
-    mine = [one for one in known if is_ours(one, context.name) or _same(one, context.url)]
+    present = context.studio.backends.of_project(context.number)
+    mine = [backend for backend in present if is_ours(backend, context.name) or _same(backend, context.url)]
     if not mine:
         yield fail("backend", "it is not in the project", context.connect_command)
         return
     found = context.entry = mine[0]
     if len(mine) > 1:
         yield fail("backend", f"it is in the project {len(mine)} times", "Remove all but one in Label Studio")
-    elif found["id"] != known[0]["id"]:
+    elif found["id"] != present[0]["id"]:
         yield fail(
             "backend",
-            f"Label Studio asks only the first backend of a project, and that is {known[0]['title']!r}",
-            f"Remove {known[0]['title']!r} from the project in Label Studio",
+            f"Label Studio asks only the first backend of a project, and that is {present[0]['title']!r}",
+            f"Remove {present[0]['title']!r} from the project in Label Studio",
         )
     elif not _same(found, context.url):
         yield fail(
@@ -60,7 +60,7 @@ def entry(context: Context) -> Iterator[Check]:
 
 def addresses(context: Context) -> Iterator[Check]:
     """Check that Label Studio accepts the backend's address for an ML backend and for a webhook."""
-    if context.admin is None or context.project is None or context.number is None:
+    if context.studio is None or context.project is None or context.number is None:
         yield skip("address", "the project is not known")
         return
     place = webhooks.address(context.url)
@@ -72,8 +72,8 @@ def addresses(context: Context) -> Iterator[Check]:
         )
         return
     blocked = {
-        "ML_BLOCK_LOCAL_IP": context.admin.blocks_backend(context.number, context.url),
-        "SSRF_PROTECTION_ENABLED": context.admin.blocks_webhook(context.number, place),
+        "ML_BLOCK_LOCAL_IP": context.studio.backends.refusal_of(context.number, context.url),
+        "SSRF_PROTECTION_ENABLED": context.studio.webhooks.refusal_of(context.number, place),
     }
     names = [name for name, why in blocked.items() if why]
     if names:
@@ -89,10 +89,10 @@ def addresses(context: Context) -> Iterator[Check]:
 
 def webhook(context: Context) -> Iterator[Check]:
     """Check that the backend has one webhook in the project, with the right login and actions."""
-    if context.admin is None or context.number is None or context.entry is None or context.about is None:
+    if context.studio is None or context.number is None or context.entry is None or context.about is None:
         yield skip("webhook", "the backend is not up, or not in the project")
         return
-    found = webhooks.ours(context.admin.webhooks(context.number), context.name, [context.url])
+    found = webhooks.ours(context.studio.webhooks.of_project(context.number), context.name, [context.url])
     actions = webhooks.wanted_actions(context.about["events"], learns=bool(context.about["learns"]))
     wanted = webhooks.fields(context.url, context.name, context.view.authorization(), actions)
     if not found:
@@ -138,12 +138,12 @@ def _actions(found: dict[str, Any]) -> list[str]:
 
 def events(context: Context) -> Iterator[Check]:
     """Check that an event of Label Studio arrives, caused by saving the unchanged title of the project."""
-    if context.admin is None or context.project is None or context.entry is None or context.about is None:
+    if context.studio is None or context.project is None or context.entry is None or context.about is None:
         yield skip("events", "the backend is not up, or not in the project")
         return
     before = context.view.connection(context.uid)
     try:
-        there = arrived(context.admin, context.view, context.project)
+        there = arrived(context.studio.projects, context.view, context.project)
     except BackendError as error:
         yield failed("events", error)
         return

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 
-from label_studio_ml.connect.admin import StudioRefusedError
 from label_studio_ml.doctor.check import Check, fail, failed, ok, skip, warn
 from label_studio_ml.doctor.context import Context
-from label_studio_ml.errors import BackendError
+from label_studio_ml.errors import BackendError, StudioRefusedError
 from label_studio_ml.studio.transport.api_tokens import TokenKind
 from label_studio_ml.support.texts import plural, whole_number
 
@@ -18,11 +17,11 @@ _SKEW = 30.0
 
 def reachable(context: Context) -> Iterator[Check]:
     """Check that Label Studio answers at its address and is not too old; set `studio_works`."""
-    if context.admin is None:
+    if context.studio is None:
         yield skip("label studio", "give --url and a token, or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY")
         return
     try:
-        version = context.admin.version()
+        version = context.studio.version()
     except BackendError as error:
         yield failed("label studio", error)
         return
@@ -34,23 +33,23 @@ def reachable(context: Context) -> Iterator[Check]:
             "label studio", f"{version.release} is too old", "Install Label Studio 1.13 or newer, best 1.23"
         )
         return
-    yield ok("label studio", f"{version.release} at {context.admin.url}")
+    yield ok("label studio", f"{version.release} at {context.studio.url}")
 
 
 def token(context: Context) -> Iterator[Check]:
     """Check that Label Studio accepts the token; clear `studio_works` if it does not."""
-    admin = context.admin
-    if admin is None or not context.studio_works:
+    studio = context.studio
+    if studio is None or not context.studio_works:
         yield skip("token", "Label Studio is not reached")
         return
-    kind = admin.http.token.kind
+    kind = studio.api.http.token.kind
     try:
-        admin.check_token()
+        studio.projects.check_token()
     except BackendError as error:
         context.studio_works = False
         if isinstance(error, StudioRefusedError) and error.status == 404:
             fix = "Correct --url: Label Studio's address with its sub-path, if it has one, and nothing behind"
-            yield fail("token", f"there is no API to try it on at {admin.url}", fix)
+            yield fail("token", f"there is no API to try it on at {studio.url}", fix)
         else:
             yield failed("token", error)
         return
@@ -62,15 +61,15 @@ def token(context: Context) -> Iterator[Check]:
 
 def project(context: Context) -> Iterator[Check]:
     """Check that the project exists and the token's user may see it; set `project` and `task`."""
-    if context.admin is None or not context.studio_works:
+    if context.studio is None or not context.studio_works:
         yield skip("project", "Label Studio is not reached")
         return
     if context.number is None:
         yield skip("project", "give --project")
         return
     try:
-        context.project = context.admin.project(context.number)
-        context.task = context.admin.first_task(context.number)
+        context.project = context.studio.projects.get(context.number)
+        context.task = context.studio.tasks.first(context.number)
     except BackendError as error:
         yield fail(
             "project",
@@ -85,10 +84,10 @@ def project(context: Context) -> Iterator[Check]:
 
 def clock(context: Context) -> Iterator[Check]:
     """Check that the clocks of Label Studio and of this machine differ by at most `_SKEW` seconds."""
-    if context.admin is None or not context.studio_works:
+    if context.studio is None or not context.studio_works:
         yield skip("clock", "Label Studio is not reached")
         return
-    difference = context.admin.clock_difference()
+    difference = context.studio.clock_difference()
     if difference is None:
         yield skip("clock", "Label Studio does not tell the time")
     elif abs(difference) > _SKEW:

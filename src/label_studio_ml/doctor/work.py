@@ -141,10 +141,10 @@ def prelabeling(context: Context) -> Iterator[Check]:
 
 def _has_stored(context: Context, version: str) -> bool:
     """Tell whether a task of the project has a stored prediction of `version`; False if Label Studio fails."""
-    if context.admin is None or context.number is None:
+    if context.studio is None or context.number is None:
         return False
     try:
-        task = context.admin.task_with_predictions(context.number, version) or {}
+        task = context.studio.tasks.predicted(context.number, version) or {}
     except BackendError:
         return False
     stored = task.get("predictions") or []
@@ -153,13 +153,13 @@ def _has_stored(context: Context, version: str) -> bool:
 
 def score_column(context: Context) -> Iterator[Check]:
     """Check that Label Studio's prediction score column, by which tasks are ordered by uncertainty, shows scores."""
-    if context.admin is None or context.project is None or context.number is None:
+    if context.studio is None or context.project is None or context.number is None:
         yield skip("scores", "the project is not known")
         return
     chosen = context.project.get("model_version") or ""
     try:  # prefer a task with the chosen version: `rank` skips labelled tasks, so not all tasks have it
-        task = context.admin.task_with_predictions(context.number, chosen) if chosen else None
-        task = task or context.admin.task_with_predictions(context.number)
+        task = context.studio.tasks.predicted(context.number, chosen) if chosen else None
+        task = task or context.studio.tasks.predicted(context.number)
     except BackendError as error:
         yield failed("scores", error)
         return

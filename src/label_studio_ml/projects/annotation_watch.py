@@ -12,10 +12,11 @@ from typing import Any
 import msgspec
 
 from label_studio_ml.errors import SettingsError
-from label_studio_ml.projects.project_api import Json, ProjectApi
+from label_studio_ml.projects.project_api import ProjectApi
 from label_studio_ml.protocol.requests import Event, parse_event
 from label_studio_ml.storage import atomic_files, file_locks
 from label_studio_ml.storage.private_files import make_folder
+from label_studio_ml.studio.transport.api_client import Json
 
 #: How far each poll reaches back before the last change seen: a change may become visible later than its time says.
 OVERLAP = timedelta(seconds=60)

@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from label_studio_ml.config.settings import Settings
-from label_studio_ml.projects import task_filters
 from label_studio_ml.projects.journal import Journal
 from label_studio_ml.projects.pipeline import Predicted, PredictionSource, Progress, Task, Writer, run
 from label_studio_ml.projects.prediction_store import PredictionStore
 from label_studio_ml.projects.project_api import ProjectApi
 from label_studio_ml.projects.task_files import FileWriter, read_tasks
-from label_studio_ml.projects.task_filters import Filter
 from label_studio_ml.protocol.requests import uid_of
 from label_studio_ml.serving.offline_model import Outcome
+from label_studio_ml.studio.resources import task_filters
+from label_studio_ml.studio.resources.task_filters import Filter
 from label_studio_ml.versions.state.project_state import Project, Projects
 
 logger = logging.getLogger(__name__)

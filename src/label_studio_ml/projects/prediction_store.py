@@ -6,10 +6,12 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from label_studio_ml.projects import task_filters
+from label_studio_ml.errors import StudioRefusedError, Unsure
 from label_studio_ml.projects.journal import Journal
-from label_studio_ml.projects.project_api import Json, ProjectApi, Refused, Unsure
-from label_studio_ml.projects.task_filters import Filter
+from label_studio_ml.projects.project_api import ProjectApi
+from label_studio_ml.studio.resources import task_filters
+from label_studio_ml.studio.resources.task_filters import Filter
+from label_studio_ml.studio.transport.api_client import Json
 
 logger = logging.getLogger(__name__)
 
@@ -101,11 +103,13 @@ class PredictionStore:
                     return len(ready)
                 there = self._api.having([task_id for task_id, _ in left], self._version)
                 break
-            except Refused as error:
+            except StudioRefusedError as error:
+                if error.status != 400:
+                    raise
                 there = self._api.having([task_id for task_id, _ in left], self._version)
                 return len(there) + self._halves([one for one in left if one[0] not in there], error.message)
             except Unsure as error:
-                self._api.told(error.message)
+                self._api.notify(error.message)
                 self._journal.doubt()
                 there = self._await([task_id for task_id, _ in left])
                 left = [one for one in left if one[0] not in there]

@@ -12,12 +12,13 @@ from typing import Any
 from label_studio_ml import active
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import PredictError, SettingsError
-from label_studio_ml.projects import task_filters
 from label_studio_ml.projects.journal import Journal
 from label_studio_ml.projects.pipeline import Predicted, PredictionSource, Progress, run
 from label_studio_ml.projects.prediction_store import PredictionStore
-from label_studio_ml.projects.project_api import Json, ProjectApi
-from label_studio_ml.projects.task_filters import Filter
+from label_studio_ml.projects.project_api import ProjectApi
+from label_studio_ml.studio.resources import task_filters
+from label_studio_ml.studio.resources.task_filters import Filter
+from label_studio_ml.studio.transport.api_client import Json
 from label_studio_ml.versions.state.project_state import Project
 
 #: Ranking methods, each with the field of a prediction that it needs.

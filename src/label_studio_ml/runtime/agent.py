@@ -18,11 +18,12 @@ from label_studio_ml.projects.annotation_watch import AnnotationWatch, Cursor
 from label_studio_ml.projects.jobs.repredict import UNLABELLED
 from label_studio_ml.projects.pipeline import Progress
 from label_studio_ml.projects.prediction_run import described, lacking, predict_project
-from label_studio_ml.projects.project_api import Interrupted, ProjectApi
+from label_studio_ml.projects.project_api import ProjectApi
 from label_studio_ml.protocol.requests import Event
 from label_studio_ml.protocol.webhook_payload import training_actions
 from label_studio_ml.runtime.shared_services import SharedServices
 from label_studio_ml.serving.offline_model import OfflineModel
+from label_studio_ml.studio.transport.api_client import Interrupted
 from label_studio_ml.support.texts import plural
 from label_studio_ml.training.intake.event_intake import RedisIntake
 from label_studio_ml.versions.factory import open_store

@@ -18,8 +18,8 @@ from label_studio_ml.projects.jobs.journal_copy import JournalCopy, noted
 from label_studio_ml.projects.jobs.preemption import Preemption
 from label_studio_ml.projects.jobs.repredict import Repredictor, paced
 from label_studio_ml.projects.journal import Journal, unfinished
-from label_studio_ml.projects.project_api import Interrupted
 from label_studio_ml.runtime.broker import Broker
+from label_studio_ml.studio.transport.api_client import Interrupted
 from label_studio_ml.training.records.job_board import JobBoard, connect
 from label_studio_ml.training.records.repredictions import Reprediction, Repredictions
 from label_studio_ml.versions.store.local_store import VersionStore

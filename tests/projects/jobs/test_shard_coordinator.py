@@ -14,12 +14,12 @@ import pytest
 from e2e.backend import CLI, clean_environment
 from e2e.processes import Program, wait_until
 from label_studio_ml.errors import BrokerError, SettingsError
-from label_studio_ml.projects import task_filters
 from label_studio_ml.projects.jobs.shard_coordinator import ShardCoordinator
 from label_studio_ml.projects.jobs.shards import Run, Shard
 from label_studio_ml.projects.pipeline import Progress
 from label_studio_ml.protocol.requests import uid_of
 from label_studio_ml.runtime.broker import Broker
+from label_studio_ml.studio.resources import task_filters
 from label_studio_ml.training.records.job_board import JobBoard, StoredEvent, connect
 from label_studio_ml.training.records.repredictions import Repredictions
 from label_studio_ml.versions.remote.remote_store import RemoteStore

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from label_studio_ml.projects import task_filters
 from label_studio_ml.projects.jobs.shards import Shard, ShardProgress, split
 from label_studio_ml.projects.journal import Busy, Journal
 from label_studio_ml.projects.pipeline import Progress
+from label_studio_ml.studio.resources import task_filters
 from projects.fake_project import FakeProject
 
 MakeProject = Callable[[int], FakeProject]

@@ -12,7 +12,7 @@ from label_studio_ml.config.settings import DEFAULT_PORT
 from label_studio_ml.errors import BackendError, SettingsError
 
 if TYPE_CHECKING:
-    from label_studio_ml.connect.admin import Admin
+    from label_studio_ml.studio.resources.label_studio import LabelStudio
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,10 +60,10 @@ def run(args: argparse.Namespace) -> int:
     Raises SettingsError or BackendError before the first step when an option or setting is missing or wrong.
     """
     from label_studio_ml.connect.addresses import backend_url, checked
-    from label_studio_ml.connect.admin import Admin
     from label_studio_ml.connect.backend_client import port_of, view
     from label_studio_ml.connect.ownership import identity
     from label_studio_ml.connect.steps import Plan, connect
+    from label_studio_ml.studio.resources.label_studio import LabelStudio
 
     _check_new(args)
     settings = with_studio(args, settings_from(args))
@@ -75,13 +75,13 @@ def run(args: argparse.Namespace) -> int:
             raise SettingsError(f"{option} is missing", fix=f"Give {option} or set {name}", field=name)
     port = port_of(settings, args.port)
     url = checked(args.backend_url) if args.backend_url else backend_url(settings.studio_url, port)
-    admin = Admin(settings.studio_url, settings.studio_api_key, verify_tls=settings.studio_verify_tls)
+    studio = LabelStudio.open(settings)
     try:
         plan = Plan(
-            admin=admin,
+            studio=studio,
             view=view(settings, url, port),
             settings=settings,
-            project=args.project or _new_project(args, admin),
+            project=args.project or _new_project(args, studio),
             url=url,
             name=identity(settings.model_dir),
             title=args.title,
@@ -95,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
         say(f"failed  {error}", flush=True)
         return 1
     finally:
-        admin.close()
+        studio.api.close()
     say(f"Connected: {settings.studio_url}/projects/{plan.project}/data")
     return 0
 
@@ -115,11 +115,11 @@ def _check_new(args: argparse.Namespace) -> None:
             )
 
 
-def _new_project(args: argparse.Namespace, admin: "Admin") -> int:
+def _new_project(args: argparse.Namespace, studio: "LabelStudio") -> int:
     """Create the project that the command line describes; return its id."""
     from label_studio_ml.connect.new_project import make_project
 
-    number, tasks = make_project(admin, args.new, args.label_config, args.tasks)
+    number, tasks = make_project(studio, args.new, args.label_config, args.tasks)
     say(
         f"ok      Project {number} is made: {args.new}, {tasks} {'task' if tasks == 1 else 'tasks'}",
         flush=True,

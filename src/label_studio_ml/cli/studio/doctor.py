@@ -43,23 +43,23 @@ def run(args: argparse.Namespace) -> int:
         else:
             found = show(examine(context))
     finally:
-        if context.admin is not None:
-            context.admin.close()
+        if context.studio is not None:
+            context.studio.api.close()
     return exit_code(found)
 
 
 def _context(args: argparse.Namespace, settings: Settings) -> "Context":
     from label_studio_ml.connect.addresses import backend_url, checked
-    from label_studio_ml.connect.admin import Admin
     from label_studio_ml.connect.backend_client import port_of, view
     from label_studio_ml.connect.ownership import known_identity
     from label_studio_ml.doctor.context import Context
+    from label_studio_ml.studio.resources.label_studio import LabelStudio
 
-    admin = None
+    studio = None
     port = port_of(settings, args.port)
     url = f"http://localhost:{port}"
     if settings.studio_url:
-        admin = Admin(settings.studio_url, settings.studio_api_key, verify_tls=settings.studio_verify_tls)
+        studio = LabelStudio.open(settings)
     if args.backend_url:
         url = checked(args.backend_url)
     elif settings.studio_url:
@@ -78,7 +78,7 @@ def _context(args: argparse.Namespace, settings: Settings) -> "Context":
         view=view(settings, url, port),
         url=url,
         name=known_identity(settings.model_dir),
-        admin=admin,
+        studio=studio,
         number=args.project,
         options=tuple(word for name, value in options if value for word in (name, str(value))),
     )

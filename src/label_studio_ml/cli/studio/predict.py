@@ -85,14 +85,15 @@ def run(args: argparse.Namespace) -> int:
 
 async def _project(args: argparse.Namespace, settings: Settings) -> "Report":
     from label_studio_ml.cli.shared.progress_display import shown
-    from label_studio_ml.projects import prediction_run, task_filters
+    from label_studio_ml.projects import prediction_run
     from label_studio_ml.projects.journal import Journal
     from label_studio_ml.projects.pipeline import Progress
     from label_studio_ml.projects.project_login import project_api
+    from label_studio_ml.studio.resources import task_filters
 
     conditions = [task_filters.parse(text) for text in args.where]
     api = project_api(settings, args.project)
-    api.told = tell
+    api.notify = tell
     async with prediction_run.stopping(api):
         project = await asyncio.to_thread(prediction_run.project_of, api, settings)
         if args.shards and not args.dry_run:

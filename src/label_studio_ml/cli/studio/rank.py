@@ -50,15 +50,15 @@ def run(args: argparse.Namespace) -> int:
 
 async def _rank(args: argparse.Namespace, settings: Settings) -> int:
     from label_studio_ml.cli.shared.progress_display import shown
-    from label_studio_ml.projects import task_filters
     from label_studio_ml.projects.pipeline import Progress
     from label_studio_ml.projects.prediction_run import project_of, stopping
     from label_studio_ml.projects.project_login import project_api
     from label_studio_ml.projects.rank import rank
+    from label_studio_ml.studio.resources import task_filters
 
     conditions = [task_filters.parse(text) for text in args.where]
     api = project_api(settings, args.project)
-    api.told = tell
+    api.notify = tell
     async with stopping(api):
         project = await asyncio.to_thread(project_of, api, settings)
         prediction_source = await started(args, settings, project)

@@ -22,18 +22,19 @@ from label_studio_ml.errors import (
     StoreError,
     StudioUnavailable,
 )
-from label_studio_ml.projects import task_filters
 from label_studio_ml.projects.jobs.journal_copy import JournalCopy, noted
 from label_studio_ml.projects.jobs.preemption import Preemption, beside_it
 from label_studio_ml.projects.journal import Busy, Journal, unfinished
 from label_studio_ml.projects.pipeline import Predicted, PredictionSource, Progress, Task
 from label_studio_ml.projects.prediction_run import StoreWriter, predict_project, project_of, settle
 from label_studio_ml.projects.prediction_store import PredictionStore
-from label_studio_ml.projects.project_api import Interrupted, ProjectApi
+from label_studio_ml.projects.project_api import ProjectApi
 from label_studio_ml.projects.project_login import project_api
 from label_studio_ml.projects.running_backend import MOST, BackendGone, BackendSource
-from label_studio_ml.projects.task_filters import Filter
 from label_studio_ml.storage.server_address import address
+from label_studio_ml.studio.resources import task_filters
+from label_studio_ml.studio.resources.task_filters import Filter
+from label_studio_ml.studio.transport.api_client import Interrupted
 from label_studio_ml.support.texts import plural
 from label_studio_ml.training.records.job_board import JobBoard
 from label_studio_ml.training.records.repredictions import Reprediction, Repredictions

@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from label_studio_ml.projects import task_filters
 from label_studio_ml.projects.pipeline import Progress
 from label_studio_ml.projects.project_api import ProjectApi
-from label_studio_ml.projects.task_filters import Filter
+from label_studio_ml.studio.resources import task_filters
+from label_studio_ml.studio.resources.task_filters import Filter
 
 #: The function that RQ calls in a worker.
 FUNCTION = "label_studio_ml.projects.beside.shard"

@@ -34,7 +34,8 @@ from label_studio_ml.studio.addresses.references import (
 )
 from label_studio_ml.studio.files import cloud
 from label_studio_ml.studio.files.file_cache import FileCache
-from label_studio_ml.studio.transport.http import ATTEMPTS, Http, overdue, unconfirmed
+from label_studio_ml.studio.transport.http import ATTEMPTS, Http
+from label_studio_ml.studio.transport.studio_errors import overdue, summarized, token_refused, unconfirmed
 from label_studio_ml.support.arguments import described
 from label_studio_ml.support.texts import shell_command, whole_number
 
@@ -313,7 +314,7 @@ class FileAccess:
         if ours and reference.kind is not Kind.WEB:
             # Without a login, Label Studio redirects to its login page, which has status 200.
             if response.status_code == 401 or not self._is_file(response.url):
-                raise self._http().refused(response, FileFetchError)
+                raise token_refused(response, self._http().token, FileFetchError)
             if response.status_code in {400, 403, 404, 500}:
                 raise self._bad(_MissingError, response, reference.kind)
         if response.status_code != 200:
@@ -324,7 +325,8 @@ class FileAccess:
 
     def _bad(self, error: type[FileFetchError], response: "Response", kind: Kind) -> FileFetchError:
         fix, name = _advice(response.status_code, kind, below(self.studio_url, response.url) is not None)
-        return error(f"The file cannot be had: {self._http().status(response)}", fix=fix, field=name)
+        summary = summarized(response, self._http().token)
+        return error(f"The file cannot be had: {summary}", fix=fix, field=name)
 
     def _copy(
         self, chunks: Iterator[bytes], file: BinaryIO, address: str, deadline: Deadline | None = None

@@ -2,7 +2,7 @@
 
 A legacy token is sent as it is (`Authorization: Token …`). A personal access token is a JWT of type "refresh". It is
 exchanged for an access token, which is sent (`Authorization: Bearer …`) and expires after five minutes (Label Studio
-1.23.2). All processes of a user share the access token through `access`.
+1.23.2). All processes of a user share the access token through `token_cache`.
 """
 
 import base64
@@ -11,11 +11,16 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from label_studio_ml.errors import StudioAuthError
+from label_studio_ml.errors import StudioAuthError, StudioError
+from label_studio_ml.studio.transport.studio_errors import token_refused, unexpected
 from label_studio_ml.studio.transport.token_cache import TokenCache
+
+if TYPE_CHECKING:
+    from requests import Response
 
 #: Seconds before its expiry at which an access token is replaced, so that it is still valid when it arrives.
 MARGIN = 30.0
@@ -146,6 +151,24 @@ class Token:
             if secret:
                 text = text.replace(secret, "…")
         return text
+
+
+def exchanged(refresh: str, token: Token, post: Callable[..., AbstractContextManager["Response"]]) -> str:
+    """Return an access token that Label Studio gives for the personal access token `refresh` of `token`.
+
+    `post` sends a POST request, with the keyword argument `json`, to `/api/token/refresh/`. Raises StudioAuthError when
+    Label Studio refuses the token, and StudioError when the response is not as expected.
+    """
+    with post(json={"refresh": refresh}) as response:
+        if response.status_code in {400, 401, 403}:
+            raise token_refused(response, token)
+        try:
+            access = response.json()["access"]
+        except (ValueError, KeyError, TypeError):
+            access = None
+        if response.status_code != 200 or not isinstance(access, str) or not access:
+            raise unexpected(response, token, "did not exchange the personal access token", StudioError)
+        return access
 
 
 def _claims(token: str) -> dict[str, Any] | None:

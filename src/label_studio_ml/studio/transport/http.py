@@ -5,8 +5,8 @@ again for each redirect. Peer addresses are checked (`address`). Cookies are nei
 read.
 """
 
+import functools
 import logging
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
-from label_studio_ml.errors import StudioAuthError, StudioError
+from label_studio_ml.errors import StudioError
 from label_studio_ml.studio.addresses.allowed_addresses import guard
 from label_studio_ml.studio.addresses.deadline import current
 from label_studio_ml.studio.addresses.references import below, mask, origin
-from label_studio_ml.studio.transport.api_tokens import Token, TokenKind
+from label_studio_ml.studio.transport.api_tokens import Token, TokenKind, exchanged
+from label_studio_ml.studio.transport.studio_errors import NOT_DONE, unconfirmed, unreachable
 from label_studio_ml.studio.transport.token_cache import TokenCache, default_folder
 from label_studio_ml.support.texts import whole_number
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from requests import Response, Session
 
 logger = logging.getLogger(__name__)
+
+#: Decides for a URL at Label Studio whether the token is sent to it.
+Login = Callable[[str], bool]
 
 #: Number of attempts, and the longest wait in seconds between two attempts, whatever Retry-After says.
 ATTEMPTS = 4
@@ -38,15 +42,8 @@ _LONGEST_RETRY = 86_400
 
 MAX_REDIRECTS = 10
 
-#: Errors of the various OpenSSL releases for a response that is not TLS.
-_PLAIN = re.compile(
-    "wrong.version.number|http.request|unknown.protocol|packet.length.too.long", re.IGNORECASE
-)
-
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _TRY_AGAIN = frozenset({429, 500, 502, 503, 504})
-#: Statuses which mean that a request was not carried out, so that even a POST may be sent again.
-_NOT_DONE = frozenset({429, 503})
 
 
 class Http:
@@ -114,53 +111,49 @@ class Http:
         method: str,
         url: str,
         *,
-        login: Callable[[str], bool],
-        stay: bool,
+        login: Login = lambda url: True,
+        stay: bool = True,
         error: type[StudioError] = StudioError,
         repeatable: bool = True,
         **arguments: Any,
     ) -> "Iterator[Response]":
         """Send a request and give the response, whatever its status, with its body not yet read.
 
-        `login` decides for a URL at Label Studio whether the token is sent to it. With `stay`, a redirect away from
-        Label Studio is an error. `arguments` are passed to requests (`json`, `params`). A request that fails or is
-        answered with 429, 500, 502, 503 or 504 is sent again after a pause, at most `ATTEMPTS` times in all; a request
-        that is not `repeatable` only if it was not carried out. Raises `error` when no response arrives or a redirect
-        must not be followed, and StudioError when the personal access token cannot be exchanged.
+        With `stay`, a redirect away from Label Studio is an error. `arguments` are passed to requests (`json`,
+        `params`). A request that fails or is answered with 429, 500, 502, 503 or 504 is sent again after a pause, at
+        most `ATTEMPTS` times in all; a request that is not `repeatable` only if it was not carried out. Raises `error`
+        when no response arrives or a redirect must not be followed, and StudioError when the personal access token
+        cannot be exchanged.
         """
-        response = self._send(method, url, login, stay, error, repeatable, arguments)
+        follow = functools.partial(self._follow, method, url, login, stay, error, arguments)
+        response = self._retried(follow, url, login, error, repeatable)
         try:
             yield response
         finally:
             response.close()
 
-    def _send(
+    def _retried(
         self,
-        method: str,
+        send: "Callable[[], Response]",
         url: str,
-        login: Callable[[str], bool],
-        stay: bool,
+        login: Login,
         error: type[StudioError],
         repeatable: bool,
-        arguments: dict[str, Any],
     ) -> "Response":
         from requests import ConnectionError as NotConnected
         from requests import ConnectTimeout, RequestException, Timeout
 
-        again = _TRY_AGAIN if repeatable else _NOT_DONE
+        again = _TRY_AGAIN if repeatable else NOT_DONE
+        passing = (NotConnected, Timeout) if repeatable else (ConnectTimeout,)
         renewed = False
         attempt = 1
         while True:
+            wait = 0.5 * 2 ** (attempt - 1)
             try:
-                response = self._follow(method, url, login, stay, error, arguments)
-            except (NotConnected, Timeout) as failure:
-                if attempt == ATTEMPTS or not (repeatable or isinstance(failure, ConnectTimeout)):
-                    raise self._unreachable(url, failure, error) from None
-                wait = 0.5 * 2 ** (attempt - 1)
-                if _too_late(wait):
-                    raise self._unreachable(url, failure, error) from None
+                response = send()
             except RequestException as failure:
-                raise self._unreachable(url, failure, error) from None
+                if attempt == ATTEMPTS or not isinstance(failure, passing) or _too_late(wait):
+                    raise unreachable(url, failure, error, own=self._is_own(url)) from None
             else:
                 if response.status_code == 401 and not renewed and self._renew(response.url, login):
                     renewed = True
@@ -168,11 +161,11 @@ class Http:
                     continue
                 if response.status_code not in again or attempt == ATTEMPTS:
                     return response
-                wait = max(0.5 * 2 ** (attempt - 1), _retry_after(response))
+                wait = max(wait, _retry_after(response))
                 if _too_late(wait):
                     return response
                 response.close()
-            logger.debug("%s %s: try %d failed", method, mask(url), attempt)
+            logger.debug("%s: try %d failed", mask(url), attempt)
             attempt += 1
             self._sleep(min(wait, LONGEST_WAIT))
 
@@ -180,13 +173,13 @@ class Http:
         self,
         method: str,
         url: str,
-        login: Callable[[str], bool],
+        login: Login,
         stay: bool,
         error: type[StudioError],
         arguments: dict[str, Any],
     ) -> "Response":
         """Send a request and follow its redirects. Raises `error` for a redirect that must not be followed."""
-        for _ in range(MAX_REDIRECTS):
+        for _ in range(MAX_REDIRECTS + 1):
             response = self._one(method, url, login, arguments)
             location = response.headers.get("Location")
             if response.status_code not in _REDIRECTS or not location:
@@ -204,9 +197,7 @@ class Http:
             arguments = {}
         raise error(f"{mask(url)} redirects more than {MAX_REDIRECTS} times")
 
-    def _one(
-        self, method: str, url: str, login: Callable[[str], bool], arguments: dict[str, Any]
-    ) -> "Response":
+    def _one(self, method: str, url: str, login: Login, arguments: dict[str, Any]) -> "Response":
         from requests.utils import get_auth_from_url
 
         own = self._is_own(url)
@@ -228,49 +219,11 @@ class Http:
         )
 
     def _exchange(self, refresh: str) -> str:
-        """Fetch an access token for the personal access token `refresh`. Raises StudioAuthError or StudioError."""
         url = f"{self.base}/api/token/refresh/"
-        with self.request(
-            "POST", url, login=lambda _: False, stay=True, json={"refresh": refresh}
-        ) as response:
-            if response.status_code in {400, 401, 403}:
-                raise self.refused(response)
-            try:
-                access = response.json()["access"]
-            except (ValueError, KeyError, TypeError):
-                access = None
-            if response.status_code != 200 or not isinstance(access, str) or not access:
-                raise StudioError(
-                    f"Label Studio did not exchange the personal access token: {self.status(response)}",
-                    fix="Set LABEL_STUDIO_URL to Label Studio's address with its sub-path, if it has one",
-                    field="LABEL_STUDIO_URL",
-                ).answered(response.status_code)
-            return access
+        post = functools.partial(self.request, "POST", url, login=lambda _: False)
+        return exchanged(refresh, self.token, post)
 
-    def refused(self, response: "Response", error: type[StudioError] = StudioAuthError) -> StudioError:
-        """Return an `error` that says why Label Studio refused the token, and what to do."""
-        status = self.status(response)
-        return error(
-            f"Label Studio refused the token: {status}",
-            fix=self.token.advice(status),
-            field="LABEL_STUDIO_API_KEY",
-        )
-
-    def status(self, response: "Response") -> str:
-        """Return status, URL and the response's `detail`, in one line without secrets."""
-        try:
-            body = (
-                response.json()
-                if response.headers.get("Content-Type", "").startswith("application/json")
-                else None
-            )
-        except (ValueError, OSError):
-            body = None
-        detail = body.get("detail") if isinstance(body, dict) else None
-        text = f"{response.status_code} at {mask(response.url)}"
-        return self.token.hide(f"{text} ({str(detail)[:200]})" if detail else text)
-
-    def _renew(self, url: str, login: Callable[[str], bool]) -> bool:
+    def _renew(self, url: str, login: Login) -> bool:
         return (
             self.token.kind is TokenKind.PERSONAL and self._is_own(url) and login(url) and self.token.renew()
         )
@@ -296,49 +249,6 @@ class Http:
                     guard(session, private=self._private)
                 self._sessions[own] = session
             return self._sessions[own]
-
-    def _unreachable(self, url: str, failure: Exception, error: type[StudioError]) -> StudioError:
-        from requests.exceptions import SSLError, Timeout
-
-        own = self._is_own(url)
-        if (deadline := current()) is not None and deadline.passed:
-            return overdue(url, deadline.seconds, error)
-        fix = "Set LABEL_STUDIO_URL to an address at which this machine reaches Label Studio" if own else ""
-        what = "cannot be reached"
-        if isinstance(failure, SSLError) and _PLAIN.search(str(failure)):
-            what = "does not speak TLS: what answers there is plain http"
-            fix = f"Give the address with http:// in place of https://, as in {mask(_plain(url))}"
-        elif isinstance(failure, SSLError):
-            what, fix = (
-                "has a TLS certificate that is not trusted",
-                "Install its CA here, or set VERIFY_SSL=false",
-            )
-        elif isinstance(failure, Timeout):
-            what = "did not answer in time"
-        found = error(
-            f"{mask(url)} {what} ({type(failure).__name__})", fix=fix, field="LABEL_STUDIO_URL" if own else ""
-        )
-        found.passing = not isinstance(failure, SSLError)
-        return found
-
-
-def unconfirmed(url: str) -> str:
-    """Return the advice for a private address that is not confirmed as Label Studio's."""
-    return f"Set LABEL_STUDIO_URL={mask(url)} if that is your Label Studio"
-
-
-def overdue(url: str, seconds: float, error: type[StudioError]) -> StudioError:
-    """Return an `error` for a transfer that did not end within `seconds`."""
-    return error(
-        f"{mask(url)} was not fetched within {seconds:g} seconds",
-        fix="Raise FILES_TIMEOUT if the file is that slow to come",
-        field="FILES_TIMEOUT",
-    )
-
-
-def _plain(url: str) -> str:
-    parts = urlsplit(url)
-    return f"http://{parts.netloc}"
 
 
 def _too_late(wait: float) -> bool:

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from label_studio_ml.errors import SettingsError
-from label_studio_ml.projects.task_filters import parse
+from label_studio_ml.studio.resources.task_filters import parse
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,29 @@
+"""Projects in Label Studio's API."""
+
+from typing import Any
+
+from label_studio_ml.studio.transport.api_client import ApiClient, Json
+
+
+class ProjectResource:
+    """Reads, creates and changes projects. For the exceptions see ApiClient."""
+
+    def __init__(self, api: ApiClient) -> None:
+        self._api = api
+
+    def get(self, project: int) -> Json:
+        """Return a project: `id`, `title`, `label_config`, `created_at`, `task_number`, `model_version` and more."""
+        return self._api.json_object("GET", f"/api/projects/{project}/")
+
+    def create(self, title: str, label_config: str) -> int:
+        """Create a project and return its id."""
+        fields = {"title": title, "label_config": label_config}
+        return int(self._api.json_object("POST", "/api/projects/", json=fields)["id"])
+
+    def change(self, project: int, **changes: Any) -> None:
+        """Change a project's settings. Webhooks get PROJECT_UPDATED even if no value changes."""
+        self._api.call("PATCH", f"/api/projects/{project}/", json=changes)
+
+    def check_token(self) -> None:
+        """Request the list of projects, which every user may read, to see whether the token is accepted."""
+        self._api.call("GET", "/api/projects/", params={"page_size": "1", "include": "id"})

@@ -1,0 +1,128 @@
+"""Requests to Label Studio's API, whose responses are JSON. All resources send theirs through an ApiClient."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from label_studio_ml.errors import BackendError, StudioError, StudioUnavailable, Unsure
+from label_studio_ml.studio.transport.http import Http
+from label_studio_ml.studio.transport.studio_errors import refusal, unexpected
+from label_studio_ml.support import lone_surrogates
+
+if TYPE_CHECKING:
+    from requests import Response
+
+Json = dict[str, Any]
+T = TypeVar("T")
+
+#: Longest pause between two tries of a request that waits for Label Studio, in seconds.
+LONGEST_PAUSE = 10.0
+
+_FORMS: dict[Any, str] = {dict: "a JSON object", dict | list: "a JSON list"}
+
+
+class Interrupted(BackendError):
+    """`stop` was called while a request waited for Label Studio."""
+
+
+class ApiClient:
+    """Requests through `http` that return decoded JSON. Thread-safe.
+
+    `patience` is the number of seconds for which a request is repeated while Label Studio cannot be reached, or answers
+    with 429 or 5xx; None: it is not repeated beyond the attempts of `http`. `notify` is called with the reason of each
+    wait. `blames_token` tells whether status 403 is read as a refused token, or as a refused request. Every method
+    raises StudioAuthError when the token is refused, StudioRefusedError for other error statuses, and StudioError when
+    Label Studio cannot be reached or the response has another form than expected. With `patience`, the last two are
+    StudioUnavailable while a later call may succeed, Unsure if a POST may have been carried out, and Interrupted after
+    `stop`.
+    """
+
+    def __init__(
+        self,
+        http: Http,
+        *,
+        patience: float | None = None,
+        notify: Callable[[str], None] = lambda reason: None,
+        blames_token: bool = True,
+    ) -> None:
+        self.http = http
+        self.notify = notify
+        self._patience = patience
+        self._blames_token = blames_token
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """Let all waiting and later requests of a client with `patience`, in all threads, raise Interrupted."""
+        self._stopped.set()
+
+    def close(self) -> None:
+        """Close the connections that are kept open."""
+        self.http.close()
+
+    def json_object(self, method: str, path: str, **arguments: Any) -> Json:
+        """Send a request and return the JSON object of the response."""
+        value: Json = self.call(method, path, expected=dict, **arguments)
+        return value
+
+    def json_list(self, method: str, path: str, **arguments: Any) -> list[Json]:
+        """Send a request and return the objects of the response's JSON list."""
+        value: Any = self.call(method, path, expected=dict | list, **arguments)
+        if isinstance(value, dict):  # newer versions paginate some lists
+            value = value.get("results")
+        if not isinstance(value, list):
+            raise StudioError("Label Studio did not answer with a JSON list")
+        return [item for item in value if isinstance(item, dict)]
+
+    def call(
+        self, method: str, path: str, *, expected: Any = None, login: bool = True, **arguments: Any
+    ) -> Any:
+        """Send a request and return the decoded JSON of the response, None if it is empty or not JSON.
+
+        `expected` is the type of the JSON, None for any. `login` tells whether the token is sent. `arguments` are
+        passed to requests (`json`, `params`, `files`). A POST is sent again only if it was not carried out. A DELETE of
+        an object that does not exist counts as done.
+        """
+        url, repeatable = self.http.base + path, method != "POST"
+        error: type[StudioError] = StudioError
+        if self._patience is not None:
+            error = StudioUnavailable if repeatable else Unsure
+
+        def attempt() -> Any:
+            with self.http.request(
+                method, url, login=lambda _: login, error=error, repeatable=repeatable, **arguments
+            ) as response:
+                if response.status_code == 404 and method == "DELETE":
+                    return None
+                if response.status_code >= 400:
+                    raise refusal(response, self.http.token, error, blames_token=self._blames_token)
+                value = _decoded(response)
+                if expected is not None and not isinstance(value, expected):
+                    problem = f"did not answer with {_FORMS[expected]}"
+                    unsure = Unsure if error is Unsure else StudioError
+                    raise unexpected(response, self.http.token, problem, unsure)
+                return value
+
+        return attempt() if self._patience is None else self._repeated(attempt, self._patience)
+
+    def _repeated(self, attempt: Callable[[], T], patience: float) -> T:
+        """Repeat `attempt` for `patience` seconds while it raises StudioUnavailable. Raises Interrupted."""
+        began, pause = time.monotonic(), 0.5
+        while True:
+            if self._stopped.is_set():
+                raise Interrupted("Interrupted")
+            try:
+                return attempt()
+            except StudioUnavailable as error:
+                if time.monotonic() - began > patience:
+                    raise
+                self.notify(error.message)
+            self._stopped.wait(pause)
+            pause = min(LONGEST_PAUSE, pause * 2)
+
+
+def _decoded(response: "Response") -> Any:
+    try:
+        return lone_surrogates.parsed(response.content)
+    except (ValueError, OSError):
+        return None
