@@ -7,7 +7,7 @@ import pytest
 
 from helpers import run
 from label_studio_ml.http_server import connection
-from label_studio_ml.http_server.connection import _NEXT_STATES, Connection, State
+from label_studio_ml.http_server.connection import NEXT_STATES, Connection, State
 from label_studio_ml.http_server.server_state import ServerState
 from wire import Endpoints
 
@@ -25,7 +25,7 @@ def _drawn() -> set[tuple[str, str]]:
 
 
 def test_the_drawing_has_the_arrows_of_the_code() -> None:
-    assert _drawn() == {(state.name, after.name) for state, ends in _NEXT_STATES.items() for after in ends}
+    assert _drawn() == {(state.name, after.name) for state, ends in NEXT_STATES.items() for after in ends}
 
 
 @pytest.mark.parametrize("state", State)
@@ -34,7 +34,7 @@ def test_nothing_else_changes_the_state(state: State) -> None:
         for other in State:
             made = Connection(ServerState(Endpoints(), 1000))
             made._state = state
-            assert made._enter(other) is (other in _NEXT_STATES[state])
-            assert made.state is (other if other in _NEXT_STATES[state] else state)
+            assert made._enter(other) is (other in NEXT_STATES[state])
+            assert made.state is (other if other in NEXT_STATES[state] else state)
 
     run(test())
