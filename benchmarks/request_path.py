@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
@@ -237,12 +237,22 @@ async def _serve(folder: Path, *, login: bool) -> None:
     try:
         await _cost(core.endpoints, wires["/setup"], 1, 1)
         await _cost(core.endpoints, wires["/predict"], 1, 1)
-        while line := await asyncio.to_thread(sys.stdin.readline):
-            call, requests = json.loads(line)
-            endpoints = _Nothing() if call == "connection" else core.endpoints
-            print(await _cost(endpoints, wires[call], requests, CONNECTIONS), flush=True)
+        with _collector():
+            while line := await asyncio.to_thread(sys.stdin.readline):
+                call, requests = json.loads(line)
+                endpoints = _Nothing() if call == "connection" else core.endpoints
+                print(await _cost(endpoints, wires[call], requests, CONNECTIONS), flush=True)
     finally:
         await core.close()
+
+
+def _collector() -> AbstractContextManager[None]:
+    """Return the settings of the garbage collector that the server uses."""
+    try:
+        from label_studio_ml.processes.garbage_collection import tuned
+    except ImportError:  # before there was such a module
+        return nullcontext()
+    return tuned()
 
 
 async def _cost(endpoints: Any, wire: bytes, requests: int, callers: int) -> float:

@@ -1,6 +1,6 @@
 """HTTP/1.1 connections of the endpoints: requests are read, answered in order, and the responses written.
 
-The states of a connection; `_NEXT_STATES` holds the same arrows, and only `Connection._enter` follows them:
+The states of a connection; `NEXT_STATES` holds the same arrows, and only `Connection._enter` follows them:
 
     NEW ──request──▶ ANSWERING ──response written──▶ READY ──request──▶ ANSWERING
     NEW, READY, ANSWERING ──client does not read──▶ BLOCKED ──client has read──▶ READY, ANSWERING
@@ -50,6 +50,8 @@ PIECE = 64 << 10
 class State(enum.Enum):
     """What a connection does. In BLOCKED, a response may be unfinished; in ENDING, nothing more is written."""
 
+    next_states: "tuple[State, ...]"
+
     NEW = enum.auto()
     READY = enum.auto()
     ANSWERING = enum.auto()
@@ -66,14 +68,20 @@ class Input(enum.Enum):
     ENDED = enum.auto()
 
 
-_NEXT_STATES: dict[State, frozenset[State]] = {
-    State.NEW: frozenset({State.ANSWERING, State.BLOCKED, State.ENDING, State.LOST}),
-    State.READY: frozenset({State.ANSWERING, State.BLOCKED, State.ENDING, State.LOST}),
-    State.ANSWERING: frozenset({State.READY, State.BLOCKED, State.ENDING, State.LOST}),
-    State.BLOCKED: frozenset({State.READY, State.ANSWERING, State.ENDING, State.LOST}),
-    State.ENDING: frozenset({State.LOST}),
-    State.LOST: frozenset(),
+#: Names of the members: looking up a member in an enum takes ten times as long, and each request does it ten times.
+NEW, READY, ANSWERING, BLOCKED, ENDING, LOST = State
+READING, PAUSED, ENDED = Input
+
+NEXT_STATES: dict[State, tuple[State, ...]] = {
+    NEW: (ANSWERING, BLOCKED, ENDING, LOST),
+    READY: (ANSWERING, BLOCKED, ENDING, LOST),
+    ANSWERING: (READY, BLOCKED, ENDING, LOST),
+    BLOCKED: (READY, ANSWERING, ENDING, LOST),
+    ENDING: (LOST,),
+    LOST: (),
 }
+for _state, _next_states in NEXT_STATES.items():
+    _state.next_states = _next_states
 
 _NO_REQUEST = Admission(trusted=True, max_body=0)
 
@@ -87,8 +95,8 @@ class Connection(asyncio.Protocol):
         now = self._loop.time()
         self._reader = RequestReader(server, self._enqueue, self._send_continue, now)
         self._transport: asyncio.Transport | None = None
-        self._state = State.NEW
-        self._input = Input.READING
+        self._state = NEW
+        self._input = READING
         #: Requests to be answered, after the one that `_task` answers; and received bytes that are not parsed yet.
         self._queue: deque[IncomingRequest] = deque()
         self._task: asyncio.Task[None] | None = None
@@ -103,7 +111,7 @@ class Connection(asyncio.Protocol):
 
     def _enter(self, state: State) -> bool:
         """Change the state if an arrow leads there from the current one, and return whether it does."""
-        if state not in _NEXT_STATES[self._state]:
+        if state not in self._state.next_states:
             return False
         self._state = state
         return True
@@ -133,18 +141,18 @@ class Connection(asyncio.Protocol):
         """
         trusted = self._admission.trusted
         if self.answering:
-            demanding = self._state is State.BLOCKED or self._queue
+            demanding = self._state is BLOCKED or self._queue
             return Stage.HEAD if demanding and not trusted else Stage.ANSWERING
         if self._transport is not None and self._transport.get_write_buffer_size():
             return Stage.ANSWERING if trusted else Stage.HEAD
-        is_fresh = self._state is State.NEW and self._loop.time() - self._last_used <= FRESH
+        is_fresh = self._state is NEW and self._loop.time() - self._last_used <= FRESH
         return Stage.HEAD if is_fresh and not self._reader.reading else self._reader.stage
 
     def gone(self) -> bool:
         """Return whether the client has left. A client that has only closed its sending side still reads."""
-        if self._input is Input.ENDED and self._state is not State.LOST and self._is_broken():
+        if self._input is ENDED and self._state is not LOST and self._is_broken():
             self.abort()
-        return self._state is State.LOST
+        return self._state is LOST
 
     def _is_broken(self) -> bool:
         """Return whether the socket has an error, because the client's machine has reset the connection."""
@@ -169,13 +177,13 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Clean up after the connection is closed. A request that is being answered is processed to its end."""
-        self._enter(State.LOST)
+        self._enter(LOST)
         self._discard_requests()
         self._server.connections.discard(self)
 
     def eof_received(self) -> bool:
         """Record that the client sends nothing more; return whether the connection stays open for responses."""
-        self._input = Input.ENDED
+        self._input = ENDED
         if self._reader.reading:
             self._reader.close()
         if not self.answering and not self._unparsed:
@@ -189,21 +197,21 @@ class Connection(asyncio.Protocol):
 
         If queued requests have untrusted bodies, the connection is aborted, as others need their memory.
         """
-        self._enter(State.BLOCKED)
+        self._enter(BLOCKED)
         if any(request.charge and not request.admission.trusted for request in self._queue):
             self.abort()
             return
         self._unsent = 0
         self._since = self._loop.time()
-        self._set_input(Input.PAUSED)
+        self._set_input(PAUSED)
 
     def resume_writing(self) -> None:
         """Continue with the next response."""
-        if self._state is State.ENDING:  # unread input would reset the connection and cut off the response
+        if self._state is ENDING:  # unread input would reset the connection and cut off the response
             self._since = self._loop.time()
-            self._set_input(Input.READING)
-        elif self._state is State.BLOCKED:
-            self._enter(State.READY if self._task is None else State.ANSWERING)
+            self._set_input(READING)
+        elif self._state is BLOCKED:
+            self._enter(READY if self._task is None else ANSWERING)
             self._answer_next()
 
     def data_received(self, data: bytes) -> None:
@@ -222,7 +230,7 @@ class Connection(asyncio.Protocol):
 
     def _parse_further(self) -> None:
         """Parse received bytes until PIPELINE requests wait, or the client does not read its responses."""
-        while self._unparsed and len(self._queue) < PIPELINE and self._state is not State.BLOCKED:
+        while self._unparsed and len(self._queue) < PIPELINE and self._state is not BLOCKED:
             self._reader.feed(self._unparsed.popleft(), self._loop.time())
             if self._reader.finished:
                 self._unparsed.clear()
@@ -230,16 +238,16 @@ class Connection(asyncio.Protocol):
 
     def _update_input(self) -> None:
         """Pause or resume reading from the socket, depending on queued requests and unparsed bytes."""
-        full = self._state is State.BLOCKED or len(self._queue) >= PIPELINE or bool(self._unparsed)
-        self._set_input(Input.PAUSED if full else Input.READING)
+        full = self._state is BLOCKED or len(self._queue) >= PIPELINE or bool(self._unparsed)
+        self._set_input(PAUSED if full else READING)
 
     def _set_input(self, change: Input) -> None:
         """Pause or resume reading from the socket, unless the client has closed its sending side."""
         transport = self._transport
-        if change is self._input or self._input is Input.ENDED or transport is None or transport.is_closing():
+        if change is self._input or self._input is ENDED or transport is None or transport.is_closing():
             return
         self._input = change
-        (transport.pause_reading if change is Input.PAUSED else transport.resume_reading)()
+        (transport.pause_reading if change is PAUSED else transport.resume_reading)()
 
     # Answering
 
@@ -260,14 +268,14 @@ class Connection(asyncio.Protocol):
 
     def _answer_next(self) -> None:
         """Start answering the next queued request, unless one is being answered or the client does not read."""
-        if self._state is not State.NEW and self._state is not State.READY:
+        if self._state is not NEW and self._state is not READY:
             return
         if self._queue:
             request = self._queue.popleft()
             self._admission, self._http10 = request.admission, request.http10
-            self._enter(State.ANSWERING)
+            self._enter(ANSWERING)
             self._task = self._loop.create_task(self._answer(request))
-        elif self._input is Input.ENDED:
+        elif self._input is ENDED:
             if self._unparsed:
                 self._parse_further()  # may start the next request
             if not self.answering:
@@ -305,13 +313,13 @@ class Connection(asyncio.Protocol):
             logger.exception("A response was not sent")
             self.abort()
         self._task = None
-        if self._state is State.ANSWERING:
-            self._enter(State.READY)
+        if self._state is ANSWERING:
+            self._enter(READY)
         self._answer_next()
 
     def _write(self, request: IncomingRequest, response: Response) -> None:
         transport = self._transport
-        if self._state is State.LOST or transport is None or transport.is_closing():
+        if self._state is LOST or transport is None or transport.is_closing():
             return
         keep = keeps_open(request, response, draining=self._server.draining)
         lines = head_lines(request, response, self._server.date, keep=keep)
@@ -338,27 +346,25 @@ class Connection(asyncio.Protocol):
         connection and cut off the response. The client or `sweep` closes it later.
         """
         transport = self._transport
-        was_blocked = self._state is State.BLOCKED
-        if transport is None or not self._enter(State.ENDING):
+        was_blocked = self._state is BLOCKED
+        if transport is None or not self._enter(ENDING):
             return
         self._discard_requests()
         self._since = self._loop.time()
-        can_linger = (
-            self._input is not Input.ENDED and transport.can_write_eof() and not transport.is_closing()
-        )
+        can_linger = self._input is not ENDED and transport.can_write_eof() and not transport.is_closing()
         if not linger or not can_linger:
             transport.close()
             return
         transport.write_eof()
         if not was_blocked:
-            self._set_input(Input.READING)
+            self._set_input(READING)
 
     def sweep(self, now: float) -> None:
         """Enforce the timeouts; `now` is the event loop's time."""
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        if self._state is State.ENDING or self._state is State.BLOCKED:
+        if self._state is ENDING or self._state is BLOCKED:
             self._sweep_unsent(transport, now)
         elif self.answering:
             return
@@ -370,7 +376,7 @@ class Connection(asyncio.Protocol):
     def _sweep_unsent(self, transport: asyncio.Transport, now: float) -> None:
         """Abort the connection if its client has stopped reading, or does not close it after the last response."""
         unsent = transport.get_write_buffer_size()
-        if self._state is State.ENDING and now - self._since > LINGER and not unsent:
+        if self._state is ENDING and now - self._since > LINGER and not unsent:
             self.abort()
         elif unsent != self._unsent:
             self._unsent, self._since = unsent, now
@@ -384,7 +390,7 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Close the connection immediately; unsent output is lost."""
-        self._enter(State.LOST)
+        self._enter(LOST)
         self._discard_requests()
         if self._transport is not None:
             self._transport.abort()

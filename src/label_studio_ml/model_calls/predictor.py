@@ -33,7 +33,7 @@ Check = Callable[[Any], Refusal | None]
 _NO_CHECKS = RegionChecks(None)
 
 
-class Request(msgspec.Struct, frozen=True, omit_defaults=True):
+class Request(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The tasks (a JSON array) and params (a JSON object) of one `/predict`, undecoded.
 
     `id` is the request's id for log records; empty if they do not show it.
@@ -45,7 +45,7 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True):
     id: str = ""
 
 
-class Answer(msgspec.Struct, frozen=True):
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """The entries for one request as a JSON array, or the reason why there are none.
 
     `error` is set instead of `results` if `predict` raised and no task could be answered, if an interactive request has

@@ -17,7 +17,7 @@ from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.http_server.server import Server
 from label_studio_ml.monitoring import logs
-from label_studio_ml.processes import open_file_limit
+from label_studio_ml.processes import garbage_collection, open_file_limit
 from label_studio_ml.processes.orphans import end_left_behind
 from label_studio_ml.runtime.application import Application
 from label_studio_ml.runtime.shared_services import SharedServices
@@ -94,7 +94,8 @@ async def _serve(
                     "End one of them if that is not meant",
                     other,
                 )
-            await server.serve(listener)
+            with garbage_collection.tuned():
+                await server.serve(listener)
     finally:
         await core.close()
         await asyncio.to_thread(services.stop)

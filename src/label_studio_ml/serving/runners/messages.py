@@ -33,7 +33,7 @@ class Load(msgspec.Struct, tag=True, frozen=True):
         return msgspec.json.decode(self.packed, type=ModelSpec)
 
 
-class Predict(msgspec.Struct, tag=True, frozen=True):
+class Predict(msgspec.Struct, tag=True, frozen=True, gc=False):
     """Answer `requests`, all with equal params, by model number `live`."""
 
     call: int
@@ -72,7 +72,7 @@ class Loaded(msgspec.Struct, tag=True, frozen=True):
     version: str
 
 
-class Predicted(msgspec.Struct, tag=True, frozen=True):
+class Predicted(msgspec.Struct, tag=True, frozen=True, gc=False):
     """Answer to Predict, with one answer for each request."""
 
     call: int

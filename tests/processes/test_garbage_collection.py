@@ -1,6 +1,6 @@
 import gc
 
-from label_studio_ml.runtime.garbage_collection import THRESHOLD, tuned
+from label_studio_ml.processes.garbage_collection import THRESHOLD, tuned
 
 
 def test_the_objects_of_the_start_are_left_out_until_the_end() -> None:
