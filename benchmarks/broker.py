@@ -17,7 +17,9 @@ from typing import Any
 
 import msgspec
 
-from label_studio_ml.training.records.job_board import JobBoard, StoredEvent, connect
+from label_studio_ml.training.records.event_queue import StoredEvent
+from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.redis.redis_client import connect
 from label_studio_ml.training.scheduling.sweeper import sweep
 
 TEXT = "a text of some words, as long as those that people label, though many are longer than this one"
@@ -45,11 +47,11 @@ def measure(board: JobBoard, events: int, annotations: int, projects: int, folde
 
     before, began = memory(), time.monotonic()
     for start in range(0, annotations, 100):
-        board.deliver("1.1", [(task(one), annotation(one)) for one in range(start, start + 100)])
+        board.delivered.add("1.1", [(task(one), annotation(one)) for one in range(start, start + 100)])
     print(f"a delivered annotation: {(memory() - before) / annotations:,.0f} bytes of Redis's memory")
     began = time.monotonic()
     with (folder / "delivered").open("wb") as file:
-        for one in board.delivered("1.1"):
+        for one in board.delivered.tasks("1.1"):
             file.write(msgspec.json.encode(one) + b"\n")
     print(f"handing delivered annotations to a run: {annotations / (time.monotonic() - began):,.0f}/s")
     before, began = memory(), time.monotonic()

@@ -18,8 +18,9 @@ import requests
 
 from e2e.backend import CLI, Backend
 from e2e.processes import wait_until
-from label_studio_ml.training.records.job_board import JobBoard, connect
+from label_studio_ml.training.records.job_board import JobBoard
 from label_studio_ml.training.redis.keys import DEFAULT_QUEUE
+from label_studio_ml.training.redis.redis_client import connect
 from studio.fake import Asked, FakeServer, Reply
 
 MODELS = Path(__file__).parent / "data" / "models"

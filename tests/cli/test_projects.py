@@ -13,7 +13,7 @@ from label_studio_ml.cli.shared.open_board import reach
 from label_studio_ml.cli.shared.project_arguments import known_project
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import SettingsError
-from label_studio_ml.training.records.job_board import StoredEvent
+from label_studio_ml.training.records.event_queue import StoredEvent
 from label_studio_ml.versions.state.known_projects import EVENTS, known_projects
 from label_studio_ml.versions.state.project_state import Project, Projects, StoredState
 from label_studio_ml.versions.store.local_store import VersionStore
@@ -218,8 +218,8 @@ def test_a_project_that_is_being_trained_is_not_forgotten(
         board.redis.delete(board.keys.lease(OLD))
         assert main(["projects", "forget", "be", OLD, "--yes"]) == 0
         assert "with 1 event that waited for a training" in capsys.readouterr().out
-        assert board.entries(OLD) == []
-        assert list(board.jobs(OLD)) == []
+        assert board.queues.entries(OLD) == []
+        assert list(board.jobs.of(OLD)) == []
 
 
 def test_what_a_terminal_would_act_on_is_shown_as_an_escape(

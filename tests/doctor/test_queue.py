@@ -11,9 +11,11 @@ from label_studio_ml.doctor import server
 from label_studio_ml.doctor.context import Context
 from label_studio_ml.training.records import board_access
 from label_studio_ml.training.records.board_access import open_board, worker_count
-from label_studio_ml.training.records.job_board import JobBoard, StoredEvent, connect
+from label_studio_ml.training.records.event_queue import StoredEvent
+from label_studio_ml.training.records.job_board import JobBoard
 from label_studio_ml.training.redis.keys import DEFAULT_QUEUE
 from label_studio_ml.training.redis.queue_owner import Claim, Owner
+from label_studio_ml.training.redis.redis_client import connect
 from label_studio_ml.training.worker.rq_worker import make_worker
 from redis_server import MakeRedis, RedisServer, make_redis
 

@@ -264,7 +264,9 @@ def test_redis_is_killed_in_the_middle_of_a_training(site: Site, load: Load, wat
         watch.note("Redis back: every event is trained on, and served", back)
         assert here.comes_to_rest() == newest
         board = JobBoard(site.redis.client(), QUEUE)
-        wait_until(lambda: not [job for job in board.jobs(uid(3)) if job.running], "no job is left in limbo")
+        wait_until(
+            lambda: not [job for job in board.jobs.of(uid(3)) if job.running], "no job is left in limbo"
+        )
 
 
 @pytest.mark.parametrize("fault", ["hangs", "is killed"])

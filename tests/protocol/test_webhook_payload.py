@@ -6,7 +6,7 @@ import pytest
 
 from helpers import captured
 from label_studio_ml.protocol.webhook_payload import counted, grouped, labelled, removed
-from label_studio_ml.training.records.job_board import StoredEvent
+from label_studio_ml.training.records.event_queue import StoredEvent
 from label_studio_ml.training.records.untrusted_events import ids_only
 from live import annotation, created, created_in_bulk, start_training, task
 

@@ -185,7 +185,7 @@ class Storm:
         with contextlib.suppress(BrokerError, redis.RedisError, OSError):
             board = self._board()
             try:
-                dirty = set(board.dirty())
+                dirty = set(board.queues.dirty())
                 return all(
                     uid(sender.project) not in dirty
                     or board.redis.exists(board.keys.lease(uid(sender.project)))
@@ -203,7 +203,7 @@ class Storm:
             wait_until(self._rests, "all events are trained on", end - time.monotonic(), every=0.3)
             board = self._board()
             try:
-                parked = sum(len(list(board.parked(uid(sender.project)))) for sender in self.senders)
+                parked = sum(len(list(board.queues.parked(uid(sender.project)))) for sender in self.senders)
                 for sender in self.senders:
                     board.unpark(uid(sender.project))
             finally:
@@ -218,7 +218,7 @@ class Storm:
         with contextlib.suppress(BrokerError, redis.RedisError, OSError):
             board = self._board()
             try:
-                return not board.dirty() and not any(
+                return not board.queues.dirty() and not any(
                     board.redis.exists(board.keys.lease(uid(sender.project))) for sender in self.senders
                 )
             finally:
@@ -241,7 +241,7 @@ class Storm:
                 missing = {1000 + number for number in sender.kept} - set(fits)
                 assert not missing, f"project {sender.project}: never trained on {sorted(missing)}"
             board = self._board()
-            states = {job.state for job in board.jobs(uid(sender.project))}
+            states = {job.state for job in board.jobs.of(uid(sender.project))}
             board.redis.close()
             assert states <= {"finished", "failed"}, states
 

@@ -12,7 +12,8 @@ import pytest
 
 from e2e.backend import CLI
 from e2e.processes import Program, wait_until
-from label_studio_ml.training.records.job_board import JobBoard, connect
+from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.redis.redis_client import connect
 from live import Live, created
 from redis_server import MakeRedis, make_redis
 from runtime.storm import Part, Storm

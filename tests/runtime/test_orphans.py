@@ -21,7 +21,8 @@ from label_studio_ml.runtime.foreign_workers import _MODULE, _is_foreign
 from label_studio_ml.runtime.shared_services import SharedServices
 from label_studio_ml.runtime.worker_main import Parent
 from label_studio_ml.training.records.board_access import worker_count
-from label_studio_ml.training.records.job_board import JobBoard, connect
+from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.redis.redis_client import connect
 from live import alive
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from e2e.processes import wait_until
-from label_studio_ml.training.records.job_board import JobBoard, StoredEvent
+from label_studio_ml.training.records.event_queue import StoredEvent
+from label_studio_ml.training.records.job_board import JobBoard
 from label_studio_ml.training.redis.keys import DEFAULT_QUEUE
 from live import Live, start_training, uid
 from redis_server import MakeRedis, make_redis
@@ -119,11 +120,11 @@ def test_events_under_the_former_default_name_are_said_and_taken_up(
     assert f"start with RQ_QUEUE_NAME={DEFAULT_QUEUE}" in live.backend.output()
     live.setup(PROJECT)
     finished(live)
-    assert len(former.events(uid(PROJECT))) == 1, "it is left alone until it is known whose it is"
+    assert len(former.queues.events(uid(PROJECT))) == 1, "it is left alone until it is known whose it is"
     live.backend.stop()
     live.backend.env["RQ_QUEUE_NAME"] = DEFAULT_QUEUE
     live.backend.start()
-    wait_until(lambda: not former.events(uid(PROJECT)), "it is trained on")
+    wait_until(lambda: not former.queues.events(uid(PROJECT)), "it is trained on")
     wait_until(lambda: len(versions(live)) == 2, "it is in a version")
     assert told not in live.backend.output()[live.backend.output().rindex("Serving ") :]
 

@@ -282,7 +282,7 @@ class DiskStorm:
         """Return the names of versions that job records tell of."""
         board = self.storm._board()
         try:
-            return {str(job.version) for job in board.jobs(uid(project))}
+            return {str(job.version) for job in board.jobs.of(uid(project))}
         finally:
             board.redis.close()
 

@@ -11,7 +11,8 @@ import pytest
 
 from e2e.processes import wait_until
 from label_studio_ml.runtime.broker import Broker
-from label_studio_ml.training.records.job_board import JobBoard, connect
+from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.redis.redis_client import connect
 from live import FakeStudio, Live, make_live
 
 

@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 from label_studio_ml.config.settings import Settings
+from label_studio_ml.training.records.event_queue import EventQueues
 from label_studio_ml.training.records.job_board import JobBoard
 from label_studio_ml.training.run import publish
 from label_studio_ml.training.worker import rq_worker
@@ -13,7 +14,7 @@ from label_studio_ml.versions.store.local_store import VersionStore
 
 STEPS: dict[str, tuple[Any, str]] = {
     "taking the job": (JobBoard, "take_waiting"),
-    "reading the mailbox": (JobBoard, "entries"),
+    "reading the mailbox": (EventQueues, "entries"),
     "making the folder": (VersionStore, "begin"),
     "committing": (VersionStore, "publish"),
     "storing the state": (publish, "apply_state"),

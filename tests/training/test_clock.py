@@ -18,7 +18,9 @@ from label_studio_ml.projects.jobs.prediction_worker import PredictionWorker
 from label_studio_ml.projects.jobs.shards import FUNCTION as SHARD
 from label_studio_ml.training.policy import Decision
 from label_studio_ml.training.records.board_access import shorten_workers
-from label_studio_ml.training.records.job_board import JobBoard, Postponement, StoredEvent
+from label_studio_ml.training.records.event_queue import StoredEvent
+from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.postponement import Postponement
 from label_studio_ml.training.redis.queue_owner import Claim, Owner, owner_of
 from label_studio_ml.training.redis.rq_jobs import Queue as OurQueue
 from label_studio_ml.training.redis.rq_jobs import Runnable, started
@@ -52,9 +54,9 @@ def _woken(board: JobBoard) -> bool:
 
 def test_a_turn_that_lasts_a_day_is_over(board: JobBoard) -> None:
     board.redis.set(board.keys.looked, 1, px=DAY)
-    assert board.turn(1000)
+    assert board.wake_ups.turn(1000)
     assert board.redis.pttl(board.keys.looked) <= 900_000
-    assert not board.turn(1000)
+    assert not board.wake_ups.turn(1000)
 
 
 def test_a_lease_that_lives_a_day_lives_as_long_as_others_from_now_on(board: JobBoard) -> None:
@@ -102,26 +104,26 @@ def test_what_waits_for_a_time_is_looked_at_again_when_the_clock_was_set(
     step: int, board: JobBoard, memory: PolicyCache
 ) -> None:
     job = _record(board)
-    now = board.clock()
+    now = board.queues.clock()
     waits = Decision(at=now + 600_000, text="waits")
-    assert board.postpone(P, job, waits, board.entries(P), code=memory.code)
-    hold = board.hold(P)
+    assert board.postpone(P, job, waits, board.queues.entries(P), code=memory.code)
+    hold = board.postponement(P)
     assert hold is not None
-    assert now <= hold.since <= board.clock()
+    assert now <= hold.since <= board.queues.clock()
     assert 0 < sweep(board, memory, LEASE) <= 600
     assert not _woken(board)
     for field in ("at", "since"):
-        board.redis.hincrby(board.keys.hold(P), field, -step)
+        board.redis.hincrby(board.keys.postponement(P), field, -step)
     sweep(board, memory, LEASE)
     assert _woken(board)
 
 
 def test_a_wait_without_a_time_is_none_of_the_clocks_business() -> None:
-    assert Postponement("code", None, since=10).holds("code", 5)
-    assert Postponement("code", 20, since=10).holds("code", 10)
-    assert not Postponement("code", 20, since=10).holds("code", 9)
-    assert not Postponement("code", 20, since=10).holds("code", 20)
-    assert not Postponement("code", 20, since=10).holds("other", 15)
+    assert Postponement("code", None, since=10).applies("code", 5)
+    assert Postponement("code", 20, since=10).applies("code", 10)
+    assert not Postponement("code", 20, since=10).applies("code", 9)
+    assert not Postponement("code", 20, since=10).applies("code", 20)
+    assert not Postponement("code", 20, since=10).applies("other", 15)
 
 
 def test_a_backend_counts_as_running_no_longer_than_it_should(board: JobBoard) -> None:
@@ -129,11 +131,11 @@ def test_a_backend_counts_as_running_no_longer_than_it_should(board: JobBoard) -
     life = 0.5
     assert Claim(first, life, server="server").take(board.redis, "q") is None
     keys = board.keys.__class__("q")
-    ahead = board.clock() + DAY
+    ahead = board.queues.clock() + DAY
     board.redis.hset(keys.backend, "until", ahead)
     board.redis.zadd(keys.servers, {"server": ahead, "gone": ahead})
     assert Claim(second, life).take(board.redis, "q") == first
-    assert board.redis.zscore(keys.servers, "gone") <= board.clock() + life * 1000
+    assert board.redis.zscore(keys.servers, "gone") <= board.queues.clock() + life * 1000
     wait_until(lambda: Claim(second, life).take(board.redis, "q") is None, "it is not heard of any more", 60)
     assert owner_of(board.redis, "q") == second
 
@@ -146,17 +148,17 @@ def test_a_server_with_a_longer_life_counts_as_running_for_that(board: JobBoard)
 
     def left(of: float) -> bool:
         """Tell whether a time is about the slow server's life ahead."""
-        return 3_000_000 < of - board.clock() <= 3_600_000
+        return 3_000_000 < of - board.queues.clock() <= 3_600_000
 
     assert slow.take(board.redis, "q") is None
-    for score in (None, board.clock() + DAY):
+    for score in (None, board.queues.clock() + DAY):
         if score is not None:  # the clock was set back
             board.redis.zadd(keys.servers, {"slow": score})
             board.redis.hset(keys.backend, "until", score)
         assert quick.take(board.redis, "q") is None
         assert left(board.redis.zscore(keys.servers, "slow"))
         assert left(float(board.redis.hget(keys.backend, "until")))
-    assert board.redis.zscore(keys.servers, "quick") - board.clock() <= 60_000
+    assert board.redis.zscore(keys.servers, "quick") - board.queues.clock() <= 60_000
     quick.release(board.redis, "q")
     assert copy.take(board.redis, "q") == owner
     slow.release(board.redis, "q")
@@ -230,7 +232,7 @@ def test_events_that_came_before_the_clock_was_set_back_are_trained_on(launch: A
     live.broker()
     board = live.board()
     board.redis.xadd(
-        board.keys.mailbox(uid(7)), {"action": "x", "annotations": 0}, f"{board.clock() + DAY}-0"
+        board.keys.mailbox(uid(7)), {"action": "x", "annotations": 0}, f"{board.queues.clock() + DAY}-0"
     )
     board.redis.xtrim(board.keys.mailbox(uid(7)), 0)
     job = live.send(created(7, 1))

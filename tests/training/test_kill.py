@@ -12,8 +12,9 @@ from collections.abc import Callable
 import pytest
 
 from e2e.processes import wait_until
-from label_studio_ml.training.records.job_board import JobBoard, connect
+from label_studio_ml.training.records.job_board import JobBoard
 from label_studio_ml.training.redis.keys import DEFAULT_QUEUE
+from label_studio_ml.training.redis.redis_client import connect
 from label_studio_ml.versions.store.local_store import VersionStore
 from live import TRAINING, WORKER, Control, Live, alive, created, start_training, uid
 
@@ -49,9 +50,9 @@ def _comes_to_rest(live: Live, control: Control, versions: int = 1) -> None:
     assert len(taken_in) == len(set(taken_in))
     url = (live.model_dir / "broker" / "address").read_text()
     board = JobBoard(connect(url), "label-studio-ml")
-    assert board.events(uid(PROJECT)) == []
-    assert board.dirty() == []
-    assert {job.state for job in board.jobs(uid(PROJECT))} <= {"finished", "failed"}
+    assert board.queues.events(uid(PROJECT)) == []
+    assert board.queues.dirty() == []
+    assert {job.state for job in board.jobs.of(uid(PROJECT))} <= {"finished", "failed"}
     board.redis.close()
     folders = [path for path in store.folder(uid(PROJECT)).iterdir() if path.is_dir()]
     assert len(folders) == versions, "a run that did not finish left its folder"

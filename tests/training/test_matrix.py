@@ -13,7 +13,8 @@ import pytest
 
 from e2e.processes import wait_until
 from label_studio_ml.config.settings import DEFAULT_LEASE, DEFAULT_SWEEP
-from label_studio_ml.training.records.job_board import JobBoard, connect
+from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.redis.redis_client import connect
 from label_studio_ml.versions.store.local_store import VersionStore
 from live import TRAINING, WORKER, Control, Live, alive, created, uid
 
@@ -135,8 +136,8 @@ def _comes_to_rest(live: Live, control: Control, jobs: list[str]) -> None:
     taken_in = [event for manifest in store.versions(uid(PROJECT)) for event in manifest.events]
     assert len(taken_in) == len(set(taken_in)) == 3
     board = JobBoard(connect((live.model_dir / "broker" / "address").read_text()), "label-studio-ml")
-    assert board.dirty() == []
-    states = {job.id: job for job in board.jobs(uid(PROJECT))}
+    assert board.queues.dirty() == []
+    states = {job.id: job for job in board.jobs.of(uid(PROJECT))}
     board.redis.close()
     assert set(jobs) <= set(states)
     assert {job.state for job in states.values()} <= {"finished", "failed"}

@@ -102,7 +102,7 @@ def test_a_thousand_webhooks_while_redis_fails_in_every_way(
             wait_until(lambda: not list(spool.glob("*.json")), "Redis has what the disk kept")
         board = JobBoard(redis.client(), "outages")
         for project in PROJECTS:
-            found = [event.data["annotation"]["id"] for event in board.events(uid(project))]
+            found = [event.data["annotation"]["id"] for event in board.queues.events(uid(project))]
             assert found == [1000 + one for one in range(len(faults) * EACH)], "each once, in order"
         said = [line for line in live.backend.output().splitlines() if "kept on the disk" in line]
         assert 3 <= len(said) < 100, "an outage is said, and not with every event"

@@ -18,7 +18,10 @@ from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import StoreError, VersionError
 from label_studio_ml.monitoring import logs
 from label_studio_ml.storage import atomic_files
-from label_studio_ml.training.records.job_board import Job, JobBoard, StoredEvent, connect
+from label_studio_ml.training.records.event_queue import StoredEvent
+from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_record import Job
+from label_studio_ml.training.redis.redis_client import connect
 from label_studio_ml.training.run import progress_file
 from label_studio_ml.training.run.run_request import Outcome
 from label_studio_ml.training.worker.run_process import Crashed, RunProcess
@@ -57,8 +60,8 @@ def _train(board: JobBoard, tmp_path: Path) -> str:
 
 
 def _waits(board: JobBoard, job_id: str, cause: str) -> None:
-    assert len(board.events(P)) == 1
-    (job,) = board.jobs(P)
+    assert len(board.queues.events(P)) == 1
+    (job,) = board.jobs.of(P)
     assert (job.id, job.state) == (job_id, "queued")
     assert cause in job.message
     assert not board.wakeable(P), "it is tried at its time, not at once"
@@ -80,7 +83,7 @@ def test_what_an_earlier_run_left_cannot_be_read(
 ) -> None:
     monkeypatch.setattr(progress_file, "read", _raises(_refused(errno.EACCES)))
     _train(board, tmp_path)
-    assert len(board.events(P)) == 1
+    assert len(board.queues.events(P)) == 1
     assert not board.wakeable(P)
 
 
@@ -158,7 +161,7 @@ def test_the_job_that_goes_on_after_a_crash_names_who_asked(
     Trainer(settings, board, threading.Event()).train(P)
     monkeypatch.setattr(RunProcess, "run", _trains)
     Trainer(settings, board, threading.Event()).train(P)
-    found = {job.id: (job.state, job.asked_by) for job in board.jobs(P)}
+    found = {job.id: (job.state, job.asked_by) for job in board.jobs.of(P)}
     assert found == {first: ("failed", "token ci"), later[0]: ("finished", "token ci")}
 
 
@@ -167,7 +170,7 @@ def test_what_was_through_before_a_crash_waits_for_the_disk(
 ) -> None:
     """It is tried again at its time, not at once, though later events wait behind it."""
     jobs = [board.record(P, StoredEvent("ANNOTATION_CREATED", {})) for _ in range(2)]
-    first, second = board.entries(P)
+    first, second = board.queues.entries(P)
 
     def crashes(child: RunProcess) -> Outcome:
         request = child._request
@@ -194,7 +197,7 @@ def test_what_was_through_before_a_crash_waits_for_the_disk(
     settings = Settings(backend_dir=tmp_path, model_dir=tmp_path / "models", log_dir=tmp_path / "logs")
     Trainer(settings, board, threading.Event()).train(P)
     assert jobs[0] == jobs[1]
-    assert board.entries(P) == [first, second]
+    assert board.queues.entries(P) == [first, second]
     assert not board.wakeable(P), "it is tried at its time, not at once"
 
 
@@ -205,12 +208,12 @@ def _trains(child: RunProcess) -> Outcome:
 
 def _is_trained_once(board: JobBoard, tmp_path: Path, job_id: str) -> None:
     """Train once the time has come: the event is in one version, and no other is there."""
-    board.redis.delete(board.keys.hold(P))
+    board.redis.delete(board.keys.postponement(P))
     settings = Settings(backend_dir=tmp_path, model_dir=tmp_path / "models", log_dir=tmp_path / "logs")
     Trainer(settings, board, threading.Event()).train(P)
-    assert not board.events(P)
+    assert not board.queues.events(P)
     (manifest,) = VersionStore(tmp_path / "models").history(P)
-    (job,) = board.jobs(P)
+    (job,) = board.jobs.of(P)
     assert (job.id, job.state, job.version) == (job_id, "finished", manifest.name)
 
 
@@ -219,8 +222,8 @@ def test_a_fit_that_fails_takes_its_event_with_it(
 ) -> None:
     monkeypatch.setattr(RunProcess, "run", lambda self: Outcome(error="a bug"))
     job_id = _train(board, tmp_path)
-    assert not board.events(P)
-    (job,) = board.jobs(P)
+    assert not board.queues.events(P)
+    (job,) = board.jobs.of(P)
     assert (job.id, job.state, job.error) == (job_id, "failed", "a bug")
     assert logs.run_id.get() == "", "what is logged from now on is not about it"
 

@@ -14,7 +14,8 @@ import requests
 from e2e.processes import wait_until
 from label_studio_ml.errors import UnknownJob
 from label_studio_ml.training.records import job_pages
-from label_studio_ml.training.records.job_board import JobBoard, connect
+from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.redis.redis_client import connect
 from label_studio_ml.training.scheduling import cancellation
 from label_studio_ml.versions.store.local_store import VersionStore
 from live import TOKEN, TRAINING, WORKER, FakeStudio, Live, alive, created, make_live, start_training, uid
@@ -56,7 +57,7 @@ def _get(live: Live, path: str) -> dict[str, Any]:
 
 
 def _settled(board: JobBoard, project: int) -> bool:
-    return not board.events(uid(project)) and uid(project) not in board.dirty()
+    return not board.queues.events(uid(project)) and uid(project) not in board.queues.dirty()
 
 
 def _no_version(live: Live, project: int) -> bool:
@@ -75,7 +76,7 @@ def test_what_a_run_says_is_in_its_record_while_it_runs(live: Live, board: JobBo
     (control.folder / "hold").touch()
     job = _begin(live, 1, "report")
     (seen,) = wait_until(
-        lambda: [one for one in board.jobs(uid(1)) if one.progress == 0.5], "progress arrives", every=0.02
+        lambda: [one for one in board.jobs.of(uid(1)) if one.progress == 0.5], "progress arrives", every=0.02
     )
     assert (seen.state, seen.message) == ("started", "step 5")
     assert seen.metrics == {"loss": 0.2, "accuracy": 0.5}
@@ -142,7 +143,7 @@ def test_a_running_job_is_cancelled(
     assert (answer.status_code, answer.json()["job"]) == (202, job)
     done = live.wait(job)
     assert done["job_status"] == "cancelled", done
-    record = board.job(job)
+    record = board.jobs.get(job)
     assert record is not None
     assert ending in record.ending
     assert record.ended
@@ -171,12 +172,12 @@ def test_a_queued_job_is_cancelled_and_what_comes_later_is_not(live: Live, board
     live.control(20).open_gate()
     done = live.wait(waiting)
     assert (done["job_status"], done["events"]) == ("cancelled", 1)
-    record = board.job(waiting)
+    record = board.jobs.get(waiting)
     assert record is not None
     assert record.ending == "it had not begun"
     wait_until(lambda: _settled(board, 20) and not live.running(20), "the later event is trained on")
     assert live.wait(running)["job_status"] == "finished"
-    jobs = {job.id: job for job in board.jobs(uid(20))}
+    jobs = {job.id: job for job in board.jobs.of(uid(20))}
     (later,) = [job for name, job in jobs.items() if name not in (running, waiting)]
     assert (later.state, later.events) == ("finished", 1)
     versions = VersionStore(live.model_dir).versions(uid(20))
@@ -189,7 +190,7 @@ def test_a_cancelled_run_whose_worker_is_killed_stays_cancelled(live: Live, boar
     cancellation.request_cancel(board, job)
     live.kill(WORKER)
     assert live.wait(job)["job_status"] == "cancelled"
-    record = board.job(job)
+    record = board.jobs.get(job)
     assert record is not None
     assert "its worker ended" in record.ending
     wait_until(lambda: _settled(board, 21), "its events have an outcome")

@@ -12,7 +12,8 @@ import pytest
 
 from e2e.processes import wait_until
 from label_studio_ml.config.settings import Settings
-from label_studio_ml.training.records.job_board import JobBoard, StoredEvent
+from label_studio_ml.training.records.event_queue import StoredEvent
+from label_studio_ml.training.records.job_board import JobBoard
 from label_studio_ml.training.scheduling.policy_cache import PolicyCache
 from label_studio_ml.training.scheduling.sweeper import sweep
 from label_studio_ml.versions.state.project_state import Projects, StoredState
@@ -56,7 +57,8 @@ def start(settings: Settings, tmp_path: Path) -> Iterator[Start]:
         env = replace(settings, script=settings.backend_dir / script, lease=lease).child_env()
         command: Sequence[str] = ["-m", "label_studio_ml.runtime.worker_main"]
         if words:
-            command = [str(Path(__file__).with_name("killed_worker.py")), *words]
+            # -P: the folder of this file has a `redis` that is not the library
+            command = ["-P", str(Path(__file__).with_name("killed_worker.py")), *words]
         with (tmp_path / "worker.log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, *command],
@@ -80,14 +82,16 @@ def _deliver(settings: Settings, board: JobBoard, project: int, *numbers: int) -
     Projects(settings.model_dir).update(uid(project), label_config=CONFIG)
     jobs = []
     for number in numbers:
-        board.deliver(uid(project), [(task(number), annotation(number))])
+        board.delivered.add(uid(project), [(task(number), annotation(number))])
         event = created(project, number)
         jobs.append(board.record(uid(project), StoredEvent(event["action"], event)))
     return jobs
 
 
 def _at_rest(board: JobBoard, project: int) -> bool:
-    return not board.events(uid(project)) and not any(job.running for job in board.jobs(uid(project)))
+    return not board.queues.events(uid(project)) and not any(
+        job.running for job in board.jobs.of(uid(project))
+    )
 
 
 #: The steps at which a worker is killed, with the broker of every run: `make soak` takes both for each.
@@ -132,12 +136,12 @@ def test_killed_at_a_step(
     committed = (when, step) in {("after", "committing"), ("after", "storing the state")} or "settl" in step
     assert len(control(1).fits("end")) == (1 if committed or step != "committing" else 2)
     assert [path.name for path in store.folder(uid(1)).iterdir() if path.is_dir()] == [manifest.id]
-    published = [job for job in board.jobs(uid(1)) if job.version]
+    published = [job for job in board.jobs.of(uid(1)) if job.version]
     assert [(job.version, job.state) for job in published] == [(manifest.name, "finished")]
-    first = board.job(jobs[0])
+    first = board.jobs.get(jobs[0])
     assert first is not None
     assert first.state == "finished" if committed else first.state in ("failed", "finished")
-    assert not board.dirty()
+    assert not board.queues.dirty()
 
 
 def test_state_of_a_version_whose_worker_was_killed_is_stored(
@@ -166,14 +170,14 @@ def test_a_server_that_ends_before_it_wakes_a_worker(
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(board, "_enqueue", ends)
+        patch.setattr(board.wake_ups, "enqueue", ends)
         with pytest.raises(Killed):
             _deliver(settings, board, 1, 1)
-    assert board.dirty() == [uid(1)]
+    assert board.queues.dirty() == [uid(1)]
     start()
     wait_until(lambda: control(1).fits("end"), "the sweeper wakes a worker", every=0.05)
     wait_until(lambda: _at_rest(board, 1), "the event has an outcome", every=0.05)
-    (job,) = board.jobs(uid(1))
+    (job,) = board.jobs.of(uid(1))
     assert job.state == "finished"
     assert job.created
 
@@ -201,7 +205,7 @@ def test_a_redis_younger_than_the_versions(settings: Settings, board: JobBoard, 
         _deliver(settings, board, 1, number)
     wait_until(lambda: _at_rest(board, 1), "the event has an outcome", every=0.05)
     assert [manifest.fence for manifest in store.versions(uid(1))] == [1, 2, 3]
-    assert {job.state for job in board.jobs(uid(1))} == {"finished"}
+    assert {job.state for job in board.jobs.of(uid(1))} == {"finished"}
 
 
 @pytest.mark.parametrize(
@@ -258,7 +262,7 @@ def test_one_project_of_the_seed_generation_and_bursts(
     ids: list[str] = []
     for burst in range(10):
         _deliver(settings, board, 1, *range(burst * 100, 100 + burst * 100))
-        ids += [entry.id for entry in board.entries(uid(1)) if entry.id not in ids]
+        ids += [entry.id for entry in board.queues.entries(uid(1)) if entry.id not in ids]
         control(1).wait_for_fit(1 + burst // 4)
     wait_until(lambda: _at_rest(board, 1), "all is trained", 240, every=0.05)
     assert control(1).overlaps == 0

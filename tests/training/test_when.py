@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from e2e.processes import wait_until
-from label_studio_ml.training.records.job_board import JobBoard, connect
+from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.redis.redis_client import connect
 from label_studio_ml.training.scheduling.cancellation import request_cancel
 from label_studio_ml.versions.store.local_store import VersionStore
 from live import WORKER, Live, alive, annotation, created, created_in_bulk, start_training, task, uid
@@ -202,9 +203,9 @@ def test_after_many_tries_the_events_are_set_aside_and_come_back(launch: Launch)
     failed = live.wait(live.send(start_training(8)))
     assert "100 tries" in failed["error"]
     assert "--retry" in failed["error"]
-    (parked,) = board.parked(uid(8))
+    (parked,) = board.queues.parked(uid(8))
     assert (parked.event.action, "502" in parked.why) == ("START_TRAINING", True)
-    assert not board.events(uid(8))
+    assert not board.queues.events(uid(8))
     listed = _command(live, "--parked").stdout
     assert listed.startswith("8  ")
     assert "START_TRAINING" in listed
@@ -264,7 +265,7 @@ def test_events_before_one_that_cannot_be_checked_are_trained_on(launch: Launch)
     assert (done["model_version"], done["events"]) == ("1.0.2", 1)
     assert "cannot be checked" in done["error"]
     board = _board(live)
-    (parked,) = wait_until(lambda: list(board.parked(uid(10))), "the other one is set aside")
+    (parked,) = wait_until(lambda: list(board.queues.parked(uid(10))), "the other one is set aside")
     assert parked.event.data["annotation"] == annotation(2)["id"]
     wait_until(lambda: not live.running(10), "no job is left")
     board.redis.close()
@@ -285,8 +286,8 @@ def test_a_fit_that_crashes_keeps_what_was_before_and_sets_one_event_aside(launc
     control.do("kill:1003")
     control.open_gate()
     board = _board(live)
-    (parked,) = wait_until(lambda: list(board.parked(uid(11))), "the event that crashes is set aside")
-    wait_until(lambda: not live.running(11) and not board.events(uid(11)), "the others are trained on")
+    (parked,) = wait_until(lambda: list(board.queues.parked(uid(11))), "the event that crashes is set aside")
+    wait_until(lambda: not live.running(11) and not board.queues.events(uid(11)), "the others are trained on")
     assert parked.event.data["annotation"]["id"] == 1003
     assert "3 runs crashed" in parked.why
     begun = [fit["annotation"] for fit in control.fits()]
@@ -337,7 +338,7 @@ def test_runs_that_always_end_their_worker_end_too(launch: Launch) -> None:
     board.redis.hset(board.keys.attempts(uid(13)), "starts", 9)
     live.send(created(13, 1))
     control.wait_for_fit()
-    (parked,) = wait_until(lambda: list(board.parked(uid(13))), "the event is set aside")
+    (parked,) = wait_until(lambda: list(board.queues.parked(uid(13))), "the event is set aside")
     assert "10 runs ended with their worker" in parked.why
     assert len(control.fits()) == 1
     control.do("ok")
@@ -357,6 +358,6 @@ def test_a_job_that_waits_for_annotations_is_cancelled(launch: Launch) -> None:
     board = _board(live)
     request_cancel(board, job)
     assert live.wait(job)["job_status"] == "cancelled"
-    wait_until(lambda: not board.events(uid(14)), "its events are settled")
+    wait_until(lambda: not board.queues.events(uid(14)), "its events are settled")
     assert not live.control(14).fits()
     board.redis.close()

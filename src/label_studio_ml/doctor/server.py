@@ -61,7 +61,7 @@ def _listens(port: int) -> bool:
 def redis_durability(context: Context) -> Iterator[Check]:
     """Check that Redis is configured to lose no events: append-only file on, no eviction."""
     from label_studio_ml.runtime.broker import running_url
-    from label_studio_ml.training.records.job_board import connect
+    from label_studio_ml.training.redis.redis_client import connect
     from label_studio_ml.training.redis.redis_errors import explain
 
     settings = context.settings
@@ -164,23 +164,21 @@ def _how_to_train(context: Context) -> str:
 def queue(context: Context) -> Iterator[Check]:
     """Check, if REDIS_URL is set, this backend's queue: its owner, its workers, and events left on other queues."""
     from label_studio_ml.training.records.board_access import open_board, worker_count
-    from label_studio_ml.training.records.event_queue import broker_errors
-    from label_studio_ml.training.records.job_board import connect
     from label_studio_ml.training.redis.queue_owner import left_behind, owner_of
+    from label_studio_ml.training.redis.redis_client import connect
 
     settings = context.settings
     if not settings.redis_url:
         return
     client = connect(settings.redis_url)
     try:
-        with broker_errors():
-            board = open_board(client, settings, embedded=False, claiming=False)
-            name = board.keys.queue
-            workers = worker_count(board)
-            if not workers and context.about is not None:
-                workers = _workers_that_start(board)
-            others = left_behind(client, name, board.owner) if board.owner is not None else []
-            other = owner_of(client, settings.queue) if settings.queue not in ("", name) else None
+        board = open_board(client, settings, embedded=False, claiming=False)
+        name = board.keys.queue
+        workers = worker_count(board)
+        if not workers and context.about is not None:
+            workers = _workers_that_start(board)
+        others = left_behind(client, name, board.owner) if board.owner is not None else []
+        other = owner_of(client, settings.queue) if settings.queue not in ("", name) else None
     except BackendError as error:
         yield skip("queue", f"it cannot be looked at: {error.message}")
         return

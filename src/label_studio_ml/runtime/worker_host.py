@@ -10,7 +10,7 @@ from label_studio_ml.errors import StoreError
 from label_studio_ml.monitoring import logs
 from label_studio_ml.runtime.worker_processes import Workers
 from label_studio_ml.storage import private_files
-from label_studio_ml.training.records.job_board import connect
+from label_studio_ml.training.redis.redis_client import connect
 from label_studio_ml.training.redis.redis_errors import explain, is_refusal
 from label_studio_ml.versions.factory import check_store
 

@@ -58,7 +58,7 @@ class TrainingIntake(Protocol):
     def jobs(self, uid: str, most: int) -> list[dict[str, Any]]:
         """Return up to `most` job records of a project as JSON values, newest first."""
 
-    def renewal(self, uid: str) -> dict[str, Any] | None:
+    def reprediction(self, uid: str) -> dict[str, Any] | None:
         """Return the progress of re-predicting a project's tasks after its last training, None if there is none."""
 
     def job_log(self, job_id: str, after: int) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ import pytest
 
 from label_studio_ml.cli.train.follow import outcome
 from label_studio_ml.cli.train.job_list import lines
-from label_studio_ml.training.records.job_board import Job
+from label_studio_ml.training.records.job_record import Job
 
 CAUSE = (
     "ValueError: the weights of this model are for 3 labels, but the project's label config has 17 of them, "

@@ -9,7 +9,8 @@ from label_studio_ml.cli.shared.open_board import OpenBoard, reach
 from label_studio_ml.cli.train import cancel, jobs
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.runtime.broker import Broker
-from label_studio_ml.training.records.job_board import Job, StoredEvent
+from label_studio_ml.training.records.event_queue import StoredEvent
+from label_studio_ml.training.records.job_record import Job
 
 UID = "7.1767225600"
 
@@ -35,7 +36,7 @@ def test_follow_says_that_no_worker_is_running_and_waits(
 ) -> None:
     def ended(board: object, job_id: str, *, log: bool) -> Job | None:
         reached.board.update_job(job_id, state="finished")
-        return reached.board.job(job_id)
+        return reached.board.jobs.get(job_id)
 
     monkeypatch.setattr(jobs, "follow", ended)
     assert jobs._follow(reached, job, Path("be")) == 0

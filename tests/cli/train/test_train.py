@@ -11,7 +11,8 @@ from label_studio_ml.cli.shared.open_board import OpenBoard
 from label_studio_ml.cli.train import train
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.monitoring import logs
-from label_studio_ml.training.records.job_board import JobBoard, StoredEvent
+from label_studio_ml.training.records.event_queue import StoredEvent
+from label_studio_ml.training.records.job_board import JobBoard
 from label_studio_ml.versions.state.project_state import Project
 
 

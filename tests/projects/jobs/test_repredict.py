@@ -20,8 +20,9 @@ from label_studio_ml.projects.jobs.repredict import Repredictor, paced
 from label_studio_ml.projects.journal import Journal, unfinished
 from label_studio_ml.runtime.broker import Broker
 from label_studio_ml.studio.transport.api_client import Interrupted
-from label_studio_ml.training.records.job_board import JobBoard, connect
+from label_studio_ml.training.records.job_board import JobBoard
 from label_studio_ml.training.records.repredictions import Reprediction, Repredictions
+from label_studio_ml.training.redis.redis_client import connect
 from label_studio_ml.versions.store.local_store import VersionStore
 
 
@@ -126,7 +127,7 @@ def test_a_job_that_is_pre_empted_or_loses_redis_stays_due(
     monkeypatch.setattr(afresh_module, "LET_IN", 0.0)
     with pytest.raises(type(error)):
         asyncio.run(renewer.work("1.1", Preemption(board, threading.Event())))
-    renewal = Repredictions(board).renewal("1.1")
+    renewal = Repredictions(board).get("1.1")
     assert renewal is not None
     assert (renewal.state, renewal.error) == ("started", "")
     assert Repredictions(board).due("1.1") == "a"
@@ -135,10 +136,10 @@ def test_a_job_that_is_pre_empted_or_loses_redis_stays_due(
 def test_how_far_it_is(board: JobBoard, store: Served) -> None:
     afresh = Repredictions(board)
     after(afresh, store, "a")
-    assert afresh.figures() == 0
-    afresh.say("1.1", Reprediction("name", "a", total=10, written=3, failed=1))
-    assert afresh.figures() == 6
-    assert Repredictions(board).renewal("1.1") == Reprediction("name", "a", total=10, written=3, failed=1)
+    assert afresh.unpredicted() == 0
+    afresh.store("1.1", Reprediction("name", "a", total=10, written=3, failed=1))
+    assert afresh.unpredicted() == 6
+    assert Repredictions(board).get("1.1") == Reprediction("name", "a", total=10, written=3, failed=1)
 
 
 def test_no_more_tasks_in_a_second_than_asked_for() -> None:

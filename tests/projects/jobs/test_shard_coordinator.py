@@ -20,8 +20,10 @@ from label_studio_ml.projects.pipeline import Progress
 from label_studio_ml.protocol.requests import uid_of
 from label_studio_ml.runtime.broker import Broker
 from label_studio_ml.studio.resources import task_filters
-from label_studio_ml.training.records.job_board import JobBoard, StoredEvent, connect
+from label_studio_ml.training.records.event_queue import StoredEvent
+from label_studio_ml.training.records.job_board import JobBoard
 from label_studio_ml.training.records.repredictions import Repredictions
+from label_studio_ml.training.redis.redis_client import connect
 from label_studio_ml.versions.remote.remote_store import RemoteStore
 from label_studio_ml.versions.state.project_state import Project
 from label_studio_ml.versions.store.manifest import Manifest

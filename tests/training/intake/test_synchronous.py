@@ -97,7 +97,7 @@ def test_a_fit_that_raises_leaves_nothing(settings: Settings, error: BaseExcepti
         def fit(self, annotations, **kwargs):
             raise error
 
-    with pytest.raises(FitError, match=rf"{type(error).__name__}.*test_local\.py, line"):
+    with pytest.raises(FitError, match=rf"{type(error).__name__}.*test_synchronous\.py, line"):
         SynchronousIntake(settings, Raises).hand_in(_event(created(1, 5)), trusted=True, train=True)
     folder = VersionStore(settings.model_dir).folder(P)
     assert not [path for path in folder.iterdir() if path.is_dir()]

@@ -1,5 +1,6 @@
 """The job board, on our embedded broker and on a redis-server."""
 
+import re
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -13,9 +14,13 @@ from redis.retry import Retry
 
 from label_studio_ml.errors import BrokerError
 from label_studio_ml.training.policy import Decision, prediction_source
-from label_studio_ml.training.records import job_board
-from label_studio_ml.training.records.job_board import JobBoard, Postponement, StoredEvent, connect
+from label_studio_ml.training.records import job_record
+from label_studio_ml.training.records.event_queue import StoredEvent
+from label_studio_ml.training.records.job_board import TOKEN_LIFE, JobBoard
 from label_studio_ml.training.records.job_views import describe
+from label_studio_ml.training.records.postponement import Postponement
+from label_studio_ml.training.redis import keys as keys_module
+from label_studio_ml.training.redis.redis_client import connect
 from label_studio_ml.training.worker.rq_worker import make_worker
 from label_studio_ml.versions.state.project_state import Project
 from live import annotation, task
@@ -30,7 +35,7 @@ def _event(number: int = 1) -> StoredEvent:
 def test_events_come_out_as_they_went_in(board: JobBoard) -> None:
     for number in range(5):
         board.record(P, StoredEvent("X", {"number": number, "text": "é\n\x00"}, trusted=False))
-    events = board.events(P)
+    events = board.queues.events(P)
     assert [event.data["number"] for event in events] == [0, 1, 2, 3, 4]
     assert {event.data["text"] for event in events} == {"é\n\x00"}
     assert not any(event.trusted for event in events)
@@ -40,7 +45,7 @@ def test_events_come_out_as_they_went_in(board: JobBoard) -> None:
 def test_events_that_wait_together_have_one_job_and_one_wake_up(board: JobBoard) -> None:
     assert len({board.record(P, _event(number)) for number in range(5)}) == 1
     assert board.redis.llen("rq:queue:test-queue") == 1
-    (job,) = board.jobs(P)
+    (job,) = board.jobs.of(P)
     assert (job.state, job.project, job.running) == ("queued", P, True)
 
 
@@ -54,23 +59,23 @@ def test_a_job_that_was_taken_gets_no_more_events(board: JobBoard) -> None:
 def test_only_the_acknowledged_events_go(board: JobBoard) -> None:
     for number in range(3):
         board.record(P, _event(number))
-    one, two, three = board.events(P)
-    board.acknowledge(P, [one.id, two.id])
-    assert board.events(P) == [three]
-    assert board.dirty() == [P]
-    board.acknowledge(P, [three.id])
-    assert board.dirty() == []
+    one, two, three = board.queues.events(P)
+    board.queues.acknowledge(P, [one.id, two.id])
+    assert board.queues.events(P) == [three]
+    assert board.queues.dirty() == [P]
+    board.queues.acknowledge(P, [three.id])
+    assert board.queues.dirty() == []
 
 
 def test_settling_writes_the_outcome_and_takes_the_events_in_one_step(board: JobBoard) -> None:
     job = board.record(P, _event())
     board.redis.set(board.keys.attempts(P), 2)
-    (event,) = board.events(P)
+    (event,) = board.queues.events(P)
     board.settle(P, job, [event.id], state="failed", error="why")
-    assert not board.events(P)
-    assert not board.dirty()
+    assert not board.queues.events(P)
+    assert not board.queues.dirty()
     assert not board.redis.exists(board.keys.attempts(P))
-    found = board.job(job)
+    found = board.jobs.get(job)
     assert found is not None
     assert (found.state, found.error) == ("failed", "why")
 
@@ -88,12 +93,12 @@ def test_settling_many_events(board: JobBoard) -> None:
 
 def test_an_event_that_comes_while_a_run_settles_stays(board: JobBoard) -> None:
     job = board.record(P, _event(1))
-    taken = [event.id for event in board.events(P)]
+    taken = [event.id for event in board.queues.events(P)]
     board.take_waiting(P)
     board.record(P, _event(2))
     board.settle(P, job, taken, state="finished")
-    assert [event.data["number"] for event in board.events(P)] == [2]
-    assert board.dirty() == [P]
+    assert [event.data["number"] for event in board.queues.events(P)] == [2]
+    assert board.queues.dirty() == [P]
 
 
 def test_lost_jobs_get_an_end_and_waiting_ones_stay(board: JobBoard) -> None:
@@ -106,9 +111,9 @@ def test_lost_jobs_get_an_end_and_waiting_ones_stay(board: JobBoard) -> None:
     board.take_waiting(P)
     waiting = board.record(P, _event())
     board.close_lost(P, mine)
-    states = {job.id: job.state for job in board.jobs(P)}
+    states = {job.id: job.state for job in board.jobs.of(P)}
     assert states == {started: "failed", taken: "failed", mine: "queued", waiting: "queued"}
-    lost = board.job(started)
+    lost = board.jobs.get(started)
     assert lost is not None
     assert mine in lost.error
 
@@ -120,7 +125,7 @@ def test_a_wake_up_that_rq_lost_is_sent_again(board: JobBoard) -> None:
     board.redis.delete("rq:queue:test-queue")
     board.wake(P)
     assert board.redis.llen("rq:queue:test-queue") == 1
-    assert [one.id for one in board.jobs(P)] == [job]
+    assert [one.id for one in board.jobs.of(P)] == [job]
 
 
 def test_an_event_is_kept_where_no_worker_can_be_woken(
@@ -131,10 +136,10 @@ def test_an_event_is_kept_where_no_worker_can_be_woken(
     def refuses(*args: object) -> None:
         raise BrokerError("no")
 
-    monkeypatch.setattr(board, "_enqueue", refuses)
+    monkeypatch.setattr(board.wake_ups, "enqueue", refuses)
     assert board.record(P, _event())
-    assert len(board.events(P)) == 1
-    assert board.dirty() == [P]
+    assert len(board.queues.events(P)) == 1
+    assert board.queues.dirty() == [P]
 
 
 def test_concurrent_servers_make_one_job(board: JobBoard) -> None:
@@ -148,53 +153,53 @@ def test_concurrent_servers_make_one_job(board: JobBoard) -> None:
     with ThreadPoolExecutor(8) as threads:
         ids = {job for found in threads.map(record, boards) for job in found}
     assert len(ids) == 1
-    assert len(board.events(P)) == 200
+    assert len(board.queues.events(P)) == 200
     assert board.redis.llen("rq:queue:test-queue") == 1
 
 
 def test_what_webhooks_delivered(board: JobBoard) -> None:
-    board.deliver(P, [(task(2), annotation(2)), (task(1), annotation(1))])
-    board.deliver(P, [(task(1), {**annotation(1), "id": 7}), (task(2), annotation(2, "bad"))])
-    one, two = list(board.delivered(P))
+    board.delivered.add(P, [(task(2), annotation(2)), (task(1), annotation(1))])
+    board.delivered.add(P, [(task(1), {**annotation(1), "id": 7}), (task(2), annotation(2, "bad"))])
+    one, two = list(board.delivered.tasks(P))
     assert (one["id"], [found["id"] for found in one["annotations"]]) == (1, [7, 1001])
     assert two["annotations"][0]["result"][0]["value"]["choices"] == ["bad"]
-    board.deliver(P, [(task(2), {**annotation(2), "was_cancelled": True})])
-    assert [found["id"] for found in list(board.delivered(P))] == [1]
-    board.undeliver(P, annotations=[7])
-    assert [found["id"] for found in next(iter(board.delivered(P)))["annotations"]] == [1001]
-    board.undeliver(P, tasks=[1])
-    assert list(board.delivered(P)) == []
+    board.delivered.add(P, [(task(2), {**annotation(2), "was_cancelled": True})])
+    assert [found["id"] for found in list(board.delivered.tasks(P))] == [1]
+    board.delivered.remove(P, annotations=[7])
+    assert [found["id"] for found in next(iter(board.delivered.tasks(P)))["annotations"]] == [1001]
+    board.delivered.remove(P, tasks=[1])
+    assert list(board.delivered.tasks(P)) == []
 
 
 def test_undelivering_takes_no_other_number(board: JobBoard) -> None:
-    board.deliver(P, [(task(number), annotation(number)) for number in (1, 11, 111)])
-    board.undeliver(P, tasks=[1], annotations=[1])
-    assert [found["id"] for found in list(board.delivered(P))] == [11, 111]
+    board.delivered.add(P, [(task(number), annotation(number)) for number in (1, 11, 111)])
+    board.delivered.remove(P, tasks=[1], annotations=[1])
+    assert [found["id"] for found in list(board.delivered.tasks(P))] == [11, 111]
 
 
 def test_parked_events_are_out_of_the_way_and_come_back_in_order(board: JobBoard) -> None:
     for number in range(3):
         board.record(P, _event(number))
     board.take_waiting(P)
-    events = board.events(P)
-    board.park(P, [event.id for event in events[1:]], why="it crashed", since="then")
-    board.park(P, [events[0].id], why="it crashed", since="then")
-    assert not board.events(P)
-    assert not board.dirty()
-    assert [(one.event, one.why, one.since) for one in board.parked(P)] == [
+    events = board.queues.events(P)
+    board.queues.park(P, [event.id for event in events[1:]], why="it crashed", since="then")
+    board.queues.park(P, [events[0].id], why="it crashed", since="then")
+    assert not board.queues.events(P)
+    assert not board.queues.dirty()
+    assert [(one.event, one.why, one.since) for one in board.queues.parked(P)] == [
         (event, "it crashed", "then") for event in events
     ]
     job = board.unpark(P)
-    assert [event.data["number"] for event in board.events(P)] == [0, 1, 2]
-    assert not list(board.parked(P))
-    assert next(one.id for one in board.jobs(P) if one.running) == job
+    assert [event.data["number"] for event in board.queues.events(P)] == [0, 1, 2]
+    assert not list(board.queues.parked(P))
+    assert next(one.id for one in board.jobs.of(P) if one.running) == job
     assert board.unpark(P) is None
 
 
 def test_bringing_events_back_may_be_cut_off(board: JobBoard, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(2):
         board.record(P, _event(number))
-    board.park(P, [event.id for event in board.events(P)], why="", since="")
+    board.queues.park(P, [event.id for event in board.queues.events(P)], why="", since="")
 
     class Killed(BaseException):
         pass
@@ -207,7 +212,7 @@ def test_bringing_events_back_may_be_cut_off(board: JobBoard, monkeypatch: pytes
         with pytest.raises(Killed):
             board.unpark(P)
     board.unpark(P)
-    assert [event.data["number"] for event in board.events(P)] == [0, 1]
+    assert [event.data["number"] for event in board.queues.events(P)] == [0, 1]
 
 
 # An event that is handed in twice
@@ -227,8 +232,8 @@ def test_a_record_names_who_asked_before_who_sent_the_first_event(board: JobBoar
         ("START_TRAINING", "", "token ci"),
     ):
         job = board.record(P, _sent(action, caller))
-        assert asked_by(board, job) == prediction_source(board.entries(P)) == named
-        record = board.job(job)
+        assert asked_by(board, job) == prediction_source(board.queues.entries(P)) == named
+        record = board.jobs.get(job)
         assert record is not None
         assert describe(record).get("asked_by", "") == named
 
@@ -255,21 +260,21 @@ def test_a_waiting_job_that_takes_over_the_events_of_another_names_who_asked(boa
     old = board.record(P, _sent("START_TRAINING", "token ci"))
     board.take_waiting(P)
     new = board.record(P, _sent("ANNOTATION_CREATED", "user second"))
-    assert board.postpone(P, old, Decision(need=1, text="n"), board.entries(P), code="c")
+    assert board.postpone(P, old, Decision(need=1, text="n"), board.queues.entries(P), code="c")
     assert asked_by(board, new) == "token ci"
 
 
 def test_events_that_are_brought_back_say_who_sent_them(board: JobBoard) -> None:
     board.record(P, _sent("START_TRAINING", "token ci"))
     board.take_waiting(P)
-    board.park(P, [event.id for event in board.events(P)], why="", since="")
+    board.queues.park(P, [event.id for event in board.queues.events(P)], why="", since="")
     job = board.unpark(P)
     assert job is not None
     assert asked_by(board, job) == "token ci"
 
 
 def asked_by(board: JobBoard, job_id: str) -> str:
-    record = board.job(job_id)
+    record = board.jobs.get(job_id)
     assert record is not None
     return record.asked_by
 
@@ -281,19 +286,19 @@ def test_a_known_token_does_nothing(board: JobBoard) -> None:
     assert (board.redis.dump(board.keys.mailbox(P)), board.redis.hgetall(board.keys.payloads(P))) == before
     assert board.redis.llen("rq:queue:test-queue") == 1
     assert board.record(P, _event(2), token="b") == first
-    assert len(board.events(P)) == 2
+    assert len(board.queues.events(P)) == 2
 
 
 def test_a_known_token_of_an_event_that_is_done(board: JobBoard) -> None:
     first = board.record(P, _event(1), token="a")
     board.take_waiting(P)
-    board.settle(P, first, [event.id for event in board.events(P)], state="finished")
+    board.settle(P, first, [event.id for event in board.queues.events(P)], state="finished")
     board.redis.delete("rq:queue:test-queue")
     assert board.record(P, _event(1), token="a") == first
-    assert not board.events(P)
-    assert not board.dirty()
+    assert not board.queues.events(P)
+    assert not board.queues.dirty()
     assert not board.redis.exists("rq:queue:test-queue")
-    assert 0 < board.redis.ttl(board.keys.token("a")) <= job_board.TOKEN_LIFE
+    assert 0 < board.redis.ttl(board.keys.token("a")) <= TOKEN_LIFE
 
 
 def test_a_command_that_is_sent_again_after_its_answer_got_lost(
@@ -315,29 +320,29 @@ def test_a_command_that_is_sent_again_after_its_answer_got_lost(
     other = JobBoard(redis.Redis.from_url(url, retry=Retry(NoBackoff(), 3)), "test-queue")
     job = other.record(P, _event())
     assert lost
-    assert len(board.events(P)) == 1
-    assert [one.id for one in board.jobs(P)] == [job]
+    assert len(board.queues.events(P)) == 1
+    assert [one.id for one in board.jobs.of(P)] == [job]
     other.redis.close()
 
 
 def test_two_backends_on_one_redis_do_not_mix(board: JobBoard) -> None:
     other = JobBoard(board.redis, "other:queue")
     one, two = board.record(P, _event(1)), other.record(P, _event(2))
-    assert [event.data["number"] for event in board.events(P)] == [1]
-    assert [event.data["number"] for event in other.events(P)] == [2]
-    other.deliver(P, [(task(1), annotation(1))])
-    assert not list(board.delivered(P))
-    assert board.job(two) is None
+    assert [event.data["number"] for event in board.queues.events(P)] == [1]
+    assert [event.data["number"] for event in other.queues.events(P)] == [2]
+    other.delivered.add(P, [(task(1), annotation(1))])
+    assert not list(board.delivered.tasks(P))
+    assert board.jobs.get(two) is None
     other.forget(P)
-    assert board.dirty() == [P]
-    assert board.job(one) is not None
+    assert board.queues.dirty() == [P]
+    assert board.jobs.get(one) is not None
 
 
 # What the next run waits for
 
 
 def _waiting(board: JobBoard, decision: Decision) -> bool:
-    return board.postpone(P, None, decision, board.entries(P), code="c")
+    return board.postpone(P, None, decision, board.queues.entries(P), code="c")
 
 
 def _wakes(board: JobBoard) -> int:
@@ -355,19 +360,19 @@ def test_a_project_that_waits_for_annotations_is_woken_by_the_last_of_them(board
     assert _wakes(board) == 1
     assert _waiting(board, Decision(need=2, have=1, text="{have} of 3"))
     assert not board.wakeable(P)
-    assert board.hold(P) == Postponement("c", None)
-    found = board.job(job)
+    assert board.postponement(P) == Postponement("c", None)
+    found = board.jobs.get(job)
     assert found is not None
     assert (found.state, found.message, found.postponed) == ("queued", "1 of 3", True)
     assert board.record(P, StoredEvent("ANNOTATIONS_DELETED", {"annotations": [{"id": 1}]})) == job
     assert board.record(P, _created()) == job
     assert _wakes(board) == 0
-    found = board.job(job)
+    found = board.jobs.get(job)
     assert found is not None
     assert found.message == "2 of 3"
     assert board.record(P, _created()) == job
     assert _wakes(board) == 1
-    assert board.hold(P) is None
+    assert board.postponement(P) is None
     assert board.wakeable(P)
 
 
@@ -378,7 +383,7 @@ def test_a_project_that_is_trained_gets_no_second_job(board: JobBoard) -> None:
     assert board.take_waiting(P)
     board.wake(P)  # by a sweeper that had looked before the worker came
     assert _wakes(board) == 0
-    assert len(list(board.jobs(P))) == 1
+    assert len(list(board.jobs.of(P))) == 1
     later = board.record(P, _created())
     assert _wakes(board) == 1
     board.wake(P)
@@ -393,13 +398,13 @@ def test_a_sweeper_that_looked_before_a_run_ended_makes_no_job(board: JobBoard) 
     board.record(P, _created())
     assert _wakes(board) == 1
     assert board.take_waiting(P)
-    assert board.dirty() == [P]
-    board.acknowledge(P, [entry.id for entry in board.entries(P)])
+    assert board.queues.dirty() == [P]
+    board.queues.acknowledge(P, [entry.id for entry in board.queues.entries(P)])
     board.redis.sadd(board.keys.dirty, P)  # as the sweeper has read it
     board.wake(P)
     assert _wakes(board) == 0
-    assert len(list(board.jobs(P))) == 1
-    assert board.dirty() == []
+    assert len(list(board.jobs.of(P))) == 1
+    assert board.queues.dirty() == []
 
 
 def test_the_button_ends_every_waiting(board: JobBoard) -> None:
@@ -409,35 +414,35 @@ def test_the_button_ends_every_waiting(board: JobBoard) -> None:
         assert _waiting(board, decision)
         assert board.record(P, StoredEvent("START_TRAINING", {})) == job
         assert _wakes(board) == 1
-        assert board.hold(P) is None
+        assert board.postponement(P) is None
 
 
 def test_events_that_came_meanwhile_are_looked_at(board: JobBoard) -> None:
     board.record(P, _created())
-    entries = board.entries(P)
+    entries = board.queues.entries(P)
     board.record(P, _created())
     assert not board.postpone(P, None, Decision(need=1, text="n"), entries, code="c")
-    assert board.hold(P) is None
+    assert board.postponement(P) is None
 
 
 def test_a_job_that_had_begun_waits_again(board: JobBoard) -> None:
     job = board.record(P, _created())
     board.take_waiting(P)
     board.update_job(job, state="started", started="then")
-    assert board.postpone(P, job, Decision(need=1, text="n"), board.entries(P), code="c")
-    found = board.job(job)
+    assert board.postpone(P, job, Decision(need=1, text="n"), board.queues.entries(P), code="c")
+    found = board.jobs.get(job)
     assert found is not None
     assert (found.state, found.started) == ("queued", "")
     assert board.take_waiting(P) == job
-    assert board.hold(P) is None
+    assert board.postponement(P) is None
 
 
 def test_of_two_jobs_the_newer_one_waits(board: JobBoard) -> None:
     old = board.record(P, _created())
     board.take_waiting(P)
     new = board.record(P, _created())
-    assert board.postpone(P, old, Decision(need=1, text="n"), board.entries(P), code="c")
-    ended, waiting = board.job(old), board.job(new)
+    assert board.postpone(P, old, Decision(need=1, text="n"), board.queues.entries(P), code="c")
+    ended, waiting = board.jobs.get(old), board.jobs.get(new)
     assert ended is not None
     assert waiting is not None
     assert (ended.state, waiting.state, waiting.message) == ("finished", "queued", "n")
@@ -445,48 +450,76 @@ def test_of_two_jobs_the_newer_one_waits(board: JobBoard) -> None:
 
 
 def test_a_hold_is_for_one_code_and_until_its_time() -> None:
-    assert Postponement("c").holds("c", 1)
-    assert not Postponement("c").holds("other", 1)
-    assert Postponement("c", 10).holds("c", 9)
-    assert not Postponement("c", 10).holds("c", 10)
+    assert Postponement("c").applies("c", 1)
+    assert not Postponement("c").applies("other", 1)
+    assert Postponement("c", 10).applies("c", 9)
+    assert not Postponement("c", 10).applies("c", 10)
+
+
+def test_forgetting_a_project_leaves_no_key_of_it_but_lease_and_fence(board: JobBoard) -> None:
+    keys, redis = board.keys, board.redis
+    table = re.findall(r"^    (\w+):\{project\} ", keys_module.__doc__ or "", re.MULTILINE)
+    assert len(table) >= 17
+    for name in table:
+        if name != "jobs":
+            redis.set(keys.named(name, P), "1")
+    redis.rpush(keys.jobs(P), "job")
+    for key in keys.of_job("job"):
+        redis.set(key, "1")
+    by_project = re.findall(r"^    (\w+) +(hash|set): projects? ", keys_module.__doc__ or "", re.MULTILINE)
+    assert sorted(by_project) == [("afresh", "hash"), ("afresh_seen", "hash"), ("dirty", "set")]
+    for name, kind in by_project:
+        for project in (P, "6.1"):
+            _ = (
+                redis.sadd(keys.named(name), project)
+                if kind == "set"
+                else redis.hset(keys.named(name), project, "x")
+            )
+    board.forget(P)
+    shared = sorted(keys.named(name) for name, _ in by_project)
+    left = sorted([*shared, keys.fence(P), keys.lease(P)])
+    assert sorted(key.decode() for key in redis.scan_iter("lsml:*")) == left
+    for name, kind in by_project:
+        fields = (redis.smembers if kind == "set" else redis.hkeys)(keys.named(name))
+        assert list(fields) == [b"6.1"], name
 
 
 def test_forgetting_a_project_leaves_the_others(board: JobBoard) -> None:
     board.record(P, _event())
-    board.deliver(P, [(task(1), annotation(1))])
+    board.delivered.add(P, [(task(1), annotation(1))])
     other = board.record("6.1", _event())
     board.forget(P)
-    assert not board.events(P)
-    assert not list(board.jobs(P))
-    assert not list(board.delivered(P))
-    assert board.dirty() == ["6.1"]
-    assert [job.id for job in board.jobs("6.1")] == [other]
+    assert not board.queues.events(P)
+    assert not list(board.jobs.of(P))
+    assert not list(board.delivered.tasks(P))
+    assert board.queues.dirty() == ["6.1"]
+    assert [job.id for job in board.jobs.of("6.1")] == [other]
 
 
 def test_old_job_records_go(board: JobBoard, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job_board, "KEPT_JOBS", 3)
+    monkeypatch.setattr(job_record, "KEPT_JOBS", 3)
     made = []
     for _ in range(5):
         made.append(board.record(P, _event()))
         board.take_waiting(P)
-    assert [job.id for job in board.jobs(P)] == made[:1:-1]
-    assert board.job(made[0]) is None
+    assert [job.id for job in board.jobs.of(P)] == made[:1:-1]
+    assert board.jobs.get(made[0]) is None
 
 
 def test_projects_with_odd_names(board: JobBoard) -> None:
     for project in ("a b", "ä:{1}*", "../x"):
         board.record(project, _event())
-    assert board.dirty() == sorted(["a b", "ä:{1}*", "../x"])
-    assert all(len(board.events(project)) == 1 for project in board.dirty())
+    assert board.queues.dirty() == sorted(["a b", "ä:{1}*", "../x"])
+    assert all(len(board.queues.events(project)) == 1 for project in board.queues.dirty())
 
 
 def test_an_unreachable_redis_is_a_broker_error_that_says_what_to_check() -> None:
     gone = JobBoard(connect("unix:///nowhere/broker.sock"), "q")
     for call in (
         lambda: gone.record(P, _event()),
-        lambda: gone.events(P),
-        lambda: gone.job("x"),
-        lambda: gone.dirty(),
+        lambda: gone.queues.events(P),
+        lambda: gone.jobs.get("x"),
+        lambda: gone.queues.dirty(),
         lambda: gone.wake(P),
         lambda: gone.forget(P),
     ):
@@ -500,7 +533,7 @@ def test_a_redis_that_is_silent_is_asked_once_and_not_for_long() -> None:
         url = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
         board = JobBoard(connect(url, patience=(5.0, 0.05)), "q")
         with pytest.raises(BrokerError, match="Timeout reading"):
-            board.dirty()
+            board.queues.dirty()
         silent.setblocking(False)
         silent.accept()[0].close()
         with pytest.raises(BlockingIOError):
@@ -520,18 +553,18 @@ def test_what_one_server_heard_of_a_project_does_not_push_out_what_setup_told_an
 ) -> None:
     told = Project(uid=P, label_config="<View/>", hostname="http://studio", access_token="token")
     heard = Project(uid=P, label_config="<View><Text/></View>", title="new")
-    board.describe(heard)
-    assert board.described(P) == heard
-    board.describe(told, setup=True)
-    board.describe(heard)
-    assert board.described(P) == msgspec.structs.replace(
+    board.descriptions.store(heard)
+    assert board.descriptions.get(P) == heard
+    board.descriptions.store(told, setup=True)
+    board.descriptions.store(heard)
+    assert board.descriptions.get(P) == msgspec.structs.replace(
         heard, hostname="http://studio", access_token="token"
     )
-    board.describe(msgspec.structs.replace(told, access_token="other"))
-    found = board.described(P)
+    board.descriptions.store(msgspec.structs.replace(told, access_token="other"))
+    found = board.descriptions.get(P)
     assert found is not None
     assert found.access_token == "token"
-    board.describe(msgspec.structs.replace(told, access_token="newer"), setup=True)
-    found = board.described(P)
+    board.descriptions.store(msgspec.structs.replace(told, access_token="newer"), setup=True)
+    found = board.descriptions.get(P)
     assert found is not None
     assert found.access_token == "newer"

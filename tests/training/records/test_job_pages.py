@@ -6,8 +6,10 @@ import pytest
 
 from label_studio_ml.errors import JobEnded, UnknownJob
 from label_studio_ml.training.job import Report
-from label_studio_ml.training.records.job_board import Job, JobBoard, StoredEvent
+from label_studio_ml.training.records.event_queue import StoredEvent
+from label_studio_ml.training.records.job_board import JobBoard
 from label_studio_ml.training.records.job_pages import read_log, read_points, write_live
+from label_studio_ml.training.records.job_record import Job
 from label_studio_ml.training.records.run_log import Scrubber, Tail
 from label_studio_ml.training.scheduling.cancellation import request_cancel, settle_cancelled
 from label_studio_ml.training.worker.job_reporter import MOST_POINTS, JobReporter
@@ -26,7 +28,7 @@ def _record(board: JobBoard, number: int = 1) -> str:
 
 
 def _job(board: JobBoard, job_id: str) -> Job:
-    job = board.job(job_id)
+    job = board.jobs.get(job_id)
     assert job is not None
     return job
 
@@ -61,7 +63,7 @@ def test_nothing_is_written_for_a_job_that_is_gone(board: JobBoard) -> None:
     job = _record(board)
     board.forget(P)
     assert not _write(board, job, "line", progress="0.5")
-    assert board.job(job) is None
+    assert board.jobs.get(job) is None
     assert read_log(board, job).lines == []
     assert not [key for key in board.redis.keys("*") if job.encode() in key and not key.startswith(b"rq:")]
 
@@ -111,7 +113,7 @@ def test_what_has_ended_is_not_cancelled(board: JobBoard, state: str) -> None:
     assert not _job(board, job).cancel
     with pytest.raises(UnknownJob):
         request_cancel(board, "another")
-    assert board.job("another") is None
+    assert board.jobs.get("another") is None
 
 
 def test_a_cancelled_job_takes_only_its_own_events_along(board: JobBoard) -> None:
@@ -120,10 +122,10 @@ def test_a_cancelled_job_takes_only_its_own_events_along(board: JobBoard) -> Non
     request_cancel(board, job)
     _record(board, 3)
     assert board.take_waiting(P) == job
-    entries = board.entries(P)
+    entries = board.queues.entries(P)
     rest, current = settle_cancelled(board, P, job, entries)
     assert (rest, current) == (entries[2:], None)
-    assert board.entries(P) == rest
+    assert board.queues.entries(P) == rest
     found: dict[str, Any] = {"state": _job(board, job).state, "events": _job(board, job).events}
     assert found == {"state": "cancelled", "events": 2}
     assert settle_cancelled(board, P, None, rest) == (rest, None)
@@ -134,6 +136,6 @@ def test_the_next_job_is_left_to_its_own_turn(board: JobBoard) -> None:
     board.take_waiting(P)
     waiting = _record(board, 2)
     request_cancel(board, waiting)
-    entries = board.entries(P)
+    entries = board.queues.entries(P)
     assert settle_cancelled(board, P, running, entries) == (entries, running)
     assert _job(board, waiting).state == "queued"

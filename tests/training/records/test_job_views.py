@@ -2,7 +2,8 @@
 
 import traceback
 
-from label_studio_ml.training.records.job_board import JobBoard, StoredEvent
+from label_studio_ml.training.records.event_queue import StoredEvent
+from label_studio_ml.training.records.job_board import JobBoard
 from label_studio_ml.training.records.job_pages import read_log, write_live
 from label_studio_ml.training.records.job_views import log, one, several, without_traces
 

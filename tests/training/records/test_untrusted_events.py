@@ -21,10 +21,12 @@ from label_studio_ml.training.intake import spool_capacity
 from label_studio_ml.training.intake.event_intake import RedisIntake
 from label_studio_ml.training.intake.spool import Spool
 from label_studio_ml.training.intake.spool_capacity import Spooled
-from label_studio_ml.training.records import job_board, untrusted_events
-from label_studio_ml.training.records.job_board import JobBoard, StoredEvent, connect
+from label_studio_ml.training.records import untrusted_events
+from label_studio_ml.training.records.event_queue import StoredEvent
+from label_studio_ml.training.records.job_board import JobBoard
 from label_studio_ml.training.records.untrusted_events import beyond, digest, ids_only, is_beyond, is_too_long
 from label_studio_ml.training.redis.keys import DEFAULT_QUEUE
+from label_studio_ml.training.redis.redis_client import connect
 from label_studio_ml.training.run.single_events import single_events
 from label_studio_ml.training.scheduling.cancellation import request_cancel, settle_cancelled
 from live import Live, annotation, created, created_in_bulk, task, uid
@@ -45,7 +47,7 @@ def forged(number: int, action: str = "ANNOTATION_UPDATED") -> StoredEvent:
 
 def waiting(board: JobBoard) -> list[tuple[str, int | None]]:
     """Return the action and the task of each event that waits."""
-    return [(event.action, event.data.get("task")) for event in board.events(P)]
+    return [(event.action, event.data.get("task")) for event in board.queues.events(P)]
 
 
 class TestIds:
@@ -88,22 +90,22 @@ class TestMailbox:
         for _ in range(3):
             board.record(P, same)
         board.record(P, forged(1))
-        assert len(board.events(P)) == 4
+        assert len(board.queues.events(P)) == 4
 
     def test_none_is_folded_into_one_that_a_run_has_read(self, board: JobBoard) -> None:
         board.record(P, forged(1))
         board.take_waiting(P)
         board.record(P, forged(1))  # between the job and the event queue: read by the same run
-        board.begin(P)
+        board.queues.begin(P)
         later = board.record(P, forged(1))
         assert board.record(P, forged(1)) == later
-        assert len(board.events(P)) == 3
+        assert len(board.queues.events(P)) == 3
 
     def test_none_is_folded_into_one_that_a_cancelled_job_took_with_it(self, board: JobBoard) -> None:
         cancelled = board.record(P, forged(1))
         request_cancel(board, cancelled)
         assert board.take_waiting(P) == cancelled
-        assert settle_cancelled(board, P, cancelled, board.entries(P)) == ([], None)
+        assert settle_cancelled(board, P, cancelled, board.queues.entries(P)) == ([], None)
         assert waiting(board) == []
         board.record(P, forged(2))
         board.record(P, forged(1))
@@ -111,7 +113,7 @@ class TestMailbox:
 
     def test_none_is_folded_into_one_that_was_set_aside(self, board: JobBoard) -> None:
         board.record(P, forged(1))
-        board.park(P, [event.id for event in board.events(P)], why="it crashes", since="now")
+        board.queues.park(P, [event.id for event in board.queues.events(P)], why="it crashes", since="now")
         board.record(P, forged(1))
         assert waiting(board) == [("ANNOTATION_UPDATED", 1)]
 
@@ -120,62 +122,62 @@ class TestMailbox:
         board.take_waiting(P)
         two = board.record(P, forged(1))
         assert two != one
-        assert len(board.events(P)) == 2
+        assert len(board.queues.events(P)) == 2
 
     def test_past_the_limit_one_event_stands_for_all_others(
         self, board: JobBoard, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(job_board, "MAX_EVENTS", 3)
+        monkeypatch.setattr(untrusted_events, "MAX_EVENTS", 3)
         before = datetime.now(UTC)
         for number in range(10):
             board.record(P, forged(number))
-        *kept, rest = board.events(P)
+        *kept, rest = board.queues.events(P)
         assert [event.data["task"] for event in kept] == [0, 1, 2], "the oldest stay"
         assert is_beyond(rest.data)
         assert datetime.fromisoformat(rest.data["since"]) <= before
-        entry = board.entries(P)[-1]
+        entry = board.queues.entries(P)[-1]
         assert (entry.action, entry.annotations) == ("ANNOTATIONS_CREATED", 7), "each counts for train_every"
         board.record(P, StoredEvent("ANNOTATION_CREATED", {"of": "somebody with the login"}))
-        assert len(board.events(P)) == 5, "what is trusted knows no limit"
+        assert len(board.queues.events(P)) == 5, "what is trusted knows no limit"
 
     def test_the_limit_holds_for_what_waits(self, board: JobBoard, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(job_board, "MAX_EVENTS", 2)
+        monkeypatch.setattr(untrusted_events, "MAX_EVENTS", 2)
         for number in range(2):
             board.record(P, forged(number))
-        first, _ = board.events(P)
-        board.acknowledge(P, [first.id])
+        first, _ = board.queues.events(P)
+        board.queues.acknowledge(P, [first.id])
         board.record(P, forged(2))
         board.record(P, forged(3))
         assert [task for _, task in waiting(board)] == [1, 2, None]
-        board.acknowledge(P, [event.id for event in board.events(P)])
+        board.queues.acknowledge(P, [event.id for event in board.queues.events(P)])
         assert not board.redis.exists(board.keys.untrusted(P))
 
     def test_bytes_are_limited_too(self, board: JobBoard, monkeypatch: pytest.MonkeyPatch) -> None:
         size = len(json.dumps({"action": "ANNOTATION_UPDATED", "data": forged(1).data}))
-        monkeypatch.setattr(job_board, "MAX_BYTES", 3 * size)
+        monkeypatch.setattr(untrusted_events, "MAX_BYTES", 3 * size)
         for number in range(1, 30):
             board.record(P, forged(number))
-        assert 3 <= len(board.events(P)) <= 4
+        assert 3 <= len(board.queues.events(P)) <= 4
 
     def test_an_event_with_too_many_ids_is_not_kept_whole(self, board: JobBoard) -> None:
         ids = [{"id": number} for number in range(untrusted_events.MAX_IDS + 1)]
         board.record(P, StoredEvent("ANNOTATIONS_DELETED", {"annotations": ids}, trusted=False))
-        (event,) = board.events(P)
+        (event,) = board.queues.events(P)
         assert is_beyond(event.data)
         assert "annotations" not in event.data
 
     def test_a_run_that_begins_ends_the_time_that_one_event_stands_for(
         self, board: JobBoard, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(job_board, "MAX_EVENTS", 1)
+        monkeypatch.setattr(untrusted_events, "MAX_EVENTS", 1)
         board.record(P, forged(1))
         board.record(P, forged(2))
-        read = board.events(P)
+        read = board.queues.events(P)
         board.take_waiting(P)
-        board.begin(P)
+        board.queues.begin(P)
         board.record(P, forged(3))  # while that run trains
-        board.acknowledge(P, [event.id for event in read])
-        (rest,) = board.events(P)
+        board.queues.acknowledge(P, [event.id for event in read])
+        (rest,) = board.queues.events(P)
         assert is_beyond(rest.data)
 
     def test_all_of_it_goes_with_its_project(self, board: JobBoard) -> None:
@@ -188,8 +190,8 @@ class TestMailbox:
     ) -> None:
         for number in range(5):
             board.record(P, forged(number))
-        board.park(P, [event.id for event in board.events(P)], why="it crashes", since="now")
-        monkeypatch.setattr(job_board, "MAX_EVENTS", 2)
+        board.queues.park(P, [event.id for event in board.queues.events(P)], why="it crashes", since="now")
+        monkeypatch.setattr(untrusted_events, "MAX_EVENTS", 2)
         board.unpark(P)
         assert [task for _, task in waiting(board)] == [0, 1, 2, 3, 4]
 
@@ -274,16 +276,19 @@ def test_an_event_of_which_only_ids_were_read_is_kept_as_such(away: RedisIntake)
     spooled = msgspec.json.decode(text, type=Spooled)
     assert (spooled.event.ids_only, spooled.trusted) == (True, True)
 
+    class Delivered:
+        added: ClassVar[list[Any]] = []
+        removed: ClassVar[list[Any]] = []
+
+        def add(self, uid: str, pairs: list[Any]) -> None:
+            self.added.append(pairs)
+
+        def remove(self, uid: str, *, annotations: list[Any]) -> None:
+            self.removed.extend(annotations)
+
     class Board:
-        delivered: ClassVar[list[Any]] = []
-        undelivered: ClassVar[list[Any]] = []
+        delivered = Delivered()
         recorded: ClassVar[list[StoredEvent]] = []
-
-        def deliver(self, uid: str, pairs: list[Any]) -> None:
-            self.delivered.append(pairs)
-
-        def undeliver(self, uid: str, *, annotations: list[Any]) -> None:
-            self.undelivered.extend(annotations)
 
         def record(self, uid: str, stored: StoredEvent, token: str, *, bounded: bool) -> str:
             assert not bounded
@@ -295,7 +300,7 @@ def test_an_event_of_which_only_ids_were_read_is_kept_as_such(away: RedisIntake)
     (stored,) = board.recorded
     assert not stored.trusted
     assert stored.data["annotations"] == [{"id": 1001, "task": 1}, {"id": 1002, "task": 2}]
-    assert (board.delivered, board.undelivered) == ([], [1001, 1002])
+    assert (board.delivered.added, board.delivered.removed) == ([], [1001, 1002])
 
 
 class TestSpool:
@@ -466,7 +471,7 @@ class TestLarge:
         board = JobBoard(redis.client(), "q")
 
         def delivered() -> list[int]:
-            return [one["id"] for task in board.delivered(uid(5)) for one in task["annotations"]]
+            return [one["id"] for task in board.delivered.tasks(uid(5)) for one in task["annotations"]]
 
         for number in (1, 2):
             intake.hand_in(came(created(5, number)), trusted=True, train=False)
@@ -489,7 +494,7 @@ class TestLarge:
         event = {"action": "ANNOTATIONS_DELETED", "annotations": ids, "project": created(5, 1)["project"]}
         intake.hand_in(came(event), trusted=True, train=True)
         wait_until(lambda: not intake.spooled, "it is in Redis", every=0.01)
-        (kept,) = JobBoard(redis.client(), "q").events(uid(5))
+        (kept,) = JobBoard(redis.client(), "q").queues.events(uid(5))
         assert kept.data == {"project": {"id": 5}, "annotations": ids}, "all of them: it came with the login"
         asked = {"action": "START_TRAINING", "annotations": ["x" * 20_000], "project": event["project"]}
         with pytest.raises(BodyTooLarge, match="The training request"):
@@ -527,10 +532,10 @@ class TestProcesses:
             assert set().union(*threads.map(flood, range(8))) == {202}
         live.send(created(2, 22), login=False)
         board = self.board(live)
-        assert len(board.entries(uid(2))) <= 5, "three that differ, the one that trains, the true one"
-        assert board.entries(uid(7)) == []
+        assert len(board.queues.entries(uid(2))) <= 5, "three that differ, the one that trains, the true one"
+        assert board.queues.entries(uid(7)) == []
         control.open_gate()
-        wait_until(lambda: not board.entries(uid(2)), "all have been trained on")
+        wait_until(lambda: not board.queues.entries(uid(2)), "all have been trained on")
         assert control.fits()[-1]["tasks"] == [21, 22]
 
     def test_what_came_beyond_the_limit_is_read_from_label_studio(
@@ -544,7 +549,7 @@ class TestProcesses:
         control.close_gate()
         live.send(created(2, 21))
         control.wait_for_fit()
-        monkeypatch.setattr(job_board, "MAX_EVENTS", 1)
+        monkeypatch.setattr(untrusted_events, "MAX_EVENTS", 1)
         board = self.board(live)
         for number in (22, 23, 24, 25):
             event = Event("ANNOTATION_CREATED", uid(2), "", "", created(2, number))
@@ -552,7 +557,7 @@ class TestProcesses:
         now = datetime.now(UTC).isoformat()
         live.studio.tasks[2][23]["annotations"][0] |= {"created_at": now, "updated_at": now}
         control.open_gate()
-        wait_until(lambda: not board.entries(uid(2)), "all have been trained on")
+        wait_until(lambda: not board.queues.entries(uid(2)), "all have been trained on")
         assert [fit["annotation"] for fit in control.fits()] == [1021, 1022, 1023]
         assert beyond(Event("X", "", "", "", {}))["project"] == {"id": None}
 
@@ -568,5 +573,5 @@ class TestProcesses:
         assert live.post("/webhook", created(2, 22, more=many), login=False).status_code == 202
         assert live.post("/webhook", created(2, 23)).status_code == 201
         board, control = self.board(live), live.control(2)
-        wait_until(lambda: not board.entries(uid(2)), "all have been trained on")
+        wait_until(lambda: not board.queues.entries(uid(2)), "all have been trained on")
         assert [fit["annotation"] for fit in control.fits()] == [1021, 1022, 1023]

@@ -19,10 +19,12 @@ from label_studio_ml.training.records.board_access import (
     say_served_elsewhere,
     worker_name,
 )
-from label_studio_ml.training.records.job_board import JobBoard, StoredEvent, connect
+from label_studio_ml.training.records.event_queue import StoredEvent
+from label_studio_ml.training.records.job_board import JobBoard
 from label_studio_ml.training.records.repredictions import Repredictions
 from label_studio_ml.training.redis.keys import DEFAULT_QUEUE, Keys
 from label_studio_ml.training.redis.queue_owner import Claim, ForeignQueue, Owner, owner_of
+from label_studio_ml.training.redis.redis_client import connect
 from label_studio_ml.training.worker.rq_worker import make_worker
 from label_studio_ml.versions.backend_id import backend_id
 
@@ -133,7 +135,7 @@ def test_a_job_names_its_backend(url: str) -> None:
     job = board.record("1", EVENT)
     fields = redis.hgetall(board.keys.job(job))
     assert (fields[b"backend"], fields[b"class"], fields[b"code"]) == (b"a1", b"Reader", b"c0de")
-    found = board.job(job)
+    found = board.jobs.get(job)
     assert found is not None
     assert found.model_class == "Reader"
 
@@ -157,10 +159,10 @@ class TestAWorkerWithAnotherClass:
         (record,) = caplog.records
         assert record.levelno == logging.ERROR
         assert "for a worker with the class Reader; this one has Writer" in record.message
-        found = board.job(job)
+        found = board.jobs.get(job)
         assert found is not None
         assert found.message == "waits: it is for a worker with the class Reader; this one has Writer"
-        assert len(board.events("1")) == 1
+        assert len(board.queues.events("1")) == 1
 
     def test_takes_over_what_waits_for_a_class_that_was_renamed(self, url: str) -> None:
         redis = connect(url)

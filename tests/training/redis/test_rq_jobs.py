@@ -19,8 +19,10 @@ from rq.job import Job as RqJob
 
 from e2e.processes import wait_until
 from label_studio_ml.config.settings import Settings
-from label_studio_ml.training.records.job_board import TRAIN, JobBoard, StoredEvent
+from label_studio_ml.training.records.event_queue import StoredEvent
+from label_studio_ml.training.records.job_board import JobBoard
 from label_studio_ml.training.redis.rq_jobs import _LIFE, MAX_CONTENT, Job, Queue, Runnable, one_text
+from label_studio_ml.training.redis.wake_ups import TRAIN
 from label_studio_ml.versions.state.project_state import Projects
 from label_studio_ml.versions.store.local_store import VersionStore
 from live import CONFIG, MODELS, Control, annotation, created, task, uid
@@ -181,7 +183,7 @@ def start(
 
 def _deliver(settings: Settings, board: JobBoard, project: int, number: int) -> str:
     Projects(settings.model_dir).update(uid(project), label_config=CONFIG)
-    board.deliver(uid(project), [(task(number), annotation(number))])
+    board.delivered.add(uid(project), [(task(number), annotation(number))])
     event = created(project, number)
     return board.record(uid(project), StoredEvent(event["action"], event))
 
@@ -208,13 +210,13 @@ def test_nothing_that_is_written_to_redis_runs(
         attack.everything(webhook)
         later = _deliver(settings, board, 1, 2)
         wait_until(lambda: len(control.fits("end")) == 2, "another one does", every=0.05)
-        wait_until(lambda: _idle(attack) and not board.events(uid(1)), "all is done", every=0.05)
+        wait_until(lambda: _idle(attack) and not board.queues.events(uid(1)), "all is done", every=0.05)
         listening.settimeout(0.0)
         with pytest.raises(BlockingIOError):
             listening.accept()
     assert attack.marked() == []
     assert worker.poll() is None, "it is the same worker still"
-    assert [getattr(board.job(name), "state", None) for name in (job, later)] == ["finished", "finished"]
+    assert [getattr(board.jobs.get(name), "state", None) for name in (job, later)] == ["finished", "finished"]
     text = log.read_text()
     for called in ("os.system", "subprocess.check_output", "evil.call", "builtins.eval", "['a']"):
         assert called in text
@@ -238,8 +240,8 @@ def test_a_wake_up_of_an_older_version_is_not_lost(
     job = _deliver(settings, board, 1, 1)
     _pickled_again(board, f"train-{job}", TRAIN, uid(1))
     worker, log = start()
-    wait_until(lambda: getattr(board.job(job), "state", "") == "finished", "it is trained", every=0.05)
-    wait_until(lambda: not board.events(uid(1)), "its event is settled", every=0.05)
+    wait_until(lambda: getattr(board.jobs.get(job), "state", "") == "finished", "it is trained", every=0.05)
+    wait_until(lambda: not board.queues.events(uid(1)), "its event is settled", every=0.05)
     (manifest,) = VersionStore(settings.model_dir).versions(uid(1))
     assert len(manifest.events) == 1
     assert (

@@ -25,7 +25,7 @@ from label_studio_ml.model_calls.adapter import ModelSpec
 from label_studio_ml.storage import disk_errors
 from label_studio_ml.storage.disk_errors import full_disk_fix, is_full
 from label_studio_ml.training.dataset import LabelledTasks
-from label_studio_ml.training.records.job_board import StoredEvent
+from label_studio_ml.training.records.event_queue import StoredEvent
 from label_studio_ml.training.run.run_request import Outcome, RunRequest
 from label_studio_ml.training.run.training_process import encoded, perform, run
 from label_studio_ml.training.run.wire import RunMessage, send_request

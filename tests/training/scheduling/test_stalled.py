@@ -6,7 +6,8 @@ import pytest
 
 from label_studio_ml.errors import BrokerError
 from label_studio_ml.training.policy import Decision
-from label_studio_ml.training.records.job_board import JobBoard, StoredEvent
+from label_studio_ml.training.records.event_queue import StoredEvent
+from label_studio_ml.training.records.job_board import JobBoard
 from label_studio_ml.training.scheduling import stalled
 from label_studio_ml.training.scheduling.stalled import PROMISE, Stall, StallWatch, Waiting, waiting
 from label_studio_ml.training.worker.rq_worker import make_worker
@@ -27,12 +28,12 @@ def test_a_project_waits_unless_it_is_trained_or_postponed(board: JobBoard) -> N
     board.redis.set(board.keys.lease(P), "a worker", px=60_000)
     assert waiting(board) == Waiting({}, 0)
     board.redis.delete(board.keys.lease(P))
-    for decision in (Decision(need=3), Decision(at=board.clock() + 600_000)):
-        assert board.postpone(P, job, decision, board.entries(P), code="c")
+    for decision in (Decision(need=3), Decision(at=board.queues.clock() + 600_000)):
+        assert board.postpone(P, job, decision, board.queues.entries(P), code="c")
         assert waiting(board) == Waiting({}, 0)
-    board.redis.hset(board.keys.hold(P), "at", board.clock() - 1)
+    board.redis.hset(board.keys.postponement(P), "at", board.queues.clock() - 1)
     assert waiting(board) == Waiting({P: 2}, 0), "its time has come"
-    board.acknowledge(P, [entry.id for entry in board.entries(P)])
+    board.queues.acknowledge(P, [entry.id for entry in board.queues.entries(P)])
     assert waiting(board) == Waiting({}, 0)
 
 

@@ -53,11 +53,11 @@ def one(board: JobBoard, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sweeper]:
 
 
 def test_of_all_workers_one_looks(board: JobBoard) -> None:
-    assert board.turn(1000)
-    assert not board.turn(1000)
+    assert board.wake_ups.turn(1000)
+    assert not board.wake_ups.turn(1000)
     board.redis.delete(board.keys.looked)
-    assert board.turn(0.01)
-    wait_until(lambda: board.turn(0.01), "it is somebody's turn again", every=0.005)
+    assert board.wake_ups.turn(0.01)
+    wait_until(lambda: board.wake_ups.turn(0.01), "it is somebody's turn again", every=0.005)
 
 
 def test_it_looks_when_it_starts_when_it_is_told_and_when_nobody_else_does(

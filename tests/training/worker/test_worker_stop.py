@@ -11,7 +11,9 @@ import redis
 from rq.exceptions import StopRequested
 
 from label_studio_ml.config.settings import Settings
-from label_studio_ml.training.records.job_board import JobBoard, StoredEvent, connect
+from label_studio_ml.training.records.event_queue import StoredEvent
+from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.redis.redis_client import connect
 from label_studio_ml.training.worker import rq_worker
 from label_studio_ml.training.worker.worker_stop import WorkerStop
 from training.signalled_worker import STEPS
@@ -53,7 +55,7 @@ def board(redis_url: str) -> Iterator[JobBoard]:
 @pytest.mark.parametrize("step", STEPS)
 def test_sigterm_ends_a_worker_at_each_step_of_its_start(step: str, settings: Settings) -> None:
     process = subprocess.Popen(
-        [sys.executable, str(Path(__file__).parents[1] / "signalled_worker.py"), step],
+        [sys.executable, "-P", str(Path(__file__).parents[1] / "signalled_worker.py"), step],
         env=settings.child_env(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -74,8 +76,8 @@ def test_a_signal_that_comes_in_the_handler_of_another_does_not_hang() -> None:
     """The handler takes no lock: it may interrupt itself, and a thread's start."""
     code = """
 import os, signal, threading, time
-from label_studio_ml.training.worker.worker_stop import Stopping
-stopping = Stopping()
+from label_studio_ml.training.worker.worker_stop import WorkerStop
+stopping = WorkerStop()
 stopping.grace = 600.0
 stopping.install()
 end = time.monotonic() + 2

@@ -47,7 +47,7 @@ def reach(settings: Settings, *, work: bool = False) -> Iterator[OpenBoard]:
     """
     from label_studio_ml.runtime.shared_services import SharedServices
     from label_studio_ml.training.records.board_access import open_board
-    from label_studio_ml.training.records.job_board import connect
+    from label_studio_ml.training.redis.redis_client import connect
 
     if not work:
         settings = replace(settings, workers=0)

@@ -70,7 +70,7 @@ async def spread(
 def _broker(settings: Settings) -> Any:
     """Return a connection to the Redis of the folder's workers. Raises BrokerError if none is configured or running."""
     from label_studio_ml.runtime.broker import running_url
-    from label_studio_ml.training.records.job_board import connect
+    from label_studio_ml.training.redis.redis_client import connect
 
     url = settings.redis_url or running_url(settings.model_dir / "broker")
     if not url:

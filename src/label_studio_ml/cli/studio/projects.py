@@ -158,7 +158,7 @@ def _refuse_running(settings: Settings, project: KnownProject) -> None:
     with reach(settings) as reached:
         board = reached.board
         held = bool(board.redis.exists(board.keys.lease(project.uid)))
-        job = next((one.id for one in board.jobs(project.uid) if one.state == "started"), "")
+        job = next((one.id for one in board.jobs.of(project.uid) if one.state == "started"), "")
     if held:
         cancel = our_command("cancel", settings.backend_dir, job)
         raise SettingsError(
@@ -173,6 +173,6 @@ def _forget_queue(settings: Settings, uid: str) -> int:
     if not _has_queue(settings):
         return 0
     with reach(settings) as reached:
-        waiting = len(reached.board.entries(uid))
+        waiting = len(reached.board.queues.entries(uid))
         reached.board.forget(uid)
     return waiting

@@ -10,7 +10,8 @@ from label_studio_ml.cli.streams import say
 from label_studio_ml.support.texts import plural, visible
 
 if TYPE_CHECKING:
-    from label_studio_ml.training.records.job_board import Job, JobBoard
+    from label_studio_ml.training.records.job_board import JobBoard
+    from label_studio_ml.training.records.job_record import Job
 
 #: Seconds between two reads of the job's record, and between two lines of progress without a terminal.
 _LOOK = 0.2
@@ -39,7 +40,7 @@ def follow(
     with _view() as view:
         while True:
             is_held_back = held_back()
-            job = board.job(job_id)  # read before the log, so that the log of an ended job is complete
+            job = board.jobs.get(job_id)  # read before the log, so that the log of an ended job is complete
             if log and job is not None:
                 part = read_log(board, job_id, after)
                 after = part.next

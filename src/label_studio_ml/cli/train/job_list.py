@@ -9,7 +9,7 @@ from label_studio_ml.cli.train.follow import metrics_text
 from label_studio_ml.support.texts import plural, visible
 
 if TYPE_CHECKING:
-    from label_studio_ml.training.records.job_board import Job
+    from label_studio_ml.training.records.job_record import Job
 
 _COLUMNS = ("JOB", "PROJECT", "STATE", "BEGAN", "TOOK")
 _MORE = ("EVENTS", "TASKS", "VERSION", "METRICS", "ASKED BY", "WHAT")

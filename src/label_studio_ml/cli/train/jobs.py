@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _follow(reached: OpenBoard, job_id: str, folder: Path) -> int:
-    job = reached.board.job(job_id)
+    job = reached.board.jobs.get(job_id)
     if job is not None and job.running and (missing := reached.idle()):
         say(f"{missing}: the job goes on when one is", file=sys.stderr, flush=True)
         if reached.alone:  # this command's broker ends with it
@@ -70,7 +70,7 @@ def _follow(reached: OpenBoard, job_id: str, folder: Path) -> int:
 
 
 def _list(settings: "Settings", reached: OpenBoard, args: argparse.Namespace) -> int:
-    jobs = [job for uid in _chosen(settings, args.project) for job in reached.board.jobs(uid, args.most)]
+    jobs = [job for uid in _chosen(settings, args.project) for job in reached.board.jobs.of(uid, args.most)]
     jobs.sort(key=lambda job: job.created, reverse=True)
     if args.json:
         import msgspec
@@ -97,7 +97,7 @@ def _renewal(reached: OpenBoard, uid: str) -> None:
     """Print the progress of the re-prediction after the project's last training, if there is one."""
     from label_studio_ml.training.records.repredictions import Repredictions
 
-    found = Repredictions(reached.board).renewal(uid)
+    found = Repredictions(reached.board).get(uid)
     if found is not None:
         say(
             f"Project {uid.partition('.')[0]}: {found.written:,} of "

@@ -11,7 +11,7 @@ def show(reached: OpenBoard, uids: list[str]) -> int:
     """Print the parked events of the projects `uids`, and return 0."""
     count = 0
     for uid in uids:
-        for parked in reached.board.parked(uid):
+        for parked in reached.board.queues.parked(uid):
             count += 1
             milliseconds = int(parked.event.id.partition("-")[0])
             came = datetime.fromtimestamp(milliseconds / 1000, UTC).astimezone()

@@ -17,7 +17,7 @@ from label_studio_ml.monitoring import logs
 from label_studio_ml.support.texts import our_command
 
 if TYPE_CHECKING:
-    from label_studio_ml.training.records.job_board import Job
+    from label_studio_ml.training.records.job_record import Job
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     `--cancel-on-interrupt`. Raises BrokerError with `--no-wait` if no backend is running.
     """
     from label_studio_ml.training.dataset import version_snapshot
-    from label_studio_ml.training.records.job_board import StoredEvent
+    from label_studio_ml.training.records.event_queue import StoredEvent
     from label_studio_ml.versions.factory import open_store
 
     require_unix("train")
@@ -68,7 +68,10 @@ def run(args: argparse.Namespace) -> int:
             return 0
 
         def held_back() -> bool:  # recording the event has ended an earlier postponement
-            return reached.board.tries(project.uid) > tries and reached.board.hold(project.uid) is not None
+            return (
+                reached.board.tries(project.uid) > tries
+                and reached.board.postponement(project.uid) is not None
+            )
 
         try:
             job = follow(reached.board, job_id, held_back=held_back)
@@ -104,10 +107,10 @@ def _cancelled(reached: OpenBoard, uid: str, job_id: str) -> "Job | None":
     from label_studio_ml.training.scheduling.cancellation import request_cancel
 
     say("", "Cancelling", flush=True)
-    for one in [job_id, *(job.id for job in reached.board.jobs(uid, 3) if job.running)]:
+    for one in [job_id, *(job.id for job in reached.board.jobs.of(uid, 3) if job.running)]:
         try:
             request_cancel(reached.board, one)
         except (JobEnded, UnknownJob):
             continue
         return follow(reached.board, one)
-    return reached.board.job(job_id)
+    return reached.board.jobs.get(job_id)

@@ -2,8 +2,8 @@
 
 import json
 
-from label_studio_ml.training.records.event_queue import broker_errors
 from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.redis.redis_errors import broker_errors
 
 
 class JournalCopy:
@@ -14,7 +14,7 @@ class JournalCopy:
 
     def __init__(self, board: JobBoard, uid: str, version: str, part: str = "") -> None:
         self._redis = board.redis
-        self._key = board.keys.sending(uid)
+        self._key = board.keys.journals(uid)
         self._begin = json.dumps([version])[:-1]
         self._field = json.dumps([version, part]) if part else ""
 
@@ -44,5 +44,5 @@ class JournalCopy:
 def noted(board: JobBoard, uid: str) -> list[str]:
     """Return the versions that have journal entries of the project in Redis, sorted. Raises BrokerError."""
     with broker_errors():
-        fields = board.redis.hkeys(board.keys.sending(uid))
+        fields = board.redis.hkeys(board.keys.journals(uid))
     return sorted({json.loads(field)[0] for field in fields})

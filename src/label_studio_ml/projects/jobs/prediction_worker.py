@@ -29,10 +29,10 @@ from label_studio_ml.projects.prediction_run import predict_project, project_of
 from label_studio_ml.projects.project_login import project_api
 from label_studio_ml.serving.offline_model import OfflineModel
 from label_studio_ml.studio.transport.api_client import Interrupted
-from label_studio_ml.training.records.event_queue import broker_errors
 from label_studio_ml.training.records.job_board import JobBoard
 from label_studio_ml.training.records.repredictions import FUNCTION as AFRESH
 from label_studio_ml.training.records.repredictions import Repredictions
+from label_studio_ml.training.redis.redis_errors import broker_errors
 from label_studio_ml.versions.factory import open_store
 from label_studio_ml.versions.state.project_state import Project, Projects
 from label_studio_ml.versions.store.manifest import Manifest
@@ -132,7 +132,9 @@ class PredictionWorker:
 
         board = self._the_board
         with broker_errors():
-            if board.take_turn(board.keys.swept, self._settings.sweep):  # one worker at a time sweeps
+            if board.wake_ups.take_turn(
+                board.keys.swept, self._settings.sweep
+            ):  # one worker at a time sweeps
                 queue = Queue(self.queue, board.redis)
                 self._shorten(started(queue))
                 clean(queue)
@@ -216,7 +218,7 @@ class PredictionWorker:
 
     def _learn(self, uid: str) -> None:
         """Copy what a server on another machine got from `/setup` of the project to this machine."""
-        if self._settings.store_url and (known := self._the_board.described(uid)) is not None:
+        if self._settings.store_url and (known := self._the_board.descriptions.get(uid)) is not None:
             Projects(self._settings.model_dir).put(known)
 
     async def _shard(

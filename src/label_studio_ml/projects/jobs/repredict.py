@@ -91,19 +91,19 @@ class Repredictor:
         if due is None or manifest is None:
             self._afresh.finish(uid, due or "")
             return True
-        renewal = self._afresh.renewal(uid)
+        renewal = self._afresh.get(uid)
         if renewal is None or renewal.version_id != manifest.id:
             renewal = Reprediction(version=manifest.name, version_id=manifest.id, began=_now())
             logger.info("Project %s: tasks get predictions of version %s", uid, manifest.name)
         renewal.state, renewal.error = "started", ""
-        self._afresh.say(uid, renewal)
+        self._afresh.store(uid, renewal)
         turn.also = _Newer(self._store, manifest, partial(self._still, uid, due)).why
         await asyncio.sleep(LET_IN)
         try:
             await self._renew(uid, manifest, renewal, turn)
         except (Busy, BackendGone, StudioUnavailable) as error:
             renewal.error = str(error)
-            self._afresh.say(uid, renewal)
+            self._afresh.store(uid, renewal)
             await turn.wait(PAUSE)
             return False
         except (Interrupted, BrokerError):
@@ -121,7 +121,7 @@ class Repredictor:
                 plural(renewal.written, "task got", "tasks got"),
                 manifest.name,
             )
-        self._afresh.say(uid, renewal)
+        self._afresh.store(uid, renewal)
         return self._afresh.finish(uid, due)
 
     async def _renew(self, uid: str, manifest: Manifest, renewal: Reprediction, turn: Preemption) -> None:
@@ -250,7 +250,7 @@ class _Writer(StoreWriter):
         renewal.written += stored
         renewal.failed += len(predicted) - stored
         renewal.after = int(predicted[-1][0]["id"])
-        self._afresh.say(self._uid, renewal)
+        self._afresh.store(self._uid, renewal)
         return stored
 
 

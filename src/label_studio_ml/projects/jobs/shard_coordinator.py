@@ -18,8 +18,9 @@ from label_studio_ml.projects.prediction_run import Report, lacking
 from label_studio_ml.projects.prediction_store import PredictionStore
 from label_studio_ml.projects.project_api import ProjectApi
 from label_studio_ml.support.texts import plural
-from label_studio_ml.training.records.event_queue import broker_errors
-from label_studio_ml.training.records.job_board import JobBoard, new_job_id
+from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_record import new_job_id
+from label_studio_ml.training.redis.redis_errors import broker_errors
 from label_studio_ml.versions.state.project_state import Project
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BrokerError
 from label_studio_ml.training.records.board_access import claim_of, open_board, release, say_left_behind
-from label_studio_ml.training.records.event_queue import broker_errors
-from label_studio_ml.training.records.job_board import JobBoard, connect
+from label_studio_ml.training.records.job_board import JobBoard
 from label_studio_ml.training.redis.queue_owner import Claim, ForeignQueue
+from label_studio_ml.training.redis.redis_client import connect
 
 logger = logging.getLogger(__name__)
 
@@ -56,12 +56,12 @@ class BoardConnection:
             if self._ended:
                 raise _shutting_down()
             if self._board is None or url != self._board_url:
-                self._board = self._opened(url)
+                self._board = self._open(url)
                 self._board_url = url
             elif self._claim is not None and time.monotonic() - self._claimed > AGAIN:
-                self._say_again(self._claim, self._board)
+                self._renew_claim(self._claim, self._board)
             if self._ended:  # `end` was called meanwhile: the claim may have been renewed after its release
-                self._give_free()
+                self._release()
                 raise _shutting_down()
             return self._board
 
@@ -78,13 +78,13 @@ class BoardConnection:
         """Release the queue if this server has claimed it, and make `get` raise from now on. Errors are ignored."""
         self.end()
         with self._lock:
-            self._give_free()
+            self._release()
 
     def say_left_behind(self) -> None:
         """Log the events on queues that this backend does not use but may own. Raises BrokerError."""
         say_left_behind(self.get())
 
-    def _opened(self, url: str) -> JobBoard:
+    def _open(self, url: str) -> JobBoard:
         embedded = not self._settings.redis_url
         connection = connect(url, patience=self._patience, tries=self._tries)
         board = open_board(connection, self._settings, embedded=embedded, server=self._server)
@@ -92,13 +92,12 @@ class BoardConnection:
         self._claimed = time.monotonic()
         return board
 
-    def _give_free(self) -> None:
+    def _release(self) -> None:
         if self._board is not None and self._claim is not None:
             release(self._board, self._claim)
 
-    def _say_again(self, claim: Claim, board: JobBoard) -> None:
-        with broker_errors():
-            other = claim.take(board.redis, board.keys.queue)
+    def _renew_claim(self, claim: Claim, board: JobBoard) -> None:
+        other = claim.take(board.redis, board.keys.queue)
         self._claimed = time.monotonic()
         if other is not None:
             self._board = None

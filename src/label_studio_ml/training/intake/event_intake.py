@@ -28,8 +28,9 @@ from label_studio_ml.training.intake.board_connection import BoardConnection
 from label_studio_ml.training.intake.spool import Spool
 from label_studio_ml.training.intake.spool_capacity import Spooled
 from label_studio_ml.training.records import job_views
+from label_studio_ml.training.records.event_queue import StoredEvent, new_token
 from label_studio_ml.training.records.figures import figures
-from label_studio_ml.training.records.job_board import JobBoard, StoredEvent, new_token
+from label_studio_ml.training.records.job_board import JobBoard
 from label_studio_ml.training.records.untrusted_events import ids_only
 from label_studio_ml.training.redis.queue_owner import ForeignQueue
 from label_studio_ml.training.scheduling.cancellation import request_cancel
@@ -281,9 +282,9 @@ class RedisIntake:
         """Return the project's job records, newest first, at most `most` of them. Raises BrokerError."""
         return job_views.several(self._ready_board(), uid, most)
 
-    def renewal(self, uid: str) -> dict[str, Any] | None:
+    def reprediction(self, uid: str) -> dict[str, Any] | None:
         """Return the progress of a project's re-prediction, None if there was none. Raises BrokerError."""
-        return job_views.renewal(self._ready_board(), uid)
+        return job_views.reprediction(self._ready_board(), uid)
 
     def job_log(self, job_id: str, after: int) -> dict[str, Any] | None:
         """Return the lines of a job's log from number `after` on, None if there is no such job. Raises BrokerError."""
@@ -303,7 +304,7 @@ class RedisIntake:
         Raises BrokerError.
         """
         return next(
-            (job.id for job in self._ready_board().jobs(uid) if job.running and not job.postponed), None
+            (job.id for job in self._ready_board().jobs.of(uid) if job.running and not job.postponed), None
         )
 
     def forget(self, uid: str) -> None:
@@ -312,11 +313,11 @@ class RedisIntake:
 
     def described(self, uid: str) -> Project | None:
         """Return the description of a project that any server has stored, None if there is none. Raises BrokerError."""
-        return self._ready_board().described(uid)
+        return self._ready_board().descriptions.get(uid)
 
     def describe(self, project: Project) -> None:
         """Store the description of a project from `/setup` for all servers and workers. Raises BrokerError."""
-        self._ready_board().describe(project, setup=True)
+        self._ready_board().descriptions.store(project, setup=True)
 
     def _ready_board(self) -> JobBoard:
         return self._patient.get()
@@ -331,20 +332,22 @@ class RedisIntake:
         if spooled.trusted:
             gone_tasks, gone_annotations = removed(event)
             if gone_tasks or gone_annotations:
-                board.undeliver(event.uid, tasks=gone_tasks, annotations=gone_annotations)
+                board.delivered.remove(event.uid, tasks=gone_tasks, annotations=gone_annotations)
             pairs = labelled(event)
             if pairs and not _late(deadline):
                 if event.ids_only:  # the stored state of these annotations is out of date
-                    board.undeliver(event.uid, annotations=[annotation.get("id") for _, annotation in pairs])
+                    board.delivered.remove(
+                        event.uid, annotations=[annotation.get("id") for _, annotation in pairs]
+                    )
                 else:
-                    board.deliver(event.uid, pairs)
+                    board.delivered.add(event.uid, pairs)
         if _late(deadline):
             raise BrokerError(f"Redis has not taken an event within {BUDGET:g} s")
         if not spooled.train:
             return None
         known = self._known(event.uid)
         if known is not None:
-            board.describe(known)
+            board.descriptions.store(known)
         stored, large = StoredEvent(event.action, event.data, spooled.trusted, caller=event.caller), False
         if spooled.trusted and (event.ids_only or event.size > LARGE):
             stored, large = msgspec.structs.replace(stored, data=ids_only(event), trusted=False), True

@@ -12,7 +12,8 @@ from label_studio_ml.protocol.requests import Event
 from label_studio_ml.protocol.webhook_payload import grouped, labelled
 from label_studio_ml.training.dataset import LabelledTasks
 from label_studio_ml.training.job import PreviousVersion, Report, TrainingJob
-from label_studio_ml.training.records.job_board import StoredEvent, new_job_id
+from label_studio_ml.training.records.event_queue import StoredEvent
+from label_studio_ml.training.records.job_record import new_job_id
 from label_studio_ml.training.run.publish import publish
 from label_studio_ml.training.run.run_request import RunRequest
 from label_studio_ml.training.run.training_process import perform
@@ -64,7 +65,7 @@ class SynchronousIntake:
         """Return the records of a project's jobs, newest first."""
         return [job for job in reversed(self._jobs.values()) if job["project"] == uid][:most]
 
-    def renewal(self, uid: str) -> None:
+    def reprediction(self, uid: str) -> None:
         """Return None: there is no re-prediction after these trainings."""
 
     def job_log(self, job_id: str, after: int) -> dict[str, Any] | None:

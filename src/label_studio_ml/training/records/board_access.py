@@ -2,14 +2,10 @@
 
 import contextlib
 import logging
-from collections.abc import Iterator
 from typing import Any
-
-import redis
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BrokerError
-from label_studio_ml.training.records.event_queue import broker_errors
 from label_studio_ml.training.records.job_board import JobBoard
 from label_studio_ml.training.redis.keys import DEFAULT_QUEUE
 from label_studio_ml.training.redis.queue_owner import (
@@ -24,6 +20,7 @@ from label_studio_ml.training.redis.queue_owner import (
     tell_left_behind,
     tell_served_elsewhere,
 )
+from label_studio_ml.training.redis.redis_errors import broker_errors
 
 logger = logging.getLogger(__name__)
 
@@ -42,9 +39,7 @@ def open_board(
     if embedded:
         return JobBoard(connection, settings.queue or DEFAULT_QUEUE)
     claim = claim_of(settings, server)
-    with broker_errors():
-        queue = own_queue(connection, settings, claim, claiming=claiming)
-    return JobBoard(connection, queue, claim.owner)
+    return JobBoard(connection, own_queue(connection, settings, claim, claiming=claiming), claim.owner)
 
 
 def claim_of(settings: Settings, server: str = "") -> Claim:
@@ -76,8 +71,7 @@ class Holder:
         """Renew the claim. Raises ForeignQueue if the queue belongs to another backend now, and BrokerError."""
         if self._claim is None:
             return
-        with broker_errors():
-            other = self._claim.take(self._board.redis, self._board.keys.queue)
+        other = self._claim.take(self._board.redis, self._board.keys.queue)
         if other is not None:
             raise ForeignQueue(
                 f"The queue {self._board.keys.queue} belongs to another backend ({other}); its jobs are not for "
@@ -99,9 +93,8 @@ class Holder:
         owner, job = self._board.owner, self._board.waiting_job(uid)
         if owner is None or job is None or job.model_class in ("", owner.model_class):
             return True
-        with broker_errors():
-            known = owner_of(self._board.redis, self._board.keys.queue)
-        renamed = known is not None and known.model_class == owner.model_class
+        registered = owner_of(self._board.redis, self._board.keys.queue)
+        renamed = registered is not None and registered.model_class == owner.model_class
         if renamed and job.model_class not in worker_classes(self._board):
             return True
         why = f"it is for a worker with the class {job.model_class}; this one has {owner.model_class}"
@@ -121,7 +114,7 @@ class Holder:
 
 def release(board: JobBoard, claim: Claim) -> None:
     """Release the queue if the process of `claim` was the backend's last one. Best effort: errors are ignored."""
-    with contextlib.suppress(redis.RedisError, BrokerError):
+    with contextlib.suppress(BrokerError):
         claim.release(board.redis, board.keys.queue, workers=worker_count(board))
 
 
@@ -130,29 +123,29 @@ def worker_name(owner: Owner | None, number: str) -> str:
     return f"{owner.model_class}.{number}" if owner is not None and owner.model_class else number
 
 
+@broker_errors()
 def shorten_workers(board: JobBoard) -> None:
     """Limit the expiry of each worker's record to LONGEST_PRESENCE: it is too late after the clock was set back.
 
     Raises BrokerError.
     """
-    with broker_errors():
-        for key in board.redis.smembers(f"rq:workers:{board.keys.queue}"):
-            if board.redis.ttl(key) > LONGEST_PRESENCE:
-                board.redis.expire(key, LONGEST_PRESENCE)
+    for key in board.redis.smembers(board.keys.workers):
+        if board.redis.ttl(key) > LONGEST_PRESENCE:
+            board.redis.expire(key, LONGEST_PRESENCE)
 
 
 def worker_classes(board: JobBoard) -> set[str]:
     """Return the class names of the workers on the queue. Raises BrokerError."""
-    return {name.partition(".")[0] for name in _workers(board) if "." in name}
+    return {name.partition(".")[0] for name in _worker_names(board) if "." in name}
 
 
 def worker_count(board: JobBoard) -> int:
     """Return the number of workers on the queue. Raises BrokerError."""
-    return len(list(_workers(board)))
+    return len(_worker_names(board))
 
 
-def _workers(board: JobBoard) -> Iterator[str]:
+@broker_errors()
+def _worker_names(board: JobBoard) -> list[str]:
     from label_studio_ml.training.redis.rq_jobs import Queue, workers_of
 
-    with broker_errors():
-        yield from (str(one.name) for one in workers_of(Queue(board.keys.queue, board.redis)))
+    return [str(worker.name) for worker in workers_of(Queue(board.keys.queue, board.redis))]

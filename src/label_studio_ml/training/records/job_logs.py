@@ -40,7 +40,7 @@ class JobLogs:
             if not JOB_LOG.fullmatch(path.name):
                 continue  # a file of another program
             with contextlib.suppress(OSError):
-                if path.stat().st_mtime < before and board.job(path.stem) is None:
+                if path.stat().st_mtime < before and board.jobs.get(path.stem) is None:
                     path.unlink()
                     gone += 1
         if gone:

@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 
-from label_studio_ml.training.records.event_queue import broker_errors
 from label_studio_ml.training.records.job_board import JobBoard
 from label_studio_ml.training.records.run_log import TAIL_BYTES, TAIL_LINES
+from label_studio_ml.training.redis.redis_errors import broker_errors
 
 #: Seconds that log lines and metrics stay in Redis after the last write. The log's file stays longer.
 KEPT = 7 * 24 * 3600
@@ -39,6 +39,7 @@ class ShownPart(LogPart):
         return self.after
 
 
+@broker_errors()
 def write_live(
     board: JobBoard,
     job_id: str,
@@ -53,27 +54,25 @@ def write_live(
     `points` are all metrics so far, None if they have not changed; `first` is the number of the first of the new
     `lines`. If the record was removed, nothing is written and False is returned. Raises BrokerError.
     """
-    job, log, series = board.keys.job(job_id), board.keys.log(job_id), board.keys.points(job_id)
-    with broker_errors():
-        state, cancel, count = board.redis.hmget(job, "state", "cancel", "lines")
-        if state is None:
-            return False
-        if fields or points is not None or lines:
-            with board.redis.pipeline(transaction=True) as pipe:
-                if fields:
-                    pipe.hset(job, mapping=fields)
-                if lines:
-                    if int(count or 0) != first:  # lines in between are lost: start again
-                        pipe.delete(log)
-                    pipe.rpush(log, *lines)
-                    pipe.ltrim(log, -min(TAIL_LINES, _fitting(lines)), -1)
-                    pipe.hset(job, "lines", first + len(lines))
-                    pipe.expire(log, KEPT)
-                if points is not None:
-                    pipe.delete(series)
-                    pipe.rpush(series, *(msgspec.json.encode(point) for point in points))
-                    pipe.expire(series, KEPT)
-                pipe.execute()
+    job, log, series = board.keys.of_job(job_id)
+    state, cancel, count = board.redis.hmget(job, "state", "cancel", "lines")
+    if state is None:
+        return False
+    with board.redis.pipeline(transaction=True) as pipe:
+        if fields:
+            pipe.hset(job, mapping=fields)
+        if lines:
+            if int(count or 0) != first:  # lines in between are lost: start again
+                pipe.delete(log)
+            pipe.rpush(log, *lines)
+            pipe.ltrim(log, -min(TAIL_LINES, _fitting(lines)), -1)
+            pipe.hset(job, "lines", first + len(lines))
+            pipe.expire(log, KEPT)
+        if points is not None:
+            pipe.delete(series)
+            pipe.rpush(series, *(msgspec.json.encode(point) for point in points))
+            pipe.expire(series, KEPT)
+        pipe.execute()  # sends nothing if there are no changes
     return bool(cancel)
 
 
@@ -83,12 +82,13 @@ def _fitting(lines: list[str]) -> int:
     return max(len(lines), TAIL_BYTES // longest)
 
 
+@broker_errors()
 def read_log(board: JobBoard, job_id: str, after: int = 0, most: int = TAIL_LINES) -> LogPart:
     """Return the stored lines of a job's log from number `after` on, at most `most` of them. Raises BrokerError.
 
     A negative `after` counts from the end of the log.
     """
-    with broker_errors(), board.redis.pipeline(transaction=True) as pipe:
+    with board.redis.pipeline(transaction=True) as pipe:
         pipe.hmget(board.keys.job(job_id), "lines", "current")
         pipe.lrange(board.keys.log(job_id), 0, -1)
         (count, current), kept = pipe.execute()
@@ -99,7 +99,7 @@ def read_log(board: JobBoard, job_id: str, after: int = 0, most: int = TAIL_LINE
     return LogPart(start, lines, (current or b"").decode() if start + len(lines) == total else "")
 
 
+@broker_errors()
 def read_points(board: JobBoard, job_id: str) -> list[dict[str, Any]]:
     """Return a job's metrics over time, oldest first. Raises BrokerError."""
-    with broker_errors():
-        return [msgspec.json.decode(point) for point in board.redis.lrange(board.keys.points(job_id), 0, -1)]
+    return [msgspec.json.decode(point) for point in board.redis.lrange(board.keys.points(job_id), 0, -1)]

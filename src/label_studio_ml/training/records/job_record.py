@@ -1,12 +1,32 @@
-"""The record of a training job, and its conversion from the hash in Redis."""
+"""The records of training jobs, kept as hashes in Redis."""
 
-from collections.abc import Mapping
+import secrets
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Literal, cast
 
 import msgspec
 
+from label_studio_ml.training.redis.keys import Keys
+from label_studio_ml.training.redis.redis_errors import raises_broker_errors
+
+#: Number of job records kept for each project.
+KEPT_JOBS = 200
+#: Number of recent job records that are searched for unfinished jobs: each run closes the lost jobs before it.
+RECENT_JOBS = 20
+
 JobState = Literal["queued", "started", "finished", "failed", "cancelled"]
+
+
+def now() -> str:
+    """Return the current time in the format of job records: ISO 8601 in UTC, with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def new_job_id() -> str:
+    """Return a new id, readable and sortable by time, of letters, digits and dashes (RQ allows no colon)."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +102,51 @@ def read_job(job_id: str, fields: Mapping[bytes, bytes]) -> Job:
         model_class=texts.get("class", ""),
         asked_by=texts.get("asked_by", ""),
     )
+
+
+@raises_broker_errors
+class JobRecords:
+    """The job records of one queue. Every method raises BrokerError when Redis fails."""
+
+    def __init__(self, connection: Any, keys: Keys) -> None:
+        self._redis = connection
+        self._keys = keys
+
+    def get(self, job_id: str) -> Job | None:
+        """Return a job's record, None if there is none."""
+        fields = self._redis.hgetall(self._keys.job(job_id))
+        return read_job(job_id, fields) if fields else None
+
+    def of(self, project: str, most: int = KEPT_JOBS) -> Iterator[Job]:
+        """Yield the project's job records, newest first, at most `most` of them."""
+        for job_id in self._redis.lrange(self._keys.jobs(project), 0, most - 1):
+            if (job := self.get(job_id.decode())) is not None:
+                yield job
+
+    def create(self, project: str, job_id: str, *, asked_by: str) -> None:
+        """Write the record of a new job, less the fields that a worker has written already."""
+        fields = {"project": project, "state": "queued", "created": now()}
+        if asked_by:
+            fields["asked_by"] = asked_by
+        with self._redis.pipeline(transaction=True) as pipe:
+            for name, value in fields.items():
+                pipe.hsetnx(self._keys.job(job_id), name, value)
+            pipe.lrem(self._keys.jobs(project), 0, job_id)
+            pipe.lpush(self._keys.jobs(project), job_id)
+            pipe.execute()
+        self.remove_old(project)
+
+    def created(self, job_id: str) -> bool:
+        """Tell whether the job has a record that `create` or a server has written."""
+        return bool(self._redis.hexists(self._keys.job(job_id), "created"))
+
+    def remove_old(self, project: str) -> None:
+        """Remove a project's records beyond the newest KEPT_JOBS."""
+        for job_id in self._redis.lrange(self._keys.jobs(project), KEPT_JOBS, -1):
+            self._redis.delete(*self._keys.of_job(job_id.decode()))
+        self._redis.ltrim(self._keys.jobs(project), 0, KEPT_JOBS - 1)
+
+    def remove_all(self, project: str) -> None:
+        """Remove all of a project's records, but not their list."""
+        for job_id in self._redis.lrange(self._keys.jobs(project), 0, -1):
+            self._redis.delete(*self._keys.of_job(job_id.decode()))

@@ -3,8 +3,9 @@
 import re
 from typing import Any
 
-from label_studio_ml.training.records.job_board import Job, JobBoard
+from label_studio_ml.training.records.job_board import JobBoard
 from label_studio_ml.training.records.job_pages import LogPart, ShownPart, read_log, read_points
+from label_studio_ml.training.records.job_record import Job
 from label_studio_ml.training.records.repredictions import Repredictions
 
 #: Number of log lines in a job's representation, for a single job, and for each job in a list.
@@ -52,20 +53,20 @@ def describe(job: Job, part: LogPart | None = None) -> dict[str, Any]:
     }
 
 
-def renewal(board: JobBoard, uid: str) -> dict[str, Any] | None:
+def reprediction(board: JobBoard, uid: str) -> dict[str, Any] | None:
     """Return the progress of a project's re-prediction, None if there was none. Raises BrokerError."""
-    found = Repredictions(board).renewal(uid)
-    if found is None:
+    progress = Repredictions(board).get(uid)
+    if progress is None:
         return None
     fields = {
         "project": uid,
-        "state": found.state,
-        "model_version": found.version,
-        "began": found.began,
-        "tasks": found.total,
-        "predicted": found.written,
-        "failed": found.failed,
-        "error": found.error,
+        "state": progress.state,
+        "model_version": progress.version,
+        "began": progress.began,
+        "tasks": progress.total,
+        "predicted": progress.written,
+        "failed": progress.failed,
+        "error": progress.error,
     }
     return {name: value for name, value in fields.items() if value != ""}
 
@@ -101,13 +102,13 @@ def without_traces(lines: list[str], job_id: str) -> list[str | None]:
 
 def one(board: JobBoard, job_id: str) -> dict[str, Any] | None:
     """Return a job's record with its last log lines, None if there is no such job. Raises BrokerError."""
-    job = board.job(job_id)
+    job = board.jobs.get(job_id)
     return describe(job, shown_log(board, job_id, -LINES_OF_ONE)) if job is not None else None
 
 
 def several(board: JobBoard, uid: str, most: int) -> list[dict[str, Any]]:
     """Return the project's job records, newest first, at most `most` of them. Raises BrokerError."""
-    return [describe(job, shown_log(board, job.id, -LINES_IN_LIST)) for job in board.jobs(uid, most)]
+    return [describe(job, shown_log(board, job.id, -LINES_IN_LIST)) for job in board.jobs.of(uid, most)]
 
 
 def log(board: JobBoard, job_id: str, after: int) -> dict[str, Any] | None:
@@ -115,7 +116,7 @@ def log(board: JobBoard, job_id: str, after: int) -> dict[str, Any] | None:
 
     `next` is the value of `after` for the next call; `current` is the unfinished line.
     """
-    job = board.job(job_id)
+    job = board.jobs.get(job_id)
     if job is None:
         return None
     part = shown_log(board, job_id, after)
@@ -125,6 +126,6 @@ def log(board: JobBoard, job_id: str, after: int) -> dict[str, Any] | None:
 
 def metrics(board: JobBoard, job_id: str) -> dict[str, Any] | None:
     """Return a job's metrics over time, None if there is no such job. Raises BrokerError."""
-    if board.job(job_id) is None:
+    if board.jobs.get(job_id) is None:
         return None
     return {"job": job_id, "points": read_points(board, job_id)}

@@ -22,6 +22,6 @@ class Postponement:
         """
         return self.at is None or self.since <= now < self.at
 
-    def holds(self, code: str, now: int) -> bool:
+    def applies(self, code: str, now: int) -> bool:
         """Tell whether the postponement applies to a model with the fingerprint `code` at the time `now` in ms."""
         return self.code == code and self.waits(now)

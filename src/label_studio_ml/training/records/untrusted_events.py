@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from label_studio_ml.protocol.webhook_payload import AnyEvent, dicts, is_id, labelled, removed
+from label_studio_ml.training.records.event_queue import StoredEvent
 
 #: Largest number of ids in one event. Events of bulk changes in Label Studio may have more: they are beyond the limit.
 MAX_IDS = 1000
@@ -58,6 +59,14 @@ def beyond(event: AnyEvent) -> dict[str, Any]:
 def is_beyond(data: dict[str, Any]) -> bool:
     """Tell whether the data is that of an event from `beyond`."""
     return SINCE in data
+
+
+def script_limits(event: StoredEvent) -> tuple[str | bytes | int, ...]:
+    """Return the arguments of the script STORE that limit and fold an event without login."""
+    many = is_beyond(event.data)
+    rest = StoredEvent("ANNOTATIONS_CREATED", event.data if many else beyond(event), trusted=False)
+    too_long = int(many or is_too_long(event.data))
+    return digest(event), msgspec.json.encode(rest), MAX_EVENTS, MAX_BYTES, too_long
 
 
 def digest(event: AnyEvent) -> str:

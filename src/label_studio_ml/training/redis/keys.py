@@ -50,7 +50,10 @@ RQ keeps its own keys under `rq:`, with the queue's name in them.
 
 import logging
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Literal
 from urllib.parse import quote
 
 logger = logging.getLogger(__name__)
@@ -74,39 +77,65 @@ def job_id_of(value: bytes | None) -> str | None:
     return text or None
 
 
+class _Key:
+    """A key of the queue. With `by_project`, it is a hash or set whose fields or members are uids of projects."""
+
+    def __init__(self, name: str, *, by_project: Literal["hash", "set"] | None = None) -> None:
+        self.name = name
+        self.by_project = by_project
+
+    def __get__(self, keys: "Keys", owner: type | None = None) -> str:
+        return keys.named(self.name)
+
+
+class _ProjectKey:
+    """A key of each project, by the project's uid. `forgotten` tells whether `JobBoard.forget` removes it."""
+
+    def __init__(self, name: str, *, forgotten: bool = True) -> None:
+        self.name = name
+        self.forgotten = forgotten
+
+    def __get__(self, keys: "Keys", owner: type | None = None) -> Callable[[str], str]:
+        return partial(keys.named, self.name)
+
+
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The keys of the backend that owns `queue`. Properties are single keys, methods are keys per project or job."""
+    """The keys of the backend that owns `queue`. The table at the beginning of this module says what they hold."""
 
     queue: str
 
-    def _key(self, *parts: str) -> str:
+    backend = _Key("backend")
+    servers = _Key("servers")
+    dirty = _Key("dirty", by_project="set")
+    policy = _Key("policy")
+    outcomes = _Key("outcomes")
+    due_repredictions = _Key("afresh", by_project="hash")
+    compared_versions = _Key("afresh_seen", by_project="hash")
+    looked = _Key("looked")
+    swept = _Key("swept")
+
+    mailbox = _ProjectKey("mailbox")
+    payloads = _ProjectKey("payloads")
+    untrusted = _ProjectKey("untrusted")
+    folds = _ProjectKey("folds")
+    waiting = _ProjectKey("waiting")
+    postponement = _ProjectKey("hold")
+    labelled = _ProjectKey("labelled")
+    lease = _ProjectKey("lease", forgotten=False)  # a worker may still hold it; it expires
+    fence = _ProjectKey("fence", forgotten=False)  # versions stored elsewhere may have its numbers
+    attempts = _ProjectKey("attempts")
+    parked = _ProjectKey("parked")
+    project = _ProjectKey("project")
+    delivered = _ProjectKey("delivered")
+    jobs = _ProjectKey("jobs")
+    sharded = _ProjectKey("sharded")
+    journals = _ProjectKey("sending")
+    reprediction = _ProjectKey("renewal")
+
+    def named(self, *parts: str) -> str:
+        """Return the key with this name, which may have several parts."""
         return ":".join(("lsml", quote(self.queue, safe=""), *parts))
-
-    @property
-    def backend(self) -> str:
-        """The owner of the queue."""
-        return self._key("backend")
-
-    @property
-    def servers(self) -> str:
-        """The running servers of the queue's backend."""
-        return self._key("servers")
-
-    @property
-    def dirty(self) -> str:
-        """The projects with queued events."""
-        return self._key("dirty")
-
-    @property
-    def policy(self) -> str:
-        """The class's training policy."""
-        return self._key("policy")
-
-    @property
-    def outcomes(self) -> str:
-        """The numbers of runs by outcome."""
-        return self._key("outcomes")
 
     @property
     def wake_ups(self) -> str:
@@ -119,124 +148,42 @@ class Keys:
         return f"{self.queue}:predict"
 
     @property
-    def afresh(self) -> str:
-        """The projects that are due for re-prediction."""
-        return self._key("afresh")
-
-    @property
-    def afresh_seen(self) -> str:
-        """The versions that are compared with the served ones after a training."""
-        return self._key("afresh_seen")
-
-    def sending(self, project: str) -> str:
-        """Return the key of the journals of runs that store predictions in the project."""
-        return self._key("sending", project)
-
-    def renewal(self, project: str) -> str:
-        """Return the key of the progress of the project's re-prediction."""
-        return self._key("renewal", project)
-
-    @property
-    def looked(self) -> str:
-        """The marker that a worker has looked for lost wake-ups."""
-        return self._key("looked")
-
-    @property
-    def swept(self) -> str:
-        """The marker that a worker has looked for lost shards."""
-        return self._key("swept")
-
-    def sharded(self, project: str) -> str:
-        """Return the key of the project's run of `predict --shards`."""
-        return self._key("sharded", project)
-
-    def mailbox(self, project: str) -> str:
-        """Return the key of the project's queued events."""
-        return self._key("mailbox", project)
-
-    def payloads(self, project: str) -> str:
-        """Return the key of the payloads of the project's queued events."""
-        return self._key("payloads", project)
-
-    def untrusted(self, project: str) -> str:
-        """Return the key of the numbers and sizes of the project's events without login."""
-        return self._key("untrusted", project)
-
-    def folds(self, project: str) -> str:
-        """Return the key of the digests of the project's events without login."""
-        return self._key("folds", project)
+    def workers(self) -> str:
+        """RQ's set of the keys of the queue's workers."""
+        return f"rq:workers:{self.queue}"
 
     def token(self, token: str) -> str:
         """Return the key of the job of the event with this token."""
-        return self._key("token", token)
-
-    def waiting(self, project: str) -> str:
-        """Return the key of the id of the project's next job."""
-        return self._key("waiting", project)
-
-    def hold(self, project: str) -> str:
-        """Return the key of the postponement of the project's next run."""
-        return self._key("hold", project)
-
-    def labelled(self, project: str) -> str:
-        """Return the key of the project's number of labelled tasks."""
-        return self._key("labelled", project)
-
-    def lease(self, project: str) -> str:
-        """Return the key of the project's lease."""
-        return self._key("lease", project)
-
-    def fence(self, project: str) -> str:
-        """Return the key of the project's fence number."""
-        return self._key("fence", project)
-
-    def attempts(self, project: str) -> str:
-        """Return the key of the numbers of the project's runs without an outcome."""
-        return self._key("attempts", project)
-
-    def parked(self, project: str) -> str:
-        """Return the key of the project's events that were set aside."""
-        return self._key("parked", project)
-
-    def delivered(self, project: str) -> str:
-        """Return the key of the project's delivered annotations."""
-        return self._key("delivered", project)
-
-    def project(self, project: str) -> str:
-        """Return the key of the project's description."""
-        return self._key("project", project)
+        return self.named("token", token)
 
     def job(self, job_id: str) -> str:
         """Return the key of a job's record."""
-        return self._key("job", job_id)
+        return self.named("job", job_id)
 
     def log(self, job_id: str) -> str:
         """Return the key of the last lines of a job's log."""
-        return self._key("log", job_id)
+        return self.named("log", job_id)
 
     def points(self, job_id: str) -> str:
         """Return the key of a job's metrics over time."""
-        return self._key("points", job_id)
+        return self.named("points", job_id)
 
     def of_job(self, job_id: str) -> tuple[str, ...]:
         """Return all keys of a job."""
         return self.job(job_id), self.log(job_id), self.points(job_id)
 
-    def jobs(self, project: str) -> str:
-        """Return the key of the project's job ids."""
-        return self._key("jobs", project)
-
     def of_project(self, project: str) -> list[str]:
-        """Return the keys that `JobBoard.forget` removes, except those of jobs. The fence stays."""
-        named = (
-            self.mailbox,
-            self.payloads,
-            self.untrusted,
-            self.folds,
-            self.waiting,
-            self.hold,
-            self.labelled,
-            self.attempts,
-            self.parked,
-        )
-        return [key(project) for key in (*named, self.project, self.delivered, self.jobs)]
+        """Return the project's keys that `JobBoard.forget` removes, except those of its jobs."""
+        return [
+            self.named(key.name, project)
+            for key in vars(Keys).values()
+            if isinstance(key, _ProjectKey) and key.forgotten
+        ]
+
+    def by_project(self, kind: Literal["hash", "set"]) -> list[str]:
+        """Return the keys of this kind whose fields or members are uids of projects."""
+        return [
+            self.named(key.name)
+            for key in vars(Keys).values()
+            if isinstance(key, _Key) and key.by_project == kind
+        ]

@@ -10,13 +10,11 @@ import socket
 from dataclasses import dataclass
 from typing import Any
 
-import redis
-
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BackendError, BrokerError, StoreError, VersionError
 from label_studio_ml.support.texts import plural
 from label_studio_ml.training.redis.keys import DEFAULT_QUEUE, REGISTER, Keys
-from label_studio_ml.training.redis.redis_errors import explain
+from label_studio_ml.training.redis.redis_errors import broker_errors, raises_broker_errors
 from label_studio_ml.training.redis.scripts import CLAIM, RELEASE
 from label_studio_ml.user_code.code_identity import identify
 from label_studio_ml.versions.backend_id import backend_id
@@ -62,6 +60,7 @@ class Owner:
         return f"{self.model_class or 'a model'} in {self.place}"
 
 
+@raises_broker_errors
 @dataclass(frozen=True, slots=True)
 class Claim:
     """A backend's claim on a queue, which lasts for `life` seconds after each renewal.
@@ -78,7 +77,7 @@ class Claim:
         """Claim the queue or renew the claim, and return None; if another backend owns the queue, return that backend.
 
         A queue whose claim has expired can be taken by a backend with the same class and code, which is the same
-        backend with a new MODEL_DIR. Raises redis.RedisError.
+        backend with a new MODEL_DIR. Raises BrokerError.
         """
         mine = self.owner
         args = (
@@ -98,15 +97,16 @@ class Claim:
         """Remove the claim's server, or report that a worker ends; `workers` is the number of workers still running.
 
         If no server and no worker is left, the claim expires at once, so that a backend with the same class and code
-        can take the queue. Raises redis.RedisError.
+        can take the queue. Raises BrokerError.
         """
         keys = Keys(queue)
         args = (self.owner.id, self.server, int(workers > 0))
         connection.eval(RELEASE, 2, keys.backend, keys.servers, *args)
 
 
+@broker_errors()
 def own_queue(connection: Any, settings: Settings, claim: Claim, *, claiming: bool) -> str:
-    """Return the name of this backend's queue, and with `claiming` claim it. Raises redis.RedisError.
+    """Return the name of this backend's queue, and with `claiming` claim it. Raises BrokerError.
 
     If another backend owns the queue RQ_QUEUE_NAME, the name is `RQ_QUEUE_NAME.ID` with this backend's id. A backend
     that has claimed such a queue once keeps it.
@@ -137,14 +137,15 @@ def own_queue(connection: Any, settings: Settings, claim: Claim, *, claiming: bo
     return apart
 
 
+@broker_errors()
 def owner_of(connection: Any, queue: str) -> Owner | None:
-    """Return the backend that owns a queue, None if the queue has no owner. Raises redis.RedisError."""
+    """Return the backend that owns a queue, None if the queue has no owner. Raises BrokerError."""
     fields = connection.hmget(Keys(queue).backend, "id", "class", "code", "place")
     return _owner(fields) if fields[0] else None
 
 
 def _owner(fields: list[bytes | None]) -> Owner:
-    return Owner(*((one or b"").decode() for one in fields))
+    return Owner(*((field or b"").decode() for field in fields))
 
 
 def identified(settings: Settings) -> Owner:
@@ -157,10 +158,11 @@ def identified(settings: Settings) -> Owner:
         raise BrokerError(error.message, fix=error.fix) from error
 
 
+@broker_errors()
 def left_behind(connection: Any, queue: str, owner: Owner) -> list[tuple[str, int]]:
     """Return names and numbers of events of the unused queues whose events may belong to this backend.
 
-    Those are the other queues that it owns, and the former default queue if it has no owner. Raises redis.RedisError.
+    Those are the other queues that it owns, and the former default queue if it has no owner. Raises BrokerError.
     """
     names = [
         name.decode()
@@ -184,8 +186,8 @@ def tell_left_behind(connection: Any, queue: str, owner: Owner) -> None:
     """Log the queues of `left_behind`, with the setting that makes the backend use them. Redis errors are ignored."""
     try:
         found = left_behind(connection, queue, owner)
-    except redis.RedisError as error:
-        logger.debug("Other queues were not looked at: %s", explain(error))
+    except BrokerError as error:
+        logger.debug("Other queues were not looked at: %s", error)
         return
     for name, waiting in found:
         former = ", the former default name" if name == DEFAULT_QUEUE else ", which this backend used before"
@@ -204,15 +206,9 @@ def tell_served_elsewhere(connection: Any, queue: str, owner: Owner) -> None:
     Without the log message, a worker with another MODEL_DIR than its servers would wait for ever unnoticed.
     """
     try:
-        if _has_servers(connection, queue):
-            return
-        register = connection.hgetall(REGISTER)
-        names = [name.decode() for name, whose in register.items() if whose.decode() != owner.id]
-        others = {
-            name: owner_of(connection, name) for name in sorted(names) if _has_servers(connection, name)
-        }
-    except redis.RedisError as error:
-        logger.debug("Other queues were not looked at: %s", explain(error))
+        others = _served_elsewhere(connection, queue, owner)
+    except BrokerError as error:
+        logger.debug("Other queues were not looked at: %s", error)
         return
     for name, other in others.items():
         if other is not None and other.model_class == owner.model_class:
@@ -226,8 +222,17 @@ def tell_served_elsewhere(connection: Any, queue: str, owner: Owner) -> None:
             )
 
 
+@broker_errors()
+def _served_elsewhere(connection: Any, queue: str, owner: Owner) -> dict[str, Owner | None]:
+    if _has_servers(connection, queue):
+        return {}
+    register = connection.hgetall(REGISTER)
+    names = [name.decode() for name, owner_id in register.items() if owner_id.decode() != owner.id]
+    return {name: owner_of(connection, name) for name in sorted(names) if _has_servers(connection, name)}
+
+
 def _has_servers(connection: Any, queue: str) -> bool:
-    """Tell whether a server has an unexpired claim on a queue. Raises redis.RedisError."""
+    """Tell whether a server has an unexpired claim on a queue. Raises BrokerError."""
     seconds, microseconds = connection.time()
     now = seconds * 1000 + microseconds // 1000
     return bool(connection.zcount(Keys(queue).servers, f"({now}", "+inf"))

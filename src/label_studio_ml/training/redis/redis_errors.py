@@ -1,15 +1,22 @@
 """Explain Redis errors in one line, with a fix. The messages of redis-py may quote commands with whole events."""
 
+import contextlib
+import functools
 import logging
 import ssl
 import threading
-from typing import Any
+from collections.abc import Callable, Generator, Iterator
+from inspect import isgeneratorfunction
+from types import FunctionType
+from typing import Any, TypeVar
 
 import redis
 
 from label_studio_ml.errors import BrokerError
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _UNREACHABLE = "Check REDIS_URL and that the server runs"
 
@@ -100,3 +107,29 @@ def _without_command(text: str) -> str:
     """Return at most 200 characters of an error's text without the command in it, which may contain a whole event."""
     _, found, rest = text.partition("of pipeline caused error: ")
     return (rest if found else text)[:200]
+
+
+@contextlib.contextmanager
+def broker_errors() -> Iterator[None]:
+    """Convert Redis errors in the block to BrokerError. `@broker_errors()` does so for a function."""
+    try:
+        yield
+    except redis.RedisError as error:
+        raise explain(error) from error
+
+
+def raises_broker_errors(cls: type[T]) -> type[T]:
+    """Class decorator: a Redis error that leaves a public method becomes BrokerError."""
+    for name, method in list(vars(cls).items()):
+        if isinstance(method, FunctionType) and not name.startswith("_"):
+            setattr(cls, name, _generator(method) if isgeneratorfunction(method) else broker_errors()(method))
+    return cls
+
+
+def _generator(method: Callable[..., Generator[Any, Any, Any]]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def generate(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+        with broker_errors():
+            yield from method(*args, **kwargs)
+
+    return generate

@@ -108,7 +108,7 @@ return job
 #: is set to the time of Redis in ms, like `at`.
 #: Returns 1, or 0 if the event queue has later events, or none: then no postponement is stored, and the caller must
 #: decide again.
-HOLD = """
+POSTPONE = """
 local message = string.gsub(ARGV[2], '{have}', ARGV[3])
 local waiting = redis.call('get', KEYS[1])
 if waiting and waiting ~= ARGV[1] then

@@ -13,7 +13,8 @@ from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import VersionError
 from label_studio_ml.model_calls.adapter import reason
 from label_studio_ml.support.texts import whole_number
-from label_studio_ml.training.records.job_board import StoredEvent, now
+from label_studio_ml.training.records.event_queue import StoredEvent
+from label_studio_ml.training.records.job_record import now
 from label_studio_ml.training.run.run_request import Outcome, RunRequest
 from label_studio_ml.versions.retention import thin
 from label_studio_ml.versions.state.user_state import apply_own

@@ -4,8 +4,9 @@ import logging
 
 from label_studio_ml.errors import JobEnded, UnknownJob
 from label_studio_ml.training.policy import Entry, order
-from label_studio_ml.training.records.event_queue import broker_errors
-from label_studio_ml.training.records.job_board import RECENT_JOBS, Job, JobBoard, now
+from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_record import RECENT_JOBS, Job, now
+from label_studio_ml.training.redis.redis_errors import broker_errors
 
 logger = logging.getLogger(__name__)
 
@@ -22,18 +23,18 @@ return state
 """
 
 
+@broker_errors()
 def request_cancel(board: JobBoard, job_id: str) -> Job:
     """Request the cancellation of a job, and return its record. A second request changes nothing.
 
     Raises UnknownJob, JobEnded if the job has ended already, and BrokerError.
     """
-    job = board.job(job_id)
+    job = board.jobs.get(job_id)
     if job is not None:
-        with broker_errors():
-            board.redis.eval(_ASK, 2, board.keys.job(job_id), board.keys.mailbox(job.project), now())
-            if job.postponed and board.redis.delete(board.keys.hold(job.project)):
-                board.wake(job.project)
-        job = board.job(job_id)
+        board.redis.eval(_ASK, 2, board.keys.job(job_id), board.keys.mailbox(job.project), now())
+        if job.postponed and board.redis.delete(board.keys.postponement(job.project)):
+            board.wake(job.project)
+        job = board.jobs.get(job_id)
     if job is None:
         raise UnknownJob(
             f"There is no job {job_id}", fix="List them with: label-studio-ml jobs DIR", field="job"
@@ -51,10 +52,8 @@ def settle_cancelled(
     Returns the remaining `events`, and `current`, or None if the `current` job was cancelled. The caller must hold the
     project's lease. Raises BrokerError.
     """
-    with broker_errors():
-        waiting = board.redis.get(board.keys.waiting(project))
-    later = waiting.decode() if waiting else None
-    for job in list(board.jobs(project, most=RECENT_JOBS)):
+    later = board.waiting_id(project)
+    for job in list(board.jobs.of(project, most=RECENT_JOBS)):
         if not job.running or not job.cancel or job.id == later:
             continue
         mine = [event.id for event in events if job.upto and order(event.id) <= order(job.upto)]

@@ -8,14 +8,15 @@ import hashlib
 from typing import TypeVar
 
 import msgspec
+import redis
 
 from label_studio_ml.config.settings import Settings
-from label_studio_ml.errors import BrokerError
 from label_studio_ml.training.policy import RECOUNT, Entry, Policy, order
-from label_studio_ml.training.records.event_queue import EventQueues, broker_errors
+from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.redis.redis_errors import raises_broker_errors
 
 
-class _Known(msgspec.Struct, frozen=True, kw_only=True):
+class _ClassInfo(msgspec.Struct, frozen=True, kw_only=True):
     code: str
     policy: Policy
     generation: str
@@ -27,13 +28,14 @@ class _Labelled(msgspec.Struct, frozen=True, kw_only=True):
     at: int
 
 
-_Entry = TypeVar("_Entry", _Known, _Labelled)
+_Entry = TypeVar("_Entry", _ClassInfo, _Labelled)
 
 
+@raises_broker_errors
 class PolicyCache:
     """Cached policy and generation of the model class, and counts of labelled tasks, as the last run reported them."""
 
-    def __init__(self, board: EventQueues, settings: Settings) -> None:
+    def __init__(self, board: JobBoard, settings: Settings) -> None:
         self._board = board
         self._settings = settings
 
@@ -56,63 +58,55 @@ class PolicyCache:
 
     def policy(self, code: str) -> Policy | None:
         """Return the training policy of the class with this fingerprint, None if it is not cached."""
-        known = self._known(code)
-        return known.policy if known else None
+        info = self._class_info(code)
+        return info.policy if info else None
 
     def generation(self, code: str) -> str:
         """Return the generation of the class with this fingerprint, empty if it is not cached."""
-        known = self._known(code)
-        return known.generation if known else ""
+        info = self._class_info(code)
+        return info.generation if info else ""
 
-    def _known(self, code: str) -> _Known | None:
-        with broker_errors():
-            text = self._board.redis.get(self._board.keys.policy)
-        if text is None:
-            return None
-        known = _decoded(text, _Known)
-        return known if known is not None and known.code == code else None
+    def _class_info(self, code: str) -> _ClassInfo | None:
+        text = self._board.redis.get(self._board.keys.policy)
+        info = _decoded(text, _ClassInfo) if text is not None else None
+        return info if info is not None and info.code == code else None
 
     def learn(self, code: str, policy: Policy, generation: str) -> None:
         """Store policy and generation that a run reported for the class. Best effort: errors of Redis are ignored."""
-        known = _Known(code=code, policy=policy, generation=generation)
-        with contextlib.suppress(BrokerError):
-            if known != self._known(code):
-                with broker_errors():
-                    self._board.redis.set(self._board.keys.policy, msgspec.json.encode(known))
+        info = _ClassInfo(code=code, policy=policy, generation=generation)
+        with contextlib.suppress(redis.RedisError):
+            if info != self._class_info(code):
+                self._board.redis.set(self._board.keys.policy, msgspec.json.encode(info))
 
     def forget(self) -> None:
         """Remove the cached class, and postponements and counts of dirty projects. Raises BrokerError.
 
         A worker does this when it starts, because its code may be another one.
         """
-        with broker_errors():
-            self._board.redis.delete(self._board.keys.policy)
-            for project in self._board.dirty():
-                self._board.redis.delete(self._board.keys.hold(project), self._board.keys.labelled(project))
+        keys = self._board.keys
+        self._board.redis.delete(keys.policy)
+        for project in self._board.queues.dirty():
+            self._board.redis.delete(keys.postponement(project), keys.labelled(project))
 
     def learn_labelled(self, project: str, count: int, last: str, at: int) -> None:
         """Store the number of labelled tasks counted at `at` (ms), with the id of the last event then.
 
         Raises BrokerError.
         """
-        known = _Labelled(count=count, last=last, at=at)
-        with broker_errors():
-            self._board.redis.set(self._board.keys.labelled(project), msgspec.json.encode(known))
+        labelled = _Labelled(count=count, last=last, at=at)
+        self._board.redis.set(self._board.keys.labelled(project), msgspec.json.encode(labelled))
 
     def labelled(self, project: str, entries: list[Entry], now: int) -> int | None:
         """Return an upper bound of a project's labelled tasks, queued events included; None if not known.
 
         A count that is older than RECOUNT is not used. `now` is in ms. Raises BrokerError.
         """
-        with broker_errors():
-            text = self._board.redis.get(self._board.keys.labelled(project))
-        if text is None:
+        text = self._board.redis.get(self._board.keys.labelled(project))
+        labelled = _decoded(text, _Labelled) if text is not None else None
+        if labelled is None or not 0 <= now - labelled.at < RECOUNT:
             return None
-        known = _decoded(text, _Labelled)
-        if known is None or not 0 <= now - known.at < RECOUNT:
-            return None
-        after = order(known.last)
-        return known.count + sum(entry.annotations for entry in entries if order(entry.id) > after)
+        after = order(labelled.last)
+        return labelled.count + sum(entry.annotations for entry in entries if order(entry.id) > after)
 
 
 def _decoded(text: bytes, kind: type[_Entry]) -> _Entry | None:

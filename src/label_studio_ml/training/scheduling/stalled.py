@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from label_studio_ml.errors import BrokerError
 from label_studio_ml.support.texts import plural
-from label_studio_ml.training.records.event_queue import broker_errors
 from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.redis.redis_errors import broker_errors
 
 logger = logging.getLogger(__name__)
 
@@ -49,28 +49,29 @@ class Stall:
         )
 
 
+@broker_errors()
 def waiting(board: JobBoard) -> Waiting:
     """Return the projects with queued events that are due but not being trained. Raises BrokerError.
 
     While all workers train projects, the other projects have to wait: then the result has no projects.
     """
-    projects, now = board.dirty(), board.clock()
+    projects, now = board.queues.dirty(), board.queues.clock()
     keys = board.keys
-    with broker_errors(), board.redis.pipeline(transaction=False) as pipe:
-        pipe.smembers(f"rq:workers:{keys.queue}")
+    with board.redis.pipeline(transaction=False) as pipe:
+        pipe.smembers(keys.workers)
         for uid in projects:
             pipe.xlen(keys.mailbox(uid))
             pipe.exists(keys.lease(uid))
-        listed, *found = pipe.execute()
-        workers = sum(board.redis.exists(key) for key in listed)
-    events = dict(zip(projects, found[::2], strict=True))
-    leased = {uid for uid, held in zip(projects, found[1::2], strict=True) if held}
+        listed, *answers = pipe.execute()
+    workers = sum(board.redis.exists(key) for key in listed)
+    events = dict(zip(projects, answers[::2], strict=True))
+    leased = {uid for uid, held in zip(projects, answers[1::2], strict=True) if held}
     if leased and len(leased) >= workers:
         return Waiting({}, workers)
     free = [uid for uid in projects if events[uid] and uid not in leased]
-    holds = {uid: board.hold(uid) for uid in free}
-    due = {uid: int(events[uid]) for uid in free if (hold := holds[uid]) is None or not hold.waits(now)}
-    return Waiting(due, workers)
+    postponements = {uid: board.postponement(uid) for uid in free}
+    waits = {uid for uid, postponement in postponements.items() if postponement and postponement.waits(now)}
+    return Waiting({uid: int(events[uid]) for uid in free if uid not in waits}, workers)
 
 
 class StallWatch:

@@ -12,21 +12,21 @@ from label_studio_ml.training.scheduling.policy_cache import PolicyCache
 logger = logging.getLogger(__name__)
 
 
-def sweep(board: JobBoard, memory: PolicyCache, lease: float) -> float:
+def sweep(board: JobBoard, policies: PolicyCache, lease: float) -> float:
     """Wake workers for projects with queued events that are neither postponed nor being trained.
 
     `lease` is the life of a lease in seconds. Returns the seconds until the first postponement ends, infinity if none
     ends at a known time. Raises BrokerError.
     """
-    projects = board.dirty()
+    projects = board.queues.dirty()
     if not projects:
         return math.inf
-    code, now = memory.code, board.clock()
+    code, now = policies.code, board.queues.clock()
     times = []
     for uid in projects:
-        hold = board.hold(uid)
-        if hold is not None and hold.holds(code, now):
-            times += [hold.at] if hold.at is not None else []
+        postponement = board.postponement(uid)
+        if postponement is not None and postponement.applies(code, now):
+            times += [postponement.at] if postponement.at is not None else []
         elif not board.leased(uid, lease):
             logger.info("Project %s has events and no run: waking a worker", uid)
             board.wake(uid)
@@ -35,7 +35,7 @@ def sweep(board: JobBoard, memory: PolicyCache, lease: float) -> float:
 
 def sweep_forever(
     board: JobBoard,
-    memory: PolicyCache,
+    policies: PolicyCache,
     lease: float,
     pause: float,
     postponed: threading.Event,
@@ -53,8 +53,8 @@ def sweep_forever(
         wait, failed = pause, False
         postponed.clear()
         try:
-            if board.turn(pause) or look:
-                wait = min(pause, sweep(board, memory, lease))
+            if board.wake_ups.turn(pause) or look:
+                wait = min(pause, sweep(board, policies, lease))
             also()
         except BrokerError as error:
             logger.warning("%s", error)

@@ -25,12 +25,13 @@ from label_studio_ml.training.records.board_access import (
     shorten_workers,
     worker_name,
 )
-from label_studio_ml.training.records.event_queue import broker_errors
-from label_studio_ml.training.records.job_board import TRAIN, JobBoard, connect
+from label_studio_ml.training.records.job_board import JobBoard
 from label_studio_ml.training.records.job_logs import JobLogs
 from label_studio_ml.training.redis.queue_owner import ForeignQueue
-from label_studio_ml.training.redis.redis_errors import explain, wait_for
+from label_studio_ml.training.redis.redis_client import connect
+from label_studio_ml.training.redis.redis_errors import broker_errors, explain, wait_for
 from label_studio_ml.training.redis.rq_jobs import Job, Queue, Runnable, clean_all, one_text
+from label_studio_ml.training.redis.wake_ups import TRAIN
 from label_studio_ml.training.scheduling.notices import Notices, tell
 from label_studio_ml.training.scheduling.sweeper import sweep_forever
 from label_studio_ml.training.worker.trainer import Trainer

@@ -27,7 +27,8 @@ from label_studio_ml.support.texts import our_command, plural
 from label_studio_ml.training.job import PreviousVersion
 from label_studio_ml.training.policy import Decision, Entry, Policy, Tally, decide, order, prediction_source
 from label_studio_ml.training.records.figures import count
-from label_studio_ml.training.records.job_board import JobBoard, now
+from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_record import now
 from label_studio_ml.training.run import progress_file
 from label_studio_ml.training.run.failures import explained, may_pass, parent_is_damaged
 from label_studio_ml.training.run.publish import apply_state, publish, published, taken_in
@@ -95,7 +96,7 @@ class Trainer:
             except LeaseLost as error:
                 logger.warning("Project %s: %s", uid, error)
             except (VersionError, OSError) as error:
-                if entries := self._board.entries(uid):
+                if entries := self._board.queues.entries(uid):
                     self._try_later(uid, None, str(error), entries)
         if not self._stopping.is_set() and not self._attempts(uid) and self._board.wakeable(uid):
             self._board.wake(uid)
@@ -107,7 +108,7 @@ class Trainer:
         """
         self._store.bring(uid)
         self._store.check()
-        known = self._board.described(uid)
+        known = self._board.descriptions.get(uid)
         if known is not None:
             self._projects.put(known)
         self._lease.renew()
@@ -130,7 +131,7 @@ class Trainer:
         else:
             if job_id is not None:
                 self._board.update_job(job_id, state="finished", ended=now())
-            self._board.acknowledge(uid, [])
+            self._board.queues.acknowledge(uid, [])
 
     # Whether a run is due
 
@@ -139,11 +140,11 @@ class Trainer:
 
         Without a cached policy the result is False: the training process decides.
         """
-        code, clock = self.memory.code, self._board.clock()
+        code, clock = self.memory.code, self._board.queues.clock()
         if self._board.cancelling(uid):
             return False
-        hold = self._board.hold(uid)
-        if hold is not None and hold.holds(code, clock):
+        hold = self._board.postponement(uid)
+        if hold is not None and hold.applies(code, clock):
             return True
         policy = self.memory.policy(code)
         if policy is None:
@@ -190,7 +191,9 @@ class Trainer:
         pause = pause_after(tries, first=self._settings.sweep, longest=LONGEST_PAUSE)
         text = f"{error} (try {tries}; the next one is in {pause:.0f} s)"
         logger.warning("Project %s: %s", uid, text)
-        self._hold(uid, job_id, Decision(at=self._board.clock() + round(pause * 1000), text=text), entries)
+        self._hold(
+            uid, job_id, Decision(at=self._board.queues.clock() + round(pause * 1000), text=text), entries
+        )
 
     # Counting runs without an outcome
 
@@ -210,14 +213,14 @@ class Trainer:
         retry = our_command("jobs", self._settings.backend_dir, "--retry")
         error = f"{why}; {plural(len(entries), 'event is', 'events are')} set aside. Bring back: {retry}"
         logger.error("Job %s: %s", job_id, error)
-        self._board.park(uid, [entry.id for entry in entries], why=why, since=now())
+        self._board.queues.park(uid, [entry.id for entry in entries], why=why, since=now())
         self._board.settle(uid, job_id, [], state="failed", ended=now(), error=error)
 
     # A run
 
     def _unseen(self, uid: str) -> list[Entry]:
         """Return the queued events, without those that a committed version holds: those are removed."""
-        entries = self._board.entries(uid)
+        entries = self._board.queues.entries(uid)
         manifest, done = taken_in(self._store, uid, light(entries))
         if manifest is not None:
             logger.info("Project %s: version %s has %s", uid, manifest.name, plural(len(done), "event"))
@@ -247,8 +250,8 @@ class Trainer:
         except (VersionError, OSError) as error:
             self._try_later(uid, job_id, str(error), entries)
             return
-        code, clock = self.memory.code, board.clock()
-        starts = board.begin(uid)
+        code, clock = self.memory.code, board.queues.clock()
+        starts = board.queues.begin(uid)
         if starts > MAX_STARTS:
             self._park(uid, job_id, entries, f"{starts - 1} runs ended with their worker")
             return
@@ -408,7 +411,7 @@ class Trainer:
         found = progress_file.read(path, Outcome)
         if found is None:
             return set()
-        parent, job = self._store.served(uid), self._board.job(found.job)
+        parent, job = self._store.served(uid), self._board.jobs.get(found.job)
         ours = found.last and found.parent == (parent.name if parent else "") and Path(found.workdir).is_dir()
         ours = ours and not (job is not None and job.cancel)
         waiting = self._unseen(uid)

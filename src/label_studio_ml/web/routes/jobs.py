@@ -87,7 +87,7 @@ class JobRoutes:
         predictions: list[dict[str, Any]] = []
         for uid in uids:
             listed += await self._threads.run(self._intake.jobs, uid, most)
-            if (renewal := await self._threads.run(self._intake.renewal, uid)) is not None:
+            if (renewal := await self._threads.run(self._intake.reprediction, uid)) is not None:
                 predictions.append(renewal)
         listed.sort(key=lambda job: str(job.get("created", "")), reverse=True)
         return json_response(200, {"jobs": listed[:most], "predictions": predictions})
