@@ -16,11 +16,9 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from label_studio_ml.errors import StudioError
 from label_studio_ml.import_paths import tools_alias
 from label_studio_ml.model_api.api_generation import (
     file_getter,
@@ -32,10 +30,10 @@ from label_studio_ml.model_api.model_context import current_context, is_lent, pa
 from label_studio_ml.model_api.registered_functions import functions
 from label_studio_ml.model_api.registered_functions import predict_fn as predict_fn
 from label_studio_ml.model_api.registered_functions import update_fn as update_fn
+from label_studio_ml.model_api.studio_access import StudioAccess
+from label_studio_ml.model_api.version_names import next_minor
 from label_studio_ml.protocol.label_config import config_text, label_map, parse_label_config
 from label_studio_ml.support import arguments
-from label_studio_ml.support.texts import whole_number
-from label_studio_ml.versions.state.project_state import StagedState
 from label_studio_ml.versions.store.names import check_pair
 
 if TYPE_CHECKING:
@@ -44,7 +42,7 @@ if TYPE_CHECKING:
     from label_studio_ml.studio.files.fetch import FileAccess
     from label_studio_ml.studio.files.parallel import FetchedFile
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)  # model files import it
 
 tools_alias.install()  # below gunicorn and in a Python prompt, this module is imported first by the user's code
 
@@ -153,9 +151,9 @@ class LabelStudioMLBase:
 
     def process_event(self, event: str, data: Any, job_id: str, additional_params: Mapping[str, Any]) -> Any:
         """Call `fit` for one event and return its result; do nothing for an event not in `TRAIN_EVENTS`."""
-        if event in self.TRAIN_EVENTS:
-            return self.fit(event, data, job_id=job_id, **additional_params)
-        return None
+        return (
+            self.fit(event, data, job_id=job_id, **additional_params) if event in self.TRAIN_EVENTS else None
+        )
 
     # The label config
 
@@ -214,13 +212,13 @@ class LabelStudioMLBase:
 
         Raises ValueError if the label config has none.
         """
-        found: tuple[str, str, str] = self.label_interface.get_first_tag_occurence(
+        names: tuple[str, str, str] = self.label_interface.get_first_tag_occurence(
             control_type, object_type, name_filter, to_name_filter
         )
-        return found
+        return names
 
     def build_label_map(self, tag_name: str, names: Sequence[str]) -> dict[str, str]:
-        """Map the labels of a model, `names`, to those of the control tag `tag_name`: see `labels.label_map`.
+        """Map the labels of a model, `names`, to those of the control tag `tag_name`: see `label_config.label_map`.
 
         Raises ValueError if the label config has no such tag, or `names` is not a list of texts.
         """
@@ -236,7 +234,7 @@ class LabelStudioMLBase:
         if key == "parsed_label_config":
             return json.dumps(self.parsed_label_config)
         if key == "model_version":
-            return self._version_name()
+            return self._context.version_name() or initial_version(type(self)) or None
         return self._context.state.get(key)
 
     def set(self, key: str, value: str) -> None:
@@ -247,30 +245,14 @@ class LabelStudioMLBase:
         Raises ValueError if `key` or `value` is not a str.
         """
         check_pair(key, value)
-        building = self._in_setup or is_lent(self._context)
-        if key == "model_version" and building and self._context.version:
-            logger.debug(
-                "The constructor names version %r; the trained version %r stays", value, self._context.version
-            )
-            return
-        self._context.state.set(key, value)
-        if key == "model_version":
+        if key != "model_version":
+            self._context.state.set(key, value)
+        elif self._context.set_version_name(value, building=self._in_setup or is_lent(self._context)):
             self._model_version = None
-            if not building and not isinstance(self._context.state, StagedState):
-                self._context.renamed = value
 
     def has(self, key: str) -> bool:
         """Tell whether a value is stored under `key` for this project."""
         return self.get(key) is not None
-
-    def _version_name(self) -> str | None:
-        """Return the version name set in this run's `fit`, else the served version's; None if there is no name."""
-        context = self._context
-        set_by_fit = (
-            context.state.changes.get("model_version") if isinstance(context.state, StagedState) else ""
-        )
-        name = set_by_fit or context.renamed or context.version or context.state.get("model_version")
-        return name or initial_version(type(self)) or None
 
     @property
     def model_version(self) -> str | None:
@@ -286,13 +268,7 @@ class LabelStudioMLBase:
 
         Raises ValueError if the present version name does not have that form.
         """
-        present = self.get("model_version") or self.INITIAL_MODEL_VERSION
-        parts = [number for part in present.split(".") if (number := whole_number(part)) is not None]
-        if len(parts) != 3 or present.count(".") != 2:
-            raise ValueError(
-                f"Version {present!r} is not of the form X.Y.Z: name the next one with set('model_version', …)"
-            )
-        bumped = f"{parts[0]}.{parts[1] + 1}.0"
+        bumped = next_minor(self.get("model_version") or self.INITIAL_MODEL_VERSION)
         self.set("model_version", bumped)
         return bumped
 
@@ -330,8 +306,7 @@ class LabelStudioMLBase:
         Supports uploads, local-files, cloud storage (which needs `task_id`), http(s) and data URLs.
         Raises FileFetchError, naming the URL, the status and the setting to change.
         """
-        files = self._files(ls_host, ls_access_token)
-        return files.local_path(url, task_id=task_id, project_dir=project_dir)
+        return self._files(ls_host, ls_access_token).local_path(url, task_id=task_id, project_dir=project_dir)
 
     def fetch(self, tasks: Sequence[Mapping[str, Any]], key: str, *, workers: int = 8) -> "list[FetchedFile]":
         """Fetch the file that each task refers to under `key` in its data, `workers` at a time.
@@ -359,28 +334,10 @@ class LabelStudioMLBase:
         )
 
     def _files(self, host: str | None = None, token: str | None = None) -> "FileAccess":
-        from label_studio_ml.studio.addresses.references import same_origin
-        from label_studio_ml.studio.login import known_files
+        return self._studio().files(host, token)
 
-        files = self._context.files or known_files(self.hostname, self.access_token)
-        if not host:
-            return replace(files, token=token or files.token)
-        # The known token is sent only to the Label Studio that it belongs to, not to another `host`.
-        return replace(
-            files,
-            studio_url=host,
-            token=token or (files.token if same_origin(host, files.studio_url) else ""),
-            studio_private=files.studio_private if same_origin(host, files.studio_url) else ("*",),
-        )
-
-    def _login(self) -> tuple[str, str]:
-        """Return Label Studio's URL and token: the configured ones, else those from `/setup`."""
-        if self._context.files is not None:  # the model was built by a backend, which knows both
-            self._context.files.check_studio()
-            return self._context.studio_url or self.hostname, self._context.studio_token or self.access_token
-        from label_studio_ml.studio.login import known_login
-
-        return known_login(self.hostname, self.access_token)
+    def _studio(self) -> StudioAccess:
+        return StudioAccess(self._context, self.hostname, self.access_token)
 
     def get_label_studio_access_token(self) -> str:
         """Return a token for Label Studio's API: the configured one, else the one from `/setup`.
@@ -389,29 +346,17 @@ class LabelStudioMLBase:
         """
         from label_studio_ml.studio.login import sendable_token
 
-        return sendable_token(*self._login())
+        return sendable_token(*self._studio().login())
 
     def get_label_studio_client(self) -> Any:
         """Return the SDK's client for Label Studio. Raises StudioError if no URL or token is known."""
-        if not self._label_studio_client:
-            url, token = self._login()
-            if not url or not token:
-                raise StudioError(
-                    "Label Studio's URL or token is not known",
-                    fix="Set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY",
-                )
-            self._label_studio_client = _sdk_client(base_url=url, api_key=token)
+        self._label_studio_client = self._label_studio_client or self._studio().client(_sdk_client)
         return self._label_studio_client
 
     def _get_label_studio_client(self) -> Any:
         """Return the SDK's client, which searches for a token itself if none is known; False if creating it fails."""
         if self._label_studio_client is None:
-            url, token = self._login()
-            try:
-                self._label_studio_client = _sdk_client(base_url=url, **({"api_key": token} if token else {}))
-            except Exception as error:  # noqa: BLE001 (any failure of the SDK)
-                logger.warning("There is no client for Label Studio: %s", error)
-                self._label_studio_client = False
+            self._label_studio_client = self._studio().client_if_possible(_sdk_client)
         return self._label_studio_client
 
 

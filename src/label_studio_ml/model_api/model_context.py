@@ -1,16 +1,19 @@
 """The model context: what a backend passes to the base class of a model that it builds, outside of the constructor."""
 
 import json
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from label_studio_ml.versions.state.project_state import MemoryState, State
+from label_studio_ml.versions.state.project_state import MemoryState, StagedState, State
 
 if TYPE_CHECKING:
     from label_studio_ml.studio.files.fetch import FileAccess
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -30,6 +33,25 @@ class ModelContext:
     studio_url: str = ""
     studio_token: str = field(default="", repr=False)
     extra_params: Any = None
+
+    def version_name(self) -> str | None:
+        """Return the version name set in this run's `fit`, else the served version's; None if there is no name."""
+        set_by_fit = self.state.changes.get("model_version") if isinstance(self.state, StagedState) else ""
+        return set_by_fit or self.renamed or self.version or self.state.get("model_version")
+
+    def set_version_name(self, name: str, *, building: bool) -> bool:
+        """Name a version: that before any training, in `fit` the new one, in `predict` the served one.
+
+        `building` says that the model's constructor or `setup` is running: then, a trained version keeps its name.
+        Returns whether the name was set.
+        """
+        if building and self.version:
+            logger.debug("The constructor names version %r; the trained version %r stays", name, self.version)
+            return False
+        self.state.set("model_version", name)
+        if not building and not isinstance(self.state, StagedState):
+            self.renamed = name
+        return True
 
 
 _current: ContextVar[ModelContext | None] = ContextVar("label_studio_ml_model_context", default=None)
