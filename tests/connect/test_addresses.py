@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from label_studio_ml.connect.addresses import backend_url, canonical, checked, webhook_host_fits
+from label_studio_ml.connect.addresses import backend_url, canonical, checked, port_in, webhook_host_fits
 from label_studio_ml.errors import SettingsError
 
 
@@ -56,7 +56,18 @@ def test_label_studio_nowhere() -> None:
         backend_url("http://no-such-host.invalid", 9090)
 
 
-@pytest.mark.parametrize("url", ["host:9090", "ftp://host", "http://", "http://host:99999", ""])
+@pytest.mark.parametrize("url", ["http://host:99999", "http://[x"])
+def test_label_studio_at_an_invalid_address(url: str) -> None:
+    with pytest.raises(SettingsError, match=r"is not an http\(s\) address.*Correct --url"):
+        backend_url(url, 9090)
+
+
+def test_port_in_a_url() -> None:
+    assert port_in("http://host:9091/x") == 9091
+    assert [port_in(url) for url in ("http://host", "http://host:99999", "http://[x", "")] == [None] * 4
+
+
+@pytest.mark.parametrize("url", ["host:9090", "ftp://host", "http://", "http://host:99999", "http://[x", ""])
 def test_what_is_no_address(url: str) -> None:
     with pytest.raises(SettingsError, match="--backend-url"):
         checked(url)

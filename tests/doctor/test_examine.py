@@ -347,3 +347,10 @@ def test_a_server_that_listens_at_one_address_only(context: Context) -> None:
     with announced(context.settings.model_dir, "127.0.0.2", 9123):
         found = view(context.settings, "http://10.0.0.1:9123", 9123)
     assert found.urls == ("http://10.0.0.1:9123", "http://127.0.0.2:9123", "http://127.0.0.1:9123")
+
+
+def test_a_stored_address_with_an_impossible_port(context: Context) -> None:
+    with announced(context.settings.model_dir, "127.0.0.1", 99999):
+        assert port_of(context.settings, None) == 9090
+        check = _one(server.server(context))
+    assert (check.status, check.what) == (Status.FAIL, "it is not up; port 1 is free")

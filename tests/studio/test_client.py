@@ -444,6 +444,26 @@ def test_redirect_circle_ends(studio: FakeServer, client: StudioClient) -> None:
         client.project(1)
 
 
+def test_ten_redirects_are_followed(studio: FakeServer, client: StudioClient) -> None:
+    path = "/api/projects/1/"
+    studio.sequence(path, *[Reply.to(path)] * 10, Reply.of({"id": 1}))
+    assert client.project(1) == {"id": 1}
+
+
+@pytest.mark.parametrize(
+    ("location", "says"),
+    [
+        ("http://[x", "cannot be reached"),
+        ("http://host:99999/", "which is not an http"),
+        ("ftp://host/", "which is not an http"),
+    ],
+)
+def test_redirect_to_no_address(studio: FakeServer, client: StudioClient, location: str, says: str) -> None:
+    studio.on("/api/projects/1/", Reply.to(location))
+    with pytest.raises(StudioError, match=says):
+        client.project(1)
+
+
 def test_cookies_are_not_kept(studio: FakeServer, client: StudioClient) -> None:
     studio.on("/api/projects/1/", Reply(200, b"{}", {"Set-Cookie": "sessionid=s; Path=/"}))
     client.project(1)
@@ -457,7 +477,7 @@ def test_address_is_missing(url: str) -> None:
         StudioClient(url, LEGACY)
 
 
-@pytest.mark.parametrize("url", ["label-studio:8080", "ftp://host", "http://"])
+@pytest.mark.parametrize("url", ["label-studio:8080", "ftp://host", "http://", "http://host:99999"])
 def test_address_is_none(url: str) -> None:
     with pytest.raises(StudioError, match="not an http") as caught:
         StudioClient(url, LEGACY)

@@ -5,6 +5,7 @@ import socket
 from urllib.parse import urlsplit, urlunsplit
 
 from label_studio_ml.errors import SettingsError
+from label_studio_ml.studio.addresses.references import origin
 
 _LOCALHOST = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
 
@@ -28,8 +29,8 @@ def canonical(url: str) -> str:
 
 def checked(url: str, option: str = "--backend-url") -> str:
     """Return the http(s) URL without a trailing slash. Raises SettingsError, naming `option`, for other text."""
-    parts = urlsplit(url.strip())
     try:
+        parts = urlsplit(url.strip())
         good = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
     except ValueError:
         good = False
@@ -42,14 +43,15 @@ def backend_url(studio_url: str, port: int) -> str:
     """Return the URL at which Label Studio can reach a backend on `port` of this machine.
 
     That is `http://localhost:PORT` if Label Studio is on this machine, else the address of the network interface on
-    the route to Label Studio. Raises SettingsError when its host cannot be resolved or routed to.
+    the route to Label Studio. Raises SettingsError when its address is invalid, or its host cannot be resolved or
+    routed to.
     """
-    parts = urlsplit(studio_url)
-    host = parts.hostname or ""
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, parts.port or 80, type=socket.SOCK_DGRAM
-        )[0]
+        _, host, studio_port = origin(studio_url.strip())
+    except ValueError as error:
+        raise SettingsError(str(error), fix="Correct --url or LABEL_STUDIO_URL", field="--url") from None
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, studio_port, type=socket.SOCK_DGRAM)[0]
         with socket.socket(family, kind, protocol) as probe:
             probe.connect(address)  # a UDP connect sends nothing; it only selects the route
             own, other = probe.getsockname()[0], probe.getpeername()[0]
@@ -62,6 +64,14 @@ def backend_url(studio_url: str, port: int) -> str:
     if own == other or ipaddress.ip_address(other.partition("%")[0]).is_loopback:
         return f"http://localhost:{port}"
     return f"http://[{own}]:{port}" if ":" in own else f"http://{own}:{port}"
+
+
+def port_in(url: str) -> int | None:
+    """Return the port that a URL names; None if it names none, or is invalid."""
+    try:
+        return urlsplit(url).port
+    except ValueError:
+        return None
 
 
 def webhook_host_fits(url: str) -> bool:

@@ -3,11 +3,10 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from label_studio_ml.config.backend_login import authorization
 from label_studio_ml.config.settings import DEFAULT_PORT, Settings
-from label_studio_ml.connect.addresses import canonical
+from label_studio_ml.connect.addresses import canonical, port_in
 from label_studio_ml.errors import BackendError
 from label_studio_ml.storage.server_address import address
 from label_studio_ml.support.texts import our_command
@@ -107,7 +106,7 @@ def view(settings: Settings, url: str, port: int) -> BackendView:
     `port` on this machine.
     """
     here = [f"http://127.0.0.1:{port}"]
-    if (announced := address(settings.model_dir)) and _port(announced) == port:
+    if (announced := address(settings.model_dir)) and port_in(announced) == port:
         here.insert(0, announced)
     seen = {canonical(one): one for one in (url, *here)}
     if canonical(url) in map(canonical, here):
@@ -117,11 +116,4 @@ def view(settings: Settings, url: str, port: int) -> BackendView:
 
 def port_of(settings: Settings, stated: int | None) -> int:
     """Return the backend's port on this machine: `stated`, else that of its running server, else DEFAULT_PORT."""
-    return stated or _port(address(settings.model_dir)) or DEFAULT_PORT
-
-
-def _port(url: str) -> int | None:
-    try:
-        return urlsplit(url).port
-    except ValueError:
-        return None
+    return stated or port_in(address(settings.model_dir)) or DEFAULT_PORT

@@ -4,8 +4,8 @@ import socket
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
+from label_studio_ml.connect.addresses import port_in
 from label_studio_ml.connect.backend_client import BackendDown
 from label_studio_ml.doctor.check import Check, fail, failed, ok, skip, warn
 from label_studio_ml.doctor.context import Context
@@ -29,11 +29,11 @@ def server(context: Context) -> Iterator[Check]:
     except BackendDown as error:
         if error.field == "BASIC_AUTH_USER":
             yield failed("server", error)
-        elif (other := address(context.settings.model_dir)) and urlsplit(other).port != context.port:
+        elif (other := address(context.settings.model_dir)) and port_in(other) not in (None, context.port):
             yield fail(
                 "server",
                 f"it is not on port {context.port}: it listens at {other}",
-                f"Leave out --port, or give --port {urlsplit(other).port}",
+                f"Leave out --port, or give --port {port_in(other)}",
             )
         elif _listens(context.port):
             yield fail(

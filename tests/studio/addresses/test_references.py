@@ -51,6 +51,23 @@ def test_references(text: str, kind: Kind, target: str, name: str) -> None:
     assert (found.kind, found.target, found.name) == (kind, target, name)
 
 
+@pytest.mark.parametrize("studio", ["http://[x", "http://host:99999/ls", "//"])
+def test_an_invalid_address_of_label_studio_counts_as_none(studio: str) -> None:
+    upload = find_reference("/data/upload/1/x.png", studio)
+    assert upload is not None
+    assert upload.kind is Kind.UPLOAD
+    web = find_reference("https://example.com/a.png", studio)
+    assert web is not None
+    assert web.kind is Kind.WEB
+    assert find_reference("hello", studio) is None
+
+
+@pytest.mark.parametrize("url", ["http://[x", "http://host:99999", "host:1", "ftp://host"])
+def test_what_is_no_origin(url: str) -> None:
+    with pytest.raises(ValueError, match="is not an http"):
+        origin(url)
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -70,6 +70,16 @@ def test_what_is_nowhere(files: FileAccess, bucket: str) -> None:
         files.local_path(f"{bucket}/none.bin")
 
 
+def test_both_ways_fail(studio: FakeServer, files: FileAccess, bucket: str) -> None:
+    """The message has the cause of each."""
+    with pytest.raises(
+        FileFetchError, match=r"is not in its bucket \(404\); and through Label Studio"
+    ) as caught:
+        files.local_path(f"{bucket}/none.bin", task_id=5)
+    assert f"404 at {studio.url}/tasks/5/resolve/" in caught.value.message
+    assert "Correct the URL in the task; or Connect the bucket" in caught.value.fix
+
+
 def test_limits(files: FileAccess, bucket: str) -> None:
     small = replace(files, rules=replace(files.rules, max_bytes=100))
     with pytest.raises(FileFetchError, match=r"has 10240 bytes, more than 100") as caught:

@@ -76,12 +76,15 @@ class Reference:
 
 
 def origin(url: str) -> tuple[str, str, int]:
-    """Return scheme, host and port of an http(s) URL. Raises ValueError for other text."""
-    parts = urlsplit(url)
-    scheme = parts.scheme.lower()
-    if scheme not in {"http", "https"} or not parts.hostname:
+    """Return scheme, host and port of an http(s) URL. Raises ValueError for other text, also a port above 65535."""
+    try:
+        parts = urlsplit(url)
+        scheme, host, port = parts.scheme.lower(), parts.hostname, parts.port
+    except ValueError:
+        scheme, host, port = "", None, None
+    if scheme not in {"http", "https"} or not host:
         raise ValueError(f"{mask(url)} is not an http(s) address")
-    return scheme, parts.hostname.rstrip("."), parts.port or (443 if scheme == "https" else 80)
+    return scheme, host.rstrip("."), port or (443 if scheme == "https" else 80)
 
 
 def same_origin(url: str, other: str) -> bool:
@@ -111,7 +114,7 @@ def find_reference(text: str, studio_url: str = "") -> Reference | None:
     """Parse `text` into a Reference; return None when it is plain text. The file system is not accessed.
 
     `studio_url` is Label Studio's address, by which files of Label Studio are recognized in whole URLs and below a
-    sub-path, too.
+    sub-path, too; an invalid one counts as none.
     """
     if text[:5].lower() == "data:":
         found = _DATA_URL.match(text)
@@ -124,7 +127,10 @@ def find_reference(text: str, studio_url: str = "") -> Reference | None:
         return _web(text, studio_url)
     if re.match(r"/?upload/\d+/", text):
         return _on_studio("/data/" + text.lstrip("/"))
-    prefix = urlsplit(studio_url).path.rstrip("/")
+    try:
+        prefix = urlsplit(studio_url).path.rstrip("/")
+    except ValueError:
+        prefix = ""
     if prefix and text.startswith(prefix + "/"):
         return _on_studio(text[len(prefix) :]) or _on_studio(text)
     return _on_studio(text)

@@ -222,13 +222,22 @@ class FileAccess:
                 addresses = self._addresses(reference, task_id)
             except FileFetchError as error:
                 raise (refused or error) from None
-            missing: _MissingError | None = None
-            for address in addresses:
-                try:
-                    self._download(address, reference, file, deadline)
-                    return
-                except _MissingError as error:
-                    missing = missing or error
+            try:
+                self._download_first(addresses, reference, file, deadline)
+            except StudioError as error:
+                raise (_both(refused, error) if refused else error) from None
+
+    def _download_first(
+        self, addresses: list[str], reference: Reference, file: BinaryIO, deadline: Deadline
+    ) -> None:
+        """Write the file from the first of the addresses that has it. Raises StudioError, of the first for a 404."""
+        missing: _MissingError | None = None
+        for address in addresses:
+            try:
+                self._download(address, reference, file, deadline)
+                return
+            except _MissingError as error:
+                missing = missing or error
         if missing:
             raise missing
 
@@ -364,6 +373,13 @@ def _text(path: str) -> str:
             return file.read().removeprefix("\ufeff")
     except UnicodeDecodeError:
         return path
+
+
+def _both(direct: FileFetchError, through_studio: StudioError) -> FileFetchError:
+    """Return the error for a cloud file that could be read neither directly nor through Label Studio."""
+    message = f"{direct.message}; and through Label Studio: {through_studio.message}"
+    fix = "; or ".join(fix for fix in (direct.fix, through_studio.fix) if fix)
+    return FileFetchError(message, fix=fix, field=direct.field or through_studio.field)
 
 
 def _advice(status: int, kind: Kind, ours: bool) -> tuple[str, str]:

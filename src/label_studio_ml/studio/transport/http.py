@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 from label_studio_ml.errors import StudioError
 from label_studio_ml.studio.addresses.allowed_addresses import guard
@@ -151,7 +151,7 @@ class Http:
             wait = 0.5 * 2 ** (attempt - 1)
             try:
                 response = send()
-            except RequestException as failure:
+            except (RequestException, ValueError) as failure:  # ValueError: redirected to what is no URL
                 if attempt == ATTEMPTS or not isinstance(failure, passing) or _too_late(wait):
                     raise unreachable(url, failure, error, own=self._is_own(url)) from None
             else:
@@ -185,9 +185,13 @@ class Http:
             if response.status_code not in _REDIRECTS or not location:
                 return response
             response.close()
-            url, was = urljoin(response.url, location), response.url
-            if urlsplit(url).scheme.lower() not in {"http", "https"}:
-                raise error(f"{mask(was)} redirects to {mask(url)}, which is not an http(s) address")
+            was = response.url
+            try:
+                url = urljoin(was, location)
+                origin(url)
+            except ValueError:
+                message = f"{mask(was)} redirects to {mask(location)}, which is not an http(s) address"
+                raise error(message) from None
             if (stay and below(self.base, url) is None) or method != "GET":
                 raise error(
                     f"{mask(was)} redirects to {mask(url)}",

@@ -1,0 +1,167 @@
+"""Requests to the API: what is returned, which errors are raised, and waiting while Label Studio is unavailable."""
+
+import threading
+from typing import Any
+
+import pytest
+
+from label_studio_ml.errors import (
+    StudioAuthError,
+    StudioError,
+    StudioRefusedError,
+    StudioUnavailable,
+    Unsure,
+)
+from label_studio_ml.studio.transport import api_client
+from label_studio_ml.studio.transport.api_client import ApiClient, Interrupted
+from label_studio_ml.studio.transport.http import Http
+
+from ..fake import FakeServer, Reply
+
+PATH = "/api/things/1/"
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api_client, "LONGEST_PAUSE", 0.01)
+
+
+def _client(studio: FakeServer, **options: Any) -> ApiClient:
+    return ApiClient(Http(studio.url, "t" * 40), **options)
+
+
+def test_objects_and_lists(studio: FakeServer) -> None:
+    studio.sequence(PATH, *map(Reply.of, ({"a": 1}, [{"b": 2}, 3], {"results": [{"c": 3}]})))
+    client = _client(studio)
+    assert client.json_object("GET", PATH) == {"a": 1}
+    assert client.json_list("GET", PATH) == [{"b": 2}]
+    assert client.json_list("GET", PATH) == [{"c": 3}], "newer releases paginate"
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[1", b'"text"', b""])
+def test_other_forms(studio: FakeServer, body: bytes) -> None:
+    studio.on(PATH, Reply(200, body))
+    for call, form in ((_client(studio).json_object, "object"), (_client(studio).json_list, "list")):
+        with pytest.raises(StudioError, match=rf"did not answer with a JSON {form}: 200 at .*sub-path"):
+            call("GET", PATH)
+    _client(studio).call("PATCH", PATH, json={})
+
+
+def test_a_lone_surrogate_is_replaced(studio: FakeServer) -> None:
+    studio.on(PATH, Reply(200, rb'{"a": "\ud800"}'))
+    assert _client(studio).json_object("GET", PATH) == {"a": "\ufffd"}
+
+
+def test_what_is_deleted_already_counts_as_done(studio: FakeServer) -> None:
+    _client(studio).call("DELETE", PATH)
+    assert [(asked.method, asked.path) for asked in studio.asked] == [("DELETE", PATH)]
+
+
+def test_the_token_is_left_out(studio: FakeServer) -> None:
+    studio.on(PATH, Reply.of({}))
+    _client(studio).call("GET", PATH, login=False)
+    assert studio.asked[0].authorization is None
+
+
+@pytest.mark.parametrize(
+    ("body", "detail", "fields"),
+    [
+        ({"detail": "no\n such"}, "no such", set()),
+        (
+            {"detail": "x", "validation_errors": {"url": ["bad", "worse"], "a": "b"}},
+            "bad worse b",
+            {"url", "a"},
+        ),
+        ({"detail": "x", "validation_errors": [{"task": ["gone"]}, "more"]}, "gone more", set()),
+        ([1], "", set()),
+    ],
+)
+def test_why_a_request_is_refused(studio: FakeServer, body: Any, detail: str, fields: set[str]) -> None:
+    studio.on(PATH, Reply.of(body, 400))
+    with pytest.raises(StudioRefusedError) as caught:
+        _client(studio).call("POST", PATH)
+    error = caught.value
+    assert (error.status, error.detail, error.passing) == (400, detail, False)
+    assert error.fields == frozenset(fields)
+    assert f"Label Studio refused a request: 400 at {studio.url}{PATH}" in error.message
+    assert "validation_errors" not in str(body) or error.message.endswith(f": {detail}")
+    assert error.fix == ""
+
+
+def test_a_page_of_something_else(studio: FakeServer) -> None:
+    studio.on(PATH, Reply(404, b"<html>", {"Content-Type": "text/html"}))
+    with pytest.raises(StudioRefusedError, match=r"404 at .*sub-path"):
+        _client(studio).call("GET", PATH)
+
+
+@pytest.mark.parametrize(("status", "blames", "error"), [
+    (401, True, StudioAuthError),
+    (401, False, StudioAuthError),
+    (403, True, StudioAuthError),
+    (403, False, StudioRefusedError),
+])  # fmt: skip
+def test_whose_fault_a_refusal_is(
+    studio: FakeServer, status: int, blames: bool, error: type[StudioError]
+) -> None:
+    studio.on(PATH, Reply.of({"detail": "no"}, status))
+    with pytest.raises(error) as caught:
+        _client(studio, blames_token=blames).call("GET", PATH)
+    assert type(caught.value) is error
+    assert caught.value.status == status
+
+
+@pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
+def test_it_waits_with_patience(studio: FakeServer, method: str) -> None:
+    reasons: list[str] = []
+    studio.sequence(PATH, *[Reply(502)] * 5, Reply.of({"id": 1}))
+    assert _client(studio, patience=60, notify=reasons.append).call(method, PATH) == {"id": 1}
+    assert f"cannot answer at the moment: 502 at {studio.url}{PATH}" in reasons[0]
+
+
+def test_patience_ends(studio: FakeServer) -> None:
+    studio.on(PATH, Reply(503))
+    with pytest.raises(StudioUnavailable) as caught:
+        _client(studio, patience=0).call("GET", PATH)
+    assert (caught.value.status, caught.value.passing) == (503, True)
+
+
+def test_without_patience_a_server_error_is_a_refusal(studio: FakeServer) -> None:
+    studio.on(PATH, Reply.of({"detail": "boom"}, 500))
+    with pytest.raises(StudioRefusedError, match="boom") as caught:
+        _client(studio).call("POST", PATH)
+    assert caught.value.passing
+
+
+@pytest.mark.parametrize("reply", [Reply(500), Reply(504), Reply(200, b"{", {}, 9), Reply(200, b"<html>")])
+def test_a_post_that_may_have_been_carried_out_is_not_repeated(studio: FakeServer, reply: Reply) -> None:
+    studio.on(PATH, reply)
+    with pytest.raises(Unsure):
+        _client(studio, patience=60).json_object("POST", PATH, json={})
+    assert len(studio.asked) == 1
+
+
+def test_a_post_that_was_not_carried_out_is_repeated(studio: FakeServer) -> None:
+    studio.sequence(PATH, *[Reply(429), Reply(503)] * 3, Reply.of({"created": 1}))
+    assert _client(studio, patience=60).json_object("POST", PATH, json={}) == {"created": 1}
+
+
+def test_stop_ends_the_waiting(studio: FakeServer) -> None:
+    waiting = threading.Event()
+    studio.on(PATH, Reply(503))
+    client = _client(studio, patience=600, notify=lambda reason: waiting.set())
+    raised: list[Exception] = []
+
+    def ask() -> None:
+        try:
+            client.call("GET", PATH)
+        except Interrupted as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    assert waiting.wait(30)
+    client.stop()
+    thread.join(30)
+    assert raised
+    with pytest.raises(Interrupted):
+        client.call("GET", PATH)
