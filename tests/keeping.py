@@ -20,6 +20,7 @@ from label_studio_ml.user_code.loading import code_on_disk
 from label_studio_ml.versions.state.project_state import Project
 from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.versions.store.manifest import Manifest
+from pools import service
 
 MODELS = Path(__file__).parent / "data" / "models"
 LIMIT = 200.0
@@ -88,8 +89,10 @@ class Bench:
 
     async def served(self, project: Project, number: int) -> dict[str, Any]:
         """Refresh until version `number` is served; return what it says."""
-        await self.pool.refresh()
-        await until(lambda: self.pool.version(project.uid) == f"v{number}", f"version {number} is served")
+        await self.pool.registry.refresh()
+        await until(
+            lambda: self.pool.registry.version(project.uid) == f"v{number}", f"version {number} is served"
+        )
         said = await self.ask(project)
         assert (said["version"], said["number"]) == (f"v{number}", number)
         return said
@@ -149,10 +152,10 @@ async def bench(
     store = VersionStore(settings.model_dir)
     options.setdefault("code_on_disk", lambda: code_on_disk(folder, settings.script, class_name))
     options.setdefault("separate", True)
-    made = Bench(folder, PredictionService(make_runner, store, runners=workers, **options), store, runners)
-    await made.pool.start()
+    made = Bench(folder, service(make_runner, store, runners=workers, **options), store, runners)
+    await made.pool.registry.start()
     try:
         yield made
     finally:
-        await asyncio.wait_for(made.pool.close(), LIMIT)
+        await asyncio.wait_for(made.pool.registry.close(), LIMIT)
         assert not made.running

@@ -2,15 +2,16 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from helpers import strict
 from label_studio_ml.protocol.requests import PredictRequest, parse_predict
-from label_studio_ml.serving.prediction_service import PredictionService
-from label_studio_ml.serving.runners.process_runner import ProcessRunner
+from label_studio_ml.serving.prediction_service import DEADLINE, PredictionService
+from label_studio_ml.serving.registry.model_registry import ModelRegistry
+from label_studio_ml.serving.runners.process_runner import ModelRunner, ProcessRunner
 from label_studio_ml.versions.state.project_state import Project
 from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.versions.store.manifest import Manifest
@@ -18,6 +19,19 @@ from tricky import CONFIG, Tricky, alive, task
 
 ONE = Project(uid="1.1", label_config=CONFIG)
 LIMIT = 200.0
+
+
+def service(
+    make_runner: Callable[[], ModelRunner],
+    store: VersionStore,
+    *,
+    deadline: float = DEADLINE,
+    tell_ids: bool = False,
+    **options: Any,
+) -> PredictionService:
+    """Return a prediction service with a registry of its own; `options` are the registry's."""
+    registry = ModelRegistry(make_runner, store, **options)
+    return PredictionService(registry, deadline=deadline, tell_ids=tell_ids)
 
 
 @dataclass
@@ -45,7 +59,7 @@ class Bench:
         return [json.loads(line) for line in self.tricky.lines("predicts")]
 
     def waiting(self) -> int:
-        return len(next(iter(self.pool._lives.values())).process_group.batcher)
+        return len(next(iter(self.pool.registry.models.by_key.values())).process.batcher)
 
     def publish(self, number: int) -> None:
         version_id = f"id{number}"
@@ -75,12 +89,12 @@ async def bench(
         return runners[-1]
 
     store = VersionStore(settings.model_dir)
-    made = Bench(PredictionService(make_runner, store, **options), store, tricky, runners)
-    await made.pool.start()
+    made = Bench(service(make_runner, store, **options), store, tricky, runners)
+    await made.pool.registry.start()
     try:
         yield made
     finally:
-        await asyncio.wait_for(made.pool.close(), LIMIT)
+        await asyncio.wait_for(made.pool.registry.close(), LIMIT)
         assert not [
             runner.pid for runner in runners if isinstance(runner, ProcessRunner) and alive(runner.pid or 0)
         ]

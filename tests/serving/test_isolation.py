@@ -40,7 +40,7 @@ def test_labels_on_the_class_are_the_projects_own(tmp_path: Path, workers: int) 
                 pids[project.uid].add(pid)
             assert not pids[ANIMALS.uid] & pids[PAPERS.uid]
             assert len(pids[ANIMALS.uid] | pids[MORE_ANIMALS.uid]) <= workers
-            assert len(it.runners) == it.pool.processes == 2
+            assert len(it.runners) == it.pool.registry.processes.running == 2
 
     run(test())
 
@@ -92,13 +92,13 @@ def test_the_one_that_was_asked_longest_ago_ends_for_one_more(tmp_path: Path) ->
 def test_never_more_than_that_run_though_all_are_asked_at_once(tmp_path: Path, most: int) -> None:
     async def test() -> None:
         async with bench(tmp_path / "be", most=most) as it:
-            make = it.pool._running.make_runner
+            make = it.pool.registry.processes.make_runner
 
             def make_runner() -> Any:
                 assert len(it.running) < most, "too many"
                 return make()
 
-            it.pool._running.make_runner = make_runner
+            it.pool.registry.processes.make_runner = make_runner
             asked = [_papers(number) for number in (1, 2, 3) for _ in range(4)]
             said = await asyncio.gather(*(it.ask(project, n) for n, project in enumerate(asked)))
             for project, one in zip(asked, said, strict=True):
@@ -114,14 +114,14 @@ def test_one_that_is_at_work_ends_after_its_answer(tmp_path: Path) -> None:
             slow = asyncio.create_task(it.ask(ANIMALS, 1, "gate"))
             await until(lambda: it.reached("gate"), "it is at work")
             other = asyncio.create_task(it.ask(PAPERS, 2))
-            await until(lambda: it.pool._running._leaving, "it is to end")
+            await until(lambda: it.pool.registry.processes._leaving, "it is to end")
             same = asyncio.create_task(it.ask(MORE_ANIMALS, 3))
             assert len(it.runners) == 1
             it.open_gate("gate")
             assert (await slow)["class"] == ["cat", "dog"]
             assert (await other)["class"] == ["invoice", "letter"]
             assert (await same)["class"] == ["cat", "dog"]
-            assert it.pool._running.quick_deaths == 0
+            assert it.pool.registry.processes.quick_deaths == 0
 
     run(test())
 
@@ -134,7 +134,7 @@ def test_a_changed_label_config_gets_a_process_and_the_old_one_ends(tmp_path: Pa
             said = await it.ask(changed)
             assert said["class"] == said["module"] == ["bird", "cat", "dog"]
             assert said["pid"] != old
-            await it.pool.refresh()
+            await it.pool.registry.refresh()
             await until(lambda: len(it.running) == 1, "the old process has ended")
             assert (await it.ask(changed))["pid"] == said["pid"]
 
@@ -145,11 +145,11 @@ def test_the_last_process_stays_when_its_project_is_forgotten(tmp_path: Path) ->
     async def test() -> None:
         async with bench(tmp_path / "be") as it:
             await _own_labels(it, ANIMALS)
-            it.pool.forget(ANIMALS.uid)
-            await it.pool.refresh()
-            assert it.pool.problem() == ""
+            it.pool.registry.forget(ANIMALS.uid)
+            await it.pool.registry.refresh()
+            assert it.pool.registry.problem() == ""
             await _own_labels(it, PAPERS)
-            await it.pool.refresh()
+            await it.pool.registry.refresh()
             await until(lambda: len(it.running) == 1, "the process without a project has ended")
             assert len(it.runners) == 2
             await _own_labels(it, PAPERS)
@@ -165,7 +165,7 @@ def test_a_process_that_dies_is_nothing_to_the_others(tmp_path: Path) -> None:
             await until(lambda: len(it.running) == 2 and len(it.runners) == 3, "it is replaced")
             assert await _own_labels(it, PAPERS) == papers
             assert await _own_labels(it, ANIMALS) != animals
-            assert it.pool.counts.restarts == 1
+            assert it.pool.registry.counts.restarts == 1
 
     run(test())
 

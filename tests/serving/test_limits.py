@@ -267,7 +267,7 @@ class TestDrainFirst:
                 flows = [asyncio.create_task(flow()) for _ in range(4)]
                 for number in (1, 2):
                     it.publish(number)
-                    await it.pool.refresh()
+                    await it.pool.registry.refresh()
                     await until(lambda number=number: served(it) == f"v{number}", "it is served")  # type: ignore[misc]
                 over = True
                 await asyncio.gather(*flows)
@@ -290,13 +290,14 @@ class TestDrainFirst:
                 it.publish(1)
                 await it.ask()
                 it.publish(2)
-                await it.pool.refresh()
+                await it.pool.registry.refresh()
                 await until(lambda: tricky.started("gate"), "the second version loads")
                 waiting = [asyncio.create_task(it.ask()) for _ in range(3)]
                 it.publish(3)
-                await it.pool.refresh()
+                await it.pool.registry.refresh()
                 await until(
-                    lambda: any(is_version(live, 3) for live in it.pool._lives.values()), "it is known"
+                    lambda: any(is_version(model, 3) for model in it.pool.registry.models.by_key.values()),
+                    "it is known",
                 )
                 if class_name == "Witness":
                     assert tricky.lines("loads")[-1].endswith(" 2"), "the third one waits"
@@ -320,8 +321,8 @@ class TestDrainFirst:
                 it.publish(1)
                 await it.ask()
                 it.publish(2)
-                await it.pool.refresh()
-                while not it.pool.failures(ONE.uid):
+                await it.pool.registry.refresh()
+                while not it.pool.registry.failures(ONE.uid):
                     assert (await it.ask())[0]["model_version"] == "v1"
                 assert (await it.ask())[0]["model_version"] == "v1"
 
@@ -347,32 +348,32 @@ class TestDrainFirst:
                         await ask_other()
 
                 flows = [asyncio.create_task(flow()) for _ in range(4)]
-                before = it.pool._running.make_runner
+                before = it.pool.registry.processes.make_runner
 
                 def make_runner() -> Any:
                     assert not [runner.pid for runner in it.runners if alive(runner.pid)], "two at a time"
                     return before()
 
-                it.pool._running.make_runner = make_runner
+                it.pool.registry.processes.make_runner = make_runner
                 for number in (2, 3):
                     it.publish(number)
-                    await it.pool.refresh()
+                    await it.pool.registry.refresh()
                     await until(lambda number=number: served(it) == f"v{number}", "it is served")  # type: ignore[misc]
                 over = True
                 await asyncio.wait_for(asyncio.gather(*flows), LIMIT)
                 assert len(it.runners) == 3
-                assert it.pool._running.quick_deaths == 0
+                assert it.pool.registry.processes.quick_deaths == 0
 
         run(test())
 
 
-def is_version(live: Any, number: int) -> bool:
-    return live.manifest is not None and live.manifest.name == f"v{number}"
+def is_version(model: Any, number: int) -> bool:
+    return model.manifest is not None and model.manifest.name == f"v{number}"
 
 
 def served(it: Any) -> str:
-    live = it.pool._serving.get(ONE.uid)
-    return str(live.ready.result()) if live is not None and live.loaded else ""
+    model = it.pool.registry.models.serving.get(ONE.uid)
+    return str(model.ready.result()) if model is not None and model.loaded else ""
 
 
 def test_a_version_that_was_overtaken_while_it_loaded_is_forgotten(tricky: Tricky) -> None:
@@ -383,14 +384,16 @@ def test_a_version_that_was_overtaken_while_it_loaded_is_forgotten(tricky: Trick
             it.publish(1)
             await it.ask()
             it.publish(2)
-            await it.pool.refresh()
+            await it.pool.registry.refresh()
             await until(lambda: tricky.started("gate"), "the second version loads")
             it.publish(3)
-            await it.pool.refresh()
+            await it.pool.registry.refresh()
             tricky.release("gate")
             await until(lambda: served(it) == "v3", "the third version is served")
             await until(lambda: len(it.runners[0]._host._live) == 1, "nothing else is kept")
-            assert [live.manifest and live.manifest.name for live in it.pool._lives.values()] == ["v3"]
+            assert [
+                model.manifest and model.manifest.name for model in it.pool.registry.models.by_key.values()
+            ] == ["v3"]
 
     run(test())
 
@@ -407,7 +410,7 @@ class TestManyProjects:
                         await asyncio.gather(
                             *(it.pool.predict(one, request) for one in projects[start : start + 50])
                         )
-                        assert len(it.pool._lives) <= models_module.MAX_LIVE
+                        assert len(it.pool.registry.models.by_key) <= models_module.MAX_LOADED
                     sizes.append((resident(os.getpid()), resident(it.runners[0].pid)))
                 for before, after in zip(sizes[1], sizes[3], strict=True):
                     assert after - before < 16 << 20, sizes
@@ -417,7 +420,7 @@ class TestManyProjects:
     def test_only_those_with_live_models_are_looked_at(
         self, tricky: Tricky, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(models_module, "MAX_LIVE", 3)
+        monkeypatch.setattr(models_module, "MAX_LOADED", 3)
 
         async def test() -> None:
             async with bench(tricky, ThreadRunner) as it:
@@ -432,11 +435,11 @@ class TestManyProjects:
                     return hint(uid)
 
                 monkeypatch.setattr(it.store, "hint", noted)
-                await it.pool.refresh()
+                await it.pool.registry.refresh()
                 assert sorted(looked) == ["7.1", "8.1", "9.1"]
                 it.publish(5)
-                await it.pool.refresh()
-                assert it.pool.version("1.1") == "v5"
+                await it.pool.registry.refresh()
+                assert it.pool.registry.version("1.1") == "v5"
                 [entry] = strict(await it.pool.predict(ONE, request))
                 assert entry["model_version"] == "v5"
 
@@ -445,7 +448,7 @@ class TestManyProjects:
     def test_those_that_come_at_once_go_when_they_are_answered(
         self, tricky: Tricky, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(models_module, "MAX_LIVE", 3)
+        monkeypatch.setattr(models_module, "MAX_LOADED", 3)
         monkeypatch.setattr(processes_module, "MAX_DELAY", 60.0)
 
         async def test() -> None:
@@ -453,7 +456,7 @@ class TestManyProjects:
                 projects = [Project(uid=f"{number}.1", label_config=CONFIG) for number in range(600)]
                 request = parse_predict(b'{"tasks": [{"id": 1}]}')
                 await asyncio.gather(*(it.pool.predict(one, request) for one in projects))
-                assert len(it.pool._lives) <= 3
+                assert len(it.pool.registry.models.by_key) <= 3
                 await until(lambda: len(it.runners[0]._host._live) <= 3, "the lane forgets them too")
 
         run(test())

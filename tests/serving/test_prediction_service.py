@@ -28,6 +28,7 @@ from label_studio_ml.serving.runners.thread_runner import ThreadRunner
 from label_studio_ml.versions.state.project_state import Project
 from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.versions.store.manifest import Manifest
+from pools import service
 from tricky import CONFIG, Tricky, alive, task
 
 pytestmark = pytest.mark.usefixtures("clean_env")
@@ -87,8 +88,10 @@ class Bench:
 
     async def served(self, number: int, project: Project = ONE) -> None:
         """Refresh, and wait until version `number` is served."""
-        await self.pool.refresh()
-        await until(lambda: self.pool.version(project.uid) == f"v{number}", f"version {number} is served")
+        await self.pool.registry.refresh()
+        await until(
+            lambda: self.pool.registry.version(project.uid) == f"v{number}", f"version {number} is served"
+        )
         assert await self.number(project) == number
 
 
@@ -105,12 +108,12 @@ async def bench(
         return runners[-1]
 
     store = VersionStore(settings.model_dir)
-    made = Bench(PredictionService(make_runner, store, **options), store, runners)
-    await made.pool.start()
+    made = Bench(service(make_runner, store, **options), store, runners)
+    await made.pool.registry.start()
     try:
         yield made
     finally:
-        await asyncio.wait_for(made.pool.close(), LIMIT)
+        await asyncio.wait_for(made.pool.registry.close(), LIMIT)
         left = [
             runner.pid for runner in runners if isinstance(runner, ProcessRunner) and alive(runner.pid or 0)
         ]
@@ -150,14 +153,14 @@ def test_a_name_that_predict_gives_its_version_is_told_to_label_studio(make: Any
     async def test() -> None:
         async with bench(make, tricky, class_name="TrickyNames") as it:
             [entry] = await it.ask(ONE)
-            assert (entry["model_version"], it.pool.version(ONE.uid)) == ("INITIAL", "INITIAL")
+            assert (entry["model_version"], it.pool.registry.version(ONE.uid)) == ("INITIAL", "INITIAL")
             [entry] = await it.ask(ONE, {"id": 1, "data": {"name": "prompt-2"}})
-            assert (entry["model_version"], it.pool.version(ONE.uid)) == ("prompt-2", "prompt-2")
-            assert await it.pool.touch(ONE) == "prompt-2"
+            assert (entry["model_version"], it.pool.registry.version(ONE.uid)) == ("prompt-2", "prompt-2")
+            assert await it.pool.registry.touch(ONE) == "prompt-2"
             [entry] = await it.ask(ONE)
             assert entry["model_version"] == "prompt-2"
             [entry] = await it.ask(TWO)
-            assert (entry["model_version"], it.pool.version(TWO.uid)) == ("INITIAL", "INITIAL")
+            assert (entry["model_version"], it.pool.registry.version(TWO.uid)) == ("INITIAL", "INITIAL")
 
     run(test())
 
@@ -182,7 +185,8 @@ def test_an_interactive_request_overtakes_and_sees_its_context(tricky: Tricky) -
             await asyncio.sleep(0)
             now = asyncio.create_task(it.ask(ONE, task(3), params={"context": {"result": [7]}}))
             await until(
-                lambda: len(next(iter(it.pool._lives.values())).process_group.batcher) == 2, "both wait"
+                lambda: len(next(iter(it.pool.registry.models.by_key.values())).process.batcher) == 2,
+                "both wait",
             )
             tricky.release("gate")
             [entry] = await now
@@ -204,7 +208,8 @@ def test_requests_with_other_params_are_not_merged(tricky: Tricky) -> None:
                 for number, login in enumerate("aba", 1)
             ]
             await until(
-                lambda: len(next(iter(it.pool._lives.values())).process_group.batcher) == 3, "all wait"
+                lambda: len(next(iter(it.pool.registry.models.by_key.values())).process.batcher) == 3,
+                "all wait",
             )
             tricky.release("gate")
             await asyncio.gather(first, *asked)
@@ -293,9 +298,10 @@ class TestVersions:
                 try:
                     it.publish(2, ONE)
                     it.publish(2, TWO)
-                    await it.pool.refresh()
+                    await it.pool.registry.refresh()
+                    version = it.pool.registry.version
                     for project in (ONE, TWO):
-                        await until(lambda uid=project.uid: it.pool.version(uid) == "v2", "it is served")  # type: ignore[misc]
+                        await until(lambda uid=project.uid: version(uid) == "v2", "it is served")  # type: ignore[misc]
                     await until(
                         lambda: sum(not runner.ended.done() for runner in it.runners) == 1, "one is left"
                     )
@@ -321,12 +327,12 @@ class TestVersions:
                 it.publish(1)
                 assert await it.number() == 1
                 it.publish(2)
-                await it.pool.refresh()
-                await until(lambda: it.pool.failures(ONE.uid), "the failure is known")
+                await it.pool.registry.refresh()
+                await until(lambda: it.pool.registry.failures(ONE.uid), "the failure is known")
                 assert await it.number() == 1
-                assert it.pool.version(ONE.uid) == "v1"
-                assert await it.pool.touch(ONE, 10) == "v1"
-                assert order.split()[1] in it.pool.failures(ONE.uid)["id2"]
+                assert it.pool.registry.version(ONE.uid) == "v1"
+                assert await it.pool.registry.touch(ONE, 10) == "v1"
+                assert order.split()[1] in it.pool.registry.failures(ONE.uid)["id2"]
                 it.publish(3)
                 await it.served(3)
 
@@ -343,15 +349,15 @@ class TestVersions:
                 it.publish(1)
                 assert await it.number() == 1
                 it.publish(2)
-                await it.pool.refresh()
+                await it.pool.registry.refresh()
 
                 async def settled() -> None:
-                    while not it.pool.failures(ONE.uid):
+                    while not it.pool.registry.failures(ONE.uid):
                         [entry] = await it.ask()
                         assert entry["model_version"] == "v1"
 
                 await asyncio.wait_for(settled(), LIMIT)
-                assert "SIGKILL" in it.pool.failures(ONE.uid)["id2"]
+                assert "SIGKILL" in it.pool.registry.failures(ONE.uid)["id2"]
                 assert await it.number() == 1
 
         run(test())
@@ -365,7 +371,7 @@ class TestVersions:
             async with bench(ProcessRunner, tricky) as it:
                 await it.ask()
                 it.publish(1)
-                await it.pool.refresh()
+                await it.pool.registry.refresh()
                 await until(lambda: tricky.started("gate"), "the version loads")
                 poison = asyncio.create_task(it.ask(ONE, task(1, "kill")))
                 await until(
@@ -376,9 +382,9 @@ class TestVersions:
                 tricky.release("gate")
                 with pytest.raises(ModelProcessDied):
                     await poison
-                await until(lambda: it.pool.version(ONE.uid) == "v1", "the version is served")
+                await until(lambda: it.pool.registry.version(ONE.uid) == "v1", "the version is served")
                 assert await it.number() == 1
-                assert not it.pool.failures(ONE.uid)
+                assert not it.pool.registry.failures(ONE.uid)
 
         run(test())
 
@@ -416,12 +422,12 @@ class TestVersions:
             async with bench(ThreadRunner, tricky) as it:
                 await it.ask()
                 it.publish(1)
-                await asyncio.wait_for(it.pool.renew(ONE), LIMIT)
-                assert it.pool.version(ONE.uid) == "v1"
+                await asyncio.wait_for(it.pool.registry.renew(ONE), LIMIT)
+                assert it.pool.registry.version(ONE.uid) == "v1"
                 tricky.order("on_load.2", "raise hell")
                 it.publish(2)
-                await asyncio.wait_for(it.pool.renew(ONE), LIMIT)
-                assert it.pool.version(ONE.uid) == "v1"
+                await asyncio.wait_for(it.pool.registry.renew(ONE), LIMIT)
+                assert it.pool.registry.version(ONE.uid) == "v1"
 
         run(test())
 
@@ -465,7 +471,8 @@ class TestFailing:
                     for number, do in enumerate(["", order, ""], 1)
                 ]
                 await until(
-                    lambda: len(next(iter(it.pool._lives.values())).process_group.batcher) == 3, "all wait"
+                    lambda: len(next(iter(it.pool.registry.models.by_key.values())).process.batcher) == 3,
+                    "all wait",
                 )
                 tricky.release("gate")
                 await first
@@ -547,17 +554,17 @@ class TestFailing:
             async with bench(ProcessRunner, tricky, "TrickyEvents", retry_after=0.0) as it:
                 it.publish(1)
                 await it.ask()
-                broken = it.pool._running.make_runner
+                broken = it.pool.registry.processes.make_runner
 
                 def make_none() -> Any:
                     raise OSError("no more processes")
 
-                it.pool._running.make_runner = make_none
+                it.pool.registry.processes.make_runner = make_none
                 it.publish(2)
-                await it.pool.refresh()
+                await it.pool.registry.refresh()
                 assert await it.number() == 1
                 assert await it.number() == 1
-                it.pool._running.make_runner = broken
+                it.pool.registry.processes.make_runner = broken
                 await it.number()
                 await it.served(2)
 
@@ -566,16 +573,16 @@ class TestFailing:
     def test_a_first_runner_that_cannot_be_started_is_an_error(self, tricky: Tricky) -> None:
         async def test() -> None:
             async with bench(ProcessRunner, tricky, retry_after=0.0) as it:
-                works = it.pool._running.make_runner
-                it.pool._running._spare = None
+                works = it.pool.registry.processes.make_runner
+                it.pool.registry.processes._spare = None
 
                 def make_none() -> Any:
                     raise OSError("no more processes")
 
-                it.pool._running.make_runner = make_none
+                it.pool.registry.processes.make_runner = make_none
                 with pytest.raises(OSError, match="no more processes"):
                     await it.ask()
-                it.pool._running.make_runner = works
+                it.pool.registry.processes.make_runner = works
                 assert await it.number() == 0
 
         run(test())
@@ -585,8 +592,8 @@ class TestFailing:
     ) -> None:
         async def test() -> None:
             async with bench(ThreadRunner, tricky) as it:
-                it.pool._running._spare = None
-                it.pool._running.quick_deaths = 5000
+                it.pool.registry.processes._spare = None
+                it.pool.registry.processes.quick_deaths = 5000
                 waits: list[float] = []
                 sleep = asyncio.sleep
 
@@ -608,11 +615,11 @@ class TestTouch:
 
         async def test() -> None:
             async with bench(ProcessRunner, tricky) as it:
-                assert await asyncio.wait_for(it.pool.touch(ONE), LIMIT) == "INITIAL"
+                assert await asyncio.wait_for(it.pool.registry.touch(ONE), LIMIT) == "INITIAL"
                 await until(lambda: tricky.started("gate"), "the model loads")
-                assert await asyncio.wait_for(it.pool.touch(ONE, 0.01), LIMIT) == "INITIAL"
+                assert await asyncio.wait_for(it.pool.registry.touch(ONE, 0.01), LIMIT) == "INITIAL"
                 tricky.release("gate")
-                assert await asyncio.wait_for(it.pool.touch(ONE, LIMIT), LIMIT) == "INITIAL"
+                assert await asyncio.wait_for(it.pool.registry.touch(ONE, LIMIT), LIMIT) == "INITIAL"
                 assert await it.number() == 0
                 assert len(tricky.lines("loads")) == 1
 
@@ -621,10 +628,10 @@ class TestTouch:
     def test_it_does_not_wait_until_a_crashed_process_may_be_started_again(self, tricky: Tricky) -> None:
         async def test() -> None:
             async with bench(ProcessRunner, tricky) as it:
-                it.pool._running._spare = None
-                it.pool._running.quick_deaths = 50  # ten seconds
+                it.pool.registry.processes._spare = None
+                it.pool.registry.processes.quick_deaths = 50  # ten seconds
                 loop = asyncio.get_running_loop()
-                touched = asyncio.create_task(it.pool.touch(ONE, 0.01))
+                touched = asyncio.create_task(it.pool.registry.touch(ONE, 0.01))
                 alarm = loop.create_future()
                 loop.call_later(5, alarm.set_result, None)
                 await asyncio.wait([touched, alarm], return_when=asyncio.FIRST_COMPLETED)
@@ -639,14 +646,14 @@ class TestTouch:
         async def test() -> None:
             async with bench(ThreadRunner, tricky) as it:
                 with pytest.raises(ModelLoadError, match="told to hell"):
-                    await it.pool.touch(ONE, LIMIT)
+                    await it.pool.registry.touch(ONE, LIMIT)
 
         run(test())
 
 
 class TestMemory:
     def test_the_models_kept_are_bounded(self, tricky: Tricky, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(models_module, "MAX_LIVE", 3)
+        monkeypatch.setattr(models_module, "MAX_LOADED", 3)
 
         async def test() -> None:
             async with bench(ThreadRunner, tricky) as it:
@@ -654,9 +661,11 @@ class TestMemory:
                     for number in range(8):
                         project = Project(uid=f"{number}.{round_}", label_config=CONFIG)
                         await it.ask(project)
-                        assert len(it.pool._lives) <= 3
-                        assert len(it.pool._serving) <= 3
-                await until(lambda: len(it.runners[0]._host._live) <= 3, "the lane has forgotten them too")
+                        assert len(it.pool.registry.models.by_key) <= 3
+                        assert len(it.pool.registry.models.serving) <= 3
+                await until(
+                    lambda: len(it.runners[0]._host._predictors) <= 3, "the process has removed them too"
+                )
                 await it.ask(Project(uid="0.0", label_config=CONFIG))
 
         run(test())
@@ -669,8 +678,8 @@ class TestMemory:
                     if number > 1:
                         await it.served(number)
                     await it.ask()
-                await until(lambda: len(it.runners[0]._host._live) == 1, "only the newest lives")
-                assert len(it.pool._lives) == 1
+                await until(lambda: len(it.runners[0]._host._predictors) == 1, "only the newest lives")
+                assert len(it.pool.registry.models.by_key) == 1
 
         run(test())
 
@@ -679,16 +688,16 @@ class TestMemory:
 
         async def test() -> None:
             async with bench(ThreadRunner, tricky) as it:
-                await it.pool.touch(ONE)
+                await it.pool.registry.touch(ONE)
                 await until(lambda: tricky.started("gate"), "the model loads")
-                it.pool.forget(ONE.uid)
+                it.pool.registry.forget(ONE.uid)
                 tricky.order("on_load")
                 tricky.release("gate")
                 await it.ask(TWO)  # loads after it: the runner loads one by one
                 await until(
-                    lambda: len(it.runners[0]._host._live) == 1, "only the other project's model lives"
+                    lambda: len(it.runners[0]._host._predictors) == 1, "only the other project's model lives"
                 )
-                assert ONE.uid not in it.pool._serving
+                assert ONE.uid not in it.pool.registry.models.serving
                 assert await it.number() == 0
 
         run(test())
@@ -698,8 +707,8 @@ class TestMemory:
             async with bench(ThreadRunner, tricky) as it:
                 for number in range(30):
                     await it.ask(Project(uid=f"{number}.1", label_config=CONFIG))
-                    await it.pool.touch(ONE, 1)
-                await until(lambda: len(it.pool._running._tasks) <= 1, "only the watch is left")
+                    await it.pool.registry.touch(ONE, 1)
+                await until(lambda: len(it.pool.registry.processes._tasks) <= 1, "only the watch is left")
 
         run(test())
 
@@ -713,7 +722,7 @@ class TestClose:
             async with bench(make, tricky) as it:
                 asked = [asyncio.create_task(it.ask()) for _ in range(3)]
                 await until(lambda: tricky.started("gate"), "the model loads")
-                closing = asyncio.create_task(it.pool.close())
+                closing = asyncio.create_task(it.pool.registry.close())
                 done = await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), LIMIT)
                 assert [type(one) for one in done] == [Overloaded] * 3
                 if make is ThreadRunner:
@@ -731,7 +740,7 @@ class TestClose:
                 many = [task(number) for number in range(tasks)]
                 asked = asyncio.create_task(it.ask(ONE, *many))
                 await until(lambda: tricky.started("gate"), "the file is imported")
-                closing = asyncio.create_task(it.pool.close())
+                closing = asyncio.create_task(it.pool.registry.close())
                 with pytest.raises(Overloaded):
                     await asked
                 tricky.release("gate")
@@ -747,9 +756,10 @@ class TestClose:
                 await until(lambda: tricky.started("gate"), "predict blocks")
                 waiting = asyncio.create_task(it.ask(ONE, task(2)))
                 await until(
-                    lambda: len(next(iter(it.pool._lives.values())).process_group.batcher) == 1, "it waits"
+                    lambda: len(next(iter(it.pool.registry.models.by_key.values())).process.batcher) == 1,
+                    "it waits",
                 )
-                closing = asyncio.create_task(it.pool.close())
+                closing = asyncio.create_task(it.pool.registry.close())
                 with pytest.raises(Overloaded):
                     await waiting
                 tricky.release("gate")
@@ -768,7 +778,7 @@ class TestClose:
                 it.publish(1)
                 await it.ask()
                 it.publish(2)
-                await it.pool.refresh()
+                await it.pool.registry.refresh()
                 await until(lambda: tricky.started("gate"), "the new version loads")
                 assert len(it.runners) == 2
 

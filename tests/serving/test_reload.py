@@ -59,7 +59,7 @@ def test_all_models_get_the_edited_code_and_no_request_is_lost(tmp_path: Path, d
 
             flows = [asyncio.create_task(flow()) for _ in range(3)]
             it.edit("second")
-            await it.pool.reload()
+            await it.pool.registry.reload()
             after = [await it.ask(project) for project in projects]
             over = True
             await asyncio.gather(*flows)
@@ -83,13 +83,13 @@ def test_what_does_not_load_leaves_everything_as_it_was(tmp_path: Path, wrong: s
             it.script.write_text(f"{works}\n{wrong}\n")
             for _ in range(2):
                 with pytest.raises(BackendError):
-                    await it.pool.reload()
+                    await it.pool.registry.reload()
             assert await it.ask(ANIMALS) == before
-            assert it.pool.failures(ANIMALS.uid) == {}
+            assert it.pool.registry.failures(ANIMALS.uid) == {}
             assert len(it.running) == 1
             it.script.write_text(works)
             it.edit("third")
-            await it.pool.reload()
+            await it.pool.registry.reload()
             assert (await it.ask(ANIMALS))["code"] == "third"
 
     run(test())
@@ -100,7 +100,7 @@ def test_a_process_that_has_no_model_yet_is_renewed_too(tmp_path: Path, drain_fi
     async def test() -> None:
         async with bench(tmp_path / "be", drain_first=drain_first) as it:
             it.edit("second")
-            await it.pool.reload()
+            await it.pool.registry.reload()
             assert (await it.ask(ANIMALS))["code"] == "second"
             await until(lambda: len(it.running) == 1, "the first process has ended")
 
@@ -121,7 +121,7 @@ def test_a_process_of_a_group_that_ends_after_an_edit_gets_no_other_code_than_th
                 said = [await it.ask(ANIMALS, number) for number in range(4)]
                 codes += [one["code"] for one in said]
             assert codes == sorted(codes)  # never one code beside the other
-            assert it.pool.version(ANIMALS.uid) == "v1"
+            assert it.pool.registry.version(ANIMALS.uid) == "v1"
             await until(lambda: len(it.running) == 1, "the group with the code before has ended")
         assert "keeper.py): the one that ended is not replaced" in caplog.text
 

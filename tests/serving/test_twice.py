@@ -36,7 +36,7 @@ def test_two_projects_whose_code_changes_at_once_share_the_new_process(
             it.script.write_text(
                 it.script.read_text().replace("    labels = ()\n", f"    labels = ()\n{LOADS}")
             )
-            await it.pool.reload()
+            await it.pool.registry.reload()
             both = (ANIMALS, MORE_ANIMALS)
             for project in both:
                 it.publish(project, 1)
@@ -45,10 +45,10 @@ def test_two_projects_whose_code_changes_at_once_share_the_new_process(
             second = it.edit("second")
             for project in both:
                 it.publish(project, 2, second)
-            await it.pool.refresh()
+            await it.pool.registry.refresh()
             said = await asyncio.gather(*(it.served_now(project, 2) for project in both))
             assert {one["code"] for one in said} == {"second"}
-            await it.pool.refresh()
+            await it.pool.registry.refresh()
             await until(lambda: len(it.running) == 1, "the process before has ended")
             said = await asyncio.gather(*(it.served_now(project, 2) for project in both))
             assert len({one["pid"] for one in said}) == 1
@@ -65,7 +65,7 @@ def test_a_version_is_not_blamed_when_its_process_is_ended_for_another_one(tmp_p
             it.script.write_text(
                 it.script.read_text().replace("    labels = ()\n", f"    labels = ()\n{WAITS}")
             )
-            await it.pool.reload()
+            await it.pool.registry.reload()
             it.publish(ANIMALS, 1)
             await it.ask(ANIMALS)
             it.close_gate("gate")
@@ -79,6 +79,6 @@ def test_a_version_is_not_blamed_when_its_process_is_ended_for_another_one(tmp_p
             await until(lambda: it.reached("gate"), "it loads again")
             it.open_gate("gate")
             assert (await waiting)["version"] == "v9"
-            assert it.pool.failures(MORE_ANIMALS.uid) == {}
+            assert it.pool.registry.failures(MORE_ANIMALS.uid) == {}
 
     run(test())

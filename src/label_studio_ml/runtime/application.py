@@ -1,4 +1,4 @@
-"""The parts of a backend that all ways of serving share: endpoints, model pool, version store, event intake."""
+"""The parts of a backend that all ways of serving share: endpoints, models, version store, event intake."""
 
 import asyncio
 import logging
@@ -8,6 +8,7 @@ from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BackendError, VersionError
 from label_studio_ml.serving.prediction_service import PredictionService
 from label_studio_ml.serving.registry.code_watch import CodeWatch
+from label_studio_ml.serving.registry.model_registry import ModelRegistry
 from label_studio_ml.serving.runners.process_runner import ModelRunner
 from label_studio_ml.storage import private_files
 from label_studio_ml.training.intake.event_intake import RedisIntake
@@ -25,7 +26,7 @@ REFRESH = 0.3
 
 
 class Application:
-    """Endpoints and model pool of one model folder, on one event loop.
+    """Endpoints and models of one model folder, on one event loop.
 
     With `reload`, all models are reloaded whenever the model's files change.
     """
@@ -44,7 +45,7 @@ class Application:
         self._folders = (settings.model_dir, settings.log_dir, settings.backend_dir)
         store = self._store = open_store(settings)
         state = StoredState(settings.model_dir, "")
-        self.pool = PredictionService(
+        self.registry = ModelRegistry(
             make_runner,
             store,
             runners=runners,
@@ -52,22 +53,22 @@ class Application:
             separate=settings.separate,
             most=settings.max_label_configs,
             code_on_disk=lambda: code_on_disk(*self._source),
-            tell_ids=settings.log_json,
             remembered=lambda uid: _remembered(state, uid),
         )
+        self.pool = PredictionService(self.registry, tell_ids=settings.log_json)
         others = intake if settings.store_url and isinstance(intake, RedisIntake) else None
         book = ProjectRegistry(Projects(settings.model_dir), others)
         self.endpoints = Endpoints(settings, self.pool, store, book, intake)
-        self.pool.counts = self.endpoints.counts
+        self.registry.counts = self.endpoints.counts
         self._refreshing: asyncio.Task[None] | None = None
         self._reload = reload
 
     async def start(self) -> None:
-        """Start event intake, version store and model pool, and the checks for new versions."""
+        """Start event intake, version store and models, and the checks for new versions."""
         await asyncio.to_thread(private_files.mend, *self._folders)
         await asyncio.to_thread(self._intake.start)
         await asyncio.to_thread(self._store.start)
-        await self.pool.start()
+        await self.registry.start()
         self._refreshing = asyncio.create_task(self._refresh())
 
     def drain(self) -> None:
@@ -75,12 +76,12 @@ class Application:
         self.endpoints.health.draining = True
 
     async def close(self) -> None:
-        """Stop the checks, event intake, version store and model pool."""
+        """Stop the checks, event intake, version store and models."""
         if self._refreshing is not None:
             self._refreshing.cancel()
         await asyncio.to_thread(self._intake.stop)
         await asyncio.to_thread(self._store.stop)
-        await self.pool.close()
+        await self.registry.close()
 
     async def _refresh(self) -> None:
         watch = await asyncio.to_thread(self._watch) if self._reload else None
@@ -89,7 +90,7 @@ class Application:
             try:
                 if watch is not None and await asyncio.to_thread(watch.changed):
                     await self._load_again()
-                await self.pool.refresh()
+                await self.registry.refresh()
             except Exception:
                 logger.exception("Looking for new versions failed")
 
@@ -100,7 +101,7 @@ class Application:
         """Reload all models with the edited code; if that fails, log why and keep the models with the code before."""
         logger.info("The model's files have changed: they are loaded again")
         try:
-            await self.pool.reload()
+            await self.registry.reload()
         except BackendError as error:
             logger.error("The edited code is not used: %s. The code before goes on; edit it again", error)
         else:

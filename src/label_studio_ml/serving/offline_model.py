@@ -23,7 +23,7 @@ from label_studio_ml.versions.store.manifest import Manifest
 logger = logging.getLogger(__name__)
 
 #: The number by which the runner identifies the model.
-_LIVE = 1
+_NUMBER = 1
 #: Tasks of the first call, when their duration is not known yet, and the longest duration of a later call in seconds.
 FIRST = 16
 LONGEST = 60.0
@@ -113,7 +113,7 @@ class OfflineModel:
                 try:
                     await runner.start()
                     info: ClassInfo = await asyncio.shield(runner.info)
-                    self.version = await runner.load(_LIVE, self._spec)
+                    self.version = await runner.load(_NUMBER, self._spec)
                 except BaseException:
                     await runner.close(0)
                     raise
@@ -136,7 +136,7 @@ class OfflineModel:
         self, runner: ModelRunner, tasks: Sequence[Mapping[str, Any]], params: bytes
     ) -> list[Outcome]:
         try:
-            (answer,) = await runner.predict(_LIVE, [Request(msgspec.json.encode(tasks), params)])
+            (answer,) = await runner.predict(_NUMBER, [Request(msgspec.json.encode(tasks), params)])
         except (RunnerClosed, ModelProcessDied):
             raise
         except BackendError as error:

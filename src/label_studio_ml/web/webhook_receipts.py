@@ -118,7 +118,7 @@ async def connection(
 
     `events` are the actions that start a training. `model_class` and `learns` are None before the import.
     """
-    info = pool.info
+    info = pool.registry.info
     body: dict[str, Any] = {
         "version": __version__,
         "model_class": info.name if info is not None else None,
@@ -126,14 +126,14 @@ async def connection(
         "events": sorted(events),
         "login": asks_login(settings),
         "time": time.time(),
-        "invalid_predictions": pool.counts.invalid_kinds,
+        "invalid_predictions": pool.registry.counts.invalid_kinds,
     }
     if project is not None:
         body["project"] = {
             "uid": project.uid,
             "hostname": project.hostname,
             "token": bool(project.access_token),
-            "model_version": pool.version_if_known(project.uid),
+            "model_version": pool.registry.version_if_known(project.uid),
             "heard": await hearing.of(project.uid),
         }
     return body

@@ -39,13 +39,13 @@ def test_a_version_of_edited_code_is_served_by_that_code(
             assert said["code"] == "second"
             # The other project's version was trained by the code before: it stays where that is.
             for _ in range(3):
-                await it.pool.refresh()
+                await it.pool.registry.refresh()
                 stays = await it.ask(MORE_ANIMALS)
                 assert (stays["version"], stays["code"], stays["pid"]) == ("v1", "first", before[1]["pid"])
             it.publish(MORE_ANIMALS, 2, second)
             moved = await it.served(MORE_ANIMALS, 2)
             assert moved["code"] == "second"
-            await it.pool.refresh()
+            await it.pool.registry.refresh()
             await until(lambda: len(it.running) == 1, "the process with the code before has ended")
             assert _warnings(caplog) == []
 
@@ -85,13 +85,13 @@ def test_with_drain_first_the_process_before_ends_first(tmp_path: Path) -> None:
         async with bench(tmp_path / "be", drain_first=True) as it:
             it.publish(ANIMALS, 1, identify(it.script))
             await it.ask(ANIMALS)
-            make = it.pool._running.make_runner
+            make = it.pool.registry.processes.make_runner
 
             def make_runner() -> object:
                 assert not it.running
                 return make()
 
-            it.pool._running.make_runner = make_runner  # type: ignore[assignment]
+            it.pool.registry.processes.make_runner = make_runner  # type: ignore[assignment]
             it.publish(ANIMALS, 2, it.edit("second"))
             assert (await it.served(ANIMALS, 2))["code"] == "second"
 
@@ -167,9 +167,9 @@ def test_going_back_finds_the_code_where_a_process_still_has_it(
             await _go_back(it)
             assert (await it.served(ANIMALS, 1))["code"] == "first"
             assert _warnings(caplog) == []
-            it.pool.forget(ANIMALS.uid)
-            it.pool.forget(MORE_ANIMALS.uid)
-            await it.pool.refresh()
+            it.pool.registry.forget(ANIMALS.uid)
+            it.pool.registry.forget(MORE_ANIMALS.uid)
+            await it.pool.registry.refresh()
             await until(lambda: len(it.running) == 1, "the process with the code before has ended")
             said = await it.ask(ANIMALS)
             assert (said["version"], said["code"]) == ("v1", "second")
@@ -193,13 +193,13 @@ def test_a_file_that_is_broken_since_leaves_the_process_before(tmp_path: Path) -
             works = it.script.read_text()
             it.script.write_text(works.replace("import os\n", "import os\nraise RuntimeError('edited')\n"))
             it.publish(ANIMALS, 2, second)
-            await it.pool.refresh()
+            await it.pool.registry.refresh()
             for _ in range(3):
                 said = await it.ask(ANIMALS)
                 assert (said["version"], said["code"]) == ("v1", "first")
             it.script.write_text(works)
             assert (await it.served_now(ANIMALS, 2))["code"] == "second"
-            assert it.pool.failures(ANIMALS.uid) == {}
+            assert it.pool.registry.failures(ANIMALS.uid) == {}
 
     run(test())
 

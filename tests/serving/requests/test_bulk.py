@@ -228,10 +228,12 @@ class TestPool:
                 large = asyncio.create_task(it.ask(*many))
                 await until(lambda: tricky.started("gate"), "the second part is under way")
                 it.publish(2)
-                await it.pool.refresh()
+                await it.pool.registry.refresh()
                 small = asyncio.create_task(it.ask(task(9)))
                 if not drain_first:
-                    await until(lambda: it.pool.version(pools.ONE.uid) == "v2", "the new version is served")
+                    await until(
+                        lambda: it.pool.registry.version(pools.ONE.uid) == "v2", "the new version is served"
+                    )
                 tricky.release("gate")
                 entries = await large
                 assert numbers(entries) == list(range(400))
@@ -269,8 +271,10 @@ class TestPool:
                 large = asyncio.create_task(it.ask(*many))
                 await until(lambda: tricky.started("gate"), "the second part is under way")
                 it.publish(2)
-                await it.pool.refresh()
-                await until(lambda: it.pool.version(pools.ONE.uid) == "v2", "the new version is served")
+                await it.pool.registry.refresh()
+                await until(
+                    lambda: it.pool.registry.version(pools.ONE.uid) == "v2", "the new version is served"
+                )
                 os.kill(tricky.started("gate"), signal.SIGKILL)
                 entries = await large
                 assert {entry["model_version"] for entry in entries} == {"v1"}
@@ -325,7 +329,7 @@ class TestPool:
                 many = [task(number, "block gate" if number == 60 else "") for number in range(400)]
                 large = asyncio.create_task(it.ask(*many))
                 await until(lambda: tricky.started("gate"), "the second part is under way")
-                closing = asyncio.create_task(it.pool.close())
+                closing = asyncio.create_task(it.pool.registry.close())
                 await asyncio.sleep(0)
                 tricky.release("gate")
                 entries = await large

@@ -25,6 +25,7 @@ from label_studio_ml.serving.runners.process_runner import ModelRunner, ProcessR
 from label_studio_ml.serving.runners.runner_group import RunnerGroup
 from label_studio_ml.versions.state.project_state import Project
 from label_studio_ml.versions.store.local_store import VersionStore
+from pools import service
 from tricky import CONFIG, Tricky, alive, task
 
 pytestmark = pytest.mark.usefixtures("clean_env")
@@ -80,9 +81,9 @@ def asking(*tasks: dict[str, Any]) -> Request:
     return Request(json.dumps(tasks).encode(), b"{}")
 
 
-async def ask(group: RunnerGroup, number: int = 1, do: str = "", live: int = 1) -> int:
+async def ask(group: RunnerGroup, number: int = 1, do: str = "", model: int = 1) -> int:
     """Return the id of the process that answered."""
-    [answer] = await asyncio.wait_for(group.predict(live, [asking(task(number, do))]), LIMIT)
+    [answer] = await asyncio.wait_for(group.predict(model, [asking(task(number, do))]), LIMIT)
     [entry] = strict(answer.results)
     assert entry["result"][0]["task"] == number
     pid: int = entry["result"][0]["pid"]
@@ -105,14 +106,12 @@ async def started(crew: Crew, count: int = 2) -> AsyncIterator[RunnerGroup]:
 @asynccontextmanager
 async def pooled(crew: Crew, count: int = 2, **options: Any) -> AsyncIterator[PredictionService]:
     """Open a pool over groups; close it, and see that no process is left."""
-    pool = PredictionService(
-        lambda: crew.group(count), VersionStore(crew.settings.model_dir), runners=count, **options
-    )
-    await pool.start()
+    pool = service(lambda: crew.group(count), VersionStore(crew.settings.model_dir), runners=count, **options)
+    await pool.registry.start()
     try:
         yield pool
     finally:
-        await asyncio.wait_for(pool.close(), LIMIT)
+        await asyncio.wait_for(pool.registry.close(), LIMIT)
         assert not crew.pids
 
 
@@ -157,10 +156,10 @@ def test_a_killed_member_is_replaced_with_all_models_and_the_others_load_nothing
             assert loads.count(second) == 3
             assert loads.count(third) == 2
             await killed(crew, second)
-            for live in (1, 3):
-                assert await ask(group, 1, live=live) == third
+            for model in (1, 3):
+                assert await ask(group, 1, model=model) == third
             with pytest.raises(ModelLoadError):
-                await ask(group, 1, live=2)
+                await ask(group, 1, model=2)
 
     run(test())
 
@@ -180,7 +179,7 @@ def test_a_model_that_comes_while_a_replacement_loads_is_loaded_there_too(tricky
             tricky.release("gate")
             await until(lambda: len(group._members) == 2, "it is replaced")
             await killed(crew, second)
-            assert await ask(group, 1, live=2) == await ask(group, 1, live=1) == crew.runners[2].pid
+            assert await ask(group, 1, model=2) == await ask(group, 1, model=1) == crew.runners[2].pid
 
     run(test())
 

@@ -178,7 +178,7 @@ async def test_the_part_that_does_not_answer_is_named(
             release.wait(60)
         return ""
 
-    pool = SimpleNamespace(problem=str)
+    pool = SimpleNamespace(registry=SimpleNamespace(problem=str))
     intake = SimpleNamespace(stall=None, figures=lambda: answer("broker"))
     store = SimpleNamespace(hampered="", undecided=[])
     threads = Threads(1, "test")

@@ -4,7 +4,8 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from label_studio_ml.serving.registry.loaded_model import LoadedModel, ProcessGroup
+from label_studio_ml.serving.registry.loaded_model import LoadedModel
+from label_studio_ml.serving.registry.serving_process import ServingProcess
 from label_studio_ml.user_code.code_identity import CodeIdentity
 
 logger = logging.getLogger(__name__)
@@ -17,16 +18,16 @@ class CodeChoice:
         self._on_disk = on_disk
         self._said: set[tuple[str, str, str]] = set()
 
-    async def needs_process(self, live: LoadedModel, process_group: ProcessGroup | None = None) -> bool:
-        """Return whether the model needs a new process instead of `process_group` (default: the model's own).
+    async def needs_process(self, model: LoadedModel, process: ServingProcess | None = None) -> bool:
+        """Return whether the model needs a new process instead of `process` (default: the model's own).
 
-        This is so if the version was trained by other code than `process_group` has imported, and the files on the
-        disk have changed since `process_group` started.
+        This is so if the version was trained by other code than `process` has imported, and the files on the
+        disk have changed since `process` started.
         """
-        process_group = process_group or live.process_group
-        if live.manifest is None or not process_group.runner.own_memory:
+        process = process or model.process
+        if model.manifest is None or not process.runner.own_memory:
             return False
-        trained_by, running = live.manifest.code, process_group.code
+        trained_by, running = model.manifest.code, process.code
         if trained_by.same(running):
             return False
         disk = await asyncio.to_thread(self._on_disk)
@@ -35,26 +36,26 @@ class CodeChoice:
         logger.info(
             "Project %s: version %s was trained by other code than its model process has (different: %s); "
             "it is loaded in a new process, with the code on the disk",
-            live.project.uid,
-            live.manifest.name,
+            model.project.uid,
+            model.manifest.name,
             ", ".join(trained_by.differences(running)),
         )
         return True
 
-    def say(self, live: LoadedModel) -> None:
+    def say(self, model: LoadedModel) -> None:
         """Warn if a model is served by other code than it was trained by, once for each version and code."""
-        running = live.process_group.code
-        note = live.manifest.other_code(running) if live.manifest is not None else ""
-        if live.manifest is None or not note:
+        running = model.process.code
+        note = model.manifest.other_code(running) if model.manifest is not None else ""
+        if model.manifest is None or not note:
             return
-        about = (live.project.uid, live.manifest.id, running.hash)
+        about = (model.project.uid, model.manifest.id, running.hash)
         if about in self._said:
             return
         self._said.add(about)
         logger.warning(
             "Project %s: %s. If it needs the code that trained it, put that on this machine and start the server "
             "again; else train a new version",
-            live.project.uid,
+            model.project.uid,
             note,
         )
 

@@ -1,6 +1,7 @@
-"""Loaded models, and the runners that they run in."""
+"""One loaded model, and the states that it passes through."""
 
 import asyncio
+import enum
 import logging
 import time
 from collections.abc import Hashable
@@ -14,70 +15,91 @@ from label_studio_ml.errors import (
     NoLabelConfig,
     Overloaded,
 )
-from label_studio_ml.model_calls.predictor import Answer, Request
 from label_studio_ml.protocol.label_config import parse_label_config
-from label_studio_ml.serving.requests.batching import Batcher, RunnerClosed
-from label_studio_ml.serving.runners.process_runner import ModelRunner
-from label_studio_ml.user_code.code_identity import CodeIdentity
+from label_studio_ml.serving.registry.serving_process import ServingProcess
+from label_studio_ml.serving.requests.batching import RunnerClosed
 from label_studio_ml.versions.state.project_state import Project
 from label_studio_ml.versions.store.manifest import Manifest
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(slots=True, eq=False)
-class ProcessGroup:
-    """A runner with its queue. `retired`: another runner has replaced it.
+class ModelState(enum.Enum):
+    """States of a loaded model; `TRANSITIONS` lists the changes between them.
 
-    `group` is the label config that the runner is for, once it is `placed`; empty if all label configs share one.
-    `started` and `asked` are the times of its start and of its last prediction call, on the monotonic clock.
+      LOADING ──▶ LOADED ──▶ SUPERSEDED ──▶ WITHDRAWN ──▶ REMOVED
+         └──────▶ FAILED ────────┴──────────────▲
+
+    A model may also be superseded or withdrawn while it loads, and withdrawn without being superseded.
     """
 
-    runner: ModelRunner
-    batcher: Batcher[Request, Answer]
-    started: float
-    retired: bool = False
-    group: str = ""
-    placed: bool = False
-    asked: float = 0.0
+    #: Its process builds it; the requests for it wait.
+    LOADING = enum.auto()
+    #: It answers requests.
+    LOADED = enum.auto()
+    #: It could not be built; a later request loads it again.
+    FAILED = enum.auto()
+    #: Its process is to end: the next request loads its successor, and it answers until that is loaded.
+    SUPERSEDED = enum.auto()
+    #: No further request is sent to it; those that wait or run are answered, then it is removed.
+    WITHDRAWN = enum.auto()
+    #: Its process has been told to remove it, ends, or removes it when it loads the successor.
+    REMOVED = enum.auto()
 
-    @property
-    def code(self) -> CodeIdentity:
-        """The identity of the code that the runner imported; without a hash if it is not known."""
-        info = self.runner.info
-        return info.result().code if info.done() and info.exception() is None else CodeIdentity()
 
-    def import_failed(self, ago: float) -> bool:
-        """Return whether the import of the model file failed, and the runner started more than `ago` seconds ago."""
-        info = self.runner.info
-        return info.done() and info.exception() is not None and time.monotonic() - self.started > ago
+TRANSITIONS: dict[ModelState, tuple[ModelState, ...]] = {
+    ModelState.LOADING: (
+        ModelState.LOADED,
+        ModelState.FAILED,
+        ModelState.SUPERSEDED,
+        ModelState.WITHDRAWN,
+    ),
+    ModelState.LOADED: (ModelState.SUPERSEDED, ModelState.WITHDRAWN),
+    ModelState.FAILED: (ModelState.SUPERSEDED, ModelState.WITHDRAWN),
+    ModelState.SUPERSEDED: (ModelState.WITHDRAWN,),
+    ModelState.WITHDRAWN: (ModelState.REMOVED,),
+    ModelState.REMOVED: (),
+}
 
 
 @dataclass(slots=True, eq=False)
 class LoadedModel:
-    """One model that is loaded or loading.
+    """One model that is loaded or loading. `ready` gets the outcome of loading: the version's name or an error.
 
-    `again`: its process died when it was loaded before. `renamed` is the name that `predict` has given to the
-    version since it was loaded, if any. `under_way` is the number of requests in flight.
+    `number` identifies it in its process. `retried`: its process died when it was loaded before. `renamed` is the
+    name that `predict` has given to the version since it was loaded, if any. `in_flight` is the number of requests
+    that wait for it or run; `idle` is set when the last of them ends.
     """
 
     number: int
     key: Hashable
     project: Project
     manifest: Manifest | None
-    process_group: ProcessGroup
-    ready: "asyncio.Future[str]" = field(repr=False)
-    under_way: int = 0
-    dropped: bool = False
+    process: ServingProcess
+    retried: bool = False
+    state: ModelState = ModelState.LOADING
+    ready: "asyncio.Future[str]" = field(default_factory=lambda: _future(), repr=False)
+    in_flight: int = 0
     failed_at: float = 0.0
-    again: bool = False
     renamed: str = ""
     idle: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
 
+    def enter(self, state: ModelState) -> bool:
+        """Change the state and return True; return False, and keep the state, if there is no such transition."""
+        if state not in TRANSITIONS[self.state]:
+            return False
+        self.state = state
+        return True
+
     @property
     def loaded(self) -> bool:
-        """Whether the model has loaded."""
+        """Whether its process has built it."""
         return self.ready.done() and self.ready.exception() is None
+
+    @property
+    def usable(self) -> bool:
+        """Whether its process has built it and accepts requests."""
+        return self.loaded and self.process.usable
 
     @property
     def version(self) -> str:
@@ -95,19 +117,37 @@ class LoadedModel:
         Loading is retried at once if the process died during it, but only once, and whenever the runner was closed.
         """
         if self.failure is None:
-            return self.loaded and (self.process_group.retired or self.process_group.runner.ended.done())
-        died = isinstance(self.failure, ModelProcessDied) and not self.again
+            return self.loaded and not self.process.usable
+        died = isinstance(self.failure, ModelProcessDied) and not self.retried
         return died or isinstance(self.failure, RunnerClosed) or time.monotonic() - self.failed_at > after
+
+    def succeed(self, version: str) -> None:
+        """Settle `ready` with the version's name, unless it is settled."""
+        if not self.ready.done():
+            self.enter(ModelState.LOADED)
+            self.ready.set_result(version)
 
     def fail(self, error: Exception) -> None:
         """Settle `ready` with `error`, unless it is settled."""
         if not self.ready.done():
+            self.enter(ModelState.FAILED)
+            self.failed_at = time.monotonic()
             self.ready.set_exception(error)
-            self.ready.exception()
+            self.ready.exception()  # marks it as retrieved: there may be no waiter
+
+    async def wait_until_idle(self) -> None:
+        """Return when no request is in flight."""
+        while self.in_flight:
+            self.idle.clear()
+            await self.idle.wait()
+
+
+def _future() -> "asyncio.Future[str]":
+    return asyncio.get_running_loop().create_future()
 
 
 def key_of(project: Project, manifest: Manifest | None) -> Hashable:
-    """Return the key of a live model: models with equal keys are interchangeable."""
+    """Return the key of a loaded model: models with equal keys are interchangeable."""
     return (
         project.uid,
         manifest.id if manifest else "",
@@ -119,18 +159,18 @@ def key_of(project: Project, manifest: Manifest | None) -> Hashable:
     )
 
 
-def load_failure(live: LoadedModel, error: Exception) -> Exception:
+def load_failure(model: LoadedModel, error: Exception) -> Exception:
     """Return the error for requests that wait for a model that did not load.
 
     Unexpected errors are logged, and so is a missing label config, because `/setup` does not wait for a slow load.
     """
     if not isinstance(error, BackendError):
         logger.error("A model cannot be loaded", exc_info=error)
-    if live.process_group.retired and isinstance(error, ModelProcessDied):
+    if model.process.retired and isinstance(error, ModelProcessDied):
         return RunnerClosed(str(error))  # the process was ended for another model: load this one elsewhere
     if not isinstance(error, ModelError | ModelProcessDied):
         error = ModelError(str(error))  # not a fault of the version or its process
-    if isinstance(error, ModelLoadError) and not parse_label_config(live.project.label_config):
+    if isinstance(error, ModelLoadError) and not parse_label_config(model.project.label_config):
         error = NoLabelConfig(str(error), field="label_config")
         logger.warning("%s", error)
     return error

@@ -16,7 +16,8 @@ from label_studio_ml.errors import BackendError
 from label_studio_ml.model_calls.adapter import MAX_BATCH, ClassInfo
 from label_studio_ml.model_calls.predictor import Answer, Request
 from label_studio_ml.monitoring.counters import Counts
-from label_studio_ml.serving.registry.loaded_model import ProcessGroup, shutting_down
+from label_studio_ml.serving.registry.loaded_model import shutting_down
+from label_studio_ml.serving.registry.serving_process import ServingProcess
 from label_studio_ml.serving.requests.batching import Batcher, RunnerClosed
 from label_studio_ml.serving.runners.process_runner import ModelRunner
 from label_studio_ml.serving.runners.runner_group import RunnerGroup
@@ -38,22 +39,22 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0
 class Tenants(Protocol):
     """Interface of the owner of the models, for ModelProcesses."""
 
-    def models_in(self, process_group: ProcessGroup) -> int:
+    def models_in(self, process: ServingProcess) -> int:
         """Return the number of models that are loaded or loading in a process."""
 
-    def busy(self, process_group: ProcessGroup) -> bool:
+    def busy(self, process: ServingProcess) -> bool:
         """Return whether a request waits for a model in a process."""
 
-    def leave(self, process_group: ProcessGroup) -> None:
+    def leave(self, process: ServingProcess) -> None:
         """Stop using the loaded models of a process."""
 
-    async def empty(self, process_group: ProcessGroup) -> None:
+    async def empty(self, process: ServingProcess) -> None:
         """Stop using all models of a process; return when no request waits for them."""
 
-    async def lost(self, process_group: ProcessGroup, why: str, *, current: bool) -> None:
+    async def lost(self, process: ServingProcess, why: str, *, current: bool) -> None:
         """Handle the unexpected end of a process; `current` tells that it was the one for new loads."""
 
-    async def load_again(self, process_group: ProcessGroup) -> None:
+    async def load_again(self, process: ServingProcess) -> None:
         """Load the models of a process again in a new one. Raises the error of a model that fails to load."""
 
 
@@ -76,7 +77,7 @@ class ModelProcesses:
         most: int = DEFAULT_LABEL_CONFIGS,
     ) -> None:
         self.make_runner = make_runner
-        self.all: set[ProcessGroup] = set()
+        self.all: set[ServingProcess] = set()
         self.info: ClassInfo | None = None
         self.closing = False
         self.quick_deaths = 0
@@ -87,11 +88,11 @@ class ModelProcesses:
         self._retry_after = retry_after
         self._separate = separate
         self._most = most
-        self._current: dict[str, ProcessGroup] = {}
-        self._spare: ProcessGroup | None = None
+        self._current: dict[str, ServingProcess] = {}
+        self._spare: ServingProcess | None = None
         self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
         self._starting = 0
-        self._leaving: set[ProcessGroup] = set()
+        self._leaving: set[ServingProcess] = set()
         self._room = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -104,26 +105,31 @@ class ModelProcesses:
         self.closing = True
         for task in list(self._tasks):
             task.cancel()
-        process_groups = list(self.all)
-        for process_group in process_groups:
-            process_group.batcher.close("The backend is shutting down")
-        await asyncio.gather(*(process_group.runner.close() for process_group in process_groups))
+        processes = list(self.all)
+        for process in processes:
+            process.batcher.close("The backend is shutting down")
+        await asyncio.gather(*(process.runner.close() for process in processes))
 
     @property
-    def current(self) -> list[ProcessGroup]:
+    def running(self) -> int:
+        """The number of processes that have not ended."""
+        return sum(not process.runner.ended.done() for process in self.all)
+
+    @property
+    def current(self) -> list[ServingProcess]:
         """The processes for new loads, one for each label config, and the first process while it has none."""
         return [*self._current.values(), *([self._spare] if self._spare is not None else [])]
 
-    def current_for(self, group: str) -> ProcessGroup | None:
+    def current_for(self, group: str) -> ServingProcess | None:
         """Return the process for new loads of a group, None if none runs."""
-        process_group = self._current.get(group)
-        return process_group if process_group is not None and self._placed(process_group) else None
+        process = self._current.get(group)
+        return process if process is not None and self._placed(process) else None
 
     def group(self, label_config: str) -> str:
         """Return the key by which projects with this label config share a process."""
         return label_config if self._separate and self.own_memory else ""
 
-    async def process_group_for(self, label_config: str, code: CodeIdentity) -> ProcessGroup:
+    async def process_for(self, label_config: str, code: CodeIdentity) -> ServingProcess:
         """Return the process in which to load a model with this label config.
 
         This is the current one, unless only another process of the label config has imported `code`. Raises the
@@ -131,24 +137,20 @@ class ModelProcesses:
         """
         group = self.group(label_config)
         async with self._lock(group):
-            process_group = self._current.get(group)
-            if process_group is None and self._spare is not None:
-                process_group, self._spare = self._spare, None
-                self._place(process_group, group)
-            if (
-                process_group is None
-                or process_group.runner.ended.done()
-                or process_group.import_failed(self._retry_after)
-            ):
-                before, process_group = process_group, await self._start_for(group)
-                self._place(process_group, group)
+            process = self._current.get(group)
+            if process is None and self._spare is not None:
+                process, self._spare = self._spare, None
+                self._place(process, group)
+            if process is None or process.runner.ended.done() or process.import_failed(self._retry_after):
+                before, process = process, await self._start_for(group)
+                self._place(process, group)
                 if before is not None and not before.runner.ended.done():
                     self.spawn(before.runner.close(0))
-            if code.same(process_group.code):
-                return process_group
-            return next((other for other in self._of(group) if other.code.hash == code.hash), process_group)
+            if code.same(process.code):
+                return process
+            return next((other for other in self._of(group) if other.code.hash == code.hash), process)
 
-    async def new(self, *, quiet: bool = False) -> ProcessGroup:
+    async def new(self, *, quiet: bool = False) -> ServingProcess:
         """Start a process without a label config. With `quiet`, the caller reports import errors of the model file.
 
         Waits after repeated early crashes. Raises the errors of starting the runner, and Overloaded during the
@@ -158,21 +160,21 @@ class ModelProcesses:
             await asyncio.sleep(pause_after(self.quick_deaths, first=FIRST_PAUSE, longest=LONGEST_PAUSE))
         if self.closing:
             raise shutting_down()
-        process_group = self._process_group_of(self.make_runner())
-        runner = process_group.runner
+        process = self._process_of(self.make_runner())
+        runner = process.runner
         self.own_memory = runner.own_memory
-        self.all.add(process_group)
+        self.all.add(process)
         if isinstance(runner, RunnerGroup):
-            runner.when_edited = lambda: self.spawn(self._load_again(process_group))
+            runner.when_edited = lambda: self.spawn(self._load_again(process))
         try:
             await runner.start()
         except Exception:
-            self.all.discard(process_group)
+            self.all.discard(process)
             raise
-        self.spawn(self._watch(process_group, quiet=quiet))
-        return process_group
+        self.spawn(self._watch(process, quiet=quiet))
+        return process
 
-    async def exchange(self, old: ProcessGroup, label_config: str) -> ProcessGroup:
+    async def exchange(self, old: ServingProcess, label_config: str) -> ServingProcess:
         """End a label config's process, then start its replacement and return it; no model is loaded in between.
 
         If `old` has been replaced already, return the current process.
@@ -183,56 +185,52 @@ class ModelProcesses:
                 self._tenants.leave(old)
                 await self.retire(old)
                 self._place(await self.new(), group)
-            process_group = self._current.get(group)
-        if process_group is None:
+            process = self._current.get(group)
+        if process is None:
             raise RunnerClosed("There is no model process")
-        return process_group
+        return process
 
-    def take_over(self, process_group: ProcessGroup, old: ProcessGroup) -> list[ProcessGroup]:
-        """Make `process_group` the current process in place of `old`, and return the processes that it replaces.
+    def take_over(self, process: ServingProcess, old: ServingProcess) -> list[ServingProcess]:
+        """Make `process` the current process in place of `old`, and return the processes that it replaces.
 
         These are all those of the same label config, or only `old` if it has none yet.
         """
         if not old.placed:
-            self._spare = process_group
+            self._spare = process
             return [old]
         before = self._of(old.group)
-        self._place(process_group, old.group)
+        self._place(process, old.group)
         return before
 
-    def replace(self, process_group: ProcessGroup, label_config: str) -> ProcessGroup | None:
-        """Make `process_group` the current process of a label config, and return the previous one."""
+    def replace(self, process: ServingProcess, label_config: str) -> ServingProcess | None:
+        """Make `process` the current process of a label config, and return the previous one."""
         group = self.group(label_config)
         before = self._current.get(group)
-        self._place(process_group, group)
+        self._place(process, group)
         return before
 
-    def is_current(self, process_group: ProcessGroup) -> bool:
+    def is_current(self, process: ServingProcess) -> bool:
         """Return whether models are loaded in a process from now on."""
-        return process_group is self._spare or self._current.get(process_group.group) is process_group
+        return process is self._spare or self._current.get(process.group) is process
 
-    async def retire(self, process_group: ProcessGroup) -> None:
+    async def retire(self, process: ServingProcess) -> None:
         """End a process after its requests in flight; afterwards its queue refuses requests."""
-        await process_group.batcher.drained()
-        process_group.retired = True
-        process_group.batcher.close("Its model process was replaced")
-        await process_group.runner.close()
+        await process.batcher.drained()
+        process.retired = True
+        process.batcher.close("Its model process was replaced")
+        await process.runner.close()
 
     def end_unused(self) -> None:
         """End the processes without models, except the last one."""
-        for process_group in list(self.all):
-            if (
-                process_group is self._spare
-                or process_group in self._leaving
-                or not self._placed(process_group)
-            ):
+        for process in list(self.all):
+            if process is self._spare or process in self._leaving or not self._placed(process):
                 continue
-            lock = self._locks.get(process_group.group)
-            if self._tenants.models_in(process_group) or (lock is not None and lock.locked()):
+            lock = self._locks.get(process.group)
+            if self._tenants.models_in(process) or (lock is not None and lock.locked()):
                 continue
             if len(self.all - self._leaving) > 1:
-                self._take_away(process_group)
-                self.spawn(self._end(process_group))
+                self._take_away(process)
+                self.spawn(self._end(process))
 
     def spawn(self, work: "Coroutine[Any, Any, Any]") -> "asyncio.Task[Any]":
         """Run `work` in the background; errors are logged."""
@@ -249,34 +247,28 @@ class ModelProcesses:
     def _lock(self, group: str) -> asyncio.Lock:
         return self._locks.setdefault(group, asyncio.Lock())
 
-    def _place(self, process_group: ProcessGroup, group: str) -> None:
-        self._current[group] = process_group
-        process_group.group = group
-        process_group.placed = True
+    def _place(self, process: ServingProcess, group: str) -> None:
+        self._current[group] = process
+        process.group = group
+        process.placed = True
 
-    def _placed(self, process_group: ProcessGroup) -> bool:
-        return process_group.placed and not process_group.retired and not process_group.runner.ended.done()
+    def _placed(self, process: ServingProcess) -> bool:
+        return process.placed and not process.retired and not process.runner.ended.done()
 
-    def _of(self, group: str) -> list[ProcessGroup]:
+    def _of(self, group: str) -> list[ServingProcess]:
         return [
-            process_group
-            for process_group in self.all
-            if self._placed(process_group)
-            and process_group.group == group
-            and process_group not in self._leaving
+            process
+            for process in self.all
+            if self._placed(process) and process.group == group and process not in self._leaving
         ]
 
-    async def _start_for(self, group: str) -> ProcessGroup:
+    async def _start_for(self, group: str) -> ServingProcess:
         """Start a process for another label config, after ending one if there are `most` already."""
         while self._separate and self._count_others(group) >= self._most:
-            others = [
-                process_group for process_group in self._current.values() if process_group.group != group
-            ]
-            others = [process_group for process_group in others if not process_group.runner.ended.done()]
+            others = [process for process in self._current.values() if process.group != group]
+            others = [process for process in others if not process.runner.ended.done()]
             if others:
-                last = min(
-                    others, key=lambda process_group: (self._tenants.busy(process_group), process_group.asked)
-                )
+                last = min(others, key=lambda process: (self._tenants.busy(process), process.asked))
                 self._take_away(last)
                 await self._end(last)
             else:
@@ -291,33 +283,31 @@ class ModelProcesses:
 
     def _count_others(self, group: str) -> int:
         """Return the number of processes that run or start for other label configs."""
-        running = {
-            process_group for process_group in self._current.values() if process_group.group != group
-        } | self._leaving
-        return sum(not process_group.runner.ended.done() for process_group in running) + self._starting
+        running = {process for process in self._current.values() if process.group != group} | self._leaving
+        return sum(not process.runner.ended.done() for process in running) + self._starting
 
-    def _take_away(self, process_group: ProcessGroup) -> None:
+    def _take_away(self, process: ServingProcess) -> None:
         """Load no further models in a process, because it is to end."""
-        self._leaving.add(process_group)
-        if self._current.get(process_group.group) is process_group:
-            del self._current[process_group.group]
+        self._leaving.add(process)
+        if self._current.get(process.group) is process:
+            del self._current[process.group]
 
-    async def _end(self, process_group: ProcessGroup) -> None:
+    async def _end(self, process: ServingProcess) -> None:
         """Remove the models from a process that was taken away, and end it."""
         try:
-            await self._tenants.empty(process_group)
-            await self.retire(process_group)
+            await self._tenants.empty(process)
+            await self.retire(process)
         finally:
-            self._leaving.discard(process_group)
+            self._leaving.discard(process)
             self._room.set()
 
-    def _process_group_of(self, runner: ModelRunner) -> ProcessGroup:
+    def _process_of(self, runner: ModelRunner) -> ServingProcess:
         """Return a runner with its queue."""
 
         async def run(key: Hashable, requests: Sequence[Request]) -> Sequence[Answer]:
             if runner.ended.done():
                 raise RunnerClosed(runner.ended.result())  # these requests did not end it: retry them as new
-            process_group.asked = time.monotonic()
+            process.asked = time.monotonic()
             return await runner.predict(key[0], requests)  # type: ignore[index]
 
         batcher: Batcher[Request, Answer] = Batcher(
@@ -329,42 +319,38 @@ class ModelProcesses:
             ahead=runner.ahead,
         )
         batcher.seen = self._counts().batches.observe
-        process_group = ProcessGroup(runner, batcher, time.monotonic())
-        return process_group
+        process = ServingProcess(runner, batcher, time.monotonic())
+        return process
 
-    async def _load_again(self, process_group: ProcessGroup) -> None:
+    async def _load_again(self, process: ServingProcess) -> None:
         """Load the edited code in new processes, after one process of a group has ended and cannot be replaced."""
-        if (
-            process_group.retired
-            or self.closing
-            or not (process_group.placed or process_group is self._spare)
-        ):
+        if process.retired or self.closing or not (process.placed or process is self._spare):
             return
         logger.info("The models are loaded again in new processes, with the code on the disk")
         try:
-            await self._tenants.load_again(process_group)
+            await self._tenants.load_again(process)
         except BackendError as error:
             logger.error(
                 "The edited code is not used: %s. The code before goes on, in fewer processes; edit it again",
                 error,
             )
 
-    async def _watch(self, process_group: ProcessGroup, *, quiet: bool) -> None:
+    async def _watch(self, process: ServingProcess, *, quiet: bool) -> None:
         """Wait for the end of a process, then close its queue and report the loss, so that its models load again."""
         try:
-            self.info = await asyncio.shield(process_group.runner.info)
+            self.info = await asyncio.shield(process.runner.info)
         except BackendError as error:
             if not quiet:
                 logger.error("The model file cannot be used: %s", error)
-        why = await asyncio.shield(process_group.runner.ended)
-        self.all.discard(process_group)
+        why = await asyncio.shield(process.runner.ended)
+        self.all.discard(process)
         self._room.set()
-        process_group.batcher.close(why)
-        if process_group.retired:
+        process.batcher.close(why)
+        if process.retired:
             return
-        current = self.is_current(process_group) and not self.closing
+        current = self.is_current(process) and not self.closing
         if current:
-            quick = time.monotonic() - process_group.started < 10
+            quick = time.monotonic() - process.started < 10
             self.quick_deaths = self.quick_deaths + 1 if quick else 0
             self._counts().restarts += 1
-        await self._tenants.lost(process_group, why, current=current)
+        await self._tenants.lost(process, why, current=current)

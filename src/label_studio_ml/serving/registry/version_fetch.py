@@ -19,54 +19,54 @@ QUICK = 3.0
 class VersionFetch:
     """Fetches the versions to serve; concurrent callers of one project share a fetch. Lives on one event loop."""
 
-    def __init__(self, store: VersionStore, wanted: VersionSelection) -> None:
+    def __init__(self, store: VersionStore, selection: VersionSelection) -> None:
         self._store = store
-        self._wanted = wanted
-        self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._selection = selection
+        self._fetches: dict[str, asyncio.Task[None]] = {}
 
-    async def bring(self, uid: str, patience: float | None = None) -> None:
+    async def fetch(self, uid: str, patience: float | None = None) -> None:
         """Fetch the version to serve if the project is unknown here or its files are missing.
 
         Waits at most `patience` seconds for it. If the store takes more than `QUICK` seconds, the version on this
         machine is served while the fetch goes on; without `patience`, and with no usable version here, wait for the
         fetch to end. Raises StoreError if the fetch fails and there is no usable version here.
         """
-        if not self._store.unknown(uid) and not self._wanted.lacks(uid):
+        if not self._store.unknown(uid) and not self._selection.lacks(uid):
             return
-        task = self._under_way.get(uid)
+        task = self._fetches.get(uid)
         if task is None or task.done():
-            task = self._under_way[uid] = asyncio.create_task(self._bring(uid))
+            task = self._fetches[uid] = asyncio.create_task(self._fetch(uid))
         done, _ = await asyncio.wait([task], timeout=QUICK if patience is None else min(patience, QUICK))
         if not done and patience is None and not await self._serve_what_is_here(uid):
             done, _ = await asyncio.wait([task])
         if done:
             task.result()
 
-    async def _bring(self, uid: str) -> None:
+    async def _fetch(self, uid: str) -> None:
         try:
             await _in_thread(lambda: self._store.bring(uid))
         except StoreError:
             if not await self._serve_what_is_here(uid):
                 raise
         finally:
-            self._wanted.renew(uid)
+            self._selection.renew(uid)
 
     async def _serve_what_is_here(self, uid: str) -> bool:
         usable = await asyncio.to_thread(self._store.known_of_old, uid)
-        self._wanted.renew(uid)
+        self._selection.renew(uid)
         return usable
 
 
-async def _in_thread(what: Callable[[], T]) -> T:
-    """Run `what` in a daemon thread of its own, because it may take minutes.
+async def _in_thread(function: Callable[[], T]) -> T:
+    """Run `function` in a daemon thread of its own, because it may take minutes.
 
     The threads of the default executor stay free for short work such as webhooks, and the exit of this process does
-    not wait for `what`.
+    not wait for `function`.
     """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
 
-    def tell(result: T | None, error: BaseException | None) -> None:
+    def settle(result: T | None, error: BaseException | None) -> None:
         if future.done():
             return
         if error is not None:
@@ -78,11 +78,11 @@ async def _in_thread(what: Callable[[], T]) -> T:
         result: T | None = None
         failure: BaseException | None = None
         try:
-            result = what()
+            result = function()
         except BaseException as error:  # noqa: BLE001 - it is raised in the awaiting task
             failure = error
         with contextlib.suppress(RuntimeError):  # the loop has ended
-            loop.call_soon_threadsafe(tell, result, failure)
+            loop.call_soon_threadsafe(settle, result, failure)
 
-    threading.Thread(target=work, daemon=True, name="store-bring").start()
+    threading.Thread(target=work, daemon=True, name="store-fetch").start()
     return await future

@@ -12,20 +12,20 @@ from label_studio_ml.model_calls.predictor import Answer, Request
 
 
 class Load(msgspec.Struct, tag=True, frozen=True):
-    """Build a model from `spec` and store it as number `live`, after removing number `instead_of` (0: none).
+    """Build a model from `spec` and store it as model `number`, after removing model `instead_of` (0: none).
 
     The spec is packed as JSON, because it may contain integers that are too large for MessagePack.
     """
 
     call: int
-    live: int
+    number: int
     packed: bytes
     instead_of: int = 0
 
     @classmethod
-    def of(cls, call: int, live: int, spec: ModelSpec, instead_of: int = 0) -> "Load":
+    def of(cls, call: int, number: int, spec: ModelSpec, instead_of: int = 0) -> "Load":
         """Return the message for `spec`."""
-        return cls(call, live, msgspec.json.encode(spec), instead_of)
+        return cls(call, number, msgspec.json.encode(spec), instead_of)
 
     @property
     def spec(self) -> ModelSpec:
@@ -34,17 +34,17 @@ class Load(msgspec.Struct, tag=True, frozen=True):
 
 
 class Predict(msgspec.Struct, tag=True, frozen=True, gc=False):
-    """Answer `requests`, all with equal params, by model number `live`."""
+    """Answer `requests`, all with equal params, by model `number`."""
 
     call: int
-    live: int
+    number: int
     requests: list[Request]
 
 
 class Unload(msgspec.Struct, tag=True, frozen=True):
-    """Remove model number `live`."""
+    """Remove model `number`."""
 
-    live: int
+    number: int
 
 
 class Stop(msgspec.Struct, tag=True, frozen=True):

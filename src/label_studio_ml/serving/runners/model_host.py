@@ -35,7 +35,7 @@ class ModelHost:
         self._class = model_class
         self._code: CodeIdentity | None = None
         self._again = again
-        self._live: dict[int, Predictor] = {}
+        self._predictors: dict[int, Predictor] = {}
 
     def import_class(self) -> ClassInfo:
         """Import the user's model file, after taking the identity of its code. Raises ModelFileError."""
@@ -48,8 +48,8 @@ class ModelHost:
             self._class = user_class(settings)
         return msgspec.structs.replace(describe_class(self._class, settings.threads), code=self._code)
 
-    def load(self, live: int, spec: ModelSpec, instead_of: int = 0) -> str:
-        """Build a model, store it as number `live`, and return its version's name. Raises ModelError.
+    def load(self, number: int, spec: ModelSpec, instead_of: int = 0) -> str:
+        """Build a model, store it as model `number`, and return its version's name. Raises ModelError.
 
         If `instead_of` is not 0, that model is removed and its memory released first.
         """
@@ -62,20 +62,20 @@ class ModelHost:
         state = LenientState(StoredState(self._settings.model_dir, spec.project.uid))
         model = build(self._class, spec, self._settings, state)
         predictor = Predictor(model, spec, refuse=self._settings.refuse_invalid)
-        self._live[live] = predictor
+        self._predictors[number] = predictor
         logger.info("Project %s: version %s is loaded", spec.project.uid, predictor.version)
         return predictor.version
 
-    def predict(self, live: int, requests: list[Request]) -> list[Answer]:
-        """Answer `requests` by model number `live`. Raises ModelLoadError if there is no such model."""
-        predictor = self._live.get(live)
+    def predict(self, number: int, requests: list[Request]) -> list[Answer]:
+        """Answer `requests` by model `number`. Raises ModelLoadError if there is no such model."""
+        predictor = self._predictors.get(number)
         if predictor is None:
-            raise ModelLoadError(f"model {live} is not loaded")
+            raise ModelLoadError(f"model {number} is not loaded")
         if not self._settings.log_json:
             return predictor.answer(requests)
         with logs.about_requests(request.id for request in requests):
             return predictor.answer(requests)
 
-    def unload(self, live: int) -> None:
-        """Remove model number `live`, if it is there."""
-        self._live.pop(live, None)
+    def unload(self, number: int) -> None:
+        """Remove model `number`, if it is there."""
+        self._predictors.pop(number, None)

@@ -1,6 +1,6 @@
 """Process that runs the user's code for predictions. Its arguments are four descriptors.
 
-They are two sockets for the frames of `serving.messages`, the shared memory of `serving.begun` for the running
+They are two sockets for the frames of `messages`, the shared memory of `inflight` for the running
 calls, and the socket to the guard. Load messages arrive on the first socket, all others on the second; all answers
 go to the first one. A reader thread waits at the first one and exits the process when it closes, because the server
 has ended. A new version is built in its own thread while the old one predicts. Output goes through the guard to the
@@ -99,10 +99,10 @@ class ModelProcess:
     """
 
     def __init__(
-        self, control: socket.socket, predictions: socket.socket, begun: InflightCalls, settings: Settings
+        self, control: socket.socket, predictions: socket.socket, inflight: InflightCalls, settings: Settings
     ) -> None:
         self._control = control
-        self._begun = begun
+        self._inflight = inflight
         self._sending = threading.Lock()
         self._host = ModelHost(settings)
         self._predictions = Inbox(predictions)
@@ -142,7 +142,7 @@ class ModelProcess:
         threads = ThreadPoolExecutor(concurrency, "predict")
         while not isinstance(message := self._predictions.get(), Stop):
             if isinstance(message, Unload):
-                self._host.unload(message.live)
+                self._host.unload(message.number)
             elif isinstance(message, Predict):
                 threads.submit(self._answer, message)
         threads.shutdown()
@@ -158,23 +158,23 @@ class ModelProcess:
         finally:  # the server has ended; a broken connection is an OSError
             os._exit(0)
 
-    def _take_turn(self, live: int, own: Turns, message: ToModel | None) -> bool:
+    def _take_turn(self, number: int, own: Turns, message: ToModel | None) -> bool:
         """Handle `message`, if any, and those read after it, until one is for another thread, which gets the turn.
 
-        This thread is that of model `live` (0: the main thread) and gets turns through `own`. Return whether it must
+        This thread is that of model `number` (0: the main thread) and gets turns through `own`. Return whether it must
         wait for another turn: False once its model was removed or the process is to stop.
         """
         while True:
             message = message or self._predictions.get()
-            owner = self._main if isinstance(message, Stop) else self._turns.get(message.live, self._main)
+            owner = self._main if isinstance(message, Stop) else self._turns.get(message.number, self._main)
             if owner is not own:
                 owner.put(message)
-                return not live or self._turns.get(live) is own
+                return not number or self._turns.get(number) is own
             if isinstance(message, Stop):
                 return False
             if isinstance(message, Unload):
-                self._host.unload(message.live)
-                if self._turns.pop(message.live, None) is not None:
+                self._host.unload(message.number)
+                if self._turns.pop(message.number, None) is not None:
                     self._main.put(None)
                     return False
             else:
@@ -196,40 +196,40 @@ class ModelProcess:
             before.join()
         built = threading.Event()
         thread = threading.Thread(
-            target=self._run_model, args=(message, built), daemon=True, name=f"model {message.live}"
+            target=self._run_model, args=(message, built), daemon=True, name=f"model {message.number}"
         )
-        self._threads[message.live] = thread
+        self._threads[message.number] = thread
         thread.start()
         built.wait()
 
     def _run_model(self, message: Load, built: threading.Event) -> None:
         with _ending_on_failure():
-            self._live(message, built)
+            self._serve_model(message, built)
 
-    def _live(self, message: Load, built: threading.Event) -> None:
+    def _serve_model(self, message: Load, built: threading.Event) -> None:
         """Build a model and answer its requests until it is removed."""
         own: Turns = queue.SimpleQueue()
         try:
             answer = self._attempt(message)
             if isinstance(answer, Loaded):
-                self._turns[message.live] = own
+                self._turns[message.number] = own
             self._send(answer)
         finally:
             built.set()
         if isinstance(answer, Loaded):
-            while self._take_turn(message.live, own, own.get()):
+            while self._take_turn(message.number, own, own.get()):
                 pass
-        self._begun.leave()
-        if self._threads.get(message.live) is threading.current_thread():
-            self._threads.pop(message.live, None)
+        self._inflight.leave()
+        if self._threads.get(message.number) is threading.current_thread():
+            self._threads.pop(message.number, None)
 
     def _attempt(self, message: Load | Predict) -> FromModel:
         """Handle a message and return the answer, or Failed with the reason."""
         try:
             if isinstance(message, Load):
-                return Loaded(message.call, self._host.load(message.live, message.spec, message.instead_of))
-            self._begun.begin(message.call)
-            return Predicted(message.call, self._host.predict(message.live, message.requests))
+                return Loaded(message.call, self._host.load(message.number, message.spec, message.instead_of))
+            self._inflight.begin(message.call)
+            return Predicted(message.call, self._host.predict(message.number, message.requests))
         except NoLabelConfig as error:  # normal for a new project: the server logs one line
             return Failed(message.call, reason(error))
         except BaseException as error:  # SystemExit, for example, would end this thread silently
@@ -240,7 +240,7 @@ class ModelProcess:
         """Handle a message and send the answer."""
         self._send(self._attempt(message))
         if isinstance(message, Predict):
-            self._begun.begin(0)
+            self._inflight.begin(0)
 
     def _send(self, message: FromModel) -> None:
         try:
@@ -277,7 +277,7 @@ def _end(status: int) -> NoReturn:
 _mask = threading.local()
 
 
-def _hold_signals() -> None:
+def _block_signals() -> None:
     """Block SIGINT and SIGTERM before a fork, so that the child gets them once its handlers are restored."""
     _mask.before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
 
@@ -308,17 +308,17 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _ignore)
     os.register_at_fork(
-        before=_hold_signals, after_in_parent=_release_signals, after_in_child=_restore_signals
+        before=_block_signals, after_in_parent=_release_signals, after_in_child=_restore_signals
     )
     logs.configure(settings.log_level, as_json=settings.log_json)  # the guard copies the output to the file
     control, predictions = (socket.socket(fileno=int(number)) for number in sys.argv[1:3])
     for connection in (control, predictions):
         connection.set_inheritable(False)
     page = int(sys.argv[3])
-    begun = InflightCalls(page)
+    inflight = InflightCalls(page)
     os.close(page)
     try:
-        status = ModelProcess(control, predictions, begun, settings).run()
+        status = ModelProcess(control, predictions, inflight, settings).run()
     except OSError as error:
         logger.error("The server is gone: %s", error)
         status = 1

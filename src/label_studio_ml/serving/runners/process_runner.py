@@ -1,4 +1,4 @@
-"""Runners: where models run, a process of their own or threads of this one (`thread_lane`).
+"""Runners: where models run, a process of their own or threads of this one (`thread_runner`).
 
 A runner runs up to `concurrency` (of the class) prediction calls at a time; models load concurrently with them.
 """
@@ -75,21 +75,21 @@ class ModelRunner(Protocol):
     async def start(self) -> None:
         """Start importing the model file; `info` gets the outcome."""
 
-    async def load(self, live: int, spec: ModelSpec, instead_of: int = 0) -> str:
+    async def load(self, number: int, spec: ModelSpec, instead_of: int = 0) -> str:
         """Build a model, after removing model `instead_of` (0: none), and return its version's name.
 
         Raises ModelError or ModelProcessDied.
         """
 
-    async def predict(self, live: int, requests: Sequence[Request]) -> list[Answer]:
-        """Answer `requests` by model `live`.
+    async def predict(self, number: int, requests: Sequence[Request]) -> list[Answer]:
+        """Answer `requests` by model `number`.
 
         Raises ModelError, ModelProcessDied if the process ends during the call, RunnerClosed if it ends before the
         call begins.
         """
 
-    def unload(self, live: int) -> None:
-        """Remove model `live`."""
+    def unload(self, number: int) -> None:
+        """Remove model `number`."""
 
     async def close(self, grace: float = 5.0) -> None:
         """End the runner, after its running calls or `grace` seconds."""
@@ -124,7 +124,7 @@ class ProcessRunner(asyncio.Protocol):
         self._calls: dict[int, asyncio.Future[Any]] = {}
         self._loads: set[int] = set()
         self._next_call = 0
-        self._begun: InflightCalls | None = None
+        self._inflight: InflightCalls | None = None
         self._longest_call = longest_call
         self._too_long: set[int] = set()
         self._hung = False
@@ -154,7 +154,7 @@ class ProcessRunner(asyncio.Protocol):
         try:
             page = InflightCalls.descriptor()
             with theirs, their_predictions, guards, _closing(page):
-                self._begun = InflightCalls(page)
+                self._inflight = InflightCalls(page)
                 descriptors = [theirs.fileno(), their_predictions.fileno(), page, guards.fileno()]
                 self._guarded = GuardedProcess(
                     command(self._settings, "label_studio_ml.serving.runners.model_process", *descriptors),
@@ -182,24 +182,24 @@ class ProcessRunner(asyncio.Protocol):
         threading.Thread(
             target=self._watch, args=(loop, self._guarded), daemon=True, name="model process watch"
         ).start()
-        loop.call_later(self._longest_call / 10, self._look)
+        loop.call_later(self._longest_call / 10, self._check_duration)
 
-    async def load(self, live: int, spec: ModelSpec, instead_of: int = 0) -> str:
+    async def load(self, number: int, spec: ModelSpec, instead_of: int = 0) -> str:
         """Build a model in the process and return its version's name."""
         if instead_of:  # removed by the thread that runs it
             self._send(Unload(instead_of))
-        answer = await self._ask(lambda call: Load.of(call, live, spec, instead_of))
+        answer = await self._ask(lambda call: Load.of(call, number, spec, instead_of))
         return str(answer.version)
 
-    async def predict(self, live: int, requests: Sequence[Request]) -> list[Answer]:
+    async def predict(self, number: int, requests: Sequence[Request]) -> list[Answer]:
         """Answer `requests` in the process."""
-        answer = await self._ask(lambda call: Predict(call, live, list(requests)))
+        answer = await self._ask(lambda call: Predict(call, number, list(requests)))
         answers: list[Answer] = answer.answers
         return answers
 
-    def unload(self, live: int) -> None:
-        """Remove model `live` from the process."""
-        self._send(Unload(live))
+    def unload(self, number: int) -> None:
+        """Remove model `number` from the process."""
+        self._send(Unload(number))
 
     async def close(self, grace: float = 5.0) -> None:
         """Ask the process to stop; kill it after `grace` seconds."""
@@ -269,17 +269,17 @@ class ProcessRunner(asyncio.Protocol):
         elif self._transport is not None:
             asyncio.get_running_loop().call_later(ENDING, self._transport.abort)
 
-    def _look(self) -> None:
+    def _check_duration(self) -> None:
         """Kill the process if a call runs for too long: a call that never returns cannot be interrupted otherwise."""
-        if self.ended.done() or self._begun is None:
+        if self.ended.done() or self._inflight is None:
             return
-        late = {call for call, seconds in self._begun.running().items() if seconds > self._longest_call}
+        late = {call for call, seconds in self._inflight.running().items() if seconds > self._longest_call}
         if late & self._too_long:
             self._hung = True
             logger.error("predict has run for more than %g s: its process is ended", self._longest_call)
             self._kill()
         self._too_long = late
-        asyncio.get_running_loop().call_later(self._longest_call / 10, self._look)
+        asyncio.get_running_loop().call_later(self._longest_call / 10, self._check_duration)
 
     def _kill(self) -> None:
         if self._process is not None and self._status is None:
@@ -317,11 +317,13 @@ class ProcessRunner(asyncio.Protocol):
         why = f"The model process {how}"
         fail(self.info, ModelFileError(f"{why} while it imported the model file"))
         self.info.exception()  # marks it as retrieved: there may be no waiter
-        begun = self._begun.running().keys() & self._calls.keys() if self._begun is not None else set()
+        inflight = (
+            self._inflight.running().keys() & self._calls.keys() if self._inflight is not None else set()
+        )
         for call, future in self._calls.items():
             if self._hung and call in self._too_long:
                 error: BackendError = PredictError(f"predict ran for more than {self._longest_call:g} s")
-            elif begun and call not in begun and call not in self._loads:
+            elif inflight and call not in inflight and call not in self._loads:
                 error = RunnerClosed(why)
             else:
                 error = ModelProcessDied(why)

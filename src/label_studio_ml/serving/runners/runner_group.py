@@ -72,39 +72,39 @@ class RunnerGroup:
             self._spawn(self._watch(index, runner))
         self._spawn(self._learn(runners))
 
-    async def load(self, live: int, spec: ModelSpec, instead_of: int = 0) -> str:
+    async def load(self, number: int, spec: ModelSpec, instead_of: int = 0) -> str:
         """Build a model in every member and return its version's name.
 
         A member that ends meanwhile is replaced by one that loads the model too. Raises the ModelError of a member,
         and ModelProcessDied if no member is left.
         """
         self._specs.pop(instead_of, None)
-        self._specs[live] = spec
+        self._specs[number] = spec
         try:
             outcomes = await asyncio.gather(
-                *(runner.load(live, spec, instead_of) for runner in self._members.values()),
+                *(runner.load(number, spec, instead_of) for runner in self._members.values()),
                 return_exceptions=True,
             )
         except asyncio.CancelledError:
-            self.unload(live)
+            self.unload(number)
             raise
         names = [outcome for outcome in outcomes if isinstance(outcome, str)]
         died = [outcome for outcome in outcomes if isinstance(outcome, ModelProcessDied)]
         others = [outcome for outcome in outcomes if not isinstance(outcome, str | ModelProcessDied)]
         if names and not others:
             return names[0]
-        self.unload(live)
+        self.unload(number)
         raise (others or died or [ModelProcessDied("No model process is left")])[0]
 
-    async def predict(self, live: int, requests: Sequence[Request]) -> list[Answer]:
-        """Answer `requests` by model `live` of the least busy member.
+    async def predict(self, number: int, requests: Sequence[Request]) -> list[Answer]:
+        """Answer `requests` by model `number` of the least busy member.
 
         Raises ModelError; ModelProcessDied if that member ends meanwhile; RunnerClosed if the group has ended before.
         """
         index = await self._free()
         self._busy[index] += 1
         try:
-            return await self._members[index].predict(live, requests)
+            return await self._members[index].predict(number, requests)
         finally:
             self._busy[index] -= 1
             self._freed.set()
@@ -126,11 +126,11 @@ class RunnerGroup:
             with contextlib.suppress(TimeoutError):  # the group may end, or a new member join
                 await asyncio.wait_for(self._freed.wait(), FIRST_PAUSE)
 
-    def unload(self, live: int) -> None:
-        """Remove model `live` from all members."""
-        self._specs.pop(live, None)
+    def unload(self, number: int) -> None:
+        """Remove model `number` from all members."""
+        self._specs.pop(number, None)
         for runner in self._members.values():
-            runner.unload(live)
+            runner.unload(number)
 
     async def close(self, grace: float = 5.0) -> None:
         """End all members, after their running calls or `grace` seconds."""
@@ -191,13 +191,13 @@ class RunnerGroup:
                 self._joining.discard(runner)
                 return None
             loaded: set[int] = set()
-            while missing := [live for live in self._specs if live not in loaded]:
-                for live in missing:
-                    if live in self._specs:
-                        await runner.load(live, self._specs[live])
-                    loaded.add(live)
-            for live in loaded - self._specs.keys():
-                runner.unload(live)
+            while missing := [number for number in self._specs if number not in loaded]:
+                for number in missing:
+                    if number in self._specs:
+                        await runner.load(number, self._specs[number])
+                    loaded.add(number)
+            for number in loaded - self._specs.keys():
+                runner.unload(number)
         except (BackendError, OSError) as error:
             logger.error("A model process cannot be replaced: %s", error)
             await runner.close(0)

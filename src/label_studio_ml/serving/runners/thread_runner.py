@@ -60,46 +60,46 @@ class ThreadRunner:
             fail(self.info, error)
             self.info.exception()
 
-    async def load(self, live: int, spec: ModelSpec, instead_of: int = 0) -> str:
+    async def load(self, number: int, spec: ModelSpec, instead_of: int = 0) -> str:
         """Build a model and return its version's name."""
         async with self._load_turn:
             if self._several is not None:
-                return str(await self._call(self._loading, self._host.load, live, spec, instead_of))
+                return str(await self._call(self._loading, self._host.load, number, spec, instead_of))
             before = self._threads.pop(instead_of, None)
             if before is not None:
                 try:
                     await self._call(before, self._host.unload, instead_of)
                 finally:
                     before.shutdown(wait=False)
-            thread = ThreadPoolExecutor(1, thread_name_prefix=f"model {live}")
+            thread = ThreadPoolExecutor(1, thread_name_prefix=f"model {number}")
             try:
-                version = str(await self._call(thread, self._host.load, live, spec, instead_of))
+                version = str(await self._call(thread, self._host.load, number, spec, instead_of))
                 if self.ended.done():  # closed meanwhile: the model is not needed
                     raise ModelProcessDied(self.ended.result())
             except BaseException:
-                thread.submit(self._host.unload, live)
+                thread.submit(self._host.unload, number)
                 thread.shutdown(wait=False)
                 raise
-            self._threads[live] = thread
+            self._threads[number] = thread
             return version
 
-    async def predict(self, live: int, requests: Sequence[Request]) -> list[Answer]:
-        """Answer `requests` by model `live`. Raises ModelLoadError if it is not loaded, ModelProcessDied if closed."""
-        thread = self._several or self._threads.get(live)
+    async def predict(self, number: int, requests: Sequence[Request]) -> list[Answer]:
+        """Answer `requests` by model `number`. Raises ModelLoadError if there is none, ModelProcessDied if closed."""
+        thread = self._several or self._threads.get(number)
         if thread is None:
-            raise ModelLoadError(f"model {live} is not loaded")
-        answers: list[Answer] = await self._call(thread, self._predict, live, list(requests))
+            raise ModelLoadError(f"model {number} is not loaded")
+        answers: list[Answer] = await self._call(thread, self._predict, number, list(requests))
         return answers
 
-    def _predict(self, live: int, requests: list[Request]) -> list[Answer]:
+    def _predict(self, number: int, requests: list[Request]) -> list[Answer]:
         with contextlib.nullcontext() if self._several is not None else self._one_at_a_time:
-            return self._host.predict(live, requests)
+            return self._host.predict(number, requests)
 
-    def unload(self, live: int) -> None:
-        """Remove model `live`, after the predictions that were requested before."""
-        thread = self._several or self._threads.pop(live, None)
+    def unload(self, number: int) -> None:
+        """Remove model `number`, after the predictions that were requested before."""
+        thread = self._several or self._threads.pop(number, None)
         if thread is not None and not self.ended.done():
-            thread.submit(self._host.unload, live)
+            thread.submit(self._host.unload, number)
             if thread is not self._several:
                 thread.shutdown(wait=False)
 

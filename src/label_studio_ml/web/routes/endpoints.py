@@ -227,7 +227,7 @@ class Endpoints:
     # Routes
 
     async def _health(self, call: Call) -> Response:
-        info = self._pool.info
+        info = self._pool.registry.info
         name = info.name if info is not None else self._settings.class_name
         limits = {"max_batch_size": info.max_batch_size} if info is not None else {}
         return json_response(200, {"status": "UP", "model_class": name, "version": __version__, **limits})
@@ -243,10 +243,10 @@ class Endpoints:
             extra_params="" if request.extra_params is None else request.extra_params,
         )
         try:
-            version = await self._pool.touch(project, SETUP_GRACE)
+            version = await self._pool.registry.touch(project, SETUP_GRACE)
         except errors.NoLabelConfig:
             # Projects are often connected before they have a label config, which many classes need to be built.
-            version = self._pool.version(project.uid)
+            version = self._pool.registry.version(project.uid)
         return json_response(200, {"model_version": version})
 
     async def _predict(self, call: Call) -> Response:
@@ -279,15 +279,15 @@ class Endpoints:
         if not event.uid:
             raise errors.RequestError("project is missing", field="project")
         await self._hear(event)
-        if self._pool.info is not None and self._pool.info.generation == "none":
+        if self._pool.registry.info is not None and self._pool.registry.info.generation == "none":
             return json_response(
-                200, {"status": "ignored", "detail": f"{self._pool.info.name} has no fit method"}
+                200, {"status": "ignored", "detail": f"{self._pool.registry.info.name} has no fit method"}
             )
         return self._begun(call, event, await self._hand_in(event, trusted=True, train=True))
 
     def _known_events(self) -> set[str]:
         """Return the webhook actions that start a training, START_TRAINING included."""
-        own = self._pool.info.train_events if self._pool.info is not None else TRAIN_EVENTS
+        own = self._pool.registry.info.train_events if self._pool.registry.info is not None else TRAIN_EVENTS
         return training_actions(own)
 
     async def _hear(self, event: Event) -> None:
@@ -302,7 +302,7 @@ class Endpoints:
             project = await self._book.update(event.uid, **changes)
             if before is not None and before.label_config != project.label_config:
                 try:
-                    await self._pool.touch(project)
+                    await self._pool.registry.touch(project)
                 except errors.BackendError as error:  # the event is kept nevertheless
                     logger.warning("Project %s: %s", event.uid, error)
         if event.uid and event.action not in self._known_events():
@@ -312,7 +312,7 @@ class Endpoints:
         job = await self._intake_threads.run(self._intake.hand_in, event, trusted=trusted, train=train)
         project = await self._book.get(event.uid)
         if train and self._intake.immediate and project is not None:
-            await self._pool.renew(project)
+            await self._pool.registry.renew(project)
         return job
 
     async def _train(self, call: Call) -> Response:
@@ -360,7 +360,7 @@ class Endpoints:
 
     async def _delete(self, call: Call) -> Response:
         project = await self._project(parse_object(call.body).get("project"))
-        self._pool.forget(project.uid)
+        self._pool.registry.forget(project.uid)
         await asyncio.to_thread(self._intake.forget, project.uid)
         await asyncio.to_thread(self._store.delete_project, project.uid)
         await self._book.delete(project.uid)

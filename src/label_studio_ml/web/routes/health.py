@@ -66,7 +66,7 @@ class Health:
     async def ready(self) -> tuple[bool, dict[str, str]]:
         """Return whether the server is ready for requests, and the fault of each part, "ok" if it has none."""
         look = await self._fresh()
-        model = self._pool.problem()
+        model = self._pool.registry.problem()
         parts = {
             "model": model or "ok",
             **{part: look.problems.get(part, "ok") for part in ("store", "broker")},
@@ -89,11 +89,11 @@ class Health:
         moment = Moment(
             version=__version__,
             queue=self._pool.waiting,
-            under_way=self._pool.under_way,
-            processes=self._pool.processes,
-            served=self._pool.served_versions(),
+            under_way=self._pool.in_flight,
+            processes=self._pool.registry.processes.running,
+            served=self._pool.registry.served_versions(),
             up={
-                "model": not self._pool.problem(),
+                "model": not self._pool.registry.problem(),
                 **{p: p not in look.problems for p in ("store", "broker")},
             },
             training=look.training,

@@ -73,7 +73,7 @@ class JobRoutes:
         job = await self._threads.run(self._intake.running_job, project.uid)
         body = {
             "is_training": job is not None,
-            "model_version": self._pool.version_if_known(project.uid),
+            "model_version": self._pool.registry.version_if_known(project.uid),
             "backend": "redis",
         }
         return json_response(200, {**body, "job_id": job} if job else body)

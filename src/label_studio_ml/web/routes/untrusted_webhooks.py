@@ -61,7 +61,7 @@ class UntrustedEvents:
             return starts_nothing(event)
         if not event.uid:
             raise RequestError("project is missing", field="project")
-        info = self._pool.info
+        info = self._pool.registry.info
         if info is not None and info.generation == "none":
             return json_response(200, {"status": "ignored", "detail": f"{info.name} has no fit method"})
         await (self._hand_in(event) if known else self._rehearse(event))

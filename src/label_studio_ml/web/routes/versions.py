@@ -50,13 +50,13 @@ class VersionRoutes:
         uids = [(await self._find(named)).uid] if named else await self._book.uids()
         body: dict[str, Any] = {"versions": self._names(uids)}
         if len(uids) == 1:
-            body["model_version"] = self._pool.version_if_known(uids[0])
+            body["model_version"] = self._pool.registry.version_if_known(uids[0])
             if problem := await asyncio.to_thread(self._store.undecided_in, uids[0]):
                 body["problem"] = problem
-            if failures := self._pool.failures(uids[0]):
+            if failures := self._pool.registry.failures(uids[0]):
                 body["failed"] = failures
         if named:
-            code = self._pool.info.code if self._pool.info is not None else None
+            code = self._pool.registry.info.code if self._pool.registry.info is not None else None
             found = await asyncio.to_thread(entries, self._store, uids[0], code=code)
             body["details"] = [entry.to_dict() for entry in found]
         return json_response(200, body)
@@ -66,7 +66,7 @@ class VersionRoutes:
         listed: dict[str, None] = {}
         for uid in uids:
             names = [manifest.name for manifest in reversed(self._store.versions(uid))]
-            served = self._pool.version_if_known(uid)
+            served = self._pool.registry.version_if_known(uid)
             listed.update(dict.fromkeys([*names, *([served] if served else [])]))
         return list(listed)
 
