@@ -390,7 +390,7 @@ def test_a_version_that_was_overtaken_while_it_loaded_is_forgotten(tricky: Trick
             await it.pool.registry.refresh()
             tricky.release("gate")
             await until(lambda: served(it) == "v3", "the third version is served")
-            await until(lambda: len(it.runners[0]._host._live) == 1, "nothing else is kept")
+            await until(lambda: len(it.runners[0]._host._predictors) == 1, "nothing else is kept")
             assert [
                 model.manifest and model.manifest.name for model in it.pool.registry.models.by_key.values()
             ] == ["v3"]
@@ -457,7 +457,7 @@ class TestManyProjects:
                 request = parse_predict(b'{"tasks": [{"id": 1}]}')
                 await asyncio.gather(*(it.pool.predict(one, request) for one in projects))
                 assert len(it.pool.registry.models.by_key) <= 3
-                await until(lambda: len(it.runners[0]._host._live) <= 3, "the lane forgets them too")
+                await until(lambda: len(it.runners[0]._host._predictors) <= 3, "the lane forgets them too")
 
         run(test())
 

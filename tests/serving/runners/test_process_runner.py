@@ -275,14 +275,14 @@ def test_a_process_that_is_idle_for_long_is_left_alone(tricky: Tricky) -> None:
             await runner.load(1, SPEC)
             await runner.predict(1, [asking(task(1))])
             looks = 0
-            look = runner._look
+            check = runner._check_duration
 
             def counted() -> None:
                 nonlocal looks
                 looks += 1
-                look()
+                check()
 
-            runner._look = counted
+            runner._check_duration = counted
             await until(lambda: looks > 20, "it was looked at for twice as long")
             assert not runner.ended.done()
             assert (await runner.predict(1, [asking(task(2))]))[0].results
@@ -417,7 +417,7 @@ def test_a_model_that_nobody_waits_for_any_more_leaves_no_thread(tricky: Tricky,
             tricky.release("gate")
             with pytest.raises(ModelProcessDied if way == "close" else asyncio.CancelledError):
                 await asyncio.wait_for(loading, PATIENCE)
-            await until(lambda: not runner._host._live, "the model is forgotten")
+            await until(lambda: not runner._host._predictors, "the model is forgotten")
             await until(lambda: not _threads("model 1"), "its thread has ended")
 
     run(test())

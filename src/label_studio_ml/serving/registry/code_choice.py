@@ -16,7 +16,7 @@ class CodeChoice:
 
     def __init__(self, on_disk: Callable[[], CodeIdentity]) -> None:
         self._on_disk = on_disk
-        self._said: set[tuple[str, str, str]] = set()
+        self._warned: set[tuple[str, str, str]] = set()
 
     async def needs_process(self, model: LoadedModel, process: ServingProcess | None = None) -> bool:
         """Return whether the model needs a new process instead of `process` (default: the model's own).
@@ -42,16 +42,16 @@ class CodeChoice:
         )
         return True
 
-    def say(self, model: LoadedModel) -> None:
+    def warn_if_other(self, model: LoadedModel) -> None:
         """Warn if a model is served by other code than it was trained by, once for each version and code."""
         running = model.process.code
         note = model.manifest.other_code(running) if model.manifest is not None else ""
         if model.manifest is None or not note:
             return
         about = (model.project.uid, model.manifest.id, running.hash)
-        if about in self._said:
+        if about in self._warned:
             return
-        self._said.add(about)
+        self._warned.add(about)
         logger.warning(
             "Project %s: %s. If it needs the code that trained it, put that on this machine and start the server "
             "again; else train a new version",

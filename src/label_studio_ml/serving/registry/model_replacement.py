@@ -113,7 +113,7 @@ class ModelReplacement:
         if model.process is not before and not model.process.placed:
             self._new_processes.arrived(model.process)
             self._place(model.process, model.project.label_config)
-        self._code.say(model)
+        self._code.warn_if_other(model)
         self._install(model)
 
     async def _choose_process(self, model: LoadedModel, *, fresh: bool) -> ServingProcess:

@@ -93,7 +93,7 @@ class ModelProcesses:
         self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
         self._starting = 0
         self._leaving: set[ServingProcess] = set()
-        self._room = asyncio.Event()
+        self._freed = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def start(self) -> None:
@@ -272,14 +272,14 @@ class ModelProcesses:
                 self._take_away(last)
                 await self._end(last)
             else:
-                self._room.clear()
-                await self._room.wait()
+                self._freed.clear()
+                await self._freed.wait()
         self._starting += 1
         try:
             return await self.new()
         finally:
             self._starting -= 1
-            self._room.set()
+            self._freed.set()
 
     def _count_others(self, group: str) -> int:
         """Return the number of processes that run or start for other label configs."""
@@ -299,7 +299,7 @@ class ModelProcesses:
             await self.retire(process)
         finally:
             self._leaving.discard(process)
-            self._room.set()
+            self._freed.set()
 
     def _process_of(self, runner: ModelRunner) -> ServingProcess:
         """Return a runner with its queue."""
@@ -344,7 +344,7 @@ class ModelProcesses:
                 logger.error("The model file cannot be used: %s", error)
         why = await asyncio.shield(process.runner.ended)
         self.all.discard(process)
-        self._room.set()
+        self._freed.set()
         process.batcher.close(why)
         if process.retired:
             return
