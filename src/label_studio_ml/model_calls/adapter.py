@@ -169,30 +169,13 @@ def build(
     NoLabelConfig if it fails while the project has no label config.
     """
     project = spec.project
-    extra_params = parse_extra_params(project.extra_params)
-    url, token = studio_login(project, settings)
-    context = ModelContext(
-        state=state,
-        version=spec.version,
-        files=FileAccess(
-            studio_url=url,
-            token=token,
-            studio_private=studio_private(project, settings),
-            cache_dir=settings.model_dir / "files",
-            document_root=settings.document_root,
-            verify_tls=settings.studio_verify_tls,
-            rules=settings.files,
-        ),
-        studio_url=url,
-        studio_token=token,
-        extra_params=extra_params,
-    )
+    context = _context(spec, settings, state)
     offered: dict[str, Any] = {
         "project_id": project.project_id,
         "label_config": project.label_config or None,
         "train_output": dict(spec.train_output),
-        "hostname": url,
-        "access_token": token,
+        "hostname": context.studio_url,
+        "access_token": context.studio_token,
         "model_version": spec.version or None,
         **settings.init_kwargs,
     }
@@ -221,6 +204,28 @@ def build(
             f"{cls.__name__} cannot be built: {reason(error)}", field=str(settings.script or "")
         ) from error
     return model
+
+
+def _context(spec: ModelSpec, settings: Settings, state: State) -> ModelContext:
+    """Return what a model that is being built gets from the backend."""
+    project = spec.project
+    url, token = studio_login(project, settings)
+    return ModelContext(
+        state=state,
+        version=spec.version,
+        files=FileAccess(
+            studio_url=url,
+            token=token,
+            studio_private=studio_private(project, settings),
+            cache_dir=settings.model_dir / "files",
+            document_root=settings.document_root,
+            verify_tls=settings.studio_verify_tls,
+            rules=settings.files,
+        ),
+        studio_url=url,
+        studio_token=token,
+        extra_params=parse_extra_params(project.extra_params),
+    )
 
 
 def studio_login(project: Project, settings: Settings) -> tuple[str, str]:
