@@ -51,7 +51,7 @@ def test_a_process_that_cannot_be_started_leaves_no_socket_open(
         raise OSError("no more processes")
 
     monkeypatch.setattr(socket, "socketpair", counted)
-    monkeypatch.setattr(evaluation_model, "Guarded", refused)
+    monkeypatch.setattr(evaluation_model, "GuardedProcess", refused)
     with pytest.raises(OSError, match="no more processes"), _model(settings):
         pass
     assert [end.fileno() for end in made] == [-1] * 4

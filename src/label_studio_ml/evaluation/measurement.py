@@ -7,9 +7,16 @@ from xml.etree import ElementTree
 
 import msgspec
 
-from label_studio_ml.evaluation.metrics import boxes, choices, numbers, regions, spans, transcripts
+from label_studio_ml.evaluation.metrics.choices import Pair
+from label_studio_ml.evaluation.metrics.region_kinds import (
+    CHOICES,
+    MULTIPLE_CHOICES,
+    RegionKind,
+    kind_of,
+    kind_of_tag,
+)
 from label_studio_ml.evaluation.metrics.region_place import by_place
-from label_studio_ml.evaluation.metrics.regions import Kind, Region
+from label_studio_ml.evaluation.metrics.regions import Region
 from label_studio_ml.evaluation.metrics.results import Measured, ratio
 from label_studio_ml.protocol.label_config import parse_label_config
 
@@ -20,20 +27,6 @@ _WHY_NOT = {
 }
 
 _SOME = "as there is no metric for them here: {} of its regions"
-#: Kind of region by control tag, for tags that produce regions of one kind only.
-_KINDS: dict[str, Kind] = {
-    "Choices": "choices",
-    "Taxonomy": "multiple choices",
-    "Pairwise": "choices",
-    "TextArea": "text",
-    "Rating": "numbers",
-    "Number": "numbers",
-    "Rectangle": "boxes",
-    "RectangleLabels": "boxes",
-    "HyperTextLabels": "spans",
-    "ParagraphLabels": "spans",
-    "TimeSeriesLabels": "spans",
-}
 
 
 class Observations:
@@ -47,7 +40,7 @@ class Observations:
         self._controls = parse_label_config(label_config)
         self._attributes = _attributes(label_config) if self._controls else {}
         self._pairs: dict[str, list[Any]] = {}
-        self._kinds: dict[str, Kind] = {}
+        self._kinds: dict[str, RegionKind] = {}
         #: By control: the tasks with something to measure, and the number of regions without a metric.
         self._tasks: Counter[str] = Counter()
         self._left_out: Counter[str] = Counter()
@@ -66,9 +59,9 @@ class Observations:
             if self._per_region(name):
                 self._left_out[name] += len(truth) + len(found)
                 continue
-            self._left_out[name] += sum(regions.kind_of(region) == "other" for region in (*truth, *found))
+            self._left_out[name] += sum(kind_of(region) is None for region in (*truth, *found))
             kind = self._kinds.get(name) or self._kind(name, [*truth, *found])
-            if kind == "other":
+            if kind is None:
                 continue
             self._kinds[name] = kind
             pairs = self._by_place(name, kind, truth, found, score)
@@ -76,15 +69,15 @@ class Observations:
             self._tasks[name] += bool(pairs)
 
     def _by_place(
-        self, name: str, kind: Kind, truth: list[Region], found: list[Region], score: float
+        self, name: str, kind: RegionKind, truth: list[Region], found: list[Region], score: float
     ) -> list[Any]:
         """Return the pairs that the metrics of `kind` compare, one for each place of the task that has a region."""
         targets = self._controls.get(name, {}).get("to_name", [])
         annotated, predicted = by_place(truth, targets), by_place(found, targets)
         return [
-            regions.pair(kind, annotated.get(place, []), predicted.get(place, []), score)
+            kind.pair(annotated.get(place, []), predicted.get(place, []), score)
             for place in dict.fromkeys((*annotated, *predicted))
-            if place.kind != "other"
+            if place.kind
         ]
 
     def measure(self) -> dict[str, Measured]:
@@ -93,12 +86,12 @@ class Observations:
 
     def accuracies(self) -> dict[str, float]:
         """Return the accuracy of controls with choices or text, as `measure` does, but without its libraries."""
-        return {
-            name: ratio(sum(_equal(truth, found) for truth, found in pairs), len(pairs))
-            for name in self._names()
-            if (pairs := self._pairs.get(name))
-            and self._kinds[name] in ("choices", "multiple choices", "text")
-        }
+        accuracies = {}
+        for name in self._names():
+            pairs, kind = self._pairs.get(name), self._kinds.get(name)
+            if pairs and kind is not None and kind.is_equal is not None:
+                accuracies[name] = ratio(sum(kind.is_equal(*pair) for pair in pairs), len(pairs))
+        return accuracies
 
     def not_measured(self) -> dict[str, str]:
         """Return the controls whose regions, or some of them, have no metrics, each with the reason."""
@@ -114,34 +107,24 @@ class Observations:
 
     def _measured(self, name: str) -> Measured:
         kind, pairs = self._kinds[name], self._pairs[name]
-        known = self._controls.get(name, {}).get("labels", [])
-        if kind == "choices" and self._exclusive(name, pairs):
-            measured = choices.measure_exclusive(pairs, known)
-        elif kind in ("choices", "multiple choices"):
-            measured = choices.measure_multiple(pairs, known)
-        elif kind == "spans":
-            measured = spans.measure(pairs, known)
-        elif kind == "boxes":
-            measured = boxes.measure(pairs, known)
-        else:
-            measured = transcripts.measure(pairs) if kind == "text" else numbers.measure(pairs)
+        if kind is CHOICES and not self._exclusive(name, pairs):
+            kind = MULTIPLE_CHOICES
+        measured = kind.measure(pairs, self._controls.get(name, {}).get("labels", []))
         return msgspec.structs.replace(measured, tasks=self._tasks[name])
 
     def _names(self) -> list[str]:
-        heard = self._kinds.keys() | {name for name, count in self._left_out.items() if count}
-        return [*self._controls, *sorted(heard - self._controls.keys())]
+        names = self._kinds.keys() | {name for name, count in self._left_out.items() if count}
+        return [*self._controls, *sorted(names - self._controls.keys())]
 
-    def _kind(self, name: str, said: list[Region]) -> Kind:
+    def _kind(self, name: str, control_regions: list[Region]) -> RegionKind | None:
         """Return the kind of a control's regions: by its tag, else the kind of the first region that has a metric."""
-        by_tag = _KINDS.get(self._controls.get(name, {}).get("type", ""))
-        if by_tag is not None:
-            return by_tag
-        return next((kind for kind in map(regions.kind_of, said) if kind != "other"), "other")
+        by_tag = kind_of_tag(self._controls.get(name, {}).get("type", ""))
+        return by_tag or next(filter(None, map(kind_of, control_regions)), None)
 
     def _per_region(self, name: str) -> bool:
         return self._attributes.get(name, {}).get("perRegion") == "true"
 
-    def _exclusive(self, name: str, pairs: list[choices.Pair]) -> bool:
+    def _exclusive(self, name: str, pairs: list[Pair]) -> bool:
         """Return whether a task has at most one choice, according to the annotations and the label config."""
         if any(len(truth) > 1 for truth, _ in pairs):
             return False
@@ -150,19 +133,12 @@ class Observations:
         return all(len(found) <= 1 for _, found in pairs)
 
 
-def _equal(truth: str | list[str], found: str | list[str]) -> bool:
-    """Return whether two texts are equal, or two lists of labels in any order."""
-    if isinstance(truth, str) or isinstance(found, str):
-        return truth == found
-    return set(truth) == set(found)
-
-
-def _by_control(said: Iterable[Region]) -> dict[str, list[Region]]:
-    found: dict[str, list[Region]] = {}
-    for region in said:
+def _by_control(regions: Iterable[Region]) -> dict[str, list[Region]]:
+    by_control: dict[str, list[Region]] = {}
+    for region in regions:
         if isinstance(region, Mapping) and region.get("from_name"):
-            found.setdefault(str(region["from_name"]), []).append(region)
-    return found
+            by_control.setdefault(str(region["from_name"]), []).append(region)
+    return by_control
 
 
 def _attributes(label_config: str) -> dict[str, dict[str, str]]:

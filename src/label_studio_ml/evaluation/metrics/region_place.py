@@ -10,7 +10,8 @@ channel and page.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from label_studio_ml.evaluation.metrics.regions import Kind, Region, kind_of
+from label_studio_ml.evaluation.metrics.region_kinds import kind_of
+from label_studio_ml.evaluation.metrics.regions import Region
 
 #: Fields of a region's value that number a part of its object, each with its alternative names.
 _PARTS = (("channel",), ("page", "pageIndex"), ("frame",))
@@ -19,10 +20,11 @@ _PARTS = (("channel",), ("page", "pageIndex"), ("frame",))
 class Place(NamedTuple):
     """The object that a region marks and the part of it: item, channel, page, frame. Parts are numbered from 0.
 
-    `kind` is the metric's kind of region: a choice and a span of one control are never compared.
+    `kind` is the name of the metric's kind of region, empty if there is none: a choice and a span of one control are
+    never compared.
     """
 
-    kind: Kind
+    kind: str
     to_name: str
     item: int | str
     parts: tuple[int | str, ...]
@@ -39,7 +41,7 @@ def place_of(region: Region, targets: Sequence[str] = ()) -> Place:
     fields = value if isinstance(value, Mapping) else {}
     to_name = region.get("to_name") or (targets[0] if targets else "")
     return Place(
-        kind,
+        kind.name if kind is not None else "",
         "" if region.get("type") == "pairwise" else str(to_name),
         _number(region.get("item_index")),
         tuple(

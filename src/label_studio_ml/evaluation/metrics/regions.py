@@ -1,72 +1,41 @@
 """Convert Label Studio's regions to the values that the metrics compare."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from label_studio_ml.evaluation.metrics.boxes import Box, around
 from label_studio_ml.evaluation.metrics.spans import Place, Span
 
 Region = Mapping[str, Any]
-Kind = Literal["choices", "multiple choices", "spans", "boxes", "text", "numbers", "other"]
-
-#: Region types that describe the whole task; with a position in their value, they describe another region.
-_WHOLE: dict[str, Kind] = {
-    "choices": "choices",
-    "taxonomy": "multiple choices",
-    "pairwise": "choices",
-    "textarea": "text",
-    "rating": "numbers",
-    "number": "numbers",
-}
-#: Fields of a region's value that give a position.
-_PLACES = frozenset({"x", "start", "startOffset", "points", "rle", "ranges", "sequence"})
 
 #: Label of a rectangle or span that has none of its own.
 UNLABELLED = "(region)"
 
 
-def kind_of(region: Region) -> Kind:
-    """Return the kind of metric for a region; "other" if there is none."""
-    value = region.get("value") or {}
-    whole = _WHOLE.get(str(region.get("type")))
-    if whole is not None:
-        return "other" if _PLACES & value.keys() else whole
-    if {"x", "y", "width", "height"} <= value.keys() and "ellipse" not in str(region.get("type")):
-        return "boxes"
-    if {"start", "end"} <= value.keys() and "sequence" not in value:
-        return "spans"
-    return "other"
-
-
-def pair(kind: Kind, truth: Sequence[Region], found: Sequence[Region], score: float = 1.0) -> Any:
-    """Return the annotated and the predicted regions of one place in a task, as the metrics of `kind` compare them."""
-    if kind in ("choices", "multiple choices"):
-        return choices(truth), choices(found)
-    if kind == "spans":
-        everywhere = all(_in_whole_text(region) for region in (*truth, *found))
-        return spans(truth, whole=everywhere), spans(found, whole=everywhere)
-    if kind == "boxes":
-        size = picture_size([*truth, *found])
-        return boxes(truth, size), boxes(found, size, score)
-    if kind == "text":
-        return text(truth), text(found)
-    return rating(truth), rating(found)
-
-
 def labels_of(region: Region) -> list[str]:
     """Return a region's labels or choices; those of a taxonomy are paths such as `Animal / Cat`."""
     value = region.get("value") or {}
-    found = value.get(str(region.get("type")), value.get("selected"))
-    if isinstance(found, str):
-        return [found]
-    if not isinstance(found, Sequence):
+    labels = value.get(str(region.get("type")), value.get("selected"))
+    if isinstance(labels, str):
+        return [labels]
+    if not isinstance(labels, Sequence):
         return []
-    return [" / ".join(map(str, one)) if isinstance(one, list | tuple) else str(one) for one in found]
+    return [
+        " / ".join(map(str, label)) if isinstance(label, list | tuple) else str(label) for label in labels
+    ]
 
 
 def choices(regions: Iterable[Region]) -> list[str]:
     """Return the labels of a task without duplicates."""
     return list(dict.fromkeys(label for region in regions for label in labels_of(region)))
+
+
+def span_pair(
+    annotated: Sequence[Region], predicted: Sequence[Region], score: float = 1.0
+) -> tuple[list[Span], list[Span]]:
+    """Return the spans of a task, by their offsets in the whole text if all regions have them."""
+    whole = all(_in_whole_text(region) for region in (*annotated, *predicted))
+    return spans(annotated, whole=whole), spans(predicted, whole=whole)
 
 
 def spans(regions: Iterable[Region], *, whole: bool) -> list[Span]:
@@ -79,6 +48,14 @@ def spans(regions: Iterable[Region], *, whole: bool) -> list[Span]:
         start, end = _places(region.get("value") or {}, whole=whole)
         found.extend(Span(label, start, end) for label in labels_of(region) or [UNLABELLED])
     return found
+
+
+def box_pair(
+    annotated: Sequence[Region], predicted: Sequence[Region], score: float = 1.0
+) -> tuple[list[Box], list[Box]]:
+    """Return the rectangles of a task; `score` is that of its prediction."""
+    size = picture_size([*annotated, *predicted])
+    return boxes(annotated, size), boxes(predicted, size, score)
 
 
 def boxes(regions: Iterable[Region], size: tuple[float, float], score: float = 1.0) -> list[Box]:
