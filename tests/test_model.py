@@ -16,7 +16,7 @@ from label_studio_ml.errors import FileFetchError, LabelConfigError, StudioError
 from label_studio_ml.model import LabelStudioMLBase, predict_fn, update_fn
 from label_studio_ml.model_api import registered_functions
 from label_studio_ml.model_api.model_context import ModelContext, model_context
-from label_studio_ml.versions.state.project_state import MemoryState
+from label_studio_ml.versions.state.key_values import MemoryState
 from live import CONFIG
 from studio.fake import FakeServer, Reply, jwt
 

@@ -14,8 +14,9 @@ from label_studio_ml.cli.shared.project_arguments import known_project
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.training.records.event_queue import StoredEvent
+from label_studio_ml.versions.state.key_values import StoredState
 from label_studio_ml.versions.state.known_projects import EVENTS, known_projects
-from label_studio_ml.versions.state.project_state import Project, Projects, StoredState
+from label_studio_ml.versions.state.project_state import Project, Projects
 from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.versions.store.manifest import Manifest
 from live import TOKEN, FakeStudio

@@ -13,7 +13,8 @@ from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import ModelLoadError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.model_calls.adapter import ModelSpec, build
-from label_studio_ml.versions.state.project_state import MemoryState, Project
+from label_studio_ml.versions.state.key_values import MemoryState
+from label_studio_ml.versions.state.project_state import Project
 from live import CONFIG, FakeStudio, make_live, uid
 
 

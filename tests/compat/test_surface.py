@@ -25,7 +25,8 @@ from label_studio_ml.ls_io import download_ls_dataset
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.model_api import registered_functions
 from label_studio_ml.model_calls.adapter import ModelSpec, build, version_name
-from label_studio_ml.versions.state.project_state import MemoryState, Project
+from label_studio_ml.versions.state.key_values import MemoryState
+from label_studio_ml.versions.state.project_state import Project
 from live import CONFIG, TOKEN, FakeStudio
 
 #: Module -> the names that one generation or both had there.

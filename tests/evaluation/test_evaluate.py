@@ -18,7 +18,8 @@ from label_studio_ml.evaluation.metrics.results import LIBRARIES, Evaluation, re
 from label_studio_ml.evaluation.task_selection import Choice
 from label_studio_ml.model_calls.adapter import ModelSpec
 from label_studio_ml.training.dataset import LabelledTasks
-from label_studio_ml.versions.state.project_state import Project, StoredState
+from label_studio_ml.versions.state.key_values import StoredState
+from label_studio_ml.versions.state.project_state import Project
 from live import CONFIG, MODELS, annotation
 
 PROJECT = Project(uid="1.5", label_config=CONFIG)

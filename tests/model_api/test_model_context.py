@@ -1,7 +1,7 @@
 """The version name in a model's context."""
 
 from label_studio_ml.model_api.model_context import ModelContext
-from label_studio_ml.versions.state.project_state import MemoryState, StagedState
+from label_studio_ml.versions.state.key_values import MemoryState, StagedState
 
 
 def test_a_constructor_names_only_the_version_before_any_training() -> None:

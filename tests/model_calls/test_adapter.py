@@ -26,7 +26,8 @@ from label_studio_ml.model_calls.adapter import (
     reason,
     version_name,
 )
-from label_studio_ml.versions.state.project_state import MemoryState, Project
+from label_studio_ml.versions.state.key_values import MemoryState
+from label_studio_ml.versions.state.project_state import Project
 from live import CONFIG
 
 Base = LabelStudioMLBase

@@ -10,7 +10,7 @@ import pytest
 
 from e2e.processes import wait_until
 from label_studio_ml.processes import orphans
-from label_studio_ml.processes.orphans import GuardedProcess, end_left_behind
+from label_studio_ml.processes.orphans import GuardedProcess, kill_orphans
 from label_studio_ml.processes.process_table import descendants, find
 from live import alive
 
@@ -40,7 +40,7 @@ def test_what_has_the_mark_ends_after_its_guard_was_killed() -> None:
     one, other = _guarded(), _guarded()
     mine, others = _started(one), _started(other)
     try:
-        end_left_behind()  # their starter is here
+        kill_orphans()  # their starter is here
         assert alive(mine)
         one.popen.kill()
         one.popen.wait()
@@ -67,14 +67,14 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert starter.stdin is not None
     assert starter.stdout is not None
     pid = int(starter.stdout.readline())
-    end_left_behind()
+    kill_orphans()
     assert alive(pid)
     starter.stdin.write(b"x")
     starter.stdin.close()
     starter.wait(60)
     starter.stdout.close()
     assert alive(pid)
-    end_left_behind()
+    kill_orphans()
     wait_until(lambda: not alive(pid), "it is gone")
 
 
@@ -112,7 +112,7 @@ def test_marks_of_others_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None
     env = {**os.environ, "LABEL_STUDIO_ML_STARTED_BY": "what others:write:here 1:2"}
     process = subprocess.Popen(["sleep", "600"], env=env)
     try:
-        end_left_behind()
+        kill_orphans()
         assert process.poll() is None
     finally:
         process.send_signal(signal.SIGKILL)
@@ -130,7 +130,7 @@ def test_the_mark_of_a_starter_that_runs_is_left_alone_and_that_of_an_earlier_pr
     )
     try:
         wait_until(lambda: all(_marked(process.pid) for process in (kept, gone)), "both run")
-        end_left_behind()
+        kill_orphans()
         wait_until(lambda: not alive(gone.pid), "that of an earlier process is ended")
         assert kept.poll() is None
     finally:
@@ -151,7 +151,7 @@ def test_the_mark_of_a_process_in_another_container_is_left_alone() -> None:
             lambda: [one for one in descendants(starter.pid) if _marked(one.pid)], "it runs in its namespace"
         )
         assert not inside.in_our_namespace()
-        end_left_behind()
+        kill_orphans()
         assert starter.poll() is None
         assert inside.runs()
     finally:

@@ -17,7 +17,7 @@ import requests
 
 from e2e.processes import Program, wait_until
 from label_studio_ml.errors import BrokerError
-from label_studio_ml.processes.process_table import everything, find
+from label_studio_ml.processes.process_table import all_processes, find
 from label_studio_ml.training.records.job_board import JobBoard
 from label_studio_ml.versions.store.local_store import VersionStore
 from live import TRAINING, WORKER, Live, alive, command_line, created, uid
@@ -257,7 +257,7 @@ class Storm:
         folder = str(self.live.folder)
         return [
             process.pid
-            for process in everything()
+            for process in all_processes()
             if process.pid != os.getpid() and any(folder in word for word in process.arguments())
         ]
 

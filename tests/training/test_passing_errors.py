@@ -26,7 +26,8 @@ from label_studio_ml.training.run import progress_file
 from label_studio_ml.training.run.run_request import Outcome
 from label_studio_ml.training.worker.run_process import Crashed, RunProcess
 from label_studio_ml.training.worker.trainer import Trainer
-from label_studio_ml.versions.state.project_state import Project, StoredState
+from label_studio_ml.versions.state.key_values import StoredState
+from label_studio_ml.versions.state.project_state import Project
 from label_studio_ml.versions.store import version_files
 from label_studio_ml.versions.store.local_store import VersionStore
 

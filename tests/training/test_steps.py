@@ -16,7 +16,8 @@ from label_studio_ml.training.records.event_queue import StoredEvent
 from label_studio_ml.training.records.job_board import JobBoard
 from label_studio_ml.training.scheduling.policy_cache import PolicyCache
 from label_studio_ml.training.scheduling.sweeper import sweep
-from label_studio_ml.versions.state.project_state import Projects, StoredState
+from label_studio_ml.versions.state.key_values import StoredState
+from label_studio_ml.versions.state.project_state import Projects
 from label_studio_ml.versions.store.local_store import VersionStore
 from live import CONFIG, MODELS, Control, annotation, created, task, uid
 

@@ -17,7 +17,7 @@ from label_studio_ml.errors import UnknownVersion, VersionError
 from label_studio_ml.versions import operations
 from label_studio_ml.versions.archive import export, opened
 from label_studio_ml.versions.retention import thin
-from label_studio_ml.versions.state.project_state import StoredState
+from label_studio_ml.versions.state.key_values import StoredState
 from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.versions.store.manifest import Manifest
 from label_studio_ml.versions.transfer import HELD, copy, lost_parent, outgoing, take_in

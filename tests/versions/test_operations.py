@@ -7,7 +7,7 @@ import pytest
 
 from label_studio_ml.errors import RequestError, UnknownVersion, VersionError
 from label_studio_ml.versions.operations import delete, find, promote, rollback, unpin
-from label_studio_ml.versions.state.project_state import StoredState
+from label_studio_ml.versions.state.key_values import StoredState
 from label_studio_ml.versions.store import version_files
 from label_studio_ml.versions.store.local_store import VersionStore
 

@@ -9,7 +9,7 @@ from label_studio_ml.errors import VersionError
 from label_studio_ml.versions import project_copy as module
 from label_studio_ml.versions.operations import rollback
 from label_studio_ml.versions.project_copy import duplicate
-from label_studio_ml.versions.state.project_state import StoredState
+from label_studio_ml.versions.state.key_values import StoredState
 from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.versions.store.manifest import Manifest
 from label_studio_ml.versions.store.manifest_files import write_manifest

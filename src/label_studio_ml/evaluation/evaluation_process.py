@@ -19,7 +19,7 @@ from label_studio_ml.model_calls.predictor import Predictor, Request
 from label_studio_ml.monitoring import logs
 from label_studio_ml.processes.guard import stand_guard
 from label_studio_ml.user_code.loading import user_class
-from label_studio_ml.versions.state.project_state import MemoryState
+from label_studio_ml.versions.state.key_values import MemoryState
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from label_studio_ml.versions.state.project_state import MemoryState, StagedState, State
+from label_studio_ml.versions.state.key_values import MemoryState, StagedState, State
 
 if TYPE_CHECKING:
     from label_studio_ml.studio.files.fetch import FileAccess

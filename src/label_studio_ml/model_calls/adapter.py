@@ -30,7 +30,8 @@ from label_studio_ml.protocol.label_config import parse_label_config
 from label_studio_ml.studio.files.fetch import FileAccess
 from label_studio_ml.user_code.code_identity import CodeIdentity
 from label_studio_ml.user_code.import_scan import INSTALLED
-from label_studio_ml.versions.state.project_state import Project, State
+from label_studio_ml.versions.state.key_values import State
+from label_studio_ml.versions.state.project_state import Project
 from label_studio_ml.versions.store.manifest import Manifest
 
 logger = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ The guard runs no user code. It kills the run and all its descendants if the sta
 confirmed for a while that it still holds the lease. A thread of the run could not do so: code that holds the
 interpreter lock stops every thread of its process. When the run ends, the guard kills its remaining descendants and
 ends with the same status. On systems other than Linux, only processes in the run's process group are killed. If a guard
-itself is killed, its starter finds the remaining processes: see `strays`.
+itself is killed, its starter finds the remaining processes: see `orphans`.
 """
 
 import contextlib
@@ -52,18 +52,10 @@ def stand_guard(descriptor: int, patience: float, copy: Callable[[int, int], Non
     become_subreaper()  # the run does not inherit this attribute
     run = os.fork()
     if run == 0:
-        os.setsid()
-        die_with_parent(signal.SIGKILL)
-        if os.getppid() != guard:
-            os._exit(1)
         os.close(descriptor)
         wake.close()
         woken.close()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_DFL)
-        if output is not None:
-            _write_to(output)
+        _become_run(guard, output)
         return
     signal.set_wakeup_fd(woken.fileno())
     signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -84,6 +76,19 @@ def stand_guard(descriptor: int, patience: float, copy: Callable[[int, int], Non
     _end_as(status)
 
 
+def _become_run(guard: int, output: tuple[int, int] | None) -> None:
+    """Start a session, restore the signal handlers, and end with the process `guard`, which has forked this one."""
+    os.setsid()
+    die_with_parent(signal.SIGKILL)
+    if os.getppid() != guard:
+        os._exit(1)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    if output is not None:
+        _write_to(output)
+
+
 def _write_to(output: tuple[int, int]) -> None:
     """Make the pipe `output` standard output and error, and flush after each printed line."""
     reading, writing = output
@@ -98,17 +103,17 @@ def _write_to(output: tuple[int, int]) -> None:
 
 def _watch(run: int, descriptor: int, wake: socket.socket, patience: float) -> int:
     """Wait until the run has ended, killing it if necessary, and return its wait status."""
-    heard = time.monotonic()
+    renewed = time.monotonic()
     while True:
         status = _reap(run)
         if status is not None:
             return status
-        left = max(0.0, heard + patience - time.monotonic()) if patience else None
-        ready = readable([descriptor, wake.fileno()], left)
+        seconds = max(0.0, renewed + patience - time.monotonic()) if patience else None
+        ready = readable([descriptor, wake.fileno()], seconds)
         with contextlib.suppress(BlockingIOError):
             wake.recv(4096)
         if descriptor in ready:
-            heard = time.monotonic()
+            renewed = time.monotonic()
             with contextlib.suppress(OSError):
                 if os.read(descriptor, 4096):
                     continue
@@ -120,19 +125,19 @@ def _watch(run: int, descriptor: int, wake: socket.socket, patience: float) -> i
 
 def _reap(run: int = 0) -> int | None:
     """Reap children that have ended, including adopted orphans; return the status of `run` if it is among them."""
-    found = None
+    status = None
     with contextlib.suppress(ChildProcessError):
         while (ended := os.waitpid(-1, os.WNOHANG))[0]:
             if ended[0] == run:
-                found = ended[1]
-    return found
+                status = ended[1]
+    return status
 
 
 def _kill_descendants() -> None:
     """Kill all remaining descendants, including those in other sessions; wait at most `_DISAPPEARING` seconds."""
     deadline = time.monotonic() + _DISAPPEARING
-    while (left := descendants(os.getpid())) and time.monotonic() < deadline:
-        for process in left:
+    while (processes := descendants(os.getpid())) and time.monotonic() < deadline:
+        for process in processes:
             with contextlib.suppress(OSError):
                 os.kill(process.pid, signal.SIGKILL)
         _reap()

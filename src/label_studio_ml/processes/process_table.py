@@ -90,7 +90,7 @@ def is_running(pid: int, started: int) -> bool:
     return now is not None and now.started == started and not now.zombie
 
 
-def everything() -> Iterator[Process]:
+def all_processes() -> Iterator[Process]:
     """Yield all visible processes."""
     with contextlib.suppress(OSError):
         for name in os.listdir(_PROC):
@@ -101,12 +101,12 @@ def everything() -> Iterator[Process]:
 def descendants(ancestor: int) -> list[Process]:
     """Return all processes below `ancestor`, parents before their children."""
     children: dict[int, list[Process]] = {}
-    for process in everything():
+    for process in all_processes():
         children.setdefault(process.parent, []).append(process)
-    found = children.get(ancestor, [])[:]
-    for process in found:
-        found += children.get(process.pid, [])
-    return found
+    below = children.get(ancestor, [])[:]
+    for process in below:
+        below += children.get(process.pid, [])
+    return below
 
 
 def become_subreaper() -> bool:

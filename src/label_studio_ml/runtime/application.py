@@ -14,7 +14,8 @@ from label_studio_ml.storage import private_files
 from label_studio_ml.training.intake.event_intake import RedisIntake
 from label_studio_ml.user_code.loading import code_on_disk, locate
 from label_studio_ml.versions.factory import open_store
-from label_studio_ml.versions.state.project_state import Projects, StoredState
+from label_studio_ml.versions.state.key_values import StoredState
+from label_studio_ml.versions.state.project_state import Projects
 from label_studio_ml.web.intake_interface import TrainingIntake
 from label_studio_ml.web.project_registry import ProjectRegistry
 from label_studio_ml.web.routes.endpoints import Endpoints

@@ -10,7 +10,7 @@ import signal
 import time
 from pathlib import Path
 
-from label_studio_ml.processes.process_table import Process, everything
+from label_studio_ml.processes.process_table import Process, all_processes
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ class ForeignWorkers:
     def __init__(self, folder: Path) -> None:
         """Find the workers, and send them SIGTERM."""
         self._deadline = time.monotonic() + GRACE
-        self._left = [process for process in everything() if _is_foreign(process, str(folder))]
+        self._left = [process for process in all_processes() if _is_foreign(process, str(folder))]
         for process in self._left:
             logger.warning("Worker %d of an earlier server still runs: it is told to end", process.pid)
             process.send(signal.SIGTERM)

@@ -18,7 +18,7 @@ from label_studio_ml.errors import SettingsError
 from label_studio_ml.http_server.server import Server
 from label_studio_ml.monitoring import logs
 from label_studio_ml.processes import garbage_collection, open_file_limit
-from label_studio_ml.processes.orphans import end_left_behind
+from label_studio_ml.processes.orphans import kill_orphans
 from label_studio_ml.runtime.application import Application
 from label_studio_ml.runtime.shared_services import SharedServices
 from label_studio_ml.serving.runners.process_runner import ModelRunner
@@ -81,7 +81,7 @@ async def _serve(
     core.endpoints.access.loopback = is_loopback(host)
     shown = f"[{host}]" if ":" in host else host
     try:
-        await asyncio.to_thread(end_left_behind)
+        await asyncio.to_thread(kill_orphans)
         await core.start()
         services.start()
         with server_address.announced(settings.model_dir, host, port) as other:

@@ -17,7 +17,7 @@ import time
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.monitoring import logs
-from label_studio_ml.processes.orphans import adopt_orphans, end_left_behind
+from label_studio_ml.processes.orphans import adopt_orphans, kill_orphans
 from label_studio_ml.processes.process_table import die_with_parent
 from label_studio_ml.projects.jobs.prediction_worker import PredictionWorker
 from label_studio_ml.runtime.shared_services import stop_orphaned_broker
@@ -66,7 +66,7 @@ def main() -> int:
         threading.Thread(target=_watch, args=(parent, args.embedded), daemon=True, name="watchdog").start()
     settings = Settings.from_env()
     logs.configure(settings.log_level, as_json=settings.log_json)
-    end_left_behind()
+    kill_orphans()
     try:
         rq_worker.work(
             settings,

@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 
 from label_studio_ml.storage import atomic_files
+from label_studio_ml.versions.state.key_values import StoredState
 from label_studio_ml.versions.state.lineage import pairs_of
-from label_studio_ml.versions.state.project_state import StoredState
 from label_studio_ml.versions.state.user_state import apply_own
 from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.versions.store.manifest import MANIFEST, Manifest, unused_name

@@ -12,7 +12,8 @@ from label_studio_ml.cli.main import main
 from label_studio_ml.training.dataset import LabelledTasks
 from label_studio_ml.training.snapshots import SNAPSHOT
 from label_studio_ml.user_code.code_identity import CodeIdentity, identify
-from label_studio_ml.versions.state.project_state import Project, Projects, StoredState
+from label_studio_ml.versions.state.key_values import StoredState
+from label_studio_ml.versions.state.project_state import Project, Projects
 from label_studio_ml.versions.state.user_state import apply_all
 from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.versions.store.manifest import Manifest

@@ -7,7 +7,8 @@ import pytest
 from label_studio_ml.cli import main as cli
 from label_studio_ml.versions.remote.object_store import ObjectStore
 from label_studio_ml.versions.remote.remote_store import RemoteStore
-from label_studio_ml.versions.state.project_state import Projects, StoredState
+from label_studio_ml.versions.state.key_values import StoredState
+from label_studio_ml.versions.state.project_state import Projects
 from s3_server import S3Server, s3
 from versions.made import Made, P
 

@@ -11,7 +11,7 @@ from label_studio_ml.errors import FitError, ModelFileError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.protocol.requests import Event
 from label_studio_ml.training.intake.synchronous import SynchronousIntake
-from label_studio_ml.versions.state.project_state import StoredState
+from label_studio_ml.versions.state.key_values import StoredState
 from label_studio_ml.versions.store.local_store import VersionStore
 from live import created, created_in_bulk, start_training, uid
 

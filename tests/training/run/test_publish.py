@@ -15,7 +15,8 @@ from label_studio_ml.training.records.event_queue import StoredEvent
 from label_studio_ml.training.run.publish import metrics_in, publish, published, taken_in
 from label_studio_ml.training.run.run_request import Outcome, RunRequest
 from label_studio_ml.user_code.code_identity import CodeIdentity
-from label_studio_ml.versions.state.project_state import Project, StoredState
+from label_studio_ml.versions.state.key_values import StoredState
+from label_studio_ml.versions.state.project_state import Project
 from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.versions.store.manifest import Manifest
 

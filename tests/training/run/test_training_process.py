@@ -31,7 +31,8 @@ from label_studio_ml.training.run.training_process import encoded, perform, run
 from label_studio_ml.training.run.wire import RunMessage, send_request
 from label_studio_ml.training.snapshots import SNAPSHOT
 from label_studio_ml.user_code.code_identity import identify
-from label_studio_ml.versions.state.project_state import Project, StoredState
+from label_studio_ml.versions.state.key_values import StoredState
+from label_studio_ml.versions.state.project_state import Project
 from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.versions.store.manifest import Manifest
 from live import CONFIG, MODELS, TOKEN, Control, FakeStudio, alive, annotation, created, task

@@ -23,7 +23,7 @@ from label_studio_ml.versions.project_copy import duplicate
 from label_studio_ml.versions.remote import store_watch
 from label_studio_ml.versions.remote.remote_store import RemoteStore
 from label_studio_ml.versions.retention import thin
-from label_studio_ml.versions.state.project_state import StoredState
+from label_studio_ml.versions.state.key_values import StoredState
 from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.versions.store.manifest import Manifest
 from s3_server import BUCKET, S3Server, s3

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from label_studio_ml.versions.state.project_state import StagedState, StoredState
+from label_studio_ml.versions.state.key_values import StagedState, StoredState
 from label_studio_ml.versions.state.user_state import apply_own
 from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.versions.store.manifest import Manifest

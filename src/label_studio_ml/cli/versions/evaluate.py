@@ -153,8 +153,8 @@ def _state(
     settings: Settings, store: "VersionStore", uid: str, manifest: "Manifest | None"
 ) -> dict[str, str]:
     """Return the key/value pairs as a server of this version has them: a model may keep its weights in them."""
+    from label_studio_ml.versions.state.key_values import StoredState
     from label_studio_ml.versions.state.lineage import pairs_of
-    from label_studio_ml.versions.state.project_state import StoredState
 
     history = store.history(uid)
     of_fits = {key for one in history for key in one.state}

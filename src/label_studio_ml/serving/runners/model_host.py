@@ -13,7 +13,7 @@ from label_studio_ml.model_calls.predictor import Answer, Predictor, Request
 from label_studio_ml.monitoring import logs
 from label_studio_ml.user_code.code_identity import CodeIdentity
 from label_studio_ml.user_code.loading import code_on_disk, forget_modules, user_class
-from label_studio_ml.versions.state.project_state import LenientState, StoredState
+from label_studio_ml.versions.state.key_values import LenientState, StoredState
 
 logger = logging.getLogger(__name__)
 

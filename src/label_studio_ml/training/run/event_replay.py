@@ -22,7 +22,7 @@ from label_studio_ml.training.run.folder_changes import Snapshot, snapshot
 from label_studio_ml.training.run.run_request import Outcome, RunRequest, client_of, refusal
 from label_studio_ml.training.run.single_events import single_events
 from label_studio_ml.training.run.written_files import WrittenFiles
-from label_studio_ml.versions.state.project_state import StagedState
+from label_studio_ml.versions.state.key_values import StagedState
 
 logger = logging.getLogger(__name__)
 

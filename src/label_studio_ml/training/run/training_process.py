@@ -47,7 +47,7 @@ from label_studio_ml.training.run.wire import Limits, RunEnd, RunMessage
 from label_studio_ml.training.snapshots import SNAPSHOT
 from label_studio_ml.user_code.loading import code_on_disk, user_class
 from label_studio_ml.versions.factory import open_store
-from label_studio_ml.versions.state.project_state import StagedState, StoredState
+from label_studio_ml.versions.state.key_values import StagedState, StoredState
 
 logger = logging.getLogger(__name__)
 

@@ -24,7 +24,7 @@ from label_studio_ml.processes.interpreter import command
 from label_studio_ml.training.dataset import HELD_OUT
 from label_studio_ml.training.run.run_request import Outcome, RunRequest
 from label_studio_ml.training.run.wire import COMPARING
-from label_studio_ml.versions.state.project_state import StoredState
+from label_studio_ml.versions.state.key_values import StoredState
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,8 @@ from label_studio_ml.cache import SqliteCache
 from label_studio_ml.errors import DecisionError
 from label_studio_ml.storage.small_files import DamagedFile, parse_json
 from label_studio_ml.support.texts import whole_number
-from label_studio_ml.versions.state.project_state import Projects, StoredState
+from label_studio_ml.versions.state.key_values import StoredState
+from label_studio_ml.versions.state.project_state import Projects
 from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.versions.store.manifest import Manifest
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from label_studio_ml.versions.state.key_values import StoredState
 from label_studio_ml.versions.state.lineage import own_pairs, pairs_of
-from label_studio_ml.versions.state.project_state import StoredState
 from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.versions.store.manifest import Manifest
 
