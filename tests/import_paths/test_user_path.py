@@ -22,7 +22,7 @@ class Mine(LabelStudioMLBase):
 LOAD = """\
 import redis, sys
 from pathlib import Path
-from label_studio_ml import user_path
+from label_studio_ml.import_paths import user_path
 from label_studio_ml.user_code.loading import ModelSource, load_class
 
 def main():
@@ -96,7 +96,7 @@ def test_a_folder_of_installed_packages_on_pythonpath_hides_nothing() -> None:
     packages = Path(requests.__file__).parents[1]
     program = (
         "import logging, sys; logging.basicConfig()\n"
-        "from label_studio_ml import user_path\n"
+        "from label_studio_ml.import_paths import user_path\n"
         "user_path.enter(sys.argv[1:])\n"
         "import requests, json\n"
         "print(hasattr(json, 'loads'), hasattr(requests, 'Session'))"

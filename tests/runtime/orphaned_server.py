@@ -11,7 +11,7 @@ import time
 
 WORKER = """
 import os, sys, time
-from label_studio_ml.runtime import worker as process
+from label_studio_ml.runtime import worker_main as process
 from label_studio_ml.training import worker
 process.ORPHAN_GRACE = 2.0
 def hang(*args, **kwargs):

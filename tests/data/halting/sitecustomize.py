@@ -29,11 +29,11 @@ def _install() -> None:
     folder = Path(os.environ.get("HALT", ""))
     if not folder.is_dir() or not {"serve", "label_studio_ml.runtime.worker_main"} & set(sys.orig_argv):
         return
-    from label_studio_ml.versions.remote.object_store import ArtifactStore
+    from label_studio_ml.versions.remote.object_store import ObjectStore
 
     for way in ("put", "get"):
         name = f"{way}_file"
-        setattr(ArtifactStore, name, _halting(getattr(ArtifactStore, name), folder, way))
+        setattr(ObjectStore, name, _halting(getattr(ObjectStore, name), folder, way))
 
 
 if os.environ.get("HALT"):

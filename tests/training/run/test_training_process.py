@@ -372,7 +372,7 @@ def test_whatever_fit_raises_is_an_outcome(settings: Settings, error: BaseExcept
 
     outcome = run(_request(settings, created(1, 1)), settings, lambda: Raises)
     assert outcome.error.startswith(type(error).__name__)
-    assert "test_run.py, line" in outcome.error
+    assert "test_training_process.py, line" in outcome.error
     assert "Traceback" in outcome.trace
     assert not outcome.changed
 
