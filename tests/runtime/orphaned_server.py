@@ -12,7 +12,7 @@ import time
 WORKER = """
 import os, sys, time
 from label_studio_ml.runtime import worker_main as process
-from label_studio_ml.training import worker
+from label_studio_ml.training.worker import rq_worker
 process.ORPHAN_GRACE = 2.0
 def hang(*args, **kwargs):
     print("hangs", flush=True)
@@ -22,7 +22,7 @@ def hang(*args, **kwargs):
         except BaseException:
             pass
 if sys.argv.pop(1) == "hung":
-    worker.work = hang
+    rq_worker.work = hang
 sys.exit(process.main())
 """
 
