@@ -33,6 +33,7 @@ from label_studio_ml.studio.addresses.references import (
     task_of,
 )
 from label_studio_ml.studio.files import cloud
+from label_studio_ml.studio.files.fetch_errors import advice, both_failed, too_large
 from label_studio_ml.studio.files.file_cache import FileCache
 from label_studio_ml.studio.transport.http import ATTEMPTS, Http
 from label_studio_ml.studio.transport.studio_errors import overdue, summarized, token_refused, unconfirmed
@@ -225,7 +226,7 @@ class FileAccess:
             try:
                 self._download_first(addresses, reference, file, deadline)
             except StudioError as error:
-                raise (_both(refused, error) if refused else error) from None
+                raise (both_failed(refused, error) if refused else error) from None
 
     def _download_first(
         self, addresses: list[str], reference: Reference, file: BinaryIO, deadline: Deadline
@@ -330,10 +331,11 @@ class FileAccess:
             raise self._bad(FileFetchError, response, reference.kind)
         length = response.headers.get("Content-Length", "")
         if (whole_number(length) or 0) > self.rules.max_bytes:
-            raise self._too_large(response.url)
+            raise too_large(response.url, self.rules.max_bytes)
 
     def _bad(self, error: type[FileFetchError], response: "Response", kind: Kind) -> FileFetchError:
-        fix, name = _advice(response.status_code, kind, below(self.studio_url, response.url) is not None)
+        ours = below(self.studio_url, response.url) is not None
+        fix, name = advice(response.status_code, kind, ours=ours)
         summary = summarized(response, self._http().token)
         return error(f"The file cannot be had: {summary}", fix=fix, field=name)
 
@@ -347,19 +349,12 @@ class FileAccess:
         for chunk in chunks:
             size += len(chunk)
             if size > self.rules.max_bytes:
-                raise self._too_large(address)
+                raise too_large(address, self.rules.max_bytes)
             if deadline is not None and deadline.passed:
                 break
             file.write(chunk)
         if deadline is not None and deadline.passed:
             raise overdue(address, deadline.seconds, FileFetchError)
-
-    def _too_large(self, url: str) -> FileFetchError:
-        return FileFetchError(
-            f"{mask(url)} is larger than {self.rules.max_bytes} bytes",
-            fix="Raise FILES_MAX_MB",
-            field="FILES_MAX_MB",
-        )
 
 
 def _text(path: str) -> str:
@@ -373,33 +368,3 @@ def _text(path: str) -> str:
             return file.read().removeprefix("\ufeff")
     except UnicodeDecodeError:
         return path
-
-
-def _both(direct: FileFetchError, through_studio: StudioError) -> FileFetchError:
-    """Return the error for a cloud file that could be read neither directly nor through Label Studio."""
-    message = f"{direct.message}; and through Label Studio: {through_studio.message}"
-    fix = "; or ".join(fix for fix in (direct.fix, through_studio.fix) if fix)
-    return FileFetchError(message, fix=fix, field=direct.field or through_studio.field)
-
-
-def _advice(status: int, kind: Kind, ours: bool) -> tuple[str, str]:
-    """Return what to do about a response with `status`, and the setting to change; either may be empty.
-
-    `ours` says that the response came from Label Studio.
-    """
-    if status in {401, 403} and not ours:
-        return "If this is Label Studio, set LABEL_STUDIO_URL to this address", "LABEL_STUDIO_URL"
-    if status in {401, 403} and kind is Kind.WEB:
-        return "Label Studio's token is sent for uploads, local files and cloud files only", ""
-    if status == 403 and kind is Kind.LOCAL:
-        fix = "Set LOCAL_FILES_DOCUMENT_ROOT here, or LOCAL_FILES_SERVING_ENABLED=true in Label Studio"
-        return fix, "LOCAL_FILES_DOCUMENT_ROOT"
-    if status == 403:
-        return "LABEL_STUDIO_API_KEY must be of a user who may see the project", "LABEL_STUDIO_API_KEY"
-    if status in {404, 500} and kind is Kind.UPLOAD:
-        return "It seems that the upload was deleted in Label Studio", ""  # Label Studio 1.23.2 answers 500
-    if status == 404 and kind is Kind.CLOUD:
-        return "Connect the bucket to the project in Label Studio's cloud storage settings", ""
-    if status == 404 and kind is Kind.LOCAL:
-        return "Add the folder to the project in Label Studio's cloud storage settings", ""
-    return "", ""
