@@ -99,7 +99,7 @@ def test_covering_adds_most_at_each_step() -> None:
 
 
 def test_covering_many_looks_at_some(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(active, "_LOOKED_AT", 30)
+    monkeypatch.setattr(active, "_MOST_COMPARED", 30)
     found = active.covering(crowds(of=100), labelled=[*range(50), *range(100, 150)])
     assert len(found) == len(set(found.tolist())) == 30
     assert found[0] >= 200, (

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Numbers = NDArray[np.intp]
 
 #: The most tasks that `covering` compares with each other; memory grows with its square (8 bytes a pair).
-_LOOKED_AT = 4000
+_MOST_COMPARED = 4000
 
 
 def least_confidence(probabilities: "ArrayLike") -> "Floats":
@@ -73,15 +73,15 @@ def diverse(embeddings: "ArrayLike", *, labelled: "ArrayLike" = (), count: int |
             "scikit-activeml is not installed: pip install 'label-studio-ml[active]'", name="skactiveml"
         ) from None
 
-    table, known, free = _places(embeddings, labelled)
-    wanted = _wanted(count, len(free))
-    if wanted < 1:
+    table, with_label, without_label = _split_rows(embeddings, labelled)
+    size = _selection_size(count, len(without_label))
+    if size < 1:
         return np.empty(0, dtype=np.intp)
     labels: Any = np.full(len(table), np.nan)
-    labels[known] = 0
+    labels[with_label] = 0
     query = CoreSet(missing_label=np.nan, random_state=0)
-    found: Numbers = np.asarray(query.query(table, labels, batch_size=wanted), dtype=np.intp)
-    return found
+    selected: Numbers = np.asarray(query.query(table, labels, batch_size=size), dtype=np.intp)
+    return selected
 
 
 def covering(
@@ -102,41 +102,41 @@ def covering(
     """
     import numpy as np
 
-    table, known, free = _places(embeddings, labelled)
+    table, with_label, without_label = _split_rows(embeddings, labelled)
     if probabilities is None:
-        unsure: Floats = np.ones(len(table))
+        uncertainty: Floats = np.ones(len(table))
     else:
-        unsure = 1 - margin(probabilities)
-        if len(unsure) != len(table):
+        uncertainty = 1 - margin(probabilities)
+        if len(uncertainty) != len(table):
             raise ValueError(
-                f"there are probabilities of {plural(len(unsure), 'task')} and embeddings of {len(table)}"
+                f"there are probabilities of {plural(len(uncertainty), 'task')} and embeddings of {len(table)}"
             )
-    if len(free) > _LOOKED_AT:
-        free = np.sort(np.random.RandomState(0).choice(free, _LOOKED_AT, replace=False))
-    wanted = _wanted(count, len(free))
-    if wanted < 1:
+    if len(without_label) > _MOST_COMPARED:
+        without_label = np.sort(np.random.RandomState(0).choice(without_label, _MOST_COMPARED, replace=False))
+    size = _selection_size(count, len(without_label))
+    if size < 1:
         return np.empty(0, dtype=np.intp)
-    near = _squares(table[free], table[free])
-    width = float(np.median(near)) or float(near.mean()) or 1.0
-    near /= -width
-    np.exp(near, out=near)
-    covered = np.zeros(len(free))
-    for start in range(0, len(known), _LOOKED_AT):
-        squares = _squares(table[free], table[known[start : start + _LOOKED_AT]])
-        covered = np.maximum(covered, np.exp(squares.min(axis=1) / -width))
-    chosen: list[int] = []
-    for _ in range(wanted):
+    similarity = _squares(table[without_label], table[without_label])
+    kernel_width = float(np.median(similarity)) or float(similarity.mean()) or 1.0
+    similarity /= -kernel_width
+    np.exp(similarity, out=similarity)
+    covered = np.zeros(len(without_label))
+    for start in range(0, len(with_label), _MOST_COMPARED):
+        squares = _squares(table[without_label], table[with_label[start : start + _MOST_COMPARED]])
+        covered = np.maximum(covered, np.exp(squares.min(axis=1) / -kernel_width))
+    selected: list[int] = []
+    for _ in range(size):
         gains = np.concatenate(
             [
-                np.maximum(rows - covered, 0) @ unsure[free]
-                for rows in np.array_split(near, len(near) // 500 + 1)
+                np.maximum(rows - covered, 0) @ uncertainty[without_label]
+                for rows in np.array_split(similarity, len(similarity) // 500 + 1)
             ]
         )
-        gains[chosen] = -1
-        chosen.append(int(gains.argmax()))
-        covered = np.maximum(covered, near[chosen[-1]])
-    found: Numbers = free[chosen]
-    return found
+        gains[selected] = -1
+        selected.append(int(gains.argmax()))
+        covered = np.maximum(covered, similarity[selected[-1]])
+    chosen: Numbers = without_label[selected]
+    return chosen
 
 
 def scores(order: "ArrayLike", tasks: int) -> "Floats":
@@ -148,13 +148,13 @@ def scores(order: "ArrayLike", tasks: int) -> "Floats":
     import numpy as np
 
     if isinstance(tasks, bool) or not isinstance(tasks, int | np.integer) or tasks < 0:
-        raise ValueError(f"tasks must be how many tasks there are, not {_shown(tasks)}")
-    places = _rows(order, int(tasks), "order")
-    if len(np.unique(places)) != len(places):
+        raise ValueError(f"tasks must be how many tasks there are, not {_described(tasks)}")
+    rows = _rows(order, int(tasks), "order")
+    if len(np.unique(rows)) != len(rows):
         raise ValueError("order must name each task once")
-    found = np.full(tasks, np.nan)
-    found[places] = (np.arange(len(places)) + 1) / (len(places) + 1)
-    return found
+    result = np.full(tasks, np.nan)
+    result[rows] = (np.arange(len(rows)) + 1) / (len(rows) + 1)
+    return result
 
 
 def _table(values: "ArrayLike") -> "Floats":
@@ -170,15 +170,15 @@ def _table(values: "ArrayLike") -> "Floats":
     return scaled
 
 
-def _places(embeddings: "ArrayLike", labelled: "ArrayLike") -> "tuple[Floats, Numbers, Numbers]":
+def _split_rows(embeddings: "ArrayLike", labelled: "ArrayLike") -> "tuple[Floats, Numbers, Numbers]":
     """Return the embeddings as a table, the row numbers with a label, and the row numbers without one."""
     import numpy as np
 
     table = _numbers(embeddings, "embeddings")
     if table.ndim != 2 or not table.shape[1] or not np.isfinite(table).all():
         raise ValueError("embeddings must be a table of tasks and finite numbers")
-    known = np.unique(_rows(labelled, len(table), "labelled"))
-    return table, known, np.setdiff1d(np.arange(len(table)), known)
+    with_label = np.unique(_rows(labelled, len(table), "labelled"))
+    return table, with_label, np.setdiff1d(np.arange(len(table)), with_label)
 
 
 def _numbers(values: "ArrayLike", name: str) -> "Floats":
@@ -188,56 +188,56 @@ def _numbers(values: "ArrayLike", name: str) -> "Floats":
     try:
         return np.asarray(values, dtype=float)
     except (TypeError, ValueError):
-        raise ValueError(f"{name} must be a table of numbers, not {_shown(values)}") from None
+        raise ValueError(f"{name} must be a table of numbers, not {_described(values)}") from None
 
 
 def _rows(values: "ArrayLike", count: int, name: str) -> "Numbers":
     """Return `values` as row numbers of a table of `count` rows. Raises ValueError, saying what is expected."""
     import numpy as np
 
-    meant = f"{name} must be row numbers of tasks, whole numbers from 0 to {count - 1}"
+    expected = f"{name} must be row numbers of tasks, whole numbers from 0 to {count - 1}"
     try:
         rows = np.asarray(values)
     except ValueError:
-        raise ValueError(f"{meant}, not {_shown(values)}") from None
+        raise ValueError(f"{expected}, not {_described(values)}") from None
     if not rows.size and rows.ndim == 1:
         return np.empty(0, dtype=np.intp)
     if rows.dtype == bool:
-        raise ValueError(f"{meant}, not a mask: use numpy.flatnonzero({name})")
+        raise ValueError(f"{expected}, not a mask: use numpy.flatnonzero({name})")
     if rows.ndim == 2:
-        raise ValueError(f"{meant}, not a table: the vectors themselves are rows of embeddings")
+        raise ValueError(f"{expected}, not a table: the vectors themselves are rows of embeddings")
     if rows.ndim != 1 or not np.issubdtype(rows.dtype, np.integer):
-        raise ValueError(f"{meant}, not {_shown(values)}")
+        raise ValueError(f"{expected}, not {_described(values)}")
     if rows.min() < 0 or rows.max() >= count:
-        wrong = next(int(row) for row in rows if not 0 <= row < count)
-        raise ValueError(f"{meant}, not {wrong}")
+        invalid = next(int(row) for row in rows if not 0 <= row < count)
+        raise ValueError(f"{expected}, not {invalid}")
     return rows.astype(np.intp)
 
 
-def _wanted(count: int | None, free: int) -> int:
-    """Return how many of `free` tasks to select. Raises ValueError if `count` is neither None nor a whole number."""
+def _selection_size(count: int | None, available: int) -> int:
+    """Return how many of `available` tasks to select. Raises ValueError if `count` is not None or a whole number."""
     import numpy as np
 
     if count is None:
-        return free
+        return available
     if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 0:
-        raise ValueError(f"count must be how many tasks to choose, or None for all, not {_shown(count)}")
-    return min(int(count), free)
+        raise ValueError(f"count must be how many tasks to choose, or None for all, not {_described(count)}")
+    return min(int(count), available)
 
 
-def _shown(value: object) -> str:
+def _described(value: object) -> str:
     """Return type and shortened text of a value, for an error message."""
     text = repr(value)
     return f"{type(value).__name__} {text if len(text) <= 60 else text[:60] + '…'}"
 
 
-def _squares(ones: "Floats", others: "Floats") -> "Floats":
-    """Return the squared Euclidean distance of each row of `ones` to each row of `others`."""
+def _squares(rows: "Floats", other_rows: "Floats") -> "Floats":
+    """Return the squared Euclidean distance of each row of `rows` to each row of `other_rows`."""
     import numpy as np
 
-    products = ones @ others.T
+    products = rows @ other_rows.T
     products *= -2
-    products += (ones**2).sum(axis=1)[:, None]
-    products += (others**2).sum(axis=1)
+    products += (rows**2).sum(axis=1)[:, None]
+    products += (other_rows**2).sum(axis=1)
     squares: Floats = np.maximum(products, 0, out=products)
     return squares

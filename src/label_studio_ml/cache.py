@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 #: Seconds that a statement waits for the transaction of another process.
 BUSY_TIMEOUT = 10.0
 #: The most times that one write is repeated because other processes replaced the file meanwhile.
-_SWAPS = 5
+_MOST_REPLACEMENTS = 5
 
 _CREATE_TABLE = """
 CREATE TABLE IF NOT EXISTS cache (
@@ -156,7 +156,7 @@ class SqliteCache(BaseCache):
     def close(self) -> None:
         """Close the connection; the next call opens it again."""
         with self._lock:
-            self._drop()
+            self._disconnect()
 
     def __del__(self) -> None:
         with contextlib.suppress(sqlite3.Error, AttributeError):
@@ -164,13 +164,13 @@ class SqliteCache(BaseCache):
 
     def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Return the result of the query `work`."""
-        return self._do(lambda: work(self._current()))
+        return self._run(lambda: work(self._current_connection()))
 
     def _write(self, work: Callable[[sqlite3.Connection], object]) -> None:
         """Run `work`, which writes. It may run more than once, so it must be idempotent."""
-        self._do(lambda: self._write_until_kept(work))
+        self._run(lambda: self._write_until_kept(work))
 
-    def _do(self, work: Callable[[], T]) -> T:
+    def _run(self, work: Callable[[], T]) -> T:
         """Run `work` in one thread at a time; if the file is damaged, replace it and run `work` once more."""
         with self._lock:
             try:
@@ -186,8 +186,8 @@ class SqliteCache(BaseCache):
 
     def _write_until_kept(self, work: Callable[[sqlite3.Connection], object]) -> None:
         """Run `work`, and again if another process replaced the file meanwhile: the new file may lack the write."""
-        for _ in range(_SWAPS):
-            work(self._current())
+        for _ in range(_MOST_REPLACEMENTS):
+            work(self._current_connection())
             if self._identity == damaged_database.identity(self._name):
                 break
 
@@ -198,7 +198,7 @@ class SqliteCache(BaseCache):
             field="MODEL_DIR",
         )
 
-    def _current(self) -> sqlite3.Connection:
+    def _current_connection(self) -> sqlite3.Connection:
         """Return a connection to the present file. A forked child opens its own, as SQLite requires."""
         connection = self._connection
         if (
@@ -206,68 +206,75 @@ class SqliteCache(BaseCache):
             or self._owner != os.getpid()
             or self._identity != damaged_database.identity(self._name)
         ):
-            self._drop()
-            with self._made_alone():
+            self._disconnect()
+            with self._creation_locked():
                 connection = self._open()
         return connection
 
     @contextlib.contextmanager
-    def _made_alone(self) -> Iterator[None]:
+    def _creation_locked(self) -> Iterator[None]:
         make_folder(self.file.parent)
         with damaged_database.alone(self.file):
             yield
 
-    def _drop(self) -> None:
+    def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None and self._owner == os.getpid():
             connection.close()
 
-    def _replace(self, why: str) -> None:
+    def _replace(self, cause: str) -> None:
         """Replace a damaged file unless another process has replaced it. Raises OSError or sqlite3.Error."""
         before = self._identity
-        with self._made_alone():
-            there = damaged_database.identity(self.file)
+        with self._creation_locked():
+            identity = damaged_database.identity(self.file)
             if (
-                there is None
-                or (before is not None and there != before)
+                identity is None
+                or (before is not None and identity != before)
                 or damaged_database.is_whole(self.file)
             ):
-                self._drop()
+                self._disconnect()
                 return
             blank = damaged_database.is_blank(self.file)
-            aside = damaged_database.set_aside(self.file)
-            self._drop()
+            damaged_file = damaged_database.set_aside(self.file)
+            self._disconnect()
             try:
                 # Read after the renaming: a process that wrote before it notices the renaming, and writes again.
-                read, without_log = damaged_database.readable_rows(aside)
+                read, without_log = damaged_database.readable_rows(damaged_file)
                 rows = {**without_log, **self._known(), **read}
                 read = {**without_log, **read}
                 _write_rows(self._open(), [(project, key, value) for (project, key), value in rows.items()])
             except BaseException:  # the next call tries the same file again
-                self._drop()
-                damaged_database.put_back(aside, self.file)
+                self._disconnect()
+                damaged_database.put_back(damaged_file, self.file)
                 raise
-            brought = len(rows) - len(read)
-            also = f", {plural(brought, 'is', 'are')} brought back from elsewhere" if brought else ""
+            recovered = len(rows) - len(read)
+            recovery = f", {plural(recovered, 'is', 'are')} brought back from elsewhere" if recovered else ""
             if blank:
-                damaged_database.remove(aside)
-                logger.warning("%s was empty and is made anew%s. %s", self.file, also, self._loss)
+                damaged_database.remove(damaged_file)
+                logger.warning("%s was empty and is made anew%s. %s", self.file, recovery, self._loss)
                 return
             logger.error(
                 "%s is damaged (%s) and was set aside as %s. %s of it could be read%s. %s",
-                *(self.file, why, aside.name, plural(len(read), "entry", "entries"), also, self._loss),
+                *(
+                    self.file,
+                    cause,
+                    damaged_file.name,
+                    plural(len(read), "entry", "entries"),
+                    recovery,
+                    self._loss,
+                ),
             )
 
     def _open(self) -> sqlite3.Connection:
         # An existing file is not opened here: closing that descriptor would drop the locks of this process's other
         # connections, and the next process to close the database would then delete its write-ahead log while in use.
-        made = True
+        created = True
         try:
             os.close(
                 os.open(self.file, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o600)
             )
         except FileExistsError:
-            made = False
+            created = False
             self._check_file()
         connection = sqlite3.connect(
             self.file, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
@@ -277,7 +284,7 @@ class SqliteCache(BaseCache):
             _prepare(connection)
         except BaseException:
             connection.close()
-            if made:  # otherwise the next call takes the empty file for a damaged one
+            if created:  # otherwise the next call takes the empty file for a damaged one
                 damaged_database.remove(self.file)
             raise
         self._connection, self._owner = connection, os.getpid()

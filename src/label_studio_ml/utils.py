@@ -22,7 +22,7 @@ from label_studio_ml.support.texts import plural
 DATA_UNDEFINED_NAME = "$undefined$"
 
 #: EXIF orientations (tag 0x0112, EXIF 2.32 section 4.6.4) of images that are stored rotated by 90 degrees.
-_TURNED = frozenset({5, 6, 7, 8})
+_ROTATED = frozenset({5, 6, 7, 8})
 _ORIENTATION_TAG = 0x0112
 
 
@@ -35,15 +35,15 @@ def get_single_tag_keys(
     one `control_type` on one `object_type`.
     """
     _check_parsed(parsed_label_config)
-    found = describe(parsed_label_config) or "no control tags"
+    present = describe(parsed_label_config) or "no control tags"
     if len(parsed_label_config) != 1:
-        raise ValueError(f"This model needs a label config with one <{control_type}> only; it has {found}")
+        raise ValueError(f"This model needs a label config with one <{control_type}> only; it has {present}")
     from_name, info = next(iter(parsed_label_config.items()))
     if info["type"] != control_type:
-        raise ValueError(f"This model needs a <{control_type}>; the label config has {found}")
+        raise ValueError(f"This model needs a <{control_type}>; the label config has {present}")
     if len(info["to_name"]) != 1 or [source["type"] for source in info["inputs"]] != [object_type]:
         raise ValueError(
-            f"This model needs a <{control_type}> for one <{object_type}>; the label config has {found}"
+            f"This model needs a <{control_type}> for one <{object_type}>; the label config has {present}"
         )
     source = info["inputs"][0]
     value = source.get("value") or source.get("valueList")
@@ -84,13 +84,13 @@ def get_choice(task: Mapping[str, Any]) -> str:
     Raises ValueError, naming the missing part, if there is none.
     """
     part: Any = {"annotations": _annotations(task)}
-    way = f"task {task.get('id', '')}".strip()
+    location = f"task {task.get('id', '')}".strip()
     for key in ("annotations", 0, "result", 0, "value", "choices", 0):
         try:
             part = part[key]
         except (KeyError, IndexError, TypeError):
-            raise ValueError(f"The {way} has no choice: {_name(key)} is missing") from None
-        way = f"{way}, {_name(key)}"
+            raise ValueError(f"The {location} has no choice: {_name(key)} is missing") from None
+        location = f"{location}, {_name(key)}"
     return str(part)
 
 
@@ -144,8 +144,8 @@ def get_local_path(
     from label_studio_ml.studio.login import known_files
 
     files = known_files(hostname or "", access_token or "", cache_dir=cache_dir)
-    if image_dir and (found := upload_in(Path(image_dir), url, files.studio_url)):
-        return str(found)
+    if image_dir and (upload := upload_in(Path(image_dir), url, files.studio_url)):
+        return str(upload)
     if not download_resources:
         return str(files.cached_path(url))
     return files.local_path(url, task_id=task_id, project_dir=project_dir)
@@ -170,8 +170,8 @@ def get_image_size(filepath: Any) -> tuple[int, int]:
 
     with Image.open(filepath) as image:
         width, height = image.size
-        turned = image.getexif().get(_ORIENTATION_TAG) in _TURNED
-    return (height, width) if turned else (width, height)
+        rotated = image.getexif().get(_ORIENTATION_TAG) in _ROTATED
+    return (height, width) if rotated else (width, height)
 
 
 class InMemoryLRUDictCache:
@@ -216,12 +216,12 @@ def match_labels(text: str, labels: Sequence[str]) -> list[str]:
     if not labels:
         raise ValueError("labels is empty: there is nothing to match the text with")
 
-    def likeness(line: str, label: str) -> tuple[bool, bool, float]:
-        folded = label.strip().casefold() == line.casefold()
-        return label == line, folded, difflib.SequenceMatcher(None, line, label).ratio()
+    def similarity(line: str, label: str) -> tuple[bool, bool, float]:
+        equal_but_for_case = label.strip().casefold() == line.casefold()
+        return label == line, equal_but_for_case, difflib.SequenceMatcher(None, line, label).ratio()
 
     lines = [line.strip() for line in text.splitlines()]
-    return [max(labels, key=lambda label: likeness(line, label)) for line in lines if line]
+    return [max(labels, key=lambda label: similarity(line, label)) for line in lines if line]
 
 
 def is_valid_url(path: str) -> bool:
@@ -241,8 +241,8 @@ def is_preload_needed(url: str) -> bool:
 
     Other text, including the path of an existing file on this machine, is no reference.
     """
-    found = find_reference(arguments.text("url", url))
-    return found is not None and found.kind is not Kind.DATA
+    reference = find_reference(arguments.text("url", url))
+    return reference is not None and reference.kind is not Kind.DATA
 
 
 def compare_nested_structures(

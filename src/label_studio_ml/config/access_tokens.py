@@ -44,7 +44,7 @@ def digest(token: str) -> str:
 def parse(text: str, file: Path) -> dict[str, str]:
     """Return the tokens in the text of `file`, as name to hash. Invalid lines are skipped and logged together."""
     tokens: dict[str, str] = {}
-    wrong: dict[str, list[int]] = {}
+    invalid: dict[str, list[int]] = {}
     for number, name, value in _entries(text):
         hashed = _HASH.fullmatch(value)
         if not _NAME.fullmatch(name):
@@ -59,10 +59,10 @@ def parse(text: str, file: Path) -> dict[str, str]:
         else:
             tokens[name] = hashed[1].lower() if hashed else digest(value)
             continue
-        wrong.setdefault(cause, []).append(number)
-    if wrong:
-        left_out = plural(sum(map(len, wrong.values())), "line is left out", "lines are left out")
-        causes = "; ".join(f"{_lines(numbers)}: {cause}" for cause, numbers in wrong.items())
+        invalid.setdefault(cause, []).append(number)
+    if invalid:
+        left_out = plural(sum(map(len, invalid.values())), "line is left out", "lines are left out")
+        causes = "; ".join(f"{_lines(numbers)}: {cause}" for cause, numbers in invalid.items())
         logger.error("TOKENS_FILE=%s: %s. Correct or remove %s", file, left_out, causes)
     return tokens
 
@@ -83,42 +83,44 @@ class AccessTokens:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._seen: tuple[int, ...] | None = None
+        self._metadata: tuple[int, ...] | None = None
         self._tokens: Mapping[str, str] = {}
-        self._said = ""
-        self._look()
+        self._last_message = ""
+        self._reload_if_changed()
 
     def name_of(self, token: str) -> str | None:
         """Return the name of `token`, None if it is not in the file. Takes the same time whichever token matches."""
-        self._look()
-        given = digest(token)
-        found = None
-        for name, known in self._tokens.items():
-            if hmac.compare_digest(given, known):
-                found = name
-        return found
+        self._reload_if_changed()
+        token_hash = digest(token)
+        match = None
+        for name, stored in self._tokens.items():
+            if hmac.compare_digest(token_hash, stored):
+                match = name
+        return match
 
-    def _look(self) -> None:
+    def _reload_if_changed(self) -> None:
         """Read the file again if its metadata differ from those of the last read."""
         try:
             status = self._file.stat()
-            seen = (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_mode)
-            if seen == self._seen:
+            metadata = (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_mode)
+            if metadata == self._metadata:
                 return
             _check_readable(status)
             text = read_text(self._file)
         except (OSError, DamagedFile) as error:
             if not is_passing(error):
-                self._seen, self._tokens = None, {}
-                self._say(
+                self._metadata, self._tokens = None, {}
+                self._log_once(
                     f"TOKENS_FILE={self._file} cannot be read ({error}): no token is accepted. "
                     f"{_remedy(self._file, error)}"
                 )
             return
         self._tokens = parse(text or "", self._file)
-        self._seen = seen
-        self._say(f"TOKENS_FILE has {plural(len(self._tokens), 'valid token')}: {', '.join(self._tokens)}")
-        if seen[-1] & 0o077 and any(not _HASH.fullmatch(value) for _, _, value in _entries(text or "")):
+        self._metadata = metadata
+        self._log_once(
+            f"TOKENS_FILE has {plural(len(self._tokens), 'valid token')}: {', '.join(self._tokens)}"
+        )
+        if metadata[-1] & 0o077 and any(not _HASH.fullmatch(value) for _, _, value in _entries(text or "")):
             self._make_private()
 
     def _make_private(self) -> None:
@@ -127,15 +129,15 @@ class AccessTokens:
         except OSError:
             logger.warning("Other users of this machine can read the tokens in TOKENS_FILE=%s", self._file)
 
-    def _say(self, text: str) -> None:
-        if text != self._said:
-            self._said = text
+    def _log_once(self, text: str) -> None:
+        if text != self._last_message:
+            self._last_message = text
             logger.warning("%s", text) if "cannot" in text else logger.info("%s", text)
 
 
 def names(file: Path) -> list[str]:
     """Return the names of the tokens in a file; none if there is no file. Raises SettingsError if it cannot be read."""
-    return list(parse(_text(file), file))
+    return list(parse(_content(file), file))
 
 
 def add(file: Path, name: str) -> str:
@@ -150,8 +152,8 @@ def add(file: Path, name: str) -> str:
             field="NAME",
         )
     token = PREFIX + secrets.token_urlsafe(32)
-    with _changing(file) as lines:
-        if any(known == name for _, known, _ in _entries("\n".join(lines))):
+    with _lines_for_change(file) as lines:
+        if any(existing == name for _, existing, _ in _entries("\n".join(lines))):
             raise SettingsError(
                 f"There is a token named {name} already",
                 fix="Revoke it first, or take another name",
@@ -163,11 +165,13 @@ def add(file: Path, name: str) -> str:
 
 def revoke(file: Path, name: str) -> None:
     """Remove the token `name` from a file. Raises SettingsError if the file has no token of that name."""
-    with _changing(file) as lines:
-        kept = [line for line in lines if name not in (known for _, known, _ in _entries(line))]
+    with _lines_for_change(file) as lines:
+        kept = [line for line in lines if name not in (existing for _, existing, _ in _entries(line))]
         if len(kept) == len(lines):
-            there = ", ".join(known for _, known, _ in _entries("\n".join(lines)))
-            raise SettingsError(f"There is no token named {name}; there are: {there or 'none'}", field="NAME")
+            names_in_file = ", ".join(existing for _, existing, _ in _entries("\n".join(lines)))
+            raise SettingsError(
+                f"There is no token named {name}; there are: {names_in_file or 'none'}", field="NAME"
+            )
         lines[:] = kept
 
 
@@ -181,7 +185,7 @@ def access(file: Path) -> str:
 
 
 @contextlib.contextmanager
-def _changing(file: Path) -> Iterator[list[str]]:
+def _lines_for_change(file: Path) -> Iterator[list[str]]:
     """Yield the lines of a file for changing, and replace the file atomically at the end of the block.
 
     Owner, mode and access list of the file are kept, and so is a symbolic link to it. A new file has mode 0600, and the
@@ -189,14 +193,14 @@ def _changing(file: Path) -> Iterator[list[str]]:
     """
     file = Path(os.path.realpath(file))
     descriptor = open_private(file.with_name(f".{file.name}.lock"))
-    with os.fdopen(descriptor) as held:
-        _give_owner(held.fileno(), file)
-        lock(held)
-        lines = _text(file).splitlines()
+    with os.fdopen(descriptor) as lock_file:
+        _give_owner(lock_file.fileno(), file)
+        lock(lock_file)
+        lines = _content(file).splitlines()
         yield lines
-        with atomic_files.replacing(file) as made:
-            made.write("".join(f"{line}\n" for line in lines).encode())
-            _give_rights(made.fileno(), file)
+        with atomic_files.replacing(file) as replacement:
+            replacement.write("".join(f"{line}\n" for line in lines).encode())
+            _give_rights(replacement.fileno(), file)
 
 
 def _give_owner(descriptor: int, file: Path) -> None:
@@ -269,7 +273,7 @@ def _group(gid: int) -> str:
         return str(gid)
 
 
-def _text(file: Path) -> str:
+def _content(file: Path) -> str:
     try:
         return read_text(file) or ""
     except (OSError, DamagedFile) as error:

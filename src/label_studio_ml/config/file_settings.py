@@ -1,6 +1,6 @@
 """Settings for task files: size limits, timeout, and allowed sources.
 
-Whether there are credentials for a cloud is found out from the variables and files of that cloud's own tools.
+Whether there are credentials for a cloud is read from the variables and files of that cloud's own tools.
 """
 
 import re

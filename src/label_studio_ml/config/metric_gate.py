@@ -146,15 +146,15 @@ def parse_gate(text: str) -> Gate:
 
 
 def _clause(text: str) -> Clause:
-    found = _CLAUSE.fullmatch(text)
-    metric = found["metric"].strip() if found else ""
-    if found is None or not metric:
+    parts = _CLAUSE.fullmatch(text)
+    metric = parts["metric"].strip() if parts else ""
+    if parts is None or not metric:
         raise ValueError(f"{text!r} is no comparison like accuracy >= current")
-    value = _VALUE.fullmatch(found["value"].strip())
+    value = _VALUE.fullmatch(parts["value"].strip())
     if value is None:
         raise ValueError(
-            f"{found['value'].strip()!r} is neither a number nor current, current * 0.99 or current - 0.01"
+            f"{parts['value'].strip()!r} is neither a number nor current, current * 0.99 or current - 0.01"
         )
     if value["number"] is not None:
-        return Clause(metric, found["sign"], number=float(value["number"]))
-    return Clause(metric, found["sign"], step=value["step"] or "", by=float(value["by"] or 0))
+        return Clause(metric, parts["sign"], number=float(value["number"]))
+    return Clause(metric, parts["sign"], step=value["step"] or "", by=float(value["by"] or 0))

@@ -35,7 +35,7 @@ def number(least: float, unit: str = "seconds") -> Kind:
     """Return the kind of finite numbers of at least `least`; `unit` is for the error."""
 
     def parse(name: str, text: str) -> float:
-        value = _number(text)
+        value = _float(text)
         if not least <= value < math.inf:
             raise SettingsError(
                 f"{name}={text!r} is not a number of {unit} of at least {least:g}", field=name
@@ -49,7 +49,7 @@ def positive_number(scale: int | None = None) -> Kind:
     """Return the kind of numbers above 0. With `scale`, the value is a whole number, `scale` times that of the text."""
 
     def parse(name: str, text: str) -> float:
-        value = _number(text)
+        value = _float(text)
         if not 0 < value < 1e12:
             raise SettingsError(f"{name}={text!r} is not a number above 0 and below 1e12", field=name)
         return value if scale is None else int(value * scale)
@@ -85,7 +85,7 @@ def choice(values: Mapping[str, Any]) -> Kind:
     return Kind(parse, words.__getitem__)
 
 
-def _number(text: str) -> float:
+def _float(text: str) -> float:
     try:
         return float(text)
     except ValueError:

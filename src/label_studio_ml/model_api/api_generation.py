@@ -33,7 +33,7 @@ _ANNOTATION_NAMES = frozenset(
 
 def overrides(cls: type, name: str) -> bool:
     """Tell whether `cls`, or a class between it and LabelStudioMLBase, defines the attribute `name` itself."""
-    owner = next((one for one in cls.__mro__ if name in vars(one)), None)
+    owner = next((base for base in cls.__mro__ if name in vars(base)), None)
     return owner is not None and owner.__module__ != _BASE_MODULE
 
 
@@ -72,12 +72,12 @@ def initial_version(cls: type) -> str:
     A class without `fit` counts as one if it has `setup`, a `predict` that takes `context`, or its `predict` from
     `predict_fn`. A class that sets INITIAL_MODEL_VERSION itself always has that name.
     """
-    if overrides(cls, "INITIAL_MODEL_VERSION") or _is_later(cls):
+    if overrides(cls, "INITIAL_MODEL_VERSION") or _is_event_generation(cls):
         return str(getattr(cls, "INITIAL_MODEL_VERSION", ""))
     return ""
 
 
-def _is_later(cls: type) -> bool:
+def _is_event_generation(cls: type) -> bool:
     """Tell whether a class is written for the event generation, with or without a `fit`."""
     kind = generation(cls)
     if kind != "none":
@@ -109,13 +109,13 @@ def accepts(function: Callable[..., Any], name: str) -> bool:
 
 def file_getter(get_local_path: Callable[..., str], task_id: Any) -> Callable[[str], str]:
     """Return a function of the URL that calls `get_local_path`, whatever its parameters are called, for a task."""
-    about = {"task_id": task_id} if accepts(get_local_path, "task_id") else {}
+    keywords = {"task_id": task_id} if accepts(get_local_path, "task_id") else {}
     parameters = method_parameters(get_local_path)
-    named = [p for p in parameters if p.name == "url" and p.kind is not p.POSITIONAL_ONLY]
+    url_parameters = [p for p in parameters if p.name == "url" and p.kind is not p.POSITIONAL_ONLY]
     otherwise_named = any(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters)
-    if named or (accepts(get_local_path, "url") and not otherwise_named):
-        return lambda url: get_local_path(url=url, **about)
-    return lambda url: get_local_path(url, **about)
+    if url_parameters or (accepts(get_local_path, "url") and not otherwise_named):
+        return lambda url: get_local_path(url=url, **keywords)
+    return lambda url: get_local_path(url, **keywords)
 
 
 def overrides_hook(cls: type, name: str) -> bool:

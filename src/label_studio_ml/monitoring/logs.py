@@ -17,7 +17,7 @@ from label_studio_ml.storage.private_files import make_folder, open_file
 from label_studio_ml.support.texts import plural, visible
 
 #: The top-level name of this package's loggers.
-_OURS = __name__.partition(".")[0]
+_PACKAGE = __name__.partition(".")[0]
 
 #: Bytes after which a log file is rotated, and the number of rotated files kept.
 MAX_BYTES = 10_000_000
@@ -37,13 +37,13 @@ run_id: ContextVar[str] = ContextVar("run_id", default="")
 def about_requests(ids: Iterable[str]) -> Iterator[None]:
     """Add the request id, or all ids of a batch, to the records that the block logs."""
     several = tuple(dict.fromkeys(filter(None, ids)))
-    one = request_id.set(several[0] if len(several) == 1 else "")
-    others = request_ids.set(several if len(several) > 1 else ())
+    single_token = request_id.set(several[0] if len(several) == 1 else "")
+    batch_token = request_ids.set(several if len(several) > 1 else ())
     try:
         yield
     finally:
-        request_ids.reset(others)
-        request_id.reset(one)
+        request_ids.reset(batch_token)
+        request_id.reset(single_token)
 
 
 class TextFormatter(logging.Formatter):
@@ -65,15 +65,15 @@ class TextFormatter(logging.Formatter):
 
     def formatException(self, ei: Any) -> str:  # noqa: N802
         """Return the traceback as text."""
-        return _harmless(super().formatException(ei))
+        return _traceback_text(super().formatException(ei))
 
     def formatStack(self, stack_info: str) -> str:  # noqa: N802
         """Return the stack as text."""
-        return _harmless(super().formatStack(stack_info))
+        return _traceback_text(super().formatStack(stack_info))
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
-    return record.name.partition(".")[0] == _OURS
+    return record.name.partition(".")[0] == _PACKAGE
 
 
 def _shortened(record: logging.LogRecord, text: str) -> str:
@@ -88,7 +88,7 @@ def _lines(text: str) -> str:
     return "\n    ".join(visible(line) for line in text.split("\n"))
 
 
-def _harmless(text: str) -> str:
+def _traceback_text(text: str) -> str:
     """Return a traceback with lines that look like records indented: an exception's text is arbitrary."""
     lines = (visible(line) for line in text.split("\n"))
     return "\n".join(f"    {line}" if line.startswith(("[", "{")) else line for line in lines)
@@ -153,9 +153,9 @@ class RotatingFile:
 
     def _is_current(self, file: IO[bytes]) -> bool:
         with contextlib.suppress(OSError):
-            there, ours = os.stat(self._path), os.fstat(file.fileno())
+            current, opened = os.stat(self._path), os.fstat(file.fileno())
             file.seek(0, os.SEEK_END)  # other processes append as well
-            return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
+            return (current.st_dev, current.st_ino) == (opened.st_dev, opened.st_ino)
         return False
 
     def _reopen(self) -> IO[bytes]:

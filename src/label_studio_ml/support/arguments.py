@@ -32,10 +32,10 @@ def texts(name: str, values: Any, meant: str) -> list[str]:
     """Return `values` as a list if it is an iterable of str, but no str itself. Raises ValueError if not."""
     if isinstance(values, str | bytes) or not isinstance(values, Iterable):
         raise wrong(name, meant, values)
-    found = list(values)
-    for number, value in enumerate(found):
+    elements = list(values)
+    for number, value in enumerate(elements):
         text(f"element {number} of {name}", value)
-    return found
+    return elements
 
 
 def task(name: str, value: Any) -> Mapping[str, Any]:

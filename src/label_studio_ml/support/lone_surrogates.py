@@ -24,7 +24,7 @@ def replaced(body: bytes) -> bytes:
         return body
     if _SUSPECT.search(body) is None:
         return body
-    return _ESCAPE.sub(lambda found: rb"\ufffd" if found[1] else found[0], body)
+    return _ESCAPE.sub(lambda match: rb"\ufffd" if match[1] else match[0], body)
 
 
 def parsed(body: bytes) -> Any:

@@ -25,12 +25,12 @@ def visible(text: str) -> str:
 
 def json_visible(text: str) -> str:
     r"""Return JSON text without line breaks, with each invisible character as a JSON escape: `\u009b`."""
-    return _HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return _HIDDEN.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
-def _escape(found: re.Match[str]) -> str:
-    number = ord(found[0])
-    return _NAMED.get(found[0]) or (f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}")
+def _escape(match: re.Match[str]) -> str:
+    number = ord(match[0])
+    return _NAMED.get(match[0]) or (f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}")
 
 
 def plural(count: int, singular: str, several: str = "") -> str:

@@ -9,7 +9,7 @@ from label_studio_ml.errors import ModelFileError
 from label_studio_ml.processes.child_answer import child_answer
 
 #: Seconds that the import of a model file may take.
-PATIENCE = 300.0
+IMPORT_TIMEOUT = 300.0
 
 
 def imported_classes(script: Path) -> list[str]:
@@ -20,18 +20,18 @@ def imported_classes(script: Path) -> list[str]:
     settings = Settings(backend_dir=script.parent)
     try:
         answer, _ = child_answer(
-            settings, "label_studio_ml.model_calls.class_import_child", script, patience=PATIENCE
+            settings, "label_studio_ml.model_calls.class_import_child", script, patience=IMPORT_TIMEOUT
         )
     except TimeoutError:
         raise ModelFileError(
-            f"{script} was not imported within {PATIENCE:g} s",
+            f"{script} was not imported within {IMPORT_TIMEOUT:g} s",
             fix="Name its class with --script FILE:CLASS",
             field=str(script),
         ) from None
     try:
-        found: dict[str, Any] = json.loads(answer)
+        result: dict[str, Any] = json.loads(answer)
     except ValueError:
         return []  # the file has ended the child process
-    if found["error"]:
-        raise ModelFileError(found["error"], fix=found["fix"], field=str(script))
-    return list(found["own"] or found["imported"])
+    if result["error"]:
+        raise ModelFileError(result["error"], fix=result["fix"], field=str(script))
+    return list(result["own"] or result["imported"])

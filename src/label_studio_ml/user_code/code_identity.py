@@ -51,9 +51,9 @@ class CodeIdentity:
         names = sorted(self.files.keys() | other.files.keys())
         changed = [name for name in names if self.files.get(name) != other.files.get(name)]
         for name in sorted(self.packages.keys() | other.packages.keys()):
-            mine, theirs = self.packages.get(name, "none"), other.packages.get(name, "none")
-            if mine != theirs:
-                changed.append(f"{name} {mine} instead of {theirs}")
+            version, other_version = self.packages.get(name, "none"), other.packages.get(name, "none")
+            if version != other_version:
+                changed.append(f"{name} {version} instead of {other_version}")
         return changed
 
 
@@ -81,31 +81,31 @@ def identify(script: Path) -> CodeIdentity:
 
 def signature(script: Path, names: dict[str, str]) -> tuple[tuple[str, int, int], ...]:
     """Return name, size and modification time of `script` and `names`, paths relative to its folder."""
-    found = []
+    entries = []
     for name in sorted({script.name, *names}):
         try:
             status = os.stat(script.parent / name)
         except OSError:
-            found.append((name, -1, -1))
+            entries.append((name, -1, -1))
         else:
-            found.append((name, status.st_size, status.st_mtime_ns))
-    return tuple(found)
+            entries.append((name, status.st_size, status.st_mtime_ns))
+    return tuple(entries)
 
 
 def _packages(targets: set[str]) -> dict[str, str]:
     """Return the versions of the installed packages that provide the modules `targets`; unknown ones are omitted."""
-    found: dict[str, str] = {}
-    carriers = None
+    versions: dict[str, str] = {}
+    providers = None
     for target in sorted(targets):
         candidates = [distribution(target)]
         if not (version := _version(candidates[0])):
-            if carriers is None:
-                carriers = importlib.metadata.packages_distributions()
-            candidates = sorted(set(carriers.get(target.partition(".")[0], [])))
+            if providers is None:
+                providers = importlib.metadata.packages_distributions()
+            candidates = sorted(set(providers.get(target.partition(".")[0], [])))
         for name in candidates:
             if version := _version(name):
-                found[name] = version
-    return found
+                versions[name] = version
+    return versions
 
 
 def _version(name: str) -> str:

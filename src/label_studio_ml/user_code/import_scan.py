@@ -98,7 +98,7 @@ def imports_of(tree: ast.Module, file: Path, root: Path) -> list[Import]:
     """Return every import of `file`, given its syntax tree; its absolute imports start in the folder `root`."""
     visitor = _Visitor(file, root)
     visitor.visit(tree)
-    return visitor.found
+    return visitor.imports
 
 
 def module_files(folder: Path, target: str) -> tuple[list[Path], list[str]]:
@@ -124,16 +124,18 @@ def imported_siblings(script: Path) -> list[Path]:
     """Return the modules (files) and packages (folders) next to `script` that it imports, directly or indirectly."""
     script = script.resolve()
     folder = script.parent
-    found: dict[Path, None] = {}
-    for _, item in _follow(script, whole_packages=True):
+    siblings: dict[Path, None] = {}
+    for _, item in _reached_imports(script, whole_packages=True):
         package, module = folder / item.top, folder / f"{item.top}.py"
         if item.folder != folder:
             continue  # a relative import inside a package, which is returned as a whole
-        if (package / "__init__.py").is_file() or (not module.is_file() and _wins(package)):
-            found[package] = None
+        if (package / "__init__.py").is_file() or (
+            not module.is_file() and _is_importable_namespace(package)
+        ):
+            siblings[package] = None
         elif module.is_file() and module != script:
-            found[module] = None
-    return list(found)
+            siblings[module] = None
+    return list(siblings)
 
 
 def imported_files(script: Path) -> list[Path]:
@@ -144,7 +146,7 @@ def imported_files(script: Path) -> list[Path]:
     """
     script = script.resolve()
     files = {script: None}
-    for _ in _follow(script, whole_packages=True, reached=files):
+    for _ in _reached_imports(script, whole_packages=True, reached=files):
         pass
     return list(files)
 
@@ -156,18 +158,18 @@ def foreign_imports(script: Path) -> list[Import]:
     """
     return [
         item
-        for _, item in _follow(script.resolve(), whole_packages=True)
+        for _, item in _reached_imports(script.resolve(), whole_packages=True)
         if _is_foreign(item) and item.top not in sys.stdlib_module_names and item.top != "label_studio_ml"
     ]
 
 
 def missing_modules(script: Path) -> list[MissingModule]:
     """Return the modules that `script` and its siblings require at import and that this interpreter lacks."""
-    found: dict[str, MissingModule] = {}
-    for file, item in _follow(script.resolve(), whole_packages=False):
-        if item.required and _is_foreign(item) and item.top not in found and not is_installed(item.top):
-            found[item.top] = MissingModule(item.top, file, item.line, distribution(item.target))
-    return list(found.values())
+    missing: dict[str, MissingModule] = {}
+    for file, item in _reached_imports(script.resolve(), whole_packages=False):
+        if item.required and _is_foreign(item) and item.top not in missing and not is_installed(item.top):
+            missing[item.top] = MissingModule(item.top, file, item.line, distribution(item.target))
+    return list(missing.values())
 
 
 def required_distributions(script: Path) -> list[str]:
@@ -203,7 +205,7 @@ def installed_folder(top: str) -> Path | None:
     return Path(spec.origin).parents[1 if spec.submodule_search_locations else 0]
 
 
-def _follow(
+def _reached_imports(
     script: Path, *, whole_packages: bool, reached: dict[Path, None] | None = None
 ) -> Iterator[tuple[Path, Import]]:
     """Yield each import of `script` and of the files in its folder that it reaches, with the importing file.
@@ -212,7 +214,7 @@ def _follow(
     reached package are followed. Raises ModelFileError if `script` is not Python; other broken files are skipped.
     """
     queue = [script]
-    seen = {script: None} if reached is None else reached
+    reached = {script: None} if reached is None else reached
     for file in queue:
         try:
             tree = parse(file)
@@ -230,8 +232,8 @@ def _follow(
                 and files
             ):
                 files = [*files, *sorted((item.folder / item.top).rglob("*.py"))]
-            queue.extend(path for path in files if path not in seen)
-            seen.update(dict.fromkeys(files))
+            queue.extend(path for path in files if path not in reached)
+            reached.update(dict.fromkeys(files))
 
 
 def _is_foreign(item: Import) -> bool:
@@ -239,14 +241,14 @@ def _is_foreign(item: Import) -> bool:
     if item.relative or (item.folder / f"{item.top}.py").is_file():
         return False
     package = item.folder / item.top
-    return not (package / "__init__.py").is_file() and not _wins(package)
+    return not (package / "__init__.py").is_file() and not _is_importable_namespace(package)
 
 
 def _is_namespace(folder: Path) -> bool:
     return folder.is_dir() and any(folder.rglob("*.py"))
 
 
-def _wins(folder: Path) -> bool:
+def _is_importable_namespace(folder: Path) -> bool:
     """Tell whether Python would import a folder without `__init__.py`; an installed package takes precedence."""
     if not _is_namespace(folder):
         return False
@@ -258,10 +260,10 @@ def _wins(folder: Path) -> bool:
 
 
 class _Visitor(ast.NodeVisitor):
-    """A visitor that collects the imports of one file in `found`."""
+    """A visitor that collects the imports of one file in `imports`."""
 
     def __init__(self, file: Path, root: Path) -> None:
-        self.found: list[Import] = []
+        self.imports: list[Import] = []
         self._file = file
         self._root = root
         self._optional = 0
@@ -312,4 +314,4 @@ class _Visitor(ast.NodeVisitor):
     def _add(
         self, name: str, target: str, binds: str, folder: Path, line: int, *, relative: bool = False
     ) -> None:
-        self.found.append(Import(name, target, binds, folder, relative, line, not self._optional))
+        self.imports.append(Import(name, target, binds, folder, relative, line, not self._optional))

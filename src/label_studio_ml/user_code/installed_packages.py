@@ -59,12 +59,12 @@ def unmet(items: "Iterable[Requirement]") -> "Iterator[tuple[Requirement, str]]"
 
 def check_training() -> None:
     """Raise SettingsError if RQ or the Redis client is missing or of a version that workers cannot use."""
-    wanted = needed()
-    for item, installed in unmet(wanted[name] for name in _FOR_TRAINING if name in wanted):
+    requirements = needed()
+    for item, installed in unmet(requirements[name] for name in _FOR_TRAINING if name in requirements):
         spelled = f"{item.name}{item.specifier}"
-        found = f"{item.name} {installed} is installed" if installed else f"{item.name} is not installed"
+        problem = f"{item.name} {installed} is installed" if installed else f"{item.name} is not installed"
         raise SettingsError(
-            f"{found}, and label-studio-ml needs {spelled}: no training could run",
+            f"{problem}, and label-studio-ml needs {spelled}: no training could run",
             fix=f"Run {shell_command('pip', 'install', spelled)}, "
             f"and take {item.name} out of the requirements that pin it",
             field=item.name,

@@ -93,7 +93,7 @@ def locate(folder: Path, script: Path | None = None, class_name: str = "") -> Mo
         path = folder / script
         if not path.is_file():
             raise ModelFileError(f"There is no model file {path}", field=str(path))
-        return _choose(path.resolve(), class_name)
+        return _source_of(path.resolve(), class_name)
     if not folder.is_dir():
         raise ModelFileError(
             f"There is no folder {folder}",
@@ -109,12 +109,14 @@ def locate(folder: Path, script: Path | None = None, class_name: str = "") -> Mo
         return served
     model = folder.resolve() / "model.py"
     try:
-        found = _choose(model, class_name) if model.is_file() else _only(folder.resolve(), class_name)
+        source = (
+            _source_of(model, class_name) if model.is_file() else _only_source(folder.resolve(), class_name)
+        )
     except ModelFileError as error:
         raise broken or error from None
     if broken is not None:
-        logger.warning("%s. Instead, %s of %s is used", broken.message, found.class_name, found.script)
-    return found
+        logger.warning("%s. Instead, %s of %s is used", broken.message, source.class_name, source.script)
+    return source
 
 
 def load_class(source: ModelSource, folders: Sequence[str] = (), last: Sequence[str] = ()) -> type:
@@ -126,16 +128,16 @@ def load_class(source: ModelSource, folders: Sequence[str] = (), last: Sequence[
     """
     module = import_model_file(source.script, folders, last)
     script = source.script.resolve()
-    found = getattr(module, source.class_name, None)
-    if found is None:  # a file with functions only: the decorators register them for the base class
-        found = getattr(sys.modules.get("label_studio_ml.model"), source.class_name, None)
-    if not isinstance(found, type):
+    cls = getattr(module, source.class_name, None)
+    if cls is None:  # a file with functions only: the decorators register them for the base class
+        cls = getattr(sys.modules.get("label_studio_ml.model"), source.class_name, None)
+    if not isinstance(cls, type):
         raise ModelFileError(
             f"{script} has no class {source.class_name}",
-            fix=_fix(script, model_classes(script)),
+            fix=_naming_fix(script, model_classes(script)),
             field=str(script),
         )
-    return found
+    return cls
 
 
 def import_model_file(script: Path, folders: Sequence[str] = (), last: Sequence[str] = ()) -> ModuleType:
@@ -179,24 +181,24 @@ def forget_modules(folder: Path) -> None:
             del sys.modules[name]
 
 
-def _choose(script: Path, class_name: str) -> ModelSource:
+def _source_of(script: Path, class_name: str) -> ModelSource:
     """Return the model class of `script` named `class_name`, or its only one. Raises ModelFileError."""
     names = _models(script)
     if class_name:
         if class_name not in names and not FileReader(script).binds(class_name):
             raise ModelFileError(
-                f"{script} has no class {class_name}", fix=_fix(script, names), field=str(script)
+                f"{script} has no class {class_name}", fix=_naming_fix(script, names), field=str(script)
             )
         return ModelSource(script, class_name)
     if not names:
         names = imported_classes(script)
     if len(names) != 1:
-        found = (
+        problem = (
             f"{len(names)} model classes, {', '.join(names)}"
             if names
             else "no class that inherits LabelStudioMLBase"
         )
-        raise ModelFileError(f"{script} has {found}", fix=_fix(script, names), field=str(script))
+        raise ModelFileError(f"{script} has {problem}", fix=_naming_fix(script, names), field=str(script))
     return ModelSource(script, names[0])
 
 
@@ -212,9 +214,9 @@ def _models(script: Path) -> list[str]:
     return names
 
 
-def _only(folder: Path, class_name: str) -> ModelSource:
+def _only_source(folder: Path, class_name: str) -> ModelSource:
     """Return the model class of the only file in `folder` that has one. Raises ModelFileError."""
-    found: dict[Path, list[str]] = {}
+    names_by_script: dict[Path, list[str]] = {}
     broken: list[ModelFileError] = []
     for script in sorted(folder.glob("*.py")):
         if script.name in _NOT_MODELS or script.name.startswith("test_") or script.name.endswith("_test.py"):
@@ -225,23 +227,25 @@ def _only(folder: Path, class_name: str) -> ModelSource:
             broken.append(error)
             continue
         if names and class_name in ("", *names):
-            found[script] = names
-    used = {sibling for script in found for sibling in imported_siblings(script)}
-    scripts = [script for script in found if script not in used] or list(found)
+            names_by_script[script] = names
+    used = {sibling for script in names_by_script for sibling in imported_siblings(script)}
+    scripts = [script for script in names_by_script if script not in used] or list(names_by_script)
     if len(scripts) == 1:
-        return _choose(scripts[0], class_name)
+        return _source_of(scripts[0], class_name)
     if scripts:
-        listed = ", ".join(f"{script.name}:{name}" for script in scripts for name in found[script])
+        listed = ", ".join(f"{script.name}:{name}" for script in scripts for name in names_by_script[script])
         raise ModelFileError(
             f"{folder} has several files with a model class: {listed}",
-            fix=f"Name one with {shell_command('--script', f'{scripts[0].name}:{found[scripts[0]][0]}')}",
+            fix=f"Name one with {shell_command('--script', f'{scripts[0].name}:{names_by_script[scripts[0]][0]}')}",
             field=str(folder),
         )
     if broken:
         raise broken[0]
-    what = f"called {class_name}" if class_name else "that inherits LabelStudioMLBase"
+    description = f"called {class_name}" if class_name else "that inherits LabelStudioMLBase"
     raise ModelFileError(
-        f"No Python file in {folder} has a class {what}", fix=_fix(folder / "model.py", []), field=str(folder)
+        f"No Python file in {folder} has a class {description}",
+        fix=_naming_fix(folder / "model.py", []),
+        field=str(folder),
     )
 
 
@@ -254,30 +258,32 @@ def served_class(wsgi: Path) -> ModelSource | None:
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call) or dotted(node.func).rpartition(".")[2] != "init_app":
             continue
-        given = [word.value for word in node.keywords if word.arg == "model_class"] or node.args[:1]
-        head, _, rest = dotted(given[0]).partition(".") if given else ("", "", "")
-        if not rest and any(isinstance(one, ast.ClassDef) and one.name == head for one in tree.body):
+        arguments = [word.value for word in node.keywords if word.arg == "model_class"] or node.args[:1]
+        head, _, rest = dotted(arguments[0]).partition(".") if arguments else ("", "", "")
+        if not rest and any(
+            isinstance(statement, ast.ClassDef) and statement.name == head for statement in tree.body
+        ):
             return ModelSource(wsgi, head)
         item = imports.get(head)
         if item is None or item.target.startswith("label_studio_ml."):
             continue
         target = f"{item.binds}.{rest}" if rest else item.binds
-        files, left = module_files(item.folder, target)
+        files, attributes = module_files(item.folder, target)
         if not files and (installed := installed_folder(item.top)) is not None:
-            files, left = module_files(installed, target)
-        if not files or len(left) != 1:
+            files, attributes = module_files(installed, target)
+        if not files or len(attributes) != 1:
             raise ModelFileError(
                 f"{wsgi}, line {item.line}, imports {item.target}, which is neither in that folder nor installed",
                 fix="Put the file back, or name the model with --script FILE:CLASS",
                 field=str(wsgi),
             )
-        if FileReader(files[-1]).binds(left[0]):
-            return ModelSource(files[-1], left[0])
-        return _choose(files[-1], "")  # the class has been renamed
+        if FileReader(files[-1]).binds(attributes[0]):
+            return ModelSource(files[-1], attributes[0])
+        return _source_of(files[-1], "")  # the class has been renamed
     return None
 
 
-def _fix(script: Path, names: list[str]) -> str:
+def _naming_fix(script: Path, names: list[str]) -> str:
     if names:
         return f"Name one with {shell_command('--script', f'{script.name}:{names[0]}')}"
     return (
@@ -316,17 +322,17 @@ def import_file(script: Path, name: str) -> ModuleType:
     if spec is None or spec.loader is None:
         raise ModelFileError(f"{script} is not a Python file", field=str(script))
     module = importlib.util.module_from_spec(spec)
-    before = sys.modules.get(name)
+    previous = sys.modules.get(name)
     sys.modules[name] = module
     arguments, sys.argv[:] = sys.argv[:], [str(script)]
     try:
         with _importing(), UserCode():
             spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
-        if before is None:
+        if previous is None:
             sys.modules.pop(name, None)
         else:
-            sys.modules[name] = before
+            sys.modules[name] = previous
         raise _import_error(script, error) from error
     finally:
         if not user_path.is_own_process():
