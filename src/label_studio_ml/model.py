@@ -33,6 +33,7 @@ from label_studio_ml.model_api.registered_functions import update_fn as update_f
 from label_studio_ml.model_api.studio_access import StudioAccess
 from label_studio_ml.model_api.version_names import next_minor
 from label_studio_ml.protocol.label_config import config_text, label_map, parse_label_config
+from label_studio_ml.protocol.webhook_actions import DEFAULT_TRAIN_EVENTS
 from label_studio_ml.support import arguments
 from label_studio_ml.versions.store.names import check_pair
 
@@ -47,14 +48,7 @@ logger = logging.getLogger(__name__)  # model files import it
 tools_alias.install()  # below gunicorn and in a Python prompt, this module is imported first by the user's code
 
 #: The webhook actions that start a training unless a class sets other ones.
-TRAIN_EVENTS = (
-    "ANNOTATION_CREATED",
-    "ANNOTATION_UPDATED",
-    "ANNOTATIONS_CREATED",
-    "ANNOTATIONS_DELETED",
-    "ANNOTATION_DELETED",
-    "START_TRAINING",
-)
+TRAIN_EVENTS = DEFAULT_TRAIN_EVENTS
 
 
 class LabelStudioMLBase:

@@ -5,9 +5,9 @@ from typing import Any
 
 from label_studio_ml.connect.addresses import canonical
 from label_studio_ml.connect.ownership import HEADER
+from label_studio_ml.protocol.webhook_actions import NEEDED_ACTIONS, SENT_ACTIONS
 from label_studio_ml.studio.resources.webhooks import WebhookResource
 from label_studio_ml.studio.transport.api_client import Json
-from label_studio_ml.web.webhook_receipts import ACTIONS as ACTIONS
 
 
 def wanted_actions(events: Iterable[str], *, learns: bool) -> list[str]:
@@ -18,7 +18,7 @@ def wanted_actions(events: Iterable[str], *, learns: bool) -> list[str]:
     """
     if not learns:
         return ["PROJECT_UPDATED"]
-    return sorted({*events, "ANNOTATIONS_DELETED", "TASKS_DELETED", "PROJECT_UPDATED"} & ACTIONS)
+    return sorted({*events, *NEEDED_ACTIONS} & SENT_ACTIONS)
 
 
 def address(backend_url: str) -> str:

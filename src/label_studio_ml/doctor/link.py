@@ -12,6 +12,7 @@ from label_studio_ml.connect.steps import arrived
 from label_studio_ml.doctor.check import Check, fail, failed, ok, skip, warn
 from label_studio_ml.doctor.context import Context
 from label_studio_ml.errors import BackendError
+from label_studio_ml.protocol.webhook_actions import SENT_ACTIONS
 from label_studio_ml.support.texts import plural
 
 _SERVER_FIRST = "Mend the server first; then look again"
@@ -133,7 +134,7 @@ def _problem(found: dict[str, Any], wanted: dict[str, Any]) -> str:
 
 
 def _actions(found: dict[str, Any]) -> list[str]:
-    return sorted(webhooks.ACTIONS) if found.get("send_for_all_actions") else list(found.get("actions") or [])
+    return sorted(SENT_ACTIONS) if found.get("send_for_all_actions") else list(found.get("actions") or [])
 
 
 def events(context: Context) -> Iterator[Check]:

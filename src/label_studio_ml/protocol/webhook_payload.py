@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any, Protocol
 
+from label_studio_ml.protocol.webhook_actions import Deleted, Labelled, action_named
+
 
 class AnyEvent(Protocol):
     """An event as it was received (`protocol.Event`) or stored (`event queue.StoredEvent`)."""
@@ -16,38 +18,28 @@ class AnyEvent(Protocol):
         """The payload."""
 
 
-def training_actions(own: Iterable[str]) -> set[str]:
-    """Return Label Studio's names of the events that start a training; `own` are the class's `TRAIN_EVENTS`."""
-    names = {*own, "START_TRAINING"}
-    if "ANNOTATION_DELETED" in names:  # Label Studio sends only ANNOTATIONS_DELETED
-        names.add("ANNOTATIONS_DELETED")
-    if "ANNOTATION_CREATED" in names:
-        names.add("ANNOTATIONS_CREATED")
-    return names
-
-
 def labelled(event: AnyEvent) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """Return the (task, annotation) pairs in an event's payload; a task that is missing there has its id only."""
-    if event.action in ("ANNOTATION_CREATED", "ANNOTATION_UPDATED"):
-        tasks, annotations = [event.data.get("task")], [event.data.get("annotation")]
-    elif event.action == "ANNOTATIONS_CREATED":
-        tasks, annotations = event.data.get("task") or [], event.data.get("annotation") or []
-    else:
+    form = action_named(event.action).labelled
+    if form is Labelled.NONE:
         return []
+    tasks, annotations = event.data.get("task"), event.data.get("annotation")
+    if form is Labelled.ONE:
+        tasks, annotations = [tasks], [annotations]
     by_id = {_key(task.get("id")): task for task in dicts(tasks)}
-    owners = [(_key(one.get("task")), one) for one in dicts(annotations)]
-    return [(by_id.get(owner, {"id": owner}), one) for owner, one in owners]
+    owners = [(_key(annotation.get("task")), annotation) for annotation in dicts(annotations)]
+    return [(by_id.get(task_id, {"id": task_id}), annotation) for task_id, annotation in owners]
 
 
 def counted(event: AnyEvent) -> int:
     """Return the number of created or updated annotations in an event; skipped and deleted ones do not count."""
-    if event.action in ("ANNOTATION_CREATED", "ANNOTATION_UPDATED"):
+    form = action_named(event.action).labelled
+    if form is Labelled.ONE:
         return 0 if _skipped(event.data.get("annotation")) else 1
-    if event.action == "ANNOTATIONS_CREATED":
-        made = event.data.get("annotation") or event.data.get(
-            "annotations"
-        )  # `annotations` is the field of an event without login: see `untrusted.ids_only`
-        return sum(not _skipped(one) for one in made) if isinstance(made, list) else 1
+    if form is Labelled.SEVERAL:
+        # `annotations` is the field of an event without login: see `untrusted_events.ids_only`
+        annotations = event.data.get("annotation") or event.data.get("annotations")
+        return sum(not _skipped(one) for one in annotations) if isinstance(annotations, list) else 1
     return 0
 
 
@@ -56,17 +48,17 @@ def grouped(pairs: Iterable[tuple[dict[str, Any], dict[str, Any]]]) -> dict[Any,
     tasks: dict[Any, dict[str, Any]] = {}
     for task, annotation in pairs:
         key = _key(task.get("id"))
-        known = tasks.get(key, {"annotations": []})["annotations"]
-        others = [one for one in known if one.get("id") != annotation.get("id")]
+        earlier = tasks.get(key, {"annotations": []})["annotations"]
+        others = [other for other in earlier if other.get("id") != annotation.get("id")]
         tasks[key] = {**task, "annotations": [*others, annotation]}
     return tasks
 
 
 def removed(event: AnyEvent) -> tuple[list[object], list[object]]:
     """Return the ids of the tasks and of the annotations that were deleted according to an event."""
-    tasks = _ids(event.data.get("tasks")) if event.action == "TASKS_DELETED" else []
-    annotations = _ids(event.data.get("annotations")) if event.action == "ANNOTATIONS_DELETED" else []
-    return tasks, annotations
+    deleted = action_named(event.action).deleted
+    ids = _ids(event.data.get(deleted.value)) if deleted is not Deleted.NONE else []
+    return (ids, []) if deleted is Deleted.TASKS else ([], ids)
 
 
 def _skipped(annotation: Any) -> bool:

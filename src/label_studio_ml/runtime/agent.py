@@ -20,7 +20,7 @@ from label_studio_ml.projects.pipeline import Progress
 from label_studio_ml.projects.prediction_run import described, lacking, predict_project
 from label_studio_ml.projects.project_api import ProjectApi
 from label_studio_ml.protocol.requests import Event
-from label_studio_ml.protocol.webhook_payload import training_actions
+from label_studio_ml.protocol.webhook_actions import training_actions
 from label_studio_ml.runtime.shared_services import SharedServices
 from label_studio_ml.serving.offline_model import OfflineModel
 from label_studio_ml.studio.transport.api_client import Interrupted

@@ -10,6 +10,7 @@ import msgspec
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.model_calls.adapter import ClassInfo
+from label_studio_ml.protocol.webhook_actions import START_TRAINING
 
 #: Milliseconds that a count of labelled tasks stays valid: an import of tasks with annotations sends no event.
 RECOUNT = 3_600_000
@@ -67,7 +68,7 @@ def prediction_source(entries: Iterable[Entry]) -> str:
     Without such a request, it is the sender of the first event with a login; empty if no event has a login.
     """
     named = [entry for entry in entries if entry.caller]
-    asked = [entry for entry in named if entry.action == "START_TRAINING"]
+    asked = [entry for entry in named if entry.action == START_TRAINING]
     return next((entry.caller for entry in (*asked[-1:], *named)), "")
 
 
@@ -87,7 +88,7 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
         """Return the totals of `entries`."""
         asked, annotations, last = False, 0, 0
         for entry in entries:
-            asked = asked or entry.action == "START_TRAINING"
+            asked = asked or entry.action == START_TRAINING
             annotations += entry.annotations
             last = max(last, entry.time)
         return cls(asked=asked, annotations=annotations, last=last)

@@ -18,28 +18,13 @@ from label_studio_ml.cache import SqliteCache
 from label_studio_ml.config.backend_login import asks_login
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BackendError
+from label_studio_ml.protocol.webhook_actions import SENT_ACTIONS
 from label_studio_ml.serving.prediction_service import PredictionService
 from label_studio_ml.storage.small_files import DamagedFile, parse_json
 from label_studio_ml.versions.state.known_projects import EVENTS
 from label_studio_ml.versions.state.project_state import Project
 
 logger = logging.getLogger(__name__)
-
-#: Webhook actions of a project in Label Studio 1.23, which refuses webhooks for any other action.
-ACTIONS = frozenset(
-    {
-        "ANNOTATION_CREATED",
-        "ANNOTATIONS_CREATED",
-        "ANNOTATION_UPDATED",
-        "ANNOTATIONS_DELETED",
-        "TASKS_CREATED",
-        "TASKS_DELETED",
-        "PROJECT_UPDATED",
-        "LABEL_LINK_CREATED",
-        "LABEL_LINK_UPDATED",
-        "LABEL_LINK_DELETED",
-    }
-)
 
 #: Minimum seconds between two writes for a project; events in between are written with the next event.
 _EVERY = 1.0
@@ -64,8 +49,8 @@ class WebhookReceipts:
         self._problem = ""
 
     async def note(self, uid: str, action: str, *, authorized: bool) -> None:
-        """Record that an event arrived now; actions not in ACTIONS are ignored. Write errors are logged, not raised."""
-        if action not in ACTIONS:
+        """Record that an event arrived now, if Label Studio sends its action. Write errors are logged, not raised."""
+        if action not in SENT_ACTIONS:
             return
         event = WebhookReceipt(time.time(), authorized)
         with self._lock:

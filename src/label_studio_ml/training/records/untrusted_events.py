@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from label_studio_ml.protocol.webhook_actions import Deleted, Labelled, action_named
 from label_studio_ml.protocol.webhook_payload import AnyEvent, dicts, is_id, labelled, removed
 from label_studio_ml.training.records.event_queue import StoredEvent
 
@@ -34,13 +35,14 @@ def ids_only(event: AnyEvent) -> dict[str, Any]:
         value = event.data.get(name)
         if isinstance(value, dict) and is_id(value.get("id")):
             data[name] = value["id"]
-    if event.action == "ANNOTATIONS_CREATED":
+    action = action_named(event.action)
+    if action.labelled is Labelled.SEVERAL:
         data["annotations"] = [
             {"id": annotation["id"], "task": task["id"]}
             for task, annotation in labelled(event)
             if is_id(annotation.get("id")) and is_id(task.get("id"))
         ]
-    if event.action == "ANNOTATIONS_DELETED":
+    if action.deleted is Deleted.ANNOTATIONS:
         data["annotations"] = [{"id": number} for number in removed(event)[1]]
     return data
 
@@ -71,8 +73,8 @@ def script_limits(event: StoredEvent) -> tuple[str | bytes | int, ...]:
 
 def digest(event: AnyEvent) -> str:
     """Return a hash of an event's action and data (32 hex digits), the same for events with the same content."""
-    said = msgspec.json.encode([event.action, event.data], order="deterministic")
-    return hashlib.sha256(said).hexdigest()[:32]
+    content = msgspec.json.encode([event.action, event.data], order="deterministic")
+    return hashlib.sha256(content).hexdigest()[:32]
 
 
 def changed_since(
@@ -84,21 +86,21 @@ def changed_since(
     annotations cannot be found.
     """
     since = datetime.fromisoformat(data[SINCE])
-    found: list[tuple[str, dict[str, Any]]] = []
+    events: list[tuple[str, dict[str, Any]]] = []
     for task in tasks:
         for annotation in dicts(task.get("annotations")):
             created, updated = (_time(annotation.get(name)) for name in ("created_at", "updated_at"))
             if max(created, updated) < since:
                 continue
             action = "ANNOTATION_CREATED" if created >= since else "ANNOTATION_UPDATED"
-            one = {**annotation, "task": task.get("id")}
-            said = {"project": data.get("project"), "task": task, "annotation": one}
+            annotation = {**annotation, "task": task.get("id")}
             if action in wanted:
-                found.append((action, {"action": action, **said}))
+                body = {"action": action, "project": data.get("project")}
+                events.append((action, {**body, "task": task, "annotation": annotation}))
             elif "ANNOTATIONS_CREATED" in wanted and action == "ANNOTATION_CREATED":
-                many = {**said, "task": [task], "annotation": [one]}
-                found.append(("ANNOTATIONS_CREATED", {"action": "ANNOTATIONS_CREATED", **many}))
-    return found
+                body = {"action": "ANNOTATIONS_CREATED", "project": data.get("project")}
+                events.append(("ANNOTATIONS_CREATED", {**body, "task": [task], "annotation": [annotation]}))
+    return events
 
 
 def _time(text: Any) -> datetime:

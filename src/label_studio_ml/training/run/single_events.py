@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from label_studio_ml.errors import StudioError
+from label_studio_ml.protocol.webhook_actions import Deleted, Labelled, action_named
 from label_studio_ml.protocol.webhook_payload import dicts
 from label_studio_ml.training.records.event_queue import StoredEvent
 from label_studio_ml.training.records.untrusted_events import changed_since, is_beyond
@@ -12,9 +13,6 @@ from label_studio_ml.training.records.untrusted_events import changed_since, is_
 logger = logging.getLogger(__name__)
 
 Single = tuple[str, dict[str, Any]]
-
-#: Action of each bulk event → action of its single events.
-_BULK = {"ANNOTATIONS_CREATED": "ANNOTATION_CREATED", "ANNOTATIONS_DELETED": "ANNOTATION_DELETED"}
 
 
 def single_events(
@@ -31,7 +29,7 @@ def single_events(
     """
     if not event.trusted and is_beyond(event.data):
         return changed_since(event.data, wanted, tasks())
-    single = _BULK.get(event.action, event.action)
+    single = action_named(event.action).single or event.action
     if single in wanted:
         data = event.data if event.trusted else _checked(event, task)
         return _split(event.action, single, data) if data else []
@@ -42,13 +40,13 @@ def single_events(
 
 
 def _split(action: str, single: str, data: dict[str, Any]) -> list[Single]:
-    if action == "ANNOTATIONS_CREATED":
+    if action_named(action).labelled is Labelled.SEVERAL:
         by_id = {task.get("id"): task for task in dicts(data.get("task"))}
         return [
             (single, {**data, "action": single, "annotation": one, "task": by_id.get(one.get("task"), {})})
             for one in dicts(data.get("annotation"))
         ]
-    if action == "ANNOTATIONS_DELETED":
+    if action_named(action).deleted is Deleted.ANNOTATIONS:
         return [
             (single, {**data, "action": single, "annotation": one}) for one in dicts(data.get("annotations"))
         ]
@@ -61,7 +59,7 @@ def _checked(event: StoredEvent, read: Callable[[int], dict[str, Any]]) -> dict[
     An event without a task, such as one of deleted annotations, cannot be checked: its ids are returned as they are.
     Tasks that do not exist or belong to another project are left out. Raises StudioError for other failures to read.
     """
-    if event.action == "ANNOTATIONS_CREATED":
+    if action_named(event.action).labelled is Labelled.SEVERAL:
         told = {(one["task"], one["id"]) for one in dicts(event.data.get("annotations"))}
     elif event.data.get("task") is not None:
         told = {(event.data["task"], event.data.get("annotation"))}
@@ -95,6 +93,6 @@ def _checked(event: StoredEvent, read: Callable[[int], dict[str, Any]]) -> dict[
     if not annotations:
         return None
     project = {"action": event.action, "project": event.data.get("project")}
-    if event.action == "ANNOTATIONS_CREATED":
+    if action_named(event.action).labelled is Labelled.SEVERAL:
         return {**project, "task": tasks, "annotation": annotations}
     return {**project, "task": tasks[0], "annotation": annotations[0]}

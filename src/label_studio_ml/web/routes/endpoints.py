@@ -31,7 +31,7 @@ from label_studio_ml.protocol.requests import (
     parse_train,
     project_uid,
 )
-from label_studio_ml.protocol.webhook_payload import training_actions
+from label_studio_ml.protocol.webhook_actions import training_actions
 from label_studio_ml.serving.prediction_service import PredictionService
 from label_studio_ml.versions.project_copy import duplicate
 from label_studio_ml.versions.state.project_state import Project
