@@ -1,6 +1,7 @@
 """Projects that a backend knows: of several with one number, which one is meant; listing and forgetting them."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from label_studio_ml.cache import SqliteCache
 from label_studio_ml.cli.main import main
 from label_studio_ml.cli.shared.open_board import reach
 from label_studio_ml.cli.shared.project_arguments import known_project
+from label_studio_ml.cli.shared.units import moment
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.training.records.event_queue import StoredEvent
@@ -141,13 +143,13 @@ def test_requests_without_a_project_do_not_count(tmp_path: Path) -> None:
 
 def test_they_are_listed(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["projects", "be"]) == 0
-    said = capsys.readouterr().out
-    first, second = said.split(OLD)
-    assert first.startswith(f"{NEW}  production  (current)\n")
-    assert "Label Studio: http://production.example, made 2026-01-01T00:00:00+00:00\n" in first
-    assert "last heard:   2026-02-02T02:40:00+00:00\n" in first
-    assert "versions:     1, of-production is served\n" in first
-    assert second.startswith("  staging  (older: another project has its number)\n")
+    head, first, second = (re.split("  +", line) for line in capsys.readouterr().out.splitlines())
+    assert head == ["PROJECT", "TITLE", "LABEL STUDIO", "MADE", "LAST HEARD", "VERSIONS", "SERVED", "STATE"]
+    made, heard = moment("2026-01-01T00:00:00+00:00"), moment("2026-02-02T02:40:00+00:00")
+    there = "http://production.example"
+    assert first == [NEW, "production", there, made, heard, "1", "of-production", "current"]
+    assert second[:2] == [OLD, "staging"]
+    assert second[-1] == "older: another project has its number"
     assert main(["projects", "be", "--json"]) == 0
     assert [one["uid"] for one in json.loads(capsys.readouterr().out)] == [NEW, OLD]
 
@@ -164,7 +166,8 @@ def test_an_old_one_is_forgotten(data: Path, capsys: pytest.CaptureFixture[str])
     assert main(["versions", "be", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["project"] == NEW
     assert main(["projects", "be"]) == 0
-    assert f"{OLD}  (forgotten: only its versions are left)" in capsys.readouterr().out
+    (forgotten,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith(OLD))
+    assert forgotten.endswith("forgotten: only its versions are left")
 
     assert main(["projects", "forget", "be", OLD, "--yes", "--with-versions"]) == 0
     assert VersionStore(data).versions(OLD) == []

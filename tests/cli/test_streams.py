@@ -8,8 +8,8 @@ import pytest
 
 from label_studio_ml.cli import streams
 from label_studio_ml.cli.streams import say, say_json
+from label_studio_ml.cli.studio import doctor_report
 from label_studio_ml.cli.versions import evaluation_tables
-from label_studio_ml.doctor import report
 from label_studio_ml.doctor.check import Check, Status
 from label_studio_ml.evaluation.metrics.results import Evaluation, Measured, Selection
 
@@ -61,7 +61,7 @@ def test_an_evaluation(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> No
 
 
 def test_a_check_of_doctor(capsys: pytest.CaptureFixture[str]) -> None:
-    report.show([Check(f"[/x]{HOSTILE}"[:12], Status.FAIL, HOSTILE, HOSTILE)])
+    doctor_report.show([Check(f"[/x]{HOSTILE}"[:12], Status.FAIL, HOSTILE, HOSTILE)])
     _check_harmless(capsys.readouterr().out)
 
 

@@ -1,6 +1,5 @@
 """The checks without servers: what is left out, what breaks, and how it is shown. With servers: e2e/test_doctor.py."""
 
-import json
 import shutil
 import socket
 from collections.abc import Iterator
@@ -13,9 +12,8 @@ import pytest
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.connect.backend_client import port_of, view
 from label_studio_ml.doctor import examine, machine, server, studio, work
-from label_studio_ml.doctor.check import Check, Status, fail, ok, skip, warn
+from label_studio_ml.doctor.check import Check, Status, ok, skip, warn
 from label_studio_ml.doctor.context import Context
-from label_studio_ml.doctor.report import as_json, show
 from label_studio_ml.errors import StudioError
 from label_studio_ml.protocol.prediction_json import ODD_SCORES
 from label_studio_ml.storage.server_address import announced
@@ -140,21 +138,6 @@ def test_a_check_that_breaks_hides_no_other(context: Context, monkeypatch: pytes
     assert (found[2].name, found[2].fix) == ("refused check", "yes")
     assert examine.exit_code(found) == 1
     assert examine.exit_code([warn("a", "b", "c"), skip("a", "b")]) == 0
-
-
-def test_report(capsys: pytest.CaptureFixture[str]) -> None:
-    checks = [ok("one", "fine"), fail("two", "bad [red]", "do it")]
-    assert json.loads(as_json(checks))[1] == {
-        "name": "two",
-        "status": "fail",
-        "what": "bad [red]",
-        "fix": "do it",
-    }
-    assert show(iter(checks)) == checks
-    text = capsys.readouterr().out
-    assert "bad [red]" in text
-    assert "→ do it" in text
-    assert "1 ok, 1 fail" in text
 
 
 @pytest.mark.parametrize(("free", "status"), [(1, "fail"), (500 << 20, "warn"), (2 << 30, "ok")])

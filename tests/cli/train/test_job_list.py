@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from label_studio_ml.cli.shared.tables import table_lines
 from label_studio_ml.cli.train.follow import outcome
-from label_studio_ml.cli.train.job_list import lines
+from label_studio_ml.cli.train.job_list import COLUMNS, row
 from label_studio_ml.training.records.job_record import Job
 
 CAUSE = (
@@ -35,6 +36,10 @@ FINISHED = Job(
     metrics={"accuracy": 0.5625, "loss": 1.5, "epochs": 3},
     comparison="measured against version v1 on the same 16 tasks: accuracy 0.5625 (before: 0.5)",
 )
+
+
+def lines(jobs: list[Job], width: int | None) -> list[str]:
+    return [line.plain for line in table_lines(COLUMNS, [row(job) for job in jobs], width)]
 
 
 def test_eighty_columns() -> None:

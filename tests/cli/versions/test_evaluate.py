@@ -102,7 +102,7 @@ def test_an_export_is_enough(evaluate: Evaluate, folder: Path, capsys: pytest.Ca
     printed = capsys.readouterr().out
     assert "30 of 30 annotated tasks: the model has seen none of them" in printed
     assert "accuracy 0.667" in printed
-    assert {"good", "bad", "support"} <= set(printed.split())
+    assert {"good", "bad", "SUPPORT"} <= set(printed.split())
     written = folder / "evaluations" / "INITIAL"
     assert str(written) in printed
     assert {path.name for path in written.iterdir()} == {"evaluation.json", "confusion-label.png"}

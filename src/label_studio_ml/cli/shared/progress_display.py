@@ -1,85 +1,146 @@
-"""Progress display of a prediction run: a bar on a terminal, else a line every few seconds."""
+"""Progress of a long command, with the same look everywhere: a bar on a terminal, else a line every few seconds."""
 
 import asyncio
 import contextlib
 import sys
 import time
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TextIO
 
+from label_studio_ml.cli.shared.units import duration
 from label_studio_ml.cli.streams import say
 from label_studio_ml.support.texts import plural, visible
 
 if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+
     from label_studio_ml.projects.pipeline import Progress
 
 #: Seconds between two updates of the bar, and between two lines without a terminal.
-_LOOK = 0.2
+UPDATE = 0.2
 _LINE = 10.0
 
 
-@contextlib.asynccontextmanager
-async def shown(progress: "Progress", what: str) -> AsyncIterator[None]:
-    """Show `progress` on standard error, under the title `what`, while the `async with` block runs."""
-    showing = asyncio.create_task(_bar(progress, what) if sys.stderr.isatty() else _lines(progress, what))
-    try:
-        yield
-    finally:
-        showing.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await showing
+@dataclass(frozen=True, slots=True)
+class ProgressState:
+    """How far a command is: `share` is from 0 to 1, None if unknown; `amount` says the same in words, if there are any.
+
+    `note` is what else is known, such as metrics or failures.
+    """
+
+    title: str
+    share: float | None = None
+    amount: str = ""
+    note: str = ""
 
 
-async def _bar(progress: "Progress", what: str) -> None:
+class ProgressDisplay(Protocol):
+    """Shows states, and lines of a log above them."""
+
+    def show(self, state: ProgressState) -> None:
+        """Show the present state."""
+
+    def log(self, text: str) -> None:
+        """Print a line of a log. Its colours are kept on a terminal; other control characters are escaped."""
+
+
+@contextlib.contextmanager
+def progress_display(file: TextIO, *, at_once: bool = False, keep: bool = True) -> Iterator[ProgressDisplay]:
+    """Give a display on `file`, standard output or standard error, for the `with` block.
+
+    Without a terminal, `at_once` prints the first state at once, not after a few seconds. Without `keep`, the bar
+    vanishes at the end.
+    """
+    if not file.isatty():
+        yield _Lines(file, at_once=at_once)
+        return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]:.1f}/s"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[failed]}"),
+        TextColumn("{task.fields[amount]}", markup=False),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(visible(what), total=None, rate=0.0, failed="")
-        try:
-            while True:
-                _update(bar, task, progress)
-                await asyncio.sleep(_LOOK)
-        finally:
-            _update(bar, task, progress)
+    with Progress(*columns, console=Console(file=file), transient=not keep) as bar:
+        yield _Bar(bar)
 
 
-def _update(bar: "object", task: int, progress: "Progress") -> None:
-    bar.update(  # type: ignore[attr-defined]
-        task,
-        total=progress.total,
-        completed=progress.written + progress.failed,
-        rate=progress.rate,
-        failed=f"{progress.failed} failed" if progress.failed else "",
-    )
+class _Bar:
+    def __init__(self, bar: "RichProgress") -> None:
+        self._bar = bar
+        self._task = bar.add_task("", total=None, amount="", note="")
 
-
-async def _lines(progress: "Progress", what: str) -> None:
-    while True:
-        await asyncio.sleep(_LINE)
-        say(f"{what}: {line(progress)}", file=sys.stderr, flush=True)
-
-
-def line(progress: "Progress") -> str:
-    """Return one line with the tasks done, the rate, the time left if known, and the failures."""
-    done = progress.written + progress.failed
-    text = (
-        f"{done:,} of {plural(progress.total, 'task')}"
-        if progress.total is not None
-        else plural(done, "task")
-    )
-    left = ""
-    if progress.total is not None and done and progress.rate > 0:
-        left = (
-            f", {time.strftime('%H:%M:%S', time.gmtime(max(progress.total - done, 0) / progress.rate))} left"
+    def show(self, state: ProgressState) -> None:
+        self._bar.update(
+            self._task,
+            description=visible(state.title),
+            total=None if state.share is None else 1.0,
+            completed=state.share or 0.0,
+            amount=visible(state.amount),
+            note=visible(state.note),
         )
-    failed = f", {progress.failed:,} failed" if progress.failed else ""
-    return f"{text}, {progress.rate:.1f}/s{left}{failed}"
+
+    def log(self, text: str) -> None:
+        from rich.text import Text
+
+        line = Text.from_ansi(text)
+        self._bar.console.print(line if line.plain == visible(line.plain) else Text(visible(line.plain)))
+
+
+class _Lines:
+    def __init__(self, file: TextIO, *, at_once: bool) -> None:
+        self._file = file
+        self._printed = ""
+        self._when = time.monotonic() - (_LINE if at_once else 0.0)
+
+    def show(self, state: ProgressState) -> None:
+        """Print the state if it has changed and more than its title is known, at most every `_LINE` seconds."""
+        details = ", ".join(text for text in (state.amount, state.note) if text)
+        text = f"{state.title}: {details}"
+        if details and text != self._printed and time.monotonic() - self._when >= _LINE:
+            self._printed, self._when = text, time.monotonic()
+            say(text, file=self._file, flush=True)
+
+    def log(self, text: str) -> None:
+        say(text, file=self._file, flush=True)
+
+
+@contextlib.asynccontextmanager
+async def shown(progress: "Progress", title: str) -> AsyncIterator[None]:
+    """Show the progress of a prediction run on standard error while the `async with` block runs."""
+    with progress_display(sys.stderr) as display:
+        updates = asyncio.create_task(_update(progress, title, display))
+        try:
+            yield
+        finally:
+            updates.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await updates
+            if sys.stderr.isatty():
+                display.show(run_state(progress, title))
+
+
+async def _update(progress: "Progress", title: str, display: ProgressDisplay) -> None:
+    while True:
+        display.show(run_state(progress, title))
+        await asyncio.sleep(UPDATE)
+
+
+def run_state(progress: "Progress", title: str) -> ProgressState:
+    """Return the state of a prediction run: tasks done, rate, time left if known, and failures."""
+    done, total = progress.written + progress.failed, progress.total
+    notes = [f"{progress.rate:.1f}/s"]
+    if total is not None and done and progress.rate > 0:
+        notes.append(f"{duration(max(total - done, 0) / progress.rate)} left")
+    if progress.failed:
+        notes.append(f"{progress.failed:,} failed")
+    return ProgressState(
+        title,
+        share=done / total if total else None,
+        amount=plural(done, "task") if total is None else f"{done:,} of {plural(total, 'task')}",
+        note=", ".join(notes),
+    )

@@ -26,8 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run all checks and print the results; return 1 if a check failed, else 0."""
+    from label_studio_ml.cli.studio.doctor_report import as_json, show
     from label_studio_ml.doctor.examine import examine, exit_code
-    from label_studio_ml.doctor.report import as_json, show
 
     try:
         settings = settings_from(args)

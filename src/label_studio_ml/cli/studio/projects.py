@@ -9,6 +9,8 @@ import msgspec
 
 from label_studio_ml.cli.shared.backend_arguments import settings_without_model
 from label_studio_ml.cli.shared.store_arguments import add_model_dir_argument
+from label_studio_ml.cli.shared.tables import Column, Row, print_table
+from label_studio_ml.cli.shared.units import moment
 from label_studio_ml.cli.streams import say, say_json
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import SettingsError, UnknownProject
@@ -19,6 +21,17 @@ from label_studio_ml.versions.state.known_projects import KnownProject, forget, 
 from label_studio_ml.versions.store.local_store import VersionStore
 
 _FORGET = "forget"
+
+_COLUMNS = (
+    Column("PROJECT"),
+    Column("TITLE"),
+    Column("LABEL STUDIO", wide=True),
+    Column("MADE", wide=True),
+    Column("LAST HEARD", wide=True),
+    Column("VERSIONS", right=True, wide=True),
+    Column("SERVED", wide=True),
+    Column("STATE"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,17 +89,35 @@ def _entry(project: KnownProject) -> dict[str, object]:
 
 
 def _print(known: list[KnownProject]) -> None:
-    """Print four short lines for each project, so that nothing is cut in a narrow terminal."""
-    twice = {one.number for one in known if not one.current}
-    for one in known:
-        state = "forgotten: only its versions are left" if one.forgotten else ""
-        if one.number in twice and not state:
-            state = "current" if one.current else "older: another project has its number"
-        say(f"{one.uid}  {one.title}".rstrip() + (f"  ({state})" if state else ""))
-        say(f"  Label Studio: {one.host or 'not known'}" + (f", made {one.created}" if one.created else ""))
-        say(f"  last heard:   {one.heard_at or 'never'}")
-        served = f", {one.served} is served" if one.served else ""
-        say(f"  versions:     {one.versions}{served}")
+    print_table(_COLUMNS, [_row(project, known) for project in known])
+
+
+def _row(project: KnownProject, known: list[KnownProject]) -> Row:
+    several = any(not other.current for other in known if other.number == project.number)
+    state = ""
+    if project.forgotten:
+        state = "forgotten: only its versions are left"
+    elif several:
+        state = "current" if project.current else "older: another project has its number"
+    created, heard = moment(project.created), moment(project.heard_at) or "never"
+    versions = plural(project.versions, "version")
+    return Row(
+        (
+            project.uid,
+            project.title,
+            project.host,
+            created,
+            heard,
+            str(project.versions),
+            project.served,
+            state,
+        ),
+        details=(
+            f"Label Studio: {project.host or 'not known'}" + (f", made {created}" if created else ""),
+            f"last heard: {heard}",
+            versions + (f", {project.served} is served" if project.served else ""),
+        ),
+    )
 
 
 def _forget(

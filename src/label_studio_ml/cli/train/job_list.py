@@ -1,56 +1,59 @@
-"""Format a list of training jobs: one long line per job for files and pipes, wrapped lines for a terminal."""
+"""Columns and rows of the list of training jobs."""
 
-import textwrap
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from label_studio_ml.cli.train.follow import metrics_text
-from label_studio_ml.support.texts import plural, visible
+from label_studio_ml.cli.shared.tables import Column, Row
+from label_studio_ml.cli.shared.units import duration, metrics_text, moment
+from label_studio_ml.support.texts import plural
 
 if TYPE_CHECKING:
     from label_studio_ml.training.records.job_record import Job
 
-_COLUMNS = ("JOB", "PROJECT", "STATE", "BEGAN", "TOOK")
-_MORE = ("EVENTS", "TASKS", "VERSION", "METRICS", "ASKED BY", "WHAT")
-_INDENT = "  "
+COLUMNS = (
+    Column("JOB"),
+    Column("PROJECT"),
+    Column("STATE", state=True),
+    Column("BEGAN"),
+    Column("TOOK"),
+    Column("EVENTS", wide=True),
+    Column("TASKS", wide=True),
+    Column("VERSION", wide=True),
+    Column("METRICS", wide=True),
+    Column("ASKED BY", wide=True),
+    Column("WHAT", wide=True),
+)
+
+_COLOURS = {"started": "cyan", "finished": "green", "failed": "red", "cancelled": "yellow"}
 
 
-def lines(jobs: "Iterable[Job]", width: int | None) -> list[str]:
-    """Return the lines of a list of jobs, after a line of headings.
+def row(job: "Job") -> Row:
+    """Return the row of a job. WHAT is why it failed, ended or was held back, else its comparison or last message."""
+    what = job.error or job.ending or job.held_back or job.comparison or job.message
+    tasks = str(job.annotations) if job.annotations >= 0 else ""
+    metrics = metrics_text(job.metrics)
+    return Row(
+        (
+            job.id,
+            job.project.partition(".")[0],
+            _state(job),
+            moment(job.started or job.created),
+            _took(job),
+            str(job.events or ""),
+            tasks,
+            job.version,
+            metrics,
+            job.asked_by,
+            what,
+        ),
+        _COLOURS.get(job.state, ""),
+        details=(_numbers(job), job.version and f"version {job.version}", metrics, what),
+    )
 
-    For a terminal of `width` characters, each job has a line with id, project, state and times, and indented lines
-    with numbers, version, metrics and message, wrapped at blanks only. With `width` None, each job has one line of any
-    length. Ids and numbers are never cut.
-    """
-    found = list(jobs)
-    if width is None:
-        return _aligned([(*_COLUMNS, *_MORE), *((*_first(job), *_rest(job)) for job in found)])
-    head, *rows = _aligned([_COLUMNS, *map(_first, found)])
-    shown = [head]
-    for job, row in zip(found, rows, strict=True):
-        shown.append(row)
-        for text in (_numbers(job), job.version and f"version {job.version}", metrics_text(job), what(job)):
-            shown.extend(_wrapped(text, width))
-    return shown
 
-
-def what(job: "Job") -> str:
-    """Return a job's message: why it failed, ended or was held back, else its comparison or its last message."""
-    return job.error or job.ending or job.held_back or job.comparison or job.message
-
-
-def _first(job: "Job") -> tuple[str, ...]:
+def _state(job: "Job") -> str:
     state = "cancelling" if job.cancel and job.running else str(job.state)
-    if job.state == "started" and job.progress >= 0:
-        state += f" {job.progress:.0%}"
-    return (job.id, job.project.partition(".")[0], state, _clock(job.started or job.created), _took(job))
-
-
-def _rest(job: "Job") -> tuple[str, ...]:
-    annotations = str(job.annotations) if job.annotations >= 0 else ""
-    said = " ".join(what(job).split())
-    return (str(job.events or ""), annotations, job.version, metrics_text(job), job.asked_by, said)
+    return f"{state} {job.progress:.0%}" if job.state == "started" and job.progress >= 0 else state
 
 
 def _numbers(job: "Job") -> str:
@@ -60,35 +63,9 @@ def _numbers(job: "Job") -> str:
     return ", ".join(text for text in (events, tasks, asked_by) if text)
 
 
-def _wrapped(text: str, width: int) -> list[str]:
-    return textwrap.wrap(
-        visible(" ".join(text.split())),
-        max(width, 40),
-        initial_indent=_INDENT,
-        subsequent_indent=_INDENT,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-
-
-def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
-    """Return the rows as lines with aligned columns; trailing blanks are removed."""
-    rows = [tuple(map(visible, row)) for row in rows]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
-
-
-def _clock(text: str) -> str:
-    """Return an ISO time as local time of this machine; empty text stays empty."""
-    return f"{datetime.fromisoformat(text).astimezone():%Y-%m-%d %H:%M:%S}" if text else ""
-
-
 def _took(job: "Job") -> str:
-    """Return the time that a job ran, or has been running, as H:MM:SS; empty if it has not started."""
+    """Return the time that a job ran, or has been running; empty if it has not started."""
     if not job.started:
         return ""
     end = datetime.fromisoformat(job.ended) if job.ended else datetime.now(UTC)
-    seconds = max(0, int((end - datetime.fromisoformat(job.started)).total_seconds()))
-    return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+    return duration((end - datetime.fromisoformat(job.started)).total_seconds())

@@ -1,7 +1,6 @@
 """`label-studio-ml jobs DIR`: list training jobs, follow or cancel one, list or retry parked events."""
 
 import argparse
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,9 +9,11 @@ from label_studio_ml.cli.options import count
 from label_studio_ml.cli.shared.backend_arguments import add_backend_arguments, folder_of, settings_from
 from label_studio_ml.cli.shared.open_board import OpenBoard, reach
 from label_studio_ml.cli.shared.studio_arguments import add_known_project_argument
+from label_studio_ml.cli.shared.tables import print_table
 from label_studio_ml.cli.streams import say, say_json
 from label_studio_ml.cli.train.cancel import cancel
 from label_studio_ml.cli.train.follow import follow, outcome
+from label_studio_ml.cli.train.job_list import COLUMNS, row
 from label_studio_ml.cli.train.parked_events import retry, show
 from label_studio_ml.errors import UnknownJob
 from label_studio_ml.monitoring import logs
@@ -84,10 +85,7 @@ def _list(settings: "Settings", reached: OpenBoard, args: argparse.Namespace) ->
     if not jobs:
         say("There are no training jobs yet")
         return 0
-    from label_studio_ml.cli.train.job_list import lines
-
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    say(*lines(jobs, width))
+    print_table(COLUMNS, [row(job) for job in jobs])
     for uid in _chosen(settings, args.project):
         _renewal(reached, uid)
     return 0

@@ -4,32 +4,35 @@ import sys
 from datetime import UTC, datetime
 
 from label_studio_ml.cli.shared.open_board import OpenBoard
+from label_studio_ml.cli.shared.tables import Column, Row, print_table
+from label_studio_ml.cli.shared.units import moment
 from label_studio_ml.cli.streams import say
 
 
 def show(reached: OpenBoard, uids: list[str]) -> int:
     """Print the parked events of the projects `uids`, and return 0."""
-    count = 0
+    rows = []
     for uid in uids:
         for parked in reached.board.queues.parked(uid):
-            count += 1
             milliseconds = int(parked.event.id.partition("-")[0])
-            came = datetime.fromtimestamp(milliseconds / 1000, UTC).astimezone()
-            say(f"{uid.partition('.')[0]}  {came:%Y-%m-%d %H:%M:%S}  {parked.event.action}  {parked.why}")
-    if not count:
+            arrived = moment(datetime.fromtimestamp(milliseconds / 1000, UTC))
+            rows.append(Row((uid.partition(".")[0], arrived, parked.event.action, parked.why)))
+    if rows:
+        print_table((Column("PROJECT"), Column("ARRIVED"), Column("EVENT"), Column("WHY")), rows)
+    else:
         say("No events are set aside")
     return 0
 
 
 def retry(reached: OpenBoard, uids: list[str]) -> int:
     """Queue the parked events of the projects `uids` again; return 0, or 1 if there are none."""
-    found = False
+    queued = False
     for uid in uids:
         job = reached.board.unpark(uid)
         if job is not None:
-            found = True
+            queued = True
             say(f"Job {job}: training project {uid.partition('.')[0]} on the events that were set aside")
-    if not found:
+    if not queued:
         say("No events are set aside", file=sys.stderr)
         return 1
     if missing := reached.idle():

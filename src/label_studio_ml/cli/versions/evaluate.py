@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from label_studio_ml.cli.shared.backend_arguments import add_backend_arguments, settings_from
+from label_studio_ml.cli.shared.progress_display import progress_display, run_state
 from label_studio_ml.cli.shared.studio_arguments import add_known_project_argument
 from label_studio_ml.cli.streams import say_json
 from label_studio_ml.config.settings import Settings
@@ -192,15 +193,18 @@ def _tasks(settings: Settings, project: "Project", file: Path | None) -> "Labell
 
 @contextlib.contextmanager
 def _progress(expected: int | None) -> Iterator[Callable[[int], None]]:
-    """Show a progress bar on a terminal; give a function to call with the number of tasks of each predicted batch.
+    """Show the progress on standard error; give a function to call with the number of tasks of each predicted batch.
 
     `expected` is the total number of tasks, None if unknown.
     """
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from label_studio_ml.projects.pipeline import Progress
 
-    columns = (TextColumn("Predicting"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task("", total=expected)
-        yield lambda count: bar.advance(task, count)
+    progress = Progress(total=expected)
+    with progress_display(sys.stderr, keep=False) as display:
+
+        def advance(count: int) -> None:
+            progress.written += count
+            display.show(run_state(progress, "Predicting"))
+
+        advance(0)
+        yield advance

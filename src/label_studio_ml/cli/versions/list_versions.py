@@ -2,17 +2,24 @@
 
 import argparse
 import json
-import sys
-from datetime import datetime
 
 from label_studio_ml.cli.shared import store_arguments
+from label_studio_ml.cli.shared.tables import Column, Row, print_table
+from label_studio_ml.cli.shared.units import metrics_text, moment, size
 from label_studio_ml.cli.streams import say, say_json
 from label_studio_ml.cli.versions.code_comparison import code_here
-from label_studio_ml.support.texts import visible
+from label_studio_ml.support.texts import plural
 from label_studio_ml.versions.listing import Entry, entries
 
-#: Width in characters of a table that is written to a file or a pipe.
-_WIDTH = 200
+_COLUMNS = (
+    Column("VERSION"),
+    Column("TRAINED"),
+    Column("ANNOTATIONS", right=True, wide=True),
+    Column("METRICS", wide=True),
+    Column("PARENT", wide=True),
+    Column("SIZE", right=True, wide=True),
+    Column("STATE", state=True),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,67 +56,38 @@ def _code_notes(listed: list[Entry]) -> list[str]:
         if entry.code_differs:
             trained.setdefault(entry.code, []).append(entry)
     return [
-        f"Code {code} trained {', '.join(entry.name for entry in made)} (the first {_moment(made[-1].created)}); "
+        f"Code {code} trained {', '.join(entry.name for entry in made)} (the first {moment(made[-1].created)}); "
         f"the folder has other code, different: {', '.join(made[0].code_differs)}"
         for code, made in trained.items()
     ]
 
 
 def _print_table(project: str, listed: list[Entry]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left")
-    for name, right in (
-        ("VERSION", False),
-        ("TRAINED", False),
-        ("ANNOTATIONS", True),
-        ("METRICS", False),
-        ("PARENT", False),
-        ("SIZE", True),
-        ("STATE", False),
-    ):
-        table.add_column(name, justify="right" if right else "left", overflow="fold")
-    for entry in listed:
-        cells = (
-            entry.name,
-            _moment(entry.created),
-            "" if entry.annotations is None else f"{entry.annotations:,}",
-            "\n".join(f"{name} {_number(value)}" for name, value in entry.metrics.items()),
-            entry.parent,
-            _size(entry.size),
-            _state(entry),
-        )
-        style = {"served": "bold green", "damaged": "red", "failed to load": "red"}.get(entry.state, "")
-        table.add_row(*(Text("\n".join(map(visible, cell.split("\n")))) for cell in cells), style=style)
-    console = Console(width=None if sys.stdout.isatty() else _WIDTH, highlight=False)
-    console.print(
-        Text(visible(f"Project {project}")), table, *map(Text, map(visible, _code_notes(listed))), sep="\n"
-    )
+    say(f"Project {project}")
+    print_table(_COLUMNS, [_row(entry) for entry in listed])
+    for note in _code_notes(listed):
+        say(note)
 
 
-def _state(entry: Entry) -> str:
+def _row(entry: Entry) -> Row:
+    annotations = "" if entry.annotations is None else f"{entry.annotations:,}"
+    metrics = metrics_text(entry.metrics)
     state = "served, pinned" if entry.pinned and entry.state == "served" else entry.state
-    return f"{state}: {entry.note}" if entry.note else state
-
-
-def _number(value: float | None) -> str:
-    return "not a number" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _moment(text: str) -> str:
-    """Return an ISO time as local time; other text is returned unchanged."""
-    try:
-        return f"{datetime.fromisoformat(text).astimezone():%Y-%m-%d %H:%M:%S}"
-    except ValueError:
-        return text
-
-
-def _size(size: int) -> str:
-    amount, unit = float(size), "B"
-    for larger in ("kB", "MB", "GB", "TB"):
-        if amount < 1000:
-            break
-        amount, unit = amount / 1000, larger
-    return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+    numbers = (
+        "" if entry.annotations is None else plural(entry.annotations, "annotation"),
+        entry.parent and f"parent {entry.parent}",
+        size(entry.size),
+    )
+    return Row(
+        (
+            entry.name,
+            moment(entry.created),
+            annotations,
+            metrics,
+            entry.parent,
+            size(entry.size),
+            f"{state}: {entry.note}" if entry.note else state,
+        ),
+        {"served": "green", "damaged": "red", "failed to load": "red"}.get(entry.state, ""),
+        details=(", ".join(text for text in numbers if text), metrics),
+    )

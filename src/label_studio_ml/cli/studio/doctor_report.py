@@ -1,0 +1,38 @@
+"""Output of `doctor`: a table for people, JSON for programs."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+
+from label_studio_ml.cli.shared.tables import Column, Row, print_table
+from label_studio_ml.cli.streams import say
+from label_studio_ml.doctor.check import Check, Status
+
+_COLOURS = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "red", Status.SKIP: "bright_black"}
+
+
+def as_json(checks: Iterable[Check]) -> str:
+    """Return the results as JSON: a list of objects with `name`, `status`, `what` and `fix`."""
+    return json.dumps([asdict(check) for check in checks], indent=2, ensure_ascii=False)
+
+
+def show(results: Iterable[Check]) -> list[Check]:
+    """Consume the results, showing a status line meanwhile; then print them as a table, and return them."""
+    from rich.console import Console
+
+    with Console().status("Checking"):
+        checks = list(results)
+    print_table(
+        (Column(state=True), Column(), Column()),
+        [
+            Row(
+                (check.status, check.name, check.what),
+                _COLOURS[check.status],
+                notes=[f"→ {check.fix}"] if check.fix else [],
+            )
+            for check in checks
+        ],
+    )
+    counts = {status: sum(check.status is status for check in checks) for status in Status}
+    say(", ".join(f"{count} {status}" for status, count in counts.items() if count))
+    return checks

@@ -1,0 +1,23 @@
+"""What `doctor` prints: a table for people, JSON for programs."""
+
+import json
+
+import pytest
+
+from label_studio_ml.cli.studio.doctor_report import as_json, show
+from label_studio_ml.doctor.check import fail, ok
+
+
+def test_report(capsys: pytest.CaptureFixture[str]) -> None:
+    checks = [ok("one", "fine"), fail("two", "bad [red]", "do it")]
+    assert json.loads(as_json(checks))[1] == {
+        "name": "two",
+        "status": "fail",
+        "what": "bad [red]",
+        "fix": "do it",
+    }
+    assert show(iter(checks)) == checks
+    text = capsys.readouterr().out
+    assert "bad [red]" in text
+    assert "→ do it" in text
+    assert "1 ok, 1 fail" in text
