@@ -5,18 +5,18 @@ import json
 import shutil
 import socket
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import ModelLoadError, ModelProcessDied, PredictError, SettingsError, VersionError
-from label_studio_ml.evaluation import evaluated_model as evaluation_model
 from label_studio_ml.evaluation.evaluate import Assignment, evaluate, save, tasks_in
 from label_studio_ml.evaluation.evaluated_model import ModelUnderTest
 from label_studio_ml.evaluation.metrics.results import LIBRARIES, Evaluation, require_libraries
 from label_studio_ml.evaluation.task_selection import Choice
 from label_studio_ml.model_calls.adapter import ModelSpec
+from label_studio_ml.serving.runners import process_runner
 from label_studio_ml.training.dataset import LabelledTasks
 from label_studio_ml.versions.state.key_values import StoredState
 from label_studio_ml.versions.state.project_state import Project
@@ -52,10 +52,11 @@ def test_a_process_that_cannot_be_started_leaves_no_socket_open(
         raise OSError("no more processes")
 
     monkeypatch.setattr(socket, "socketpair", counted)
-    monkeypatch.setattr(evaluation_model, "GuardedProcess", refused)
+    monkeypatch.setattr(process_runner, "GuardedProcess", refused)
     with pytest.raises(OSError, match="no more processes"), _model(settings):
         pass
-    assert [end.fileno() for end in made] == [-1] * 4
+    assert len(made) >= 6  # for messages, for predictions, and to the guard
+    assert [end.fileno() for end in made] == [-1] * len(made)
 
 
 def _row(number: int, text: str, label: str) -> dict[str, Any]:
@@ -90,6 +91,7 @@ def test_a_version_is_measured_in_batches(settings: Settings) -> None:
     assert told == [10, 10, 4]
     assert (settings.backend_dir / "batches").read_text().split() == ["10", "10", "4"]
     assert "built by Judge" in (settings.log_dir / "evaluate.log").read_text()
+    assert not (settings.log_dir / "server.log").exists()  # that is the output of served models
 
 
 def test_what_the_versions_fit_set_is_there_and_nothing_stays(settings: Settings) -> None:
@@ -122,7 +124,7 @@ def test_a_model_that_cannot_be_built(settings: Settings) -> None:
 
 def test_the_process_ends_with_the_block(settings: Settings) -> None:
     with _model(settings) as model:
-        process = model._process
+        process = cast("Any", model._model._runner)._process
         assert model.version == "INITIAL"
         assert process.poll() is None
     assert process.poll() == 0

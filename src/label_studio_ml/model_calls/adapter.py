@@ -76,12 +76,13 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     """The arguments for building a model.
 
     `version` is the served version's name, empty before any training; `train_output` is what that version's `fit`
-    returned.
+    returned. `state` are the project's key/value pairs for this model alone; None for the stored ones.
     """
 
     project: Project
     version: str = ""
     train_output: dict[str, Any] = {}
+    state: dict[str, str] | None = None
 
     @classmethod
     def of(cls, project: Project, manifest: Manifest | None) -> "ModelSpec":

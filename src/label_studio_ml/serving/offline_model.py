@@ -36,6 +36,51 @@ class Outcome(msgspec.Struct, frozen=True):
     error: str = ""
 
 
+class SingleModel:
+    """The only model of `runner`. Once it has started, `info` describes its class and `version` is its name."""
+
+    info: ClassInfo
+    version = ""
+
+    def __init__(self, runner: ModelRunner, spec: ModelSpec) -> None:
+        self._runner = runner
+        self._spec = spec
+
+    async def start(self) -> None:
+        """Start the runner and build the model. Raises ModelError or ModelProcessDied, and OSError."""
+        try:
+            await self._runner.start()
+            self.info = await asyncio.shield(self._runner.info)
+            self.version = await self._runner.load(_NUMBER, self._spec)
+        except BaseException:
+            await self._runner.close(0)
+            raise
+
+    @property
+    def ended(self) -> bool:
+        """Whether the runner has ended."""
+        return self._runner.ended.done()
+
+    async def predict(self, tasks: Sequence[Mapping[str, Any]], params: bytes = b"{}") -> list[Outcome]:
+        """Return one outcome for each task.
+
+        Raises ModelProcessDied if the process ends during the call, RunnerClosed if it ends before.
+        """
+        try:
+            (answer,) = await self._runner.predict(_NUMBER, [Request(msgspec.json.encode(tasks), params)])
+        except (RunnerClosed, ModelProcessDied):
+            raise
+        except BackendError as error:
+            return [Outcome(error=str(error))] * len(tasks)
+        if answer.error:
+            return [Outcome(error=answer.error)] * len(tasks)
+        return outcomes(answer.results, len(tasks))
+
+    async def close(self, grace: float = 5.0) -> None:
+        """End the runner, after a running call or `grace` seconds."""
+        await self._runner.close(grace)
+
+
 class OfflineModel:
     """The model of `project` at one version (`manifest`; None: untrained), in processes that `start` creates.
 
@@ -61,7 +106,7 @@ class OfflineModel:
         self._spec = ModelSpec.of(project, manifest)
         self._make_runner = make_runner
         self._longest = longest
-        self._runner: ModelRunner | None = None
+        self._model: SingleModel | None = None
         self._starting = asyncio.Lock()
         self.version = ""
         self.info: ClassInfo | None = None
@@ -72,16 +117,16 @@ class OfflineModel:
 
     async def start(self) -> str:
         """Build the model and return its version's name. Raises ModelError or ModelProcessDied."""
-        await self._there()
+        await self._started()
         return self.version
 
     async def ask(self, tasks: Sequence[Mapping[str, Any]], params: bytes = b"{}") -> list[Outcome]:
         """Return one outcome for each of at most `batch` tasks. Raises ModelError when no model can be built."""
         while True:
-            runner = await self._there()
+            model = await self._started()
             began = time.monotonic()
             try:
-                found = await self._call(runner, tasks, params)
+                answers = await model.predict(tasks, params)
             except RunnerClosed:  # another call ended the process before this one began
                 continue
             except ModelProcessDied as death:
@@ -92,58 +137,39 @@ class OfflineModel:
                 )
                 return [outcome for task in tasks for outcome in await self.ask([task], params)]
             self._adapt(len(tasks), time.monotonic() - began)
-            return found
+            return answers
 
     async def close(self) -> None:
         """End the processes."""
-        if self._runner is not None:
-            await self._runner.close(0)
+        if self._model is not None:
+            await self._model.close(0)
 
     def _adapt(self, tasks: int, seconds: float) -> None:
         """Set `batch` to the tasks that take `longest` seconds, at most the class's batch size."""
         fitting = int(tasks / max(seconds, 1e-6) * self._longest)
         self.batch = max(1, min(self._most, fitting))
 
-    async def _there(self) -> ModelRunner:
-        """Return the runner with the model loaded; start a new one if there is none or it has ended."""
+    async def _started(self) -> SingleModel:
+        """Return the model, built in a new runner if there is none or it has ended."""
         async with self._starting:
-            if self._runner is None or self._runner.ended.done():
-                self._runner = None
-                runner = self._make_runner(self._settings)
-                try:
-                    await runner.start()
-                    info: ClassInfo = await asyncio.shield(runner.info)
-                    self.version = await runner.load(_NUMBER, self._spec)
-                except BaseException:
-                    await runner.close(0)
-                    raise
-                self.info = info
-                self._say_code(info)
-                self._most = info.max_batch_size
+            if self._model is None or self._model.ended:
+                self._model = None
+                model = SingleModel(self._make_runner(self._settings), self._spec)
+                await model.start()
+                self.info, self.version = model.info, model.version
+                self._warn_of_other_code(model.info)
+                self._most = model.info.max_batch_size
                 self.batch = min(self._most, FIRST)
-                self.at_once = self._settings.model_workers * info.concurrency + 1
-                self._runner = runner
-            return self._runner
+                self.at_once = self._settings.model_workers * model.info.concurrency + 1
+                self._model = model
+            return self._model
 
-    def _say_code(self, info: ClassInfo) -> None:
+    def _warn_of_other_code(self, info: ClassInfo) -> None:
         """Warn if the version is built with other code than it was trained with, once for each code."""
         note = self._manifest.other_code(info.code) if self._manifest is not None else ""
         if note and self._code != info.code.hash:
             logger.warning("Project %s: %s", self._spec.project.uid, note)
         self._code = info.code.hash
-
-    async def _call(
-        self, runner: ModelRunner, tasks: Sequence[Mapping[str, Any]], params: bytes
-    ) -> list[Outcome]:
-        try:
-            (answer,) = await runner.predict(_NUMBER, [Request(msgspec.json.encode(tasks), params)])
-        except (RunnerClosed, ModelProcessDied):
-            raise
-        except BackendError as error:
-            return [Outcome(error=str(error))] * len(tasks)
-        if answer.error:
-            return [Outcome(error=answer.error)] * len(tasks)
-        return outcomes(answer.results, len(tasks))
 
 
 def outcomes(results: bytes, count: int) -> list[Outcome]:

@@ -13,7 +13,7 @@ from label_studio_ml.model_calls.predictor import Answer, Predictor, Request
 from label_studio_ml.monitoring import logs
 from label_studio_ml.user_code.code_identity import CodeIdentity
 from label_studio_ml.user_code.loading import code_on_disk, forget_modules, user_class
-from label_studio_ml.versions.state.key_values import LenientState, StoredState
+from label_studio_ml.versions.state.key_values import LenientState, MemoryState, State, StoredState
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +59,9 @@ class ModelHost:
         self.import_class()
         if self._class is None:
             raise ModelLoadError("no model class")
-        state = LenientState(StoredState(self._settings.model_dir, spec.project.uid))
+        state: State = LenientState(StoredState(self._settings.model_dir, spec.project.uid))
+        if spec.state is not None:
+            state = MemoryState(spec.state)
         model = build(self._class, spec, self._settings, state)
         predictor = Predictor(model, spec, refuse=self._settings.refuse_invalid)
         self._predictors[number] = predictor

@@ -1,10 +1,10 @@
-"""Process that runs the user's code for predictions. Its arguments are four descriptors.
+"""Process that runs the user's code for predictions. Its arguments are four descriptors and a number.
 
-They are two sockets for the frames of `messages`, the shared memory of `inflight` for the running
-calls, and the socket to the guard. Load messages arrive on the first socket, all others on the second; all answers
+The descriptors are two sockets for the frames of `messages`, the shared memory of `inflight` for the running calls, and
+the socket to the guard. Load messages arrive on the first socket, all others on the second; all answers
 go to the first one. A reader thread waits at the first one and exits the process when it closes, because the server
-has ended. A new version is built in its own thread while the old one predicts. Output goes through the guard to the
-terminal and to logs/server.log.
+has ended. A new version is built in its own thread while the old one predicts. If the number is 1, output goes through
+the guard to the terminal and to logs/server.log; if it is 0, to where the starter has redirected it.
 """
 
 import collections
@@ -299,10 +299,10 @@ def _ignore(number: int, frame: object) -> None:
 
 
 def main() -> int:
-    """Run a model process on the descriptors given as arguments: two sockets, the shared memory, the guard's socket."""
+    """Run a model process on its arguments: the four descriptors, and 1 to copy its output or 0."""
     settings = Settings.from_env()
     output = OutputCopy(settings.log_dir / "server.log", as_json=settings.log_json)
-    stand_guard(int(sys.argv[4]), 0, output.copy)
+    stand_guard(int(sys.argv[4]), 0, output.copy if int(sys.argv[5]) else None)
     # Ignored, because a service manager signals all processes, and the server sends Stop after the requests in
     # flight. By a handler, because SIG_IGN would be inherited by programs that user code starts.
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -99,7 +99,9 @@ class ProcessRunner(asyncio.Protocol):
     """Runner in a new interpreter, never a fork. `environment` is added to the environment of the settings.
 
     A call of `predict` that runs for more than `longest_call` seconds fails, and its process is killed. With
-    `log_to_stdout`, standard error of the process goes to standard output of this one.
+    `log_to_stdout`, standard error of the process goes to standard output of this one. Output of the process is copied
+    to logs/server.log, unless `output` is a descriptor that it goes to instead. Without `own_session`, its guard stays
+    in the session of this process, and ends with it.
     """
 
     ahead = True
@@ -113,13 +115,17 @@ class ProcessRunner(asyncio.Protocol):
         *,
         longest_call: float = LONGEST_CALL,
         log_to_stdout: bool = False,
+        output: int | None = None,
+        own_session: bool = True,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.info: asyncio.Future[ClassInfo] = loop.create_future()
         self.ended: asyncio.Future[str] = loop.create_future()
         self._settings = settings
         self._environment = environment or {}
-        self._errors = subprocess.STDOUT if log_to_stdout else None
+        self._errors = subprocess.STDOUT if log_to_stdout else output
+        self._output = output
+        self._own_session = own_session
         self._frames = Frames()
         self._calls: dict[int, asyncio.Future[Any]] = {}
         self._loads: set[int] = set()
@@ -156,13 +162,15 @@ class ProcessRunner(asyncio.Protocol):
             with theirs, their_predictions, guards, _closing(page):
                 self._inflight = InflightCalls(page)
                 descriptors = [theirs.fileno(), their_predictions.fileno(), page, guards.fileno()]
+                arguments = [*descriptors, int(self._output is None)]
                 self._guarded = GuardedProcess(
-                    command(self._settings, "label_studio_ml.serving.runners.model_process", *descriptors),
+                    command(self._settings, "label_studio_ml.serving.runners.model_process", *arguments),
                     pass_fds=descriptors,
                     stdin=subprocess.DEVNULL,
+                    stdout=self._output,
                     stderr=self._errors,
                     env={**self._settings.child_env(), **self._environment, "PYTHONUNBUFFERED": "1"},
-                    start_new_session=True,  # Ctrl-C goes to the server only, which ends this process
+                    start_new_session=self._own_session,  # Ctrl-C goes to the server only, which ends this process
                 )
                 self._process = self._guarded.popen
             ours.setblocking(False)
