@@ -109,10 +109,10 @@ class Site:
 
 
 @asynccontextmanager
-async def site(drain: float = PATIENCE, **limits: int) -> AsyncIterator[Site]:
-    """Serve `Endpoints`, with the limits of `Server`."""
+async def site(drain: float = PATIENCE, **options: Any) -> AsyncIterator[Site]:
+    """Serve `Endpoints`, with the options of `Server`."""
     endpoints = Endpoints()
-    server = Server(endpoints, LIMIT, drain, **limits)
+    server = Server(endpoints, LIMIT, drain, **options)
     listener = socket.create_server(("127.0.0.1", 0))
     serving = asyncio.create_task(server.serve(listener))
     made = Site(endpoints, server, listener.getsockname()[1], serving)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from label_studio_ml.storage.server_address import address, announced
+from label_studio_ml.storage.server_address import address, announced, fingerprint
 
 
 @pytest.mark.parametrize(
@@ -101,3 +101,12 @@ def test_one_on_another_machine_is_not_asked_and_not_forgotten(tmp_path: Path) -
         assert other == ""
         assert address(tmp_path) == "http://127.0.0.1:2"
     assert json.loads((tmp_path / "server.json").read_text()) == {**elsewhere, "others": []}
+
+
+def test_the_fingerprint_of_a_certificate_is_that_of_the_announced_address(tmp_path: Path) -> None:
+    with announced(tmp_path, "127.0.0.1", 9090, "ab" * 32):
+        assert address(tmp_path) == "https://127.0.0.1:9090"
+        assert fingerprint(tmp_path, "https://127.0.0.1:9090") == "ab" * 32
+        assert fingerprint(tmp_path, "https://127.0.0.1:9091") == ""
+    with announced(tmp_path, "127.0.0.1", 9090):
+        assert fingerprint(tmp_path, "http://127.0.0.1:9090") == ""

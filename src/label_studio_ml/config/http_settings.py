@@ -48,6 +48,10 @@ class HttpSettings:
         "file with tokens that clients may send in place of the login, [one per line](security.md#login-and-tokens)")
     token: str = setting("LABEL_STUDIO_ML_TOKEN", TEXT, "",
         "token that `doctor`, `connect` and `predict` send, if no login is set", secret=True)
+    tls_cert: Path | None = setting("TLS_CERT", PATH, None,
+        "PEM file with the server's certificate: `start` and `serve` answer HTTPS (also `--tls-cert`)")
+    tls_key: Path | None = setting("TLS_KEY", PATH, None,
+        "PEM file with its private key (also `--tls-key`)", "in the file of `TLS_CERT`")
     # fmt: on
 
     @classmethod

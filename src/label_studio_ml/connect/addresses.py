@@ -39,12 +39,12 @@ def checked(url: str, option: str = "--backend-url") -> str:
     return url.strip().rstrip("/")
 
 
-def backend_url(studio_url: str, port: int) -> str:
+def backend_url(studio_url: str, port: int, scheme: str = "http") -> str:
     """Return the URL at which Label Studio can reach a backend on `port` of this machine.
 
     That is `http://localhost:PORT` if Label Studio is on this machine, else the address of the network interface on
-    the route to Label Studio. Raises SettingsError when its address is invalid, or its host cannot be resolved or
-    routed to.
+    the route to Label Studio, with `scheme`. Raises SettingsError when its address is invalid, or its host cannot be
+    resolved or routed to.
     """
     try:
         _, host, studio_port = origin(studio_url.strip())
@@ -62,8 +62,8 @@ def backend_url(studio_url: str, port: int) -> str:
             field="--backend-url",
         ) from None
     if own == other or ipaddress.ip_address(other.partition("%")[0]).is_loopback:
-        return f"http://localhost:{port}"
-    return f"http://[{own}]:{port}" if ":" in own else f"http://{own}:{port}"
+        return f"{scheme}://localhost:{port}"
+    return f"{scheme}://[{own}]:{port}" if ":" in own else f"{scheme}://{own}:{port}"
 
 
 def port_in(url: str) -> int | None:

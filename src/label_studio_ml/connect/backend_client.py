@@ -8,7 +8,8 @@ from label_studio_ml.config.backend_login import authorization
 from label_studio_ml.config.settings import DEFAULT_PORT, Settings
 from label_studio_ml.connect.addresses import canonical, port_in
 from label_studio_ml.errors import BackendError
-from label_studio_ml.storage.server_address import address
+from label_studio_ml.storage.server_address import address, fingerprint
+from label_studio_ml.support import pinned_requests
 from label_studio_ml.support.texts import our_command
 
 _TIMEOUT = 5.0
@@ -73,8 +74,13 @@ class BackendView:
         headers = {"Authorization": value} if (value := self.authorization()) else {}
         for url in self.urls:
             try:
-                response = requests.request(
-                    method, url + path, headers=headers, timeout=patience, **arguments
+                response = pinned_requests.request(
+                    method,
+                    url + path,
+                    fingerprint=fingerprint(self.settings.model_dir, url),
+                    headers=headers,
+                    timeout=patience,
+                    **arguments,
                 )
                 body = response.json()
             except (requests.RequestException, ValueError) as error:
@@ -117,3 +123,11 @@ def view(settings: Settings, url: str, port: int) -> BackendView:
 def port_of(settings: Settings, stated: int | None) -> int:
     """Return the backend's port on this machine: `stated`, else that of its running server, else DEFAULT_PORT."""
     return stated or port_in(address(settings.model_dir)) or DEFAULT_PORT
+
+
+def scheme_of(settings: Settings, port: int) -> str:
+    """Return `https` if the backend on `port` of this machine answers HTTPS, else `http`."""
+    announced = address(settings.model_dir)
+    if announced and port_in(announced) == port:
+        return announced.partition(":")[0]
+    return "https" if settings.http.tls_cert is not None else "http"

@@ -190,7 +190,7 @@ class Connection(asyncio.Protocol):
             return False
         if self._task is not None:
             self._probe()
-        return True
+        return self._can_half_close()  # TLS always ends in both directions
 
     def pause_writing(self) -> None:
         """Stop answering until the client has read more.
@@ -327,7 +327,7 @@ class Connection(asyncio.Protocol):
             lines.append(response.body)
         transport.write(b"".join(lines))
         if not keep:
-            self._end(linger=True)
+            self._end(linger=self._can_half_close() or request.refused is not None)
 
     # The end
 
@@ -343,7 +343,8 @@ class Connection(asyncio.Protocol):
         """Close the connection after the written responses.
 
         With `linger`, close only the sending side at first: the client may still send, and unread input would reset the
-        connection and cut off the response. The client or `sweep` closes it later.
+        connection and cut off the response. The client or `sweep` closes it later. Over TLS, the sending side stays
+        open until then, as nothing could be read after its end; clients know the response's end from its length.
         """
         transport = self._transport
         was_blocked = self._state is BLOCKED
@@ -351,13 +352,17 @@ class Connection(asyncio.Protocol):
             return
         self._discard_requests()
         self._since = self._loop.time()
-        can_linger = self._input is not ENDED and transport.can_write_eof() and not transport.is_closing()
-        if not linger or not can_linger:
+        if not linger or self._input is ENDED or transport.is_closing():
             transport.close()
             return
-        transport.write_eof()
+        if self._can_half_close():
+            transport.write_eof()
         if not was_blocked:
             self._set_input(READING)
+
+    def _can_half_close(self) -> bool:
+        """Return whether one direction of the connection can end before the other, which is not so over TLS."""
+        return self._transport is not None and self._transport.can_write_eof()
 
     def sweep(self, now: float) -> None:
         """Enforce the timeouts; `now` is the event loop's time."""
@@ -377,7 +382,7 @@ class Connection(asyncio.Protocol):
         """Abort the connection if its client has stopped reading, or does not close it after the last response."""
         unsent = transport.get_write_buffer_size()
         if self._state is ENDING and now - self._since > LINGER and not unsent:
-            self.abort()
+            (self.abort if self._can_half_close() else transport.close)()
         elif unsent != self._unsent:
             self._unsent, self._since = unsent, now
         elif now - self._since > WRITE_TIMEOUT:

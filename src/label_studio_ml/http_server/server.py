@@ -3,14 +3,17 @@
 import asyncio
 import logging
 import socket
+import ssl
 from email.utils import formatdate
 from functools import partial
+from typing import Any
 
 from label_studio_ml.config.http_settings import DEFAULT_MAX_IN_FLIGHT
 from label_studio_ml.http_server.body_budget import BodyBudget
 from label_studio_ml.http_server.connection import Connection
 from label_studio_ml.http_server.connection_registry import ConnectionRegistry
 from label_studio_ml.http_server.server_state import RequestHandler, ServerState
+from label_studio_ml.http_server.tls import HANDSHAKE_TIMEOUT, SHUTDOWN_TIMEOUT
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +27,7 @@ class Server:
     """HTTP server for `endpoints`. After `stop`, requests in flight have `drain` seconds to finish.
 
     A body may have `max_body` bytes, all bodies in memory `max_in_flight`. At most `max_connections` are open at a time
-    (0: no limit), and `backlog` wait to be accepted.
+    (0: no limit), and `backlog` wait to be accepted. With `tls`, connections are encrypted.
     """
 
     def __init__(
@@ -36,6 +39,7 @@ class Server:
         max_in_flight: int = DEFAULT_MAX_IN_FLIGHT,
         max_connections: int = 0,
         backlog: int = 2048,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.state = ServerState(
             endpoints,
@@ -44,6 +48,14 @@ class Server:
             ConnectionRegistry(max_connections),
         )
         self._backlog = backlog
+        #: Options of asyncio for TLS.
+        self._tls: dict[str, Any] = {}
+        if tls is not None:
+            self._tls = {
+                "ssl": tls,
+                "ssl_handshake_timeout": HANDSHAKE_TIMEOUT,
+                "ssl_shutdown_timeout": SHUTDOWN_TIMEOUT,
+            }
         self._drain = drain
         self._stopping = asyncio.Event()
         self._connecting: set[asyncio.Task[tuple[asyncio.Transport, Connection]]] = set()
@@ -58,7 +70,7 @@ class Server:
         self._check_connections()
         listener.setblocking(False)
         server = await loop.create_server(
-            partial(self._accepted, listener), sock=listener, backlog=self._backlog
+            partial(self._accepted, listener), sock=listener, backlog=self._backlog, **self._tls
         )
         sweeping = asyncio.create_task(self._sweep())
         try:
@@ -91,7 +103,9 @@ class Server:
             except OSError:  # the backlog is empty, or too many files are open
                 break
             connected.setblocking(False)
-            task = loop.create_task(loop.connect_accepted_socket(lambda: Connection(self.state), connected))
+            task = loop.create_task(
+                loop.connect_accepted_socket(lambda: Connection(self.state), connected, **self._tls)
+            )
             self._connecting.add(task)
             task.add_done_callback(self._connected)
         return Connection(self.state)

@@ -11,6 +11,7 @@ from label_studio_ml.errors import BackendError, VersionError
 from label_studio_ml.processes.guard import is_supported
 from label_studio_ml.projects.running_backend import BackendGone, BackendSource
 from label_studio_ml.serving.offline_model import OfflineModel, Outcome
+from label_studio_ml.storage import server_address
 from label_studio_ml.versions.factory import open_store
 from label_studio_ml.versions.operations import find
 from label_studio_ml.versions.state.project_state import Project
@@ -37,7 +38,16 @@ class EitherSource:
         self._project = project
         self._wanted = wanted
         self._told = told
-        self._backend = BackendSource(url, project, authorization(settings)) if url else None
+        self._backend = (
+            BackendSource(
+                url,
+                project,
+                authorization(settings),
+                fingerprint=server_address.fingerprint(settings.model_dir, url),
+            )
+            if url
+            else None
+        )
         self._apart: OfflineModel | None = None
         self.version = ""
 

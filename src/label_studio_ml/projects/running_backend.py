@@ -10,6 +10,7 @@ import msgspec
 from label_studio_ml.errors import BackendError, NotAuthorized
 from label_studio_ml.model_calls.adapter import MAX_BATCH
 from label_studio_ml.serving.offline_model import Outcome, outcomes
+from label_studio_ml.support import pinned_requests
 from label_studio_ml.support.texts import plural
 from label_studio_ml.versions.state.project_state import Project
 
@@ -35,7 +36,8 @@ class BackendSource:
     """Sends large requests to the backend at `url`, which answers them between the small requests of its annotators.
 
     `authorization` is the value of the Authorization header, empty for none. A request should take about `goal`
-    seconds and has about `most` tasks at most. `version` is set by `start`.
+    seconds and has about `most` tasks at most. `fingerprint` is that of the backend's certificate, empty if it is
+    verified as usual. `version` is set by `start`.
     """
 
     at_once = 2
@@ -48,12 +50,14 @@ class BackendSource:
         *,
         goal: float = GOAL,
         most: int = MOST,
+        fingerprint: str = "",
     ) -> None:
         self._goal = goal
         self._most = most
         self.url = url.rstrip("/")
         self._project = project
         self._authorization = authorization
+        self._fingerprint = fingerprint
         self.version = ""
         self.batch = 1
         self._least = MAX_BATCH + 1
@@ -146,7 +150,7 @@ class BackendSource:
         import requests
 
         try:
-            return requests.request(
+            return pinned_requests.request(
                 "GET" if body is None else "POST",
                 self.url + path,
                 data=None if body is None else msgspec.json.encode(body),
@@ -154,6 +158,7 @@ class BackendSource:
                 | ({"Authorization": self._authorization} if self._authorization else {}),
                 auth=lambda request: request,  # keeps requests from reading ~/.netrc
                 timeout=(5, 120),
+                fingerprint=self._fingerprint,
             )
         except requests.RequestException as error:
             raise BackendGone(f"{self.url} does not answer ({type(error).__name__})") from None

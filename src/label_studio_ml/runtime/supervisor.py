@@ -16,6 +16,8 @@ from collections.abc import Callable
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.http_server.server import Server
+from label_studio_ml.http_server.tls import Tls
+from label_studio_ml.http_server.tls import load as load_tls
 from label_studio_ml.monitoring import logs
 from label_studio_ml.processes import garbage_collection, open_file_limit
 from label_studio_ml.processes.orphans import kill_orphans
@@ -46,13 +48,26 @@ def serve(
     started here. With `reload`, an edited model file is loaded at once.
     Raises SettingsError if the address cannot be used.
     """
+    tls = _tls(settings)
     open_file_limit.raise_limit()
     _configure_logs(settings, "DEBUG" if debug else settings.log_level)
     with (
         contextlib.closing(_bound(settings, host, port)) as listener,
         asyncio.Runner(loop_factory=_loop_factory()) as runner,
     ):
-        return runner.run(_serve(settings, listener, debug=debug, alone=alone, reload=reload))
+        return runner.run(_serve(settings, listener, tls, debug=debug, alone=alone, reload=reload))
+
+
+def _tls(settings: Settings) -> Tls | None:
+    """Return the server's certificate, None for plain HTTP. Raises SettingsError if it cannot be used."""
+    certificate, key = settings.http.tls_cert, settings.http.tls_key
+    if certificate is not None:
+        return load_tls(certificate, key)
+    if key is not None:
+        raise SettingsError(
+            "TLS_KEY is set but TLS_CERT is not", fix="Give --tls-cert FILE, too", field="TLS_CERT"
+        )
+    return None
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -66,7 +81,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 async def _serve(
-    settings: Settings, listener: socket.socket, *, debug: bool, alone: bool, reload: bool
+    settings: Settings, listener: socket.socket, tls: Tls | None, *, debug: bool, alone: bool, reload: bool
 ) -> int:
     services = SharedServices(settings, workers=not alone)
     intake = RedisIntake.of(settings, services.url)
@@ -76,18 +91,19 @@ async def _serve(
         (lambda: ThreadRunner(settings, again=next(made) > 0)) if debug else (lambda: processes(settings))
     )
     core = Application(settings, make_runner, intake, runners=runners, reload=reload)
-    server = _server(core, services, settings)  # handles SIGINT and SIGTERM from here on
+    server = _server(core, services, settings, tls)  # handles SIGINT and SIGTERM from here on
     host, port = listener.getsockname()[:2]
     core.endpoints.access.loopback = is_loopback(host)
-    shown = f"[{host}]" if ":" in host else host
+    scheme = "http" if tls is None else "https"
+    url = f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
     try:
         await asyncio.to_thread(kill_orphans)
         await core.start()
         services.start()
-        with server_address.announced(settings.model_dir, host, port) as other:
-            logger.info(
-                "Serving %s on http://%s:%d (Ctrl-C ends it)", settings.class_name or "the model", shown, port
-            )
+        with server_address.announced(
+            settings.model_dir, host, port, "" if tls is None else tls.fingerprint
+        ) as other:
+            logger.info("Serving %s on %s (Ctrl-C ends it)", settings.class_name or "the model", url)
             if other:
                 logger.warning(
                     "Another server of this folder runs at %s: both serve the same versions, and share one worker. "
@@ -102,7 +118,7 @@ async def _serve(
     return 0
 
 
-def _server(core: Application, services: SharedServices, settings: Settings) -> Server:
+def _server(core: Application, services: SharedServices, settings: Settings, tls: Tls | None) -> Server:
     """Return the HTTP server; SIGINT and SIGTERM make it finish requests in flight and return."""
     room = open_file_limit.capacity()
     server = Server(
@@ -112,6 +128,7 @@ def _server(core: Application, services: SharedServices, settings: Settings) -> 
         max_in_flight=settings.http.max_in_flight,
         max_connections=room.connections,
         backlog=room.backlog,
+        tls=None if tls is None else tls.context,
     )
     loop = asyncio.get_running_loop()
 

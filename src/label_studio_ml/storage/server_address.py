@@ -16,20 +16,23 @@ from label_studio_ml.storage.private_files import make_folder
 
 _FILE = "server.json"
 
-#: The entry of a server: `url`, `pid`, and the name of its machine, `host`.
+#: The entry of a server: `url`, `pid`, the name of its machine, `host`, and for HTTPS its certificate's `fingerprint`.
 _Entry = dict[str, Any]
 
 
 @contextlib.contextmanager
-def announced(model_dir: Path, host: str, port: int) -> Iterator[str]:
+def announced(model_dir: Path, host: str, port: int, fingerprint: str = "") -> Iterator[str]:
     """Record in the model folder that a server of this process listens at `host` and `port`, during the block.
 
-    Yields the URL of another server on this folder and machine, empty if there is none. A folder that cannot be
-    written to is ignored.
+    For HTTPS, `fingerprint` is the SHA-256 of its certificate in hexadecimal. Yields the URL of another server on this
+    folder and machine, empty if there is none. A folder that cannot be written to is ignored.
     """
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (nothing is bound here)
-    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    mine = {"url": url, "pid": os.getpid(), "host": socket.gethostname()}
+    scheme = "https" if fingerprint else "http"
+    url = f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+    mine: _Entry = {"url": url, "pid": os.getpid(), "host": socket.gethostname()}
+    if fingerprint:
+        mine["fingerprint"] = fingerprint
     other = next((str(one["url"]) for one in _running_here(model_dir) if one["pid"] != mine["pid"]), "")
     with contextlib.suppress(OSError):  # in a read-only folder, other commands must be given the address
         make_folder(model_dir)
@@ -44,6 +47,13 @@ def announced(model_dir: Path, host: str, port: int) -> Iterator[str]:
 def address(model_dir: Path) -> str:
     """Return the URL of the oldest running server on this folder and machine; empty if there is none."""
     return next((str(one["url"]) for one in _running_here(model_dir)), "")
+
+
+def fingerprint(model_dir: Path, url: str) -> str:
+    """Return the SHA-256 of the certificate of the running server at `url`, empty if it is none of this folder."""
+    return next(
+        (str(entry.get("fingerprint", "")) for entry in _running_here(model_dir) if entry["url"] == url), ""
+    )
 
 
 def _running_here(model_dir: Path) -> list[_Entry]:
@@ -72,7 +82,13 @@ def _read(model_dir: Path) -> list[_Entry]:
         found = [told, *told.get("others", [])]
         here = socket.gethostname()  # the default, since earlier releases wrote no host
         return [
-            {"url": str(one["url"]), "pid": int(one["pid"]), "host": one.get("host", here)} for one in found
+            {
+                "url": str(entry["url"]),
+                "pid": int(entry["pid"]),
+                "host": entry.get("host", here),
+                **({"fingerprint": str(entry["fingerprint"])} if entry.get("fingerprint") else {}),
+            }
+            for entry in found
         ]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return []

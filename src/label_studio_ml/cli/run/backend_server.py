@@ -4,6 +4,8 @@ import argparse
 import importlib
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 from label_studio_ml.cli.options import add_serving_options, is_loopback, require_unix
 from label_studio_ml.cli.run.writable import require_writable
@@ -19,6 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_backend_arguments(parser)
     add_serving_options(parser)
     parser.add_argument(
+        "--tls-cert", type=Path, metavar="FILE", help="answer HTTPS with this certificate (default: TLS_CERT)"
+    )
+    parser.add_argument(
+        "--tls-key", type=Path, metavar="FILE", help="its private key (default: TLS_KEY, or in the same file)"
+    )
+    parser.add_argument(
         "--reload", action="store_true", help="load the model again whenever its files are edited"
     )
 
@@ -30,6 +38,12 @@ def serve(args: argparse.Namespace, settings: Settings, **role: bool) -> int:
     """
     if args.check:
         return _check(settings)
+    http = replace(
+        settings.http,
+        tls_cert=getattr(args, "tls_cert", None) or settings.http.tls_cert,
+        tls_key=getattr(args, "tls_key", None) or settings.http.tls_key,
+    )
+    settings = replace(settings, http=http)
     require_unix(args.command)
     if args.reload and args.debug:
         raise SettingsError(

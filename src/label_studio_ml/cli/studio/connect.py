@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     Raises SettingsError or BackendError before the first step when an option or setting is missing or wrong.
     """
     from label_studio_ml.connect.addresses import backend_url, checked
-    from label_studio_ml.connect.backend_client import port_of, view
+    from label_studio_ml.connect.backend_client import port_of, scheme_of, view
     from label_studio_ml.connect.ownership import identity
     from label_studio_ml.connect.steps import Plan, connect
     from label_studio_ml.studio.resources.label_studio import LabelStudio
@@ -74,7 +74,11 @@ def run(args: argparse.Namespace) -> int:
         if not value:
             raise SettingsError(f"{option} is missing", fix=f"Give {option} or set {name}", field=name)
     port = port_of(settings, args.port)
-    url = checked(args.backend_url) if args.backend_url else backend_url(settings.studio_url, port)
+    url = (
+        checked(args.backend_url)
+        if args.backend_url
+        else backend_url(settings.studio_url, port, scheme_of(settings, port))
+    )
     studio = LabelStudio.open(settings)
     try:
         plan = Plan(

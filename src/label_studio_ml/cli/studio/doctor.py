@@ -50,21 +50,22 @@ def run(args: argparse.Namespace) -> int:
 
 def _context(args: argparse.Namespace, settings: Settings) -> "Context":
     from label_studio_ml.connect.addresses import backend_url, checked
-    from label_studio_ml.connect.backend_client import port_of, view
+    from label_studio_ml.connect.backend_client import port_of, scheme_of, view
     from label_studio_ml.connect.ownership import known_identity
     from label_studio_ml.doctor.context import Context
     from label_studio_ml.studio.resources.label_studio import LabelStudio
 
     studio = None
     port = port_of(settings, args.port)
-    url = f"http://localhost:{port}"
+    scheme = scheme_of(settings, port)
+    url = f"{scheme}://localhost:{port}"
     if settings.studio_url:
         studio = LabelStudio.open(settings)
     if args.backend_url:
         url = checked(args.backend_url)
     elif settings.studio_url:
         with contextlib.suppress(BackendError):  # the check "label studio" reports the cause
-            url = backend_url(settings.studio_url, port)
+            url = backend_url(settings.studio_url, port, scheme)
     options = (
         ("--url", args.url),
         ("--project", args.project),

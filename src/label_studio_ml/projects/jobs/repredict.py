@@ -31,7 +31,7 @@ from label_studio_ml.projects.prediction_store import PredictionStore
 from label_studio_ml.projects.project_api import ProjectApi
 from label_studio_ml.projects.project_login import project_api
 from label_studio_ml.projects.running_backend import MOST, BackendGone, BackendSource
-from label_studio_ml.storage.server_address import address
+from label_studio_ml.storage.server_address import address, fingerprint
 from label_studio_ml.studio.resources import task_filters
 from label_studio_ml.studio.resources.task_filters import Filter
 from label_studio_ml.studio.transport.api_client import Interrupted
@@ -183,7 +183,14 @@ class Repredictor:
             return await self._build(project, manifest.name, manifest.id)
         settings = self._settings
         most = round(settings.predict_rate * GOAL) or MOST
-        prediction_source = BackendSource(url, project, authorization(settings), goal=GOAL, most=most)
+        prediction_source = BackendSource(
+            url,
+            project,
+            authorization(settings),
+            goal=GOAL,
+            most=most,
+            fingerprint=fingerprint(settings.model_dir, url),
+        )
         deadline = time.monotonic() + SERVED
         while (serves := await prediction_source.start()) != manifest.name:
             if time.monotonic() > deadline:

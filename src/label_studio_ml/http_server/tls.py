@@ -1,0 +1,124 @@
+"""TLS of the server: load its certificate and key, and refuse files with which no client could connect."""
+
+import hashlib
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+from label_studio_ml.errors import SettingsError
+
+#: Seconds for the handshake of a connection, and for the client's answer to the end of the TLS stream.
+HANDSHAKE_TIMEOUT, SHUTDOWN_TIMEOUT = 10.0, 2.0
+
+#: OpenSSL's codes of verification errors: the certificate is not valid yet, or no longer.
+_NOT_YET_VALID, _EXPIRED = 9, 10
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """The server's TLS context, and the SHA-256 fingerprint of its certificate in hexadecimal."""
+
+    context: ssl.SSLContext
+    fingerprint: str
+
+
+def load(certificate: Path, key: Path | None) -> Tls:
+    """Load the certificate chain and its key, PEM files; without `key`, the first file contains both.
+
+    Raises SettingsError, naming the setting, if a file is missing, not PEM, encrypted or expired, or if the two do not
+    belong together.
+    """
+    _check_readable(certificate, "TLS_CERT")
+    if key is not None:
+        _check_readable(key, "TLS_KEY")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    try:
+        context.load_cert_chain(certificate, key, password=_refuse_password)
+    except ssl.SSLError as error:
+        raise _load_error(error, certificate, key) from None
+    return Tls(context, hashlib.sha256(_checked_certificate(context, certificate)).hexdigest())
+
+
+def _check_readable(path: Path, setting: str) -> None:
+    try:
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        raise SettingsError(
+            f"{setting}: {path} cannot be read: {error.strerror}", fix="Name a PEM file", field=setting
+        ) from None
+
+
+def _refuse_password() -> str:
+    raise SettingsError(
+        "TLS_KEY: the key is encrypted, and nobody is there to type its password",
+        fix="Decrypt it: openssl pkey -in encrypted.pem -out key.pem; then chmod 600 key.pem",
+        field="TLS_KEY",
+    )
+
+
+def _load_error(error: ssl.SSLError, certificate: Path, key: Path | None) -> SettingsError:
+    """Return the error for files that OpenSSL does not load."""
+    if error.reason == "KEY_VALUES_MISMATCH":
+        return SettingsError(
+            f"TLS_KEY: the key in {key or certificate} does not belong to the first certificate in {certificate}",
+            fix="Put the server's own certificate first, those of the authorities after it",
+            field="TLS_KEY",
+        )
+    if _has_certificate(certificate):
+        return SettingsError(
+            f"TLS_KEY: {key or certificate} contains no private key in PEM format",
+            fix="Name the file that begins with -----BEGIN PRIVATE KEY-----",
+            field="TLS_KEY",
+        )
+    return SettingsError(
+        f"TLS_CERT: {certificate} contains no certificate in PEM format",
+        fix="Name the file that begins with -----BEGIN CERTIFICATE-----",
+        field="TLS_CERT",
+    )
+
+
+def _has_certificate(path: Path) -> bool:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except ssl.SSLError:
+        return False
+    return True
+
+
+def _checked_certificate(context: ssl.SSLContext, path: Path) -> bytes:
+    """Return the server's certificate in DER format, after a handshake in memory. Raises SettingsError if it fails.
+
+    The client of the handshake trusts the certificate itself, so that only its dates and its key are checked.
+    """
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname = False
+    client.load_verify_locations(path)
+    client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    theirs = client.wrap_bio(to_client, to_server)
+    ours = context.wrap_bio(to_server, to_client, server_side=True)
+    done = False
+    try:
+        while not done:
+            done = _advance(theirs)
+            _advance(ours)
+    except ssl.SSLCertVerificationError as error:
+        reason = {_NOT_YET_VALID: "is not valid yet", _EXPIRED: "has expired"}.get(error.verify_code)
+        raise SettingsError(
+            f"TLS_CERT: the certificate in {path} {reason or f'cannot be used: {error.verify_message}'}",
+            fix="Renew it, or correct this machine's clock" if reason else "Make a certificate for servers",
+            field="TLS_CERT",
+        ) from None
+    return theirs.getpeercert(binary_form=True) or b""
+
+
+def _advance(side: ssl.SSLObject) -> bool:
+    """Continue one side's handshake; return whether it is complete."""
+    try:
+        side.do_handshake()
+    except ssl.SSLWantReadError:
+        return False
+    return True

@@ -1,0 +1,186 @@
+"""TLS: which files are accepted, and what clients get over an encrypted connection."""
+
+import asyncio
+import contextlib
+import hashlib
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from certificates import Certificate, make
+from helpers import run, until
+from label_studio_ml.errors import SettingsError
+from label_studio_ml.http_server import connection as connection_module
+from label_studio_ml.http_server.tls import load
+from wire import GET, LIMIT, PATIENCE, Site, Wire, post, site
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return make(tmp_path_factory.mktemp("tls"))
+
+
+class TestFiles:
+    def test_the_fingerprint_is_that_of_the_certificate(self, files: Certificate) -> None:
+        der = ssl.PEM_cert_to_DER_cert(files.certificate.read_text())
+        assert load(files.certificate, files.key).fingerprint == hashlib.sha256(der).hexdigest()
+
+    def test_one_file_may_contain_both(self, files: Certificate, tmp_path: Path) -> None:
+        both = tmp_path / "both.pem"
+        both.write_bytes(files.key.read_bytes() + files.certificate.read_bytes())
+        assert load(both, None).fingerprint == load(files.certificate, files.key).fingerprint
+
+    @pytest.mark.parametrize(
+        ("certificate", "key", "field", "message"),
+        [
+            ("none.pem", "good/key.pem", "TLS_CERT", "none.pem cannot be read: No such file"),
+            ("good/cert.pem", "none.pem", "TLS_KEY", "none.pem cannot be read: No such file"),
+            ("good", "good/key.pem", "TLS_CERT", "cannot be read: Is a directory"),
+            ("text.pem", "good/key.pem", "TLS_CERT", "text.pem contains no certificate in PEM format"),
+            ("good/key.pem", "good/key.pem", "TLS_CERT", "key.pem contains no certificate"),
+            ("good/cert.pem", "text.pem", "TLS_KEY", "text.pem contains no private key in PEM format"),
+            ("good/cert.pem", "", "TLS_KEY", "cert.pem contains no private key"),
+            ("good/cert.pem", "other/key.pem", "TLS_KEY", "does not belong to the first certificate"),
+            ("secret/cert.pem", "secret/key.pem", "TLS_KEY", "the key is encrypted"),
+            ("old/cert.pem", "old/key.pem", "TLS_CERT", "old/cert.pem has expired"),
+            ("young/cert.pem", "young/key.pem", "TLS_CERT", "young/cert.pem is not valid yet"),
+        ],
+    )
+    def test_what_is_wrong_is_said(
+        self, certificate: str, key: str, field: str, message: str, tmp_path: Path
+    ) -> None:
+        make(tmp_path / "good")
+        make(tmp_path / "other")
+        make(tmp_path / "secret", password=b"secret")
+        make(tmp_path / "old", begins=-10, ends=-1)
+        make(tmp_path / "young", begins=1, ends=10)
+        (tmp_path / "text.pem").write_text("text")
+        with pytest.raises(SettingsError, match=message) as caught:
+            load(tmp_path / certificate, tmp_path / key if key else None)
+        assert caught.value.field == field
+        assert caught.value.fix
+
+
+@asynccontextmanager
+async def secure_site(files: Certificate, drain: float = PATIENCE) -> AsyncIterator[Site]:
+    async with site(drain, tls=load(files.certificate, files.key).context) as it:
+        yield it
+
+
+async def connect(it: Site, files: Certificate, *parts: bytes) -> Wire:
+    trusted = ssl.create_default_context(cafile=str(files.certificate))
+    wire = Wire(*await asyncio.open_connection("localhost", it.port, ssl=trusted))
+    it.wires.append(wire)
+    wire.send(*parts)
+    return wire
+
+
+def _run(test: object, loop: str) -> None:
+    factory = pytest.importorskip("uvloop").new_event_loop if loop == "uvloop" else None
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(asyncio.wait_for(test, PATIENCE))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+class TestConnections:
+    def test_requests_are_answered_and_the_connection_stays(self, files: Certificate, loop: str) -> None:
+        async def test() -> None:
+            async with secure_site(files) as it:
+                wire = await connect(it, files, GET)
+                assert (await wire.answer())[0] == 200
+                wire.send(post(b"x" * LIMIT), GET)
+                assert [(await wire.answer())[0] for _ in range(2)] == [200, 200]
+                assert it.endpoints.peer == "127.0.0.1"
+                assert wire.writer.get_extra_info("cipher") is not None
+
+        _run(test(), loop)
+
+    @pytest.mark.parametrize("size", [LIMIT + 1, 20_000_000])
+    def test_a_body_that_is_too_large_gets_its_413(
+        self, size: int, files: Certificate, loop: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Also a client that reads only after it has sent everything."""
+        monkeypatch.setattr(connection_module, "LINGER", PATIENCE)
+
+        async def test() -> None:
+            async with secure_site(files) as it:
+                wire = await connect(it, files, post(b"x" * size))
+                await wire.writer.drain()
+                status, headers, _ = await wire.answer()
+                assert (status, headers["connection"]) == (413, "close")
+                wire.writer.close()
+                await until(lambda: it.connections == 0, "it is closed")
+                assert it.server.state.budget.in_use == 0
+
+        _run(test(), loop)
+
+    def test_the_last_response_is_followed_by_the_end_of_the_stream(
+        self, files: Certificate, loop: str
+    ) -> None:
+        """`close_notify`: without it, asyncio's client raises an error."""
+
+        async def test() -> None:
+            async with secure_site(files) as it:
+                wire = await connect(it, files, GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+                assert (await wire.answer())[0] == 200
+                assert await wire.closed() == b""
+                await until(lambda: it.connections == 0, "it is closed")
+
+        _run(test(), loop)
+
+    @pytest.mark.usefixtures("impatient")
+    def test_a_refused_client_that_only_waits_gets_the_end_too(
+        self, files: Certificate, loop: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(connection_module, "LINGER", 0.1)
+
+        async def test() -> None:
+            async with secure_site(files) as it:
+                wire = await connect(
+                    it, files, b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999\r\n\r\n"
+                )
+                assert (await wire.answer())[0] == 413
+                assert await wire.closed() == b""
+                await until(lambda: it.connections == 0, "it is closed")
+
+        _run(test(), loop)
+
+    def test_a_client_without_tls_disturbs_nobody(self, files: Certificate, loop: str) -> None:
+        async def test() -> None:
+            async with secure_site(files) as it:
+                plain = await it.connect(GET)
+                with contextlib.suppress(ConnectionError):
+                    assert not (await plain.closed()).startswith(b"HTTP")
+                assert (await (await connect(it, files, GET)).answer())[0] == 200
+                assert len(it.endpoints.asked) == 1
+
+        _run(test(), loop)
+
+    def test_a_stop_waits_for_the_request_in_flight(self, files: Certificate, loop: str) -> None:
+        async def test() -> None:
+            async with secure_site(files) as it:
+                wire = await connect(it, files, b"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n")
+                await until(lambda: it.endpoints.asked, "it is asked")
+                it.server.stop()
+                it.endpoints.gate.set()
+                status, headers, _ = await wire.answer()
+                assert (status, headers["connection"]) == (200, "close")
+                assert await wire.closed() == b""
+                await asyncio.wait_for(asyncio.shield(it.serving), PATIENCE)
+
+        _run(test(), loop)
+
+
+def test_old_versions_of_tls_are_refused(files: Certificate) -> None:
+    async def test() -> None:
+        async with secure_site(files) as it:
+            old = ssl.create_default_context(cafile=str(files.certificate))
+            with pytest.warns(DeprecationWarning, match="TLSv1_1"):
+                old.maximum_version = ssl.TLSVersion.TLSv1_1
+            with pytest.raises((ssl.SSLError, ConnectionError)):
+                await asyncio.open_connection("localhost", it.port, ssl=old)
+
+    run(test())
