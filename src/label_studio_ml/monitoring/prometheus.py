@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from label_studio_ml.monitoring.counters import Counts, Histogram
 
@@ -80,87 +80,59 @@ class _Families:
         )
         yield from self._requests()
         yield from self._models()
-        yield from self._training()
+        yield from self._reachability()
+        if self._moment.training is not None:
+            yield from self._training(self._moment.training)
 
     def _requests(self) -> Iterator[Any]:
-        from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
-
-        requests = CounterMetricFamily(
-            f"{PREFIX}_requests", "Requests answered, by route and HTTP status", labels=["route", "status"]
+        counts = self._counts
+        requests = {(route, str(status)): count for (route, status), count in counts.requests.items()}
+        yield _counter("requests", "Requests answered, by route and HTTP status", requests, "route", "status")
+        yield _histogram(
+            "request_seconds", "Seconds from a request to its answer, by route", counts.seconds, "route"
         )
-        for (route, status), count in self._counts.requests.items():
-            requests.add_metric([route, str(status)], count)
-        yield requests
-        seconds = HistogramMetricFamily(
-            f"{PREFIX}_request_seconds", "Seconds from a request to its answer, by route", labels=["route"]
+        yield _counter("events", "Webhook events taken", counts.events)
+        yield _counter(
+            "spooled_events",
+            "Webhook events kept on this server's disk while Redis was away",
+            counts.spooled_events,
         )
-        for route, histogram in self._counts.seconds.items():
-            seconds.add_metric([route], _buckets(histogram), histogram.sum)
-        yield seconds
-        events = CounterMetricFamily(f"{PREFIX}_events", "Webhook events taken")
-        events.add_metric([], self._counts.events)
-        yield events
-        spooled = CounterMetricFamily(
-            f"{PREFIX}_spooled_events", "Webhook events kept on this server's disk while Redis was away"
-        )
-        spooled.add_metric([], self._counts.spooled_events)
-        yield spooled
-        refused = CounterMetricFamily(
-            f"{PREFIX}_refused_events",
+        yield _counter(
+            "refused_events",
             "Webhook events refused: Redis was away, and this server's disk kept no more",
+            counts.refused_events,
         )
-        refused.add_metric([], self._counts.refused_events)
-        yield refused
-        errors = CounterMetricFamily(f"{PREFIX}_errors", "Failures, by the part that failed", labels=["part"])
-        for part, count in self._counts.errors.items():
-            errors.add_metric([part], count)
-        yield errors
+        errors = {(part,): count for part, count in counts.errors.items()}
+        yield _counter("errors", "Failures, by the part that failed", errors, "part")
 
     def _models(self) -> Iterator[Any]:
-        from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
-
-        moment = self._moment
-        tasks = CounterMetricFamily(f"{PREFIX}_predicted_tasks", "Tasks in answered prediction requests")
-        tasks.add_metric([], self._counts.predicted_tasks)
-        yield tasks
-        batches = HistogramMetricFamily(f"{PREFIX}_batch_tasks", "Tasks in each call of predict")
-        batches.add_metric([], _buckets(self._counts.batches), self._counts.batches.sum)
-        yield batches
+        counts, moment = self._counts, self._moment
+        yield _counter("predicted_tasks", "Tasks in answered prediction requests", counts.predicted_tasks)
+        yield _histogram("batch_tasks", "Tasks in each call of predict", {"": counts.batches})
         yield _gauge("queue_requests", "Prediction requests that wait for a model", moment.queue)
         yield _gauge(
             "requests_under_way", "Prediction requests that were asked and not answered", moment.under_way
         )
         yield _gauge("model_processes", "Model processes (or threads) that run", moment.processes)
-        restarts = CounterMetricFamily(
-            f"{PREFIX}_model_restarts", "Model processes that ended and were replaced"
-        )
-        restarts.add_metric([], self._counts.restarts)
-        yield restarts
-        invalid = CounterMetricFamily(
-            f"{PREFIX}_invalid_predictions",
+        yield _counter("model_restarts", "Model processes that ended and were replaced", counts.restarts)
+        yield _counter(
+            "invalid_predictions",
             "Predictions that the label config does not allow, or whose score is no share",
+            counts.invalid_predictions,
         )
-        invalid.add_metric([], self._counts.invalid_predictions)
-        yield invalid
-        served = _gauge(
-            "served_version_info", "The version that each project is served", labels=["project", "version"]
+        served = dict.fromkeys(moment.served, 1)
+        yield _gauge(
+            "served_version_info", "The version that each project is served", served, "project", "version"
         )
-        for project, version in moment.served:
-            served.add_metric([project, version], 1)
-        yield served
 
-    def _training(self) -> Iterator[Any]:
-        from prometheus_client.core import CounterMetricFamily
+    def _reachability(self) -> Iterator[Any]:
+        moment = self._moment
+        parts = {(part,): int(reachable) for part, reachable in moment.up.items()}
+        yield _gauge("up", "Whether a part can be reached: model, store, broker", parts, "part")
+        yield _gauge("spool_events", "Events on this server's disk that wait for Redis", moment.spooled)
+        yield _gauge("spool_bytes", "Bytes that these events have", moment.spooled_bytes)
 
-        up = _gauge("up", "Whether a part can be reached: model, store, broker", labels=["part"])
-        for part, reachable in self._moment.up.items():
-            up.add_metric([part], int(reachable))
-        yield up
-        yield _gauge("spool_events", "Events on this server's disk that wait for Redis", self._moment.spooled)
-        yield _gauge("spool_bytes", "Bytes that these events have", self._moment.spooled_bytes)
-        training = self._moment.training
-        if training is None:
-            return
+    def _training(self, training: Training) -> Iterator[Any]:
         yield _gauge(
             "stalled_projects",
             "Projects whose events have waited for more than 60 s although nothing trains them",
@@ -173,20 +145,41 @@ class _Families:
         yield _gauge(
             "unpredicted_tasks", "Tasks that are to get predictions after a training", training.unpredicted
         )
-        runs = CounterMetricFamily(
-            f"{PREFIX}_training_runs", "Training runs of all workers, by outcome", labels=["outcome"]
-        )
-        for outcome in (*OUTCOMES, *(name for name in training.runs if name not in OUTCOMES)):
-            runs.add_metric([outcome], training.runs.get(outcome, 0))
-        yield runs
+        runs = {
+            (outcome,): count for outcome, count in {**dict.fromkeys(OUTCOMES, 0), **training.runs}.items()
+        }
+        yield _counter("training_runs", "Training runs of all workers, by outcome", runs, "outcome")
 
 
-def _gauge(name: str, text: str, value: float | None = None, labels: Sequence[str] = ()) -> Any:
+#: The value of a metric, or its values by tuples of its labels' values.
+Samples: TypeAlias = float | Mapping[Any, float]
+
+
+def _gauge(name: str, text: str, samples: Samples, *labels: str) -> Any:
     from prometheus_client.core import GaugeMetricFamily
 
-    family = GaugeMetricFamily(f"{PREFIX}_{name}", text, labels=list(labels))
-    if value is not None:
-        family.add_metric([], value)
+    return _with_samples(GaugeMetricFamily(f"{PREFIX}_{name}", text, labels=labels), samples)
+
+
+def _counter(name: str, text: str, samples: Samples, *labels: str) -> Any:
+    from prometheus_client.core import CounterMetricFamily
+
+    return _with_samples(CounterMetricFamily(f"{PREFIX}_{name}", text, labels=labels), samples)
+
+
+def _with_samples(family: Any, samples: Samples) -> Any:
+    for values, value in samples.items() if isinstance(samples, Mapping) else [((), samples)]:
+        family.add_metric(values, value)
+    return family
+
+
+def _histogram(name: str, text: str, histograms: Mapping[str, Histogram], *labels: str) -> Any:
+    """Return the family of histograms by the value of their label; without a label, the key is empty."""
+    from prometheus_client.core import HistogramMetricFamily
+
+    family = HistogramMetricFamily(f"{PREFIX}_{name}", text, labels=labels)
+    for value, histogram in histograms.items():
+        family.add_metric([value] if labels else [], _buckets(histogram), histogram.sum)
     return family
 
 
