@@ -114,9 +114,9 @@ def view(settings: Settings, url: str, port: int) -> BackendView:
     here = [f"http://127.0.0.1:{port}"]
     if (announced := address(settings.model_dir)) and port_in(announced) == port:
         here.insert(0, announced)
-    seen = {canonical(one): one for one in (url, *here)}
+    seen = {canonical(place): place for place in (url, *here)}
     if canonical(url) in map(canonical, here):
-        seen = {canonical(one): one for one in here}
+        seen = {canonical(place): place for place in here}
     return BackendView(tuple(seen.values()), settings)
 
 

@@ -22,8 +22,8 @@ def identity(folder: Path) -> str:
     """
     path = folder / "backend-id"
     try:
-        if found := known_identity(folder):
-            return found
+        if present := known_identity(folder):
+            return present
         folder.mkdir(parents=True, exist_ok=True)
         made = secrets.token_hex(6)
         atomic_files.replace_file(path, f"{made}\n", mode=0o666, durable=False)
@@ -37,10 +37,10 @@ def identity(folder: Path) -> str:
 def known_identity(folder: Path) -> str:
     """Return the id of the model folder `folder`, empty if it has none yet or its file is unreadable or invalid."""
     try:
-        found = (folder / "backend-id").read_text(encoding="ascii").strip()
+        text = (folder / "backend-id").read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError):
         return ""
-    return found if re.fullmatch("[0-9a-f]{12}", found) else ""
+    return text if re.fullmatch("[0-9a-f]{12}", text) else ""
 
 
 def description(name: str) -> str:
@@ -50,5 +50,5 @@ def description(name: str) -> str:
 
 def is_ours(backend: Mapping[str, Any], name: str) -> bool:
     """Tell whether the description of a backend in Label Studio names the backend with the id `name`."""
-    found = _MARK.search(str(backend.get("description") or ""))
-    return found is not None and found[1] == name
+    match = _MARK.search(str(backend.get("description") or ""))
+    return match is not None and match[1] == name

@@ -224,15 +224,15 @@ def _cause(plan: Plan, task: Json) -> str:
 
 def _event(plan: Plan, project: Json) -> str:
     """Test that an event of Label Studio arrives with its login; return a line. Raises StudioError when it does not."""
-    heard = arrived(plan.studio.projects, plan.view, project)
-    if not heard:
+    receipt = arrived(plan.studio.projects, plan.view, project)
+    if not receipt:
         raise StudioError(
             "The test event did not arrive at the backend",
             fix="Start Label Studio with SSRF_PROTECTION_ENABLED=false if the backend's address is private; "
             f"its log names the webhook {webhooks.address(plan.url)}",
             field="SSRF_PROTECTION_ENABLED",
         )
-    if asks_login(plan.settings) and not heard["authorized"]:
+    if asks_login(plan.settings) and not receipt["authorized"]:
         raise StudioError("The test event arrived without its login", fix="Run connect again")
     return "Test event from Label Studio: arrived at the backend"
 
@@ -243,20 +243,20 @@ def arrived(projects: ProjectResource, view: BackendView, project: Json) -> Json
     The record is empty when the event does not arrive within `_EVENT` seconds. Raises BackendError.
     """
     number, uid = int(project["id"]), uid_of(project)
-    before = _heard(view, uid).get("at", 0.0)
+    before = _receipt(view, uid).get("at", 0.0)
     for _ in range(_TRIES):
         projects.change(number, title=project["title"])
         end = time.monotonic() + _EVENT / _TRIES
         while time.monotonic() < end:
-            heard = _heard(view, uid)
-            if heard.get("at", 0.0) > before:
-                return heard
+            receipt = _receipt(view, uid)
+            if receipt.get("at", 0.0) > before:
+                return receipt
             time.sleep(0.1)
     return {}
 
 
-def _heard(view: BackendView, uid: str) -> Json:
+def _receipt(view: BackendView, uid: str) -> Json:
     """Return the backend's record of the last PROJECT_UPDATED of the project, empty if it has none."""
     heard = (view.connection(uid).get("project") or {}).get("heard") or {}
-    found: Json = heard.get("PROJECT_UPDATED") or {}
-    return found
+    receipt: Json = heard.get("PROJECT_UPDATED") or {}
+    return receipt

@@ -48,6 +48,6 @@ def examine(context: Context) -> Iterator[Check]:
             yield fail(name, f"the check itself broke: {type(error).__name__}: {error}", "Report it as a bug")
 
 
-def exit_code(found: list[Check]) -> int:
+def exit_code(checks: list[Check]) -> int:
     """Return 1 if a check failed, else 0."""
-    return int(any(check.status is Status.FAIL for check in found))
+    return int(any(check.status is Status.FAIL for check in checks))

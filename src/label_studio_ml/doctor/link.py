@@ -28,35 +28,35 @@ def entry(context: Context) -> Iterator[Check]:
     if not mine:
         yield fail("backend", "it is not in the project", context.connect_command)
         return
-    found = context.entry = mine[0]
+    own = context.entry = mine[0]
     if len(mine) > 1:
         yield fail("backend", f"it is in the project {len(mine)} times", "Remove all but one in Label Studio")
-    elif found["id"] != present[0]["id"]:
+    elif own["id"] != present[0]["id"]:
         yield fail(
             "backend",
             f"Label Studio asks only the first backend of a project, and that is {present[0]['title']!r}",
             f"Remove {present[0]['title']!r} from the project in Label Studio",
         )
-    elif not _same(found, context.url):
+    elif not _same(own, context.url):
         yield fail(
             "backend",
-            f"Label Studio has it at {found['url']}, not {context.url}",
+            f"Label Studio has it at {own['url']}, not {context.url}",
             context.connect_command if context.about is not None else _SERVER_FIRST,
         )
-    elif found.get("state") == "DI":
+    elif own.get("state") == "DI":
         yield fail(
             "backend",
-            f"Label Studio's health check of {found['url']} fails",
+            f"Label Studio's health check of {own['url']} fails",
             context.connect_command if context.about is not None else _SERVER_FIRST,
         )
-    elif found.get("state") == "ER":
+    elif own.get("state") == "ER":
         yield fail(
             "backend",
-            f"Label Studio got an error from /setup: {found.get('error_message')}",
+            f"Label Studio got an error from /setup: {own.get('error_message')}",
             "See the backend's logs/server.log",
         )
     else:
-        yield ok("backend", f"{found['title']!r} at {found['url']}, version {found.get('model_version')}")
+        yield ok("backend", f"{own['title']!r} at {own['url']}, version {own.get('model_version')}")
 
 
 def addresses(context: Context) -> Iterator[Check]:
@@ -93,48 +93,48 @@ def webhook(context: Context) -> Iterator[Check]:
     if context.studio is None or context.number is None or context.entry is None or context.about is None:
         yield skip("webhook", "the backend is not up, or not in the project")
         return
-    found = webhooks.ours(context.studio.webhooks.of_project(context.number), context.name, [context.url])
+    present = webhooks.ours(context.studio.webhooks.of_project(context.number), context.name, [context.url])
     actions = webhooks.wanted_actions(context.about["events"], learns=bool(context.about["learns"]))
     wanted = webhooks.fields(context.url, context.name, context.view.authorization(), actions)
-    if not found:
+    if not present:
         yield fail("webhook", "there is none, so no annotation arrives", context.connect_command)
         return
-    if len(found) > 1:
-        yield fail("webhook", f"there are {len(found)}, so events arrive twice", context.connect_command)
+    if len(present) > 1:
+        yield fail("webhook", f"there are {len(present)}, so events arrive twice", context.connect_command)
         return
-    problem = _problem(found[0], wanted)
+    problem = _problem(present[0], wanted)
     if problem:
         yield fail("webhook", problem, context.connect_command)
         return
-    if missing := sorted(set(actions) - set(_actions(found[0]))):
+    if missing := sorted(set(actions) - set(_actions(present[0]))):
         yield fail("webhook", f"it does not send {', '.join(missing)}", context.connect_command)
         return
-    if different := webhooks.differences(found[0], wanted):
+    if different := webhooks.differences(present[0], wanted):
         yield warn(
             "webhook", f"it is not as connect makes it: {', '.join(different)}", context.connect_command
         )
         return
     login = "with login" if context.view.authorization() else "without login, as none is asked for"
     yield ok(
-        "webhook", f"{found[0]['url']}, {login}, {plural(len(actions), 'kind of event', 'kinds of events')}"
+        "webhook", f"{present[0]['url']}, {login}, {plural(len(actions), 'kind of event', 'kinds of events')}"
     )
 
 
-def _problem(found: dict[str, Any], wanted: dict[str, Any]) -> str:
-    if canonical(str(found["url"])) != canonical(wanted["url"]):
-        return f"it leads to {found['url']}, not {wanted['url']}"
-    if not found.get("is_active"):
+def _problem(present: dict[str, Any], wanted: dict[str, Any]) -> str:
+    if canonical(str(present["url"])) != canonical(wanted["url"]):
+        return f"it leads to {present['url']}, not {wanted['url']}"
+    if not present.get("is_active"):
         return "it is switched off"
-    if not found.get("send_payload"):
+    if not present.get("send_payload"):
         return "it sends no payload"
-    given = (found.get("headers") or {}).get("Authorization")
+    given = (present.get("headers") or {}).get("Authorization")
     if wanted["headers"].get("Authorization") != given:
         return "it has no login, or another one than the backend asks for"
     return ""
 
 
-def _actions(found: dict[str, Any]) -> list[str]:
-    return sorted(SENT_ACTIONS) if found.get("send_for_all_actions") else list(found.get("actions") or [])
+def _actions(present: dict[str, Any]) -> list[str]:
+    return sorted(SENT_ACTIONS) if present.get("send_for_all_actions") else list(present.get("actions") or [])
 
 
 def events(context: Context) -> Iterator[Check]:
@@ -144,11 +144,11 @@ def events(context: Context) -> Iterator[Check]:
         return
     before = context.view.connection(context.uid)
     try:
-        there = arrived(context.studio.projects, context.view, context.project)
+        receipt = arrived(context.studio.projects, context.view, context.project)
     except BackendError as error:
         yield failed("events", error)
         return
-    if not there:
+    if not receipt:
         yield fail(
             "events",
             f"an event of Label Studio did not arrive; {_lately(before)}",
@@ -156,7 +156,7 @@ def events(context: Context) -> Iterator[Check]:
             "for the webhook in its log",
         )
         return
-    if asks_login(context.settings) and not there["authorized"]:
+    if asks_login(context.settings) and not receipt["authorized"]:
         yield fail("events", "an event arrived without login", context.connect_command)
         return
     yield ok("events", f"an event arrived; before that, {_lately(before)}")
@@ -171,5 +171,5 @@ def _lately(connection: dict[str, Any]) -> str:
     return f"the last was {action}, {seconds / 3600:.1f} h ago"
 
 
-def _same(found: dict[str, Any], url: str) -> bool:
-    return canonical(str(found.get("url"))) == canonical(url)
+def _same(backend: dict[str, Any], url: str) -> bool:
+    return canonical(str(backend.get("url"))) == canonical(url)

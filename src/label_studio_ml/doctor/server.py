@@ -67,8 +67,8 @@ def redis_durability(context: Context) -> Iterator[Check]:
     settings = context.settings
     url = settings.redis_url or running_url(settings.model_dir / "broker")
     if not url:
-        if said := _said_by_server(context, "broker"):
-            yield fail("redis", said, "See logs/server.log")
+        if problem := _said_by_server(context, "broker"):
+            yield fail("redis", problem, "See logs/server.log")
         else:
             yield skip("redis", "the backend brings its own and does not run")
         return
@@ -116,8 +116,8 @@ def spool(context: Context) -> Iterator[Check]:
         yield fail("spool", room.problem, "Bring Redis back, or raise SPOOL_EVENTS and SPOOL_MB")
     elif problem := folder_problem(folder, write=True):
         yield fail("spool", f"{UNUSABLE}: {problem.what}", problem.fix)
-    elif said := _said_by_server(context, "spool"):
-        yield fail("spool", said, "See that the user of the backend can write there")
+    elif reported := _said_by_server(context, "spool"):
+        yield fail("spool", reported, "See that the user of the backend can write there")
     elif room.events:
         yield warn(
             "spool",
@@ -131,10 +131,10 @@ def _said_by_server(context: Context, part: str) -> str:
     if context.about is None:
         return ""
     try:
-        said = context.view.parts().get(part, "ok")
+        state = context.view.parts().get(part, "ok")
     except BackendError:
         return ""
-    return "" if said == "ok" else str(said)
+    return "" if state == "ok" else str(state)
 
 
 def trainings(context: Context) -> Iterator[Check]:
@@ -143,12 +143,12 @@ def trainings(context: Context) -> Iterator[Check]:
         yield skip("trainings", "the backend is not up")
         return
     try:
-        found = context.view.ready()
+        parts = context.view.ready()
     except BackendError as error:  # the server is shutting down, or has never reached its Redis
         yield skip("trainings", error.message)
         return
-    if wrong := found.get("training"):
-        yield fail("trainings", str(wrong), _how_to_train(context))
+    if problem := parts.get("training"):
+        yield fail("trainings", str(problem), _how_to_train(context))
     else:
         yield ok("trainings", "no event waits for more than its turn")
 

@@ -148,7 +148,9 @@ def _has_stored(context: Context, version: str) -> bool:
     except BackendError:
         return False
     stored = task.get("predictions") or []
-    return any(isinstance(one, dict) and one.get("model_version") == version for one in stored)
+    return any(
+        isinstance(prediction, dict) and prediction.get("model_version") == version for prediction in stored
+    )
 
 
 def score_column(context: Context) -> Iterator[Check]:
@@ -167,7 +169,9 @@ def score_column(context: Context) -> Iterator[Check]:
         yield skip("scores", "no task has a prediction yet")
         return
     scored = [
-        one for one in task.get("predictions") or [] if isinstance(one, dict) and one.get("score") is not None
+        prediction
+        for prediction in task.get("predictions") or []
+        if isinstance(prediction, dict) and prediction.get("score") is not None
     ]
     if task.get("predictions_score") is not None or not scored:
         yield ok("scores", "the column shows them" if scored else "the predictions have none")

@@ -102,14 +102,14 @@ class ProjectApi:
 
     def having(self, task_ids: Iterable[int], version: str) -> set[int]:
         """Return the ids of those of the given tasks that have a prediction of `version`."""
-        ids, found = sorted(task_ids), set[int]()
+        ids, matching = sorted(task_ids), set[int]()
         for start in range(0, len(ids), IDS_AT_ONCE):
             chunk = task_filters.among(ids[start : start + IDS_AT_ONCE])
             page = self.page([chunk, task_filters.versions("contains", version)], size=IDS_AT_ONCE)
-            found.update(int(task["id"]) for task in page.tasks)
-        if found and self.ambiguous(version):
-            return {task_id for task_id in found if self.has(task_id, version)}
-        return found
+            matching.update(int(task["id"]) for task in page.tasks)
+        if matching and self.ambiguous(version):
+            return {task_id for task_id in matching if self.has(task_id, version)}
+        return matching
 
     def has(self, task_id: int, version: str) -> bool:
         """Return whether a task has a prediction of exactly this version."""

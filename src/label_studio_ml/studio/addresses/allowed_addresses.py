@@ -30,48 +30,48 @@ _COMPATIBLE = ipaddress.ip_network("::/96")  # RFC 4291, section 2.5.5.1
 def refusal(address: str, *, allow_private: bool) -> str:
     """Return why an IP address must not be fetched from, such as "a link-local address"; empty if it may be."""
     meant = _meant(ipaddress.ip_address(address.partition("%")[0]))
-    if any(one.is_link_local for one in meant):
+    if any(candidate.is_link_local for candidate in meant):
         return "a link-local address"
-    if any(str(one) in METADATA for one in meant):
+    if any(str(candidate) in METADATA for candidate in meant):
         return "a cloud's metadata service"
-    if not allow_private and any(_is_private(one) for one in meant):
+    if not allow_private and any(_is_private(candidate) for candidate in meant):
         return "a private address"
     return ""
 
 
-def _meant(found: _Address) -> list[_Address]:
+def _meant(address: _Address) -> list[_Address]:
     """Return the IPv4 address that an IPv6 address embeds, or else the address itself.
 
     For a local-use NAT64 prefix the prefix length is unknown, so all candidates and the address itself are returned.
     """
-    if isinstance(found, ipaddress.IPv4Address):
-        return [found]
-    inner = found.ipv4_mapped or found.sixtofour
+    if isinstance(address, ipaddress.IPv4Address):
+        return [address]
+    inner = address.ipv4_mapped or address.sixtofour
     if inner is not None:
         return [inner]
-    data = found.packed
-    if found in _NAT64 or (found in _COMPATIBLE and int(found) > 1):
+    data = address.packed
+    if address in _NAT64 or (address in _COMPATIBLE and int(address) > 1):
         return [ipaddress.IPv4Address(data[12:])]
-    if found in _LOCAL_NAT64:  # RFC 6052, section 2.2: prefixes of 48, 56, 64 and 96 bits
+    if address in _LOCAL_NAT64:  # RFC 6052, section 2.2: prefixes of 48, 56, 64 and 96 bits
         parts = (data[6:8] + data[9:11], data[7:8] + data[9:12], data[9:13], data[12:])
-        return [found, *(ipaddress.IPv4Address(part) for part in parts)]
-    return [found]
+        return [address, *(ipaddress.IPv4Address(part) for part in parts)]
+    return [address]
 
 
-def _is_private(found: _Address) -> bool:
-    if isinstance(found, ipaddress.IPv6Address) and (found.is_site_local or found in _LOCAL_NAT64):
+def _is_private(address: _Address) -> bool:
+    if isinstance(address, ipaddress.IPv6Address) and (address.is_site_local or address in _LOCAL_NAT64):
         return True
-    return not found.is_global or found.is_multicast
+    return not address.is_global or address.is_multicast
 
 
 def is_allowed(host: str, address: str, private: Iterable[str]) -> bool:
     """Tell whether `private` (host names, addresses, networks, or `*`) contains `host` or its `address`."""
-    found = ipaddress.ip_address(address.partition("%")[0])
+    peer = ipaddress.ip_address(address.partition("%")[0])
     for name in private:
         if name in {"*", host.lower()}:
             return True
         try:
-            if found in ipaddress.ip_network(name, strict=False):
+            if peer in ipaddress.ip_network(name, strict=False):
                 return True
         except ValueError:
             continue  # `name` is a host name

@@ -49,8 +49,8 @@ class Deadline:
             _current.reset(self._token)
         with self._lock:
             sockets, self._sockets = self._sockets, []
-        for one in sockets:
-            one.close()
+        for handle in sockets:
+            handle.close()
 
     def attach(self, descriptor: int) -> None:
         """Shut down the connection of this socket when the time is up, even while a TLS layer owns the socket.
@@ -67,9 +67,9 @@ class Deadline:
     def _end_all(self) -> None:
         with self._lock:
             self._over = True
-            for one in self._sockets:
+            for handle in self._sockets:
                 with contextlib.suppress(OSError):
-                    one.shutdown(socket.SHUT_RDWR)
+                    handle.shutdown(socket.SHUT_RDWR)
 
 
 def current() -> Deadline | None:

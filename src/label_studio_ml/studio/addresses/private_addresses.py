@@ -21,15 +21,15 @@ LONGEST = 45
 _ROUTES = Path("/proc/net/route")
 
 
-def private_addresses(found: Iterable[Address], peer: str) -> tuple[str, ...]:
-    """Return the subset of a host's addresses `found` that a caller with the address `peer` may name, sorted."""
+def private_addresses(resolved: Iterable[Address], peer: str) -> tuple[str, ...]:
+    """Return those of a host's addresses `resolved` that a caller with the address `peer` may name, sorted."""
     caller = parse_address(peer)
     if caller is None:
         return ()
-    found = set(found)
+    resolved = set(resolved)
     if is_here(caller) or _in_container(caller):
-        return tuple(sorted(str(address) for address in found if address == caller or is_here(address)))
-    return (str(caller),) if caller in found else ()
+        return tuple(sorted(str(address) for address in resolved if address == caller or is_here(address)))
+    return (str(caller),) if caller in resolved else ()
 
 
 def local_caller(peer: str) -> bool:
@@ -50,7 +50,9 @@ def addresses(url: str) -> list[Address]:
         parts = urlsplit(url)
         if parts.hostname:
             answers = socket.getaddrinfo(parts.hostname, parts.port or 80, type=socket.SOCK_STREAM)
-            return [found for answer in answers if (found := parse_address(str(answer[4][0]))) is not None]
+            return [
+                address for answer in answers if (address := parse_address(str(answer[4][0]))) is not None
+            ]
     return []
 
 
@@ -95,8 +97,8 @@ def parse_address(text: str) -> Address | None:
 @functools.lru_cache(maxsize=256)
 def _parsed(text: str) -> Address | None:
     try:
-        found = ipaddress.ip_address(text)
+        address = ipaddress.ip_address(text)
     except ValueError:
         return None
-    inner = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-    return inner or found
+    inner = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return inner or address

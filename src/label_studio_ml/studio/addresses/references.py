@@ -67,12 +67,12 @@ class Reference:
         if self.kind is Kind.DATA:
             return mimetypes.guess_extension(self.name) or ""
         last = self.name.rsplit("/", 1)[-1]
-        found = _EXTENSION.search(last)
-        if not found:
+        match = _EXTENSION.search(last)
+        if not match:
             return ""
-        if found[0].lower() in _PACKED and (inner := _EXTENSION.search(last[: found.start()])):
-            return inner[0] + found[0]
-        return found[0]
+        if match[0].lower() in _PACKED and (inner := _EXTENSION.search(last[: match.start()])):
+            return inner[0] + match[0]
+        return match[0]
 
 
 def origin(url: str) -> tuple[str, str, int]:
@@ -117,8 +117,8 @@ def find_reference(text: str, studio_url: str = "") -> Reference | None:
     sub-path, too; an invalid one counts as none.
     """
     if text[:5].lower() == "data:":
-        found = _DATA_URL.match(text)
-        return Reference(Kind.DATA, text, re.split("[;,]", text[5:], maxsplit=1)[0]) if found else None
+        match = _DATA_URL.match(text)
+        return Reference(Kind.DATA, text, re.split("[;,]", text[5:], maxsplit=1)[0]) if match else None
     if not text or len(text) > MAX_URL or text != text.strip() or not text.isprintable():
         return None
     if _CLOUD.match(text):
@@ -170,8 +170,8 @@ def _web(text: str, studio_url: str) -> Reference | None:
     except ValueError:
         return None
     path = below(studio_url, text)
-    found = _on_studio(path) if path else None
-    return found or Reference(Kind.WEB, text, unquote(urlsplit(text).path))
+    reference = _on_studio(path) if path else None
+    return reference or Reference(Kind.WEB, text, unquote(urlsplit(text).path))
 
 
 def _on_studio(path: str) -> Reference | None:
@@ -195,8 +195,8 @@ def _on_studio(path: str) -> Reference | None:
 
 def task_of(reference: Reference) -> str:
     """Return the id of the task that a reference of kind RESOLVE names, empty for other references."""
-    found = re.match(r"/tasks/(\d+)/", reference.target)
-    return found[1] if found else ""
+    match = re.match(r"/tasks/(\d+)/", reference.target)
+    return match[1] if match else ""
 
 
 def mask(url: str) -> str:

@@ -91,10 +91,12 @@ class FileAccess:
         reference = self._find(url)
         if reference is None:
             if prefix := missing_sub_path(url, self.studio_url):
-                known = mask(self.studio_url).rstrip("/") or "not set"
-                whole = f"{known}{prefix}" if self.studio_url else f"Label Studio's address with {prefix}"
+                configured = mask(self.studio_url).rstrip("/") or "not set"
+                whole = (
+                    f"{configured}{prefix}" if self.studio_url else f"Label Studio's address with {prefix}"
+                )
                 raise FileFetchError(
-                    f"{mask(url)} is a file of a Label Studio below {prefix}, and LABEL_STUDIO_URL is {known}",
+                    f"{mask(url)} is a file of a Label Studio below {prefix}, and LABEL_STUDIO_URL is {configured}",
                     fix=f"Set LABEL_STUDIO_URL to {whole}",
                     field="LABEL_STUDIO_URL",
                 )
@@ -190,8 +192,8 @@ class FileAccess:
         """Return the path of the copy in the cache, fetching the file if it is not cached. Raises FileFetchError."""
         name = self._cached(reference).name
         cache = FileCache(self.cache_dir, self.rules.cache_bytes)
-        if found := cache.find(name):
-            return found
+        if cached := cache.find(name):
+            return cached
         patience = self.rules.timeout
         try:
             return cache.fill(name, lambda file: self._write(reference, task_id, file), patience)
@@ -315,8 +317,8 @@ class FileAccess:
     def _is_file(self, url: str) -> bool:
         """Tell whether `url` is one of Label Studio's file addresses, to which the token may be sent."""
         path = below(self.studio_url, url)
-        found = find_reference(path) if path else None
-        return found is not None and found.kind in STUDIO_KINDS
+        reference = find_reference(path) if path else None
+        return reference is not None and reference.kind in STUDIO_KINDS
 
     def _check(self, response: "Response", reference: Reference) -> None:
         """Raise FileFetchError unless the response is the file, with an allowed Content-Length if it has one."""

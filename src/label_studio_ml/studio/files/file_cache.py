@@ -118,14 +118,14 @@ class FileCache:
 
     def _files(self) -> list[tuple[float, int, Path]]:
         """Return last use (seconds since 1970), size in bytes and path of each cached file."""
-        found = []
+        files = []
         with os.scandir(self.folder) as entries:
             for entry in entries:
                 if _NAME.fullmatch(entry.name):
                     with contextlib.suppress(OSError):
                         status = entry.stat(follow_symlinks=False)
-                        found.append((status.st_mtime, status.st_size, Path(entry.path)))
-        return found
+                        files.append((status.st_mtime, status.st_size, Path(entry.path)))
+        return files
 
     def _remove_abandoned(self) -> None:
         """Remove `.part` files that no process has locked."""

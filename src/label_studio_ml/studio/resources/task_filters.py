@@ -57,30 +57,30 @@ _EXAMPLES = (
 
 def parse(condition: str) -> Filter:
     """Return one condition as a filter of the Data Manager. Raises SettingsError if it cannot be parsed."""
-    found = _CONDITION.fullmatch(condition)
-    if found is None:
+    match = _CONDITION.fullmatch(condition)
+    if match is None:
         raise SettingsError(f"{condition!r} is not a condition", fix=_EXAMPLES, field="--where")
-    field = found["field"]
+    field = match["field"]
     if field not in COLUMNS and not field.startswith("data."):
         raise SettingsError(
             f"{field!r} is no column of Label Studio's tasks",
             fix=f"Use data.NAME or one of {', '.join(COLUMNS)}",
             field="--where",
         )
-    if found["empty"]:
+    if match["empty"]:
         kind = COLUMNS.get(field, "String")
-        return _filter(field, "empty", kind, "not" not in found["empty"])
-    if found["list"] is not None:
-        values = [_plain(part) for part in found["list"].split(",") if part.strip()]
+        return _filter(field, "empty", kind, "not" not in match["empty"])
+    if match["list"] is not None:
+        values = [_plain(part) for part in match["list"].split(",") if part.strip()]
         numbers = all(not isinstance(value, str) for value in values)
         return _filter(field, "in_list", "Number" if numbers else "String", values)
-    if found["least"]:
-        least, most = _plain(found["least"]), _plain(found["most"])
+    if match["least"]:
+        least, most = _plain(match["least"]), _plain(match["most"])
         kind = COLUMNS.get(field) or ("String" if isinstance(least, str) else "Number")
         if kind == "Datetime":
             least, most = _moment(str(least)), _moment(str(most))
         return _filter(field, "in", kind, {"min": least, "max": most})
-    return _compared(field, _OPERATORS[" ".join(found["operator"].split())], found["value"])
+    return _compared(field, _OPERATORS[" ".join(match["operator"].split())], match["value"])
 
 
 def everything(conditions: list[Filter]) -> dict[str, Any]:

@@ -101,13 +101,13 @@ class Token:
             return f"Bearer {self._text}"
         with self._lock:
             if not self._access or self._clock() >= self._expires:
-                asked = self._clock()
+                requested_at = self._clock()
                 self._access, lives = (
                     self._shelf.get(self._refused, lambda: self._exchanged(exchange))
                     if self._shelf is not None
                     else self._exchanged(exchange)
                 )
-                self._expires = asked + lives
+                self._expires = requested_at + lives
             return f"Bearer {self._access}"
 
     def _exchanged(self, exchange: Callable[[str], str]) -> tuple[str, float]:
@@ -127,12 +127,12 @@ class Token:
 
         `now` is the time in seconds since 1970; None for the present.
         """
-        said = detail.lower()
+        reason = detail.lower()
         if self.kind is TokenKind.LEGACY and self._text.startswith(_JWT):
             return f"LABEL_STUDIO_API_KEY begins like a personal access token, but is not whole: set it to {_NEW}"
-        if self.kind is TokenKind.LEGACY and "legacy" in said and "disabled" in said:
+        if self.kind is TokenKind.LEGACY and "legacy" in reason and "disabled" in reason:
             return f"Legacy tokens are switched off in this organization: set LABEL_STUDIO_API_KEY to {_NEW}"
-        if self.kind is TokenKind.LEGACY and "invalid token" in said:
+        if self.kind is TokenKind.LEGACY and "invalid token" in reason:
             return (
                 "No user of this Label Studio has this legacy token: "
                 "correct LABEL_STUDIO_API_KEY or LABEL_STUDIO_URL"
@@ -141,7 +141,7 @@ class Token:
             if self._ends and self._ends <= (time.time() if now is None else now):
                 day = time.strftime("%Y-%m-%d", time.gmtime(self._ends))
                 return f"The personal access token expired on {day}: set LABEL_STUDIO_API_KEY to a new one"
-            if "blacklisted" in said:
+            if "blacklisted" in reason:
                 return "The personal access token was revoked: set LABEL_STUDIO_API_KEY to a new one"
         return self.kind.value
 

@@ -45,8 +45,8 @@ class TokenCache:
         process at a time, and its token is stored for the others. Raises what `exchange` raises.
         """
         with self._locked() as file:
-            if file is not None and (found := self._read(file, refused)):
-                return found
+            if file is not None and (shared := self._read(file, refused)):
+                return shared
             access, lives = exchange()
             if file is not None:
                 self._write(file, access, lives)
@@ -54,8 +54,8 @@ class TokenCache:
 
     def _read(self, file: IO[str], refused: str) -> tuple[str, float] | None:
         try:
-            known: Any = json.load(file)
-            access, made, lives = str(known["access"]), float(known["made"]), float(known["lives"])
+            stored: Any = json.load(file)
+            access, made, lives = str(stored["access"]), float(stored["made"]), float(stored["lives"])
         except (ValueError, KeyError, TypeError, OSError):
             return None
         now = self._clock()
