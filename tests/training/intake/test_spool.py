@@ -159,7 +159,7 @@ def test_an_event_that_cannot_be_read_is_handed_over_later_and_stops_none_behind
     readable = file.with_suffix(".tmp")
     readable.write_bytes(content)
     readable.rename(file)
-    wait_until(lambda: spool.room.events == 0, "it is handed over when it can be read", every=0.01)
+    wait_until(lambda: spool.capacity.events == 0, "it is handed over when it can be read", every=0.01)
     assert intake.taken == ["2", "3", "4", "1"]
     assert not spool.waiting()
 
@@ -315,7 +315,7 @@ def test_nothing_is_folded_into_an_event_that_the_disk_refuses_in_the_end(
         refused.set()
         with pytest.raises(BrokerError, match="the disk is full"):
             failing.result(60.0)
-    assert len(spool.waiting()) == spool.room.events == spool.kept == 1
+    assert len(spool.waiting()) == spool.capacity.events == spool.kept == 1
 
 
 def test_nothing_is_folded_into_an_event_that_is_handed_over_before_its_writer_goes_on(
@@ -348,8 +348,8 @@ def test_an_event_that_comes_during_a_recount_stays_counted(spool: Spool) -> Non
             lock.release()
             if not self.used:
                 self.used = True
-                assert spool.room.admit(event(1), spool.reserve()) is not None
+                assert spool.capacity.admit(event(1), spool.reserve()) is not None
 
     spool._starting = Between()  # type: ignore[assignment]
     assert spool._recount() == []
-    assert spool.room.events == 1
+    assert spool.capacity.events == 1

@@ -16,8 +16,7 @@ from e2e.processes import wait_until
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BodyTooLarge, BrokerError, SpoolFull
 from label_studio_ml.protocol.requests import Event
-from label_studio_ml.training.intake import event_intake as intake_module
-from label_studio_ml.training.intake import spool_capacity
+from label_studio_ml.training.intake import event_storage, spool_capacity
 from label_studio_ml.training.intake.event_intake import RedisIntake
 from label_studio_ml.training.intake.spool import Spool
 from label_studio_ml.training.intake.spool_capacity import Spooled
@@ -487,7 +486,7 @@ class TestLarge:
     def test_a_large_event_with_login_is_kept_by_its_ids(
         self, redis: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(intake_module, "LARGE", 10_000)
+        monkeypatch.setattr(event_storage, "LARGE", 10_000)
         settings = Settings(backend_dir=tmp_path, model_dir=tmp_path / "data", queue="q", redis_url=redis.url)
         intake = RedisIntake.of(settings, lambda timeout: redis.url)
         ids = [{"id": number} for number in range(5000)]

@@ -10,7 +10,7 @@ import pytest
 from e2e.processes import wait_until
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BrokerError
-from label_studio_ml.training.intake import board_connection, event_intake
+from label_studio_ml.training.intake import board_connection
 from label_studio_ml.training.intake.event_intake import RedisIntake
 from label_studio_ml.training.records.board_access import (
     Holder,
@@ -233,7 +233,7 @@ class TestAServer:
     def test_without_work_says_that_it_runs_until_it_ends(
         self, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(event_intake, "USE", 0.02)
+        monkeypatch.setattr(board_connection, "IDLE", 0.02)
         monkeypatch.setattr(board_connection, "AGAIN", 0.02)
         redis = connect(url)
         settings = settings_of(tmp_path / "one", queue="q")

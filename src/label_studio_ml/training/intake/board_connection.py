@@ -16,6 +16,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds after which a call of `get` renews the claim on the queue.
 AGAIN = 5.0
+#: Seconds between two tries to determine the backend's queue, and between two calls of `get` without events.
+RETRY, IDLE = 1.0, 15.0
 
 
 class BoardConnection:
@@ -35,6 +37,8 @@ class BoardConnection:
         wait: float,
         server: str = "",
     ) -> None:
+        #: Whether the Redis may have queues of other backends.
+        self.shared = bool(settings.redis_url)
         self._url = url
         self._settings = settings
         self._patience, self._tries, self._wait = patience, tries, wait
@@ -85,7 +89,7 @@ class BoardConnection:
         say_left_behind(self.get())
 
     def _open(self, url: str) -> JobBoard:
-        embedded = not self._settings.redis_url
+        embedded = not self.shared
         connection = connect(url, patience=self._patience, tries=self._tries)
         board = open_board(connection, self._settings, embedded=embedded, server=self._server)
         self._claim = None if embedded else claim_of(self._settings, self._server)
@@ -102,6 +106,33 @@ class BoardConnection:
         if other is not None:
             self._board = None
             raise ForeignQueue(f"The queue {board.keys.queue} has become another backend's ({other})")
+
+
+def keep_claimed(patient: BoardConnection, quick: BoardConnection, stopping: threading.Event) -> None:
+    """Determine the backend's queue as soon as Redis is available; in a shared Redis, keep renewing the claim.
+
+    Returns when there is no more to do, or after `stopping` is set.
+    """
+    problem, reported = "", False
+    while not stopping.is_set():
+        try:
+            if not reported:
+                patient.say_left_behind()
+                reported = True
+            patient.get()
+            quick.get()
+        except BrokerError as error:
+            if str(error) != problem:
+                logger.debug("The queue is not known yet: %s", error)
+                problem = str(error)
+            stopping.wait(RETRY)
+        except Exception:  # this thread must go on: no other one renews the claim of an idle server
+            logger.exception("Looking for the queue failed")
+            stopping.wait(IDLE)
+        else:
+            if not patient.shared:
+                return
+            stopping.wait(IDLE)
 
 
 def _shutting_down() -> BrokerError:

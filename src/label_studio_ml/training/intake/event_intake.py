@@ -16,22 +16,19 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
-
 from label_studio_ml.config.settings import Settings
-from label_studio_ml.errors import BackendError, BodyTooLarge, BrokerError
+from label_studio_ml.errors import BrokerError
 from label_studio_ml.monitoring.prometheus import Training
 from label_studio_ml.protocol.requests import Event
-from label_studio_ml.protocol.webhook_payload import labelled, removed
+from label_studio_ml.protocol.webhook_actions import START_TRAINING
 from label_studio_ml.storage.retries import retry
-from label_studio_ml.training.intake.board_connection import BoardConnection
+from label_studio_ml.training.intake.board_connection import BoardConnection, keep_claimed
+from label_studio_ml.training.intake.event_storage import BUDGET, EventStorage, storable
 from label_studio_ml.training.intake.spool import Spool
 from label_studio_ml.training.intake.spool_capacity import Spooled
 from label_studio_ml.training.records import job_views
-from label_studio_ml.training.records.event_queue import StoredEvent, new_token
 from label_studio_ml.training.records.figures import figures
 from label_studio_ml.training.records.job_board import JobBoard
-from label_studio_ml.training.records.untrusted_events import ids_only
 from label_studio_ml.training.redis.queue_owner import ForeignQueue
 from label_studio_ml.training.scheduling.cancellation import request_cancel
 from label_studio_ml.training.scheduling.stalled import Stall, StallWatch
@@ -41,25 +38,19 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: Total time in seconds that a webhook waits for Redis, including the broker's start and the connection.
-BUDGET = 0.2
 #: Seconds that other calls wait for a starting broker, for a connection, and for an answer.
 PATIENCE, CONNECT, ANSWER = 0.8, 1.0, 2.0
 #: Seconds that a spooled training request waits for the id of its job, while Redis is slow but not out.
 ASKED = 1.0
 #: Seconds without a stored event after which Redis counts as out: then the id of the job is not waited for.
 OUTAGE = 5.0
-#: Seconds between two tries of a webhook within its budget, and between two tries to determine the backend's queue.
-RETRY, PREPARE = 0.03, 1.0
-#: Seconds between two renewals of the claim on the queue by a server without events.
-USE = 15.0
+#: Seconds between two tries of a webhook within its budget.
+RETRY = 0.03
 #: Seconds after a failed try during which events without login go directly to the spool: each would wait for `BUDGET`,
 #: and delay events with login.
 UNANSWERED = 1.0
 #: Number of events that are stored at once, and of locks that keep the events of one project in order.
 TRIES, LOCKS = 8, 64
-#: Size in bytes up to which events are stored whole. Larger ones are stored as ids; the rest is read from Label Studio.
-LARGE = 64 << 20
 
 
 class RedisIntake:
@@ -74,7 +65,7 @@ class RedisIntake:
     def __init__(
         self, url: Callable[[float], str], settings: Settings, spool: Path, projects: Projects | None = None
     ) -> None:
-        self._projects = projects
+        self._storage = EventStorage(projects)
         self._spool = Spool(
             spool, self._deliver, events=settings.spool_events, most_bytes=settings.spool_bytes
         )
@@ -93,8 +84,6 @@ class RedisIntake:
         self._away_since: float | None = None
         #: Monotonic time of the last failed try to store an event.
         self._unanswered = -math.inf
-        #: Whether the Redis may have queues of other backends.
-        self._shared = bool(settings.redis_url)
 
     @classmethod
     def of(cls, settings: Settings, url: Callable[[float], str]) -> "RedisIntake":
@@ -110,11 +99,11 @@ class RedisIntake:
         Redis nor the disk takes the event, and BodyTooLarge for a training request above LARGE.
         """
         deadline = time.monotonic() + BUDGET
-        spooled = _kept(event, trusted=trusted, train=train)
+        spooled = storable(event, trusted=trusted, train=train)
         if spooled is None:
             return None
         with self._orders[hash(event.uid) % LOCKS]:  # each holder keeps the lock for its BUDGET at most
-            if self._to_ask(trusted=trusted):
+            if self._is_tried(trusted=trusted):
                 try:
                     job = self._within(spooled, deadline, self._try)
                 except BrokerError as error:
@@ -128,7 +117,7 @@ class RedisIntake:
                     return job
             name = self._spool.reserve()
         self._spool.keep(spooled, name)
-        if event.action != "START_TRAINING" or self._is_out():
+        if event.action != START_TRAINING or self._is_out():
             return None
         return self._job_of(spooled.token)
 
@@ -143,25 +132,25 @@ class RedisIntake:
         So callers without login cannot tell whether a project is known.
         """
         deadline = time.monotonic() + BUDGET
-        spooled = _kept(event, trusted=False, train=True)
+        spooled = storable(event, trusted=False, train=True)
         if spooled is None:
             return
         with self._orders[hash(event.uid) % LOCKS]:
-            if self._to_ask(trusted=False):
+            if self._is_tried(trusted=False):
                 try:
-                    self._within(spooled, deadline, self._ask)
+                    self._within(spooled, deadline, self._rehearse)
                 except BrokerError as error:
                     logger.debug("%s", error)
                     self._unanswered = time.monotonic()
                 else:
                     return
-        self._spool.room.check()
+        self._spool.capacity.check()
 
-    def _to_ask(self, *, trusted: bool) -> bool:
+    def _is_tried(self, *, trusted: bool) -> bool:
         """Tell whether to try Redis for an event: not while the spool has events, which keeps events in order."""
         return self._spool.empty() and (trusted or time.monotonic() - self._unanswered > UNANSWERED)
 
-    def _ask(self, spooled: Spooled, deadline: float) -> None:
+    def _rehearse(self, spooled: Spooled, deadline: float) -> None:
         """Make a call to Redis that finds nothing, as a stand-in for storing an event."""
         self._quick.get().job_of(spooled.token)
 
@@ -206,31 +195,9 @@ class RedisIntake:
             logger.warning("%s", problem)
         if self._spool.events:
             self._spool.start()
-        threading.Thread(target=self._use_queue, daemon=True, name="queue").start()
+        claims = (self._patient, self._quick, self._stopping)
+        threading.Thread(target=keep_claimed, args=claims, daemon=True, name="queue").start()
         self._stalls.start(self._stopping)
-
-    def _use_queue(self) -> None:
-        """Determine the backend's queue as soon as Redis is available; in a shared Redis, keep renewing the claim."""
-        said, told = "", False
-        while not self._stopping.is_set():
-            try:
-                if not told:
-                    self._patient.say_left_behind()
-                    told = True
-                self._patient.get()
-                self._quick.get()
-            except BrokerError as error:
-                if str(error) != said:
-                    logger.debug("The queue is not known yet: %s", error)
-                    said = str(error)
-                self._stopping.wait(PREPARE)
-            except Exception:  # this thread must go on: no other one renews the claim of an idle server
-                logger.exception("Looking for the queue failed")
-                self._stopping.wait(USE)
-            else:
-                if not self._shared:
-                    return
-                self._stopping.wait(USE)
 
     def stop(self) -> None:
         """Stop the threads and release the queue; spooled events stay on the disk."""
@@ -253,12 +220,12 @@ class RedisIntake:
     @property
     def spooled_bytes(self) -> int:
         """The total size of the events in the spool, in bytes."""
-        return self._spool.room.size
+        return self._spool.capacity.size
 
     @property
     def refused(self) -> int:
         """The number of events refused since the start because the spool was full."""
-        return self._spool.room.refused
+        return self._spool.capacity.refused
 
     @property
     def spool_problem(self) -> str:
@@ -322,73 +289,12 @@ class RedisIntake:
     def _ready_board(self) -> JobBoard:
         return self._patient.get()
 
-    def _store(self, spooled: Spooled, way: BoardConnection, deadline: float = math.inf) -> str | None:
-        """Store an event in Redis; return its job's id, None if it starts no training. Can be repeated safely.
-
-        No further step is begun after `deadline`. Raises BrokerError, and ForeignQueue if the queue was taken.
-        """
-        event = spooled.event
-        board = way.get()
-        if spooled.trusted:
-            gone_tasks, gone_annotations = removed(event)
-            if gone_tasks or gone_annotations:
-                board.delivered.remove(event.uid, tasks=gone_tasks, annotations=gone_annotations)
-            pairs = labelled(event)
-            if pairs and not _late(deadline):
-                if event.ids_only:  # the stored state of these annotations is out of date
-                    board.delivered.remove(
-                        event.uid, annotations=[annotation.get("id") for _, annotation in pairs]
-                    )
-                else:
-                    board.delivered.add(event.uid, pairs)
-        if _late(deadline):
-            raise BrokerError(f"Redis has not taken an event within {BUDGET:g} s")
-        if not spooled.train:
-            return None
-        known = self._known(event.uid)
-        if known is not None:
-            board.descriptions.store(known)
-        stored, large = StoredEvent(event.action, event.data, spooled.trusted, caller=event.caller), False
-        if spooled.trusted and (event.ids_only or event.size > LARGE):
-            stored, large = msgspec.structs.replace(stored, data=ids_only(event), trusted=False), True
+    def _store(self, spooled: Spooled, connection: BoardConnection, deadline: float = math.inf) -> str | None:
+        """Call `EventStorage.store`. If the queue was taken, the next call determines the backend's queue again."""
+        board = connection.get()
         try:
-            return board.record(event.uid, stored, spooled.token, bounded=not large)
+            return self._storage.store(board, spooled, deadline)
         except ForeignQueue:
             self._quick.drop()
             self._patient.drop()
             raise
-
-    def _known(self, uid: str) -> Project | None:
-        """Return the description of a project; None if it cannot be read, so that the event is stored all the same."""
-        try:
-            return self._projects.get(uid) if self._projects is not None else None
-        except BackendError as error:
-            logger.warning("Project %s: what is known of it cannot be read: %s", uid, error)
-            return None
-
-
-def _kept(event: Event, *, trusted: bool, train: bool) -> Spooled | None:
-    """Return the part of an event to store, None if it starts no training and changes no delivered annotations.
-
-    The label config and title are removed: only the receiving server uses them. Without login, only the ids are left.
-    Raises BodyTooLarge for a training request with more tasks than can be stored.
-    """
-    data = event.data
-    if not trusted:
-        if not train:
-            return None
-        data = ids_only(event)
-    elif event.action == "START_TRAINING" and event.size > LARGE:
-        raise BodyTooLarge(
-            f"The training request has {event.size >> 20} MiB; at most {LARGE >> 20} are kept",
-            fix="Send no tasks: they are read from Label Studio",
-            field="annotations",
-        )
-    elif not train and not any(removed(event)) and not labelled(event):
-        return None
-    kept = msgspec.structs.replace(event, label_config="", title="", data=data)
-    return Spooled(kept, trusted, train, new_token())
-
-
-def _late(deadline: float) -> bool:
-    return time.monotonic() > deadline

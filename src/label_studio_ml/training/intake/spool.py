@@ -57,7 +57,7 @@ class Spool:
     ) -> None:
         self._folder = folder
         #: Number and size of the events in the spool, and its limits.
-        self.room = SpoolCapacity(folder, events, most_bytes)
+        self.capacity = SpoolCapacity(folder, events, most_bytes)
         self._deliver = deliver
         self._numbers = itertools.count()
         self._starting = threading.Lock()
@@ -101,7 +101,7 @@ class Spool:
     @property
     def problem(self) -> str:
         """Why the spool takes no more events (it is full, or its folder is not writable), empty if it does."""
-        if full := self.room.problem:
+        if full := self.capacity.problem:
             return full
         problem = folder_problem(self._folder, write=True)
         return f"{UNUSABLE}: {problem.what}. {problem.fix}" if problem else ""
@@ -123,16 +123,16 @@ class Spool:
         """
         reserved = name = name or self.reserve()
         try:
-            admitted = self.room.admit(spooled, name)
+            admitted = self.capacity.admit(spooled, name)
             if admitted is None:
                 return
             _, name, content = admitted
             try:
                 self._write(content, name)
             except BaseException:
-                self.room.remove(name)
+                self.capacity.remove(name)
                 raise
-            self.room.written(name)
+            self.capacity.written(name)
             with self._starting:
                 self._mine.add(name)
         finally:
@@ -196,7 +196,7 @@ class Spool:
         """The number of events in the spool; those of other servers are counted every RECOUNT seconds."""
         if self._drainer is None and time.monotonic() - self._recounted >= RECOUNT:
             self._recount()
-        return self.room.events
+        return self.capacity.events
 
     def _recount(self) -> list[str]:
         """List the folder and update the counts; return the names of the events to deliver, in order of their arrival.
@@ -206,9 +206,9 @@ class Spool:
         self._recounted = time.monotonic()
         with self._starting:
             coming = set(self._coming)
-            before = self.room.written_names(coming)
+            before = self.capacity.written_names(coming)
         first = min(coming, default="~")
-        return [name for name in self.room.recount(before) if name.removesuffix(STRANGE) < first]
+        return [name for name in self.capacity.recount(before) if name.removesuffix(STRANGE) < first]
 
     def waiting(self) -> list[Path]:
         """Return the paths of the events' files in order of their arrival; none if the folder is unreadable."""
@@ -252,7 +252,7 @@ class Spool:
                 self._stop.wait(WRITING)
             with self._starting:
                 if not self._queue and not self._coming and not self._any():
-                    self.room.recount(self.room.written_names(set()))
+                    self.capacity.recount(self.capacity.written_names(set()))
                     self._mine.clear()
                     self._drainer = None
                     return
@@ -280,7 +280,7 @@ class Spool:
                 if spooled is not None:
                     count += self._hand_over_one(name, spooled)
                 self._queue.popleft()
-                self.room.remove(name)
+                self.capacity.remove(name)
                 with self._starting:
                     self._mine.discard(name)
         if refusal is not None and not count:
@@ -316,7 +316,7 @@ class Spool:
         Raises BackendError and OSError if it cannot be delivered now.
         """
         path = self._folder / f"{name}.json"
-        self.room.begin(name)
+        self.capacity.begin(name)
         try:
             self._deliver(spooled)
         except (BackendError, OSError):
