@@ -1,5 +1,6 @@
 """Settings of the HTTP server: accepted host names, memory limit and tokens."""
 
+import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,11 @@ DEFAULT_MAX_IN_FLIGHT = 2 << 30
 
 #: A host name, `.example.com` or `*.example.com` for all names below it, or `*` for any name.
 _NAME = re.compile(r"\*|(\*?\.)?[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
+
+
+_ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def _host_names(variable: str, text: str) -> tuple[str, ...]:
@@ -31,6 +37,35 @@ def _host_names(variable: str, text: str) -> tuple[str, ...]:
             )
         names.append(name)
     return tuple(names)
+
+
+def parse_root_path(variable: str, text: str) -> str:
+    """Return a path without a slash at its end; empty for `/`. Raises SettingsError."""
+    path = text.rstrip("/")
+    if path and not _ROOT_PATH.fullmatch(path):
+        raise SettingsError(f"{variable}: {text!r} is not a path", fix="Give one such as /ml", field=variable)
+    return path
+
+
+def _networks(variable: str, text: str) -> tuple[Network, ...]:
+    """Return the networks in `text`, addresses or networks separated by commas. Raises SettingsError."""
+    networks = []
+    for entry in text.split(","):
+        if not (name := entry.strip()):
+            continue
+        try:
+            networks.append(ipaddress.ip_network(name, strict=False))
+        except ValueError:
+            raise SettingsError(
+                f"{variable}: {name!r} is not an IP address or network",
+                fix="Give such as 127.0.0.1,10.0.0.0/8",
+                field=variable,
+            ) from None
+    return tuple(networks)
+
+
+def _networks_text(networks: tuple[Network, ...]) -> str:
+    return ",".join(map(str, networks))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +87,11 @@ class HttpSettings:
         "PEM file with the server's certificate: `start` and `serve` answer HTTPS (also `--tls-cert`)")
     tls_key: Path | None = setting("TLS_KEY", PATH, None,
         "PEM file with its private key (also `--tls-key`)", "in the file of `TLS_CERT`")
+    root_path: str = setting("ROOT_PATH", Kind(parse_root_path), "",
+        "path under which a proxy offers the backend, such as `/ml`; requests may come with or without it (also "
+        "`--root-path`)")
+    trusted_proxies: tuple[Network, ...] = setting("TRUSTED_PROXIES", Kind(_networks, _networks_text), (),
+        "addresses or networks of proxies whose `X-Forwarded-Prefix` is used as `ROOT_PATH` is, comma separated")
     # fmt: on
 
     @classmethod

@@ -228,6 +228,8 @@ class RequestReader:
         request.method = parser.get_method().decode("latin-1")
         request.http10 = version == "1.0"
         request.set_target(self._target)
+        if self._server.root_path is not None:
+            request.path = self._server.root_path.strip(request.path, self.peer, headers)
         self._admit(int(length or 0))
         if not request.has_body or not self.reading or version != "1.1":
             return

@@ -12,6 +12,7 @@ from label_studio_ml.config.http_settings import DEFAULT_MAX_IN_FLIGHT
 from label_studio_ml.http_server.body_budget import BodyBudget
 from label_studio_ml.http_server.connection import Connection
 from label_studio_ml.http_server.connection_registry import ConnectionRegistry
+from label_studio_ml.http_server.root_path import RootPath
 from label_studio_ml.http_server.server_state import RequestHandler, ServerState
 from label_studio_ml.http_server.tls import HANDSHAKE_TIMEOUT, SHUTDOWN_TIMEOUT
 
@@ -40,12 +41,14 @@ class Server:
         max_connections: int = 0,
         backlog: int = 2048,
         tls: ssl.SSLContext | None = None,
+        root_path: RootPath | None = None,
     ) -> None:
         self.state = ServerState(
             endpoints,
             min(max_body, max_in_flight),
             BodyBudget(max_in_flight),
             ConnectionRegistry(max_connections),
+            root_path=root_path if root_path != RootPath() else None,
         )
         self._backlog = backlog
         #: Options of asyncio for TLS.

@@ -7,6 +7,7 @@ from label_studio_ml.errors import BackendError
 from label_studio_ml.http_server.body_budget import BodyBudget, UntrustedBodies
 from label_studio_ml.http_server.connection_registry import ConnectionRegistry
 from label_studio_ml.http_server.messages import Admission, Call, Response
+from label_studio_ml.http_server.root_path import RootPath
 
 
 class RequestHandler(Protocol):
@@ -24,7 +25,10 @@ class RequestHandler(Protocol):
 
 @dataclass(eq=False)
 class ServerState:
-    """State shared by all connections. `date` is the Date header line; while `draining`, connections close."""
+    """State shared by all connections. `date` is the Date header line; while `draining`, connections close.
+
+    `root_path` is None if there is none.
+    """
 
     endpoints: RequestHandler
     max_body: int
@@ -32,6 +36,7 @@ class ServerState:
     connections: ConnectionRegistry = field(default_factory=ConnectionRegistry)
     draining: bool = False
     date: bytes = b""
+    root_path: RootPath | None = None
     untrusted: UntrustedBodies = field(init=False)
 
     def __post_init__(self) -> None:

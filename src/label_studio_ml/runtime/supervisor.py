@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import SettingsError
+from label_studio_ml.http_server.root_path import RootPath
 from label_studio_ml.http_server.server import Server
 from label_studio_ml.http_server.tls import Tls
 from label_studio_ml.http_server.tls import load as load_tls
@@ -129,6 +130,7 @@ def _server(core: Application, services: SharedServices, settings: Settings, tls
         max_connections=room.connections,
         backlog=room.backlog,
         tls=None if tls is None else tls.context,
+        root_path=RootPath(settings.http.root_path, settings.http.trusted_proxies),
     )
     loop = asyncio.get_running_loop()
 

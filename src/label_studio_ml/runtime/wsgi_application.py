@@ -25,6 +25,7 @@ from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BackendError, ModelFileError, RequestError, SettingsError
 from label_studio_ml.http_server.body_budget import BodyBudget, too_large
 from label_studio_ml.http_server.messages import Admission, Call, Response, json_response
+from label_studio_ml.http_server.root_path import RootPath
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.model_calls.adapter import describe_class
 from label_studio_ml.monitoring import logs
@@ -107,13 +108,10 @@ class BackendApp(flask.Flask):
             status = status_of(error)
             answer = json_response(status, {"status": status, "detail": str(error)})
         else:
-            call = Call(
-                request.method,
-                f"/{path}",
-                request.query_string.decode("latin-1"),
-                headers,
-                peer=request.remote_addr or "",
-            )
+            http, peer = self._settings.http, request.remote_addr or ""
+            inner_path = RootPath(http.root_path, http.trusted_proxies).strip(f"/{path}", peer, headers)
+            query = request.query_string.decode("latin-1")
+            call = Call(request.method, inner_path, query, headers, peer=peer)
             answer = running.handle(call, _body, loopback=_listens_on_loopback(request.environ))
         return flask.Response(answer.body, answer.status, answer.headers, content_type=answer.content_type)
 

@@ -6,11 +6,13 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from label_studio_ml.cli.options import add_serving_options, is_loopback, require_unix
 from label_studio_ml.cli.run.writable import require_writable
 from label_studio_ml.cli.shared.backend_arguments import add_backend_arguments
 from label_studio_ml.cli.streams import say
+from label_studio_ml.config.http_settings import HttpSettings, parse_root_path
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.processes.interpreter import command
@@ -27,6 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--tls-key", type=Path, metavar="FILE", help="its private key (default: TLS_KEY, or in the same file)"
     )
     parser.add_argument(
+        "--root-path", metavar="PATH", help="path under which a proxy offers the backend (default: ROOT_PATH)"
+    )
+    parser.add_argument(
         "--reload", action="store_true", help="load the model again whenever its files are edited"
     )
 
@@ -38,12 +43,7 @@ def serve(args: argparse.Namespace, settings: Settings, **role: bool) -> int:
     """
     if args.check:
         return _check(settings)
-    http = replace(
-        settings.http,
-        tls_cert=getattr(args, "tls_cert", None) or settings.http.tls_cert,
-        tls_key=getattr(args, "tls_key", None) or settings.http.tls_key,
-    )
-    settings = replace(settings, http=http)
+    settings = replace(settings, http=_http_settings(args, settings.http))
     require_unix(args.command)
     if args.reload and args.debug:
         raise SettingsError(
@@ -59,6 +59,16 @@ def serve(args: argparse.Namespace, settings: Settings, **role: bool) -> int:
         settings, host=args.host, port=args.port, debug=args.debug, reload=args.reload, **role
     )
     return code
+
+
+def _http_settings(args: argparse.Namespace, http: HttpSettings) -> HttpSettings:
+    """Return the settings of the HTTP server, overridden by those of the command line. Raises SettingsError."""
+    options: dict[str, Any] = {
+        name: value for name in ("tls_cert", "tls_key") if (value := getattr(args, name, None)) is not None
+    }
+    if path := getattr(args, "root_path", None):
+        options["root_path"] = parse_root_path("--root-path", path)
+    return replace(http, **options)
 
 
 def _exposure(host: str, port: int, settings: Settings) -> str:
