@@ -183,24 +183,24 @@ def test_a_shard_counts_as_worked_on_no_longer_than_its_worker_is_believed(
     board: JobBoard, tmp_path: Path
 ) -> None:
     settings = Settings(backend_dir=tmp_path, model_dir=tmp_path / "data", lease=LEASE, sweep=0.01)
-    beside = PredictionWorker(settings)
-    beside.begin(board, beside._stopping, lambda job: None)
-    started = StartedJobRegistry(queue=Queue(beside.queue, connection=board.redis))
+    jobs = PredictionWorker(settings)
+    jobs.begin(board, jobs._stopping, lambda job: None)
+    started = StartedJobRegistry(queue=Queue(jobs.queue, connection=board.redis))
     board.redis.zadd(started.key, {"shard:1": time.time() + 86_400, "shard:2": time.time() + 1})
-    beside.sweep()
+    jobs.sweep()
     scores: dict[bytes, Any] = dict(board.redis.zrange(started.key, 0, -1, withscores=True))
-    assert scores[b"shard:1"] <= time.time() + beside.life
+    assert scores[b"shard:1"] <= time.time() + jobs.life
     assert scores[b"shard:2"] <= time.time() + 1
-    beside.close()
+    jobs.close()
 
 
 def test_a_worker_with_a_shorter_lease_leaves_the_shard_of_another_to_it(
     board: JobBoard, url: str, tmp_path: Path
 ) -> None:
     """How long a shard's worker is believed without being heard is that worker's own setting."""
-    quick = _beside(board, tmp_path, lease=2.0)
+    quick = _prediction_worker(board, tmp_path, lease=2.0)
     slow = make_worker(url, quick.queue)
-    slow.beside = _beside(board, tmp_path, lease=600.0)
+    slow.idle_jobs = _prediction_worker(board, tmp_path, lease=600.0)
     queue = OurQueue(quick.queue, connection=board.redis)
     registry = started(queue)
     scores = []
@@ -209,19 +209,19 @@ def test_a_worker_with_a_shorter_lease_leaves_the_shard_of_another_to_it(
         quick.sweep()
         scores.append(registry.connection.zrange(registry.key, 0, -1, withscores=True)[0][1])
 
-    slow.beside.functions = {SHARD: Runnable(during, lambda args: not args)}
+    slow.idle_jobs.functions = {SHARD: Runnable(during, lambda args: not args)}
     queue.enqueue(SHARD)
     slow.work(burst=True)
     assert scores[0] > time.time() + 300
     quick.close()
-    slow.beside.close()
+    slow.idle_jobs.close()
 
 
-def _beside(board: JobBoard, folder: Path, lease: float) -> PredictionWorker:
+def _prediction_worker(board: JobBoard, folder: Path, lease: float) -> PredictionWorker:
     settings = Settings(backend_dir=folder, model_dir=folder / "data", lease=lease, sweep=0.01)
-    beside = PredictionWorker(settings)
-    beside.begin(board, beside._stopping, lambda job: None)
-    return beside
+    jobs = PredictionWorker(settings)
+    jobs.begin(board, jobs._stopping, lambda job: None)
+    return jobs
 
 
 def test_events_that_came_before_the_clock_was_set_back_are_trained_on(launch: Any) -> None:

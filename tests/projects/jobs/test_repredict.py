@@ -13,7 +13,7 @@ import pytest
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BrokerError
-from label_studio_ml.projects.jobs import repredict as afresh_module
+from label_studio_ml.projects.jobs import repredict
 from label_studio_ml.projects.jobs.journal_copy import JournalCopy, noted
 from label_studio_ml.projects.jobs.preemption import Preemption
 from label_studio_ml.projects.jobs.repredict import Repredictor, paced
@@ -67,27 +67,27 @@ def waiting(board: JobBoard) -> list[bytes]:
     return list(board.redis.lrange(f"rq:queue:{board.keys.predictions}", 0, -1))
 
 
-def after(afresh: Repredictions, store: Served, version: str) -> None:
-    afresh.before(cast("VersionStore", store), "1.1")
+def after(repredictions: Repredictions, store: Served, version: str) -> None:
+    repredictions.before(cast("VersionStore", store), "1.1")
     store.version = version
-    afresh.after(cast("VersionStore", store), "1.1")
+    repredictions.after(cast("VersionStore", store), "1.1")
 
 
 def test_a_new_version_makes_a_project_due_once(board: JobBoard, store: Served) -> None:
-    afresh = Repredictions(board)
-    after(afresh, store, "")
-    assert afresh.projects() == []
-    after(afresh, store, "a")
-    assert (afresh.projects(), afresh.due("1.1")) == (["1.1"], "a")
+    repredictions = Repredictions(board)
+    after(repredictions, store, "")
+    assert repredictions.projects() == []
+    after(repredictions, store, "a")
+    assert (repredictions.projects(), repredictions.due("1.1")) == (["1.1"], "a")
     assert len(waiting(board)) == 1
-    after(afresh, store, "b")
-    assert afresh.due("1.1") == "b"
+    after(repredictions, store, "b")
+    assert repredictions.due("1.1") == "b"
     assert len(waiting(board)) == 1, "one job does for both"
-    assert not afresh.finish("1.1", "a"), "the newer one is still due"
-    assert afresh.finish("1.1", "b")
-    assert afresh.projects() == []
-    after(afresh, store, "b")
-    assert afresh.projects() == [], "a training that publishes nothing"
+    assert not repredictions.finish("1.1", "a"), "the newer one is still due"
+    assert repredictions.finish("1.1", "b")
+    assert repredictions.projects() == []
+    after(repredictions, store, "b")
+    assert repredictions.projects() == [], "a training that publishes nothing"
 
 
 def test_what_was_served_before_the_first_training_makes_nothing_due(board: JobBoard, store: Served) -> None:
@@ -104,11 +104,11 @@ def test_a_worker_that_is_killed_after_the_publication_loses_nothing(board: JobB
 
 
 def test_a_job_that_got_lost_is_made_again(board: JobBoard, store: Served) -> None:
-    afresh = Repredictions(board)
-    after(afresh, store, "a")
+    repredictions = Repredictions(board)
+    after(repredictions, store, "a")
     board.redis.delete(f"rq:queue:{board.keys.predictions}")
-    afresh.wake("1.1")
-    afresh.wake("1.1")
+    repredictions.wake("1.1")
+    repredictions.wake("1.1")
     assert len(waiting(board)) == 1
 
 
@@ -118,15 +118,15 @@ def test_a_job_that_is_pre_empted_or_loses_redis_stays_due(
 ) -> None:
     after(Repredictions(board), store, "a")
     settings = Settings(backend_dir=tmp_path, model_dir=tmp_path)
-    renewer = Repredictor(settings, cast("VersionStore", store), board, cast("Any", None))
+    repredictor = Repredictor(settings, cast("VersionStore", store), board, cast("Any", None))
 
     async def broken_off(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(renewer, "_renew", broken_off)
-    monkeypatch.setattr(afresh_module, "LET_IN", 0.0)
+    monkeypatch.setattr(repredictor, "_predict", broken_off)
+    monkeypatch.setattr(repredict, "LET_IN", 0.0)
     with pytest.raises(type(error)):
-        asyncio.run(renewer.work("1.1", Preemption(board, threading.Event())))
+        asyncio.run(repredictor.work("1.1", Preemption(board, threading.Event())))
     renewal = Repredictions(board).get("1.1")
     assert renewal is not None
     assert (renewal.state, renewal.error) == ("started", "")
@@ -134,11 +134,11 @@ def test_a_job_that_is_pre_empted_or_loses_redis_stays_due(
 
 
 def test_how_far_it_is(board: JobBoard, store: Served) -> None:
-    afresh = Repredictions(board)
-    after(afresh, store, "a")
-    assert afresh.unpredicted() == 0
-    afresh.store("1.1", Reprediction("name", "a", total=10, written=3, failed=1))
-    assert afresh.unpredicted() == 6
+    repredictions = Repredictions(board)
+    after(repredictions, store, "a")
+    assert repredictions.unpredicted() == 0
+    repredictions.store("1.1", Reprediction("name", "a", total=10, written=3, failed=1))
+    assert repredictions.unpredicted() == 6
     assert Repredictions(board).get("1.1") == Reprediction("name", "a", total=10, written=3, failed=1)
 
 

@@ -66,7 +66,7 @@ class Place:
     def gate(self) -> Path:
         return self.folder / "gate"
 
-    def spread(self) -> ShardCoordinator:
+    def coordinator(self) -> ShardCoordinator:
         project = Project(uid=UID, label_config=CONFIG)
         folder = self.folder / "data" / "predict"
         return ShardCoordinator(self.board, self.project.api(), project, folder, self.said.append)
@@ -90,7 +90,7 @@ class Place:
 
     def _count(self) -> int:
         try:
-            return self.spread().check_workers()
+            return self.coordinator().check_workers()
         except BrokerError:
             return 0
 
@@ -114,21 +114,21 @@ def place(make_project: Callable[[int], FakeProject], tmp_path: Path) -> Iterato
 
 
 def begun(place: Place, whole: Shard = WHOLE, count: int = 4) -> tuple[ShardCoordinator, Run]:
-    spread = place.spread()
-    run = spread.begin(whole, count)
+    coordinator = place.coordinator()
+    run = coordinator.begin(whole, count)
     assert run is not None
-    return spread, run
+    return coordinator, run
 
 
-def followed(spread: ShardCoordinator, run: Run) -> Any:
+def followed(coordinator: ShardCoordinator, run: Run) -> Any:
     progress = Progress()
-    told = asyncio.run(asyncio.wait_for(spread.follow(run, progress), 240))
-    return spread.finish(run, told, progress)
+    told = asyncio.run(asyncio.wait_for(coordinator.follow(run, progress), 240))
+    return coordinator.finish(run, told, progress)
 
 
-def interrupted(spread: ShardCoordinator, run: Run) -> None:
+def interrupted(coordinator: ShardCoordinator, run: Run) -> None:
     async def follow() -> None:
-        task = asyncio.create_task(spread.follow(run, Progress()))
+        task = asyncio.create_task(coordinator.follow(run, Progress()))
         await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -139,32 +139,32 @@ def interrupted(spread: ShardCoordinator, run: Run) -> None:
 
 def test_without_a_worker_nothing_is_handed_out(place: Place) -> None:
     with pytest.raises(BrokerError, match=r"No worker is running that could predict\. Start some with: "):
-        place.spread().check_workers()
+        place.coordinator().check_workers()
 
 
 def test_interrupted_it_takes_back_what_has_not_begun_and_goes_on_with_all_of_it(place: Place) -> None:
     place.gate.touch()
     worker = place.worker()
-    spread, run = begun(place)
+    coordinator, run = begun(place)
     wait_until(lambda: "shard 1" in worker.output(), "the first one begins", every=0.05)
-    interrupted(spread, run)
+    interrupted(coordinator, run)
     assert place.said[-1].startswith(
         "Stopped before they began or went on: 3 of 4 shards; being predicted: 1. "
     )
     other = Shard(0, 1, UID, "INITIAL", "", 0, None, 0, [task_filters.above(3)])
     with pytest.raises(SettingsError, match="version INITIAL is under way"):
-        place.spread().begin(other, 2)
+        place.coordinator().begin(other, 2)
 
-    spread, again = begun(place, count=2)
+    coordinator, again = begun(place, count=2)
     assert again == run
     assert place.said[-1] == "an earlier run goes on, in 4 shards"
     _check_secrets(place, again)
     place.gate.unlink()
-    report = followed(spread, again)
+    report = followed(coordinator, again)
 
     assert place.project.each("INITIAL") == dict.fromkeys(range(1, 41), 1)
     assert (report.progress.written, report.progress.failed) == (40, 0)
-    assert place.spread().begin(WHOLE, 4) is None
+    assert place.coordinator().begin(WHOLE, 4) is None
 
 
 def _check_secrets(place: Place, run: Run) -> None:
@@ -184,14 +184,14 @@ def _check_secrets(place: Place, run: Run) -> None:
 def test_a_worker_that_is_killed_is_found_out_and_another_one_goes_on(place: Place) -> None:
     place.gate.touch()
     killed = place.worker()
-    spread, run = begun(place, count=2)
+    coordinator, run = begun(place, count=2)
     wait_until(lambda: "shard 1" in killed.output(), "it begins", every=0.05)
     killed.kill()
     place.programs.clear()
     wait_until(lambda: not place._count(), "it is missed", every=0.2)
     place.gate.unlink()
     place.worker()
-    report = followed(spread, run)
+    report = followed(coordinator, run)
     assert place.project.each("INITIAL") == dict.fromkeys(range(1, 41), 1)
     assert (report.progress.written, report.progress.failed) == (40, 0)
 
@@ -199,12 +199,12 @@ def test_a_worker_that_is_killed_is_found_out_and_another_one_goes_on(place: Pla
 def test_a_training_comes_first(place: Place) -> None:
     place.gate.touch()
     worker = place.worker()
-    spread, run = begun(place, count=1)
+    coordinator, run = begun(place, count=1)
     wait_until(lambda: "is loaded" in worker.output(), "it is at the gate", every=0.05)
     place.board.record(UID, StoredEvent("START_TRAINING", {"action": "START_TRAINING"}))
     wait_until(lambda: "A training waits" in worker.output(), "it is noticed", every=0.05)
     place.gate.unlink()
-    report = followed(spread, run)
+    report = followed(coordinator, run)
     wait_until(lambda: "40 are stored" in worker.output(), "it says that it is done", every=0.05)
     said = worker.output()
     assert said.index("goes on later") < said.index("training project") < said.index("40 are stored")
@@ -226,8 +226,8 @@ def test_what_keeps_a_shard_from_being_predicted_is_said(
     place: Place, whole: Shard, env: dict[str, str], cause: str
 ) -> None:
     place.worker(**env)
-    spread, run = begun(place, whole, 1)
-    report = followed(spread, run)
+    coordinator, run = begun(place, whole, 1)
+    report = followed(coordinator, run)
     assert report.progress.failed == 40
     (said,) = report.progress.causes
     assert cause in said
@@ -247,8 +247,8 @@ def _in_a_store(place: Place) -> tuple[RemoteStore, dict[str, str]]:
 @pytest.mark.parametrize("whose", [{"backend": "another1"}, {"model_class": "Another"}])
 def test_a_shard_for_another_backend_is_refused(place: Place, whose: dict[str, str]) -> None:
     worker = place.worker()
-    spread, run = begun(place, msgspec.structs.replace(WHOLE, **whose), 1)
-    report = followed(spread, run)
+    coordinator, run = begun(place, msgspec.structs.replace(WHOLE, **whose), 1)
+    report = followed(coordinator, run)
     assert (report.progress.written, report.progress.failed) == (0, 40)
     (cause,) = report.progress.causes
     assert "This shard is for another backend" in cause
@@ -280,9 +280,9 @@ def test_two_workers_are_twice_as_quick(make_project: Callable[[int], FakeProjec
     for _ in range(2):
         place.worker(SECONDS="0.02")
         place.project = make_project(1000)
-        spread, run = begun(place, count=8)
+        coordinator, run = begun(place, count=8)
         began = time.monotonic()
-        followed(spread, run)
+        followed(coordinator, run)
         rates.append(1000 / (time.monotonic() - began))
         assert set(place.project.each("INITIAL").values()) == {1}
     print(f"{rates[0]:.1f}/s with one worker, {rates[1]:.1f}/s with two: {rates[1] / rates[0]:.2f}")

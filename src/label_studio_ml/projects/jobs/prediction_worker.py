@@ -19,7 +19,7 @@ import redis
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BackendError, BrokerError, SettingsError, VersionError
 from label_studio_ml.projects.jobs.journal_copy import JournalCopy
-from label_studio_ml.projects.jobs.preemption import GRACE, Preemption, beside_it
+from label_studio_ml.projects.jobs.preemption import GRACE, Preemption, in_background
 from label_studio_ml.projects.jobs.repredict import Repredictor
 from label_studio_ml.projects.jobs.shards import FUNCTION as SHARD
 from label_studio_ml.projects.jobs.shards import Shard, ShardProgress
@@ -30,7 +30,7 @@ from label_studio_ml.projects.project_login import project_api
 from label_studio_ml.serving.offline_model import OfflineModel
 from label_studio_ml.studio.transport.api_client import Interrupted
 from label_studio_ml.training.records.job_board import JobBoard
-from label_studio_ml.training.records.repredictions import FUNCTION as AFRESH
+from label_studio_ml.training.records.repredictions import FUNCTION as REPREDICT
 from label_studio_ml.training.records.repredictions import Repredictions
 from label_studio_ml.training.redis.redis_errors import broker_errors
 from label_studio_ml.versions.factory import open_store
@@ -48,38 +48,9 @@ logger = logging.getLogger(__name__)
 #: Target duration of one model call in seconds: a waiting training has to wait for the call.
 LONGEST = 5.0
 #: Seconds between two progress reports of a shard.
-SAY = 1.0
+REPORT = 1.0
 #: Number of retries for a pre-empted job: RQ needs a limit.
 _ALWAYS = 10**9
-
-_beside: "PredictionWorker | None" = None
-
-
-def shard(fields: dict[str, Any]) -> "Retry | None":
-    """Predict a shard; RQ calls this function in a worker."""
-    from rq import Retry, get_current_job
-
-    job = get_current_job()
-    if _beside is None or job is None:
-        raise RuntimeError("shard() runs only as a job in a worker")
-    return None if _beside.predict(msgspec.convert(fields, Shard), job) else Retry(max=_ALWAYS)
-
-
-def afresh(uid: str) -> "Retry | None":
-    """Predict a project's tasks with the served version; RQ calls this function in a worker."""
-    from rq import Retry, get_current_job
-
-    job = get_current_job()
-    if _beside is None or job is None:
-        raise RuntimeError("afresh() runs only as a job in a worker")
-    return None if _beside.renew(uid, job) else Retry(max=_ALWAYS)
-
-
-def _functions() -> "dict[str, Runnable]":
-    """Return the functions for jobs of the prediction queue, by the names that the jobs use."""
-    from label_studio_ml.training.redis.rq_jobs import Runnable, one_text
-
-    return {SHARD: Runnable(shard, Shard.alone_in), AFRESH: Runnable(afresh, one_text)}
 
 
 class PredictionWorker:
@@ -92,39 +63,64 @@ class PredictionWorker:
         self._model: OfflineModel | None = None
         self._built: object = None
         self._board: JobBoard | None = None
-        self._afresh: Repredictions | None = None
+        self._repredictions: Repredictions | None = None
         self._stopping = threading.Event()
         self._beat: Callable[[Any], None] = lambda job: None
         self.queue = ""
-        self.functions = _functions()
+        self.functions = self._functions()
         self.life = max(2, round(settings.lease))
+
+    def _functions(self) -> "dict[str, Runnable]":
+        """Return the functions for jobs of the prediction queue, by the names that the jobs use."""
+        from label_studio_ml.training.redis.rq_jobs import Runnable, one_text
+
+        return {
+            SHARD: Runnable(self.run_shard, Shard.alone_in),
+            REPREDICT: Runnable(self.run_repredict, one_text),
+        }
+
+    def run_shard(self, fields: dict[str, Any]) -> "Retry | None":
+        """Predict a shard: the function of the jobs SHARD. The result tells RQ to run the job again."""
+        from rq import get_current_job
+
+        return self._again(self.predict(msgspec.convert(fields, Shard), get_current_job()))
+
+    def run_repredict(self, uid: str) -> "Retry | None":
+        """Predict a project's tasks with the served version: the function of the jobs REPREDICT."""
+        from rq import get_current_job
+
+        return self._again(self.repredict(uid, get_current_job()))
+
+    @staticmethod
+    def _again(done: bool) -> "Retry | None":
+        from rq import Retry
+
+        return None if done else Retry(max=_ALWAYS)
 
     # Interface for training.worker
 
     def begin(self, board: JobBoard, stopping: threading.Event, beat: Callable[[Any], None]) -> None:
         """Connect to the worker. `beat(job)` marks a job as alive; `stopping` is set when the worker is to end."""
-        global _beside
         self._board, self._stopping, self._beat = board, stopping, beat
-        self._afresh = Repredictions(board) if self._settings.predict_after_training else None
+        self._repredictions = Repredictions(board) if self._settings.predict_after_training else None
         self.queue = board.keys.predictions
-        _beside = self
 
     @contextlib.contextmanager
-    def around(self, uid: str) -> Iterator[None]:
+    def observe_training(self, uid: str) -> Iterator[None]:
         """Make the project due for re-prediction if the training in this block publishes a version.
 
         Raises BrokerError.
         """
-        if self._afresh is not None:
-            self._afresh.before(self._store, uid)
+        if self._repredictions is not None:
+            self._repredictions.before(self._store, uid)
         yield
-        if self._afresh is not None:
-            self._afresh.after(self._store, uid)
+        if self._repredictions is not None:
+            self._repredictions.after(self._store, uid)
 
     def make_room(self) -> None:
         """Close the model, which frees its memory."""
         if self._model is not None:
-            self._runner.run(self._forget())
+            self._runner.run(self._close_model())
 
     def sweep(self) -> None:
         """Restart shards whose workers are gone, and wake workers for projects that are due. Raises BrokerError."""
@@ -138,9 +134,9 @@ class PredictionWorker:
                 queue = Queue(self.queue, board.redis)
                 self._shorten(started(queue))
                 clean(queue)
-                if self._afresh is not None:
-                    for uid in self._afresh.projects():
-                        self._afresh.wake(uid)
+                if self._repredictions is not None:
+                    for uid in self._repredictions.projects():
+                        self._repredictions.wake(uid)
 
     def _shorten(self, started: "StartedJobRegistry") -> None:
         """Limit each job's expiry to its worker's lease: expiries are too late after a clock was set back.
@@ -166,66 +162,74 @@ class PredictionWorker:
 
     def predict(self, shard: Shard, job: "Job") -> bool:
         """Predict a shard; return True when it needs no other run: it is done, or failed for good."""
-        told = ShardProgress.of(job.meta) or ShardProgress(total=shard.tasks)
-        told.error = ""
-        turn = Preemption(self._the_board, self._stopping)
+        shard_progress = ShardProgress.of(job.meta) or ShardProgress(total=shard.tasks)
+        shard_progress.error = ""
+        preemption = Preemption(self._the_board, self._stopping)
         logger.info("Project %s: shard %d, version %s", shard.uid, shard.number + 1, shard.version)
-        with self._beating(job):
+        with self._heartbeats(job):
             try:
                 self._check_mine(shard)
-                self._learn(shard.uid)
-                self._runner.run(self._shard(shard, told, turn, lambda: self._say(job, told)))
+                self._store_description(shard.uid)
+                self._runner.run(
+                    self._shard(shard, shard_progress, preemption, lambda: shard_progress.save(job))
+                )
             except (Interrupted, BrokerError) as error:
-                turn.why = turn.why or error.message
+                preemption.reason = preemption.reason or error.message
             except Busy:  # a worker whose lease expired still runs it
-                turn.why = turn.why or "another worker has it"
+                preemption.reason = preemption.reason or "another worker has it"
             except (BackendError, OSError) as error:
-                told.error = str(error)
+                shard_progress.error = str(error)
                 logger.error("Project %s: shard %d: %s", shard.uid, shard.number + 1, error)
-            if turn.over() and not told.error:
-                logger.info("Project %s: shard %d goes on later: %s", shard.uid, shard.number + 1, turn.why)
-            if not told.error and not turn.over():
-                logger.info("Project %s: shard %d: %d are stored", shard.uid, shard.number + 1, told.written)
-            self._say(job, told)
-            if not turn.over() and not self._more():
+            if preemption.over() and not shard_progress.error:
+                logger.info(
+                    "Project %s: shard %d goes on later: %s", shard.uid, shard.number + 1, preemption.reason
+                )
+            if not shard_progress.error and not preemption.over():
+                logger.info(
+                    "Project %s: shard %d: %d are stored", shard.uid, shard.number + 1, shard_progress.written
+                )
+            shard_progress.save(job)
+            if not preemption.over() and not self._others_wait():
                 self.make_room()
-        return bool(told.error) or not turn.over()
+        return bool(shard_progress.error) or not preemption.over()
 
     def _check_mine(self, shard: Shard) -> None:
         """Raise SettingsError if a shard belongs to another backend or model class."""
-        mine = self._the_board.owner
-        if mine is None or (shard.backend in ("", mine.id) and shard.model_class in ("", mine.model_class)):
+        owner = self._the_board.owner
+        if owner is None or (
+            shard.backend in ("", owner.id) and shard.model_class in ("", owner.model_class)
+        ):
             return
         raise SettingsError(
-            f"This shard is for another backend (class {shard.model_class}), not for {mine}",
+            f"This shard is for another backend (class {shard.model_class}), not for {owner}",
             fix="Give each backend another RQ_QUEUE_NAME, or leave it out",
             field="RQ_QUEUE_NAME",
         )
 
-    def renew(self, uid: str, job: "Job") -> bool:
+    def repredict(self, uid: str, job: "Job") -> bool:
         """Predict a project's tasks with the served version; return whether the job needs no other run."""
-        if self._afresh is None:
+        if self._repredictions is None:
             return True
-        turn = Preemption(self._the_board, self._stopping)
-        renewer = Repredictor(self._settings, self._store, self._the_board, self._there)
+        preemption = Preemption(self._the_board, self._stopping)
+        repredictor = Repredictor(self._settings, self._store, self._the_board, self._built_model)
         done = False
-        with self._beating(job), contextlib.suppress(Interrupted, BrokerError):
-            self._learn(uid)
-            done = self._runner.run(renewer.work(uid, turn))
-        if done and not self._more():
+        with self._heartbeats(job), contextlib.suppress(Interrupted, BrokerError):
+            self._store_description(uid)
+            done = self._runner.run(repredictor.work(uid, preemption))
+        if done and not self._others_wait():
             self.make_room()
         return done
 
-    def _learn(self, uid: str) -> None:
+    def _store_description(self, uid: str) -> None:
         """Copy what a server on another machine got from `/setup` of the project to this machine."""
-        if self._settings.store_url and (known := self._the_board.descriptions.get(uid)) is not None:
-            Projects(self._settings.model_dir).put(known)
+        if self._settings.store_url and (project := self._the_board.descriptions.get(uid)) is not None:
+            Projects(self._settings.model_dir).put(project)
 
     async def _shard(
-        self, shard: Shard, told: ShardProgress, turn: Preemption, say: Callable[[], None]
+        self, shard: Shard, shard_progress: ShardProgress, preemption: Preemption, save: Callable[[], None]
     ) -> None:
         api = project_api(self._settings, shard.project)
-        async with beside_it(turn.watch(api), api.stop):
+        async with in_background(preemption.watch(api), api.stop):
             project = await asyncio.to_thread(project_of, api, self._settings)
             if project.uid != shard.uid:
                 raise BackendError(
@@ -233,18 +237,18 @@ class PredictionWorker:
                     fix="Give the worker the LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY that the command has",
                     field="LABEL_STUDIO_URL",
                 )
-            model = await self._there(project, shard.version, shard.version_id)
+            model = await self._built_model(project, shard.version, shard.version_id)
             progress = Progress()
 
-            async def saying() -> None:
+            async def save_now_and_then() -> None:
                 while True:
-                    await asyncio.sleep(SAY)
-                    told.update(progress)
-                    await asyncio.to_thread(say)
+                    await asyncio.sleep(REPORT)
+                    shard_progress.update(progress)
+                    await asyncio.to_thread(save)
 
             part = str(shard.number)
-            notes = JournalCopy(self._the_board, shard.uid, shard.version, part)
-            async with beside_it(saying()):
+            journal_copy = JournalCopy(self._the_board, shard.uid, shard.version, part)
+            async with in_background(save_now_and_then()):
                 report = await predict_project(
                     api,
                     project,
@@ -252,18 +256,18 @@ class PredictionWorker:
                     self._settings,
                     progress,
                     conditions=shard.conditions,
-                    until=turn.over,
+                    until=preemption.over,
                     span=shard.span,
-                    journal_of=partial(Journal, part=part, patience=GRACE, copy=notes),
+                    journal_of=partial(Journal, part=part, patience=GRACE, copy=journal_copy),
                 )
-            told.update(progress)
-            told.removed += report.removed
+            shard_progress.update(progress)
+            shard_progress.removed += report.removed
 
-    async def _there(self, project: Project, version: str, version_id: str) -> OfflineModel:
+    async def _built_model(self, project: Project, version: str, version_id: str) -> OfflineModel:
         """Return the built model of a version. Raises VersionError if the version is not there, and ModelError."""
         if self._model is None or self._built != (project, version_id):
-            await self._forget()
-            manifest = await asyncio.to_thread(self._here, project.uid, version, version_id)
+            await self._close_model()
+            manifest = await asyncio.to_thread(self._local_version, project.uid, version, version_id)
             self._model = OfflineModel(self._settings, project, manifest, longest=LONGEST)
             self._built = (project, version_id)
         if (name := await self._model.start()) != version:
@@ -273,15 +277,15 @@ class PredictionWorker:
             )
         return self._model
 
-    def _here(self, uid: str, version: str, version_id: str) -> Manifest | None:
+    def _local_version(self, uid: str, version: str, version_id: str) -> Manifest | None:
         """Return a version whose files are on this machine, None for the untrained model.
 
         Raises VersionError if it is gone, and StoreError.
         """
         if not version_id:
             return None
-        for unknown in (False, True):
-            if unknown:  # another machine may have trained
+        for is_fetched in (False, True):
+            if is_fetched:  # another machine may have trained
                 self._store.bring(uid)
             for manifest in self._store.versions(uid):
                 if manifest.id == version_id:
@@ -292,7 +296,7 @@ class PredictionWorker:
             fix="Run it again, with the version that is served by now",
         )
 
-    async def _forget(self) -> None:
+    async def _close_model(self) -> None:
         model, self._model = self._model, None
         if model is not None:
             await model.close()
@@ -303,22 +307,16 @@ class PredictionWorker:
             raise BrokerError("The worker has not begun")
         return self._board
 
-    def _more(self) -> bool:
-        """Return whether further prediction jobs wait; False where Redis cannot be asked."""
+    def _others_wait(self) -> bool:
+        """Return whether further prediction jobs wait; False if Redis fails."""
         from label_studio_ml.training.redis.rq_jobs import Queue
 
         with contextlib.suppress(redis.RedisError):
             return bool(Queue(self.queue, self._the_board.redis).count)
         return False
 
-    @staticmethod
-    def _say(job: "Job", told: ShardProgress) -> None:
-        with contextlib.suppress(redis.RedisError):
-            job.meta["told"] = msgspec.to_builtins(told)
-            job.save_meta()
-
     @contextlib.contextmanager
-    def _beating(self, job: "Job") -> Iterator[None]:
+    def _heartbeats(self, job: "Job") -> Iterator[None]:
         """Mark the job as alive in a thread while the block runs."""
         ended = threading.Event()
 
@@ -327,7 +325,7 @@ class PredictionWorker:
                 with contextlib.suppress(redis.RedisError):
                     self._beat(job)
 
-        thread = threading.Thread(target=beat, daemon=True, name="shard's heart")
+        thread = threading.Thread(target=beat, daemon=True, name="heartbeats")
         thread.start()
         try:
             yield

@@ -14,7 +14,7 @@ from label_studio_ml.training.records.job_board import JobBoard
 logger = logging.getLogger(__name__)
 
 #: Seconds between two checks for other work.
-LOOK = 0.3
+INTERVAL = 0.3
 #: Number of checks in a row that must see a waiting training: another worker may take it before.
 PATIENT = 2
 #: Seconds that a pre-empted job goes on waiting for a Label Studio that does not answer.
@@ -22,58 +22,60 @@ GRACE = 10.0
 
 
 class Preemption:
-    """The turn of one job: it ends when a training waits, the worker is stopped, or `also` returns a reason.
+    """The check whether one prediction job must end: a training waits, the worker stops, or `also` returns a reason.
 
-    `why` is the reason, empty as long as the turn lasts.
+    `reason` says why the job must end, empty as long as it may go on.
     """
 
     def __init__(self, board: JobBoard, stopping: threading.Event) -> None:
         self._board = board
         self._stopping = stopping
         self._waited = 0
-        self.why = ""
+        self.reason = ""
         self.also: Callable[[], str] = str
 
     def over(self) -> bool:
-        """Return whether the turn has ended, so that no further task is to be predicted."""
-        return bool(self.why)
+        """Return whether the job must end, so that no further task is to be predicted."""
+        return bool(self.reason)
 
-    def look(self) -> None:
-        """Check for reasons to end the turn, and set `why`."""
-        if self.why:
+    def check(self) -> None:
+        """Check for reasons to end the job, and set `reason`."""
+        if self.reason:
             return
         if self._stopping.is_set():
-            self.why = "the worker is to end"
+            self.reason = "the worker is to end"
             return
         with contextlib.suppress(redis.RedisError):
             waiting = self._board.redis.llen(self._board.keys.wake_ups)
             self._waited = self._waited + 1 if waiting else 0
         if self._waited >= PATIENT:
-            self.why = "a training waits"
+            self.reason = "a training waits"
             logger.info("A training waits: no further tasks are predicted now")
         else:
-            self.why = self.also()
+            self.reason = self.also()
 
     async def wait(self, seconds: float) -> None:
-        """Wait for `seconds`, or until the turn is over."""
-        for _ in range(max(1, round(seconds / LOOK))):
-            await asyncio.to_thread(self.look)
+        """Wait for `seconds`, or until the job must end."""
+        for _ in range(max(1, round(seconds / INTERVAL))):
+            await asyncio.to_thread(self.check)
             if self.over():
                 return
-            await asyncio.sleep(min(seconds, LOOK))
+            await asyncio.sleep(min(seconds, INTERVAL))
 
     async def watch(self, api: ProjectApi) -> None:
-        """Check until the turn is over, then stop `api`: at once if the worker stops, else after `GRACE` seconds."""
+        """Check until the job must end, then stop `api`: at once if the worker stops, else after `GRACE` seconds."""
         while not self.over():
-            await asyncio.sleep(LOOK)
-            await asyncio.to_thread(self.look)
+            await asyncio.sleep(INTERVAL)
+            await asyncio.to_thread(self.check)
         if not self._stopping.is_set():
             await asyncio.sleep(GRACE)
         api.stop()
 
 
 @contextlib.asynccontextmanager
-async def beside_it(work: Awaitable[None], after: Callable[[], None] = lambda: None) -> AsyncIterator[None]:
+async def in_background(
+    work: Awaitable[None], after: Callable[[], None] = lambda: None
+) -> AsyncIterator[None]:
     """Run `work` in the background while the block runs; cancel it and call `after` when the block ends."""
     task = asyncio.ensure_future(work)
     try:

@@ -23,7 +23,7 @@ from label_studio_ml.errors import (
     StudioUnavailable,
 )
 from label_studio_ml.projects.jobs.journal_copy import JournalCopy, noted
-from label_studio_ml.projects.jobs.preemption import Preemption, beside_it
+from label_studio_ml.projects.jobs.preemption import Preemption, in_background
 from label_studio_ml.projects.journal import Busy, Journal, unfinished
 from label_studio_ml.projects.pipeline import Predicted, PredictionSource, Progress, Task
 from label_studio_ml.projects.prediction_run import StoreWriter, predict_project, project_of, settle
@@ -56,6 +56,9 @@ SERVED = 60.0
 #: Target duration in seconds of one request to the running backend: a training may have to wait for that long.
 GOAL = 5.0
 
+#: The part that the journal's copy in Redis has for re-predictions; other releases read it.
+_PART = "afresh"
+
 #: Function that returns the model of a project at a version (name and id), built if necessary.
 Build = Callable[[Project, str, str], Awaitable[PredictionSource]]
 
@@ -67,66 +70,68 @@ class Repredictor:
         self._settings = settings
         self._store = store
         self._board = board
-        self._afresh = Repredictions(board)
+        self._repredictions = Repredictions(board)
         self._build = build
         self._conditions: list[Filter] = (
             [UNLABELLED] if settings.predict_after_training == "unlabelled" else []
         )
 
-    async def work(self, uid: str, turn: Preemption) -> bool:
-        """Predict the project's tasks until all are done or the turn is over.
+    async def work(self, uid: str, preemption: Preemption) -> bool:
+        """Predict the project's tasks until all are done or the job must end.
 
         Returns True when nothing is left to do, also after a failure that a retry would not mend; False if the job
-        must run again. Raises Interrupted if the turn ends while a request waits for Label Studio, and BrokerError;
+        must run again. Raises Interrupted if the job must end while a request waits for Label Studio, and BrokerError;
         after both, the job must run again, too.
         """
-        due = self._afresh.due(uid)
+        due = self._repredictions.due(uid)
         try:
             await asyncio.to_thread(self._store.bring, uid)  # another machine may have trained
             manifest = await asyncio.to_thread(self._store.served, uid)
         except (StoreError, DecisionError) as error:
             logger.warning("Project %s: its tasks get predictions later: %s", uid, error)
-            await turn.wait(PAUSE)
+            await preemption.wait(PAUSE)
             return False
         if due is None or manifest is None:
-            self._afresh.finish(uid, due or "")
+            self._repredictions.finish(uid, due or "")
             return True
-        renewal = self._afresh.get(uid)
-        if renewal is None or renewal.version_id != manifest.id:
-            renewal = Reprediction(version=manifest.name, version_id=manifest.id, began=_now())
+        reprediction = self._repredictions.get(uid)
+        if reprediction is None or reprediction.version_id != manifest.id:
+            reprediction = Reprediction(version=manifest.name, version_id=manifest.id, began=_now())
             logger.info("Project %s: tasks get predictions of version %s", uid, manifest.name)
-        renewal.state, renewal.error = "started", ""
-        self._afresh.store(uid, renewal)
-        turn.also = _Newer(self._store, manifest, partial(self._still, uid, due)).why
+        reprediction.state, reprediction.error = "started", ""
+        self._repredictions.store(uid, reprediction)
+        preemption.also = _Newer(self._store, manifest, partial(self._is_due, uid, due)).why
         await asyncio.sleep(LET_IN)
         try:
-            await self._renew(uid, manifest, renewal, turn)
+            await self._predict(uid, manifest, reprediction, preemption)
         except (Busy, BackendGone, StudioUnavailable) as error:
-            renewal.error = str(error)
-            self._afresh.store(uid, renewal)
-            await turn.wait(PAUSE)
+            reprediction.error = str(error)
+            self._repredictions.store(uid, reprediction)
+            await preemption.wait(PAUSE)
             return False
         except (Interrupted, BrokerError):
             raise
         except (BackendError, OSError) as error:
-            renewal.state, renewal.error = "failed", str(error)
+            reprediction.state, reprediction.error = "failed", str(error)
             logger.error("Project %s: tasks get no predictions of version %s: %s", uid, manifest.name, error)
         else:
-            if turn.over():
+            if preemption.over():
                 return False
-            renewal.state = "finished"
+            reprediction.state = "finished"
             logger.info(
                 "Project %s: %s predictions of version %s",
                 uid,
-                plural(renewal.written, "task got", "tasks got"),
+                plural(reprediction.written, "task got", "tasks got"),
                 manifest.name,
             )
-        self._afresh.store(uid, renewal)
-        return self._afresh.finish(uid, due)
+        self._repredictions.store(uid, reprediction)
+        return self._repredictions.finish(uid, due)
 
-    async def _renew(self, uid: str, manifest: Manifest, renewal: Reprediction, turn: Preemption) -> None:
+    async def _predict(
+        self, uid: str, manifest: Manifest, reprediction: Reprediction, preemption: Preemption
+    ) -> None:
         api = project_api(self._settings, int(uid.partition(".")[0]), patience=SLICE)
-        async with beside_it(turn.watch(api), api.stop):
+        async with in_background(preemption.watch(api), api.stop):
             project = await asyncio.to_thread(project_of, api, self._settings)
             if project.uid != uid:
                 raise SettingsError(
@@ -135,7 +140,7 @@ class Repredictor:
                     field="LABEL_STUDIO_URL",
                 )
             await asyncio.to_thread(self._settle_others, api, project, manifest.name)
-            prediction_source = await self._prediction_source(project, manifest, turn)
+            prediction_source = await self._prediction_source(project, manifest, preemption)
             progress = Progress()
             try:
                 await predict_project(
@@ -145,22 +150,24 @@ class Repredictor:
                     self._settings,
                     progress,
                     conditions=self._conditions,
-                    until=turn.over,
-                    span=[task_filters.above(renewal.after)],
+                    until=preemption.over,
+                    span=[task_filters.above(reprediction.after)],
                     journal_of=partial(
-                        Journal, copy=JournalCopy(self._board, uid, manifest.name, part="afresh")
+                        Journal, copy=JournalCopy(self._board, uid, manifest.name, part=_PART)
                     ),
-                    paced=lambda tasks: paced(tasks, self._settings.predict_rate, turn.over),
-                    writer=lambda store: _Writer(store, uid, renewal, progress, self._afresh, turn),
+                    paced=lambda tasks: paced(tasks, self._settings.predict_rate, preemption.over),
+                    writer=lambda store: _Writer(
+                        store, uid, reprediction, progress, self._repredictions, preemption
+                    ),
                 )
             finally:
                 if isinstance(prediction_source, BackendSource):
                     await prediction_source.close()
 
-    def _still(self, uid: str, due: str) -> bool:
-        """Return whether the project is still due because of the same version; True where Redis cannot be asked."""
+    def _is_due(self, uid: str, due: str) -> bool:
+        """Return whether the project is still due because of the same version; True if Redis fails."""
         with contextlib.suppress(BrokerError):
-            return self._afresh.due(uid) == due
+            return self._repredictions.due(uid) == due
         return True
 
     def _settle_others(self, api: ProjectApi, project: Project, version: str) -> None:
@@ -171,12 +178,12 @@ class Repredictor:
             settle(api, project, journal, other)
 
     async def _prediction_source(
-        self, project: Project, manifest: Manifest, turn: Preemption
+        self, project: Project, manifest: Manifest, preemption: Preemption
     ) -> PredictionSource:
         """Return the backend that runs on this machine, because it answers annotators first, or else a model.
 
         Raises BackendError if the backend does not serve the version within `SERVED` seconds, and BackendGone if the
-        turn ends before.
+        job must end before.
         """
         url = address(self._settings.model_dir)
         if not url:
@@ -195,9 +202,9 @@ class Repredictor:
         while (serves := await prediction_source.start()) != manifest.name:
             if time.monotonic() > deadline:
                 raise BackendError(f"The backend at {url} serves version {serves}, not {manifest.name}")
-            if turn.over():
+            if preemption.over():
                 raise BackendGone(f"The backend at {url} serves version {serves} yet")
-            await turn.wait(LET_IN)
+            await preemption.wait(LET_IN)
         return prediction_source
 
 
@@ -210,12 +217,12 @@ class _Newer:
     def __init__(self, store: VersionStore, manifest: Manifest, still: Callable[[], bool]) -> None:
         self._store = store
         self._manifest = manifest
-        self._still = still
+        self._is_due = still
         self._hint = store.hint(manifest.project)
         self._end = time.monotonic() + SLICE
 
     def why(self) -> str:
-        """Return why the turn is over, or an empty string if it is not."""
+        """Return why the job must end, or an empty string if it may go on."""
         uid = self._manifest.project
         hint = self._store.hint(uid)
         served: Manifest | None = self._manifest
@@ -223,7 +230,7 @@ class _Newer:
             self._hint = hint
             with contextlib.suppress(DecisionError):  # the server reports this error
                 served = self._store.served(uid)
-        if served is None or served.id != self._manifest.id or not self._still():
+        if served is None or served.id != self._manifest.id or not self._is_due():
             logger.info("Project %s: another version is served than %s", uid, self._manifest.name)
             return "another version is served"
         return "others have their turn" if time.monotonic() > self._end else ""
@@ -236,28 +243,30 @@ class _Writer(StoreWriter):
         self,
         store: PredictionStore,
         uid: str,
-        renewal: Reprediction,
+        reprediction: Reprediction,
         progress: Progress,
-        afresh: Repredictions,
-        turn: Preemption,
+        repredictions: Repredictions,
+        preemption: Preemption,
     ) -> None:
         super().__init__(store)
-        self._uid, self._renewal, self._progress = uid, renewal, progress
-        self._afresh, self._turn = afresh, turn
+        self._uid, self._reprediction, self._progress = uid, reprediction, progress
+        self._repredictions, self._preemption = repredictions, preemption
         self._failed = 0
 
     def write(self, predicted: Sequence[Predicted]) -> int:
         """Store the predictions and return for how many tasks; 0 if another version is served by now."""
-        self._turn.look()
-        if self._turn.why == "another version is served":
+        self._preemption.check()
+        if self._preemption.reason == "another version is served":
             return 0
         stored = super().write(predicted)
-        renewal, progress = self._renewal, self._progress
-        renewal.total = max(renewal.total, renewal.written + renewal.failed + (progress.total or 0))
-        renewal.written += stored
-        renewal.failed += len(predicted) - stored
-        renewal.after = int(predicted[-1][0]["id"])
-        self._afresh.store(self._uid, renewal)
+        reprediction, progress = self._reprediction, self._progress
+        reprediction.total = max(
+            reprediction.total, reprediction.written + reprediction.failed + (progress.total or 0)
+        )
+        reprediction.written += stored
+        reprediction.failed += len(predicted) - stored
+        reprediction.after = int(predicted[-1][0]["id"])
+        self._repredictions.store(self._uid, reprediction)
         return stored
 
 

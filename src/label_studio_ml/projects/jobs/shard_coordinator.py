@@ -38,7 +38,7 @@ _LIVE = ("queued", "started", "scheduled", "deferred")
 
 
 class ShardCoordinator:
-    """Coordinates the shards of one project for one command. `told` is called with messages for the user."""
+    """Coordinates the shards of one project for one command. `notify` is called with messages for the user."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class ShardCoordinator:
         api: ProjectApi,
         project: Project,
         folder: Path,
-        told: Callable[[str], None] = lambda what: None,
+        notify: Callable[[str], None] = lambda message: None,
     ) -> None:
         from label_studio_ml.training.redis.rq_jobs import Queue
 
@@ -54,7 +54,7 @@ class ShardCoordinator:
         self._api = api
         self._project = project
         self._folder = folder
-        self._told = told
+        self._notify = notify
         self._queue = Queue(board.keys.predictions, board.redis)
         self._key = board.keys.sharded(project.uid)
         self._missed: dict[str, int] = {}
@@ -65,13 +65,13 @@ class ShardCoordinator:
         from label_studio_ml.training.redis.rq_jobs import workers_of
 
         with broker_errors():
-            found = len(workers_of(self._queue))
-        if not found:
+            workers = len(workers_of(self._queue))
+        if not workers:
             raise BrokerError(
                 "No worker is running that could predict",
                 fix="Start some with: label-studio-ml worker DIR (or start), or leave out --shards",
             )
-        return found
+        return workers
 
     def begin(self, whole: Shard, count: int) -> Run | None:
         """Enqueue the shards, or continue those of an interrupted run. Return None if there is nothing to predict.
@@ -79,20 +79,20 @@ class ShardCoordinator:
         `whole` describes the work as one shard. Raises SettingsError while a run with another version or conditions
         is active.
         """
-        known = self._known()
-        if known is not None and self._live(known):
-            if not known.same(whole):
+        run = self._stored_run()
+        if run is not None and self._live(run):
+            if not run.same(whole):
                 raise SettingsError(
-                    f"A run with version {known.version} is under way in this project, maybe for other tasks",
+                    f"A run with version {run.version} is under way in this project, maybe for other tasks",
                     fix="Wait for its end, or give the same --version and --where to follow it",
                 )
-            self._told(f"an earlier run goes on, in {plural(len(known.shards), 'shard')}")
-            for shard, job in zip(known.shards, self._jobs(known), strict=True):
+            self._notify(f"an earlier run goes on, in {plural(len(run.shards), 'shard')}")
+            for shard, job in zip(run.shards, self._jobs(run), strict=True):
                 if job is None or job.get_status(refresh=False) in ("canceled", "failed", "stopped"):
-                    self._enqueue(known, shard)
-            return known
-        if known is not None:
-            self.forget(known)
+                    self._enqueue(run, shard)
+            return run
+        if run is not None:
+            self.forget(run)
         self._recover(whole)
         tasks = lacking(self._api, whole.version, whole.conditions)
         number = tasks.count()
@@ -110,36 +110,36 @@ class ShardCoordinator:
         base: int | None = None
         try:
             while True:
-                told, live = await asyncio.to_thread(self._look, run)
-                done = sum(one.written + one.failed for one in told)
+                shards, live = await asyncio.to_thread(self._check, run)
+                done = sum(shard.written + shard.failed for shard in shards)
                 base = done if base is None else base
-                progress.total = sum(one.total for one in told) - base
-                progress.failed = sum(one.failed for one in told)
+                progress.total = sum(shard.total for shard in shards) - base
+                progress.failed = sum(shard.failed for shard in shards)
                 progress.written = done - base - progress.failed
                 if not live:
-                    return told
+                    return shards
                 await asyncio.sleep(LOOK)
         except asyncio.CancelledError:
             stopped, others = self.stop(run)
-            self._told(
+            self._notify(
                 f"Stopped before they began or went on: {stopped} of {plural(len(run.shards), 'shard')}; "
                 f"being predicted: {others}. The same command goes on with all of them"
             )
             raise
 
-    def finish(self, run: Run, told: Sequence[ShardProgress], progress: Progress) -> Report:
+    def finish(self, run: Run, shards: Sequence[ShardProgress], progress: Progress) -> Report:
         """Settle interrupted uploads, remove the run from Redis, and return the report."""
-        report = Report(run.version, progress, removed=sum(one.removed for one in told))
+        report = Report(run.version, progress, removed=sum(shard.removed for shard in shards))
         progress.failed, progress.causes = 0, {}
-        for shard, one in zip(run.shards, told, strict=True):
-            for cause, tasks in one.causes.items():
+        for shard, shard_progress in zip(run.shards, shards, strict=True):
+            for cause, tasks in shard_progress.causes.items():
                 progress.failed += tasks
                 if cause in progress.causes or len(progress.causes) < CAUSES:
                     progress.causes[cause] = progress.causes.get(cause, 0) + tasks
-            if one.error:
-                left = max(one.total - one.written - one.failed, 1)
+            if shard_progress.error:
+                left = max(shard_progress.total - shard_progress.written - shard_progress.failed, 1)
                 progress.failed += left
-                progress.causes[f"shard {shard.number + 1}: {one.error}"] = left
+                progress.causes[f"shard {shard.number + 1}: {shard_progress.error}"] = left
         report.removed += self._recover(run.shards[0])
         self.forget(run)
         return report
@@ -167,7 +167,7 @@ class ShardCoordinator:
                     job.delete()
             self._board.redis.delete(self._key)
 
-    def _known(self) -> Run | None:
+    def _stored_run(self) -> Run | None:
         with broker_errors():
             text = self._board.redis.get(self._key)
         with contextlib.suppress(msgspec.MsgspecError):
@@ -198,28 +198,29 @@ class ShardCoordinator:
                 description=f"predict shard {shard.number + 1} of project {shard.uid}",
             )
 
-    def _look(self, run: Run) -> tuple[list[ShardProgress], int]:
+    def _check(self, run: Run) -> tuple[list[ShardProgress], int]:
         """Return the progress of each shard, and how many are not at their end."""
-        told, live = [], 0
+        shards, live = [], 0
         waiting = False
         for shard, job in zip(run.shards, self._jobs(run), strict=True):
             status = job.get_status(refresh=False) if job is not None else None
-            one = (ShardProgress.of(job.meta) if job is not None else None) or ShardProgress(
-                total=shard.tasks
-            )
-            told.append(one)
+            progress = ShardProgress.of(job.meta) if job is not None else None
+            progress = progress or ShardProgress(total=shard.tasks)
+            shards.append(progress)
             if status in _LIVE:
                 live += 1
                 waiting = waiting or status == "queued"
                 self._find_again(job)
-            elif job is None and self._known() is None:
-                one.error = "another command followed it to its end"
+            elif job is None and self._stored_run() is None:
+                progress.error = "another command followed it to its end"
             elif status == "canceled":
-                one.error = "it was stopped by another command"
+                progress.error = "it was stopped by another command"
             elif status != "finished":
-                one.error = one.error or "its worker was killed each time, or it was removed from Redis"
-        self._say_who_works(waiting and live > 0)
-        return told, live
+                progress.error = (
+                    progress.error or "its worker was killed each time, or it was removed from Redis"
+                )
+        self._report_missing_workers(waiting and live > 0)
+        return shards, live
 
     def _find_again(self, job: Any) -> None:
         """Enqueue a shard again that is in no queue: its worker was killed between taking and starting it."""
@@ -232,7 +233,7 @@ class ShardCoordinator:
                 self._missed.pop(job.id)
                 self._queue.enqueue_job(job)
 
-    def _say_who_works(self, needed: bool) -> None:
+    def _report_missing_workers(self, needed: bool) -> None:
         """Report once if shards wait and no worker is left."""
         now = time.monotonic()
         if not needed or now < self._again:
@@ -243,13 +244,13 @@ class ShardCoordinator:
             self._alone = False
         except BrokerError as error:
             if not self._alone:
-                self._told(f"{error.message} any more: the shards wait for one")
+                self._notify(f"{error.message} any more: the shards wait for one")
             self._alone = True
 
     def _recover(self, shard: Shard) -> int:
         """Settle interrupted uploads of earlier runs; return the number of duplicate predictions deleted."""
-        notes = JournalCopy(self._board, shard.uid, shard.version)
-        journal = Journal(self._folder, shard.uid, shard.version, patience=PATIENCE, copy=notes)
+        journal_copy = JournalCopy(self._board, shard.uid, shard.version)
+        journal = Journal(self._folder, shard.uid, shard.version, patience=PATIENCE, copy=journal_copy)
         with contextlib.closing(journal):
             if not journal.sending and not journal.doubtful:
                 return 0

@@ -5,14 +5,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import redis
 
 from label_studio_ml.projects.pipeline import Progress
 from label_studio_ml.projects.project_api import ProjectApi
 from label_studio_ml.studio.resources import task_filters
 from label_studio_ml.studio.resources.task_filters import Filter
 
-#: The function that RQ calls in a worker.
+#: The name by which a job asks for the prediction of a shard. Jobs in Redis hold it, so it stays
+#: the same in all releases; it is no import path.
 FUNCTION = "label_studio_ml.projects.beside.shard"
+#: The entry with the progress in a job's metadata; other releases read it.
+_META = "told"
 #: Number of restarts of a shard whose worker was killed.
 MAX_STARTS = 10
 
@@ -75,8 +79,8 @@ class Run(msgspec.Struct, frozen=True):
 
     def same(self, shard: Shard) -> bool:
         """Return whether this run has the project, version and conditions of `shard`."""
-        mine = self.shards[0]
-        return (mine.uid, mine.version, mine.conditions) == (shard.uid, shard.version, shard.conditions)
+        first = self.shards[0]
+        return (first.uid, first.version, first.conditions) == (shard.uid, shard.version, shard.conditions)
 
 
 class ShardProgress(msgspec.Struct):
@@ -93,8 +97,14 @@ class ShardProgress(msgspec.Struct):
     def of(cls, meta: dict[str, Any]) -> "ShardProgress | None":
         """Return the progress in a job's meta data, None if there is none yet or it cannot be read."""
         with contextlib.suppress(msgspec.ValidationError):
-            return msgspec.convert(meta["told"], cls) if "told" in meta else None
+            return msgspec.convert(meta[_META], cls) if _META in meta else None
         return None
+
+    def save(self, job: Any) -> None:
+        """Store the progress in the metadata of its job. Best effort: errors of Redis are ignored."""
+        with contextlib.suppress(redis.RedisError):
+            job.meta[_META] = msgspec.to_builtins(self)
+            job.save_meta()
 
     def update(self, progress: Progress) -> None:
         """Take over the progress of the current run; tasks that earlier runs of the shard stored count as written."""
@@ -116,15 +126,15 @@ def split(api: ProjectApi, whole: Shard, conditions: Sequence[Filter], tasks: in
     for number in range(1, count):
         place = number * tasks // count
         end = api.nth(conditions, place)
-        if end is not None and end > max([0, *(one for one in ends if one is not None)]):
+        if end is not None and end > max([0, *(earlier for earlier in ends if earlier is not None)]):
             ends.append(end)
             places.append(place)
     ends.append(None)
     places.append(tasks)
     after = 0
-    found: list[Shard] = []
+    shards: list[Shard] = []
     for number, end in enumerate(ends):
         size = places[number + 1] - places[number]
-        found.append(msgspec.structs.replace(whole, number=number, after=after, upto=end, tasks=size))
+        shards.append(msgspec.structs.replace(whole, number=number, after=after, upto=end, tasks=size))
         after = end or after
-    return found
+    return shards

@@ -12,7 +12,8 @@ from label_studio_ml.training.redis.redis_errors import raises_broker_errors
 from label_studio_ml.training.redis.scripts import DONE
 from label_studio_ml.versions.store.local_store import VersionStore
 
-#: The name of the function that RQ calls in a worker.
+#: The name by which a job asks for the re-prediction of a project. Jobs in Redis hold it, so it stays
+#: the same in all releases; it is no import path.
 FUNCTION = "label_studio_ml.projects.beside.afresh"
 
 

@@ -7,7 +7,8 @@ from label_studio_ml.training.redis.queue_owner import Owner
 from label_studio_ml.training.redis.redis_errors import raises_broker_errors
 from label_studio_ml.training.redis.scripts import TURN
 
-#: The name of the function that an RQ job for a training calls in a worker.
+#: The name by which an RQ job asks for a training. Jobs in Redis hold it, so it stays the same in all
+#: releases; it is no import path.
 TRAIN = "label_studio_ml.training.worker.train"
 
 

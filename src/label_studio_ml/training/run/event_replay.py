@@ -4,6 +4,7 @@ import functools
 import logging
 from collections.abc import Mapping, Sized
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,12 @@ from label_studio_ml.model_calls.adapter import describe_class, fit_event, reaso
 from label_studio_ml.protocol.prediction_json import plain
 from label_studio_ml.support.texts import plural, whole_number
 from label_studio_ml.training.job import TrainingJob
+from label_studio_ml.training.records.event_queue import StoredEvent
 from label_studio_ml.training.run import progress_file
 from label_studio_ml.training.run.failures import may_pass
 from label_studio_ml.training.run.folder_changes import Snapshot, snapshot
 from label_studio_ml.training.run.run_request import Outcome, RunRequest, client_of, refusal
-from label_studio_ml.training.run.single_events import single_events
+from label_studio_ml.training.run.single_events import Single, single_events
 from label_studio_ml.training.run.written_files import WrittenFiles
 from label_studio_ml.versions.state.key_values import StagedState
 
@@ -38,91 +40,157 @@ def fit_events(
     outcome names the last event before it.
     """
     before = user_files(settings)
-    elsewhere = WrittenFiles(Path.cwd(), [*user_folders(settings), *_our_folders(settings)])
-    served = version_name(model, request.spec)
-    wanted = set(model.TRAIN_EVENTS) | {"START_TRAINING"}
-    info = describe_class(type(model))
-    counts = _Counts(served, info.promote_if, info.keep_versions, dict(request.spec.train_output))
-    through, stop = "", None
-    note = functools.partial(_note, request, staged, counts, job)
-    client = functools.cache(lambda: client_of(request, settings))
-    for event in request.all_events():
-        if job.cancelled:
-            break
-        try:
-            singles = single_events(
-                event,
-                wanted,
-                lambda number: client().task(number),
-                lambda: client().labelled_tasks(request.spec.project.uid),
-            )
-        except StudioError as error:
-            logger.warning("%s came without login and cannot be checked: %s", event.action, error)
-            stop = error
-            break
-        note(through, event.id)
-        for action, data in singles:
-            if job.cancelled:
-                break
-            with elsewhere.watching():
-                _fit(model, action, data, request, settings, staged, counts, job)
-        if job.cancelled:  # fit may have returned early because of it: the event does not count as completed
-            return _of_events(request, staged, counts, job, changed=False)
-        through = event.id
-    note(through, "")
-    if counts.only is not None and stop is None:
-        raise counts.only
-    written = (
-        user_files(settings) != before or any(Path(request.workdir).iterdir()) or bool(elsewhere.found())
-    )
-    changed = written or counts.returned or bool(_new_values(staged, served))
-    outcome = _of_events(request, staged, counts, job, changed=changed)
-    if stop is None:
+    replay = _Replay(model, request, settings, staged, job)
+    end = replay.run()
+    if (
+        end is End.CANCELLED
+    ):  # fit may have returned early because of it: its event does not count as completed
+        return replay.outcome(changed=False)
+    replay.note("")
+    if end is End.ALL and replay.results.only is not None:
+        raise replay.results.only
+    outcome = replay.outcome(changed=replay.made_version(before))
+    if not isinstance(end, StudioError):
         return outcome
-    cause = f"an event that came without login cannot be checked: {stop}"
     return msgspec.structs.replace(
         outcome,
-        error=cause,
-        last=through or "0-0",
-        passing=stop.passing,
-        stuck=not stop.passing,
-        refused=refusal(stop),
+        error=f"an event that came without login cannot be checked: {end}",
+        last=replay.through or "0-0",
+        passing=end.passing,
+        stuck=not end.passing,
+        refused=refusal(end),
     )
 
 
-def _fit(
-    model: LabelStudioMLBase,
-    action: str,
-    data: Any,
-    request: RunRequest,
-    settings: Settings,
-    staged: StagedState,
-    counts: "_Counts",
-    job: TrainingJob,
-) -> None:
-    """Call `fit` for one event, and record the result in `counts`. Values that a failed `fit` has set are discarded.
+class End(Enum):
+    """How the calls of `fit` ended, unless an event could not be checked."""
 
-    A dict that `fit` returns replaces the model's `train_output`. Raises errors that may pass (a full disk, a database
-    that cannot be used now), because the event did not cause them.
-    """
-    job.begin()
-    kept = dict(staged.changes)
-    try:
-        returned = fit_event(model, action, data, job_id=request.job, workdir=Path(request.workdir), job=job)
-    except (Exception, SystemExit) as error:
-        if may_pass(error, settings.model_dir):
-            raise
-        logger.exception("fit failed for one %s", action)
-        staged.changes = kept
-        counts.failed(action, error)
-        return
-    counts.done += 1
-    if not _is_result(returned):
-        return
-    counts.returned = True
-    if isinstance(returned, Mapping):
-        counts.train_output = {**_json_part(returned), "job_id": request.job}
-        model.train_output = dict(counts.train_output)
+    #: Every event was processed, or the run was cancelled between two events.
+    ALL = auto()
+    #: The run was cancelled in the middle of an event.
+    CANCELLED = auto()
+
+
+class _Replay:
+    """The calls of `fit` for the events of one run. `through` is the id of the last completed event, empty for none."""
+
+    def __init__(
+        self,
+        model: LabelStudioMLBase,
+        request: RunRequest,
+        settings: Settings,
+        staged: StagedState,
+        job: TrainingJob,
+    ) -> None:
+        self._model, self._request, self._settings = model, request, settings
+        self._staged, self._job = staged, job
+        self._elsewhere = WrittenFiles(Path.cwd(), [*user_folders(settings), *_our_folders(settings)])
+        self._wanted = set(model.TRAIN_EVENTS) | {"START_TRAINING"}
+        self._client = functools.cache(lambda: client_of(request, settings))
+        info = describe_class(type(model))
+        served = version_name(model, request.spec)
+        train_output = dict(request.spec.train_output)
+        self.results = _Results(served, info.promote_if, info.keep_versions, train_output)
+        self.through = ""
+
+    def run(self) -> End | StudioError:
+        """Call `fit` for each event until all are done, the run is cancelled, or an event cannot be checked."""
+        for event in self._request.all_events():
+            if self._job.cancelled:
+                break
+            try:
+                singles = self._single_events(event)
+            except StudioError as error:
+                logger.warning("%s came without login and cannot be checked: %s", event.action, error)
+                return error
+            self.note(event.id)
+            for action, data in singles:
+                if self._job.cancelled:
+                    break
+                with self._elsewhere.watching():
+                    self._fit(action, data)
+            if self._job.cancelled:
+                return End.CANCELLED
+            self.through = event.id
+        return End.ALL
+
+    def _single_events(self, event: StoredEvent) -> list[Single]:
+        """Return the calls of `fit` for an event. Raises StudioError if the event cannot be checked."""
+        return single_events(
+            event,
+            self._wanted,
+            lambda number: self._client().task(number),
+            lambda: self._client().labelled_tasks(self._request.spec.project.uid),
+        )
+
+    def _fit(self, action: str, data: Any) -> None:
+        """Call `fit` for one event, and record the result. Values that a failed `fit` has set are discarded.
+
+        A dict that `fit` returns replaces the model's `train_output`. Raises errors that may pass (a full disk, a
+        database that cannot be used now), because the event did not cause them.
+        """
+        request, results, workdir = self._request, self.results, Path(self._request.workdir)
+        self._job.begin()
+        kept = dict(self._staged.changes)
+        try:
+            returned = fit_event(
+                self._model, action, data, job_id=request.job, workdir=workdir, job=self._job
+            )
+        except (Exception, SystemExit) as error:
+            if may_pass(error, self._settings.model_dir):
+                raise
+            logger.exception("fit failed for one %s", action)
+            self._staged.changes = kept
+            results.failed(action, error)
+            return
+        results.done += 1
+        if not _is_result(returned):
+            return
+        results.returned = True
+        if isinstance(returned, Mapping):
+            results.train_output = {**_json_part(returned), "job_id": request.job}
+            self._model.train_output = dict(results.train_output)
+
+    def note(self, current: str) -> None:
+        """Write the progress file, if the request names one: the event `current` begins, empty for none."""
+        if not self._request.progress:
+            return
+        progress = progress_file.Progress(
+            job=self._request.job,
+            parent=self._request.spec.version,
+            workdir=self._request.workdir,
+            last=self.through,
+            current=current,
+            result=self.outcome(changed=True),
+        )
+        progress_file.write(Path(self._request.progress), progress)
+
+    def made_version(self, before: Snapshot) -> bool:
+        """Tell whether the calls of `fit` returned a result, stored a new value, or wrote a file since `before`."""
+        written = user_files(self._settings) != before
+        written = written or any(Path(self._request.workdir).iterdir()) or bool(self._elsewhere.found())
+        return written or self.results.returned or bool(_new_values(self._staged, self.results.served))
+
+    def outcome(self, *, changed: bool) -> Outcome:
+        """Return the outcome of the calls of `fit` so far; `changed` tells whether there is something to publish."""
+        results = self.results
+        published = changed and results.done > 0
+        return Outcome(
+            error=results.error,
+            changed=published,
+            message="" if published else _nothing_new(results),
+            version=self._staged.changes.get("model_version", ""),
+            served=results.served,
+            metrics=self._job.metrics,
+            previous_metrics=self._job.previous_metrics,
+            promote_if=results.promote_if,
+            keep_versions=results.keep_versions,
+            train_output={**results.train_output, "job_id": self._request.job},
+            state=self._staged.changes,
+            source="events",
+            generation="event",
+            code=self._request.code,
+        )
 
 
 def _is_result(returned: Any) -> bool:
@@ -162,7 +230,7 @@ def _new_values(staged: StagedState, served: str) -> dict[str, str]:
 
 
 @dataclass
-class _Counts:
+class _Results:
     """Results of the calls of `fit` so far, and attributes of the class.
 
     `served` is the name of the served version. `train_output` is the last dict that a `fit` returned, at first that of
@@ -197,48 +265,9 @@ class _Counts:
         )
 
 
-def _of_events(
-    request: RunRequest, staged: StagedState, counts: _Counts, job: TrainingJob, *, changed: bool
-) -> Outcome:
-    published = changed and counts.done > 0
-    return Outcome(
-        error=counts.error,
-        changed=published,
-        message="" if published else _nothing_new(counts),
-        version=staged.changes.get("model_version", ""),
-        served=counts.served,
-        metrics=job.metrics,
-        previous_metrics=job.previous_metrics,
-        promote_if=counts.promote_if,
-        keep_versions=counts.keep_versions,
-        train_output={**counts.train_output, "job_id": request.job},
-        state=staged.changes,
-        source="events",
-        generation="event",
-        code=request.code,
-    )
-
-
-def _note(
-    request: RunRequest, staged: StagedState, counts: _Counts, job: TrainingJob, last: str, current: str
-) -> None:
-    """Write the progress file, if the request names one: `last` was completed, `current` begins, empty for none."""
-    if request.progress:
-        result = _of_events(request, staged, counts, job, changed=True)
-        found = progress_file.Progress(
-            job=request.job,
-            parent=request.spec.version,
-            workdir=request.workdir,
-            last=last,
-            current=current,
-            result=result,
-        )
-        progress_file.write(Path(request.progress), found)
-
-
-def _nothing_new(counts: _Counts) -> str:
+def _nothing_new(results: _Results) -> str:
     """Return a message that says why a run makes no version."""
-    if not counts.done:
+    if not results.done:
         return "No new version: none of the events starts a training of this class"
     return (
         "No new version: fit returned nothing, changed no value that is stored with set(), and wrote no file"

@@ -47,13 +47,14 @@ def request_cancel(board: JobBoard, job_id: str) -> Job:
 def settle_cancelled(
     board: JobBoard, project: str, current: str | None, events: list[Entry]
 ) -> tuple[list[Entry], str | None]:
-    """Settle cancelled jobs that had not begun or whose worker ended, and remove their events.
+    """Settle cancelled jobs that had not begun or whose worker ended, oldest first, and remove their events.
 
     Returns the remaining `events`, and `current`, or None if the `current` job was cancelled. The caller must hold the
     project's lease. Raises BrokerError.
     """
     later = board.waiting_id(project)
-    for job in list(board.jobs.of(project, most=RECENT_JOBS)):
+    oldest_first = reversed(list(board.jobs.of(project, most=RECENT_JOBS)))  # each event belongs to one job
+    for job in oldest_first:
         if not job.running or not job.cancel or job.id == later:
             continue
         mine = [event.id for event in events if job.upto and order(event.id) <= order(job.upto)]

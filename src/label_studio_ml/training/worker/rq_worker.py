@@ -44,9 +44,6 @@ _PRESENCE, _LEAST_PRESENCE = 6, 5
 
 #: The state of this process's stop, set by signals and other threads.
 stopping = WorkerStop()
-_trainer: Trainer | None = None
-_holder: Holder | None = None
-_beside: "IdleJobs | None" = None
 
 
 class IdleJobs(Protocol):
@@ -65,7 +62,7 @@ class IdleJobs(Protocol):
     def begin(self, board: JobBoard, stopping: threading.Event, beat: Callable[[Any], None]) -> None:
         """Prepare for jobs. `stopping` is set when the worker is to end; `beat(job)` sends a heartbeat for a job."""
 
-    def around(self, uid: str) -> AbstractContextManager[None]:
+    def observe_training(self, uid: str) -> AbstractContextManager[None]:
         """Return a context manager whose block is the training of project `uid`."""
 
     def make_room(self) -> None:
@@ -78,27 +75,6 @@ class IdleJobs(Protocol):
         """Stop the threads and processes that were started."""
 
 
-def train(uid: str) -> None:
-    """Train project `uid`; RQ calls this function in a worker. Backend and Redis errors are logged.
-
-    Raises RuntimeError outside of a worker.
-    """
-    if _trainer is None:
-        raise RuntimeError("train() runs only inside label_studio_ml.training.worker.rq_worker")
-    try:
-        if _holder is not None and not _holder.takes(uid):
-            return
-        with _beside.around(uid) if _beside is not None else nullcontext():
-            _trainer.train(uid)
-    except BackendError as error:
-        logger.error("Project %s: %s", uid, error)
-    except redis.RedisError as error:
-        logger.error("Project %s: %s", uid, explain(error))
-
-
-#: The only functions that jobs in Redis may name, besides those of `Beside.functions`.
-FUNCTIONS = {TRAIN: Runnable(train, one_text)}
-
 #: Seconds that RQ waits for a job in one call to Redis; the answer that there is none may take 10 s longer.
 WAIT = 10
 #: Seconds between two tries to reach Redis while it is unavailable: the first pause, and the longest one.
@@ -109,12 +85,16 @@ class Worker(SimpleWorker):  # type: ignore[misc]
     """An RQ worker that runs jobs in its own process; a training starts a child process.
 
     The worker ends at once on SIGINT, and on SIGTERM when the running training has ended or the grace period (see
-    `Stopping`) is over. `abandoned` tells whether the server that started the worker is gone; then it takes no job.
+    `WorkerStop`) is over. `functions` are those that jobs in Redis may name, besides those of `idle_jobs`; `holder` is
+    the claim on the queue. `abandoned` tells whether the server that started the worker is gone; then it takes no job.
+    `refused` is called after a job was refused.
     """
 
-    beside: IdleJobs | None = None
+    functions: Mapping[str, Runnable] = {}
+    idle_jobs: IdleJobs | None = None
     holder: Holder | None = None
     abandoned: Callable[[], bool] = staticmethod(lambda: False)
+    refused: Callable[[], None] = staticmethod(lambda: None)
 
     @property
     def _stop_requested(self) -> bool:
@@ -143,20 +123,20 @@ class Worker(SimpleWorker):  # type: ignore[misc]
             raise SystemExit(1) from None
         except BackendError as error:  # Redis is unavailable: RQ's next call fails too
             logger.warning("%s", error)
-        if refusal := job.admit({**FUNCTIONS, **(self.beside.functions if self.beside is not None else {})}):
+        idle_functions = self.idle_jobs.functions if self.idle_jobs is not None else {}
+        if refusal := job.admit({**self.functions, **idle_functions}):
             logger.error("RQ's job %s on queue %s is refused and removed: %s", job.id, queue.name, refusal)
             job.remove()
-            if _trainer is not None:  # run the sweeper: the events of a refused wake-up are still queued
-                _trainer.postponed.set()
+            self.refused()
             return False
-        if self.beside is not None and job.origin == self.beside.queue:
-            job.declare_life(self.beside.life)
+        if self.idle_jobs is not None and job.origin == self.idle_jobs.queue:
+            job.declare_life(self.idle_jobs.life)
         return super().execute_job(job, queue)
 
     def get_heartbeat_ttl(self, job: Any) -> int:
         """Return the time in seconds after which RQ takes a job without a heartbeat for abandoned."""
-        if self.beside is not None and job.origin == self.beside.queue:
-            return self.beside.life
+        if self.idle_jobs is not None and job.origin == self.idle_jobs.queue:
+            return self.idle_jobs.life
         return int(super().get_heartbeat_ttl(job))
 
     def present(self, seconds: int) -> None:
@@ -184,7 +164,7 @@ class Worker(SimpleWorker):  # type: ignore[misc]
                 self.heartbeat()
                 if self.should_run_maintenance_tasks:
                     self.run_maintenance_tasks()
-                found = self._take(timeout)
+                job = self._take(timeout)
             except DequeueTimeout:
                 failures = 0
             except UnicodeDecodeError:
@@ -197,7 +177,7 @@ class Worker(SimpleWorker):  # type: ignore[misc]
                 logger.warning("%s; trying again in %g s", explain(error), pause)
                 stopping.told.wait(pause)
             else:
-                return found
+                return job
         return None
 
     def _take(self, timeout: int | None) -> Any:
@@ -206,7 +186,7 @@ class Worker(SimpleWorker):  # type: ignore[misc]
         try:
             if stopping.requested:
                 return None
-            found = self.queue_class.dequeue_any(
+            taken = self.queue_class.dequeue_any(
                 self._ordered_queues,
                 timeout,
                 connection=self.connection,
@@ -216,9 +196,9 @@ class Worker(SimpleWorker):  # type: ignore[misc]
             )
         finally:
             stopping.idle = False
-        if found is not None:
-            found[0].redis_server_version = self.get_redis_server_version()
-        return found
+        if taken is not None:
+            taken[0].redis_server_version = self.get_redis_server_version()
+        return taken
 
     def _install_signal_handlers(self) -> None:
         """Do nothing, so that the handlers that `work` has installed stay."""
@@ -238,9 +218,95 @@ def make_worker(url: str, *queues: str, name: str | None = None) -> Worker:
     )
 
 
+class WorkerProcess:
+    """The parts of one worker process: its claim on the queue, RQ's worker, the trainer, and the jobs for idle time.
+
+    `tells` means that a server reads the worker's output: then failed trainings are reported there (`notices`).
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        board: JobBoard,
+        idle_jobs: IdleJobs | None,
+        *,
+        tells: bool,
+        abandoned: Callable[[], bool],
+    ) -> None:
+        self._settings = settings
+        self._board = board
+        self._idle_jobs = idle_jobs
+        self._holder = Holder(board, settings)
+        queues = [board.keys.queue, *([board.keys.predictions] if idle_jobs is not None else [])]
+        name = worker_name(board.owner, uuid.uuid4().hex)
+        self._worker = make_worker(settings.redis_url, *queues, name=name)
+        notices = Notices(settings, stopping.told, tell if tells else lambda text, level: None)
+        board.on_failure, board.on_login = notices.failed, notices.login
+        make_room = idle_jobs.make_room if idle_jobs is not None else lambda: None
+        self._trainer = Trainer(settings, board, stopping.handing_back, make_room=make_room)
+        self._trainer.policies.forget()
+        self._job_logs = JobLogs(settings.log_dir / "jobs", settings.keep_job_logs)
+        self._worker.holder, self._worker.idle_jobs, self._worker.abandoned = (
+            self._holder,
+            idle_jobs,
+            abandoned,
+        )
+        self._worker.functions = {TRAIN: Runnable(self.train, one_text)}
+        self._worker.refused = self._trainer.postponed.set  # runs the sweeper: the events are still queued
+        if idle_jobs is not None:
+            idle_jobs.begin(board, stopping.told, self._worker.maintain_heartbeats)
+
+    def run(self) -> None:
+        """Run jobs until the worker is told to stop."""
+        board, settings, trainer = self._board, self._settings, self._trainer
+        swept = (board, trainer.policies, settings.lease, settings.sweep, trainer.postponed, stopping.told)
+        sweeper = threading.Thread(
+            target=sweep_forever, args=(*swept, self.maintain), daemon=True, name="sweeper"
+        )
+        sweeper.start()
+        logger.info("Worker %d waits for training jobs on queue %s", os.getpid(), board.keys.queue)
+        try:
+            self._worker.work(logging_level="WARNING")
+        finally:
+            self._holder.release()
+            if self._idle_jobs is not None:
+                self._idle_jobs.close()
+
+    def train(self, uid: str) -> None:
+        """Train project `uid`: the function of the jobs TRAIN. Backend and Redis errors are logged."""
+        try:
+            if not self._holder.takes(uid):
+                return
+            with self._idle_jobs.observe_training(uid) if self._idle_jobs is not None else nullcontext():
+                self._trainer.train(uid)
+        except BackendError as error:
+            logger.error("Project %s: %s", uid, error)
+        except redis.RedisError as error:
+            logger.error("Project %s: %s", uid, explain(error))
+
+    def maintain(self) -> None:
+        """Renew the claim and the worker's record, and clean up; called every few seconds in the sweeper's thread.
+
+        If the queue belongs to another backend now, the worker ends: the next one determines the backend's queue again.
+        Raises BrokerError.
+        """
+        try:
+            self._holder.check()
+        except ForeignQueue as error:
+            logger.error("%s", error)
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
+        with broker_errors():
+            self._worker.present(max(_LEAST_PRESENCE, round(_PRESENCE * self._settings.sweep)))
+        shorten_workers(self._board)
+        self._job_logs.clear_now_and_then(self._board)
+        if self._idle_jobs is not None:
+            self._idle_jobs.sweep()
+
+
 def work(
     settings: Settings,
-    beside: IdleJobs | None = None,
+    idle_jobs: IdleJobs | None = None,
     *,
     embedded: bool = False,
     tells: bool = False,
@@ -248,10 +314,8 @@ def work(
 ) -> None:
     """Run one worker until SIGTERM or SIGINT, or until `abandoned` returns True because its server is gone.
 
-    `embedded` tells whether the broker is the backend's own, `tells` whether a server reads the worker's output: then
-    failed trainings are reported there (`notices`).
+    `embedded` tells whether the broker is the backend's own, `tells` whether a server reads the worker's output.
     """
-    global _trainer, _beside, _holder
     logging.getLogger("rq").setLevel(logging.WARNING)
     stopping.grace = settings.grace
     stopping.install()
@@ -259,61 +323,20 @@ def work(
     if not wait_for(connection, stopping.told):
         return
     board = _board(connection, settings, embedded=embedded)
-    if board is None:
-        return
-    holder = _holder = Holder(board, settings)
-    names = [board.keys.queue, *([board.keys.predictions] if beside is not None else [])]
-    worker = make_worker(settings.redis_url, *names, name=worker_name(board.owner, uuid.uuid4().hex))
-    worker.abandoned, worker.beside, worker.holder = abandoned, beside, holder
-    notices = Notices(settings, stopping.told, tell if tells else lambda text, level: None)
-    board.on_failure, board.on_login = notices.failed, notices.login
-    _trainer = Trainer(
-        settings,
-        board,
-        stopping.handing_back,
-        make_room=beside.make_room if beside is not None else lambda: None,
-    )
-    _trainer.memory.forget()
-    job_logs = JobLogs(settings.log_dir / "jobs", settings.keep_job_logs)
-    _beside = beside
-    if beside is not None:
-        beside.begin(board, stopping.told, worker.maintain_heartbeats)
-
-    def look() -> None:
-        try:
-            holder.check()
-        except ForeignQueue as error:
-            logger.error("%s", error)
-            os.kill(os.getpid(), signal.SIGTERM)  # the next worker determines the backend's queue again
-            return
-        with broker_errors():
-            worker.present(max(_LEAST_PRESENCE, round(_PRESENCE * settings.sweep)))
-        shorten_workers(board)
-        job_logs.clear_now_and_then(board)
-        if beside is not None:
-            beside.sweep()
-
-    swept = (board, _trainer.memory, settings.lease, settings.sweep, _trainer.postponed, stopping.told, look)
-    threading.Thread(target=sweep_forever, args=swept, daemon=True, name="sweeper").start()
-    logger.info("Worker %d waits for training jobs on queue %s", os.getpid(), board.keys.queue)
-    try:
-        worker.work(logging_level="WARNING")
-    finally:
-        holder.release()
-        if beside is not None:
-            beside.close()
+    if board is not None:
+        WorkerProcess(settings, board, idle_jobs, tells=tells, abandoned=abandoned).run()
 
 
 def _board(connection: Any, settings: Settings, *, embedded: bool) -> JobBoard | None:
     """Return this backend's job records; retry until its queue can be determined. None if told to stop meanwhile."""
-    said = ""
+    message = ""
     while not stopping.told.is_set():
         try:
             board = open_board(connection, settings, embedded=embedded)
         except BackendError as error:
-            if str(error) != said:
-                logger.error("%s", error)
-                said = str(error)
+            if str(error) != message:
+                message = str(error)
+                logger.error("%s", message)
             stopping.told.wait(2.0)
         else:
             say_left_behind(board)

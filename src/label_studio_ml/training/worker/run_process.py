@@ -7,6 +7,7 @@ import socket
 import subprocess
 import threading
 import time
+from enum import Enum, auto
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -36,6 +37,8 @@ _TICK = 0.25
 _COMPARISON_END = 60.0
 #: Limit in seconds for loading the model if `fit_timeout` is set; a longer `fit_timeout` applies to loading too.
 _LOADING = 600.0
+#: What the record of a run says whose worker was told to stop.
+_STOPPED = "the worker was stopped; the training will run again"
 
 
 class Interrupted(BackendError):
@@ -44,6 +47,14 @@ class Interrupted(BackendError):
 
 class Crashed(BackendError):
     """The run's process ended without an outcome."""
+
+
+class Phase(Enum):
+    """What a run is doing. Each phase has a time limit of its own."""
+
+    LOADING = auto()
+    FITTING = auto()
+    COMPARING = auto()
 
 
 class RunProcess:
@@ -66,9 +77,8 @@ class RunProcess:
             fit_timeout=settings.fit_timeout or 0.0,
             cancel_grace=10.0 if settings.cancel_grace is None else settings.cancel_grace,
         )
-
-        self._began = 0.0
-        self._fitting = self._comparing = False
+        self._phase = Phase.LOADING
+        self._began = self._renewed = 0.0  # when the phase began, and when the lease was last renewed
 
     def run(self) -> Outcome:
         """Run the training and return its outcome. The process has ended when this returns or raises.
@@ -104,79 +114,89 @@ class RunProcess:
 
     def _watch(self, process: "_Process", record: JobReporter) -> Outcome:
         """Send the request and wait for the outcome; meanwhile renew the lease and report each renewal to the guard."""
-        renewal = self._lease.seconds * RENEW
         connection = process.connection
-        connection.settimeout(min(_TICK, renewal))
+        connection.settimeout(min(_TICK, self._lease.seconds * RENEW))
         request = msgspec.json.encode(self._request)
-        sender = threading.Thread(target=_send, args=(connection.dup(), request), daemon=True)
-        sender.start()
-        self._began = renewed = time.monotonic()
+        threading.Thread(target=_send, args=(connection.dup(), request), daemon=True).start()
+        self._began = self._renewed = time.monotonic()
         received = b""
         ending: Termination | None = None
         while True:
-            now = time.monotonic()
             if self._stopping.is_set():
-                raise ending.stopped() if ending else Interrupted("the worker was stopped")
-            if now - renewed >= renewal:
-                renewed = now
-                # If this process was suspended during the call, the lease may have expired by now.
-                if self._lease.renew() and time.monotonic() - renewed < 1.0:
-                    process.tell_guard()
-            if ending is None and (record.cancelled.is_set() or self._late()):
-                ending = self._ending("" if record.cancelled.is_set() else self._late(), process)
+                raise ending.stopped() if ending else Interrupted(_STOPPED)
+            self._renew_lease(process)
+            ending = ending or self._begin_ending(process, record)
             if ending is not None:
                 ending.step()
-            try:
-                data = connection.recv(1 << 20)
-            except TimeoutError:
-                if process.popen.poll() is None:
-                    continue
-                data = b""  # the run has ended, and a process that it started keeps the socket open
-            except OSError:
-                data = b""
+            data = process.receive()
+            if data is None:
+                continue
             if not data:
-                status = process.status()
-                if ending is not None and status is not None:
-                    raise ending.died(status)
-                if not self._lease.renew():  # the guard ends the run after failed renewals: that is no crash
-                    raise LeaseLost("Redis was away while its process ended; the training will run again")
-                raise Crashed(
-                    f"the training process {describe_exit(status)} in fit; "
-                    f"its log is logs/jobs/{self._request.job}.log"
-                )
+                raise self._died(process, ending)
             *lines, received = (received + data).split(b"\n")
             for line in lines:
-                outcome = self._hear(line, record)
+                outcome = self._take(line, record)
                 if outcome is not None:
                     self._lease.renew()
                     if ending is not None:
                         raise ending.returned(outcome.error)
                     return outcome
 
-    def _late(self) -> str:
+    def _renew_lease(self, process: "_Process") -> None:
+        """Renew the lease if it is time, and report it to the guard. Raises LeaseLost."""
+        now = time.monotonic()
+        if now - self._renewed < self._lease.seconds * RENEW:
+            return
+        self._renewed = now
+        # If this process was suspended during the call, the lease may have expired by now.
+        if self._lease.renew() and time.monotonic() - now < 1.0:
+            process.tell_guard()
+
+    def _begin_ending(self, process: "_Process", record: JobReporter) -> Termination | None:
+        """Begin to stop the run if it was cancelled or exceeds a limit; return None if it may go on."""
+        if record.cancelled.is_set():
+            return self._ending("", process)
+        exceeded = self._exceeded_limit()
+        return self._ending(exceeded, process) if exceeded else None
+
+    def _exceeded_limit(self) -> str:
         """Return a message that names the limit that the run exceeds, empty if it exceeds none."""
         timeout, passed = self._limits.fit_timeout, time.monotonic() - self._began
-        if self._comparing:
-            if passed >= COMPARING + _COMPARISON_END:
-                return f"comparing the versions took longer than {COMPARING:g} s"
+        if self._phase is Phase.COMPARING:
+            late = passed >= COMPARING + _COMPARISON_END
+            return f"comparing the versions took longer than {COMPARING:g} s" if late else ""
+        if not timeout:
             return ""
-        if self._fitting and timeout and passed >= timeout:
-            return f"fit ran longer than {timeout:g} s (fit_timeout)"
-        if not self._fitting and timeout and passed >= max(timeout, _LOADING):
-            return f"loading the model took longer than {max(timeout, _LOADING):g} s"
-        return ""
+        if self._phase is Phase.FITTING:
+            return f"fit ran longer than {timeout:g} s (fit_timeout)" if passed >= timeout else ""
+        longest = max(timeout, _LOADING)
+        return f"loading the model took longer than {longest:g} s" if passed >= longest else ""
 
-    def _hear(self, line: bytes, record: JobReporter) -> Outcome | None:
+    def _died(self, process: "_Process", ending: Termination | None) -> BackendError:
+        """Return the exception for a run whose process has ended without an outcome. Raises LeaseLost."""
+        status = process.status()
+        if ending is not None and status is not None:
+            return ending.died(status)
+        if not self._lease.renew():  # the guard ends the run after failed renewals: that is no crash
+            return LeaseLost("Redis was away while its process ended; the training will run again")
+        return Crashed(
+            f"the training process {describe_exit(status)} in fit; its log is logs/jobs/{self._request.job}.log"
+        )
+
+    def _take(self, line: bytes, record: JobReporter) -> Outcome | None:
         """Process one line that the run sent; return the outcome if the line holds it, else None."""
-        said = msgspec.json.decode(line, type=RunMessage)
-        if said.limits is not None:
-            self._limits = said.limits
-        if said.begins:
-            self._began, self._fitting = time.monotonic(), True
-        if said.compares:
-            self._began, self._comparing = time.monotonic(), True
-        record.take(said)
-        return msgspec.json.decode(said.outcome, type=Outcome | None)
+        message = msgspec.json.decode(line, type=RunMessage)
+        if message.limits is not None:
+            self._limits = message.limits
+        if message.begins:
+            self._begin(Phase.FITTING)
+        if message.compares:
+            self._begin(Phase.COMPARING)
+        record.take(message)
+        return msgspec.json.decode(message.outcome, type=Outcome | None)
+
+    def _begin(self, phase: Phase) -> None:
+        self._phase, self._began = phase, time.monotonic()
 
     def _ending(self, cause: str, process: "_Process") -> Termination:
         logger.info("Job %s is to end: %s", self._request.job, cause or "cancelled")
@@ -220,6 +240,16 @@ class _Process:
         self.connection.close()
         self.popen.wait()
         self._guarded.ended()
+
+    def receive(self) -> bytes | None:
+        """Return what the run has sent; None if it has sent nothing for a while, empty if it has ended."""
+        try:
+            return self.connection.recv(1 << 20)
+        except TimeoutError:
+            # If the run has ended, a process that it started may keep the socket open.
+            return None if self.popen.poll() is None else b""
+        except OSError:
+            return b""
 
     def tell_guard(self) -> None:
         """Report to the guard that the lease was renewed."""

@@ -3,6 +3,7 @@
 import signal
 import time
 from collections.abc import Callable
+from enum import Enum, auto
 from typing import Literal
 
 from label_studio_ml.errors import BackendError
@@ -20,9 +21,23 @@ class Ended(BackendError):
         self.state = state
         self.ending = ending
 
+    @property
+    def fields(self) -> dict[str, object]:
+        """The fields of the job's record."""
+        error = {"error": str(self)} if self.state == "failed" else {}
+        return {"state": self.state, "ending": self.ending, **error}
+
+
+class Stage(Enum):
+    """How far the stop of a run has come: ASKED, then TERMINATED by SIGTERM, then KILLED by SIGKILL."""
+
+    ASKED = auto()
+    TERMINATED = auto()
+    KILLED = auto()
+
 
 class Termination:
-    """The steps that stop one run, from the request to SIGKILL.
+    """The stages that stop one run, from the request to SIGKILL.
 
     `cause` is empty for a cancelled run, else the limit that the run exceeded. `ask` requests the run to stop and is
     called at once; `kill` sends a signal to the run's process group. `grace` is the time in seconds before SIGTERM.
@@ -35,34 +50,36 @@ class Termination:
         self._grace = grace
         self._kill = kill
         self._began = time.monotonic()
-        self._sent = 0
+        self._stage = Stage.ASKED
         ask()
 
     def step(self) -> None:
         """Send the signal that is due by now, if there is one. Call this repeatedly until the run has ended."""
         passed = time.monotonic() - self._began
-        if passed >= self._grace and not self._sent:
-            self._sent = signal.SIGTERM
+        if self._stage is Stage.ASKED and passed >= self._grace:
+            self._stage = Stage.TERMINATED
             self._kill(signal.SIGTERM)
-        if passed >= self._grace + TERM_GRACE and self._sent == signal.SIGTERM:
-            self._sent = signal.SIGKILL
+        if self._stage is Stage.TERMINATED and passed >= self._grace + TERM_GRACE:
+            self._stage = Stage.KILLED
             self._kill(signal.SIGKILL)
 
     def returned(self, error: str) -> Ended:
         """Return the exception for a run that sent its outcome; `error` is what its fit raised, empty if nothing."""
-        after = " after SIGTERM" if self._sent else ""
-        return self._ended(f"fit raised {error}{after}" if error else f"fit returned by itself{after}")
+        return self._ended((f"fit raised {error}" if error else "fit returned by itself") + self._after)
 
     def died(self, status: int) -> Ended:
         """Return the exception for a process that ended with `status`, negative for a signal."""
         if status < 0:
             return self._ended(f"ended by {signal_name(-status)}")
-        after = " after SIGTERM" if self._sent else ""
-        return self._ended(f"its process ended with status {status}{after}")
+        return self._ended(f"its process ended with status {status}{self._after}")
 
     def stopped(self) -> Ended:
         """Return the exception for a run that was being stopped when its worker was told to stop."""
         return self._ended("ended with its worker")
+
+    @property
+    def _after(self) -> str:
+        return "" if self._stage is Stage.ASKED else " after SIGTERM"
 
     def _ended(self, ending: str) -> Ended:
         if self._cause:

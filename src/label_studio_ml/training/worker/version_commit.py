@@ -1,0 +1,118 @@
+"""Commit the version that a run made; also of a run that broke off, from its progress file."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+
+from label_studio_ml.errors import BackendError, StaleFence, StoreError
+from label_studio_ml.support.texts import plural
+from label_studio_ml.training.policy import Entry, order
+from label_studio_ml.training.run import progress_file
+from label_studio_ml.training.run.failures import explained, may_pass
+from label_studio_ml.training.run.publish import publish, published
+from label_studio_ml.training.run.run_request import Outcome, RunRequest
+from label_studio_ml.training.scheduling.lease import LeaseLost
+from label_studio_ml.training.worker.handover import light
+from label_studio_ml.training.worker.leased_project import LeasedProject
+from label_studio_ml.training.worker.run_end import EndKind, RunEnd
+from label_studio_ml.versions.store.manifest import Manifest
+
+logger = logging.getLogger(__name__)
+
+
+def commit(
+    project: LeasedProject,
+    job_id: str,
+    request: RunRequest | None,
+    outcome: Outcome,
+    *,
+    entries: Sequence[Entry],
+    done: Sequence[Entry],
+    version_id: str,
+    fence: int,
+) -> RunEnd:
+    """Commit the version of a run, if it made one, and return the end of the run.
+
+    `entries` are all events of the run, `done` those that `outcome` covers. The end is SETTLED for the events `done`,
+    also if the version cannot be committed for a cause that another run would not mend. It is MAY_PASS for all events
+    if disk or store refuse for a cause that may pass, and OVERTAKEN if another worker was faster.
+    """
+    model_dir = project.settings.model_dir
+    fields: dict[str, object] = {"state": "failed" if outcome.error else "finished", "error": outcome.error}
+    try:
+        if request is not None and outcome.changed:
+            with project.lease.kept() as check_lease:
+                manifest = publish(
+                    project.store,
+                    project.settings,
+                    msgspec.structs.replace(request, events=light(done)),
+                    outcome,
+                    version_id=version_id,
+                    fence=fence,
+                    holds=check_lease,
+                )
+            _log_version(manifest, outcome, len(done))
+            fields = {**published(manifest), "error": outcome.error}
+        else:
+            project.store.discard(project.uid, version_id)
+            if outcome.message and not outcome.error:
+                fields["message"] = outcome.message
+    except (LeaseLost, StaleFence) as error:
+        return RunEnd(EndKind.OVERTAKEN, entries, job_id, version_id, str(error))
+    except (BackendError, OSError) as error:
+        if isinstance(error, StoreError | OSError) or may_pass(error, model_dir):
+            # If the version was committed in spite of the error, the next run finds the events in its manifest.
+            return RunEnd(EndKind.MAY_PASS, entries, job_id, version_id, explained(error, model_dir))
+        logger.error("Job %s: %s", job_id, error)
+        project.store.discard(project.uid, version_id)
+        fields = {"state": "failed", "error": str(error)}
+    return RunEnd(EndKind.SETTLED, done, job_id, version_id, fields={**fields, "events": len(done)})
+
+
+def recovered(project: LeasedProject, progress: progress_file.Progress[Outcome], cause: str) -> RunEnd | None:
+    """Commit the completed events of a run over single events that broke off; return the end of that run.
+
+    `cause` says why the run broke off, empty if its worker died. Returns None if no event was completed, the run was
+    cancelled, its files are gone, or another version is served since: then its events are processed again.
+    """
+    parent, job = project.store.served(project.uid), project.board.jobs.get(progress.job)
+    usable = progress.last and progress.parent == (parent.name if parent else "")
+    usable = usable and Path(progress.workdir).is_dir() and not (job is not None and job.cancel)
+    entries = project.untrained()
+    done = [entry for entry in entries if usable and order(entry.id) <= order(progress.last)]
+    if not done:
+        return None
+    version_id = Path(progress.workdir).name
+    end = commit(
+        project,
+        progress.job,
+        project.request(progress.job, done, progress.workdir),
+        progress.result,
+        entries=entries,
+        done=done,
+        version_id=version_id,
+        fence=project.next_fence(),
+    )
+    if end.kind is not EndKind.SETTLED:
+        return end
+    error = "its run broke off; the events that were through are kept, the others went to a later job"
+    if cause:
+        error = f"{cause}; {plural(len(done), 'event')} before that went into a version"
+    return replace(end, kind=EndKind.RECOVERED, fields={**end.fields, "state": "failed", "error": error})
+
+
+def _log_version(manifest: Manifest, outcome: Outcome, events: int) -> None:
+    labelled = f"{plural(outcome.annotations, 'labelled task')} from {outcome.source}"
+    trained_on = labelled if outcome.annotations >= 0 else plural(events, "event")
+    held_back = f"; it is held back: {manifest.gate}" if manifest.gate else ""
+    logger.info(
+        "Job %s: project %s: version %s is published (%s)%s",
+        manifest.job,
+        manifest.project,
+        manifest.name,
+        trained_on,
+        held_back,
+    )

@@ -1,0 +1,89 @@
+"""What follows from the end of a run: one notice for each failed job, and a record that says all there is to say."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.training.records.event_queue import StoredEvent
+from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.redis.redis_client import connect
+from label_studio_ml.training.run import progress_file
+from label_studio_ml.training.run.run_request import Outcome
+from label_studio_ml.training.worker.run_end import RULES, EndKind, Fate
+from label_studio_ml.training.worker.run_process import Crashed, Interrupted, RunProcess
+from label_studio_ml.training.worker.trainer import Trainer
+from label_studio_ml.versions.store.local_store import VersionStore
+
+P = "5.1700000000"
+
+
+@pytest.fixture
+def board(embedded_url: str) -> JobBoard:
+    connection = connect(embedded_url)
+    connection.flushall()
+    return JobBoard(connection, "test-queue")
+
+
+def _ends_after_the_first_event(board: JobBoard, error: Exception) -> Callable[[RunProcess], Outcome]:
+    """Return a run over two events that completes the first, and then ends with `error`."""
+    first, second = board.queues.entries(P)
+
+    def run(process: RunProcess) -> Outcome:
+        request = process._request
+        (Path(request.workdir) / "weights").write_text("12")
+        progress = progress_file.Progress(
+            job=request.job,
+            parent="",
+            workdir=request.workdir,
+            last=first.id,
+            current=second.id,
+            result=Outcome(changed=True, generation="event"),
+        )
+        progress_file.write(Path(request.progress), progress)
+        raise error
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "error",
+    [Crashed("the training process was killed"), Interrupted("the worker was stopped; it will run again")],
+    ids=["crashed", "interrupted"],
+)
+def test_a_run_that_ends_after_a_completed_event_is_reported_once(
+    board: JobBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """The completed event is in a version; record and notice name the cause and what became of the event."""
+    job_id, _ = [board.record(P, StoredEvent("ANNOTATION_CREATED", {})) for _ in range(2)]
+    second = board.queues.entries(P)[1]
+    notices: list[tuple[str, str]] = []
+    board.on_failure = lambda project, job, cause: notices.append((job, cause))
+    monkeypatch.setattr(RunProcess, "run", _ends_after_the_first_event(board, error))
+    settings = Settings(backend_dir=tmp_path, model_dir=tmp_path / "models", log_dir=tmp_path / "logs")
+    Trainer(settings, board, threading.Event()).train(P)
+    assert board.queues.entries(P) == [second]
+    (manifest,) = VersionStore(tmp_path / "models").history(P)
+    job = board.jobs.get(job_id)
+    assert job is not None
+    assert (job.state, job.version) == ("failed", manifest.name)
+    assert job.error == f"{error}; 1 event before that went into a version"
+    assert notices == [(job_id, job.error)]
+
+
+def test_each_end_of_a_run_has_a_rule() -> None:
+    assert set(RULES) == set(EndKind)
+
+
+def test_events_stay_queued_only_if_a_later_run_may_differ() -> None:
+    kept = {kind for kind, rule in RULES.items() if rule.fate in (Fate.KEPT, Fate.POSTPONED)}
+    assert kept == {
+        EndKind.NOT_DUE,
+        EndKind.MAY_PASS,
+        EndKind.CRASHED,
+        EndKind.INTERRUPTED,
+        EndKind.LEASE_LOST,
+        EndKind.OVERTAKEN,
+    }
