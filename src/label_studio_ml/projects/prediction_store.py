@@ -77,12 +77,7 @@ class PredictionStore:
         """
         mine = self._single | self._journal.doubtful
         removed = 0
-        several = {
-            "filter": "filter:tasks:total_predictions",
-            "operator": "greater",
-            "type": "Number",
-            "value": 1,
-        }
+        several = task_filters.parse("total_predictions > 1")
         for task in self._api.all([*conditions, several, task_filters.versions("contains", self._version)]):
             task_id = int(task["id"])
             if task_id in mine:

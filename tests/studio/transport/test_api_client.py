@@ -132,6 +132,14 @@ def test_without_patience_a_server_error_is_a_refusal(studio: FakeServer) -> Non
     assert caught.value.passing
 
 
+@pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE"])
+def test_without_patience_a_change_is_sent_once(studio: FakeServer, method: str) -> None:
+    studio.on(PATH, Reply(502))
+    with pytest.raises(StudioRefusedError, match="502"):
+        _client(studio).call(method, PATH, json={})
+    assert len(studio.asked) == 1
+
+
 @pytest.mark.parametrize("reply", [Reply(500), Reply(504), Reply(200, b"{", {}, 9), Reply(200, b"<html>")])
 def test_a_post_that_may_have_been_carried_out_is_not_repeated(studio: FakeServer, reply: Reply) -> None:
     studio.on(PATH, reply)

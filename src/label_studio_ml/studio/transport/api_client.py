@@ -80,12 +80,13 @@ class ApiClient:
         """Send a request and return the decoded JSON of the response, None if it is empty or not JSON.
 
         `expected` is the type of the JSON, None for any. `login` tells whether the token is sent. `arguments` are
-        passed to requests (`json`, `params`, `files`). A POST is sent again only if it was not carried out. A DELETE of
-        an object that does not exist counts as done.
+        passed to requests (`json`, `params`, `files`). A POST is sent again only if it was not carried out; without
+        `patience`, this holds for PATCH and DELETE, too. A DELETE of an object that does not exist counts as done.
         """
-        url, repeatable = self.http.base + path, method != "POST"
+        url, repeatable = self.http.base + path, method == "GET"
         error: type[StudioError] = StudioError
         if self._patience is not None:
+            repeatable = method != "POST"
             error = StudioUnavailable if repeatable else Unsure
 
         def attempt() -> Any:
