@@ -16,7 +16,7 @@ from label_studio_ml.serving.prediction_service import PredictionService
 from label_studio_ml.serving.runners.process_runner import ModelRunner
 from label_studio_ml.serving.runners.runner_choice import processes
 from label_studio_ml.user_code.code_identity import CodeIdentity, identify
-from label_studio_ml.user_code.loading import code_on_disk
+from label_studio_ml.user_code.model_source import code_on_disk
 from label_studio_ml.versions.state.project_state import Project
 from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.versions.store.manifest import Manifest

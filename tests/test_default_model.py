@@ -15,7 +15,9 @@ from PIL import Image
 from label_studio_ml import active
 from label_studio_ml.cli.create.scaffold import default_model
 from label_studio_ml.training.dataset import LabelledTasks
-from label_studio_ml.user_code.loading import ModelSource, load_class, missing_modules
+from label_studio_ml.user_code.import_scan import missing_modules
+from label_studio_ml.user_code.loading import load_class
+from label_studio_ml.user_code.model_source import ModelSource
 
 TEXT = """
 <View>

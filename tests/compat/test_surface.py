@@ -361,7 +361,9 @@ def _python(code: str, cwd: Path) -> list[str]:
 
 LOAD = (
     "import sys\nfrom pathlib import Path\n"
-    "from label_studio_ml.user_code.loading import load_class, locate, missing_modules\n"
+    "from label_studio_ml.user_code.import_scan import missing_modules\n"
+    "from label_studio_ml.user_code.loading import load_class\n"
+    "from label_studio_ml.user_code.model_source import locate\n"
     "source = locate(Path('.'))\nmissing = missing_modules(source.script)\n"
     "early = 'label_studio_tools' in sys.modules or 'label_studio_sdk' in sys.modules\n"
     "cls = load_class(source)\n"

@@ -23,7 +23,8 @@ LOAD = """\
 import redis, sys
 from pathlib import Path
 from label_studio_ml.import_paths import user_path
-from label_studio_ml.user_code.loading import ModelSource, load_class
+from label_studio_ml.user_code.loading import load_class
+from label_studio_ml.user_code.model_source import ModelSource
 
 def main():
     cls = load_class(ModelSource(Path(sys.argv[1]), "Mine"))

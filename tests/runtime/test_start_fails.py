@@ -9,7 +9,8 @@ import pytest
 
 from label_studio_ml.api import init_app
 from label_studio_ml.model import LabelStudioMLBase
-from label_studio_ml.user_code.loading import ModelSource, load_class
+from label_studio_ml.user_code.loading import load_class
+from label_studio_ml.user_code.model_source import ModelSource
 
 pytestmark = pytest.mark.usefixtures("clean_env")
 

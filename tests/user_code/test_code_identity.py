@@ -9,7 +9,7 @@ import pytest
 
 from label_studio_ml.errors import ModelFileError
 from label_studio_ml.user_code.code_identity import CodeIdentity, identify, signature
-from label_studio_ml.user_code.loading import code_on_disk
+from label_studio_ml.user_code.model_source import code_on_disk
 
 MODEL = """
 import json

@@ -9,15 +9,10 @@ from textwrap import dedent
 import pytest
 
 from label_studio_ml.errors import ModelFileError
-from label_studio_ml.user_code.import_scan import required_distributions
-from label_studio_ml.user_code.loading import (
-    ModelSource,
-    imported_siblings,
-    load_class,
-    locate,
-    missing_modules,
-    model_classes,
-)
+from label_studio_ml.user_code.class_search import model_classes
+from label_studio_ml.user_code.import_scan import imported_siblings, missing_modules, required_distributions
+from label_studio_ml.user_code.loading import load_class
+from label_studio_ml.user_code.model_source import ModelSource, locate
 
 BASE = "from label_studio_ml.model import LabelStudioMLBase\n"
 

@@ -12,7 +12,7 @@ from label_studio_ml.serving.registry.model_registry import ModelRegistry
 from label_studio_ml.serving.runners.process_runner import ModelRunner
 from label_studio_ml.storage import private_files
 from label_studio_ml.training.intake.event_intake import RedisIntake
-from label_studio_ml.user_code.loading import code_on_disk, locate
+from label_studio_ml.user_code.model_source import code_on_disk, locate
 from label_studio_ml.versions.factory import open_store
 from label_studio_ml.versions.state.key_values import StoredState
 from label_studio_ml.versions.state.project_state import Projects

@@ -16,7 +16,7 @@ from label_studio_ml.cli.create import scaffold
 from label_studio_ml.cli.main import main
 from label_studio_ml.cli.shared.sample import expected_tags, sample
 from label_studio_ml.config.settings import Settings
-from label_studio_ml.user_code.loading import ModelSource, locate
+from label_studio_ml.user_code.model_source import ModelSource, locate
 
 MODEL = """\
 from label_studio_ml.model import LabelStudioMLBase

@@ -15,7 +15,7 @@ from label_studio_ml.cli.shared.wsgi_survey import survey
 from label_studio_ml.cli.versions.code_comparison import code_here
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.user_code import code_identity
-from label_studio_ml.user_code.loading import ModelSource
+from label_studio_ml.user_code.model_source import ModelSource
 from versions.made import Made
 
 MODEL = "from label_studio_ml.model import LabelStudioMLBase\nclass Mine(LabelStudioMLBase): ...\n"

@@ -9,7 +9,8 @@ from label_studio_ml.cli.shared.backend_arguments import add_folder_arguments, f
 from label_studio_ml.cli.streams import say
 from label_studio_ml.errors import ModelFileError
 from label_studio_ml.support.texts import our_command, shell_command
-from label_studio_ml.user_code.loading import MissingModule, ModelSource, locate, missing_modules
+from label_studio_ml.user_code.import_scan import MissingModule, missing_modules
+from label_studio_ml.user_code.model_source import ModelSource, locate
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

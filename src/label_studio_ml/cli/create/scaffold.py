@@ -18,8 +18,8 @@ from label_studio_ml.cli.shared.sample import expected_tags, sample
 from label_studio_ml.errors import ModelFileError, SettingsError
 from label_studio_ml.storage.folder_problems import nearest_existing
 from label_studio_ml.storage.private_files import make_folder, open_file
-from label_studio_ml.user_code.import_scan import required_distributions
-from label_studio_ml.user_code.loading import ModelSource, imported_siblings
+from label_studio_ml.user_code.import_scan import imported_siblings, required_distributions
+from label_studio_ml.user_code.model_source import ModelSource
 
 #: The files that are written for every backend: file name -> template.
 TEMPLATES = {

@@ -10,7 +10,8 @@ from label_studio_ml.errors import BackendError, ModelFileError, ModelLoadError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.model_api.api_generation import has_predict
 from label_studio_ml.model_calls.adapter import ModelSpec, build, describe_class
-from label_studio_ml.user_code.loading import locate, user_class
+from label_studio_ml.user_code.loading import user_class
+from label_studio_ml.user_code.model_source import locate
 from label_studio_ml.versions.state.key_values import MemoryState
 from label_studio_ml.versions.state.project_state import Project
 

@@ -12,7 +12,7 @@ from label_studio_ml.cli.shared.wsgi_file import WsgiFile, read_wsgi
 from label_studio_ml.cli.streams import say
 from label_studio_ml.config.settings import Settings, set_environment
 from label_studio_ml.errors import ModelFileError, SettingsError
-from label_studio_ml.user_code.loading import ModelSource, locate
+from label_studio_ml.user_code.model_source import ModelSource, locate
 
 
 def add_folder_arguments(parser: argparse.ArgumentParser, folder_help: str = "the backend's folder") -> None:

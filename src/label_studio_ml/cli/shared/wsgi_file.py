@@ -16,7 +16,7 @@ from label_studio_ml.model_api.init_app_arguments import with_app_arguments
 from label_studio_ml.processes.child_answer import child_answer
 from label_studio_ml.processes.exit_status import describe_exit
 from label_studio_ml.support.texts import shell_command
-from label_studio_ml.user_code.loading import ModelSource
+from label_studio_ml.user_code.model_source import ModelSource
 
 #: Seconds within which a `_wsgi.py` must be imported; it may load the model's weights.
 PATIENCE = 600.0

@@ -9,7 +9,7 @@ from label_studio_ml.cli.shared.wsgi_file import WsgiFile, read_wsgi
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import ModelFileError
 from label_studio_ml.user_code.code_identity import CodeIdentity, identify
-from label_studio_ml.user_code.loading import served_class
+from label_studio_ml.user_code.model_source import served_class
 from label_studio_ml.versions.store.manifest import Manifest
 
 

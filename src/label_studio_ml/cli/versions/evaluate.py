@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     from label_studio_ml.evaluation.task_selection import Choice, expected, trained_on
     from label_studio_ml.model_calls.adapter import ModelSpec
     from label_studio_ml.monitoring import logs
-    from label_studio_ml.user_code.loading import code_on_disk
+    from label_studio_ml.user_code.model_source import code_on_disk
     from label_studio_ml.versions.factory import open_store
     from label_studio_ml.versions.store.version_files import file_name
 

@@ -12,7 +12,8 @@ from label_studio_ml.model_calls.device_memory import release_memory
 from label_studio_ml.model_calls.predictor import Answer, Predictor, Request
 from label_studio_ml.monitoring import logs
 from label_studio_ml.user_code.code_identity import CodeIdentity
-from label_studio_ml.user_code.loading import code_on_disk, forget_modules, user_class
+from label_studio_ml.user_code.loading import forget_modules, user_class
+from label_studio_ml.user_code.model_source import code_on_disk
 from label_studio_ml.versions.state.key_values import LenientState, MemoryState, State, StoredState
 
 logger = logging.getLogger(__name__)

@@ -45,7 +45,8 @@ from label_studio_ml.training.run.run_request import Outcome, RunRequest, client
 from label_studio_ml.training.run.version_comparison import compared, metrics_to_compare
 from label_studio_ml.training.run.wire import Limits, RunEnd, RunMessage
 from label_studio_ml.training.snapshots import SNAPSHOT
-from label_studio_ml.user_code.loading import code_on_disk, user_class
+from label_studio_ml.user_code.loading import user_class
+from label_studio_ml.user_code.model_source import code_on_disk
 from label_studio_ml.versions.factory import open_store
 from label_studio_ml.versions.state.key_values import StagedState, StoredState
 
