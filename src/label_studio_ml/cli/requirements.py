@@ -104,9 +104,9 @@ def main(files: Sequence[str]) -> int:
     """Print a line for each requirement of the files that the environment does not meet; return 0."""
     for name in files:
         for item, installed in unmet(parse(Path(name).read_text(encoding="utf-8").splitlines())):
-            found = f"{item.name} {installed} is installed" if installed else "it is not installed"
+            present = f"{item.name} {installed} is installed" if installed else "it is not installed"
             say(
-                f"label-studio-ml: {name} asks for {item.name}{item.specifier}; {found}, as {package_name} or "
+                f"label-studio-ml: {name} asks for {item.name}{item.specifier}; {present}, as {package_name} or "
                 f"what it needs does not take that version"
             )
     return 0

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "       label-studio-ml tokens revoke NAME [--file FILE]"
     )
     parser.add_argument(
-        "what", metavar="add|list|revoke", choices=("add", "list", "revoke"), help="what to do"
+        "action", metavar="add|list|revoke", choices=("add", "list", "revoke"), help="what to do"
     )
     parser.add_argument("name", nargs="?", metavar="NAME", help="the token's name: who or what uses it")
     parser.add_argument("--file", metavar="FILE", help="the file with the tokens (default: TOKENS_FILE)")
@@ -32,17 +32,17 @@ def run(args: argparse.Namespace) -> int:
     `add` prints the token, which is shown only here: the file does not contain it.
     """
     file = _file(args.file)
-    if args.what == "list":
+    if args.action == "list":
         for name in access_tokens.names(file):
             say(name)
         return 0
     if not args.name:
         raise SettingsError(
             "Whose token is not said",
-            fix=f"Give a name: {our_command('tokens', args.what, 'NAME')}",
+            fix=f"Give a name: {our_command('tokens', args.action, 'NAME')}",
             field="NAME",
         )
-    if args.what == "revoke":
+    if args.action == "revoke":
         access_tokens.revoke(file, args.name)
         say(f"{args.name} is revoked: a server that reads {file} refuses it from the next request on.")
         return 0

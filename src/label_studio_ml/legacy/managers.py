@@ -92,7 +92,7 @@ class LabelStudioMLManager:
         """Return the predictions for `tasks` and their ModelWrapper. `kwargs` are the request's params."""
         fields = {"tasks": tasks, "project": project, "label_config": label_config, "params": kwargs}
         results = cls._post("/predict", fields)["results"]
-        version = next((one.get("model_version") for one in results if isinstance(one, dict)), None)
+        version = next((result.get("model_version") for result in results if isinstance(result, dict)), None)
         return results, ModelWrapper(_ModelElsewhere(), version)
 
     @classmethod
@@ -136,10 +136,10 @@ class LabelStudioMLManager:
     def get(cls, project: str | None = None) -> ModelWrapper | None:
         """Return the model of a project that `fetch` has been called for; None on any error."""
         try:
-            found = cls._call("get", "/is_training", query_string={"project": project or ""})
+            answer = cls._call("get", "/is_training", query_string={"project": project or ""})
         except BackendError:
             return None
-        return ModelWrapper(_ModelElsewhere(), found["model_version"], bool(found["is_training"]))
+        return ModelWrapper(_ModelElsewhere(), answer["model_version"], bool(answer["is_training"]))
 
     @classmethod
     def has_active_model(cls, project: str | None = None) -> bool:
@@ -149,8 +149,8 @@ class LabelStudioMLManager:
     @classmethod
     def is_training(cls, project: str | None = None) -> dict[str, Any]:
         """Return `{"is_training": bool}` for a project, False if it is unknown."""
-        found = cls.get(project)
-        return {"is_training": False} if found is None else {"is_training": found.is_training}
+        wrapper = cls.get(project)
+        return {"is_training": False} if wrapper is None else {"is_training": wrapper.is_training}
 
     @classmethod
     def train(

@@ -31,7 +31,9 @@ def add_prediction_source_arguments(parser: argparse.ArgumentParser) -> None:
     add_log_level(parser)
 
 
-async def started(args: argparse.Namespace, settings: Settings, project: Project) -> "EitherSource":
+async def start_prediction_source(
+    args: argparse.Namespace, settings: Settings, project: Project
+) -> "EitherSource":
     """Start the asker that `args` choose, print its version, and return it. The caller must close it.
 
     Without `--backend`, that is the running backend of the folder, if there is one. Raises what the start raises.
@@ -39,7 +41,7 @@ async def started(args: argparse.Namespace, settings: Settings, project: Project
     from label_studio_ml.projects.prediction_sources import EitherSource
 
     url = {None: address(settings.model_dir), "none": ""}.get(args.backend, args.backend)
-    prediction_source = EitherSource(settings, project, url or "", args.version, tell)
+    prediction_source = EitherSource(settings, project, url or "", args.version, print_note)
     try:
         await prediction_source.start()
     except BaseException:
@@ -53,6 +55,6 @@ async def started(args: argparse.Namespace, settings: Settings, project: Project
     return prediction_source
 
 
-def tell(what: str) -> None:
+def print_note(message: str) -> None:
     """Print a message on standard error while a progress display may be shown."""
-    say(f"label-studio-ml: {what}", file=sys.stderr, flush=True)
+    say(f"label-studio-ml: {message}", file=sys.stderr, flush=True)

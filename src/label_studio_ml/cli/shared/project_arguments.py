@@ -20,82 +20,90 @@ def known_project(settings: Settings, name: str | None, *, reads: bool = False) 
     changes nothing. Raises UnknownProject, SettingsError or StudioError, with what to give as `--project`.
     """
     projects = Projects(settings.model_dir)
-    uid = only_one(settings, projects.uids(), name, reads=reads)
-    if uid is not None and (known := projects.get(uid)) is not None:
-        return known
+    uid = chosen_uid(settings, projects.uids(), name, reads=reads)
+    if uid is not None and (project := projects.get(uid)) is not None:
+        return project
     if name is None:
         raise UnknownProject(
             "The backend knows no project yet",
             fix="Add it to a project in Label Studio, or name one with --project and set LABEL_STUDIO_URL and "
             "LABEL_STUDIO_API_KEY",
         )
-    return projects.update(**_described(settings, name))
+    return projects.update(**_project_fields(settings, name))
 
 
-def only_one(settings: Settings, uids: Iterable[str], name: str | None, *, reads: bool = False) -> str | None:
+def chosen_uid(
+    settings: Settings, uids: Iterable[str], name: str | None, *, reads: bool = False
+) -> str | None:
     """Return the one of `uids` with the uid or id `name`, the only one if `name` is None, or None if none matches.
 
     Of several projects with the same id, it is the only one not forgotten, else the one in the Label Studio of
     LABEL_STUDIO_URL. If that is not known, a command that only `reads` gets the one heard last, and prints a note.
     Raises SettingsError, with what to give, if several match.
     """
-    known = set(uids)
-    if name in known:
+    all_uids = set(uids)
+    if name in all_uids:
         return name
-    fitting = {uid for uid in known if name is None or name == uid.partition(".")[0]}
-    if name is None and len(fitting) > 1:
-        fitting.discard(ANONYMOUS)  # the project of calls that name none
-    if len(fitting) <= 1:
-        return next(iter(fitting), None)
-    found = [one for one in known_projects(settings.model_dir, open_store(settings)) if one.uid in fitting]
-    if len({uid.partition(".")[0] for uid in fitting}) > 1:
+    matches = {uid for uid in all_uids if name is None or name == uid.partition(".")[0]}
+    if name is None and len(matches) > 1:
+        matches.discard(ANONYMOUS)  # the project of calls that name none
+    if len(matches) <= 1:
+        return next(iter(matches), None)
+    candidates = [
+        project
+        for project in known_projects(settings.model_dir, open_store(settings))
+        if project.uid in matches
+    ]
+    if len({uid.partition(".")[0] for uid in matches}) > 1:
         raise SettingsError(
-            f"The backend knows several projects: {', '.join(sorted(fitting))}",
-            fix=f"Name one with --project, such as --project {_shortest(min(fitting), fitting)}",
+            f"The backend knows several projects: {', '.join(sorted(matches))}",
+            fix=f"Name one with --project, such as --project {_shortest(min(matches), matches)}",
             field="--project",
         )
-    remembered = [one for one in found if not one.forgotten]
+    remembered = [project for project in candidates if not project.forgotten]
     if len(remembered) == 1:
         return remembered[0].uid
-    return _of_same_number(settings, fitting, remembered or found, reads=reads)
+    return _of_same_number(settings, matches, remembered or candidates, reads=reads)
 
 
-def _shortest(uid: str, known: Collection[str]) -> str:
-    """Return a project's id if no other project of `known` has the same one, else its uid."""
+def _shortest(uid: str, uids: Collection[str]) -> str:
+    """Return a project's id if no other project of `uids` has the same one, else its uid."""
     number = uid.partition(".")[0]
-    return number if sum(one.partition(".")[0] == number for one in known) == 1 else uid
+    return number if sum(other.partition(".")[0] == number for other in uids) == 1 else uid
 
 
 def _of_same_number(
-    settings: Settings, fitting: Collection[str], found: list[KnownProject], *, reads: bool
+    settings: Settings, matches: Collection[str], candidates: list[KnownProject], *, reads: bool
 ) -> str:
-    number = next(iter(fitting)).partition(".")[0]
+    number = next(iter(matches)).partition(".")[0]
     if settings.studio_url and settings.studio_api_key:
         try:
-            uid = uid_of(_asked(settings, number))
+            uid = uid_of(_requested_project(settings, number))
         except BackendError:  # Label Studio cannot be reached, or has no such project
             uid = ""
-        if uid in fitting:
+        if uid in matches:
             return uid
-    if reads and found:
-        chosen = found[0]
+    if reads and candidates:
+        chosen = candidates[0]
         say(
-            f"label-studio-ml: there are {len(fitting)} projects with the number {number}; this is {chosen.uid}, "
+            f"label-studio-ml: there are {len(matches)} projects with the number {number}; this is {chosen.uid}, "
             f"the one heard last ({chosen.text()}). For another one give its --project: "
-            f"{', '.join(one.uid for one in found[1:])}",
+            f"{', '.join(project.uid for project in candidates[1:])}",
             file=sys.stderr,
         )
         return chosen.uid
-    each = "; ".join(f"--project {one.uid} ({one.text()})" for one in found) or ", ".join(sorted(fitting))
+    each = "; ".join(f"--project {project.uid} ({project.text()})" for project in candidates) or ", ".join(
+        sorted(matches)
+    )
     raise SettingsError(
-        f"The backend knows {len(fitting)} projects with the number {number}",
+        f"The backend knows {len(matches)} projects with the number {number}",
         fix=f"Give one of: {each}; or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY. "
         "`label-studio-ml projects` lists them and forgets old ones",
         field="--project",
     )
 
 
-def _asked(settings: Settings, project_id: str) -> dict[str, Any]:
+def _requested_project(settings: Settings, project_id: str) -> dict[str, Any]:
     """Request a project from Label Studio's API and return it. Raises StudioError."""
     from label_studio_ml.studio.client import StudioClient
 
@@ -103,7 +111,7 @@ def _asked(settings: Settings, project_id: str) -> dict[str, Any]:
     return dict(client.project(project_id))
 
 
-def _described(settings: Settings, project_id: str) -> dict[str, str]:
+def _project_fields(settings: Settings, project_id: str) -> dict[str, str]:
     """Return the fields to store of a project that has not called /setup, as Label Studio's API has them.
 
     Raises UnknownProject when Label Studio's address or token is not set, and StudioError.
@@ -114,12 +122,12 @@ def _described(settings: Settings, project_id: str) -> dict[str, str]:
             fix="Add the backend to it in Label Studio, or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY",
             field="--project",
         )
-    found = _asked(settings, project_id)
-    if "label_config" not in found:
+    project = _requested_project(settings, project_id)
+    if "label_config" not in project:
         raise StudioError(f"Label Studio's answer for project {project_id} has no label config")
     return {
-        "uid": uid_of(found),
-        "label_config": found["label_config"],
+        "uid": uid_of(project),
+        "label_config": project["label_config"],
         "hostname": settings.studio_url,
-        "title": str(found.get("title") or ""),
+        "title": str(project.get("title") or ""),
     }

@@ -9,7 +9,7 @@ from label_studio_ml.cli.shared.backend_arguments import (
     folder_of,
     settings_without_model,
 )
-from label_studio_ml.cli.shared.project_arguments import only_one
+from label_studio_ml.cli.shared.project_arguments import chosen_uid
 from label_studio_ml.cli.shared.studio_arguments import add_known_project_argument
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import UnknownProject
@@ -20,7 +20,7 @@ from label_studio_ml.versions.store.local_store import VersionStore
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredProject:
     """The versions of one project of a backend."""
 
     store: VersionStore
@@ -28,7 +28,7 @@ class Stored:
     uid: str
 
     @property
-    def project(self) -> str:
+    def number(self) -> str:
         """The project's id without the creation time that its uid has."""
         return self.uid.partition(".")[0]
 
@@ -47,7 +47,7 @@ def add_model_dir_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def find(args: argparse.Namespace, *, reads: bool = False, otherwise: str = "") -> Stored:
+def find(args: argparse.Namespace, *, reads: bool = False, otherwise: str = "") -> StoredProject:
     """Return the versions of the project that `args` name; the model file is not needed for it.
 
     `reads` says that the command changes nothing. `otherwise` is the uid of a project that matches although the backend
@@ -57,7 +57,7 @@ def find(args: argparse.Namespace, *, reads: bool = False, otherwise: str = "") 
     store = open_store(settings)
     uid = _uid(store, settings, args.project, reads=reads, otherwise=otherwise)
     store.bring(uid)
-    return Stored(store, settings.model_dir, uid)
+    return StoredProject(store, settings.model_dir, uid)
 
 
 def settings_of(args: argparse.Namespace) -> Settings:
@@ -69,13 +69,13 @@ def settings_of(args: argparse.Namespace) -> Settings:
 
 def _uid(store: VersionStore, settings: Settings, name: str | None, *, reads: bool, otherwise: str) -> str:
     model_dir = settings.model_dir
-    known = set(store.projects())
+    uids = set(store.projects())
     if (model_dir / "projects.db").exists():  # opening would create it
-        known.update(Projects(model_dir).uids())
-    fitting = {uid for uid in known if name is None or name in _names(uid)}
-    if otherwise and (otherwise in fitting or (not fitting and name in (None, *_names(otherwise)))):
+        uids.update(Projects(model_dir).uids())
+    matches = {uid for uid in uids if name is None or name in _names(uid)}
+    if otherwise and (otherwise in matches or (not matches and name in (None, *_names(otherwise)))):
         return otherwise
-    uid = only_one(settings, known, name, reads=reads)
+    uid = chosen_uid(settings, uids, name, reads=reads)
     if uid is not None:
         return uid
     if name is None:
@@ -85,7 +85,7 @@ def _uid(store: VersionStore, settings: Settings, name: str | None, *, reads: bo
         )
     raise UnknownProject(
         f"Project {name} is not known in {model_dir}",
-        fix=f"Known: {', '.join(sorted(known)) or 'none'}",
+        fix=f"Known: {', '.join(sorted(uids)) or 'none'}",
         field="--project",
     )
 

@@ -7,10 +7,10 @@ from datetime import datetime
 def moment(time: str | datetime) -> str:
     """Return a time in the time zone of this machine, as `2026-11-23 14:15:30`; text that is no time is unchanged."""
     try:
-        found = datetime.fromisoformat(time) if isinstance(time, str) else time
+        parsed = datetime.fromisoformat(time) if isinstance(time, str) else time
     except ValueError:
         return str(time)
-    return f"{found.astimezone():%Y-%m-%d %H:%M:%S}"
+    return f"{parsed.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
 def duration(seconds: float) -> str:

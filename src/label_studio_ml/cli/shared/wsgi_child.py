@@ -23,9 +23,9 @@ def main() -> int:
     """Execute the file, write the report, and end the process with status 0; failures are part of the report."""
     descriptor, path = int(sys.argv[1]), Path(sys.argv[2])
     os.set_inheritable(descriptor, False)
-    found = read(path)
+    report = read(path)
     with os.fdopen(descriptor, "w") as out:
-        json.dump(found, out)
+        json.dump(report, out)
     sys.stdout.flush()
     os._exit(0)  # `sys.exit` would wait for threads of the user's file
 
@@ -48,24 +48,24 @@ def read(path: Path) -> dict[str, Any]:
 
     api.init_app = recording
     changes = environment_changes()
-    found: dict[str, Any] = {"error": ""}
+    report: dict[str, Any] = {"error": ""}
     user_path.enter([str(path.parent)])
     module: Any = None
     try:
         module = import_file(path, "_wsgi")
     except BackendError as error:
-        found["error"] = str(error)
-    found["environment"] = changes()
+        report["error"] = str(error)
+    report["environment"] = changes()
     if calls:
         model_class, arguments, app = calls[-1]
         file = defining_file(model_class)
         fit = {name: value for name, value in arguments.items() if value is not None and is_json(value)}
-        found |= {"class_name": model_class.__name__, "script": str(file) if file else "", "arguments": fit}
-        found["unfit"] = [name for name, value in arguments.items() if not is_json(value)]
-        found["unused"] = _additions(app)
+        report |= {"class_name": model_class.__name__, "script": str(file) if file else "", "arguments": fit}
+        report["unfit"] = [name for name, value in arguments.items() if not is_json(value)]
+        report["unused"] = _additions(app)
         if module is not None and isinstance(getattr(module, "app", app), BackendApp) is False:
-            found["unused"].append("what wraps the application")
-    return found
+            report["unused"].append("what wraps the application")
+    return report
 
 
 def _additions(app: BackendApp) -> list[str]:
@@ -77,7 +77,7 @@ def _additions(app: BackendApp) -> list[str]:
         "teardown_request": app.teardown_request_funcs,
         "errorhandler": app.error_handler_spec,
     }
-    found = [f"the route {rule}" for rule in routes] + [
+    additions = [f"the route {rule}" for rule in routes] + [
         name for name, functions in hooks.items() if functions
     ]
-    return [*found, "its WSGI middleware"] if "wsgi_app" in vars(app) else found
+    return [*additions, "its WSGI middleware"] if "wsgi_app" in vars(app) else additions

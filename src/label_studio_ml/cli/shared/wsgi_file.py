@@ -57,13 +57,13 @@ def read_wsgi(folder: Path, *, run: bool = True, patience: float = PATIENCE) -> 
     if not path.is_file():
         return WsgiFile()
     try:
-        known = survey(path)
+        parsed = survey(path)
     except ModelFileError as error:
         return WsgiFile(remarks=(f"{error.message}: nothing of it is used",))
-    if not known.needs_run or not run:
-        arguments = known.arguments | known.script_arguments
-        return WsgiFile(arguments=arguments, remarks=_remarks(path, known) if run else ())
-    return _merged(path, known, _run(path, patience))
+    if not parsed.needs_run or not run:
+        arguments = parsed.arguments | parsed.script_arguments
+        return WsgiFile(arguments=arguments, remarks=_remarks(path, parsed) if run else ())
+    return _merged(path, parsed, _run(path, patience))
 
 
 def _run(path: Path, patience: float) -> dict[str, Any]:
@@ -76,39 +76,39 @@ def _run(path: Path, patience: float) -> dict[str, Any]:
     except TimeoutError:
         return {"error": f"it was not done after {patience:g} s"}
     try:
-        found: dict[str, Any] = json.loads(answer)
+        report: dict[str, Any] = json.loads(answer)
     except ValueError:
         return {"error": f"its process {describe_exit(status)}"}
-    return found
+    return report
 
 
-def _merged(path: Path, known: Survey, told: dict[str, Any]) -> WsgiFile:
+def _merged(path: Path, parsed: Survey, report: dict[str, Any]) -> WsgiFile:
     remarks: list[str] = []
-    if told["error"]:
-        rest = "" if "class_name" in told else "; what it would set is not used"
-        remarks.append(f"{path} cannot be run: {told['error'].rstrip('.')}{rest}")
-    if unfit := told.get("unfit"):
+    if report["error"]:
+        rest = "" if "class_name" in report else "; what it would set is not used"
+        remarks.append(f"{path} cannot be run: {report['error'].rstrip('.')}{rest}")
+    if unfit := report.get("unfit"):
         remarks.append(
             f"{path}: JSON cannot hold {', '.join(unfit)}, so the model is built without. "
             "Give it with --with, or let the class make it"
         )
-    script, name = told.get("script"), told.get("class_name")
+    script, name = report.get("script"), report.get("class_name")
     return WsgiFile(
-        arguments=told.get("arguments", known.arguments) | known.script_arguments,
-        environment=told.get("environment", {}),
+        arguments=report.get("arguments", parsed.arguments) | parsed.script_arguments,
+        environment=report.get("environment", {}),
         source=ModelSource(Path(script), name) if script and name else None,
-        remarks=(*remarks, *_remarks(path, known, told.get("unused", []))),
+        remarks=(*remarks, *_remarks(path, parsed, report.get("unused", []))),
     )
 
 
-def _remarks(path: Path, known: Survey, told: Sequence[str] = ()) -> tuple[str, ...]:
-    """Return the notes on parts of the file that `start` does not use; `told` are those found by executing it."""
+def _remarks(path: Path, parsed: Survey, unused_in_run: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the notes on parts of the file that `start` does not use, with those that its execution showed."""
     remarks = []
-    if unused := [*told, *known.unused]:
+    if unused := [*unused_in_run, *parsed.unused]:
         names = ", ".join(dict.fromkeys(unused))
         remarks.append(f"{path}: not used here: {names}. To use them, serve it with gunicorn _wsgi:app")
-    if known.script_unused:
-        names = ", ".join(dict.fromkeys(known.script_unused))
+    if parsed.script_unused:
+        names = ", ".join(dict.fromkeys(parsed.script_unused))
         run = shell_command("python", str(path))
         remarks.append(
             f'{path}: in functions and below if __name__ == "__main__", not used here: {names}. '

@@ -81,17 +81,17 @@ class Survey:
 def survey(wsgi: Path) -> Survey:
     """Parse a `_wsgi.py`. Raises ModelFileError if it is not Python."""
     tree = parse(wsgi)
-    found = Survey()
+    result = Survey()
     for statement in _imported_statements(tree.body):
-        _look_at(statement, found)
+        _survey_statement(statement, result)
     reading = _Calls.of(tree.body)
     for call in reading.imported:
-        _take_arguments(call, found)
+        _add_arguments(call, result)
     defaults = _option_defaults(tree)
     for call in reading.script:
-        _take_script_arguments(call, defaults, found)
-    found.unused += _run_options(tree)
-    return found
+        _add_script_arguments(call, defaults, result)
+    result.unused += _run_options(tree)
+    return result
 
 
 def _branches(node: ast.stmt) -> tuple[list[ast.stmt], list[ast.stmt]] | None:
@@ -203,8 +203,8 @@ def _option_defaults(tree: ast.Module) -> dict[str, Any]:
     return defaults
 
 
-def _take_script_arguments(call: ast.Call, defaults: Mapping[str, Any], found: Survey) -> None:
-    """Add the arguments of an `init_app` call that does not run at import to `found`.
+def _add_script_arguments(call: ast.Call, defaults: Mapping[str, Any], result: Survey) -> None:
+    """Add the arguments of an `init_app` call that does not run at import to `result`.
 
     `defaults` are the default values of the file's command-line options: older releases of `start` passed no options.
     """
@@ -216,49 +216,49 @@ def _take_script_arguments(call: ast.Call, defaults: Mapping[str, Any], found: S
         if spelled in _TEMPLATE_VALUES.get(name, ()):
             continue
         if option != spelled and option in defaults:
-            found.script_arguments[name] = defaults[option]
+            result.script_arguments[name] = defaults[option]
             continue
         if name in _START_OPTIONS and option == name:
             continue
         try:
             value = ast.literal_eval(expression)
         except ValueError:
-            found.script_unused.append(f"{name}={spelled}")
+            result.script_unused.append(f"{name}={spelled}")
         else:
-            found.script_arguments |= {} if value is None else {name: value}
+            result.script_arguments |= {} if value is None else {name: value}
 
 
-def _look_at(node: ast.stmt, found: Survey) -> None:
+def _survey_statement(node: ast.stmt, result: Survey) -> None:
     if isinstance(node, _DEFINITIONS):
-        found.needs_run |= bool(node.decorator_list)
+        result.needs_run |= bool(node.decorator_list)
         return
     for inner in ast.walk(node):
         if isinstance(inner, ast.Call) and dotted(inner.func).rpartition(".")[2] == "init_app":
-            _take_arguments(inner, found)
+            _add_arguments(inner, result)
         elif isinstance(inner, ast.Call):
-            found.needs_run |= ast.unparse(inner.func) not in _PLAIN_CALLS
+            result.needs_run |= ast.unparse(inner.func) not in _PLAIN_CALLS
         elif isinstance(inner, ast.Attribute | ast.Subscript) and isinstance(inner.ctx, ast.Store | ast.Del):
-            found.needs_run = True
+            result.needs_run = True
             if isinstance(inner, ast.Attribute) and dotted(inner).partition(".")[0][:1].isupper():
-                found.unused.append(f"{dotted(inner)} = …")
+                result.unused.append(f"{dotted(inner)} = …")
 
 
-def _take_arguments(call: ast.Call, found: Survey) -> None:
+def _add_arguments(call: ast.Call, result: Survey) -> None:
     for name, expression in _given(call):
         spelled = ast.unparse(expression)
         if name is None:
-            found.needs_run |= spelled != "constructor_arguments(FOLDER)"
+            result.needs_run |= spelled != "constructor_arguments(FOLDER)"
         elif spelled in _TEMPLATE_VALUES.get(name, ()):
             continue
         else:
             try:
                 value = ast.literal_eval(expression)
             except ValueError:
-                found.needs_run = True
+                result.needs_run = True
             else:
-                found.arguments |= {} if value is None else {name: value}
+                result.arguments |= {} if value is None else {name: value}
     model = [word.value for word in call.keywords if word.arg == "model_class"] or call.args[:1]
-    found.needs_run |= bool(model) and not dotted(model[0])
+    result.needs_run |= bool(model) and not dotted(model[0])
 
 
 def _run_options(tree: ast.Module) -> list[str]:

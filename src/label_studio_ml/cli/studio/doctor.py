@@ -38,14 +38,14 @@ def run(args: argparse.Namespace) -> int:
     context = _context(args, with_studio(args, settings))
     try:
         if args.json:
-            found = list(examine(context))
-            say_json(as_json(found))
+            checks = list(examine(context))
+            say_json(as_json(checks))
         else:
-            found = show(examine(context))
+            checks = show(examine(context))
     finally:
         if context.studio is not None:
             context.studio.api.close()
-    return exit_code(found)
+    return exit_code(checks)
 
 
 def _context(args: argparse.Namespace, settings: Settings) -> "Context":

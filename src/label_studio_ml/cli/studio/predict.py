@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING
 
 from label_studio_ml.cli.options import count
 from label_studio_ml.cli.shared.backend_arguments import add_backend_arguments, settings_from
-from label_studio_ml.cli.shared.model_arguments import add_prediction_source_arguments, started, tell
+from label_studio_ml.cli.shared.model_arguments import (
+    add_prediction_source_arguments,
+    print_note,
+    start_prediction_source,
+)
 from label_studio_ml.cli.shared.studio_arguments import add_studio_arguments, project_number, with_studio
 from label_studio_ml.cli.streams import say
 from label_studio_ml.config.settings import Settings
@@ -80,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
     settings = with_studio(args, settings_from(args))
     logs.configure(args.log_level)
     report = asyncio.run(_project(args, settings) if args.project is not None else _file(args, settings))
-    return _say(report, dry_run=args.dry_run)
+    return _print_report(report, dry_run=args.dry_run)
 
 
 async def _project(args: argparse.Namespace, settings: Settings) -> "Report":
@@ -93,14 +97,14 @@ async def _project(args: argparse.Namespace, settings: Settings) -> "Report":
 
     conditions = [task_filters.parse(text) for text in args.where]
     api = project_api(settings, args.project)
-    api.notify = tell
+    api.notify = print_note
     async with prediction_run.stopping(api):
         project = await asyncio.to_thread(prediction_run.project_of, api, settings)
         if args.shards and not args.dry_run:
-            from label_studio_ml.cli.studio.predict_shards import spread
+            from label_studio_ml.cli.studio.predict_shards import predict_in_shards
 
-            return await spread(args, settings, api, project, conditions)
-        prediction_source = await started(args, settings, project)
+            return await predict_in_shards(args, settings, api, project, conditions)
+        prediction_source = await start_prediction_source(args, settings, project)
         try:
             progress = Progress()
             async with shown(progress, f"Project {args.project}, version {prediction_source.version}"):
@@ -127,7 +131,7 @@ async def _file(args: argparse.Namespace, settings: Settings) -> "Report":
     from label_studio_ml.projects import prediction_run
     from label_studio_ml.projects.pipeline import Progress
 
-    prediction_source = await started(args, settings, _project_of_file(args, settings))
+    prediction_source = await start_prediction_source(args, settings, _project_of_file(args, settings))
     try:
         progress = Progress()
         async with shown(progress, f"{args.input}, version {prediction_source.version}"):
@@ -143,28 +147,28 @@ def _project_of_file(args: argparse.Namespace, settings: Settings) -> Project:
     """
     projects = Projects(settings.model_dir)
     uids = projects.uids()
-    known = projects.get(uids[0]) if len(uids) == 1 else None
+    project = projects.get(uids[0]) if len(uids) == 1 else None
     if args.label_config is None:
-        if known is None:
+        if project is None:
             raise SettingsError(
                 "It is not known what label config the model is to be built for",
                 fix="Give --label-config config.xml",
                 field="--label-config",
             )
-        return known
+        return project
     try:
         config = args.label_config.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{args.label_config} cannot be read: {error}", field="--label-config") from None
-    return Project(uid=known.uid if known else "file", label_config=config)
+    return Project(uid=project.uid if project else "file", label_config=config)
 
 
-def _busy(progress: "Progress") -> str:
+def _busy_share(progress: "Progress") -> str:
     """Return a phrase with the share of the time that the model was busy, empty if that is not known."""
     return f", the model was busy for {progress.busy / progress.seconds:.0%} of it" if progress.busy else ""
 
 
-def _say(report: "Report", *, dry_run: bool) -> int:
+def _print_report(report: "Report", *, dry_run: bool) -> int:
     progress = report.progress
     if dry_run:
         say(
@@ -176,7 +180,7 @@ def _say(report: "Report", *, dry_run: bool) -> int:
         return 1 if report.sample is not None and report.sample.error else 0
     say(
         f"{plural(progress.written, 'task has', 'tasks have')} a prediction of version {report.version} now, "
-        f"in {progress.seconds:.1f} s ({progress.rate:.1f}/s{_busy(progress)})"
+        f"in {progress.seconds:.1f} s ({progress.rate:.1f}/s{_busy_share(progress)})"
         + (
             f"; {plural(report.removed, 'second copy was', 'second copies were')} removed"
             if report.removed

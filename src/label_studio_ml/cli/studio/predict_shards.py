@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from label_studio_ml.cli.shared.model_arguments import started, tell
+from label_studio_ml.cli.shared.model_arguments import print_note, start_prediction_source
 from label_studio_ml.cli.shared.progress_display import shown
 from label_studio_ml.cli.streams import say
 from label_studio_ml.config.settings import Settings
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from label_studio_ml.projects.project_api import ProjectApi
 
 
-async def spread(
+async def predict_in_shards(
     args: argparse.Namespace,
     settings: Settings,
     api: "ProjectApi",
@@ -44,7 +44,7 @@ async def spread(
         board = await asyncio.to_thread(
             open_board, connection, settings, embedded=not settings.redis_url, claiming=False
         )
-        work = ShardCoordinator(board, api, project, settings.model_dir / "predict", tell)
+        work = ShardCoordinator(board, api, project, settings.model_dir / "predict", print_note)
         workers = await asyncio.to_thread(work.check_workers)
         version, version_id = await _version(args, settings, project)
         owner = board.owner or Owner("")
@@ -58,8 +58,8 @@ async def spread(
         if run is None:
             progress.total = 0
             return Report(version, progress)
-        told = f"{plural(len(run.shards), 'shard')}, {plural(workers, 'worker')}"
-        say(f"Version {version}, {told}", file=sys.stderr, flush=True)
+        summary = f"{plural(len(run.shards), 'shard')}, {plural(workers, 'worker')}"
+        say(f"Version {version}, {summary}", file=sys.stderr, flush=True)
         async with shown(progress, f"Project {args.project}, version {version}"):
             ended = await work.follow(run, progress)
         return await asyncio.to_thread(work.finish, run, ended, progress)
@@ -87,7 +87,7 @@ async def _version(args: argparse.Namespace, settings: Settings, project: Projec
     manifest = find(store, project.uid, args.version) if args.version else store.served(project.uid)
     if manifest is not None:
         return manifest.name, manifest.id
-    prediction_source = await started(
+    prediction_source = await start_prediction_source(
         args, settings, project
     )  # only the untrained model itself knows its version name
     await prediction_source.close()

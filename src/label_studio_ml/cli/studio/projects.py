@@ -72,13 +72,13 @@ def run(args: argparse.Namespace) -> int:
     settings = settings_without_model(Path(args.root_dir, folder), args.model_dir)
     logs.configure("ERROR")
     store = open_store(settings)
-    known = known_projects(settings.model_dir, store)
+    projects = known_projects(settings.model_dir, store)
     if forgetting:
-        return _forget(args, settings, store, known, named, folder)
+        return _forget(args, settings, store, projects, named, folder)
     if args.json:
-        say_json(json.dumps([_entry(one) for one in known], indent=1, ensure_ascii=False))
-    elif known:
-        _print(known)
+        say_json(json.dumps([_entry(project) for project in projects], indent=1, ensure_ascii=False))
+    elif projects:
+        print_table(_COLUMNS, [_row(project, projects) for project in projects])
     else:
         say(f"No project is known in {settings.model_dir}")
     return 0
@@ -88,12 +88,8 @@ def _entry(project: KnownProject) -> dict[str, object]:
     return {**msgspec.to_builtins(project), "heard": project.heard_at}
 
 
-def _print(known: list[KnownProject]) -> None:
-    print_table(_COLUMNS, [_row(project, known) for project in known])
-
-
-def _row(project: KnownProject, known: list[KnownProject]) -> Row:
-    several = any(not other.current for other in known if other.number == project.number)
+def _row(project: KnownProject, projects: list[KnownProject]) -> Row:
+    several = any(not other.current for other in projects if other.number == project.number)
     state = ""
     if project.forgotten:
         state = "forgotten: only its versions are left"
@@ -124,7 +120,7 @@ def _forget(
     args: argparse.Namespace,
     settings: Settings,
     store: VersionStore,
-    known: list[KnownProject],
+    projects: list[KnownProject],
     named: list[str],
     folder: str,
 ) -> int:
@@ -133,40 +129,42 @@ def _forget(
             "It is not said which project to forget",
             fix=f"Give its uid; {our_command('projects', folder)} lists them",
         )
-    chosen = [_named(known, name) for name in named]
-    for one in chosen:
-        _refuse_running(settings, one)
+    chosen = [_matching(projects, name) for name in named]
+    for project in chosen:
+        _refuse_running(settings, project)
     lost = "events, jobs and keys" + (" and all versions" if args.with_versions else "; the versions stay")
-    for one in chosen:
-        say(f"{one.uid}: {one.text()}, {plural(one.versions, 'version')}")
+    for project in chosen:
+        say(f"{project.uid}: {project.text()}, {plural(project.versions, 'version')}")
     if not args.yes and not _agreed(f"Forget {plural(len(chosen), 'project')} ({lost})? [y/N] "):
         say("Nothing is forgotten")
         return 1
-    for one in chosen:
-        waiting = _forget_queue(settings, one.uid)
-        forget(settings.model_dir, store, one.uid, versions=args.with_versions)
+    for project in chosen:
+        waiting = _forget_queue(settings, project.uid)
+        forget(settings.model_dir, store, project.uid, versions=args.with_versions)
         gone = f", with {plural(waiting, 'event')} that waited for a training" if waiting else ""
-        say(f"Forgot {one.uid}{gone}")
+        say(f"Forgot {project.uid}{gone}")
     return 0
 
 
-def _named(known: list[KnownProject], name: str) -> KnownProject:
+def _matching(projects: list[KnownProject], name: str) -> KnownProject:
     """Return the project with the uid or id `name`.
 
     Raises UnknownProject when there is none, and SettingsError when several have this id.
     """
-    found = [one for one in known if one.uid == name] or [one for one in known if one.number == name]
-    if not found:
+    matches = [project for project in projects if project.uid == name] or [
+        project for project in projects if project.number == name
+    ]
+    if not matches:
         raise UnknownProject(
             f"Project {name} is not known here",
-            fix=f"Known: {', '.join(one.uid for one in known) or 'none'}",
+            fix=f"Known: {', '.join(project.uid for project in projects) or 'none'}",
         )
-    if len(found) > 1:
-        each = "; ".join(f"{one.uid} ({one.text()})" for one in found)
+    if len(matches) > 1:
+        each = "; ".join(f"{project.uid} ({project.text()})" for project in matches)
         raise SettingsError(
-            f"There are {len(found)} projects with the number {name}", fix=f"Give one of: {each}"
+            f"There are {len(matches)} projects with the number {name}", fix=f"Give one of: {each}"
         )
-    return found[0]
+    return matches[0]
 
 
 def _agreed(question: str) -> bool:
@@ -189,7 +187,7 @@ def _refuse_running(settings: Settings, project: KnownProject) -> None:
     with reach(settings) as reached:
         board = reached.board
         held = bool(board.redis.exists(board.keys.lease(project.uid)))
-        job = next((one.id for one in board.jobs.of(project.uid) if one.state == "started"), "")
+        job = next((job.id for job in board.jobs.of(project.uid) if job.state == "started"), "")
     if held:
         cancel = our_command("cancel", settings.backend_dir, job)
         raise SettingsError(

@@ -6,7 +6,11 @@ import sys
 
 from label_studio_ml.cli.options import count
 from label_studio_ml.cli.shared.backend_arguments import add_backend_arguments, settings_from
-from label_studio_ml.cli.shared.model_arguments import add_prediction_source_arguments, started, tell
+from label_studio_ml.cli.shared.model_arguments import (
+    add_prediction_source_arguments,
+    print_note,
+    start_prediction_source,
+)
 from label_studio_ml.cli.shared.studio_arguments import add_studio_arguments, project_number, with_studio
 from label_studio_ml.cli.streams import say
 from label_studio_ml.config.settings import Settings
@@ -58,10 +62,10 @@ async def _rank(args: argparse.Namespace, settings: Settings) -> int:
 
     conditions = [task_filters.parse(text) for text in args.where]
     api = project_api(settings, args.project)
-    api.notify = tell
+    api.notify = print_note
     async with stopping(api):
         project = await asyncio.to_thread(project_of, api, settings)
-        prediction_source = await started(args, settings, project)
+        prediction_source = await start_prediction_source(args, settings, project)
         try:
             progress = Progress()
             async with shown(progress, f"Project {args.project}, version {prediction_source.version}"):

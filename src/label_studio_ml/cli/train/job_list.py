@@ -29,7 +29,7 @@ _COLOURS = {"started": "cyan", "finished": "green", "failed": "red", "cancelled"
 
 def row(job: "Job") -> Row:
     """Return the row of a job. WHAT is why it failed, ended or was held back, else its comparison or last message."""
-    what = job.error or job.ending or job.held_back or job.comparison or job.message
+    message = job.error or job.ending or job.held_back or job.comparison or job.message
     tasks = str(job.annotations) if job.annotations >= 0 else ""
     metrics = metrics_text(job.metrics)
     return Row(
@@ -44,10 +44,10 @@ def row(job: "Job") -> Row:
             job.version,
             metrics,
             job.asked_by,
-            what,
+            message,
         ),
         _COLOURS.get(job.state, ""),
-        details=(_numbers(job), job.version and f"version {job.version}", metrics, what),
+        details=(_numbers(job), job.version and f"version {job.version}", metrics, message),
     )
 
 

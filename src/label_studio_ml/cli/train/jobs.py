@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
         if args.follow:
             return _follow(reached, args.follow, folder_of(args))
         if args.parked or args.retry:
-            return (show if args.parked else retry)(reached, _chosen(settings, args.project))
+            return (show if args.parked else retry)(reached, _project_uids(settings, args.project))
         return _list(settings, reached, args)
 
 
@@ -71,7 +71,9 @@ def _follow(reached: OpenBoard, job_id: str, folder: Path) -> int:
 
 
 def _list(settings: "Settings", reached: OpenBoard, args: argparse.Namespace) -> int:
-    jobs = [job for uid in _chosen(settings, args.project) for job in reached.board.jobs.of(uid, args.most)]
+    jobs = [
+        job for uid in _project_uids(settings, args.project) for job in reached.board.jobs.of(uid, args.most)
+    ]
     jobs.sort(key=lambda job: job.created, reverse=True)
     if args.json:
         import msgspec
@@ -79,33 +81,33 @@ def _list(settings: "Settings", reached: OpenBoard, args: argparse.Namespace) ->
         from label_studio_ml.training.records.job_pages import read_log
         from label_studio_ml.training.records.job_views import LINES_IN_LIST, describe
 
-        found = [describe(job, read_log(reached.board, job.id, -LINES_IN_LIST)) for job in jobs]
-        say_json(msgspec.json.format(msgspec.json.encode(found), indent=1).decode())
+        records = [describe(job, read_log(reached.board, job.id, -LINES_IN_LIST)) for job in jobs]
+        say_json(msgspec.json.format(msgspec.json.encode(records), indent=1).decode())
         return 0
     if not jobs:
         say("There are no training jobs yet")
         return 0
     print_table(COLUMNS, [row(job) for job in jobs])
-    for uid in _chosen(settings, args.project):
-        _renewal(reached, uid)
+    for uid in _project_uids(settings, args.project):
+        _print_reprediction(reached, uid)
     return 0
 
 
-def _renewal(reached: OpenBoard, uid: str) -> None:
+def _print_reprediction(reached: OpenBoard, uid: str) -> None:
     """Print the progress of the re-prediction after the project's last training, if there is one."""
     from label_studio_ml.training.records.repredictions import Repredictions
 
-    found = Repredictions(reached.board).get(uid)
-    if found is not None:
+    reprediction = Repredictions(reached.board).get(uid)
+    if reprediction is not None:
         say(
-            f"Project {uid.partition('.')[0]}: {found.written:,} of "
-            f"{plural(found.total, 'task')} got predictions of version "
-            f"{found.version} after its training ({found.state})"
-            + (f": {found.error}" if found.error else "")
+            f"Project {uid.partition('.')[0]}: {reprediction.written:,} of "
+            f"{plural(reprediction.total, 'task')} got predictions of version "
+            f"{reprediction.version} after its training ({reprediction.state})"
+            + (f": {reprediction.error}" if reprediction.error else "")
         )
 
 
-def _chosen(settings: "Settings", named: str | None) -> list[str]:
+def _project_uids(settings: "Settings", named: str | None) -> list[str]:
     """Return the uids of the backend's known projects; if `named`, only those with that uid or id."""
     from label_studio_ml.versions.state.project_state import Projects
 

@@ -107,10 +107,10 @@ def _cancelled(reached: OpenBoard, uid: str, job_id: str) -> "Job | None":
     from label_studio_ml.training.scheduling.cancellation import request_cancel
 
     say("", "Cancelling", flush=True)
-    for one in [job_id, *(job.id for job in reached.board.jobs.of(uid, 3) if job.running)]:
+    for candidate in [job_id, *(job.id for job in reached.board.jobs.of(uid, 3) if job.running)]:
         try:
-            request_cancel(reached.board, one)
+            request_cancel(reached.board, candidate)
         except (JobEnded, UnknownJob):
             continue
-        return follow(reached.board, one)
+        return follow(reached.board, candidate)
     return reached.board.jobs.get(job_id)

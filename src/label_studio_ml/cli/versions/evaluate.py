@@ -81,8 +81,8 @@ def run(args: argparse.Namespace) -> int:
     manifest = _version(store, project.uid, args.version)
     if manifest is not None:
         store.fetch(manifest)
-        here = code_on_disk(settings.backend_dir, settings.script, settings.class_name)
-        if note := manifest.other_code(here):
+        code = code_on_disk(settings.backend_dir, settings.script, settings.class_name)
+        if note := manifest.other_code(code):
             logger.warning("Project %s: %s", project.uid, note)
     tasks = _tasks(settings, project, args.annotations)
     # The untrained model has seen none of the tasks.
@@ -158,7 +158,7 @@ def _state(
     from label_studio_ml.versions.state.lineage import pairs_of
 
     history = store.history(uid)
-    of_fits = {key for one in history for key in one.state}
+    of_fits = {key for version in history for key in version.state}
     kept = {
         key: value
         for key, value in StoredState(settings.model_dir, uid).items().items()

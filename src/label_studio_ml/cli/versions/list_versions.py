@@ -33,17 +33,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the versions, newest first; return 0, or 1 if `--verify` finds a damaged one."""
-    found = store_arguments.find(args, reads=True)
-    listed = entries(found.store, found.uid, verify=args.verify, code=code_here(args))
-    problem = found.store.undecided_in(found.uid)
+    project = store_arguments.find(args, reads=True)
+    listed = entries(project.store, project.uid, verify=args.verify, code=code_here(args))
+    problem = project.store.undecided_in(project.uid)
     if args.json:
-        body = {"project": found.uid, "versions": [entry.to_dict() for entry in listed]}
+        body = {"project": project.uid, "versions": [entry.to_dict() for entry in listed]}
         body |= {"problem": problem} if problem else {}
         say_json(json.dumps(body, indent=1, ensure_ascii=False))
     elif listed:
-        _print_table(found.project, listed)
+        _print_table(project.number, listed)
     else:
-        say(f"Project {found.project} has no trained version yet")
+        say(f"Project {project.number} has no trained version yet")
     if problem and not args.json:
         say(problem)
     return int(args.verify and any(entry.state == "damaged" for entry in listed))

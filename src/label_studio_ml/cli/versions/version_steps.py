@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from label_studio_ml.cli.shared import store_arguments
-from label_studio_ml.cli.shared.store_arguments import Stored
+from label_studio_ml.cli.shared.store_arguments import StoredProject
 from label_studio_ml.cli.streams import say
 from label_studio_ml.cli.versions.code_comparison import code_here, code_warning
 from label_studio_ml.versions import operations
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser, command: str) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command `args.command`, print the result, and return 0. Raises BackendError when it fails."""
-    steps: dict[str, Callable[[argparse.Namespace, Stored], str]] = {
+    steps: dict[str, Callable[[argparse.Namespace, StoredProject], str]] = {
         "promote": _promote,
         "rollback": _rollback,
         "unpin": _unpin,
@@ -43,32 +43,32 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _promote(args: argparse.Namespace, found: Stored) -> str:
-    chosen = operations.promote(found.store, found.model_dir, found.uid, args.version, pinned=args.pin)
+def _promote(args: argparse.Namespace, project: StoredProject) -> str:
+    chosen = operations.promote(project.store, project.model_dir, project.uid, args.version, pinned=args.pin)
     until = "until it is unpinned" if args.pin else "until a newer one is let through"
     note = code_warning(chosen, code_here(args))
-    return f"Project {found.project} is served version {chosen.name}, {until}{note}"
+    return f"Project {project.number} is served version {chosen.name}, {until}{note}"
 
 
-def _rollback(args: argparse.Namespace, found: Stored) -> str:
-    present, back = operations.rollback(found.store, found.model_dir, found.uid)
+def _rollback(args: argparse.Namespace, project: StoredProject) -> str:
+    present, back = operations.rollback(project.store, project.model_dir, project.uid)
     return (
-        f"Project {found.project} is served version {back.name} instead of {present.name}, "
+        f"Project {project.number} is served version {back.name} instead of {present.name}, "
         f"until a newer one is let through{code_warning(back, code_here(args))}"
     )
 
 
-def _unpin(args: argparse.Namespace, found: Stored) -> str:
-    served = operations.unpin(found.store, found.model_dir, found.uid)
+def _unpin(args: argparse.Namespace, project: StoredProject) -> str:
+    served = operations.unpin(project.store, project.model_dir, project.uid)
     name = f"version {served.name}" if served is not None else "the untrained model"
-    return f"Project {found.project} is served {name}, until a newer one is let through"
+    return f"Project {project.number} is served {name}, until a newer one is let through"
 
 
-def _delete(args: argparse.Namespace, found: Stored) -> str:
-    gone = operations.delete(found.store, found.uid, args.versions)
+def _delete(args: argparse.Namespace, project: StoredProject) -> str:
+    gone = operations.delete(project.store, project.uid, args.versions)
     return f"Deleted {', '.join(gone)}"
 
 
-def _export(args: argparse.Namespace, found: Stored) -> str:
-    chosen = operations.find(found.store, found.uid, args.version)
-    return f"Version {chosen.name} is in {export(found.store, chosen, Path(args.output))}"
+def _export(args: argparse.Namespace, project: StoredProject) -> str:
+    chosen = operations.find(project.store, project.uid, args.version)
+    return f"Version {chosen.name} is in {export(project.store, chosen, Path(args.output))}"

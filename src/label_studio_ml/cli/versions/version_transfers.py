@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from label_studio_ml.cli.shared import store_arguments
+from label_studio_ml.cli.shared.backend_arguments import folder_of
 from label_studio_ml.cli.shared.studio_arguments import known_project_name
 from label_studio_ml.cli.streams import say
 from label_studio_ml.errors import SettingsError, UnknownProject
@@ -53,28 +54,30 @@ def run(args: argparse.Namespace) -> int:
 
 def _import(args: argparse.Namespace) -> int:
     with archive.opened(Path(args.file)) as opened:
-        found = store_arguments.find(args, otherwise=opened.manifest.project)
+        project = store_arguments.find(args, otherwise=opened.manifest.project)
         made, new = transfer.take_in(
-            found.store, found.uid, opened.manifest, opened.extract, name=args.name.strip()
+            project.store, project.uid, opened.manifest, opened.extract, name=args.name.strip()
         )
-    said = f"is imported into project {found.project}" if new else f"is in project {found.project} already"
+    outcome = (
+        f"is imported into project {project.number}" if new else f"is in project {project.number} already"
+    )
     if new:
         _say_lost_parent(opened.manifest, made)
     if args.promote:
-        operations.promote(found.store, found.model_dir, found.uid, made.id)
-        say(f"Version {made.name} {said}, and served until a newer one is let through")
+        operations.promote(project.store, project.model_dir, project.uid, made.id)
+        say(f"Version {made.name} {outcome}, and served until a newer one is let through")
         return 0
-    say(f"Version {made.name} {said}. Serve it with: {_promote(args, made)}")
+    say(f"Version {made.name} {outcome}. Serve it with: {_promote(args, made)}")
     return 0
 
 
 def _push(args: argparse.Namespace) -> int:
-    found = store_arguments.find(args)
-    with _opened(args.url, found.model_dir) as (there, work, place):
-        uid = _uid_there(there, args, found.uid) or args.project_there or found.uid
+    project = store_arguments.find(args)
+    with _opened(args.url, project.model_dir) as (there, work, place):
+        uid = _uid_there(there, args, project.uid) or args.project_there or project.uid
         there.known(uid)
-        chosen = _chosen(found.store, found.uid, args.versions)
-        made = _copy_all(found.store, chosen, there, uid, f"in {place}")
+        chosen = _chosen(project.store, project.uid, args.versions)
+        made = _copy_all(project.store, chosen, there, uid, f"in {place}")
         if args.promote and made:
             operations.promote(there, work, uid, made[-1].id)
             say(f"Version {made[-1].name} is served there until a newer one is let through")
@@ -95,18 +98,18 @@ def _pull_from(there: VersionStore, place: str, args: argparse.Namespace) -> int
             field="URL",
         )
     otherwise = _named(uids, args.project_there) if args.project_there or len(uids) == 1 else None
-    found = store_arguments.find(args, otherwise=otherwise or "")
-    uid = _uid_there(there, args, found.uid) or otherwise
+    project = store_arguments.find(args, otherwise=otherwise or "")
+    uid = _uid_there(there, args, project.uid) or otherwise
     if uid is None:
         raise UnknownProject(
-            f"{place} has no project {args.project_there or found.uid}",
+            f"{place} has no project {args.project_there or project.uid}",
             fix=f"Name one of these with --project-there: {', '.join(uids)}",
             field="--project-there",
         )
     there.known(uid)
-    made = _copy_all(there, _chosen(there, uid, args.versions), found.store, found.uid, "here")
+    made = _copy_all(there, _chosen(there, uid, args.versions), project.store, project.uid, "here")
     if args.promote and made:
-        operations.promote(found.store, found.model_dir, found.uid, made[-1].id)
+        operations.promote(project.store, project.model_dir, project.uid, made[-1].id)
         say(f"Version {made[-1].name} is served until a newer one is let through")
     elif made:
         say(f"Serve one with: {_promote(args, made[-1])}")
@@ -122,12 +125,12 @@ def _copy_all(
     """
     made: list[Manifest] = []
     copied = 0
-    for number, one in enumerate(chosen, 1):
-        kept, new = transfer.copy(source, one, target, uid, keep_files=False)
+    for number, version in enumerate(chosen, 1):
+        kept, new = transfer.copy(source, version, target, uid, keep_files=False)
         copied += new
         say(f"{number} of {len(chosen)}: version {kept.name} {'is' if new else 'was'} {where}", flush=True)
         if new:
-            _say_lost_parent(one, kept)
+            _say_lost_parent(version, kept)
         made.append(kept)
     say(f"Copied {plural(copied, 'version')}; {len(chosen) - copied} of them {where} before")
     return made
@@ -170,10 +173,10 @@ def _opened(url: str, model_dir: Path) -> Iterator[tuple[VersionStore, Path, str
 
 def _uid_there(there: VersionStore, args: argparse.Namespace, uid: str) -> str | None:
     """Return the uid of the project in the store `there`: that of `--project-there`, else `uid`; None if missing."""
-    known = there.projects()
+    uids = there.projects()
     if args.project_there:
-        return _named(known, args.project_there)
-    return uid if uid in known else None
+        return _named(uids, args.project_there)
+    return uid if uid in uids else None
 
 
 def _named(uids: list[str], name: str | None) -> str | None:
@@ -193,6 +196,5 @@ def _named(uids: list[str], name: str | None) -> str | None:
 
 def _promote(args: argparse.Namespace, made: Manifest) -> str:
     """Return the command line that promotes the version `made`."""
-    place = Path(args.root_dir, args.project_name)
     options = [f"--{name}={value}" for name, value in (("model-dir", args.model_dir),) if value]
-    return our_command("promote", place, made.name, f"--project={made.project}", *options)
+    return our_command("promote", folder_of(args), made.name, f"--project={made.project}", *options)
