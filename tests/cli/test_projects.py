@@ -177,7 +177,7 @@ def test_an_old_one_is_forgotten(data: Path, capsys: pytest.CaptureFixture[str])
 
 def test_what_forget_does_not_do(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for words, said in (
-        (("forget", "be"), "not said which project"),
+        (("forget", "be"), "needs the uid of a project"),
         (("forget", "be", "7", "--yes"), f"Give one of: {NEW} ('production'"),
         (("forget", "be", "9", "--yes"), "Project 9 is not known here"),
         (("forget", "be", OLD), "Give --yes"),

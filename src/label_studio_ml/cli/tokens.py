@@ -22,7 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "action", metavar="add|list|revoke", choices=("add", "list", "revoke"), help="what to do"
     )
-    parser.add_argument("name", nargs="?", metavar="NAME", help="the token's name: who or what uses it")
+    parser.add_argument(
+        "name", nargs="?", metavar="NAME", help="the token's name, such as that of the program that uses it"
+    )
     parser.add_argument("--file", metavar="FILE", help="the file with the tokens (default: TOKENS_FILE)")
 
 
@@ -38,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if not args.name:
         raise SettingsError(
-            "Whose token is not said",
+            f"tokens {args.action} needs the name of a token",
             fix=f"Give a name: {our_command('tokens', args.action, 'NAME')}",
             field="NAME",
         )
@@ -57,7 +59,7 @@ def _say_who_reads(file: Path) -> None:
     """Print who can read the new `file`: a backend that runs as another user cannot, and would accept no token."""
     say(
         f"{file} is new ({access_tokens.access(file)}): only its owner can read it. If the backend runs as another "
-        f"user, give it to that one: chown USER {file}",
+        f"user, give the file to that user: chown USER {file}",
         file=sys.stderr,
     )
 
@@ -68,7 +70,7 @@ def _file(named: str | None) -> Path:
     settings = Settings.from_env()
     if settings.http.tokens_file is None:
         raise SettingsError(
-            "It is not said which file has the tokens",
+            "No file of tokens is named",
             fix="Set TOKENS_FILE, here and where the backend runs, or give --file",
             field="TOKENS_FILE",
         )

@@ -1,4 +1,4 @@
-"""`label-studio-ml agent DIR --project N`: poll a Label Studio that cannot reach this machine, predict and train."""
+"""`label-studio-ml agent DIR --project ID`: poll a Label Studio that cannot reach this machine, predict and train."""
 
 import argparse
 import asyncio
@@ -23,13 +23,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_studio_arguments(parser)
     parser.add_argument(
-        "--every", metavar="SECONDS", type=_seconds, default=5.0, help="pause between two looks (default: 5)"
+        "--every",
+        metavar="SECONDS",
+        type=_seconds,
+        default=5.0,
+        help="pause between two requests for news (default: 5)",
     )
     parser.add_argument("--all-tasks", action="store_true", help="predict labelled tasks, too")
     parser.add_argument(
         "--no-select",
         action="store_true",
-        help="leave it as it is whose predictions Label Studio shows (default: the newest version's)",
+        help="do not change whose predictions Label Studio shows (default: the newest version's)",
     )
     parser.add_argument("--model-workers", type=count, metavar="N", help="processes that run the model")
     add_model_options(parser)

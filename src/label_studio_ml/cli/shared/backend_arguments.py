@@ -106,6 +106,6 @@ def require_redis(settings: Settings, command: str) -> None:
     if not settings.redis_url:
         raise SettingsError(
             f"{command} needs a Redis, and REDIS_URL is not set",
-            fix="Set REDIS_URL (or REDIS_HOST), or use label-studio-ml start, which brings its own",
+            fix="Set REDIS_URL (or REDIS_HOST), or use label-studio-ml start, which starts a broker of its own",
             field="REDIS_URL",
         )

@@ -20,7 +20,7 @@ def add_studio_arguments(parser: argparse.ArgumentParser) -> None:
         help="the file that holds a token for it (default: LABEL_STUDIO_API_KEY holds the token)",
     )
     parser.add_argument(
-        "--api-key", metavar="KEY", help="the token itself, which others see in command lines"
+        "--api-key", metavar="KEY", help="the token itself; other users see it in process lists"
     )
 
 

@@ -20,8 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_backend_arguments(parser)
     add_link_arguments(parser)
     which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--project", metavar="N", type=project_number, help="the project's number")
-    which.add_argument("--new", metavar="TITLE", help="make a project of this title; it needs --label-config")
+    which.add_argument("--project", metavar="ID", type=project_number, help="Label Studio's project")
+    which.add_argument("--new", metavar="TITLE", help="make a project with this title; needs --label-config")
     parser.add_argument(
         "--label-config", metavar="FILE", type=Path, help="the new project's label config (XML)"
     )

@@ -20,8 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `doctor`."""
     add_backend_arguments(parser)
     add_link_arguments(parser)
-    parser.add_argument("--project", metavar="N", type=project_number, help="the project's number")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--project", metavar="ID", type=project_number, help="Label Studio's project")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 
 def run(args: argparse.Namespace) -> int:

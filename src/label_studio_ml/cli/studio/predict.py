@@ -1,4 +1,4 @@
-"""`label-studio-ml predict DIR --project N`: predict all tasks of a project or a file with one version."""
+"""`label-studio-ml predict DIR --project ID`: predict all tasks of a project or a file with one version."""
 
 import argparse
 import asyncio
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     if (args.project is None) == (args.input is None) or (args.input is None) != (args.output is None):
         raise SettingsError(
             "Neither a project nor a file is named, or both are",
-            fix="Give --project N, or --input tasks.json --output predictions.json",
+            fix="Give --project ID, or --input tasks.json --output predictions.json",
         )
     if args.shards and (args.project is None or args.backend or args.model_workers):
         raise SettingsError(

@@ -1,4 +1,4 @@
-"""`label-studio-ml predict DIR --project N --shards K`: let workers predict a project in K parts (shards)."""
+"""`label-studio-ml predict DIR --project ID --shards K`: let workers predict a project in K parts (shards)."""
 
 import argparse
 import asyncio

@@ -38,19 +38,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `projects`."""
     parser.usage = (
         "label-studio-ml projects [options] DIR\n"
-        "       label-studio-ml projects forget [options] DIR PROJECT [PROJECT ...]"
+        "       label-studio-ml projects forget [options] DIR UID [UID ...]"
     )
     parser.add_argument(
         "words",
         nargs="+",
         metavar="DIR",
-        help="the backend's folder (./forget where it has that name); behind `forget` also the projects to forget",
+        help="the backend's folder (./forget if that is its name); after `forget`, also the uids to forget",
     )
     parser.add_argument(
         "--root-dir", default=".", metavar="PARENT", help="the folder in which DIR is (default: here)"
     )
     add_model_dir_argument(parser)
-    parser.add_argument("--json", action="store_true", help="print the list as JSON")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--yes", action="store_true", help="forget without asking")
     parser.add_argument(
         "--with-versions", action="store_true", help="also delete the versions of the projects to forget"
@@ -126,7 +126,7 @@ def _forget(
 ) -> int:
     if not named:
         raise SettingsError(
-            "It is not said which project to forget",
+            "projects forget needs the uid of a project",
             fix=f"Give its uid; {our_command('projects', folder)} lists them",
         )
     chosen = [_matching(projects, name) for name in named]
@@ -169,7 +169,9 @@ def _matching(projects: list[KnownProject], name: str) -> KnownProject:
 
 def _agreed(question: str) -> bool:
     if not sys.stdin.isatty():
-        raise SettingsError("Nobody can be asked here", fix="Give --yes", field="--yes")
+        raise SettingsError(
+            "Standard input is no terminal, so nobody can confirm", fix="Give --yes", field="--yes"
+        )
     return input(question).strip().lower() in ("y", "yes")
 
 

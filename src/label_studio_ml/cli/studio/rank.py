@@ -1,4 +1,4 @@
-"""`label-studio-ml rank DIR --project N`: order unlabelled tasks for active learning, the most informative first."""
+"""`label-studio-ml rank DIR --project ID`: order unlabelled tasks for active learning, the most informative first."""
 
 import argparse
 import asyncio
@@ -37,7 +37,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=count,
         help="how many tasks get a score, the first ones (default: all; by coverage: 50)",
     )
-    parser.add_argument("--where", metavar="CONDITION", action="append", default=[], help="see predict")
+    parser.add_argument(
+        "--where",
+        metavar="CONDITION",
+        action="append",
+        default=[],
+        help="rank only such tasks, as in predict --where",
+    )
     parser.add_argument(
         "--no-select", action="store_true", help="store the scores, but change no setting of the project"
     )

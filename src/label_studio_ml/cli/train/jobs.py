@@ -31,9 +31,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_backend_arguments(parser)
     add_known_project_argument(parser, "only those of this Label Studio project")
     parser.add_argument(
-        "--most", type=count, default=_MOST, metavar="N", help="of each project (default: %(default)s)"
+        "--most",
+        type=count,
+        default=_MOST,
+        metavar="N",
+        help="list at most N jobs of each project (default: %(default)s)",
     )
-    parser.add_argument("--json", action="store_true", help="print all that is known, as JSON")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--follow", metavar="JOB", help="show a job's log and progress until it ends")
     which.add_argument("--cancel", metavar="JOB", help="the same as: label-studio-ml cancel DIR JOB")

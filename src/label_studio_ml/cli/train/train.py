@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="V",
         help="train on the same annotations as this version did, from its snapshot (default: on today's)",
     )
-    parser.add_argument("--no-wait", action="store_true", help="hand the training in and return at once")
+    parser.add_argument("--no-wait", action="store_true", help="queue the training and return at once")
     parser.add_argument(
         "--cancel-on-interrupt", action="store_true", help="let Ctrl-C cancel the training, too"
     )

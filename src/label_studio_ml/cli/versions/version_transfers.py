@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser, command: str) -> None:
     """Add the options of `command`, one of this module's commands."""
     store_arguments.add_arguments(parser)
     if command == "import":
-        parser.add_argument("file", metavar="FILE", help="what `export` wrote")
+        parser.add_argument("file", metavar="FILE", help="a file that `export` wrote")
         parser.add_argument(
             "--as", dest="name", default="", metavar="NAME", help="another name for the version"
         )
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser, command: str) -> None:
         "--project-there",
         metavar="ID",
         type=known_project_name,
-        help="the project's number or uid in the store, where that is another one",
+        help="the project's id or uid in the store, if it differs from --project",
     )
     parser.add_argument("--promote", action="store_true", help="serve the last of them there from now on")
 
