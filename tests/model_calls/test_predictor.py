@@ -493,7 +493,7 @@ def test_what_was_told_is_not_kept_without_end() -> None:
     asked = Asked(predict)
     for _ in range(300):
         asked(1)
-    assert sys.getsizeof(asked.predictor._told) < 20_000
+    assert sys.getsizeof(asked.predictor._logged) < 20_000
 
 
 class TestVersion:

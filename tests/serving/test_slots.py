@@ -131,7 +131,7 @@ def test_what_runs_apart_runs_while_nothing_else_does() -> None:
         it = Held(slots=3)
         await it.ask("a")
         await it.ask("b")
-        await it.ask("apart", "k", apart=True)
+        await it.ask("apart", "k", exclusive=True)
         await it.ask("c", "k")
         assert it.batches == [["a"], ["b"]]
         await it.end(0)
@@ -221,7 +221,7 @@ class TestAhead:
     def test_what_runs_apart_has_nothing_ahead_or_behind(self) -> None:
         async def test() -> None:
             it = await self.busy()
-            await it.ask("apart", "k", apart=True)
+            await it.ask("apart", "k", exclusive=True)
             for number in range(4):
                 await it.ask(number, "k")
             assert it.running == 1
@@ -560,7 +560,7 @@ def test_no_order_of_events_loses_a_wake_up(ahead: bool, events: list[tuple[str,
                         interactive=event == "now",
                         bulk=event == "bulk",
                         alone=event == "alone",
-                        apart=event == "apart",
+                        exclusive=event == "apart",
                         gone=lambda name=name: name in gone,  # type: ignore[misc]
                     )
                 )

@@ -65,7 +65,7 @@ class _Tests:
         #: None if it is not known what the previous version held out.
         self.previous = None if before is None else _held_out_tasks(previous)
         shared = self.new.keys() & (self.previous or {}).keys()
-        self.same = sum(_said(self.new[one]) == _said((self.previous or {})[one]) for one in shared)
+        self.same = sum(_regions(self.new[task]) == _regions((self.previous or {})[task]) for task in shared)
 
     @property
     def alike(self) -> bool:
@@ -109,15 +109,15 @@ def compare(request: Request, settings: Settings) -> Comparison | None:
         tasks = random.Random(0).sample(tasks, MOST_TASKS)  # noqa: S311 (nothing secret)
     together = plural(len(tasks), "task")
     logger.info("Measuring version %s and the new one on the same %s", version, together)
-    found: list[dict[str, float | None]] = []
+    measured: list[dict[str, float | None]] = []
     for name, candidate in (("the new version", request.new), (f"version {version}", request.previous)):
         try:
-            found.append(_metrics(candidate, tasks, settings))
+            measured.append(_metrics(candidate, tasks, settings))
         except BackendError as error:
             return Comparison(
                 version=version, unfair=f"{tests.text()}, and {name} cannot be measured: {reason(error)}"
             )
-    return _compared(version, request.metrics, len(tasks), tests, *found)
+    return _compared(version, request.metrics, len(tasks), tests, *measured)
 
 
 def _compared(
@@ -171,16 +171,17 @@ def metrics_of(observations: Observations) -> dict[str, float | None]:
         controls = {name: {"accuracy": value} for name, value in observations.accuracies().items()}
         missing = [pip for module, pip in LIBRARIES.items() if module == (error.name or "").partition(".")[0]]
     by_name: dict[str, list[float]] = {}
-    found: dict[str, float | None] = {f"without {name}": None for name in missing}
+    by_full_name: dict[str, float | None] = {f"without {name}": None for name in missing}
     for control, metrics in controls.items():
         for name in {*metrics, *_ALIASES}:
             value = next(
-                (metrics[one] for one in _ALIASES.get(name, (name,)) if metrics.get(one) is not None), None
+                (metrics[alias] for alias in _ALIASES.get(name, (name,)) if metrics.get(alias) is not None),
+                None,
             )
             if value is not None:
-                found[f"{control}.{name}"] = value
+                by_full_name[f"{control}.{name}"] = value
                 by_name.setdefault(name, []).append(value)
-    return {**found, **{name: fmean(values) for name, values in by_name.items()}}
+    return {**by_full_name, **{name: fmean(values) for name, values in by_name.items()}}
 
 
 def _held_out_tasks(folder: Path) -> dict[int, dict[str, Any]]:
@@ -193,7 +194,7 @@ def _snapshot(folder: Path) -> Iterator[dict[str, Any]]:
     return iter(LabelledTasks.from_snapshot(folder / SNAPSHOT))
 
 
-def _said(task: dict[str, Any]) -> Iterable[Any]:
+def _regions(task: dict[str, Any]) -> Iterable[Any]:
     return (truth_of(task) or {}).get("result") or []
 
 
@@ -203,14 +204,14 @@ def main() -> int:
     logs.configure(settings.log_level)
     request = msgspec.json.decode(sys.stdin.buffer.read(), type=Request)
     try:
-        found = compare(request, settings)
+        comparison = compare(request, settings)
     except (BackendError, OSError, msgspec.MsgspecError) as error:  # a damaged snapshot, for example
         logger.warning("The versions cannot be compared: %s", error)
-        found = Comparison(
+        comparison = Comparison(
             version=request.previous.spec.version,
             unfair=f"what they were measured on cannot be read: {reason(error)}",
         )
-    sys.stdout.buffer.write(msgspec.json.encode(found))
+    sys.stdout.buffer.write(msgspec.json.encode(comparison))
     return 0
 
 

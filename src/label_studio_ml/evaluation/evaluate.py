@@ -38,18 +38,18 @@ def tasks_in(file: Path | str, *, project: str = "") -> LabelledTasks:
     if file.name.endswith(Path(SNAPSHOT).suffix):
         return LabelledTasks.from_snapshot(file, project=project, source=str(file))
     try:
-        found = msgspec.json.decode(replaced(file.read_bytes()))
+        content = msgspec.json.decode(replaced(file.read_bytes()))
     except (OSError, ValueError, RecursionError) as error:
         raise SettingsError(f"{file} cannot be read: {error}", field="--annotations") from error
-    if not isinstance(found, list) or not all(
-        isinstance(one, dict) and "annotations" in one for one in found
+    if not isinstance(content, list) or not all(
+        isinstance(task, dict) and "annotations" in task for task in content
     ):
         raise SettingsError(
             f"{file} is not a list of tasks with annotations",
             fix="Export the project from Label Studio as JSON (not JSON-MIN)",
             field="--annotations",
         )
-    tasks: list[dict[str, Any]] = found
+    tasks: list[dict[str, Any]] = content
     return LabelledTasks(lambda: tasks, str(file), len(tasks), project=project)
 
 

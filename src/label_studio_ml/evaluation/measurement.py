@@ -55,25 +55,25 @@ class Observations:
         self.tasks += 1
         sides = (_by_control(annotated), _by_control(predicted))
         for name in {*sides[0], *sides[1]}:
-            truth, found = sides[0].get(name, []), sides[1].get(name, [])
+            truth, prediction = (side.get(name, []) for side in sides)
             if self._per_region(name):
-                self._left_out[name] += len(truth) + len(found)
+                self._left_out[name] += len(truth) + len(prediction)
                 continue
-            self._left_out[name] += sum(kind_of(region) is None for region in (*truth, *found))
-            kind = self._kinds.get(name) or self._kind(name, [*truth, *found])
+            self._left_out[name] += sum(kind_of(region) is None for region in (*truth, *prediction))
+            kind = self._kinds.get(name) or self._kind(name, [*truth, *prediction])
             if kind is None:
                 continue
             self._kinds[name] = kind
-            pairs = self._by_place(name, kind, truth, found, score)
+            pairs = self._by_place(name, kind, truth, prediction, score)
             self._pairs.setdefault(name, []).extend(pairs)
             self._tasks[name] += bool(pairs)
 
     def _by_place(
-        self, name: str, kind: RegionKind, truth: list[Region], found: list[Region], score: float
+        self, name: str, kind: RegionKind, truth: list[Region], prediction: list[Region], score: float
     ) -> list[Any]:
         """Return the pairs that the metrics of `kind` compare, one for each place of the task that has a region."""
         targets = self._controls.get(name, {}).get("to_name", [])
-        annotated, predicted = by_place(truth, targets), by_place(found, targets)
+        annotated, predicted = by_place(truth, targets), by_place(prediction, targets)
         return [
             kind.pair(annotated.get(place, []), predicted.get(place, []), score)
             for place in dict.fromkeys((*annotated, *predicted))
@@ -130,7 +130,7 @@ class Observations:
             return False
         if name in self._attributes:
             return self._attributes[name].get("choice") != "multiple"
-        return all(len(found) <= 1 for _, found in pairs)
+        return all(len(predicted) <= 1 for _, predicted in pairs)
 
 
 def _by_control(regions: Iterable[Region]) -> dict[str, list[Region]]:

@@ -57,12 +57,12 @@ def held_out(folder: Path) -> set[int] | None:
 
     Raises VersionError if the record is damaged.
     """
-    note = folder / HELD_OUT
+    record = folder / HELD_OUT
     try:
-        found = read_json(note, _HeldOut)
+        content = read_json(record, _HeldOut)
     except DamagedFile as error:
-        raise VersionError(f"{note} cannot be used: {error}", field=str(note)) from None
-    return None if found is None else set(found.held_out)
+        raise VersionError(f"{record} cannot be used: {error}", field=str(record)) from None
+    return None if content is None else set(content.held_out)
 
 
 def select(
@@ -75,12 +75,12 @@ def select(
         if truth is None:
             continue
         selection.annotated += 1
-        known = seen is not None and task.get("id") in seen
-        wanted = rule.in_test(task) if rule else choice.everything or not known
+        was_seen = seen is not None and task.get("id") in seen
+        wanted = rule.in_test(task) if rule else choice.everything or not was_seen
         if wanted:
             selection.used += 1
             if selection.seen is not None:
-                selection.seen += known
+                selection.seen += was_seen
             yield task, truth
 
 
@@ -104,8 +104,8 @@ def begin(choice: Choice, seen: set[int] | None) -> Selection:
 def complain(selection: Selection, version: str) -> SettingsError:
     """Return the error that says why no task was chosen."""
     if not selection.annotated:
-        what = "a ground truth" if selection.ground_truth_only else "an"
-        return SettingsError(f"No task has {what} annotation", fix="Annotate some in Label Studio")
+        article = "a ground truth" if selection.ground_truth_only else "an"
+        return SettingsError(f"No task has {article} annotation", fix="Annotate some in Label Studio")
     if selection.how == "held out":
         return SettingsError(
             f"Version {version} was trained on all {plural(selection.annotated, 'annotated task')}",
@@ -122,8 +122,10 @@ def complain(selection: Selection, version: str) -> SettingsError:
 def truth_of(task: Task, *, only: bool = False) -> dict[str, Any] | None:
     """Return a task's ground truth, or else (unless `only`) its last changed annotation; None if there is neither."""
     annotations = task.get("annotations") or []
-    truths = [one for one in annotations if one.get("ground_truth")]
+    truths = [annotation for annotation in annotations if annotation.get("ground_truth")]
     candidates = truths if only or truths else annotations
     return max(
-        candidates, key=lambda one: (str(one.get("updated_at") or ""), one.get("id") or 0), default=None
+        candidates,
+        key=lambda annotation: (str(annotation.get("updated_at") or ""), annotation.get("id") or 0),
+        default=None,
     )

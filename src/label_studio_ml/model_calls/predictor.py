@@ -93,7 +93,7 @@ class Predictor:
         self.version = version_name(model, spec)
         self._checks = RegionChecks(spec.project.label_config)
         self._refuse = refuse
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
         self._apart = False
         self._singly = False
         self._silent = False  # predict returned nothing for several tasks, nor for each of them alone
@@ -161,7 +161,9 @@ class Predictor:
             return entries
         alone = [self._alone(task, params) for task in tasks]
         self._silent = all(isinstance(entry, _Nothing) for entry in alone)
-        if not isinstance(entries, _Raised) and not any(isinstance(one, InvalidPrediction) for one in alone):
+        if not isinstance(entries, _Raised) and not any(
+            isinstance(entry, InvalidPrediction) for entry in alone
+        ):
             self._singly = True
             logger.warning("predict does not take several tasks: from now on each is asked for alone")
         return alone
@@ -178,13 +180,13 @@ class Predictor:
             cause = describe(returned, len(tasks)) if entries is None else ""
         except BaseException as error:  # noqa: BLE001 (user code may raise anything, SystemExit too)
             cause = reason(error)
-            self._tell(cause, len(tasks), error)
+            self._log_failure(cause, len(tasks), error)
             return _Raised(cause)
         if entries is not None:
             return entries
         if is_nothing(returned):
             return _Nothing(cause)
-        self._tell(cause, len(tasks))
+        self._log_failure(cause, len(tasks))
         return InvalidPrediction(cause)
 
     def _alone(self, task: dict[str, Any], params: dict[str, Any]) -> Any:
@@ -206,7 +208,7 @@ class Predictor:
         if every and all(isinstance(entry, _Nothing) for entry in every):
             return Answer(results=b"[]")
         body = encode_all(every, self.version) if every is entries else None
-        if body is not None and not any(_needs_look(entry, check) for entry in every):
+        if body is not None and not any(_needs_check(entry, check) for entry in every):
             return Answer(results=body)
         encoded: list[bytes] = []
         failures: list[InvalidPrediction] = []
@@ -216,14 +218,14 @@ class Predictor:
                 entry = entries if isinstance(entries, InvalidPrediction) else entries[number]
                 if isinstance(entry, InvalidPrediction):
                     raise entry
-                one = encode(entry, self.version, interactive=interactive)
-                refusal = self._refusal(one, task, refused, check)
+                body = encode(entry, self.version, interactive=interactive)
+                refusal = self._refusal(body, task, refused, check)
                 if refusal is not None:
                     refused[refusal.kind] = refused.get(refusal.kind, 0) + 1
-                    self._tell_refusal(refusal, task)
+                    self._log_refusal(refusal, task)
                     if self._refuse:
                         raise _Refused(refusal)
-                encoded.append(one)
+                encoded.append(body)
             except Exception as error:  # noqa: BLE001 (accessing an object from user code may raise anything)
                 failure = error if isinstance(error, InvalidPrediction) else InvalidPrediction(reason(error))
                 failures.append(failure)
@@ -251,17 +253,17 @@ class Predictor:
             score = prediction.get("score", 0.0)
             if not 0 <= score <= 1:
                 kinds[ODD_SCORES] = kinds.get(ODD_SCORES, 0) + 1
-                self._tell_score(score, task)
+                self._log_score(score, task)
             refusal = check(prediction["result"])
             if refusal is not None:
                 return refusal
         return None
 
-    def _tell_refusal(self, refusal: Refusal, task: dict[str, Any]) -> None:
+    def _log_refusal(self, refusal: Refusal, task: dict[str, Any]) -> None:
         """Log a refusal, once for each kind."""
-        if refusal.kind in self._told or len(self._told) >= 100:
+        if refusal.kind in self._logged or len(self._logged) >= 100:
             return
-        self._told.add(refusal.kind)
+        self._logged.add(refusal.kind)
         logger.error(
             "Task %s: the prediction does not fit the label config: %s. %s; this is logged once",
             task.get("id"),
@@ -269,11 +271,11 @@ class Predictor:
             "It is not sent" if self._refuse else "It is sent all the same",
         )
 
-    def _tell_score(self, score: float, task: dict[str, Any]) -> None:
+    def _log_score(self, score: float, task: dict[str, Any]) -> None:
         """Log, once, a score outside of 0 to 1."""
-        if ODD_SCORES in self._told:
+        if ODD_SCORES in self._logged:
             return
-        self._told.add(ODD_SCORES)
+        self._logged.add(ODD_SCORES)
         logger.warning(
             "Task %s: the score %g is not between 0 and 1, and Label Studio shows it as %g %%: return a probability. "
             "It is sent all the same; this is logged once",
@@ -282,14 +284,18 @@ class Predictor:
             100 * score,
         )
 
-    def _tell(self, what: str, count: int, error: BaseException | None = None) -> None:
+    def _log_failure(self, cause: str, count: int, error: BaseException | None = None) -> None:
         """Log a failed call of `predict`; each cause gets a traceback the first time."""
-        first = what not in self._told
-        if len(self._told) < 100:
-            self._told.add(what)
+        first = cause not in self._logged
+        if len(self._logged) < 100:
+            self._logged.add(cause)
         then = ": asking for each task alone" if count > 1 else ""
         logger.warning(
-            "predict of %s failed: %s%s", plural(count, "task"), what, then, exc_info=error if first else None
+            "predict of %s failed: %s%s",
+            plural(count, "task"),
+            cause,
+            then,
+            exc_info=error if first else None,
         )
 
 
@@ -299,7 +305,7 @@ def _has_event(params: Mapping[str, Any]) -> bool:
     return isinstance(context, Mapping) and bool(context.get("event"))
 
 
-def _needs_look(prediction: Any, check: Check) -> bool:
+def _needs_check(prediction: Any, check: Check) -> bool:
     """Tell whether a prediction (a dict) needs the slow check: the label config does not allow it, or may not."""
     result = prediction["result"]
     if any(type(region) is not dict for region in result):

@@ -74,10 +74,10 @@ def _application() -> Any:
 
 def _mentions_flask(cls: type) -> bool:
     """Tell whether a file defining the class or one of its bases contains `flask`, so that `setup` may import it."""
-    for one in cls.__mro__:
-        if one is object or one.__module__.startswith("label_studio_ml."):
+    for base in cls.__mro__:
+        if base is object or base.__module__.startswith("label_studio_ml."):
             continue
         with contextlib.suppress(TypeError, OSError):
-            if b"flask" in Path(inspect.getfile(one)).read_bytes():
+            if b"flask" in Path(inspect.getfile(base)).read_bytes():
                 return True
     return False

@@ -123,7 +123,7 @@ class PredictionService:
                     weight=len(payload.tasks),
                     interactive=request.interactive,
                     bulk=pinned is not None,
-                    apart=deaths > 0,
+                    exclusive=deaths > 0,
                     gone=gone,
                 )
                 model.renamed = answer.version or model.renamed

@@ -26,21 +26,21 @@ class Box(NamedTuple):
 Pair = tuple[list[Box], list[Box]]
 
 
-def measure(pairs: list[Pair], known: list[str]) -> Measured:
+def measure(pairs: list[Pair], config_labels: list[str]) -> Measured:
     """Return COCO's mean average precision, and precision, recall and F1, overall and by label.
 
     Mean average precision is given at an overlap of 0.5 and averaged over 0.5 to 0.95; the other metrics count all
-    predicted boxes at 0.5. `known` is the order of the labels.
+    predicted boxes at 0.5. `config_labels` is the order of the labels.
     """
-    labels = ordered({box.label for pair in pairs for side in pair for box in side}, known)
+    labels = ordered({box.label for pair in pairs for side in pair for box in side}, config_labels)
     average_precision = _average_precision(pairs, labels)
     by_label: dict[str, dict[str, float | None]] = {}
     hits = predicted = annotated = 0
     for label in labels:
         mine = [tuple([box for box in side if box.label == label] for side in pair) for pair in pairs]
-        right = sum(matches(reference, found) for reference, found in mine)
+        right = sum(matches(*pair) for pair in mine)
         support = sum(len(reference) for reference, _ in mine)
-        count = sum(len(found) for _, found in mine)
+        count = sum(len(boxes) for _, boxes in mine)
         hits, predicted, annotated = hits + right, predicted + count, annotated + support
         precision, recall = ratio(right, count), ratio(right, support)
         ap50, ap = average_precision[label]
@@ -63,29 +63,29 @@ def measure(pairs: list[Pair], known: list[str]) -> Measured:
     return Measured(kind="boxes", tasks=len(pairs), metrics=metrics, labels=by_label)
 
 
-def matches(reference: list[Box], found: list[Box]) -> int:
-    """Return how many predicted boxes match an annotated one.
+def matches(reference: list[Box], predicted: list[Box]) -> int:
+    """Return how many predicted boxes match an annotated box.
 
     Predicted boxes choose in descending order of score, each the free annotated box with the largest overlap.
     """
     free = list(reference)
     count = 0
-    for box in sorted(found, key=lambda one: -one.score):
-        best = max(free, key=lambda one: overlap(one, box), default=None)
+    for box in sorted(predicted, key=lambda box: -box.score):
+        best = max(free, key=lambda candidate: overlap(candidate, box), default=None)
         if best is not None and overlap(best, box) >= THRESHOLD:
             free.remove(best)
             count += 1
     return count
 
 
-def overlap(one: Box, other: Box) -> float:
+def overlap(box: Box, other: Box) -> float:
     """Return the intersection over union of two boxes."""
-    width = min(one.x + one.width, other.x + other.width) - max(one.x, other.x)
-    height = min(one.y + one.height, other.y + other.height) - max(one.y, other.y)
+    width = min(box.x + box.width, other.x + other.width) - max(box.x, other.x)
+    height = min(box.y + box.height, other.y + other.height) - max(box.y, other.y)
     if width <= 0 or height <= 0:
         return 0.0
     both = width * height
-    return both / (one.width * one.height + other.width * other.height - both)
+    return both / (box.width * box.height + other.width * other.height - both)
 
 
 def around(
@@ -109,14 +109,14 @@ def _average_precision(pairs: list[Pair], labels: list[str]) -> dict[str, tuple[
 
     numbers = {label: number for number, label in enumerate(labels, 1)}
     truth: list[dict[str, Any]] = []
-    found: list[dict[str, Any]] = []
+    candidates: list[dict[str, Any]] = []
     for image, (reference, predicted) in enumerate(pairs, 1):
         for box in reference:
             entry = _entry(box, image, numbers)
             truth.append({**entry, "id": len(truth) + 1, "area": box.width * box.height, "iscrowd": 0})
-        found.extend({**_entry(box, image, numbers), "score": box.score} for box in predicted)
-    annotated = {label for label in labels if any(one["category_id"] == numbers[label] for one in truth)}
-    if not found or not truth:
+        candidates.extend({**_entry(box, image, numbers), "score": box.score} for box in predicted)
+    annotated = {label for label in labels if any(entry["category_id"] == numbers[label] for entry in truth)}
+    if not candidates or not truth:
         return {label: (0.0, 0.0) if label in annotated else (None, None) for label in labels}
     coco = COCO(
         {
@@ -125,7 +125,7 @@ def _average_precision(pairs: list[Pair], labels: list[str]) -> dict[str, tuple[
             "annotations": truth,
         }
     )
-    evaluator = COCOeval_faster(coco, coco.loadRes(found), "bbox", print_function=_say_nothing)
+    evaluator = COCOeval_faster(coco, coco.loadRes(candidates), "bbox", print_function=_print_nothing)
     evaluator.params.maxDets = [1, 10, max(100, *(len(predicted) for _, predicted in pairs))]
     evaluator.evaluate()
     evaluator.accumulate()
@@ -148,8 +148,8 @@ def _entry(box: Box, image: int, numbers: dict[str, int]) -> dict[str, Any]:
 
 
 def _mean(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
+    defined = [value for value in values if value is not None]
+    return sum(defined) / len(defined) if defined else None
 
 
-_say_nothing: Callable[..., None] = lambda *_, **__: None  # noqa: E731
+_print_nothing: Callable[..., None] = lambda *_, **__: None  # noqa: E731

@@ -10,7 +10,7 @@ from label_studio_ml.evaluation.metrics.results import NONE, Confusion, Measured
 Pair = tuple[Sequence[str], Sequence[str]]
 
 
-def measure_exclusive(pairs: Sequence[Pair], known: list[str]) -> Measured:
+def measure_exclusive(pairs: Sequence[Pair], config_labels: list[str]) -> Measured:
     """Return accuracy, a confusion matrix and metrics by label, where a task has at most one label.
 
     A missing prediction lowers the recall of the annotated label; a prediction without an annotation lowers the
@@ -20,7 +20,7 @@ def measure_exclusive(pairs: Sequence[Pair], known: list[str]) -> Measured:
 
     truth = [reference[0] if reference else NONE for reference, _ in pairs]
     predicted = [labels[0] if labels else NONE for _, labels in pairs]
-    labels = ordered({*truth, *predicted} - {NONE}, known)
+    labels = ordered({*truth, *predicted} - {NONE}, config_labels)
     shown = [*labels, NONE] if NONE in truth or NONE in predicted else labels
     counts = Counter(zip(truth, predicted, strict=True))
     matrix = [[counts[row, column] for column in shown] for row in shown]
@@ -33,7 +33,7 @@ def measure_exclusive(pairs: Sequence[Pair], known: list[str]) -> Measured:
     )
 
 
-def measure_multiple(pairs: Sequence[Pair], known: list[str]) -> Measured:
+def measure_multiple(pairs: Sequence[Pair], config_labels: list[str]) -> Measured:
     """Return accuracy, and precision, recall and F1 by label, where a task may have several labels.
 
     `accuracy` is the share of tasks whose predicted labels are exactly the annotated ones.
@@ -41,7 +41,7 @@ def measure_multiple(pairs: Sequence[Pair], known: list[str]) -> Measured:
     from sklearn.metrics import accuracy_score
     from sklearn.preprocessing import MultiLabelBinarizer
 
-    labels = ordered({label for pair in pairs for side in pair for label in side}, known)
+    labels = ordered({label for pair in pairs for side in pair for label in side}, config_labels)
     binary = MultiLabelBinarizer(classes=labels)
     truth, predicted = (binary.fit_transform([pair[side] for pair in pairs]) for side in (0, 1))
     columns = list(range(len(labels)))
@@ -59,14 +59,14 @@ def measure_multiple(pairs: Sequence[Pair], known: list[str]) -> Measured:
 def _averages(truth: Any, predicted: Any, labels: Sequence[Any], *more: str) -> dict[str, float | None]:
     from sklearn.metrics import precision_recall_fscore_support
 
-    found: dict[str, float | None] = {}
+    averages: dict[str, float | None] = {}
     for average in ("macro", "weighted", *more):
         values = precision_recall_fscore_support(
             truth, predicted, labels=labels, average=average, zero_division=0
         )
         for name, value in zip(("precision", "recall", "f1"), values[:3], strict=True):
-            found[f"{average}_{name}"] = number(value)
-    return found
+            averages[f"{average}_{name}"] = number(value)
+    return averages
 
 
 def _by_label(

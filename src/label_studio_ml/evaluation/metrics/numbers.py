@@ -14,9 +14,9 @@ def measure(pairs: list[Pair]) -> Measured:
 
     `predicted` is the number of these tasks divided by the number of annotated ones.
     """
-    both = [(truth, found) for truth, found in pairs if truth is not None and found is not None]
+    both = [(truth, predicted) for truth, predicted in pairs if truth is not None and predicted is not None]
     annotated = sum(truth is not None for truth, _ in pairs)
-    errors = [found - truth for truth, found in both]
+    errors = [predicted - truth for truth, predicted in both]
     mean_square = ratio(sum(error * error for error in errors), len(errors))
     return Measured(
         kind="numbers",
@@ -33,6 +33,6 @@ def measure(pairs: list[Pair]) -> Measured:
 def _pearson(pairs: list[tuple[float, float]]) -> float | None:
     """Return the correlation; None if one side does not vary or there are fewer than two pairs."""
     try:
-        return statistics.correlation([truth for truth, _ in pairs], [found for _, found in pairs])
+        return statistics.correlation([truth for truth, _ in pairs], [predicted for _, predicted in pairs])
     except statistics.StatisticsError:
         return None

@@ -53,10 +53,10 @@ def place_of(region: Region, targets: Sequence[str] = ()) -> Place:
 
 def by_place(regions: Iterable[Region], targets: Sequence[str] = ()) -> dict[Place, list[Region]]:
     """Return the regions of one control and task by place, in order of appearance."""
-    found: dict[Place, list[Region]] = {}
+    places: dict[Place, list[Region]] = {}
     for region in regions:
-        found.setdefault(place_of(region, targets), []).append(region)
-    return found
+        places.setdefault(place_of(region, targets), []).append(region)
+    return places
 
 
 def _number(value: Any) -> int | str:

@@ -43,11 +43,11 @@ def spans(regions: Iterable[Region], *, whole: bool) -> list[Span]:
 
     Global offsets and positions in an element or paragraph cannot be compared with each other.
     """
-    found: list[Span] = []
+    labelled: list[Span] = []
     for region in regions:
         start, end = _places(region.get("value") or {}, whole=whole)
-        found.extend(Span(label, start, end) for label in labels_of(region) or [UNLABELLED])
-    return found
+        labelled.extend(Span(label, start, end) for label in labels_of(region) or [UNLABELLED])
+    return labelled
 
 
 def box_pair(
@@ -60,7 +60,7 @@ def box_pair(
 
 def boxes(regions: Iterable[Region], size: tuple[float, float], score: float = 1.0) -> list[Box]:
     """Return the rectangles of a task in pixels of a picture of this size; `score` is for regions without their own."""
-    found: list[Box] = []
+    labelled: list[Box] = []
     width, height = size
     for region in regions:
         value = region.get("value") or {}
@@ -74,8 +74,8 @@ def boxes(regions: Iterable[Region], size: tuple[float, float], score: float = 1
         )
         own = region.get("score", value.get("score"))
         sure = _float(own) if own is not None else score
-        found.extend(Box(label, *upright, sure) for label in labels_of(region) or [UNLABELLED])
-    return found
+        labelled.extend(Box(label, *upright, sure) for label in labels_of(region) or [UNLABELLED])
+    return labelled
 
 
 def picture_size(regions: Iterable[Region]) -> tuple[float, float]:
@@ -91,8 +91,10 @@ def text(regions: Iterable[Region]) -> str:
     """Return the text of a task, several lines joined by newlines."""
     lines: list[str] = []
     for region in regions:
-        found = (region.get("value") or {}).get("text")
-        lines.extend(map(str, found) if isinstance(found, list) else [] if found is None else [str(found)])
+        content = (region.get("value") or {}).get("text")
+        lines.extend(
+            map(str, content) if isinstance(content, list) else [] if content is None else [str(content)]
+        )
     return "\n".join(lines)
 
 
@@ -100,9 +102,9 @@ def rating(regions: Iterable[Region]) -> float | None:
     """Return the number or rating of a task, None if it has none."""
     for region in regions:
         value = region.get("value") or {}
-        found = value.get(str(region.get("type")))
-        if isinstance(found, int | float) and not isinstance(found, bool):
-            return float(found)
+        number = value.get(str(region.get("type")))
+        if isinstance(number, int | float) and not isinstance(number, bool):
+            return float(number)
     return None
 
 

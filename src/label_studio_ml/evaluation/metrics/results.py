@@ -100,9 +100,9 @@ def f1(precision: float, recall: float) -> float:
     return ratio(2 * precision * recall, precision + recall)
 
 
-def ordered(labels: set[str], known: list[str]) -> list[str]:
+def ordered(labels: set[str], config_labels: list[str]) -> list[str]:
     """Return `labels` in the order of the label config, followed by unknown labels by name."""
-    place = {label: number for number, label in enumerate(known)}
+    place = {label: number for number, label in enumerate(config_labels)}
     return sorted(labels, key=lambda label: (place.get(label, len(place)), label))
 
 

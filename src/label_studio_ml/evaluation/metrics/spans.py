@@ -23,7 +23,7 @@ Pair = tuple[list[Span], list[Span]]
 _SCHEMES = {"strict": "strict", "boundary": "exact", "overlap": "partial", "type": "ent_type"}
 
 
-def measure(pairs: list[Pair], known: list[str]) -> Measured:
+def measure(pairs: list[Pair], config_labels: list[str]) -> Measured:
     """Return span-level precision, recall and F1 by four matching schemes, and by label.
 
     strict: boundaries and label are equal. boundary: boundaries are equal. overlap: as boundary, and overlapping
@@ -32,17 +32,17 @@ def measure(pairs: list[Pair], known: list[str]) -> Measured:
     """
     from nervaluate import Evaluator
 
-    labels = ordered({span.label for pair in pairs for side in pair for span in side}, known)
+    labels = ordered({span.label for pair in pairs for side in pair for span in side}, config_labels)
     truth, predicted = [], []
-    for reference, found in pairs:
-        ranks = _ranks([*reference, *found])
+    for reference, candidates in pairs:
+        ranks = _ranks([*reference, *candidates])
         truth.append([_entity(span, ranks) for span in reference])
-        predicted.append([_entity(span, ranks) for span in _best_first(found, reference)])
+        predicted.append([_entity(span, ranks) for span in _best_first(candidates, reference)])
     scores = Evaluator(truth, predicted, tags=labels, loader="dict").evaluate()
     metrics = {
-        f"{name}_{what}": number(getattr(scores["overall"][scheme], what))
+        f"{name}_{metric}": number(getattr(scores["overall"][scheme], metric))
         for name, scheme in _SCHEMES.items()
-        for what in ("precision", "recall", "f1")
+        for metric in ("precision", "recall", "f1")
     }
     by_label: dict[str, dict[str, float | None]] = {}
     for label in labels:
@@ -74,7 +74,7 @@ def _entity(span: Span, ranks: dict[Place, int]) -> dict[str, object]:
     return {"label": span.label, "start": start, "end": max(start, ranks[span.end] - 1)}
 
 
-def _best_first(found: list[Span], reference: list[Span]) -> list[Span]:
+def _best_first(candidates: list[Span], reference: list[Span]) -> list[Span]:
     """Sort predicted spans by how well they fit.
 
     nervaluate matches in order: a span that only overlaps must not take the annotated span from an equal one.
@@ -87,7 +87,7 @@ def _best_first(found: list[Span], reference: list[Span]) -> list[Span]:
             return 0
         if (span.start, span.end) in bounds:
             return 1
-        overlapping = (one for one in reference if one.start < span.end and span.start < one.end)
-        return 2 if any(one.label == span.label for one in overlapping) else 3
+        overlapping = (other for other in reference if other.start < span.end and span.start < other.end)
+        return 2 if any(other.label == span.label for other in overlapping) else 3
 
-    return sorted(found, key=rank)
+    return sorted(candidates, key=rank)

@@ -14,10 +14,10 @@ def measure(pairs: list[Pair]) -> Measured:
     """
     import jiwer
 
-    truth, predicted = [reference for reference, _ in pairs], [found for _, found in pairs]
+    truth, predicted = [reference for reference, _ in pairs], [text for _, text in pairs]
     cer = jiwer.process_characters(truth, predicted).cer if any(truth) else None
     wer = jiwer.process_words(truth, predicted).wer if any(text.split() for text in truth) else None
-    same = sum(reference == found for reference, found in pairs)
+    same = sum(reference == text for reference, text in pairs)
     return Measured(
         kind="text",
         tasks=len(pairs),

@@ -14,10 +14,10 @@ from label_studio_ml.serving.registry.serving_process import ServingProcess
 class NewProcesses:
     """Processes that were started but not yet assigned to a label config, by group."""
 
-    def __init__(self, running: ModelProcesses, code: CodeChoice) -> None:
-        self._running = running
+    def __init__(self, processes: ModelProcesses, code: CodeChoice) -> None:
+        self._processes = processes
         self._code = code
-        self._coming: dict[str, asyncio.Future[ServingProcess]] = {}
+        self._starting: dict[str, asyncio.Future[ServingProcess]] = {}
 
     async def join(
         self, group: str, model: LoadedModel, hinders: Callable[[ServingProcess], bool]
@@ -27,20 +27,20 @@ class NewProcesses:
         A process is not shared if its code differs from that of the model's version, or if `hinders` returns True
         for it. Raises the errors of starting a process.
         """
-        current = self._running.current_for(group)
+        current = self._processes.current_for(group)
         if current is not None and current is not model.process and await self._fits(current, model, hinders):
             return current
-        refused: asyncio.Future[ServingProcess] | None = None
-        while (coming := self._coming.get(group)) is not None and coming is not refused:
-            process = await asyncio.shield(coming)
+        unfit: asyncio.Future[ServingProcess] | None = None
+        while (starting := self._starting.get(group)) is not None and starting is not unfit:
+            process = await asyncio.shield(starting)
             if await self._fits(process, model, hinders):
                 return process
-            refused = coming
-        made = self._coming[group] = asyncio.ensure_future(self._running.new())
+            unfit = starting
+        started = self._starting[group] = asyncio.ensure_future(self._processes.new())
         try:
-            return await asyncio.shield(made)
+            return await asyncio.shield(started)
         except BaseException:
-            self._forget(group, made)
+            self._forget(group, started)
             raise
 
     async def _fits(
@@ -55,15 +55,15 @@ class NewProcesses:
 
     def arrived(self, process: ServingProcess) -> None:
         """Stop sharing `process`: it has been assigned, or it ends."""
-        for group, coming in list(self._coming.items()):
+        for group, starting in list(self._starting.items()):
             if (
-                coming.done()
-                and not coming.cancelled()
-                and coming.exception() is None
-                and coming.result() is process
+                starting.done()
+                and not starting.cancelled()
+                and starting.exception() is None
+                and starting.result() is process
             ):
-                del self._coming[group]
+                del self._starting[group]
 
-    def _forget(self, group: str, made: "asyncio.Future[ServingProcess]") -> None:
-        if self._coming.get(group) is made:
-            del self._coming[group]
+    def _forget(self, group: str, started: "asyncio.Future[ServingProcess]") -> None:
+        if self._starting.get(group) is started:
+            del self._starting[group]

@@ -43,7 +43,7 @@ class _Item(Generic[Payload, Result]):
     size: int
     weight: int
     alone: bool
-    apart: bool
+    exclusive: bool
     gone: Callable[[], bool] | None
     future: "asyncio.Future[Result]" = field(repr=False)
 
@@ -92,7 +92,7 @@ class Batcher(Generic[Payload, Result]):
         self._run = run
         self._ahead = ahead
         self._last = float("inf")
-        self._apart = False
+        self._exclusive = False
         self.max_batch = max_batch
         self.max_wait = max_wait
         self._max_queue = max_queue
@@ -102,7 +102,7 @@ class Batcher(Generic[Payload, Result]):
         self._size = 0
         self._pace = 0.0
         self._paces: deque[float] = deque(maxlen=PACES)
-        self._looked = 0.0
+        self._searched = 0.0
         self._interactive: deque[_Item[Payload, Result]] = deque()
         self._waiting: deque[_Item[Payload, Result]] = deque()
         self._bulk: deque[_Item[Payload, Result]] = deque()
@@ -137,12 +137,12 @@ class Batcher(Generic[Payload, Result]):
         interactive: bool = False,
         bulk: bool = False,
         alone: bool = False,
-        apart: bool = False,
+        exclusive: bool = False,
         gone: Callable[[], bool] | None = None,
     ) -> Result:
         """Return the result for `payload`, once its batch has run.
 
-        An item that is `alone` shares its batch with no other; one that is `apart` runs while no other batch does.
+        An item that is `alone` shares its batch with no other; one that is `exclusive` runs while no other batch does.
         `gone` returns whether the caller has left: then the item is dropped before it runs, and the wait is
         cancelled. Raises Overloaded when the queue is full, RunnerClosed when the runner is or gets closed before the
         item has started.
@@ -161,8 +161,8 @@ class Batcher(Generic[Payload, Result]):
             payload,
             size,
             weight,
-            alone or apart or interactive,
-            apart,
+            alone or exclusive or interactive,
+            exclusive,
             gone,
             asyncio.get_running_loop().create_future(),
         )
@@ -209,7 +209,7 @@ class Batcher(Generic[Payload, Result]):
 
     def _next(self, busy: int) -> list[_Item[Payload, Result]]:
         """Remove and return the batch that may start while `busy` others run; empty if there is none."""
-        if self._apart:
+        if self._exclusive:
             return []
         if busy < self._slots:
             return self._take(busy)
@@ -223,7 +223,7 @@ class Batcher(Generic[Payload, Result]):
 
     def _finished(self, task: "asyncio.Task[None]") -> None:
         self._busy.discard(task)
-        self._pump()  # for items that came after the task's last look at the queue
+        self._pump()  # for items that came after the task last examined the queue
 
     async def _work(self, batch: list[_Item[Payload, Result]]) -> None:
         """Run `batch`, then further batches, until no item is queued or the slot is removed."""
@@ -256,10 +256,10 @@ class Batcher(Generic[Payload, Result]):
             if len(results) != len(batch):
                 raise RuntimeError(f"{plural(len(results), 'result')} for {plural(len(batch), 'payload')}")
         except asyncio.CancelledError:
-            _fail(batch, RunnerClosed("The lane ended in the middle of the batch"))
+            _fail(batch, RunnerClosed("The runner ended in the middle of the batch"))
             task = asyncio.current_task()
             if task is not None and task.cancelling():
-                self.close("The lane was ended")
+                self.close("The runner was ended")
                 raise
         except Exception as error:  # noqa: BLE001 (it is raised in every caller)
             _fail(batch, error)
@@ -268,8 +268,8 @@ class Batcher(Generic[Payload, Result]):
                 if not item.future.done():
                     item.future.set_result(result)
         self._learn((time.monotonic() - began) * share, sum(item.size for item in batch), pressed=pressed)
-        if batch[0].apart:
-            self._apart = False
+        if batch[0].exclusive:
+            self._exclusive = False
             asyncio.get_running_loop().call_soon(self._pump)
 
     def _learn(self, seconds: float, size: int, *, pressed: bool) -> None:
@@ -286,7 +286,7 @@ class Batcher(Generic[Payload, Result]):
         self._pace = sorted(self._paces)[(len(self._paces) - 1) // 2]
 
     def _take(self, busy: int) -> list[_Item[Payload, Result]]:
-        """Remove and return the next batch; empty if no item is queued, or the next one must run apart."""
+        """Remove and return the next batch; empty if no item is queued, or the next one must run exclusively."""
         bulk_now = self._since_bulk >= BULK_TURN - 1
         turns = (self._bulk, self._waiting) if bulk_now else (self._waiting, self._bulk)
         for queue in (self._interactive, *turns):
@@ -294,7 +294,7 @@ class Batcher(Generic[Payload, Result]):
             if first is not None:
                 break
             if queue:
-                return []  # its first item must run apart: wait for running batches
+                return []  # its first item must run exclusively: wait for running batches
         else:
             self._since_bulk = 0
             return []
@@ -313,12 +313,12 @@ class Batcher(Generic[Payload, Result]):
         """Remove and return the first item of `queue` that may run beside `busy` batches; None if there is none."""
         while queue:
             item = queue[0]
-            if item.apart and busy and not item.left:
+            if item.exclusive and busy and not item.left:
                 return None
             queue.popleft()
             self._forget(item, bulk=queue is self._bulk)
             if not item.left:
-                self._apart = item.apart
+                self._exclusive = item.exclusive
                 return item
         return None
 
@@ -347,7 +347,7 @@ class Batcher(Generic[Payload, Result]):
         """Drop items whose callers have left; skip a long queue if a search found none within `LOOK` seconds."""
         now = time.monotonic()
         before = len(self)
-        if before >= LONG and now - self._looked < LOOK:
+        if before >= LONG and now - self._searched < LOOK:
             return
         for queue in (self._interactive, self._waiting, self._bulk):
             kept: list[_Item[Payload, Result]] = []
@@ -359,7 +359,7 @@ class Batcher(Generic[Payload, Result]):
             queue.clear()
             queue.extend(kept)
         if len(self) == before:
-            self._looked = now
+            self._searched = now
 
 
 def _fail(items: "Iterable[_Item[Payload, Result]]", error: Exception) -> None:

@@ -33,9 +33,9 @@ class InflightCalls:
     def descriptor() -> int:
         """Return a descriptor of new shared memory, which the caller must close."""
         if hasattr(os, "memfd_create"):
-            made = os.memfd_create("begun")
-            os.truncate(made, _PAGES * mmap.PAGESIZE)
-            return made
+            descriptor = os.memfd_create("inflight")
+            os.truncate(descriptor, _PAGES * mmap.PAGESIZE)
+            return descriptor
         with tempfile.TemporaryFile(buffering=0) as file:
             file.write(bytes(_PAGES * mmap.PAGESIZE))  # allocates the blocks: a full disk must not fail later
             return os.dup(file.fileno())

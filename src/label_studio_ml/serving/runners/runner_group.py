@@ -115,10 +115,10 @@ class RunnerGroup:
         Calls are not queued in a process behind others, because a crash would fail them too.
         """
         while True:
-            there = [index for index, runner in self._members.items() if not runner.ended.done()]
-            index = min(there, key=lambda one: self._busy[one], default=-1)
-            known = self.info.done() and self.info.exception() is None
-            if there and self._busy[index] < (self.info.result().concurrency if known else 1):
+            running = [index for index, runner in self._members.items() if not runner.ended.done()]
+            index = min(running, key=self._busy.__getitem__, default=-1)
+            is_imported = self.info.done() and self.info.exception() is None
+            if running and self._busy[index] < (self.info.result().concurrency if is_imported else 1):
                 return index
             if self.ended.done():
                 raise RunnerClosed(self.ended.result())

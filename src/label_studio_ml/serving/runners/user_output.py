@@ -55,8 +55,8 @@ class OutputCopy:
 def _record(line: bytes, process: int) -> bytes:
     """Return `line` if it is a log record, otherwise a record with `line` as its message."""
     with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
-        found = msgspec.json.decode(line)
-        if isinstance(found, dict) and {"time", "level", "message"} <= found.keys():
+        record = msgspec.json.decode(line)
+        if isinstance(record, dict) and {"time", "level", "message"} <= record.keys():
             return line
     return msgspec.json.encode(
         {
