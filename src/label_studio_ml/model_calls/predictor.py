@@ -94,7 +94,7 @@ class Predictor:
         self._checks = RegionChecks(spec.project.label_config)
         self._refuse = refuse
         self._logged: set[str] = set()
-        self._apart = False
+        self._separately = False
         self._singly = False
         self._silent = False  # predict returned nothing for several tasks, nor for each of them alone
 
@@ -111,7 +111,9 @@ class Predictor:
                 decoded.pop(position, None)
                 answers[position] = Answer(error=f"tasks are not JSON: {error}", invalid=True)
         event = _has_event(params)  # evaluated before user code can change the params
-        together = None if self._apart and len(decoded) > 1 else self._together([*decoded.values()], params)
+        together = (
+            None if self._separately and len(decoded) > 1 else self._together([*decoded.values()], params)
+        )
         wrong_count = isinstance(together, InvalidPrediction) and not isinstance(together, _Raised | _Nothing)
         silent = isinstance(together, _Nothing)
         start = 0
@@ -132,7 +134,7 @@ class Predictor:
             answers[position] = self._finish(entries, tasks, checks, interactive=interactive)
         self._silent = self._silent or (silent and len(decoded) > 1)
         if wrong_count and len(decoded) > 1:
-            self._apart = True
+            self._separately = True
             logger.warning(
                 "predict does not take several requests together: from now on each is asked for alone"
             )

@@ -22,7 +22,7 @@ from label_studio_ml.protocol.requests import PredictRequest
 from label_studio_ml.serving.registry.loaded_model import LoadedModel, shutting_down
 from label_studio_ml.serving.registry.model_registry import ModelRegistry
 from label_studio_ml.serving.requests.batching import RunnerClosed
-from label_studio_ml.serving.requests.bulk import Bulk, Kept
+from label_studio_ml.serving.requests.bulk import Bulk, LateResults
 from label_studio_ml.serving.requests.deadlines import Deadlines
 from label_studio_ml.versions.state.project_state import Project
 
@@ -46,7 +46,7 @@ class PredictionService:
         self._models = registry.models
         self._tell_ids = tell_ids
         self._deadlines = Deadlines(deadline)
-        self._kept = Kept()
+        self._kept = LateResults()
 
     @property
     def waiting(self) -> int:

@@ -18,7 +18,7 @@ from label_studio_ml.model_calls.predictor import Answer
 from label_studio_ml.protocol.requests import parse_predict
 from label_studio_ml.serving import prediction_service as pool_module
 from label_studio_ml.serving.registry import process_assignment as processes_module
-from label_studio_ml.serving.requests.bulk import OVERHEAD, Bulk, Kept
+from label_studio_ml.serving.requests.bulk import OVERHEAD, Bulk, LateResults
 from label_studio_ml.serving.requests.deadlines import Deadlines
 from pools import bench
 from tricky import Tricky, task
@@ -344,9 +344,11 @@ class TestBulk:
     """Without a pool: the test holds every part."""
 
     @staticmethod
-    def make(ask: Ask, count: int = 10, kept: Kept | None = None, key: str = "m") -> Bulk:
+    def make(ask: Ask, count: int = 10, kept: LateResults | None = None, key: str = "m") -> Bulk:
         tasks = [b"%d" % number for number in range(count)]
-        return Bulk(tasks, b"{}", key=key, version="v", kept=kept if kept is not None else Kept(), ask=ask)
+        return Bulk(
+            tasks, b"{}", key=key, version="v", kept=kept if kept is not None else LateResults(), ask=ask
+        )
 
     @staticmethod
     async def echo(tasks: list[bytes]) -> Answer:
@@ -390,7 +392,7 @@ class TestBulk:
         run(test())
 
     def test_other_models_params_and_tasks_results_are_not_taken(self) -> None:
-        kept = Kept()
+        kept = LateResults()
         kept.put("m", b"{}", b"1", b'"kept"')
         for key, params, one in [
             ("n", b"{}", b"1"),
@@ -405,7 +407,7 @@ class TestBulk:
 
     def test_tasks_that_are_equal_get_an_entry_each(self) -> None:
         async def test() -> None:
-            kept = Kept()
+            kept = LateResults()
             kept.put("m", b"{}", b"7", b"7")
             bulk = Bulk([b"7", b"8", b"7"], b"{}", key="m", version="v", kept=kept, ask=self.echo)
             answer = await bulk.run(part=2, at_once=1, patience=LIMIT)
@@ -415,7 +417,7 @@ class TestBulk:
 
     def test_no_patience_at_all_gives_what_is_kept(self) -> None:
         async def test() -> None:
-            kept = Kept()
+            kept = LateResults()
             for number in range(9):
                 kept.put("m", b"{}", b"%d" % number, b"%d" % number)
 
@@ -433,7 +435,7 @@ class TestBulk:
 
     def test_a_failure_is_not_kept(self) -> None:
         async def test() -> None:
-            kept = Kept()
+            kept = LateResults()
             held = asyncio.Event()
 
             async def ask(tasks: list[bytes]) -> Answer:
@@ -459,7 +461,7 @@ class TestBulk:
                 one.cancel()
 
     def test_what_is_kept_is_bounded_and_the_oldest_go_first(self) -> None:
-        kept = Kept(most=10 * (100 + OVERHEAD))
+        kept = LateResults(most=10 * (100 + OVERHEAD))
         for number in range(1000):
             kept.put("m", b"{}", b"%d" % number, b"x" * 100)
             assert len(kept) <= 10

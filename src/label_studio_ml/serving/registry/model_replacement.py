@@ -39,7 +39,7 @@ RETRY_AFTER = 5.0
 
 
 class ModelReplacement:
-    """Loads models in `processes` and records them in `models`. Implements `process_assignment.Tenants`.
+    """Loads models in `processes` and records them in `models`. Implements `process_assignment.ModelOwner`.
 
     `model_for(project)` returns the model to ask, after beginning to load it if there is none. `make_runner` returns
     a new runner, which runs `runners` times `concurrency` calls at a time. With `separate`, projects with different
@@ -214,7 +214,7 @@ class ModelReplacement:
     def _is_empty(self, process: ServingProcess) -> bool:
         return all(model.failure is not None for model in self.models.in_process(process))
 
-    # Implementation of `process_assignment.Tenants`
+    # Implementation of `process_assignment.ModelOwner`
 
     def models_in(self, process: ServingProcess) -> int:
         """Return the number of models that are loaded or loading in a process."""

@@ -36,7 +36,7 @@ MAX_DELAY = 0.4
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0
 
 
-class Tenants(Protocol):
+class ModelOwner(Protocol):
     """Interface of the owner of the models, for ModelProcesses."""
 
     def models_in(self, process: ServingProcess) -> int:
@@ -69,7 +69,7 @@ class ModelProcesses:
     def __init__(
         self,
         make_runner: Callable[[], ModelRunner],
-        tenants: Tenants,
+        owner: ModelOwner,
         counts: Callable[[], Counts],
         *,
         retry_after: float,
@@ -83,7 +83,7 @@ class ModelProcesses:
         self.quick_deaths = 0
         #: Whether a new runner starts without imported modules; a thread shares those of its interpreter.
         self.own_memory = False
-        self._tenants = tenants
+        self._owner = owner
         self._counts = counts
         self._retry_after = retry_after
         self._separate = separate
@@ -182,7 +182,7 @@ class ModelProcesses:
         group = self.group(label_config)
         async with self._lock(group):
             if self._current.get(group) is old:
-                self._tenants.leave(old)
+                self._owner.leave(old)
                 await self.retire(old)
                 self._place(await self.new(), group)
             process = self._current.get(group)
@@ -226,7 +226,7 @@ class ModelProcesses:
             if process is self._spare or process in self._leaving or not self._placed(process):
                 continue
             lock = self._locks.get(process.group)
-            if self._tenants.models_in(process) or (lock is not None and lock.locked()):
+            if self._owner.models_in(process) or (lock is not None and lock.locked()):
                 continue
             if len(self.all - self._leaving) > 1:
                 self._take_away(process)
@@ -268,7 +268,7 @@ class ModelProcesses:
             others = [process for process in self._current.values() if process.group != group]
             others = [process for process in others if not process.runner.ended.done()]
             if others:
-                last = min(others, key=lambda process: (self._tenants.busy(process), process.asked))
+                last = min(others, key=lambda process: (self._owner.busy(process), process.asked))
                 self._take_away(last)
                 await self._end(last)
             else:
@@ -295,7 +295,7 @@ class ModelProcesses:
     async def _end(self, process: ServingProcess) -> None:
         """Remove the models from a process that was taken away, and end it."""
         try:
-            await self._tenants.empty(process)
+            await self._owner.empty(process)
             await self.retire(process)
         finally:
             self._leaving.discard(process)
@@ -318,7 +318,7 @@ class ModelProcesses:
             max_delay=MAX_DELAY,
             ahead=runner.ahead,
         )
-        batcher.seen = self._counts().batches.observe
+        batcher.on_batch = self._counts().batches.observe
         process = ServingProcess(runner, batcher, time.monotonic())
         return process
 
@@ -328,7 +328,7 @@ class ModelProcesses:
             return
         logger.info("The models are loaded again in new processes, with the code on the disk")
         try:
-            await self._tenants.load_again(process)
+            await self._owner.load_again(process)
         except BackendError as error:
             logger.error(
                 "The edited code is not used: %s. The code before goes on, in fewer processes; edit it again",
@@ -353,4 +353,4 @@ class ModelProcesses:
             quick = time.monotonic() - process.started < 10
             self.quick_deaths = self.quick_deaths + 1 if quick else 0
             self._counts().restarts += 1
-        await self._tenants.lost(process, why, current=current)
+        await self._owner.lost(process, why, current=current)

@@ -111,7 +111,7 @@ class Batcher(Generic[Payload, Result]):
         self._busy: set[asyncio.Task[None]] = set()
         self._filling: set[asyncio.Event] = set()
         self._closed: str | None = None
-        self.seen: Callable[[int], None] = lambda size: None  # called with each batch's size, to count it
+        self.on_batch: Callable[[int], None] = lambda size: None  # called with each batch's size, to count it
 
     def __len__(self) -> int:
         """Return the number of queued items."""
@@ -279,7 +279,7 @@ class Batcher(Generic[Payload, Result]):
         full, so they say nothing about full ones, and a median ignores single delays.
         """
         self._last = seconds
-        self.seen(size)
+        self.on_batch(size)
         if not pressed:
             return
         self._paces.append(seconds / max(1, size))

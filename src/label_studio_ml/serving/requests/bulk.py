@@ -30,7 +30,7 @@ PAUSE = 0.05
 _entries = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-class Kept:
+class LateResults:
     """Cache of results that were not sent, by model, params and task; the oldest are evicted first."""
 
     def __init__(self, most: int = MOST_KEPT) -> None:
@@ -77,7 +77,7 @@ class Bulk:
         *,
         key: Hashable,
         version: str,
-        kept: Kept,
+        kept: LateResults,
         ask: Callable[[list[bytes]], Awaitable[Answer]],
     ) -> None:
         self._tasks = tasks

@@ -70,7 +70,7 @@ class RunnerGroup:
         for index, runner in enumerate(runners):
             self._members[index] = runner
             self._spawn(self._watch(index, runner))
-        self._spawn(self._learn(runners))
+        self._spawn(self._settle_info(runners))
 
     async def load(self, number: int, spec: ModelSpec, instead_of: int = 0) -> str:
         """Build a model in every member and return its version's name.
@@ -101,7 +101,7 @@ class RunnerGroup:
 
         Raises ModelError; ModelProcessDied if that member ends meanwhile; RunnerClosed if the group has ended before.
         """
-        index = await self._free()
+        index = await self._least_busy()
         self._busy[index] += 1
         try:
             return await self._members[index].predict(number, requests)
@@ -109,7 +109,7 @@ class RunnerGroup:
             self._busy[index] -= 1
             self._freed.set()
 
-    async def _free(self) -> int:
+    async def _least_busy(self) -> int:
         """Return the index of the least busy member, once it has a free call.
 
         Calls are not queued in a process behind others, because a crash would fail them too.
@@ -136,7 +136,7 @@ class RunnerGroup:
         """End all members, after their running calls or `grace` seconds."""
         await self._finish("The model processes were stopped", grace)
 
-    async def _learn(self, runners: Sequence[ModelRunner]) -> None:
+    async def _settle_info(self, runners: Sequence[ModelRunner]) -> None:
         """Settle `info` with that of the first member that imports the model file, or with an error."""
         failure: BackendError | None = None
         for runner in runners:
@@ -166,17 +166,17 @@ class RunnerGroup:
             logger.error("%s; it is replaced as long as others go on", why)
             replacement: ModelRunner | None = None
             while replacement is None:
-                if self._hopeless():
+                if self._cannot_replace():
                     return await self._finish(why, 0)
                 failures += 1
                 pause = pause_after(failures, first=FIRST_PAUSE, longest=LONGEST_PAUSE)
                 await asyncio.sleep(LONGEST_PAUSE if self._edits and failures > 1 else pause)
-                if self._hopeless():
+                if self._cannot_replace():
                     return await self._finish(why, 0)
                 replacement = await self._replacement(index)
             self._members[index] = runner = replacement
 
-    def _hopeless(self) -> bool:
+    def _cannot_replace(self) -> bool:
         """Return whether no member is left, or the model file cannot be imported."""
         return not self._members or (self.info.done() and self.info.exception() is not None)
 
