@@ -16,7 +16,7 @@
 PYTHON ?= python3
 ARGS ?=
 
-.PHONY: setup demo demo-clean test unit e2e soak lock audit check matrix bench compat clean
+.PHONY: setup demo demo-clean test unit e2e soak lock tables audit check matrix bench compat clean
 
 setup:
 	@$(PYTHON) scripts/setup
@@ -45,6 +45,9 @@ e2e: setup
 soak:
 	@$(PYTHON) scripts/setup package
 	@scripts/soak $(ARGS)
+
+tables:
+	.venv/bin/python scripts/settings_tables
 
 lock: setup
 	@$(PYTHON) scripts/lock

@@ -15,9 +15,7 @@ PAGES: tuple[str, ...] = tuple(tables["pages"]())
 
 @pytest.mark.parametrize("page", PAGES)
 def test_the_table_of_a_page_is_that_of_the_declarations(page: str) -> None:
-    assert (ROOT / page).read_text() == tables["updated"](page), (
-        "run: .venv/bin/python scripts/settings_tables"
-    )
+    assert (ROOT / page).read_text() == tables["updated"](page), "run: make tables"
 
 
 def test_every_variable_has_a_row(tmp_path: Path) -> None:
