@@ -15,7 +15,7 @@ from label_studio_ml.monitoring.logs import RotatingFile
 from label_studio_ml.processes.exit_status import describe_exit
 from label_studio_ml.processes.interpreter import command
 from label_studio_ml.storage.retries import pause_after
-from label_studio_ml.training.scheduling.notices import heard
+from label_studio_ml.training.scheduling.notices import read_notice
 from label_studio_ml.user_code.installed_packages import check_training
 
 logger = logging.getLogger(__name__)
@@ -144,9 +144,9 @@ class Workers:
             keeper.wait(deadline)
 
     def _write(self, line: bytes) -> None:
-        if (told := heard(line)) is not None:
+        if (notice := read_notice(line)) is not None:
             if not self._echo:  # with echo, the worker's output is shown anyway
-                logger.log(told.level, "%s", told.text)
+                logger.log(notice.level, "%s", notice.text)
             return
         with self._writing:
             if self._echo:

@@ -68,9 +68,9 @@ def waiting(board: JobBoard) -> list[bytes]:
 
 
 def after(repredictions: Repredictions, store: Served, version: str) -> None:
-    repredictions.before(cast("VersionStore", store), "1.1")
+    repredictions.note_served(cast("VersionStore", store), "1.1")
     store.version = version
-    repredictions.after(cast("VersionStore", store), "1.1")
+    repredictions.compare_served(cast("VersionStore", store), "1.1")
 
 
 def test_a_new_version_makes_a_project_due_once(board: JobBoard, store: Served) -> None:
@@ -97,7 +97,7 @@ def test_what_was_served_before_the_first_training_makes_nothing_due(board: JobB
 
 
 def test_a_worker_that_is_killed_after_the_publication_loses_nothing(board: JobBoard, store: Served) -> None:
-    Repredictions(board).before(cast("VersionStore", store), "1.1")
+    Repredictions(board).note_served(cast("VersionStore", store), "1.1")
     store.version = "a"  # published; here it is killed
     after(Repredictions(board), store, "a")
     assert Repredictions(board).due("1.1") == "a"

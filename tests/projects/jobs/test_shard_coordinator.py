@@ -269,7 +269,7 @@ def test_a_version_that_another_machine_made_is_fetched_for_a_shard(place: Place
 def test_a_version_that_another_machine_made_predicts_by_itself(place: Place) -> None:
     store, elsewhere = _in_a_store(place)
     place.worker(**elsewhere, PREDICT_AFTER_TRAINING="all", PREDICT_AFTER_TRAINING_RATE="0")
-    Repredictions(place.board).after(store, UID)
+    Repredictions(place.board).compare_served(store, UID)
     wait_until(lambda: len(place.project.each("a")) == 40, "all tasks have predictions")
     assert set(place.project.each("a").values()) == {1}
 

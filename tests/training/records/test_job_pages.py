@@ -8,7 +8,7 @@ from label_studio_ml.errors import JobEnded, UnknownJob
 from label_studio_ml.training.job import Report
 from label_studio_ml.training.records.event_queue import StoredEvent
 from label_studio_ml.training.records.job_board import JobBoard
-from label_studio_ml.training.records.job_pages import read_log, read_points, write_live
+from label_studio_ml.training.records.job_pages import read_log, read_points, write_progress
 from label_studio_ml.training.records.job_record import Job
 from label_studio_ml.training.records.run_log import Scrubber, Tail
 from label_studio_ml.training.scheduling.cancellation import request_cancel, settle_cancelled
@@ -19,7 +19,7 @@ P = uid(1)
 
 
 def _write(board: JobBoard, job: str, *lines: str, first: int = 0, **fields: str) -> bool:
-    return write_live(board, job, fields, points=None, first=first, lines=list(lines))
+    return write_progress(board, job, fields, points=None, first=first, lines=list(lines))
 
 
 def _record(board: JobBoard, number: int = 1) -> str:
@@ -71,7 +71,7 @@ def test_nothing_is_written_for_a_job_that_is_gone(board: JobBoard) -> None:
 def test_old_records_go_with_their_logs(board: JobBoard) -> None:
     job = _record(board)
     _write(board, job, "line")
-    write_live(board, job, {}, points=[{"loss": 1}], first=1, lines=[])
+    write_progress(board, job, {}, points=[{"loss": 1}], first=1, lines=[])
     assert read_points(board, job) == [{"loss": 1}]
     assert board.redis.ttl(board.keys.log(job)) > 0
     assert board.redis.ttl(board.keys.points(job)) > 0

@@ -4,8 +4,9 @@ import traceback
 
 from label_studio_ml.training.records.event_queue import StoredEvent
 from label_studio_ml.training.records.job_board import JobBoard
-from label_studio_ml.training.records.job_pages import read_log, write_live
-from label_studio_ml.training.records.job_views import log, one, several, without_traces
+from label_studio_ml.training.records.job_pages import read_log, write_progress
+from label_studio_ml.training.records.job_views import job as job_json
+from label_studio_ml.training.records.job_views import jobs, log, without_traces
 
 P = "5.1700000000"
 
@@ -49,12 +50,12 @@ def test_a_group_of_errors_is_left_out() -> None:
 def test_no_route_shows_a_traceback_and_the_numbers_of_lines_stay(board: JobBoard) -> None:
     job = board.record(P, StoredEvent("START_TRAINING", {}))
     lines = ["epoch 1", *failed().splitlines(), "epoch 2"]
-    write_live(board, job, {}, points=None, first=0, lines=lines)
+    write_progress(board, job, {}, points=None, first=0, lines=lines)
     whole = log(board, job, 0)
     assert whole is not None
-    record = one(board, job)
+    record = job_json(board, job)
     assert record is not None
-    (listed,) = several(board, P, 5)
+    (listed,) = jobs(board, P, 5)
     for shown in (whole["lines"], record["log"], listed["log"]):
         assert shown[-1] == "epoch 2"
         assert "RuntimeError: the second" in shown

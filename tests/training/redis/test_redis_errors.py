@@ -1,5 +1,6 @@
 """Errors of Redis leave the classes that use it as BrokerError."""
 
+import asyncio
 import inspect
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import redis
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BrokerError
+from label_studio_ml.projects.jobs.journal_copy import JournalCopy, noted
 from label_studio_ml.training.policy import Decision, Entry, Policy
 from label_studio_ml.training.records import board_access, figures, job_pages
 from label_studio_ml.training.records.event_queue import EventQueues, StoredEvent
@@ -41,16 +43,17 @@ OBJECTS = (
     Repredictions(BOARD),
     PolicyCache(BOARD, SETTINGS),
     Claim(OWNER),
+    JournalCopy(BOARD, "1", "version", "part"),
 )
 CLASSES = (
     *(JobBoard, EventQueues, JobRecords, WakeUps, ProjectDescriptions, DeliveredAnnotations),
-    *(Repredictions, PolicyCache, Claim),
+    *(Repredictions, PolicyCache, Claim, JournalCopy),
 )
 FUNCTIONS = (
     *(board_access.shorten_workers, board_access.worker_classes, board_access.worker_count, figures.figures),
-    *(job_pages.write_live, job_pages.read_log, job_pages.read_points),
+    *(job_pages.write_progress, job_pages.read_log, job_pages.read_points),
     *(queue_owner.own_queue, queue_owner.owner_of, queue_owner.left_behind),
-    *(cancellation.request_cancel, cancellation.settle_cancelled, stalled.waiting),
+    *(cancellation.request_cancel, cancellation.settle_cancelled, stalled.waiting, noted),
 )
 #: Public methods that do not call Redis, and those that ignore its errors, as their docstrings say.
 NO_CALLS = {"JobBoard.on_failure", "EventQueues.remove_in"}
@@ -84,6 +87,7 @@ VALUES: dict[str, Any] = {
     "fields": {"state": "failed"},
     "points": [],
     "lines": ["line"],
+    "text": "text",
 }
 
 
@@ -134,6 +138,9 @@ class _Reader:
         yield 1
         raise redis.ReadOnlyError("READONLY")
 
+    async def later(self) -> None:
+        raise redis.ReadOnlyError("READONLY")
+
     def _inner(self) -> None:
         raise redis.ReadOnlyError("READONLY")
 
@@ -143,6 +150,11 @@ def test_an_error_in_the_middle_of_a_generator_is_a_broker_error() -> None:
     assert next(pages) == 1
     with pytest.raises(BrokerError, match="replica"):
         next(pages)
+
+
+def test_an_error_in_a_coroutine_is_a_broker_error() -> None:
+    with pytest.raises(BrokerError, match="replica"):
+        asyncio.run(_Reader().later())
 
 
 def test_private_methods_raise_the_error_of_redis() -> None:

@@ -3,9 +3,10 @@
 import json
 
 from label_studio_ml.training.records.job_board import JobBoard
-from label_studio_ml.training.redis.redis_errors import broker_errors
+from label_studio_ml.training.redis.redis_errors import broker_errors, raises_broker_errors
 
 
+@raises_broker_errors
 class JournalCopy:
     """The journal entries in Redis of runs that store predictions of one version; `part` names the shard.
 
@@ -20,29 +21,26 @@ class JournalCopy:
 
     def read(self) -> list[str]:
         """Return the entries."""
-        with broker_errors():
-            found = self._redis.hgetall(self._key)
-        return [text.decode() for field, text in found.items() if self._mine(field.decode())]
+        entries = self._redis.hgetall(self._key)
+        return [text.decode() for field, text in entries.items() if self._mine(field.decode())]
 
     def write(self, text: str) -> None:
         """Store `text` as the entry of this part."""
         if self._field:
-            with broker_errors():
-                self._redis.hset(self._key, self._field, text)
+            self._redis.hset(self._key, self._field, text)
 
     def clear(self) -> None:
         """Remove the entries."""
-        with broker_errors():
-            for field in self._redis.hkeys(self._key):
-                if self._mine(field.decode()):
-                    self._redis.hdel(self._key, field)
+        for field in self._redis.hkeys(self._key):
+            if self._mine(field.decode()):
+                self._redis.hdel(self._key, field)
 
     def _mine(self, field: str) -> bool:
         return field == self._field if self._field else field.startswith(f"{self._begin},")
 
 
+@broker_errors()
 def noted(board: JobBoard, uid: str) -> list[str]:
     """Return the versions that have journal entries of the project in Redis, sorted. Raises BrokerError."""
-    with broker_errors():
-        fields = board.redis.hkeys(board.keys.journals(uid))
+    fields = board.redis.hkeys(board.keys.journals(uid))
     return sorted({json.loads(field)[0] for field in fields})

@@ -112,10 +112,10 @@ class PredictionWorker:
         Raises BrokerError.
         """
         if self._repredictions is not None:
-            self._repredictions.before(self._store, uid)
+            self._repredictions.note_served(self._store, uid)
         yield
         if self._repredictions is not None:
-            self._repredictions.after(self._store, uid)
+            self._repredictions.compare_served(self._store, uid)
 
     def make_room(self) -> None:
         """Close the model, which frees its memory."""

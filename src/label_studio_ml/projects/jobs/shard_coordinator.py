@@ -20,7 +20,7 @@ from label_studio_ml.projects.project_api import ProjectApi
 from label_studio_ml.support.texts import plural
 from label_studio_ml.training.records.job_board import JobBoard
 from label_studio_ml.training.records.job_record import new_job_id
-from label_studio_ml.training.redis.redis_errors import broker_errors
+from label_studio_ml.training.redis.redis_errors import raises_broker_errors
 from label_studio_ml.versions.state.project_state import Project
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ KEPT = 7 * 24 * 3600
 _LIVE = ("queued", "started", "scheduled", "deferred")
 
 
+@raises_broker_errors
 class ShardCoordinator:
     """Coordinates the shards of one project for one command. `notify` is called with messages for the user."""
 
@@ -64,8 +65,7 @@ class ShardCoordinator:
         """Return the number of workers. Raises BrokerError if there is none."""
         from label_studio_ml.training.redis.rq_jobs import workers_of
 
-        with broker_errors():
-            workers = len(workers_of(self._queue))
+        workers = len(workers_of(self._queue))
         if not workers:
             raise BrokerError(
                 "No worker is running that could predict",
@@ -99,8 +99,7 @@ class ShardCoordinator:
         if not number:
             return None
         run = Run(new_job_id(), split(self._api, whole, tasks.conditions, number, count))
-        with broker_errors():
-            self._board.redis.set(self._key, msgspec.json.encode(run))
+        self._board.redis.set(self._key, msgspec.json.encode(run))
         for shard in run.shards:
             self._enqueue(run, shard)
         return run
@@ -147,29 +146,26 @@ class ShardCoordinator:
     def stop(self, run: Run) -> tuple[int, int]:
         """Cancel the queued shards; return how many, and how many are being predicted."""
         stopped = others = 0
-        with broker_errors():
-            for job in self._jobs(run):
-                status = job.get_status(refresh=False) if job is not None else None
-                if job is not None and status == "queued":
-                    job.cancel()
-                    stopped += 1
-                else:
-                    others += status == "started"
+        for job in self._jobs(run):
+            status = job.get_status(refresh=False) if job is not None else None
+            if job is not None and status == "queued":
+                job.cancel()
+                stopped += 1
+            else:
+                others += status == "started"
         return stopped, others
 
     def forget(self, run: Run) -> None:
         """Remove a run and its jobs from Redis. Raises BrokerError."""
-        with broker_errors():
-            for job in self._jobs(run):
-                if job is not None:
-                    # RQ fails on the execution registry of a job whose worker was killed
-                    self._board.redis.delete(job.execution_registry.key)
-                    job.delete()
-            self._board.redis.delete(self._key)
+        for job in self._jobs(run):
+            if job is not None:
+                # RQ fails on the execution registry of a job whose worker was killed
+                self._board.redis.delete(job.execution_registry.key)
+                job.delete()
+        self._board.redis.delete(self._key)
 
     def _stored_run(self) -> Run | None:
-        with broker_errors():
-            text = self._board.redis.get(self._key)
+        text = self._board.redis.get(self._key)
         with contextlib.suppress(msgspec.MsgspecError):
             return msgspec.json.decode(text, type=Run) if text else None
         return None
@@ -180,23 +176,21 @@ class ShardCoordinator:
     def _jobs(self, run: Run) -> "list[Job | None]":
         from label_studio_ml.training.redis.rq_jobs import Job
 
-        with broker_errors():
-            return Job.fetch_many(run.jobs, self._board.redis)
+        return Job.fetch_many(run.jobs, self._board.redis)
 
     def _enqueue(self, run: Run, shard: Shard) -> None:
         from rq import Retry
 
-        with broker_errors():
-            self._queue.enqueue(
-                FUNCTION,
-                args=(msgspec.to_builtins(shard),),
-                job_id=run.jobs[shard.number],
-                job_timeout=-1,
-                result_ttl=KEPT,
-                failure_ttl=KEPT,
-                retry=Retry(max=MAX_STARTS),
-                description=f"predict shard {shard.number + 1} of project {shard.uid}",
-            )
+        self._queue.enqueue(
+            FUNCTION,
+            args=(msgspec.to_builtins(shard),),
+            job_id=run.jobs[shard.number],
+            job_timeout=-1,
+            result_ttl=KEPT,
+            failure_ttl=KEPT,
+            retry=Retry(max=MAX_STARTS),
+            description=f"predict shard {shard.number + 1} of project {shard.uid}",
+        )
 
     def _check(self, run: Run) -> tuple[list[ShardProgress], int]:
         """Return the progress of each shard, and how many are not at their end."""
@@ -224,14 +218,13 @@ class ShardCoordinator:
 
     def _find_again(self, job: Any) -> None:
         """Enqueue a shard again that is in no queue: its worker was killed between taking and starting it."""
-        with broker_errors():
-            if job.get_status(refresh=False) != "queued" or job.get_position() is not None:
-                self._missed.pop(job.id, None)
-                return
-            self._missed[job.id] = self._missed.get(job.id, 0) + 1
-            if self._missed[job.id] >= LOST and job.get_status() == "queued" and job.get_position() is None:
-                self._missed.pop(job.id)
-                self._queue.enqueue_job(job)
+        if job.get_status(refresh=False) != "queued" or job.get_position() is not None:
+            self._missed.pop(job.id, None)
+            return
+        self._missed[job.id] = self._missed.get(job.id, 0) + 1
+        if self._missed[job.id] >= LOST and job.get_status() == "queued" and job.get_position() is None:
+            self._missed.pop(job.id)
+            self._queue.enqueue_job(job)
 
     def _report_missing_workers(self, needed: bool) -> None:
         """Report once if shards wait and no worker is left."""

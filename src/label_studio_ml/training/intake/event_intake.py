@@ -243,11 +243,11 @@ class RedisIntake:
 
     def job_status(self, job_id: str) -> dict[str, Any] | None:
         """Return a job's record with the last lines of its log, None if there is none. Raises BrokerError."""
-        return job_views.one(self._ready_board(), job_id)
+        return job_views.job(self._ready_board(), job_id)
 
     def jobs(self, uid: str, most: int) -> list[dict[str, Any]]:
         """Return the project's job records, newest first, at most `most` of them. Raises BrokerError."""
-        return job_views.several(self._ready_board(), uid, most)
+        return job_views.jobs(self._ready_board(), uid, most)
 
     def reprediction(self, uid: str) -> dict[str, Any] | None:
         """Return the progress of a project's re-prediction, None if there was none. Raises BrokerError."""

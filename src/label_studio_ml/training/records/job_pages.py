@@ -40,7 +40,7 @@ class ShownPart(LogPart):
 
 
 @broker_errors()
-def write_live(
+def write_progress(
     board: JobBoard,
     job_id: str,
     fields: dict[str, str],

@@ -100,13 +100,13 @@ def without_traces(lines: list[str], job_id: str) -> list[str | None]:
     return shown
 
 
-def one(board: JobBoard, job_id: str) -> dict[str, Any] | None:
+def job(board: JobBoard, job_id: str) -> dict[str, Any] | None:
     """Return a job's record with its last log lines, None if there is no such job. Raises BrokerError."""
     job = board.jobs.get(job_id)
     return describe(job, shown_log(board, job_id, -LINES_OF_ONE)) if job is not None else None
 
 
-def several(board: JobBoard, uid: str, most: int) -> list[dict[str, Any]]:
+def jobs(board: JobBoard, uid: str, most: int) -> list[dict[str, Any]]:
     """Return the project's job records, newest first, at most `most` of them. Raises BrokerError."""
     return [describe(job, shown_log(board, job.id, -LINES_IN_LIST)) for job in board.jobs.of(uid, most)]
 

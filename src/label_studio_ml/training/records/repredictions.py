@@ -40,7 +40,7 @@ class Repredictions:
         self._keys = board.keys
         self._done = board.redis.register_script(DONE)
 
-    def before(self, store: VersionStore, uid: str) -> None:
+    def note_served(self, store: VersionStore, uid: str) -> None:
         """Record the version that is served before a training, unless one is recorded already."""
         try:
             served = store.served(uid)
@@ -48,7 +48,7 @@ class Repredictions:
             return
         self._redis.hsetnx(self._keys.compared_versions, uid, served.id if served else "")
 
-    def after(self, store: VersionStore, uid: str) -> None:
+    def compare_served(self, store: VersionStore, uid: str) -> None:
         """Make a project due if another version is served than the recorded one, and record the new one.
 
         The record survives a killed worker: the comparison then happens after the project's next training.

@@ -90,8 +90,8 @@ class Claim:
             queue,
         )
         keys = Keys(queue)
-        found = connection.eval(CLAIM, 3, keys.backend, REGISTER, keys.servers, *args)
-        return _owner(found) if found else None
+        other = connection.eval(CLAIM, 3, keys.backend, REGISTER, keys.servers, *args)
+        return _owner(other) if other else None
 
     def release(self, connection: Any, queue: str, *, workers: int = 0) -> None:
         """Remove the claim's server, or report that a worker ends; `workers` is the number of workers still running.
@@ -112,19 +112,19 @@ def own_queue(connection: Any, settings: Settings, claim: Claim, *, claiming: bo
     that has claimed such a queue once keeps it.
     """
     name = settings.queue or f"{DEFAULT_QUEUE}-{claim.owner.id}"
-    apart = f"{name}.{claim.owner.id}"
+    own_name = f"{name}.{claim.owner.id}"
     other: Owner | None = None
-    if settings.queue and connection.exists(Keys(apart).backend):
+    if settings.queue and connection.exists(Keys(own_name).backend):
         other = owner_of(connection, name) or Owner("", place="another folder")
     elif claiming:
         other = claim.take(connection, name)
     else:
-        known = owner_of(connection, name)
-        other = known if known is not None and known.id != claim.owner.id else None
+        registered = owner_of(connection, name)
+        other = registered if registered is not None and registered.id != claim.owner.id else None
     if other is None:
         return name
     if claiming:
-        claim.take(connection, apart)
+        claim.take(connection, own_name)
         logger.error(
             "RQ_QUEUE_NAME=%s is the queue of another backend (%s): this one (%s) uses the queue %s instead, with "
             "workers of its own. Give each backend another RQ_QUEUE_NAME, or leave it out; servers and workers of one "
@@ -132,9 +132,9 @@ def own_queue(connection: Any, settings: Settings, claim: Claim, *, claiming: bo
             name,
             other,
             claim.owner,
-            apart,
+            own_name,
         )
-    return apart
+    return own_name
 
 
 @broker_errors()
@@ -166,30 +166,30 @@ def left_behind(connection: Any, queue: str, owner: Owner) -> list[tuple[str, in
     """
     names = [
         name.decode()
-        for name, whose in connection.hgetall(REGISTER).items()
-        if whose.decode() == owner.id and name.decode() != queue
+        for name, owner_id in connection.hgetall(REGISTER).items()
+        if owner_id.decode() == owner.id and name.decode() != queue
     ]
     if queue != DEFAULT_QUEUE and owner_of(connection, DEFAULT_QUEUE) is None:
         names.append(DEFAULT_QUEUE)
-    found = []
+    queues = []
     for name in sorted(set(names)):
         keys = Keys(name)
         waiting = sum(
             int(connection.xlen(keys.mailbox(uid.decode()))) for uid in connection.smembers(keys.dirty)
         )
         if waiting:
-            found.append((name, waiting))
-    return found
+            queues.append((name, waiting))
+    return queues
 
 
 def tell_left_behind(connection: Any, queue: str, owner: Owner) -> None:
     """Log the queues of `left_behind`, with the setting that makes the backend use them. Redis errors are ignored."""
     try:
-        found = left_behind(connection, queue, owner)
+        queues = left_behind(connection, queue, owner)
     except BrokerError as error:
         logger.debug("Other queues were not looked at: %s", error)
         return
-    for name, waiting in found:
+    for name, waiting in queues:
         former = ", the former default name" if name == DEFAULT_QUEUE else ", which this backend used before"
         logger.warning(
             "%s in this Redis on the queue %s%s: to train on them, start with RQ_QUEUE_NAME=%s",

@@ -5,8 +5,8 @@ import functools
 import logging
 import ssl
 import threading
-from collections.abc import Callable, Generator, Iterator
-from inspect import isgeneratorfunction
+from collections.abc import Awaitable, Callable, Generator, Iterator
+from inspect import iscoroutinefunction, isgeneratorfunction
 from types import FunctionType
 from typing import Any, TypeVar
 
@@ -64,16 +64,16 @@ def wait_for(connection: Any, stopping: threading.Event) -> bool:
 
     An error is logged when its kind changes, not for each of the tries, which are 1 s apart.
     """
-    said = ""
+    logged = ""
     while not stopping.is_set():
         try:
             connection.ping()
         except (redis.RedisError, OSError) as error:
-            found = explain(error)
-            kind = found.message.partition(":")[0]  # the rest may differ from try to try
-            if kind != said:
-                logger.error("%s", found)
-                said = kind
+            problem = explain(error)
+            kind = problem.message.partition(":")[0]  # the rest may differ from try to try
+            if kind != logged:
+                logger.error("%s", problem)
+                logged = kind
             stopping.wait(1.0)
         else:
             return True
@@ -99,14 +99,14 @@ def _untrusted(error: BaseException) -> bool:
 
 
 def _tls_reason(text: str) -> str:
-    _, found, rest = text.partition("certificate verify failed: ")
-    return rest.partition(" (_ssl")[0] if found else "certificate verify failed"
+    _, marker, rest = text.partition("certificate verify failed: ")
+    return rest.partition(" (_ssl")[0] if marker else "certificate verify failed"
 
 
 def _without_command(text: str) -> str:
     """Return at most 200 characters of an error's text without the command in it, which may contain a whole event."""
-    _, found, rest = text.partition("of pipeline caused error: ")
-    return (rest if found else text)[:200]
+    _, marker, rest = text.partition("of pipeline caused error: ")
+    return (rest if marker else text)[:200]
 
 
 @contextlib.contextmanager
@@ -121,8 +121,14 @@ def broker_errors() -> Iterator[None]:
 def raises_broker_errors(cls: type[T]) -> type[T]:
     """Class decorator: a Redis error that leaves a public method becomes BrokerError."""
     for name, method in list(vars(cls).items()):
-        if isinstance(method, FunctionType) and not name.startswith("_"):
-            setattr(cls, name, _generator(method) if isgeneratorfunction(method) else broker_errors()(method))
+        if not isinstance(method, FunctionType) or name.startswith("_"):
+            continue
+        if isgeneratorfunction(method):
+            setattr(cls, name, _generator(method))
+        elif iscoroutinefunction(method):
+            setattr(cls, name, _coroutine(method))
+        else:
+            setattr(cls, name, broker_errors()(method))
     return cls
 
 
@@ -133,3 +139,12 @@ def _generator(method: Callable[..., Generator[Any, Any, Any]]) -> Callable[...,
             yield from method(*args, **kwargs)
 
     return generate
+
+
+def _coroutine(method: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        with broker_errors():
+            return await method(*args, **kwargs)
+
+    return call

@@ -33,7 +33,7 @@ def tell(text: str, level: int = logging.ERROR) -> None:
     os.write(1, MARK + msgspec.json.encode(Notice(text[: LONGEST // 6], level)) + b"\n")
 
 
-def heard(line: bytes) -> Notice | None:
+def read_notice(line: bytes) -> Notice | None:
     """Return the notice in a line of a worker's output, None if the line is no notice."""
     if not line.startswith(MARK):
         return None
@@ -69,16 +69,16 @@ class Notices:
             self._refused.pop(uid, None)
             return
         if uid not in self._refused:
-            self._tell(uid, f"job {job}: {refused}", job, logging.WARNING if trained else logging.ERROR)
+            self._report(uid, f"job {job}: {refused}", job, logging.WARNING if trained else logging.ERROR)
         self._refused[uid] = job
 
     def failed(self, uid: str, job: str, error: str) -> None:
         """Report that a job failed, unless it could not read Label Studio: `login` handles that."""
         if self._refused.get(uid) != job and not self._stopping.is_set():
-            self._tell(uid, f"training job {job} failed: {error}", job)
+            self._report(uid, f"training job {job} failed: {error}", job)
 
-    def _tell(self, uid: str, what: str, job: str, level: int = logging.ERROR) -> None:
-        text = " ".join(what.split())
+    def _report(self, uid: str, cause: str, job: str, level: int = logging.ERROR) -> None:
+        text = " ".join(cause.split())
         text = text if len(text) <= LONGEST_CAUSE else f"{text[: LONGEST_CAUSE - 1]}…"
         more = our_command("jobs", self._folder, "--follow", job)
         try:

@@ -48,12 +48,12 @@ def sweep_forever(
     an error. `also` is called in each interval, whichever worker sweeps. Errors are logged, and the next sweep follows:
     without a sweeper, projects would wait for ever.
     """
-    look = True
+    sweeps = True
     while not stopping.is_set():
         wait, failed = pause, False
         postponed.clear()
         try:
-            if board.wake_ups.turn(pause) or look:
+            if board.wake_ups.turn(pause) or sweeps:
                 wait = min(pause, sweep(board, policies, lease))
             also()
         except BrokerError as error:
@@ -62,5 +62,5 @@ def sweep_forever(
         except Exception:
             logger.exception("Looking for projects that wait failed")
             failed = True
-        told = postponed.wait(max(wait, 0.01))
-        look = told or failed or wait < pause
+        was_postponed = postponed.wait(max(wait, 0.01))
+        sweeps = was_postponed or failed or wait < pause

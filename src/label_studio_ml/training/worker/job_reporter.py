@@ -11,7 +11,7 @@ from label_studio_ml.errors import BrokerError
 from label_studio_ml.training.job import Report
 from label_studio_ml.training.metric_history import History
 from label_studio_ml.training.records.job_board import JobBoard
-from label_studio_ml.training.records.job_pages import write_live
+from label_studio_ml.training.records.job_pages import write_progress
 from label_studio_ml.training.records.run_log import Scrubber, Tail
 
 logger = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ class JobReporter:
         if self._tail.current != self._current:
             self._current = fields["current"] = self._tail.current
         try:
-            asked = write_live(self._board, self._job, fields, points=points, first=first, lines=lines)
+            asked = write_progress(self._board, self._job, fields, points=points, first=first, lines=lines)
         except BrokerError as error:
             logger.warning("Job %s: its record cannot be written: %s", self._job, error)
             with self._lock:  # retry with the next update; newer values take precedence
