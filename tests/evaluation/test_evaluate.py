@@ -11,6 +11,7 @@ import pytest
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import ModelLoadError, ModelProcessDied, PredictError, SettingsError, VersionError
+from label_studio_ml.evaluation import evaluated_model
 from label_studio_ml.evaluation.evaluate import Assignment, evaluate, save, tasks_in
 from label_studio_ml.evaluation.evaluated_model import ModelUnderTest
 from label_studio_ml.evaluation.metrics.results import LIBRARIES, Evaluation, require_libraries
@@ -98,6 +99,17 @@ def test_what_the_versions_fit_set_is_there_and_nothing_stays(settings: Settings
     found, _ = _evaluate(settings, _rows(), answer="good")
     assert found.controls["label"].metrics["accuracy"] == 0.5
     assert StoredState(settings.model_dir, PROJECT.uid).get("answer") is None
+
+
+def test_without_guards_the_model_runs_in_this_process(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluated_model, "is_supported", lambda: False)
+    found, told = _evaluate(settings, _rows(), answer="good")
+    assert (found.version, found.controls["label"].metrics["accuracy"], told) == ("v7", 0.5, [10, 10, 4])
+    assert StoredState(settings.model_dir, PROJECT.uid).get("answer") is None
+    with pytest.raises(ModelLoadError, match=r"these weights are broken.*the log of this run"):
+        _evaluate(settings, _rows(), broken="yes")
 
 
 def test_tasks_without_a_prediction_count_against_it(settings: Settings) -> None:
