@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from label_studio_ml.config.setting_values import NO, YES
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.protocol.label_config import describe, first_tag
 from label_studio_ml.studio.addresses.references import Kind, find_reference
@@ -117,9 +118,9 @@ def get_env(name: str, default: Any = None, is_bool: bool = False) -> Any:
     )
     if value is None or not is_bool:
         return default if value is None else value
-    if value.lower() in {"true", "yes", "on", "1"}:
+    if value.lower() in YES:
         return True
-    if value.lower() in {"false", "no", "not", "off", "0"}:
+    if value.lower() in NO | {"not"}:
         return False
     raise ValueError(f"{name}={value!r} is neither true nor false")
 

@@ -16,10 +16,10 @@ OUTCOMES = ("finished", "failed", "cancelled", "crashed", "interrupted")
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class ServerFigures:
     """State of one server at the moment its metrics are read.
 
-    `queue` counts prediction requests that wait for a model, `under_way` all that are not answered yet. `spooled`
+    `queue` counts prediction requests that wait for a model, `in_flight` all that are not answered yet. `spooled`
     events (`spooled_bytes` in all) wait on this server's disk for Redis. `stalled` counts projects whose events no
     worker trains. `served` has (project, version) pairs. `up` maps each part to whether it is reachable. `training`
     is None where Redis cannot be asked.
@@ -27,7 +27,7 @@ class Moment:
 
     version: str
     queue: int = 0
-    under_way: int = 0
+    in_flight: int = 0
     spooled: int = 0
     spooled_bytes: int = 0
     stalled: int = 0
@@ -54,12 +54,12 @@ class Training:
     runs: Mapping[str, int] = field(default_factory=dict)
 
 
-def render(counts: Counts, moment: Moment) -> bytes:
+def render(counts: Counts, figures: ServerFigures) -> bytes:
     """Return all metrics of the server, those of its process included, in Prometheus' text format."""
     from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Families(counts, moment))
+    registry.register(_Families(counts, figures))
     ProcessCollector(registry=registry)
     return generate_latest(registry)
 
@@ -67,22 +67,22 @@ def render(counts: Counts, moment: Moment) -> bytes:
 class _Families:
     """Collector that prometheus-client calls to render the metrics."""
 
-    def __init__(self, counts: Counts, moment: Moment) -> None:
+    def __init__(self, counts: Counts, figures: ServerFigures) -> None:
         self._counts = counts
-        self._moment = moment
+        self._figures = figures
 
     def collect(self) -> Iterator[Any]:
         """Yield each metric family with its samples."""
         from prometheus_client.core import InfoMetricFamily
 
         yield InfoMetricFamily(
-            f"{PREFIX}_build", "The package that serves", {"version": self._moment.version}
+            f"{PREFIX}_build", "The package that serves", {"version": self._figures.version}
         )
         yield from self._requests()
         yield from self._models()
         yield from self._reachability()
-        if self._moment.training is not None:
-            yield from self._training(self._moment.training)
+        if self._figures.training is not None:
+            yield from self._training(self._figures.training)
 
     def _requests(self) -> Iterator[Any]:
         counts = self._counts
@@ -106,37 +106,37 @@ class _Families:
         yield _counter("errors", "Failures, by the part that failed", errors, "part")
 
     def _models(self) -> Iterator[Any]:
-        counts, moment = self._counts, self._moment
+        counts, figures = self._counts, self._figures
         yield _counter("predicted_tasks", "Tasks in answered prediction requests", counts.predicted_tasks)
         yield _histogram("batch_tasks", "Tasks in each call of predict", {"": counts.batches})
-        yield _gauge("queue_requests", "Prediction requests that wait for a model", moment.queue)
+        yield _gauge("queue_requests", "Prediction requests that wait for a model", figures.queue)
         yield _gauge(
-            "requests_under_way", "Prediction requests that were asked and not answered", moment.under_way
+            "requests_under_way", "Prediction requests that were asked and not answered", figures.in_flight
         )
-        yield _gauge("model_processes", "Model processes (or threads) that run", moment.processes)
+        yield _gauge("model_processes", "Model processes (or threads) that run", figures.processes)
         yield _counter("model_restarts", "Model processes that ended and were replaced", counts.restarts)
         yield _counter(
             "invalid_predictions",
             "Predictions that the label config does not allow, or whose score is no share",
             counts.invalid_predictions,
         )
-        served = dict.fromkeys(moment.served, 1)
+        served = dict.fromkeys(figures.served, 1)
         yield _gauge(
             "served_version_info", "The version that each project is served", served, "project", "version"
         )
 
     def _reachability(self) -> Iterator[Any]:
-        moment = self._moment
-        parts = {(part,): int(reachable) for part, reachable in moment.up.items()}
+        figures = self._figures
+        parts = {(part,): int(reachable) for part, reachable in figures.up.items()}
         yield _gauge("up", "Whether a part can be reached: model, store, broker", parts, "part")
-        yield _gauge("spool_events", "Events on this server's disk that wait for Redis", moment.spooled)
-        yield _gauge("spool_bytes", "Bytes that these events have", moment.spooled_bytes)
+        yield _gauge("spool_events", "Events on this server's disk that wait for Redis", figures.spooled)
+        yield _gauge("spool_bytes", "Bytes that these events have", figures.spooled_bytes)
 
     def _training(self, training: Training) -> Iterator[Any]:
         yield _gauge(
             "stalled_projects",
             "Projects whose events have waited for more than 60 s although nothing trains them",
-            self._moment.stalled,
+            self._figures.stalled,
         )
         yield _gauge("backlog_events", "Events that no training has taken in", training.backlog)
         yield _gauge("parked_events", "Events set aside because their trainings crashed", training.parked)

@@ -8,7 +8,7 @@ from pathlib import Path
 from label_studio_ml import __version__
 from label_studio_ml.errors import BackendError, StoreError
 from label_studio_ml.monitoring.counters import Counts
-from label_studio_ml.monitoring.prometheus import Moment, Training, render
+from label_studio_ml.monitoring.prometheus import ServerFigures, Training, render
 from label_studio_ml.serving.prediction_service import PredictionService
 from label_studio_ml.versions.state.project_state import PROJECTS, Projects
 from label_studio_ml.versions.store.local_store import VersionStore
@@ -86,10 +86,10 @@ class Health:
         look = await self._fresh()
         self._counts.spooled_events = self._intake.kept
         self._counts.refused_events = self._intake.refused
-        moment = Moment(
+        figures = ServerFigures(
             version=__version__,
             queue=self._pool.waiting,
-            under_way=self._pool.in_flight,
+            in_flight=self._pool.in_flight,
             processes=self._pool.registry.processes.running,
             served=self._pool.registry.served_versions(),
             up={
@@ -101,7 +101,7 @@ class Health:
             spooled_bytes=self._intake.spooled_bytes,
             stalled=len(stall.projects) if (stall := self._intake.stall) else 0,
         )
-        return await asyncio.to_thread(render, self._counts, moment)
+        return await asyncio.to_thread(render, self._counts, figures)
 
     async def _fresh(self) -> HealthCheck:
         if time.monotonic() - self._look.at < FRESH:
