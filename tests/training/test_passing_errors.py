@@ -100,7 +100,9 @@ def test_a_process_that_cannot_be_started(
 def test_a_folder_that_cannot_be_made(
     board: JobBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    monkeypatch.setattr("label_studio_ml.versions.store.local_store.make_folder", _raises(_refused(number)))
+    monkeypatch.setattr(
+        "label_studio_ml.versions.store.project_folders.make_folder", _raises(_refused(number))
+    )
     _waits(board, _train(board, tmp_path), os.strerror(number))
 
 

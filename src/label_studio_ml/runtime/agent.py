@@ -78,8 +78,7 @@ class ProjectAgent:
             self._cursor = Cursor(self._settings.model_dir / "agent" / f"{project.uid}.json")
             changes = {"label_config": project.label_config, "title": project.title}
             await asyncio.to_thread(Projects(self._settings.model_dir).update, project.uid, **changes)
-        if self._store.remote:
-            await asyncio.to_thread(self._bring, project.uid)
+        await asyncio.to_thread(self._bring, project.uid)
         hint = self._store.hint(project.uid)
         model = await self._up_to_date(project)
         told = await asyncio.to_thread(AnnotationWatch(self._api, self._cursor).look, found, self._hand_in)
@@ -143,8 +142,7 @@ class ProjectAgent:
                     raise
                 logger.error("Version %s does not load: %s", manifest.name, error)
                 self._store.fail(project.uid, manifest.id, str(error))
-                if self._store.remote:  # the version before may have to be fetched
-                    await asyncio.to_thread(self._bring, project.uid)
+                await asyncio.to_thread(self._bring, project.uid)  # the version before may have to be fetched
                 continue
             if self._model is not None:
                 await self._model.close()

@@ -43,7 +43,7 @@ def export(store: VersionStore, manifest: Manifest, target: Path) -> Path:
     top = file_name(manifest.name)
     try:
         with (
-            store.writes(str(target)),
+            store.folders.writes(str(target)),
             atomic_files.replacing(target, mode=0o666) as file,
             tarfile.open(fileobj=file, mode="w:gz", format=tarfile.PAX_FORMAT) as archive,
         ):

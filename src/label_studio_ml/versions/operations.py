@@ -57,7 +57,7 @@ def promote(store: VersionStore, model_dir: Path, uid: str, name: str, *, pinned
         raise VersionError(f"Version {chosen.name} is damaged: {wrong}", fix="Promote another one")
     _heed_pin(store, uid, chosen)
     store.clear_failure(uid, chosen.id)
-    with store.locked(uid):
+    with store.folders.locked(uid):
         before = [one.id for one in _line(store, uid) if one.id != chosen.id]
         _decide(store, model_dir, chosen, before=before, pinned=pinned, by_hand=[chosen.id])
     store.tell(uid)
@@ -71,7 +71,7 @@ def rollback(store: VersionStore, model_dir: Path, uid: str) -> tuple[Manifest, 
     names another version.
     """
     store.bring(uid)
-    with store.locked(uid):
+    with store.folders.locked(uid):
         present, target = _step_back(store, uid)
         _heed_pin(store, uid, target)
         ids = [one.id for one in store.line(uid)]
@@ -83,7 +83,7 @@ def rollback(store: VersionStore, model_dir: Path, uid: str) -> tuple[Manifest, 
 def unpin(store: VersionStore, model_dir: Path, uid: str) -> Manifest | None:
     """Let newer versions be served again, including those published since the pin; return the version served now."""
     store.bring(uid)
-    with store.locked(uid):
+    with store.folders.locked(uid):
         decision, before = store.decision(uid), store.served(uid)
         if decision is None or not decision.pinned:
             return before
@@ -102,7 +102,7 @@ def delete(store: VersionStore, uid: str, names: Iterable[str]) -> list[str]:
     UnknownVersion if a name is unknown.
     """
     store.bring(uid)
-    with store.locked(uid):
+    with store.folders.locked(uid):
         served = store.served(uid)
         damaged = set(store.unreadable(uid)).intersection(names := list(names))
         found = [find(store, uid, name) for name in names if name not in damaged]

@@ -34,7 +34,10 @@ def duplicate(store: VersionStore, model_dir: Path, source: str, target: str) ->
         return None
     served = msgspec.structs.replace(served, state=pairs_of(store.history(source), served))
     there = localized(portable(served, old), new)
-    with store.writes(f"The copy of version {served.name}"), store.staged(target, version_id) as staged:
+    with (
+        store.folders.writes(f"The copy of version {served.name}"),
+        store.folders.staged(target, version_id) as staged,
+    ):
         shutil.copytree(old, staged, ignore=_ignore_manifest(old))
         copy = msgspec.structs.replace(
             fingerprinted(staged, served),
@@ -46,7 +49,7 @@ def duplicate(store: VersionStore, model_dir: Path, source: str, target: str) ->
             gate="",
             comparison=None,
         )
-        with store.locked(target):
+        with store.folders.locked(target):
             present = store.served(target)
             copy = msgspec.structs.replace(
                 copy,
@@ -56,7 +59,7 @@ def duplicate(store: VersionStore, model_dir: Path, source: str, target: str) ->
                 fence=max(store.fence(target), 0) + 1,
             )
             write_manifest(staged, copy, home=new)
-            store.adopt(staged, copy)
+            store.uploads.adopt(staged, copy)
             apply_own(model_dir, copy)
             staged.rename(new)
             atomic_files.flush_folder(new.parent)

@@ -21,7 +21,7 @@ def thin(store: VersionStore, uid: str, keep: int) -> list[Manifest]:
         return []
     gone: list[Manifest] = []
     try:
-        with store.locked(uid):
+        with store.folders.locked(uid):
             needed = _needed(store, uid)
             for old in store.versions(uid)[:-keep]:
                 if old.id not in needed:

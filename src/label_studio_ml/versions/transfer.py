@@ -17,7 +17,7 @@ from label_studio_ml.versions.state.lineage import pairs_of
 from label_studio_ml.versions.store import version_files
 from label_studio_ml.versions.store.decision import named
 from label_studio_ml.versions.store.local_store import VersionStore
-from label_studio_ml.versions.store.manifest import MANIFEST, Manifest
+from label_studio_ml.versions.store.manifest import Manifest
 from label_studio_ml.versions.store.manifest_files import write_manifest
 from label_studio_ml.versions.store.movable_paths import localized, portable
 from label_studio_ml.versions.store.names import UNTRAINED, name_problem
@@ -74,10 +74,10 @@ def take_in(
     if present is not None:
         return present, False
     _check_name(name or kept.name)
-    with store.writes(f"Version {kept.name}"), store.staged(uid, kept.id) as staged:
+    with store.folders.writes(f"Version {kept.name}"), store.folders.staged(uid, kept.id) as staged:
         staged.mkdir(mode=0o700)
         fill(staged)
-        with store.locked(uid):
+        with store.folders.locked(uid):
             present = _present(store, uid, kept, name)
             if present is not None:
                 return present, False
@@ -98,7 +98,7 @@ def take_in(
                 gate=HELD,
             )
             write_manifest(staged, made, home=home)
-            store.adopt(staged, made)
+            store.uploads.adopt(staged, made)
             staged.rename(home)
             atomic_files.flush_folder(home.parent)
     store.tell(uid)
@@ -124,8 +124,8 @@ def copy(
                 raise VersionError(f"Version {manifest.name} was changed while it was copied: {name}")
 
     made, new = take_in(target, uid, kept, fill)
-    if new and target.remote and not keep_files:
-        version_files.empty(target.folder(uid, made.id), keep=MANIFEST)
+    if new and not keep_files:
+        target.source.release(made)
     return made, new
 
 

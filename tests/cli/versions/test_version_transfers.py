@@ -52,7 +52,7 @@ def test_push_goes_on_after_a_failure_and_puts_each_version_once(
         put(self, path, name)
 
     with monkeypatch.context() as patch:
-        patch.setattr("label_studio_ml.versions.remote.remote_store.retry_store", lambda call, *_: call())
+        patch.setattr("label_studio_ml.versions.remote.uploads.retry_store", lambda call, *_: call())
         patch.setattr(ObjectStore, "put_file", fails)
         assert cli.main(["push", str(made.folder.parent), s3.url]) == 1
     printed = capsys.readouterr()

@@ -112,9 +112,9 @@ def test_the_watching_thread_has_new_versions_and_decisions_here_within_seconds(
     wait_until(lambda: server.hint(P) != before, "loaded models hear of it")
     _publish(worker, "b")
     wait_until(lambda: _weights(server) == "weights of b", "b is here")
-    operations.promote(machine("third"), machine("third")._work, P, "a", pinned=True)
+    operations.promote(machine("third"), machine("third").work, P, "a", pinned=True)
     wait_until(lambda: _weights(server) == "weights of a", "a is back")
-    wait_until(lambda: "only-b" not in StoredState(server._work, P).items(), "its pairs are back")
+    wait_until(lambda: "only-b" not in StoredState(server.work, P).items(), "its pairs are back")
     operations.delete(machine("third"), P, ["b"])
     wait_until(lambda: [one.name for one in server.versions(P)] == ["a"], "b is gone")
     assert [one.name for one in machine("fourth").history(P)] == []
@@ -127,7 +127,7 @@ def test_a_decision_that_the_store_has_damaged(machine: Machine, caplog: pytest.
     worker, server = machine("worker"), machine("server")
     for name in "abc":
         _publish(worker, name)
-    operations.promote(worker, worker._work, P, "a")
+    operations.promote(worker, worker.work, P, "a")
     server.bring(P)
     meta, copy = f"versions/{P}/meta/served.json", f"versions/{P}/decided/served.json"
     for damaged in (b"", b"\xff\xfe", b'{"version": 1}'):
@@ -145,7 +145,7 @@ def test_a_decision_that_the_store_has_damaged(machine: Machine, caplog: pytest.
         late.bring(P)
     with pytest.raises(DecisionError):
         late.loadable(P, ())
-    operations.promote(worker, worker._work, P, "b")
+    operations.promote(worker, worker.work, P, "b")
     for one in (late, server, machine("other-0")):
         one.bring(P)
         assert _weights(one) == "weights of b"
@@ -155,7 +155,7 @@ def test_a_decision_that_only_the_stores_copy_has(machine: Machine) -> None:
     worker, server = machine("worker"), machine("server")
     for name in "abc":
         _publish(worker, name)
-    operations.promote(worker, worker._work, P, "a")
+    operations.promote(worker, worker.work, P, "a")
     server.bring(P)
     meta, copy = f"versions/{P}/meta/served.json", f"versions/{P}/decided/served.json"
     text = worker.artifacts.get(meta)
@@ -180,10 +180,10 @@ def test_the_stores_copy_follows_what_an_older_release_decided(machine: Machine)
     for name in "abc":
         _publish(worker, name)
     meta, copy = f"versions/{P}/meta/served.json", f"versions/{P}/decided/served.json"
-    operations.promote(worker, worker._work, P, "a")
+    operations.promote(worker, worker.work, P, "a")
     earlier = worker.artifacts.get(copy)
     assert earlier
-    operations.promote(worker, worker._work, P, "b")
+    operations.promote(worker, worker.work, P, "b")
     worker.artifacts.put(copy, earlier)  # older releases do not write it
     server.bring(P)
     assert worker.artifacts.get(copy) == worker.artifacts.get(meta)
@@ -199,7 +199,7 @@ def test_the_stores_copy_follows_what_an_older_release_decided(machine: Machine)
 def test_a_decision_in_other_words_is_the_same(machine: Machine) -> None:
     worker, server = machine("worker"), machine("server")
     _publish(worker, "a")
-    operations.promote(worker, worker._work, P, "a")
+    operations.promote(worker, worker.work, P, "a")
     server.bring(P)
     meta = f"versions/{P}/meta/served.json"
     worker.artifacts.put(meta, json.dumps(json.loads(worker.artifacts.get(meta) or b"")).encode() + b"\n")
@@ -209,8 +209,8 @@ def test_a_decision_in_other_words_is_the_same(machine: Machine) -> None:
     assert (server.folder(P) / "served.json").stat().st_ino == before
     (server.folder(P) / "served.json").write_bytes(b"")
     server.bring(P)
-    assert VersionStore(server._near).decision(P) == worker.decision(P), "a damaged one is written again"
-    assert VersionStore(server._near).undecided_in(P) == ""
+    assert VersionStore(server.near).decision(P) == worker.decision(P), "a damaged one is written again"
+    assert VersionStore(server.near).undecided_in(P) == ""
 
 
 def test_a_store_says_at_once_which_decisions_here_cannot_be_read(
@@ -218,7 +218,7 @@ def test_a_store_says_at_once_which_decisions_here_cannot_be_read(
 ) -> None:
     worker = machine("worker")
     _publish(worker, "a")
-    operations.promote(worker, worker._work, P, "a")
+    operations.promote(worker, worker.work, P, "a")
     for name in ("served.json", "served.json.copy"):
         (worker.folder(P) / name).write_bytes(b"")
     s3.kill()
@@ -246,7 +246,7 @@ def test_what_is_not_what_was_written_is_refused_and_the_one_before_stays(machin
         "deep/weights of it.bin is not what was written (its sha256 differs)",
     )
     with pytest.raises(VersionError, match="sha256 differs"):
-        operations.promote(server, server._work, P, "b")
+        operations.promote(server, server.work, P, "b")
     worker.artifacts.delete([stored])
     server.bring(P)
     assert _weights(server) == "weights of a"
@@ -282,13 +282,13 @@ def test_of_two_runs_of_the_same_events_the_later_is_served_if_one_hung_between_
 ) -> None:
     one, two, server = machine("one"), machine("two"), machine("server")
     one.bring(P)
-    commit = one._commit
+    commit = one.uploads.commit
 
-    def hanging(*arguments: Any) -> Manifest:
+    def hanging(*arguments: Any) -> None:
         _publish(two, "b", fence=2, events=["e1"])
-        return commit(*arguments)
+        commit(*arguments)
 
-    one._commit = hanging  # type: ignore[assignment,method-assign]
+    one.uploads.commit = hanging  # type: ignore[assignment,method-assign]
     _publish(one, "a", fence=1, events=["e1"])
     server.bring(P)
     assert [known.name for known in server.history(P)] == ["a", "b"], "docs/production.md says so"
@@ -300,14 +300,14 @@ def test_publishing_waits_for_the_store_and_half_of_it_is_never_seen(machine: Ma
     _publish(worker, "a")
     server.bring(P)
     fence = 2
-    commit, reached, go_on = worker._commit, threading.Event(), threading.Event()
+    commit, reached, go_on = worker.uploads.commit, threading.Event(), threading.Event()
 
-    def pausing(*arguments: Any) -> Manifest:
+    def pausing(*arguments: Any) -> None:
         reached.set()
         assert go_on.wait(120)
-        return commit(*arguments)
+        commit(*arguments)
 
-    worker._commit = pausing  # type: ignore[assignment,method-assign]
+    worker.uploads.commit = pausing  # type: ignore[assignment,method-assign]
     thread = threading.Thread(target=_publish, args=(worker, "b"), kwargs={"fence": fence})
     thread.start()
     assert reached.wait(120)
@@ -331,13 +331,13 @@ def test_a_store_that_stays_away_fails_the_publication_and_its_rest_is_removed_l
 ) -> None:
     worker = machine("worker")
     worker.bring(P)
-    send, files = worker._send, s3.objects / "versions" / P / "files"
+    send, files = worker.uploads.upload, s3.objects / "versions" / P / "files"
 
     def sent(*arguments: Any) -> None:
         send(*arguments)
         s3.kill()
 
-    worker._send = sent  # type: ignore[assignment,method-assign]
+    worker.uploads.upload = sent  # type: ignore[assignment,method-assign]
     with pytest.raises(StoreError, match="at the moment") as error:
         _publish(worker, "a", fence=1)
     assert error.value.passing
@@ -357,7 +357,7 @@ def test_publishing_looks_again_for_a_faster_run_when_the_store_is_back(
 ) -> None:
     worker, server = machine("worker", patience=60.0), machine("server")
     worker.bring(P)
-    send, sync, looks = worker._send, worker._sync, 0
+    send, sync, looks = worker.uploads.upload, worker.mirror.sync, 0
 
     def sent(*arguments: Any) -> None:
         send(*arguments)
@@ -368,7 +368,7 @@ def test_publishing_looks_again_for_a_faster_run_when_the_store_is_back(
         looks += 1
         sync(uid)
 
-    worker._send, worker._sync = sent, looking  # type: ignore[assignment,method-assign]
+    worker.uploads.upload, worker.mirror.sync = sent, looking  # type: ignore[assignment,method-assign]
     thread = threading.Thread(target=_publish, args=(worker, "a"), kwargs={"fence": 1})
     thread.start()
     wait_until(lambda: looks > 1, "it looks again", 30)
@@ -407,7 +407,7 @@ def test_a_store_that_goes_away_while_a_version_is_fetched(machine: Machine, s3:
     server.start()
     wait_until(lambda: _weights(server) == "weights of b", "it heals by itself")
     wait_until(lambda: not server.problem, "nothing is wrong any more")
-    assert not [path for path in (server._near / "fetching").iterdir() if path.name != ".lock"]
+    assert not [path for path in (server.near / "fetching").iterdir() if path.name != ".lock"]
 
 
 def test_a_machine_that_starts_while_the_store_is_away_serves_what_it_has(
@@ -434,9 +434,9 @@ def test_the_cache_is_bounded_and_what_is_served_stays(machine: Machine) -> None
     for name in "abcd":
         _publish(worker, name, text=name * 100)
         server.bring(P)
-    here = [one.name for one in server.versions(P) if server._here(one)]
+    here = [one.name for one in server.versions(P) if server.mirror.is_here(one)]
     assert here == ["c", "d"]
-    operations.promote(server, server._work, P, "a")
+    operations.promote(server, server.work, P, "a")
     assert _weights(server) == "a" * 100
     assert [one.state for one in entries(server, P)] == ["ready", "ready", "ready", "served"]
 
@@ -450,7 +450,7 @@ def test_the_served_version_stays_here_below_two_that_do_not_load(machine: Machi
     for name in "bc":
         worker.fail(P, f"id-{name}", "it is broken")
     wait_until(lambda: _served_elsewhere(server) == "a" and len(server.failures(P)) == 2, "it is known")
-    copy = duplicate(worker, worker._work, P, other)
+    copy = duplicate(worker, worker.work, P, other)
     assert copy is not None
     server.bring(other)
     served = server.loadable(P, server.failures(P))
@@ -464,13 +464,13 @@ def test_what_was_fetched_in_part_leaves_first(machine: Machine) -> None:
         _publish(worker, name, text=name * 100)
     for one in server.known(P)[:3]:
         server.fetch(one)
-    folder, left = server.folder(P, "id-b"), server._near / "fetching" / "0123456789abcdef"
+    folder, left = server.folder(P, "id-b"), server.near / "fetching" / "0123456789abcdef"
     (folder / "deep" / "weights of it.bin").write_text("b" * 90)
     left.mkdir()
     (left / "file").write_text("of a process that was killed")
     server.bring(P)
     assert not left.exists()
-    assert [one.name for one in server.versions(P) if server._here(one)] == ["a", "c", "d"]
+    assert [one.name for one in server.versions(P) if server.mirror.is_here(one)] == ["a", "c", "d"]
     assert not (folder / "deep").exists(), "the least recently used one is complete, and stays"
 
 
@@ -483,7 +483,7 @@ def test_files_of_other_folders_are_not_written(machine: Machine) -> None:
     server = machine("server")
     server.bring(P)
     assert server.loadable(P, ()) is None
-    assert not list(server._work.parent.rglob("escaped"))
+    assert not list(server.work.parent.rglob("escaped"))
 
 
 def test_old_versions_are_deleted_everywhere(machine: Machine, s3: S3Server) -> None:
@@ -621,7 +621,7 @@ def test_a_copy_for_another_project_is_in_the_store(machine: Machine) -> None:
     one, other = machine("one"), "9.1700000000"
     _publish(one, "a")
     one.bring(P)
-    copy = duplicate(one, one._work, P, other)
+    copy = duplicate(one, one.work, P, other)
     assert copy is not None
     two = machine("two")
     two.bring(other)
@@ -666,7 +666,7 @@ def test_a_store_that_may_only_be_read_is_served_from(
     with pytest.raises(StoreError, match="cannot be written"):
         server.check()
     with pytest.raises(StoreError, match="cannot be written"):
-        operations.promote(server, server._work, P, "a")
+        operations.promote(server, server.work, P, "a")
     assert server.decision(P) is None
     s3.kill()
     s3.start()
@@ -722,7 +722,7 @@ def test_missing_rights_are_one_line(moto: Any, tmp_path: Path, monkeypatch: pyt
 def test_a_manifest_is_not_put_in_place_of_another(moto: Any, tmp_path: Path) -> None:
     one, two = (RemoteStore(f"s3://{BUCKET}/{tmp_path.name}", tmp_path / name) for name in ("one", "two"))
     made = _publish(one, "a")
-    one._put_manifest(made)  # its answer was lost
+    one.remote_uploads.put_manifest(made)  # its answer was lost
     with pytest.raises(VersionError, match="another version id-a"):
         _publish(two, "a", fence=2)
     assert [known.fence for known in two.known(P)] == [1]
@@ -771,7 +771,9 @@ def test_settings_name_the_store_and_the_folder(tmp_path: Path) -> None:
     assert settings.model_cache_bytes == 7 << 20
     assert Settings.from_env(settings.to_env()) == settings
     assert isinstance(open_store(settings), RemoteStore)
-    assert not open_store(Settings.from_env({"MODEL_DIR": "near"}, backend_dir=tmp_path)).remote
+    assert not isinstance(
+        open_store(Settings.from_env({"MODEL_DIR": "near"}, backend_dir=tmp_path)), RemoteStore
+    )
     assert settings.with_model_dir("here").store_url == ""
     assert _settings("here", tmp_path).with_model_dir("s3://b/p").model_dir == tmp_path / "data"
     with pytest.raises(SettingsError, match="names no bucket"):

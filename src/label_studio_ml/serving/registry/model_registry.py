@@ -44,7 +44,6 @@ class ModelRegistry:
         self.models = LoadedModels()
         self._retry_after = retry_after
         self._remembered = remembered
-        self._remote = store.remote
         self._selection = VersionSelection(store)
         self._fetches = VersionFetch(store, self._selection)
         self._replacement = ModelReplacement(
@@ -140,8 +139,7 @@ class ModelRegistry:
 
         Raises the errors of starting a process, and of the version store if it names no version.
         """
-        if self._remote:
-            await self._fetches.fetch(project.uid)
+        await self._fetches.fetch(project.uid)
         manifest = self._selection.manifest(project.uid)
         key = key_of(project, manifest)
         model = self.models.by_key.get(key)
@@ -190,8 +188,7 @@ class ModelRegistry:
             older_serves = model.failure is not None and model.manifest is not None
             return await self.model_for(project) if older_serves else model
 
-        if self._remote:
-            await self._fetches.fetch(project.uid, patience=FETCH_PATIENCE)
+        await self._fetches.fetch(project.uid, patience=FETCH_PATIENCE)
         settling = self.processes.spawn(settled_model())
         await asyncio.wait([settling], timeout=wait)
         failure = settling.result().failure if settling.done() else None

@@ -90,9 +90,7 @@ class VersionSelection:
 
     def lacks(self, uid: str) -> bool:
         """Return whether a remote store has a version to serve, but none that is usable is on this machine."""
-        if not self._store.remote or self.manifest(uid) is not None:
-            return False
-        return self._store.served(uid, bad=self._failures.get(uid, {})) is not None
+        return self.manifest(uid) is None and self._store.lacks(uid, self._failures.get(uid, {}))
 
     def failures(self, uid: str) -> dict[str, str]:
         """Return the causes of the project's load failures by version id."""

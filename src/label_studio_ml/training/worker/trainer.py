@@ -62,10 +62,11 @@ class Trainer:
         with contextlib.ExitStack() as stack:
             stack.callback(lease.release)
             stack.callback(run_id.reset, run_id.set(""))  # later log records do not belong to this run
-            if self._store.remote:  # calls to a remote store may take longer than the lease
+            is_remote = self._store.source.is_remote
+            if is_remote:  # calls may take longer than the lease
                 stack.enter_context(lease.kept())
             try:
-                if self._store.remote:
+                if is_remote:
                     self._fetch(project)
                 self._train_if_due(project, handler)
             except LeaseLost as error:

@@ -9,7 +9,6 @@ from pathlib import Path
 from label_studio_ml.errors import DecisionError
 from label_studio_ml.storage.folder_problems import folder_problem
 from label_studio_ml.versions.store import version_files
-from label_studio_ml.versions.store.damage import damage
 from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.versions.store.manifest import MANIFEST, Manifest
 
@@ -24,15 +23,13 @@ def make_room(store: VersionStore, near: Path, wanted: Manifest, most: int) -> N
     manifests. The caller must hold the fetch lock, so that nothing but `wanted` is being fetched.
     """
     base = near / "versions"
-    uids = [
-        uid for uid in VersionStore.projects(store) if not folder_problem(base / version_files.file_name(uid))
-    ]
+    uids = [uid for uid in store.projects_here() if not folder_problem(base / version_files.file_name(uid))]
     evictable: list[tuple[bool, float, int, Manifest]] = []
     used = wanted.size
     for uid in uids:
         versions = store.versions(uid)
         others = [one for one in versions if one.id != wanted.id]
-        complete = {one.id for one in others if not damage(store.folder(uid, one.id), one)}
+        complete = {one.id for one in others if not store.damage_here(one)}
         try:
             needed = _needed(store, uid, complete | {wanted.id})
         except DecisionError:  # it is not known which are needed: keep all

@@ -15,62 +15,64 @@ committed one is refused: another run has trained the project in the meantime.
 
 import contextlib
 import logging
-import secrets
 import shutil
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from pathlib import Path
 from urllib.parse import unquote
 
 import msgspec
 
 from label_studio_ml.config.metric_gate import Gate
-from label_studio_ml.errors import DecisionError, VersionError
-from label_studio_ml.storage import atomic_files, file_locks
-from label_studio_ml.storage.disk_errors import disk_fix
-from label_studio_ml.storage.private_files import make_folder
-from label_studio_ml.storage.small_files import DamagedFile, read_text
+from label_studio_ml.errors import DecisionError, StoreError, VersionError
+from label_studio_ml.storage import atomic_files
 from label_studio_ml.versions.store import version_files
 from label_studio_ml.versions.store.commit_checks import refusal, see_nobody_was_faster
 from label_studio_ml.versions.store.damage import damage
 from label_studio_ml.versions.store.decision import Decision, named, served_line
 from label_studio_ml.versions.store.decision_files import PROMOTE, DecisionFiles
+from label_studio_ml.versions.store.failure_records import failure_record, read_failures, write_failure
 from label_studio_ml.versions.store.manifest import MANIFEST, TOMBSTONE, Manifest, new_version_id
 from label_studio_ml.versions.store.manifest_files import ManifestFiles, fingerprinted, write_manifest
 from label_studio_ml.versions.store.project_folders import ProjectFolders
+from label_studio_ml.versions.store.version_source import (
+    LocalSource,
+    NoUploads,
+    VersionSource,
+    VersionUploads,
+)
 
 logger = logging.getLogger(__name__)
-
-_HINT = "changed"
-_LOCK = ".lock"
-_FAILED = ".failed"
-_STAGED = ".copy-"
 
 
 class VersionStore:
     """The versions of all projects below one folder. Safe to use from several threads and processes.
 
-    `pin` is the name or id of a version that is served regardless of decisions, in the projects that have it.
+    `pin` is the name or id of a version that is served regardless of decisions, in the projects that have it. `source`
+    and `uploads` are the place that the versions come from and go to: in this class, the folder itself.
     """
-
-    #: Whether the versions are kept in a remote store (`remote.RemoteStore`).
-    remote = False
 
     def __init__(self, model_dir: Path, *, pin: str = "") -> None:
         self._root = model_dir / "versions"
         self.pin = pin
-        self._project_folders = ProjectFolders(self._root)
+        self.folders = ProjectFolders(self._root)
         self._manifests_read = ManifestFiles()
-        self._decisions = DecisionFiles(self.folder)
-        self._said: set[str] = set()
+        self.decisions = DecisionFiles(self.folder)
+        self._warned: set[str] = set()
+        self.source: VersionSource = LocalSource(self.projects_here, self.served, self.damage_here)
+        self.uploads: VersionUploads = NoUploads()
 
     def folder(self, uid: str, version_id: str = "") -> Path:
         """Return the folder of a project's versions, or of one version."""
-        base = self._project_folders.path(uid)
+        base = self.folders.path(uid)
         return base / version_files.file_name(version_id) if version_id else base
 
     def projects(self) -> list[str]:
+        """Return the sorted uids of all projects. Raises DecisionError if the folder cannot be read, StoreError."""
+        return self.source.projects()
+
+    def projects_here(self) -> list[str]:
         """Return the sorted uids of the projects that have a folder here. Raises DecisionError if it cannot be read."""
-        return self._project_folders.uids()
+        return self.folders.uids()
 
     # Writing
 
@@ -85,16 +87,7 @@ class VersionStore:
 
     def begin(self, uid: str, version_id: str) -> Path:
         """Create the folder of a new version, and return it. Raises VersionError if the disk refuses."""
-        folder = self.folder(uid, version_id)
-        try:
-            make_folder(folder.parent)
-            folder.mkdir(mode=0o700)
-        except OSError as error:
-            raise VersionError(
-                f"The folder of a new version cannot be made: {error}",
-                fix=disk_fix(error, self._root),
-            ) from error
-        return folder
+        return self.folders.create(uid, version_id)
 
     def publish(
         self,
@@ -113,19 +106,20 @@ class VersionStore:
         events, is committed already, VersionError if the disk refuses.
         """
         uid, folder = manifest.project, self.folder(manifest.project, manifest.id)
-        with self.writes(f"Version {manifest.id}"):
+        with self.folders.writes(f"Version {manifest.id}"):
             if (folder / MANIFEST).exists():
                 (folder / MANIFEST).unlink()
                 raise VersionError(
                     f"fit wrote a file {MANIFEST}, which is our own", fix="Give it another name"
                 )
             full = fingerprinted(folder, manifest)
-            self._send(folder, full, holds)
-            with self.locked(uid):
+            self.uploads.upload(folder, full, holds)
+            with self.folders.locked(uid):
                 see_nobody_was_faster(manifest, self.known(uid, holds), manifest.events if once else [])
                 served = self.served(uid)
                 full = msgspec.structs.replace(full, gate=refusal(gate, full, served) if gate else "")
-                full = self._commit(folder, full, holds)
+                self.uploads.commit(full, holds)
+                write_manifest(folder, full)
         try:
             if then is not None:
                 then(full)
@@ -134,45 +128,31 @@ class VersionStore:
         return full
 
     def tell(self, uid: str) -> None:
-        """Change the hint, so that pollers read again. The change is stored already: disk errors are ignored."""
-        path = self.folder(uid) / _HINT
-        try:
-            atomic_files.replace_file(path, secrets.token_hex(8))
-        except OSError:
-            with contextlib.suppress(OSError):
-                path.unlink(missing_ok=True)
+        """Change the hint, so that pollers read again. The change is stored already: errors are logged or ignored.
+
+        The hint on this disk comes first: servers on this machine need not wait for a store that is away.
+        """
+        self.folders.write_hint(uid)
+        self.uploads.announce(uid)
 
     def clear_unfinished(self, uid: str) -> None:
         """Remove the files of versions that were never committed or were deleted; copies in progress stay.
 
         The caller must hold the project's lease, so that no run is in progress.
         """
-        for path in self._folders(uid, staged=True):
-            if path.name.startswith(_STAGED):
-                lock = path.with_name(f"{path.name}{_LOCK}")
-                if not file_locks.is_locked(lock):
-                    shutil.rmtree(path, ignore_errors=True)
-                    lock.unlink(missing_ok=True)
-            else:
-                self._discard_here(uid, unquote(path.name))
+        self.folders.clear_unfinished(uid)
+        self.uploads.clear_unfinished(uid)
 
     def discard(self, uid: str, version_id: str) -> None:
         """Remove the folder of a version that was not committed, or the files of one that was deleted."""
-        self._discard_here(uid, version_id)
-
-    def _discard_here(self, uid: str, version_id: str) -> None:
-        folder = self.folder(uid, version_id)
-        with contextlib.suppress(OSError):  # an unreadable folder stays: it may be a committed version
-            names = {path.name for path in folder.iterdir()}
-            if TOMBSTONE in names:
-                version_files.empty(folder, keep=TOMBSTONE)
-            elif MANIFEST not in names:
-                shutil.rmtree(folder, ignore_errors=True)
+        self.folders.discard(uid, version_id)
+        self.uploads.discard(uid, version_id)
 
     def delete(self, uid: str, version_id: str) -> None:
         """Delete a version's files; its manifest stays, renamed. Raises VersionError if the disk refuses."""
         folder = self.folder(uid, version_id)
-        with self.writes(f"Version {version_id}"):
+        self.uploads.mark_deleted(uid, version_id)
+        with self.folders.writes(f"Version {version_id}"):
             (folder / MANIFEST).rename(folder / TOMBSTONE)
             atomic_files.flush_folder(folder)
         self.clear_failure(uid, version_id)
@@ -180,23 +160,28 @@ class VersionStore:
 
     def decide(self, uid: str, decision: Decision) -> None:
         """Store a decision. The caller must hold the lock of `locked`. Raises VersionError if the disk refuses."""
-        with self.writes("The decision"):
-            self._decisions.write(uid, decision)
+        self.uploads.put_decision(uid, decision)
+        with self.folders.writes("The decision"):
+            self.decisions.write(uid, decision)
 
     def fail(self, uid: str, version_id: str, cause: str) -> None:
         """Record that a version failed to load, so that other processes skip it. Disk errors are ignored."""
-        with contextlib.suppress(OSError):
-            atomic_files.replace_file(self._failure(uid, version_id), cause)
+        with self.uploads.reporting_failure(uid, version_id, cause):
+            write_failure(self.failure_record(uid, version_id), cause)
 
     def clear_failure(self, uid: str, version_id: str) -> None:
         """Remove the record that `fail` made. Disk errors are ignored."""
-        with contextlib.suppress(OSError):
-            self._failure(uid, version_id).unlink(missing_ok=True)
+        record = self.failure_record(uid, version_id)
+        if version_files.is_there(record):
+            with contextlib.suppress(OSError):
+                record.unlink(missing_ok=True)
+            self.uploads.clear_failure(uid, version_id)
 
     def delete_project(self, uid: str) -> None:
         """Delete a project's versions and their decision. Raises DecisionError if its folder cannot be read."""
-        self._project_folders.check(uid)
-        self._decisions.forget(uid)
+        self.folders.check(uid)
+        self.uploads.delete_project(uid)
+        self.decisions.forget(uid)
         shutil.rmtree(self.folder(uid), ignore_errors=True)
 
     # Reading
@@ -210,7 +195,11 @@ class VersionStore:
         return sorted([*self.versions(uid), *self._manifests(uid, TOMBSTONE)], key=_age)
 
     def known(self, uid: str, holds: Callable[[], None] | None = None) -> list[Manifest]:
-        """Return `history`, synchronised with a remote store first. Raises StoreError, and what `holds` raises."""
+        """Return `history`, synchronised with the source first. Raises StoreError, and what `holds` raises.
+
+        With `holds`, an unreachable source is retried for some time, as long as `holds` does not raise.
+        """
+        self.source.refresh(uid, holds)
         return self.history(uid)
 
     def newest(self, uid: str) -> Manifest | None:
@@ -223,18 +212,18 @@ class VersionStore:
 
     def unreadable(self, uid: str) -> list[str]:
         """Return the ids of the versions whose manifest is damaged."""
-        folders = [path for path in self._folders(uid) if version_files.is_there(path / MANIFEST)]
+        folders = [path for path in self.folders.versions(uid) if version_files.is_there(path / MANIFEST)]
         return [unquote(path.name) for path in folders if self._manifests_read.get(path / MANIFEST) is None]
 
     def decision(self, uid: str) -> Decision | None:
         """Return the decision about a project's versions, None if there is none. Raises DecisionError if unreadable."""
-        self._project_folders.check(uid)
-        return self._decisions.read(uid)
+        self.folders.check(uid)
+        return self.decisions.read(uid)
 
     @property
     def undecided(self) -> list[str]:
         """One line for each project folder that cannot be read, and each decision with a problem at its last read."""
-        return [*self._project_folders.problems(), *self._decisions.problems.values()]
+        return [*self.folders.problems(), *self.decisions.problems.values()]
 
     def undecided_in(self, uid: str) -> str:
         """Return what is wrong with the decision about a project's versions, empty if nothing is."""
@@ -242,7 +231,7 @@ class VersionStore:
             self.line(uid)
         except DecisionError as error:
             return str(error)
-        return self._decisions.problems.get(uid, "")
+        return self.decisions.problems.get(uid, "")
 
     def lost(self, uid: str) -> str:
         """Return the id of the decision's version if it is gone without having been deleted, else an empty string."""
@@ -270,7 +259,7 @@ class VersionStore:
             return [pinned]
         lost = self._lost(uid, decision, versions)
         if self.pin and pinned is None:
-            self._warn_once(
+            self.warn_once(
                 f"Project {uid} has no version {self.pin!r}, which MODEL_VERSION names: it is served as without it"
             )
         line = served_line(versions, decision, self.pin, lost=bool(lost))
@@ -279,7 +268,7 @@ class VersionStore:
                 f"Project {uid} is to be served version {lost}, which is gone or damaged", fix=PROMOTE
             )
         if lost and decision is not None and line[-1].fence <= decision.fence:
-            self._warn_once(
+            self.warn_once(
                 f"Project {uid} is to be served version {lost}, which is gone or damaged: {line[-1].name}, which was "
                 f"served before it, is. {PROMOTE}"
             )
@@ -298,7 +287,7 @@ class VersionStore:
             wrong = self.damage(manifest)
             if not wrong:
                 return manifest
-            self._warn_once(
+            self.warn_once(
                 f"Project {uid}: version {manifest.name} is damaged and not served: {wrong}. "
                 "The one before is served; bring its files back or delete it"
             )
@@ -307,141 +296,100 @@ class VersionStore:
 
     def loadable(self, uid: str, bad: Collection[str]) -> Manifest | None:
         """Return the version to serve, of those whose files are on this machine; `bad` as in `served`."""
-        return self.served(uid, bad=bad)
+        return self.source.loadable(uid, bad)
+
+    def lacks(self, uid: str, bad: Collection[str]) -> bool:
+        """Tell whether there is a version to serve, while no usable one has its files on this machine."""
+        return self.source.lacks(uid, bad)
 
     def damage(self, manifest: Manifest, *, full: bool = False) -> str:
-        """Return what is wrong with a version's files, empty if nothing is; with `full`, their contents are checked."""
+        """Return what is wrong with a version's files, empty if nothing is.
+
+        With `full`, the version is fetched, and the contents of its files are checked. Raises StoreError.
+        """
+        if not full:
+            return self.source.damage(manifest)
+        try:
+            self.source.fetch(manifest)
+        except StoreError:
+            raise
+        except VersionError as error:
+            return error.message
+        return self.damage_here(manifest, full=True)
+
+    def damage_here(self, manifest: Manifest, *, full: bool = False) -> str:
+        """Return what is wrong with a version's files on this machine; with `full`, their contents are checked."""
         return damage(self.folder(manifest.project, manifest.id), manifest, full=full)
 
     def failures(self, uid: str) -> dict[str, str]:
         """Return, by id, why versions failed to load, as `fail` recorded it."""
-        found: dict[str, str] = {}
-        base = self.folder(uid)
-        for path in base.glob(f"*{_FAILED}") if version_files.is_there(base) else ():
-            try:
-                cause = read_text(path)
-            except (OSError, DamagedFile) as error:
-                cause = f"it did not load; why cannot be read: {error}"
-            if cause is not None:
-                found[unquote(path.name.removesuffix(_FAILED))] = cause
-        return found
+        return read_failures(self.folder(uid))
 
     def hint(self, uid: str) -> str | None:
         """Return a text that differs after each change of the project, empty before the first. One small read.
 
         None if it cannot be read now; callers take that as no change.
         """
-        hint = None
-        with contextlib.suppress(OSError, DamagedFile):
-            hint = read_text(self.folder(uid) / _HINT) or ""
-        return hint if hint or self._project_folders.is_usable(uid) else None
+        return self.folders.read_hint(uid)
 
-    # For remote stores: most of these do nothing in a store on this disk
+    # The place that the versions come from and go to
 
     @property
     def problem(self) -> str:
-        """Why this machine cannot read the store, empty if it can."""
-        return ""
+        """Why this machine cannot read the source, empty if it can."""
+        return self.source.problem
 
     @property
     def hampered(self) -> str:
-        """Why this machine cannot write to the store, empty if it can."""
-        return ""
+        """Why this machine cannot write to the source, empty if it can."""
+        return self.source.hampered
 
     def check(self) -> None:
         """Check that a remote store can be read and written. Raises SettingsError or StoreError."""
+        self.uploads.check()
 
     def start(self) -> None:
-        """Start watching a remote store; log unreadable project folders and decisions. Raises DecisionError."""
-        for uid in self._project_folders.uids():
+        """Start watching the source; log unreadable folders and decisions. Raises DecisionError, SettingsError."""
+        for uid in self.projects_here():
             with contextlib.suppress(VersionError):
                 self.decision(uid)
+        self.source.start()
 
     def stop(self) -> None:
-        """Stop watching a remote store."""
+        """Stop watching the source."""
+        self.source.stop()
 
     def unknown(self, uid: str) -> bool:
         """Tell whether `bring` must be called before the project is served."""
-        return False
+        return self.source.unknown(uid)
 
     def known_of_old(self, uid: str) -> bool:
         """Tell whether the project can be served from the files on this disk after `bring` failed."""
-        return True
+        return self.source.known_of_old(uid)
 
     def bring(self, uid: str, mark: str | None = None) -> None:
-        """Synchronise a project with a remote store, and fetch the version to serve. Raises StoreError."""
+        """Synchronise a project with the source, and fetch the version to serve. Raises StoreError.
+
+        `mark` is the mark of the project's hint object if the caller has just listed it; None lists it here.
+        """
+        self.source.bring(uid, mark)
 
     def fetch(self, manifest: Manifest) -> None:
-        """Fetch a version's files from a remote store, and compare each with its sha256. Raises VersionError."""
+        """Fetch a version's files from the source, and compare each with its sha256. Raises VersionError."""
+        self.source.fetch(manifest)
 
-    def adopt(self, folder: Path, manifest: Manifest) -> None:
-        """Upload the version whose files and manifest are in `folder` to a remote store. Raises VersionError."""
-
-    def _send(self, folder: Path, manifest: Manifest, holds: Callable[[], None]) -> None:
-        """Upload a new version's files to a remote store."""
-
-    def _commit(self, folder: Path, manifest: Manifest, holds: Callable[[], None]) -> Manifest:
-        """Write the manifest, which commits the version, and return it."""
-        holds()
-        write_manifest(folder, manifest)
-        return manifest
-
-    # Helpers for writing several files in one step
-
-    @contextlib.contextmanager
-    def locked(self, uid: str) -> Iterator[None]:
-        """Hold the lock on the set of a project's versions and on its decision. Raises VersionError."""
-        if not self._project_folders.exists(uid):
-            yield  # there is nothing to change
-            return
-        with contextlib.ExitStack() as held:
-            with self.writes(f"The lock of project {uid}'s versions"):
-                held.enter_context(file_locks.locked(self.folder(uid) / _LOCK))
-            yield
-
-    @contextlib.contextmanager
-    def staged(self, uid: str, version_id: str) -> Iterator[Path]:
-        """Yield a path for a folder that is later renamed to a version's folder; a folder still there is removed."""
-        base = self.folder(uid)
-        make_folder(base)
-        path = base / f"{_STAGED}{version_files.file_name(version_id)}"
-        lock = path.with_name(f"{path.name}{_LOCK}")
-        with file_locks.locked(lock):
-            try:
-                yield path
-            finally:
-                shutil.rmtree(path, ignore_errors=True)
-                lock.unlink(missing_ok=True)
-
-    @contextlib.contextmanager
-    def writes(self, what: str) -> Iterator[None]:
-        """Translate disk errors in this block into VersionError; `what` begins the message."""
-        try:
-            yield
-        except (OSError, shutil.Error) as error:
-            fix = disk_fix(error, self._root)
-            raise VersionError(f"{what} cannot be written: {error}", fix=fix) from error
-
-    def _failure(self, uid: str, version_id: str) -> Path:
-        return self.folder(uid) / f"{version_files.file_name(version_id)}{_FAILED}"
-
-    def _folders(self, uid: str, *, staged: bool = False) -> list[Path]:
-        try:
-            found = [path for path in self.folder(uid).iterdir() if path.is_dir()]
-        except OSError as error:
-            self._project_folders.check(uid)
-            if isinstance(error, FileNotFoundError):
-                return []
-            raise VersionError(f"The versions of project {uid} cannot be read: {error}") from error
-        return [path for path in found if staged or not path.name.startswith(_STAGED)]
+    def failure_record(self, uid: str, version_id: str) -> Path:
+        """Return the path of the record that a version failed to load."""
+        return failure_record(self.folder(uid), version_id)
 
     def _manifests(self, uid: str, name: str) -> list[Manifest]:
-        found = [self._manifests_read.get(path / name) for path in self._folders(uid)]
+        found = [self._manifests_read.get(path / name) for path in self.folders.versions(uid)]
         return sorted((one for one in found if one is not None), key=_age)
 
-    def _warn_once(self, text: str) -> None:
-        if text not in self._said:
-            self._said.add(text)
+    def warn_once(self, text: str) -> None:
+        """Log a warning, unless this object has logged the same one before."""
+        if text not in self._warned:
+            self._warned.add(text)
             logger.warning("%s", text)
 
 

@@ -1,0 +1,193 @@
+"""Write versions, decisions and load failures to a remote store that several machines share.
+
+Names below the URL:
+
+<url>/versions/<project uid>/files/<version id>/     what `fit` wrote to its workdir
+<url>/versions/<project uid>/meta/<version id>.json  the manifest, written last: its appearance is the commit
+<url>/versions/<project uid>/meta/<version id>.deleted.json, .failed    as on a disk
+<url>/versions/<project uid>/meta/served.json        the decision: which version is served
+<url>/versions/<project uid>/decided/served.json     its copy, written before it: used where that is damaged
+<url>/hints/<project uid>, <url>/changed             different after each change of the project, of any project
+
+The files are uploaded before the manifest, so a version with a manifest is complete.
+"""
+
+import contextlib
+import logging
+import queue
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from urllib.parse import unquote
+
+from label_studio_ml.errors import StoreError, VersionError
+from label_studio_ml.versions.remote.decision_sync import decision_copy
+from label_studio_ml.versions.remote.mirror import DELETED, files_of, unsent_mark
+from label_studio_ml.versions.remote.object_store import ObjectStore
+from label_studio_ml.versions.remote.store_retries import retry_store
+from label_studio_ml.versions.remote.store_watch import StoreWatch
+from label_studio_ml.versions.store import version_files
+from label_studio_ml.versions.store.decision import Decision
+from label_studio_ml.versions.store.decision_files import DECISION
+from label_studio_ml.versions.store.failure_records import FAILED
+from label_studio_ml.versions.store.local_store import VersionStore
+from label_studio_ml.versions.store.manifest import Manifest
+from label_studio_ml.versions.store.manifest_files import manifest_text
+
+logger = logging.getLogger(__name__)
+
+#: Age at which the files of a version that was never committed are removed from the store.
+_LEFT_OVER = timedelta(hours=24)
+
+
+class Uploads:
+    """The way of `store`'s versions to the remote store `artifacts`, whose changes `watch` notices.
+
+    Publishing is retried for `patience` seconds while the store is unreachable.
+    """
+
+    def __init__(
+        self, store: VersionStore, artifacts: ObjectStore, watch: StoreWatch, *, patience: float
+    ) -> None:
+        self._store = store
+        self._artifacts = artifacts
+        self._watch = watch
+        self._patience = patience
+        self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._sender: threading.Thread | None = None
+        #: Ids of versions whose commit got no answer.
+        self._unsure: set[str] = set()
+
+    def check(self) -> None:
+        """Check that the store can be read and written. Raises SettingsError or StoreError."""
+        self._artifacts.check()
+
+    def upload(self, folder: Path, manifest: Manifest, holds: Callable[[], None]) -> None:
+        """Write the files of a version in `folder`, as long as `holds` does not raise."""
+        for name in manifest.files:
+            there = f"{files_of(manifest)}/{name}"
+            retry_store(partial(self._artifacts.put_file, folder / name, there), self._patience, holds)
+
+    def commit(self, manifest: Manifest, holds: Callable[[], None]) -> None:
+        """Write the manifest, which commits the version, as long as `holds` does not raise."""
+        self._unsure.add(manifest.id)  # a write whose answer is lost may still commit it
+        retry_store(lambda: self.put_manifest(manifest), self._patience, holds)
+        self._unsure.discard(manifest.id)
+
+    def put_manifest(self, manifest: Manifest) -> None:
+        """Write the manifest. Raises VersionError if the store has another version of the same id."""
+        name = self._meta(manifest.project, f"{version_files.file_name(manifest.id)}.json")
+        text = manifest_text(manifest, self._store.folder(manifest.project, manifest.id)).encode()
+        try:
+            self._artifacts.put(name, text, create=True)
+        except FileExistsError:
+            if self._artifacts.get(name) != text:  # else it is ours: the answer to an earlier try was lost
+                raise VersionError(f"The store has another version {manifest.id}") from None
+
+    def adopt(self, folder: Path, manifest: Manifest) -> None:
+        """Upload the version whose files and manifest are in `folder`. Raises VersionError, also if its id is taken."""
+        self.upload(folder, manifest, lambda: None)
+        self.put_manifest(manifest)
+
+    def announce(self, uid: str) -> None:
+        """Write new hints, so that all servers synchronise. The change is stored already, so a StoreError is logged."""
+        try:
+            for name in (f"hints/{version_files.file_name(uid)}", "changed"):
+                token = secrets.token_hex(8).encode()
+                retry_store(partial(self._artifacts.put, name, token), self._patience)
+        except StoreError as error:
+            logger.error("Servers are not told of project %s: %s. They look in some minutes", uid, error)
+
+    def clear_unfinished(self, uid: str) -> None:
+        """Remove the files of versions that were never committed and are older than 24 h."""
+        before = f"{datetime.now(UTC) - _LEFT_OVER:%Y%m%d-%H%M%S}"
+        with contextlib.suppress(StoreError):
+            for name in self._artifacts.names(f"versions/{version_files.file_name(uid)}/files"):
+                if name < before:
+                    self._discard_there(uid, unquote(name))
+
+    def discard(self, uid: str, version_id: str) -> None:
+        """Remove the files of a version that was not committed or was deleted. StoreError is ignored."""
+        if version_id in self._unsure:
+            return  # it may still appear; if not, clear_unfinished removes its files
+        with contextlib.suppress(StoreError):  # files that stay are left to clear_unfinished
+            self._discard_there(uid, version_id)
+
+    def _discard_there(self, uid: str, version_id: str) -> None:
+        name = version_files.file_name(version_id)
+        there = f"versions/{version_files.file_name(uid)}/files/{name}"
+        left = self._artifacts.names(there, deep=True)
+        if left and self._artifacts.get(self._meta(uid, f"{name}.json")) is None:
+            self._artifacts.delete([f"{there}/{one}" for one in left])
+
+    def mark_deleted(self, uid: str, version_id: str) -> None:
+        """Rename a version's manifest to that of a deleted version. Raises StoreError."""
+        name = version_files.file_name(version_id)
+        text = self._artifacts.get(self._meta(uid, f"{name}.json"))
+        if text is not None:
+            self._artifacts.put(self._meta(uid, f"{name}{DELETED}"), text)
+            self._artifacts.delete([self._meta(uid, f"{name}.json")])
+
+    def put_decision(self, uid: str, decision: Decision) -> None:
+        """Write a decision, its copy first. Raises StoreError."""
+        for name in (decision_copy(uid), self._meta(uid, DECISION)):
+            self._artifacts.put(name, decision.text().encode())
+
+    @contextlib.contextmanager
+    def reporting_failure(self, uid: str, version_id: str, cause: str) -> Iterator[None]:
+        """Write that a version failed to load; by a thread, as the caller runs on an event loop.
+
+        Until the store has the record, a mark beside the one on this disk keeps that when the project is synchronised.
+        """
+        mark = unsent_mark(self._store.failure_record(uid, version_id))
+        with contextlib.suppress(OSError):
+            mark.touch()  # first: a synchronisation removes a record without it
+        yield
+        name = self._meta(uid, f"{version_files.file_name(version_id)}{FAILED}")
+
+        def send() -> None:
+            self._artifacts.put(name, cause.encode())
+            with contextlib.suppress(OSError):
+                mark.unlink(missing_ok=True)
+
+        self._queue(send)
+        if uid in self._watch.marks:
+            self._watch.marks[uid] = "?"  # synchronise soon: the version before may have to be fetched
+
+    def clear_failure(self, uid: str, version_id: str) -> None:
+        """Remove the record of a version that failed to load; by a thread."""
+        with contextlib.suppress(OSError):
+            unsent_mark(self._store.failure_record(uid, version_id)).unlink(missing_ok=True)
+        name = self._meta(uid, f"{version_files.file_name(version_id)}{FAILED}")
+        self._queue(lambda: self._artifacts.delete([name]))
+
+    def delete_project(self, uid: str) -> None:
+        """Delete all versions of a project and their decision; other machines do so when they synchronise."""
+        there = f"versions/{version_files.file_name(uid)}"
+        names = self._artifacts.names(there, deep=True)
+        meta_first = sorted(names, key=lambda name: not name.startswith("meta/"))
+        copy = decision_copy(uid)  # twice: another machine may write it in between
+        self._artifacts.delete([copy, *(f"{there}/{name}" for name in meta_first), copy])
+        self._store.tell(uid)
+        self._watch.marks.pop(uid, None)
+
+    def _queue(self, call: Callable[[], None]) -> None:
+        """Queue a call of the store for a daemon thread; calls still queued when this process ends are lost."""
+        self._calls.put(call)
+        if self._sender is None:
+            self._sender = threading.Thread(target=self._send_forever, daemon=True, name="store-notes")
+            self._sender.start()
+
+    def _send_forever(self) -> None:
+        while True:
+            call = self._calls.get()
+            try:
+                retry_store(call, self._patience)
+            except StoreError as error:
+                logger.warning("A note is not in the store: %s", error)
+
+    def _meta(self, uid: str, name: str) -> str:
+        return f"versions/{version_files.file_name(uid)}/meta/{name}"
