@@ -10,7 +10,7 @@ import pytest
 from helpers import Captured, run, until
 from label_studio_ml.http_server import connection as http_module
 from label_studio_ml.http_server import request_reader
-from label_studio_ml.http_server.connection import Input, State
+from label_studio_ml.http_server.connection_states import Input, State
 from wire import GET, LIMIT, PATIENCE, connected, post, site
 
 

@@ -13,8 +13,8 @@ from helpers import LIMIT as LIMIT_OF_A_TEST
 from helpers import run, until
 from label_studio_ml.errors import Overloaded
 from label_studio_ml.http_server.body_budget import FEW, BodyBudget, UntrustedBodies
-from label_studio_ml.http_server.connection import State
 from label_studio_ml.http_server.connection_registry import CANDIDATES, Stage
+from label_studio_ml.http_server.connection_states import State
 from label_studio_ml.http_server.messages import Admission
 from wire import GET, LIMIT, Site, Wire, connected, post, site
 

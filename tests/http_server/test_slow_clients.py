@@ -9,7 +9,7 @@ import pytest
 
 from helpers import run, until
 from label_studio_ml.http_server import request_reader
-from label_studio_ml.http_server.connection import Input
+from label_studio_ml.http_server.connection_states import Input
 from wire import GET, PATIENCE, Wire, connected, post, site
 
 CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"

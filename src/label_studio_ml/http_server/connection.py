@@ -1,32 +1,34 @@
 """HTTP/1.1 connections of the endpoints: requests are read, answered in order, and the responses written.
 
-The states of a connection; `NEXT_STATES` holds the same arrows, and only `Connection._enter` follows them:
-
-    NEW ──request──▶ ANSWERING ──response written──▶ READY ──request──▶ ANSWERING
-    NEW, READY, ANSWERING ──client does not read──▶ BLOCKED ──client has read──▶ READY, ANSWERING
-    NEW, READY, ANSWERING, BLOCKED ──last response written, or timeout──▶ ENDING
-    any state ──connection lost, or aborted──▶ LOST
-
-Its input has states of its own, as a client that has closed its sending side still gets all responses:
-
-    READING ◀──client does not read responses, or has sent too much──▶ PAUSED
-    READING, PAUSED ──client has closed its sending side──▶ ENDED
-
-The reader's docstring has the states of the request that is being read.
+The states of a connection are in `connection_states`, those of the request being read in `request_reader`.
 """
 
 import asyncio
-import enum
 import logging
 import socket
 from collections import deque
+from collections.abc import AsyncGenerator
 from typing import cast
 
 from label_studio_ml.http_server.connection_registry import Stage
+from label_studio_ml.http_server.connection_states import (
+    ANSWERING,
+    BLOCKED,
+    ENDED,
+    ENDING,
+    LOST,
+    NEW,
+    PAUSED,
+    READING,
+    READY,
+    Input,
+    State,
+)
 from label_studio_ml.http_server.incoming_request import IncomingRequest, failure
 from label_studio_ml.http_server.messages import Admission, Response
 from label_studio_ml.http_server.request_reader import RequestReader
-from label_studio_ml.http_server.response_head import CONTINUE, head_lines, keeps_open
+from label_studio_ml.http_server.responses.response_head import CONTINUE, WITHOUT_BODY, head_lines, keeps_open
+from label_studio_ml.http_server.responses.response_stream import ResponseStream
 from label_studio_ml.http_server.server_state import ServerState
 
 logger = logging.getLogger(__name__)
@@ -46,42 +48,6 @@ LAST_REQUEST = 0.5
 PIPELINE = 8
 PIECE = 64 << 10
 
-
-class State(enum.Enum):
-    """What a connection does. In BLOCKED, a response may be unfinished; in ENDING, nothing more is written."""
-
-    next_states: "tuple[State, ...]"
-
-    NEW = enum.auto()
-    READY = enum.auto()
-    ANSWERING = enum.auto()
-    BLOCKED = enum.auto()
-    ENDING = enum.auto()
-    LOST = enum.auto()
-
-
-class Input(enum.Enum):
-    """Whether the socket is read."""
-
-    READING = enum.auto()
-    PAUSED = enum.auto()
-    ENDED = enum.auto()
-
-
-#: Names of the members: looking up a member in an enum takes ten times as long, and each request does it ten times.
-NEW, READY, ANSWERING, BLOCKED, ENDING, LOST = State
-READING, PAUSED, ENDED = Input
-
-NEXT_STATES: dict[State, tuple[State, ...]] = {
-    NEW: (ANSWERING, BLOCKED, ENDING, LOST),
-    READY: (ANSWERING, BLOCKED, ENDING, LOST),
-    ANSWERING: (READY, BLOCKED, ENDING, LOST),
-    BLOCKED: (READY, ANSWERING, ENDING, LOST),
-    ENDING: (LOST,),
-    LOST: (),
-}
-for _state, _next_states in NEXT_STATES.items():
-    _state.next_states = _next_states
 
 _NO_REQUEST = Admission(trusted=True, max_body=0)
 
@@ -104,6 +70,8 @@ class Connection(asyncio.Protocol):
         #: Of the last request that began to be answered: what it may do, and whether it is one of HTTP/1.0.
         self._admission = _NO_REQUEST
         self._http10 = False
+        #: The response that is being sent piece by piece, if any.
+        self._stream: ResponseStream | None = None
         #: Times of the event loop: of the last use; and since when responses are not read, or the connection lingers.
         self._last_used = self._since = now
         #: Bytes of responses that were unsent at the last check.
@@ -122,11 +90,6 @@ class Connection(asyncio.Protocol):
         return self._state
 
     @property
-    def idle(self) -> bool:
-        """Whether no request is being read, queued or answered."""
-        return self._task is None and not self._queue and not self._reader.reading
-
-    @property
     def answering(self) -> bool:
         """Whether a request is being answered or queued."""
         return self._task is not None or bool(self._queue)
@@ -135,13 +98,13 @@ class Connection(asyncio.Protocol):
     def stage(self) -> Stage:
         """Progress of the connection's request.
 
-        An untrusted client that does not read its responses, or has queued requests, counts as HEAD only. So does a new
-        connection for FRESH seconds: it may not have been read yet. While a trusted response is partly unsent,
-        the stage is ANSWERING.
+        An untrusted client that does not read its responses, gets a stream, or has queued requests, counts as HEAD
+        only. So does a new connection for FRESH seconds: it may not have been read yet. While a trusted response is
+        partly unsent, the stage is ANSWERING.
         """
         trusted = self._admission.trusted
         if self.answering:
-            demanding = self._state is BLOCKED or self._queue
+            demanding = self._state is BLOCKED or self._queue or self._stream is not None
             return Stage.HEAD if demanding and not trusted else Stage.ANSWERING
         if self._transport is not None and self._transport.get_write_buffer_size():
             return Stage.ANSWERING if trusted else Stage.HEAD
@@ -188,7 +151,9 @@ class Connection(asyncio.Protocol):
             self._reader.close()
         if not self.answering and not self._unparsed:
             return False
-        if self._task is not None:
+        if self._stream is not None:
+            self._stream.stop()
+        elif self._task is not None:
             self._probe()
         return self._can_half_close()  # TLS always ends in both directions
 
@@ -198,6 +163,8 @@ class Connection(asyncio.Protocol):
         If queued requests have untrusted bodies, the connection is aborted, as others need their memory.
         """
         self._enter(BLOCKED)
+        if self._stream is not None:
+            self._stream.pause()
         if any(request.charge and not request.admission.trusted for request in self._queue):
             self.abort()
             return
@@ -212,6 +179,9 @@ class Connection(asyncio.Protocol):
             self._set_input(READING)
         elif self._state is BLOCKED:
             self._enter(READY if self._task is None else ANSWERING)
+            if self._stream is not None:
+                self._stream.resume()
+                self._update_input()  # the end of the client's input ends the stream
             self._answer_next()
 
     def data_received(self, data: bytes) -> None:
@@ -309,6 +279,8 @@ class Connection(asyncio.Protocol):
                 self._server.budget.release(request.charge, trusted=request.admission.trusted)
         try:
             self._write(request, response)
+            if response.stream is not None:
+                await self._send_stream(request, response, response.stream)
         except Exception:  # the response may be partly sent, so nothing can follow it
             logger.exception("A response was not sent")
             self.abort()
@@ -323,16 +295,40 @@ class Connection(asyncio.Protocol):
             return
         keep = keeps_open(request, response, draining=self._server.draining)
         lines = head_lines(request, response, self._server.date, keep=keep)
-        if request.method != "HEAD":
+        if request.method != "HEAD" and response.status not in WITHOUT_BODY:
             lines.append(response.body)
         transport.write(b"".join(lines))
-        if not keep:
+        if not keep and response.stream is None:
             self._end(linger=self._can_half_close() or request.refused is not None)
+
+    async def _send_stream(
+        self, request: IncomingRequest, response: Response, producer: AsyncGenerator[bytes, None]
+    ) -> None:
+        """Send a body piece by piece, after its head, until the producer ends or has to."""
+        transport = self._transport
+        if transport is None or request.method == "HEAD" or self._state is LOST or transport.is_closing():
+            await producer.aclose()
+        else:
+            self._stream = ResponseStream(producer, self._write_piece, chunked=not request.http10)
+            if self._state is BLOCKED:
+                self._stream.pause()
+            complete = await self._stream.finished()
+            self._stream = None
+            if not complete:
+                self.abort()
+        if not keeps_open(request, response, draining=self._server.draining):
+            self._end(linger=self._can_half_close())
+
+    def _write_piece(self, piece: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(piece)
 
     # The end
 
     def _discard_requests(self) -> None:
-        """Discard queued requests, unparsed bytes, and a partly read request."""
+        """Discard queued requests, unparsed bytes, and a partly read request; stop the response that is a stream."""
+        if self._stream is not None:
+            self._stream.stop()
         for request in self._queue:
             self._server.budget.release(request.charge, trusted=request.admission.trusted)
         self._queue.clear()
@@ -389,8 +385,10 @@ class Connection(asyncio.Protocol):
             self.abort()
 
     def drain(self, now: float) -> None:
-        """Close the connection if it is idle and was last used over LAST_REQUEST seconds before `now`."""
-        if self.idle and now - self._last_used > LAST_REQUEST:
+        """Close the connection if it was last used over LAST_REQUEST seconds before `now`; end a stream at once."""
+        if self._stream is not None:
+            self._stream.stop()
+        if not self.answering and not self._reader.reading and now - self._last_used > LAST_REQUEST:
             self._end()
 
     def abort(self) -> None:

@@ -1,6 +1,6 @@
 """The interface between HTTP servers and routes: a `Call` with the request, a `Response` with the answer."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
@@ -10,12 +10,17 @@ import msgspec
 
 @dataclass(slots=True)
 class Response:
-    """A response: HTTP status, body, further headers."""
+    """A response: HTTP status, body, further headers.
+
+    `stream` yields the pieces of a body without an end of its own, such as server-sent events. It is closed when the
+    client leaves or ends its sending side, and when the server stops.
+    """
 
     status: int
     body: bytes
     headers: dict[str, str] = field(default_factory=dict)
     content_type: str = "application/json"
+    stream: AsyncGenerator[bytes, None] | None = None
 
 
 @dataclass(slots=True, frozen=True)

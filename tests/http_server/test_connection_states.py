@@ -6,8 +6,9 @@ import re
 import pytest
 
 from helpers import run
-from label_studio_ml.http_server import connection
-from label_studio_ml.http_server.connection import NEXT_STATES, Connection, State
+from label_studio_ml.http_server import connection_states
+from label_studio_ml.http_server.connection import Connection
+from label_studio_ml.http_server.connection_states import NEXT_STATES, State
 from label_studio_ml.http_server.server_state import ServerState
 from wire import Endpoints
 
@@ -16,7 +17,7 @@ def _drawn() -> set[tuple[str, str]]:
     """Return the arrows in the docstring, as pairs of states."""
     arrows: set[tuple[str, str]] = set()
     names = [state.name for state in State]
-    for line in (connection.__doc__ or "").split("\n\n")[2].splitlines():
+    for line in (connection_states.__doc__ or "").split("\n\n")[2].splitlines():
         places = re.split(r"──.*?──▶", line)
         for before, after in itertools.pairwise(places):
             sources = names if "any state" in before else re.findall(r"[A-Z]+", before)

@@ -8,6 +8,9 @@ from label_studio_ml.http_server.messages import Response
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
+#: Statuses whose responses have no body, whatever the request (RFC 9110, 6.4.1).
+WITHOUT_BODY = frozenset({204, 304})
+
 _STATUS_LINES: dict[int, bytes] = {
     int(status): f"HTTP/1.1 {status} {status.phrase}\r\n".encode() for status in http.HTTPStatus
 }
@@ -15,13 +18,20 @@ _STATUS_LINES: dict[int, bytes] = {
 
 def keeps_open(request: IncomingRequest, response: Response, *, draining: bool) -> bool:
     """Return whether the connection stays open after a response."""
+    if response.stream is not None and request.http10:
+        return False  # only the end of the connection ends the body
     return request.keep and not draining and response.headers.get("Connection", "").lower() != "close"
 
 
 def head_lines(request: IncomingRequest, response: Response, date: bytes, *, keep: bool) -> list[bytes]:
     """Return the lines of a response's head, with the empty line at its end. `date` is the Date header line."""
     start = _start_of(response.status, response.content_type)
-    lines = [b"%b%bcontent-length: %d\r\n" % (start, date, len(response.body))]
+    if response.stream is not None:
+        lines = [start, date] if request.http10 else [start, date, b"transfer-encoding: chunked\r\n"]
+    elif response.status in WITHOUT_BODY:
+        lines = [start, date]
+    else:
+        lines = [b"%b%bcontent-length: %d\r\n" % (start, date, len(response.body))]
     for name, value in response.headers.items():
         if name != "Connection":
             lines.append(f"{name}: {value}\r\n".encode("latin-1"))
