@@ -20,7 +20,9 @@ def keeps_open(request: IncomingRequest, response: Response, *, draining: bool) 
     """Return whether the connection stays open after a response."""
     if response.stream is not None and request.http10:
         return False  # only the end of the connection ends the body
-    return request.keep and not draining and response.headers.get("Connection", "").lower() != "close"
+    if not request.keep or draining:
+        return False
+    return "Connection" not in response.headers or response.headers["Connection"].lower() != "close"
 
 
 def head_lines(request: IncomingRequest, response: Response, date: bytes, *, keep: bool) -> list[bytes]:
