@@ -14,7 +14,7 @@ import pytest
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BrokerError
 from label_studio_ml.projects.jobs import repredict
-from label_studio_ml.projects.jobs.journal_copy import JournalCopy, noted
+from label_studio_ml.projects.jobs.journal_copy import JournalCopy, versions_with_entries
 from label_studio_ml.projects.jobs.preemption import Preemption
 from label_studio_ml.projects.jobs.repredict import Repredictor, paced
 from label_studio_ml.projects.journal import Journal, unfinished
@@ -171,7 +171,7 @@ def test_a_journal_is_read_where_its_folder_is_not(board: JobBoard, tmp_path: Pa
     other.begin([9])
     assert unfinished(tmp_path / "a", "1.1") == ["v", "v10"]
     assert unfinished(tmp_path / "b", "1.1") == []
-    assert noted(board, "1.1") == ["v", "v10"]
+    assert versions_with_entries(board, "1.1") == ["v", "v10"]
 
     again = Journal(tmp_path / "b", "1.1", "v", part="0", copy=JournalCopy(board, "1.1", "v", "0"))
     assert again.sending == [1, 2]
@@ -179,6 +179,6 @@ def test_a_journal_is_read_where_its_folder_is_not(board: JobBoard, tmp_path: Pa
     whole = Journal(tmp_path / "c", "1.1", "v", copy=JournalCopy(board, "1.1", "v"))
     assert whole.sending == [1, 2]
     whole.settle()
-    assert noted(board, "1.1") == ["v10"]
+    assert versions_with_entries(board, "1.1") == ["v10"]
     for journal in (first, other, whole):
         journal.close()

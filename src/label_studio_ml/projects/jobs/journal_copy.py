@@ -22,7 +22,7 @@ class JournalCopy:
     def read(self) -> list[str]:
         """Return the entries."""
         entries = self._redis.hgetall(self._key)
-        return [text.decode() for field, text in entries.items() if self._mine(field.decode())]
+        return [text.decode() for field, text in entries.items() if self._matches(field.decode())]
 
     def write(self, text: str) -> None:
         """Store `text` as the entry of this part."""
@@ -32,15 +32,15 @@ class JournalCopy:
     def clear(self) -> None:
         """Remove the entries."""
         for field in self._redis.hkeys(self._key):
-            if self._mine(field.decode()):
+            if self._matches(field.decode()):
                 self._redis.hdel(self._key, field)
 
-    def _mine(self, field: str) -> bool:
+    def _matches(self, field: str) -> bool:
         return field == self._field if self._field else field.startswith(f"{self._begin},")
 
 
 @broker_errors()
-def noted(board: JobBoard, uid: str) -> list[str]:
+def versions_with_entries(board: JobBoard, uid: str) -> list[str]:
     """Return the versions that have journal entries of the project in Redis, sorted. Raises BrokerError."""
     fields = board.redis.hkeys(board.keys.journals(uid))
     return sorted({json.loads(field)[0] for field in fields})

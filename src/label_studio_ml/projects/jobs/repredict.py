@@ -22,7 +22,7 @@ from label_studio_ml.errors import (
     StoreError,
     StudioUnavailable,
 )
-from label_studio_ml.projects.jobs.journal_copy import JournalCopy, noted
+from label_studio_ml.projects.jobs.journal_copy import JournalCopy, versions_with_entries
 from label_studio_ml.projects.jobs.preemption import Preemption, in_background
 from label_studio_ml.projects.journal import Busy, Journal, unfinished
 from label_studio_ml.projects.pipeline import Predicted, PredictionSource, Progress, Task
@@ -173,7 +173,7 @@ class Repredictor:
     def _settle_others(self, api: ProjectApi, project: Project, version: str) -> None:
         """Settle interrupted uploads of other versions: Label Studio must store none of them after this run."""
         folder, uid = self._settings.model_dir / "predict", project.uid
-        for other in {*unfinished(folder, uid), *noted(self._board, uid)} - {version}:
+        for other in {*unfinished(folder, uid), *versions_with_entries(self._board, uid)} - {version}:
             journal = Journal(folder, uid, other, copy=JournalCopy(self._board, uid, other))
             settle(api, project, journal, other)
 

@@ -23,21 +23,21 @@ def snapshot(folder: Path, without: Collection[Path] = ()) -> Snapshot:
     The backend's own folders and files and the folders `without` are left out. If `folder` itself is in `without`, it
     is the model folder: its files are included, except those of the backend.
     """
-    found: Snapshot = {}
+    states: Snapshot = {}
     is_model_folder = folder in without
-    ours = (*_FOLDERS, *_MODEL_FOLDERS) if is_model_folder else _FOLDERS
-    files_of_ours = (*_FILES, *_MODEL_FILES) if is_model_folder else _FILES
+    our_folders = (*_FOLDERS, *_MODEL_FOLDERS) if is_model_folder else _FOLDERS
+    our_files = (*_FILES, *_MODEL_FILES) if is_model_folder else _FILES
     for path, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if name not in _SKIPPED and Path(path, name) not in without]
         if Path(path) == folder:
-            folders[:] = [name for name in folders if name not in ours]
-            files = [name for name in files if not name.startswith(files_of_ours)]
+            folders[:] = [name for name in folders if name not in our_folders]
+            files = [name for name in files if not name.startswith(our_files)]
         for name in files:
             try:
                 status = os.stat(os.path.join(path, name))
             except OSError:
                 continue
-            found[os.path.join(path, name)] = (status.st_size, status.st_mtime_ns)
-            if len(found) >= MOST_FILES:
-                return found
-    return found
+            states[os.path.join(path, name)] = (status.st_size, status.st_mtime_ns)
+            if len(states) >= MOST_FILES:
+                return states
+    return states

@@ -33,13 +33,13 @@ def publish(
     *,
     version_id: str,
     fence: int,
-    holds: Callable[[], None] = lambda: None,
+    check_lease: Callable[[], None] = lambda: None,
     once: bool = True,
 ) -> Manifest:
     """Commit the version that a run made, delete the versions beyond `keep_versions`, and return the new manifest.
 
     A version that the gate does not let through is committed, but not served. The caller must hold the project's lease;
-    `holds` raises if the lease is lost. `once` means that each event may be in one version only.
+    `check_lease` raises if the lease is lost. `once` means that each event may be in one version only.
     Raises StaleFence if a version with the same or a higher fence, or with `once` one that holds some of the events, is
     committed already. Raises VersionError if the disk refuses, or if the manifest cannot hold a result of fit, such as
     a file whose name is not valid text.
@@ -68,7 +68,7 @@ def publish(
             made,
             gate=parse_gate(settings.promote_if or outcome.promote_if),
             then=lambda committed: apply_state(store, settings, committed),
-            holds=holds,
+            holds=check_lease,
             once=once,
         )
     except (
@@ -111,14 +111,14 @@ def _comparison(
 
     Metrics of the previous version that fit reported with `job.log_previous` replace those that were computed.
     """
-    said = outcome.previous_metrics
-    if request.previous is None or not said:
+    reported = outcome.previous_metrics
+    if request.previous is None or not reported:
         return outcome.comparison
-    found = outcome.comparison or Comparison(version=request.previous.name)
+    computed = outcome.comparison or Comparison(version=request.previous.name)
     return replace(
-        found,
-        new={**found.new, **{name: metrics.get(name) for name in said}},
-        previous={**found.previous, **said},
+        computed,
+        new={**computed.new, **{name: metrics.get(name) for name in reported}},
+        previous={**computed.previous, **reported},
     )
 
 

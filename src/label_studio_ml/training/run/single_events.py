@@ -43,12 +43,13 @@ def _split(action: str, single: str, data: dict[str, Any]) -> list[Single]:
     if action_named(action).labelled is Labelled.SEVERAL:
         by_id = {task.get("id"): task for task in dicts(data.get("task"))}
         return [
-            (single, {**data, "action": single, "annotation": one, "task": by_id.get(one.get("task"), {})})
-            for one in dicts(data.get("annotation"))
+            (single, {**data, "action": single, "annotation": item, "task": by_id.get(item.get("task"), {})})
+            for item in dicts(data.get("annotation"))
         ]
     if action_named(action).deleted is Deleted.ANNOTATIONS:
         return [
-            (single, {**data, "action": single, "annotation": one}) for one in dicts(data.get("annotations"))
+            (single, {**data, "action": single, "annotation": item})
+            for item in dicts(data.get("annotations"))
         ]
     return [(single, data)]
 
@@ -60,14 +61,14 @@ def _checked(event: StoredEvent, read: Callable[[int], dict[str, Any]]) -> dict[
     Tasks that do not exist or belong to another project are left out. Raises StudioError for other failures to read.
     """
     if action_named(event.action).labelled is Labelled.SEVERAL:
-        told = {(one["task"], one["id"]) for one in dicts(event.data.get("annotations"))}
+        claimed = {(item["task"], item["id"]) for item in dicts(event.data.get("annotations"))}
     elif event.data.get("task") is not None:
-        told = {(event.data["task"], event.data.get("annotation"))}
+        claimed = {(event.data["task"], event.data.get("annotation"))}
     else:
         return {"action": event.action, **event.data}
     tasks: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
-    for task_id in sorted({task_id for task_id, _ in told}):
+    for task_id in sorted({task_id for task_id, _ in claimed}):
         try:
             task = read(task_id)
         except StudioError as error:
@@ -86,10 +87,10 @@ def _checked(event: StoredEvent, read: Callable[[int], dict[str, Any]]) -> dict[
                 owner,
             )
             continue
-        found = [one for one in task.get("annotations", []) if (task_id, one.get("id")) in told]
-        if found:
+        existing = [item for item in task.get("annotations", []) if (task_id, item.get("id")) in claimed]
+        if existing:
             tasks.append(task)
-            annotations.extend({**one, "task": task_id} for one in found)
+            annotations.extend({**item, "task": task_id} for item in existing)
     if not annotations:
         return None
     project = {"action": event.action, "project": event.data.get("project")}

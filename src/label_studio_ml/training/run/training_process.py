@@ -43,7 +43,7 @@ from label_studio_ml.training.run.event_replay import fit_events
 from label_studio_ml.training.run.failures import may_pass
 from label_studio_ml.training.run.run_request import Outcome, RunRequest, client_of, refusal
 from label_studio_ml.training.run.version_comparison import compared, metrics_to_compare
-from label_studio_ml.training.run.wire import Limits, RunEnd, RunMessage
+from label_studio_ml.training.run.wire import Limits, RunMessage, WorkerConnection
 from label_studio_ml.training.snapshots import SNAPSHOT
 from label_studio_ml.user_code.loading import user_class
 from label_studio_ml.user_code.model_source import code_on_disk
@@ -152,8 +152,8 @@ def _annotations(request: RunRequest, settings: Settings) -> tuple[LabelledTasks
     given: Any = None
     for event in request.all_events():
         if event.action == "START_TRAINING":
-            told = event.data.get("annotations"), event.data.get("from_version")
-            given = next((one for one in told if one is not None), given)
+            named = event.data.get("annotations"), event.data.get("from_version")
+            given = next((value for value in named if value is not None), given)
     if isinstance(given, list):
         return LabelledTasks(lambda: given, "the training request", project=uid, snapshot=snapshot), ""
     if isinstance(given, str):
@@ -194,16 +194,16 @@ def run(
     request: RunRequest,
     settings: Settings,
     load: Callable[[], type[LabelStudioMLBase]],
-    end: RunEnd | None = None,
+    worker: WorkerConnection | None = None,
 ) -> Outcome:
     """Perform `request` and return the outcome; any exception becomes an outcome with `error` and its cause.
 
-    `load` returns the model class. `end` sends the reports and receives the request to stop; None for neither.
+    `load` returns the model class. `worker` sends the reports and receives the request to stop; None for neither.
     """
     job = None
-    if end is not None:
+    if worker is not None:
         job = TrainingJob(
-            request.job, Path(request.workdir), request.previous, report=end.say, asked=end.asked
+            request.job, Path(request.workdir), request.previous, report=worker.send, asked=worker.asked
         )
     policy: Policy | None = None
     kind = ""
@@ -211,8 +211,8 @@ def run(
     request = msgspec.structs.replace(request, code=code)
     try:
         cls = load()
-        if end is not None:
-            end.say(RunMessage(limits=limits(cls, settings)))
+        if worker is not None:
+            worker.send(RunMessage(limits=limits(cls, settings)))
         info = describe_class(cls)
         policy, kind = Policy.of(info, settings), info.generation
         refused = _refusal(request, settings, policy, kind)
@@ -298,10 +298,10 @@ def encoded(outcome: Outcome) -> bytes:
     except (TypeError, ValueError, RecursionError) as error:
         parts = {name: getattr(outcome, name) for name in outcome.__struct_fields__}
         bad = next((name for name, part in parts.items() if not _is_json(part)), "what came of it")
-        told = ascii(outcome.error) if bad == "error" else f"{bad} of the run cannot be kept: {error}"
-        logger.error("%s", told)
+        message = ascii(outcome.error) if bad == "error" else f"{bad} of the run cannot be kept: {error}"
+        logger.error("%s", message)
         return msgspec.json.encode(
-            Outcome(error=told, policy=outcome.policy, generation=outcome.generation, code=outcome.code)
+            Outcome(error=message, policy=outcome.policy, generation=outcome.generation, code=outcome.code)
         )
 
 
@@ -323,15 +323,15 @@ def main() -> int:
     stand_guard(int(sys.argv[2]), float(sys.argv[3]))
     settings = Settings.from_env()
     logs.configure(settings.log_level, as_json=settings.log_json)
-    end = RunEnd(socket.socket(fileno=int(sys.argv[1])))
-    request = msgspec.json.decode(end.request(), type=RunRequest)
+    worker = WorkerConnection(socket.socket(fileno=int(sys.argv[1])))
+    request = msgspec.json.decode(worker.request(), type=RunRequest)
     logs.run_id.set(request.job)
-    outcome = run(request, settings, lambda: user_class(settings), end)
+    outcome = run(request, settings, lambda: user_class(settings), worker)
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
-    end.say(RunMessage(outcome=msgspec.Raw(encoded(outcome))))
+    worker.send(RunMessage(outcome=msgspec.Raw(encoded(outcome))))
     os._exit(0)
 
 

@@ -60,13 +60,13 @@ def compared(
         return outcome
     release_memory()  # two models are loaded next, and the trained one is not needed any more
     try:
-        found = _compared(request, settings, outcome, metrics, cancelled)
+        comparison = _compared(request, settings, outcome, metrics, cancelled)
     except (BackendError, OSError) as error:
         logger.warning("The new version and version %s were not compared: %s", previous.name, error)
-        found = Comparison(version=previous.name, unfair=f"they cannot be compared: {error}")
-    if found is not None:
-        logger.info("The new version was %s", found.text())
-    return msgspec.structs.replace(outcome, comparison=found)
+        comparison = Comparison(version=previous.name, unfair=f"they cannot be compared: {error}")
+    if comparison is not None:
+        logger.info("The new version was %s", comparison.text())
+    return msgspec.structs.replace(outcome, comparison=comparison)
 
 
 def _compared(

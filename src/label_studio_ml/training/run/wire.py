@@ -36,8 +36,8 @@ def send_request(connection: socket.socket, request: bytes) -> None:
         connection.sendall(len(request).to_bytes(_HEADER, "big") + request)
 
 
-class RunEnd:
-    """The run's end of the connection. Safe to use from several threads and forked processes."""
+class WorkerConnection:
+    """The connection of a run to its worker. Safe to use from several threads and forked processes."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
@@ -57,9 +57,9 @@ class RunEnd:
             received += data
         return bytes(received)
 
-    def say(self, said: Report) -> None:
+    def send(self, message: Report) -> None:
         """Send one line. Errors are ignored: the guard ends the run if the worker is gone."""
-        line = msgspec.json.encode(said) + b"\n"
+        line = msgspec.json.encode(message) + b"\n"
         with self._lock, contextlib.suppress(OSError):
             self._connection.sendall(line)
 

@@ -44,8 +44,8 @@ def handed_over(
 def _write(path: Path, objects: Iterable[Any]) -> None:
     encoder = msgspec.json.Encoder()
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as lines:
-        for one in objects:
-            lines.write(encoder.encode(one) + b"\n")
+        for item in objects:
+            lines.write(encoder.encode(item) + b"\n")
 
 
 def light(entries: Iterable[Entry]) -> list[StoredEvent]:

@@ -52,7 +52,7 @@ def commit(
                     outcome,
                     version_id=version_id,
                     fence=fence,
-                    holds=check_lease,
+                    check_lease=check_lease,
                 )
             _log_version(manifest, outcome, len(done))
             fields = {**published(manifest), "error": outcome.error}
