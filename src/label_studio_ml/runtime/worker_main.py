@@ -87,7 +87,7 @@ def _watch(parent: Parent, embedded: str) -> None:
         pass
     deadline = time.monotonic() + ORPHAN_GRACE
     while time.monotonic() < deadline:
-        rq_worker.stopping.tell(0)
+        rq_worker.stopping.begin(0)
         os.kill(os.getpid(), signal.SIGTERM)  # repeated: an interrupted call may go on waiting
         time.sleep(AGAIN)
     logger.error("Worker %d has not ended within %.0f s after its server", os.getpid(), ORPHAN_GRACE)

@@ -35,7 +35,7 @@ def test_files_opened_for_writing_are_found(here: Path) -> None:
         Path("gone").write_text("x")
         Path("gone").unlink()
     (here / "later").write_text("x")
-    names = [str(path.relative_to(here)) for path in written.found()]
+    names = [str(path.relative_to(here)) for path in written.files()]
     assert names == ["copy", "raw", "results/deep/more.bin", "results/weights.json", "whole"]
 
 
@@ -47,7 +47,7 @@ def test_what_is_no_weights_or_seen_otherwise_does_not_count(here: Path, name: s
     with written.watching():
         (here / name).parent.mkdir(parents=True, exist_ok=True)
         (here / name).write_text("x")
-    assert written.found() == []
+    assert written.files() == []
 
 
 def test_two_at_a_time_see_the_same_each_until_it_ends(here: Path) -> None:
@@ -58,5 +58,5 @@ def test_two_at_a_time_see_the_same_each_until_it_ends(here: Path) -> None:
             with open(os.open("b", os.O_RDWR | os.O_CREAT), "w") as file:
                 file.write("x")
         (here / "c").write_text("x")
-    assert [path.name for path in first.found()] == ["a", "b", "c"]
-    assert [path.name for path in second.found()] == ["a", "b"]
+    assert [path.name for path in first.files()] == ["a", "b", "c"]
+    assert [path.name for path in second.files()] == ["a", "b"]

@@ -88,9 +88,9 @@ def send():
 threading.Thread(target=send).start()
 while time.monotonic() < end:
     threading.Thread(target=int).start()
-    stopping.told.wait(0.001)
+    stopping.begun.wait(0.001)
 assert stopping.requested
-assert stopping.told.wait(30)
+assert stopping.begun.wait(30)
 assert stopping.handing_back.wait(30)
 os._exit(7)
 """
@@ -109,7 +109,7 @@ def test_sigterm_gives_a_training_its_grace_and_sigint_takes_it_away() -> None:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    assert stopping.told.wait(60)
+    assert stopping.begun.wait(60)
     assert not stopping.handing_back.wait(0.5), "SIGTERM alone leaves the training its grace"
     stopping._handle(signal.SIGINT, None)
     assert stopping.handing_back.wait(60)
@@ -120,7 +120,7 @@ def test_a_worker_that_is_told_to_stop_takes_nothing_from_its_queue(
 ) -> None:
     board.record(P, EVENT)
     mine = rq_worker.make_worker(redis_url, "test-queue")
-    stopping.tell(0)
+    stopping.begin(0)
     assert mine.dequeue_job_and_maintain_ttl(1) is None
     assert mine.work(logging_level="WARNING") is False
     assert board.redis.llen(board.keys.wake_ups) == 1
@@ -144,7 +144,7 @@ def test_a_job_that_was_taken_when_the_worker_is_to_stop_goes_back_in_front(
     first = board.redis.lindex(board.keys.wake_ups, 0)
     mine = rq_worker.make_worker(redis_url, "test-queue")
     job, queue = mine.dequeue_job_and_maintain_ttl(1)
-    stopping.tell(0)
+    stopping.begin(0)
     with pytest.raises(StopRequested):
         mine.execute_job(job, queue)
     assert board.redis.lindex(board.keys.wake_ups, 0) == first
@@ -181,7 +181,7 @@ def test_a_worker_waits_for_a_redis_that_is_away_only_until_it_is_told_to_stop(
         nonlocal tries
         tries += 1
         if tries == 3:
-            stopping.tell(0)
+            stopping.begin(0)
         raise redis.exceptions.ConnectionError("away")
 
     monkeypatch.setattr(rq_worker, "_FIRST_PAUSE", 0.01)

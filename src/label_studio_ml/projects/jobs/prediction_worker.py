@@ -128,9 +128,8 @@ class PredictionWorker:
 
         board = self._the_board
         with broker_errors():
-            if board.wake_ups.take_turn(
-                board.keys.swept, self._settings.sweep
-            ):  # one worker at a time sweeps
+            # One worker at a time sweeps.
+            if board.wake_ups.take_turn(board.keys.swept, self._settings.sweep):
                 queue = Queue(self.queue, board.redis)
                 self._shorten(started(queue))
                 clean(queue)

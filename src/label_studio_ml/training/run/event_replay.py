@@ -168,7 +168,7 @@ class _Replay:
     def made_version(self, before: Snapshot) -> bool:
         """Tell whether the calls of `fit` returned a result, stored a new value, or wrote a file since `before`."""
         written = user_files(self._settings) != before
-        written = written or any(Path(self._request.workdir).iterdir()) or bool(self._elsewhere.found())
+        written = written or any(Path(self._request.workdir).iterdir()) or bool(self._elsewhere.files())
         return written or self.results.returned or bool(_new_values(self._staged, self.results.served))
 
     def outcome(self, *, changed: bool) -> Outcome:

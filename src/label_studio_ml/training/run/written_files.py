@@ -40,7 +40,7 @@ class WrittenFiles:
         finally:
             _active.remove(self)
 
-    def found(self) -> list[Path]:
+    def files(self) -> list[Path]:
         """Return the recorded files that exist and may be weights, sorted by path."""
         paths = map(Path, sorted(self.opened))
         return [path for path in paths if self._counts(path) and path.is_file()]

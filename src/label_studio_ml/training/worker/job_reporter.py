@@ -17,7 +17,7 @@ from label_studio_ml.training.records.run_log import Scrubber, Tail
 logger = logging.getLogger(__name__)
 
 #: Seconds between two updates, each of which writes the changes and reads the cancellation request.
-LOOK = 0.4
+INTERVAL = 0.4
 #: Number of points of metrics in the record; the file in the version's folder may have more.
 MOST_POINTS = 1000
 
@@ -43,7 +43,7 @@ class JobReporter:
         self._lines = 0
         self._current = ""
         self._done = threading.Event()
-        self._thread = threading.Thread(target=self._keep, daemon=True, name="live record")
+        self._thread = threading.Thread(target=self._update_regularly, daemon=True, name="job reporter")
 
     def take(self, report: Report) -> None:
         """Add a report of the run to the next update of the record."""
@@ -68,13 +68,13 @@ class JobReporter:
     ) -> None:
         self._done.set()
         self._thread.join()
-        self._look()
+        self._update()
 
-    def _keep(self) -> None:
-        while not self._done.wait(LOOK):
-            self._look()
+    def _update_regularly(self) -> None:
+        while not self._done.wait(INTERVAL):
+            self._update()
 
-    def _look(self) -> None:
+    def _update(self) -> None:
         with self._lock:
             fields, self._fields = self._fields, {}
             points = self._history.points() if self._new_points else None
@@ -83,7 +83,9 @@ class JobReporter:
         if self._tail.current != self._current:
             self._current = fields["current"] = self._tail.current
         try:
-            asked = write_progress(self._board, self._job, fields, points=points, first=first, lines=lines)
+            cancelled = write_progress(
+                self._board, self._job, fields, points=points, first=first, lines=lines
+            )
         except BrokerError as error:
             logger.warning("Job %s: its record cannot be written: %s", self._job, error)
             with self._lock:  # retry with the next update; newer values take precedence
@@ -91,5 +93,5 @@ class JobReporter:
                 self._new_points = self._new_points or points is not None
             return
         self._lines = first + len(lines)
-        if asked:
+        if cancelled:
             self.cancelled.set()

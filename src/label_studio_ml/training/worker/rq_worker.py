@@ -175,7 +175,7 @@ class Worker(SimpleWorker):  # type: ignore[misc]
                 failures += 1
                 pause = pause_after(failures, first=_FIRST_PAUSE, longest=_LONGEST_PAUSE)
                 logger.warning("%s; trying again in %g s", explain(error), pause)
-                stopping.told.wait(pause)
+                stopping.begun.wait(pause)
             else:
                 return job
         return None
@@ -240,7 +240,7 @@ class WorkerProcess:
         queues = [board.keys.queue, *([board.keys.predictions] if idle_jobs is not None else [])]
         name = worker_name(board.owner, uuid.uuid4().hex)
         self._worker = make_worker(settings.redis_url, *queues, name=name)
-        notices = Notices(settings, stopping.told, tell if tells else lambda text, level: None)
+        notices = Notices(settings, stopping.begun, tell if tells else lambda text, level: None)
         board.on_failure, board.on_login = notices.failed, notices.login
         make_room = idle_jobs.make_room if idle_jobs is not None else lambda: None
         self._trainer = Trainer(settings, board, stopping.handing_back, make_room=make_room)
@@ -254,12 +254,12 @@ class WorkerProcess:
         self._worker.functions = {TRAIN: Runnable(self.train, one_text)}
         self._worker.refused = self._trainer.postponed.set  # runs the sweeper: the events are still queued
         if idle_jobs is not None:
-            idle_jobs.begin(board, stopping.told, self._worker.maintain_heartbeats)
+            idle_jobs.begin(board, stopping.begun, self._worker.maintain_heartbeats)
 
     def run(self) -> None:
         """Run jobs until the worker is told to stop."""
         board, settings, trainer = self._board, self._settings, self._trainer
-        swept = (board, trainer.policies, settings.lease, settings.sweep, trainer.postponed, stopping.told)
+        swept = (board, trainer.policies, settings.lease, settings.sweep, trainer.postponed, stopping.begun)
         sweeper = threading.Thread(
             target=sweep_forever, args=(*swept, self.maintain), daemon=True, name="sweeper"
         )
@@ -320,7 +320,7 @@ def work(
     stopping.grace = settings.grace
     stopping.install()
     connection = connect(settings.redis_url)
-    if not wait_for(connection, stopping.told):
+    if not wait_for(connection, stopping.begun):
         return
     board = _board(connection, settings, embedded=embedded)
     if board is not None:
@@ -330,14 +330,14 @@ def work(
 def _board(connection: Any, settings: Settings, *, embedded: bool) -> JobBoard | None:
     """Return this backend's job records; retry until its queue can be determined. None if told to stop meanwhile."""
     message = ""
-    while not stopping.told.is_set():
+    while not stopping.begun.is_set():
         try:
             board = open_board(connection, settings, embedded=embedded)
         except BackendError as error:
             if str(error) != message:
                 message = str(error)
                 logger.error("%s", message)
-            stopping.told.wait(2.0)
+            stopping.begun.wait(2.0)
         else:
             say_left_behind(board)
             say_served_elsewhere(board)

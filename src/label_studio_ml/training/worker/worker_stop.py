@@ -13,14 +13,14 @@ from types import FrameType
 class WorkerStop:
     """The state of a worker's stop.
 
-    The event `told` is set when the worker must take no further job, `handing_back` when it must interrupt the running
+    The event `begun` is set when the worker must take no further job, `handing_back` when it must interrupt the running
     training, whose events go to the next worker. `requested` is True as soon as a signal arrives, before a thread sets
-    `told`. While `idle` is True, a signal raises SystemExit in the main thread. `grace` is the time in seconds that a
+    `begun`. While `idle` is True, a signal raises SystemExit in the main thread. `grace` is the time in seconds that a
     running training has after SIGTERM.
     """
 
     def __init__(self) -> None:
-        self.told = threading.Event()
+        self.begun = threading.Event()
         self.handing_back = threading.Event()
         self.requested = False
         self.idle = False
@@ -37,10 +37,10 @@ class WorkerStop:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._handle)
 
-    def tell(self, grace: float) -> None:
+    def begin(self, grace: float) -> None:
         """Take no further job, and interrupt the running training after `grace` seconds. Not for signal handlers."""
         self.requested = True
-        self.told.set()
+        self.begun.set()
         if grace:
             timer = threading.Timer(grace, self.handing_back.set)
             timer.daemon = True
@@ -55,10 +55,10 @@ class WorkerStop:
             raise SystemExit(0)
 
     def _obey(self) -> None:
-        """Call `tell` for each signal with a shorter grace than those before; other signals have no effect."""
+        """Call `begin` for each signal with a shorter grace than those before; other signals have no effect."""
         shortest = float("inf")
         while shortest:
             grace = self._signals.get()
             if grace < shortest:
                 shortest = grace
-                self.tell(grace)
+                self.begin(grace)
