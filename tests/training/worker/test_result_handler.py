@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from label_studio_ml.config.settings import Settings
+from label_studio_ml.training.policy import Policy
 from label_studio_ml.training.records.event_queue import StoredEvent
 from label_studio_ml.training.records.job_board import JobBoard
 from label_studio_ml.training.redis.redis_client import connect
@@ -71,6 +72,20 @@ def test_a_run_that_ends_after_a_completed_event_is_reported_once(
     assert (job.state, job.version) == ("failed", manifest.name)
     assert job.error == f"{error}; 1 event before that went into a version"
     assert notices == [(job_id, job.error)]
+
+
+def test_a_run_that_is_not_due_counts_as_no_run_that_ended_with_its_worker(
+    board: JobBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = board.record(P, StoredEvent("ANNOTATION_CREATED", {}))
+    refused = Outcome(postponed="waits", policy=Policy(train_every=2))
+    monkeypatch.setattr(RunProcess, "run", lambda process: refused)
+    settings = Settings(backend_dir=tmp_path, model_dir=tmp_path / "models", log_dir=tmp_path / "logs")
+    Trainer(settings, board, threading.Event()).train(P)
+    job = board.jobs.get(job_id)
+    assert job is not None
+    assert (job.state, job.message) == ("queued", "waits for new annotations: 1 of 2 (train_every)")
+    assert not board.redis.exists(board.keys.attempts(P))
 
 
 def test_each_end_of_a_run_has_a_rule() -> None:

@@ -19,7 +19,7 @@ from label_studio_ml.training.records.job_record import now
 from label_studio_ml.training.run import progress_file
 from label_studio_ml.training.run.run_request import Outcome
 from label_studio_ml.training.worker.leased_project import LeasedProject
-from label_studio_ml.training.worker.run_end import RULES, STATE, EndKind, Fate, RunEnd
+from label_studio_ml.training.worker.run_end import RULES, STATE, EndKind, Fate, RunEnd, Starts
 from label_studio_ml.training.worker.version_commit import recovered
 
 logger = logging.getLogger(__name__)
@@ -63,8 +63,10 @@ class ResultHandler:
         if rule.counted:
             count(self._board, str(end.fields["state"]) if rule.counted == STATE else rule.counted)
         recovery = self.recover(end.error) if rule.recovers else Recovery()
-        if not rule.is_attempt:
+        if rule.starts is Starts.UNDONE:
             self._board.redis.hincrby(self._board.keys.attempts(self._uid), "starts", -1)
+        elif rule.starts is Starts.RESET:
+            self._board.redis.hdel(self._board.keys.attempts(self._uid), "starts")
         if end.version_id and rule.removes_folder:
             project.store.discard(self._uid, end.version_id)
         if end.version_id and rule.removes_progress:
@@ -119,12 +121,8 @@ class ResultHandler:
         return Decision(at=self._board.queues.clock() + round(pause * 1000), text=text)
 
     def _count(self, counter: str) -> int:
-        """Increment a counter of runs without an outcome, and return it; reset `starts`, because the worker lives."""
-        key = self._board.keys.attempts(self._uid)
-        with self._board.redis.pipeline(transaction=True) as pipe:
-            pipe.hincrby(key, counter, 1)
-            pipe.hdel(key, "starts")
-            return int(pipe.execute()[0])
+        """Increment a counter of runs without an outcome, and return it."""
+        return int(self._board.redis.hincrby(self._board.keys.attempts(self._uid), counter, 1))
 
     def _set_aside(self, job_id: str | None, entries: Sequence[Entry], cause: str) -> None:
         """Set events aside, and fail the job with the cause and the command that brings the events back."""

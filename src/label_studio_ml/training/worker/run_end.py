@@ -47,6 +47,17 @@ class Fate(Enum):
     SET_ASIDE = auto()
 
 
+class Starts(Enum):
+    """What happens to the number of runs that have begun since the last outcome; MAX_STARTS limits it."""
+
+    #: The run stays counted until the next outcome.
+    KEPT = auto()
+    #: The run does not count.
+    UNDONE = auto()
+    #: The number begins at 0 again: this worker lives.
+    RESET = auto()
+
+
 @dataclass(frozen=True)
 class Limit:
     """The number of runs of the same events that may end in one way before the events are set aside.
@@ -67,8 +78,8 @@ class Rule:
     empty for none. `renews_lease`: the lease is renewed first, because the run may have ended while it was lost.
     `recovers`: the completed events of the progress file are committed first. `removes_folder`: the folder of the
     version that the run began is removed; where this is not set, it is committed or removed already, or another worker
-    does it. `removes_progress`: the progress file is removed. `is_attempt`: the run counts as one of those that may end
-    with their worker. `limit`: the number of such ends after which the events are set aside instead.
+    does it. `removes_progress`: the progress file is removed. `starts`: what happens to the number of begun runs,
+    unless the outcome removes it. `limit`: the number of such ends after which the events are set aside instead.
     """
 
     fate: Fate
@@ -77,7 +88,7 @@ class Rule:
     recovers: bool = False
     removes_folder: bool = True
     removes_progress: bool = True
-    is_attempt: bool = True
+    starts: Starts = Starts.KEPT
     limit: Limit | None = None
 
 
@@ -92,13 +103,15 @@ TRIES = Limit("tries", 100, "tries")
 RULES: Mapping[EndKind, Rule] = {
     EndKind.SETTLED: Rule(fate=Fate.REMOVED, counted=STATE, removes_folder=False),
     EndKind.RECOVERED: Rule(fate=Fate.REMOVED, removes_folder=False),
-    EndKind.NOT_DUE: Rule(fate=Fate.POSTPONED),
+    EndKind.NOT_DUE: Rule(fate=Fate.POSTPONED, starts=Starts.RESET),
     EndKind.CUT_SHORT: Rule(fate=Fate.REMOVED, counted=STATE, renews_lease=True),
-    EndKind.MAY_PASS: Rule(fate=Fate.POSTPONED, limit=TRIES),
+    EndKind.MAY_PASS: Rule(fate=Fate.POSTPONED, starts=Starts.RESET, limit=TRIES),
     EndKind.STUCK: Rule(fate=Fate.SET_ASIDE),
-    EndKind.CRASHED: Rule(fate=Fate.KEPT, counted="crashed", recovers=True, limit=CRASHES),
+    EndKind.CRASHED: Rule(
+        fate=Fate.KEPT, counted="crashed", recovers=True, starts=Starts.RESET, limit=CRASHES
+    ),
     EndKind.INTERRUPTED: Rule(
-        fate=Fate.KEPT, counted="interrupted", renews_lease=True, recovers=True, is_attempt=False
+        fate=Fate.KEPT, counted="interrupted", renews_lease=True, recovers=True, starts=Starts.UNDONE
     ),
     EndKind.LEASE_LOST: Rule(
         fate=Fate.KEPT, counted="interrupted", removes_folder=False, removes_progress=False
