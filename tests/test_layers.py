@@ -73,7 +73,7 @@ ROOMS = {
     "cli.streams": "standard output of commands",
     "cli.options": "user import path: options that _wsgi.py files share",
     "cli.requirements": "run by users' Dockerfiles: requirements files",
-    "cli.shared": "arguments that several commands share",
+    "cli.shared": "arguments and output that several commands share",
     "cli.run": "commands that run a backend",
     "cli.create": "commands that make a backend's folder",
     "cli.train": "commands that train, and list jobs",

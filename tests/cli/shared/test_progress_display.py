@@ -70,6 +70,17 @@ def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     assert re.search(r"\[b\]\\x1b\[2J +━+.* 25% 0:00:0\d \\x07", text)
 
 
+def test_a_long_note_leaves_the_rest_of_the_bar_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "xterm")
+    terminal = Terminal()
+    with progress_display(terminal) as display:
+        display.show(ProgressState("Project 7", 0.5, "1,240 of 5,000 tasks", "loss 0.2 " * 20))
+    *_, last = (line for line in re.split(r"[\r\n]+", terminal.text()) if "Project" in line)
+    assert re.search(r"Project 7 ━.* 1,240 of 5,000 tasks 0:00:0\d loss 0.2 loss", last)
+    assert len(last) <= 80
+
+
 class AfterTenSeconds(Progress):
     @property
     def seconds(self) -> float:
@@ -86,6 +97,7 @@ def test_the_state_of_a_prediction_run() -> None:
     assert states() == "0 tasks; 0.0/s; None"
     assert states(written=1) == "1 task; 0.1/s; None"
     assert states(total=0) == "0 of 0 tasks; 0.0/s; None"
+    assert states(total=2, written=2) == "2 of 2 tasks; 0.2/s; 1.0", "no time is left"
     assert states(total=2000, written=999, failed=1) == (
         "1,000 of 2,000 tasks; 100.0/s, 0:00:10 left, 1 failed; 0.5"
     )

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 #: Seconds between two updates of the bar, and between two lines without a terminal.
 UPDATE = 0.2
 _LINE = 10.0
+#: Characters to the left of the bar's note, with a short bar.
+_NOTE_STARTS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +59,18 @@ def progress_display(file: TextIO, *, at_once: bool = False, keep: bool = True) 
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.table import Column
 
+    console = Console(file=file)
+    note = Column(no_wrap=True, max_width=max(console.width - _NOTE_STARTS, 20))
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.fields[amount]}", markup=False),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[note]}", markup=False),
+        TimeElapsedColumn(table_column=Column(no_wrap=True)),
+        TextColumn("{task.fields[note]}", markup=False, table_column=note),
     )
-    with Progress(*columns, console=Console(file=file), transient=not keep) as bar:
+    with Progress(*columns, console=console, transient=not keep) as bar:
         yield _Bar(bar)
 
 
@@ -134,8 +139,8 @@ def run_state(progress: "Progress", title: str) -> ProgressState:
     """Return the state of a prediction run: tasks done, rate, time left if known, and failures."""
     done, total = progress.written + progress.failed, progress.total
     notes = [f"{progress.rate:.1f}/s"]
-    if total is not None and done and progress.rate > 0:
-        notes.append(f"{duration(max(total - done, 0) / progress.rate)} left")
+    if total is not None and 0 < done < total and progress.rate > 0:
+        notes.append(f"{duration((total - done) / progress.rate)} left")
     if progress.failed:
         notes.append(f"{progress.failed:,} failed")
     return ProgressState(

@@ -50,6 +50,14 @@ def with_studio(args: argparse.Namespace, settings: Settings) -> Settings:
     return replace(settings, studio_url=url, studio_api_key=token)
 
 
+def read_label_config(path: Path) -> str:
+    """Return the label config in the file that `--label-config` names. Raises SettingsError if it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"The label config cannot be read: {error}", field="--label-config") from error
+
+
 def add_known_project_argument(
     parser: argparse.ArgumentParser,
     help_text: str = "Label Studio's project (default: the only one the backend knows)",

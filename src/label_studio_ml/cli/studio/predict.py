@@ -15,7 +15,12 @@ from label_studio_ml.cli.shared.model_arguments import (
     print_note,
     start_prediction_source,
 )
-from label_studio_ml.cli.shared.studio_arguments import add_studio_arguments, project_number, with_studio
+from label_studio_ml.cli.shared.studio_arguments import (
+    add_studio_arguments,
+    project_number,
+    read_label_config,
+    with_studio,
+)
 from label_studio_ml.cli.streams import say
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import SettingsError
@@ -107,7 +112,7 @@ async def _project(args: argparse.Namespace, settings: Settings) -> "Report":
         prediction_source = await start_prediction_source(args, settings, project)
         try:
             progress = Progress()
-            async with shown(progress, f"Project {args.project}, version {prediction_source.version}"):
+            async with shown(progress, f"Project {args.project}"):
                 if args.dry_run:
                     return await prediction_run.try_project(
                         api, prediction_source, progress, conditions=conditions
@@ -134,7 +139,7 @@ async def _file(args: argparse.Namespace, settings: Settings) -> "Report":
     prediction_source = await start_prediction_source(args, settings, _project_of_file(args, settings))
     try:
         progress = Progress()
-        async with shown(progress, f"{args.input}, version {prediction_source.version}"):
+        async with shown(progress, args.input.name):
             return await prediction_run.predict_file(args.input, args.output, prediction_source, progress)
     finally:
         await prediction_source.close()
@@ -156,11 +161,8 @@ def _project_of_file(args: argparse.Namespace, settings: Settings) -> Project:
                 field="--label-config",
             )
         return project
-    try:
-        config = args.label_config.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{args.label_config} cannot be read: {error}", field="--label-config") from None
-    return Project(uid=project.uid if project else "file", label_config=config)
+    label_config = read_label_config(args.label_config)
+    return Project(uid=project.uid if project else "file", label_config=label_config)
 
 
 def _busy_share(progress: "Progress") -> str:

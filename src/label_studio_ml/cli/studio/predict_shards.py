@@ -60,7 +60,7 @@ async def predict_in_shards(
             return Report(version, progress)
         summary = f"{plural(len(run.shards), 'shard')}, {plural(workers, 'worker')}"
         say(f"Version {version}, {summary}", file=sys.stderr, flush=True)
-        async with shown(progress, f"Project {args.project}, version {version}"):
+        async with shown(progress, f"Project {args.project}"):
             ended = await work.follow(run, progress)
         return await asyncio.to_thread(work.finish, run, ended, progress)
     finally:

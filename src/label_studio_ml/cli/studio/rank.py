@@ -74,7 +74,7 @@ async def _rank(args: argparse.Namespace, settings: Settings) -> int:
         prediction_source = await start_prediction_source(args, settings, project)
         try:
             progress = Progress()
-            async with shown(progress, f"Project {args.project}, version {prediction_source.version}"):
+            async with shown(progress, f"Project {args.project}"):
                 ranked = await rank(
                     api,
                     project,

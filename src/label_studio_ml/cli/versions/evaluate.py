@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from label_studio_ml.cli.shared.backend_arguments import add_backend_arguments, settings_from
 from label_studio_ml.cli.shared.progress_display import progress_display, run_state
-from label_studio_ml.cli.shared.studio_arguments import add_known_project_argument
+from label_studio_ml.cli.shared.studio_arguments import add_known_project_argument, read_label_config
 from label_studio_ml.cli.streams import say_json
 from label_studio_ml.config.settings import Settings
-from label_studio_ml.errors import SettingsError, StudioError, UnknownProject
+from label_studio_ml.errors import StudioError, UnknownProject
 
 if TYPE_CHECKING:
     from label_studio_ml.training.dataset import LabelledTasks
@@ -136,11 +136,7 @@ def _project(settings: Settings, args: argparse.Namespace) -> "Project":
         project = Project(uid=args.project or "0")
     if args.label_config is None:
         return project
-    try:
-        text = args.label_config.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"The label config cannot be read: {error}", field="--label-config") from error
-    return msgspec.structs.replace(project, label_config=text)
+    return msgspec.structs.replace(project, label_config=read_label_config(args.label_config))
 
 
 def _version(store: "VersionStore", uid: str, name: str | None) -> "Manifest | None":
