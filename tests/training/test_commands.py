@@ -137,6 +137,7 @@ def test_jobs_as_json(live: Live) -> None:
 
 def test_following_a_job_shows_its_log_and_a_bar(live: Live, terminals: list[Terminal]) -> None:
     hold = live.control(1).folder / "hold"
+    hold.parent.mkdir(parents=True, exist_ok=True)
     hold.touch()
     job = _begin(live, "report")
     terminal = Terminal(live, "jobs", "--follow", job)
