@@ -95,7 +95,8 @@ class LoadedModels:
     def leave(self, model: LoadedModel) -> None:
         """Record the end of one request to a model."""
         model.in_flight -= 1
-        self.unload_if_idle(model)
+        if not model.in_flight:
+            self.unload_if_idle(model)
         if len(self.by_key) > MAX_LOADED:
             self._evict()
 
