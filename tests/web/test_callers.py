@@ -188,7 +188,7 @@ def test_the_queues_own_bound_holds(tricky: Tricky, monkeypatch: pytest.MonkeyPa
         async with site(tricky) as it:
             held = await it.predict(task(1, "block gate"))
             await until(lambda: tricky.started("gate"), "predict blocks")
-            project = await it.core.endpoints._book.get("1.1")
+            project = await it.core.endpoints._projects.get("1.1")
             assert project is not None
             request = parse_predict(b'{"tasks": [{"id": 5}]}')
             many = [asyncio.create_task(it.core.pool.predict(project, request)) for _ in range(1100)]

@@ -56,7 +56,7 @@ def test_what_one_server_was_told_all_know(
     async def check() -> None:
         one, two = make("one"), make("two")
         assert await two.get(UID) is None
-        await one.told(UID, **SETUP)
+        await one.apply_setup(UID, **SETUP)
         await until(lambda: shared.known, "it is told")
         found = await two.get(UID)
         assert found is not None
@@ -78,7 +78,7 @@ def test_a_server_that_only_predicts_learns_where_label_studio_is(
     async def check() -> None:
         one, two = make("one"), make("two")
         await two.update(UID, label_config="<View><Text/></View>")
-        await one.told(UID, **SETUP)
+        await one.apply_setup(UID, **SETUP)
         await until(lambda: shared.known, "it is told")
 
         async def learns(token: str) -> None:
@@ -92,7 +92,7 @@ def test_a_server_that_only_predicts_learns_where_label_studio_is(
             raise AssertionError(token)
 
         await learns("first")
-        await one.told(UID, **{**SETUP, "access_token": "second"})
+        await one.apply_setup(UID, **{**SETUP, "access_token": "second"})
         await learns("second")
 
     run(check())
@@ -105,7 +105,7 @@ def test_a_redis_that_is_away_keeps_nobody_from_what_is_known(
 
     async def check() -> None:
         one = make("one")
-        assert (await one.told(UID, **SETUP)).access_token == "first"
+        assert (await one.apply_setup(UID, **SETUP)).access_token == "first"
         found = await make("one").get(UID)
         assert found is not None
         assert found.access_token == "first"
@@ -113,31 +113,31 @@ def test_a_redis_that_is_away_keeps_nobody_from_what_is_known(
 
     run(check())
     alone = ProjectRegistry(Projects(tmp_path / "alone"))
-    run(alone.told(UID, **SETUP))
+    run(alone.apply_setup(UID, **SETUP))
 
 
 def test_what_the_disk_does_not_take_is_kept_in_memory_and_written_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     projects = Projects(tmp_path)
-    book = ProjectRegistry(projects)
+    registry = ProjectRegistry(projects)
     monkeypatch.setattr(book_module, "WRITE_AGAIN", 0.0)
 
     def full(project: Project) -> None:
         raise VersionError("The state file cannot be used: database or disk is full")
 
     async def test() -> None:
-        await book.told(UID, **SETUP)
+        await registry.apply_setup(UID, **SETUP)
         with monkeypatch.context() as patch:
             patch.setattr(projects, "put", full)
-            assert (await book.update(UID, title="new")).title == "new"
-            other = await book.update("2.1", label_config="<View/>")
-            assert other == await book.get("2.1")
-            assert await book.uids() == [UID, "2.1"]
+            assert (await registry.update(UID, title="new")).title == "new"
+            other = await registry.update("2.1", label_config="<View/>")
+            assert other == await registry.get("2.1")
+            assert await registry.uids() == [UID, "2.1"]
             known = projects.get(UID)
             assert known is not None
             assert known.title == ""
-        await book.get(UID)
+        await registry.get(UID)
         new = Project(uid=UID, title="new", **SETUP)
         await until(lambda: [projects.get("2.1"), projects.get(UID)] == [other, new], "both are written")
 
@@ -146,18 +146,18 @@ def test_what_the_disk_does_not_take_is_kept_in_memory_and_written_later(
 
 
 def test_a_file_that_is_gone_has_all_again_after_the_next_setup(tmp_path: Path) -> None:
-    book = ProjectRegistry(Projects(tmp_path))
+    registry = ProjectRegistry(Projects(tmp_path))
 
     def remove() -> None:
         for file in tmp_path.glob("projects.db*"):
             file.unlink()
 
     async def test() -> None:
-        await book.told(UID, **SETUP)
-        await book.update(UID, title="mine")
+        await registry.apply_setup(UID, **SETUP)
+        await registry.update(UID, title="mine")
         remove()
         assert Projects(tmp_path).get(UID) is None
-        await book.told(UID, **SETUP)
+        await registry.apply_setup(UID, **SETUP)
         assert Projects(tmp_path).get(UID) == Project(uid=UID, title="mine", **SETUP)
 
     run(test())
@@ -181,20 +181,20 @@ class Counted(Projects):
 
 def test_a_setup_that_says_nothing_new_asks_the_file_only_where_somebody_wrote_to_it(tmp_path: Path) -> None:
     projects = Counted(tmp_path)
-    book = ProjectRegistry(projects)
+    registry = ProjectRegistry(projects)
 
     async def test() -> None:
-        await book.told(UID, **SETUP)
-        await book.told(UID, **SETUP)
+        await registry.apply_setup(UID, **SETUP)
+        await registry.apply_setup(UID, **SETUP)
         assert projects.merged == 2, "written too shortly ago to tell"
         projects.settle(tmp_path)
         for _ in range(5):
-            await book.told(UID, **SETUP)
+            await registry.apply_setup(UID, **SETUP)
         assert projects.merged == 3
         Projects(tmp_path).update(UID, title="theirs")
-        assert (await book.told(UID, **SETUP)).title == "theirs"
+        assert (await registry.apply_setup(UID, **SETUP)).title == "theirs"
         projects.settle(tmp_path)
-        assert (await book.told(UID, **{**SETUP, "access_token": "new"})).access_token == "new"
+        assert (await registry.apply_setup(UID, **{**SETUP, "access_token": "new"})).access_token == "new"
         found = Projects(tmp_path).get(UID)
         assert found is not None
         assert (found.access_token, found.title) == ("new", "theirs")
@@ -206,20 +206,20 @@ def test_a_setup_is_written_where_the_disk_did_not_take_it_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     projects = Counted(tmp_path)
-    book = ProjectRegistry(projects)
+    registry = ProjectRegistry(projects)
 
     def full(project: Project) -> None:
         raise VersionError("The state file cannot be used: database or disk is full")
 
     async def test() -> None:
-        await book.told(UID, **SETUP)
+        await registry.apply_setup(UID, **SETUP)
         projects.settle(tmp_path)
-        await book.told(UID, **SETUP)
+        await registry.apply_setup(UID, **SETUP)
         with monkeypatch.context() as patch:
             patch.setattr(projects, "put", full)
             for _ in range(2):
-                await book.told(UID, **{**SETUP, "access_token": "new"})
-        await book.told(UID, **{**SETUP, "access_token": "new"})
+                await registry.apply_setup(UID, **{**SETUP, "access_token": "new"})
+        await registry.apply_setup(UID, **{**SETUP, "access_token": "new"})
         found = projects.get(UID)
         assert found is not None
         assert found.access_token == "new"

@@ -27,13 +27,13 @@ def test_bursts_are_written_now_and_then_and_known_at_once(
 
     async def main() -> None:
         nonlocal now
-        hearing = WebhookReceipts(tmp_path)
-        await hearing.note("1.2", "TASKS_CREATED", authorized=True)
-        await hearing.note("1.2", "ANNOTATION_CREATED", authorized=False)
+        receipts = WebhookReceipts(tmp_path)
+        await receipts.note("1.2", "TASKS_CREATED", authorized=True)
+        await receipts.note("1.2", "ANNOTATION_CREATED", authorized=False)
         assert list(await WebhookReceipts(tmp_path).of("1.2")) == ["TASKS_CREATED"]
-        assert sorted(await hearing.of("1.2")) == ["ANNOTATION_CREATED", "TASKS_CREATED"]
+        assert sorted(await receipts.of("1.2")) == ["ANNOTATION_CREATED", "TASKS_CREATED"]
         now = 101.0
-        await hearing.note("1.2", "PROJECT_UPDATED", authorized=True)
+        await receipts.note("1.2", "PROJECT_UPDATED", authorized=True)
         assert len(await WebhookReceipts(tmp_path).of("1.2")) == 3
 
     asyncio.run(main())

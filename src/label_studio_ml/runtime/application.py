@@ -58,8 +58,8 @@ class Application:
         )
         self.pool = PredictionService(self.registry, tell_ids=settings.log_json)
         others = intake if settings.store_url and isinstance(intake, RedisIntake) else None
-        book = ProjectRegistry(Projects(settings.model_dir), others)
-        self.endpoints = Endpoints(settings, self.pool, store, book, intake)
+        projects = ProjectRegistry(Projects(settings.model_dir), others)
+        self.endpoints = Endpoints(settings, self.pool, store, projects, intake)
         self.registry.counts = self.endpoints.counts
         self._refreshing: asyncio.Task[None] | None = None
         self._reload = reload

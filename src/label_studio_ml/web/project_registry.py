@@ -42,85 +42,84 @@ class ProjectRegistry:
     def __init__(self, projects: Projects, others: Others | None = None) -> None:
         self._projects = projects
         self._others = others
-        self._known: dict[str, Project] = {}
-        self._asked: dict[str, float] = {}
+        self._cached: dict[str, Project] = {}
+        self._queried: dict[str, float] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._threads = Threads(ASKING, "others")
         self._unwritten: set[str] = set()
         #: Per project, the stamp of the database when its stored entry was equal to the cached one.
         self._stamps: dict[str, object] = {}
-        self._tried = 0.0
+        self._last_attempt = 0.0
         self._problem = ""
 
     async def get(self, uid: str) -> Project | None:
         """Return the project `uid` from the cache, the database or the other servers; None if it is unknown."""
-        if self._unwritten and time.monotonic() - self._tried > WRITE_AGAIN:
-            self._tried = time.monotonic()
-            self._later(self._write_again())
-        if uid not in self._known:
+        if self._unwritten and time.monotonic() - self._last_attempt > WRITE_AGAIN:
+            self._last_attempt = time.monotonic()
+            self._in_background(self._write_again())
+        if uid not in self._cached:
             project = await self._read(uid)
             if project is not None:
-                self._known[uid] = project
-            if self._due(uid):
-                await asyncio.wait([self._later(self._learn(uid))], timeout=PATIENCE)
-        elif self._due(uid):
-            self._later(self._learn(uid))
-        return self._known.get(uid)
+                self._cached[uid] = project
+            if self._query_is_due(uid):
+                await asyncio.wait([self._in_background(self._query_others(uid))], timeout=PATIENCE)
+        elif self._query_is_due(uid):
+            self._in_background(self._query_others(uid))
+        return self._cached.get(uid)
 
-    def _due(self, uid: str) -> bool:
+    def _query_is_due(self, uid: str) -> bool:
         """Return whether to query the other servers about a project now, and record the time of the query."""
-        now, known = time.monotonic(), self._known.get(uid)
-        pause = AGAIN if known is not None and known.access_token else SOON
-        if self._others is None or now - self._asked.get(uid, -AGAIN) < pause:
+        now, project = time.monotonic(), self._cached.get(uid)
+        pause = AGAIN if project is not None and project.access_token else SOON
+        if self._others is None or now - self._queried.get(uid, -AGAIN) < pause:
             return False
-        if len(self._asked) > MOST_ASKED:  # requests may name any number of unknown uids
-            self._asked.clear()
-        self._asked[uid] = now
+        if len(self._queried) > MOST_ASKED:  # requests may name any number of unknown uids
+            self._queried.clear()
+        self._queried[uid] = now
         return True
 
-    async def _learn(self, uid: str) -> None:
+    async def _query_others(self, uid: str) -> None:
         """Query the other servers for a project's host and token, and for its label config if none is known."""
         try:
-            found = await self._threads.run(self._others.described, uid) if self._others else None
+            shared = await self._threads.run(self._others.described, uid) if self._others else None
         except BrokerError as error:
             logger.debug("Project %s: the other servers cannot be asked: %s", uid, error)
             return
-        if found is None or not found.access_token:
+        if shared is None or not shared.access_token:
             return
-        known = self._known.get(uid)
+        cached = self._cached.get(uid)
         changes = {
-            name: getattr(found, name) for name in ("hostname", "access_token", "extra_params", "private")
+            name: getattr(shared, name) for name in ("hostname", "access_token", "extra_params", "private")
         }
-        if known is None or not known.label_config:
-            changes["label_config"] = found.label_config
-        self._known[uid] = await self._write(uid, changes)
+        if cached is None or not cached.label_config:
+            changes["label_config"] = shared.label_config
+        self._cached[uid] = await self._write(uid, changes)
 
-    async def told(self, uid: str, **changes: Any) -> Project:
+    async def apply_setup(self, uid: str, **changes: Any) -> Project:
         """Apply `changes`, sent by `/setup`, to project `uid`; return it, and share it in the background."""
-        known = await self.get(uid)
-        stamp = (
-            self._projects.stamp()
-        )  # on the event loop: a thread takes ten times as long as the question itself
+        cached = await self.get(uid)
+        # On the event loop: a thread takes ten times as long as the query itself.
+        stamp = self._projects.stamp()
         as_read = stamp is not None and self._stamps.get(uid) == stamp and uid not in self._unwritten
-        if known is not None and as_read and changed(known, changes) == known:
-            project = known
+        if cached is not None and as_read and changed(cached, changes) == cached:
+            project = cached
         else:  # also if the database may have changed since the last comparison
-            project = self._known[uid] = await self._write(uid, changes)
+            project = self._cached[uid] = await self._write(uid, changes)
             self._stamps.pop(uid, None)
             if uid not in self._unwritten and stamp == self._projects.stamp():  # the write changed nothing
                 self._stamps[uid] = stamp
         if self._others is not None:
-            self._asked[uid] = time.monotonic()
-            self._later(self._tell(project, self._others))
+            self._queried[uid] = time.monotonic()
+            self._in_background(self._share(project, self._others))
         return project
 
-    async def _tell(self, project: Project, others: Others) -> None:
+    async def _share(self, project: Project, others: Others) -> None:
         try:
             await self._threads.run(others.describe, project)
         except BrokerError as error:  # the project's next event takes it along
             logger.warning("Project %s: the other servers are not told: %s", project.uid, error)
 
-    def _later(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -137,10 +136,10 @@ class ProjectRegistry:
     async def update(self, uid: str, **changes: Any) -> Project:
         """Apply `changes` to project `uid`, except those that are None, and return the result."""
         changes = {name: value for name, value in changes.items() if value is not None}
-        known = await self.get(uid)
-        if known is not None and all(getattr(known, name) == value for name, value in changes.items()):
-            return known
-        project = self._known[uid] = await self._write(uid, changes)
+        cached = await self.get(uid)
+        if cached is not None and all(getattr(cached, name) == value for name, value in changes.items()):
+            return cached
+        project = self._cached[uid] = await self._write(uid, changes)
         return project
 
     async def uids(self) -> list[str]:
@@ -148,8 +147,8 @@ class ProjectRegistry:
         try:
             found = await asyncio.to_thread(self._projects.uids)
         except BackendError as error:
-            self._say(error)
-            return sorted(self._known)
+            self._log_problem(error)
+            return sorted(self._cached)
         return sorted({*found, *self._unwritten})
 
     async def _read(self, uid: str) -> Project | None:
@@ -157,18 +156,18 @@ class ProjectRegistry:
         try:
             return await asyncio.to_thread(self._projects.get, uid)
         except BackendError as error:
-            self._say(error)
+            self._log_problem(error)
             return None
 
     async def _write(self, uid: str, changes: dict[str, Any]) -> Project:
         """Apply changes to a project in the database and return it; a failed write is logged, and repeated later."""
-        remembered = self._known.get(uid) or Project(uid=uid)
+        remembered = self._cached.get(uid) or Project(uid=uid)
         try:
             project = await asyncio.to_thread(self._projects.merge, remembered, changes)
         except BackendError as error:
-            self._say(error)
+            self._log_problem(error)
             self._unwritten.add(uid)
-            self._tried = time.monotonic()
+            self._last_attempt = time.monotonic()
             return changed(remembered, changes)
         self._unwritten.discard(uid)
         if self._problem and not self._unwritten:
@@ -178,17 +177,17 @@ class ProjectRegistry:
 
     async def _write_again(self) -> None:
         for uid in list(self._unwritten):
-            if (project := self._known.get(uid)) is not None:
+            if (project := self._cached.get(uid)) is not None:
                 await self._write(uid, msgspec.structs.asdict(project))
 
-    def _say(self, error: BackendError) -> None:
+    def _log_problem(self, error: BackendError) -> None:
         if str(error) != self._problem:
             self._problem = str(error)
             logger.error("%s. What is known of projects stays in memory until then", error)
 
     async def delete(self, uid: str) -> None:
         """Remove project `uid` from cache and database. Raises VersionError if the database cannot be used."""
-        self._known.pop(uid, None)
+        self._cached.pop(uid, None)
         self._unwritten.discard(uid)
         self._stamps.pop(uid, None)
         await asyncio.to_thread(self._projects.delete, uid)

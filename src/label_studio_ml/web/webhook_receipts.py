@@ -43,7 +43,7 @@ class WebhookReceipts:
     def __init__(self, folder: Path) -> None:
         self._cache = SqliteCache(str(folder), db_name=EVENTS)
         self._lock = threading.Lock()
-        self._known: dict[str, dict[str, WebhookReceipt]] = {}
+        self._events: dict[str, dict[str, WebhookReceipt]] = {}
         self._unwritten: dict[str, dict[str, str]] = {}
         self._written: dict[str, float] = {}
         self._problem = ""
@@ -54,7 +54,7 @@ class WebhookReceipts:
             return
         event = WebhookReceipt(time.time(), authorized)
         with self._lock:
-            self._known.setdefault(uid, {})[action] = event
+            self._events.setdefault(uid, {})[action] = event
             self._unwritten.setdefault(uid, {})[action] = msgspec.json.encode(event).decode()
             if time.monotonic() - self._written.get(uid, -_EVERY) < _EVERY:
                 return
@@ -63,13 +63,13 @@ class WebhookReceipts:
         try:
             await asyncio.to_thread(self._cache.update, uid, changes)
         except BackendError as error:
-            self._say(str(error))
+            self._log_problem(str(error))
             with self._lock:  # they are written with the next event, unless it brings newer ones
                 self._unwritten[uid] = {**changes, **self._unwritten.get(uid, {})}
         else:
             self._problem = ""
 
-    def _say(self, problem: str) -> None:
+    def _log_problem(self, problem: str) -> None:
         if problem != self._problem:
             logger.warning("%s", problem)
         self._problem = problem
@@ -79,14 +79,14 @@ class WebhookReceipts:
         try:
             stored = await asyncio.to_thread(self._cache.items, uid)
         except BackendError as error:
-            self._say(str(error))
+            self._log_problem(str(error))
             stored = {}
         events: dict[str, WebhookReceipt] = {}
         for action, text in stored.items():
             with contextlib.suppress(DamagedFile):
                 events[action] = parse_json(text.encode(), WebhookReceipt)
         with self._lock:
-            for action, event in self._known.get(uid, {}).items():
+            for action, event in self._events.get(uid, {}).items():
                 if action not in events or events[action].at < event.at:
                     events[action] = event
         return {action: msgspec.to_builtins(event) for action, event in sorted(events.items())}
@@ -95,7 +95,7 @@ class WebhookReceipts:
 async def connection(
     settings: Settings,
     pool: PredictionService,
-    hearing: WebhookReceipts,
+    receipts: WebhookReceipts,
     project: Project | None,
     events: set[str],
 ) -> dict[str, Any]:
@@ -119,6 +119,6 @@ async def connection(
             "hostname": project.hostname,
             "token": bool(project.access_token),
             "model_version": pool.registry.version_if_known(project.uid),
-            "heard": await hearing.of(project.uid),
+            "heard": await receipts.of(project.uid),
         }
     return body

@@ -722,10 +722,10 @@ class TestSetupWithoutLogin:
         body = {**captured("setup").json, "hostname": "http://127.0.0.1:8080"}
         assert ask("POST", "/setup", body)[0] == 200
         assert ask.app._running is not None
-        book = ask.app._running._core.endpoints._book
+        registry = ask.app._running._core.endpoints._projects
 
         def known() -> Any:
-            return book._known[body["project"]]
+            return registry._cached[body["project"]]
 
         assert (known().hostname, known().private) == ("http://127.0.0.1:8080", ("127.0.0.1",))
         forged = {**body, "hostname": "http://10.0.0.5", "access_token": "forged"}

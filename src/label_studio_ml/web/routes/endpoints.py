@@ -80,13 +80,13 @@ class Endpoints:
         settings: Settings,
         pool: PredictionService,
         store: VersionStore,
-        book: ProjectRegistry,
+        projects: ProjectRegistry,
         intake: TrainingIntake,
     ) -> None:
         self._settings = settings
         self._pool = pool
         self._store = store
-        self._book = book
+        self._projects = projects
         self._intake = intake
         self.counts = Counts()
         self._intake_threads = Threads(INTAKE, "webhook")
@@ -99,11 +99,11 @@ class Endpoints:
         self.admit = Admissions(settings, self._login, self.access).admit
         self._hosts = SetupHosts(settings, login=self._login.required)
         self._numbers = itertools.count(1)
-        self._hearing = WebhookReceipts(settings.model_dir)
+        self._receipts = WebhookReceipts(settings.model_dir)
         self._untrusted = UntrustedEvents(
-            book,
+            projects,
             pool,
-            self._hearing,
+            self._receipts,
             lambda event: self._hand_in(event, trusted=False, train=True),
             lambda event: self._intake_threads.run(self._intake.rehearse, event),
         )
@@ -123,8 +123,8 @@ class Endpoints:
             ("GET", "/livez"): self._livez,
             ("GET", "/readyz"): self._readyz,
             ("GET", "/connection"): self._connection,
-            **JobRoutes(intake, pool, book, self._project, questions).routes,
-            **VersionRoutes(store, settings.model_dir, pool, book, self._project).routes,
+            **JobRoutes(intake, pool, projects, self._project, questions).routes,
+            **VersionRoutes(store, settings.model_dir, pool, projects, self._project).routes,
         }
         self._paths = {path for _, path in self._routes}
 
@@ -236,10 +236,10 @@ class Endpoints:
         request = await self._bodies.parse(parse_setup, call.body)
         await check_config(request.label_config, "schema")
         sent_from = sender(call.peer, call.headers)
-        project = await self._book.told(
+        project = await self._projects.apply_setup(
             request.uid,
             label_config=request.label_config,
-            **await self._hosts.changes(request, await self._book.get(request.uid), sent_from),
+            **await self._hosts.changes(request, await self._projects.get(request.uid), sent_from),
             extra_params="" if request.extra_params is None else request.extra_params,
         )
         try:
@@ -255,10 +255,10 @@ class Endpoints:
             parse_predict(call.body) if small else await self._bodies.parse(parse_predict, call.body, TASKS)
         )
         uid = request.uid or ANONYMOUS
-        project = await self._book.get(uid)
+        project = await self._projects.get(uid)
         if project is None or (request.label_config and request.label_config != project.label_config):
             await check_config(request.label_config, "label_config")
-            project = await self._book.update(uid, label_config=request.label_config)
+            project = await self._projects.update(uid, label_config=request.label_config)
         results = await self._pool.predict(project, request, call.gone)
         self.counts.predicted_tasks += len(request.tasks)
         return Response(200, b'{"results":' + results + b"}")
@@ -270,47 +270,47 @@ class Endpoints:
         else:
             event = await self._bodies.parse_untrusted(partial(parse_event_ids, trusted=False), call.body)
         self.counts.events += 1
-        known = self._known_events()
+        training_events = self._training_events()
         if not call.trusted:
-            return await self._untrusted.take(event, known)
-        if event.action not in known:
-            await self._hear(event)
+            return await self._untrusted.take(event, training_events)
+        if event.action not in training_events:
+            await self._record_event(event)
             return starts_nothing(event)
         if not event.uid:
             raise errors.RequestError("project is missing", field="project")
-        await self._hear(event)
+        await self._record_event(event)
         if self._pool.registry.info is not None and self._pool.registry.info.generation == "none":
             return json_response(
                 200, {"status": "ignored", "detail": f"{self._pool.registry.info.name} has no fit method"}
             )
         return self._begun(call, event, await self._hand_in(event, trusted=True, train=True))
 
-    def _known_events(self) -> set[str]:
+    def _training_events(self) -> set[str]:
         """Return the webhook actions that start a training, START_TRAINING included."""
         own = self._pool.registry.info.train_events if self._pool.registry.info is not None else TRAIN_EVENTS
         return training_actions(own)
 
-    async def _hear(self, event: Event) -> None:
+    async def _record_event(self, event: Event) -> None:
         """Record an event that came with the login; load the model if the event changes the project's label config.
 
         An event that starts no training is handed in here, with `train=False`.
         """
         if event.uid:
-            await self._hearing.note(event.uid, event.action, authorized=True)
-            before = await self._book.get(event.uid)
+            await self._receipts.note(event.uid, event.action, authorized=True)
+            before = await self._projects.get(event.uid)
             changes = {"label_config": of_event(event) or None, "title": event.title or None}
-            project = await self._book.update(event.uid, **changes)
+            project = await self._projects.update(event.uid, **changes)
             if before is not None and before.label_config != project.label_config:
                 try:
                     await self._pool.registry.touch(project)
                 except errors.BackendError as error:  # the event is kept nevertheless
                     logger.warning("Project %s: %s", event.uid, error)
-        if event.uid and event.action not in self._known_events():
+        if event.uid and event.action not in self._training_events():
             await self._hand_in(event, trusted=True, train=False)
 
     async def _hand_in(self, event: Event, *, trusted: bool, train: bool) -> str | None:
         job = await self._intake_threads.run(self._intake.hand_in, event, trusted=trusted, train=train)
-        project = await self._book.get(event.uid)
+        project = await self._projects.get(event.uid)
         if train and self._intake.immediate and project is not None:
             await self._pool.registry.renew(project)
         return job
@@ -320,7 +320,7 @@ class Endpoints:
         request = await self._bodies.parse(parse_train, call.body, heavy=heavy)
         if request.label_config:
             check_size(request.label_config)
-        project = await self._book.update(request.uid, label_config=request.label_config or None)
+        project = await self._projects.update(request.uid, label_config=request.label_config or None)
         event = Event(
             action="START_TRAINING",
             uid=project.uid,
@@ -355,7 +355,7 @@ class Endpoints:
         target = project_uid(fields.get("project_dst"), required=True)
         model_dir = self._settings.model_dir
         manifest = await asyncio.to_thread(duplicate, self._store, model_dir, source.uid, target)
-        await self._book.update(target, label_config=source.label_config or None)
+        await self._projects.update(target, label_config=source.label_config or None)
         return json_response(200, {"status": "ok", "model_version": manifest.name if manifest else None})
 
     async def _delete(self, call: Call) -> Response:
@@ -363,7 +363,7 @@ class Endpoints:
         self._pool.registry.forget(project.uid)
         await asyncio.to_thread(self._intake.forget, project.uid)
         await asyncio.to_thread(self._store.delete_project, project.uid)
-        await self._book.delete(project.uid)
+        await self._projects.delete(project.uid)
         return json_response(200, {"status": "ok"})
 
     async def _metrics(self, call: Call) -> Response:
@@ -380,16 +380,16 @@ class Endpoints:
 
     async def _connection(self, call: Call) -> Response:
         named = call.parameter("project")
-        project = await self._book.find(project_uid(named, required=True)) if named else None
-        events = self._known_events() - {"START_TRAINING"}
+        project = await self._projects.find(project_uid(named, required=True)) if named else None
+        events = self._training_events() - {"START_TRAINING"}
         return json_response(
-            200, await connection(self._settings, self._pool, self._hearing, project, events)
+            200, await connection(self._settings, self._pool, self._receipts, project, events)
         )
 
     async def _project(self, value: Any, name: str = "project") -> Project:
         """Return the known project with the uid or plain id in the request's field `name`. Raises UnknownProject."""
         uid = project_uid(value, required=True)
-        project = await self._book.find(uid)
+        project = await self._projects.find(uid)
         if project is None:
             raise errors.UnknownProject(
                 f"{name} {uid!r} is not known here", fix="Call /setup first", field=name

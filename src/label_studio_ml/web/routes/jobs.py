@@ -39,14 +39,14 @@ class JobRoutes:
         self,
         intake: TrainingIntake,
         pool: PredictionService,
-        book: ProjectRegistry,
+        projects: ProjectRegistry,
         find: Callable[[Any], Awaitable[Project]],
         threads: Threads,
     ) -> None:
         self._threads = threads
         self._intake = intake
         self._pool = pool
-        self._book = book
+        self._projects = projects
         self._find = find
         self.routes: Mapping[tuple[str, str], Handler] = {
             ("POST", "/job_status"): self._job_status,
@@ -81,7 +81,7 @@ class JobRoutes:
     async def _jobs(self, call: Call) -> Response:
         """List the jobs of a project, or of all, newest first, and the progress of predictions after trainings."""
         named = call.parameter("project")
-        uids = [(await self._find(named)).uid] if named else await self._book.uids()
+        uids = [(await self._find(named)).uid] if named else await self._projects.uids()
         most = _count(call, "limit", MOST_JOBS, least=1)
         listed: list[dict[str, Any]] = []
         predictions: list[dict[str, Any]] = []

@@ -26,15 +26,15 @@ class UntrustedEvents:
 
     def __init__(
         self,
-        book: ProjectRegistry,
+        projects: ProjectRegistry,
         pool: PredictionService,
-        hearing: WebhookReceipts,
+        receipts: WebhookReceipts,
         hand_in: Callable[[Event], Awaitable[object]],
         rehearse: Callable[[Event], Awaitable[object]],
     ) -> None:
-        self._book = book
+        self._projects = projects
         self._pool = pool
-        self._hearing = hearing
+        self._receipts = receipts
         self._hand_in = hand_in
         self._rehearse = rehearse
 
@@ -54,9 +54,9 @@ class UntrustedEvents:
     async def _take(self, event: Event, training: Collection[str]) -> Response:
         if event.action == "START_TRAINING":
             raise NotAuthorized("START_TRAINING needs this backend's user and password")
-        known = bool(event.uid) and await self._book.get(event.uid) is not None
-        if known:
-            await self._hearing.note(event.uid, event.action, authorized=False)
+        is_known = bool(event.uid) and await self._projects.get(event.uid) is not None
+        if is_known:
+            await self._receipts.note(event.uid, event.action, authorized=False)
         if event.action not in training:
             return starts_nothing(event)
         if not event.uid:
@@ -64,7 +64,7 @@ class UntrustedEvents:
         info = self._pool.registry.info
         if info is not None and info.generation == "none":
             return json_response(200, {"status": "ignored", "detail": f"{info.name} has no fit method"})
-        await (self._hand_in(event) if known else self._rehearse(event))
+        await (self._hand_in(event) if is_known else self._rehearse(event))
         detail = "It came without login: it counts if its project has called /setup with the login"
         return json_response(202, {"status": "accepted", "job": None, "detail": detail})
 

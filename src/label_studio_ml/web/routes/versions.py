@@ -28,13 +28,13 @@ class VersionRoutes:
         store: VersionStore,
         model_dir: Path,
         pool: PredictionService,
-        book: ProjectRegistry,
+        projects: ProjectRegistry,
         find: Callable[[Any], Awaitable[Project]],
     ) -> None:
         self._store = store
         self._model_dir = model_dir
         self._pool = pool
-        self._book = book
+        self._projects = projects
         self._find = find
         self.routes: Mapping[tuple[str, str], Handler] = {
             ("GET", "/versions"): self._versions,
@@ -47,7 +47,7 @@ class VersionRoutes:
     async def _versions(self, call: Call) -> Response:
         """List the versions of a project; without a project, as Label Studio asks, those of all projects."""
         named = parse_object(call.body).get("project") if call.body else call.parameter("project")
-        uids = [(await self._find(named)).uid] if named else await self._book.uids()
+        uids = [(await self._find(named)).uid] if named else await self._projects.uids()
         body: dict[str, Any] = {"versions": self._names(uids)}
         if len(uids) == 1:
             body["model_version"] = self._pool.registry.version_if_known(uids[0])
