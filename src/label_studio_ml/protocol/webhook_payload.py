@@ -39,7 +39,11 @@ def counted(event: AnyEvent) -> int:
     if form is Labelled.SEVERAL:
         # `annotations` is the field of an event without login: see `untrusted_events.ids_only`
         annotations = event.data.get("annotation") or event.data.get("annotations")
-        return sum(not _skipped(one) for one in annotations) if isinstance(annotations, list) else 1
+        return (
+            sum(not _skipped(annotation) for annotation in annotations)
+            if isinstance(annotations, list)
+            else 1
+        )
     return 0
 
 

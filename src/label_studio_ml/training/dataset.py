@@ -74,7 +74,11 @@ class LabelledTasks:
         for task in tasks:
             kept = task["annotations"]
             # Old Label Studio helpers read annotations under the name "completions".
-            yield {**task, "ground_truth": any(one["ground_truth"] for one in kept), "completions": kept}
+            yield {
+                **task,
+                "ground_truth": any(annotation["ground_truth"] for annotation in kept),
+                "completions": kept,
+            }
 
     def __len__(self) -> int:
         if self._count is None:
@@ -170,9 +174,9 @@ def _labelled(tasks: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Yield the tasks that have an annotation that was not skipped, without drafts and skipped annotations."""
     for task in tasks:
         kept = [
-            {**one, "ground_truth": bool(one.get("ground_truth"))}
-            for one in task.get("annotations") or []
-            if not one.get("was_cancelled")
+            {**annotation, "ground_truth": bool(annotation.get("ground_truth"))}
+            for annotation in task.get("annotations") or []
+            if not annotation.get("was_cancelled")
         ]
         if kept:
             left_out = ("drafts", "completions", "ground_truth")
@@ -210,12 +214,12 @@ def version_snapshot(store: VersionStore, project: str, version: str) -> Path:
     Raises UnknownVersion when there is no such version, FitError when the version has no snapshot.
     """
     store.bring(project)
-    found = find(store, project, version)
-    store.fetch(found)
-    path = store.folder(project, found.id) / SNAPSHOT
+    manifest = find(store, project, version)
+    store.fetch(manifest)
+    path = store.folder(project, manifest.id) / SNAPSHOT
     if not path.exists():
         raise FitError(
-            f"Version {found.name} has no snapshot of the annotations it was trained on",
+            f"Version {manifest.name} has no snapshot of the annotations it was trained on",
             fix="Only a fit(annotations) that has read them leaves one; train without --from-version",
         )
     return path

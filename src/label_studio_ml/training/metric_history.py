@@ -71,8 +71,8 @@ class History:
 
     def points(self) -> list[Point]:
         """Return the kept points, oldest first."""
-        found = [entry for series in self._series.values() for entry in series.points()]
-        return [point for _, point in sorted(found, key=lambda entry: entry[0])]
+        entries = [entry for series in self._series.values() for entry in series.points()]
+        return [point for _, point in sorted(entries, key=lambda entry: entry[0])]
 
     def write(self, folder: Path) -> None:
         """Write the points to `metrics.jsonl` in `folder`, unless there are none or the user's code wrote that file."""

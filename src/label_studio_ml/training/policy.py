@@ -145,7 +145,7 @@ def decide(policy: Policy, tally: Tally, now: int, labelled: int | None) -> Deci
             )
         )
     if lacking:
-        return max(lacking, key=lambda one: one.need or 0)
+        return max(lacking, key=lambda decision: decision.need or 0)
     pause = round(policy.quiet_period * 1000)
     quiet = tally.last + pause
     if tally.last <= now + pause and now < quiet:

@@ -6,7 +6,9 @@ import pytest
 import redis
 
 from e2e.processes import wait_until
+from label_studio_ml.errors import BrokerError
 from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.redis.redis_client import connect
 from label_studio_ml.training.scheduling.lease import Lease, LeaseLost
 
 
@@ -33,6 +35,11 @@ def test_one_holds_it_and_keeps_it_while_it_is_renewed(board: JobBoard) -> None:
     assert second.take()
     with pytest.raises(LeaseLost):
         first.renew()
+
+
+def test_an_unreachable_redis_is_a_broker_error() -> None:
+    with pytest.raises(BrokerError, match="Redis cannot be reached"):
+        Lease(connect("unix:///nowhere/broker.sock", tries=1), "lease", 60.0).take()
 
 
 def test_who_is_cut_off_from_redis_knows_when_it_may_be_lost(

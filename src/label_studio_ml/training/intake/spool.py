@@ -109,8 +109,8 @@ class Spool:
     def _any(self) -> bool:
         """Tell whether the folder has a file of an event; False if the folder cannot be read."""
         try:
-            with os.scandir(self._folder) as found:
-                return any(entry.name.endswith(".json") for entry in found)
+            with os.scandir(self._folder) as entries:
+                return any(entry.name.endswith(".json") for entry in entries)
         except OSError:
             return False
 
@@ -232,16 +232,16 @@ class Spool:
             drainer.join(5.0)
 
     def _drain(self) -> None:
-        said = ""
+        logged = ""
         while not self._stop.is_set():
             try:
                 handed = self._hand_over()
             except Exception as error:  # nothing else would deliver the events
-                if str(error) != said:
+                if str(error) != logged:
                     is_expected = isinstance(error, BackendError | OSError)
                     traceback = None if is_expected else error
                     logger.warning("Events wait on this server's disk: %s", error, exc_info=traceback)
-                    said = str(error)
+                    logged = str(error)
                 if time.monotonic() - self._recounted >= RECOUNT:
                     self._recount()
                 self._stop.wait(PAUSE)

@@ -183,19 +183,19 @@ class SpoolCapacity:
 
         `before` is the result of `written_names` before the call: names in it without a file are subtracted.
         """
-        found: dict[str, int] = {}
+        sizes: dict[str, int] = {}
         with contextlib.suppress(OSError), os.scandir(self._folder) as entries:
             for entry in entries:
                 if entry.name.endswith(".json"):
                     name = entry.name.removesuffix(".json")
-                    found[name] = 0 if name in before else _size(entry)
-        for name in before - found.keys():
+                    sizes[name] = 0 if name in before else _size(entry)
+        for name in before - sizes.keys():
             self.remove(name)
         with self._lock:
-            for name, size in found.items():
+            for name, size in sizes.items():
                 if name not in self._files:
                     self._put(name, _File(size))
-        return sorted(found)
+        return sorted(sizes)
 
 
 def _size(entry: "os.DirEntry[str]") -> int:

@@ -41,13 +41,13 @@ class SynchronousIntake:
         self._class = model_class
         self._store = open_store(settings)
         self._projects = Projects(settings.model_dir)
-        self._heard: dict[str, list[Event]] = {}
+        self._events: dict[str, list[Event]] = {}
         self._jobs: dict[str, dict[str, Any]] = {}
         self._points: dict[str, list[dict[str, Any]]] = {}
 
     def hand_in(self, event: Event, *, trusted: bool, train: bool) -> str | None:
         """Train on `event` and return the job's id, or None without `train`. Raises FitError if `fit` raises."""
-        self._heard.setdefault(event.uid, []).append(event)
+        self._events.setdefault(event.uid, []).append(event)
         if not train:
             return None
         job_id = new_job_id()
@@ -92,15 +92,16 @@ class SynchronousIntake:
 
     def forget(self, uid: str) -> None:
         """Forget the events of a project."""
-        self._heard.pop(uid, None)
+        self._events.pop(uid, None)
 
     def _tasks(self, event: Event) -> LabelledTasks:
         """Return the labelled tasks in a training request, or else those of all events of the project so far."""
-        given = event.data.get("annotations")
-        if event.action == "START_TRAINING" and isinstance(given, list):
-            return LabelledTasks(lambda: iter(given), "the training request")
-        brought = list(grouped(pair for one in self._heard[event.uid] for pair in labelled(one)).values())
-        return LabelledTasks(lambda: iter(brought), "the events themselves")
+        annotations = event.data.get("annotations")
+        if event.action == "START_TRAINING" and isinstance(annotations, list):
+            return LabelledTasks(lambda: iter(annotations), "the training request")
+        events = self._events[event.uid]
+        tasks = list(grouped(pair for earlier in events for pair in labelled(earlier)).values())
+        return LabelledTasks(lambda: iter(tasks), "the events themselves")
 
     def _train(self, job_id: str, event: Event) -> dict[str, Any]:
         """Train, publish the version if there is one, and return the job's record. Raises FitError if `fit` raises."""

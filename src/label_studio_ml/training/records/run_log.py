@@ -43,10 +43,10 @@ class Scrubber:
     """Replaces known secrets in texts by `[secret]`. `longest` is the length of the longest secret in bytes."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        found = sorted({word for word in secrets if len(word) >= SHORTEST_SECRET}, key=len, reverse=True)
-        self._words = [word.encode() for word in found]
+        words = sorted({word for word in secrets if len(word) >= SHORTEST_SECRET}, key=len, reverse=True)
+        self._words = [word.encode() for word in words]
         self.longest = max(map(len, self._words), default=0)
-        self._pattern = re.compile(b"|".join(map(re.escape, self._words))) if found else None
+        self._pattern = re.compile(b"|".join(map(re.escape, self._words))) if words else None
 
     def scrub(self, data: bytes) -> bytes:
         """Return `data` with the secrets replaced."""

@@ -11,13 +11,13 @@ except that `STORE` and `BEGIN` may count an event or a run twice. "Nothing" bel
 #: limits: one event stands for all those, moves to the event queue's end each time, and adds up their numbers of
 #: annotations. Tokens of events that are folded or beyond the limits are not stored: anyone may send any number, and
 #: tokens take memory. If such an event is sent again, because its answer was lost, it is folded or counted again.
-#: Keys: token, event queue, payloads, dirty, waiting, hold, jobs, backend, untrusted, folds. Arguments: project, id for
-#: a new job, action, number of annotations, event, life of the token in s, time, prefix of jobs' keys; id of the
-#: backend (nothing with an embedded broker), its class and code; digest (nothing for an event with login), event that
-#: stands for those beyond the limits, limits of events and bytes, 1 if the event is too long; sender (nothing without
-#: login). The sender is stored with the event, and as `asked_by` in the job's record: there, the sender of a training
-#: request replaces an earlier one, any other sender does not. Returns the job's id, 1 if it is new, 1 if a worker is
-#: to be woken; an empty list if another backend owns the queue.
+#: Keys: token, event queue, payloads, dirty, waiting, postponement, jobs, backend, untrusted, folds. Arguments:
+#: project, id for a new job, action, number of annotations, event, life of the token in s, time, prefix of jobs' keys;
+#: id of the backend (nothing with an embedded broker), its class and code; digest (nothing for an event with login),
+#: event that stands for those beyond the limits, limits of events and bytes, 1 if the event is too long; sender
+#: (nothing without login). The sender is stored with the event, and as `asked_by` in the job's record: there, the
+#: sender of a training request replaces an earlier one, any other sender does not. Returns the job's id, 1 if it is
+#: new, 1 if a worker is to be woken; an empty list if another backend owns the queue.
 STORE = """
 if ARGV[9] ~= '' then
   local owner = redis.call('hget', KEYS[8], 'id')
@@ -103,11 +103,10 @@ return job
 """
 
 #: Postpones a project's next run. The job becomes the waiting job again; if a newer job waits already, the job ends.
-#: Keys: waiting, hold, event queue, job. Arguments: job id, text, have, need or nothing, at or nothing, code, id of the
-#: last event that the decision covers, time, prefix of jobs' keys, sender of the training request or nothing. `since`
-#: is set to the time of Redis in ms, like `at`.
-#: Returns 1, or 0 if the event queue has later events, or none: then no postponement is stored, and the caller must
-#: decide again.
+#: Keys: waiting, postponement, event queue, job. Arguments: job id, text, have, need or nothing, at or nothing, code,
+#: id of the last event that the decision covers, time, prefix of jobs' keys, sender of the training request or nothing.
+#: `since` is set to the time of Redis in ms, like `at`. Returns 1, or 0 if the event queue has later events, or none:
+#: then no postponement is stored, and the caller must decide again.
 POSTPONE = """
 local message = string.gsub(ARGV[2], '{have}', ARGV[3])
 local waiting = redis.call('get', KEYS[1])
@@ -151,7 +150,7 @@ return left == -2 and 0 or 1
 """
 
 #: Ends the re-prediction of a project that a version made due, unless another version has made it due since.
-#: Key: afresh. Arguments: project, id of the version. Returns 1 if the project is not due any more, else 0.
+#: Key: due re-predictions. Arguments: project, id of the version. Returns 1 if the project is not due any more, else 0.
 DONE = """
 local due = redis.call('hget', KEYS[1], ARGV[1])
 if due and due ~= ARGV[2] then return 0 end

@@ -14,6 +14,7 @@ from redis.lock import Lock
 from rq import get_current_job
 
 from label_studio_ml.errors import BackendError
+from label_studio_ml.training.redis.redis_errors import raises_broker_errors
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +26,7 @@ class LeaseLost(BackendError):
     """The lease expired or was taken: another worker may train the project."""
 
 
+@raises_broker_errors
 class Lease:
     """An expiring lock on a project, kept in Redis under `key` for `seconds` after each renewal.
 
@@ -39,7 +41,7 @@ class Lease:
         self._job = get_current_job()  # RQ knows the current job in this thread only
 
     def take(self) -> bool:
-        """Acquire the lease; return False if another worker holds it. Raises redis.RedisError."""
+        """Acquire the lease; return False if another worker holds it. Raises BrokerError."""
         asked = time.monotonic()
         token = f"{secrets.token_hex(16)}:{max(1, round(1000 * self.seconds))}"
         taken = bool(self._lock.acquire(token=token))
