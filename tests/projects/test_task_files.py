@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,32 @@ def test_a_run_goes_on_where_a_killed_one_left_off(tmp_path: Path, name: str) ->
     text = target.read_text()
     written = json.loads(text) if name == "out.json" else [json.loads(line) for line in text.splitlines()]
     assert [len(task["predictions"]) for task in written] == [1, 1, 1, 1, 0]
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", ["out.json", "out.jsonl"])
+def test_a_run_that_is_killed_while_it_finishes_is_finished_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    target = tmp_path / name
+    tasks = [{"data": {"t": str(number)}} for number in range(3)]
+    replace = os.replace
+
+    def dies(source: Path, place: Path) -> None:
+        if place == target:
+            raise KeyboardInterrupt
+        replace(source, place)
+
+    killed = FileWriter(target, "v")
+    killed.write([(task, Outcome([{"result": [], "score": 1.0}])) for task in tasks])
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", dies)
+        with pytest.raises(KeyboardInterrupt):
+            killed.finish()
+    writer = FileWriter(target, "v")
+    assert list(writer.rest(iter(tasks))) == []
+    writer.finish()
+    assert [task["data"] for task in read_tasks(target)] == [task["data"] for task in tasks]
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
