@@ -16,7 +16,7 @@ import pytest
 from label_studio_ml.errors import UnknownVersion, VersionError
 from label_studio_ml.versions import operations
 from label_studio_ml.versions.archive import export, opened
-from label_studio_ml.versions.retention import thin
+from label_studio_ml.versions.retention import apply_retention
 from label_studio_ml.versions.state.key_values import StoredState
 from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.versions.store.manifest import Manifest
@@ -147,7 +147,7 @@ def test_an_imported_version_takes_no_turn_from_what_is_trained(here: Made, file
     assert version.gate == HELD
     here.add("z")
     assert here.served() == "z"
-    assert thin(here.store, P, 4) == []
+    assert apply_retention(here.store, P, 4) == []
 
 
 @pytest.mark.parametrize("name", ["INITIAL", "0.0.1", "x" * 257, " ", "a\x1b"])

@@ -6,7 +6,7 @@ import pytest
 
 from label_studio_ml.errors import VersionError
 from label_studio_ml.versions.operations import promote, rollback
-from label_studio_ml.versions.retention import thin
+from label_studio_ml.versions.retention import apply_retention
 from label_studio_ml.versions.store.local_store import VersionStore
 
 from .made import Made, P
@@ -32,7 +32,7 @@ def made(tmp_path: Path) -> Made:
 def test_the_last_ones_stay_and_what_is_served(made: Made, names: str, keep: int, left: str) -> None:
     made.add_all(names)
     before = made.served()
-    gone = thin(made.store, P, keep)
+    gone = apply_retention(made.store, P, keep)
     assert made.names() == left
     assert sorted(one.name for one in gone) == sorted(set(names.lower()) - set(left))
     assert made.served() == before
@@ -43,7 +43,7 @@ def test_what_was_promoted_by_hand_stays(made: Made) -> None:
     made.add_all("aBcd")
     promote(made.store, made.folder, P, "b")
     made.add_all("efgh")
-    thin(made.store, P, 1)
+    apply_retention(made.store, P, 1)
     assert made.names() == "bgh"
 
 
@@ -51,7 +51,7 @@ def test_what_is_pinned_and_its_way_back_stay(made: Made) -> None:
     made.add_all("abcd")
     promote(made.store, made.folder, P, "b", pinned=True)
     made.add_all("ef")
-    thin(made.store, P, 1)
+    apply_retention(made.store, P, 1)
     assert made.names() == "abdf"  # a is b's parent, rollback goes to d, f is the last one
     assert made.served() == "b"
     rollback(made.store, made.folder, P)
@@ -61,7 +61,7 @@ def test_what_is_pinned_and_its_way_back_stay(made: Made) -> None:
 def test_what_the_environment_pins_stays(made: Made) -> None:
     made.add_all("abcdef")
     made.store.pin = "c"
-    thin(made.store, P, 1)
+    apply_retention(made.store, P, 1)
     assert made.names() == "bcf"
     assert made.served() == "c"
 
@@ -70,7 +70,7 @@ def test_what_stands_in_for_a_damaged_version_stays(made: Made) -> None:
     made.add_all("abcdef")
     for name in "ef":
         made.weights(name).unlink()
-    thin(made.store, P, 1)
+    apply_retention(made.store, P, 1)
     assert made.served() == "d"
 
 
@@ -83,6 +83,6 @@ def test_a_disk_that_refuses_is_no_failure(
         raise VersionError("the disk says no")
 
     monkeypatch.setattr(VersionStore, "delete", refuses)
-    assert thin(made.store, P, 1) == []
+    assert apply_retention(made.store, P, 1) == []
     assert "the disk says no" in caplog.text
     assert made.names() == "abcd"

@@ -157,7 +157,7 @@ def decisions(context: Context) -> Iterator[Check]:
         if problem := folder_problem(store.folder(uid)):
             text, fix = f"The versions of project {uid} cannot be read: {problem.what}", problem.fix
         else:
-            text, fix = store.undecided_in(uid), promote
+            text, fix = store.decision_problem(uid), promote
         if text:
             is_known = False
             yield fail("decisions", text, fix)

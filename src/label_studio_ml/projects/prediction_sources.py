@@ -75,7 +75,7 @@ class EitherSource:
         `OfflineModel.start`.
         """
         store, uid = open_store(self._settings), self._project.uid
-        await asyncio.to_thread(store.bring, uid)
+        await asyncio.to_thread(store.synchronise, uid)
         manifest = find(store, uid, self._wanted) if self._wanted else store.served(uid)
         if self._backend is not None:
             try:

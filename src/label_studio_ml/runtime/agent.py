@@ -78,7 +78,7 @@ class ProjectAgent:
             self._cursor = Cursor(self._settings.model_dir / "agent" / f"{project.uid}.json")
             changes = {"label_config": project.label_config, "title": project.title}
             await asyncio.to_thread(Projects(self._settings.model_dir).update, project.uid, **changes)
-        await asyncio.to_thread(self._bring, project.uid)
+        await asyncio.to_thread(self._synchronise, project.uid)
         hint = self._store.hint(project.uid)
         model = await self._up_to_date(project)
         told = await asyncio.to_thread(AnnotationWatch(self._api, self._cursor).look, found, self._hand_in)
@@ -101,12 +101,12 @@ class ProjectAgent:
         if self._cursor is not None:
             self._cursor.close()
 
-    def _bring(self, uid: str) -> None:
+    def _synchronise(self, uid: str) -> None:
         """Fetch the version to serve; if the store cannot be reached, go on with the versions on this machine."""
         try:
-            self._store.bring(uid)
+            self._store.synchronise(uid)
         except StoreError as error:
-            if not self._store.known_of_old(uid):
+            if not self._store.servable_offline(uid):
                 raise
             logger.warning("%s", error)
 
@@ -142,7 +142,9 @@ class ProjectAgent:
                     raise
                 logger.error("Version %s does not load: %s", manifest.name, error)
                 self._store.fail(project.uid, manifest.id, str(error))
-                await asyncio.to_thread(self._bring, project.uid)  # the version before may have to be fetched
+                await asyncio.to_thread(
+                    self._synchronise, project.uid
+                )  # the version before may have to be fetched
                 continue
             if self._model is not None:
                 await self._model.close()

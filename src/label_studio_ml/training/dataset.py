@@ -213,7 +213,7 @@ def version_snapshot(store: VersionStore, project: str, version: str) -> Path:
 
     Raises UnknownVersion when there is no such version, FitError when the version has no snapshot.
     """
-    store.bring(project)
+    store.synchronise(project)
     manifest = find(store, project, version)
     store.fetch(manifest)
     path = store.folder(project, manifest.id) / SNAPSHOT

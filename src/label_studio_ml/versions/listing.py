@@ -54,7 +54,7 @@ def entries(
     """
     try:
         served, decision = store.served(uid), store.decision(uid)
-    except DecisionError:  # `undecided_in` reports the cause
+    except DecisionError:  # `decision_problem` reports the cause
         served = decision = None
     failed = store.failures(uid)
     versions = store.versions(uid)

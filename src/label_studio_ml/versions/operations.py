@@ -50,17 +50,17 @@ def promote(store: VersionStore, model_dir: Path, uid: str, name: str, *, pinned
 
     Raises UnknownVersion, VersionError if its files are damaged, RequestError if MODEL_VERSION names another version.
     """
-    store.bring(uid)
+    store.synchronise(uid)
     chosen = find(store, uid, name)
     wrong = store.damage(chosen, full=True)
     if wrong:
         raise VersionError(f"Version {chosen.name} is damaged: {wrong}", fix="Promote another one")
-    _heed_pin(store, uid, chosen)
+    _check_pin(store, uid, chosen)
     store.clear_failure(uid, chosen.id)
     with store.folders.locked(uid):
         before = [one.id for one in _line(store, uid) if one.id != chosen.id]
         _decide(store, model_dir, chosen, before=before, pinned=pinned, by_hand=[chosen.id])
-    store.tell(uid)
+    store.announce(uid)
     return chosen
 
 
@@ -70,19 +70,19 @@ def rollback(store: VersionStore, model_dir: Path, uid: str) -> tuple[Manifest, 
     Versions that are damaged or failed to load are skipped. Raises RequestError if none is left, or if MODEL_VERSION
     names another version.
     """
-    store.bring(uid)
+    store.synchronise(uid)
     with store.folders.locked(uid):
         present, target = _step_back(store, uid)
-        _heed_pin(store, uid, target)
+        _check_pin(store, uid, target)
         ids = [one.id for one in store.line(uid)]
         _decide(store, model_dir, target, before=ids[: ids.index(target.id)])
-    store.tell(uid)
+    store.announce(uid)
     return present, target
 
 
 def unpin(store: VersionStore, model_dir: Path, uid: str) -> Manifest | None:
     """Let newer versions be served again, including those published since the pin; return the version served now."""
-    store.bring(uid)
+    store.synchronise(uid)
     with store.folders.locked(uid):
         decision, before = store.decision(uid), store.served(uid)
         if decision is None or not decision.pinned:
@@ -91,7 +91,7 @@ def unpin(store: VersionStore, model_dir: Path, uid: str) -> Manifest | None:
         served = store.served(uid)
         if served is not None and served != before:
             apply_all(store, model_dir, served)
-    store.tell(uid)
+    store.announce(uid)
     return served
 
 
@@ -101,7 +101,7 @@ def delete(store: VersionStore, uid: str, names: Iterable[str]) -> list[str]:
     All names are checked before the first version is deleted. Raises RequestError if one of the versions is served,
     UnknownVersion if a name is unknown.
     """
-    store.bring(uid)
+    store.synchronise(uid)
     with store.folders.locked(uid):
         served = store.served(uid)
         damaged = set(store.unreadable(uid)).intersection(names := list(names))
@@ -116,7 +116,7 @@ def delete(store: VersionStore, uid: str, names: Iterable[str]) -> list[str]:
                 )
         for version_id in (*(one.id for one in chosen), *damaged):
             store.delete(uid, version_id)
-    store.tell(uid)
+    store.announce(uid)
     return [*(one.name for one in chosen), *sorted(damaged)]
 
 
@@ -179,7 +179,7 @@ def _present(store: VersionStore, uid: str) -> tuple[Decision | None, Manifest |
         return None, None
 
 
-def _heed_pin(store: VersionStore, uid: str, chosen: Manifest) -> None:
+def _check_pin(store: VersionStore, uid: str, chosen: Manifest) -> None:
     """Raise RequestError if MODEL_VERSION names another version of the project than `chosen`."""
     pin = named(store.versions(uid), store.pin)
     if pin is not None and pin.id != chosen.id:

@@ -22,8 +22,8 @@ def duplicate(store: VersionStore, model_dir: Path, source: str, target: str) ->
     Return the copy's manifest, or None if `source` is served the untrained model: then only the pairs are copied.
     Raises VersionError if the disk refuses.
     """
-    store.bring(source)
-    store.bring(target)
+    store.synchronise(source)
+    store.synchronise(target)
     version_id = store.new_id(target)
     served = store.served(source)
     old = store.folder(source, served.id if served else version_id)
@@ -63,7 +63,7 @@ def duplicate(store: VersionStore, model_dir: Path, source: str, target: str) ->
             apply_own(model_dir, copy)
             staged.rename(new)
             atomic_files.flush_folder(new.parent)
-    store.tell(target)
+    store.announce(target)
     return copy
 
 

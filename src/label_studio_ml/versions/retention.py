@@ -10,7 +10,7 @@ from label_studio_ml.versions.store.manifest import Manifest
 logger = logging.getLogger(__name__)
 
 
-def thin(store: VersionStore, uid: str, keep: int) -> list[Manifest]:
+def apply_retention(store: VersionStore, uid: str, keep: int) -> list[Manifest]:
     """Delete the versions of a project that are older than the last `keep`, and return them; 0 keeps all.
 
     The served and the pinned version, the parent of the served one, the version that `rollback` would go back to, and

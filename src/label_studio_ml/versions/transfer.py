@@ -101,7 +101,7 @@ def take_in(
             store.uploads.adopt(staged, made)
             staged.rename(home)
             atomic_files.flush_folder(home.parent)
-    store.tell(uid)
+    store.announce(uid)
     return made, True
 
 

@@ -70,7 +70,7 @@ def test_push_goes_on_after_a_failure_and_puts_each_version_once(
     assert not (made.folder / "transfers").exists()
 
     server = RemoteStore(s3.url, made.folder.parent.parent / "server")
-    server.bring(P)
+    server.synchronise(P)
     served = server.served(P)
     assert served is not None
     assert (served.id, served.name) == ("id-c", "c")

@@ -51,7 +51,7 @@ class Served:
         manifest = SimpleNamespace(id=self.version, name=self.version, project=uid)
         return manifest if self.version else None
 
-    def bring(self, uid: str) -> None:
+    def synchronise(self, uid: str) -> None:
         """Nothing is elsewhere."""
 
     def hint(self, uid: str) -> str:

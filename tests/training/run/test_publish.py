@@ -195,13 +195,13 @@ def test_old_versions_go_and_their_names_and_events_stay_known(runs: Runs) -> No
 
 def test_pollers_are_told_when_the_pairs_are_there(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
-    tell = VersionStore.tell
+    tell = VersionStore.announce
 
     def tells(store: VersionStore, uid: str) -> None:
         seen.append(StoredState(runs.settings.model_dir, uid).get("k"))
         tell(store, uid)
 
-    monkeypatch.setattr(VersionStore, "tell", tells)
+    monkeypatch.setattr(VersionStore, "announce", tells)
     runs.publish(generation="seed", state={"k": "v"})
     assert seen == ["v"]
 

@@ -22,7 +22,7 @@ from label_studio_ml.versions.listing import entries
 from label_studio_ml.versions.project_copy import duplicate
 from label_studio_ml.versions.remote import store_watch
 from label_studio_ml.versions.remote.remote_store import RemoteStore
-from label_studio_ml.versions.retention import thin
+from label_studio_ml.versions.retention import apply_retention
 from label_studio_ml.versions.state.key_values import StoredState
 from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.versions.store.manifest import Manifest
@@ -87,9 +87,9 @@ def test_a_version_is_fetched_by_another_machine_with_its_paths_and_pairs(
 ) -> None:
     _publish(machine("worker"), "a")
     server = machine("server")
-    assert server.unknown(P)
-    server.bring(P)
-    assert not server.unknown(P)
+    assert server.needs_sync(P)
+    server.synchronise(P)
+    assert not server.needs_sync(P)
     served = server.loadable(P, ())
     assert served is not None
     path = server.folder(P, "id-a") / "deep" / "weights of it.bin"
@@ -104,7 +104,7 @@ def test_a_version_is_fetched_by_another_machine_with_its_paths_and_pairs(
 def test_the_watching_thread_has_new_versions_and_decisions_here_within_seconds(machine: Machine) -> None:
     worker, server = machine("worker"), machine("server")
     server.start()
-    server.bring(P)
+    server.synchronise(P)
     assert server.loadable(P, ()) is None
     before = server.hint(P)
     _publish(worker, "a")
@@ -119,7 +119,7 @@ def test_the_watching_thread_has_new_versions_and_decisions_here_within_seconds(
     wait_until(lambda: [one.name for one in server.versions(P)] == ["a"], "b is gone")
     assert [one.name for one in machine("fourth").history(P)] == []
     fourth = machine("fourth")
-    fourth.bring(P)
+    fourth.synchronise(P)
     assert [one.name for one in fourth.history(P)] == ["a", "b"]
 
 
@@ -128,26 +128,26 @@ def test_a_decision_that_the_store_has_damaged(machine: Machine, caplog: pytest.
     for name in "abc":
         _publish(worker, name)
     operations.promote(worker, worker.work, P, "a")
-    server.bring(P)
+    server.synchronise(P)
     meta, copy = f"versions/{P}/meta/served.json", f"versions/{P}/decided/served.json"
     for damaged in (b"", b"\xff\xfe", b'{"version": 1}'):
         worker.artifacts.put(meta, damaged)
         other = machine(f"other-{len(damaged)}")
-        other.bring(P)
+        other.synchronise(P)
         assert _weights(other) == "weights of a", "the store's copy is used"
     worker.artifacts.put(copy, b"{")
     for one in (machine("server"), server):  # they knew it before
-        one.bring(P)
+        one.synchronise(P)
         assert _weights(one) == "weights of a"
     assert "meta/served.json is damaged or missing: it is not taken over" in caplog.text
     late = machine("late")
     with pytest.raises(DecisionError):
-        late.bring(P)
+        late.synchronise(P)
     with pytest.raises(DecisionError):
         late.loadable(P, ())
     operations.promote(worker, worker.work, P, "b")
     for one in (late, server, machine("other-0")):
-        one.bring(P)
+        one.synchronise(P)
         assert _weights(one) == "weights of b"
 
 
@@ -156,21 +156,21 @@ def test_a_decision_that_only_the_stores_copy_has(machine: Machine) -> None:
     for name in "abc":
         _publish(worker, name)
     operations.promote(worker, worker.work, P, "a")
-    server.bring(P)
+    server.synchronise(P)
     meta, copy = f"versions/{P}/meta/served.json", f"versions/{P}/decided/served.json"
     text = worker.artifacts.get(meta)
     assert text
     worker.artifacts.delete([meta])
     for one in (server, machine("server"), machine("new")):
-        one.bring(P)
+        one.synchronise(P)
         assert _weights(one) == "weights of a"
     worker.artifacts.put(copy, b"{")
-    server.bring(P)
+    server.synchronise(P)
     assert _weights(server) == "weights of a"
     with pytest.raises(DecisionError):
-        machine("late").bring(P)
+        machine("late").synchronise(P)
     worker.artifacts.delete([copy])
-    server.bring(P)
+    server.synchronise(P)
     assert server.decision(P) is None
     assert _weights(server) == "weights of c"
 
@@ -185,12 +185,12 @@ def test_the_stores_copy_follows_what_an_older_release_decided(machine: Machine)
     assert earlier
     operations.promote(worker, worker.work, P, "b")
     worker.artifacts.put(copy, earlier)  # older releases do not write it
-    server.bring(P)
+    server.synchronise(P)
     assert worker.artifacts.get(copy) == worker.artifacts.get(meta)
     worker.artifacts.put(copy, earlier)
     worker.artifacts.put(meta, b"")
     for one in (server, machine("server")):
-        one.bring(P)
+        one.synchronise(P)
         assert _weights(one) == "weights of b", "what is known here is later than the copy"
     worker.delete_project(P)
     assert worker.artifacts.names(f"versions/{P}", deep=True) == []
@@ -200,17 +200,17 @@ def test_a_decision_in_other_words_is_the_same(machine: Machine) -> None:
     worker, server = machine("worker"), machine("server")
     _publish(worker, "a")
     operations.promote(worker, worker.work, P, "a")
-    server.bring(P)
+    server.synchronise(P)
     meta = f"versions/{P}/meta/served.json"
     worker.artifacts.put(meta, json.dumps(json.loads(worker.artifacts.get(meta) or b"")).encode() + b"\n")
     before = (server.folder(P) / "served.json").stat().st_ino
     for _ in range(2):
-        server.bring(P)
+        server.synchronise(P)
     assert (server.folder(P) / "served.json").stat().st_ino == before
     (server.folder(P) / "served.json").write_bytes(b"")
-    server.bring(P)
+    server.synchronise(P)
     assert VersionStore(server.near).decision(P) == worker.decision(P), "a damaged one is written again"
-    assert VersionStore(server.near).undecided_in(P) == ""
+    assert VersionStore(server.near).decision_problem(P) == ""
 
 
 def test_a_store_says_at_once_which_decisions_here_cannot_be_read(
@@ -229,13 +229,13 @@ def test_a_store_says_at_once_which_decisions_here_cannot_be_read(
 def test_what_is_not_what_was_written_is_refused_and_the_one_before_stays(machine: Machine) -> None:
     worker, server = machine("worker"), machine("server")
     _publish(worker, "a")
-    server.bring(P)
+    server.synchronise(P)
     _publish(worker, "b")
     stored = f"versions/{P}/files/id-b/deep/weights of it.bin"
     good = worker.artifacts.get(stored)
     assert good
     worker.artifacts.put(stored, b"w" * len(good))
-    server.bring(P)
+    server.synchronise(P)
     assert _weights(server) == "weights of a"
     served = server.served(P)
     assert served is not None
@@ -248,10 +248,10 @@ def test_what_is_not_what_was_written_is_refused_and_the_one_before_stays(machin
     with pytest.raises(VersionError, match="sha256 differs"):
         operations.promote(server, server.work, P, "b")
     worker.artifacts.delete([stored])
-    server.bring(P)
+    server.synchronise(P)
     assert _weights(server) == "weights of a"
     worker.artifacts.put(stored, good)
-    server.bring(P)
+    server.synchronise(P)
     assert _weights(server) == "weights of b"
 
 
@@ -262,7 +262,7 @@ def test_a_damaged_manifest_in_the_store_is_named_and_the_one_before_is_served(
     worker, server = machine("worker"), machine("server")
     _publish(worker, "a")
     worker.artifacts.put(f"versions/{P}/meta/id-b.json", content)
-    server.bring(P)
+    server.synchronise(P)
     assert _weights(server) == "weights of a"
     assert "meta/id-b.json is not used, so this version is not served: it is " in caplog.text
 
@@ -273,7 +273,7 @@ def test_a_late_run_on_another_machine_is_refused(machine: Machine) -> None:
     with pytest.raises(StaleFence):
         _publish(two, "b", fence=1)
     fresh = machine("fresh")
-    fresh.bring(P)
+    fresh.synchronise(P)
     assert [known.name for known in fresh.history(P)] == ["a"]
 
 
@@ -281,7 +281,7 @@ def test_of_two_runs_of_the_same_events_the_later_is_served_if_one_hung_between_
     machine: Machine,
 ) -> None:
     one, two, server = machine("one"), machine("two"), machine("server")
-    one.bring(P)
+    one.synchronise(P)
     commit = one.uploads.commit
 
     def hanging(*arguments: Any) -> None:
@@ -290,7 +290,7 @@ def test_of_two_runs_of_the_same_events_the_later_is_served_if_one_hung_between_
 
     one.uploads.commit = hanging  # type: ignore[assignment,method-assign]
     _publish(one, "a", fence=1, events=["e1"])
-    server.bring(P)
+    server.synchronise(P)
     assert [known.name for known in server.history(P)] == ["a", "b"], "docs/production.md says so"
     assert _weights(server) == "weights of b"
 
@@ -298,7 +298,7 @@ def test_of_two_runs_of_the_same_events_the_later_is_served_if_one_hung_between_
 def test_publishing_waits_for_the_store_and_half_of_it_is_never_seen(machine: Machine, s3: S3Server) -> None:
     worker, server = machine("worker", patience=60.0), machine("server")
     _publish(worker, "a")
-    server.bring(P)
+    server.synchronise(P)
     fence = 2
     commit, reached, go_on = worker.uploads.commit, threading.Event(), threading.Event()
 
@@ -311,18 +311,18 @@ def test_publishing_waits_for_the_store_and_half_of_it_is_never_seen(machine: Ma
     thread = threading.Thread(target=_publish, args=(worker, "b"), kwargs={"fence": fence})
     thread.start()
     assert reached.wait(120)
-    server.bring(P)
+    server.synchronise(P)
     assert _weights(server) == "weights of a"
     s3.kill()
     go_on.set()
     with pytest.raises(StoreError) as away:
-        server.bring(P)
+        server.synchronise(P)
     assert away.value.passing
-    assert server.known_of_old(P)
+    assert server.servable_offline(P)
     assert _weights(server) == "weights of a"
     s3.start()
     thread.join(120)
-    server.bring(P)
+    server.synchronise(P)
     assert _weights(server) == "weights of b"
 
 
@@ -330,7 +330,7 @@ def test_a_store_that_stays_away_fails_the_publication_and_its_rest_is_removed_l
     machine: Machine, s3: S3Server
 ) -> None:
     worker = machine("worker")
-    worker.bring(P)
+    worker.synchronise(P)
     send, files = worker.uploads.upload, s3.objects / "versions" / P / "files"
 
     def sent(*arguments: Any) -> None:
@@ -348,7 +348,7 @@ def test_a_store_that_stays_away_fails_the_publication_and_its_rest_is_removed_l
     worker.discard(P, "id-a")
     assert not list(files.rglob("*.bin"))
     fresh = machine("fresh")
-    fresh.bring(P)
+    fresh.synchronise(P)
     assert fresh.history(P) == []
 
 
@@ -356,7 +356,7 @@ def test_publishing_looks_again_for_a_faster_run_when_the_store_is_back(
     machine: Machine, s3: S3Server
 ) -> None:
     worker, server = machine("worker", patience=60.0), machine("server")
-    worker.bring(P)
+    worker.synchronise(P)
     send, sync, looks = worker.uploads.upload, worker.mirror.sync, 0
 
     def sent(*arguments: Any) -> None:
@@ -374,7 +374,7 @@ def test_publishing_looks_again_for_a_faster_run_when_the_store_is_back(
     wait_until(lambda: looks > 1, "it looks again", 30)
     s3.start()
     thread.join(60)
-    server.bring(P)
+    server.synchronise(P)
     assert _weights(server) == "weights of a"
 
 
@@ -390,7 +390,7 @@ def test_events_that_another_run_has_published_are_not_published_again(machine: 
 def test_a_store_that_goes_away_while_a_version_is_fetched(machine: Machine, s3: S3Server) -> None:
     server = machine("server")
     _publish(machine("worker"), "a")
-    server.bring(P)
+    server.synchronise(P)
     _publish(machine("worker"), "b")
     get_file = server.artifacts.get_file
 
@@ -400,7 +400,7 @@ def test_a_store_that_goes_away_while_a_version_is_fetched(machine: Machine, s3:
 
     server.artifacts.get_file = dies  # type: ignore[method-assign]
     with pytest.raises(StoreError):
-        server.bring(P)
+        server.synchronise(P)
     assert _weights(server) == "weights of a"
     server.artifacts.get_file = get_file  # type: ignore[method-assign]
     s3.start()
@@ -414,14 +414,14 @@ def test_a_machine_that_starts_while_the_store_is_away_serves_what_it_has(
     machine: Machine, s3: S3Server
 ) -> None:
     _publish(machine("worker"), "a")
-    machine("server").bring(P)
+    machine("server").synchronise(P)
     s3.kill()
     again = machine("server")
     with pytest.raises(StoreError):
-        again.bring(P)
-    assert again.known_of_old(P)
+        again.synchronise(P)
+    assert again.servable_offline(P)
     assert _weights(again) == "weights of a"
-    assert not machine("empty").known_of_old(P)
+    assert not machine("empty").servable_offline(P)
     again.start()
     wait_until(lambda: "at the moment" in again.problem, "it says what is wrong")
     s3.start()
@@ -433,7 +433,7 @@ def test_the_cache_is_bounded_and_what_is_served_stays(machine: Machine) -> None
     worker, server = machine("worker"), machine("server", most=250)
     for name in "abcd":
         _publish(worker, name, text=name * 100)
-        server.bring(P)
+        server.synchronise(P)
     here = [one.name for one in server.versions(P) if server.mirror.is_here(one)]
     assert here == ["c", "d"]
     operations.promote(server, server.work, P, "a")
@@ -446,13 +446,13 @@ def test_the_served_version_stays_here_below_two_that_do_not_load(machine: Machi
     worker, server = machine("worker"), machine("server", most=350)
     for name in "abc":
         _publish(worker, name, text=name * 100)
-        server.bring(P)
+        server.synchronise(P)
     for name in "bc":
         worker.fail(P, f"id-{name}", "it is broken")
     wait_until(lambda: _served_elsewhere(server) == "a" and len(server.failures(P)) == 2, "it is known")
     copy = duplicate(worker, worker.work, P, other)
     assert copy is not None
-    server.bring(other)
+    server.synchronise(other)
     served = server.loadable(P, server.failures(P))
     assert served is not None
     assert served.name == "a"
@@ -468,7 +468,7 @@ def test_what_was_fetched_in_part_leaves_first(machine: Machine) -> None:
     (folder / "deep" / "weights of it.bin").write_text("b" * 90)
     left.mkdir()
     (left / "file").write_text("of a process that was killed")
-    server.bring(P)
+    server.synchronise(P)
     assert not left.exists()
     assert [one.name for one in server.versions(P) if server.mirror.is_here(one)] == ["a", "c", "d"]
     assert not (folder / "deep").exists(), "the least recently used one is complete, and stays"
@@ -481,7 +481,7 @@ def test_files_of_other_folders_are_not_written(machine: Machine) -> None:
     manifest["files"]["../../../escaped"] = manifest["files"]["deep/weights of it.bin"]
     objects.put(meta, json.dumps(manifest).encode())
     server = machine("server")
-    server.bring(P)
+    server.synchronise(P)
     assert server.loadable(P, ()) is None
     assert not list(server.work.parent.rglob("escaped"))
 
@@ -490,9 +490,9 @@ def test_old_versions_are_deleted_everywhere(machine: Machine, s3: S3Server) -> 
     worker, server = machine("worker"), machine("server")
     for name in "abcd":
         _publish(worker, name)
-        server.bring(P)
-    assert [one.name for one in thin(worker, P, 2)] == ["a", "b"]
-    server.bring(P)
+        server.synchronise(P)
+    assert [one.name for one in apply_retention(worker, P, 2)] == ["a", "b"]
+    server.synchronise(P)
     assert [one.name for one in server.versions(P)] == ["c", "d"]
     assert not (server.folder(P, "id-a") / "deep").exists()
     assert sorted(path.name for path in (s3.objects / "versions" / P / "files").iterdir()) == ["id-c", "id-d"]
@@ -506,8 +506,8 @@ def test_what_was_deleted_is_not_served_from_a_copy_on_another_machine(
     worker, server, off = machine("worker"), machine("server"), machine("off")
     for name in "ab":
         _publish(worker, name)
-        server.bring(P)
-    off.bring(P)
+        server.synchronise(P)
+    off.synchronise(P)
     server.start()
     folder = server.folder(P, "id-b")
     assert (folder / "deep").exists()
@@ -515,7 +515,7 @@ def test_what_was_deleted_is_not_served_from_a_copy_on_another_machine(
     shutil.rmtree(s3.objects / "versions" / P / "files" / "id-b")
     (s3.objects / "versions" / P / "meta" / "id-b.json").unlink()
     s3.start()
-    worker.tell(P)
+    worker.announce(P)
     wait_until(lambda: _weights(server) == "weights of a", "b is gone", 30)
     wait_until(lambda: not folder.exists(), "its files, too")
     machine("third").delete_project(P)
@@ -524,7 +524,7 @@ def test_what_was_deleted_is_not_served_from_a_copy_on_another_machine(
     assert server.decision(P) is None
     assert not list(server.folder(P).rglob("*.bin"))
     again = machine("off")
-    assert again.known_of_old(P), "nobody told it yet"
+    assert again.servable_offline(P), "nobody told it yet"
     again.start()
     wait_until(lambda: again.history(P) == [], "it hears of it at the first look", 30)
 
@@ -539,7 +539,7 @@ def test_what_another_store_or_a_folder_holds_is_kept_apart(
     _publish(machine("worker"), "a")
     server, other = machine("server"), RemoteStore(f"{s3.url}/other", tmp_path / "server")
     for store in (server, other):
-        store.bring(P)
+        store.synchronise(P)
     assert [one.name for one in server.history(P)] == ["a"]
     assert other.history(P) == []
     assert [one.name for one in folder.versions(P)] == ["own"]
@@ -606,13 +606,13 @@ def test_servers_on_this_disk_are_told_before_a_store_that_is_away(machine: Mach
         raise StoreError("it is away")
 
     worker.artifacts.put = away  # type: ignore[method-assign]
-    worker.tell(P)
+    worker.announce(P)
     assert seen
     assert before not in seen
 
 
 def _served_elsewhere(store: RemoteStore) -> str:
-    store.bring(P)
+    store.synchronise(P)
     served = store.served(P)
     return served.name if served else ""
 
@@ -620,11 +620,11 @@ def _served_elsewhere(store: RemoteStore) -> str:
 def test_a_copy_for_another_project_is_in_the_store(machine: Machine) -> None:
     one, other = machine("one"), "9.1700000000"
     _publish(one, "a")
-    one.bring(P)
+    one.synchronise(P)
     copy = duplicate(one, one.work, P, other)
     assert copy is not None
     two = machine("two")
-    two.bring(other)
+    two.synchronise(other)
     found = two.loadable(other, ())
     assert found is not None
     assert Path(found.train_output["weights"]).is_relative_to(two.folder(other, found.id))
@@ -634,7 +634,7 @@ def test_a_copy_for_another_project_is_in_the_store(machine: Machine) -> None:
 def test_a_store_that_hangs_is_named_and_what_is_here_is_served(machine: Machine, s3: S3Server) -> None:
     server = machine("server")
     _publish(machine("worker"), "a")
-    server.bring(P)
+    server.synchronise(P)
     server.start()
     wait_until(lambda: not server.problem, "all is well", 30)
     s3.hang()
@@ -643,7 +643,7 @@ def test_a_store_that_hangs_is_named_and_what_is_here_is_served(machine: Machine
     assert _weights(server) == "weights of a"
     again = machine("server")
     again.start()
-    assert again.known_of_old(P)
+    assert again.servable_offline(P)
     wait_until(lambda: "has not answered for" in again.problem, "it says what is wrong", 30)
     s3.wake()
     wait_until(lambda: not server.problem and not again.problem, "it heals by itself", 60)
@@ -658,10 +658,10 @@ def test_a_store_that_may_only_be_read_is_served_from(
     s3.start("--read-only")
     server = machine("server")
     server.start()
-    server.bring(P)
+    server.synchronise(P)
     assert _weights(server) == "weights of a"
-    wait_until(lambda: "cannot be written" in server.hampered, "it says what is wrong", 30)
-    assert "MODEL_DIR=" in server.hampered
+    wait_until(lambda: "cannot be written" in server.write_problem, "it says what is wrong", 30)
+    assert "MODEL_DIR=" in server.write_problem
     assert not server.problem
     with pytest.raises(StoreError, match="cannot be written"):
         server.check()
@@ -670,7 +670,7 @@ def test_a_store_that_may_only_be_read_is_served_from(
     assert server.decision(P) is None
     s3.kill()
     s3.start()
-    wait_until(lambda: not server.hampered, "it heals by itself", 30)
+    wait_until(lambda: not server.write_problem, "it heals by itself", 30)
 
 
 @pytest.fixture
@@ -706,7 +706,7 @@ def test_missing_rights_are_one_line(moto: Any, tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
     store = RemoteStore(f"s3://{BUCKET}/{tmp_path.name}", tmp_path / "other")
-    store.bring(P)
+    store.synchronise(P)
     assert _weights(store) == "weights of a"
     for refused in (store.check, lambda: _publish(store, "b", fence=2)):
         with pytest.raises(StoreError) as error:

@@ -17,10 +17,10 @@ class _Store:
         self.errors = errors
         self.tries = 0
         self.brought: list[str] = []
-        self.watch = StoreWatch(ObjectStore(folder.as_uri()), self._bring)
+        self.watch = StoreWatch(ObjectStore(folder.as_uri()), self._synchronise)
         self.watch.marks.update(dict.fromkeys([*errors, *good], "?"))
 
-    def _bring(self, uid: str, mark: str) -> None:
+    def _synchronise(self, uid: str, mark: str) -> None:
         self.tries += 1
         if uid in self.errors:
             raise self.errors[uid]
@@ -50,6 +50,6 @@ def test_the_projects_after_some_that_fail_by_themselves_are_synchronised(
 def test_a_store_that_cannot_be_reached_is_not_asked_for_every_project(tmp_path: Path) -> None:
     store = _Store(tmp_path, dict.fromkeys("abcd", StoreError("it is away")), "z")
     with pytest.raises(VersionError, match="it is away"):
-        store.watch._bring_all(dict.fromkeys("abcdz", ""))
+        store.watch._synchronise_all(dict.fromkeys("abcdz", ""))
     assert store.tries == 3
     assert store.brought == []

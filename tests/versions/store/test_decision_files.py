@@ -12,7 +12,7 @@ from label_studio_ml.serving.registry.version_selection import VersionSelection
 from label_studio_ml.storage import atomic_files
 from label_studio_ml.versions.listing import entries
 from label_studio_ml.versions.operations import delete, promote, rollback, unpin
-from label_studio_ml.versions.retention import thin
+from label_studio_ml.versions.retention import apply_retention
 from label_studio_ml.versions.store.decision import Decision
 from label_studio_ml.versions.store.decision_files import COPY, DECISION
 from label_studio_ml.versions.store.local_store import VersionStore
@@ -76,9 +76,9 @@ def test_the_copy_is_used(made: Made, damage: Break, caplog: pytest.LogCaptureFi
         assert served is not None
         assert served.name == "b"
     assert caplog.text.count("its copy is used") == 1
-    assert "its copy is used" in store.undecided_in(P)
+    assert "its copy is used" in store.decision_problem(P)
     promote(store, made.folder, P, "a")
-    assert store.undecided_in(P) == ""
+    assert store.decision_problem(P) == ""
     assert made.served() == "a"
 
 
@@ -98,7 +98,7 @@ def test_where_both_are_damaged_the_project_is_refused(made: Made, damage: Break
         unpin(store, made.folder, P)
     with pytest.raises(DecisionError):
         delete(store, P, ["a"])
-    assert thin(store, P, 1) == []
+    assert apply_retention(store, P, 1) == []
     assert {one.state for one in entries(store, P)} == {"ready"}
     assert made.names() == "abc"
     promote(store, made.folder, P, "b")
@@ -115,7 +115,7 @@ def test_a_process_that_knew_goes_on(made: Made, damage: Break, caplog: pytest.L
         assert served is not None
         assert served.name == "b"
     assert caplog.text.count("What was read before it holds on") == 1
-    assert made.store.undecided
+    assert made.store.decision_problems
 
 
 def test_a_decision_of_an_earlier_release_gets_its_copy(made: Made) -> None:
@@ -179,7 +179,7 @@ def test_a_version_named_by_the_settings_is_served_whatever_was_decided(made: Ma
     for pin, bad in (("none such", ()), ("c", ("id-c",))):
         with pytest.raises(DecisionError):
             VersionStore(made.folder, pin=pin).served(P, bad=bad)
-    assert "served.json" in VersionStore(made.folder, pin="c").undecided_in(P)
+    assert "served.json" in VersionStore(made.folder, pin="c").decision_problem(P)
 
 
 def test_both_files_removed_is_no_decision(made: Made) -> None:
@@ -242,7 +242,7 @@ def test_where_no_other_was_served_the_project_is_refused(tmp_path: Path) -> Non
         DecisionError, match=r"version id-a, which is gone or damaged.*label-studio-ml promote"
     ):
         made.served()
-    assert "id-a" in VersionStore(made.folder).undecided_in(P)
+    assert "id-a" in VersionStore(made.folder).decision_problem(P)
     promote(VersionStore(made.folder), made.folder, P, "b")
     assert made.served() == "b"
 
@@ -270,7 +270,7 @@ def test_a_server_keeps_what_it_serves(made: Made, caplog: pytest.LogCaptureFixt
     wanted = VersionSelection(made.store)
 
     def looks() -> str:
-        made.store.tell(P)
+        made.store.announce(P)
         assert wanted.changed([P]) == [P]
         found = wanted.manifest(P)
         return found.name if found else ""
@@ -312,7 +312,7 @@ def test_a_hint_that_cannot_be_read_is_no_change(made: Made, monkeypatch: pytest
     with pytest.raises(VersionError, match="Too many open files"):
         VersionStore(made.folder).served(P)
     monkeypatch.setattr(Path, "read_bytes", read)
-    made.store.tell(P)
+    made.store.announce(P)
     assert wanted.changed([P]) == [P]
 
 
@@ -338,7 +338,7 @@ def test_too_many_open_files(made: Made) -> None:
         for one in taken:
             os.close(one)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    made.store.tell(P)
+    made.store.announce(P)
     assert wanted.changed([P]) == [P]
     assert wanted.manifest(P) == before
 

@@ -74,11 +74,11 @@ def test_a_new_process_refuses_the_project(
             change()
     with pytest.raises(DecisionError, match=what):
         VersionSelection(store).manifest(P)
-    assert [what in one for one in store.undecided] == [True]
-    assert what in store.undecided_in(P)
+    assert [what in one for one in store.decision_problems] == [True]
+    assert what in store.decision_problem(P)
     _bring_back(place)
     assert made.served() == "b"
-    assert store.undecided == []
+    assert store.decision_problems == []
 
 
 @pytest.mark.parametrize("part", ["project", "versions"])
@@ -117,7 +117,7 @@ def test_a_project_without_a_folder_is_untrained(made: Made) -> None:
     (made.folder / "versions" / "notes.txt").write_text("mine")
     (made.folder / "versions" / ".hidden").write_text("")
     store = VersionStore(made.folder)
-    assert (store.projects(), store.undecided) == ([P], [])
+    assert (store.projects(), store.decision_problems) == ([P], [])
 
 
 def test_the_list_of_projects_is_made_without_its_versions(made: Made) -> None:
@@ -142,5 +142,5 @@ def test_a_folder_of_another_user(
     with pytest.raises(DecisionError, match=f"{place} cannot be read by the user with the number {user}"):
         store.served(P)
     assert store.hint(P) is None
-    (problem,) = store.undecided
+    (problem,) = store.decision_problems
     assert f"chown -R {user} {place}" in problem

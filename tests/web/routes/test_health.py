@@ -180,7 +180,7 @@ async def test_the_part_that_does_not_answer_is_named(
 
     pool = SimpleNamespace(registry=SimpleNamespace(problem=str))
     intake = SimpleNamespace(stall=None, figures=lambda: answer("broker"))
-    store = SimpleNamespace(hampered="", undecided=[])
+    store = SimpleNamespace(write_problem="", decision_problems=[])
     threads = Threads(1, "test")
     health = Health(
         cast("PredictionService", pool), cast("Any", intake), cast("Any", store), tmp_path, Counts(), threads

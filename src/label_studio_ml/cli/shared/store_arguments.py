@@ -56,7 +56,7 @@ def find(args: argparse.Namespace, *, reads: bool = False, otherwise: str = "") 
     settings = settings_of(args)
     store = open_store(settings)
     uid = _uid(store, settings, args.project, reads=reads, otherwise=otherwise)
-    store.bring(uid)
+    store.synchronise(uid)
     return StoredProject(store, settings.model_dir, uid)
 
 

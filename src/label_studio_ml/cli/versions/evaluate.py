@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     logs.configure("WARNING")
     store = open_store(settings)
     project = _project(settings, args)
-    store.bring(project.uid)
+    store.synchronise(project.uid)
     manifest = _version(store, project.uid, args.version)
     if manifest is not None:
         store.fetch(manifest)

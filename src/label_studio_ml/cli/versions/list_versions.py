@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the versions, newest first; return 0, or 1 if `--verify` finds a damaged one."""
     project = store_arguments.find(args, reads=True)
     listed = entries(project.store, project.uid, verify=args.verify, code=code_here(args))
-    problem = project.store.undecided_in(project.uid)
+    problem = project.store.decision_problem(project.uid)
     if args.json:
         body = {"project": project.uid, "versions": [entry.to_dict() for entry in listed]}
         body |= {"problem": problem} if problem else {}

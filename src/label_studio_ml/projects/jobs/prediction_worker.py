@@ -285,7 +285,7 @@ class PredictionWorker:
             return None
         for is_fetched in (False, True):
             if is_fetched:  # another machine may have trained
-                self._store.bring(uid)
+                self._store.synchronise(uid)
             for manifest in self._store.versions(uid):
                 if manifest.id == version_id:
                     self._store.fetch(manifest)

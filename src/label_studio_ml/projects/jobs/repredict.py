@@ -85,7 +85,7 @@ class Repredictor:
         """
         due = self._repredictions.due(uid)
         try:
-            await asyncio.to_thread(self._store.bring, uid)  # another machine may have trained
+            await asyncio.to_thread(self._store.synchronise, uid)  # another machine may have trained
             manifest = await asyncio.to_thread(self._store.served, uid)
         except (StoreError, DecisionError) as error:
             logger.warning("Project %s: its tasks get predictions later: %s", uid, error)

@@ -31,7 +31,7 @@ class VersionFetch:
         machine is served while the fetch goes on; without `patience`, and with no usable version here, wait for the
         fetch to end. Raises StoreError if the fetch fails and there is no usable version here.
         """
-        if not self._store.unknown(uid) and not self._selection.lacks(uid):
+        if not self._store.needs_sync(uid) and not self._selection.lacks(uid):
             return
         task = self._fetches.get(uid)
         if task is None or task.done():
@@ -44,7 +44,7 @@ class VersionFetch:
 
     async def _fetch(self, uid: str) -> None:
         try:
-            await _in_thread(lambda: self._store.bring(uid))
+            await _in_thread(lambda: self._store.synchronise(uid))
         except StoreError:
             if not await self._serve_what_is_here(uid):
                 raise
@@ -52,7 +52,7 @@ class VersionFetch:
             self._selection.renew(uid)
 
     async def _serve_what_is_here(self, uid: str) -> bool:
-        usable = await asyncio.to_thread(self._store.known_of_old, uid)
+        usable = await asyncio.to_thread(self._store.servable_offline, uid)
         self._selection.renew(uid)
         return usable
 

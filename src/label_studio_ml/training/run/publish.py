@@ -16,7 +16,7 @@ from label_studio_ml.support.texts import whole_number
 from label_studio_ml.training.records.event_queue import StoredEvent
 from label_studio_ml.training.records.job_record import now
 from label_studio_ml.training.run.run_request import Outcome, RunRequest
-from label_studio_ml.versions.retention import thin
+from label_studio_ml.versions.retention import apply_retention
 from label_studio_ml.versions.state.user_state import apply_own
 from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.versions.store.manifest import Manifest, unused_name
@@ -79,7 +79,9 @@ def publish(
     ) as error:  # from names and values that fit set
         logger.exception("Version %s cannot be published", version_id)
         raise VersionError(f"The version that fit made cannot be published: {reason(error)}") from error
-    thin(store, uid, outcome.keep_versions if settings.keep_versions is None else settings.keep_versions)
+    apply_retention(
+        store, uid, outcome.keep_versions if settings.keep_versions is None else settings.keep_versions
+    )
     return manifest
 
 

@@ -54,7 +54,7 @@ class LeasedProject:
         if manifest is not None:
             logger.info("Project %s: version %s has %s", self.uid, manifest.name, plural(len(done), "event"))
             apply_state(self.store, self.settings, manifest)
-            self.store.tell(self.uid)
+            self.store.announce(self.uid)
             self.board.settle(self.uid, manifest.job, done, **published(manifest))
         trained = set(done)
         return [entry for entry in entries if entry.id not in trained]

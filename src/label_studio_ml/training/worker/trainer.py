@@ -83,7 +83,7 @@ class Trainer:
 
         Raises LeaseLost, and StoreError if the store is unreachable or would not accept the new version.
         """
-        self._store.bring(project.uid)
+        self._store.synchronise(project.uid)
         self._store.check()
         described = self._board.descriptions.get(project.uid)
         if described is not None:

@@ -69,7 +69,7 @@ class Mirror:
         self._refused: dict[tuple[str, str], str] = {}
         self._decisions = DecisionSync(store, artifacts)
         self._bringing = threading.RLock()
-        self.watch = StoreWatch(artifacts, self.bring)
+        self.watch = StoreWatch(artifacts, self.synchronise)
 
     # Learning what changed
 
@@ -79,9 +79,9 @@ class Mirror:
         return self.watch.problem
 
     @property
-    def hampered(self) -> str:
+    def write_problem(self) -> str:
         """Why this machine cannot write to the store, empty if it can."""
-        return self.watch.hampered
+        return self.watch.write_problem
 
     def start(self) -> None:
         """Start the thread that watches the store for changes. Raises SettingsError where the URL cannot be used."""
@@ -96,11 +96,11 @@ class Mirror:
         """Return the uids of the projects in the store, sorted. Raises StoreError."""
         return sorted(unquote(name) for name in self._artifacts.names("versions"))
 
-    def unknown(self, uid: str) -> bool:
-        """Tell whether this process has not synchronised the project yet, so that `bring` is to be called first."""
+    def needs_sync(self, uid: str) -> bool:
+        """Tell whether `synchronise` must be called before the project is served: this process has not done so yet."""
         return uid not in self.watch.marks
 
-    def known_of_old(self, uid: str) -> bool:
+    def servable_offline(self, uid: str) -> bool:
         """Tell whether the project can be served from this machine's copy; if so, `Watch` updates it from now on."""
         synced = (self._store.folder(uid) / ".synced").exists()
         usable = self.loadable(uid, ()) is not None or (synced and not self._store.versions(uid))
@@ -108,7 +108,7 @@ class Mirror:
             self.watch.marks.setdefault(uid, "?")
         return usable
 
-    def bring(self, uid: str, mark: str | None = None) -> None:
+    def synchronise(self, uid: str, mark: str | None = None) -> None:
         """Synchronise a project with the store, and fetch the version to serve. Raises StoreError.
 
         `mark` is the mark of the project's hint object if the caller has just listed it; None lists it here.

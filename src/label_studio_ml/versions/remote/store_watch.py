@@ -29,16 +29,16 @@ _MOST_FAILURES = 3
 class StoreWatch:
     """A thread that synchronises the projects in `marks` when the store says that they changed.
 
-    `marks` has the mark of each project's hint object at its last synchronisation, `?` to synchronise it soon. `bring`
-    is called with a project and its present mark, and updates `marks`. `hampered` says why the store cannot be written
-    to, empty if it can.
+    `marks` has the mark of each project's hint object at its last synchronisation, `?` to synchronise it soon.
+    `synchronise` is called with a project and its present mark, and updates `marks`. `write_problem` says why the store
+    cannot be written to, empty if it can.
     """
 
-    def __init__(self, artifacts: ObjectStore, bring: Callable[[str, str], None]) -> None:
+    def __init__(self, artifacts: ObjectStore, synchronise: Callable[[str, str], None]) -> None:
         self.marks: dict[str, str] = {}
-        self.hampered = ""
+        self.write_problem = ""
         self._artifacts = artifacts
-        self._bring = bring
+        self._synchronise = synchronise
         self._problem = ""
         self._asked: float | None = None
         self._stopping = threading.Event()
@@ -87,7 +87,7 @@ class StoreWatch:
                         for uid, mark in list(self.marks.items())
                         if (found := now.get(version_files.file_name(uid), "")) != mark or everything
                     }
-                    self._bring_all(changed)
+                    self._synchronise_all(changed)
                     looked = time.monotonic() if everything else looked
                     seen = token
                 if self._problem:
@@ -106,7 +106,7 @@ class StoreWatch:
             finally:
                 self._asked = None
 
-    def _bring_all(self, changed: dict[str, str]) -> None:
+    def _synchronise_all(self, changed: dict[str, str]) -> None:
         """Synchronise projects; stop after three failures in a row. Raises the last error after the others are done.
 
         A decision that cannot be read and an unexpected error concern one project only and do not count as failures in
@@ -116,7 +116,7 @@ class StoreWatch:
         failed = 0
         for uid, mark in changed.items():
             try:
-                self._bring(uid, mark)
+                self._synchronise(uid, mark)
                 failed = 0
                 self._unexpected.pop(uid, None)
             except DecisionError as error:
@@ -146,11 +146,11 @@ class StoreWatch:
             self._asked = time.monotonic()
             self._artifacts.check()
         except (VersionError, SettingsError) as error:
-            if self.hampered != str(error):
+            if self.write_problem != str(error):
                 logger.error("%s. Nothing can be published or promoted", error)
-            self.hampered = str(error)
+            self.write_problem = str(error)
             self._write_again = time.monotonic() + WRITE_AGAIN
         else:
-            if self.hampered:
+            if self.write_problem:
                 logger.info("The store of versions can be written to")
-            self.hampered, self._write_again = "", float("inf")
+            self.write_problem, self._write_again = "", float("inf")

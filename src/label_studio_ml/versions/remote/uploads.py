@@ -171,7 +171,7 @@ class Uploads:
         meta_first = sorted(names, key=lambda name: not name.startswith("meta/"))
         copy = decision_copy(uid)  # twice: another machine may write it in between
         self._artifacts.delete([copy, *(f"{there}/{name}" for name in meta_first), copy])
-        self._store.tell(uid)
+        self._store.announce(uid)
         self._watch.marks.pop(uid, None)
 
     def _queue(self, call: Callable[[], None]) -> None:

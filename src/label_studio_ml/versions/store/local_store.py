@@ -124,10 +124,10 @@ class VersionStore:
             if then is not None:
                 then(full)
         finally:
-            self.tell(uid)
+            self.announce(uid)
         return full
 
-    def tell(self, uid: str) -> None:
+    def announce(self, uid: str) -> None:
         """Change the hint, so that pollers read again. The change is stored already: errors are logged or ignored.
 
         The hint on this disk comes first: servers on this machine need not wait for a store that is away.
@@ -221,11 +221,11 @@ class VersionStore:
         return self.decisions.read(uid)
 
     @property
-    def undecided(self) -> list[str]:
+    def decision_problems(self) -> list[str]:
         """One line for each project folder that cannot be read, and each decision with a problem at its last read."""
         return [*self.folders.problems(), *self.decisions.problems.values()]
 
-    def undecided_in(self, uid: str) -> str:
+    def decision_problem(self, uid: str) -> str:
         """Return what is wrong with the decision about a project's versions, empty if nothing is."""
         try:
             self.line(uid)
@@ -340,9 +340,9 @@ class VersionStore:
         return self.source.problem
 
     @property
-    def hampered(self) -> str:
+    def write_problem(self) -> str:
         """Why this machine cannot write to the source, empty if it can."""
-        return self.source.hampered
+        return self.source.write_problem
 
     def check(self) -> None:
         """Check that a remote store can be read and written. Raises SettingsError or StoreError."""
@@ -359,20 +359,20 @@ class VersionStore:
         """Stop watching the source."""
         self.source.stop()
 
-    def unknown(self, uid: str) -> bool:
-        """Tell whether `bring` must be called before the project is served."""
-        return self.source.unknown(uid)
+    def needs_sync(self, uid: str) -> bool:
+        """Tell whether `synchronise` must be called before the project is served."""
+        return self.source.needs_sync(uid)
 
-    def known_of_old(self, uid: str) -> bool:
-        """Tell whether the project can be served from the files on this disk after `bring` failed."""
-        return self.source.known_of_old(uid)
+    def servable_offline(self, uid: str) -> bool:
+        """Tell whether the project can be served from the files on this disk after `synchronise` failed."""
+        return self.source.servable_offline(uid)
 
-    def bring(self, uid: str, mark: str | None = None) -> None:
+    def synchronise(self, uid: str, mark: str | None = None) -> None:
         """Synchronise a project with the source, and fetch the version to serve. Raises StoreError.
 
         `mark` is the mark of the project's hint object if the caller has just listed it; None lists it here.
         """
-        self.source.bring(uid, mark)
+        self.source.synchronise(uid, mark)
 
     def fetch(self, manifest: Manifest) -> None:
         """Fetch a version's files from the source, and compare each with its sha256. Raises VersionError."""

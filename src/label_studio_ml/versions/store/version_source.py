@@ -24,7 +24,7 @@ class VersionSource(Protocol):
         """Why this machine cannot read the source, empty if it can."""
 
     @property
-    def hampered(self) -> str:
+    def write_problem(self) -> str:
         """Why this machine cannot write there, empty if it can."""
 
     @property
@@ -40,13 +40,13 @@ class VersionSource(Protocol):
     def projects(self) -> list[str]:
         """Return the sorted uids of the projects there."""
 
-    def unknown(self, uid: str) -> bool:
-        """Tell whether `bring` must be called before the project is served."""
+    def needs_sync(self, uid: str) -> bool:
+        """Tell whether `synchronise` must be called before the project is served."""
 
-    def known_of_old(self, uid: str) -> bool:
-        """Tell whether the project can be served from the files on this machine after `bring` failed."""
+    def servable_offline(self, uid: str) -> bool:
+        """Tell whether the project can be served from the files on this machine after `synchronise` failed."""
 
-    def bring(self, uid: str, mark: str | None = None) -> None:
+    def synchronise(self, uid: str, mark: str | None = None) -> None:
         """Synchronise a project, and fetch the version to serve."""
 
     def refresh(self, uid: str, holds: Callable[[], None] | None) -> None:
@@ -111,7 +111,7 @@ class VersionUploads(Protocol):
 class LocalSource:
     """The source of a store whose versions are all on this machine."""
 
-    problem = hampered = ""
+    problem = write_problem = ""
     is_remote = False
 
     def __init__(
@@ -128,13 +128,13 @@ class LocalSource:
 
     def stop(self) -> None: ...
 
-    def unknown(self, uid: str) -> bool:
+    def needs_sync(self, uid: str) -> bool:
         return False
 
-    def known_of_old(self, uid: str) -> bool:
+    def servable_offline(self, uid: str) -> bool:
         return True
 
-    def bring(self, uid: str, mark: str | None = None) -> None: ...
+    def synchronise(self, uid: str, mark: str | None = None) -> None: ...
 
     def refresh(self, uid: str, holds: Callable[[], None] | None) -> None: ...
 

@@ -135,12 +135,12 @@ class Health:
     def _see_store(self, look: HealthCheck) -> None:
         if problem := self._store.problem:
             raise StoreError(problem)
-        if hampered := self._store.hampered:
-            look.problems["store"] = hampered
+        if write_problem := self._store.write_problem:
+            look.problems["store"] = write_problem
         if (self._model_dir / PROJECTS).exists():
             self._projects.get("")  # raises if the database cannot be used
-        if undecided := self._store.undecided:
-            look.problems["store"] = undecided[0]
+        if problems := self._store.decision_problems:
+            look.problems["store"] = problems[0]
         folder = self._model_dir / "versions"
         with_versions = folder if folder.exists() else self._model_dir
         if with_versions.exists():

@@ -51,7 +51,7 @@ class VersionRoutes:
         body: dict[str, Any] = {"versions": self._names(uids)}
         if len(uids) == 1:
             body["model_version"] = self._pool.registry.version_if_known(uids[0])
-            if problem := await asyncio.to_thread(self._store.undecided_in, uids[0]):
+            if problem := await asyncio.to_thread(self._store.decision_problem, uids[0]):
                 body["problem"] = problem
             if failures := self._pool.registry.failures(uids[0]):
                 body["failed"] = failures
