@@ -55,12 +55,12 @@ def is_whole(file: Path) -> bool:
         return False
     with contextlib.closing(sqlite3.connect(file, timeout=10.0)) as connection:
         try:
-            found = connection.execute("PRAGMA quick_check(1)").fetchone()
+            answer = connection.execute("PRAGMA quick_check(1)").fetchone()
         except sqlite3.DatabaseError as error:
             if is_damage(error):
                 return False
             raise
-    return bool(found) and found[0] == "ok"
+    return bool(answer) and answer[0] == "ok"
 
 
 def readable_rows(file: Path) -> tuple[Rows, Rows]:
@@ -85,7 +85,7 @@ def _rows(name: str) -> tuple[Rows, bool]:
             ) as connection:
                 query = f"SELECT project_id, key, value FROM cache ORDER BY rowid {order}"  # noqa: S608
                 for project, key, value in connection.execute(query):
-                    if all(isinstance(one, str) for one in (project, key, value)):
+                    if all(isinstance(text, str) for text in (project, key, value)):
                         rows.setdefault((project, key), value)
         except sqlite3.Error:
             whole = False
@@ -128,5 +128,5 @@ def is_blank(file: Path) -> bool:
 
 def those_set_aside(folder: Path) -> list[Path]:
     """Return the database files in a folder that `set_aside` has renamed, sorted."""
-    found = folder.glob("*.db.damaged-*")
-    return sorted(path for path in found if not path.name.endswith(("-wal", "-shm")))
+    paths = folder.glob("*.db.damaged-*")
+    return sorted(path for path in paths if not path.name.endswith(("-wal", "-shm")))

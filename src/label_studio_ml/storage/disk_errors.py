@@ -72,10 +72,10 @@ def _file_of(error: BaseException) -> Path | None:
 
 def free_bytes(place: Path) -> int:
     """Return the free bytes on the disk of a path, which need not exist; 2**62 if they cannot be determined."""
-    for one in (place, *place.absolute().parents):
-        if one.exists():
+    for folder in (place, *place.absolute().parents):
+        if folder.exists():
             try:
-                return shutil.disk_usage(one).free
+                return shutil.disk_usage(folder).free
             except OSError:
                 break
     return 1 << 62

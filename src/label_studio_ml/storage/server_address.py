@@ -33,7 +33,7 @@ def announced(model_dir: Path, host: str, port: int, fingerprint: str = "") -> I
     mine: _Entry = {"url": url, "pid": os.getpid(), "host": socket.gethostname()}
     if fingerprint:
         mine["fingerprint"] = fingerprint
-    other = next((str(one["url"]) for one in _running_here(model_dir) if one["pid"] != mine["pid"]), "")
+    other = next((str(entry["url"]) for entry in _running_here(model_dir) if entry["pid"] != mine["pid"]), "")
     with contextlib.suppress(OSError):  # in a read-only folder, other commands must be given the address
         make_folder(model_dir)
         _change(model_dir, add=mine)
@@ -46,7 +46,7 @@ def announced(model_dir: Path, host: str, port: int, fingerprint: str = "") -> I
 
 def address(model_dir: Path) -> str:
     """Return the URL of the oldest running server on this folder and machine; empty if there is none."""
-    return next((str(one["url"]) for one in _running_here(model_dir)), "")
+    return next((str(entry["url"]) for entry in _running_here(model_dir)), "")
 
 
 def fingerprint(model_dir: Path, url: str) -> str:
@@ -58,17 +58,19 @@ def fingerprint(model_dir: Path, url: str) -> str:
 
 def _running_here(model_dir: Path) -> list[_Entry]:
     here = socket.gethostname()
-    return [one for one in _read(model_dir) if one["host"] == here and _runs(one)]
+    return [entry for entry in _read(model_dir) if entry["host"] == here and _runs(entry)]
 
 
 def _change(model_dir: Path, *, add: _Entry | None = None, remove: _Entry | None = None) -> None:
     """Add or remove an entry, and remove the entries of servers on this machine that no longer run."""
     path, here = model_dir / _FILE, socket.gethostname()
     with file_locks.locked(model_dir / f".{_FILE}.lock"):
-        kept = [one for one in _read(model_dir) if one != remove and (one["host"] != here or _runs(one))]
+        kept = [
+            entry for entry in _read(model_dir) if entry != remove and (entry["host"] != here or _runs(entry))
+        ]
         if add is not None:
             # In a restarted container, the server may get the process id of the one that was killed.
-            kept = [one for one in kept if (one["host"], one["pid"]) != (here, add["pid"])] + [add]
+            kept = [entry for entry in kept if (entry["host"], entry["pid"]) != (here, add["pid"])] + [add]
         if not kept:
             path.unlink(missing_ok=True)
             return
@@ -78,8 +80,8 @@ def _change(model_dir: Path, *, add: _Entry | None = None, remove: _Entry | None
 def _read(model_dir: Path) -> list[_Entry]:
     """Return the entries in the file; none if it cannot be read."""
     try:
-        told = json.loads((model_dir / _FILE).read_text())
-        found = [told, *told.get("others", [])]
+        content = json.loads((model_dir / _FILE).read_text())
+        entries = [content, *content.get("others", [])]
         here = socket.gethostname()  # the default, since earlier releases wrote no host
         return [
             {
@@ -88,7 +90,7 @@ def _read(model_dir: Path) -> list[_Entry]:
                 "host": entry.get("host", here),
                 **({"fingerprint": str(entry["fingerprint"])} if entry.get("fingerprint") else {}),
             }
-            for entry in found
+            for entry in entries
         ]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return []

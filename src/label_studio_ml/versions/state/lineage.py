@@ -5,11 +5,11 @@ from label_studio_ml.versions.store.manifest import Manifest
 
 def pairs_of(history: list[Manifest], manifest: Manifest) -> dict[str, str]:
     """Return the pairs set by the fits of a version and of its ancestors in `history`; the latest of each key wins."""
-    by_name = {one.name: one for one in history}
-    way = [manifest]
-    while (parent := by_name.get(way[-1].parent)) is not None and parent.fence < way[-1].fence:
-        way.append(parent)
-    return {key: value for one in reversed(way) for key, value in own_pairs(one).items()}
+    by_name = {version.name: version for version in history}
+    line = [manifest]
+    while (parent := by_name.get(line[-1].parent)) is not None and parent.fence < line[-1].fence:
+        line.append(parent)
+    return {key: value for version in reversed(line) for key, value in own_pairs(version).items()}
 
 
 def own_pairs(manifest: Manifest) -> dict[str, str]:
