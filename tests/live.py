@@ -335,7 +335,7 @@ class Live:
         return pid
 
 
-TRAINING = "label_studio_ml.training.run.training_process"
+TRAINING = "label_studio_ml.training.process.training_process"
 WORKER = "label_studio_ml.runtime.worker_main"
 
 

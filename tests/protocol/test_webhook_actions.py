@@ -21,9 +21,9 @@ from label_studio_ml.protocol.webhook_actions import (
     training_actions,
 )
 from label_studio_ml.protocol.webhook_payload import counted, labelled, removed
+from label_studio_ml.training.process.single_events import single_events
 from label_studio_ml.training.records.event_queue import StoredEvent
 from label_studio_ml.training.records.untrusted_events import ids_only
-from label_studio_ml.training.run.single_events import single_events
 
 NAMES = {action.name for action in ACTIONS}
 

@@ -20,8 +20,8 @@ from label_studio_ml.storage.small_files import DamagedFile, is_passing, read_js
 from label_studio_ml.training.dataset import HELD_OUT
 from label_studio_ml.training.intake.spool import Spool
 from label_studio_ml.training.intake.spool_capacity import Spooled
-from label_studio_ml.training.run import progress_file
-from label_studio_ml.training.run.run_request import Outcome
+from label_studio_ml.training.process import progress_file
+from label_studio_ml.training.process.run_request import Outcome
 from label_studio_ml.user_code import code_identity
 from label_studio_ml.versions.backend_id import backend_id
 

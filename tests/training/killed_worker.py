@@ -6,9 +6,9 @@ import sys
 from typing import Any
 
 from label_studio_ml.config.settings import Settings
+from label_studio_ml.training.process import publish
 from label_studio_ml.training.records.event_queue import EventQueues
 from label_studio_ml.training.records.job_board import JobBoard
-from label_studio_ml.training.run import publish
 from label_studio_ml.training.worker import rq_worker
 from label_studio_ml.versions.store.local_store import VersionStore
 

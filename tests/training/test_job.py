@@ -18,9 +18,9 @@ from label_studio_ml.protocol.requests import Event
 from label_studio_ml.training.intake.synchronous import SynchronousIntake
 from label_studio_ml.training.job import Report, TrainingJob
 from label_studio_ml.training.metric_history import FILE, History
+from label_studio_ml.training.process.run_request import RunRequest
+from label_studio_ml.training.process.training_process import limits, perform
 from label_studio_ml.training.records.event_queue import StoredEvent
-from label_studio_ml.training.run.run_request import RunRequest
-from label_studio_ml.training.run.training_process import limits, perform
 from label_studio_ml.versions.state.project_state import Project
 from label_studio_ml.versions.store.local_store import VersionStore
 from live import created, start_training, uid

@@ -18,13 +18,13 @@ from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import StoreError, VersionError
 from label_studio_ml.monitoring import logs
 from label_studio_ml.storage import atomic_files
+from label_studio_ml.training.process import progress_file
+from label_studio_ml.training.process.run_request import Outcome
 from label_studio_ml.training.records.event_queue import StoredEvent
 from label_studio_ml.training.records.job_board import JobBoard
 from label_studio_ml.training.records.job_record import Job
 from label_studio_ml.training.redis.redis_client import connect
-from label_studio_ml.training.run import progress_file
-from label_studio_ml.training.run.run_request import Outcome
-from label_studio_ml.training.worker.run_process import Crashed, RunProcess
+from label_studio_ml.training.worker.child_process import Crashed, RunProcess
 from label_studio_ml.training.worker.trainer import Trainer
 from label_studio_ml.versions.state.key_values import StoredState
 from label_studio_ml.versions.state.project_state import Project

@@ -15,7 +15,7 @@ from label_studio_ml.monitoring.logs import RotatingFile
 from label_studio_ml.processes.exit_status import describe_exit
 from label_studio_ml.processes.interpreter import command
 from label_studio_ml.storage.retries import pause_after
-from label_studio_ml.training.scheduling.notices import read_notice
+from label_studio_ml.training.scheduling.failure_notices import read_notice
 from label_studio_ml.user_code.installed_packages import check_training
 
 logger = logging.getLogger(__name__)

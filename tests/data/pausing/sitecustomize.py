@@ -55,7 +55,7 @@ def _install() -> None:
     process, module_name, owner_name, name, when = STEPS[(folder / "at").read_text()]
     programs = {
         "worker": "label_studio_ml.runtime.worker_main",
-        "run": "label_studio_ml.training.run.training_process",
+        "run": "label_studio_ml.training.process.training_process",
     }
     if programs[process] not in sys.orig_argv:
         return

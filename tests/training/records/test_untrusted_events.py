@@ -20,13 +20,13 @@ from label_studio_ml.training.intake import event_storage, spool_capacity
 from label_studio_ml.training.intake.event_intake import RedisIntake
 from label_studio_ml.training.intake.spool import Spool
 from label_studio_ml.training.intake.spool_capacity import Spooled
+from label_studio_ml.training.process.single_events import single_events
 from label_studio_ml.training.records import untrusted_events
 from label_studio_ml.training.records.event_queue import StoredEvent
 from label_studio_ml.training.records.job_board import JobBoard
 from label_studio_ml.training.records.untrusted_events import beyond, digest, ids_only, is_beyond, is_too_long
 from label_studio_ml.training.redis.keys import DEFAULT_QUEUE
 from label_studio_ml.training.redis.redis_client import connect
-from label_studio_ml.training.run.single_events import single_events
 from label_studio_ml.training.scheduling.cancellation import request_cancel, settle_cancelled
 from live import Live, annotation, created, created_in_bulk, task, uid
 from redis_server import MakeRedis, RedisServer, make_redis

@@ -14,7 +14,7 @@ from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BrokerError
 from label_studio_ml.projects.jobs.journal_copy import JournalCopy, versions_with_entries
 from label_studio_ml.training.policy import Decision, Entry, Policy
-from label_studio_ml.training.records import board_access, figures, job_pages
+from label_studio_ml.training.records import board_access, job_pages, training_figures
 from label_studio_ml.training.records.event_queue import EventQueues, StoredEvent
 from label_studio_ml.training.records.job_board import JobBoard
 from label_studio_ml.training.records.job_record import JobRecords
@@ -50,7 +50,12 @@ CLASSES = (
     *(Repredictions, PolicyCache, Claim, JournalCopy),
 )
 FUNCTIONS = (
-    *(board_access.shorten_workers, board_access.worker_classes, board_access.worker_count, figures.figures),
+    *(
+        board_access.shorten_workers,
+        board_access.worker_classes,
+        board_access.worker_count,
+        training_figures.figures,
+    ),
     *(job_pages.write_progress, job_pages.read_log, job_pages.read_points),
     *(queue_owner.own_queue, queue_owner.owner_of, queue_owner.left_behind),
     *(cancellation.request_cancel, cancellation.settle_cancelled, stalled.waiting, versions_with_entries),

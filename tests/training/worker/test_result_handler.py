@@ -8,13 +8,13 @@ import pytest
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.training.policy import Policy
+from label_studio_ml.training.process import progress_file
+from label_studio_ml.training.process.run_request import Outcome
 from label_studio_ml.training.records.event_queue import StoredEvent
 from label_studio_ml.training.records.job_board import JobBoard
 from label_studio_ml.training.redis.redis_client import connect
-from label_studio_ml.training.run import progress_file
-from label_studio_ml.training.run.run_request import Outcome
+from label_studio_ml.training.worker.child_process import Crashed, Interrupted, RunProcess
 from label_studio_ml.training.worker.run_end import RULES, EndKind, Fate
-from label_studio_ml.training.worker.run_process import Crashed, Interrupted, RunProcess
 from label_studio_ml.training.worker.trainer import Trainer
 from label_studio_ml.versions.store.local_store import VersionStore
 

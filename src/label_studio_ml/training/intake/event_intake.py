@@ -27,8 +27,8 @@ from label_studio_ml.training.intake.event_storage import BUDGET, EventStorage, 
 from label_studio_ml.training.intake.spool import Spool
 from label_studio_ml.training.intake.spool_capacity import Spooled
 from label_studio_ml.training.records import job_views
-from label_studio_ml.training.records.figures import figures
 from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.training_figures import figures
 from label_studio_ml.training.redis.queue_owner import ForeignQueue
 from label_studio_ml.training.scheduling.cancellation import request_cancel
 from label_studio_ml.training.scheduling.stalled import Stall, StallWatch

@@ -12,11 +12,11 @@ from label_studio_ml.protocol.requests import Event
 from label_studio_ml.protocol.webhook_payload import grouped, labelled
 from label_studio_ml.training.dataset import LabelledTasks
 from label_studio_ml.training.job import PreviousVersion, Report, TrainingJob
+from label_studio_ml.training.process.publish import publish
+from label_studio_ml.training.process.run_request import RunRequest
+from label_studio_ml.training.process.training_process import perform
 from label_studio_ml.training.records.event_queue import StoredEvent
 from label_studio_ml.training.records.job_record import new_job_id
-from label_studio_ml.training.run.publish import publish
-from label_studio_ml.training.run.run_request import RunRequest
-from label_studio_ml.training.run.training_process import perform
 from label_studio_ml.user_code.model_source import code_on_disk
 from label_studio_ml.versions.factory import open_store
 from label_studio_ml.versions.state.project_state import Projects

@@ -10,9 +10,9 @@ import msgspec
 
 from label_studio_ml.storage.private_files import make_folder
 from label_studio_ml.training.policy import Entry
+from label_studio_ml.training.process.run_request import RunRequest
 from label_studio_ml.training.records.event_queue import StoredEvent
 from label_studio_ml.training.records.job_board import JobBoard
-from label_studio_ml.training.run.run_request import RunRequest
 
 
 @contextlib.contextmanager

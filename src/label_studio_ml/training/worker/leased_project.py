@@ -10,10 +10,10 @@ from label_studio_ml.model_calls.adapter import ModelSpec
 from label_studio_ml.support.texts import plural
 from label_studio_ml.training.job import PreviousVersion
 from label_studio_ml.training.policy import Decision, Entry, Policy, Tally, decide
+from label_studio_ml.training.process import progress_file
+from label_studio_ml.training.process.publish import apply_state, published, taken_in
+from label_studio_ml.training.process.run_request import RunRequest
 from label_studio_ml.training.records.job_board import JobBoard
-from label_studio_ml.training.run import progress_file
-from label_studio_ml.training.run.publish import apply_state, published, taken_in
-from label_studio_ml.training.run.run_request import RunRequest
 from label_studio_ml.training.scheduling.lease import Lease
 from label_studio_ml.training.scheduling.policy_cache import PolicyCache
 from label_studio_ml.training.worker.handover import light

@@ -14,10 +14,10 @@ from label_studio_ml.errors import BrokerError
 from label_studio_ml.storage.retries import pause_after, retry
 from label_studio_ml.support.texts import our_command, plural
 from label_studio_ml.training.policy import Decision, Entry
-from label_studio_ml.training.records.figures import count
+from label_studio_ml.training.process import progress_file
+from label_studio_ml.training.process.run_request import Outcome
 from label_studio_ml.training.records.job_record import now
-from label_studio_ml.training.run import progress_file
-from label_studio_ml.training.run.run_request import Outcome
+from label_studio_ml.training.records.training_figures import count
 from label_studio_ml.training.worker.leased_project import LeasedProject
 from label_studio_ml.training.worker.run_end import RULES, STATE, EndKind, Fate, RunEnd, Starts
 from label_studio_ml.training.worker.version_commit import recovered

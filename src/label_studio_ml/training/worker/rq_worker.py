@@ -32,7 +32,7 @@ from label_studio_ml.training.redis.redis_client import connect
 from label_studio_ml.training.redis.redis_errors import broker_errors, explain, wait_for
 from label_studio_ml.training.redis.rq_jobs import Job, Queue, Runnable, clean_all, one_text
 from label_studio_ml.training.redis.wake_ups import TRAIN
-from label_studio_ml.training.scheduling.notices import Notices, tell
+from label_studio_ml.training.scheduling.failure_notices import Notices, tell
 from label_studio_ml.training.scheduling.sweeper import sweep_forever
 from label_studio_ml.training.worker.trainer import Trainer
 from label_studio_ml.training.worker.worker_stop import WorkerStop

@@ -12,14 +12,14 @@ from label_studio_ml.errors import BackendError, BrokerError, VersionError
 from label_studio_ml.monitoring.logs import run_id
 from label_studio_ml.support.texts import plural
 from label_studio_ml.training.policy import Decision, Entry, order, prediction_source
+from label_studio_ml.training.process.failures import explained, may_pass, parent_is_damaged
+from label_studio_ml.training.process.run_request import Outcome, RunRequest
 from label_studio_ml.training.records.job_record import now
-from label_studio_ml.training.run.failures import explained, may_pass, parent_is_damaged
-from label_studio_ml.training.run.run_request import Outcome, RunRequest
 from label_studio_ml.training.scheduling.lease import LeaseLost
+from label_studio_ml.training.worker.child_process import Crashed, Interrupted, RunProcess
 from label_studio_ml.training.worker.handover import handed_over
 from label_studio_ml.training.worker.leased_project import LeasedProject
 from label_studio_ml.training.worker.run_end import MAX_STARTS, EndKind, RunEnd
-from label_studio_ml.training.worker.run_process import Crashed, Interrupted, RunProcess
 from label_studio_ml.training.worker.termination import Ended
 from label_studio_ml.training.worker.version_commit import commit
 

@@ -10,10 +10,10 @@ import msgspec
 from label_studio_ml.errors import BackendError, StaleFence, StoreError
 from label_studio_ml.support.texts import plural
 from label_studio_ml.training.policy import Entry, order
-from label_studio_ml.training.run import progress_file
-from label_studio_ml.training.run.failures import explained, may_pass
-from label_studio_ml.training.run.publish import publish, published
-from label_studio_ml.training.run.run_request import Outcome, RunRequest
+from label_studio_ml.training.process import progress_file
+from label_studio_ml.training.process.failures import explained, may_pass
+from label_studio_ml.training.process.publish import publish, published
+from label_studio_ml.training.process.run_request import Outcome, RunRequest
 from label_studio_ml.training.scheduling.lease import LeaseLost
 from label_studio_ml.training.worker.handover import light
 from label_studio_ml.training.worker.leased_project import LeasedProject

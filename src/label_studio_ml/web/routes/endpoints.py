@@ -36,12 +36,12 @@ from label_studio_ml.serving.prediction_service import PredictionService
 from label_studio_ml.versions.project_copy import duplicate
 from label_studio_ml.versions.state.project_state import Project
 from label_studio_ml.versions.store.local_store import VersionStore
-from label_studio_ml.web.error_statuses import part_of, status_of
 from label_studio_ml.web.intake_interface import TrainingIntake
 from label_studio_ml.web.label_config_checks import check_config, of_event
 from label_studio_ml.web.large_bodies import LARGE, TASKS, LargeBodies
 from label_studio_ml.web.project_registry import ProjectRegistry
 from label_studio_ml.web.routes import problem
+from label_studio_ml.web.routes.failure_responses import FailureResponses
 from label_studio_ml.web.routes.health import Health
 from label_studio_ml.web.routes.jobs import JobRoutes, route_of
 from label_studio_ml.web.routes.untrusted_webhooks import UntrustedEvents, starts_nothing
@@ -64,10 +64,6 @@ INTAKE, QUESTIONS = 16, 8
 #: Request ids accepted from clients; others are replaced.
 _REQUEST_ID = re.compile(r"[!-~]{1,128}")
 
-_STUDIO_AGENT = "heartex/"
-
-#: Statuses of refused clients, whose address is logged.
-_REFUSALS = (401, 403, 421)
 #: Routes that start trainings: the name that belongs to the login is logged.
 _NAMED = ("/train", "/webhook")
 
@@ -107,8 +103,7 @@ class Endpoints:
             lambda event: self._hand_in(event, trusted=False, train=True),
             lambda event: self._intake_threads.run(self._intake.rehearse, event),
         )
-        self._refused = 0
-        self._refusal_logged = 0.0
+        self._failures = FailureResponses(self.counts, self._login)
         self._routes: dict[tuple[str, str], Handler] = {
             ("GET", "/"): self._health,
             ("GET", "/health"): self._health,
@@ -142,13 +137,13 @@ class Endpoints:
                 call.caller = self._login.caller(call.headers.get("authorization", ""))
             response = self._unknown(call, route) if handler is None else await handler(call)
         except errors.BackendError as error:
-            response = self._failed(error, call)
+            response = self._failures.response(error, call)
         except Exception as error:
             logger.exception("%s %s failed", call.method, call.path)
             internal = errors.BackendError(
                 f"internal error ({type(error).__name__})", fix="See logs/server.log"
             )
-            response = self._failed(internal, call)
+            response = self._failures.response(internal, call)
         return self._finish(response, given, route, time.perf_counter() - began)
 
     def _begin(self, call: Call) -> str:
@@ -170,45 +165,11 @@ class Endpoints:
     def refuse(self, error: errors.BackendError, call: Call) -> Response:
         """Return the response to a request that was not admitted, or could not be read."""
         given = self._begin(call)
-        return self._finish(self._failed(error, call), given, route_of(call.path), 0.0)
+        return self._finish(self._failures.response(error, call), given, route_of(call.path), 0.0)
 
     def _counted(self, route: str) -> str:
         """Return the route's name in the metrics: unknown paths are counted as "other"."""
         return route if route in self._paths else "problem" if route.startswith("/problem/") else "other"
-
-    # Failures
-
-    def _failed(self, error: errors.BackendError, call: Call) -> Response:
-        path = call.path
-        if part := part_of(error):
-            self.counts.error(part)
-        status = status_of(error)
-        if isinstance(error, errors.Overloaded | errors.SpoolFull):
-            self._log_refusal(path, error)
-        else:
-            log = logger.error if status >= 500 else logger.warning
-            sent_from = f"{call.peer}: " if status in _REFUSALS and call.peer else ""
-            # The address comes first because long messages are cut. The path is quoted: it may contain line breaks.
-            log("%s%r -> %d: %s", sent_from, path, status, error)
-        studio = call.headers.get("user-agent", "").startswith(_STUDIO_AGENT)
-        if studio and status != 401 and "/problem/" not in path:
-            # Label Studio shows a failure's status, reason phrase and final URL, not its body: put the cause there.
-            return json_response(
-                303, {"detail": str(error)}, {"Location": problem.reference(path, status, str(error))}
-            )
-        extra = {"WWW-Authenticate": self._login.challenge} if status == 401 else {}
-        if status == 503:
-            extra["Retry-After"] = "1"
-        fields = {"field": error.field} if error.field else {}
-        return json_response(status, {"status": status, "detail": str(error), **fields}, extra)
-
-    def _log_refusal(self, path: str, error: errors.BackendError) -> None:
-        """Log a refusal, at most one line a second: under overload there are thousands, and logging them adds to it."""
-        self._refused += 1
-        now = time.monotonic()
-        if now - self._refusal_logged >= 1.0:
-            logger.error("%r -> 503 (%d times since the last such line): %s", path, self._refused, error)
-            self._refused, self._refusal_logged = 0, now
 
     def _unknown(self, call: Call, route: str) -> Response:
         """Return the response where no handler matches: a /problem/ page with the cause in its URL, else 405 or 404."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from label_studio_ml.errors import BackendError, DecisionError, NoLabelConfig, StoreError, VersionError
 from label_studio_ml.storage.disk_errors import disk_fix, is_full
-from label_studio_ml.training.run.run_request import RunRequest
+from label_studio_ml.training.process.run_request import RunRequest
 from label_studio_ml.versions.store.local_store import VersionStore
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from label_studio_ml.training.run import folder_changes as module
-from label_studio_ml.training.run.folder_changes import snapshot
+from label_studio_ml.training.process import folder_changes as module
+from label_studio_ml.training.process.folder_changes import snapshot
 
 
 def test_changes_show(tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ from label_studio_ml.model_calls.device_memory import release_memory
 from label_studio_ml.processes.exit_status import describe_exit
 from label_studio_ml.processes.interpreter import command
 from label_studio_ml.training.dataset import HELD_OUT
-from label_studio_ml.training.run.run_request import Outcome, RunRequest
-from label_studio_ml.training.run.wire import COMPARING
+from label_studio_ml.training.process.messages import COMPARING
+from label_studio_ml.training.process.run_request import Outcome, RunRequest
 from label_studio_ml.versions.state.key_values import StoredState
 
 logger = logging.getLogger(__name__)

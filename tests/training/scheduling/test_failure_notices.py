@@ -13,8 +13,8 @@ from e2e.backend import CLI
 from e2e.processes import wait_until
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.studio.transport.api_tokens import Token
-from label_studio_ml.training.scheduling import notices
-from label_studio_ml.training.scheduling.notices import Notice, Notices, read_notice
+from label_studio_ml.training.scheduling import failure_notices
+from label_studio_ml.training.scheduling.failure_notices import Notice, Notices, read_notice
 from live import Live, created, start_training
 from studio.fake import Reply
 
@@ -91,7 +91,7 @@ def test_what_to_do_about_a_refused_token_is_said_whole() -> None:
 
 def test_a_long_notice_reaches_the_server_whole(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     text = "é" * 600
-    notices.tell(text)
+    failure_notices.tell(text)
     assert read_notice(capfdbinary.readouterr().out) == Notice(text)
 
 
@@ -102,12 +102,12 @@ def test_what_ends_with_the_worker_is_no_news() -> None:
 
 
 def test_a_notice_is_one_line_of_the_workers_output(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    notices.tell("Zürich\nis down", logging.WARNING)
+    failure_notices.tell("Zürich\nis down", logging.WARNING)
     line = capfdbinary.readouterr().out
     assert read_notice(line) == Notice("Zürich\nis down", logging.WARNING)
     assert line.count(b"\n") == 1
     assert read_notice(b"[12:00] an ordinary line\n") is None
-    assert read_notice(notices.MARK + b"{\n") is None
+    assert read_notice(failure_notices.MARK + b"{\n") is None
 
 
 def told(live: Live) -> list[str]:

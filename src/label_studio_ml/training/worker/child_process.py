@@ -19,10 +19,10 @@ from label_studio_ml.processes.exit_status import describe_exit
 from label_studio_ml.processes.guard import kill_group
 from label_studio_ml.processes.interpreter import command
 from label_studio_ml.processes.orphans import GuardedProcess
+from label_studio_ml.training.process.messages import COMPARING, STOP, Limits, RunMessage, send_request
+from label_studio_ml.training.process.run_request import Outcome, RunRequest
 from label_studio_ml.training.records.job_board import JobBoard
 from label_studio_ml.training.records.run_log import RunLog, Scrubber
-from label_studio_ml.training.run.run_request import Outcome, RunRequest
-from label_studio_ml.training.run.wire import COMPARING, STOP, Limits, RunMessage, send_request
 from label_studio_ml.training.scheduling.lease import RENEW, Lease, LeaseLost
 from label_studio_ml.training.worker.job_reporter import JobReporter
 from label_studio_ml.training.worker.termination import TERM_GRACE, Termination
@@ -214,7 +214,7 @@ class _Process:
         with theirs, guards:
             ends = [theirs.fileno(), guards.fileno()]
             self._guarded = GuardedProcess(
-                command(settings, "label_studio_ml.training.run.training_process", *ends, patience),
+                command(settings, "label_studio_ml.training.process.training_process", *ends, patience),
                 pass_fds=ends,
                 stdin=subprocess.DEVNULL,
                 stdout=log.writer,

@@ -11,9 +11,9 @@ from label_studio_ml.config.metric_gate import Comparison
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import StaleFence, VersionError
 from label_studio_ml.model_calls.adapter import ModelSpec
+from label_studio_ml.training.process.publish import metrics_in, publish, published, taken_in
+from label_studio_ml.training.process.run_request import Outcome, RunRequest
 from label_studio_ml.training.records.event_queue import StoredEvent
-from label_studio_ml.training.run.publish import metrics_in, publish, published, taken_in
-from label_studio_ml.training.run.run_request import Outcome, RunRequest
 from label_studio_ml.user_code.code_identity import CodeIdentity
 from label_studio_ml.versions.state.key_values import StoredState
 from label_studio_ml.versions.state.project_state import Project

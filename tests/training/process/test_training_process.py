@@ -25,10 +25,10 @@ from label_studio_ml.model_calls.adapter import ModelSpec
 from label_studio_ml.storage import disk_errors
 from label_studio_ml.storage.disk_errors import full_disk_fix, is_full
 from label_studio_ml.training.dataset import LabelledTasks
+from label_studio_ml.training.process.messages import RunMessage, send_request
+from label_studio_ml.training.process.run_request import Outcome, RunRequest
+from label_studio_ml.training.process.training_process import encoded, perform, run
 from label_studio_ml.training.records.event_queue import StoredEvent
-from label_studio_ml.training.run.run_request import Outcome, RunRequest
-from label_studio_ml.training.run.training_process import encoded, perform, run
-from label_studio_ml.training.run.wire import RunMessage, send_request
 from label_studio_ml.training.snapshots import SNAPSHOT
 from label_studio_ml.user_code.code_identity import identify
 from label_studio_ml.versions.state.key_values import StoredState
@@ -463,7 +463,7 @@ class RunProcess:
                 [
                     sys.executable,
                     "-m",
-                    "label_studio_ml.training.run.training_process",
+                    "label_studio_ml.training.process.training_process",
                     *map(str, ends),
                     str(patience),
                 ],

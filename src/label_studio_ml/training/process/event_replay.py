@@ -17,13 +17,13 @@ from label_studio_ml.model_calls.adapter import describe_class, fit_event, reaso
 from label_studio_ml.protocol.prediction_json import plain
 from label_studio_ml.support.texts import plural, whole_number
 from label_studio_ml.training.job import TrainingJob
+from label_studio_ml.training.process import progress_file
+from label_studio_ml.training.process.failures import may_pass
+from label_studio_ml.training.process.folder_changes import Snapshot, snapshot
+from label_studio_ml.training.process.run_request import Outcome, RunRequest, client_of, refusal
+from label_studio_ml.training.process.single_events import Single, single_events
+from label_studio_ml.training.process.written_files import WrittenFiles
 from label_studio_ml.training.records.event_queue import StoredEvent
-from label_studio_ml.training.run import progress_file
-from label_studio_ml.training.run.failures import may_pass
-from label_studio_ml.training.run.folder_changes import Snapshot, snapshot
-from label_studio_ml.training.run.run_request import Outcome, RunRequest, client_of, refusal
-from label_studio_ml.training.run.single_events import Single, single_events
-from label_studio_ml.training.run.written_files import WrittenFiles
 from label_studio_ml.versions.state.key_values import StagedState
 
 logger = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from label_studio_ml.training.run.written_files import WrittenFiles
+from label_studio_ml.training.process.written_files import WrittenFiles
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import VersionError
 from label_studio_ml.model_calls.adapter import reason
 from label_studio_ml.support.texts import whole_number
+from label_studio_ml.training.process.run_request import Outcome, RunRequest
 from label_studio_ml.training.records.event_queue import StoredEvent
 from label_studio_ml.training.records.job_record import now
-from label_studio_ml.training.run.run_request import Outcome, RunRequest
 from label_studio_ml.versions.retention import apply_retention
 from label_studio_ml.versions.state.user_state import apply_own
 from label_studio_ml.versions.store.local_store import VersionStore

@@ -7,8 +7,8 @@ import pytest
 
 from label_studio_ml.errors import DecisionError, FitError, NoLabelConfig, StoreError, VersionError
 from label_studio_ml.model_calls.adapter import ModelSpec
-from label_studio_ml.training.run.failures import may_pass, parent_is_damaged
-from label_studio_ml.training.run.run_request import RunRequest
+from label_studio_ml.training.process.failures import may_pass, parent_is_damaged
+from label_studio_ml.training.process.run_request import RunRequest
 from label_studio_ml.versions.state.project_state import Project
 from label_studio_ml.versions.store.local_store import VersionStore
 from versions.store.test_local_store import manifest

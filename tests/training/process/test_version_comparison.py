@@ -12,9 +12,9 @@ from label_studio_ml.config.settings import Settings
 from label_studio_ml.model_calls.adapter import ModelSpec
 from label_studio_ml.training.dataset import LabelledTasks
 from label_studio_ml.training.job import PreviousVersion, Report, TrainingJob
-from label_studio_ml.training.run import version_comparison
-from label_studio_ml.training.run.run_request import Outcome, RunRequest
-from label_studio_ml.training.run.version_comparison import compared
+from label_studio_ml.training.process import version_comparison
+from label_studio_ml.training.process.run_request import Outcome, RunRequest
+from label_studio_ml.training.process.version_comparison import compared
 from label_studio_ml.training.snapshots import SNAPSHOT
 from label_studio_ml.versions.state.project_state import Project
 from live import CONFIG, MODELS, annotation, uid

@@ -38,12 +38,12 @@ from label_studio_ml.support.texts import plural
 from label_studio_ml.training.dataset import LabelledTasks, from_delivered, from_studio, from_version
 from label_studio_ml.training.job import TrainingJob
 from label_studio_ml.training.policy import Policy, decide
+from label_studio_ml.training.process.event_replay import fit_events
+from label_studio_ml.training.process.failures import may_pass
+from label_studio_ml.training.process.messages import Limits, RunMessage, WorkerConnection
+from label_studio_ml.training.process.run_request import Outcome, RunRequest, client_of, refusal
+from label_studio_ml.training.process.version_comparison import compared, metrics_to_compare
 from label_studio_ml.training.records.event_queue import StoredEvent
-from label_studio_ml.training.run.event_replay import fit_events
-from label_studio_ml.training.run.failures import may_pass
-from label_studio_ml.training.run.run_request import Outcome, RunRequest, client_of, refusal
-from label_studio_ml.training.run.version_comparison import compared, metrics_to_compare
-from label_studio_ml.training.run.wire import Limits, RunMessage, WorkerConnection
 from label_studio_ml.training.snapshots import SNAPSHOT
 from label_studio_ml.user_code.loading import user_class
 from label_studio_ml.user_code.model_source import code_on_disk

@@ -1,0 +1,1 @@
+"""The training process, and the messages between it and its worker."""

@@ -1,1 +1,0 @@
-"""The training process, and what it exchanges with its worker."""
