@@ -2,6 +2,7 @@
 # mypy: disable-error-code="no-untyped-def, override"
 
 import errno
+import json
 import os
 import shutil
 import socket
@@ -24,6 +25,7 @@ from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.model_calls.adapter import ModelSpec
 from label_studio_ml.storage import disk_errors
 from label_studio_ml.storage.disk_errors import full_disk_fix, is_full
+from label_studio_ml.studio.transport import http
 from label_studio_ml.training.dataset import LabelledTasks
 from label_studio_ml.training.process.messages import RunMessage, send_request
 from label_studio_ml.training.process.run_request import Outcome, RunRequest
@@ -36,6 +38,7 @@ from label_studio_ml.versions.state.project_state import Project
 from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.versions.store.manifest import Manifest
 from live import CONFIG, MODELS, TOKEN, Control, FakeStudio, alive, annotation, created, task
+from studio.fake import Asked, Reply
 
 ROWS = [{**task(number), "annotations": [annotation(number)]} for number in (1, 2, 3)]
 
@@ -173,6 +176,30 @@ def test_where_label_studio_is_out_of_reach_what_webhooks_brought_is_used(
     outcome = perform(Seed, _request(settings, created(1, 7), delivered=str(delivered)), settings)
     assert (outcome.train_output["ids"], outcome.source) == ([1, 2, 3], "webhook events")
     assert len(LabelledTasks.from_snapshot(settings.model_dir / "workdir" / SNAPSHOT)) == 3
+
+
+@pytest.mark.parametrize(("status", "passing"), [(502, True), (429, True), (401, False), (404, False)])
+def test_label_studio_that_answers_with_an_error_while_fit_reads(
+    settings: Settings, studio: FakeStudio, monkeypatch: pytest.MonkeyPatch, status: int, passing: bool
+) -> None:
+    """A run that fails after the first page of annotations is tried again if Label Studio may recover."""
+    monkeypatch.setattr(http, "LONGEST_WAIT", 0.0)
+    studio.add(3, *range(1, 151))
+    first_page = studio.routes["/api/tasks/"]
+
+    def pages(asked: Asked) -> Reply:
+        limits = json.loads(asked.query["query"])["filters"]["items"]
+        is_first = all(item["value"] == 0 for item in limits)
+        return first_page(asked) if is_first else Reply.of({"detail": "an error"}, status)
+
+    monkeypatch.setitem(studio.routes, "/api/tasks/", pages)
+    request = _request(settings, created(3, 7), project=3)
+    login = {"hostname": studio.url, "access_token": TOKEN, "private": ("*",)}
+    project = msgspec.structs.replace(request.spec.project, **login)
+    request = msgspec.structs.replace(request, spec=msgspec.structs.replace(request.spec, project=project))
+    outcome = run(request, settings, lambda: Seed)
+    assert f"{status} at {studio.url}/api/tasks/" in outcome.error
+    assert (outcome.passing, bool(outcome.refused)) == (passing, status == 401)
 
 
 def test_annotations_from_nowhere(settings: Settings) -> None:

@@ -3,7 +3,16 @@
 import sqlite3
 from pathlib import Path
 
-from label_studio_ml.errors import BackendError, DecisionError, NoLabelConfig, StoreError, VersionError
+from label_studio_ml.errors import (
+    BackendError,
+    DecisionError,
+    FileFetchError,
+    NoLabelConfig,
+    StoreError,
+    StudioAuthError,
+    StudioError,
+    VersionError,
+)
 from label_studio_ml.storage.disk_errors import disk_fix, is_full
 from label_studio_ml.training.process.run_request import RunRequest
 from label_studio_ml.versions.store.local_store import VersionStore
@@ -20,6 +29,16 @@ def may_pass(error: BaseException, place: Path) -> bool:
     if isinstance(error, StoreError) and error.passing:
         return True
     return isinstance(error, VersionError) and isinstance(error.__cause__, OSError | sqlite3.Error)
+
+
+def studio_may_recover(error: BaseException) -> bool:
+    """Tell whether Label Studio may answer later: it could not be reached, or answered with 429 or 5xx.
+
+    Returns False for a refused token, and for a task's file that cannot be fetched.
+    """
+    if isinstance(error, StudioAuthError | FileFetchError):
+        return False
+    return isinstance(error, StudioError) and error.passing
 
 
 def explained(error: BackendError | OSError, model_dir: Path) -> str:

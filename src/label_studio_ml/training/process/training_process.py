@@ -39,7 +39,7 @@ from label_studio_ml.training.dataset import LabelledTasks, from_delivered, from
 from label_studio_ml.training.job import TrainingJob
 from label_studio_ml.training.policy import Policy, decide
 from label_studio_ml.training.process.event_replay import fit_events
-from label_studio_ml.training.process.failures import may_pass
+from label_studio_ml.training.process.failures import may_pass, studio_may_recover
 from label_studio_ml.training.process.messages import Limits, RunMessage, WorkerConnection
 from label_studio_ml.training.process.run_request import Outcome, RunRequest, client_of, refusal
 from label_studio_ml.training.process.version_comparison import compared, metrics_to_compare
@@ -223,9 +223,7 @@ def run(
         outcome = Outcome(
             error=_as_text(_full_disk(error, request, settings) if full else reason(error)),
             trace="" if isinstance(error, BackendError) else _as_text(traceback.format_exc()),
-            passing=isinstance(error, NotNow)
-            or (type(error) is StudioError and error.passing)
-            or may_pass(error, settings.model_dir),
+            passing=isinstance(error, NotNow) or studio_may_recover(error) or may_pass(error, settings.model_dir),
             refused=refusal(error),
         )
     return msgspec.structs.replace(outcome, policy=policy, generation=outcome.generation or kind, code=code)
