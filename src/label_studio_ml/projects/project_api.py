@@ -94,11 +94,12 @@ class ProjectApi:
     def all(
         self, conditions: Sequence[Filter], *, size: int = 500, fields: str = "task_only"
     ) -> Iterator[Json]:
-        """Yield every task that meets the conditions, by ascending id.
+        """Yield every task that meets the conditions, by ascending id, with those imported meanwhile.
 
         With `fields="all"`, tasks have their annotations; `completed_by` is a user's id.
         """
-        return map(_requested, self._studio.tasks.every(self.project, conditions, size=size, fields=fields))
+        tasks = self._studio.tasks.every(self.project, conditions, until_empty=True, size=size, fields=fields)
+        return map(_requested, tasks)
 
     def having(self, task_ids: Iterable[int], version: str) -> set[int]:
         """Return the ids of those of the given tasks that have a prediction of `version`."""

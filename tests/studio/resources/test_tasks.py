@@ -44,6 +44,14 @@ def test_pages_go_on_after_the_last_id(studio: FakeServer, tasks: TaskResource) 
     }
 
 
+def test_tasks_imported_while_the_last_page_is_read(studio: FakeServer, tasks: TaskResource) -> None:
+    studio.sequence(
+        "/api/tasks/", _listed(2, 4, total=2), _listed(9, total=1), _listed(total=0), _listed(99, total=1)
+    )
+    assert [task["id"] for task in tasks.every(7, until_empty=True)] == [2, 4, 9]
+    assert len(studio.asked) == 3
+
+
 def test_nth_is_a_page_of_its_own(studio: FakeServer, tasks: TaskResource) -> None:
     studio.sequence("/api/tasks/", _listed(31, total=40), Reply.of({"detail": "Invalid page."}, 404))
     assert tasks.nth(7, [], 12) == 31

@@ -92,18 +92,21 @@ class TaskResource:
             )
         return Page(tasks, answer["total"])
 
-    def every(self, project: int, conditions: Sequence[Filter] = (), **options: Any) -> Iterator[Json]:
+    def every(
+        self, project: int, conditions: Sequence[Filter] = (), *, until_empty: bool = False, **options: Any
+    ) -> Iterator[Json]:
         """Yield every task that meets the conditions, by ascending id; at most one page is in memory at once.
 
         `options` are those of `page`: `size`, `fields`, `review`.
         Each page is requested by "id greater than the last id", so that no task is missed or yielded twice while tasks
-        change. Page 1 is always requested: a page past the last one is a 404.
+        change. Page 1 is always requested: a page past the last one is a 404. `until_empty` requests pages until one is
+        empty, so that tasks imported while the last page is read are yielded, too.
         """
         after = 0
         while True:
             page = self.page(project, conditions, after=after, **options)
             yield from page.tasks
-            if len(page.tasks) >= page.total or not page.tasks:
+            if not page.tasks or (len(page.tasks) >= page.total and not until_empty):
                 return
             after = int(page.tasks[-1]["id"])
 
