@@ -13,7 +13,10 @@ import pytest
 from label_studio_ml.config.file_settings import FileSettings
 from label_studio_ml.errors import FileFetchError
 from label_studio_ml.studio.addresses import allowed_addresses
+from label_studio_ml.studio.files import cloud
 from label_studio_ml.studio.files.fetch import FileAccess
+from label_studio_ml.studio.files.parallel import fetch_all
+from label_studio_ml.training.process.run_request import refusal
 from studio.fake import Asked, FakeServer, Reply, jwt
 
 LEGACY = "0123456789abcdef0123456789abcdef01234567"
@@ -156,6 +159,22 @@ def test_cloud_through_label_studio(
     assert path.suffix == ".png"
     assert base64.urlsafe_b64decode(studio.asked[0].query["fileuri"]).decode() == uri
     assert elsewhere.asked[0].authorization is None
+
+
+@pytest.mark.parametrize("rules", [{}, {"cloud": frozenset({"s3"})}])
+def test_the_refused_token_is_the_cause(
+    studio: FakeServer, files: FileAccess, monkeypatch: pytest.MonkeyPatch, rules: dict[str, Any]
+) -> None:
+    """Read through Label Studio only, or directly first, the personal access token is refused."""
+    monkeypatch.setattr(cloud, "missing_package", lambda uri: "boto3")
+    studio.on("/api/token/refresh/", Reply.of({"detail": "Token is blacklisted"}, 401))
+    personal = replace(_with(files, **rules), token=jwt("refresh"))
+    with pytest.raises(FileFetchError, match="Token is blacklisted") as caught:
+        personal.local_path("s3://bucket/k.png", task_id=5)
+    assert ("; and through Label Studio" in caught.value.message) == bool(rules)
+    assert "Token is blacklisted" in refusal(caught.value)
+    (file,) = fetch_all(personal, [{"id": 5, "data": {"image": "s3://bucket/k.png"}}], "image")
+    assert "Token is blacklisted" in refusal(file.error)
 
 
 def test_cloud_through_an_older_label_studio(studio: FakeServer, files: FileAccess) -> None:

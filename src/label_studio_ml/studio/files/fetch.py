@@ -198,7 +198,7 @@ class FileAccess:
         try:
             return cache.fill(name, lambda file: self._write(reference, task_id, file), patience)
         except StudioError as error:
-            raise FileFetchError(error.message, fix=error.fix, field=error.field) from None
+            raise FileFetchError(error.message, fix=error.fix, field=error.field) from error
         except OSError as error:
             reason = error.strerror or type(error).__name__
             raise FileFetchError(
@@ -228,7 +228,9 @@ class FileAccess:
             try:
                 self._download_first(addresses, reference, file, deadline)
             except StudioError as error:
-                raise (both_failed(refused, error) if refused else error) from None
+                if refused is None:
+                    raise
+                raise both_failed(refused, error) from error
 
     def _download_first(
         self, addresses: list[str], reference: Reference, file: BinaryIO, deadline: Deadline

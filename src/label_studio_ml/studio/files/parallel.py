@@ -64,4 +64,5 @@ def _fetch(files: FileAccess, task: Mapping[str, Any], key: str) -> FetchedFile:
         return FetchedFile(task_id, url, files.local_path(url, task_id=task_id))
     except FileFetchError as error:
         named = FileFetchError(f"Task {task_id}: {error.message}", fix=error.fix, field=error.field)
+        named.__cause__ = error
         return FetchedFile(task_id, url if isinstance(url, str) else "", error=named)
