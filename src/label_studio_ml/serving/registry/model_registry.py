@@ -125,6 +125,7 @@ class ModelRegistry:
             model is None
             or model.project is not project
             or model.state is not ModelState.LOADED
+            or self.models.by_key.get(model.key) is not model
             or not model.process.usable
         ):
             return None
