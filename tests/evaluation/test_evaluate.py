@@ -129,6 +129,19 @@ def test_a_model_that_dies(settings: Settings) -> None:
         _evaluate(settings, [_row(1, "kill", "good")])
 
 
+def test_the_advice_about_a_model_that_cannot_be_built(settings: Settings) -> None:
+    (settings.backend_dir / "judge.py").write_text(
+        "from label_studio_ml.model import LabelStudioMLBase\n"
+        "class Judge(LabelStudioMLBase):\n"
+        "    def __init__(self, **kwargs): pass\n"
+        "    def predict(self, tasks, **kwargs): return []\n"
+    )
+    with pytest.raises(ModelLoadError, match=r"Judge.__init__ does not call super\(\)") as caught:
+        _evaluate(settings, _rows())
+    assert caught.value.fix == "Call it first in __init__"
+    assert str(caught.value).count("Call it first") == 1
+
+
 def test_a_model_that_cannot_be_built(settings: Settings) -> None:
     with pytest.raises(ModelLoadError, match="these weights are broken"):
         _evaluate(settings, _rows(), broken="yes")

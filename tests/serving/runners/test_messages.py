@@ -42,7 +42,7 @@ FROM_MODEL: list[FromModel] = [
     ImportFailed("what", "fix", "field"),
     Loaded(1, "v1"),
     Predicted(2, [Answer(results=b"[]"), Answer(error="x", invalid=True, failed=3)]),
-    Failed(3, "why"),
+    Failed(3, "why", "fix"),
 ]
 
 

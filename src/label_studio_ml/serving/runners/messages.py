@@ -80,10 +80,11 @@ class Predicted(msgspec.Struct, tag=True, frozen=True, gc=False):
 
 
 class Failed(msgspec.Struct, tag=True, frozen=True):
-    """Answer to a Load or Predict that failed as a whole."""
+    """Answer to a Load or Predict that failed as a whole. `fix` says what to do about it, if that is known."""
 
     call: int
     message: str
+    fix: str = ""
 
 
 ToModel = Load | Predict | Unload | Stop

@@ -231,10 +231,10 @@ class ModelProcess:
             self._inflight.begin(message.call)
             return Predicted(message.call, self._host.predict(message.number, message.requests))
         except NoLabelConfig as error:  # normal for a new project: the server logs one line
-            return Failed(message.call, reason(error))
+            return _failed(message.call, error)
         except BaseException as error:  # SystemExit, for example, would end this thread silently
             logger.exception("A call failed")
-            return Failed(message.call, reason(error))
+            return _failed(message.call, error)
 
     def _answer(self, message: Load | Predict) -> None:
         """Handle a message and send the answer."""
@@ -253,6 +253,13 @@ class ModelProcess:
         except OSError as error:  # user code may have closed all descriptors, as daemons do
             logger.error("The server cannot be answered any more: %s", error)
             _end(1)
+
+
+def _failed(call: int, error: BaseException) -> Failed:
+    """Return the answer to a call that ended with `error`, on one line, with the advice of an error of this package."""
+    if isinstance(error, BackendError) and error.fix:
+        return Failed(call, *(reason(BackendError(text)) for text in (error.message, error.fix)))
+    return Failed(call, reason(error))
 
 
 @contextlib.contextmanager

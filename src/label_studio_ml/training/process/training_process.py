@@ -223,7 +223,9 @@ def run(
         outcome = Outcome(
             error=_as_text(_full_disk(error, request, settings) if full else reason(error)),
             trace="" if isinstance(error, BackendError) else _as_text(traceback.format_exc()),
-            passing=isinstance(error, NotNow) or studio_may_recover(error) or may_pass(error, settings.model_dir),
+            passing=isinstance(error, NotNow)
+            or studio_may_recover(error)
+            or may_pass(error, settings.model_dir),
             refused=refusal(error),
         )
     return msgspec.structs.replace(outcome, policy=policy, generation=outcome.generation or kind, code=code)
