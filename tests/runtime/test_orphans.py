@@ -17,7 +17,7 @@ from label_studio_ml.processes.interpreter import command
 from label_studio_ml.processes.process_table import find
 from label_studio_ml.runtime import foreign_workers
 from label_studio_ml.runtime.broker import Broker
-from label_studio_ml.runtime.foreign_workers import _MODULE, _is_foreign
+from label_studio_ml.runtime.foreign_workers import _is_foreign
 from label_studio_ml.runtime.shared_services import SharedServices
 from label_studio_ml.runtime.worker_main import Parent
 from label_studio_ml.training.records.board_access import worker_count
@@ -126,14 +126,17 @@ def test_a_server_ends_the_workers_of_another_one_on_its_broker(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists the processes")
-def test_a_worker_of_an_earlier_release_names_its_broker_from_its_working_folder(tmp_path: Path) -> None:
-    """Its path is looked up where it runs: another backend's has the same name there."""
+@pytest.mark.parametrize("module", ["label_studio_ml.runtime.worker_main", "label_studio_ml.runtime.worker"])
+def test_a_worker_of_an_earlier_release_names_its_broker_from_its_working_folder(
+    module: str, tmp_path: Path
+) -> None:
+    """Its path is looked up where it runs: another backend's has the same name there. Its module may be an old one."""
     folders = [tmp_path / name for name in ("ours", "another")]
     for folder in folders:
         (folder / "data" / "broker").mkdir(parents=True)
     workers = [
         subprocess.Popen(
-            [sys.executable, "-c", "import time; time.sleep(600)", _MODULE, "--embedded", "data/broker"],
+            [sys.executable, "-c", "import time; time.sleep(600)", module, "--embedded", "data/broker"],
             cwd=folder,
         )
         for folder in folders
@@ -143,7 +146,7 @@ def test_a_worker_of_an_earlier_release_names_its_broker_from_its_working_folder
         for worker in workers:
             process = find(worker.pid)
             assert process is not None
-            wait_until(lambda process=process: _MODULE in process.arguments(), "it runs its program")  # type: ignore[misc]
+            wait_until(lambda process=process: module in process.arguments(), "it runs its program")  # type: ignore[misc]
             foreign.append(replace(process, parent=1))  # its server is gone
         for folder, expected in zip(folders, ([True, False], [False, True]), strict=True):
             broker = str(folder / "data" / "broker")

@@ -1,7 +1,7 @@
 """End workers of an earlier server that still use this server's embedded broker. Linux only.
 
-A worker ends with its server by itself (`runtime.worker`). One that did not would take trainings from the queue, and
-abort each. On other systems, a worker that notices the end of its server takes no further trainings.
+A worker ends with its server by itself (`runtime.worker_main`). One that did not would take trainings from the queue,
+and abort each. On other systems, a worker that notices the end of its server takes no further trainings.
 """
 
 import logging
@@ -17,7 +17,8 @@ logger = logging.getLogger(__name__)
 #: Seconds that such a worker has to return its events before it is killed.
 GRACE = 15.0
 
-_MODULE = "label_studio_ml.runtime.worker_main"
+#: The module of a worker's program, and its name in the release before: a worker of that may survive an upgrade.
+_MODULES = frozenset({"label_studio_ml.runtime.worker_main", "label_studio_ml.runtime.worker"})
 
 
 class ForeignWorkers:
@@ -47,7 +48,7 @@ def _is_foreign(process: Process, folder: str) -> bool:
     if process.zombie or process.parent == os.getpid():
         return False
     words = process.arguments()
-    if _MODULE not in words or "--embedded" not in words:
+    if _MODULES.isdisjoint(words) or "--embedded" not in words:
         return False
     named = words[words.index("--embedded") + 1 :]
     return bool(named) and process.in_our_namespace() and process.means_folder(named[0], folder)
