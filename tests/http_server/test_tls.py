@@ -2,11 +2,14 @@
 
 import asyncio
 import contextlib
+import errno
 import hashlib
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +17,7 @@ from certificates import Certificate, make
 from helpers import run, until
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.http_server import connection as connection_module
+from label_studio_ml.http_server import tls_acceptor
 from label_studio_ml.http_server.tls import load
 from wire import GET, LIMIT, PATIENCE, Site, Wire, post, site
 
@@ -65,14 +69,21 @@ class TestFiles:
 
 
 @asynccontextmanager
-async def secure_site(files: Certificate, drain: float = PATIENCE) -> AsyncIterator[Site]:
-    async with site(drain, tls=load(files.certificate, files.key).context) as it:
+async def secure_site(
+    files: Certificate, drain: float = PATIENCE, *, max_connections: int = 0
+) -> AsyncIterator[Site]:
+    context = load(files.certificate, files.key).context
+    async with site(drain, tls=context, max_connections=max_connections) as it:
         yield it
 
 
-async def connect(it: Site, files: Certificate, *parts: bytes) -> Wire:
+async def connect(
+    it: Site, files: Certificate, *parts: bytes, connected: socket.socket | None = None
+) -> Wire:
     trusted = ssl.create_default_context(cafile=str(files.certificate))
-    wire = Wire(*await asyncio.open_connection("localhost", it.port, ssl=trusted))
+    connected = connected or socket.create_connection(("127.0.0.1", it.port))
+    streams = await asyncio.open_connection(sock=connected, ssl=trusted, server_hostname="localhost")
+    wire = Wire(*streams)
     it.wires.append(wire)
     wire.send(*parts)
     return wire
@@ -172,6 +183,98 @@ class TestConnections:
                 await asyncio.wait_for(asyncio.shield(it.serving), PATIENCE)
 
         _run(test(), loop)
+
+    def test_handshakes_count_as_connections(self, files: Certificate, loop: str) -> None:
+        """At the limit, the oldest is closed."""
+
+        async def test() -> None:
+            async with secure_site(files, max_connections=10) as it:
+                silent = [await it.connect() for _ in range(100)]
+                await until(lambda: it.server.state.connections.closed_at_limit >= 90, "there are too many")
+                assert it.connections <= 10
+                for wire in silent[:90]:
+                    with contextlib.suppress(ConnectionError):
+                        assert await wire.closed() == b""
+                for _ in range(3):
+                    assert (await (await connect(it, files, GET)).answer())[0] == 200
+
+        _run(test(), loop)
+
+    def test_a_handshake_drops_no_request_that_is_being_answered(self, files: Certificate, loop: str) -> None:
+        async def test() -> None:
+            async with secure_site(files, max_connections=1) as it:
+                wire = await connect(it, files, b"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n")
+                await until(lambda: it.endpoints.asked, "it is asked")
+                with contextlib.suppress(ConnectionError):
+                    assert await (await it.connect()).closed() == b""
+                it.endpoints.gate.set()
+                assert (await wire.answer())[0] == 200
+
+        _run(test(), loop)
+
+    def test_a_stop_waits_for_handshakes_in_progress(
+        self, files: Certificate, loop: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(tls_acceptor, "LAST_HANDSHAKE", PATIENCE)
+        monkeypatch.setattr(connection_module, "LAST_REQUEST", PATIENCE)
+
+        async def test() -> None:
+            async with secure_site(files) as it:
+                begun = socket.create_connection(("127.0.0.1", it.port))
+                await until(lambda: it.connections == 1, "it is accepted")
+                it.server.stop()
+                await until(lambda: _refused(it.port), "the listening socket is closed")
+                wire = await connect(it, files, GET, connected=begun)
+                status, headers, _ = await wire.answer()
+                assert (status, headers["connection"]) == (200, "close")
+
+        _run(test(), loop)
+
+    def test_a_silent_client_does_not_hold_up_a_stop(
+        self, files: Certificate, loop: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(tls_acceptor, "HANDSHAKE_TIMEOUT", PATIENCE)
+        monkeypatch.setattr(tls_acceptor, "LAST_HANDSHAKE", 0.1)
+
+        async def test() -> None:
+            async with secure_site(files, drain=10 * PATIENCE) as it:
+                await it.connect()
+                await until(lambda: it.connections == 1, "it is accepted")
+                it.server.stop()
+                await asyncio.wait_for(asyncio.shield(it.serving), PATIENCE / 2)
+                assert it.connections == 0
+
+        _run(test(), loop)
+
+
+def _refused(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def test_connections_are_accepted_again_after_too_many_open_files(
+    files: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tls_acceptor, "ACCEPT_RETRY", 0.0)
+
+    async def test() -> None:
+        loop = asyncio.get_running_loop()
+        accept, failures = loop.sock_accept, [OSError(errno.EMFILE, "Too many open files")] * 2
+
+        async def sock_accept(listener: socket.socket) -> Any:
+            if failures:
+                raise failures.pop()
+            return await accept(listener)
+
+        monkeypatch.setattr(loop, "sock_accept", sock_accept)
+        async with secure_site(files) as it:
+            assert (await (await connect(it, files, GET)).answer())[0] == 200
+            assert not failures
+
+    run(test())
 
 
 def test_old_versions_of_tls_are_refused(files: Certificate) -> None:

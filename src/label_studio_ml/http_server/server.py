@@ -6,7 +6,6 @@ import socket
 import ssl
 from email.utils import formatdate
 from functools import partial
-from typing import Any
 
 from label_studio_ml.config.http_settings import DEFAULT_MAX_IN_FLIGHT
 from label_studio_ml.http_server.body_budget import BodyBudget
@@ -14,14 +13,12 @@ from label_studio_ml.http_server.connection import Connection
 from label_studio_ml.http_server.connection_registry import ConnectionRegistry
 from label_studio_ml.http_server.root_path import RootPath
 from label_studio_ml.http_server.server_state import RequestHandler, ServerState
-from label_studio_ml.http_server.tls import HANDSHAKE_TIMEOUT, SHUTDOWN_TIMEOUT
+from label_studio_ml.http_server.tls_acceptor import ACCEPT_BATCH, TlsAcceptor
 
 logger = logging.getLogger(__name__)
 
 #: Seconds between two checks of the connections' timeouts.
 SWEEP = 1.0
-#: Maximum number of further connections accepted with each one that the event loop accepts.
-ACCEPT_BATCH = 64
 
 
 class Server:
@@ -51,14 +48,7 @@ class Server:
             root_path=root_path if root_path != RootPath() else None,
         )
         self._backlog = backlog
-        #: Options of asyncio for TLS.
-        self._tls: dict[str, Any] = {}
-        if tls is not None:
-            self._tls = {
-                "ssl": tls,
-                "ssl_handshake_timeout": HANDSHAKE_TIMEOUT,
-                "ssl_shutdown_timeout": SHUTDOWN_TIMEOUT,
-            }
+        self._tls = tls
         self._drain = drain
         self._stopping = asyncio.Event()
         self._connecting: set[asyncio.Task[tuple[asyncio.Transport, Connection]]] = set()
@@ -72,15 +62,19 @@ class Server:
         loop = asyncio.get_running_loop()
         self._check_connections()
         listener.setblocking(False)
-        server = await loop.create_server(
-            partial(self._accepted, listener), sock=listener, backlog=self._backlog, **self._tls
-        )
+        acceptor: TlsAcceptor | asyncio.AbstractServer
+        if self._tls is not None:
+            acceptor = TlsAcceptor(self.state, self._tls)
+            acceptor.start(listener, self._backlog)
+        else:
+            factory = partial(self._accepted, listener)
+            acceptor = await loop.create_server(factory, sock=listener, backlog=self._backlog)
         sweeping = asyncio.create_task(self._sweep())
         try:
             await self._stopping.wait()
             self.state.draining = True
             await asyncio.sleep(0.05)  # accept clients that have connected already
-            server.close()
+            acceptor.close()
             end = loop.time() + self._drain
             while (self.state.connections or self._connecting) and (now := loop.time()) < end:
                 for connection in self.state.connections:
@@ -88,7 +82,7 @@ class Server:
                 await asyncio.sleep(0.02)
         finally:
             sweeping.cancel()
-            server.close()
+            acceptor.close()
             for connection in self.state.connections:
                 connection.abort()
 
@@ -106,9 +100,7 @@ class Server:
             except OSError:  # the backlog is empty, or too many files are open
                 break
             connected.setblocking(False)
-            task = loop.create_task(
-                loop.connect_accepted_socket(lambda: Connection(self.state), connected, **self._tls)
-            )
+            task = loop.create_task(loop.connect_accepted_socket(lambda: Connection(self.state), connected))
             self._connecting.add(task)
             task.add_done_callback(self._connected)
         return Connection(self.state)

@@ -7,9 +7,6 @@ from pathlib import Path
 
 from label_studio_ml.errors import SettingsError
 
-#: Seconds for the handshake of a connection, and for the client's answer to the end of the TLS stream.
-HANDSHAKE_TIMEOUT, SHUTDOWN_TIMEOUT = 10.0, 2.0
-
 #: OpenSSL's codes of verification errors: the certificate is not valid yet, or no longer.
 _NOT_YET_VALID, _EXPIRED = 9, 10
 
