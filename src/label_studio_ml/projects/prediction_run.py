@@ -117,7 +117,7 @@ async def predict_project(
 ) -> Report:
     """Predict every task that meets the conditions, and store its predictions exactly once.
 
-    Tasks that already have a prediction of the asker's version are skipped, so a later run continues one that was
+    Tasks that already have a prediction of the source's version are skipped, so a later run continues one that was
     ended. Once `until` returns True, no further tasks are requested. `span` limits the run to a range of ids,
     `journal_of` returns its journal, `paced` slows down the tasks, `writer` returns the writer for the store. Raises
     Busy when another run stores predictions of the same version, and the errors of ProjectApi and `pipeline.run`.

@@ -7,7 +7,7 @@ from label_studio_ml.protocol.webhook_actions import Deleted, Labelled, action_n
 
 
 class AnyEvent(Protocol):
-    """An event as it was received (`protocol.Event`) or stored (`event queue.StoredEvent`)."""
+    """An event as it was received (`protocol.Event`) or stored (`event_queue.StoredEvent`)."""
 
     @property
     def action(self) -> str:

@@ -62,7 +62,7 @@ def order(entry_id: str) -> tuple[int, ...]:
     return tuple(int(part) for part in entry_id.split("-"))
 
 
-def prediction_source(entries: Iterable[Entry]) -> str:
+def training_requester(entries: Iterable[Entry]) -> str:
     """Return the sender of the last training request (`START_TRAINING`) with a login among the events.
 
     Without such a request, it is the sender of the first event with a login; empty if no event has a login.

@@ -18,8 +18,8 @@ STEPS = {
     "taken": ("worker", "records.job_board", "JobBoard", "take_waiting", "after"),
     "dataset built": ("run", "run", "", "fit_annotations", "before"),
     "fitted": ("run", "run", "", "fit_annotations", "after"),
-    "committing": ("worker", "run.publish", "VersionStore", "publish", "before"),
-    "committed": ("worker", "run.publish", "VersionStore", "publish", "after"),
+    "committing": ("worker", "process.publish", "VersionStore", "publish", "before"),
+    "committed": ("worker", "process.publish", "VersionStore", "publish", "after"),
     "acknowledging": ("worker", "records.job_board", "JobBoard", "settle", "before"),
     "acknowledged": ("worker", "records.job_board", "JobBoard", "settle", "after"),
 }

@@ -13,7 +13,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from label_studio_ml.errors import BrokerError
-from label_studio_ml.training.policy import Decision, prediction_source
+from label_studio_ml.training.policy import Decision, training_requester
 from label_studio_ml.training.records import job_record
 from label_studio_ml.training.records.event_queue import StoredEvent
 from label_studio_ml.training.records.job_board import TOKEN_LIFE, JobBoard
@@ -232,7 +232,7 @@ def test_a_record_names_who_asked_before_who_sent_the_first_event(board: JobBoar
         ("START_TRAINING", "", "token ci"),
     ):
         job = board.record(P, _sent(action, caller))
-        assert asked_by(board, job) == prediction_source(board.queues.entries(P)) == named
+        assert asked_by(board, job) == training_requester(board.queues.entries(P)) == named
         record = board.jobs.get(job)
         assert record is not None
         assert describe(record).get("asked_by", "") == named

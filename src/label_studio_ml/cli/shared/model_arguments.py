@@ -34,7 +34,7 @@ def add_prediction_source_arguments(parser: argparse.ArgumentParser) -> None:
 async def start_prediction_source(
     args: argparse.Namespace, settings: Settings, project: Project
 ) -> "EitherSource":
-    """Start the asker that `args` choose, print its version, and return it. The caller must close it.
+    """Start the prediction source that `args` choose, print its version, and return it. The caller must close it.
 
     Without `--backend`, that is the running backend of the folder, if there is one. Raises what the start raises.
     """

@@ -27,8 +27,6 @@ GRACE = 60.0
 #: Eviction goes down to this part of the limit, so that the next file does not start another eviction.
 _LOW = 0.9
 
-_POLL = 0.05
-
 
 class FileCache:
     """A cache in `folder` of at most `limit` bytes, or twice that to spare files used in the last `GRACE` seconds."""

@@ -17,7 +17,6 @@ from label_studio_ml.studio.addresses.local_files import user_cache
 
 #: Seconds that a process waits for the file's lock while another process refreshes the token.
 _PATIENCE = 30.0
-_POLL = 0.02
 
 
 def default_folder() -> Path:

@@ -12,7 +12,7 @@ import msgspec
 
 from label_studio_ml.errors import BrokerError
 from label_studio_ml.protocol.webhook_payload import counted
-from label_studio_ml.training.policy import Decision, Entry, prediction_source
+from label_studio_ml.training.policy import Decision, Entry, training_requester
 from label_studio_ml.training.records.event_queue import EventQueues, StoredEvent, new_token
 from label_studio_ml.training.records.job_record import RECENT_JOBS, Job, JobRecords, new_job_id, now
 from label_studio_ml.training.records.postponement import Postponement
@@ -230,7 +230,7 @@ class JobBoard:
                     entries[-1].id,
                     now(),
                     keys.job(""),
-                    prediction_source(entries),
+                    training_requester(entries),
                 ],
             )
         )
@@ -276,7 +276,7 @@ class JobBoard:
 
     def _create(self, project: str, job_id: str) -> None:
         """Write the record of a new job for events that are queued already."""
-        self.jobs.create(project, job_id, asked_by=prediction_source(self.queues.entries(project)))
+        self.jobs.create(project, job_id, asked_by=training_requester(self.queues.entries(project)))
 
 
 def _texts(fields: dict[str, object]) -> dict[str, str]:

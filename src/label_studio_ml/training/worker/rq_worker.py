@@ -181,7 +181,7 @@ class Worker(SimpleWorker):  # type: ignore[misc]
         return None
 
     def _take(self, timeout: int | None) -> Any:
-        """Take a job from the queues. A signal during the wait raises SystemExit; see `Stopping`."""
+        """Take a job from the queues. A signal during the wait raises SystemExit; see `WorkerStop`."""
         stopping.idle = True
         try:
             if stopping.requested:

@@ -11,7 +11,7 @@ import msgspec
 from label_studio_ml.errors import BackendError, BrokerError, VersionError
 from label_studio_ml.monitoring.logs import run_id
 from label_studio_ml.support.texts import plural
-from label_studio_ml.training.policy import Decision, Entry, order, prediction_source
+from label_studio_ml.training.policy import Decision, Entry, order, training_requester
 from label_studio_ml.training.process.failures import explained, may_pass, parent_is_damaged
 from label_studio_ml.training.process.run_request import Outcome, RunRequest
 from label_studio_ml.training.records.job_record import now
@@ -82,7 +82,7 @@ class RunAttempt:
     def _write_start(self) -> None:
         """Write the start of the run to the job's record and to the log."""
         fields: dict[str, object] = {"events": len(self.entries), "message": "", "upto": self.entries[-1].id}
-        if asked_by := prediction_source(self.entries):  # the events may include some of an earlier job
+        if asked_by := training_requester(self.entries):  # the events may include some of an earlier job
             fields["asked_by"] = asked_by
         self.project.board.update_job(self.job_id, state="started", started=now(), **fields)
         events = plural(len(self.entries), "event")
