@@ -40,7 +40,7 @@ class Endpoints:
         assert call.admission is not None
         assert call.gone is not None
         method, path, query, body = call.method, call.path, call.query, call.body
-        self.peer = call.peer
+        self.peer, self.requested_path = call.peer, call.requested_path
         self.asked.append((method, path, query, body))
         self.headers = call.headers
         self.gone.append(call.gone)

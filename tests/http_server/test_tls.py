@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import errno
 import hashlib
+import os
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -51,6 +52,7 @@ class TestFiles:
             ("secret/cert.pem", "secret/key.pem", "TLS_KEY", "the key is encrypted"),
             ("old/cert.pem", "old/key.pem", "TLS_CERT", "old/cert.pem has expired"),
             ("young/cert.pem", "young/key.pem", "TLS_CERT", "young/cert.pem is not valid yet"),
+            ("short/cert.pem", "short/key.pem", "TLS_CERT", "short/cert.pem or its key: ee key too small"),
         ],
     )
     def test_what_is_wrong_is_said(
@@ -61,11 +63,25 @@ class TestFiles:
         make(tmp_path / "secret", password=b"secret")
         make(tmp_path / "old", begins=-10, ends=-1)
         make(tmp_path / "young", begins=1, ends=10)
+        make(tmp_path / "short", rsa_bits=1024)
         (tmp_path / "text.pem").write_text("text")
         with pytest.raises(SettingsError, match=message) as caught:
             load(tmp_path / certificate, tmp_path / key if key else None)
         assert caught.value.field == field
         assert caught.value.fix
+
+    @pytest.mark.skipif(os.name != "posix", reason="files have no such modes")
+    @pytest.mark.parametrize("together", [False, True])
+    @pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o640, False), (0o644, True)])
+    def test_a_key_that_others_can_read_is_warned_of(
+        self, mode: int, warned: bool, together: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        made = make(tmp_path)
+        if together:
+            made.key.write_bytes(made.key.read_bytes() + made.certificate.read_bytes())
+        made.key.chmod(mode)
+        load(made.key if together else made.certificate, None if together else made.key)
+        assert (f"can read the private key in {made.key}" in caplog.text) == warned
 
 
 @asynccontextmanager

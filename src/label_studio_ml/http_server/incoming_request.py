@@ -26,7 +26,7 @@ class IncomingRequest(Call):
     def __init__(self, method: str = "", refused: Response | None = None) -> None:
         # Call.__init__ is not used: setting each attribute twice would slow down small requests noticeably.
         self.method = method
-        self.path = self.query = self.peer = self.caller = ""
+        self.path = self.query = self.peer = self.caller = self.requested_path = ""
         self.headers = {}
         self.body = b""
         self.admission = _REFUSED

@@ -37,7 +37,8 @@ class Call:
 
     `has_body` says whether the request has a body, as far as its head tells. `admission` is None until it is decided.
     `gone` returns whether the client has left. `peer` is the client's IP address, empty if unknown. `caller` is the
-    name that belongs to the login, set only on routes that log it.
+    name that belongs to the login, set only on routes that log it. `requested_path` is the path with the root path, if
+    the client has asked with it.
     """
 
     method: str
@@ -50,6 +51,7 @@ class Call:
     gone: Callable[[], bool] | None = None
     peer: str = ""
     caller: str = ""
+    requested_path: str = ""
 
     @property
     def trusted(self) -> bool:

@@ -229,6 +229,7 @@ class RequestReader:
         request.http10 = version == "1.0"
         request.set_target(self._target)
         if self._server.root_path is not None:
+            request.requested_path = request.path
             request.path = self._server.root_path.strip(request.path, self.peer, headers)
         self._admit(int(length or 0))
         if not request.has_body or not self.reading or version != "1.1":

@@ -1,14 +1,21 @@
 """TLS of the server: load its certificate and key, and refuse files with which no client could connect."""
 
 import hashlib
+import logging
+import os
 import ssl
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from label_studio_ml.errors import SettingsError
 
+logger = logging.getLogger(__name__)
+
 #: OpenSSL's codes of verification errors: the certificate is not valid yet, or no longer.
 _NOT_YET_VALID, _EXPIRED = 9, 10
+#: What Python names as the reason if a file does not contain what is looked for.
+_NOTHING_FOUND = (None, "PEM_LIB", "NO_START_LINE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +29,8 @@ class Tls:
 def load(certificate: Path, key: Path | None) -> Tls:
     """Load the certificate chain and its key, PEM files; without `key`, the first file contains both.
 
-    Raises SettingsError, naming the setting, if a file is missing, not PEM, encrypted or expired, or if the two do not
-    belong together.
+    Logs a warning if all users of this machine can read the key. Raises SettingsError, naming the setting, if a file is
+    missing, not PEM, encrypted or expired, if the two do not belong together, or if OpenSSL refuses them.
     """
     _check_readable(certificate, "TLS_CERT")
     if key is not None:
@@ -35,6 +42,7 @@ def load(certificate: Path, key: Path | None) -> Tls:
         context.load_cert_chain(certificate, key, password=_refuse_password)
     except ssl.SSLError as error:
         raise _load_error(error, certificate, key) from None
+    _warn_if_public(key or certificate)
     return Tls(context, hashlib.sha256(_checked_certificate(context, certificate)).hexdigest())
 
 
@@ -46,6 +54,12 @@ def _check_readable(path: Path, setting: str) -> None:
         raise SettingsError(
             f"{setting}: {path} cannot be read: {error.strerror}", fix="Name a PEM file", field=setting
         ) from None
+
+
+def _warn_if_public(key: Path) -> None:
+    # Members of the file's group may read it: systems give servers their keys in this way.
+    if os.name == "posix" and key.stat().st_mode & stat.S_IROTH:
+        logger.warning("Other users of this machine can read the private key in %s: chmod o-r %s", key, key)
 
 
 def _refuse_password() -> str:
@@ -64,6 +78,8 @@ def _load_error(error: ssl.SSLError, certificate: Path, key: Path | None) -> Set
             fix="Put the server's own certificate first, those of the authorities after it",
             field="TLS_KEY",
         )
+    if error.reason not in _NOTHING_FOUND:
+        return _refusal(error, certificate)
     if _has_certificate(certificate):
         return SettingsError(
             f"TLS_KEY: {key or certificate} contains no private key in PEM format",
@@ -73,6 +89,16 @@ def _load_error(error: ssl.SSLError, certificate: Path, key: Path | None) -> Set
     return SettingsError(
         f"TLS_CERT: {certificate} contains no certificate in PEM format",
         fix="Name the file that begins with -----BEGIN CERTIFICATE-----",
+        field="TLS_CERT",
+    )
+
+
+def _refusal(error: ssl.SSLError, certificate: Path) -> SettingsError:
+    """Return the error for a certificate that OpenSSL refuses, such as one with a short key or a weak signature."""
+    return SettingsError(
+        f"TLS_CERT: OpenSSL refuses the certificate in {certificate} or its key: "
+        f"{str(error.reason).replace('_', ' ').lower()}",
+        fix="Make a certificate with a key of at least 2,048 bits (RSA) or 256 bits (EC), signed with SHA-256",
         field="TLS_CERT",
     )
 
@@ -109,6 +135,8 @@ def _checked_certificate(context: ssl.SSLContext, path: Path) -> bytes:
             fix="Renew it, or correct this machine's clock" if reason else "Make a certificate for servers",
             field="TLS_CERT",
         ) from None
+    except ssl.SSLError as error:
+        raise _refusal(error, path) from None
     return theirs.getpeercert(binary_form=True) or b""
 
 

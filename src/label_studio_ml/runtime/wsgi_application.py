@@ -111,7 +111,7 @@ class BackendApp(flask.Flask):
             http, peer = self._settings.http, request.remote_addr or ""
             inner_path = RootPath(http.root_path, http.trusted_proxies).strip(f"/{path}", peer, headers)
             query = request.query_string.decode("latin-1")
-            call = Call(request.method, inner_path, query, headers, peer=peer)
+            call = Call(request.method, inner_path, query, headers, peer=peer, requested_path=f"/{path}")
             answer = running.handle(call, _body, loopback=_listens_on_loopback(request.environ))
         return flask.Response(answer.body, answer.status, answer.headers, content_type=answer.content_type)
 

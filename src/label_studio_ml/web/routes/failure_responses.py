@@ -43,9 +43,8 @@ class FailureResponses:
         studio = call.headers.get("user-agent", "").startswith(_STUDIO_AGENT)
         if studio and status != 401 and "/problem/" not in path:
             # Label Studio shows a failure's status, reason phrase and final URL, not its body: put the cause there.
-            return json_response(
-                303, {"detail": str(error)}, {"Location": problem.reference(path, status, str(error))}
-            )
+            location = problem.reference(path, status, str(error), call.requested_path)
+            return json_response(303, {"detail": str(error)}, {"Location": location})
         extra = {"WWW-Authenticate": self._login.challenge} if status == 401 else {}
         if status == 503:
             extra["Retry-After"] = "1"

@@ -14,11 +14,19 @@ HEADERS = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "defa
 LONGEST = 300
 
 
-def reference(path: str, status: int, cause: str) -> str:
-    """Return the URL to which a failed call of `path` is redirected, relative, to keep path prefixes of proxies."""
+def reference(path: str, status: int, cause: str, requested_path: str = "") -> str:
+    """Return the URL to which a failed call of `path` is redirected, relative, to keep path prefixes of proxies.
+
+    With the path "/", `requested_path` may be the root path without a slash at its end, such as "/ml".
+    """
     depth = path.strip("/").count("/") + (1 if path.endswith("/") and path != "/" else 0)
     words = re.sub(r"[^A-Za-z0-9.,:;=_()'*+-]+", "-", cause).strip("-")[:LONGEST]
-    return "../" * depth + f"problem/{status}/" + quote(words, safe=".,:;=_()'*+-")
+    last = requested_path.rpartition("/")[2] if path == "/" else ""
+    return (
+        (f"{quote(last)}/" if last else "../" * depth)
+        + f"problem/{status}/"
+        + quote(words, safe=".,:;=_()'*+-")
+    )
 
 
 def parse(path: str) -> tuple[int, str]:
