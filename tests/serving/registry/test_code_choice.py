@@ -204,6 +204,26 @@ def test_a_file_that_is_broken_since_leaves_the_process_before(tmp_path: Path) -
     run(test())
 
 
+def test_a_version_that_loads_while_its_file_is_being_saved_is_served_by_the_saved_code(tmp_path: Path) -> None:
+    async def test() -> None:
+        reads = 0
+
+        def on_disk() -> CodeIdentity:
+            """Find the file empty twice, as a reader does while an editor writes it."""
+            nonlocal reads
+            reads += 1
+            return CodeIdentity() if reads in (1, 2) else identify(tmp_path / "be" / "keeper.py")
+
+        async with bench(tmp_path / "be", code_on_disk=on_disk) as it:
+            it.publish(ANIMALS, 1, identify(it.script))
+            await it.ask(ANIMALS)
+            it.publish(ANIMALS, 2, it.edit("second"))
+            assert (await it.served(ANIMALS, 2))["code"] == "second"
+            assert reads >= 3
+
+    run(test())
+
+
 def test_a_thread_cannot_have_other_code_and_says_so(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

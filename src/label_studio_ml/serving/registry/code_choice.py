@@ -10,6 +10,10 @@ from label_studio_ml.user_code.code_identity import CodeIdentity
 
 logger = logging.getLogger(__name__)
 
+#: Reads of the files on the disk, and seconds between them, until they are taken as unreadable: a program that saves
+#: a file leaves it empty or incomplete for a moment.
+READS, BETWEEN_READS = 20, 0.05
+
 
 class CodeChoice:
     """Compares the code that trained a version with that of its process. `on_disk` identifies the current files."""
@@ -30,7 +34,7 @@ class CodeChoice:
         trained_by, running = model.manifest.code, process.code
         if trained_by.same(running):
             return False
-        disk = await asyncio.to_thread(self._on_disk)
+        disk = await self._read_disk()
         if not _changed(running, disk):
             return False
         logger.info(
@@ -41,6 +45,14 @@ class CodeChoice:
             ", ".join(trained_by.differences(running)),
         )
         return True
+
+    async def _read_disk(self) -> CodeIdentity:
+        """Return the identity of the files on the disk; without a hash if they stay unreadable."""
+        for _ in range(READS - 1):
+            if (disk := await asyncio.to_thread(self._on_disk)).hash:
+                return disk
+            await asyncio.sleep(BETWEEN_READS)
+        return await asyncio.to_thread(self._on_disk)
 
     def warn_if_other(self, model: LoadedModel) -> None:
         """Warn if a model is served by other code than it was trained by, once for each version and code."""
