@@ -1,5 +1,6 @@
 """(f) From the command to the first prediction, and what it occupies."""
 
+import os
 import subprocess
 import time
 from collections.abc import Callable
@@ -30,9 +31,9 @@ def run(*, quick: bool) -> Result:
     count: dict[str, int] = {}
     for turn in range(rounds + 1):
         for name, start in make.items():
-            taken = _help(venvs[name])
+            taken = help_seconds(venvs[name])
             with start() as server:
-                time.sleep(2)
+                settle()
                 if turn:  # the first of each only warms the disk's cache and writes the bytecode
                     helps[name].append(taken)
                     firsts[name].append(server.first_answer)
@@ -67,9 +68,14 @@ def run(*, quick: bool) -> Result:
     )
 
 
-def _help(venv: Path) -> float:
+def help_seconds(venv: Path, **env: str) -> float:
+    """Return the seconds that `label-studio-ml --help` of an environment takes."""
+    command = [venv / "bin" / "label-studio-ml", "--help"]
     began = time.perf_counter()
-    subprocess.run(
-        [venv / "bin" / "label-studio-ml", "--help"], stdout=subprocess.DEVNULL, check=True, timeout=60
-    )
+    subprocess.run(command, env={**os.environ, **env}, stdout=subprocess.DEVNULL, check=True, timeout=60)
     return time.perf_counter() - began
+
+
+def settle() -> None:
+    """Wait until what starts after the model process, the broker and the training worker, has its memory."""
+    time.sleep(2)
