@@ -204,7 +204,9 @@ def test_a_file_that_is_broken_since_leaves_the_process_before(tmp_path: Path) -
     run(test())
 
 
-def test_a_version_that_loads_while_its_file_is_being_saved_is_served_by_the_saved_code(tmp_path: Path) -> None:
+def test_a_version_that_loads_while_its_file_is_being_saved_is_served_by_the_saved_code(
+    tmp_path: Path,
+) -> None:
     async def test() -> None:
         reads = 0
 
