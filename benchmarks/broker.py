@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from label_studio_ml.training.records.event_queue import StoredEvent
-from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.redis.redis_client import connect
 from label_studio_ml.training.scheduling.sweeper import sweep
 
@@ -36,35 +36,35 @@ def annotation(number: int) -> dict[str, Any]:
     return {"id": number, "task": number, "was_cancelled": False, "result": [RESULT]}
 
 
-def measure(board: JobBoard, events: int, annotations: int, projects: int, folder: Path) -> None:
+def measure(job_store: JobStore, events: int, annotations: int, projects: int, folder: Path) -> None:
     """Print a line for each figure."""
 
     def memory() -> int:
-        return int(board.redis.info("memory")["used_memory"])
+        return int(job_store.redis.info("memory")["used_memory"])
 
     def commands() -> int:
-        return int(board.redis.info("stats")["total_commands_processed"])
+        return int(job_store.redis.info("stats")["total_commands_processed"])
 
     before, began = memory(), time.monotonic()
     for start in range(0, annotations, 100):
-        board.delivered.add("1.1", [(task(one), annotation(one)) for one in range(start, start + 100)])
+        job_store.delivered.add("1.1", [(task(one), annotation(one)) for one in range(start, start + 100)])
     print(f"a delivered annotation: {(memory() - before) / annotations:,.0f} bytes of Redis's memory")
     began = time.monotonic()
     with (folder / "delivered").open("wb") as file:
-        for one in board.delivered.tasks("1.1"):
+        for one in job_store.delivered.tasks("1.1"):
             file.write(msgspec.json.encode(one) + b"\n")
     print(f"handing delivered annotations to a run: {annotations / (time.monotonic() - began):,.0f}/s")
     before, began = memory(), time.monotonic()
     for number in range(events):
         data = {"annotation": annotation(number), "task": task(number), "project": {"id": 2}}
-        board.record("2.1", StoredEvent("ANNOTATION_CREATED", data))
+        job_store.record("2.1", StoredEvent("ANNOTATION_CREATED", data))
     spent = time.monotonic() - began
     print(f"an event that waits: {(memory() - before) / events:,.0f} bytes; {events / spent:,.0f}/s go in")
     for number in range(projects):
-        board.record(f"{3 + number}.1", StoredEvent("ANNOTATION_CREATED", {}))
+        job_store.record(f"{3 + number}.1", StoredEvent("ANNOTATION_CREATED", {}))
     before, began = commands(), time.monotonic()
     memories: Any = SimpleNamespace(code="")
-    sweep(board, memories)
+    sweep(job_store, memories)
     spent = time.monotonic() - began
     print(
         f"a look for lost wake-ups, {projects + 1} projects waiting: {commands() - before} commands, {spent:.2f} s"
@@ -97,8 +97,8 @@ def main() -> None:
         try:
             while not Path(name, "socket").exists():
                 time.sleep(0.05)
-            board = JobBoard(connect(f"unix://{name}/socket"), "measured")
-            measure(board, args.events, args.annotations, args.projects, Path(name))
+            job_store = JobStore(connect(f"unix://{name}/socket"), "measured")
+            measure(job_store, args.events, args.annotations, args.projects, Path(name))
         finally:
             process.terminate()
             process.wait()

@@ -18,7 +18,7 @@ import requests
 
 from e2e.backend import CLI, Backend
 from e2e.processes import wait_until
-from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.redis.keys import DEFAULT_QUEUE
 from label_studio_ml.training.redis.redis_client import connect
 from studio.fake import Asked, FakeServer, Reply
@@ -323,9 +323,9 @@ class Live:
 
         return wait_until(answers, "the broker answers", every=0.02)
 
-    def board(self) -> JobBoard:
+    def job_store(self) -> JobStore:
         """Return the job records on the embedded broker, which has to run; its connection is the caller's to close."""
-        return JobBoard(connect((self.model_dir / "broker" / "address").read_text()), DEFAULT_QUEUE)
+        return JobStore(connect((self.model_dir / "broker" / "address").read_text()), DEFAULT_QUEUE)
 
     def kill(self, words: str) -> int:
         """End one process of the backend with SIGKILL and return when it is gone."""

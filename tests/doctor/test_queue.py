@@ -9,10 +9,10 @@ from label_studio_ml.config.settings import Settings
 from label_studio_ml.connect.backend_client import view
 from label_studio_ml.doctor import server
 from label_studio_ml.doctor.context import Context
-from label_studio_ml.training.records import board_access
-from label_studio_ml.training.records.board_access import open_board, worker_count
+from label_studio_ml.training.records import job_store_access
 from label_studio_ml.training.records.event_queue import StoredEvent
-from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_store import JobStore
+from label_studio_ml.training.records.job_store_access import open_job_store, worker_count
 from label_studio_ml.training.redis.keys import DEFAULT_QUEUE
 from label_studio_ml.training.redis.queue_owner import Claim, Owner
 from label_studio_ml.training.redis.redis_client import connect
@@ -44,7 +44,7 @@ def test_its_own_with_its_workers(
 ) -> None:
     monkeypatch.setattr(server, "WORKER_START", 0.0)
     found = context(tmp_path, redis_url=redis.url)
-    name = open_board(connect(redis.url), found.settings, embedded=False).keys.queue
+    name = open_job_store(connect(redis.url), found.settings, embedded=False).keys.queue
     assert looked(found) == ("skip", f"{name}; no worker of it is there, as the backend is not", "")
     found.about = {}
     status, what, fix = looked(found)
@@ -61,17 +61,17 @@ def test_it_waits_for_workers_that_start(
     monkeypatch.setattr(server, "WORKER_START", 60.0)
     found = context(tmp_path, redis_url=redis.url)
     found.about = {}
-    name = open_board(connect(redis.url), found.settings, embedded=False).keys.queue
+    name = open_job_store(connect(redis.url), found.settings, embedded=False).keys.queue
     worker = make_worker(redis.url, name)
     counts: list[int] = []
 
-    def counted(board: JobBoard) -> int:
-        counts.append(worker_count(board))
+    def counted(job_store: JobStore) -> int:
+        counts.append(worker_count(job_store))
         if len(counts) == 3:
             worker.register_birth()
         return counts[-1]
 
-    monkeypatch.setattr(board_access, "worker_count", counted)
+    monkeypatch.setattr(job_store_access, "worker_count", counted)
     assert looked(found) == ("ok", f"{name}, 1 worker", "")
     assert counts == [0, 0, 0, 1]
 
@@ -88,7 +88,7 @@ def test_another_backends(redis: RedisServer, tmp_path: Path) -> None:
 
 
 def test_events_under_the_former_default_name(redis: RedisServer, tmp_path: Path) -> None:
-    JobBoard(connect(redis.url), DEFAULT_QUEUE).record("1", StoredEvent("START_TRAINING", {}))
+    JobStore(connect(redis.url), DEFAULT_QUEUE).record("1", StoredEvent("START_TRAINING", {}))
     status, what, fix = looked(context(tmp_path, redis_url=redis.url))
     assert (status, what.partition(" waits on")[0]) == ("warn", "1 event")
     assert fix == f"To train on them, start it with RQ_QUEUE_NAME={DEFAULT_QUEUE}"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_store import JobStore
 from live import FakeStudio, alive, created, start_training, uid
 
 from .hosts import QUEUE, Load, Machine, Site, Watch, haproxy
@@ -263,9 +263,9 @@ def test_redis_is_killed_in_the_middle_of_a_training(site: Site, load: Load, wat
         site.wait_served(newest, 3)
         watch.note("Redis back: every event is trained on, and served", back)
         assert here.comes_to_rest() == newest
-        board = JobBoard(site.redis.client(), QUEUE)
+        job_store = JobStore(site.redis.client(), QUEUE)
         wait_until(
-            lambda: not [job for job in board.jobs.of(uid(3)) if job.running], "no job is left in limbo"
+            lambda: not [job for job in job_store.jobs.of(uid(3)) if job.running], "no job is left in limbo"
         )
 
 

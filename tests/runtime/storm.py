@@ -18,7 +18,7 @@ import requests
 from e2e.processes import Program, wait_until
 from label_studio_ml.errors import BrokerError
 from label_studio_ml.processes.process_table import all_processes, find
-from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.versions.store.local_store import VersionStore
 from live import TRAINING, WORKER, Live, alive, command_line, created, uid
 
@@ -70,7 +70,7 @@ class Part:
 class Storm:
     """Kills processes of one backend that trains `projects`. `seed` decides which, when and how.
 
-    `parts` are the programs of it, all running; `board` returns its job records over a connection of the caller's.
+    `parts` are the programs of it, all running; `job_store` returns its job records over a connection of the caller's.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Storm:
         seed: int,
         projects: tuple[int, ...],
         parts: dict[str, Part],
-        board: Callable[[], JobBoard],
+        job_store: Callable[[], JobStore],
     ) -> None:
         self.live = live
         self.random = random.Random(seed)
@@ -87,7 +87,7 @@ class Storm:
         self.parts = parts
         self.programs = [part.program for part in parts.values()]
         self.killed: list[str] = []
-        self._board = board
+        self._job_store = job_store
 
     def rage(self, kills: int) -> None:
         """Let events come, kill so many processes meanwhile, and return when the last event was sent."""
@@ -113,11 +113,11 @@ class Storm:
     def lease(self, project: int) -> bytes:
         """Return what names the run that trains a project, empty if none does or that cannot be seen."""
         with contextlib.suppress(BrokerError, redis.RedisError, OSError):
-            board = self._board()
+            job_store = self._job_store()
             try:
-                return bytes(board.redis.get(board.keys.lease(uid(project))) or b"")
+                return bytes(job_store.redis.get(job_store.keys.lease(uid(project))) or b"")
             finally:
-                board.redis.close()
+                job_store.redis.close()
         return b""
 
     def _kill(self, names: list[str], signals: Sequence[signal.Signals] = _SIGNALS) -> None:
@@ -183,16 +183,16 @@ class Storm:
 
     def _runs_or_rests(self) -> bool:
         with contextlib.suppress(BrokerError, redis.RedisError, OSError):
-            board = self._board()
+            job_store = self._job_store()
             try:
-                dirty = set(board.queues.dirty())
+                dirty = set(job_store.queues.dirty())
                 return all(
                     uid(sender.project) not in dirty
-                    or board.redis.exists(board.keys.lease(uid(sender.project)))
+                    or job_store.redis.exists(job_store.keys.lease(uid(sender.project)))
                     for sender in self.senders
                 )
             finally:
-                board.redis.close()
+                job_store.redis.close()
         return False
 
     def come_to_rest(self, deadline: float) -> int:
@@ -201,13 +201,15 @@ class Storm:
         end = time.monotonic() + deadline
         while True:
             wait_until(self._rests, "all events are trained on", end - time.monotonic(), every=0.3)
-            board = self._board()
+            job_store = self._job_store()
             try:
-                parked = sum(len(list(board.queues.parked(uid(sender.project)))) for sender in self.senders)
+                parked = sum(
+                    len(list(job_store.queues.parked(uid(sender.project)))) for sender in self.senders
+                )
                 for sender in self.senders:
-                    board.unpark(uid(sender.project))
+                    job_store.unpark(uid(sender.project))
             finally:
-                board.redis.close()
+                job_store.redis.close()
             if not parked:
                 return brought_back
             brought_back += parked
@@ -216,13 +218,14 @@ class Storm:
         if self.live.spooled():
             return False
         with contextlib.suppress(BrokerError, redis.RedisError, OSError):
-            board = self._board()
+            job_store = self._job_store()
             try:
-                return not board.queues.dirty() and not any(
-                    board.redis.exists(board.keys.lease(uid(sender.project))) for sender in self.senders
+                return not job_store.queues.dirty() and not any(
+                    job_store.redis.exists(job_store.keys.lease(uid(sender.project)))
+                    for sender in self.senders
                 )
             finally:
-                board.redis.close()
+                job_store.redis.close()
         return False
 
     def check_outcomes(self) -> None:
@@ -240,9 +243,9 @@ class Storm:
             if fits := [fit["annotation"] for fit in control.fits("end") if "annotation" in fit]:
                 missing = {1000 + number for number in sender.kept} - set(fits)
                 assert not missing, f"project {sender.project}: never trained on {sorted(missing)}"
-            board = self._board()
-            states = {job.state for job in board.jobs.of(uid(sender.project))}
-            board.redis.close()
+            job_store = self._job_store()
+            states = {job.state for job in job_store.jobs.of(uid(sender.project))}
+            job_store.redis.close()
             assert states <= {"finished", "failed"}, states
 
     def end(self) -> None:

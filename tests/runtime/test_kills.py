@@ -12,7 +12,7 @@ import pytest
 
 from e2e.backend import CLI
 from e2e.processes import Program, wait_until
-from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.redis.redis_client import connect
 from live import Live, created
 from redis_server import MakeRedis, make_redis
@@ -86,7 +86,7 @@ def _one_machine(make: Make, seed: int, kills: int, env: dict[str, str]) -> None
     live = make("event_model" if seed % 2 else "seed_model", env=env)
     parts = {"server": _server(live)}
     _set_up(live)
-    _survive(Storm(live, seed, PROJECTS, parts, live.board), seed, kills)
+    _survive(Storm(live, seed, PROJECTS, parts, live.job_store), seed, kills)
 
 
 def _several_machines(
@@ -117,7 +117,7 @@ def _several_machines(
     }
     _set_up(live)
     storm = Storm(
-        live, seed, PROJECTS, dict(reversed(parts.items())), lambda: JobBoard(connect(server.url), "storm")
+        live, seed, PROJECTS, dict(reversed(parts.items())), lambda: JobStore(connect(server.url), "storm")
     )
     try:
         _survive(storm, seed, kills)
@@ -145,7 +145,7 @@ def test_many_kills(seed: int, make: Make) -> None:
 def test_what_is_killed_in_a_fit_is_trained_again_within_a_minute(names: tuple[str, ...], make: Make) -> None:
     """With the leases and pauses of production."""
     live = make(env=USUAL)
-    storm = Storm(live, 0, (1,), {"server": _server(live)}, live.board)
+    storm = Storm(live, 0, (1,), {"server": _server(live)}, live.job_store)
     live.studio.add(1, 11)
     live.setup(1)
     live.control(1).close_gate()

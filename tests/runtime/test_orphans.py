@@ -20,8 +20,8 @@ from label_studio_ml.runtime.broker import Broker
 from label_studio_ml.runtime.foreign_workers import _is_foreign
 from label_studio_ml.runtime.shared_services import SharedServices
 from label_studio_ml.runtime.worker_main import Parent
-from label_studio_ml.training.records.board_access import worker_count
-from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_store import JobStore
+from label_studio_ml.training.records.job_store_access import worker_count
 from label_studio_ml.training.redis.redis_client import connect
 from live import alive
 
@@ -51,7 +51,7 @@ def test_a_worker_ends_with_its_server(kind: str, settings: Settings, tmp_path: 
         pid = int(wait_until(lambda: server.output().partition("\n")[0], "a worker is started"))
         connection = connect(broker.url)
         if kind == "held":
-            wait_until(lambda: worker_count(JobBoard(connection, "q")), "the worker waits for jobs")
+            wait_until(lambda: worker_count(JobStore(connection, "q")), "the worker waits for jobs")
         else:
             wait_until(lambda: "hangs" in server.output(), "the worker hangs")
         connection.close()
@@ -109,9 +109,9 @@ def test_a_server_ends_the_workers_of_another_one_on_its_broker(
     foreign = _foreign(replace(settings, redis_url=url), folder)
     try:
         for place in (url, elsewhere.url):
-            board = JobBoard(connect(place), "label-studio-ml")
-            wait_until(lambda board=board: worker_count(board), "the worker waits for jobs")  # type: ignore[misc]
-            board.redis.close()
+            job_store = JobStore(connect(place), "label-studio-ml")
+            wait_until(lambda job_store=job_store: worker_count(job_store), "the worker waits for jobs")  # type: ignore[misc]
+            job_store.redis.close()
         broker.stop()
         if frozen:
             os.kill(foreign, signal.SIGSTOP)

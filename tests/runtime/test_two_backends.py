@@ -9,7 +9,7 @@ import pytest
 
 from e2e.processes import wait_until
 from label_studio_ml.training.records.event_queue import StoredEvent
-from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.redis.keys import DEFAULT_QUEUE
 from live import Live, start_training, uid
 from redis_server import MakeRedis, make_redis
@@ -108,7 +108,7 @@ def test_events_under_the_former_default_name_are_said_and_taken_up(
     make: Make, make_redis: MakeRedis
 ) -> None:
     server = make_redis()
-    former = JobBoard(server.client(), DEFAULT_QUEUE)
+    former = JobStore(server.client(), DEFAULT_QUEUE)
     former.record(uid(PROJECT), StoredEvent("START_TRAINING", start_training(PROJECT)))
     live = make(env={"REDIS_URL": server.url})
     live.studio.add(PROJECT, 11, 12)

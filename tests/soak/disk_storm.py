@@ -280,11 +280,11 @@ class DiskStorm:
 
     def _in_jobs(self, project: int) -> set[str]:
         """Return the names of versions that job records tell of."""
-        board = self.storm._board()
+        job_store = self.storm._job_store()
         try:
-            return {str(job.version) for job in board.jobs.of(uid(project))}
+            return {str(job.version) for job in job_store.jobs.of(uid(project))}
         finally:
-            board.redis.close()
+            job_store.redis.close()
 
 
 def end_server(live: Live, *, killed: bool) -> None:

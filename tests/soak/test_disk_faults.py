@@ -61,7 +61,7 @@ def _survive(live: Live, seed: int, faults: int) -> None:
     for project in PROJECTS:
         live.studio.add(project, 1, 2, 3)
         live.setup(project)
-    storm = Storm(live, seed, PROJECTS, {"server": part}, live.board)
+    storm = Storm(live, seed, PROJECTS, {"server": part}, live.job_store)
     disk = DiskStorm(storm, seed, restart)
     try:
         disk.rage(faults)

@@ -11,7 +11,7 @@ import pytest
 
 from e2e.processes import wait_until
 from label_studio_ml.runtime.broker import Broker
-from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.redis.redis_client import connect
 from live import FakeStudio, Live, make_live
 
@@ -65,9 +65,9 @@ def url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def board(url: str) -> Iterator[JobBoard]:
+def job_store(url: str) -> Iterator[JobStore]:
     connection = connect(url)
-    yield JobBoard(connection, "test-queue")
+    yield JobStore(connection, "test-queue")
     connection.close()
 
 

@@ -8,17 +8,17 @@ from typing import Any
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.training.process import publish
 from label_studio_ml.training.records.event_queue import EventQueues
-from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.worker import rq_worker
 from label_studio_ml.versions.store.local_store import VersionStore
 
 STEPS: dict[str, tuple[Any, str]] = {
-    "taking the job": (JobBoard, "take_waiting"),
+    "taking the job": (JobStore, "take_waiting"),
     "reading the mailbox": (EventQueues, "entries"),
     "making the folder": (VersionStore, "begin"),
     "committing": (VersionStore, "publish"),
     "storing the state": (publish, "apply_state"),
-    "settling": (JobBoard, "settle"),
+    "settling": (JobStore, "settle"),
 }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from rq import SimpleWorker, Worker
 
 from label_studio_ml.config.settings import Settings
-from label_studio_ml.training.records.board_access import Holder
+from label_studio_ml.training.records.job_store_access import Holder
 from label_studio_ml.training.scheduling.policy_cache import PolicyCache
 from label_studio_ml.training.worker import rq_worker
 from label_studio_ml.training.worker.trainer import Trainer
@@ -17,7 +17,7 @@ from label_studio_ml.training.worker.trainer import Trainer
 #: What is called just after the signal has come, in the order in which a worker calls it.
 STEPS: dict[str, tuple[Any, str]] = {
     "waiting for Redis": (rq_worker, "wait_for"),
-    "opening the queue": (rq_worker, "open_board"),
+    "opening the queue": (rq_worker, "open_job_store"),
     "holding the queue": (Holder, "__init__"),
     "making RQ's worker": (rq_worker, "make_worker"),
     "making the trainer": (Trainer, "__init__"),

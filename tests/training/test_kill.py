@@ -12,7 +12,7 @@ from collections.abc import Callable
 import pytest
 
 from e2e.processes import wait_until
-from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.redis.keys import DEFAULT_QUEUE
 from label_studio_ml.training.redis.redis_client import connect
 from label_studio_ml.versions.store.local_store import VersionStore
@@ -49,11 +49,11 @@ def _comes_to_rest(live: Live, control: Control, versions: int = 1) -> None:
     taken_in = [event for manifest in store.versions(uid(PROJECT)) for event in manifest.events]
     assert len(taken_in) == len(set(taken_in))
     url = (live.model_dir / "broker" / "address").read_text()
-    board = JobBoard(connect(url), "label-studio-ml")
-    assert board.queues.events(uid(PROJECT)) == []
-    assert board.queues.dirty() == []
-    assert {job.state for job in board.jobs.of(uid(PROJECT))} <= {"finished", "failed"}
-    board.redis.close()
+    job_store = JobStore(connect(url), "label-studio-ml")
+    assert job_store.queues.events(uid(PROJECT)) == []
+    assert job_store.queues.dirty() == []
+    assert {job.state for job in job_store.jobs.of(uid(PROJECT))} <= {"finished", "failed"}
+    job_store.redis.close()
     folders = [path for path in store.folder(uid(PROJECT)).iterdir() if path.is_dir()]
     assert len(folders) == versions, "a run that did not finish left its folder"
     newest = store.newest(uid(PROJECT))

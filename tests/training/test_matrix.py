@@ -13,7 +13,7 @@ import pytest
 
 from e2e.processes import wait_until
 from label_studio_ml.config.settings import DEFAULT_LEASE, DEFAULT_SWEEP
-from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.redis.redis_client import connect
 from label_studio_ml.versions.store.local_store import VersionStore
 from live import TRAINING, WORKER, Control, Live, alive, created, uid
@@ -135,10 +135,10 @@ def _comes_to_rest(live: Live, control: Control, jobs: list[str]) -> None:
     assert control.overlaps == 0
     taken_in = [event for manifest in store.versions(uid(PROJECT)) for event in manifest.events]
     assert len(taken_in) == len(set(taken_in)) == 3
-    board = JobBoard(connect((live.model_dir / "broker" / "address").read_text()), "label-studio-ml")
-    assert board.queues.dirty() == []
-    states = {job.id: job for job in board.jobs.of(uid(PROJECT))}
-    board.redis.close()
+    job_store = JobStore(connect((live.model_dir / "broker" / "address").read_text()), "label-studio-ml")
+    assert job_store.queues.dirty() == []
+    states = {job.id: job for job in job_store.jobs.of(uid(PROJECT))}
+    job_store.redis.close()
     assert set(jobs) <= set(states)
     assert {job.state for job in states.values()} <= {"finished", "failed"}
     by_version = [job.version for job in states.values() if job.version]

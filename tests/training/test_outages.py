@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from e2e.processes import wait_until
-from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_store import JobStore
 from live import FakeStudio, Live, created, make_live, uid
 from redis_server import MakeRedis, RedisServer, make_redis
 
@@ -100,9 +100,9 @@ def test_a_thousand_webhooks_while_redis_fails_in_every_way(
             if fault is not calm:
                 assert not all(named), "what Redis did not take is answered, too"
             wait_until(lambda: not list(spool.glob("*.json")), "Redis has what the disk kept")
-        board = JobBoard(redis.client(), "outages")
+        job_store = JobStore(redis.client(), "outages")
         for project in PROJECTS:
-            found = [event.data["annotation"]["id"] for event in board.queues.events(uid(project))]
+            found = [event.data["annotation"]["id"] for event in job_store.queues.events(uid(project))]
             assert found == [1000 + one for one in range(len(faults) * EACH)], "each once, in order"
         said = [line for line in live.backend.output().splitlines() if "kept on the disk" in line]
         assert 3 <= len(said) < 100, "an outage is said, and not with every event"

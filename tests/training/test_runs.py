@@ -14,7 +14,7 @@ import requests
 from e2e.processes import wait_until
 from label_studio_ml.errors import UnknownJob
 from label_studio_ml.training.records import job_pages
-from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.redis.redis_client import connect
 from label_studio_ml.training.scheduling import cancellation
 from label_studio_ml.versions.store.local_store import VersionStore
@@ -32,10 +32,10 @@ def live(tmp_path_factory: pytest.TempPathFactory, studio: FakeStudio) -> Iterat
 
 
 @pytest.fixture(scope="module")
-def board(live: Live) -> Iterator[JobBoard]:
+def job_store(live: Live) -> Iterator[JobStore]:
     live.broker()
     connection = connect((live.model_dir / "broker" / "address").read_text())
-    yield JobBoard(connection, "label-studio-ml")
+    yield JobStore(connection, "label-studio-ml")
     connection.close()
 
 
@@ -56,8 +56,8 @@ def _get(live: Live, path: str) -> dict[str, Any]:
     return dict(answer.json())
 
 
-def _settled(board: JobBoard, project: int) -> bool:
-    return not board.queues.events(uid(project)) and uid(project) not in board.queues.dirty()
+def _settled(job_store: JobStore, project: int) -> bool:
+    return not job_store.queues.events(uid(project)) and uid(project) not in job_store.queues.dirty()
 
 
 def _no_version(live: Live, project: int) -> bool:
@@ -70,29 +70,33 @@ def _next_run_works(live: Live, project: int) -> None:
     assert live.wait(live.send(start_training(project)))["job_status"] == "finished"
 
 
-def test_what_a_run_says_is_in_its_record_while_it_runs(live: Live, board: JobBoard) -> None:
+def test_what_a_run_says_is_in_its_record_while_it_runs(live: Live, job_store: JobStore) -> None:
     control = live.control(1)
     control.folder.mkdir(parents=True)
     (control.folder / "hold").touch()
     job = _begin(live, 1, "report")
     (seen,) = wait_until(
-        lambda: [one for one in board.jobs.of(uid(1)) if one.progress == 0.5], "progress arrives", every=0.02
+        lambda: [one for one in job_store.jobs.of(uid(1)) if one.progress == 0.5],
+        "progress arrives",
+        every=0.02,
     )
     assert (seen.state, seen.message) == ("started", "step 5")
     assert seen.metrics == {"loss": 0.2, "accuracy": 0.5}
-    points = wait_until(lambda: job_pages.read_points(board, job), "the metrics arrive")
+    points = wait_until(lambda: job_pages.read_points(job_store, job), "the metrics arrive")
     assert [(point["step"], point["loss"]) for point in points] == [(n, 1 / n) for n in range(1, 6)]
     wait_until(
-        lambda: job_pages.read_log(board, job).current == "still working: 10 %", "the log arrives", every=0.02
+        lambda: job_pages.read_log(job_store, job).current == "still working: 10 %",
+        "the log arrives",
+        every=0.02,
     )
-    part = job_pages.read_log(board, job)
+    part = job_pages.read_log(job_store, job)
     assert "printed by a grandchild" in part.lines
     assert "at 100 %" in part.lines
     assert not [line for line in part.lines if "at 50 %" in line]
     (control.folder / "hold").unlink()
     done = live.wait(job)
     assert done["job_status"] == "finished", done
-    assert job_pages.read_log(board, job, after=part.next).lines == ["still working: 10 %"]
+    assert job_pages.read_log(job_store, job, after=part.next).lines == ["still working: 10 %"]
     (manifest,) = VersionStore(live.model_dir).versions(uid(1))
     assert manifest.metrics == {"loss": 0.2, "accuracy": 0.75}, "what fit returned wins"
     folder = VersionStore(live.model_dir).folder(uid(1), manifest.id)
@@ -104,7 +108,7 @@ def test_what_a_run_says_is_in_its_record_while_it_runs(live: Live, board: JobBo
     assert "stderr with [secret]" in log
     assert "logged with [secret]" in log
     assert TOKEN not in log
-    assert TOKEN not in str(job_pages.read_log(board, job))
+    assert TOKEN not in str(job_pages.read_log(job_store, job))
     assert (done["progress"], done["message"], done["metrics"]["loss"]) == (0.5, "step 5", 0.2)
     assert done["log"][-1] == "still working: 10 %"
     (listed,) = _get(live, "/jobs?project=1")["jobs"]
@@ -132,7 +136,7 @@ def test_the_previous_version_is_at_hand(live: Live) -> None:
     ],
 )
 def test_a_running_job_is_cancelled(
-    live: Live, board: JobBoard, project: int, what: str, ending: str
+    live: Live, job_store: JobStore, project: int, what: str, ending: str
 ) -> None:
     job = _begin(live, project, what)
     if what == "deaf":
@@ -143,11 +147,11 @@ def test_a_running_job_is_cancelled(
     assert (answer.status_code, answer.json()["job"]) == (202, job)
     done = live.wait(job)
     assert done["job_status"] == "cancelled", done
-    record = board.jobs.get(job)
+    record = job_store.jobs.get(job)
     assert record is not None
     assert ending in record.ending
     assert record.ended
-    assert _settled(board, project)
+    assert _settled(job_store, project)
     assert _no_version(live, project)
     wait_until(lambda: not live.processes(TRAINING), "nothing of the run is left")
     assert done["ending"] == record.ending
@@ -159,7 +163,7 @@ def test_a_running_job_is_cancelled(
     assert live.control(project).overlaps == 0
 
 
-def test_a_queued_job_is_cancelled_and_what_comes_later_is_not(live: Live, board: JobBoard) -> None:
+def test_a_queued_job_is_cancelled_and_what_comes_later_is_not(live: Live, job_store: JobStore) -> None:
     live.control(20).close_gate()
     live.studio.add(20, 201)
     live.setup(20)
@@ -167,41 +171,41 @@ def test_a_queued_job_is_cancelled_and_what_comes_later_is_not(live: Live, board
     live.control(20).wait_for_fit()
     waiting = live.send(created(20, 201))
     assert waiting != running
-    assert cancellation.request_cancel(board, waiting).state == "queued"
+    assert cancellation.request_cancel(job_store, waiting).state == "queued"
     live.send(created(20, 202))
     live.control(20).open_gate()
     done = live.wait(waiting)
     assert (done["job_status"], done["events"]) == ("cancelled", 1)
-    record = board.jobs.get(waiting)
+    record = job_store.jobs.get(waiting)
     assert record is not None
     assert record.ending == "it had not begun"
-    wait_until(lambda: _settled(board, 20) and not live.running(20), "the later event is trained on")
+    wait_until(lambda: _settled(job_store, 20) and not live.running(20), "the later event is trained on")
     assert live.wait(running)["job_status"] == "finished"
-    jobs = {job.id: job for job in board.jobs.of(uid(20))}
+    jobs = {job.id: job for job in job_store.jobs.of(uid(20))}
     (later,) = [job for name, job in jobs.items() if name not in (running, waiting)]
     assert (later.state, later.events) == ("finished", 1)
     versions = VersionStore(live.model_dir).versions(uid(20))
     assert sorted(len(version.events) for version in versions) == [1, 1]
 
 
-def test_a_cancelled_run_whose_worker_is_killed_stays_cancelled(live: Live, board: JobBoard) -> None:
+def test_a_cancelled_run_whose_worker_is_killed_stays_cancelled(live: Live, job_store: JobStore) -> None:
     job = _begin(live, 21, "deaf")
     wait_until((live.control(21).folder / "deaf").exists, "it ignores SIGTERM")
-    cancellation.request_cancel(board, job)
+    cancellation.request_cancel(job_store, job)
     live.kill(WORKER)
     assert live.wait(job)["job_status"] == "cancelled"
-    record = board.jobs.get(job)
+    record = job_store.jobs.get(job)
     assert record is not None
     assert "its worker ended" in record.ending
-    wait_until(lambda: _settled(board, 21), "its events have an outcome")
+    wait_until(lambda: _settled(job_store, 21), "its events have an outcome")
     assert len(live.control(21).fits()) == 1
     _next_run_works(live, 21)
 
 
-def test_cancelling_an_unknown_job(board: JobBoard) -> None:
+def test_cancelling_an_unknown_job(job_store: JobStore) -> None:
     with pytest.raises(UnknownJob, match="no job none"):
-        cancellation.request_cancel(board, "none")
-    assert not board.redis.exists(board.keys.job("none"))
+        cancellation.request_cancel(job_store, "none")
+    assert not job_store.redis.exists(job_store.keys.job("none"))
 
 
 @pytest.mark.parametrize(
@@ -212,25 +216,25 @@ def test_cancelling_an_unknown_job(board: JobBoard) -> None:
     ],
 )
 def test_a_fit_that_fails_is_recorded_with_its_cause(
-    live: Live, board: JobBoard, project: int, what: str, cause: str
+    live: Live, job_store: JobStore, project: int, what: str, cause: str
 ) -> None:
     job = _begin(live, project, what)
     done = live.wait(job)
     assert done["job_status"] == "failed"
     assert cause in done["error"]
     assert "run_model.py, line" in done["error"]
-    assert _settled(board, project)
+    assert _settled(job_store, project)
     assert len(live.control(project).fits()) == 1
     _next_run_works(live, project)
 
 
-def test_a_version_that_cannot_be_published_says_why(live: Live, board: JobBoard) -> None:
+def test_a_version_that_cannot_be_published_says_why(live: Live, job_store: JobStore) -> None:
     """And is not tried again and again."""
     job = _begin(live, 33, "unnameable")
     done = live.wait(job)
     assert done["job_status"] == "failed"
     assert done["error"].startswith("The version that fit made cannot be published: UnicodeEncodeError: ")
-    assert _settled(board, 33)
+    assert _settled(job_store, 33)
     assert len(live.control(33).fits()) == 1
     _next_run_works(live, 33)
 
@@ -244,7 +248,7 @@ def test_a_fit_that_reads_address_zero(live: Live) -> None:
     _next_run_works(live, 32)
 
 
-def test_a_flood_of_output_fills_neither_disk_nor_memory(live: Live, board: JobBoard) -> None:
+def test_a_flood_of_output_fills_neither_disk_nor_memory(live: Live, job_store: JobStore) -> None:
     worker = live.one(WORKER)
     job = _begin(live, 33, "flood:1024")
     done = live.wait(job, 120)
@@ -256,7 +260,7 @@ def test_a_flood_of_output_fills_neither_disk_nor_memory(live: Live, board: JobB
     assert "bytes are left out here" in log
     assert log.endswith("the last line\n")
     assert _peak(worker) < 200 << 20
-    part = job_pages.read_log(board, job, after=-3)
+    part = job_pages.read_log(job_store, job, after=-3)
     assert part.lines[-1] == "the last line"
     assert part.next > 1 << 20, "the lines that are left out are counted"
 

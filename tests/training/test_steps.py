@@ -13,7 +13,7 @@ import pytest
 from e2e.processes import wait_until
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.training.records.event_queue import StoredEvent
-from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.scheduling.policy_cache import PolicyCache
 from label_studio_ml.training.scheduling.sweeper import sweep
 from label_studio_ml.versions.state.key_values import StoredState
@@ -78,20 +78,20 @@ def start(settings: Settings, tmp_path: Path) -> Iterator[Start]:
         process.wait(60)
 
 
-def _deliver(settings: Settings, board: JobBoard, project: int, *numbers: int) -> list[str]:
+def _deliver(settings: Settings, job_store: JobStore, project: int, *numbers: int) -> list[str]:
     """Put events in as a server does; return their jobs."""
     Projects(settings.model_dir).update(uid(project), label_config=CONFIG)
     jobs = []
     for number in numbers:
-        board.delivered.add(uid(project), [(task(number), annotation(number))])
+        job_store.delivered.add(uid(project), [(task(number), annotation(number))])
         event = created(project, number)
-        jobs.append(board.record(uid(project), StoredEvent(event["action"], event)))
+        jobs.append(job_store.record(uid(project), StoredEvent(event["action"], event)))
     return jobs
 
 
-def _at_rest(board: JobBoard, project: int) -> bool:
-    return not board.queues.events(uid(project)) and not any(
-        job.running for job in board.jobs.of(uid(project))
+def _at_rest(job_store: JobStore, project: int) -> bool:
+    return not job_store.queues.events(uid(project)) and not any(
+        job.running for job in job_store.jobs.of(uid(project))
     )
 
 
@@ -120,16 +120,16 @@ STEPS = {
 )
 def test_killed_at_a_step(
     settings: Settings,
-    board: JobBoard,
+    job_store: JobStore,
     start: Start,
     control: Callable[[int], Control],
     when: str,
     step: str,
 ) -> None:
-    jobs = _deliver(settings, board, 1, 1, 2)
+    jobs = _deliver(settings, job_store, 1, 1, 2)
     assert start(when, step).wait(120) == -9
     start()
-    wait_until(lambda: _at_rest(board, 1), "every event has an outcome", every=0.05)
+    wait_until(lambda: _at_rest(job_store, 1), "every event has an outcome", every=0.05)
     store = VersionStore(settings.model_dir)
     (manifest,) = store.versions(uid(1))
     assert len(manifest.events) == 2
@@ -137,21 +137,21 @@ def test_killed_at_a_step(
     committed = (when, step) in {("after", "committing"), ("after", "storing the state")} or "settl" in step
     assert len(control(1).fits("end")) == (1 if committed or step != "committing" else 2)
     assert [path.name for path in store.folder(uid(1)).iterdir() if path.is_dir()] == [manifest.id]
-    published = [job for job in board.jobs.of(uid(1)) if job.version]
+    published = [job for job in job_store.jobs.of(uid(1)) if job.version]
     assert [(job.version, job.state) for job in published] == [(manifest.name, "finished")]
-    first = board.jobs.get(jobs[0])
+    first = job_store.jobs.get(jobs[0])
     assert first is not None
     assert first.state == "finished" if committed else first.state in ("failed", "finished")
-    assert not board.queues.dirty()
+    assert not job_store.queues.dirty()
 
 
 def test_state_of_a_version_whose_worker_was_killed_is_stored(
-    settings: Settings, board: JobBoard, start: Start
+    settings: Settings, job_store: JobStore, start: Start
 ) -> None:
-    _deliver(settings, board, 1, 1)
+    _deliver(settings, job_store, 1, 1)
     start("after", "committing", script="event_model.py").wait(120)
     start(script="event_model.py")
-    wait_until(lambda: _at_rest(board, 1), "the event has an outcome", every=0.05)
+    wait_until(lambda: _at_rest(job_store, 1), "the event has an outcome", every=0.05)
     state = StoredState(settings.model_dir, uid(1))
     assert state.get("count") == "1"
     assert state.get("model_version") == "1.0.1"
@@ -159,7 +159,7 @@ def test_state_of_a_version_whose_worker_was_killed_is_stored(
 
 def test_a_server_that_ends_before_it_wakes_a_worker(
     settings: Settings,
-    board: JobBoard,
+    job_store: JobStore,
     start: Start,
     monkeypatch: pytest.MonkeyPatch,
     control: Callable[[int], Control],
@@ -171,49 +171,51 @@ def test_a_server_that_ends_before_it_wakes_a_worker(
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(board.wake_ups, "enqueue", ends)
+        patch.setattr(job_store.wake_ups, "enqueue", ends)
         with pytest.raises(Killed):
-            _deliver(settings, board, 1, 1)
-    assert board.queues.dirty() == [uid(1)]
+            _deliver(settings, job_store, 1, 1)
+    assert job_store.queues.dirty() == [uid(1)]
     start()
     wait_until(lambda: control(1).fits("end"), "the sweeper wakes a worker", every=0.05)
-    wait_until(lambda: _at_rest(board, 1), "the event has an outcome", every=0.05)
-    (job,) = board.jobs.of(uid(1))
+    wait_until(lambda: _at_rest(job_store, 1), "the event has an outcome", every=0.05)
+    (job,) = job_store.jobs.of(uid(1))
     assert job.state == "finished"
     assert job.created
 
 
-def test_the_sweeper_wakes_for_no_project_that_is_in_the_queue(settings: Settings, board: JobBoard) -> None:
-    _deliver(settings, board, 1, 1)
-    _deliver(settings, board, 2, 1)
+def test_the_sweeper_wakes_for_no_project_that_is_in_the_queue(
+    settings: Settings, job_store: JobStore
+) -> None:
+    _deliver(settings, job_store, 1, 1)
+    _deliver(settings, job_store, 2, 1)
     for _ in range(3):
-        sweep(board, PolicyCache(board, settings), settings.lease)
-    assert board.redis.llen("rq:queue:test-queue") == 2
-    board.redis.delete("rq:queue:test-queue")  # RQ lost them
+        sweep(job_store, PolicyCache(job_store, settings), settings.lease)
+    assert job_store.redis.llen("rq:queue:test-queue") == 2
+    job_store.redis.delete("rq:queue:test-queue")  # RQ lost them
     for _ in range(3):
-        sweep(board, PolicyCache(board, settings), settings.lease)
-    assert board.redis.llen("rq:queue:test-queue") == 2
+        sweep(job_store, PolicyCache(job_store, settings), settings.lease)
+    assert job_store.redis.llen("rq:queue:test-queue") == 2
 
 
-def test_a_redis_younger_than_the_versions(settings: Settings, board: JobBoard, start: Start) -> None:
+def test_a_redis_younger_than_the_versions(settings: Settings, job_store: JobStore, start: Start) -> None:
     """Another Redis knows no fences: the next versions are above those on disk all the same."""
     store = VersionStore(settings.model_dir)
-    _deliver(settings, board, 1, 1)
+    _deliver(settings, job_store, 1, 1)
     start()
     for number in (2, 3):
-        wait_until(lambda: _at_rest(board, 1), "the event has an outcome", every=0.05)
-        board.redis.delete(board.keys.fence(uid(1)))
-        _deliver(settings, board, 1, number)
-    wait_until(lambda: _at_rest(board, 1), "the event has an outcome", every=0.05)
+        wait_until(lambda: _at_rest(job_store, 1), "the event has an outcome", every=0.05)
+        job_store.redis.delete(job_store.keys.fence(uid(1)))
+        _deliver(settings, job_store, 1, number)
+    wait_until(lambda: _at_rest(job_store, 1), "the event has an outcome", every=0.05)
     assert [manifest.fence for manifest in store.versions(uid(1))] == [1, 2, 3]
-    assert {job.state for job in board.jobs.of(uid(1))} == {"finished"}
+    assert {job.state for job in job_store.jobs.of(uid(1))} == {"finished"}
 
 
 @pytest.mark.parametrize(
     "url", ["redis-server", pytest.param("embedded", marks=pytest.mark.soak)], indirect=True
 )
 def test_two_workers_and_bursts_of_events(
-    settings: Settings, board: JobBoard, start: Start, control: Callable[[int], Control]
+    settings: Settings, job_store: JobStore, start: Start, control: Callable[[int], Control]
 ) -> None:
     """Serial and in order for each project, every event exactly once; the projects side by side."""
     for _ in range(2):
@@ -221,22 +223,22 @@ def test_two_workers_and_bursts_of_events(
     projects = range(1, 11)
     for project in projects:
         control(project).close_gate()
-        _deliver(settings, board, project, 0)
+        _deliver(settings, job_store, project, 0)
 
     def begun() -> list[int]:
         return [project for project in projects if control(project).fits()]
 
     wait_until(lambda: len(begun()) == 2, "two projects are trained at a time", every=0.05)
     for burst in range(10):
-        _deliver(settings, board, 1, *range(1 + burst * 100, 101 + burst * 100))
+        _deliver(settings, job_store, 1, *range(1 + burst * 100, 101 + burst * 100))
         for project in projects[1:]:
-            _deliver(settings, board, project, 1 + 2 * burst, 2 + 2 * burst)
+            _deliver(settings, job_store, project, 1 + 2 * burst, 2 + 2 * burst)
         if burst == 4:
             assert len(begun()) == 2
             for project in projects:
                 control(project).open_gate()
     wait_until(
-        lambda: all(_at_rest(board, project) for project in projects), "all is trained", 240, every=0.1
+        lambda: all(_at_rest(job_store, project) for project in projects), "all is trained", 240, every=0.1
     )
     store = VersionStore(settings.model_dir)
     for project in projects:
@@ -255,17 +257,17 @@ def test_two_workers_and_bursts_of_events(
     "url", ["embedded", pytest.param("redis-server", marks=pytest.mark.soak)], indirect=True
 )
 def test_one_project_of_the_seed_generation_and_bursts(
-    settings: Settings, board: JobBoard, start: Start, control: Callable[[int], Control]
+    settings: Settings, job_store: JobStore, start: Start, control: Callable[[int], Control]
 ) -> None:
     """Two workers, one project, 1,000 events: no two fits at a time, each event in exactly one outcome."""
     for _ in range(2):
         start()
     ids: list[str] = []
     for burst in range(10):
-        _deliver(settings, board, 1, *range(burst * 100, 100 + burst * 100))
-        ids += [entry.id for entry in board.queues.entries(uid(1)) if entry.id not in ids]
+        _deliver(settings, job_store, 1, *range(burst * 100, 100 + burst * 100))
+        ids += [entry.id for entry in job_store.queues.entries(uid(1)) if entry.id not in ids]
         control(1).wait_for_fit(1 + burst // 4)
-    wait_until(lambda: _at_rest(board, 1), "all is trained", 240, every=0.05)
+    wait_until(lambda: _at_rest(job_store, 1), "all is trained", 240, every=0.05)
     assert control(1).overlaps == 0
     versions = VersionStore(settings.model_dir).history(uid(1))
     taken_in = [event for version in versions for event in version.events]

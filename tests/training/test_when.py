@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from e2e.processes import wait_until
-from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.redis.redis_client import connect
 from label_studio_ml.training.scheduling.cancellation import request_cancel
 from label_studio_ml.versions.store.local_store import VersionStore
@@ -20,9 +20,9 @@ from studio.fake import Reply
 Launch = Callable[..., Live]
 
 
-def _board(live: Live) -> JobBoard:
+def _job_store(live: Live) -> JobStore:
     live.broker()
-    return JobBoard(connect((live.model_dir / "broker" / "address").read_text()), "label-studio-ml")
+    return JobStore(connect((live.model_dir / "broker" / "address").read_text()), "label-studio-ml")
 
 
 def _says(live: Live, job: str, pattern: str) -> dict[str, Any]:
@@ -198,14 +198,14 @@ def test_after_many_tries_the_events_are_set_aside_and_come_back(launch: Launch)
     live = launch()
     _down(live, 8)
     live.setup(8)
-    board = _board(live)
-    board.redis.hset(board.keys.attempts(uid(8)), "tries", 99)
+    job_store = _job_store(live)
+    job_store.redis.hset(job_store.keys.attempts(uid(8)), "tries", 99)
     failed = live.wait(live.send(start_training(8)))
     assert "100 tries" in failed["error"]
     assert "--retry" in failed["error"]
-    (parked,) = board.queues.parked(uid(8))
+    (parked,) = job_store.queues.parked(uid(8))
     assert (parked.event.action, "502" in parked.why) == ("START_TRAINING", True)
-    assert not board.queues.events(uid(8))
+    assert not job_store.queues.events(uid(8))
     listed = _command(live, "--parked").stdout
     assert listed.splitlines()[1].startswith("8  ")
     assert "START_TRAINING" in listed
@@ -217,7 +217,7 @@ def test_after_many_tries_the_events_are_set_aside_and_come_back(launch: Launch)
     assert live.wait(job)["job_status"] == "finished"
     assert _command(live, "--parked").stdout == "No events are set aside\n"
     assert _command(live, "--retry").returncode == 1
-    board.redis.close()
+    job_store.redis.close()
 
 
 def test_events_without_login_wait_for_label_studio(launch: Launch) -> None:
@@ -264,11 +264,11 @@ def test_events_before_one_that_cannot_be_checked_are_trained_on(launch: Launch)
     done = live.wait(job)
     assert (done["model_version"], done["events"]) == ("1.0.2", 1)
     assert "cannot be checked" in done["error"]
-    board = _board(live)
-    (parked,) = wait_until(lambda: list(board.queues.parked(uid(10))), "the other one is set aside")
+    job_store = _job_store(live)
+    (parked,) = wait_until(lambda: list(job_store.queues.parked(uid(10))), "the other one is set aside")
     assert parked.event.data["annotation"] == annotation(2)["id"]
     wait_until(lambda: not live.running(10), "no job is left")
-    board.redis.close()
+    job_store.redis.close()
 
 
 # Runs that never end well
@@ -285,9 +285,13 @@ def test_a_fit_that_crashes_keeps_what_was_before_and_sets_one_event_aside(launc
         live.send(created(11, number))
     control.do("kill:1003")
     control.open_gate()
-    board = _board(live)
-    (parked,) = wait_until(lambda: list(board.queues.parked(uid(11))), "the event that crashes is set aside")
-    wait_until(lambda: not live.running(11) and not board.queues.events(uid(11)), "the others are trained on")
+    job_store = _job_store(live)
+    (parked,) = wait_until(
+        lambda: list(job_store.queues.parked(uid(11))), "the event that crashes is set aside"
+    )
+    wait_until(
+        lambda: not live.running(11) and not job_store.queues.events(uid(11)), "the others are trained on"
+    )
     assert parked.event.data["annotation"]["id"] == 1003
     assert "3 runs crashed" in parked.why
     begun = [fit["annotation"] for fit in control.fits()]
@@ -299,10 +303,10 @@ def test_a_fit_that_crashes_keeps_what_was_before_and_sets_one_event_aside(launc
     assert len(taken_in) == len(set(taken_in)) == 6
     assert control.overlaps == 0
     control.do("ok")
-    job = board.unpark(uid(11))
+    job = job_store.unpark(uid(11))
     assert job is not None
     assert live.wait(job)["model_version"] == "1.0.7"
-    board.redis.close()
+    job_store.redis.close()
 
 
 def test_a_worker_that_is_killed_between_events_loses_none_and_repeats_one(launch: Launch) -> None:
@@ -334,16 +338,16 @@ def test_runs_that_always_end_their_worker_end_too(launch: Launch) -> None:
     live.setup(13)
     control = live.control(13)
     control.do(f"end process:{live.one(WORKER)}")
-    board = _board(live)
-    board.redis.hset(board.keys.attempts(uid(13)), "starts", 9)
+    job_store = _job_store(live)
+    job_store.redis.hset(job_store.keys.attempts(uid(13)), "starts", 9)
     live.send(created(13, 1))
     control.wait_for_fit()
-    (parked,) = wait_until(lambda: list(board.queues.parked(uid(13))), "the event is set aside")
+    (parked,) = wait_until(lambda: list(job_store.queues.parked(uid(13))), "the event is set aside")
     assert "10 runs ended with their worker" in parked.why
     assert len(control.fits()) == 1
     control.do("ok")
     assert live.wait(live.send(start_training(13)))["job_status"] == "finished"
-    board.redis.close()
+    job_store.redis.close()
 
 
 # Cancelling
@@ -355,9 +359,9 @@ def test_a_job_that_waits_for_annotations_is_cancelled(launch: Launch) -> None:
     live.setup(14)
     job = live.send(created(14, 1))
     _says(live, job, "1 of 3")
-    board = _board(live)
-    request_cancel(board, job)
+    job_store = _job_store(live)
+    request_cancel(job_store, job)
     assert live.wait(job)["job_status"] == "cancelled"
-    wait_until(lambda: not board.queues.events(uid(14)), "its events are settled")
+    wait_until(lambda: not job_store.queues.events(uid(14)), "its events are settled")
     assert not live.control(14).fits()
-    board.redis.close()
+    job_store.redis.close()

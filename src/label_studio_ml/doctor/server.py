@@ -15,7 +15,7 @@ from label_studio_ml.storage.server_address import address
 from label_studio_ml.support.texts import our_command, plural
 
 if TYPE_CHECKING:
-    from label_studio_ml.training.records.job_board import JobBoard
+    from label_studio_ml.training.records.job_store import JobStore
 
 #: Seconds to wait for a worker to register in Redis: a starting backend answers before that.
 WORKER_START = 10.0
@@ -163,7 +163,7 @@ def _how_to_train(context: Context) -> str:
 
 def queue(context: Context) -> Iterator[Check]:
     """Check, if REDIS_URL is set, this backend's queue: its owner, its workers, and events left on other queues."""
-    from label_studio_ml.training.records.board_access import open_board, worker_count
+    from label_studio_ml.training.records.job_store_access import open_job_store, worker_count
     from label_studio_ml.training.redis.queue_owner import left_behind, owner_of
     from label_studio_ml.training.redis.redis_client import connect
 
@@ -172,12 +172,12 @@ def queue(context: Context) -> Iterator[Check]:
         return
     client = connect(settings.redis_url)
     try:
-        board = open_board(client, settings, embedded=False, claiming=False)
-        name = board.keys.queue
-        workers = worker_count(board)
+        job_store = open_job_store(client, settings, embedded=False, claiming=False)
+        name = job_store.keys.queue
+        workers = worker_count(job_store)
         if not workers and context.about is not None:
-            workers = _workers_that_start(board)
-        others = left_behind(client, name, board.owner) if board.owner is not None else []
+            workers = _workers_that_start(job_store)
+        others = left_behind(client, name, job_store.owner) if job_store.owner is not None else []
         other = owner_of(client, settings.queue) if settings.queue not in ("", name) else None
     except BackendError as error:
         yield skip("queue", f"it cannot be looked at: {error.message}")
@@ -207,11 +207,11 @@ def queue(context: Context) -> Iterator[Check]:
         yield ok("queue", f"{name}, {plural(workers, 'worker')}")
 
 
-def _workers_that_start(board: "JobBoard") -> int:
+def _workers_that_start(job_store: "JobStore") -> int:
     """Wait for the first worker to register, and return the number of workers; 0 after `WORKER_START` seconds."""
-    from label_studio_ml.training.records.board_access import worker_count
+    from label_studio_ml.training.records.job_store_access import worker_count
 
     deadline = time.monotonic() + WORKER_START
-    while not (workers := worker_count(board)) and time.monotonic() < deadline:
+    while not (workers := worker_count(job_store)) and time.monotonic() < deadline:
         time.sleep(0.2)
     return workers

@@ -10,7 +10,7 @@ import pytest
 
 from label_studio_ml.cache import SqliteCache
 from label_studio_ml.cli.main import main
-from label_studio_ml.cli.shared.open_board import reach
+from label_studio_ml.cli.shared.open_job_store import reach
 from label_studio_ml.cli.shared.project_arguments import known_project
 from label_studio_ml.cli.shared.units import moment
 from label_studio_ml.config.settings import Settings
@@ -211,19 +211,19 @@ def test_a_project_that_is_being_trained_is_not_forgotten(
     data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with reach(_settings(data)) as reached:
-        board = reached.board
-        job = board.record(OLD, StoredEvent("START_TRAINING", {}))
-        board.update_job(job, state="started")
-        board.redis.set(board.keys.lease(OLD), "somebody", px=60_000)
+        job_store = reached.job_store
+        job = job_store.record(OLD, StoredEvent("START_TRAINING", {}))
+        job_store.update_job(job, state="started")
+        job_store.redis.set(job_store.keys.lease(OLD), "somebody", px=60_000)
         assert main(["projects", "forget", "be", OLD, "--yes"]) == 1
         said = capsys.readouterr().err
         assert f"Project {OLD} is being trained by job {job}" in said
         assert f"cancel be {job}" in said or f"cancel {data.parent} {job}" in said
-        board.redis.delete(board.keys.lease(OLD))
+        job_store.redis.delete(job_store.keys.lease(OLD))
         assert main(["projects", "forget", "be", OLD, "--yes"]) == 0
         assert "with 1 event that waited for a training" in capsys.readouterr().out
-        assert board.queues.entries(OLD) == []
-        assert list(board.jobs.of(OLD)) == []
+        assert job_store.queues.entries(OLD) == []
+        assert list(job_store.jobs.of(OLD)) == []
 
 
 def test_what_a_terminal_would_act_on_is_shown_as_an_escape(

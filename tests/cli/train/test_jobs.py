@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from label_studio_ml.cli.shared.open_board import OpenBoard, reach
+from label_studio_ml.cli.shared.open_job_store import OpenJobStore, reach
 from label_studio_ml.cli.train import cancel, jobs
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.runtime.broker import Broker
@@ -16,7 +16,7 @@ UID = "7.1767225600"
 
 
 @pytest.fixture
-def reached(tmp_path: Path) -> Iterator[OpenBoard]:
+def reached(tmp_path: Path) -> Iterator[OpenJobStore]:
     broker = Broker(tmp_path / "broker")
     settings = Settings(
         backend_dir=tmp_path, model_dir=tmp_path / "data", log_dir=tmp_path, redis_url=broker.start()
@@ -27,16 +27,16 @@ def reached(tmp_path: Path) -> Iterator[OpenBoard]:
 
 
 @pytest.fixture
-def job(reached: OpenBoard) -> str:
-    return reached.board.record(UID, StoredEvent("START_TRAINING", {}))
+def job(reached: OpenJobStore) -> str:
+    return reached.job_store.record(UID, StoredEvent("START_TRAINING", {}))
 
 
 def test_follow_says_that_no_worker_is_running_and_waits(
-    reached: OpenBoard, job: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    reached: OpenJobStore, job: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def ended(board: object, job_id: str, *, log: bool) -> Job | None:
-        reached.board.update_job(job_id, state="finished")
-        return reached.board.jobs.get(job_id)
+    def ended(job_store: object, job_id: str, *, log: bool) -> Job | None:
+        reached.job_store.update_job(job_id, state="finished")
+        return reached.job_store.jobs.get(job_id)
 
     monkeypatch.setattr(jobs, "follow", ended)
     assert jobs._follow(reached, job, Path("be")) == 0
@@ -47,8 +47,8 @@ def test_follow_says_that_no_worker_is_running_and_waits(
 
 @pytest.mark.parametrize("state", ["queued", "started"])
 def test_cancel_says_that_no_worker_is_running(
-    reached: OpenBoard, job: str, state: str, capsys: pytest.CaptureFixture[str]
+    reached: OpenJobStore, job: str, state: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    reached.board.update_job(job, state=state)
+    reached.job_store.update_job(job, state=state)
     assert cancel.cancel(reached, job, Path("be")) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "No worker is running: the job is closed when one is"

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from label_studio_ml.cli.shared.open_board import OpenBoard
+from label_studio_ml.cli.shared.open_job_store import OpenJobStore
 from label_studio_ml.cli.train import train
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.monitoring import logs
 from label_studio_ml.training.records.event_queue import StoredEvent
-from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.versions.state.project_state import Project
 
 
-class Board(JobBoard):
+class FakeJobStore(JobStore):
     """Keeps events in memory."""
 
     def __init__(self) -> None:
@@ -35,11 +35,11 @@ class Board(JobBoard):
 def test_the_event_says_that_the_command_sent_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    board = Board()
+    job_store = FakeJobStore()
 
     @contextlib.contextmanager
-    def reach(settings: Settings, *, work: bool = False) -> Iterator[OpenBoard]:
-        yield OpenBoard(board, alone=False)
+    def reach(settings: Settings, *, work: bool = False) -> Iterator[OpenJobStore]:
+        yield OpenJobStore(job_store, alone=False)
 
     settings = Settings(backend_dir=tmp_path, model_dir=tmp_path, log_dir=tmp_path / "logs")
     monkeypatch.setattr(train, "settings_from", lambda args: settings)
@@ -48,6 +48,6 @@ def test_the_event_says_that_the_command_sent_it(
     monkeypatch.setattr(logs, "configure", lambda level: None)
     assert train.run(argparse.Namespace(project=None, from_version=None, no_wait=True)) == 0
     assert capsys.readouterr().out == "Job the-job: training project 5\n"
-    assert [(event.action, event.caller) for event in board.kept] == [
+    assert [(event.action, event.caller) for event in job_store.kept] == [
         ("START_TRAINING", "label-studio-ml train")
     ]

@@ -15,13 +15,13 @@ from typing import Any
 
 #: Step: the process that makes it, the module, the class (if any) and the function, before or after which it pauses.
 STEPS = {
-    "taken": ("worker", "records.job_board", "JobBoard", "take_waiting", "after"),
+    "taken": ("worker", "records.job_store", "JobStore", "take_waiting", "after"),
     "dataset built": ("run", "run", "", "fit_annotations", "before"),
     "fitted": ("run", "run", "", "fit_annotations", "after"),
     "committing": ("worker", "process.publish", "VersionStore", "publish", "before"),
     "committed": ("worker", "process.publish", "VersionStore", "publish", "after"),
-    "acknowledging": ("worker", "records.job_board", "JobBoard", "settle", "before"),
-    "acknowledged": ("worker", "records.job_board", "JobBoard", "settle", "after"),
+    "acknowledging": ("worker", "records.job_store", "JobStore", "settle", "before"),
+    "acknowledged": ("worker", "records.job_store", "JobStore", "settle", "after"),
 }
 
 

@@ -21,7 +21,7 @@ from label_studio_ml.protocol.requests import uid_of
 from label_studio_ml.runtime.broker import Broker
 from label_studio_ml.studio.resources import task_filters
 from label_studio_ml.training.records.event_queue import StoredEvent
-from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.records.repredictions import Repredictions
 from label_studio_ml.training.redis.redis_client import connect
 from label_studio_ml.versions.remote.remote_store import RemoteStore
@@ -58,7 +58,7 @@ class Place:
     folder: Path
     url: str
     project: FakeProject
-    board: JobBoard
+    job_store: JobStore
     programs: list[Program] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
 
@@ -69,7 +69,7 @@ class Place:
     def coordinator(self) -> ShardCoordinator:
         project = Project(uid=UID, label_config=CONFIG)
         folder = self.folder / "data" / "predict"
-        return ShardCoordinator(self.board, self.project.api(), project, folder, self.said.append)
+        return ShardCoordinator(self.job_store, self.project.api(), project, folder, self.said.append)
 
     def worker(self, **env: str) -> Program:
         settings = {
@@ -102,10 +102,10 @@ def place(make_project: Callable[[int], FakeProject], tmp_path: Path) -> Iterato
     (folder / "model.py").write_text(MODEL)
     broker = Broker(tmp_path / "broker")
     url = broker.start()
-    place = Place(folder, url, make_project(40), JobBoard(connect(url), "test-queue"))
+    place = Place(folder, url, make_project(40), JobStore(connect(url), "test-queue"))
     yield place
     left = [pid for program in place.programs for pid in program.stop()]
-    place.board.redis.close()
+    place.job_store.redis.close()
     broker.stop()
     for program in place.programs:
         print(program.output()[-4000:])
@@ -171,7 +171,7 @@ def _check_secrets(place: Place, run: Run) -> None:
     """What Redis holds of a run names no login: it is the worker's own."""
     from label_studio_ml.training.redis.rq_jobs import Job
 
-    for job in Job.fetch_many(run.jobs, place.board.redis):
+    for job in Job.fetch_many(run.jobs, place.job_store.redis):
         assert job is not None
         held = repr((job.args, job.kwargs, job.meta, job.description))
         assert UID in held
@@ -201,7 +201,7 @@ def test_a_training_comes_first(place: Place) -> None:
     worker = place.worker()
     coordinator, run = begun(place, count=1)
     wait_until(lambda: "is loaded" in worker.output(), "it is at the gate", every=0.05)
-    place.board.record(UID, StoredEvent("START_TRAINING", {"action": "START_TRAINING"}))
+    place.job_store.record(UID, StoredEvent("START_TRAINING", {"action": "START_TRAINING"}))
     wait_until(lambda: "A training waits" in worker.output(), "it is noticed", every=0.05)
     place.gate.unlink()
     report = followed(coordinator, run)
@@ -269,7 +269,7 @@ def test_a_version_that_another_machine_made_is_fetched_for_a_shard(place: Place
 def test_a_version_that_another_machine_made_predicts_by_itself(place: Place) -> None:
     store, elsewhere = _in_a_store(place)
     place.worker(**elsewhere, PREDICT_AFTER_TRAINING="all", PREDICT_AFTER_TRAINING_RATE="0")
-    Repredictions(place.board).compare_served(store, UID)
+    Repredictions(place.job_store).compare_served(store, UID)
     wait_until(lambda: len(place.project.each("a")) == 40, "all tasks have predictions")
     assert set(place.project.each("a").values()) == {1}
 

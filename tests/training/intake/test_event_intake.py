@@ -18,7 +18,7 @@ from label_studio_ml.errors import StoreError
 from label_studio_ml.protocol.requests import Event
 from label_studio_ml.training.intake import event_intake as module
 from label_studio_ml.training.intake.event_intake import RedisIntake
-from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.versions.state.project_state import Projects
 from redis_server import MakeRedis, RedisServer, make_redis
 
@@ -70,8 +70,8 @@ def hand_in(intake: RedisIntake, number: int, project: str = "1") -> str | None:
 
 
 def events(redis: RedisServer, project: str = "1") -> list[int]:
-    board = JobBoard(redis.client(), "handed-in")
-    return [one.data["annotation"]["id"] for one in board.queues.events(project)]
+    job_store = JobStore(redis.client(), "handed-in")
+    return [one.data["annotation"]["id"] for one in job_store.queues.events(project)]
 
 
 def first(intake: RedisIntake) -> None:
@@ -98,8 +98,8 @@ def test_a_redis_that_is_stopped_is_not_waited_for_and_each_event_counts_once(
     redis.program.process.send_signal(signal.SIGCONT)
     wait_until(lambda: not intake.spooled, "Redis has them", every=0.01)
     assert events(redis) == list(range(51)), "the first one was sent twice, and counts once"
-    board = JobBoard(redis.client(), "handed-in")
-    assert len(list(board.jobs.of("1"))) == 1
+    job_store = JobStore(redis.client(), "handed-in")
+    assert len(list(job_store.jobs.of("1"))) == 1
 
 
 def test_no_answer_waits_as_long_as_label_studio_does(intake: RedisIntake, redis: RedisServer) -> None:
@@ -186,7 +186,7 @@ def test_a_training_that_somebody_asked_for_has_its_job_where_redis_is_only_slow
     monkeypatch.setattr(module, "ASKED", 120.0)
     asked = msgspec.structs.replace(event(1), action="START_TRAINING")
     job = intake.hand_in(asked, trusted=True, train=True)
-    assert [one.id for one in JobBoard(redis.client(), "handed-in").jobs.of("1")] == [job]
+    assert [one.id for one in JobStore(redis.client(), "handed-in").jobs.of("1")] == [job]
 
 
 def test_a_job_is_not_waited_for_in_an_outage(

@@ -9,7 +9,7 @@ import pytest
 from label_studio_ml.errors import BodyTooLarge, BrokerError
 from label_studio_ml.protocol.requests import Event
 from label_studio_ml.training.intake.event_storage import LARGE, EventStorage, storable
-from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_store import JobStore
 from live import annotation, created, start_training, task
 
 P = "1.1767225600"
@@ -40,27 +40,27 @@ def test_a_training_request_that_is_too_large_is_refused() -> None:
         storable(_event(start_training(1), size=LARGE + (1 << 20)), trusted=True, train=True)
 
 
-def test_nothing_is_stored_after_the_deadline(board: JobBoard) -> None:
+def test_nothing_is_stored_after_the_deadline(job_store: JobStore) -> None:
     spooled = storable(_event(created(1, 1)), trusted=True, train=True)
     assert spooled is not None
     with pytest.raises(BrokerError, match=r"not taken an event within 0\.2 s"):
-        EventStorage(None).store(board, spooled, time.monotonic() - 1)
-    assert not board.queues.dirty()
-    assert not list(board.delivered.tasks(P))
+        EventStorage(None).store(job_store, spooled, time.monotonic() - 1)
+    assert not job_store.queues.dirty()
+    assert not list(job_store.delivered.tasks(P))
 
 
-def test_the_delivered_annotations_follow_the_events(board: JobBoard) -> None:
+def test_the_delivered_annotations_follow_the_events(job_store: JobStore) -> None:
     storage = EventStorage(None)
     whole = storable(_event(created(1, 1)), trusted=True, train=False)
     assert whole is not None
-    assert storage.store(board, whole) is None
-    assert [one["id"] for one in board.delivered.tasks(P)] == [1]
+    assert storage.store(job_store, whole) is None
+    assert [one["id"] for one in job_store.delivered.tasks(P)] == [1]
     storage.store(
-        board, msgspec.structs.replace(whole, event=msgspec.structs.replace(whole.event, ids_only=True))
+        job_store, msgspec.structs.replace(whole, event=msgspec.structs.replace(whole.event, ids_only=True))
     )
-    assert not list(board.delivered.tasks(P)), "its stored state was out of date"
-    board.delivered.add(P, [(task(2), annotation(2))])
+    assert not list(job_store.delivered.tasks(P)), "its stored state was out of date"
+    job_store.delivered.add(P, [(task(2), annotation(2))])
     deleted = storable(_event({"action": "TASKS_DELETED", "tasks": [{"id": 2}]}), trusted=True, train=False)
     assert deleted is not None
-    storage.store(board, deleted)
-    assert not list(board.delivered.tasks(P))
+    storage.store(job_store, deleted)
+    assert not list(job_store.delivered.tasks(P))

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from label_studio_ml.training.records.job_board import JobBoard
 from label_studio_ml.training.records.job_logs import DAY, EVERY, JobLogs
+from label_studio_ml.training.records.job_store import JobStore
 
 
 def _log(folder: Path, name: str, days: float) -> Path:
@@ -19,19 +19,19 @@ def _log(folder: Path, name: str, days: float) -> Path:
     return path
 
 
-def test_old_logs_without_a_record_go(board: JobBoard, tmp_path: Path) -> None:
+def test_old_logs_without_a_record_go(job_store: JobStore, tmp_path: Path) -> None:
     folder = tmp_path / "jobs"
-    kept = board.new_job("1.1")
+    kept = job_store.new_job("1.1")
     _log(folder, kept, 100)
     _log(folder, "20260101-120000-00000a", 31)
     _log(folder, "20260102-120000-00000b", 29)
     _log(folder, "nightly-backup", 100)
     (folder / "20260103-120000-00000c.log").mkdir()
     (folder / "notes.txt").write_text("mine")
-    JobLogs(folder, 0).clear_now_and_then(board)
+    JobLogs(folder, 0).clear_now_and_then(job_store)
     assert len(list(folder.iterdir())) == 6
     logs = JobLogs(folder, 30)
-    logs.clear_now_and_then(board)
+    logs.clear_now_and_then(job_store)
     left = {path.name for path in folder.iterdir()}
     assert left == {
         f"{kept}.log",
@@ -40,16 +40,16 @@ def test_old_logs_without_a_record_go(board: JobBoard, tmp_path: Path) -> None:
         "20260103-120000-00000c.log",
         "notes.txt",
     }
-    board.forget("1.1")
-    logs.clear_now_and_then(board)
+    job_store.forget("1.1")
+    logs.clear_now_and_then(job_store)
     assert (folder / f"{kept}.log").exists(), "it looks once an hour"
-    JobLogs(folder, 30).clear_now_and_then(board)
+    JobLogs(folder, 30).clear_now_and_then(job_store)
     assert not (folder / f"{kept}.log").exists()
     assert EVERY >= 60
 
 
-def test_a_folder_that_is_not_there(board: JobBoard, tmp_path: Path) -> None:
-    JobLogs(tmp_path / "nowhere", 30).clear(board)
+def test_a_folder_that_is_not_there(job_store: JobStore, tmp_path: Path) -> None:
+    JobLogs(tmp_path / "nowhere", 30).clear(job_store)
 
 
 @pytest.mark.parametrize("days", [0, 7])

@@ -3,8 +3,8 @@
 import traceback
 
 from label_studio_ml.training.records.event_queue import StoredEvent
-from label_studio_ml.training.records.job_board import JobBoard
 from label_studio_ml.training.records.job_pages import read_log, write_progress
+from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.records.job_views import job as job_json
 from label_studio_ml.training.records.job_views import jobs, log, without_traces
 
@@ -47,27 +47,27 @@ def test_a_group_of_errors_is_left_out() -> None:
     assert not [line for line in without_traces(lines, "j1") if line and "File " in line]
 
 
-def test_no_route_shows_a_traceback_and_the_numbers_of_lines_stay(board: JobBoard) -> None:
-    job = board.record(P, StoredEvent("START_TRAINING", {}))
+def test_no_route_shows_a_traceback_and_the_numbers_of_lines_stay(job_store: JobStore) -> None:
+    job = job_store.record(P, StoredEvent("START_TRAINING", {}))
     lines = ["epoch 1", *failed().splitlines(), "epoch 2"]
-    write_progress(board, job, {}, points=None, first=0, lines=lines)
-    whole = log(board, job, 0)
+    write_progress(job_store, job, {}, points=None, first=0, lines=lines)
+    whole = log(job_store, job, 0)
     assert whole is not None
-    record = job_json(board, job)
+    record = job_json(job_store, job)
     assert record is not None
-    (listed,) = jobs(board, P, 5)
+    (listed,) = jobs(job_store, P, 5)
     for shown in (whole["lines"], record["log"], listed["log"]):
         assert shown[-1] == "epoch 2"
         assert "RuntimeError: the second" in shown
         assert not [line for line in shown if "File " in line or "raise" in line]
     assert len(listed["log"]) == 3
-    assert whole["next"] == len(lines) == read_log(board, job).next
-    after = log(board, job, len(lines) - 1)
+    assert whole["next"] == len(lines) == read_log(job_store, job).next
+    after = log(job_store, job, len(lines) - 1)
     assert after is not None
     assert (after["lines"], after["first"], after["next"]) == (["epoch 2"], len(lines) - 1, len(lines))
-    middle = log(board, job, 4)  # in the traceback
+    middle = log(job_store, job, 4)  # in the traceback
     assert middle is not None
     assert not [line for line in middle["lines"] if "File " in line]
-    nothing = log(board, job, len(lines))
+    nothing = log(job_store, job, len(lines))
     assert nothing is not None
     assert (nothing["lines"], nothing["next"]) == ([], len(lines))

@@ -23,7 +23,7 @@ from label_studio_ml.training.intake.spool_capacity import Spooled
 from label_studio_ml.training.process.single_events import single_events
 from label_studio_ml.training.records import untrusted_events
 from label_studio_ml.training.records.event_queue import StoredEvent
-from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.records.untrusted_events import beyond, digest, ids_only, is_beyond, is_too_long
 from label_studio_ml.training.redis.keys import DEFAULT_QUEUE
 from label_studio_ml.training.redis.redis_client import connect
@@ -44,9 +44,9 @@ def forged(number: int, action: str = "ANNOTATION_UPDATED") -> StoredEvent:
     )
 
 
-def waiting(board: JobBoard) -> list[tuple[str, int | None]]:
+def waiting(job_store: JobStore) -> list[tuple[str, int | None]]:
     """Return the action and the task of each event that waits."""
-    return [(event.action, event.data.get("task")) for event in board.queues.events(P)]
+    return [(event.action, event.data.get("task")) for event in job_store.queues.events(P)]
 
 
 class TestIds:
@@ -78,121 +78,127 @@ class TestIds:
 class TestMailbox:
     """In Redis."""
 
-    def test_an_event_that_says_what_one_says_that_waits_is_folded_into_it(self, board: JobBoard) -> None:
+    def test_an_event_that_says_what_one_says_that_waits_is_folded_into_it(self, job_store: JobStore) -> None:
         for _ in range(3):
-            first = board.record(P, forged(1))
-            assert board.record(P, forged(2)) == first
-        assert waiting(board) == [("ANNOTATION_UPDATED", 1), ("ANNOTATION_UPDATED", 2)]
+            first = job_store.record(P, forged(1))
+            assert job_store.record(P, forged(2)) == first
+        assert waiting(job_store) == [("ANNOTATION_UPDATED", 1), ("ANNOTATION_UPDATED", 2)]
 
-    def test_what_came_with_the_login_is_never_folded(self, board: JobBoard) -> None:
+    def test_what_came_with_the_login_is_never_folded(self, job_store: JobStore) -> None:
         same = StoredEvent("ANNOTATION_UPDATED", forged(1).data)
         for _ in range(3):
-            board.record(P, same)
-        board.record(P, forged(1))
-        assert len(board.queues.events(P)) == 4
+            job_store.record(P, same)
+        job_store.record(P, forged(1))
+        assert len(job_store.queues.events(P)) == 4
 
-    def test_none_is_folded_into_one_that_a_run_has_read(self, board: JobBoard) -> None:
-        board.record(P, forged(1))
-        board.take_waiting(P)
-        board.record(P, forged(1))  # between the job and the event queue: read by the same run
-        board.queues.begin(P)
-        later = board.record(P, forged(1))
-        assert board.record(P, forged(1)) == later
-        assert len(board.queues.events(P)) == 3
+    def test_none_is_folded_into_one_that_a_run_has_read(self, job_store: JobStore) -> None:
+        job_store.record(P, forged(1))
+        job_store.take_waiting(P)
+        job_store.record(P, forged(1))  # between the job and the event queue: read by the same run
+        job_store.queues.begin(P)
+        later = job_store.record(P, forged(1))
+        assert job_store.record(P, forged(1)) == later
+        assert len(job_store.queues.events(P)) == 3
 
-    def test_none_is_folded_into_one_that_a_cancelled_job_took_with_it(self, board: JobBoard) -> None:
-        cancelled = board.record(P, forged(1))
-        request_cancel(board, cancelled)
-        assert board.take_waiting(P) == cancelled
-        assert settle_cancelled(board, P, cancelled, board.queues.entries(P)) == ([], None)
-        assert waiting(board) == []
-        board.record(P, forged(2))
-        board.record(P, forged(1))
-        assert waiting(board) == [("ANNOTATION_UPDATED", 2), ("ANNOTATION_UPDATED", 1)]
+    def test_none_is_folded_into_one_that_a_cancelled_job_took_with_it(self, job_store: JobStore) -> None:
+        cancelled = job_store.record(P, forged(1))
+        request_cancel(job_store, cancelled)
+        assert job_store.take_waiting(P) == cancelled
+        assert settle_cancelled(job_store, P, cancelled, job_store.queues.entries(P)) == ([], None)
+        assert waiting(job_store) == []
+        job_store.record(P, forged(2))
+        job_store.record(P, forged(1))
+        assert waiting(job_store) == [("ANNOTATION_UPDATED", 2), ("ANNOTATION_UPDATED", 1)]
 
-    def test_none_is_folded_into_one_that_was_set_aside(self, board: JobBoard) -> None:
-        board.record(P, forged(1))
-        board.queues.park(P, [event.id for event in board.queues.events(P)], why="it crashes", since="now")
-        board.record(P, forged(1))
-        assert waiting(board) == [("ANNOTATION_UPDATED", 1)]
+    def test_none_is_folded_into_one_that_was_set_aside(self, job_store: JobStore) -> None:
+        job_store.record(P, forged(1))
+        job_store.queues.park(
+            P, [event.id for event in job_store.queues.events(P)], why="it crashes", since="now"
+        )
+        job_store.record(P, forged(1))
+        assert waiting(job_store) == [("ANNOTATION_UPDATED", 1)]
 
-    def test_none_is_folded_while_no_job_is_named_for_it(self, board: JobBoard) -> None:
-        one = board.record(P, forged(1))
-        board.take_waiting(P)
-        two = board.record(P, forged(1))
+    def test_none_is_folded_while_no_job_is_named_for_it(self, job_store: JobStore) -> None:
+        one = job_store.record(P, forged(1))
+        job_store.take_waiting(P)
+        two = job_store.record(P, forged(1))
         assert two != one
-        assert len(board.queues.events(P)) == 2
+        assert len(job_store.queues.events(P)) == 2
 
     def test_past_the_limit_one_event_stands_for_all_others(
-        self, board: JobBoard, monkeypatch: pytest.MonkeyPatch
+        self, job_store: JobStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(untrusted_events, "MAX_EVENTS", 3)
         before = datetime.now(UTC)
         for number in range(10):
-            board.record(P, forged(number))
-        *kept, rest = board.queues.events(P)
+            job_store.record(P, forged(number))
+        *kept, rest = job_store.queues.events(P)
         assert [event.data["task"] for event in kept] == [0, 1, 2], "the oldest stay"
         assert is_beyond(rest.data)
         assert datetime.fromisoformat(rest.data["since"]) <= before
-        entry = board.queues.entries(P)[-1]
+        entry = job_store.queues.entries(P)[-1]
         assert (entry.action, entry.annotations) == ("ANNOTATIONS_CREATED", 7), "each counts for train_every"
-        board.record(P, StoredEvent("ANNOTATION_CREATED", {"of": "somebody with the login"}))
-        assert len(board.queues.events(P)) == 5, "what is trusted knows no limit"
+        job_store.record(P, StoredEvent("ANNOTATION_CREATED", {"of": "somebody with the login"}))
+        assert len(job_store.queues.events(P)) == 5, "what is trusted knows no limit"
 
-    def test_the_limit_holds_for_what_waits(self, board: JobBoard, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_limit_holds_for_what_waits(
+        self, job_store: JobStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(untrusted_events, "MAX_EVENTS", 2)
         for number in range(2):
-            board.record(P, forged(number))
-        first, _ = board.queues.events(P)
-        board.queues.acknowledge(P, [first.id])
-        board.record(P, forged(2))
-        board.record(P, forged(3))
-        assert [task for _, task in waiting(board)] == [1, 2, None]
-        board.queues.acknowledge(P, [event.id for event in board.queues.events(P)])
-        assert not board.redis.exists(board.keys.untrusted(P))
+            job_store.record(P, forged(number))
+        first, _ = job_store.queues.events(P)
+        job_store.queues.acknowledge(P, [first.id])
+        job_store.record(P, forged(2))
+        job_store.record(P, forged(3))
+        assert [task for _, task in waiting(job_store)] == [1, 2, None]
+        job_store.queues.acknowledge(P, [event.id for event in job_store.queues.events(P)])
+        assert not job_store.redis.exists(job_store.keys.untrusted(P))
 
-    def test_bytes_are_limited_too(self, board: JobBoard, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_bytes_are_limited_too(self, job_store: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:
         size = len(json.dumps({"action": "ANNOTATION_UPDATED", "data": forged(1).data}))
         monkeypatch.setattr(untrusted_events, "MAX_BYTES", 3 * size)
         for number in range(1, 30):
-            board.record(P, forged(number))
-        assert 3 <= len(board.queues.events(P)) <= 4
+            job_store.record(P, forged(number))
+        assert 3 <= len(job_store.queues.events(P)) <= 4
 
-    def test_an_event_with_too_many_ids_is_not_kept_whole(self, board: JobBoard) -> None:
+    def test_an_event_with_too_many_ids_is_not_kept_whole(self, job_store: JobStore) -> None:
         ids = [{"id": number} for number in range(untrusted_events.MAX_IDS + 1)]
-        board.record(P, StoredEvent("ANNOTATIONS_DELETED", {"annotations": ids}, trusted=False))
-        (event,) = board.queues.events(P)
+        job_store.record(P, StoredEvent("ANNOTATIONS_DELETED", {"annotations": ids}, trusted=False))
+        (event,) = job_store.queues.events(P)
         assert is_beyond(event.data)
         assert "annotations" not in event.data
 
     def test_a_run_that_begins_ends_the_time_that_one_event_stands_for(
-        self, board: JobBoard, monkeypatch: pytest.MonkeyPatch
+        self, job_store: JobStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(untrusted_events, "MAX_EVENTS", 1)
-        board.record(P, forged(1))
-        board.record(P, forged(2))
-        read = board.queues.events(P)
-        board.take_waiting(P)
-        board.queues.begin(P)
-        board.record(P, forged(3))  # while that run trains
-        board.queues.acknowledge(P, [event.id for event in read])
-        (rest,) = board.queues.events(P)
+        job_store.record(P, forged(1))
+        job_store.record(P, forged(2))
+        read = job_store.queues.events(P)
+        job_store.take_waiting(P)
+        job_store.queues.begin(P)
+        job_store.record(P, forged(3))  # while that run trains
+        job_store.queues.acknowledge(P, [event.id for event in read])
+        (rest,) = job_store.queues.events(P)
         assert is_beyond(rest.data)
 
-    def test_all_of_it_goes_with_its_project(self, board: JobBoard) -> None:
-        board.record(P, forged(1))
-        board.forget(P)
-        assert list(board.redis.keys("*untrusted*") + board.redis.keys("*folds*")) == []
+    def test_all_of_it_goes_with_its_project(self, job_store: JobStore) -> None:
+        job_store.record(P, forged(1))
+        job_store.forget(P)
+        assert list(job_store.redis.keys("*untrusted*") + job_store.redis.keys("*folds*")) == []
 
     def test_what_was_set_aside_comes_back_whole(
-        self, board: JobBoard, monkeypatch: pytest.MonkeyPatch
+        self, job_store: JobStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         for number in range(5):
-            board.record(P, forged(number))
-        board.queues.park(P, [event.id for event in board.queues.events(P)], why="it crashes", since="now")
+            job_store.record(P, forged(number))
+        job_store.queues.park(
+            P, [event.id for event in job_store.queues.events(P)], why="it crashes", since="now"
+        )
         monkeypatch.setattr(untrusted_events, "MAX_EVENTS", 2)
-        board.unpark(P)
-        assert [task for _, task in waiting(board)] == [0, 1, 2, 3, 4]
+        job_store.unpark(P)
+        assert [task for _, task in waiting(job_store)] == [0, 1, 2, 3, 4]
 
 
 class TestSingles:
@@ -285,7 +291,7 @@ def test_an_event_of_which_only_ids_were_read_is_kept_as_such(away: RedisIntake)
         def remove(self, uid: str, *, annotations: list[Any]) -> None:
             self.removed.extend(annotations)
 
-    class Board:
+    class FakeJobStore:
         delivered = Delivered()
         recorded: ClassVar[list[StoredEvent]] = []
 
@@ -294,12 +300,12 @@ def test_an_event_of_which_only_ids_were_read_is_kept_as_such(away: RedisIntake)
             self.recorded.append(stored)
             return "job"
 
-    board = Board()
-    assert away._store(spooled, SimpleNamespace(get=lambda: board)) == "job"  # type: ignore[arg-type]
-    (stored,) = board.recorded
+    job_store = FakeJobStore()
+    assert away._store(spooled, SimpleNamespace(get=lambda: job_store)) == "job"  # type: ignore[arg-type]
+    (stored,) = job_store.recorded
     assert not stored.trusted
     assert stored.data["annotations"] == [{"id": 1001, "task": 1}, {"id": 1002, "task": 2}]
-    assert (board.delivered.added, board.delivered.removed) == ([], [1001, 1002])
+    assert (job_store.delivered.added, job_store.delivered.removed) == ([], [1001, 1002])
 
 
 class TestSpool:
@@ -467,10 +473,10 @@ class TestLarge:
         """A run while Label Studio is away is not to see an annotation as it was before it was changed."""
         settings = Settings(backend_dir=tmp_path, model_dir=tmp_path / "data", queue="q", redis_url=redis.url)
         intake = RedisIntake.of(settings, lambda timeout: redis.url)
-        board = JobBoard(redis.client(), "q")
+        job_store = JobStore(redis.client(), "q")
 
         def delivered() -> list[int]:
-            return [one["id"] for task in board.delivered.tasks(uid(5)) for one in task["annotations"]]
+            return [one["id"] for task in job_store.delivered.tasks(uid(5)) for one in task["annotations"]]
 
         for number in (1, 2):
             intake.hand_in(came(created(5, number)), trusted=True, train=False)
@@ -493,7 +499,7 @@ class TestLarge:
         event = {"action": "ANNOTATIONS_DELETED", "annotations": ids, "project": created(5, 1)["project"]}
         intake.hand_in(came(event), trusted=True, train=True)
         wait_until(lambda: not intake.spooled, "it is in Redis", every=0.01)
-        (kept,) = JobBoard(redis.client(), "q").queues.events(uid(5))
+        (kept,) = JobStore(redis.client(), "q").queues.events(uid(5))
         assert kept.data == {"project": {"id": 5}, "annotations": ids}, "all of them: it came with the login"
         asked = {"action": "START_TRAINING", "annotations": ["x" * 20_000], "project": event["project"]}
         with pytest.raises(BodyTooLarge, match="The training request"):
@@ -504,8 +510,8 @@ class TestLarge:
 class TestProcesses:
     """Real servers and workers."""
 
-    def board(self, live: Live) -> JobBoard:
-        return JobBoard(connect((live.model_dir / "broker" / "address").read_text()), DEFAULT_QUEUE)
+    def job_store(self, live: Live) -> JobStore:
+        return JobStore(connect((live.model_dir / "broker" / "address").read_text()), DEFAULT_QUEUE)
 
     def test_a_flood_of_forged_events_fills_nothing_and_hides_nothing(
         self, launch: Callable[..., Live]
@@ -530,11 +536,13 @@ class TestProcesses:
         with ThreadPoolExecutor(8) as threads:
             assert set().union(*threads.map(flood, range(8))) == {202}
         live.send(created(2, 22), login=False)
-        board = self.board(live)
-        assert len(board.queues.entries(uid(2))) <= 5, "three that differ, the one that trains, the true one"
-        assert board.queues.entries(uid(7)) == []
+        job_store = self.job_store(live)
+        assert len(job_store.queues.entries(uid(2))) <= 5, (
+            "three that differ, the one that trains, the true one"
+        )
+        assert job_store.queues.entries(uid(7)) == []
         control.open_gate()
-        wait_until(lambda: not board.queues.entries(uid(2)), "all have been trained on")
+        wait_until(lambda: not job_store.queues.entries(uid(2)), "all have been trained on")
         assert control.fits()[-1]["tasks"] == [21, 22]
 
     def test_what_came_beyond_the_limit_is_read_from_label_studio(
@@ -549,14 +557,14 @@ class TestProcesses:
         live.send(created(2, 21))
         control.wait_for_fit()
         monkeypatch.setattr(untrusted_events, "MAX_EVENTS", 1)
-        board = self.board(live)
+        job_store = self.job_store(live)
         for number in (22, 23, 24, 25):
             event = Event("ANNOTATION_CREATED", uid(2), "", "", created(2, number))
-            board.record(uid(2), StoredEvent(event.action, ids_only(event), trusted=False))
+            job_store.record(uid(2), StoredEvent(event.action, ids_only(event), trusted=False))
         now = datetime.now(UTC).isoformat()
         live.studio.tasks[2][23]["annotations"][0] |= {"created_at": now, "updated_at": now}
         control.open_gate()
-        wait_until(lambda: not board.queues.entries(uid(2)), "all have been trained on")
+        wait_until(lambda: not job_store.queues.entries(uid(2)), "all have been trained on")
         assert [fit["annotation"] for fit in control.fits()] == [1021, 1022, 1023]
         assert beyond(Event("X", "", "", "", {}))["project"] == {"id": None}
 
@@ -571,6 +579,6 @@ class TestProcesses:
         assert live.post("/webhook", created(2, 21, more=many)).status_code == 201
         assert live.post("/webhook", created(2, 22, more=many), login=False).status_code == 202
         assert live.post("/webhook", created(2, 23)).status_code == 201
-        board, control = self.board(live), live.control(2)
-        wait_until(lambda: not board.queues.entries(uid(2)), "all have been trained on")
+        job_store, control = self.job_store(live), live.control(2)
+        wait_until(lambda: not job_store.queues.entries(uid(2)), "all have been trained on")
         assert [fit["annotation"] for fit in control.fits()] == [1021, 1022, 1023]

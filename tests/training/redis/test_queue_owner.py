@@ -10,17 +10,17 @@ import pytest
 from e2e.processes import wait_until
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BrokerError
-from label_studio_ml.training.intake import board_connection
+from label_studio_ml.training.intake import job_store_connection
 from label_studio_ml.training.intake.event_intake import RedisIntake
-from label_studio_ml.training.records.board_access import (
+from label_studio_ml.training.records.event_queue import StoredEvent
+from label_studio_ml.training.records.job_store import JobStore
+from label_studio_ml.training.records.job_store_access import (
     Holder,
-    open_board,
+    open_job_store,
     say_left_behind,
     say_served_elsewhere,
     worker_name,
 )
-from label_studio_ml.training.records.event_queue import StoredEvent
-from label_studio_ml.training.records.job_board import JobBoard
 from label_studio_ml.training.records.repredictions import Repredictions
 from label_studio_ml.training.redis.keys import DEFAULT_QUEUE, Keys
 from label_studio_ml.training.redis.queue_owner import Claim, ForeignQueue, Owner, owner_of
@@ -47,8 +47,8 @@ def settings_of(
     )
 
 
-def opened(url: str, settings: Settings) -> JobBoard:
-    return open_board(connect(url), settings, embedded=False, server="server")
+def opened(url: str, settings: Settings) -> JobStore:
+    return open_job_store(connect(url), settings, embedded=False, server="server")
 
 
 def test_without_a_name_it_carries_the_id(url: str, tmp_path: Path) -> None:
@@ -58,8 +58,8 @@ def test_without_a_name_it_carries_the_id(url: str, tmp_path: Path) -> None:
 
 
 def test_the_broker_of_its_own_has_a_constant_name(url: str, tmp_path: Path) -> None:
-    board = open_board(connect(url), settings_of(tmp_path / "one"), embedded=True)
-    assert (board.keys.queue, board.owner) == (DEFAULT_QUEUE, None)
+    job_store = open_job_store(connect(url), settings_of(tmp_path / "one"), embedded=True)
+    assert (job_store.keys.queue, job_store.owner) == (DEFAULT_QUEUE, None)
 
 
 def test_the_second_backend_with_a_name_is_kept_apart_for_good(
@@ -70,8 +70,8 @@ def test_the_second_backend_with_a_name_is_kept_apart_for_good(
     assert opened(url, one).keys.queue == "default"
     apart = f"default.{backend_id(two)}"
     for claiming in (False, True):
-        board = open_board(connect(url), two, embedded=False, claiming=claiming)
-        assert board.keys.queue == apart
+        job_store = open_job_store(connect(url), two, embedded=False, claiming=claiming)
+        assert job_store.keys.queue == apart
     (record,) = caplog.records
     assert record.levelno == logging.ERROR
     assert "RQ_QUEUE_NAME=default is the queue of another backend (Reader in" in record.message
@@ -82,10 +82,10 @@ def test_the_second_backend_with_a_name_is_kept_apart_for_good(
 
 def test_one_that_only_looks_claims_nothing(url: str, tmp_path: Path) -> None:
     settings = settings_of(tmp_path / "one", queue="default")
-    board = open_board(connect(url), settings, embedded=False, claiming=False)
-    assert board.keys.queue == "default"
-    assert owner_of(board.redis, "default") is None
-    assert not board.redis.keys("*")
+    job_store = open_job_store(connect(url), settings, embedded=False, claiming=False)
+    assert job_store.keys.queue == "default"
+    assert owner_of(job_store.redis, "default") is None
+    assert not job_store.redis.keys("*")
 
 
 class TestAClaim:
@@ -118,7 +118,7 @@ class TestAClaim:
 
 def test_an_event_for_a_queue_that_changed_hands_is_refused_whole(url: str) -> None:
     redis = connect(url)
-    mine = JobBoard(redis, "q", A)
+    mine = JobStore(redis, "q", A)
     assert mine.record("1", EVENT)
     redis.flushall()
     assert Claim(B).take(redis, "q") is None
@@ -126,16 +126,16 @@ def test_an_event_for_a_queue_that_changed_hands_is_refused_whole(url: str) -> N
     with pytest.raises(ForeignQueue, match="another backend's"):
         mine.record("1", EVENT, token="t")
     assert sorted(redis.keys("*")) == before
-    assert JobBoard(redis, "q", B).record("1", EVENT, token="t")
+    assert JobStore(redis, "q", B).record("1", EVENT, token="t")
 
 
 def test_a_job_names_its_backend(url: str) -> None:
     redis = connect(url)
-    board = JobBoard(redis, "q", A)
-    job = board.record("1", EVENT)
-    fields = redis.hgetall(board.keys.job(job))
+    job_store = JobStore(redis, "q", A)
+    job = job_store.record("1", EVENT)
+    fields = redis.hgetall(job_store.keys.job(job))
     assert (fields[b"backend"], fields[b"class"], fields[b"code"]) == (b"a1", b"Reader", b"c0de")
-    found = board.jobs.get(job)
+    found = job_store.jobs.get(job)
     assert found is not None
     assert found.model_class == "Reader"
 
@@ -145,13 +145,13 @@ class TestAWorkerWithAnotherClass:
 
     def holder(self, redis: object, model_class: str) -> Holder:
         owner = replace(A, model_class=model_class)
-        return Holder(JobBoard(redis, "q", owner), Settings(backend_dir=Path()))
+        return Holder(JobStore(redis, "q", owner), Settings(backend_dir=Path()))
 
     def test_refuses_the_job_and_says_so(self, url: str, caplog: pytest.LogCaptureFixture) -> None:
         redis = connect(url)
         assert Claim(A, server="one").take(redis, "q") is None
-        board = JobBoard(redis, "q", A)
-        job = board.record("1", EVENT)
+        job_store = JobStore(redis, "q", A)
+        job = job_store.record("1", EVENT)
         other = self.holder(redis, "Writer")
         assert not other.takes("1")
         assert not other.takes("1")
@@ -159,15 +159,15 @@ class TestAWorkerWithAnotherClass:
         (record,) = caplog.records
         assert record.levelno == logging.ERROR
         assert "for a worker with the class Reader; this one has Writer" in record.message
-        found = board.jobs.get(job)
+        found = job_store.jobs.get(job)
         assert found is not None
         assert found.message == "waits: it is for a worker with the class Reader; this one has Writer"
-        assert len(board.queues.events("1")) == 1
+        assert len(job_store.queues.events("1")) == 1
 
     def test_takes_over_what_waits_for_a_class_that_was_renamed(self, url: str) -> None:
         redis = connect(url)
         assert Claim(A, server="one").take(redis, "q") is None
-        JobBoard(redis, "q", A).record("1", EVENT)
+        JobStore(redis, "q", A).record("1", EVENT)
         renamed = replace(A, model_class="Writer")
         worker = make_worker(url, "q", name=worker_name(A, "1"))
         worker.register_birth()
@@ -192,7 +192,7 @@ class TestAWorkerWithAnotherClass:
     def test_keeps_the_queue_while_another_worker_is_there(self, url: str) -> None:
         redis = connect(url)
         Claim(A).take(redis, "q")
-        holder = Holder(JobBoard(redis, "q", A), Settings(backend_dir=Path()))
+        holder = Holder(JobStore(redis, "q", A), Settings(backend_dir=Path()))
         other = make_worker(url, "q", name=worker_name(A, "2"))
         other.register_birth()
         again = replace(A, id="a2", place="host:/copy")
@@ -209,7 +209,7 @@ class TestAServer:
         server, second = Claim(A, server="one"), Claim(A, server="two")
         assert server.take(redis, "q") is None
         assert second.take(redis, "q") is None
-        holder = Holder(JobBoard(redis, "q", A), Settings(backend_dir=Path()))
+        holder = Holder(JobStore(redis, "q", A), Settings(backend_dir=Path()))
         holder.check()
         holder.release()
         again = Claim(replace(A, id="a2", place="host:/copy"))
@@ -233,8 +233,8 @@ class TestAServer:
     def test_without_work_says_that_it_runs_until_it_ends(
         self, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(board_connection, "IDLE", 0.02)
-        monkeypatch.setattr(board_connection, "AGAIN", 0.02)
+        monkeypatch.setattr(job_store_connection, "IDLE", 0.02)
+        monkeypatch.setattr(job_store_connection, "AGAIN", 0.02)
         redis = connect(url)
         settings = settings_of(tmp_path / "one", queue="q")
         servers = [RedisIntake(lambda _: url, settings, tmp_path / f"spool{number}") for number in range(2)]
@@ -258,7 +258,7 @@ class TestAServer:
     def test_that_ends_while_it_takes_the_queue_gives_it_free(
         self, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(board_connection, "AGAIN", -1.0)
+        monkeypatch.setattr(job_store_connection, "AGAIN", -1.0)
         redis = connect(url)
         server = RedisIntake(lambda _: url, settings_of(tmp_path / "one", queue="q"), tmp_path / "spool")
         server._quick.get()
@@ -285,11 +285,11 @@ def test_queues_that_are_left_behind_are_said(
     named.record("1", EVENT)
     other = opened(url, settings_of(tmp_path / "two", queue="others"))
     other.record("1", EVENT)
-    former = JobBoard(connect(url), DEFAULT_QUEUE)
+    former = JobStore(connect(url), DEFAULT_QUEUE)
     former.record("1", EVENT)
     former.record("2", EVENT)
-    board = opened(url, settings_of(tmp_path / "one"))
-    say_left_behind(board)
+    job_store = opened(url, settings_of(tmp_path / "one"))
+    say_left_behind(job_store)
     before, default = (record.message for record in caplog.records)
     assert before.startswith(
         "1 event waits in this Redis on the queue before, which this backend used before: "
@@ -312,13 +312,13 @@ def test_a_worker_with_another_model_dir_than_its_servers_is_told(
     elsewhere = replace(served, model_dir=tmp_path / "other")
     queue = opened(url, served).keys.queue
     opened(url, settings_of(tmp_path / "two", "Writer"))
-    worker = open_board(connect(url), elsewhere, embedded=False)
+    worker = open_job_store(connect(url), elsewhere, embedded=False)
     say_served_elsewhere(worker)
     (record,) = caplog.records
     assert f"a server of the same class uses the queue {queue} (Reader in " in record.message
     assert "need the same MODEL_DIR" in record.message
     caplog.clear()
-    say_served_elsewhere(open_board(connect(url), served, embedded=False))
+    say_served_elsewhere(open_job_store(connect(url), served, embedded=False))
     opened(url, elsewhere)  # with servers of its own it is a backend of its own
     say_served_elsewhere(worker)
     assert not caplog.records
@@ -326,9 +326,9 @@ def test_a_worker_with_another_model_dir_than_its_servers_is_told(
 
 def test_backends_with_a_project_of_one_number_both_predict_afresh(url: str) -> None:
     redis = connect(url)
-    boards = [JobBoard(redis, "one", A), JobBoard(redis, "two", B)]
-    for board in boards:
-        Repredictions(board).wake("1.5")
-    assert [redis.llen(f"rq:queue:{board.keys.predictions}") for board in boards] == [1, 1]
-    Repredictions(boards[0]).wake("1.5")
-    assert redis.llen(f"rq:queue:{boards[0].keys.predictions}") == 1
+    job_stores = [JobStore(redis, "one", A), JobStore(redis, "two", B)]
+    for job_store in job_stores:
+        Repredictions(job_store).wake("1.5")
+    assert [redis.llen(f"rq:queue:{job_store.keys.predictions}") for job_store in job_stores] == [1, 1]
+    Repredictions(job_stores[0]).wake("1.5")
+    assert redis.llen(f"rq:queue:{job_stores[0].keys.predictions}") == 1

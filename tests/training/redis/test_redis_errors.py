@@ -14,10 +14,10 @@ from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BrokerError
 from label_studio_ml.projects.jobs.journal_copy import JournalCopy, versions_with_entries
 from label_studio_ml.training.policy import Decision, Entry, Policy
-from label_studio_ml.training.records import board_access, job_pages, training_figures
+from label_studio_ml.training.records import job_pages, job_store_access, training_figures
 from label_studio_ml.training.records.event_queue import EventQueues, StoredEvent
-from label_studio_ml.training.records.job_board import JobBoard
 from label_studio_ml.training.records.job_record import JobRecords
+from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.records.repredictions import Reprediction, Repredictions
 from label_studio_ml.training.records.run_inputs import DeliveredAnnotations, ProjectDescriptions
 from label_studio_ml.training.redis import queue_owner
@@ -31,29 +31,29 @@ from label_studio_ml.versions.state.project_state import Project
 
 CONNECTION = connect("unix:///nowhere/broker.sock", tries=1)
 OWNER = Owner("id")
-BOARD = JobBoard(CONNECTION, "q", OWNER)
+JOB_STORE = JobStore(CONNECTION, "q", OWNER)
 SETTINGS = Settings(backend_dir=Path("/nowhere"), model_dir=Path("/nowhere"))
 OBJECTS = (
-    BOARD,
-    BOARD.queues,
-    BOARD.jobs,
-    BOARD.wake_ups,
-    BOARD.descriptions,
-    BOARD.delivered,
-    Repredictions(BOARD),
-    PolicyCache(BOARD, SETTINGS),
+    JOB_STORE,
+    JOB_STORE.queues,
+    JOB_STORE.jobs,
+    JOB_STORE.wake_ups,
+    JOB_STORE.descriptions,
+    JOB_STORE.delivered,
+    Repredictions(JOB_STORE),
+    PolicyCache(JOB_STORE, SETTINGS),
     Claim(OWNER),
-    JournalCopy(BOARD, "1", "version", "part"),
+    JournalCopy(JOB_STORE, "1", "version", "part"),
 )
 CLASSES = (
-    *(JobBoard, EventQueues, JobRecords, WakeUps, ProjectDescriptions, DeliveredAnnotations),
+    *(JobStore, EventQueues, JobRecords, WakeUps, ProjectDescriptions, DeliveredAnnotations),
     *(Repredictions, PolicyCache, Claim, JournalCopy),
 )
 FUNCTIONS = (
     *(
-        board_access.shorten_workers,
-        board_access.worker_classes,
-        board_access.worker_count,
+        job_store_access.shorten_workers,
+        job_store_access.worker_classes,
+        job_store_access.worker_count,
         training_figures.figures,
     ),
     *(job_pages.write_progress, job_pages.read_log, job_pages.read_points),
@@ -61,7 +61,7 @@ FUNCTIONS = (
     *(cancellation.request_cancel, cancellation.settle_cancelled, stalled.waiting, versions_with_entries),
 )
 #: Public methods that do not call Redis, and those that ignore its errors, as their docstrings say.
-NO_CALLS = {"JobBoard.on_failure", "EventQueues.remove_in"}
+NO_CALLS = {"JobStore.on_failure", "EventQueues.remove_in"}
 BEST_EFFORT = {"Repredictions.store", "PolicyCache.learn"}
 
 
@@ -85,7 +85,7 @@ VALUES: dict[str, Any] = {
     "reprediction": Reprediction("name", "id"),
     "store": SimpleNamespace(served=lambda uid: None),
     "connection": CONNECTION,
-    "board": BOARD,
+    "job_store": JOB_STORE,
     "claim": Claim(OWNER),
     "owner": OWNER,
     "settings": SETTINGS,

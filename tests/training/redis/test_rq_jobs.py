@@ -20,7 +20,7 @@ from rq.job import Job as RqJob
 from e2e.processes import wait_until
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.training.records.event_queue import StoredEvent
-from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.redis.rq_jobs import _LIFE, MAX_CONTENT, Job, Queue, Runnable, one_text
 from label_studio_ml.training.redis.wake_ups import TRAIN
 from label_studio_ml.versions.state.project_state import Projects
@@ -52,9 +52,9 @@ class Payload:
 class Attack:
     """Somebody who can write to Redis. `marks` is where a success would leave something."""
 
-    def __init__(self, board: JobBoard, marks: Path) -> None:
-        self.redis = board.redis
-        self.queues = (board.keys.queue, board.keys.predictions)
+    def __init__(self, job_store: JobStore, marks: Path) -> None:
+        self.redis = job_store.redis
+        self.queues = (job_store.keys.queue, job_store.keys.predictions)
         self.marks = marks
         self.count = 0
         marks.mkdir()
@@ -181,11 +181,11 @@ def start(
         process.wait(60)
 
 
-def _deliver(settings: Settings, board: JobBoard, project: int, number: int) -> str:
+def _deliver(settings: Settings, job_store: JobStore, project: int, number: int) -> str:
     Projects(settings.model_dir).update(uid(project), label_config=CONFIG)
-    board.delivered.add(uid(project), [(task(number), annotation(number))])
+    job_store.delivered.add(uid(project), [(task(number), annotation(number))])
     event = created(project, number)
-    return board.record(uid(project), StoredEvent(event["action"], event))
+    return job_store.record(uid(project), StoredEvent(event["action"], event))
 
 
 def _idle(attack: Attack) -> bool:
@@ -194,54 +194,59 @@ def _idle(attack: Attack) -> bool:
 
 def test_nothing_that_is_written_to_redis_runs(
     settings: Settings,
-    board: JobBoard,
+    job_store: JobStore,
     start: Callable[[], "tuple[subprocess.Popen[bytes], Path]"],
     tmp_path: Path,
 ) -> None:
-    attack = Attack(board, tmp_path / "marks")
+    attack = Attack(job_store, tmp_path / "marks")
     with socket.create_server(("127.0.0.1", 0)) as listening:
         webhook = f"http://127.0.0.1:{listening.getsockname()[1]}/"
         attack.everything(webhook)  # before the worker starts: its maintenance finds what is expired
         worker, log = start()
-        job = _deliver(settings, board, 1, 1)
+        job = _deliver(settings, job_store, 1, 1)
         control = Control(tmp_path / "control" / "1")
         wait_until(lambda: control.fits("end"), "a training goes on", every=0.05)
         wait_until(lambda: _idle(attack), "the queues are empty", every=0.05)
         attack.everything(webhook)
-        later = _deliver(settings, board, 1, 2)
+        later = _deliver(settings, job_store, 1, 2)
         wait_until(lambda: len(control.fits("end")) == 2, "another one does", every=0.05)
-        wait_until(lambda: _idle(attack) and not board.queues.events(uid(1)), "all is done", every=0.05)
+        wait_until(lambda: _idle(attack) and not job_store.queues.events(uid(1)), "all is done", every=0.05)
         listening.settimeout(0.0)
         with pytest.raises(BlockingIOError):
             listening.accept()
     assert attack.marked() == []
     assert worker.poll() is None, "it is the same worker still"
-    assert [getattr(board.jobs.get(name), "state", None) for name in (job, later)] == ["finished", "finished"]
+    assert [getattr(job_store.jobs.get(name), "state", None) for name in (job, later)] == [
+        "finished",
+        "finished",
+    ]
     text = log.read_text()
     for called in ("os.system", "subprocess.check_output", "evil.call", "builtins.eval", "['a']"):
         assert called in text
     assert "Traceback" not in text
-    left = {key.decode() for key in board.redis.scan_iter("rq:job:attack-*", _type="hash")}
+    left = {key.decode() for key in job_store.redis.scan_iter("rq:job:attack-*", _type="hash")}
     refused = [
         key
         for key in left
-        if b"os.system" in zlib.decompress(board.redis.hget(key, "data") or zlib.compress(b""))
+        if b"os.system" in zlib.decompress(job_store.redis.hget(key, "data") or zlib.compress(b""))
     ]
     assert refused == []
 
 
 def test_a_wake_up_of_an_older_version_is_not_lost(
     settings: Settings,
-    board: JobBoard,
+    job_store: JobStore,
     start: Callable[[], "tuple[subprocess.Popen[bytes], Path]"],
     tmp_path: Path,
 ) -> None:
     """It is a pickle. The events are in the event queue, and the next look of the sweeper wakes a worker for them."""
-    job = _deliver(settings, board, 1, 1)
-    _pickled_again(board, f"train-{job}", TRAIN, uid(1))
+    job = _deliver(settings, job_store, 1, 1)
+    _pickled_again(job_store, f"train-{job}", TRAIN, uid(1))
     worker, log = start()
-    wait_until(lambda: getattr(board.jobs.get(job), "state", "") == "finished", "it is trained", every=0.05)
-    wait_until(lambda: not board.queues.events(uid(1)), "its event is settled", every=0.05)
+    wait_until(
+        lambda: getattr(job_store.jobs.get(job), "state", "") == "finished", "it is trained", every=0.05
+    )
+    wait_until(lambda: not job_store.queues.events(uid(1)), "its event is settled", every=0.05)
     (manifest,) = VersionStore(settings.model_dir).versions(uid(1))
     assert len(manifest.events) == 1
     assert (
@@ -250,50 +255,50 @@ def test_a_wake_up_of_an_older_version_is_not_lost(
     assert worker.poll() is None
 
 
-def _pickled_again(board: JobBoard, job_id: str, function: str, *args: Any) -> None:
+def _pickled_again(job_store: JobStore, job_id: str, function: str, *args: Any) -> None:
     """Give a job the content that versions before this one gave it."""
     data = pickle.dumps((function, None, args, {}))
-    assert board.redis.hset(f"rq:job:{job_id}", "data", zlib.compress(data)) == 0
+    assert job_store.redis.hset(f"rq:job:{job_id}", "data", zlib.compress(data)) == 0
 
 
 def test_a_shard_of_an_older_version_is_removed_and_said(
-    settings: Settings, board: JobBoard, start: Callable[[], "tuple[subprocess.Popen[bytes], Path]"]
+    settings: Settings, job_store: JobStore, start: Callable[[], "tuple[subprocess.Popen[bytes], Path]"]
 ) -> None:
-    old = RqQueue(board.keys.predictions, connection=board.redis).enqueue(SHARD, {"number": 0})
+    old = RqQueue(job_store.keys.predictions, connection=job_store.redis).enqueue(SHARD, {"number": 0})
     _, log = start()
     wait_until(lambda: f"RQ's job {old.id}" in log.read_text(), "it is refused", every=0.05)
     assert "a `predict --shards` of an older version has to be run again" in log.read_text()
-    wait_until(lambda: not RqJob.exists(old.id, board.redis), "it is removed", every=0.05)
+    wait_until(lambda: not RqJob.exists(old.id, job_store.redis), "it is removed", every=0.05)
 
 
 @pytest.mark.parametrize("name", ["../../outside", "a/b", "x" * 65, "\x1b[31m", "é"])
 def test_an_id_that_could_name_a_file_elsewhere_is_no_job(
     settings: Settings,
-    board: JobBoard,
+    job_store: JobStore,
     name: str,
 ) -> None:
-    _deliver(settings, board, 1, 1)
-    board.redis.set(board.keys.waiting(uid(1)), name)
-    assert board.take_waiting(uid(1)) is None
-    board.redis.set(board.keys.waiting(uid(1)), name)
-    board.wake(uid(1))
-    assert not board.redis.exists(board.keys.waiting(uid(1)))
-    board.wake(uid(1))
-    job = board.take_waiting(uid(1))
+    _deliver(settings, job_store, 1, 1)
+    job_store.redis.set(job_store.keys.waiting(uid(1)), name)
+    assert job_store.take_waiting(uid(1)) is None
+    job_store.redis.set(job_store.keys.waiting(uid(1)), name)
+    job_store.wake(uid(1))
+    assert not job_store.redis.exists(job_store.keys.waiting(uid(1)))
+    job_store.wake(uid(1))
+    job = job_store.take_waiting(uid(1))
     assert job is not None
     assert len(job) == len("20260101-000000-abcdef")
 
 
-def _job(board: JobBoard, *content: Any) -> Job:
-    job_id = Queue("q", board.redis).enqueue(TRAIN, "1.2").id
-    board.redis.hset(f"rq:job:{job_id}", "data", zlib.compress(json.dumps(content).encode()))
-    return Job.fetch(job_id, board.redis)
+def _job(job_store: JobStore, *content: Any) -> Job:
+    job_id = Queue("q", job_store.redis).enqueue(TRAIN, "1.2").id
+    job_store.redis.hset(f"rq:job:{job_id}", "data", zlib.compress(json.dumps(content).encode()))
+    return Job.fetch(job_id, job_store.redis)
 
 
-def test_only_a_function_of_the_table_is_admitted(board: JobBoard) -> None:
+def test_only_a_function_of_the_table_is_admitted(job_store: JobStore) -> None:
     heard: list[str] = []
     table = {TRAIN: Runnable(heard.append, one_text)}
-    good = _job(board, TRAIN, None, ["1.2"], {})
+    good = _job(job_store, TRAIN, None, ["1.2"], {})
     with pytest.raises(ValueError, match="no worker has admitted"):
         good.perform()
     assert good.admit(table) == ""
@@ -311,12 +316,12 @@ def test_only_a_function_of_the_table_is_admitted(board: JobBoard) -> None:
         ((TRAIN, None, ["x"]), "its content is not JSON"),
         (("x" * 5000, None, [], {}), "x" * 200 + "'"),
     ]:
-        job = _job(board, *content)
+        job = _job(job_store, *content)
         assert why in job.admit(table)
         with pytest.raises(ValueError, match="no worker has admitted"):
             job.perform()
         job.remove()
-        assert not RqJob.exists(job.id, board.redis)
+        assert not RqJob.exists(job.id, job_store.redis)
     assert heard == ["1.2"]
 
 

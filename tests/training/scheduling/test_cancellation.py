@@ -3,7 +3,7 @@
 import pytest
 
 from label_studio_ml.training.records.event_queue import StoredEvent
-from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.redis.redis_client import connect
 from label_studio_ml.training.scheduling.cancellation import request_cancel, settle_cancelled
 
@@ -11,31 +11,31 @@ P = "5.1700000000"
 
 
 @pytest.fixture
-def board(embedded_url: str) -> JobBoard:
+def job_store(embedded_url: str) -> JobStore:
     connection = connect(embedded_url)
     connection.flushall()
-    return JobBoard(connection, "test-queue")
+    return JobStore(connection, "test-queue")
 
 
-def test_several_cancelled_jobs_are_settled_each_with_its_events(board: JobBoard) -> None:
+def test_several_cancelled_jobs_are_settled_each_with_its_events(job_store: JobStore) -> None:
     """The first one's worker was killed; the second one waited for it."""
     event = StoredEvent("ANNOTATION_CREATED", {})
-    first = board.record(P, event)
-    assert board.take_waiting(P) == first
-    (entry,) = board.queues.entries(P)
-    board.update_job(first, state="started", upto=entry.id)
-    second = board.record(P, event)
-    assert board.record(P, event) == second
+    first = job_store.record(P, event)
+    assert job_store.take_waiting(P) == first
+    (entry,) = job_store.queues.entries(P)
+    job_store.update_job(first, state="started", upto=entry.id)
+    second = job_store.record(P, event)
+    assert job_store.record(P, event) == second
     assert second != first
     for job_id in (second, first):
-        request_cancel(board, job_id)
-    assert board.take_waiting(P) == second
-    later = board.record(P, event)
-    events, current = settle_cancelled(board, P, second, board.queues.entries(P))
+        request_cancel(job_store, job_id)
+    assert job_store.take_waiting(P) == second
+    later = job_store.record(P, event)
+    events, current = settle_cancelled(job_store, P, second, job_store.queues.entries(P))
     assert current is None
-    assert events == board.queues.entries(P)
+    assert events == job_store.queues.entries(P)
     assert len(events) == 1
-    jobs = {job.id: job for job in board.jobs.of(P)}
+    jobs = {job.id: job for job in job_store.jobs.of(P)}
     assert {job_id: (job.state, job.events) for job_id, job in jobs.items() if job_id != later} == {
         first: ("cancelled", 1),
         second: ("cancelled", 2),

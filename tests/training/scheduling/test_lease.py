@@ -7,7 +7,7 @@ import redis
 
 from e2e.processes import wait_until
 from label_studio_ml.errors import BrokerError
-from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.redis.redis_client import connect
 from label_studio_ml.training.scheduling.lease import Lease, LeaseLost
 
@@ -24,8 +24,8 @@ def _lost(lease: Lease) -> bool:
     return False
 
 
-def test_one_holds_it_and_keeps_it_while_it_is_renewed(board: JobBoard) -> None:
-    first, second = (Lease(board.redis, "lease", 60.0) for _ in range(2))
+def test_one_holds_it_and_keeps_it_while_it_is_renewed(job_store: JobStore) -> None:
+    first, second = (Lease(job_store.redis, "lease", 60.0) for _ in range(2))
     assert first.take()
     assert not second.take()
     assert _lost(second)
@@ -43,9 +43,9 @@ def test_an_unreachable_redis_is_a_broker_error() -> None:
 
 
 def test_who_is_cut_off_from_redis_knows_when_it_may_be_lost(
-    board: JobBoard, monkeypatch: pytest.MonkeyPatch
+    job_store: JobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lease = Lease(board.redis, "lease", 2.0)
+    lease = Lease(job_store.redis, "lease", 2.0)
     assert lease.take()
     monkeypatch.setattr(lease._lock, "extend", _away)
     with lease.kept() as holds:
@@ -55,7 +55,9 @@ def test_who_is_cut_off_from_redis_knows_when_it_may_be_lost(
         with pytest.raises(LeaseLost, match="Redis was away"):
             holds()
     monkeypatch.undo()
-    wait_until(lambda: not board.redis.exists("lease"), "Redis lets it go, a little later than its holder")
+    wait_until(
+        lambda: not job_store.redis.exists("lease"), "Redis lets it go, a little later than its holder"
+    )
     with pytest.raises(LeaseLost):
         lease.renew()
     assert _lost(lease)

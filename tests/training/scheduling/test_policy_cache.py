@@ -6,12 +6,12 @@ import pytest
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.training.policy import RECOUNT, Policy
-from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.scheduling.policy_cache import PolicyCache
 
 
-def test_entries_are_read_back(board: JobBoard, tmp_path: Path) -> None:
-    memory = PolicyCache(board, Settings(backend_dir=tmp_path, model_dir=tmp_path))
+def test_entries_are_read_back(job_store: JobStore, tmp_path: Path) -> None:
+    memory = PolicyCache(job_store, Settings(backend_dir=tmp_path, model_dir=tmp_path))
     policy = Policy(train_every=3)
     memory.learn("code", policy, "seed")
     assert (memory.policy("code"), memory.generation("code")) == (policy, "seed")
@@ -22,10 +22,12 @@ def test_entries_are_read_back(board: JobBoard, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", [b"", b"\xff", b"{}", b'{"code": 7}', b"null"])
-def test_an_entry_that_cannot_be_read_counts_as_none(board: JobBoard, tmp_path: Path, text: bytes) -> None:
-    memory = PolicyCache(board, Settings(backend_dir=tmp_path, model_dir=tmp_path))
-    board.redis.set(board.keys.policy, text)
-    board.redis.set(board.keys.labelled("1"), text)
+def test_an_entry_that_cannot_be_read_counts_as_none(
+    job_store: JobStore, tmp_path: Path, text: bytes
+) -> None:
+    memory = PolicyCache(job_store, Settings(backend_dir=tmp_path, model_dir=tmp_path))
+    job_store.redis.set(job_store.keys.policy, text)
+    job_store.redis.set(job_store.keys.labelled("1"), text)
     assert memory.policy("code") is None
     assert memory.generation("code") == ""
     assert memory.labelled("1", [], now=0) is None

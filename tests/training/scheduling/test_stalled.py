@@ -7,7 +7,7 @@ import pytest
 from label_studio_ml.errors import BrokerError
 from label_studio_ml.training.policy import Decision
 from label_studio_ml.training.records.event_queue import StoredEvent
-from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.scheduling import stalled
 from label_studio_ml.training.scheduling.stalled import PROMISE, Stall, StallWatch, Waiting, waiting
 from label_studio_ml.training.worker.rq_worker import make_worker
@@ -16,40 +16,42 @@ P, Q = "7.1767225600", "8.1767225600"
 EVENT = StoredEvent("ANNOTATION_CREATED", {"annotation": {"id": 1}})
 
 
-def _board_is_not_asked() -> JobBoard:
+def _job_store_is_not_asked() -> JobStore:
     raise BrokerError("not here")
 
 
-def test_a_project_waits_unless_it_is_trained_or_postponed(board: JobBoard) -> None:
-    assert waiting(board) == Waiting({}, 0)
-    job = board.record(P, EVENT)
-    board.record(P, EVENT)
-    assert waiting(board) == Waiting({P: 2}, 0)
-    board.redis.set(board.keys.lease(P), "a worker", px=60_000)
-    assert waiting(board) == Waiting({}, 0)
-    board.redis.delete(board.keys.lease(P))
-    for decision in (Decision(need=3), Decision(at=board.queues.clock() + 600_000)):
-        assert board.postpone(P, job, decision, board.queues.entries(P), code="c")
-        assert waiting(board) == Waiting({}, 0)
-    board.redis.hset(board.keys.postponement(P), "at", board.queues.clock() - 1)
-    assert waiting(board) == Waiting({P: 2}, 0), "its time has come"
-    board.queues.acknowledge(P, [entry.id for entry in board.queues.entries(P)])
-    assert waiting(board) == Waiting({}, 0)
+def test_a_project_waits_unless_it_is_trained_or_postponed(job_store: JobStore) -> None:
+    assert waiting(job_store) == Waiting({}, 0)
+    job = job_store.record(P, EVENT)
+    job_store.record(P, EVENT)
+    assert waiting(job_store) == Waiting({P: 2}, 0)
+    job_store.redis.set(job_store.keys.lease(P), "a worker", px=60_000)
+    assert waiting(job_store) == Waiting({}, 0)
+    job_store.redis.delete(job_store.keys.lease(P))
+    for decision in (Decision(need=3), Decision(at=job_store.queues.clock() + 600_000)):
+        assert job_store.postpone(P, job, decision, job_store.queues.entries(P), code="c")
+        assert waiting(job_store) == Waiting({}, 0)
+    job_store.redis.hset(job_store.keys.postponement(P), "at", job_store.queues.clock() - 1)
+    assert waiting(job_store) == Waiting({P: 2}, 0), "its time has come"
+    job_store.queues.acknowledge(P, [entry.id for entry in job_store.queues.entries(P)])
+    assert waiting(job_store) == Waiting({}, 0)
 
 
-def test_a_project_waits_for_its_turn_while_every_worker_trains_another(board: JobBoard, url: str) -> None:
-    workers = [make_worker(url, board.keys.queue) for _ in range(2)]
-    board.record(P, EVENT)
-    board.record(Q, EVENT)
+def test_a_project_waits_for_its_turn_while_every_worker_trains_another(
+    job_store: JobStore, url: str
+) -> None:
+    workers = [make_worker(url, job_store.keys.queue) for _ in range(2)]
+    job_store.record(P, EVENT)
+    job_store.record(Q, EVENT)
     workers[0].register_birth()
-    board.redis.set(board.keys.lease(P), "the worker", px=60_000)
-    assert waiting(board) == Waiting({}, 1)
+    job_store.redis.set(job_store.keys.lease(P), "the worker", px=60_000)
+    assert waiting(job_store) == Waiting({}, 1)
     workers[1].register_birth()
-    assert waiting(board) == Waiting({Q: 1}, 2), "one of them is free"
+    assert waiting(job_store) == Waiting({Q: 1}, 2), "one of them is free"
 
 
 def test_who_waits_longer_than_a_minute_is_named_once(caplog: pytest.LogCaptureFixture) -> None:
-    watch = StallWatch(_board_is_not_asked)
+    watch = StallWatch(_job_store_is_not_asked)
     caplog.set_level(logging.INFO)
     watch.take(Waiting({P: 1}, 0), 100.0)
     watch.take(Waiting({P: 2}, 0), 100.0 + PROMISE)
@@ -75,7 +77,7 @@ def test_who_waits_longer_than_a_minute_is_named_once(caplog: pytest.LogCaptureF
     assert [level for level, _ in said] == ["ERROR", "ERROR", "INFO"]
 
 
-def test_many_projects_are_counted(board: JobBoard) -> None:
+def test_many_projects_are_counted(job_store: JobStore) -> None:
     stall = Stall(tuple(map(str, range(7))), 9, 61.4, 3)
     assert "(project 0, 1, 2, 3, 4, …)" in stall.message
     assert stall.message.endswith("for 61 s: 3 training workers are there")

@@ -8,14 +8,14 @@ import pytest
 
 from e2e.processes import wait_until
 from label_studio_ml.errors import BrokerError
-from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.scheduling import sweeper
 
 
 class Sweeper:
     """One worker's sweeper, which looks every 0.01 s."""
 
-    def __init__(self, board: JobBoard, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, job_store: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:
         self.sweeps = 0
         self.rounds = 0
         self.next = math.inf
@@ -23,7 +23,7 @@ class Sweeper:
         self.postponed = threading.Event()
         self.stopping = threading.Event()
         monkeypatch.setattr(sweeper, "sweep", self._sweep)
-        arguments = (board, None, 30.0, 0.01, self.postponed, self.stopping, self._round)
+        arguments = (job_store, None, 30.0, 0.01, self.postponed, self.stopping, self._round)
         self.thread = threading.Thread(target=sweeper.sweep_forever, args=arguments, daemon=True)
 
     def _sweep(self, *args: object) -> float:
@@ -43,8 +43,8 @@ class Sweeper:
 
 
 @pytest.fixture
-def one(board: JobBoard, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sweeper]:
-    made = Sweeper(board, monkeypatch)
+def one(job_store: JobStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sweeper]:
+    made = Sweeper(job_store, monkeypatch)
     yield made
     made.stopping.set()
     made.postponed.set()
@@ -52,18 +52,18 @@ def one(board: JobBoard, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sweeper]:
     assert not made.thread.is_alive()
 
 
-def test_of_all_workers_one_looks(board: JobBoard) -> None:
-    assert board.wake_ups.turn(1000)
-    assert not board.wake_ups.turn(1000)
-    board.redis.delete(board.keys.looked)
-    assert board.wake_ups.turn(0.01)
-    wait_until(lambda: board.wake_ups.turn(0.01), "it is somebody's turn again", every=0.005)
+def test_of_all_workers_one_looks(job_store: JobStore) -> None:
+    assert job_store.wake_ups.turn(1000)
+    assert not job_store.wake_ups.turn(1000)
+    job_store.redis.delete(job_store.keys.looked)
+    assert job_store.wake_ups.turn(0.01)
+    wait_until(lambda: job_store.wake_ups.turn(0.01), "it is somebody's turn again", every=0.005)
 
 
 def test_it_looks_when_it_starts_when_it_is_told_and_when_nobody_else_does(
-    board: JobBoard, one: Sweeper
+    job_store: JobStore, one: Sweeper
 ) -> None:
-    board.redis.set(board.keys.looked, 1)  # another worker has the turn
+    job_store.redis.set(job_store.keys.looked, 1)  # another worker has the turn
     one.thread.start()
     wait_until(lambda: one.sweeps == 1, "it looks at its start", every=0.005)
     assert one.rests()
@@ -85,5 +85,5 @@ def test_it_looks_when_it_starts_when_it_is_told_and_when_nobody_else_does(
     one.error = None
     wait_until(one.rests, "it did not fail", every=0.005)
     before = one.sweeps
-    board.redis.delete(board.keys.looked)
+    job_store.redis.delete(job_store.keys.looked)
     wait_until(lambda: one.sweeps > before + 1, "it has the turn", every=0.005)

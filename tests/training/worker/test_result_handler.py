@@ -11,7 +11,7 @@ from label_studio_ml.training.policy import Policy
 from label_studio_ml.training.process import progress_file
 from label_studio_ml.training.process.run_request import Outcome
 from label_studio_ml.training.records.event_queue import StoredEvent
-from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.redis.redis_client import connect
 from label_studio_ml.training.worker.child_process import Crashed, Interrupted, RunProcess
 from label_studio_ml.training.worker.run_end import RULES, EndKind, Fate
@@ -22,15 +22,15 @@ P = "5.1700000000"
 
 
 @pytest.fixture
-def board(embedded_url: str) -> JobBoard:
+def job_store(embedded_url: str) -> JobStore:
     connection = connect(embedded_url)
     connection.flushall()
-    return JobBoard(connection, "test-queue")
+    return JobStore(connection, "test-queue")
 
 
-def _ends_after_the_first_event(board: JobBoard, error: Exception) -> Callable[[RunProcess], Outcome]:
+def _ends_after_the_first_event(job_store: JobStore, error: Exception) -> Callable[[RunProcess], Outcome]:
     """Return a run over two events that completes the first, and then ends with `error`."""
-    first, second = board.queues.entries(P)
+    first, second = job_store.queues.entries(P)
 
     def run(process: RunProcess) -> Outcome:
         request = process._request
@@ -55,19 +55,19 @@ def _ends_after_the_first_event(board: JobBoard, error: Exception) -> Callable[[
     ids=["crashed", "interrupted"],
 )
 def test_a_run_that_ends_after_a_completed_event_is_reported_once(
-    board: JobBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+    job_store: JobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     """The completed event is in a version; record and notice name the cause and what became of the event."""
-    job_id, _ = [board.record(P, StoredEvent("ANNOTATION_CREATED", {})) for _ in range(2)]
-    second = board.queues.entries(P)[1]
+    job_id, _ = [job_store.record(P, StoredEvent("ANNOTATION_CREATED", {})) for _ in range(2)]
+    second = job_store.queues.entries(P)[1]
     notices: list[tuple[str, str]] = []
-    board.on_failure = lambda project, job, cause: notices.append((job, cause))
-    monkeypatch.setattr(RunProcess, "run", _ends_after_the_first_event(board, error))
+    job_store.on_failure = lambda project, job, cause: notices.append((job, cause))
+    monkeypatch.setattr(RunProcess, "run", _ends_after_the_first_event(job_store, error))
     settings = Settings(backend_dir=tmp_path, model_dir=tmp_path / "models", log_dir=tmp_path / "logs")
-    Trainer(settings, board, threading.Event()).train(P)
-    assert board.queues.entries(P) == [second]
+    Trainer(settings, job_store, threading.Event()).train(P)
+    assert job_store.queues.entries(P) == [second]
     (manifest,) = VersionStore(tmp_path / "models").history(P)
-    job = board.jobs.get(job_id)
+    job = job_store.jobs.get(job_id)
     assert job is not None
     assert (job.state, job.version) == ("failed", manifest.name)
     assert job.error == f"{error}; 1 event before that went into a version"
@@ -75,17 +75,17 @@ def test_a_run_that_ends_after_a_completed_event_is_reported_once(
 
 
 def test_a_run_that_is_not_due_counts_as_no_run_that_ended_with_its_worker(
-    board: JobBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    job_store: JobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job_id = board.record(P, StoredEvent("ANNOTATION_CREATED", {}))
+    job_id = job_store.record(P, StoredEvent("ANNOTATION_CREATED", {}))
     refused = Outcome(postponed="waits", policy=Policy(train_every=2))
     monkeypatch.setattr(RunProcess, "run", lambda process: refused)
     settings = Settings(backend_dir=tmp_path, model_dir=tmp_path / "models", log_dir=tmp_path / "logs")
-    Trainer(settings, board, threading.Event()).train(P)
-    job = board.jobs.get(job_id)
+    Trainer(settings, job_store, threading.Event()).train(P)
+    job = job_store.jobs.get(job_id)
     assert job is not None
     assert (job.state, job.message) == ("queued", "waits for new annotations: 1 of 2 (train_every)")
-    assert not board.redis.exists(board.keys.attempts(P))
+    assert not job_store.redis.exists(job_store.keys.attempts(P))
 
 
 def test_each_end_of_a_run_has_a_rule() -> None:

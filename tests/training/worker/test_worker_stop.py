@@ -12,7 +12,7 @@ from rq.exceptions import StopRequested
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.training.records.event_queue import StoredEvent
-from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.redis.redis_client import connect
 from label_studio_ml.training.worker import rq_worker
 from label_studio_ml.training.worker.worker_stop import WorkerStop
@@ -45,10 +45,10 @@ def stopping(monkeypatch: pytest.MonkeyPatch) -> WorkerStop:
 
 
 @pytest.fixture
-def board(redis_url: str) -> Iterator[JobBoard]:
+def job_store(redis_url: str) -> Iterator[JobStore]:
     connection = connect(redis_url)
     connection.flushall()
-    yield JobBoard(connection, "test-queue")
+    yield JobStore(connection, "test-queue")
     connection.close()
 
 
@@ -116,55 +116,55 @@ def test_sigterm_gives_a_training_its_grace_and_sigint_takes_it_away() -> None:
 
 
 def test_a_worker_that_is_told_to_stop_takes_nothing_from_its_queue(
-    board: JobBoard, redis_url: str, stopping: WorkerStop
+    job_store: JobStore, redis_url: str, stopping: WorkerStop
 ) -> None:
-    board.record(P, EVENT)
+    job_store.record(P, EVENT)
     mine = rq_worker.make_worker(redis_url, "test-queue")
     stopping.begin(0)
     assert mine.dequeue_job_and_maintain_ttl(1) is None
     assert mine.work(logging_level="WARNING") is False
-    assert board.redis.llen(board.keys.wake_ups) == 1
+    assert job_store.redis.llen(job_store.keys.wake_ups) == 1
 
 
 def test_a_worker_whose_server_is_gone_takes_nothing_from_its_queue(
-    board: JobBoard, redis_url: str, stopping: WorkerStop
+    job_store: JobStore, redis_url: str, stopping: WorkerStop
 ) -> None:
-    board.record(P, EVENT)
+    job_store.record(P, EVENT)
     mine = rq_worker.make_worker(redis_url, "test-queue")
     mine.abandoned = lambda: True
     assert mine.dequeue_job_and_maintain_ttl(1) is None
-    assert board.redis.llen(board.keys.wake_ups) == 1
+    assert job_store.redis.llen(job_store.keys.wake_ups) == 1
 
 
 def test_a_job_that_was_taken_when_the_worker_is_to_stop_goes_back_in_front(
-    board: JobBoard, redis_url: str, stopping: WorkerStop
+    job_store: JobStore, redis_url: str, stopping: WorkerStop
 ) -> None:
-    board.record(P, EVENT)
-    board.record("8.1", EVENT)
-    first = board.redis.lindex(board.keys.wake_ups, 0)
+    job_store.record(P, EVENT)
+    job_store.record("8.1", EVENT)
+    first = job_store.redis.lindex(job_store.keys.wake_ups, 0)
     mine = rq_worker.make_worker(redis_url, "test-queue")
     job, queue = mine.dequeue_job_and_maintain_ttl(1)
     stopping.begin(0)
     with pytest.raises(StopRequested):
         mine.execute_job(job, queue)
-    assert board.redis.lindex(board.keys.wake_ups, 0) == first
-    assert board.redis.llen(board.keys.wake_ups) == 2
+    assert job_store.redis.lindex(job_store.keys.wake_ups, 0) == first
+    assert job_store.redis.llen(job_store.keys.wake_ups) == 2
 
 
 def test_a_wake_up_that_a_killed_worker_had_begun_is_sent_again(
-    board: JobBoard, redis_url: str, stopping: WorkerStop
+    job_store: JobStore, redis_url: str, stopping: WorkerStop
 ) -> None:
     """RQ still lists the job as started: neither that nor its maintenance keeps another worker from it."""
-    job_id = board.record(P, EVENT)
+    job_id = job_store.record(P, EVENT)
     killed = rq_worker.make_worker(redis_url, "test-queue")
     job, _ = killed.dequeue_job_and_maintain_ttl(1)
     killed.prepare_execution(job)
     killed.prepare_job_execution(job)
     assert job.get_status() == "started"
-    assert board.redis.llen(board.keys.wake_ups) == 0
-    board.wake(P)
-    board.wake(P)
-    assert board.redis.lrange(board.keys.wake_ups, 0, -1) == [f"train-{job_id}".encode()]
+    assert job_store.redis.llen(job_store.keys.wake_ups) == 0
+    job_store.wake(P)
+    job_store.wake(P)
+    assert job_store.redis.lrange(job_store.keys.wake_ups, 0, -1) == [f"train-{job_id}".encode()]
     later = rq_worker.make_worker(redis_url, "test-queue")
     again, _ = later.dequeue_job_and_maintain_ttl(1)
     assert again.id == job.id

@@ -36,18 +36,18 @@ async def predict_in_shards(
     from label_studio_ml.projects.jobs.shards import Shard
     from label_studio_ml.projects.pipeline import Progress
     from label_studio_ml.projects.prediction_run import Report
-    from label_studio_ml.training.records.board_access import open_board
+    from label_studio_ml.training.records.job_store_access import open_job_store
     from label_studio_ml.training.redis.queue_owner import Owner
 
     connection = await asyncio.to_thread(_broker, settings)
     try:
-        board = await asyncio.to_thread(
-            open_board, connection, settings, embedded=not settings.redis_url, claiming=False
+        job_store = await asyncio.to_thread(
+            open_job_store, connection, settings, embedded=not settings.redis_url, claiming=False
         )
-        work = ShardCoordinator(board, api, project, settings.model_dir / "predict", print_note)
+        work = ShardCoordinator(job_store, api, project, settings.model_dir / "predict", print_note)
         workers = await asyncio.to_thread(work.check_workers)
         version, version_id = await _version(args, settings, project)
-        owner = board.owner or Owner("")
+        owner = job_store.owner or Owner("")
         whole = Shard(
             *(0, args.project, project.uid, version, version_id, 0, None, 0, list(conditions)),
             backend=owner.id,

@@ -182,14 +182,14 @@ def _has_queue(settings: Settings) -> bool:
 
 def _refuse_running(settings: Settings, project: KnownProject) -> None:
     """Raise SettingsError while a training of the project runs."""
-    from label_studio_ml.cli.shared.open_board import reach
+    from label_studio_ml.cli.shared.open_job_store import reach
 
     if not _has_queue(settings):
         return
     with reach(settings) as reached:
-        board = reached.board
-        held = bool(board.redis.exists(board.keys.lease(project.uid)))
-        job = next((job.id for job in board.jobs.of(project.uid) if job.state == "started"), "")
+        job_store = reached.job_store
+        held = bool(job_store.redis.exists(job_store.keys.lease(project.uid)))
+        job = next((job.id for job in job_store.jobs.of(project.uid) if job.state == "started"), "")
     if held:
         cancel = our_command("cancel", settings.backend_dir, job)
         raise SettingsError(
@@ -199,11 +199,11 @@ def _refuse_running(settings: Settings, project: KnownProject) -> None:
 
 def _forget_queue(settings: Settings, uid: str) -> int:
     """Remove a project's events and jobs from the queue; return the number of events that waited for a training."""
-    from label_studio_ml.cli.shared.open_board import reach
+    from label_studio_ml.cli.shared.open_job_store import reach
 
     if not _has_queue(settings):
         return 0
     with reach(settings) as reached:
-        waiting = len(reached.board.queues.entries(uid))
-        reached.board.forget(uid)
+        waiting = len(reached.job_store.queues.entries(uid))
+        reached.job_store.forget(uid)
     return waiting

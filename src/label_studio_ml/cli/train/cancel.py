@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from label_studio_ml.cli.shared.backend_arguments import add_backend_arguments, folder_of, settings_from
-from label_studio_ml.cli.shared.open_board import OpenBoard, reach
+from label_studio_ml.cli.shared.open_job_store import OpenJobStore, reach
 from label_studio_ml.cli.streams import say
 from label_studio_ml.cli.train.follow import follow
 from label_studio_ml.errors import UnknownJob
@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
         return cancel(reached, args.job, folder_of(args))
 
 
-def cancel(reached: OpenBoard, job_id: str, folder: Path) -> int:
+def cancel(reached: OpenJobStore, job_id: str, folder: Path) -> int:
     """Request the cancellation of a job, wait for the end of a running one, and print the outcome.
 
     Returns the exit code. Raises UnknownJob, JobEnded when the job had ended before, and BrokerError. `folder` is the
@@ -35,7 +35,7 @@ def cancel(reached: OpenBoard, job_id: str, folder: Path) -> int:
     from label_studio_ml.training.scheduling.cancellation import request_cancel
 
     try:
-        job = request_cancel(reached.board, job_id)
+        job = request_cancel(reached.job_store, job_id)
     except UnknownJob as error:
         error.fix = f"List them with: {our_command('jobs', folder)}"
         raise
@@ -47,7 +47,7 @@ def cancel(reached: OpenBoard, job_id: str, folder: Path) -> int:
     if missing or job.state == "queued":
         return 0
     say(f"Job {job_id} is asked to stop", flush=True)
-    ended = follow(reached.board, job_id)
+    ended = follow(reached.job_store, job_id)
     if ended is not None and ended.state != "cancelled":
         say(f"It ended before that: it is {ended.state}")
         return 1

@@ -11,12 +11,12 @@ from label_studio_ml.cli.streams import say
 from label_studio_ml.support.texts import plural
 
 if TYPE_CHECKING:
-    from label_studio_ml.training.records.job_board import JobBoard
     from label_studio_ml.training.records.job_record import Job
+    from label_studio_ml.training.records.job_store import JobStore
 
 
 def follow(
-    board: "JobBoard", job_id: str, *, log: bool = False, held_back: Callable[[], bool] = lambda: False
+    job_store: "JobStore", job_id: str, *, log: bool = False, held_back: Callable[[], bool] = lambda: False
 ) -> "Job | None":
     """Show a job's progress, and its log if `log`, until it ends; return its record, None if there is none.
 
@@ -30,9 +30,10 @@ def follow(
     with progress_display(sys.stdout, at_once=True) as display:
         while True:
             is_held_back = held_back()
-            job = board.jobs.get(job_id)  # read before the log, so that the log of an ended job is complete
+            # The record is read before the log, so that the log of an ended job is complete.
+            job = job_store.jobs.get(job_id)
             if log and job is not None:
-                part = read_log(board, job_id, after)
+                part = read_log(job_store, job_id, after)
                 after = part.next
                 for line in part.lines:
                     display.log(line)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from label_studio_ml.cli.options import count
 from label_studio_ml.cli.shared.backend_arguments import add_backend_arguments, folder_of, settings_from
-from label_studio_ml.cli.shared.open_board import OpenBoard, reach
+from label_studio_ml.cli.shared.open_job_store import OpenJobStore, reach
 from label_studio_ml.cli.shared.studio_arguments import add_known_project_argument
 from label_studio_ml.cli.shared.tables import print_table
 from label_studio_ml.cli.streams import say, say_json
@@ -62,21 +62,23 @@ def run(args: argparse.Namespace) -> int:
         return _list(settings, reached, args)
 
 
-def _follow(reached: OpenBoard, job_id: str, folder: Path) -> int:
-    job = reached.board.jobs.get(job_id)
+def _follow(reached: OpenJobStore, job_id: str, folder: Path) -> int:
+    job = reached.job_store.jobs.get(job_id)
     if job is not None and job.running and (missing := reached.idle()):
         say(f"{missing}: the job goes on when one is", file=sys.stderr, flush=True)
         if reached.alone:  # this command's broker ends with it
             return 1
-    job = follow(reached.board, job_id, log=True)
+    job = follow(reached.job_store, job_id, log=True)
     if job is None:
         raise UnknownJob(f"There is no job {job_id}", fix=f"List them with: {our_command('jobs', folder)}")
     return outcome(job)
 
 
-def _list(settings: "Settings", reached: OpenBoard, args: argparse.Namespace) -> int:
+def _list(settings: "Settings", reached: OpenJobStore, args: argparse.Namespace) -> int:
     jobs = [
-        job for uid in _project_uids(settings, args.project) for job in reached.board.jobs.of(uid, args.most)
+        job
+        for uid in _project_uids(settings, args.project)
+        for job in reached.job_store.jobs.of(uid, args.most)
     ]
     jobs.sort(key=lambda job: job.created, reverse=True)
     if args.json:
@@ -85,7 +87,7 @@ def _list(settings: "Settings", reached: OpenBoard, args: argparse.Namespace) ->
         from label_studio_ml.training.records.job_pages import read_log
         from label_studio_ml.training.records.job_views import LINES_IN_LIST, describe
 
-        records = [describe(job, read_log(reached.board, job.id, -LINES_IN_LIST)) for job in jobs]
+        records = [describe(job, read_log(reached.job_store, job.id, -LINES_IN_LIST)) for job in jobs]
         say_json(msgspec.json.format(msgspec.json.encode(records), indent=1).decode())
         return 0
     if not jobs:
@@ -97,11 +99,11 @@ def _list(settings: "Settings", reached: OpenBoard, args: argparse.Namespace) ->
     return 0
 
 
-def _print_reprediction(reached: OpenBoard, uid: str) -> None:
+def _print_reprediction(reached: OpenJobStore, uid: str) -> None:
     """Print the progress of the re-prediction after the project's last training, if there is one."""
     from label_studio_ml.training.records.repredictions import Repredictions
 
-    reprediction = Repredictions(reached.board).get(uid)
+    reprediction = Repredictions(reached.job_store).get(uid)
     if reprediction is not None:
         say(
             f"Project {uid.partition('.')[0]}: {reprediction.written:,} of "

@@ -3,17 +3,17 @@
 import sys
 from datetime import UTC, datetime
 
-from label_studio_ml.cli.shared.open_board import OpenBoard
+from label_studio_ml.cli.shared.open_job_store import OpenJobStore
 from label_studio_ml.cli.shared.tables import Column, Row, print_table
 from label_studio_ml.cli.shared.units import moment
 from label_studio_ml.cli.streams import say
 
 
-def show(reached: OpenBoard, uids: list[str]) -> int:
+def show(reached: OpenJobStore, uids: list[str]) -> int:
     """Print the parked events of the projects `uids`, and return 0."""
     rows = []
     for uid in uids:
-        for parked in reached.board.queues.parked(uid):
+        for parked in reached.job_store.queues.parked(uid):
             milliseconds = int(parked.event.id.partition("-")[0])
             arrived = moment(datetime.fromtimestamp(milliseconds / 1000, UTC))
             rows.append(Row((uid.partition(".")[0], arrived, parked.event.action, parked.why)))
@@ -24,11 +24,11 @@ def show(reached: OpenBoard, uids: list[str]) -> int:
     return 0
 
 
-def retry(reached: OpenBoard, uids: list[str]) -> int:
+def retry(reached: OpenJobStore, uids: list[str]) -> int:
     """Queue the parked events of the projects `uids` again; return 0, or 1 if there are none."""
     queued = False
     for uid in uids:
-        job = reached.board.unpark(uid)
+        job = reached.job_store.unpark(uid)
         if job is not None:
             queued = True
             say(f"Job {job}: training project {uid.partition('.')[0]} on the events that were set aside")

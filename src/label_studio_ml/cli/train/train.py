@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from label_studio_ml.cli.options import require_unix
 from label_studio_ml.cli.shared.backend_arguments import add_backend_arguments, folder_of, settings_from
-from label_studio_ml.cli.shared.open_board import OpenBoard, reach
+from label_studio_ml.cli.shared.open_job_store import OpenJobStore, reach
 from label_studio_ml.cli.shared.project_arguments import known_project
 from label_studio_ml.cli.shared.studio_arguments import add_known_project_argument
 from label_studio_ml.cli.streams import say
@@ -55,9 +55,9 @@ def run(args: argparse.Namespace) -> int:
             store = open_store(settings)
             version_snapshot(store, project.uid, args.from_version)
             data["from_version"] = args.from_version
-        tries = reached.board.tries(project.uid)
+        tries = reached.job_store.tries(project.uid)
         event = StoredEvent("START_TRAINING", data, caller="label-studio-ml train")
-        job_id = reached.board.record(project.uid, event)
+        job_id = reached.job_store.record(project.uid, event)
         say(f"Job {job_id}: training project {project.project_id}", flush=True)
         if args.no_wait:
             if reached.alone:
@@ -69,12 +69,12 @@ def run(args: argparse.Namespace) -> int:
 
         def held_back() -> bool:  # recording the event has ended an earlier postponement
             return (
-                reached.board.tries(project.uid) > tries
-                and reached.board.postponement(project.uid) is not None
+                reached.job_store.tries(project.uid) > tries
+                and reached.job_store.postponement(project.uid) is not None
             )
 
         try:
-            job = follow(reached.board, job_id, held_back=held_back)
+            job = follow(reached.job_store, job_id, held_back=held_back)
         except KeyboardInterrupt:
             if not args.cancel_on_interrupt:
                 say("", _detached(folder_of(args), job_id, alone=reached.alone), flush=True)
@@ -99,7 +99,7 @@ def _detached(folder: Path, job_id: str, *, alone: bool) -> str:
     )
 
 
-def _cancelled(reached: OpenBoard, uid: str, job_id: str) -> "Job | None":
+def _cancelled(reached: OpenJobStore, uid: str, job_id: str) -> "Job | None":
     """Cancel a job, or the running job that took over its events; return the record of the cancelled job.
 
     Ctrl-C also reaches this command's own worker, which returns its events to the queue, where another job gets them.
@@ -107,10 +107,10 @@ def _cancelled(reached: OpenBoard, uid: str, job_id: str) -> "Job | None":
     from label_studio_ml.training.scheduling.cancellation import request_cancel
 
     say("", "Cancelling", flush=True)
-    for candidate in [job_id, *(job.id for job in reached.board.jobs.of(uid, 3) if job.running)]:
+    for candidate in [job_id, *(job.id for job in reached.job_store.jobs.of(uid, 3) if job.running)]:
         try:
-            request_cancel(reached.board, candidate)
+            request_cancel(reached.job_store, candidate)
         except (JobEnded, UnknownJob):
             continue
-        return follow(reached.board, candidate)
-    return reached.board.jobs.get(job_id)
+        return follow(reached.job_store, candidate)
+    return reached.job_store.jobs.get(job_id)

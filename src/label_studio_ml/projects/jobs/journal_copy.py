@@ -2,7 +2,7 @@
 
 import json
 
-from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.redis.redis_errors import broker_errors, raises_broker_errors
 
 
@@ -13,9 +13,9 @@ class JournalCopy:
     Without a part, it reads and clears the entries of all parts, and writes none. Every method raises BrokerError.
     """
 
-    def __init__(self, board: JobBoard, uid: str, version: str, part: str = "") -> None:
-        self._redis = board.redis
-        self._key = board.keys.journals(uid)
+    def __init__(self, job_store: JobStore, uid: str, version: str, part: str = "") -> None:
+        self._redis = job_store.redis
+        self._key = job_store.keys.journals(uid)
         self._begin = json.dumps([version])[:-1]
         self._field = json.dumps([version, part]) if part else ""
 
@@ -40,7 +40,7 @@ class JournalCopy:
 
 
 @broker_errors()
-def versions_with_entries(board: JobBoard, uid: str) -> list[str]:
+def versions_with_entries(job_store: JobStore, uid: str) -> list[str]:
     """Return the versions that have journal entries of the project in Redis, sorted. Raises BrokerError."""
-    fields = board.redis.hkeys(board.keys.journals(uid))
+    fields = job_store.redis.hkeys(job_store.keys.journals(uid))
     return sorted({json.loads(field)[0] for field in fields})

@@ -29,7 +29,7 @@ from label_studio_ml.projects.prediction_run import predict_project, project_of
 from label_studio_ml.projects.project_login import project_api
 from label_studio_ml.serving.offline_model import OfflineModel
 from label_studio_ml.studio.transport.api_client import Interrupted
-from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.records.repredictions import FUNCTION as REPREDICT
 from label_studio_ml.training.records.repredictions import Repredictions
 from label_studio_ml.training.redis.redis_errors import broker_errors
@@ -62,7 +62,7 @@ class PredictionWorker:
         self._runner = asyncio.Runner()
         self._model: OfflineModel | None = None
         self._built: object = None
-        self._board: JobBoard | None = None
+        self._job_store: JobStore | None = None
         self._repredictions: Repredictions | None = None
         self._stopping = threading.Event()
         self._beat: Callable[[Any], None] = lambda job: None
@@ -99,11 +99,11 @@ class PredictionWorker:
 
     # Interface for training.worker
 
-    def begin(self, board: JobBoard, stopping: threading.Event, beat: Callable[[Any], None]) -> None:
+    def begin(self, job_store: JobStore, stopping: threading.Event, beat: Callable[[Any], None]) -> None:
         """Connect to the worker. `beat(job)` marks a job as alive; `stopping` is set when the worker is to end."""
-        self._board, self._stopping, self._beat = board, stopping, beat
-        self._repredictions = Repredictions(board) if self._settings.predict_after_training else None
-        self.queue = board.keys.predictions
+        self._job_store, self._stopping, self._beat = job_store, stopping, beat
+        self._repredictions = Repredictions(job_store) if self._settings.predict_after_training else None
+        self.queue = job_store.keys.predictions
 
     @contextlib.contextmanager
     def observe_training(self, uid: str) -> Iterator[None]:
@@ -126,11 +126,11 @@ class PredictionWorker:
         """Restart shards whose workers are gone, and wake workers for projects that are due. Raises BrokerError."""
         from label_studio_ml.training.redis.rq_jobs import Queue, clean, started
 
-        board = self._the_board
+        job_store = self._connected_job_store
         with broker_errors():
             # One worker at a time sweeps.
-            if board.wake_ups.take_turn(board.keys.swept, self._settings.sweep):
-                queue = Queue(self.queue, board.redis)
+            if job_store.wake_ups.take_turn(job_store.keys.swept, self._settings.sweep):
+                queue = Queue(self.queue, job_store.redis)
                 self._shorten(started(queue))
                 clean(queue)
                 if self._repredictions is not None:
@@ -142,7 +142,7 @@ class PredictionWorker:
 
         The worker has stored the length of its lease in the job; without it, this worker's setting is used.
         """
-        connection, now = self._the_board.redis, time.time()
+        connection, now = self._connected_job_store.redis, time.time()
         for member, until in connection.zrange(started.key, 0, -1, withscores=True):
             if until <= now + 1:
                 continue
@@ -163,7 +163,7 @@ class PredictionWorker:
         """Predict a shard; return True when it needs no other run: it is done, or failed for good."""
         shard_progress = ShardProgress.of(job.meta) or ShardProgress(total=shard.tasks)
         shard_progress.error = ""
-        preemption = Preemption(self._the_board, self._stopping)
+        preemption = Preemption(self._connected_job_store, self._stopping)
         logger.info("Project %s: shard %d, version %s", shard.uid, shard.number + 1, shard.version)
         with self._heartbeats(job):
             try:
@@ -194,7 +194,7 @@ class PredictionWorker:
 
     def _check_mine(self, shard: Shard) -> None:
         """Raise SettingsError if a shard belongs to another backend or model class."""
-        owner = self._the_board.owner
+        owner = self._connected_job_store.owner
         if owner is None or (
             shard.backend in ("", owner.id) and shard.model_class in ("", owner.model_class)
         ):
@@ -209,8 +209,8 @@ class PredictionWorker:
         """Predict a project's tasks with the served version; return whether the job needs no other run."""
         if self._repredictions is None:
             return True
-        preemption = Preemption(self._the_board, self._stopping)
-        repredictor = Repredictor(self._settings, self._store, self._the_board, self._built_model)
+        preemption = Preemption(self._connected_job_store, self._stopping)
+        repredictor = Repredictor(self._settings, self._store, self._connected_job_store, self._built_model)
         done = False
         with self._heartbeats(job), contextlib.suppress(Interrupted, BrokerError):
             self._store_description(uid)
@@ -221,7 +221,10 @@ class PredictionWorker:
 
     def _store_description(self, uid: str) -> None:
         """Copy what a server on another machine got from `/setup` of the project to this machine."""
-        if self._settings.store_url and (project := self._the_board.descriptions.get(uid)) is not None:
+        if (
+            self._settings.store_url
+            and (project := self._connected_job_store.descriptions.get(uid)) is not None
+        ):
             Projects(self._settings.model_dir).put(project)
 
     async def _shard(
@@ -246,7 +249,7 @@ class PredictionWorker:
                     await asyncio.to_thread(save)
 
             part = str(shard.number)
-            journal_copy = JournalCopy(self._the_board, shard.uid, shard.version, part)
+            journal_copy = JournalCopy(self._connected_job_store, shard.uid, shard.version, part)
             async with in_background(save_now_and_then()):
                 report = await predict_project(
                     api,
@@ -301,17 +304,17 @@ class PredictionWorker:
             await model.close()
 
     @property
-    def _the_board(self) -> JobBoard:
-        if self._board is None:
+    def _connected_job_store(self) -> JobStore:
+        if self._job_store is None:
             raise BrokerError("The worker has not begun")
-        return self._board
+        return self._job_store
 
     def _others_wait(self) -> bool:
         """Return whether further prediction jobs wait; False if Redis fails."""
         from label_studio_ml.training.redis.rq_jobs import Queue
 
         with contextlib.suppress(redis.RedisError):
-            return bool(Queue(self.queue, self._the_board.redis).count)
+            return bool(Queue(self.queue, self._connected_job_store.redis).count)
         return False
 
     @contextlib.contextmanager

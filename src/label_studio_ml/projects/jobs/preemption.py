@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import redis
 
 from label_studio_ml.projects.project_api import ProjectApi
-from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_store import JobStore
 
 logger = logging.getLogger(__name__)
 
@@ -27,8 +27,8 @@ class Preemption:
     `reason` says why the job must end, empty as long as it may go on.
     """
 
-    def __init__(self, board: JobBoard, stopping: threading.Event) -> None:
-        self._board = board
+    def __init__(self, job_store: JobStore, stopping: threading.Event) -> None:
+        self._job_store = job_store
         self._stopping = stopping
         self._waited = 0
         self.reason = ""
@@ -46,7 +46,7 @@ class Preemption:
             self.reason = "the worker is to end"
             return
         with contextlib.suppress(redis.RedisError):
-            waiting = self._board.redis.llen(self._board.keys.wake_ups)
+            waiting = self._job_store.redis.llen(self._job_store.keys.wake_ups)
             self._waited = self._waited + 1 if waiting else 0
         if self._waited >= PATIENT:
             self.reason = "a training waits"

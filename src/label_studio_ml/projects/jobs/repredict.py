@@ -36,7 +36,7 @@ from label_studio_ml.studio.resources import task_filters
 from label_studio_ml.studio.resources.task_filters import Filter
 from label_studio_ml.studio.transport.api_client import Interrupted
 from label_studio_ml.support.texts import plural
-from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.records.repredictions import Reprediction, Repredictions
 from label_studio_ml.versions.state.project_state import Project
 from label_studio_ml.versions.store.local_store import VersionStore
@@ -66,11 +66,11 @@ Build = Callable[[Project, str, str], Awaitable[PredictionSource]]
 class Repredictor:
     """Predicts the tasks of a project with the served version, at most `predict_rate` tasks per second."""
 
-    def __init__(self, settings: Settings, store: VersionStore, board: JobBoard, build: Build) -> None:
+    def __init__(self, settings: Settings, store: VersionStore, job_store: JobStore, build: Build) -> None:
         self._settings = settings
         self._store = store
-        self._board = board
-        self._repredictions = Repredictions(board)
+        self._job_store = job_store
+        self._repredictions = Repredictions(job_store)
         self._build = build
         self._conditions: list[Filter] = (
             [UNLABELLED] if settings.predict_after_training == "unlabelled" else []
@@ -153,7 +153,7 @@ class Repredictor:
                     until=preemption.over,
                     span=[task_filters.above(reprediction.after)],
                     journal_of=partial(
-                        Journal, copy=JournalCopy(self._board, uid, manifest.name, part=_PART)
+                        Journal, copy=JournalCopy(self._job_store, uid, manifest.name, part=_PART)
                     ),
                     paced=lambda tasks: paced(tasks, self._settings.predict_rate, preemption.over),
                     writer=lambda store: _Writer(
@@ -173,8 +173,8 @@ class Repredictor:
     def _settle_others(self, api: ProjectApi, project: Project, version: str) -> None:
         """Settle interrupted uploads of other versions: Label Studio must store none of them after this run."""
         folder, uid = self._settings.model_dir / "predict", project.uid
-        for other in {*unfinished(folder, uid), *versions_with_entries(self._board, uid)} - {version}:
-            journal = Journal(folder, uid, other, copy=JournalCopy(self._board, uid, other))
+        for other in {*unfinished(folder, uid), *versions_with_entries(self._job_store, uid)} - {version}:
+            journal = Journal(folder, uid, other, copy=JournalCopy(self._job_store, uid, other))
             settle(api, project, journal, other)
 
     async def _prediction_source(

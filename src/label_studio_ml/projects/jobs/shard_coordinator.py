@@ -18,8 +18,8 @@ from label_studio_ml.projects.prediction_run import Report, lacking
 from label_studio_ml.projects.prediction_store import PredictionStore
 from label_studio_ml.projects.project_api import ProjectApi
 from label_studio_ml.support.texts import plural
-from label_studio_ml.training.records.job_board import JobBoard
 from label_studio_ml.training.records.job_record import new_job_id
+from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.redis.redis_errors import raises_broker_errors
 from label_studio_ml.versions.state.project_state import Project
 
@@ -43,7 +43,7 @@ class ShardCoordinator:
 
     def __init__(
         self,
-        board: JobBoard,
+        job_store: JobStore,
         api: ProjectApi,
         project: Project,
         folder: Path,
@@ -51,13 +51,13 @@ class ShardCoordinator:
     ) -> None:
         from label_studio_ml.training.redis.rq_jobs import Queue
 
-        self._board = board
+        self._job_store = job_store
         self._api = api
         self._project = project
         self._folder = folder
         self._notify = notify
-        self._queue = Queue(board.keys.predictions, board.redis)
-        self._key = board.keys.sharded(project.uid)
+        self._queue = Queue(job_store.keys.predictions, job_store.redis)
+        self._key = job_store.keys.sharded(project.uid)
         self._missed: dict[str, int] = {}
         self._again, self._alone = 0.0, False
 
@@ -99,7 +99,7 @@ class ShardCoordinator:
         if not number:
             return None
         run = Run(new_job_id(), split(self._api, whole, tasks.conditions, number, count))
-        self._board.redis.set(self._key, msgspec.json.encode(run))
+        self._job_store.redis.set(self._key, msgspec.json.encode(run))
         for shard in run.shards:
             self._enqueue(run, shard)
         return run
@@ -160,12 +160,12 @@ class ShardCoordinator:
         for job in self._jobs(run):
             if job is not None:
                 # RQ fails on the execution registry of a job whose worker was killed
-                self._board.redis.delete(job.execution_registry.key)
+                self._job_store.redis.delete(job.execution_registry.key)
                 job.delete()
-        self._board.redis.delete(self._key)
+        self._job_store.redis.delete(self._key)
 
     def _stored_run(self) -> Run | None:
-        text = self._board.redis.get(self._key)
+        text = self._job_store.redis.get(self._key)
         with contextlib.suppress(msgspec.MsgspecError):
             return msgspec.json.decode(text, type=Run) if text else None
         return None
@@ -176,7 +176,7 @@ class ShardCoordinator:
     def _jobs(self, run: Run) -> "list[Job | None]":
         from label_studio_ml.training.redis.rq_jobs import Job
 
-        return Job.fetch_many(run.jobs, self._board.redis)
+        return Job.fetch_many(run.jobs, self._job_store.redis)
 
     def _enqueue(self, run: Run, shard: Shard) -> None:
         from rq import Retry
@@ -242,7 +242,7 @@ class ShardCoordinator:
 
     def _recover(self, shard: Shard) -> int:
         """Settle interrupted uploads of earlier runs; return the number of duplicate predictions deleted."""
-        journal_copy = JournalCopy(self._board, shard.uid, shard.version)
+        journal_copy = JournalCopy(self._job_store, shard.uid, shard.version)
         journal = Journal(self._folder, shard.uid, shard.version, patience=PATIENCE, copy=journal_copy)
         with contextlib.closing(journal):
             if not journal.sending and not journal.doubtful:

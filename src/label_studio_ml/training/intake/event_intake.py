@@ -22,12 +22,12 @@ from label_studio_ml.monitoring.prometheus import Training
 from label_studio_ml.protocol.requests import Event
 from label_studio_ml.protocol.webhook_actions import START_TRAINING
 from label_studio_ml.storage.retries import retry
-from label_studio_ml.training.intake.board_connection import BoardConnection, keep_claimed
 from label_studio_ml.training.intake.event_storage import BUDGET, EventStorage, storable
+from label_studio_ml.training.intake.job_store_connection import JobStoreConnection, keep_claimed
 from label_studio_ml.training.intake.spool import Spool
 from label_studio_ml.training.intake.spool_capacity import Spooled
 from label_studio_ml.training.records import job_views
-from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.records.training_figures import figures
 from label_studio_ml.training.redis.queue_owner import ForeignQueue
 from label_studio_ml.training.scheduling.cancellation import request_cancel
@@ -70,16 +70,16 @@ class RedisIntake:
             spool, self._deliver, events=settings.spool_events, most_bytes=settings.spool_bytes
         )
         server = secrets.token_hex(8)
-        self._patient = BoardConnection(
+        self._patient = JobStoreConnection(
             url, settings, patience=(CONNECT, ANSWER), tries=2, wait=PATIENCE, server=server
         )
-        self._quick = BoardConnection(
+        self._quick = JobStoreConnection(
             url, settings, patience=(BUDGET, BUDGET), tries=1, wait=BUDGET, server=server
         )
         self._orders = [threading.Lock() for _ in range(LOCKS)]
         self._threads = ThreadPoolExecutor(TRIES, "hand-in")
         self._stopping = threading.Event()
-        self._stalls = StallWatch(self._ready_board)
+        self._stalls = StallWatch(self._ready_job_store)
         #: Monotonic time since which Redis has stored no event, None while it works.
         self._away_since: float | None = None
         #: Monotonic time of the last failed try to store an event.
@@ -239,31 +239,31 @@ class RedisIntake:
 
     def figures(self) -> Training | None:
         """Return the training figures for the metrics. Raises BrokerError."""
-        return figures(self._ready_board())
+        return figures(self._ready_job_store())
 
     def job_status(self, job_id: str) -> dict[str, Any] | None:
         """Return a job's record with the last lines of its log, None if there is none. Raises BrokerError."""
-        return job_views.job(self._ready_board(), job_id)
+        return job_views.job(self._ready_job_store(), job_id)
 
     def jobs(self, uid: str, most: int) -> list[dict[str, Any]]:
         """Return the project's job records, newest first, at most `most` of them. Raises BrokerError."""
-        return job_views.jobs(self._ready_board(), uid, most)
+        return job_views.jobs(self._ready_job_store(), uid, most)
 
     def reprediction(self, uid: str) -> dict[str, Any] | None:
         """Return the progress of a project's re-prediction, None if there was none. Raises BrokerError."""
-        return job_views.reprediction(self._ready_board(), uid)
+        return job_views.reprediction(self._ready_job_store(), uid)
 
     def job_log(self, job_id: str, after: int) -> dict[str, Any] | None:
         """Return the lines of a job's log from number `after` on, None if there is no such job. Raises BrokerError."""
-        return job_views.log(self._ready_board(), job_id, after)
+        return job_views.log(self._ready_job_store(), job_id, after)
 
     def job_metrics(self, job_id: str) -> dict[str, Any] | None:
         """Return a job's metrics over time, None if there is no such job. Raises BrokerError."""
-        return job_views.metrics(self._ready_board(), job_id)
+        return job_views.metrics(self._ready_job_store(), job_id)
 
     def cancel_job(self, job_id: str) -> dict[str, Any]:
         """Request a job's cancellation, and return its record. Raises UnknownJob, JobEnded and BrokerError."""
-        return job_views.describe(request_cancel(self._ready_board(), job_id))
+        return job_views.describe(request_cancel(self._ready_job_store(), job_id))
 
     def running_job(self, uid: str) -> str | None:
         """Return the id of the project's newest job that runs or waits only for a worker, None if there is none.
@@ -271,29 +271,32 @@ class RedisIntake:
         Raises BrokerError.
         """
         return next(
-            (job.id for job in self._ready_board().jobs.of(uid) if job.running and not job.postponed), None
+            (job.id for job in self._ready_job_store().jobs.of(uid) if job.running and not job.postponed),
+            None,
         )
 
     def forget(self, uid: str) -> None:
         """Remove a project's jobs and events from Redis. Raises BrokerError."""
-        self._ready_board().forget(uid)
+        self._ready_job_store().forget(uid)
 
     def described(self, uid: str) -> Project | None:
         """Return the description of a project that any server has stored, None if there is none. Raises BrokerError."""
-        return self._ready_board().descriptions.get(uid)
+        return self._ready_job_store().descriptions.get(uid)
 
     def describe(self, project: Project) -> None:
         """Store the description of a project from `/setup` for all servers and workers. Raises BrokerError."""
-        self._ready_board().descriptions.store(project, setup=True)
+        self._ready_job_store().descriptions.store(project, setup=True)
 
-    def _ready_board(self) -> JobBoard:
+    def _ready_job_store(self) -> JobStore:
         return self._patient.get()
 
-    def _store(self, spooled: Spooled, connection: BoardConnection, deadline: float = math.inf) -> str | None:
+    def _store(
+        self, spooled: Spooled, connection: JobStoreConnection, deadline: float = math.inf
+    ) -> str | None:
         """Call `EventStorage.store`. If the queue was taken, the next call determines the backend's queue again."""
-        board = connection.get()
+        job_store = connection.get()
         try:
-            return self._storage.store(board, spooled, deadline)
+            return self._storage.store(job_store, spooled, deadline)
         except ForeignQueue:
             self._quick.drop()
             self._patient.drop()

@@ -12,7 +12,7 @@ from label_studio_ml.protocol.webhook_actions import START_TRAINING
 from label_studio_ml.protocol.webhook_payload import labelled, removed
 from label_studio_ml.training.intake.spool_capacity import Spooled
 from label_studio_ml.training.records.event_queue import StoredEvent, new_token
-from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.records.untrusted_events import ids_only
 from label_studio_ml.versions.state.project_state import Project, Projects
 
@@ -53,7 +53,7 @@ class EventStorage:
     def __init__(self, projects: Projects | None) -> None:
         self._projects = projects
 
-    def store(self, board: JobBoard, spooled: Spooled, deadline: float = math.inf) -> str | None:
+    def store(self, job_store: JobStore, spooled: Spooled, deadline: float = math.inf) -> str | None:
         """Store an event; return its job's id, None if it starts no training. Can be repeated safely.
 
         No further step is begun after `deadline` of the monotonic clock. Raises BrokerError, and ForeignQueue if the
@@ -61,32 +61,34 @@ class EventStorage:
         """
         event = spooled.event
         if spooled.trusted:
-            self._update_delivered(board, event, deadline)
+            self._update_delivered(job_store, event, deadline)
         _check(deadline)
         if not spooled.train:
             return None
         project = self._description(event.uid)
         if project is not None:
-            board.descriptions.store(project)
+            job_store.descriptions.store(project)
         stored = StoredEvent(event.action, event.data, spooled.trusted, caller=event.caller)
         large = spooled.trusted and (event.ids_only or event.size > LARGE)
         if large:
             stored = msgspec.structs.replace(stored, data=ids_only(event), trusted=False)
-        return board.record(event.uid, stored, spooled.token, bounded=not large)
+        return job_store.record(event.uid, stored, spooled.token, bounded=not large)
 
-    def _update_delivered(self, board: JobBoard, event: Event, deadline: float) -> None:
+    def _update_delivered(self, job_store: JobStore, event: Event, deadline: float) -> None:
         """Update the delivered annotations of a project after an event with the login. Raises BrokerError."""
         task_ids, annotation_ids = removed(event)
         if task_ids or annotation_ids:
-            board.delivered.remove(event.uid, tasks=task_ids, annotations=annotation_ids)
+            job_store.delivered.remove(event.uid, tasks=task_ids, annotations=annotation_ids)
         pairs = labelled(event)
         if not pairs:
             return
         _check(deadline)
         if event.ids_only:  # the stored state of these annotations is out of date
-            board.delivered.remove(event.uid, annotations=[annotation.get("id") for _, annotation in pairs])
+            job_store.delivered.remove(
+                event.uid, annotations=[annotation.get("id") for _, annotation in pairs]
+            )
         else:
-            board.delivered.add(event.uid, pairs)
+            job_store.delivered.add(event.uid, pairs)
 
     def _description(self, uid: str) -> Project | None:
         """Return the description of a project; None if it cannot be read, so that the event is stored all the same."""

@@ -51,7 +51,7 @@ class ParkedEvent(msgspec.Struct, frozen=True, kw_only=True):
 class EventQueues:
     """The event queues of all projects. Every method raises BrokerError when Redis fails.
 
-    `JobBoard.record` stores events, because each event belongs to a job.
+    `JobStore.record` stores events, because each event belongs to a job.
     """
 
     def __init__(self, connection: Any, keys: Keys) -> None:
@@ -122,7 +122,7 @@ class EventQueues:
         return int(seconds * 1000 + micros // 1000)
 
     def park(self, project: str, event_ids: list[str], *, why: str, since: str) -> None:
-        """Move events from the event queue to the events set aside, with the cause, until `JobBoard.unpark`."""
+        """Move events from the event queue to the events set aside, with the cause, until `JobStore.unpark`."""
         for start in range(0, len(event_ids), BODIES):
             page = event_ids[start : start + BODIES]
             with self._redis.pipeline(transaction=True) as pipe:

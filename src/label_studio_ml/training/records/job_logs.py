@@ -11,7 +11,7 @@ from pathlib import Path
 
 from label_studio_ml.storage.private_files import JOB_LOG
 from label_studio_ml.support.texts import plural
-from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_store import JobStore
 
 logger = logging.getLogger(__name__)
 
@@ -27,20 +27,20 @@ class JobLogs:
         self._days = days
         self._looked = float("-inf")
 
-    def clear_now_and_then(self, board: JobBoard) -> None:
+    def clear_now_and_then(self, job_store: JobStore) -> None:
         """Call `clear` if the last call is an hour ago and logs are not kept for ever. Raises BrokerError."""
         if self._days and time.monotonic() - self._looked >= EVERY:
             self._looked = time.monotonic()
-            self.clear(board)
+            self.clear(job_store)
 
-    def clear(self, board: JobBoard) -> None:
+    def clear(self, job_store: JobStore) -> None:
         """Remove the logs that are too old and whose jobs have no record. Raises BrokerError."""
         gone, before = 0, time.time() - self._days * DAY
         for path in self._folder.glob("*.log"):
             if not JOB_LOG.fullmatch(path.name):
                 continue  # a file of another program
             with contextlib.suppress(OSError):
-                if path.stat().st_mtime < before and board.jobs.get(path.stem) is None:
+                if path.stat().st_mtime < before and job_store.jobs.get(path.stem) is None:
                     path.unlink()
                     gone += 1
         if gone:

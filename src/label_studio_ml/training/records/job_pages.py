@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.records.run_log import TAIL_BYTES, TAIL_LINES
 from label_studio_ml.training.redis.redis_errors import broker_errors
 
@@ -41,7 +41,7 @@ class ShownPart(LogPart):
 
 @broker_errors()
 def write_progress(
-    board: JobBoard,
+    job_store: JobStore,
     job_id: str,
     fields: dict[str, str],
     *,
@@ -54,11 +54,11 @@ def write_progress(
     `points` are all metrics so far, None if they have not changed; `first` is the number of the first of the new
     `lines`. If the record was removed, nothing is written and False is returned. Raises BrokerError.
     """
-    job, log, series = board.keys.of_job(job_id)
-    state, cancel, count = board.redis.hmget(job, "state", "cancel", "lines")
+    job, log, series = job_store.keys.of_job(job_id)
+    state, cancel, count = job_store.redis.hmget(job, "state", "cancel", "lines")
     if state is None:
         return False
-    with board.redis.pipeline(transaction=True) as pipe:
+    with job_store.redis.pipeline(transaction=True) as pipe:
         if fields:
             pipe.hset(job, mapping=fields)
         if lines:
@@ -83,14 +83,14 @@ def _fitting(lines: list[str]) -> int:
 
 
 @broker_errors()
-def read_log(board: JobBoard, job_id: str, after: int = 0, most: int = TAIL_LINES) -> LogPart:
+def read_log(job_store: JobStore, job_id: str, after: int = 0, most: int = TAIL_LINES) -> LogPart:
     """Return the stored lines of a job's log from number `after` on, at most `most` of them. Raises BrokerError.
 
     A negative `after` counts from the end of the log.
     """
-    with board.redis.pipeline(transaction=True) as pipe:
-        pipe.hmget(board.keys.job(job_id), "lines", "current")
-        pipe.lrange(board.keys.log(job_id), 0, -1)
+    with job_store.redis.pipeline(transaction=True) as pipe:
+        pipe.hmget(job_store.keys.job(job_id), "lines", "current")
+        pipe.lrange(job_store.keys.log(job_id), 0, -1)
         (count, current), kept = pipe.execute()
     total = int(count or 0)
     first = total - len(kept)
@@ -100,6 +100,8 @@ def read_log(board: JobBoard, job_id: str, after: int = 0, most: int = TAIL_LINE
 
 
 @broker_errors()
-def read_points(board: JobBoard, job_id: str) -> list[dict[str, Any]]:
+def read_points(job_store: JobStore, job_id: str) -> list[dict[str, Any]]:
     """Return a job's metrics over time, oldest first. Raises BrokerError."""
-    return [msgspec.json.decode(point) for point in board.redis.lrange(board.keys.points(job_id), 0, -1)]
+    return [
+        msgspec.json.decode(point) for point in job_store.redis.lrange(job_store.keys.points(job_id), 0, -1)
+    ]

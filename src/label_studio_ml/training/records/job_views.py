@@ -3,9 +3,9 @@
 import re
 from typing import Any
 
-from label_studio_ml.training.records.job_board import JobBoard
 from label_studio_ml.training.records.job_pages import LogPart, ShownPart, read_log, read_points
 from label_studio_ml.training.records.job_record import Job
+from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.records.repredictions import Repredictions
 
 #: Number of log lines in a job's representation, for a single job, and for each job in a list.
@@ -53,9 +53,9 @@ def describe(job: Job, part: LogPart | None = None) -> dict[str, Any]:
     }
 
 
-def reprediction(board: JobBoard, uid: str) -> dict[str, Any] | None:
+def reprediction(job_store: JobStore, uid: str) -> dict[str, Any] | None:
     """Return the progress of a project's re-prediction, None if there was none. Raises BrokerError."""
-    progress = Repredictions(board).get(uid)
+    progress = Repredictions(job_store).get(uid)
     if progress is None:
         return None
     fields = {
@@ -71,13 +71,13 @@ def reprediction(board: JobBoard, uid: str) -> dict[str, Any] | None:
     return {name: value for name, value in fields.items() if value != ""}
 
 
-def shown_log(board: JobBoard, job_id: str, after: int) -> LogPart:
+def shown_log(job_store: JobStore, job_id: str, after: int) -> LogPart:
     """Return the lines of a job's log from number `after` on, without tracebacks, for clients.
 
     Tracebacks would show the model's code and the machine's folders; the name of the log file replaces each of them.
     A negative `after` counts shown lines from the end. `next` of the result counts hidden lines. Raises BrokerError.
     """
-    whole = read_log(board, job_id)
+    whole = read_log(job_store, job_id)
     hidden = without_traces(whole.lines, job_id)
     kept = [(number, line) for number, line in enumerate(hidden, whole.first) if line is not None]
     kept = kept[after:] if after < 0 else [(number, line) for number, line in kept if number >= after]
@@ -100,32 +100,34 @@ def without_traces(lines: list[str], job_id: str) -> list[str | None]:
     return shown
 
 
-def job(board: JobBoard, job_id: str) -> dict[str, Any] | None:
+def job(job_store: JobStore, job_id: str) -> dict[str, Any] | None:
     """Return a job's record with its last log lines, None if there is no such job. Raises BrokerError."""
-    job = board.jobs.get(job_id)
-    return describe(job, shown_log(board, job_id, -LINES_OF_ONE)) if job is not None else None
+    job = job_store.jobs.get(job_id)
+    return describe(job, shown_log(job_store, job_id, -LINES_OF_ONE)) if job is not None else None
 
 
-def jobs(board: JobBoard, uid: str, most: int) -> list[dict[str, Any]]:
+def jobs(job_store: JobStore, uid: str, most: int) -> list[dict[str, Any]]:
     """Return the project's job records, newest first, at most `most` of them. Raises BrokerError."""
-    return [describe(job, shown_log(board, job.id, -LINES_IN_LIST)) for job in board.jobs.of(uid, most)]
+    return [
+        describe(job, shown_log(job_store, job.id, -LINES_IN_LIST)) for job in job_store.jobs.of(uid, most)
+    ]
 
 
-def log(board: JobBoard, job_id: str, after: int) -> dict[str, Any] | None:
+def log(job_store: JobStore, job_id: str, after: int) -> dict[str, Any] | None:
     """Return the lines of a job's log from number `after` on, None if there is no such job. Raises BrokerError.
 
     `next` is the value of `after` for the next call; `current` is the unfinished line.
     """
-    job = board.jobs.get(job_id)
+    job = job_store.jobs.get(job_id)
     if job is None:
         return None
-    part = shown_log(board, job_id, after)
+    part = shown_log(job_store, job_id, after)
     body = {"job": job_id, "job_status": job.state, "first": part.first, "next": part.next}
     return {**body, "lines": part.lines, **({"current": part.current} if part.current else {})}
 
 
-def metrics(board: JobBoard, job_id: str) -> dict[str, Any] | None:
+def metrics(job_store: JobStore, job_id: str) -> dict[str, Any] | None:
     """Return a job's metrics over time, None if there is no such job. Raises BrokerError."""
-    if board.jobs.get(job_id) is None:
+    if job_store.jobs.get(job_id) is None:
         return None
-    return {"job": job_id, "points": read_points(board, job_id)}
+    return {"job": job_id, "points": read_points(job_store, job_id)}

@@ -7,7 +7,7 @@ import msgspec
 import redis
 
 from label_studio_ml.errors import DecisionError
-from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.redis.redis_errors import raises_broker_errors
 from label_studio_ml.training.redis.scripts import DONE
 from label_studio_ml.versions.store.local_store import VersionStore
@@ -35,10 +35,10 @@ class Reprediction(msgspec.Struct):
 class Repredictions:
     """The projects that are due for re-prediction, and their progress. Every method but `store` raises BrokerError."""
 
-    def __init__(self, board: JobBoard) -> None:
-        self._redis = board.redis
-        self._keys = board.keys
-        self._done = board.redis.register_script(DONE)
+    def __init__(self, job_store: JobStore) -> None:
+        self._redis = job_store.redis
+        self._keys = job_store.keys
+        self._done = job_store.redis.register_script(DONE)
 
     def note_served(self, store: VersionStore, uid: str) -> None:
         """Record the version that is served before a training, unless one is recorded already."""

@@ -89,7 +89,7 @@ class _Key:
 
 
 class _ProjectKey:
-    """A key of each project, by the project's uid. `forgotten` tells whether `JobBoard.forget` removes it."""
+    """A key of each project, by the project's uid. `forgotten` tells whether `JobStore.forget` removes it."""
 
     def __init__(self, name: str, *, forgotten: bool = True) -> None:
         self.name = name
@@ -173,7 +173,7 @@ class Keys:
         return self.job(job_id), self.log(job_id), self.points(job_id)
 
     def of_project(self, project: str) -> list[str]:
-        """Return the project's keys that `JobBoard.forget` removes, except those of its jobs."""
+        """Return the project's keys that `JobStore.forget` removes, except those of its jobs."""
         return [
             self.named(key.name, project)
             for key in vars(Keys).values()

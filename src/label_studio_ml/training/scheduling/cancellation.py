@@ -4,8 +4,8 @@ import logging
 
 from label_studio_ml.errors import JobEnded, UnknownJob
 from label_studio_ml.training.policy import Entry, order
-from label_studio_ml.training.records.job_board import JobBoard
 from label_studio_ml.training.records.job_record import RECENT_JOBS, Job, now
+from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.redis.redis_errors import broker_errors
 
 logger = logging.getLogger(__name__)
@@ -24,17 +24,17 @@ return state
 
 
 @broker_errors()
-def request_cancel(board: JobBoard, job_id: str) -> Job:
+def request_cancel(job_store: JobStore, job_id: str) -> Job:
     """Request the cancellation of a job, and return its record. A second request changes nothing.
 
     Raises UnknownJob, JobEnded if the job has ended already, and BrokerError.
     """
-    job = board.jobs.get(job_id)
+    job = job_store.jobs.get(job_id)
     if job is not None:
-        board.redis.eval(_ASK, 2, board.keys.job(job_id), board.keys.mailbox(job.project), now())
-        if job.postponed and board.redis.delete(board.keys.postponement(job.project)):
-            board.wake(job.project)
-        job = board.jobs.get(job_id)
+        job_store.redis.eval(_ASK, 2, job_store.keys.job(job_id), job_store.keys.mailbox(job.project), now())
+        if job.postponed and job_store.redis.delete(job_store.keys.postponement(job.project)):
+            job_store.wake(job.project)
+        job = job_store.jobs.get(job_id)
     if job is None:
         raise UnknownJob(
             f"There is no job {job_id}", fix="List them with: label-studio-ml jobs DIR", field="job"
@@ -45,15 +45,16 @@ def request_cancel(board: JobBoard, job_id: str) -> Job:
 
 
 def settle_cancelled(
-    board: JobBoard, project: str, current: str | None, events: list[Entry]
+    job_store: JobStore, project: str, current: str | None, events: list[Entry]
 ) -> tuple[list[Entry], str | None]:
     """Settle cancelled jobs that had not begun or whose worker ended, oldest first, and remove their events.
 
     Returns the remaining `events`, and `current`, or None if the `current` job was cancelled. The caller must hold the
     project's lease. Raises BrokerError.
     """
-    later = board.waiting_id(project)
-    oldest_first = reversed(list(board.jobs.of(project, most=RECENT_JOBS)))  # each event belongs to one job
+    later = job_store.waiting_id(project)
+    # Oldest first, because a cancelled job takes the events up to `upto` that no older job has taken.
+    oldest_first = reversed(list(job_store.jobs.of(project, most=RECENT_JOBS)))
     for job in oldest_first:
         if not job.running or not job.cancel or job.id == later:
             continue
@@ -61,7 +62,7 @@ def settle_cancelled(
         events = events[len(mine) :]
         began = job.state == "started"
         ending = "its worker ended before it did" if began else "it had not begun"
-        board.settle(
+        job_store.settle(
             project,
             job.id,
             mine,

@@ -12,7 +12,7 @@ import redis
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.training.policy import RECOUNT, Entry, Policy, order
-from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.redis.redis_errors import raises_broker_errors
 
 
@@ -35,8 +35,8 @@ _Entry = TypeVar("_Entry", _ClassInfo, _Labelled)
 class PolicyCache:
     """Cached policy and generation of the model class, and counts of labelled tasks, as the last run reported them."""
 
-    def __init__(self, board: JobBoard, settings: Settings) -> None:
-        self._board = board
+    def __init__(self, job_store: JobStore, settings: Settings) -> None:
+        self._job_store = job_store
         self._settings = settings
 
     @property
@@ -67,7 +67,7 @@ class PolicyCache:
         return info.generation if info else ""
 
     def _class_info(self, code: str) -> _ClassInfo | None:
-        text = self._board.redis.get(self._board.keys.policy)
+        text = self._job_store.redis.get(self._job_store.keys.policy)
         info = _decoded(text, _ClassInfo) if text is not None else None
         return info if info is not None and info.code == code else None
 
@@ -76,17 +76,17 @@ class PolicyCache:
         info = _ClassInfo(code=code, policy=policy, generation=generation)
         with contextlib.suppress(redis.RedisError):
             if info != self._class_info(code):
-                self._board.redis.set(self._board.keys.policy, msgspec.json.encode(info))
+                self._job_store.redis.set(self._job_store.keys.policy, msgspec.json.encode(info))
 
     def forget(self) -> None:
         """Remove the cached class, and postponements and counts of dirty projects. Raises BrokerError.
 
         A worker does this when it starts, because its code may be another one.
         """
-        keys = self._board.keys
-        self._board.redis.delete(keys.policy)
-        for project in self._board.queues.dirty():
-            self._board.redis.delete(keys.postponement(project), keys.labelled(project))
+        keys = self._job_store.keys
+        self._job_store.redis.delete(keys.policy)
+        for project in self._job_store.queues.dirty():
+            self._job_store.redis.delete(keys.postponement(project), keys.labelled(project))
 
     def learn_labelled(self, project: str, count: int, last: str, at: int) -> None:
         """Store the number of labelled tasks counted at `at` (ms), with the id of the last event then.
@@ -94,14 +94,14 @@ class PolicyCache:
         Raises BrokerError.
         """
         labelled = _Labelled(count=count, last=last, at=at)
-        self._board.redis.set(self._board.keys.labelled(project), msgspec.json.encode(labelled))
+        self._job_store.redis.set(self._job_store.keys.labelled(project), msgspec.json.encode(labelled))
 
     def labelled(self, project: str, entries: list[Entry], now: int) -> int | None:
         """Return an upper bound of a project's labelled tasks, queued events included; None if not known.
 
         A count that is older than RECOUNT is not used. `now` is in ms. Raises BrokerError.
         """
-        text = self._board.redis.get(self._board.keys.labelled(project))
+        text = self._job_store.redis.get(self._job_store.keys.labelled(project))
         labelled = _decoded(text, _Labelled) if text is not None else None
         if labelled is None or not 0 <= now - labelled.at < RECOUNT:
             return None

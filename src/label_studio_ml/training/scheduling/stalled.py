@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from label_studio_ml.errors import BrokerError
 from label_studio_ml.support.texts import plural
-from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.redis.redis_errors import broker_errors
 
 logger = logging.getLogger(__name__)
@@ -50,26 +50,26 @@ class Stall:
 
 
 @broker_errors()
-def waiting(board: JobBoard) -> Waiting:
+def waiting(job_store: JobStore) -> Waiting:
     """Return the projects with queued events that are due but not being trained. Raises BrokerError.
 
     While all workers train projects, the other projects have to wait: then the result has no projects.
     """
-    projects, now = board.queues.dirty(), board.queues.clock()
-    keys = board.keys
-    with board.redis.pipeline(transaction=False) as pipe:
+    projects, now = job_store.queues.dirty(), job_store.queues.clock()
+    keys = job_store.keys
+    with job_store.redis.pipeline(transaction=False) as pipe:
         pipe.smembers(keys.workers)
         for uid in projects:
             pipe.xlen(keys.mailbox(uid))
             pipe.exists(keys.lease(uid))
         listed, *answers = pipe.execute()
-    workers = sum(board.redis.exists(key) for key in listed)
+    workers = sum(job_store.redis.exists(key) for key in listed)
     events = dict(zip(projects, answers[::2], strict=True))
     leased = {uid for uid, held in zip(projects, answers[1::2], strict=True) if held}
     if leased and len(leased) >= workers:
         return Waiting({}, workers)
     free = [uid for uid in projects if events[uid] and uid not in leased]
-    postponements = {uid: board.postponement(uid) for uid in free}
+    postponements = {uid: job_store.postponement(uid) for uid in free}
     waits = {uid for uid, postponement in postponements.items() if postponement and postponement.waits(now)}
     return Waiting({uid: int(events[uid]) for uid in free if uid not in waits}, workers)
 
@@ -77,11 +77,11 @@ def waiting(board: JobBoard) -> Waiting:
 class StallWatch:
     """Checks for stalled projects in a thread, and logs them. `stall` has those of the last check, None for none.
 
-    `board` returns the job records; while it raises BrokerError, `stall` does not change.
+    `job_store` returns the job records; while it raises BrokerError, `stall` does not change.
     """
 
-    def __init__(self, board: Callable[[], JobBoard]) -> None:
-        self._board = board
+    def __init__(self, job_store: Callable[[], JobStore]) -> None:
+        self._job_store = job_store
         self._since: dict[str, float] = {}
         self._said: tuple[str, ...] = ()
         self.stall: Stall | None = None
@@ -93,7 +93,7 @@ class StallWatch:
     def _look_on(self, stopping: threading.Event) -> None:
         while not stopping.wait(LOOK):
             try:
-                self.take(waiting(self._board()), time.monotonic())
+                self.take(waiting(self._job_store()), time.monotonic())
             except BrokerError as error:
                 logger.debug("What waits cannot be seen: %s", error)
             except Exception:

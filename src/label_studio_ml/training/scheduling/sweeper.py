@@ -6,35 +6,35 @@ import threading
 from collections.abc import Callable
 
 from label_studio_ml.errors import BrokerError
-from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.scheduling.policy_cache import PolicyCache
 
 logger = logging.getLogger(__name__)
 
 
-def sweep(board: JobBoard, policies: PolicyCache, lease: float) -> float:
+def sweep(job_store: JobStore, policies: PolicyCache, lease: float) -> float:
     """Wake workers for projects with queued events that are neither postponed nor being trained.
 
     `lease` is the life of a lease in seconds. Returns the seconds until the first postponement ends, infinity if none
     ends at a known time. Raises BrokerError.
     """
-    projects = board.queues.dirty()
+    projects = job_store.queues.dirty()
     if not projects:
         return math.inf
-    code, now = policies.code, board.queues.clock()
+    code, now = policies.code, job_store.queues.clock()
     times = []
     for uid in projects:
-        postponement = board.postponement(uid)
+        postponement = job_store.postponement(uid)
         if postponement is not None and postponement.applies(code, now):
             times += [postponement.at] if postponement.at is not None else []
-        elif not board.leased(uid, lease):
+        elif not job_store.leased(uid, lease):
             logger.info("Project %s has events and no run: waking a worker", uid)
-            board.wake(uid)
+            job_store.wake(uid)
     return max(0.0, (min(times) - now) / 1000) if times else math.inf
 
 
 def sweep_forever(
-    board: JobBoard,
+    job_store: JobStore,
     policies: PolicyCache,
     lease: float,
     pause: float,
@@ -53,8 +53,8 @@ def sweep_forever(
         wait, failed = pause, False
         postponed.clear()
         try:
-            if board.wake_ups.turn(pause) or sweeps:
-                wait = min(pause, sweep(board, policies, lease))
+            if job_store.wake_ups.turn(pause) or sweeps:
+                wait = min(pause, sweep(job_store, policies, lease))
             also()
         except BrokerError as error:
             logger.warning("%s", error)

@@ -21,7 +21,7 @@ from label_studio_ml.processes.interpreter import command
 from label_studio_ml.processes.orphans import GuardedProcess
 from label_studio_ml.training.process.messages import COMPARING, STOP, Limits, RunMessage, send_request
 from label_studio_ml.training.process.run_request import Outcome, RunRequest
-from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.records.run_log import RunLog, Scrubber
 from label_studio_ml.training.scheduling.lease import RENEW, Lease, LeaseLost
 from label_studio_ml.training.worker.job_reporter import JobReporter
@@ -66,13 +66,13 @@ class RunProcess:
         request: RunRequest,
         lease: Lease,
         stopping: threading.Event,
-        board: JobBoard,
+        job_store: JobStore,
     ) -> None:
         self._settings = settings
         self._request = request
         self._lease = lease
         self._stopping = stopping
-        self._board = board
+        self._job_store = job_store
         self._limits = Limits(
             fit_timeout=settings.fit_timeout or 0.0,
             cancel_grace=10.0 if settings.cancel_grace is None else settings.cancel_grace,
@@ -91,13 +91,13 @@ class RunProcess:
         self._lease.renew()
         log = RunLog(self._settings.log_dir / "jobs" / f"{job}.log", scrubber)
         with (
-            JobReporter(self._board, job, log.tail, scrubber) as record,
+            JobReporter(self._job_store, job, log.tail, scrubber) as record,
             log,
             _Process(self._settings, log, self._lease.seconds * PATIENCE) as process,
         ):
             outcome = self._watch(process, record)
         refused = scrubber.text(outcome.refused)
-        self._board.on_login(self._request.spec.project.uid, job, refused, not outcome.error)
+        self._job_store.on_login(self._request.spec.project.uid, job, refused, not outcome.error)
         if record.cancelled.is_set():  # cancelled while the run was ending by itself
             raise self._ending("", process).returned(outcome.error)
         return msgspec.structs.replace(

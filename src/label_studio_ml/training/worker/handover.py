@@ -12,12 +12,12 @@ from label_studio_ml.storage.private_files import make_folder
 from label_studio_ml.training.policy import Entry
 from label_studio_ml.training.process.run_request import RunRequest
 from label_studio_ml.training.records.event_queue import StoredEvent
-from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_store import JobStore
 
 
 @contextlib.contextmanager
 def handed_over(
-    board: JobBoard, request: RunRequest, entries: list[Entry], folder: Path, *, whole: bool
+    job_store: JobStore, request: RunRequest, entries: list[Entry], folder: Path, *, whole: bool
 ) -> Iterator[RunRequest]:
     """Write the files of a run to `folder`, yield the request with their paths, and remove them after the block.
 
@@ -31,8 +31,8 @@ def handed_over(
     make_folder(folder)
     events, delivered = folder / f"{request.job}.events", folder / f"{request.job}.tasks"
     try:
-        _write(events, board.queues.payloads(uid, [entry.id for entry in needed]))
-        _write(delivered, board.delivered.tasks(uid))
+        _write(events, job_store.queues.payloads(uid, [entry.id for entry in needed]))
+        _write(delivered, job_store.delivered.tasks(uid))
         yield msgspec.structs.replace(
             request, events_file=str(events), delivered=str(delivered), whole=len(needed) == len(entries)
         )

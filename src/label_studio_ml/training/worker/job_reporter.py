@@ -10,8 +10,8 @@ import msgspec
 from label_studio_ml.errors import BrokerError
 from label_studio_ml.training.job import Report
 from label_studio_ml.training.metric_history import History
-from label_studio_ml.training.records.job_board import JobBoard
 from label_studio_ml.training.records.job_pages import write_progress
+from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.records.run_log import Scrubber, Tail
 
 logger = logging.getLogger(__name__)
@@ -29,9 +29,9 @@ class JobReporter:
     record has a cancellation request.
     """
 
-    def __init__(self, board: JobBoard, job_id: str, tail: Tail, scrubber: Scrubber) -> None:
+    def __init__(self, job_store: JobStore, job_id: str, tail: Tail, scrubber: Scrubber) -> None:
         self.cancelled = threading.Event()
-        self._board = board
+        self._job_store = job_store
         self._job = job_id
         self._tail = tail
         self._scrubber = scrubber
@@ -84,7 +84,7 @@ class JobReporter:
             self._current = fields["current"] = self._tail.current
         try:
             cancelled = write_progress(
-                self._board, self._job, fields, points=points, first=first, lines=lines
+                self._job_store, self._job, fields, points=points, first=first, lines=lines
             )
         except BrokerError as error:
             logger.warning("Job %s: its record cannot be written: %s", self._job, error)

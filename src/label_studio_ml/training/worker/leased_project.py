@@ -13,7 +13,7 @@ from label_studio_ml.training.policy import Decision, Entry, Policy, Tally, deci
 from label_studio_ml.training.process import progress_file
 from label_studio_ml.training.process.publish import apply_state, published, taken_in
 from label_studio_ml.training.process.run_request import RunRequest
-from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.scheduling.lease import Lease
 from label_studio_ml.training.scheduling.policy_cache import PolicyCache
 from label_studio_ml.training.worker.handover import light
@@ -33,7 +33,7 @@ class LeasedProject:
     uid: str
     lease: Lease
     settings: Settings
-    board: JobBoard
+    job_store: JobStore
     store: VersionStore
     projects: Projects
     policies: PolicyCache
@@ -49,13 +49,13 @@ class LeasedProject:
 
         Raises VersionError if the project's versions cannot be read.
         """
-        entries = self.board.queues.entries(self.uid)
+        entries = self.job_store.queues.entries(self.uid)
         manifest, done = taken_in(self.store, self.uid, light(entries))
         if manifest is not None:
             logger.info("Project %s: version %s has %s", self.uid, manifest.name, plural(len(done), "event"))
             apply_state(self.store, self.settings, manifest)
             self.store.announce(self.uid)
-            self.board.settle(self.uid, manifest.job, done, **published(manifest))
+            self.job_store.settle(self.uid, manifest.job, done, **published(manifest))
         trained = set(done)
         return [entry for entry in entries if entry.id not in trained]
 
@@ -66,11 +66,11 @@ class LeasedProject:
 
     def next_fence(self) -> int:
         """Return a fence above all earlier ones, also if Redis has lost its data and the store's versions have not."""
-        key = self.board.keys.fence(self.uid)
-        fence = int(self.board.redis.incr(key))
+        key = self.job_store.keys.fence(self.uid)
+        fence = int(self.job_store.redis.incr(key))
         newest = self.store.fence(self.uid)
         if fence <= newest:
-            fence = int(self.board.redis.incrby(key, newest + 1 - fence))
+            fence = int(self.job_store.redis.incrby(key, newest + 1 - fence))
         return fence
 
     def request(self, job_id: str, entries: list[Entry], workdir: str, clock: int = 0) -> RunRequest:

@@ -1,6 +1,6 @@
 """End the runs of a project: for each way of ending, the events, the job's record and the next run.
 
-The table is `run_end.RULES`. Each write of the state "failed" sends a notice (`JobBoard.on_failure`), so the end of a
+The table is `run_end.RULES`. Each write of the state "failed" sends a notice (`JobStore.on_failure`), so the end of a
 run writes it once.
 """
 
@@ -53,7 +53,7 @@ class ResultHandler:
 
     def __init__(self, project: LeasedProject) -> None:
         self._project = project
-        self._uid, self._board = project.uid, project.board
+        self._uid, self._job_store = project.uid, project.job_store
 
     def finish(self, end: RunEnd) -> None:
         """Do what the table says for the end of a run. Raises LeaseLost: then the events belong to another worker."""
@@ -61,12 +61,12 @@ class ResultHandler:
         if rule.renews_lease:
             project.lease.renew()
         if rule.counted:
-            count(self._board, str(end.fields["state"]) if rule.counted == STATE else rule.counted)
+            count(self._job_store, str(end.fields["state"]) if rule.counted == STATE else rule.counted)
         recovery = self.recover(end.error) if rule.recovers else Recovery()
         if rule.starts is Starts.UNDONE:
-            self._board.redis.hincrby(self._board.keys.attempts(self._uid), "starts", -1)
+            self._job_store.redis.hincrby(self._job_store.keys.attempts(self._uid), "starts", -1)
         elif rule.starts is Starts.RESET:
-            self._board.redis.hdel(self._board.keys.attempts(self._uid), "starts")
+            self._job_store.redis.hdel(self._job_store.keys.attempts(self._uid), "starts")
         if end.version_id and rule.removes_folder:
             project.store.discard(self._uid, end.version_id)
         if end.version_id and rule.removes_progress:
@@ -83,7 +83,7 @@ class ResultHandler:
         elif rule.fate is Fate.POSTPONED:
             self.postpone(end.job_id, end.decision or self._next_try(end.error, runs), end.entries)
         elif end.job_id is not None and not recovery.is_recorded:
-            self._board.update_job(end.job_id, state="failed", ended=now(), error=end.error)
+            self._job_store.update_job(end.job_id, state="failed", ended=now(), error=end.error)
 
     def recover(self, cause: str = "") -> Recovery:
         """Commit the completed events of a run over single events that broke off, if there is one.
@@ -109,8 +109,8 @@ class ResultHandler:
         """Postpone the project's next run according to `decision`."""
         logger.info("Project %s %s", self._uid, decision.message)
         code = self._project.policies.code
-        if not self._board.postpone(self._uid, job_id, decision, list(entries), code=code):
-            self._board.wake(self._uid)  # more events have arrived: decide again
+        if not self._job_store.postpone(self._uid, job_id, decision, list(entries), code=code):
+            self._job_store.wake(self._uid)  # more events have arrived: decide again
         self._project.postponed.set()
 
     def _next_try(self, error: str, tries: int) -> Decision:
@@ -118,20 +118,20 @@ class ResultHandler:
         pause = pause_after(tries, first=self._project.settings.sweep, longest=LONGEST_PAUSE)
         text = f"{error} (try {tries}; the next one is in {pause:.0f} s)"
         logger.warning("Project %s: %s", self._uid, text)
-        return Decision(at=self._board.queues.clock() + round(pause * 1000), text=text)
+        return Decision(at=self._job_store.queues.clock() + round(pause * 1000), text=text)
 
     def _count(self, counter: str) -> int:
         """Increment a counter of runs without an outcome, and return it."""
-        return int(self._board.redis.hincrby(self._board.keys.attempts(self._uid), counter, 1))
+        return int(self._job_store.redis.hincrby(self._job_store.keys.attempts(self._uid), counter, 1))
 
     def _set_aside(self, job_id: str | None, entries: Sequence[Entry], cause: str) -> None:
         """Set events aside, and fail the job with the cause and the command that brings the events back."""
-        job_id = job_id or self._board.new_job(self._uid)
+        job_id = job_id or self._job_store.new_job(self._uid)
         command = our_command("jobs", self._project.settings.backend_dir, "--retry")
         error = f"{cause}; {plural(len(entries), 'event is', 'events are')} set aside. Bring back: {command}"
         logger.error("Job %s: %s", job_id, error)
-        self._board.queues.park(self._uid, [entry.id for entry in entries], why=cause, since=now())
-        self._board.settle(self._uid, job_id, [], state="failed", ended=now(), error=error)
+        self._job_store.queues.park(self._uid, [entry.id for entry in entries], why=cause, since=now())
+        self._job_store.settle(self._uid, job_id, [], state="failed", ended=now(), error=error)
 
     def _settle(self, end: RunEnd) -> None:
         """Write the outcome of a run to its record, and remove its events; retry for PATIENCE seconds.
@@ -148,7 +148,7 @@ class ResultHandler:
             self._project.lease.renew()
 
         retry(
-            lambda: self._board.settle(self._uid, job_id, event_ids, **fields),
+            lambda: self._job_store.settle(self._uid, job_id, event_ids, **fields),
             on=BrokerError,
             seconds=PATIENCE,
             first=0.2,

@@ -17,16 +17,16 @@ from rq.serializers import JSONSerializer
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BackendError
 from label_studio_ml.storage.retries import pause_after
-from label_studio_ml.training.records.board_access import (
+from label_studio_ml.training.records.job_logs import JobLogs
+from label_studio_ml.training.records.job_store import JobStore
+from label_studio_ml.training.records.job_store_access import (
     Holder,
-    open_board,
+    open_job_store,
     say_left_behind,
     say_served_elsewhere,
     shorten_workers,
     worker_name,
 )
-from label_studio_ml.training.records.job_board import JobBoard
-from label_studio_ml.training.records.job_logs import JobLogs
 from label_studio_ml.training.redis.queue_owner import ForeignQueue
 from label_studio_ml.training.redis.redis_client import connect
 from label_studio_ml.training.redis.redis_errors import broker_errors, explain, wait_for
@@ -59,7 +59,7 @@ class IdleJobs(Protocol):
     def functions(self) -> Mapping[str, Runnable]:
         """The functions that the jobs may name, by name."""
 
-    def begin(self, board: JobBoard, stopping: threading.Event, beat: Callable[[Any], None]) -> None:
+    def begin(self, job_store: JobStore, stopping: threading.Event, beat: Callable[[Any], None]) -> None:
         """Prepare for jobs. `stopping` is set when the worker is to end; `beat(job)` sends a heartbeat for a job."""
 
     def observe_training(self, uid: str) -> AbstractContextManager[None]:
@@ -227,23 +227,23 @@ class WorkerProcess:
     def __init__(
         self,
         settings: Settings,
-        board: JobBoard,
+        job_store: JobStore,
         idle_jobs: IdleJobs | None,
         *,
         tells: bool,
         abandoned: Callable[[], bool],
     ) -> None:
         self._settings = settings
-        self._board = board
+        self._job_store = job_store
         self._idle_jobs = idle_jobs
-        self._holder = Holder(board, settings)
-        queues = [board.keys.queue, *([board.keys.predictions] if idle_jobs is not None else [])]
-        name = worker_name(board.owner, uuid.uuid4().hex)
+        self._holder = Holder(job_store, settings)
+        queues = [job_store.keys.queue, *([job_store.keys.predictions] if idle_jobs is not None else [])]
+        name = worker_name(job_store.owner, uuid.uuid4().hex)
         self._worker = make_worker(settings.redis_url, *queues, name=name)
         notices = Notices(settings, stopping.begun, tell if tells else lambda text, level: None)
-        board.on_failure, board.on_login = notices.failed, notices.login
+        job_store.on_failure, job_store.on_login = notices.failed, notices.login
         make_room = idle_jobs.make_room if idle_jobs is not None else lambda: None
-        self._trainer = Trainer(settings, board, stopping.handing_back, make_room=make_room)
+        self._trainer = Trainer(settings, job_store, stopping.handing_back, make_room=make_room)
         self._trainer.policies.forget()
         self._job_logs = JobLogs(settings.log_dir / "jobs", settings.keep_job_logs)
         self._worker.holder, self._worker.idle_jobs, self._worker.abandoned = (
@@ -254,17 +254,24 @@ class WorkerProcess:
         self._worker.functions = {TRAIN: Runnable(self.train, one_text)}
         self._worker.refused = self._trainer.postponed.set  # runs the sweeper: the events are still queued
         if idle_jobs is not None:
-            idle_jobs.begin(board, stopping.begun, self._worker.maintain_heartbeats)
+            idle_jobs.begin(job_store, stopping.begun, self._worker.maintain_heartbeats)
 
     def run(self) -> None:
         """Run jobs until the worker is told to stop."""
-        board, settings, trainer = self._board, self._settings, self._trainer
-        swept = (board, trainer.policies, settings.lease, settings.sweep, trainer.postponed, stopping.begun)
+        job_store, settings, trainer = self._job_store, self._settings, self._trainer
+        swept = (
+            job_store,
+            trainer.policies,
+            settings.lease,
+            settings.sweep,
+            trainer.postponed,
+            stopping.begun,
+        )
         sweeper = threading.Thread(
             target=sweep_forever, args=(*swept, self.maintain), daemon=True, name="sweeper"
         )
         sweeper.start()
-        logger.info("Worker %d waits for training jobs on queue %s", os.getpid(), board.keys.queue)
+        logger.info("Worker %d waits for training jobs on queue %s", os.getpid(), job_store.keys.queue)
         try:
             self._worker.work(logging_level="WARNING")
         finally:
@@ -298,8 +305,8 @@ class WorkerProcess:
             return
         with broker_errors():
             self._worker.present(max(_LEAST_PRESENCE, round(_PRESENCE * self._settings.sweep)))
-        shorten_workers(self._board)
-        self._job_logs.clear_now_and_then(self._board)
+        shorten_workers(self._job_store)
+        self._job_logs.clear_now_and_then(self._job_store)
         if self._idle_jobs is not None:
             self._idle_jobs.sweep()
 
@@ -322,24 +329,24 @@ def work(
     connection = connect(settings.redis_url)
     if not wait_for(connection, stopping.begun):
         return
-    board = _board(connection, settings, embedded=embedded)
-    if board is not None:
-        WorkerProcess(settings, board, idle_jobs, tells=tells, abandoned=abandoned).run()
+    job_store = _job_store(connection, settings, embedded=embedded)
+    if job_store is not None:
+        WorkerProcess(settings, job_store, idle_jobs, tells=tells, abandoned=abandoned).run()
 
 
-def _board(connection: Any, settings: Settings, *, embedded: bool) -> JobBoard | None:
+def _job_store(connection: Any, settings: Settings, *, embedded: bool) -> JobStore | None:
     """Return this backend's job records; retry until its queue can be determined. None if told to stop meanwhile."""
     message = ""
     while not stopping.begun.is_set():
         try:
-            board = open_board(connection, settings, embedded=embedded)
+            job_store = open_job_store(connection, settings, embedded=embedded)
         except BackendError as error:
             if str(error) != message:
                 message = str(error)
                 logger.error("%s", message)
             stopping.begun.wait(2.0)
         else:
-            say_left_behind(board)
-            say_served_elsewhere(board)
-            return board
+            say_left_behind(job_store)
+            say_served_elsewhere(job_store)
+            return job_store
     return None

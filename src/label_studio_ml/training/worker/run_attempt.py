@@ -61,8 +61,8 @@ class RunAttempt:
             version_id = store.new_id(project.uid)
         except (VersionError, OSError) as error:
             return [self._end(EndKind.MAY_PASS, str(error))]
-        code, clock = project.policies.code, project.board.queues.clock()
-        starts = project.board.queues.begin(project.uid)
+        code, clock = project.policies.code, project.job_store.queues.clock()
+        starts = project.job_store.queues.begin(project.uid)
         if starts > MAX_STARTS:
             return [self._end(EndKind.WORN_OUT, f"{starts - 1} runs ended with their worker")]
         self.version_id = version_id
@@ -84,7 +84,7 @@ class RunAttempt:
         fields: dict[str, object] = {"events": len(self.entries), "message": "", "upto": self.entries[-1].id}
         if asked_by := training_requester(self.entries):  # the events may include some of an earlier job
             fields["asked_by"] = asked_by
-        self.project.board.update_job(self.job_id, state="started", started=now(), **fields)
+        self.project.job_store.update_job(self.job_id, state="started", started=now(), **fields)
         events = plural(len(self.entries), "event")
         logger.info("Job %s: training project %s on %s", self.job_id, self.project.uid, events)
         run_id.set(self.job_id)
@@ -98,9 +98,9 @@ class RunAttempt:
             request = project.request(self.job_id, self.entries, workdir, clock)
             whole = project.policies.generation(code) != "seed"
             folder = settings.model_dir / "runs"
-            with handed_over(project.board, request, self.entries, folder, whole=whole) as complete:
+            with handed_over(project.job_store, request, self.entries, folder, whole=whole) as complete:
                 self.make_room()
-                process = RunProcess(settings, complete, project.lease, self.stopping, project.board)
+                process = RunProcess(settings, complete, project.lease, self.stopping, project.job_store)
                 return request, process.run()
         except BrokerError:
             raise

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import VersionError
 from label_studio_ml.monitoring.logs import run_id
-from label_studio_ml.training.records.job_board import JobBoard
 from label_studio_ml.training.records.job_record import now
+from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.scheduling.cancellation import settle_cancelled
 from label_studio_ml.training.scheduling.lease import Lease, LeaseLost
 from label_studio_ml.training.scheduling.policy_cache import PolicyCache
@@ -33,30 +33,30 @@ class Trainer:
     def __init__(
         self,
         settings: Settings,
-        board: JobBoard,
+        job_store: JobStore,
         stopping: threading.Event,
         *,
         make_room: Callable[[], None] = lambda: None,
     ) -> None:
         """Open the version store. `make_room` is called before each run, to free memory that the worker uses."""
         self._settings = settings
-        self._board = board
+        self._job_store = job_store
         self._stopping = stopping
         self._make_room = make_room
         self._store = open_store(settings)
         self._projects = Projects(settings.model_dir)
-        self.policies = PolicyCache(board, settings)
+        self.policies = PolicyCache(job_store, settings)
         self.postponed = threading.Event()
 
     def train(self, uid: str) -> None:
         """Train project `uid` on its queued events, if a run is due and no other worker trains the project."""
-        board = self._board
-        lease = Lease(board.redis, board.keys.lease(uid), self._settings.lease)
+        job_store = self._job_store
+        lease = Lease(job_store.redis, job_store.keys.lease(uid), self._settings.lease)
         if not lease.take():
             logger.info("Project %s is being trained already", uid)
             return
         project = LeasedProject(
-            uid, lease, self._settings, board, self._store, self._projects, self.policies, self.postponed
+            uid, lease, self._settings, job_store, self._store, self._projects, self.policies, self.postponed
         )
         handler = ResultHandler(project)
         with contextlib.ExitStack() as stack:
@@ -72,11 +72,11 @@ class Trainer:
             except LeaseLost as error:
                 logger.warning("Project %s: %s", uid, error)
             except (VersionError, OSError) as error:
-                if entries := board.queues.entries(uid):
+                if entries := job_store.queues.entries(uid):
                     handler.finish(RunEnd(EndKind.MAY_PASS, entries, None, error=str(error)))
-        is_tried_later = bool(board.redis.exists(board.keys.attempts(uid)))
-        if not self._stopping.is_set() and not is_tried_later and board.wakeable(uid):
-            board.wake(uid)
+        is_tried_later = bool(job_store.redis.exists(job_store.keys.attempts(uid)))
+        if not self._stopping.is_set() and not is_tried_later and job_store.wakeable(uid):
+            job_store.wake(uid)
 
     def _fetch(self, project: LeasedProject) -> None:
         """Fetch what a run of the project needs from the remote store, and the project's description from Redis.
@@ -85,7 +85,7 @@ class Trainer:
         """
         self._store.synchronise(project.uid)
         self._store.check()
-        described = self._board.descriptions.get(project.uid)
+        described = self._job_store.descriptions.get(project.uid)
         if described is not None:
             self._projects.put(described)
         project.lease.renew()
@@ -93,35 +93,35 @@ class Trainer:
 
     def _train_if_due(self, project: LeasedProject, handler: ResultHandler) -> None:
         """Run a training if one is due. Raises VersionError if the project's versions cannot be read, and LeaseLost."""
-        uid, board = project.uid, self._board
+        uid, job_store = project.uid, self._job_store
         # An error must be raised here, before `take_waiting` removes the waiting job's id from Redis.
         self._store.versions(uid)
         handler.recover()
         if self._is_postponed(project, handler):
             return
-        job_id = board.take_waiting(uid)
-        entries, job_id = settle_cancelled(board, uid, job_id, project.untrained())
+        job_id = job_store.take_waiting(uid)
+        entries, job_id = settle_cancelled(job_store, uid, job_id, project.untrained())
         if entries and job_id is None:
-            job_id = board.new_job(uid)
-        board.close_lost(uid, job_id)
+            job_id = job_store.new_job(uid)
+        job_store.close_lost(uid, job_id)
         if entries and job_id is not None:
             for end in RunAttempt(project, job_id, entries, self._stopping, self._make_room).ends():
                 handler.finish(end)
             return
         if job_id is not None:
-            board.update_job(job_id, state="finished", ended=now())
-        board.queues.acknowledge(uid, [])
+            job_store.update_job(job_id, state="finished", ended=now())
+        job_store.queues.acknowledge(uid, [])
 
     def _is_postponed(self, project: LeasedProject, handler: ResultHandler) -> bool:
         """Tell whether no run is due according to the cached policy, and postpone the run then.
 
         Without a cached policy the result is False: the training process decides.
         """
-        uid, board = project.uid, self._board
-        code, clock = self.policies.code, board.queues.clock()
-        if board.cancelling(uid):
+        uid, job_store = project.uid, self._job_store
+        code, clock = self.policies.code, job_store.queues.clock()
+        if job_store.cancelling(uid):
             return False
-        postponement = board.postponement(uid)
+        postponement = job_store.postponement(uid)
         if postponement is not None and postponement.applies(code, clock):
             return True
         policy = self.policies.policy(code)

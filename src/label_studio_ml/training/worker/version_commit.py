@@ -78,7 +78,7 @@ def recovered(project: LeasedProject, progress: progress_file.Progress[Outcome],
     `cause` says why the run broke off, empty if its worker died. Returns None if no event was completed, the run was
     cancelled, its files are gone, or another version is served since: then its events are processed again.
     """
-    parent, job = project.store.served(project.uid), project.board.jobs.get(progress.job)
+    parent, job = project.store.served(project.uid), project.job_store.jobs.get(progress.job)
     usable = progress.last and progress.parent == (parent.name if parent else "")
     usable = usable and Path(progress.workdir).is_dir() and not (job is not None and job.cancel)
     entries = project.untrained()

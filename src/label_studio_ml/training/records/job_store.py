@@ -33,11 +33,11 @@ _UNLIMITED: tuple[str | bytes | int, ...] = ("", "", 0, 0, 0)
 
 
 @raises_broker_errors
-class JobBoard:
+class JobStore:
     """The training jobs of one queue, from the first event to the outcome. Safe to use from several threads.
 
     `owner` is the backend that owns the queue, None if the broker is embedded. `queues`, `jobs`, `wake_ups`,
-    `descriptions` and `delivered` are the parts of the queue's data in Redis; the methods of the board change several
+    `descriptions` and `delivered` are the parts of the queue's data in Redis; the methods of this class change several
     of them together. Every method raises BrokerError when Redis cannot be reached or refuses.
     """
 

@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING
 from label_studio_ml.config.settings import Settings
 
 if TYPE_CHECKING:
-    from label_studio_ml.training.records.job_board import JobBoard
+    from label_studio_ml.training.records.job_store import JobStore
 
 #: Seconds to wait for the broker to start.
 _BROKER_TIMEOUT = 40.0
 
 
 @dataclass(frozen=True, slots=True)
-class OpenBoard:
+class OpenJobStore:
     """A backend's job records.
 
     `alone` is True if this process runs the broker or the workers, because no other process on the model folder does;
     it is always False with REDIS_URL and without `work`.
     """
 
-    board: "JobBoard"
+    job_store: "JobStore"
     alone: bool
 
     def idle(self) -> str:
@@ -30,23 +30,23 @@ class OpenBoard:
 
         Raises BrokerError.
         """
-        from label_studio_ml.training.records.board_access import worker_count
+        from label_studio_ml.training.records.job_store_access import worker_count
 
         if self.alone:
             return "No backend is running"
-        shared = self.board.owner is not None
-        return "No worker is running" if shared and not worker_count(self.board) else ""
+        shared = self.job_store.owner is not None
+        return "No worker is running" if shared and not worker_count(self.job_store) else ""
 
 
 @contextlib.contextmanager
-def reach(settings: Settings, *, work: bool = False) -> Iterator[OpenBoard]:
+def reach(settings: Settings, *, work: bool = False) -> Iterator[OpenJobStore]:
     """Open the job records of a backend for the `with` block, starting its embedded broker if none runs.
 
     With `work`, workers are started, too, if no other process has them. Raises BrokerError when the broker does not
     start or cannot be reached.
     """
     from label_studio_ml.runtime.shared_services import SharedServices
-    from label_studio_ml.training.records.board_access import open_board
+    from label_studio_ml.training.records.job_store_access import open_job_store
     from label_studio_ml.training.redis.redis_client import connect
 
     if not work:
@@ -55,8 +55,8 @@ def reach(settings: Settings, *, work: bool = False) -> Iterator[OpenBoard]:
     services.start()
     try:
         connection = connect(services.url(_BROKER_TIMEOUT))
-        board = open_board(connection, settings, embedded=not settings.redis_url, claiming=work)
-        yield OpenBoard(board, services.owner)
+        job_store = open_job_store(connection, settings, embedded=not settings.redis_url, claiming=work)
+        yield OpenJobStore(job_store, services.owner)
         connection.close()
     finally:
         services.hurry()

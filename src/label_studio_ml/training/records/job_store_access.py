@@ -6,7 +6,7 @@ from typing import Any
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BrokerError
-from label_studio_ml.training.records.job_board import JobBoard
+from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.redis.keys import DEFAULT_QUEUE
 from label_studio_ml.training.redis.queue_owner import (
     ALIVE,
@@ -28,18 +28,18 @@ logger = logging.getLogger(__name__)
 LONGEST_PRESENCE = 420
 
 
-def open_board(
+def open_job_store(
     connection: Any, settings: Settings, *, embedded: bool, server: str = "", claiming: bool = True
-) -> JobBoard:
+) -> JobStore:
     """Return the job records of the backend with these settings. Raises BrokerError.
 
     `embedded` tells whether the broker is the backend's own. `server` is the id of the server process that records
     events, empty for workers and commands. Without `claiming`, nothing is changed in Redis.
     """
     if embedded:
-        return JobBoard(connection, settings.queue or DEFAULT_QUEUE)
+        return JobStore(connection, settings.queue or DEFAULT_QUEUE)
     claim = claim_of(settings, server)
-    return JobBoard(connection, own_queue(connection, settings, claim, claiming=claiming), claim.owner)
+    return JobStore(connection, own_queue(connection, settings, claim, claiming=claiming), claim.owner)
 
 
 def claim_of(settings: Settings, server: str = "") -> Claim:
@@ -47,34 +47,36 @@ def claim_of(settings: Settings, server: str = "") -> Claim:
     return Claim(identified(settings), max(ALIVE, LOOKS * settings.sweep), server)
 
 
-def say_left_behind(board: JobBoard) -> None:
+def say_left_behind(job_store: JobStore) -> None:
     """Log the events that wait on queues that this backend does not use, but that may be its own."""
-    if board.owner is not None:
-        tell_left_behind(board.redis, board.keys.queue, board.owner)
+    if job_store.owner is not None:
+        tell_left_behind(job_store.redis, job_store.keys.queue, job_store.owner)
 
 
-def say_served_elsewhere(board: JobBoard) -> None:
+def say_served_elsewhere(job_store: JobStore) -> None:
     """Log the queues that servers of the worker's class use, if no server uses the worker's queue."""
-    if board.owner is not None:
-        tell_served_elsewhere(board.redis, board.keys.queue, board.owner)
+    if job_store.owner is not None:
+        tell_served_elsewhere(job_store.redis, job_store.keys.queue, job_store.owner)
 
 
 class Holder:
     """A worker's claim on its queue, and the check that each job is meant for this backend."""
 
-    def __init__(self, board: JobBoard, settings: Settings) -> None:
-        self._board = board
-        self._claim = None if board.owner is None else Claim(board.owner, max(ALIVE, LOOKS * settings.sweep))
+    def __init__(self, job_store: JobStore, settings: Settings) -> None:
+        self._job_store = job_store
+        self._claim = (
+            None if job_store.owner is None else Claim(job_store.owner, max(ALIVE, LOOKS * settings.sweep))
+        )
         self._refused: set[tuple[str, str]] = set()
 
     def check(self) -> None:
         """Renew the claim. Raises ForeignQueue if the queue belongs to another backend now, and BrokerError."""
         if self._claim is None:
             return
-        other = self._claim.take(self._board.redis, self._board.keys.queue)
+        other = self._claim.take(self._job_store.redis, self._job_store.keys.queue)
         if other is not None:
             raise ForeignQueue(
-                f"The queue {self._board.keys.queue} belongs to another backend ({other}); its jobs are not for "
+                f"The queue {self._job_store.keys.queue} belongs to another backend ({other}); its jobs are not for "
                 f"this one ({self._claim.owner})",
                 fix="Give each backend another RQ_QUEUE_NAME, or leave it out",
             )
@@ -82,7 +84,7 @@ class Holder:
     def release(self) -> None:
         """Release the claim when the worker ends, unless another worker or a server of the backend is running."""
         if self._claim is not None:
-            release(self._board, self._claim)
+            release(self._job_store, self._claim)
 
     def takes(self, uid: str) -> bool:
         """Tell whether the project's next job is for this worker's class; if not, write the reason to its record.
@@ -90,12 +92,12 @@ class Holder:
         After a class was renamed, jobs for the former name are accepted once no worker has that class any more.
         Raises BrokerError.
         """
-        owner, job = self._board.owner, self._board.waiting_job(uid)
+        owner, job = self._job_store.owner, self._job_store.waiting_job(uid)
         if owner is None or job is None or job.model_class in ("", owner.model_class):
             return True
-        registered = owner_of(self._board.redis, self._board.keys.queue)
+        registered = owner_of(self._job_store.redis, self._job_store.keys.queue)
         renamed = registered is not None and registered.model_class == owner.model_class
-        if renamed and job.model_class not in worker_classes(self._board):
+        if renamed and job.model_class not in worker_classes(self._job_store):
             return True
         why = f"it is for a worker with the class {job.model_class}; this one has {owner.model_class}"
         if (uid, why) not in self._refused:
@@ -108,14 +110,14 @@ class Holder:
                 why,
                 owner.place,
             )
-        self._board.update_job(job.id, message=f"waits: {why}")
+        self._job_store.update_job(job.id, message=f"waits: {why}")
         return False
 
 
-def release(board: JobBoard, claim: Claim) -> None:
+def release(job_store: JobStore, claim: Claim) -> None:
     """Release the queue if the process of `claim` was the backend's last one. Best effort: errors are ignored."""
     with contextlib.suppress(BrokerError):
-        claim.release(board.redis, board.keys.queue, workers=worker_count(board))
+        claim.release(job_store.redis, job_store.keys.queue, workers=worker_count(job_store))
 
 
 def worker_name(owner: Owner | None, number: str) -> str:
@@ -124,28 +126,28 @@ def worker_name(owner: Owner | None, number: str) -> str:
 
 
 @broker_errors()
-def shorten_workers(board: JobBoard) -> None:
+def shorten_workers(job_store: JobStore) -> None:
     """Limit the expiry of each worker's record to LONGEST_PRESENCE: it is too late after the clock was set back.
 
     Raises BrokerError.
     """
-    for key in board.redis.smembers(board.keys.workers):
-        if board.redis.ttl(key) > LONGEST_PRESENCE:
-            board.redis.expire(key, LONGEST_PRESENCE)
+    for key in job_store.redis.smembers(job_store.keys.workers):
+        if job_store.redis.ttl(key) > LONGEST_PRESENCE:
+            job_store.redis.expire(key, LONGEST_PRESENCE)
 
 
-def worker_classes(board: JobBoard) -> set[str]:
+def worker_classes(job_store: JobStore) -> set[str]:
     """Return the class names of the workers on the queue. Raises BrokerError."""
-    return {name.partition(".")[0] for name in _worker_names(board) if "." in name}
+    return {name.partition(".")[0] for name in _worker_names(job_store) if "." in name}
 
 
-def worker_count(board: JobBoard) -> int:
+def worker_count(job_store: JobStore) -> int:
     """Return the number of workers on the queue. Raises BrokerError."""
-    return len(_worker_names(board))
+    return len(_worker_names(job_store))
 
 
 @broker_errors()
-def _worker_names(board: JobBoard) -> list[str]:
+def _worker_names(job_store: JobStore) -> list[str]:
     from label_studio_ml.training.redis.rq_jobs import Queue, workers_of
 
-    return [str(worker.name) for worker in workers_of(Queue(board.keys.queue, board.redis))]
+    return [str(worker.name) for worker in workers_of(Queue(job_store.keys.queue, job_store.redis))]
