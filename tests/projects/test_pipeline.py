@@ -132,3 +132,10 @@ def test_what_one_raises_ends_the_others(who: str) -> None:
 
     with pytest.raises(OSError, match=f"the {who}"):
         asyncio.run(run(source(), PredictionSource(), Writer(), Progress()))
+
+
+def test_duration_and_rate_are_measured_by_the_clock_of_the_run() -> None:
+    now = iter([100.0, 104.0, 104.0])
+    progress = Progress(clock=lambda: next(now), written=6, failed=2)
+    assert progress.seconds == 4
+    assert progress.rate == 2

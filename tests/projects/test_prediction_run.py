@@ -25,8 +25,8 @@ def test_the_next_page_is_read_while_one_is_used(make_project: Callable[[int], F
 
 
 def test_the_time_of_calls_that_overlap_counts_once() -> None:
-    now = iter([10.0, 14.0, 20.0, 21.0])
-    progress = Progress(clock=lambda: next(now), began=0)
+    now = iter([0.0, 10.0, 14.0, 20.0, 21.0])
+    progress = Progress(clock=lambda: next(now))
     first, second = progress.asking(), progress.asking()
     first.__enter__()
     second.__enter__()

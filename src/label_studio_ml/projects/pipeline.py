@@ -54,18 +54,23 @@ class Writer(Protocol):
 
 @dataclass
 class Progress:
-    """Progress of a run in tasks. `busy` is the time in seconds during which the model had tasks."""
+    """Progress of a run in tasks. `busy` is the time in seconds during which the model had tasks.
+
+    `clock` returns the time in seconds.
+    """
 
     total: int | None = None
     predicted: int = 0
     written: int = 0
     failed: int = 0
-    began: float = field(default_factory=time.monotonic)
     causes: dict[str, int] = field(default_factory=dict)
     busy: float = 0.0
     clock: Callable[[], float] = time.monotonic
     _asked: int = 0
     _since: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._began = self.clock()
 
     @contextmanager
     def asking(self) -> Iterator[None]:
@@ -89,7 +94,7 @@ class Progress:
     @property
     def seconds(self) -> float:
         """Seconds since the run began."""
-        return time.monotonic() - self.began
+        return self.clock() - self._began
 
     @property
     def rate(self) -> float:
