@@ -182,6 +182,16 @@ def test_cloud_through_an_older_label_studio(studio: FakeServer, files: FileAcce
     assert Path(files.local_path("s3://bucket/k.png", task_id="5")).read_bytes() == PNG
 
 
+def test_causes_of_both_addresses(studio: FakeServer, files: FileAccess) -> None:
+    studio.on("/tasks/5/resolve/", Reply(403, b"no"))
+    studio.on("/tasks/5/presign/", Reply(410, b"gone"))
+    with pytest.raises(
+        FileFetchError, match=r"403 at .*/resolve/.*; and at its other address: .*410 at .*/presign/"
+    ) as caught:
+        files.local_path("s3://bucket/k.png", task_id=5)
+    assert caught.value.field == "LABEL_STUDIO_API_KEY"
+
+
 def test_cloud_file_without_storage(files: FileAccess) -> None:
     with pytest.raises(FileFetchError, match=r"404 at .*/tasks/5/resolve/.*Connect the bucket"):
         files.local_path("s3://bucket/k.png", task_id=5)

@@ -235,7 +235,10 @@ class FileAccess:
     def _download_first(
         self, addresses: list[str], reference: Reference, file: BinaryIO, deadline: Deadline
     ) -> None:
-        """Write the file from the first of the addresses that has it. Raises StudioError, of the first for a 404."""
+        """Write the file from the first of the addresses that has it.
+
+        Raises StudioError: the one of the first address if no address has the file.
+        """
         missing: _MissingError | None = None
         for address in addresses:
             try:
@@ -243,6 +246,10 @@ class FileAccess:
                 return
             except _MissingError as error:
                 missing = missing or error
+            except StudioError as error:
+                if missing is None:
+                    raise
+                raise both_failed(missing, error, "and at its other address") from error
         if missing:
             raise missing
 

@@ -44,11 +44,13 @@ def advice(status: int, kind: Kind, *, ours: bool) -> tuple[str, str]:
     return next(rows, ("", ""))
 
 
-def both_failed(direct: FileFetchError, through_studio: StudioError) -> FileFetchError:
-    """Return the error for a cloud file that could be read neither directly nor through Label Studio."""
-    message = f"{direct.message}; and through Label Studio: {through_studio.message}"
-    fix = "; or ".join(fix for fix in (direct.fix, through_studio.fix) if fix)
-    return FileFetchError(message, fix=fix, field=direct.field or through_studio.field)
+def both_failed(
+    first: StudioError, second: StudioError, link: str = "and through Label Studio"
+) -> FileFetchError:
+    """Return the error for a file that could be read in neither of two ways. `link` joins the two messages."""
+    message = f"{first.message}; {link}: {second.message}"
+    fix = "; or ".join(dict.fromkeys(fix for fix in (first.fix, second.fix) if fix))
+    return FileFetchError(message, fix=fix, field=first.field or second.field)
 
 
 def too_large(url: str, limit: int) -> FileFetchError:
