@@ -577,7 +577,7 @@ def test_a_failure_to_load_is_kept_until_the_store_has_it(machine: Machine) -> N
     wait_until(lambda: _served_elsewhere(one) == "b", "what the store had and has no more goes from here")
 
 
-def test_a_failure_to_load_that_never_reached_the_store_is_kept_here(
+def test_a_failure_to_load_that_did_not_reach_the_store_is_sent_by_the_next_process(
     machine: Machine, s3: S3Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     one = machine("one")
@@ -589,11 +589,44 @@ def test_a_failure_to_load_that_never_reached_the_store_is_kept_here(
     s3.start()
     again = machine("one")
     assert _served_elsewhere(again) == "a"
+    assert _served_elsewhere(machine("two")) == "a"
     again.clear_failure(P, "id-b")
-    assert _served_elsewhere(again) == "b"
+    wait_until(lambda: _served_elsewhere(again) == "b", "it is cleared in the store, too")
     assert not list(again.folder(P).glob("*failed*")), "nothing is left of it"
-    again.fail(P, "id-b", "it is broken")
-    wait_until(lambda: _served_elsewhere(machine("two")) == "a", "the other machine knows")
+
+
+def test_a_failure_to_load_is_sent_once_the_store_is_back(
+    machine: Machine, s3: S3Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = machine("one")
+    for name in "ab":
+        _publish(one, name)
+    one.synchronise(P)
+    one.start()
+    s3.kill()
+    one.fail(P, "id-b", "it is broken")
+    wait_until(lambda: "A note is not in the store" in caplog.text, "it is given up", 60)
+    s3.start()
+    wait_until(lambda: _served_elsewhere(machine("two")) == "a", "the other machine knows", 60)
+
+
+def test_a_failure_to_load_that_the_store_refuses_is_sent_later(
+    machine: Machine, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = machine("one")
+    for name in "ab":
+        _publish(one, name)
+
+    def refused(*_: Any, **__: Any) -> None:
+        raise StoreError("it is read-only")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(one.artifacts, "put", refused)
+        one.fail(P, "id-b", "it is broken")
+        wait_until(lambda: "A note is not in the store: it is read-only" in caplog.text, "it is given up", 60)
+        assert _served_elsewhere(one) == "a", "its copy is synchronised all the same"
+    assert _served_elsewhere(one) == "a"
+    assert _served_elsewhere(machine("two")) == "a"
 
 
 def test_servers_on_this_disk_are_told_before_a_store_that_is_away(machine: Machine) -> None:

@@ -25,6 +25,7 @@ from label_studio_ml.versions.remote.eviction import make_room, used_now
 from label_studio_ml.versions.remote.object_store import ObjectStore
 from label_studio_ml.versions.remote.store_retries import retry_store
 from label_studio_ml.versions.remote.store_watch import StoreWatch
+from label_studio_ml.versions.remote.unsent_failures import send_again, unsent_mark
 from label_studio_ml.versions.state.user_state import apply_all
 from label_studio_ml.versions.store import version_files
 from label_studio_ml.versions.store.decision_files import DECISION
@@ -37,8 +38,6 @@ from label_studio_ml.versions.store.movable_paths import localized
 logger = logging.getLogger(__name__)
 
 DELETED = ".deleted.json"
-#: Suffix of the hidden file beside the record of a load failure that the store does not have yet.
-UNSENT = ".unsent"
 
 
 class Mirror:
@@ -156,6 +155,9 @@ class Mirror:
                 if name != DECISION and not names.intersection((name, f"{name}.json", f"{name}{DELETED}")):
                     self._drop(uid, name)
             (base / ".synced").touch()
+        for path in base.glob(f"*{FAILED}"):
+            if unsent_mark(path).exists():
+                send_again(self._artifacts, path, f"{there}/{path.name}")
 
     @staticmethod
     def _remove_failures(base: Path, names: set[str], sent: list[Path]) -> None:
@@ -338,8 +340,3 @@ def files_of(manifest: Manifest) -> str:
     return (
         f"versions/{version_files.file_name(manifest.project)}/files/{version_files.file_name(manifest.id)}"
     )
-
-
-def unsent_mark(path: Path) -> Path:
-    """Return the path of the mark that the record of a load failure in `path` is not in the store yet."""
-    return path.with_name(f".{path.name}{UNSENT}")

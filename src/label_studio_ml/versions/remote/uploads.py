@@ -25,10 +25,11 @@ from urllib.parse import unquote
 
 from label_studio_ml.errors import StoreError, VersionError
 from label_studio_ml.versions.remote.decision_sync import decision_copy
-from label_studio_ml.versions.remote.mirror import DELETED, files_of, unsent_mark
+from label_studio_ml.versions.remote.mirror import DELETED, files_of
 from label_studio_ml.versions.remote.object_store import ObjectStore
 from label_studio_ml.versions.remote.store_retries import retry_store
 from label_studio_ml.versions.remote.store_watch import StoreWatch
+from label_studio_ml.versions.remote.unsent_failures import claim, release, unsent_mark
 from label_studio_ml.versions.store import version_files
 from label_studio_ml.versions.store.decision import Decision
 from label_studio_ml.versions.store.decision_files import DECISION
@@ -142,27 +143,34 @@ class Uploads:
 
         Until the store has the record, a mark beside the one on this disk keeps that when the project is synchronised.
         """
-        mark = unsent_mark(self._store.failure_record(uid, version_id))
-        with contextlib.suppress(OSError):
-            mark.touch()  # first: a synchronisation removes a record without it
+        record = self._store.failure_record(uid, version_id)
+        lock = claim(record)  # first: a synchronisation removes a record without mark
         yield
         name = self._meta(uid, f"{version_files.file_name(version_id)}{FAILED}")
 
         def send() -> None:
-            self._artifacts.put(name, cause.encode())
-            with contextlib.suppress(OSError):
-                mark.unlink(missing_ok=True)
+            sent = False
+            try:
+                retry_store(partial(self._artifacts.put, name, cause.encode()), self._patience)
+                sent = True
+            finally:
+                release(record, lock, sent=sent)
+                if not sent:
+                    self._synchronise_soon(uid)  # which sends it again
 
         self._queue(send)
+        self._synchronise_soon(uid)  # the version before may have to be fetched
+
+    def _synchronise_soon(self, uid: str) -> None:
         if uid in self._watch.marks:
-            self._watch.marks[uid] = "?"  # synchronise soon: the version before may have to be fetched
+            self._watch.marks[uid] = "?"
 
     def clear_failure(self, uid: str, version_id: str) -> None:
         """Remove the record of a version that failed to load; by a thread."""
         with contextlib.suppress(OSError):
             unsent_mark(self._store.failure_record(uid, version_id)).unlink(missing_ok=True)
         name = self._meta(uid, f"{version_files.file_name(version_id)}{FAILED}")
-        self._queue(lambda: self._artifacts.delete([name]))
+        self._queue(lambda: retry_store(partial(self._artifacts.delete, [name]), self._patience))
 
     def delete_project(self, uid: str) -> None:
         """Delete all versions of a project and their decision; other machines do so when they synchronise."""
@@ -185,7 +193,7 @@ class Uploads:
         while True:
             call = self._calls.get()
             try:
-                retry_store(call, self._patience)
+                call()
             except StoreError as error:
                 logger.warning("A note is not in the store: %s", error)
 
