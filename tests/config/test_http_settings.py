@@ -42,7 +42,26 @@ def test_root_path(text: str, path: str) -> None:
     assert HttpSettings.from_env(settings.to_env()) == settings
 
 
-@pytest.mark.parametrize("text", ["ml", "//evil", "/a b", "/a?b", "http://a/ml"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ml",
+        "//",
+        "//evil",
+        "/a//b",
+        "/ml//",
+        "/a b",
+        "/a?b",
+        "/a#b",
+        "/../x",
+        "/a/..",
+        "/./a",
+        "/a/.",
+        "/%2e%2e/x",
+        "/ü",
+        "http://a/ml",
+    ],
+)
 def test_what_is_no_root_path(text: str) -> None:
     with pytest.raises(SettingsError, match=r"ROOT_PATH: .* is not a path"):
         HttpSettings.from_env({"ROOT_PATH": text})

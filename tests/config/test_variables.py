@@ -24,7 +24,9 @@ def test_the_first_variable_that_is_set_counts() -> None:
     assert read(Example, {"SIZE": "3", "OLD_SIZE": "4"}) == {"size": 3072}
     assert read(Example, {"SIZE": " ", "OLD_SIZE": "4"}) == {"size": 4096}
     assert read(Example, {}) == {}
-    with pytest.raises(SettingsError, match="OLD_SIZE='x' is not a whole number of at least 1") as caught:
+    with pytest.raises(
+        SettingsError, match="OLD_SIZE='x' is not a whole number from 1 to 1,000,000,000"
+    ) as caught:
         read(Example, {"OLD_SIZE": "x"})
     assert caught.value.field == "OLD_SIZE"
 
@@ -57,8 +59,8 @@ def test_secrets_are_not_shown() -> None:
         (kinds.JSON_OBJECT, {"a": [1, None], "b": "ü"}),
         (kinds.choice({"on": 1, "off": ""}), ""),
         (kinds.integer(0, kinds.MEGABYTE), 3 * kinds.MEGABYTE),
-        (kinds.positive_number(kinds.MEGABYTE), 104_857),
-        (kinds.positive_number(), 1e-7),
+        (kinds.megabytes(), 104_857),
+        (kinds.megabytes(), 1048),
         (kinds.number(0.0), 1234567.875),
     ],
 )

@@ -9,6 +9,7 @@ import pytest
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.model import LabelStudioMLBase
+from label_studio_ml.runtime import wsgi_application
 from label_studio_ml.runtime.model_place import ModelPlace, backend_folder, defining_file
 from label_studio_ml.runtime.wsgi_threads import request_threads
 
@@ -116,6 +117,11 @@ class TestFolder:
 
         monkeypatch.setattr(functions, "predict", test_a_test_stays_in_its_process)
         assert defining_file(LabelStudioMLBase) == Path(__file__).resolve()
+
+
+def test_more_threads_of_uwsgi_than_a_model_process_may_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "uwsgi", types.SimpleNamespace(opt={"threads": "5000"}))
+    assert wsgi_application._concurrency() == 1024
 
 
 @pytest.mark.parametrize(("options", "number"), [({b"threads": b"4"}, 4), ({"threads": "6"}, 6), ({}, None)])

@@ -13,7 +13,7 @@ from helpers import run, strict, until
 from label_studio_ml.errors import ModelFileError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.model_calls import coroutines
-from label_studio_ml.model_calls.adapter import ASYNC_CONCURRENCY, MAX_BATCH, describe_class
+from label_studio_ml.model_calls.adapter import ASYNC_CONCURRENCY, MAX_BATCH, class_limit, describe_class
 from label_studio_ml.model_calls.coroutines import finish
 from label_studio_ml.protocol.requests import parse_predict
 from label_studio_ml.serving.registry import loaded_models as models_module
@@ -60,6 +60,21 @@ class TestClassLimits:
         info = describe_class(made(train_every=0, quiet_period=2, min_annotations=5))
         assert (info.train_every, info.quiet_period, info.min_annotations) == (0, 2.0, 5)
 
+    @pytest.mark.parametrize(
+        ("name", "value", "most"),
+        [
+            ("concurrency", 1025, "1,024"),
+            ("max_wait", 1e300, "1,000,000,000"),
+            ("quiet_period", 1e300, "1,000,000,000"),
+        ],
+    )
+    def test_too_much(self, name: str, value: float, most: str) -> None:
+        with pytest.raises(ModelFileError, match=f"Made.{name} is .* to {most}$") as caught:
+            describe_class(made(**{name: value}))
+        assert caught.value.field == name
+        with pytest.raises(ModelFileError, match="fit_timeout"):
+            class_limit(made(fit_timeout=1e300), "fit_timeout", 0.0)
+
     @pytest.mark.parametrize("name", ["max_batch_size", "concurrency", "train_every", "min_annotations"])
     def test_half_of_something_is_none(self, name: str) -> None:
         with pytest.raises(ModelFileError, match=f"Made.{name} is 2.5: it must be a whole number"):
@@ -97,7 +112,7 @@ class TestClassLimits:
 
     @pytest.mark.parametrize("name", ["max_batch_size", "concurrency"])
     def test_zero_of_something_is_too_few(self, name: str) -> None:
-        with pytest.raises(ModelFileError, match="at least 1"):
+        with pytest.raises(ModelFileError, match=r"at least 1|from 1 to"):
             describe_class(made(**{name: 0}))
 
 

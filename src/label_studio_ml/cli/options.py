@@ -10,10 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from label_studio_ml.cli.container import default_host
+from label_studio_ml.config.setting_values import MOST_PROCESSES, MOST_THREADS
 from label_studio_ml.config.settings import DEFAULT_PORT, LOG_LEVELS
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.processes.guard import is_supported
 from label_studio_ml.support.texts import whole_number
+
+#: The most shards of a prediction run: each is a job in Redis.
+_MOST_SHARDS = 10_000
 
 _NUMBER = re.compile(r"[+-]?(\d+\.\d*|\.\d+|\d+)([eE][+-]?\d+)?")
 
@@ -42,13 +46,13 @@ def add_serving_options(parser: argparse.ArgumentParser) -> None:
     add_model_options(parser)
     parser.add_argument(
         "--model-workers",
-        type=count,
+        type=process_count,
         metavar="N",
-        help="processes that run the model (default: LABEL_STUDIO_ML_MODEL_WORKERS, or 1)",
+        help=f"processes that run the model, at most {MOST_PROCESSES} (default: LABEL_STUDIO_ML_MODEL_WORKERS, or 1)",
     )
     parser.add_argument(
         "--threads",
-        type=count,
+        type=thread_count,
         metavar="N",
         help="calls of predict at a time in each of them, where the class sets no concurrency "
         "(default: LABEL_STUDIO_ML_THREADS, or 1)",
@@ -101,6 +105,28 @@ def count(text: str) -> int:
     number = whole_number(text)
     if not number:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return number
+
+
+def process_count(text: str) -> int:
+    """Parse a number of processes. Raises argparse.ArgumentTypeError for other text."""
+    return _bounded(text, MOST_PROCESSES)
+
+
+def thread_count(text: str) -> int:
+    """Parse a number of threads. Raises argparse.ArgumentTypeError for other text."""
+    return _bounded(text, MOST_THREADS)
+
+
+def shard_count(text: str) -> int:
+    """Parse a number of shards. Raises argparse.ArgumentTypeError for other text."""
+    return _bounded(text, _MOST_SHARDS)
+
+
+def _bounded(text: str, most: int) -> int:
+    number = whole_number(text)
+    if not number or number > most:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {most:,}")
     return number
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from label_studio_ml.config.setting_values import MEGABYTE, NO, YES, Kind, positive_number
+from label_studio_ml.config.setting_values import DAY, MEGABYTE, NO, YES, Kind, megabytes, number
 from label_studio_ml.config.variables import read, setting, written
 from label_studio_ml.errors import SettingsError
 
@@ -59,11 +59,11 @@ class FileSettings:
     """
 
     # fmt: off
-    cache_bytes: int = setting("FILES_CACHE_MB", positive_number(MEGABYTE), 4096 * MEGABYTE,
+    cache_bytes: int = setting("FILES_CACHE_MB", megabytes(), 4096 * MEGABYTE,
         "size of the disk cache in `MODEL_DIR/files`, in MiB")
-    max_bytes: int = setting("FILES_MAX_MB", positive_number(MEGABYTE), 2048 * MEGABYTE,
+    max_bytes: int = setting("FILES_MAX_MB", megabytes(), 2048 * MEGABYTE,
         "largest file that is fetched, in MiB")
-    timeout: float = setting("FILES_TIMEOUT", positive_number(), 300.0,
+    timeout: float = setting("FILES_TIMEOUT", number(0.001, most=DAY), 300.0,
         "seconds for one file, retries and waits included")
     private: tuple[str, ...] = setting("FILES_ALLOW_PRIVATE", Kind(_private_addresses, " ".join), (),
         "hosts, addresses and networks (`images, 10.0.0.0/8`) that may be contacted though private; `true`: all")

@@ -17,7 +17,8 @@ DEFAULT_MAX_IN_FLIGHT = 2 << 30
 _NAME = re.compile(r"\*|(\*?\.)?[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
 
 
-_ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
+#: A path without `.` and `..` as parts, which clients and proxies resolve.
+_ROOT_PATH = re.compile(r"(/(?!\.\.?(/|$))[A-Za-z0-9._~-]+)+")
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -41,9 +42,13 @@ def _host_names(variable: str, text: str) -> tuple[str, ...]:
 
 def parse_root_path(variable: str, text: str) -> str:
     """Return a path without a slash at its end; empty for `/`. Raises SettingsError."""
-    path = text.rstrip("/")
+    path = text.removesuffix("/")
     if path and not _ROOT_PATH.fullmatch(path):
-        raise SettingsError(f"{variable}: {text!r} is not a path", fix="Give one such as /ml", field=variable)
+        raise SettingsError(
+            f"{variable}: {text!r} is not a path of letters, digits and . _ ~ - between slashes, without . and ..",
+            fix="Give one such as /ml",
+            field=variable,
+        )
     return path
 
 

@@ -1,26 +1,72 @@
 """The address of Redis in parts, as compose files of older backends set it, and the certificate for TLS."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
-from label_studio_ml.config.setting_values import BOOLEAN, EXACT_TEXT, TEXT, integer
+from label_studio_ml.config.setting_values import BOOLEAN, EXACT_TEXT, TEXT, Kind, integer
 from label_studio_ml.config.variables import read, setting
 from label_studio_ml.errors import SettingsError
 
 SCHEMES = ("redis://", "rediss://", "unix://")
 
 
+#: Options in a URL's query that are numbers, and what their texts look like.
+_NUMBERS = {
+    **dict.fromkeys(("db", "max_connections"), r"\d{1,9}"),
+    **dict.fromkeys(
+        ("socket_timeout", "socket_connect_timeout", "timeout", "health_check_interval"), r"\d{1,9}(\.\d+)?"
+    ),
+}
+#: A host name, an IPv4 address, or an IPv6 address in brackets.
+_HOST = r"\[[0-9A-Fa-f:.%]+\]|[^\s/?#@:\[\]]+"
+
+
 def check_url(name: str, url: str) -> str:
-    """Return `url`, the value of the variable `name`. Raises SettingsError if its scheme is not one of Redis."""
-    if not url.startswith(SCHEMES):
+    """Return `url`, the value of the variable `name`. Raises SettingsError, without the URL, if it is wrong."""
+    if problem := _problem(url):
         raise SettingsError(
-            f"{name} does not start with redis://, rediss:// or unix://",
-            fix="Example: redis://redis:6379/0",
+            f"{name} {problem}",
+            fix="Examples: redis://redis:6379/0 and unix:///run/redis.sock?db=0",
             field=name,
         )
     return url
+
+
+def _problem(url: str) -> str:
+    """Return what is wrong with the URL of a Redis, empty if nothing is."""
+    if not url.startswith(SCHEMES):
+        return "does not start with redis://, rediss:// or unix://"
+    try:
+        parts = urlsplit(url)
+        options = parse_qs(parts.query)
+        port = parts.port
+    except ValueError as error:
+        is_port = "port" in str(error).lower()
+        return "has a port that is not a number from 1 to 65535" if is_port else "has no valid host"
+    if port == 0:
+        return "has a port that is not a number from 1 to 65535"
+    if parts.scheme == "unix":
+        if not parts.path:
+            return "names no socket"
+    elif not re.fullmatch(r"/?\d*", parts.path, re.ASCII):
+        return "has a database that is not a number"
+    for option, pattern in _NUMBERS.items():
+        if option in options and not re.fullmatch(pattern, options[option][-1], re.ASCII):
+            return f"has an option {option} that is not a number"
+    return ""
+
+
+def _host(name: str, text: str) -> str:
+    if not re.fullmatch(_HOST, text):
+        raise SettingsError(
+            f"{name}={text!r} is not a host name or address",
+            fix="Give the host alone, an IPv6 address in brackets; its port is REDIS_PORT",
+            field=name,
+        )
+    return text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +74,8 @@ class RedisVariables:
     """Variables from which only the URL of Redis is built."""
 
     # fmt: off
-    host: str = setting("REDIS_HOST", TEXT, "", "host of Redis, in place of `REDIS_URL`")
-    port: int = setting("REDIS_PORT", integer(1), 6379, "port, with `REDIS_HOST`")
+    host: str = setting("REDIS_HOST", Kind(_host), "", "host of Redis, in place of `REDIS_URL`")
+    port: int = setting("REDIS_PORT", integer(1, most=65535), 6379, "port, with `REDIS_HOST`")
     database: int = setting("REDIS_DB", integer(0), 0, "number of the database, with `REDIS_HOST`")
     username: str = setting("REDIS_USERNAME", EXACT_TEXT, "", "user, with `REDIS_HOST`")
     password: str = setting("REDIS_PASSWORD", EXACT_TEXT, "", "password, with `REDIS_HOST`", secret=True)

@@ -6,16 +6,31 @@ Every `parse` raises SettingsError, naming the variable, if the text is invalid.
 import json
 import math
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from label_studio_ml.errors import SettingsError
 
 MEGABYTE = 1 << 20
 
+#: Characters of a wrong value that an error shows.
+_LONGEST_SHOWN = 60
+
 YES, NO = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
+
+
+#: The largest value of settings in seconds: of those for trainings, some 30 years; of those for a server's work.
+MOST_SECONDS, DAY = 1e9, 86_400.0
+#: The largest value of settings that count things.
+MOST_COUNT = 1_000_000_000
+#: The largest value of settings in MiB (1 PiB), and of settings in bytes that are held in memory (1 TiB).
+MOST_MEGABYTES, MOST_BYTES = 1 << 30, 1 << 40
+#: The most processes of a kind, label configs with processes of their own, and threads of a process.
+MOST_PROCESSES, MOST_LABEL_CONFIGS, MOST_THREADS = 256, 256, 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,53 +38,65 @@ class Kind:
     """A kind of values.
 
     `parse` is called with the variable's name and its text, without surrounding blanks unless `verbatim`; None from it
-    stands for "not set". `write` returns the text of a value, empty to leave the variable out.
+    stands for "not set". `write` returns the text of a value, empty to leave the variable out. `limits` are the
+    smallest and the largest number that a text may name, None for texts that are no numbers.
     """
 
     parse: Callable[[str, str], Any]
     write: Callable[[Any], str] = str
     verbatim: bool = False
+    limits: tuple[float, float] | None = None
 
 
-def number(least: float, unit: str = "seconds") -> Kind:
-    """Return the kind of finite numbers of at least `least`; `unit` is for the error."""
+def number(least: float, unit: str = "seconds", *, most: float = MOST_SECONDS) -> Kind:
+    """Return the kind of numbers from `least` to `most`; `unit` is for the error."""
 
     def parse(name: str, text: str) -> float:
         value = _float(text)
-        if not least <= value < math.inf:
-            raise SettingsError(
-                f"{name}={text!r} is not a number of {unit} of at least {least:g}", field=name
-            )
+        if not least <= value <= most:
+            raise _out_of_limits(name, text, f"number of {unit}", least, most)
         return value
 
-    return Kind(parse)
+    return Kind(parse, limits=(least, most))
 
 
-def positive_number(scale: int | None = None) -> Kind:
-    """Return the kind of numbers above 0. With `scale`, the value is a whole number, `scale` times that of the text."""
+def megabytes() -> Kind:
+    """Return the kind of sizes in MiB, also in parts of one; the value is in bytes."""
+    least = 0.001
 
-    def parse(name: str, text: str) -> float:
+    def parse(name: str, text: str) -> int:
         value = _float(text)
-        if not 0 < value < 1e12:
-            raise SettingsError(f"{name}={text!r} is not a number above 0 and below 1e12", field=name)
-        return value if scale is None else int(value * scale)
+        if (
+            not least * MEGABYTE - 1 < value * MEGABYTE <= MOST_MEGABYTES * MEGABYTE
+        ):  # `write` rounds to bytes
+            raise _out_of_limits(name, text, "number of MiB", least, MOST_MEGABYTES)
+        return int(value * MEGABYTE)
 
-    return Kind(parse, lambda value: str(value / (scale or 1)))
+    return Kind(parse, lambda value: str(value / MEGABYTE), limits=(least, MOST_MEGABYTES))
 
 
-def integer(least: int, scale: int = 1) -> Kind:
-    """Return the kind of whole numbers; the text is a number of at least `least`, the value is `scale` times that."""
+def integer(least: int, scale: int = 1, *, most: int = MOST_COUNT) -> Kind:
+    """Return the kind of whole numbers: the text is one from `least` to `most`, the value is `scale` times that."""
 
     def parse(name: str, text: str) -> int:
         try:
             value = int(text)
         except ValueError:
             value = least - 1
-        if value < least:
-            raise SettingsError(f"{name}={text!r} is not a whole number of at least {least}", field=name)
+        if not least <= value <= most:
+            raise _out_of_limits(name, text, "whole number", least, most)
         return value * scale
 
-    return Kind(parse, lambda value: str(value // scale))
+    return Kind(parse, lambda value: str(value // scale), limits=(least, most))
+
+
+def _out_of_limits(name: str, text: str, kind: str, least: float, most: float) -> SettingsError:
+    shown = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+    return SettingsError(
+        f"{name}={shown!r} is not a {kind} from {least:,.15g} to {most:,.15g}",
+        fix=f"Set {name} to a number in this range, or leave it out",
+        field=name,
+    )
 
 
 def choice(values: Mapping[str, Any]) -> Kind:
@@ -92,6 +119,26 @@ def _float(text: str) -> float:
         return math.nan
 
 
+def _web_address(name: str, text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        is_address = (
+            parts.scheme in ("http", "https")
+            and bool(parts.hostname)
+            and parts.port != 0
+            and not re.search(r"[\s?#]", text)
+        )
+    except ValueError:  # its port or its IPv6 address
+        is_address = False
+    if not is_address:
+        raise SettingsError(
+            f"{name} is not an address with http:// or https://, a host and a valid port",
+            fix=f"Example: {name}=http://localhost:8080",
+            field=name,
+        )
+    return text.rstrip("/")
+
+
 def _boolean(name: str, text: str) -> bool:
     word = text.lower()
     if word not in YES | NO:
@@ -112,7 +159,8 @@ def _json_object(name: str, text: str) -> dict[str, Any]:
 TEXT = Kind(lambda _, text: text)
 #: Text whose blanks belong to it, such as a password.
 EXACT_TEXT = Kind(lambda _, text: text, verbatim=True)
-URL = Kind(lambda _, text: text.rstrip("/"))
+#: The address of a web server, without a slash at its end.
+URL = Kind(_web_address)
 PATH = Kind(lambda _, text: Path(text) if text.strip() else None, verbatim=True)
 #: Folders, separated as in `PATH`.
 FOLDERS = Kind(lambda _, text: tuple(filter(None, text.split(os.pathsep))), os.pathsep.join, verbatim=True)
@@ -121,4 +169,4 @@ WORDS = Kind(lambda _, text: tuple(filter(None, map(str.strip, text.split(",")))
 BOOLEAN = Kind(_boolean, lambda value: str(value).lower())
 JSON_OBJECT = Kind(_json_object, lambda value: json.dumps(dict(value)) if value else "")
 #: A size in bytes.
-BYTES = integer(1024)
+BYTES = integer(1024, most=MOST_BYTES)

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from label_studio_ml.config.metric_gate import parse_gate
+from label_studio_ml.config.setting_values import MOST_SECONDS, MOST_THREADS
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BackendError, ModelFileError, ModelLoadError, NoLabelConfig
 from label_studio_ml.model import LabelStudioMLBase
@@ -94,17 +95,18 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 def describe_class(cls: type[LabelStudioMLBase], threads: int | None = None) -> ClassInfo:
     """Return the ClassInfo of a class. `threads` is the `concurrency` of a synchronous class that sets none."""
+    concurrency = ASYNC_CONCURRENCY if is_async(cls) else threads or 1
     return ClassInfo(
         name=cls.__name__,
         generation=generation(cls),
         train_events=_train_events(cls),
         max_batch_size=_limit(cls, "max_batch_size", MAX_BATCH, least=1),
-        max_wait=_limit(cls, "max_wait", 0.0, least=0),
-        concurrency=_limit(cls, "concurrency", ASYNC_CONCURRENCY if is_async(cls) else threads or 1, least=1),
+        max_wait=_limit(cls, "max_wait", 0.0, least=0, most=MOST_SECONDS),
+        concurrency=_limit(cls, "concurrency", concurrency, least=1, most=MOST_THREADS),
         promote_if=_gate(cls),
         keep_versions=_limit(cls, "keep_versions", LabelStudioMLBase.keep_versions, least=0),
         train_every=_limit(cls, "train_every", 1, least=0),
-        quiet_period=_limit(cls, "quiet_period", 0.0, least=0),
+        quiet_period=_limit(cls, "quiet_period", 0.0, least=0, most=MOST_SECONDS),
         min_annotations=_limit(cls, "min_annotations", 0, least=0),
         initial_version=initial_version(cls) or INITIAL,
     )
@@ -145,20 +147,19 @@ def is_async(cls: type[LabelStudioMLBase]) -> bool:
 
 
 def class_limit(cls: type, name: str, default: float) -> float:
-    """Return the class attribute `name`, in seconds. Raises ModelFileError if it is not a number of at least 0."""
-    return float(_limit(cls, name, default, least=0))
+    """Return the class attribute `name`, in seconds. Raises ModelFileError if it is not a number from 0 to 1e9."""
+    return float(_limit(cls, name, default, least=0, most=MOST_SECONDS))
 
 
-def _limit(cls: type, name: str, default: Any, *, least: float) -> Any:
+def _limit(cls: type, name: str, default: Any, *, least: float, most: float = math.inf) -> Any:
     """Return a numeric class attribute, an int if `default` is one. Raises ModelFileError if it is invalid."""
     value = getattr(cls, name, default)
     number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     whole = isinstance(default, int)
-    if not number or value < least or (whole and value != int(value)):
+    if not number or not least <= value <= most or (whole and value != int(value)):
         kind = "a whole number" if whole else "a number"
-        raise ModelFileError(
-            f"{cls.__name__}.{name} is {value!r}: it must be {kind} of at least {least}", field=name
-        )
+        limits = f"of at least {least}" if most == math.inf else f"from {least} to {most:,.15g}"
+        raise ModelFileError(f"{cls.__name__}.{name} is {value!r}: it must be {kind} {limits}", field=name)
     return int(value) if whole else float(value)
 
 

@@ -21,6 +21,7 @@ from typing import Any
 import flask
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from label_studio_ml.config.setting_values import MOST_THREADS
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BackendError, ModelFileError, RequestError, SettingsError
 from label_studio_ml.http_server.body_budget import BodyBudget, too_large
@@ -121,10 +122,16 @@ class BackendApp(flask.Flask):
             if self._running is None or self._running.pid != os.getpid():
                 settings = self._settings
                 if settings.threads is None:
-                    settings = replace(settings, threads=request_threads())
+                    settings = replace(settings, threads=_concurrency())
                 here = bool(self.config["TESTING"]) or self.all_here
                 self._running = _Running(ModelPlace.of(settings, self._model_class, testing=here))
             return self._running
+
+
+def _concurrency() -> int | None:
+    """Return the number of the WSGI server's request threads, at most MOST_THREADS; None if that is unknown or 1."""
+    threads = request_threads()
+    return None if threads is None else min(threads, MOST_THREADS)
 
 
 def _declared_size(headers: Mapping[str, str]) -> int:

@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import sys
 
-from label_studio_ml.cli.options import add_log_level, add_model_options, count, require_unix
+from label_studio_ml.cli.options import add_log_level, add_model_options, process_count, require_unix
 from label_studio_ml.cli.shared.backend_arguments import add_backend_arguments, settings_from
 from label_studio_ml.cli.shared.studio_arguments import add_studio_arguments, project_number, with_studio
 from label_studio_ml.cli.streams import say
@@ -35,7 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="do not change whose predictions Label Studio shows (default: the newest version's)",
     )
-    parser.add_argument("--model-workers", type=count, metavar="N", help="processes that run the model")
+    parser.add_argument(
+        "--model-workers", type=process_count, metavar="N", help="processes that run the model"
+    )
     add_model_options(parser)
     add_log_level(parser)
 

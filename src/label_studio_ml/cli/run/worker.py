@@ -4,9 +4,10 @@ import argparse
 import importlib
 from dataclasses import replace
 
-from label_studio_ml.cli.options import add_log_level, add_model_options, count, require_unix
+from label_studio_ml.cli.options import add_log_level, add_model_options, process_count, require_unix
 from label_studio_ml.cli.run.writable import VERSIONS, require_writable
 from label_studio_ml.cli.shared.backend_arguments import add_backend_arguments, require_redis, settings_from
+from label_studio_ml.config.setting_values import MOST_PROCESSES
 from label_studio_ml.user_code.installed_packages import check_training
 
 
@@ -15,9 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_backend_arguments(parser)
     parser.add_argument(
         "--workers",
-        type=count,
+        type=process_count,
         metavar="N",
-        help="how many train at the same time (default: LABEL_STUDIO_ML_WORKERS, or 1)",
+        help=f"how many train at the same time, at most {MOST_PROCESSES} (default: LABEL_STUDIO_ML_WORKERS, or 1)",
     )
     add_model_options(parser)
     add_log_level(parser)

@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from label_studio_ml.cli.options import add_log_level, add_model_options, count
+from label_studio_ml.cli.options import add_log_level, add_model_options, process_count
 from label_studio_ml.cli.streams import say
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.storage.server_address import address
@@ -25,7 +25,10 @@ def add_prediction_source_arguments(parser: argparse.ArgumentParser) -> None:
         help="ask this backend (default: the one that runs on the folder; 'none' builds the model here)",
     )
     parser.add_argument(
-        "--model-workers", type=count, metavar="N", help="processes that run a model that is built here"
+        "--model-workers",
+        type=process_count,
+        metavar="N",
+        help="processes that run a model that is built here",
     )
     add_model_options(parser)
     add_log_level(parser)

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from label_studio_ml.cli.options import count
+from label_studio_ml.cli.options import shard_count
 from label_studio_ml.cli.shared.backend_arguments import add_backend_arguments, settings_from
 from label_studio_ml.cli.shared.model_arguments import (
     add_prediction_source_arguments,
@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--shards",
-        type=count,
+        type=shard_count,
         metavar="N",
         help="let workers predict the project, in N parts; several for each worker spread the work evenly",
     )
