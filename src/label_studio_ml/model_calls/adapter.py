@@ -25,6 +25,7 @@ from label_studio_ml.model_api.api_generation import (
 from label_studio_ml.model_api.api_generation import generation as generation
 from label_studio_ml.model_api.model_context import ModelContext, model_context, parse_extra_params
 from label_studio_ml.model_calls.coroutines import finish
+from label_studio_ml.model_calls.project_login import studio_login, studio_private
 from label_studio_ml.model_calls.setup_request import setup_request
 from label_studio_ml.processes.forked_children import UserCode
 from label_studio_ml.protocol.label_config import parse_label_config
@@ -229,26 +230,6 @@ def _context(spec: ModelSpec, settings: Settings, state: State) -> ModelContext:
         studio_token=token,
         extra_params=parse_extra_params(project.extra_params),
     )
-
-
-def studio_login(project: Project, settings: Settings) -> tuple[str, str]:
-    """Return Label Studio's URL and a token for it, each empty if unknown.
-
-    A configured token is sent to the configured URL only. The host that `/setup` names is not trustworthy, so it gets
-    no other token than the one in the same request.
-    """
-    if settings.studio_url:
-        return settings.studio_url, settings.studio_api_key or project.access_token
-    if settings.studio_api_key:
-        logger.warning(
-            "LABEL_STUDIO_API_KEY is not used: set LABEL_STUDIO_URL too, so that it is known whose key it is"
-        )
-    return project.hostname, project.access_token
-
-
-def studio_private(project: Project, settings: Settings) -> tuple[str, ...]:
-    """Return the private addresses that the Label Studio of `studio_login` may have; `*` stands for any."""
-    return ("*",) if settings.studio_url else project.private
 
 
 def _fill(model: LabelStudioMLBase, missing: Mapping[str, Any]) -> None:

@@ -4,12 +4,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.model_calls.project_login import studio_arguments
 from label_studio_ml.studio.resources import task_filters
 from label_studio_ml.studio.resources.label_studio import LabelStudio
 from label_studio_ml.studio.resources.task_filters import Filter
 from label_studio_ml.studio.resources.tasks import TASK_FIELDS, Page
 from label_studio_ml.studio.transport.api_client import ApiClient, Json
 from label_studio_ml.studio.transport.http import Http
+from label_studio_ml.versions.state.project_state import Project, Projects
 
 #: Seconds to wait for a Label Studio that cannot be reached, or answers with server errors.
 PATIENCE = 900.0
@@ -138,6 +141,18 @@ class ProjectApi:
     def upload(self, predictions: Sequence[Mapping[str, Any]]) -> int:
         """Store predictions and return how many were stored; see PredictionResource.add."""
         return self._studio.predictions.add(self.project, predictions)
+
+
+def project_api(settings: Settings, project: int, **options: Any) -> ProjectApi:
+    """Return the API of a project, with the login of the settings, else with that of its `/setup`.
+
+    `options` are passed to ProjectApi. Raises StudioError when the address or the token is not known.
+    """
+    projects = Projects(settings.model_dir)
+    matches = [uid for uid in projects.uids() if uid.partition(".")[0] == str(project)]
+    known = (projects.get(matches[0]) if len(matches) == 1 else None) or Project(uid=str(project))
+    login = studio_arguments(known, settings, instead="give --url and --api-key-file")
+    return ProjectApi(Http(**login, read_timeout=READ_TIMEOUT), project, **options)
 
 
 def _requested(raw: Json) -> Json:

@@ -26,18 +26,17 @@ _LABELLED = task_filters.parse("total_annotations > 0")
 class StudioClient:
     """Reads projects and tasks of the Label Studio at `url`, with a legacy or a personal access token.
 
-    `url` may have a sub-path. `private` are the private addresses that Label Studio may have, `*` for any. `options`
-    are those of Http: `verify_tls`, `connect_timeout`, `read_timeout`, `access_folder`. Every method raises
-    StudioAuthError when the token is missing or refused, and StudioError when Label Studio cannot be reached or answers
-    with an error; both name URL, status and the setting to change. Thread-safe.
+    `url` may have a sub-path. `options` are those of Http. Every method raises StudioAuthError when the token is
+    missing or refused, and StudioError when Label Studio cannot be reached or answers with an error; both name URL,
+    status and the setting to change. Thread-safe.
     """
 
-    def __init__(self, url: str, token: str, *, private: tuple[str, ...] = ("*",), **options: Any) -> None:
+    def __init__(self, url: str, token: str, **options: Any) -> None:
         if not url.strip():
             raise StudioError(
                 "Label Studio's address is not known", fix="Set LABEL_STUDIO_URL", field="LABEL_STUDIO_URL"
             )
-        self._studio = LabelStudio(ApiClient(Http(url, token, own_private=private, **options)))
+        self._studio = LabelStudio(ApiClient(Http(url, token, **options)))
 
     def __repr__(self) -> str:
         return f"StudioClient({self._studio.api.http!r})"

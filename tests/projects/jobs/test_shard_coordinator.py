@@ -217,7 +217,7 @@ def test_a_training_comes_first(place: Place) -> None:
     [
         (Shard(0, 1, UID, "v", "gone", 0, None, 0), {}, "Version v is not in "),
         (Shard(0, 1, UID, "other", "", 0, None, 0), {}, "The model calls itself version INITIAL, not other"),
-        (WHOLE, {"LABEL_STUDIO_API_KEY": ""}, "It is not known whose token to use"),
+        (WHOLE, {"LABEL_STUDIO_API_KEY": ""}, "Label Studio's token is not known"),
         (Shard(0, 1, "1.2", "INITIAL", "", 0, None, 0), {}, "has another project 1"),
     ],
     ids=["deleted", "other name", "no token", "other project"],

@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the agent until SIGINT or SIGTERM, and return the exit code. Raises SettingsError if an option is missing."""
     require_unix("agent")
-    from label_studio_ml.projects.project_login import project_api
+    from label_studio_ml.projects.project_api import project_api
     from label_studio_ml.runtime.agent import serve
 
     settings = with_studio(args, settings_from(args))

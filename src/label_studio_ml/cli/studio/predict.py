@@ -97,7 +97,7 @@ async def _project(args: argparse.Namespace, settings: Settings) -> "Report":
     from label_studio_ml.projects import prediction_run
     from label_studio_ml.projects.journal import Journal
     from label_studio_ml.projects.pipeline import Progress
-    from label_studio_ml.projects.project_login import project_api
+    from label_studio_ml.projects.project_api import project_api
     from label_studio_ml.studio.resources import task_filters
 
     conditions = [task_filters.parse(text) for text in args.where]

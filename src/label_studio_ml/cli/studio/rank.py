@@ -62,7 +62,7 @@ async def _rank(args: argparse.Namespace, settings: Settings) -> int:
     from label_studio_ml.cli.shared.progress_display import shown
     from label_studio_ml.projects.pipeline import Progress
     from label_studio_ml.projects.prediction_run import project_of, stopping
-    from label_studio_ml.projects.project_login import project_api
+    from label_studio_ml.projects.project_api import project_api
     from label_studio_ml.projects.rank import rank
     from label_studio_ml.studio.resources import task_filters
 

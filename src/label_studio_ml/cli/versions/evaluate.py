@@ -169,22 +169,14 @@ def _tasks(settings: Settings, project: "Project", file: Path | None) -> "Labell
     Raises StudioError when Label Studio's address or token is not known.
     """
     from label_studio_ml.evaluation.evaluate import tasks_in
-    from label_studio_ml.model_calls.adapter import studio_login, studio_private
+    from label_studio_ml.model_calls.project_login import studio_arguments
     from label_studio_ml.studio.client import StudioClient
     from label_studio_ml.training.dataset import from_studio
 
     if file is not None:
         return tasks_in(file, project=project.uid)
-    url, token = studio_login(project, settings)
-    if not url or not token:
-        raise StudioError(
-            "It is not known where Label Studio is",
-            fix="Set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY, or name an export with --annotations",
-        )
-    private = studio_private(project, settings)
-    return from_studio(
-        StudioClient(url, token, verify_tls=settings.studio_verify_tls, private=private), project.uid
-    )
+    login = studio_arguments(project, settings, instead="name an export with --annotations")
+    return from_studio(StudioClient(**login), project.uid)
 
 
 @contextlib.contextmanager

@@ -26,7 +26,7 @@ from label_studio_ml.projects.jobs.shards import Shard, ShardProgress
 from label_studio_ml.projects.journal import Busy, Journal
 from label_studio_ml.projects.pipeline import Progress
 from label_studio_ml.projects.prediction_run import predict_project, project_of
-from label_studio_ml.projects.project_login import project_api
+from label_studio_ml.projects.project_api import project_api
 from label_studio_ml.serving.offline_model import OfflineModel
 from label_studio_ml.studio.transport.api_client import Interrupted
 from label_studio_ml.training.records.job_store import JobStore

@@ -28,8 +28,7 @@ from label_studio_ml.projects.journal import Busy, Journal, unfinished
 from label_studio_ml.projects.pipeline import Predicted, PredictionSource, Progress, Task
 from label_studio_ml.projects.prediction_run import StoreWriter, predict_project, project_of, settle
 from label_studio_ml.projects.prediction_store import PredictionStore
-from label_studio_ml.projects.project_api import ProjectApi
-from label_studio_ml.projects.project_login import project_api
+from label_studio_ml.projects.project_api import ProjectApi, project_api
 from label_studio_ml.projects.running_backend import MOST, BackendGone, BackendSource
 from label_studio_ml.storage.server_address import address, fingerprint
 from label_studio_ml.studio.resources import task_filters

@@ -7,9 +7,10 @@ import msgspec
 
 from label_studio_ml.config.metric_gate import Comparison
 from label_studio_ml.config.settings import Settings
-from label_studio_ml.errors import StudioAuthError, StudioError
+from label_studio_ml.errors import StudioAuthError
 from label_studio_ml.model import LabelStudioMLBase
-from label_studio_ml.model_calls.adapter import ModelSpec, studio_login, studio_private
+from label_studio_ml.model_calls.adapter import ModelSpec
+from label_studio_ml.model_calls.project_login import studio_arguments
 from label_studio_ml.studio.client import StudioClient
 from label_studio_ml.training.job import PreviousVersion
 from label_studio_ml.training.policy import Policy, Tally
@@ -105,11 +106,5 @@ def refusal(error: BaseException | None) -> str:
 
 def client_of(request: RunRequest, settings: Settings) -> StudioClient:
     """Return a client of the Label Studio with the run's project. Raises StudioError if URL or token is not known."""
-    url, token = studio_login(request.spec.project, settings)
-    if not url or not token:
-        raise StudioError(
-            "it is not known where Label Studio is",
-            fix="Add this backend to a project in Label Studio, or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY",
-        )
-    private = studio_private(request.spec.project, settings)
-    return StudioClient(url, token, verify_tls=settings.studio_verify_tls, private=private)
+    instead = "add this backend to a project in Label Studio"
+    return StudioClient(**studio_arguments(request.spec.project, settings, instead=instead))

@@ -29,8 +29,8 @@ from label_studio_ml.model_calls.adapter import (
     fit_annotations,
     generation,
     reason,
-    studio_login,
 )
+from label_studio_ml.model_calls.project_login import studio_login
 from label_studio_ml.monitoring import logs
 from label_studio_ml.processes.guard import stand_guard
 from label_studio_ml.storage.disk_errors import full_disk_fix, is_full

@@ -14,7 +14,7 @@ import msgspec
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BackendError
-from label_studio_ml.model_calls.adapter import studio_login
+from label_studio_ml.model_calls.project_login import studio_login
 from label_studio_ml.processes.exit_status import describe_exit
 from label_studio_ml.processes.guard import kill_group
 from label_studio_ml.processes.interpreter import command

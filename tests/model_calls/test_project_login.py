@@ -1,0 +1,29 @@
+"""What is said when it is not known how to log in to a project's Label Studio."""
+
+import pytest
+
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.errors import StudioError
+from label_studio_ml.model_calls.project_login import studio_arguments
+from label_studio_ml.versions.state.project_state import Project
+
+BOTH = "LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY"
+
+
+@pytest.mark.parametrize(
+    ("hostname", "env", "message", "advice"),
+    [
+        ("", {}, "Label Studio's address is not known", BOTH),
+        ("http://theirs", {}, "Label Studio's token is not known", BOTH),
+        (
+            "",
+            {"LABEL_STUDIO_URL": "http://ours"},
+            "Label Studio's token is not known",
+            "LABEL_STUDIO_API_KEY",
+        ),
+    ],
+)
+def test_what_is_missing_is_named(hostname: str, env: dict[str, str], message: str, advice: str) -> None:
+    with pytest.raises(StudioError) as caught:
+        studio_arguments(Project(uid="1", hostname=hostname), Settings.from_env(env), instead="do without")
+    assert (caught.value.message, caught.value.fix) == (message, f"Set {advice}, or do without")
