@@ -47,6 +47,27 @@ def test_the_last_error_is_raised_when_the_time_is_over() -> None:
         retry(_fails(1, OSError("away")), on=OSError, seconds=0, first=0.1, sleep=_never)
 
 
+def test_the_last_error_is_raised_after_the_last_try() -> None:
+    pauses: list[float] = []
+    with pytest.raises(OSError, match="away"):
+        retry(_fails(3, OSError("away")), on=(ValueError, OSError), tries=3, first=1, sleep=pauses.append)
+    assert len(pauses) == 2
+
+
+def test_an_error_may_ask_for_a_longer_pause_within_the_longest() -> None:
+    pauses: list[float] = []
+    asked = iter([0, 5, 60])
+    retry(
+        _fails(3, OSError("away")),
+        on=OSError,
+        first=1,
+        longest=9,
+        least=lambda _: next(asked),
+        sleep=pauses.append,
+    )
+    assert pauses == [1, 5, 9]
+
+
 @pytest.mark.parametrize("error", [ValueError("another type"), OSError("for good")])
 def test_other_errors_are_raised_at_once(error: Exception) -> None:
     with pytest.raises(type(error), match=str(error)):

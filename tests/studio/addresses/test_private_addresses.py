@@ -111,7 +111,7 @@ def test_what_nobody_has_confirmed_is_not_asked(tmp_path: Path) -> None:
             assert caught.value.field == "LABEL_STUDIO_URL"
             assert f"Set LABEL_STUDIO_URL={server.url}" in str(caught.value)
         with pytest.raises(StudioError, match="nobody has confirmed"):
-            StudioClient(server.url, "C4NARY", private=()).project(1)
+            StudioClient(server.url, "C4NARY", own_private=()).project(1)
         with pytest.raises(FileFetchError, match="nobody has confirmed"):
             access.check_studio()
         assert server.asked == []

@@ -4,6 +4,7 @@ import threading
 from typing import Any
 
 import pytest
+from requests.exceptions import SSLError
 
 from label_studio_ml.errors import (
     StudioAuthError,
@@ -15,6 +16,7 @@ from label_studio_ml.errors import (
 from label_studio_ml.studio.transport import api_client
 from label_studio_ml.studio.transport.api_client import ApiClient, Interrupted
 from label_studio_ml.studio.transport.http import Http
+from label_studio_ml.studio.transport.studio_errors import unreachable
 
 from ..fake import FakeServer, Reply
 
@@ -151,6 +153,46 @@ def test_a_post_that_may_have_been_carried_out_is_not_repeated(studio: FakeServe
 def test_a_post_that_was_not_carried_out_is_repeated(studio: FakeServer) -> None:
     studio.sequence(PATH, *[Reply(429), Reply(503)] * 3, Reply.of({"created": 1}))
     assert _client(studio, patience=60).json_object("POST", PATH, json={}) == {"created": 1}
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize(
+    "location", ["http://127.0.0.2:1/login", "ftp://host/", "http://[x", PATH, "https://{own}/"]
+)
+def test_a_wrong_redirect_is_raised_at_once(studio: FakeServer, method: str, location: str) -> None:
+    own = studio.url.partition("//")[2]
+    studio.on(PATH, Reply.to(location.format(own=own)))
+    reasons: list[str] = []
+    client = _client(studio, patience=60, notify=reasons.append)
+    with pytest.raises(StudioError) as caught:
+        client.call(method, PATH)
+    assert type(caught.value) is StudioError
+    assert not caught.value.passing
+    assert reasons == []
+
+
+def test_plain_http_behind_https_is_raised_at_once(studio: FakeServer) -> None:
+    waited: list[float] = []
+    http = Http(studio.url.replace("http://", "https://"), "t" * 40, sleep=waited.append)
+    with pytest.raises(StudioError, match="does not speak TLS") as caught:
+        ApiClient(http, patience=60).call("GET", PATH)
+    assert type(caught.value) is StudioError
+    assert waited == []
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate", StudioError),
+        ("[SSL: TLSV1_ALERT_UNKNOWN_CA] tlsv1 alert unknown ca", StudioError),
+        ("[SSL: UNEXPECTED_EOF_WHILE_READING] EOF occurred in violation of protocol", StudioUnavailable),
+    ],
+)
+def test_a_broken_handshake_may_pass_but_no_wrong_certificate(text: str, error: type[StudioError]) -> None:
+    unreached = unreachable("https://host", SSLError(text), StudioUnavailable, own=True)
+    assert type(unreached) is error
+    assert unreached.passing is (error is StudioUnavailable)
+    assert ("not trusted" in unreached.message) is not unreached.passing
 
 
 def test_stop_ends_the_waiting(studio: FakeServer) -> None:

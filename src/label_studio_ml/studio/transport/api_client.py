@@ -1,11 +1,11 @@
 """Requests to Label Studio's API, whose responses are JSON. All resources send theirs through an ApiClient."""
 
 import threading
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from label_studio_ml.errors import BackendError, StudioError, StudioUnavailable, Unsure
+from label_studio_ml.storage.retries import retry
 from label_studio_ml.studio.transport.http import Http
 from label_studio_ml.studio.transport.studio_errors import refusal, unexpected
 from label_studio_ml.support import lone_surrogates
@@ -30,7 +30,8 @@ class ApiClient:
     """Requests through `http` that return decoded JSON. Thread-safe.
 
     `patience` is the number of seconds for which a request is repeated while Label Studio cannot be reached, or answers
-    with 429 or 5xx; None: it is not repeated beyond the attempts of `http`. `notify` is called with the reason of each
+    with 429 or 5xx, but not after a wrong redirect or certificate, which waiting does not mend; None: it is not
+    repeated beyond the attempts of `http`. `notify` is called with the reason of each
     wait. `blames_token` tells whether status 403 is read as a refused token, or as a refused request. Every method
     raises StudioAuthError when the token is refused, StudioRefusedError for other error statuses, and StudioError when
     Label Studio cannot be reached or the response has another form than expected. With `patience`, the last two are
@@ -108,18 +109,20 @@ class ApiClient:
 
     def _repeated(self, attempt: Callable[[], T], patience: float) -> T:
         """Repeat `attempt` for `patience` seconds while it raises StudioUnavailable. Raises Interrupted."""
-        began, pause = time.monotonic(), 0.5
-        while True:
-            if self._stopped.is_set():
-                raise Interrupted("Interrupted")
-            try:
-                return attempt()
-            except StudioUnavailable as error:
-                if time.monotonic() - began > patience:
-                    raise
-                self.notify(error.message)
-            self._stopped.wait(pause)
-            pause = min(LONGEST_PAUSE, pause * 2)
+        return retry(
+            attempt,
+            on=StudioUnavailable,
+            seconds=patience,
+            first=0.5,
+            longest=LONGEST_PAUSE,
+            before=self._check_stopped,
+            failed=lambda error: self.notify(error.message),
+            sleep=self._stopped.wait,
+        )
+
+    def _check_stopped(self) -> None:
+        if self._stopped.is_set():
+            raise Interrupted("Interrupted")
 
 
 def _decoded(response: "Response") -> Any:

@@ -7,6 +7,7 @@ read.
 
 import functools
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,11 +19,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 from label_studio_ml.errors import StudioError
+from label_studio_ml.storage.retries import retry
 from label_studio_ml.studio.addresses.allowed_addresses import guard
 from label_studio_ml.studio.addresses.deadline import current
 from label_studio_ml.studio.addresses.references import below, mask, origin
 from label_studio_ml.studio.transport.api_tokens import Token, TokenKind, exchanged
-from label_studio_ml.studio.transport.studio_errors import NOT_DONE, unconfirmed, unreachable
+from label_studio_ml.studio.transport.studio_errors import NOT_DONE, may_pass, unconfirmed, unreachable
 from label_studio_ml.studio.transport.token_cache import TokenCache, default_folder
 from label_studio_ml.support.texts import whole_number
 
@@ -122,10 +124,10 @@ class Http:
         With `stay`, a redirect away from Label Studio is an error. `arguments` are passed to requests (`json`,
         `params`). A request that fails or is answered with 429, 500, 502, 503 or 504 is sent again after a pause, at
         most `ATTEMPTS` times in all; a request that is not `repeatable` only if it was not carried out. Raises `error`
-        when no response arrives or a redirect must not be followed, and StudioError when the personal access token
-        cannot be exchanged.
+        when no response arrives but a later request may get one, and StudioError when it will not, when a redirect must
+        not be followed, or when the personal access token cannot be exchanged.
         """
-        follow = functools.partial(self._follow, method, url, login, stay, error, arguments)
+        follow = functools.partial(self._follow, method, url, login, stay, arguments)
         response = self._retried(follow, url, login, error, repeatable)
         try:
             yield response
@@ -140,34 +142,46 @@ class Http:
         error: type[StudioError],
         repeatable: bool,
     ) -> "Response":
-        from requests import ConnectionError as NotConnected
-        from requests import ConnectTimeout, RequestException, Timeout
+        from requests import ConnectTimeout, HTTPError, RequestException
 
         again = _TRY_AGAIN if repeatable else NOT_DONE
-        passing = (NotConnected, Timeout) if repeatable else (ConnectTimeout,)
+        passing = RequestException if repeatable else (HTTPError, ConnectTimeout)
         renewed = False
-        attempt = 1
-        while True:
-            wait = 0.5 * 2 ** (attempt - 1)
-            try:
-                response = send()
-            except (RequestException, ValueError) as failure:  # ValueError: redirected to what is no URL
-                if attempt == ATTEMPTS or not isinstance(failure, passing) or _too_late(wait):
-                    raise unreachable(url, failure, error, own=self._is_own(url)) from None
-            else:
-                if response.status_code == 401 and not renewed and self._renew(response.url, login):
-                    renewed = True
-                    response.close()
-                    continue
-                if response.status_code not in again or attempt == ATTEMPTS:
-                    return response
-                wait = max(wait, _retry_after(response))
-                if _too_late(wait):
-                    return response
+
+        def attempt() -> "Response":
+            nonlocal renewed
+            response = send()
+            if response.status_code == 401 and not renewed and self._renew(response.url, login):
+                renewed = True
                 response.close()
-            logger.debug("%s: try %d failed", mask(url), attempt)
-            attempt += 1
-            self._sleep(min(wait, LONGEST_WAIT))
+                response = send()
+            if response.status_code in again:
+                raise HTTPError(response=response)
+            return response
+
+        def failed(failure: Exception) -> None:
+            logger.debug("%s: a try failed", mask(url))
+            if (response := _response(failure)) is not None:
+                response.close()
+
+        deadline = current()
+        try:
+            return retry(
+                attempt,
+                on=(RequestException, ValueError),  # ValueError: redirected to what is no URL
+                seconds=math.inf if deadline is None else deadline.remaining,
+                tries=ATTEMPTS,
+                first=0.5,
+                longest=LONGEST_WAIT,
+                least=_retry_after,
+                is_passing=lambda failure: isinstance(failure, passing) and may_pass(failure),
+                failed=failed,
+                sleep=self._sleep,
+            )
+        except (RequestException, ValueError) as failure:
+            if (response := _response(failure)) is not None:
+                return response
+            raise unreachable(url, failure, error, own=self._is_own(url)) from None
 
     def _follow(
         self,
@@ -175,10 +189,9 @@ class Http:
         url: str,
         login: Login,
         stay: bool,
-        error: type[StudioError],
         arguments: dict[str, Any],
     ) -> "Response":
-        """Send a request and follow its redirects. Raises `error` for a redirect that must not be followed."""
+        """Send a request and follow its redirects. Raises StudioError for a redirect that must not be followed."""
         for _ in range(MAX_REDIRECTS + 1):
             response = self._one(method, url, login, arguments)
             location = response.headers.get("Location")
@@ -191,15 +204,15 @@ class Http:
                 origin(url)
             except ValueError:
                 message = f"{mask(was)} redirects to {mask(location)}, which is not an http(s) address"
-                raise error(message) from None
+                raise StudioError(message) from None
             if (stay and below(self.base, url) is None) or method != "GET":
-                raise error(
+                raise StudioError(
                     f"{mask(was)} redirects to {mask(url)}",
                     fix="Set LABEL_STUDIO_URL to the address that it redirects to",
                     field="LABEL_STUDIO_URL",
                 )
             arguments = {}
-        raise error(f"{mask(url)} redirects more than {MAX_REDIRECTS} times")
+        raise StudioError(f"{mask(url)} redirects more than {MAX_REDIRECTS} times")
 
     def _one(self, method: str, url: str, login: Login, arguments: dict[str, Any]) -> "Response":
         from requests.utils import get_auth_from_url
@@ -255,14 +268,14 @@ class Http:
             return self._sessions[own]
 
 
-def _too_late(wait: float) -> bool:
-    deadline = current()
-    return deadline is not None and (deadline.passed or min(wait, LONGEST_WAIT) >= deadline.remaining)
+def _response(failure: Exception) -> "Response | None":
+    return getattr(failure, "response", None)
 
 
-def _retry_after(response: "Response") -> float:
+def _retry_after(failure: Exception) -> float:
     """Return the wait in seconds that Retry-After asks for, as a number or a date; 0 without a valid one."""
-    text = response.headers.get("Retry-After", "").strip()
+    response = _response(failure)
+    text = "" if response is None else response.headers.get("Retry-After", "").strip()
     if (seconds := whole_number(text)) is not None:
         return float(min(seconds, _LONGEST_RETRY))
     try:

@@ -23,6 +23,8 @@ NOT_DONE = frozenset({429, 503})
 _PLAIN = re.compile(
     "wrong.version.number|http.request|unknown.protocol|packet.length.too.long", re.IGNORECASE
 )
+#: Errors of TLS for a certificate that does not become valid by waiting.
+_UNTRUSTED = re.compile("certificate|unknown.ca", re.IGNORECASE)
 _SUB_PATH = {
     "fix": "Set LABEL_STUDIO_URL to Label Studio's address with its sub-path, if it has one",
     "field": "LABEL_STUDIO_URL",
@@ -89,30 +91,41 @@ def summarized(response: "Response", token: Secret) -> str:
     return token.hide(f"{text} ({str(detail)[:200]})" if detail else text)
 
 
-def unreachable(url: str, failure: Exception, error: type[E], *, own: bool) -> E:
-    """Return an `error` for a request to `url` that ended with `failure`, an exception of requests.
+def unreachable(url: str, failure: Exception, error: type[StudioError], *, own: bool) -> StudioError:
+    """Return an error for a request to `url` that ended with `failure`, an exception of requests or a ValueError.
 
-    `own` says that `url` is Label Studio's.
+    It is an `error` if a later request may get a response, else a plain StudioError. `own` says that `url` is Label
+    Studio's.
     """
     from requests.exceptions import SSLError, Timeout
 
     if (deadline := current()) is not None and deadline.passed:
         return overdue(url, deadline.seconds, error)
     fix = "Set LABEL_STUDIO_URL to an address at which this machine reaches Label Studio" if own else ""
-    problem = "cannot be reached"
+    problem, passing = "cannot be reached", may_pass(failure)
     if isinstance(failure, SSLError) and _PLAIN.search(str(failure)):
         problem = "does not speak TLS: what answers there is plain http"
         fix = f"Give the address with http:// in place of https://, as in {mask(_plain(url))}"
-    elif isinstance(failure, SSLError):
+    elif isinstance(failure, SSLError) and not passing:
         problem = "has a TLS certificate that is not trusted"
         fix = "Install its CA here, or set VERIFY_SSL=false"
     elif isinstance(failure, Timeout):
         problem = "did not answer in time"
-    unreached = error(
+    unreached = (error if passing else StudioError)(
         f"{mask(url)} {problem} ({type(failure).__name__})", fix=fix, field="LABEL_STUDIO_URL" if own else ""
     )
-    unreached.passing = not isinstance(failure, SSLError)
+    unreached.passing = passing
     return unreached
+
+
+def may_pass(failure: Exception) -> bool:
+    """Tell whether a request that ended with `failure`, an exception of requests or a ValueError, may succeed later."""
+    from requests.exceptions import ConnectionError as NotConnected
+    from requests.exceptions import HTTPError, SSLError, Timeout
+
+    if isinstance(failure, SSLError):
+        return not (_PLAIN.search(str(failure)) or _UNTRUSTED.search(str(failure)))
+    return isinstance(failure, NotConnected | Timeout | HTTPError)
 
 
 def unconfirmed(url: str) -> str:
