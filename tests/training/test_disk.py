@@ -138,7 +138,7 @@ def test_a_full_disk_while_redis_is_elsewhere(
         wait_until(partial(named, job), "the job says what it waits for")
     assert "error" not in requests.get(f"{live.backend.url}/connection?project=1", timeout=90).json()
     said = (live.folder / "logs" / "server.log").read_text()
-    assert said.count("What is known of projects stays in memory") == 1
+    assert said.count("Until it can be written, changes of projects are kept in memory") == 1
     assert said.count("events.db cannot be used: database or disk is full") == 1
     (small_disk / "filler").unlink()
     for job in jobs:

@@ -18,7 +18,15 @@ from e2e.processes import free_port, wait_until
 from helpers import run
 from label_studio_ml.errors import BodyTooLarge, RequestError
 from label_studio_ml.protocol.requests import parse_predict
-from label_studio_ml.web.large_bodies import OBJECTS, REST, TASKS, UNTRUSTED_LARGE, LargeBodies, Limit, check
+from label_studio_ml.web.large_bodies import (
+    OBJECTS,
+    PAUSE_FACTOR,
+    TASKS,
+    UNTRUSTED_LARGE,
+    LargeBodies,
+    Limit,
+    check,
+)
 from tricky import CONFIG, Tricky
 
 MIB = 1 << 20
@@ -98,7 +106,7 @@ def test_the_interpreter_is_left_to_others_between_two_large_bodies_without_the_
 
     run(test())
     for (_, ended), (next_began, _) in itertools.pairwise(moments):
-        assert next_began - ended >= REST * BUSY
+        assert next_began - ended >= PAUSE_FACTOR * BUSY
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def make(tmp_path: Path, shared: Shared) -> Callable[[str], ProjectRegistry]:
 def test_what_one_server_was_told_all_know(
     make: Callable[[str], ProjectRegistry], shared: Shared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(book_module, "SOON", 0.0)
+    monkeypatch.setattr(book_module, "QUERY_INTERVAL_WITHOUT_TOKEN", 0.0)
 
     async def check() -> None:
         one, two = make("one"), make("two")
@@ -72,8 +72,8 @@ def test_what_one_server_was_told_all_know(
 def test_a_server_that_only_predicts_learns_where_label_studio_is(
     make: Callable[[str], ProjectRegistry], shared: Shared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(book_module, "AGAIN", 0.0)
-    monkeypatch.setattr(book_module, "SOON", 0.0)
+    monkeypatch.setattr(book_module, "QUERY_INTERVAL", 0.0)
+    monkeypatch.setattr(book_module, "QUERY_INTERVAL_WITHOUT_TOKEN", 0.0)
 
     async def check() -> None:
         one, two = make("one"), make("two")
@@ -121,7 +121,7 @@ def test_what_the_disk_does_not_take_is_kept_in_memory_and_written_later(
 ) -> None:
     projects = Projects(tmp_path)
     registry = ProjectRegistry(projects)
-    monkeypatch.setattr(book_module, "WRITE_AGAIN", 0.0)
+    monkeypatch.setattr(book_module, "WRITE_RETRY", 0.0)
 
     def full(project: Project) -> None:
         raise VersionError("The state file cannot be used: database or disk is full")
@@ -142,7 +142,10 @@ def test_what_the_disk_does_not_take_is_kept_in_memory_and_written_later(
         await until(lambda: [projects.get("2.1"), projects.get(UID)] == [other, new], "both are written")
 
     run(test())
-    assert caplog.text.count("disk is full. What is known of projects stays in memory") == 1
+    assert (
+        caplog.text.count("disk is full. Until it can be written, changes of projects are kept in memory")
+        == 1
+    )
 
 
 def test_a_file_that_is_gone_has_all_again_after_the_next_setup(tmp_path: Path) -> None:

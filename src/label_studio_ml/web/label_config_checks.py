@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 #: Length in characters above which a label config is parsed in a thread, and number of shorter valid ones cached.
 LARGE = 64 << 10
-REMEMBERED = 32
+MAX_CACHED = 32
 
 
 async def check_config(xml: str, name: str) -> None:
@@ -26,7 +26,7 @@ async def check_config(xml: str, name: str) -> None:
         raise LabelConfigError(f"{name}: {error.message}", fix=error.fix, field=name) from None
 
 
-@functools.lru_cache(maxsize=REMEMBERED)
+@functools.lru_cache(maxsize=MAX_CACHED)
 def _parse_once(xml: str) -> None:
     """Parse a label config unless it is cached: it is sent whenever a task is opened. Raises LabelConfigError."""
     parse_label_config(xml)

@@ -25,7 +25,7 @@ THREADS, UNTRUSTED_THREADS = 2, 1
 
 #: Pause after parsing a large untrusted body, as a multiple of the CPU time that it took, and its maximum in seconds:
 #: anyone may send many such bodies, and parsing each holds the interpreter lock.
-REST, LONGEST_REST = 2.0, 2.0
+PAUSE_FACTOR, MAX_PAUSE = 2.0, 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class LargeBodies:
         self._threads = Threads(THREADS, "bodies")
         self._untrusted_threads = Threads(UNTRUSTED_THREADS, "untrusted bodies")
         #: Value of `time.monotonic` before which no further large untrusted body is parsed.
-        self._rests_until = 0.0
+        self._paused_until = 0.0
 
     async def parse(
         self,
@@ -69,17 +69,17 @@ class LargeBodies:
         """Return `parse(body)` of an untrusted body; `parse` must skip values instead of building objects."""
         if len(body) <= UNTRUSTED_LARGE:
             return parse(body)
-        return await self._untrusted_threads.run(self._parse_rested, parse, body)
+        return await self._untrusted_threads.run(self._parse_after_pause, parse, body)
 
-    def _parse_rested(self, parse: Callable[[bytes], T], body: bytes) -> T:
+    def _parse_after_pause(self, parse: Callable[[bytes], T], body: bytes) -> T:
         """Parse a large untrusted body after the pause due since the previous one. Runs in a single thread."""
-        time.sleep(max(0.0, self._rests_until - time.monotonic()))
+        time.sleep(max(0.0, self._paused_until - time.monotonic()))
         began = time.thread_time()
         try:
             return parse(body)
         finally:
-            rest = min(REST * (time.thread_time() - began), LONGEST_REST)
-            self._rests_until = time.monotonic() + rest
+            pause = min(PAUSE_FACTOR * (time.thread_time() - began), MAX_PAUSE)
+            self._paused_until = time.monotonic() + pause
 
 
 def _parse(parse: Callable[[bytes], T], body: bytes, limit: Limit, heavy: Callable[[bytes], T] | None) -> T:

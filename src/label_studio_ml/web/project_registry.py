@@ -14,19 +14,19 @@ from label_studio_ml.web.threads import Threads
 
 logger = logging.getLogger(__name__)
 
-#: Minimum seconds between two queries to the other servers about a project: with a known access token, and without.
-AGAIN, SOON = 30.0, 1.0
+#: Minimum seconds between two queries to the other servers about a project: if its access token is known, and if not.
+QUERY_INTERVAL, QUERY_INTERVAL_WITHOUT_TOKEN = 30.0, 1.0
 #: Seconds that a request for an uncached project waits for the other servers' answer.
-PATIENCE = 0.1
+QUERY_WAIT = 0.1
 #: Threads for calls to the other servers.
-ASKING = 4
+QUERY_THREADS = 4
 #: Seconds between two attempts to write entries after a failed write.
-WRITE_AGAIN = 10.0
+WRITE_RETRY = 10.0
 #: Maximum number of projects for which the time of the last query is kept.
-MOST_ASKED = 10_000
+MAX_QUERIED = 10_000
 
 
-class Others(Protocol):
+class SharedProjects(Protocol):
     """Records shared with servers on other machines: Label Studio calls `/setup` on only one. Blocks briefly."""
 
     def described(self, uid: str) -> Project | None:
@@ -37,15 +37,15 @@ class Others(Protocol):
 
 
 class ProjectRegistry:
-    """Cache of the database `Projects`, read and written in threads; `others` shares entries between servers."""
+    """Cache of the database `Projects`, read and written in threads; `shared` shares entries between servers."""
 
-    def __init__(self, projects: Projects, others: Others | None = None) -> None:
+    def __init__(self, projects: Projects, shared: SharedProjects | None = None) -> None:
         self._projects = projects
-        self._others = others
+        self._shared = shared
         self._cached: dict[str, Project] = {}
         self._queried: dict[str, float] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._threads = Threads(ASKING, "others")
+        self._threads = Threads(QUERY_THREADS, "others")
         self._unwritten: set[str] = set()
         #: Per project, the stamp of the database when its stored entry was equal to the cached one.
         self._stamps: dict[str, object] = {}
@@ -54,15 +54,15 @@ class ProjectRegistry:
 
     async def get(self, uid: str) -> Project | None:
         """Return the project `uid` from the cache, the database or the other servers; None if it is unknown."""
-        if self._unwritten and time.monotonic() - self._last_attempt > WRITE_AGAIN:
+        if self._unwritten and time.monotonic() - self._last_attempt > WRITE_RETRY:
             self._last_attempt = time.monotonic()
-            self._in_background(self._write_again())
+            self._in_background(self._retry_writes())
         if uid not in self._cached:
             project = await self._read(uid)
             if project is not None:
                 self._cached[uid] = project
             if self._query_is_due(uid):
-                await asyncio.wait([self._in_background(self._query_others(uid))], timeout=PATIENCE)
+                await asyncio.wait([self._in_background(self._query_others(uid))], timeout=QUERY_WAIT)
         elif self._query_is_due(uid):
             self._in_background(self._query_others(uid))
         return self._cached.get(uid)
@@ -70,10 +70,12 @@ class ProjectRegistry:
     def _query_is_due(self, uid: str) -> bool:
         """Return whether to query the other servers about a project now, and record the time of the query."""
         now, project = time.monotonic(), self._cached.get(uid)
-        pause = AGAIN if project is not None and project.access_token else SOON
-        if self._others is None or now - self._queried.get(uid, -AGAIN) < pause:
+        pause = (
+            QUERY_INTERVAL if project is not None and project.access_token else QUERY_INTERVAL_WITHOUT_TOKEN
+        )
+        if self._shared is None or now - self._queried.get(uid, -QUERY_INTERVAL) < pause:
             return False
-        if len(self._queried) > MOST_ASKED:  # requests may name any number of unknown uids
+        if len(self._queried) > MAX_QUERIED:  # requests may name any number of unknown uids
             self._queried.clear()
         self._queried[uid] = now
         return True
@@ -81,7 +83,7 @@ class ProjectRegistry:
     async def _query_others(self, uid: str) -> None:
         """Query the other servers for a project's host and token, and for its label config if none is known."""
         try:
-            shared = await self._threads.run(self._others.described, uid) if self._others else None
+            shared = await self._threads.run(self._shared.described, uid) if self._shared else None
         except BrokerError as error:
             logger.debug("Project %s: the other servers cannot be asked: %s", uid, error)
             return
@@ -108,16 +110,18 @@ class ProjectRegistry:
             self._stamps.pop(uid, None)
             if uid not in self._unwritten and stamp == self._projects.stamp():  # the write changed nothing
                 self._stamps[uid] = stamp
-        if self._others is not None:
+        if self._shared is not None:
             self._queried[uid] = time.monotonic()
-            self._in_background(self._share(project, self._others))
+            self._in_background(self._share(project, self._shared))
         return project
 
-    async def _share(self, project: Project, others: Others) -> None:
+    async def _share(self, project: Project, shared: SharedProjects) -> None:
         try:
-            await self._threads.run(others.describe, project)
-        except BrokerError as error:  # the project's next event takes it along
-            logger.warning("Project %s: the other servers are not told: %s", project.uid, error)
+            await self._threads.run(shared.describe, project)
+        except BrokerError as error:  # it is shared with the project's next event
+            logger.warning(
+                "Project %s: it could not be shared with the other servers: %s", project.uid, error
+            )
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
@@ -129,8 +133,8 @@ class ProjectRegistry:
         """Return the project with the uid `name`, else the only one with that plain id; None if there is none."""
         project = await self.get(name)
         if project is None:
-            fitting = [uid for uid in await self.uids() if uid.partition(".")[0] == name]
-            project = await self.get(fitting[0]) if len(fitting) == 1 else None
+            matching = [uid for uid in await self.uids() if uid.partition(".")[0] == name]
+            project = await self.get(matching[0]) if len(matching) == 1 else None
         return project
 
     async def update(self, uid: str, **changes: Any) -> Project:
@@ -143,16 +147,16 @@ class ProjectRegistry:
         return project
 
     async def uids(self) -> list[str]:
-        """Return the sorted uids of all known projects; of the cached ones only if the database cannot be read."""
+        """Return the sorted uids of all known projects; only of the cached ones if the database cannot be read."""
         try:
-            found = await asyncio.to_thread(self._projects.uids)
+            stored = await asyncio.to_thread(self._projects.uids)
         except BackendError as error:
             self._log_problem(error)
             return sorted(self._cached)
-        return sorted({*found, *self._unwritten})
+        return sorted({*stored, *self._unwritten})
 
     async def _read(self, uid: str) -> Project | None:
-        """Return a stored project; None if there is none or the database cannot be read: requests bring most of it."""
+        """Return a stored project; None if there is none or the database cannot be read."""
         try:
             return await asyncio.to_thread(self._projects.get, uid)
         except BackendError as error:
@@ -161,21 +165,21 @@ class ProjectRegistry:
 
     async def _write(self, uid: str, changes: dict[str, Any]) -> Project:
         """Apply changes to a project in the database and return it; a failed write is logged, and repeated later."""
-        remembered = self._cached.get(uid) or Project(uid=uid)
+        before = self._cached.get(uid) or Project(uid=uid)
         try:
-            project = await asyncio.to_thread(self._projects.merge, remembered, changes)
+            project = await asyncio.to_thread(self._projects.merge, before, changes)
         except BackendError as error:
             self._log_problem(error)
             self._unwritten.add(uid)
             self._last_attempt = time.monotonic()
-            return changed(remembered, changes)
+            return changed(before, changes)
         self._unwritten.discard(uid)
         if self._problem and not self._unwritten:
             self._problem = ""
-            logger.info("What is known of projects can be written again")
+            logger.info("The database of projects can be written again")
         return project
 
-    async def _write_again(self) -> None:
+    async def _retry_writes(self) -> None:
         for uid in list(self._unwritten):
             if (project := self._cached.get(uid)) is not None:
                 await self._write(uid, msgspec.structs.asdict(project))
@@ -183,7 +187,7 @@ class ProjectRegistry:
     def _log_problem(self, error: BackendError) -> None:
         if str(error) != self._problem:
             self._problem = str(error)
-            logger.error("%s. What is known of projects stays in memory until then", error)
+            logger.error("%s. Until it can be written, changes of projects are kept in memory only", error)
 
     async def delete(self, uid: str) -> None:
         """Remove project `uid` from cache and database. Raises VersionError if the database cannot be used."""

@@ -27,7 +27,7 @@ from label_studio_ml.versions.state.project_state import Project
 logger = logging.getLogger(__name__)
 
 #: Minimum seconds between two writes for a project; events in between are written with the next event.
-_EVERY = 1.0
+_WRITE_INTERVAL = 1.0
 
 
 class WebhookReceipt(msgspec.Struct, frozen=True):
@@ -56,7 +56,7 @@ class WebhookReceipts:
         with self._lock:
             self._events.setdefault(uid, {})[action] = event
             self._unwritten.setdefault(uid, {})[action] = msgspec.json.encode(event).decode()
-            if time.monotonic() - self._written.get(uid, -_EVERY) < _EVERY:
+            if time.monotonic() - self._written.get(uid, -_WRITE_INTERVAL) < _WRITE_INTERVAL:
                 return
             self._written[uid] = time.monotonic()
             changes = self._unwritten.pop(uid)
@@ -64,7 +64,7 @@ class WebhookReceipts:
             await asyncio.to_thread(self._cache.update, uid, changes)
         except BackendError as error:
             self._log_problem(str(error))
-            with self._lock:  # they are written with the next event, unless it brings newer ones
+            with self._lock:  # write them with the next event; newer events of the same action win
                 self._unwritten[uid] = {**changes, **self._unwritten.get(uid, {})}
         else:
             self._problem = ""

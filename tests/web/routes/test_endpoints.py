@@ -434,7 +434,7 @@ class TestJobs:
 
     def test_the_wrong_method_is_405(self, ask: Client) -> None:
         status, body = ask("GET", "/jobs/none/cancel")
-        assert (status, "takes POST" in body["detail"]) == (405, True)
+        assert (status, "accepts POST" in body["detail"]) == (405, True)
 
 
 class TestLogin:

@@ -185,9 +185,9 @@ async def test_the_part_that_does_not_answer_is_named(
     health = Health(
         cast("PredictionService", pool), cast("Any", intake), cast("Any", store), tmp_path, Counts(), threads
     )
-    monkeypatch.setattr(health, "_see_spool", lambda look: answer("spool"))
-    monkeypatch.setattr(health, "_see_store", lambda look: answer("store"))
-    monkeypatch.setattr(health_module, "PATIENCE", 0.2)
+    monkeypatch.setattr(health, "_check_spool", lambda look: answer("spool"))
+    monkeypatch.setattr(health, "_check_store", lambda look: answer("store"))
+    monkeypatch.setattr(health_module, "CHECK_TIMEOUT", 0.2)
     try:
         _, parts = await health.ready()
         others = {"store", "broker"} - {hanging}
@@ -195,7 +195,7 @@ async def test_the_part_that_does_not_answer_is_named(
         assert all(parts[other] == "ok" for other in others)
     finally:
         release.set()
-    monkeypatch.setattr(health_module, "PATIENCE", 60.0)
+    monkeypatch.setattr(health_module, "CHECK_TIMEOUT", 60.0)
     ready, parts = await health.ready()
     assert (ready, parts) == (True, {"model": "ok", "store": "ok", "broker": "ok"})
 

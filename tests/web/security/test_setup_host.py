@@ -112,7 +112,7 @@ class SlowNames:
         self.asked: list[str] = []
         self.found = found
         monkeypatch.setattr(host_names, "addresses", self.look_up)
-        monkeypatch.setattr(host_names, "PATIENCE", 0.01)
+        monkeypatch.setattr(host_names, "LOOKUP_WAIT", 0.01)
 
     def look_up(self, url: str) -> list[Address]:
         self.asked.append(url)
@@ -130,13 +130,13 @@ def test_a_name_that_is_not_found_in_time_is_waited_for_once(monkeypatch: pytest
     async def asked() -> None:
         made = hosts()
         assert (await made.changes(*ask(setup("http://slow.example"))))["private"] == ()
-        monkeypatch.setattr(host_names, "PATIENCE", 60.0)
+        monkeypatch.setattr(host_names, "LOOKUP_WAIT", 60.0)
         for path in range(20):  # answered at once, with nothing more to look up
             request = setup(f"http://slow.example/{path}")
             assert (await asyncio.wait_for(made.changes(*ask(request)), 30))["private"] == ()
         assert names.asked == ["http://slow.example"]
         names.gate.set()
-        await until(lambda: not made._names._looking, "the lookup has ended")
+        await until(lambda: not made._names._lookups, "the lookup has ended")
         assert (await made.changes(*ask(setup("http://slow.example"))))["private"] == ("127.0.0.1",)
         assert len(names.asked) == 1
 
@@ -145,7 +145,7 @@ def test_a_name_that_is_not_found_in_time_is_waited_for_once(monkeypatch: pytest
 
 def test_that_a_host_has_no_address_is_remembered_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     names, now = SlowNames(monkeypatch, found=()), [1000.0]
-    monkeypatch.setattr(host_names, "PATIENCE", 60.0)
+    monkeypatch.setattr(host_names, "LOOKUP_WAIT", 60.0)
     monkeypatch.setattr(host_names, "monotonic", lambda: now[0])
     names.gate.set()
 
@@ -153,7 +153,7 @@ def test_that_a_host_has_no_address_is_remembered_for_a_while(monkeypatch: pytes
         for _ in range(5):
             assert await made.find("http://nowhere.example") == []
         assert len(names.asked) == 1
-        now[0] += host_names.AGAIN + 0.1
+        now[0] += host_names.FAILURE_LIFE + 0.1
         assert await made.find("http://nowhere.example") == []
         assert len(names.asked) == 2
 
@@ -167,10 +167,10 @@ def test_requests_for_many_slow_names_do_not_pile_up(monkeypatch: pytest.MonkeyP
         made = HostNames()
         for number in range(100):
             assert await made.find(f"http://{number}.example") is None
-        assert len(made._looking) <= host_names.MOST_LOOKUPS
+        assert len(made._lookups) <= host_names.MAX_LOOKUPS
         names.gate.set()
-        await until(lambda: not made._looking, "all lookups have ended")
-        assert len(names.asked) <= host_names.MOST_LOOKUPS
+        await until(lambda: not made._lookups, "all lookups have ended")
+        assert len(names.asked) <= host_names.MAX_LOOKUPS
         assert await made.find("http://0.example") == [ipaddress.ip_address("127.0.0.1")]
 
     run(asked())
@@ -207,7 +207,7 @@ def test_a_rotated_token_of_a_confirmed_host_is_kept_where_its_name_is_not_found
         assert await made.changes(*ask(request, "10.0.0.7", known)) == told, "from the confirmed address"
         assert not caplog.records
         assert await made.changes(*ask(request, "10.0.0.8", known)) == {}, "from elsewhere"
-        assert "could not be looked up in time: its token is not taken yet" in caplog.text
+        assert "whose address was not found in time: its token is not used yet" in caplog.text
         assert "rotated" not in caplog.text
         names.gate.set()
 

@@ -1,4 +1,4 @@
-"""The routes of Label Studio and of our own commands, one handler each: a `Call` in, a `Response` out.
+"""Handlers of the routes that Label Studio and our commands call: each takes a `Call` and returns a `Response`.
 
 The handlers are independent of web frameworks and never run user code.
 """
@@ -59,13 +59,13 @@ logger = logging.getLogger(__name__)
 SETUP_GRACE = 0.04
 
 #: Threads that hand in events, and threads for queries about trainings.
-INTAKE, QUESTIONS = 16, 8
+INTAKE_THREADS, QUERY_THREADS = 16, 8
 
 #: Request ids accepted from clients; others are replaced.
 _REQUEST_ID = re.compile(r"[!-~]{1,128}")
 
 #: Routes that start trainings: the name that belongs to the login is logged.
-_NAMED = ("/train", "/webhook")
+_CALLER_LOGGED = ("/train", "/webhook")
 
 
 class Endpoints:
@@ -85,9 +85,9 @@ class Endpoints:
         self._projects = projects
         self._intake = intake
         self.counts = Counts()
-        self._intake_threads = Threads(INTAKE, "webhook")
-        questions = Threads(QUESTIONS, "trainings")
-        self.health = Health(pool, intake, store, settings.model_dir, self.counts, questions)
+        self._intake_threads = Threads(INTAKE_THREADS, "webhook")
+        query_threads = Threads(QUERY_THREADS, "trainings")
+        self.health = Health(pool, intake, store, settings.model_dir, self.counts, query_threads)
         self._ids = f"{secrets.token_hex(4)}-"
         self._login = Login(settings)
         self._bodies = LargeBodies()
@@ -118,7 +118,7 @@ class Endpoints:
             ("GET", "/livez"): self._livez,
             ("GET", "/readyz"): self._readyz,
             ("GET", "/connection"): self._connection,
-            **JobRoutes(intake, pool, projects, self._project, questions).routes,
+            **JobRoutes(intake, pool, projects, self._project, query_threads).routes,
             **VersionRoutes(store, settings.model_dir, pool, projects, self._project).routes,
         }
         self._paths = {path for _, path in self._routes}
@@ -126,14 +126,14 @@ class Endpoints:
     async def handle(self, call: Call) -> Response:
         """Return the response to a request; never raises. Calls `admit` first if the request has no admission."""
         began = time.perf_counter()
-        given = self._begin(call)
+        request_id = self._begin(call)
         route = call.path if call.path in self._paths else route_of(call.path)
         try:
             if call.admission is None:
                 call.has_body = bool(call.body)
                 call.admission = self.admit(call)
             handler = self._routes.get(("GET" if call.method == "HEAD" else call.method, route))
-            if route in _NAMED and call.trusted:
+            if route in _CALLER_LOGGED and call.trusted:
                 call.caller = self._login.caller(call.headers.get("authorization", ""))
             response = self._unknown(call, route) if handler is None else await handler(call)
         except errors.BackendError as error:
@@ -144,19 +144,19 @@ class Endpoints:
                 f"internal error ({type(error).__name__})", fix="See logs/server.log"
             )
             response = self._failures.response(internal, call)
-        return self._finish(response, given, route, time.perf_counter() - began)
+        return self._finish(response, request_id, route, time.perf_counter() - began)
 
     def _begin(self, call: Call) -> str:
         """Return the request's id and set it for log lines: the client's X-Request-ID, or a new one."""
-        given = call.headers.get("x-request-id", "")
-        if not given or not _REQUEST_ID.fullmatch(given):
-            given = f"{self._ids}{next(self._numbers):x}"
-        logs.request_id.set(given)
-        return given
+        request_id = call.headers.get("x-request-id", "")
+        if not request_id or not _REQUEST_ID.fullmatch(request_id):
+            request_id = f"{self._ids}{next(self._numbers):x}"
+        logs.request_id.set(request_id)
+        return request_id
 
-    def _finish(self, response: Response, given: str, route: str, seconds: float) -> Response:
+    def _finish(self, response: Response, request_id: str, route: str, seconds: float) -> Response:
         """Count a response, and add the headers that all responses have."""
-        response.headers["X-Request-ID"] = given
+        response.headers["X-Request-ID"] = request_id
         if self.health.draining:
             response.headers["Connection"] = "close"  # the client's next request should reach another server
         self.counts.request(self._counted(route), response.status, seconds)
@@ -164,8 +164,8 @@ class Endpoints:
 
     def refuse(self, error: errors.BackendError, call: Call) -> Response:
         """Return the response to a request that was not admitted, or could not be read."""
-        given = self._begin(call)
-        return self._finish(self._failures.response(error, call), given, route_of(call.path), 0.0)
+        request_id = self._begin(call)
+        return self._finish(self._failures.response(error, call), request_id, route_of(call.path), 0.0)
 
     def _counted(self, route: str) -> str:
         """Return the route's name in the metrics: unknown paths are counted as "other"."""
@@ -177,10 +177,10 @@ class Endpoints:
             code, cause = problem.parse(call.path)
             return json_response(code, {"status": code, "detail": cause}, dict(problem.HEADERS))
         if route in self._paths:
-            allowed = ", ".join(sorted(method for method, known in self._routes if known == route))
+            allowed = ", ".join(sorted(method for method, path in self._routes if path == route))
             return json_response(
                 405,
-                {"status": 405, "detail": f"{route} takes {allowed}, not {call.method}"},
+                {"status": 405, "detail": f"{route} accepts {allowed}, not {call.method}"},
                 {"Allow": allowed},
             )
         return json_response(404, {"status": 404, "detail": f"There is no {route} here"})
@@ -233,7 +233,7 @@ class Endpoints:
         self.counts.events += 1
         training_events = self._training_events()
         if not call.trusted:
-            return await self._untrusted.take(event, training_events)
+            return await self._untrusted.respond(event, training_events)
         if event.action not in training_events:
             await self._record_event(event)
             return starts_nothing(event)
@@ -244,12 +244,14 @@ class Endpoints:
             return json_response(
                 200, {"status": "ignored", "detail": f"{self._pool.registry.info.name} has no fit method"}
             )
-        return self._begun(call, event, await self._hand_in(event, trusted=True, train=True))
+        return self._job_response(call, event, await self._hand_in(event, trusted=True, train=True))
 
     def _training_events(self) -> set[str]:
         """Return the webhook actions that start a training, START_TRAINING included."""
-        own = self._pool.registry.info.train_events if self._pool.registry.info is not None else TRAIN_EVENTS
-        return training_actions(own)
+        own_actions = (
+            self._pool.registry.info.train_events if self._pool.registry.info is not None else TRAIN_EVENTS
+        )
+        return training_actions(own_actions)
 
     async def _record_event(self, event: Event) -> None:
         """Record an event that came with the login; load the model if the event changes the project's label config.
@@ -294,13 +296,15 @@ class Endpoints:
             },
             size=len(call.body),
         ).sent_by(call.caller)
-        return self._begun(call, event, await self._hand_in(event, trusted=True, train=True))
+        return self._job_response(call, event, await self._hand_in(event, trusted=True, train=True))
 
-    def _begun(self, call: Call, event: Event, job: str | None) -> Response:
+    def _job_response(self, call: Call, event: Event, job: str | None) -> Response:
         """Return the response with the job of an event, and log the event's sender."""
         if call.caller:
-            place = f"job {job}" if job else "kept on this server's disk"
-            logger.info("%s of project %s came from %s: %s", event.action, event.uid, call.caller, place)
+            destination = f"job {job}" if job else "kept on this server's disk"
+            logger.info(
+                "%s of project %s came from %s: %s", event.action, event.uid, call.caller, destination
+            )
         return _accepted(event, job)
 
     async def _validate(self, call: Call) -> Response:
@@ -336,12 +340,12 @@ class Endpoints:
     async def _readyz(self, call: Call) -> Response:
         ready, parts = await self.health.ready()
         if not call.trusted:  # causes contain addresses and folders
-            parts = {part: said if said == "ok" else "failing" for part, said in parts.items()}
+            parts = {part: cause if cause == "ok" else "failing" for part, cause in parts.items()}
         return json_response(200 if ready else 503, {"status": "READY" if ready else "NOT READY", **parts})
 
     async def _connection(self, call: Call) -> Response:
-        named = call.parameter("project")
-        project = await self._projects.find(project_uid(named, required=True)) if named else None
+        name_or_id = call.parameter("project")
+        project = await self._projects.find(project_uid(name_or_id, required=True)) if name_or_id else None
         events = self._training_events() - {"START_TRAINING"}
         return json_response(
             200, await connection(self._settings, self._pool, self._receipts, project, events)
@@ -365,7 +369,7 @@ def _accepted(event: Event, job: str | None) -> Response:
     """
     if job is not None:
         return json_response(201, {"status": "ok", "job": job})
-    waits = "waits on this server's disk, because Redis does not answer in time"
+    reason = "waits on this server's disk, because Redis does not answer in time"
     if event.action == "START_TRAINING":
-        raise errors.BrokerError(f"The training {waits}", fix="It starts when Redis is back")
-    return json_response(201, {"status": "kept", "job": None, "detail": f"The event {waits}"})
+        raise errors.BrokerError(f"The training {reason}", fix="It starts when Redis is back")
+    return json_response(201, {"status": "kept", "job": None, "detail": f"The event {reason}"})

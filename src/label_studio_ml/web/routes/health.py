@@ -16,9 +16,9 @@ from label_studio_ml.web.intake_interface import TrainingIntake
 from label_studio_ml.web.threads import Threads
 
 #: Seconds for which a check of broker and store is reused, so that frequent probes add no load to them.
-FRESH = 1.0
-#: Seconds that a request waits for a check; then the part that is being checked is reported as not answering.
-PATIENCE = 3.0
+CHECK_INTERVAL = 1.0
+#: Seconds that a request waits for a check; after that, the part being checked is reported as not answering.
+CHECK_TIMEOUT = 3.0
 
 
 @dataclass(slots=True)
@@ -28,7 +28,7 @@ class HealthCheck:
     problems: dict[str, str] = field(default_factory=dict)
     serves: bool = False
     training: Training | None = None
-    at: float = -FRESH
+    at: float = -CHECK_INTERVAL
 
 
 class Health:
@@ -57,33 +57,33 @@ class Health:
         self._model_dir = model_dir
         self._counts = counts
         self._projects = Projects(model_dir)
-        self._look = HealthCheck()
-        self._looking: asyncio.Task[HealthCheck] | None = None
+        self._last_check = HealthCheck()
+        self._running_check: asyncio.Task[HealthCheck] | None = None
         #: The part that the running check asks.
-        self._asked = ""
-        self._settled = False
+        self._checked_part = ""
+        self._was_ready = False
 
     async def ready(self) -> tuple[bool, dict[str, str]]:
         """Return whether the server is ready for requests, and the fault of each part, "ok" if it has none."""
-        look = await self._fresh()
+        result = await self._recent_check()
         model = self._pool.registry.problem()
         parts = {
             "model": model or "ok",
-            **{part: look.problems.get(part, "ok") for part in ("store", "broker")},
+            **{part: result.problems.get(part, "ok") for part in ("store", "broker")},
         }
-        if spool := look.problems.get("spool"):
+        if spool := result.problems.get("spool"):
             parts["spool"] = spool
         if stall := self._intake.stall:
             parts["training"] = stall.message
-        if look.serves:
-            self._settled = True
+        if result.serves:
+            self._was_ready = True
         if self.draining:
             parts["server"] = "it is shutting down"
-        return (self._settled and not model and not self.draining), parts
+        return (self._was_ready and not model and not self.draining), parts
 
     async def metrics(self) -> bytes:
         """Return all metrics in Prometheus' text format."""
-        look = await self._fresh()
+        result = await self._recent_check()
         self._counts.spooled_events = self._intake.kept
         self._counts.refused_events = self._intake.refused
         figures = ServerFigures(
@@ -94,61 +94,61 @@ class Health:
             served=self._pool.registry.served_versions(),
             up={
                 "model": not self._pool.registry.problem(),
-                **{p: p not in look.problems for p in ("store", "broker")},
+                **{p: p not in result.problems for p in ("store", "broker")},
             },
-            training=look.training,
+            training=result.training,
             spooled=self._intake.spooled,
             spooled_bytes=self._intake.spooled_bytes,
             stalled=len(stall.projects) if (stall := self._intake.stall) else 0,
         )
         return await asyncio.to_thread(render, self._counts, figures)
 
-    async def _fresh(self) -> HealthCheck:
-        if time.monotonic() - self._look.at < FRESH:
-            return self._look
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._see())
-        await asyncio.wait([self._looking], timeout=PATIENCE)
-        if not self._looking.done():
-            return HealthCheck({self._asked: f"no answer within {PATIENCE:g} s"})
-        return self._looking.result()
+    async def _recent_check(self) -> HealthCheck:
+        if time.monotonic() - self._last_check.at < CHECK_INTERVAL:
+            return self._last_check
+        if self._running_check is None or self._running_check.done():
+            self._running_check = asyncio.create_task(self._check_all())
+        await asyncio.wait([self._running_check], timeout=CHECK_TIMEOUT)
+        if not self._running_check.done():
+            return HealthCheck({self._checked_part: f"no answer within {CHECK_TIMEOUT:g} s"})
+        return self._running_check.result()
 
-    async def _see(self) -> HealthCheck:
-        look = HealthCheck(serves=True)
-        for part, see in (
-            ("spool", self._see_spool),
-            ("store", self._see_store),
-            ("broker", self._see_broker),
+    async def _check_all(self) -> HealthCheck:
+        result = HealthCheck(serves=True)
+        for part, check in (
+            ("spool", self._check_spool),
+            ("store", self._check_store),
+            ("broker", self._check_broker),
         ):
-            self._asked = part
+            self._checked_part = part
             try:
-                await self._threads.run(see, look)
+                await self._threads.run(check, result)
             except (BackendError, OSError) as error:
-                look.problems[part] = str(error)
-                look.serves = look.serves and part == "spool"
-                if part not in self._look.problems:
+                result.problems[part] = str(error)
+                result.serves = result.serves and part == "spool"
+                if part not in self._last_check.problems:
                     self._counts.error(part)
-        look.at = time.monotonic()
-        self._look = look
-        return look
+        result.at = time.monotonic()
+        self._last_check = result
+        return result
 
-    def _see_store(self, look: HealthCheck) -> None:
+    def _check_store(self, result: HealthCheck) -> None:
         if problem := self._store.problem:
             raise StoreError(problem)
         if write_problem := self._store.write_problem:
-            look.problems["store"] = write_problem
+            result.problems["store"] = write_problem
         if (self._model_dir / PROJECTS).exists():
             self._projects.get("")  # raises if the database cannot be used
         if problems := self._store.decision_problems:
-            look.problems["store"] = problems[0]
+            result.problems["store"] = problems[0]
         folder = self._model_dir / "versions"
         with_versions = folder if folder.exists() else self._model_dir
         if with_versions.exists():
             next(with_versions.iterdir(), None)
 
-    def _see_broker(self, look: HealthCheck) -> None:
-        look.training = self._intake.figures()
+    def _check_broker(self, result: HealthCheck) -> None:
+        result.training = self._intake.figures()
 
-    def _see_spool(self, look: HealthCheck) -> None:
+    def _check_spool(self, result: HealthCheck) -> None:
         if problem := self._intake.spool_problem:
-            look.problems["spool"] = problem
+            result.problems["spool"] = problem

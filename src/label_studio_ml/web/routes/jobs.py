@@ -14,18 +14,18 @@ from label_studio_ml.web.project_registry import ProjectRegistry
 from label_studio_ml.web.threads import Threads
 
 #: Number of jobs that are listed if the request gives no `limit`.
-MOST_JOBS = 50
+DEFAULT_JOBS = 50
 
 #: Numbers accepted in a query: few digits, so that Redis and files can use them as positions.
 _NUMBER = re.compile(r"-?[0-9]{1,9}")
 
-_OF_ONE = re.compile(r"/jobs/(?P<job>[^/]+)(?P<part>/log|/metrics|/cancel)?")
+_JOB_PATH = re.compile(r"/jobs/(?P<job>[^/]+)(?P<part>/log|/metrics|/cancel)?")
 
 
 def route_of(path: str) -> str:
     """Return the key of a path in the table of routes: `/jobs/{job}/log` for the log of any job."""
-    found = _OF_ONE.fullmatch(path.rstrip("/"))
-    return f"/jobs/{{job}}{found['part'] or ''}" if found else path.rstrip("/") or "/"
+    match = _JOB_PATH.fullmatch(path.rstrip("/"))
+    return f"/jobs/{{job}}{match['part'] or ''}" if match else path.rstrip("/") or "/"
 
 
 class JobRoutes:
@@ -80,42 +80,42 @@ class JobRoutes:
 
     async def _jobs(self, call: Call) -> Response:
         """List the jobs of a project, or of all, newest first, and the progress of predictions after trainings."""
-        named = call.parameter("project")
-        uids = [(await self._find(named)).uid] if named else await self._projects.uids()
-        most = _count(call, "limit", MOST_JOBS, least=1)
+        name_or_id = call.parameter("project")
+        uids = [(await self._find(name_or_id)).uid] if name_or_id else await self._projects.uids()
+        limit = _count(call, "limit", DEFAULT_JOBS, least=1)
         listed: list[dict[str, Any]] = []
         predictions: list[dict[str, Any]] = []
         for uid in uids:
-            listed += await self._threads.run(self._intake.jobs, uid, most)
+            listed += await self._threads.run(self._intake.jobs, uid, limit)
             if (renewal := await self._threads.run(self._intake.reprediction, uid)) is not None:
                 predictions.append(renewal)
         listed.sort(key=lambda job: str(job.get("created", "")), reverse=True)
-        return json_response(200, {"jobs": listed[:most], "predictions": predictions})
+        return json_response(200, {"jobs": listed[:limit], "predictions": predictions})
 
     async def _job(self, call: Call) -> Response:
-        return await self._of_one(call, self._intake.job_status)
+        return await self._query_job(call, self._intake.job_status)
 
     async def _log(self, call: Call) -> Response:
         """Return the log's lines from number `after` on; a negative number counts from the end."""
         after = _count(call, "after", 0)
-        return await self._of_one(call, lambda job_id: self._intake.job_log(job_id, after))
+        return await self._query_job(call, lambda job_id: self._intake.job_log(job_id, after))
 
     async def _metrics(self, call: Call) -> Response:
-        return await self._of_one(call, self._intake.job_metrics)
+        return await self._query_job(call, self._intake.job_metrics)
 
     async def _cancel(self, call: Call) -> Response:
-        response = await self._of_one(call, self._intake.cancel_job)
+        response = await self._query_job(call, self._intake.cancel_job)
         response.status = 202
         return response
 
-    async def _of_one(self, call: Call, ask: Callable[[str], dict[str, Any] | None]) -> Response:
-        """Return what `ask` returns for the id in the path, as JSON. Raises UnknownJob if that is None."""
-        found = _OF_ONE.fullmatch(call.path.rstrip("/"))
-        job_id = found["job"] if found else ""
-        answer = await self._threads.run(ask, job_id)
-        if answer is None:
+    async def _query_job(self, call: Call, query: Callable[[str], dict[str, Any] | None]) -> Response:
+        """Return what `query` returns for the id in the path, as JSON. Raises UnknownJob if that is None."""
+        match = _JOB_PATH.fullmatch(call.path.rstrip("/"))
+        job_id = match["job"] if match else ""
+        result = await self._threads.run(query, job_id)
+        if result is None:
             raise UnknownJob(f"There is no job {job_id}", field="job")
-        return json_response(200, answer)
+        return json_response(200, result)
 
 
 def _count(call: Call, name: str, default: int, least: int | None = None) -> int:

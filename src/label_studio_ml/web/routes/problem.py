@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote
 HEADERS = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; sandbox"}
 
 #: Maximum length of a cause in a URL, in characters.
-LONGEST = 300
+MAX_CAUSE_LENGTH = 300
 
 
 def reference(path: str, status: int, cause: str, requested_path: str = "") -> str:
@@ -20,17 +20,17 @@ def reference(path: str, status: int, cause: str, requested_path: str = "") -> s
     With the path "/", `requested_path` may be the root path without a slash at its end, such as "/ml".
     """
     depth = path.strip("/").count("/") + (1 if path.endswith("/") and path != "/" else 0)
-    words = re.sub(r"[^A-Za-z0-9.,:;=_()'*+-]+", "-", cause).strip("-")[:LONGEST]
-    last = requested_path.rpartition("/")[2] if path == "/" else ""
+    cause_words = re.sub(r"[^A-Za-z0-9.,:;=_()'*+-]+", "-", cause).strip("-")[:MAX_CAUSE_LENGTH]
+    last_part = requested_path.rpartition("/")[2] if path == "/" else ""
     return (
-        (f"{quote(last)}/" if last else "../" * depth)
+        (f"{quote(last_part)}/" if last_part else "../" * depth)
         + f"problem/{status}/"
-        + quote(words, safe=".,:;=_()'*+-")
+        + quote(cause_words, safe=".,:;=_()'*+-")
     )
 
 
 def parse(path: str) -> tuple[int, str]:
     """Return status and cause in the path of a page made by `reference`; a status other than 4xx, 5xx becomes 404."""
-    _, _, status, *words = path.split("/", 3)
+    _, _, status, *cause_words = path.split("/", 3)
     code = int(status) if re.fullmatch("[45][0-9][0-9]", status) else 404
-    return code, unquote(words[0]).replace("-", " ") if words else ""
+    return code, unquote(cause_words[0]).replace("-", " ") if cause_words else ""

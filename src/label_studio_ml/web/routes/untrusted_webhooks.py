@@ -38,20 +38,20 @@ class UntrustedEvents:
         self._hand_in = hand_in
         self._rehearse = rehearse
 
-    async def take(self, event: Event, training: Collection[str]) -> Response:
+    async def respond(self, event: Event, training: Collection[str]) -> Response:
         """Return the response to an event; `training` has the actions that start a training.
 
         An event of a project that never called `/setup` with the login is not stored; of others, only ids are. Raises
         NotAuthorized, RequestError, and what `hand_in` raises.
         """
         loop = asyncio.get_running_loop()
-        begun = loop.time()
+        began = loop.time()
         try:
-            return await self._take(event, training)
+            return await self._respond(event, training)
         finally:
-            await asyncio.sleep(STEP - (loop.time() - begun) % STEP)
+            await asyncio.sleep(STEP - (loop.time() - began) % STEP)
 
-    async def _take(self, event: Event, training: Collection[str]) -> Response:
+    async def _respond(self, event: Event, training: Collection[str]) -> Response:
         if event.action == "START_TRAINING":
             raise NotAuthorized("START_TRAINING needs this backend's user and password")
         is_known = bool(event.uid) and await self._projects.get(event.uid) is not None
@@ -65,7 +65,9 @@ class UntrustedEvents:
         if info is not None and info.generation == "none":
             return json_response(200, {"status": "ignored", "detail": f"{info.name} has no fit method"})
         await (self._hand_in(event) if is_known else self._rehearse(event))
-        detail = "It came without login: it counts if its project has called /setup with the login"
+        detail = (
+            "The event came without the login: it is used if its project has called /setup with the login"
+        )
         return json_response(202, {"status": "accepted", "job": None, "detail": detail})
 
 

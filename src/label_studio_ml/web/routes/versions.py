@@ -46,8 +46,8 @@ class VersionRoutes:
 
     async def _versions(self, call: Call) -> Response:
         """List the versions of a project; without a project, as Label Studio asks, those of all projects."""
-        named = parse_object(call.body).get("project") if call.body else call.parameter("project")
-        uids = [(await self._find(named)).uid] if named else await self._projects.uids()
+        name_or_id = parse_object(call.body).get("project") if call.body else call.parameter("project")
+        uids = [(await self._find(name_or_id)).uid] if name_or_id else await self._projects.uids()
         body: dict[str, Any] = {"versions": self._names(uids)}
         if len(uids) == 1:
             body["model_version"] = self._pool.registry.version_if_known(uids[0])
@@ -55,10 +55,10 @@ class VersionRoutes:
                 body["problem"] = problem
             if failures := self._pool.registry.failures(uids[0]):
                 body["failed"] = failures
-        if named:
+        if name_or_id:
             code = self._pool.registry.info.code if self._pool.registry.info is not None else None
-            found = await asyncio.to_thread(entries, self._store, uids[0], code=code)
-            body["details"] = [entry.to_dict() for entry in found]
+            listed_versions = await asyncio.to_thread(entries, self._store, uids[0], code=code)
+            body["details"] = [entry.to_dict() for entry in listed_versions]
         return json_response(200, body)
 
     def _names(self, uids: list[str]) -> list[str]:
@@ -85,10 +85,10 @@ class VersionRoutes:
 
     async def _rollback(self, call: Call) -> Response:
         project = await self._find(parse_object(call.body).get("project"))
-        present, back = await asyncio.to_thread(
+        present, previous = await asyncio.to_thread(
             operations.rollback, self._store, self._model_dir, project.uid
         )
-        return _served(back, instead_of=present.name)
+        return _served(previous, instead_of=present.name)
 
     async def _unpin(self, call: Call) -> Response:
         project = await self._find(parse_object(call.body).get("project"))

@@ -19,14 +19,14 @@ class Admissions:
     def __init__(self, settings: Settings, login: Login, access: AccessRules) -> None:
         self._access = access
         self._login = login
-        most = settings.max_body
-        self._without_login = Admission(trusted=False, max_body=min(UNTRUSTED_BODY, most))
-        event = min(UNTRUSTED_EVENT, most, largest_untrusted(settings.http.max_in_flight))
+        max_body = settings.max_body
+        self._without_login = Admission(trusted=False, max_body=min(UNTRUSTED_BODY, max_body))
+        event = min(UNTRUSTED_EVENT, max_body, largest_untrusted(settings.http.max_in_flight))
         self._event_without_login = Admission(trusted=False, max_body=event)
         self._page = Admission(trusted=False, max_body=0)
-        self._small = Admission(trusted=True, max_body=min(SMALL_BODY, most))
+        self._small = Admission(trusted=True, max_body=min(SMALL_BODY, max_body))
         self._large = {
-            route: Admission(trusted=True, max_body=min(limit or most, most))
+            route: Admission(trusted=True, max_body=min(limit or max_body, max_body))
             for route, limit in _LARGE_ROUTES.items()
         }
 

@@ -23,9 +23,9 @@ CONTAINER_HOSTS = frozenset(
 
 _JSON = re.compile(r"application/([\w.+-]+\+)?json\s*(;.*)?", re.IGNORECASE)
 #: Maximum number of header values whose check results are cached.
-_REMEMBERED = 256
+_MAX_CACHED = 256
 #: Maximum length in characters of an address (with its zone) and of a cached header value.
-_LONGEST_NAME = 255
+_MAX_NAME_LENGTH = 255
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
@@ -75,17 +75,17 @@ class AccessRules:
         """Raise UnknownHost unless `host` is a name of this server; with `short`, names without a dot are accepted."""
         if not host:  # only HTTP/1.0, which no browser uses, allows that
             return
-        known = self._hosts.get(host)
-        if known is None:
-            known = self._remember(self._hosts, host, self._is_known(host_name(host)))
-        if not known and not (short and "." not in host_name(host)):
+        is_known = self._hosts.get(host)
+        if is_known is None:
+            is_known = self._cache_result(self._hosts, host, self._is_accepted(host_name(host)))
+        if not is_known and not (short and "." not in host_name(host)):
             raise UnknownHost(
                 f"This server is not known as {host!r}",
-                fix="Ask it by its IP address or localhost, or name the host in ALLOWED_HOSTS",
+                fix="Use its IP address or localhost, or add the host to ALLOWED_HOSTS",
                 field="Host",
             )
 
-    def _is_known(self, name: str) -> bool:
+    def _is_accepted(self, name: str) -> bool:
         if name == "localhost" or name.endswith(".localhost") or name in CONTAINER_HOSTS:
             return True
         return self._is_named(name) or _is_address(name)
@@ -101,19 +101,21 @@ class AccessRules:
             foreign = not _is_same(origin, headers.get("host", ""))
             if foreign or site not in ("none", "same-origin"):
                 raise ForeignOrigin(
-                    f"Pages of {origin!r} may not ask this backend",
-                    fix="If that is a name of this backend, put it into ALLOWED_HOSTS; pages of other sites "
-                    "have to ask through their own server",
+                    f"Pages of {origin!r} may not send requests to this backend",
+                    fix="If that is a name of this backend, add it to ALLOWED_HOSTS; pages of other sites "
+                    "must send requests through their own server",
                     field="Origin",
                 )
         elif site not in ("none", "same-origin") and not _is_navigation(method, headers):
-            raise ForeignOrigin("Pages of other sites may not ask this backend", field="Sec-Fetch-Site")
+            raise ForeignOrigin(
+                "Pages of other sites may not send requests to this backend", field="Sec-Fetch-Site"
+            )
 
     def _check_type(self, content_type: str) -> None:
         is_json = self._types.get(content_type)
         if is_json is None:
             matches = _JSON.fullmatch(content_type.strip()) is not None
-            is_json = self._remember(self._types, content_type, matches)
+            is_json = self._cache_result(self._types, content_type, matches)
         if not is_json:
             sent = f"is {content_type!r}" if content_type else "is missing"
             raise WrongContentType(
@@ -123,12 +125,12 @@ class AccessRules:
             )
 
     @staticmethod
-    def _remember(decisions: dict[str, bool], value: str, decision: bool) -> bool:
-        if len(value) <= _LONGEST_NAME:
-            if len(decisions) >= _REMEMBERED:
-                decisions.clear()
-            decisions[value] = decision
-        return decision
+    def _cache_result(results: dict[str, bool], value: str, result: bool) -> bool:
+        if len(value) <= _MAX_NAME_LENGTH:
+            if len(results) >= _MAX_CACHED:
+                results.clear()
+            results[value] = result
+        return result
 
 
 def host_name(host: str) -> str:
@@ -140,10 +142,10 @@ def host_name(host: str) -> str:
 
 def is_loopback(address: str) -> bool:
     """Return whether an address that a server listens on, or a host name, can be reached from this machine only."""
-    return len(address) <= _LONGEST_NAME and _is_loopback(address)
+    return len(address) <= _MAX_NAME_LENGTH and _is_loopback(address)
 
 
-@functools.lru_cache(maxsize=_REMEMBERED)
+@functools.lru_cache(maxsize=_MAX_CACHED)
 def _is_loopback(address: str) -> bool:
     try:
         return ipaddress.ip_address(address.partition("%")[0]).is_loopback

@@ -14,20 +14,20 @@ from label_studio_ml.studio.addresses.private_addresses import Address, addresse
 from label_studio_ml.web.threads import Threads
 
 #: Seconds that a request waits for a lookup.
-PATIENCE = 0.5
+LOOKUP_WAIT = 0.5
 #: Seconds for which addresses are cached, and for which an empty or late result is.
-REMEMBERED, AGAIN = 30.0, 10.0
+ADDRESS_LIFE, FAILURE_LIFE = 30.0, 10.0
 #: Maximum numbers of running lookups, of running and waiting lookups, and of cached hosts.
-LOOKUPS, MOST_LOOKUPS, MOST = 4, 32, 1000
+MAX_RUNNING, MAX_LOOKUPS, MAX_CACHED = 4, 32, 1000
 
 
 class HostNames:
     """Resolver with a cache; lookups run in threads."""
 
     def __init__(self) -> None:
-        self._threads = Threads(LOOKUPS, "names")
-        self._known: dict[str, tuple[float, list[Address] | None]] = {}
-        self._looking: dict[str, asyncio.Future[list[Address]]] = {}
+        self._threads = Threads(MAX_RUNNING, "names")
+        self._cache: dict[str, tuple[float, list[Address] | None]] = {}
+        self._lookups: dict[str, asyncio.Future[list[Address]]] = {}
 
     async def find(self, url: str) -> list[Address] | None:
         """Return the addresses of the host of `url`, empty if it has none.
@@ -37,31 +37,31 @@ class HostNames:
         host = _host(url)
         if not host:
             return []
-        until, found = self._known.get(host, (0.0, None))
-        if monotonic() < until:
-            return found
-        looking = self._looking.get(host)
-        if looking is None:
-            if len(self._looking) >= MOST_LOOKUPS:
-                return found
-            looking = self._looking[host] = asyncio.ensure_future(self._threads.run(addresses, url))
-            looking.add_done_callback(partial(self._end, host))
-        done, _ = await asyncio.wait([looking], timeout=PATIENCE)
+        expiry, cached = self._cache.get(host, (0.0, None))
+        if monotonic() < expiry:
+            return cached
+        lookup = self._lookups.get(host)
+        if lookup is None:
+            if len(self._lookups) >= MAX_LOOKUPS:
+                return cached
+            lookup = self._lookups[host] = asyncio.ensure_future(self._threads.run(addresses, url))
+            lookup.add_done_callback(partial(self._end, host))
+        done, _ = await asyncio.wait([lookup], timeout=LOOKUP_WAIT)
         if done:
-            return looking.result()
-        self._remember(host, found, AGAIN)
-        return found
+            return lookup.result()
+        self._store(host, cached, FAILURE_LIFE)
+        return cached
 
-    def _end(self, host: str, looking: "asyncio.Future[list[Address]]") -> None:
-        self._looking.pop(host, None)
-        if not looking.cancelled() and looking.exception() is None:
-            found = looking.result()
-            self._remember(host, found, REMEMBERED if found else AGAIN)
+    def _end(self, host: str, lookup: "asyncio.Future[list[Address]]") -> None:
+        self._lookups.pop(host, None)
+        if not lookup.cancelled() and lookup.exception() is None:
+            resolved = lookup.result()
+            self._store(host, resolved, ADDRESS_LIFE if resolved else FAILURE_LIFE)
 
-    def _remember(self, host: str, found: list[Address] | None, seconds: float) -> None:
-        if len(self._known) >= MOST:
-            self._known.clear()
-        self._known[host] = monotonic() + seconds, found
+    def _store(self, host: str, resolved: list[Address] | None, seconds: float) -> None:
+        if len(self._cache) >= MAX_CACHED:
+            self._cache.clear()
+        self._cache[host] = monotonic() + seconds, resolved
 
 
 def _host(url: str) -> str:

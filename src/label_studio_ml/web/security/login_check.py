@@ -10,7 +10,7 @@ from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import NotAuthorized
 
 #: Paths that require no login: probes of load balancers and orchestrators.
-OPEN = ("/livez", "/readyz")
+OPEN_PATHS = ("/livez", "/readyz")
 
 
 class Login:
@@ -36,12 +36,12 @@ class Login:
         """Return whether a request is trusted: its login is valid, or none is required. Raises NotAuthorized."""
         if not self._required:
             return True
-        if path in OPEN:
-            return self._fits(header)
+        if path in OPEN_PATHS:
+            return self._is_valid(header)
         if not header and path.rstrip("/") == "/webhook":
-            # Label Studio's own webhooks carry no login: only their ids are used, the rest is read there.
+            # Label Studio's own webhooks carry no login: only their ids are used, the rest is read from Label Studio.
             return False
-        if not self._fits(header):
+        if not self._is_valid(header):
             raise NotAuthorized(
                 "Login is missing or wrong",
                 fix="Give this backend's user and password, or a token with 'Authorization: Bearer TOKEN'",
@@ -59,7 +59,7 @@ class Login:
 
     def caller(self, header: str) -> str:
         """Return a valid login's owner for the log, `token NAME` or `user NAME`; empty if invalid or not required."""
-        if not self._required or not header or not self._fits(header):
+        if not self._required or not header or not self._is_valid(header):
             return ""
         name = self._token_name(header)
         return f"user {self._user}" if name is None else f"token {name}"
@@ -70,14 +70,14 @@ class Login:
             return None
         return self._tokens.name_of(token.strip())
 
-    def _fits(self, header: str) -> bool:
+    def _is_valid(self, header: str) -> bool:
         if self._token_name(header) is not None:
             return True
         if not self._user:
             return False
         kind, _, encoded = header.partition(" ")
         try:
-            given = base64.b64decode(encoded.strip(), validate=True) if kind.lower() == "basic" else b""
+            sent = base64.b64decode(encoded.strip(), validate=True) if kind.lower() == "basic" else b""
         except (binascii.Error, ValueError):
-            given = b""
-        return any(hmac.compare_digest(given, known) for known in self._credentials)
+            sent = b""
+        return any(hmac.compare_digest(sent, credentials) for credentials in self._credentials)

@@ -26,7 +26,7 @@ from label_studio_ml.web.security.host_names import HostNames
 logger = logging.getLogger(__name__)
 
 #: Maximum numbers of remembered messages, and of private addresses per project.
-MOST, MOST_ADDRESSES = 1000, 16
+MAX_MESSAGES, MAX_ADDRESSES = 1000, 16
 
 #: Headers that proxies add.
 _FORWARDED = frozenset({"forwarded", "x-forwarded-for", "x-real-ip", "via"})
@@ -44,12 +44,12 @@ def sender(peer: str, headers: Mapping[str, str]) -> str:
     address = parse_address(peer)
     if address is None or not _FORWARDED.isdisjoint(headers):
         return ""
-    if local_caller(peer) and not _is_for_here(host_name(headers.get("host", "")), address.is_loopback):
+    if local_caller(peer) and not _is_own_name(host_name(headers.get("host", "")), address.is_loopback):
         return ""
     return str(address)
 
 
-def _is_for_here(name: str, over_loopback: bool) -> bool:
+def _is_own_name(name: str, over_loopback: bool) -> bool:
     """Return whether a Host is one by which clients on this machine, or in containers on it, reach this server."""
     if is_loopback(name) or name.endswith(".localhost") or name in CONTAINER_HOSTS:
         return True
@@ -71,71 +71,74 @@ class SetupHosts:
         self._settings = settings
         self._login = login
         self._names = HostNames()
-        self._said: set[tuple[str, ...]] = set()
+        self._logged: set[tuple[str, ...]] = set()
 
-    async def changes(self, request: SetupRequest, known: Project | None, peer: str) -> dict[str, Any]:
+    async def changes(self, request: SetupRequest, stored: Project | None, peer: str) -> dict[str, Any]:
         """Return the project fields (host, token, `private`) which a `/setup` from `peer` changes; empty if none."""
-        told = {"hostname": request.hostname, "access_token": request.access_token}
+        requested = {"hostname": request.hostname, "access_token": request.access_token}
         if self._login:
-            return {**told, "private": ANY}
+            return {**requested, "private": ANY}
         if self._settings.studio_url or not request.hostname:
-            return told
-        confirmed = known if known is not None and known.private and known.hostname else None
+            return requested
+        confirmed = stored if stored is not None and stored.private and stored.hostname else None
         same = confirmed is not None and confirmed.hostname == request.hostname
         if confirmed is not None and same:
             unchanged = confirmed.access_token == request.access_token
             if peer in confirmed.private or (confirmed.private == ANY and unchanged):
-                return told
-        found = await self._names.find(request.hostname)
-        private = private_addresses(found or (), peer)
+                return requested
+        addresses = await self._names.find(request.hostname)
+        private = private_addresses(addresses or (), peer)
         if confirmed is None:
-            if not private and not are_public(found or ()):
-                self._say_unconfirmed(request, peer)
-            return {**told, "private": private}
+            if not private and not are_public(addresses or ()):
+                self._log_unconfirmed(request, peer)
+            return {**requested, "private": private}
         if same and private:
             if confirmed.private == ANY or set(private) <= set(confirmed.private):
-                return told
-            merged = (*confirmed.private, *(one for one in private if one not in confirmed.private))
-            return {**told, "private": merged[-MOST_ADDRESSES:]}
-        if same and found is None and local_caller(peer):
-            return told
+                return requested
+            merged = (
+                *confirmed.private,
+                *(address for address in private if address not in confirmed.private),
+            )
+            return {**requested, "private": merged[-MAX_ADDRESSES:]}
+        if same and addresses is None and local_caller(peer):
+            return requested
         if private and local_caller(peer):
-            return {**told, "private": private}
+            return {**requested, "private": private}
         if not same or confirmed.access_token != request.access_token:
-            self._say_kept(request, confirmed, peer, in_time=found is not None)
+            self._log_unchanged(request, confirmed, peer, in_time=addresses is not None)
         return {}
 
-    def _say_unconfirmed(self, request: SetupRequest, peer: str) -> None:
-        self._say(
+    def _log_unconfirmed(self, request: SetupRequest, peer: str) -> None:
+        self._log_once(
             request,
             f"Project {request.uid}: /setup came without a login from {peer or 'an unknown address'} and names "
-            f"{mask(request.hostname)}, which is elsewhere and has no public address: neither annotations nor "
-            f"files are read from there. If that is your Label Studio, set LABEL_STUDIO_URL={mask(request.hostname)}",
+            f"{mask(request.hostname)}, whose address is neither public nor the sender's: neither annotations "
+            f"nor files are read from it. If that is your Label Studio, set LABEL_STUDIO_URL={mask(request.hostname)}",
         )
 
-    def _say_kept(self, request: SetupRequest, known: Project, peer: str, *, in_time: bool) -> None:
-        came = f"Project {request.uid}: /setup came without a login from {peer or 'an unknown address'} and names "
+    def _log_unchanged(self, request: SetupRequest, stored: Project, peer: str, *, in_time: bool) -> None:
+        beginning = f"Project {request.uid}: /setup came without a login from {peer or 'an unknown address'} and names "
         if not in_time:
-            self._say(
+            self._log_once(
                 request,
-                f"{came}{mask(request.hostname)}, which could not be looked up in time: its token is not taken yet, "
-                f"annotations and files are still read from {mask(known.hostname)} with the one before. It is when "
-                f"/setup comes again and the name is found; or set LABEL_STUDIO_URL={mask(request.hostname)}",
+                f"{beginning}{mask(request.hostname)}, whose address was not found in time: its token is not used yet, "
+                f"and annotations and files are still read from {mask(stored.hostname)} with the previous token. "
+                f"The next /setup tries again. To use it at once, set LABEL_STUDIO_URL={mask(request.hostname)}",
                 "slow",
             )
             return
-        self._say(
+        self._log_once(
             request,
-            f"{came}{mask(request.hostname)}; annotations and files are still read from {mask(known.hostname)} with "
-            f"the token that came from there. If Label Studio has moved, set "
+            f"{beginning}{mask(request.hostname)}; annotations and files are still read from {mask(stored.hostname)} "
+            f"with its own token. If Label Studio has moved, set "
             f"LABEL_STUDIO_URL={mask(request.hostname)}",
         )
 
-    def _say(self, request: SetupRequest, message: str, kind: str = "") -> None:
+    def _log_once(self, request: SetupRequest, message: str, kind: str = "") -> None:
         """Log a message once for each project, host and `kind`."""
         key = (request.uid, request.hostname, kind)
-        if len(self._said) >= MOST:
-            self._said.clear()
-        if key not in self._said:
-            self._said.add(key)
+        if len(self._logged) >= MAX_MESSAGES:
+            self._logged.clear()
+        if key not in self._logged:
+            self._logged.add(key)
             logger.warning("%s", message)
