@@ -98,6 +98,10 @@ class JobEnded(RequestError):
     """The training job has ended, so it cannot be cancelled."""
 
 
+class ProjectBusy(RequestError):
+    """A worker predicts tasks of the project, so it cannot be forgotten."""
+
+
 class NotAuthorized(RequestError):
     """The login of the request is missing or wrong."""
 

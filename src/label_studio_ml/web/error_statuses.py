@@ -11,6 +11,7 @@ STATUSES: tuple[tuple[type[errors.BackendError], int], ...] = (
     (errors.UnknownProject, 404),
     (errors.UnknownJob, 404),
     (errors.JobEnded, 409),
+    (errors.ProjectBusy, 409),
     (errors.UnknownVersion, 404),
     (errors.NotAuthorized, 401),
     (errors.RequestError, 400),

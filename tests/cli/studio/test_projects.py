@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from label_studio_ml.cli.shared.units import moment
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.training.records.event_queue import StoredEvent
+from label_studio_ml.training.redis.rq_jobs import Queue, started
 from label_studio_ml.versions.state.key_values import StoredState
 from label_studio_ml.versions.state.known_projects import EVENTS, known_projects
 from label_studio_ml.versions.state.project_state import Project, Projects
@@ -224,6 +226,30 @@ def test_a_project_that_is_being_trained_is_not_forgotten(
         assert "with 1 event that waited for a training" in capsys.readouterr().out
         assert job_store.queues.entries(OLD) == []
         assert list(job_store.jobs.of(OLD)) == []
+
+
+@pytest.mark.parametrize("content", [OLD, {"uid": OLD}])
+def test_a_project_that_is_being_predicted_is_not_forgotten(
+    data: Path, capsys: pytest.CaptureFixture[str], content: object
+) -> None:
+    """Its journals say which predictions Label Studio may have stored. `content` is that of the two kinds of jobs."""
+    with reach(_settings(data)) as reached:
+        job_store = reached.job_store
+        queue = Queue(job_store.keys.predictions, job_store.redis)
+        for job_id, project in (("other", OTHER), ("predict-1", content)):
+            queue.enqueue("function", args=(project,), job_id=job_id)
+        job_store.redis.zadd(
+            started(queue).key, {"other:1": time.time() + 60, "predict-1:2": time.time() + 60}
+        )
+        job_store.redis.hset(job_store.keys.journals(OLD), "version", "tasks in doubt")
+        assert main(["projects", "forget", "be", OLD, "--yes"]) == 1
+        said = capsys.readouterr().err
+        assert f"Tasks of project {OLD} are being predicted by a worker (job predict-1)" in said
+        assert job_store.redis.exists(job_store.keys.journals(OLD))
+        assert OLD in Projects(data).uids()
+        job_store.redis.zadd(started(queue).key, {"predict-1:2": time.time() - 1})  # its worker was killed
+        assert main(["projects", "forget", "be", OLD, "--yes"]) == 0
+        assert not job_store.redis.exists(job_store.keys.journals(OLD))
 
 
 def test_what_a_terminal_would_act_on_is_shown_as_an_escape(

@@ -13,7 +13,7 @@ import pytest
 
 from e2e.backend import CLI, clean_environment
 from e2e.processes import Program, wait_until
-from label_studio_ml.errors import BrokerError, SettingsError
+from label_studio_ml.errors import BrokerError, ProjectBusy, SettingsError
 from label_studio_ml.projects.jobs.shard_coordinator import ShardCoordinator
 from label_studio_ml.projects.jobs.shards import Run, Shard
 from label_studio_ml.projects.pipeline import Progress
@@ -186,6 +186,9 @@ def test_a_worker_that_is_killed_is_found_out_and_another_one_goes_on(place: Pla
     killed = place.worker()
     coordinator, run = begun(place, count=2)
     wait_until(lambda: "shard 1" in killed.output(), "it begins", every=0.05)
+    with pytest.raises(ProjectBusy, match=rf"Tasks of project {UID} are being predicted .*{run.jobs[0]}"):
+        place.job_store.forget(UID)
+    place.job_store.check_no_prediction("1.1")
     killed.kill()
     place.programs.clear()
     wait_until(lambda: not place._count(), "it is missed", every=0.2)

@@ -181,7 +181,7 @@ def _has_queue(settings: Settings) -> bool:
 
 
 def _refuse_running(settings: Settings, project: KnownProject) -> None:
-    """Raise SettingsError while a training of the project runs."""
+    """Raise SettingsError while a training of the project runs, and ProjectBusy while its tasks are predicted."""
     from label_studio_ml.cli.shared.open_job_store import reach
 
     if not _has_queue(settings):
@@ -190,6 +190,7 @@ def _refuse_running(settings: Settings, project: KnownProject) -> None:
         job_store = reached.job_store
         held = bool(job_store.redis.exists(job_store.keys.lease(project.uid)))
         job = next((job.id for job in job_store.jobs.of(project.uid) if job.state == "started"), "")
+        job_store.check_no_prediction(project.uid)
     if held:
         cancel = our_command("cancel", settings.backend_dir, job)
         raise SettingsError(

@@ -276,7 +276,7 @@ class RedisIntake:
         )
 
     def forget(self, uid: str) -> None:
-        """Remove a project's jobs and events from Redis. Raises BrokerError."""
+        """Remove a project's jobs and events from Redis. Raises BrokerError, and ProjectBusy while it is predicted."""
         self._ready_job_store().forget(uid)
 
     def described(self, uid: str) -> Project | None:

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import msgspec
 
-from label_studio_ml.errors import BrokerError
+from label_studio_ml.errors import BrokerError, ProjectBusy
 from label_studio_ml.protocol.webhook_payload import counted
 from label_studio_ml.training.policy import Decision, Entry, training_requester
 from label_studio_ml.training.records.event_queue import EventQueues, StoredEvent, new_token
@@ -19,6 +19,7 @@ from label_studio_ml.training.records.postponement import Postponement
 from label_studio_ml.training.records.run_inputs import DeliveredAnnotations, ProjectDescriptions
 from label_studio_ml.training.records.untrusted_events import script_limits
 from label_studio_ml.training.redis.keys import Keys, job_id_of
+from label_studio_ml.training.redis.prediction_jobs import running_prediction
 from label_studio_ml.training.redis.queue_owner import ForeignQueue, Owner
 from label_studio_ml.training.redis.redis_errors import raises_broker_errors
 from label_studio_ml.training.redis.scripts import HELD, NEXT, POSTPONE, STORE
@@ -190,7 +191,12 @@ class JobStore:
                 self.update_job(job.id, state="failed", ended=now(), error=error)
 
     def forget(self, project: str) -> None:
-        """Remove all that Redis holds of a project, except its lease and its fence."""
+        """Remove all that Redis holds of a project, except its lease and its fence.
+
+        Raises ProjectBusy while a prediction job of the project runs: its journals would be lost, and with them the
+        knowledge of which predictions Label Studio may have stored.
+        """
+        self.check_no_prediction(project)
         self.jobs.remove_all(project)
         with self.redis.pipeline(transaction=True) as pipe:
             pipe.delete(*self.keys.of_project(project))
@@ -199,6 +205,15 @@ class JobStore:
             for key in self.keys.by_project("hash"):
                 pipe.hdel(key, project)
             pipe.execute()
+
+    def check_no_prediction(self, project: str) -> None:
+        """Raise ProjectBusy if a worker runs a prediction job of the project."""
+        if job_id := running_prediction(self.redis, self.keys, project):
+            raise ProjectBusy(
+                f"Tasks of project {project} are being predicted by a worker (job {job_id})",
+                fix="Wait for its end",
+                field="project",
+            )
 
     # Whether a run is due
 

@@ -325,8 +325,8 @@ class Endpoints:
 
     async def _delete(self, call: Call) -> Response:
         project = await self._project(parse_object(call.body).get("project"))
+        await asyncio.to_thread(self._intake.forget, project.uid)  # first: it may be refused
         self._pool.registry.forget(project.uid)
-        await asyncio.to_thread(self._intake.forget, project.uid)
         await asyncio.to_thread(self._store.delete_project, project.uid)
         await self._projects.delete(project.uid)
         return json_response(200, {"status": "ok"})
