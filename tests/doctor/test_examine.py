@@ -184,6 +184,15 @@ def test_clock(context: Context, difference: float | None, status: str, what: st
     assert what in found.what
 
 
+def test_without_a_token_none_is_said_to_be_refused(context: Context) -> None:
+    context.studio = LabelStudio.open(replace(context.settings, studio_url="http://ls"))
+    context.studio_works = True
+    check = _one(studio.token(context))
+    assert (check.status, context.studio_works) == (Status.FAIL, False)
+    assert check.what.startswith("none is given")
+    assert "personal access token at http://ls/user/account, and set LABEL_STUDIO_API_KEY" in check.fix
+
+
 def test_missing_package(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     def requires(_: str) -> list[str]:
         return ["no-such-package[x]>=1,<2", "other ; extra == 'test'", "redis>=5"]

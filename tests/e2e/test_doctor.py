@@ -219,20 +219,36 @@ def wrong_token(ward: Ward) -> Iterator[None]:
     ward.environ["LABEL_STUDIO_API_KEY"] = ward.studio.token
 
 
-@fault("token", "Legacy tokens are switched off")
-def legacy_tokens_switched_off(ward: Ward) -> Iterator[None]:
-    personal = str(ward.studio.call("POST", "/api/token/")["token"])
-    settings = {"api_tokens_enabled": True, "api_token_ttl_days": 1000}
-    ward.studio.call("POST", "/api/jwt/settings", json={**settings, "legacy_api_tokens_enabled": False})
-    yield
-    # As advised: a personal access token. It switches the old ones on again for the other faults.
+def switch_legacy_tokens(ward: Ward, personal: str, *, on: bool) -> None:
+    """Switch the legacy tokens of the organization on or off, with a personal access token."""
     from label_studio_ml.studio.transport.api_client import ApiClient
     from label_studio_ml.studio.transport.http import Http
 
     api = ApiClient(Http(ward.studio.url, personal))
-    api.call("POST", "/api/jwt/settings", json={**settings, "legacy_api_tokens_enabled": True})
+    settings = {"api_tokens_enabled": True, "api_token_ttl_days": 1000, "legacy_api_tokens_enabled": on}
+    api.call("POST", "/api/jwt/settings", json=settings)
     api.close()
+
+
+@fault("token", "Legacy tokens are switched off")
+def legacy_tokens_switched_off(ward: Ward) -> Iterator[None]:
+    personal = str(ward.studio.call("POST", "/api/token/")["token"])
+    switch_legacy_tokens(ward, personal, on=False)
+    yield
+    # As advised: a personal access token. It switches the old ones on again for the other faults.
+    switch_legacy_tokens(ward, personal, on=True)
     ward.environ["LABEL_STUDIO_API_KEY"] = personal
+
+
+@fault("annotations", "a personal access token from", status="warn")
+def trainings_whose_token_of_setup_is_refused(ward: Ward) -> Iterator[None]:
+    personal = ward.environ["LABEL_STUDIO_API_KEY"]
+    switch_legacy_tokens(ward, personal, on=False)
+    yield
+    ward.backend.env |= {"LABEL_STUDIO_URL": ward.studio.url, "LABEL_STUDIO_API_KEY": personal}
+    ward.backend.stop()
+    ward.backend.start()
+    switch_legacy_tokens(ward, personal, on=True)
 
 
 @fault("project", "Correct --project")

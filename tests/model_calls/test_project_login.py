@@ -1,5 +1,7 @@
 """What is said when it is not known how to log in to a project's Label Studio."""
 
+import logging
+
 import pytest
 
 from label_studio_ml.config.settings import Settings
@@ -27,3 +29,13 @@ def test_what_is_missing_is_named(hostname: str, env: dict[str, str], message: s
     with pytest.raises(StudioError) as caught:
         studio_arguments(Project(uid="1", hostname=hostname), Settings.from_env(env), instead="do without")
     assert (caught.value.message, caught.value.fix) == (message, f"Set {advice}, or do without")
+
+
+@pytest.mark.parametrize("hostname", ["", "http://theirs"])
+def test_a_token_without_an_address_is_reported_once(caplog: pytest.LogCaptureFixture, hostname: str) -> None:
+    settings = Settings.from_env({"LABEL_STUDIO_API_KEY": "k" * 40})
+    with caplog.at_level(logging.WARNING), pytest.raises(StudioError) as caught:
+        studio_arguments(Project(uid="1", hostname=hostname), settings, instead="give --url")
+    assert caught.value.message == "LABEL_STUDIO_API_KEY is set, but not of which Label Studio the token is"
+    assert caught.value.fix == "Set LABEL_STUDIO_URL, too, or give --url"
+    assert caplog.records == [], "the warning says the same"

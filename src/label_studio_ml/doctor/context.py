@@ -42,6 +42,27 @@ class Context:
         return uid_of(self.project) if self.project is not None else None
 
     @property
+    def without_project(self) -> str:
+        """Why `project` is None, as the reason of a skipped check; says how to name the project if none is named."""
+        if self.studio is None:
+            return "Label Studio's address is not given"
+        if self.number is None:
+            return "give --project ID"
+        return f"project {self.number} could not be read"
+
+    @property
+    def without_entry(self) -> str:
+        """Why the backend's connection with the project cannot be checked, as the reason of a skipped check."""
+        if self.studio is None or self.project is None:
+            return self.without_project
+        return "the backend is not up" if self.about is None else "the backend is not in the project"
+
+    @property
+    def without_task(self) -> str:
+        """Why `task` is None, as the reason of a skipped check."""
+        return self.without_project if self.project is None else "the project has no task"
+
+    @property
     def connect_command(self) -> str:
         """The fix "Run: ..." with the `connect` command that repairs the connection."""
         return f"Run: {our_command('connect', self.folder, *self.options)}"

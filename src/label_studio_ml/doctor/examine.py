@@ -28,6 +28,7 @@ CHECKS: tuple[Callable[[Context], Iterator[Check]], ...] = (
     link.entry,
     link.webhook,
     link.events,
+    link.annotations,
     work.files,
     work.prediction,
     work.invalid_predictions,

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from label_studio_ml.config.backend_login import asks_login
@@ -11,9 +12,11 @@ from label_studio_ml.connect.ownership import is_ours
 from label_studio_ml.connect.steps import arrived
 from label_studio_ml.doctor.check import Check, fail, failed, ok, skip, warn
 from label_studio_ml.doctor.context import Context
-from label_studio_ml.errors import BackendError
+from label_studio_ml.errors import BackendError, StudioAuthError
 from label_studio_ml.protocol.webhook_actions import SENT_ACTIONS
+from label_studio_ml.studio.resources.label_studio import LabelStudio
 from label_studio_ml.support.texts import plural
+from label_studio_ml.versions.state.project_state import Projects
 
 _SERVER_FIRST = "Mend the server first; then look again"
 
@@ -21,7 +24,7 @@ _SERVER_FIRST = "Mend the server first; then look again"
 def entry(context: Context) -> Iterator[Check]:
     """Check that the backend is in the project, once, first, at its URL, and healthy for Label Studio; set `entry`."""
     if context.studio is None or context.project is None or context.number is None:
-        yield skip("backend", "the project is not known")
+        yield skip("backend", context.without_project)
         return
     present = context.studio.backends.of_project(context.number)
     mine = [backend for backend in present if is_ours(backend, context.name) or _same(backend, context.url)]
@@ -62,7 +65,7 @@ def entry(context: Context) -> Iterator[Check]:
 def addresses(context: Context) -> Iterator[Check]:
     """Check that Label Studio accepts the backend's address for an ML backend and for a webhook."""
     if context.studio is None or context.project is None or context.number is None:
-        yield skip("address", "the project is not known")
+        yield skip("address", context.without_project)
         return
     place = webhooks.address(context.url)
     if not webhook_host_fits(context.url):
@@ -91,7 +94,7 @@ def addresses(context: Context) -> Iterator[Check]:
 def webhook(context: Context) -> Iterator[Check]:
     """Check that the backend has one webhook in the project, with the right login and actions."""
     if context.studio is None or context.number is None or context.entry is None or context.about is None:
-        yield skip("webhook", "the backend is not up, or not in the project")
+        yield skip("webhook", context.without_entry)
         return
     present = webhooks.ours(context.studio.webhooks.of_project(context.number), context.name, [context.url])
     actions = webhooks.wanted_actions(context.about["events"], learns=bool(context.about["learns"]))
@@ -140,7 +143,7 @@ def _actions(present: dict[str, Any]) -> list[str]:
 def events(context: Context) -> Iterator[Check]:
     """Check that an event of Label Studio arrives, caused by saving the unchanged title of the project."""
     if context.studio is None or context.project is None or context.entry is None or context.about is None:
-        yield skip("events", "the backend is not up, or not in the project")
+        yield skip("events", context.without_entry)
         return
     before = context.view.connection(context.uid)
     try:
@@ -160,6 +163,57 @@ def events(context: Context) -> Iterator[Check]:
         yield fail("events", "an event arrived without login", context.connect_command)
         return
     yield ok("events", f"an event arrived; before that, {_lately(before)}")
+
+
+def annotations(context: Context) -> Iterator[Check]:
+    """Warn if the backend has no token for Label Studio, whose annotations trainings would read with it."""
+    if context.project is None or context.entry is None or context.about is None:
+        yield skip("annotations", context.without_entry)
+        return
+    if not context.about["learns"]:
+        yield skip("annotations", "the model does not learn")
+        return
+    about = context.view.connection(context.uid)  # since the first call, Label Studio may have called /setup
+    settings = about.get("studio")
+    if settings is None:
+        yield skip("annotations", "the running backend is of an older release: start it again")
+        return
+    missing = [name for name, is_set in settings.items() if not is_set]
+    if not missing:
+        yield ok("annotations", "trainings read them from Label Studio, by LABEL_STUDIO_API_KEY")
+        return
+    problem = "/setup has brought no token"
+    if (about.get("project") or {}).get("token"):
+        if not (refusal := _setup_token_refusal(context)):
+            yield ok("annotations", "trainings read them from Label Studio, with the token of /setup")
+            return
+        problem = f"the token of /setup is refused ({refusal})"
+    yield warn(
+        "annotations",
+        f"trainings get only those that webhooks deliver: the backend runs without {' and '.join(missing)}, and "
+        f"{problem}",
+        f"Start the backend{' and its workers' if context.settings.redis_url else ''} with "
+        f"LABEL_STUDIO_URL={context.settings.studio_url} and LABEL_STUDIO_API_KEY, a personal access token from "
+        f"{context.settings.studio_url}/user/account",
+    )
+
+
+def _setup_token_refusal(context: Context) -> str:
+    """Return why Label Studio refuses the project's token of /setup; empty if not, or if it is not known here."""
+    folder = context.settings.model_dir
+    if not (folder / "projects.db").exists() or context.uid is None:  # opening would create the database
+        return ""
+    project = Projects(folder).get(context.uid)
+    if project is None or not project.access_token:
+        return ""
+    studio = LabelStudio.open(replace(context.settings, studio_api_key=project.access_token))
+    try:
+        studio.projects.check_token()
+    except StudioAuthError as error:
+        return error.message
+    finally:
+        studio.api.close()
+    return ""
 
 
 def _lately(connection: dict[str, Any]) -> str:

@@ -69,7 +69,8 @@ def model_file(context: Context) -> Iterator[Check]:
 def label_config(context: Context) -> Iterator[Check]:
     """Check, in a new interpreter, that the class can be instantiated with the project's label config."""
     if context.project is None or not context.model_works:
-        yield skip("label config", "the project is not known, or the model file does not work")
+        why = "the model file does not work" if context.project is not None else context.without_project
+        yield skip("label config", why)
         return
     config = str(context.project.get("label_config") or "")
     if "<" not in config or config.strip() in {"<View></View>", "<View/>"}:

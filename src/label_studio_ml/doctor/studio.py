@@ -18,7 +18,9 @@ _SKEW = 30.0
 def reachable(context: Context) -> Iterator[Check]:
     """Check that Label Studio answers at its address and is not too old; set `studio_works`."""
     if context.studio is None:
-        yield skip("label studio", "give --url and a token, or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY")
+        yield skip(
+            "label studio", "give --url and --api-key-file, or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY"
+        )
         return
     try:
         version = context.studio.version()
@@ -36,13 +38,31 @@ def reachable(context: Context) -> Iterator[Check]:
     yield ok("label studio", f"{version.release} at {context.studio.url}")
 
 
+def _unreached(context: Context) -> str:
+    """Return why Label Studio cannot be asked, for the reason of a skipped check."""
+    return (
+        "Label Studio's address is not given"
+        if context.studio is None
+        else "Label Studio's API is not reached"
+    )
+
+
 def token(context: Context) -> Iterator[Check]:
     """Check that Label Studio accepts the token; clear `studio_works` if it does not."""
     studio = context.studio
     if studio is None or not context.studio_works:
-        yield skip("token", "Label Studio is not reached")
+        yield skip("token", _unreached(context))
         return
     kind = studio.api.http.token.kind
+    if kind is TokenKind.NONE:
+        context.studio_works = False
+        yield fail(
+            "token",
+            "none is given, and Label Studio's API asks for one",
+            f"Make a personal access token at {studio.url}/user/account, and set LABEL_STUDIO_API_KEY to it or give "
+            "--api-key-file FILE with it",
+        )
+        return
     try:
         studio.projects.check_token()
     except BackendError as error:
@@ -61,11 +81,17 @@ def token(context: Context) -> Iterator[Check]:
 
 def project(context: Context) -> Iterator[Check]:
     """Check that the project exists and the token's user may see it; set `project` and `task`."""
-    if context.studio is None or not context.studio_works:
-        yield skip("project", "Label Studio is not reached")
+    if context.studio is None:
+        yield skip("project", context.without_project)
         return
     if context.number is None:
-        yield skip("project", "give --project")
+        yield skip(
+            "project",
+            f"give --project ID, the number in the project's address: {context.studio.url}/projects/ID",
+        )
+        return
+    if not context.studio_works:
+        yield skip("project", _unreached(context))
         return
     try:
         context.project = context.studio.projects.get(context.number)
@@ -85,7 +111,7 @@ def project(context: Context) -> Iterator[Check]:
 def clock(context: Context) -> Iterator[Check]:
     """Check that the clocks of Label Studio and of this machine differ by at most `_SKEW` seconds."""
     if context.studio is None or not context.studio_works:
-        yield skip("clock", "Label Studio is not reached")
+        yield skip("clock", _unreached(context))
         return
     difference = context.studio.clock_difference()
     if difference is None:

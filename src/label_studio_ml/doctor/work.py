@@ -21,7 +21,7 @@ _FLAG = "ff_front_dev_1682_model_version_dropdown_070622_short=true"
 def files(context: Context) -> Iterator[Check]:
     """Check that all files of one task can be fetched."""
     if context.task is None:
-        yield skip("files", "there is no task to look at")
+        yield skip("files", context.without_task)
         return
     settings = context.settings
     access = FileAccess(
@@ -69,7 +69,7 @@ def _texts(value: Any) -> Iterator[str]:
 def prediction(context: Context) -> Iterator[Check]:
     """Check that the backend predicts one task, and that the label config allows the prediction."""
     if context.task is None or context.about is None or context.project is None:
-        yield skip("prediction", "the backend is not up, or there is no task")
+        yield skip("prediction", context.without_task if context.task is None else "the backend is not up")
         return
     config = str(context.project.get("label_config") or "")
     body = {
@@ -120,7 +120,8 @@ def invalid_predictions(context: Context) -> Iterator[Check]:
 def prelabeling(context: Context) -> Iterator[Check]:
     """Check that tasks show predictions of this backend, live or stored."""
     if context.project is None or context.entry is None:
-        yield skip("pre-labeling", "the backend is not in the project")
+        known = context.project is not None
+        yield skip("pre-labeling", "the backend is not in the project" if known else context.without_project)
         return
     chosen, title = context.project.get("model_version") or "", context.entry["title"]
     if chosen == title and context.project.get("show_collab_predictions"):
@@ -156,7 +157,7 @@ def _has_stored(context: Context, version: str) -> bool:
 def score_column(context: Context) -> Iterator[Check]:
     """Check that Label Studio's prediction score column, by which tasks are ordered by uncertainty, shows scores."""
     if context.studio is None or context.project is None or context.number is None:
-        yield skip("scores", "the project is not known")
+        yield skip("scores", context.without_project)
         return
     chosen = context.project.get("model_version") or ""
     try:  # prefer a task with the chosen version: `rank` skips labelled tasks, so not all tasks have it

@@ -35,6 +35,13 @@ def studio_arguments(project: Project, settings: Settings, *, instead: str) -> d
 
     Raises StudioError when the address or the token is not known, with the advice to set them or to do `instead`.
     """
+    has_setup_login = project.hostname and project.access_token
+    if settings.studio_api_key and not settings.studio_url and not has_setup_login:
+        raise StudioError(
+            "LABEL_STUDIO_API_KEY is set, but not of which Label Studio the token is",
+            fix=f"Set LABEL_STUDIO_URL, too, or {instead}",
+            field="LABEL_STUDIO_URL",
+        )
     url, token = studio_login(project, settings)
     if not url or not token:
         missing = (

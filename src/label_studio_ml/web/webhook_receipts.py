@@ -101,7 +101,8 @@ async def connection(
 ) -> dict[str, Any]:
     """Return what `label-studio-ml connect` and `doctor` need to know of this backend and, if given, of a project.
 
-    `events` are the actions that start a training. `model_class` and `learns` are None before the import.
+    `events` are the actions that start a training. `model_class` and `learns` are None before the import. `studio` says
+    which settings of the login for Label Studio are set.
     """
     info = pool.registry.info
     body: dict[str, Any] = {
@@ -110,6 +111,10 @@ async def connection(
         "learns": info.generation != "none" if info is not None else None,
         "events": sorted(events),
         "login": asks_login(settings),
+        "studio": {
+            "LABEL_STUDIO_URL": bool(settings.studio_url),
+            "LABEL_STUDIO_API_KEY": bool(settings.studio_api_key),
+        },
         "time": time.time(),
         "invalid_predictions": pool.registry.counts.invalid_kinds,
     }
