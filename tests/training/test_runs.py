@@ -199,6 +199,10 @@ def test_a_cancelled_run_whose_worker_is_killed_stays_cancelled(live: Live, job_
     assert "its worker ended" in record.ending
     wait_until(lambda: _settled(job_store, 21), "its events have an outcome")
     assert len(live.control(21).fits()) == 1
+    wait_until(
+        lambda: [shown.id for shown in job_store.jobs.of(uid(21))] == [job],
+        "the wake-up after it left no job",
+    )
     _next_run_works(live, 21)
 
 

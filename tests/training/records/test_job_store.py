@@ -3,6 +3,7 @@
 import re
 import socket
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -311,24 +312,46 @@ def test_a_command_that_is_sent_again_after_its_answer_got_lost(
     job_store: JobStore, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What redis-py itself does when the connection breaks."""
-    lost: list[int] = []
-    original: Any = redis.connection.AbstractConnection.read_response
-
-    def loses(self: Any, *args: Any, **kwargs: Any) -> Any:
-        answer = original(self, *args, **kwargs)
-        if isinstance(answer, list) and len(answer) == 3 and not lost:
-            lost.append(1)
-            self.disconnect()
-            raise redis.exceptions.ConnectionError("the answer got lost")
-        return answer
-
-    monkeypatch.setattr(redis.connection.AbstractConnection, "read_response", loses)
+    lost = _lose_an_answer(monkeypatch, lambda answer: isinstance(answer, list) and len(answer) == 3)
     other = JobStore(redis.Redis.from_url(url, retry=Retry(NoBackoff(), 3)), "test-queue")
     job = other.record(P, _event())
     assert lost
     assert len(job_store.queues.events(P)) == 1
     assert [one.id for one in job_store.jobs.of(P)] == [job]
     other.redis.close()
+
+
+def test_a_run_counts_once_although_the_answer_got_lost(
+    job_store: JobStore, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert job_store.queues.begin(P) == 1
+    lost = _lose_an_answer(monkeypatch, lambda answer: isinstance(answer, int))
+    other = JobStore(redis.Redis.from_url(url, retry=Retry(NoBackoff(), 3)), "test-queue")
+    assert other.queues.begin(P) == 2
+    assert lost
+    assert other.queues.begin(P) == 3
+    other.queues.undo_begin(P)
+    assert other.queues.begin(P) == 3
+    other.queues.reset_begins(P)
+    assert not other.redis.exists(other.keys.attempts(P)), "a next run is not taken for a repetition"
+    other.redis.close()
+
+
+def _lose_an_answer(monkeypatch: pytest.MonkeyPatch, is_chosen: Callable[[Any], bool]) -> list[Any]:
+    """Let the connection break instead of giving the first answer that is chosen; return the lost answers."""
+    lost: list[Any] = []
+    original: Any = redis.connection.AbstractConnection.read_response
+
+    def loses(self: Any, *args: Any, **kwargs: Any) -> Any:
+        answer = original(self, *args, **kwargs)
+        if is_chosen(answer) and not lost:
+            lost.append(answer)
+            self.disconnect()
+            raise redis.exceptions.ConnectionError("the answer got lost")
+        return answer
+
+    monkeypatch.setattr(redis.connection.AbstractConnection, "read_response", loses)
+    return lost
 
 
 def test_two_backends_on_one_redis_do_not_mix(job_store: JobStore) -> None:

@@ -21,7 +21,7 @@ BODIES = 100
 
 
 def new_token() -> str:
-    """Return a random token that makes repeated attempts to store one event idempotent."""
+    """Return a random token that makes repeated attempts to store one event, or to begin one run, idempotent."""
     return secrets.token_hex(16)
 
 
@@ -94,10 +94,19 @@ class EventQueues:
     def begin(self, project: str) -> int:
         """Count a run that has read the event queue; return how many have begun since the last one with an outcome.
 
-        Later events are not folded into the events that are queued now.
+        Later events are not folded into the events that are queued now. redis-py may send the script twice: the token
+        lets it count once.
         """
         keys = (self._keys.untrusted(project), self._keys.folds(project), self._keys.attempts(project))
-        return int(self._redis.eval(BEGIN, len(keys), *keys))
+        return int(self._redis.eval(BEGIN, len(keys), *keys, new_token()))
+
+    def undo_begin(self, project: str) -> None:
+        """Do not count the run that `begin` has counted last."""
+        self._redis.hincrby(self._keys.attempts(project), "starts", -1)
+
+    def reset_begins(self, project: str) -> None:
+        """Count runs from 0 again."""
+        self._redis.hdel(self._keys.attempts(project), "starts", "begun")
 
     def acknowledge(self, project: str, event_ids: list[str]) -> None:
         """Remove events that a run has processed; the project is no longer dirty if none are left."""

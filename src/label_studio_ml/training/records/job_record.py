@@ -146,6 +146,13 @@ class JobRecords:
             self._redis.delete(*self._keys.of_job(job_id.decode()))
         self._redis.ltrim(self._keys.jobs(project), 0, KEPT_JOBS - 1)
 
+    def remove(self, project: str, job_id: str) -> None:
+        """Remove a job's record, and the job from its project's list."""
+        with self._redis.pipeline(transaction=True) as pipe:
+            pipe.lrem(self._keys.jobs(project), 0, job_id)
+            pipe.delete(*self._keys.of_job(job_id))
+            pipe.execute()
+
     def remove_all(self, project: str) -> None:
         """Remove all of a project's records, but not their list."""
         for job_id in self._redis.lrange(self._keys.jobs(project), 0, -1):

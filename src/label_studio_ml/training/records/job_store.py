@@ -177,6 +177,17 @@ class JobStore:
         if fields.get("state") == "failed":
             self.on_failure(project, job_id, str(fields.get("error", "")))
 
+    def end_without_events(self, project: str, job_id: str) -> None:
+        """End a job for which no events are left, because they went to an earlier job that has an outcome by now.
+
+        If it has not begun, only a wake-up needed it, and its record is removed.
+        """
+        job = self.jobs.get(job_id)
+        if job is None or job.state == "queued":
+            self.jobs.remove(project, job_id)
+        elif job.running:
+            self.update_job(job_id, state="finished", ended=now())
+
     def close_lost(self, project: str, current: str | None) -> None:
         """Mark unfinished jobs as failed whose worker is gone. The caller must hold the project's lease.
 

@@ -27,7 +27,7 @@ All but one begin with `lsml:{queue}:`, so that backends with different queues s
     lease:{project}       string, expiring: the lease of the worker that trains the project
     fence:{project}       integer: incremented for each run; orders the versions
     attempts:{project}    hash: runs of the queued events without an outcome: `starts` (begun), `crashes` (crashed),
-                          `tries` (failed for a cause that may pass)
+                          `tries` (failed for a cause that may pass); `begun`: token of the last run begun
     parked:{project}      hash: stream id → JSON: events set aside, with the cause
     project:{project}     string: JSON of the project's description, access token included; only where workers on
                           other machines cannot read it from the disk

@@ -1,7 +1,7 @@
 """Lua scripts for the steps on a project's Redis keys that must be atomic.
 
 redis-py repeats a command if the connection fails before the answer: so each script can run twice with the same result,
-except that `STORE` and `BEGIN` may count an event or a run twice. "Nothing" below is an empty argument or result.
+except that `STORE` may count an event beyond the limits twice. "Nothing" below is an empty argument or result.
 """
 
 #: Stores an event, and returns the job that will process it; for a token that is stored already, returns its job only.
@@ -185,10 +185,15 @@ return 0
 """
 
 #: Counts a run that begins and has read the event queue: later events are not folded into the events that it has read.
-#: Keys: untrusted, folds, attempts. Returns the number of runs begun since the last one with an outcome.
+#: Keys: untrusted, folds, attempts. Argument: token of the run; a second call with the same token counts nothing.
+#: Returns the number of runs begun since the last one with an outcome.
 BEGIN = """
 redis.call('hdel', KEYS[1], 'beyond')
 redis.call('del', KEYS[2])
+if redis.call('hget', KEYS[3], 'begun') == ARGV[1] then
+  return tonumber(redis.call('hget', KEYS[3], 'starts') or '0')
+end
+redis.call('hset', KEYS[3], 'begun', ARGV[1])
 return redis.call('hincrby', KEYS[3], 'starts', 1)
 """
 

@@ -64,9 +64,9 @@ class ResultHandler:
             count(self._job_store, str(end.fields["state"]) if rule.counted == STATE else rule.counted)
         recovery = self.recover(end.error) if rule.recovers else Recovery()
         if rule.starts is Starts.UNDONE:
-            self._job_store.redis.hincrby(self._job_store.keys.attempts(self._uid), "starts", -1)
+            self._job_store.queues.undo_begin(self._uid)
         elif rule.starts is Starts.RESET:
-            self._job_store.redis.hdel(self._job_store.keys.attempts(self._uid), "starts")
+            self._job_store.queues.reset_begins(self._uid)
         if end.version_id and rule.removes_folder:
             project.store.discard(self._uid, end.version_id)
         if end.version_id and rule.removes_progress:

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import VersionError
 from label_studio_ml.monitoring.logs import run_id
-from label_studio_ml.training.records.job_record import now
 from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.scheduling.cancellation import settle_cancelled
 from label_studio_ml.training.scheduling.lease import Lease, LeaseLost
@@ -103,13 +102,14 @@ class Trainer:
         entries, job_id = settle_cancelled(job_store, uid, job_id, project.untrained())
         if entries and job_id is None:
             job_id = job_store.new_job(uid)
+        elif not entries and job_id is not None:
+            job_store.end_without_events(uid, job_id)
+            job_id = None
         job_store.close_lost(uid, job_id)
-        if entries and job_id is not None:
+        if job_id is not None:
             for end in RunAttempt(project, job_id, entries, self._stopping, self._make_room).ends():
                 handler.finish(end)
             return
-        if job_id is not None:
-            job_store.update_job(job_id, state="finished", ended=now())
         job_store.queues.acknowledge(uid, [])
 
     def _is_postponed(self, project: LeasedProject, handler: ResultHandler) -> bool:
